@@ -1,0 +1,89 @@
+"""Where one host keeps its state: every path of the engine is a property of `EngineConfig`.
+
+Two homes on one machine are two hosts, so names that the kernel shares between them (bridges, nftables
+tables, cgroups) carry `tag`, six hex digits that are made from the home's real path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_HOME = "/var/lib/portside"
+DEFAULT_INSECURE_REGISTRIES = "127.0.0.0/8,localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """The settings of one host's engine.
+
+    `home` is an absolute path; `insecure_registries` are host names, `host:port` or networks in CIDR form
+    that may be spoken to over plain HTTP.
+    """
+
+    home: Path
+    insecure_registries: tuple[str, ...] = ("127.0.0.0/8", "localhost")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> EngineConfig:
+        """Read `PORTSIDE_HOME` and `PORTSIDE_INSECURE_REGISTRIES` once."""
+        registries = environ.get("PORTSIDE_INSECURE_REGISTRIES", DEFAULT_INSECURE_REGISTRIES)
+        return cls(
+            home=Path(os.path.abspath(environ.get("PORTSIDE_HOME") or DEFAULT_HOME)),
+            insecure_registries=tuple(part.strip() for part in registries.split(",") if part.strip()),
+        )
+
+    @property
+    def tag(self) -> str:
+        """Six hex digits that tell this home from every other on the machine."""
+        return hashlib.sha256(os.path.realpath(self.home).encode()).hexdigest()[:6]
+
+    @property
+    def database(self) -> Path:
+        """The engine's SQLite store: images, tags, networks, addresses, the event journal."""
+        return self.home / "engine.db"
+
+    @property
+    def content(self) -> Path:
+        """Blobs by digest (`blobs/sha256/…`) and unfinished ingests (`ingest/…`)."""
+        return self.home / "content"
+
+    @property
+    def snapshots(self) -> Path:
+        """One directory per snapshot: `<key>/fs` for committed, `fs` and `work` for active ones."""
+        return self.home / "snapshots"
+
+    @property
+    def containers(self) -> Path:
+        """One directory per container, named by its id of 64 hex digits."""
+        return self.home / "containers"
+
+    @property
+    def run(self) -> Path:
+        """Sockets, locks and pid files of the engine's own processes."""
+        return self.home / "run"
+
+    @property
+    def launcher_socket(self) -> Path:
+        return self.run / "launcher.sock"
+
+    @property
+    def keeper_socket(self) -> Path:
+        return self.run / "keeper.sock"
+
+    @property
+    def bridge(self) -> str:
+        """Name of the default bridge; Linux allows 15 bytes."""
+        return f"ps{self.tag}br0"
+
+    @property
+    def nft_table(self) -> str:
+        return f"portside_{self.tag}"
+
+    @property
+    def cgroup_parent(self) -> str:
+        """Path of this host's cgroup below each hierarchy's root, without a leading slash."""
+        return f"portside-{self.tag}"

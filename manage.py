@@ -1,0 +1,13 @@
+#!/usr/bin/env python3
+"""Portside's commands: `python manage.py help` lists them."""
+
+import os
+import sys
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webui.settings")
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError:
+        sys.exit("Portside's environment is not there yet: run `make setup`, or `make run` which does it by itself.")
+    execute_from_command_line(sys.argv)

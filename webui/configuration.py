@@ -1,0 +1,117 @@
+"""Everything the site reads from its environment: once, typed, checked at start."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from engine.config import DEFAULT_HOME
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """`home` holds the state; `bind` is (host, port); `redis_url` in redis-py's form."""
+
+    home: Path
+    bind: tuple[str, int]
+    host_name: str
+    database: dict[str, Any]
+    redis_url: str
+    redis_is_embedded: bool
+    admin_password: str | None
+    debug: bool
+
+    @property
+    def celery_broker_url(self) -> str:
+        """Kombu spells a Unix socket `redis+socket://`, redis-py `unix://`."""
+        if self.redis_url.startswith("unix://"):
+            return "redis+socket://" + self.redis_url.removeprefix("unix://")
+        return self.redis_url
+
+    @property
+    def redis_socket(self) -> Path:
+        return self.home / "run" / "redis.sock"
+
+
+def configuration_from(environ: Mapping[str, str] = os.environ) -> Configuration:
+    """Read the variables of the fixed names. Raises ImproperlyConfigured with the variable's name."""
+    home = Path(os.path.abspath(environ.get("PORTSIDE_HOME") or DEFAULT_HOME))
+    redis_url = environ.get("PORTSIDE_REDIS_URL") or ""
+    return Configuration(
+        home=home,
+        bind=_bind(environ.get("PORTSIDE_BIND") or "127.0.0.1:8000"),
+        host_name=environ.get("PORTSIDE_HOST") or platform.node() or "localhost",
+        database=_database(environ.get("PORTSIDE_DATABASE_URL") or f"sqlite:///{home}/portside.db"),
+        redis_url=redis_url or f"unix://{home}/run/redis.sock",
+        redis_is_embedded=not redis_url,
+        admin_password=environ.get("PORTSIDE_ADMIN_PASSWORD") or None,
+        debug=environ.get("PORTSIDE_DEBUG") == "1",
+    )
+
+
+def secret_key(home: Path) -> str:
+    """The site's secret, made once with mode 0600 and kept under the home."""
+    path = home / "secret-key"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        home.mkdir(parents=True, exist_ok=True)
+        key = secrets.token_urlsafe(48)
+        scratch = path.with_suffix(f".{os.getpid()}")
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(scratch, path)  # the first of two starts wins, the other reads what it wrote
+        except FileExistsError:
+            key = path.read_text().strip()
+        finally:
+            os.unlink(scratch)
+        return key
+
+
+def _bind(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ImproperlyConfigured(f"PORTSIDE_BIND={text!r}: give an address and a port, such as 127.0.0.1:8000")
+    return host.strip("[]"), int(port)
+
+
+def _database(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": parts.path[1:] if parts.path.startswith("//") else parts.path,
+            "OPTIONS": {
+                # Two writers that both begin by reading would deadlock in SQLite's default mode.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+            },
+        }
+    if parts.scheme in ("postgres", "postgresql"):
+        query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(parts.path.lstrip("/")),
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "HOST": unquote(query.get("host", "") or parts.hostname or ""),
+            "PORT": str(parts.port or ""),
+            "CONN_MAX_AGE": 60,
+            "CONN_HEALTH_CHECKS": True,
+        }
+    raise ImproperlyConfigured(
+        f"PORTSIDE_DATABASE_URL has the scheme {parts.scheme!r}: use sqlite:///path or postgresql://user:password@host/name"
+    )

@@ -1,0 +1,73 @@
+"""Containers: what was asked for and what was seen, in columns of their own."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from webui.accounts.models import Team, User
+from webui.hosts.models import Host
+
+
+class DesiredStatus(models.TextChoices):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    REMOVED = "removed"
+
+
+class ObservedStatus(models.TextChoices):
+    """OCI's words, with paused and restarting; `pending` until the host has said anything."""
+
+    PENDING = "pending"
+    CREATING = "creating"
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    STOPPED = "stopped"
+
+
+class ContainerQuerySet(models.QuerySet["Container"]):
+    def visible_to(self, user: User) -> ContainerQuerySet:
+        return self.filter(team__in=Team.objects.visible_to(user))
+
+
+class Container(models.Model):
+    """`id` is 64 hex digits, chosen here. `spec` is the contract's CreateContainer as it was asked for."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="containers")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="containers")
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="containers")
+    name = models.CharField(max_length=128)
+    image = models.CharField(max_length=512)
+    spec = models.JSONField(default=dict)
+    desired_status = models.CharField(max_length=10, choices=DesiredStatus.choices, default=DesiredStatus.RUNNING)
+
+    observed_status = models.CharField(max_length=12, choices=ObservedStatus.choices, default=ObservedStatus.PENDING)
+    observed_seq = models.BigIntegerField(default=0)
+    image_id = models.CharField(max_length=80, blank=True)
+    pid = models.PositiveIntegerField(null=True)
+    ip_address = models.GenericIPAddressField(null=True)
+    ports = models.JSONField(default=list)
+    exit_code = models.IntegerField(null=True)
+    oom_killed = models.BooleanField(default=False)
+    error = models.TextField(blank=True)
+    restart_count = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = ContainerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["host", "name"], name="one_name_per_host")]
+        indexes = [models.Index(fields=["team", "-created_at"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def short_id(self) -> str:
+        return self.id[:12]

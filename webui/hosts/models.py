@@ -1,0 +1,54 @@
+"""Machines that run containers; a row appears when a worker registers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import models
+from django.utils import timezone
+
+from webui.accounts.models import Team, User
+
+OFFLINE_AFTER = timedelta(seconds=20)
+
+
+class HostQuerySet(models.QuerySet["Host"]):
+    def visible_to(self, user: User) -> HostQuerySet:
+        return self.filter(team__in=Team.objects.visible_to(user))
+
+
+class Host(models.Model):
+    """`id` is made by the host itself and kept in its home; `last_event_seq` is how far its journal is applied."""
+
+    id = models.CharField(primary_key=True, max_length=36)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="hosts")
+    name = models.CharField(max_length=120)
+    session = models.CharField(max_length=36, blank=True)
+    cores = models.PositiveIntegerField(default=0)
+    memory_bytes = models.BigIntegerField(default=0)
+    disk_total_bytes = models.BigIntegerField(default=0)
+    disk_free_bytes = models.BigIntegerField(default=0)
+    kernel = models.CharField(max_length=120, blank=True)
+    architecture = models.CharField(max_length=40, blank=True)
+    operating_system = models.CharField(max_length=120, blank=True)
+    cgroup_version = models.CharField(max_length=20, blank=True)
+    engine_version = models.CharField(max_length=40, blank=True)
+    last_event_seq = models.BigIntegerField(default=0)
+    registered_at = models.DateTimeField(default=timezone.now)
+    heartbeat_at = models.DateTimeField(null=True)
+    stopped_at = models.DateTimeField(null=True)
+
+    objects = HostQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["registered_at", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_online(self) -> bool:
+        """True while heartbeats come; a worker that said goodbye is offline at once."""
+        if self.heartbeat_at is None or (self.stopped_at and self.stopped_at >= self.heartbeat_at):
+            return False
+        return timezone.now() - self.heartbeat_at < OFFLINE_AFTER

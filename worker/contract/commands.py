@@ -1,0 +1,162 @@
+"""Commands: what the site asks of a host. Imperative; each belongs to one job and may fail loudly.
+
+On the wire a command is `{"kind": "container.start", "container_id": "…"}`. A command is idempotent: ids
+are chosen by the site, so doing it twice ends where doing it once does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.contract.wire import ContractError, from_wire, to_wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortMapping:
+    """`host` None asks for a free port; `protocol` is tcp or udp; `address` an IPv4 address of the host."""
+
+    container: int
+    host: int | None = None
+    protocol: str = "tcp"
+    address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullImage:
+    reference: str
+    platform: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveImage:
+    """`image` is a reference (untags, and removes with the last tag) or an image id (removes all tags)."""
+
+    image: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateStarterImage:
+    """Make an image from the machine's own files, for first contact without a registry."""
+
+    reference: str = "portside/starter:latest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateContainer:
+    """Create (and with `start` also start) a container; a missing image is pulled first.
+
+    `container_id` is 64 hex digits, `memory_bytes` a hard limit, `cpus` cores, `restart` one of
+    no, on-failure, always, unless-stopped. Empty `command` or `entrypoint` None means the image's own.
+    """
+
+    container_id: str
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[PortMapping, ...] = ()
+    user: str | None = None
+    workdir: str | None = None
+    hostname: str | None = None
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids_limit: int | None = None
+    restart: str = "no"
+    restart_limit: int | None = None
+    start: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartContainer:
+    container_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopContainer:
+    """Send `signal` (default: the image's stop signal), then SIGKILL after `timeout_seconds` (default 10)."""
+
+    container_id: str
+    timeout_seconds: float | None = None
+    signal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillContainer:
+    container_id: str
+    signal: str = "SIGKILL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartContainer:
+    container_id: str
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseContainer:
+    container_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpauseContainer:
+    container_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveContainer:
+    container_id: str
+    force: bool = False
+
+
+Command = (
+    PullImage
+    | RemoveImage
+    | CreateStarterImage
+    | CreateContainer
+    | StartContainer
+    | StopContainer
+    | KillContainer
+    | RestartContainer
+    | PauseContainer
+    | UnpauseContainer
+    | RemoveContainer
+)
+
+KINDS: dict[str, type[Any]] = {
+    "image.pull": PullImage,
+    "image.remove": RemoveImage,
+    "image.starter": CreateStarterImage,
+    "container.create": CreateContainer,
+    "container.start": StartContainer,
+    "container.stop": StopContainer,
+    "container.kill": KillContainer,
+    "container.restart": RestartContainer,
+    "container.pause": PauseContainer,
+    "container.unpause": UnpauseContainer,
+    "container.remove": RemoveContainer,
+}
+_NAMES = {cls: kind for kind, cls in KINDS.items()}
+
+
+def kind_of(command: Command) -> str:
+    """The command's name on the wire, which is also its job's kind."""
+    return _NAMES[type(command)]
+
+
+def encode_command(command: Command) -> dict[str, Any]:
+    """Command to JSON object, `kind` included."""
+    return {"kind": kind_of(command), **to_wire(command)}
+
+
+def decode_command(data: Mapping[str, Any]) -> Command:
+    """JSON object to command. Raises `ContractError` for an unknown kind or a field that does not fit."""
+    kind = data.get("kind")
+    if kind not in KINDS:
+        raise ContractError(f"unknown command {kind!r}: is this worker older than the site?")
+    command: Command = from_wire(KINDS[kind], data)
+    return command

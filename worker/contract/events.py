@@ -1,0 +1,149 @@
+"""Events: what a host says has happened. Past tense; an event never fails its sender.
+
+An event with a `seq` comes from the host's journal: numbers rise by one, the site applies each once, and
+after any gap the journal is replayed from the last number that the site acknowledged. An event without one
+is transient (progress, heartbeat): it may be lost, and the next one says all that it said.
+
+A container's or an image's event always carries the whole observed state, so that the last one suffices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.contract.wire import from_wire, to_wire
+
+# A host's own; attributes: HostFacts. `registered` opens a session of the worker (`session` is new each time).
+HOST_REGISTERED = "host.registered"
+HOST_HEARTBEAT = "host.heartbeat"
+HOST_STOPPED = "host.stopped"
+# The whole truth: attributes {"containers": [ContainerState…], "images": [ImageState…]}; numbered.
+HOST_INVENTORY = "host.inventory"
+
+# Jobs; subject is the job's id. started {"fence"}, progress: Progress (transient),
+# finished {"status": succeeded|failed|cancelled, "result": {...}, "error": ErrorInfo|None, "fence"}
+JOB_STARTED = "job.started"
+JOB_PROGRESS = "job.progress"
+JOB_FINISHED = "job.finished"
+
+# Images; subject is the image's id; attributes: ImageState (removed: {}).
+IMAGE_UPDATED = "image.updated"
+IMAGE_REMOVED = "image.removed"
+
+# Containers; subject is the container's id; attributes: ContainerState (removed: {}).
+CONTAINER_CREATED = "container.created"
+CONTAINER_STARTED = "container.started"
+CONTAINER_DIED = "container.died"
+CONTAINER_PAUSED = "container.paused"
+CONTAINER_UNPAUSED = "container.unpaused"
+CONTAINER_RESTARTING = "container.restarting"
+CONTAINER_REMOVED = "container.removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`at` is Unix time in seconds; `seq` None marks a transient event."""
+
+    host_id: str
+    kind: str
+    subject: str
+    at: float
+    seq: int | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    name: str
+    session: str
+    cores: int
+    memory_bytes: int
+    kernel: str
+    architecture: str
+    operating_system: str
+    engine_version: str
+    cgroup_version: str
+    disk_total_bytes: int = 0
+    disk_free_bytes: int = 0
+    containers_running: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPort:
+    container: int
+    host: int
+    protocol: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerState:
+    """`status` is one of creating, created, running, paused, restarting, stopped; times are Unix seconds."""
+
+    id: str
+    name: str
+    image: str
+    status: str
+    image_id: str | None = None
+    pid: int | None = None
+    ip_address: str | None = None
+    ports: tuple[PublishedPort, ...] = ()
+    exit_code: int | None = None
+    oom_killed: bool = False
+    error: str | None = None
+    restart_count: int = 0
+    created_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageState:
+    """`id` is the config's digest; `size_bytes` what the unpacked layers take on disk."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    size_bytes: int = 0
+    architecture: str = ""
+    os: str = ""
+    created_at: str | None = None
+    layers: int = 0
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressItem:
+    """One line of progress, a layer of a pull for example. `status`: waiting, downloading, unpacking, done, exists."""
+
+    id: str
+    status: str
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    phase: str = ""
+    items: tuple[ProgressItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorInfo:
+    """An error on the wire: the family's name (`engine.errors`), a sentence for people, facts for programs."""
+
+    family: str
+    message: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def encode_event(event: Event) -> dict[str, Any]:
+    encoded: dict[str, Any] = to_wire(event)
+    return encoded
+
+
+def decode_event(data: Mapping[str, Any]) -> Event:
+    return from_wire(Event, data)

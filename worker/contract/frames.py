@@ -1,0 +1,91 @@
+"""Frames: bytes that need no memory in the database, on their way from a host to whoever watches.
+
+A consumer writes an `OpenStream` to the host's control stream; the host answers on the stream's own key:
+
+    site                                    host
+      OpenStream(id, kind, cursor, …)  ─────►
+                                       ◄────  Frame(data, cursor=…)*        at most `window_bytes` ahead
+      Credit(id, bytes consumed so far) ────►
+                                       ◄────  Frame(end) or Frame(error)
+      Close(id)                        ─────►  (or the host gives up when no credit comes for a minute)
+
+A frame's `cursor` is the position *after* it: reopening with that cursor goes on without gap or repeat.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+DATA, END, ERROR = 1, 2, 3
+STDOUT, STDERR = 1, 2
+_HEADER = struct.Struct("<BBQd")
+
+WINDOW_BYTES = 1 << 20
+FRAME_BYTES = 64 << 10
+IDLE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStream:
+    """`kind` is logs. `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end."""
+
+    stream_id: str
+    kind: str
+    container_id: str
+    cursor: int | None = None
+    tail: int | None = None
+    since: float | None = None
+    follow: bool = True
+    window_bytes: int = WINDOW_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    stream_id: str
+    consumed_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseStream:
+    stream_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelJob:
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayEvents:
+    """The site has everything up to and including `after_seq`, and asks for what follows."""
+
+    after_seq: int
+
+
+CONTROL_KINDS: dict[str, type] = {
+    "stream.open": OpenStream,
+    "stream.credit": Credit,
+    "stream.close": CloseStream,
+    "job.cancel": CancelJob,
+    "events.replay": ReplayEvents,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`channel` is 1 for stdout, 2 for stderr; `at` Unix seconds; an error's `data` is an ErrorInfo as JSON."""
+
+    kind: int
+    channel: int
+    cursor: int
+    at: float
+    data: bytes = b""
+
+    def encode(self) -> bytes:
+        return _HEADER.pack(self.kind, self.channel, self.cursor, self.at) + self.data
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Frame:
+        kind, channel, cursor, at = _HEADER.unpack_from(raw)
+        return cls(kind, channel, cursor, at, raw[_HEADER.size :])
