@@ -38,7 +38,7 @@ def from_wire(cls: type[T], data: Any) -> T:
     if not isinstance(data, Mapping):
         raise ContractError(f"{cls.__name__}: an object is needed, not {type(data).__name__}")
     arguments: dict[str, Any] = {}
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         if field.name in data:
             arguments[field.name] = _convert(hints[field.name], data[field.name], f"{cls.__name__}.{field.name}")

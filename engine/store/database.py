@@ -1,0 +1,84 @@
+"""One SQLite database per home, safe for many threads and many processes.
+
+Each package of the engine owns its tables and brings their definitions as a list of scripts, the newest
+last; `Store.ensure` runs those that this home has not seen. WAL with synchronous=NORMAL: a crash of any
+process loses nothing that was committed; a power cut may lose the last moments, and the reconcile at start
+compares the record with disk and kernel anyway.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+
+class Store:
+    """A database at `path` (made with its directory, mode 0600). Cheap to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._ensured: set[str] = set()
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection; a forked child opens its own."""
+        current: tuple[int, sqlite3.Connection] | None = getattr(self._local, "current", None)
+        if current is not None and current[0] == os.getpid():
+            return current[1]
+        connection = sqlite3.connect(self.path, timeout=20, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        self.path.chmod(0o600)
+        self._local.current = (os.getpid(), connection)
+        return connection
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run the block as one immediate transaction; nested blocks join the outer one."""
+        connection = self.connection()
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def ensure(self, component: str, scripts: Sequence[str]) -> None:
+        """Bring the tables of `component` up to date: run the SQL scripts from the first unseen one on.
+
+        A script is split at semicolons, so it holds plain statements only (no triggers).
+        """
+        if component in self._ensured:
+            return
+        with self.transaction() as connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS schema_version (component TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+            )
+            row = connection.execute("SELECT version FROM schema_version WHERE component = ?", (component,)).fetchone()
+            for script in scripts[row["version"] if row else 0 :]:
+                for statement in filter(None, (part.strip() for part in script.split(";"))):
+                    connection.execute(statement)
+            connection.execute(
+                "INSERT INTO schema_version VALUES (?, ?) ON CONFLICT (component) DO UPDATE SET version = excluded.version",
+                (component, len(scripts)),
+            )
+        self._ensured.add(component)
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        current: tuple[int, sqlite3.Connection] | None = getattr(self._local, "current", None)
+        if current is not None:
+            self._local.current = None
+            if current[0] == os.getpid():
+                current[1].close()
