@@ -12,7 +12,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 
@@ -47,12 +47,20 @@ class Store:
             yield connection
             return
         connection.execute("BEGIN IMMEDIATE")
+        self._local.after_commit = []
         try:
             yield connection
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+        for callback in self._local.after_commit:
+            callback()
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once this thread's open transaction has committed (never after a rollback)."""
+        if callback not in self._local.after_commit:
+            self._local.after_commit.append(callback)
 
     def ensure(self, component: str, scripts: Sequence[str]) -> None:
         """Bring the tables of `component` up to date: run the SQL scripts from the first unseen one on.

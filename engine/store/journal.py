@@ -60,7 +60,7 @@ class Journal:
                 (time.time(), kind, subject, json.dumps(attributes, separators=(",", ":"))),
             )
             seq = cursor.lastrowid
-        self._wake()
+            self._store.after_commit(self._wake)  # a reader that is woken sooner would find nothing
         assert seq is not None
         return seq
 
