@@ -1,0 +1,92 @@
+"""Fixtures that every part of the tests shares; what they are made of is in `tests.support`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import images
+from tests.support.fault_proxy import FaultProxy
+from tests.support.home import Home, throwaway_home
+from tests.support.portside import Portside, running_portside
+from tests.support.registry import Registry
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Debian's docker-registry, open to all."""
+    server = Registry(tmp_path_factory.mktemp("registry"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def basic_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that wants a name and a password (`tests.support.registry.USERNAME`, `PASSWORD`); has tiny:latest."""
+    server = Registry(tmp_path_factory.mktemp("basic-registry"), auth="basic")
+    server.push(images.tiny(), "tiny:latest")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def bearer_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that wants tokens; anybody may pull public/tiny:latest, alice also tiny:latest."""
+    server = Registry(tmp_path_factory.mktemp("bearer-registry"), auth="bearer")
+    server.push(images.tiny(), "tiny:latest")
+    server.push(images.tiny(), "public/tiny:latest")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def fault_proxy(registry: Registry) -> Iterator[FaultProxy]:
+    """The open registry behind a proxy that misbehaves when told to."""
+    proxy = FaultProxy(registry.address)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_image(registry: Registry) -> str:
+    """Reference of busybox in the open registry."""
+    return registry.push(images.tiny(), "tiny:latest")
+
+
+@pytest.fixture(scope="session")
+def debian_image(registry: Registry) -> str:
+    """Reference of a minbase Debian of several layers in the open registry."""
+    return registry.push(images.debian(), "debian:latest")
+
+
+@pytest.fixture(scope="session")
+def tiny_layout() -> Path:
+    """OCI layout of the tiny image."""
+    return images.tiny()
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """An empty home; whatever is started from it is gone after the test."""
+    with throwaway_home() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def portside() -> Iterator[Portside]:
+    """One running Portside for all tests that leave it as they found it."""
+    with running_portside() as running:
+        yield running
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failed test shows what its Portside said."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Portside):
+                report.sections.append(("portside", value.output()))

@@ -1,0 +1,117 @@
+"""A running Portside: the real `manage.py up` in a throwaway home on a free port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import urllib3
+
+from tests.support.home import Home, throwaway_home
+from tests.support.processes import Program, eventually, free_port
+from tests.support.rest import Rest
+
+ROOT = Path(__file__).resolve().parents[2]
+ADMIN_PASSWORD = "a password for tests"
+
+
+class Portside:
+    """`up` as a person starts it. `rest` is the administrator's client."""
+
+    def __init__(self, home: Home, **environment: str) -> None:
+        self.home = home
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.url = f"http://{self.address}"
+        self.log = home.path / "up.log"
+        self.environment = home.environment(
+            PORTSIDE_BIND=self.address, PORTSIDE_ADMIN_PASSWORD=ADMIN_PASSWORD, PORTSIDE_HOST="tests", **environment
+        )
+        self.program: Program | None = None
+        self.rest = Rest(self.url, None)
+
+    def start(self, *, seconds: float = 60) -> None:
+        """Start `up`, wait until it is ready and its host is online."""
+        self.program = Program([sys.executable, "manage.py", "up"], log=self.log, env=self.environment, cwd=ROOT)
+        self.program.wait_until(self.is_ready, seconds=seconds, what="/readyz")
+        if self.rest.token is None:
+            self.rest.token = self.token("admin")
+        self.wait_host()
+
+    def is_ready(self) -> bool:
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            return self.rest.get("/readyz").status == 200
+        return False
+
+    def wait_host(self, name: str = "tests", *, seconds: float = 30) -> None:
+        def is_online() -> bool:
+            return any(host["name"] == name and host["online"] for host in self.rest.rows("/api/v1/hosts/"))
+
+        try:
+            eventually(is_online, seconds=seconds, what=f"host {name} online")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.output()}") from None
+
+    def token(self, username: str) -> str:
+        return self.manage("token", username).strip().splitlines()[-1]
+
+    def manage(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+        )
+        assert done.returncode == 0, f"manage.py {arguments}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def interrupt(self, *, seconds: float = 30) -> int:
+        """Ctrl-C, as a terminal sends it: to the whole foreground process group."""
+        assert self.program is not None
+        if self.program.is_running:
+            os.killpg(self.program.pid, signal.SIGINT)
+        code = self.program.stop(signal.SIGINT, seconds=seconds)
+        return code
+
+    def pids(self, *words: str) -> list[int]:
+        """This home's processes whose command line has all these words; the site's are `uvicorn`, for example."""
+        found = []
+        for pid in self.home.own_processes():
+            with contextlib.suppress(OSError):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if all(word in command for word in words):
+                    found.append(pid)
+        return found
+
+    def kill(self, *words: str) -> list[int]:
+        """Kill -9 those processes; fails the test when there is none."""
+        pids = self.pids(*words)
+        assert pids, f"no process of this home has {words} on its command line"
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return pids
+
+    def output(self, lines: int = 80) -> str:
+        return "" if self.program is None else f"--- up.log\n{self.program.output(lines)}"
+
+
+@contextlib.contextmanager
+def running_portside(**environment: str) -> Iterator[Portside]:
+    with throwaway_home() as home:
+        portside = Portside(home, **environment)
+        try:
+            portside.start()
+            yield portside
+        finally:
+            if portside.program is not None and portside.program.is_running:
+                portside.interrupt()
