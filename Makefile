@@ -2,9 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_NO_INPUT = 1
+# pip's own answer to a registry that is busy or slow.
+PIP_INSTALL := -m pip install -q --retries 10 --require-hashes
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help setup setup-dev assets run test check format bench clean
 
 help: ## List the commands
@@ -14,25 +19,35 @@ setup: $(VENV)/.run assets ## Create the environment and fetch the front end's l
 
 setup-dev: $(VENV)/.dev assets ## The same with the tools for tests and checks
 
-$(VENV)/bin/python:
+# A `python -m venv` that stops half-way leaves a directory behind, so this stamp comes last.
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "Portside needs Python 3.11 or newer, and there is no $(PYTHON) here: set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Portside needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { \
-	  echo "Python's venv module is not complete: on Debian, apt-get install python3-venv"; exit 1; }
+	  echo "Portside needs Python 3.11 or newer, this is `$(PYTHON) --version`: set PYTHON=/path/to/python3.11"; exit 1; }
+	@rm -rf $(VENV)
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "`id -u`" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Debian's python3-venv, which Python's venv module needs …"; \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    { apt-get -q update && apt-get -q install -y --no-install-recommends python3-venv; } >/dev/null; \
+	  fi; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null && touch $@ || { rm -rf $(VENV); \
+	  echo "$(PYTHON) can't create environments: on Debian, apt-get install python3-venv; then run this again"; exit 1; }
 
-$(VENV)/.run: requirements.lock | $(VENV)/bin/python
+$(VENV)/.run: requirements.lock | $(VENV)/.made
 	@echo "Installing Portside's Python packages from requirements.lock …"
-	@$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	@$(BIN)/python $(PIP_INSTALL) -r requirements.lock
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock | $(VENV)/bin/python
+$(VENV)/.dev: requirements-dev.lock | $(VENV)/.made
 	@echo "Installing packages for tests from requirements-dev.lock …"
-	@$(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock
+	@$(BIN)/python $(PIP_INSTALL) -r requirements-dev.lock
 	@touch $@ $(VENV)/.run
 
 assets: static/vendor/.stamp
 
-static/vendor/.stamp: package.json package-lock.json static/build.py | $(VENV)/bin/python
+static/vendor/.stamp: package.json package-lock.json static/build.py | $(VENV)/.made
 	@$(BIN)/python static/build.py
 	@touch $@
 
@@ -42,13 +57,13 @@ run: setup ## Run everything on this host in the foreground; Ctrl-C leaves conta
 test: setup-dev ## All tests, with what they need set up by itself
 	@$(BIN)/python -m tests.support.prepare
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: setup-dev ## Format, lint, types, import rules
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 
 format: setup-dev ## Put the code into shape
 	@$(BIN)/ruff check --fix .

@@ -78,7 +78,8 @@ class Store:
                 for statement in filter(None, (part.strip() for part in script.split(";"))):
                     connection.execute(statement)
             connection.execute(
-                "INSERT INTO schema_version VALUES (?, ?) ON CONFLICT (component) DO UPDATE SET version = excluded.version",
+                "INSERT INTO schema_version VALUES (?, ?)"
+                " ON CONFLICT (component) DO UPDATE SET version = excluded.version",
                 (component, len(scripts)),
             )
         self._ensured.add(component)

@@ -22,8 +22,8 @@ class Fault:
     """What to do with the next `times` requests whose path contains `path` (and method is `method`).
 
     `status` answers without asking the registry; `cut_after_bytes` closes the connection in the body;
-    `flip_at` changes one byte of the body; `short_length` claims and sends that many bytes fewer; `bytes_per_second` is slow;
-    `delay_seconds` waits before the answer.
+    `flip_at` changes one byte of the body; `short_length` claims and sends that many bytes fewer;
+    `bytes_per_second` is slow; `delay_seconds` waits before the answer.
     """
 
     path: str

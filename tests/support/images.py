@@ -30,8 +30,8 @@ GROUPS = b"root:x:0:\nnogroup:x:65534:\napp:x:1000:\nstaff:x:50:app\n"
 
 
 def cache_directory() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "portside-tests"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "portside-tests"
 
 
 def cached(name: str, recipe: str, make: Callable[[Path], None]) -> Path:
@@ -121,7 +121,7 @@ def big(files: int = 58_000, layers: int = 6, total_bytes: int = 640_000_000) ->
 
     def make(target: Path) -> None:
         layout = Layout(target)
-        chance = random.Random(1)  # noqa: S311
+        chance = random.Random(1)
         words = [bytes(chance.choices(b"abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(4000)]
         text = b" ".join(chance.choices(words, k=1_500_000))
         noise = chance.randbytes(4 << 20)

@@ -79,8 +79,7 @@ class Portside:
         assert self.program is not None
         if self.program.is_running:
             os.killpg(self.program.pid, signal.SIGINT)
-        code = self.program.stop(signal.SIGINT, seconds=seconds)
-        return code
+        return self.program.stop(signal.SIGINT, seconds=seconds)
 
     def pids(self, *words: str) -> list[int]:
         """This home's processes whose command line has all these words; the site's are `uvicorn`, for example."""

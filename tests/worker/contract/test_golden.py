@@ -1,0 +1,156 @@
+"""Golden files: what goes over the wire today must be readable tomorrow, by either side.
+
+A new command or event gets an example here and a file in golden/; a change of an existing file is a change of
+the contract, and both the old and the new file must be readable for one release. Missing files are written by
+`PORTSIDE_WRITE_GOLDEN=1 python -m pytest tests/worker/contract`, to be read and committed.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.contract import commands as c
+from worker.contract import events as e
+from worker.contract import frames as f
+from worker.contract.wire import ContractError, from_wire, to_wire
+
+GOLDEN = Path(__file__).parent / "golden"
+CONTAINER = "c0ffee" + "0" * 58
+HOST = "8f5a3c1e-0000-4000-8000-000000000001"
+JOB = "8f5a3c1e-0000-4000-8000-000000000002"
+IMAGE = "sha256:" + "ab" * 32
+
+COMMANDS: list[c.Command] = [
+    c.PullImage(reference="docker.io/library/alpine:latest", platform="linux/arm64"),
+    c.RemoveImage(image=IMAGE, force=True),
+    c.CreateStarterImage(),
+    c.CreateContainer(
+        container_id=CONTAINER, name="web", image="alpine:3", command=("sh", "-c", "echo hi"), entrypoint=("/entry",),
+        env={"A": "1"}, labels={"a": "b"}, ports=(c.PortMapping(container=80, host=8080),), user="1000:1000",
+        workdir="/srv", hostname="web", memory_bytes=64 << 20, cpus=1.5, pids_limit=100, restart="on-failure",
+        restart_limit=3, start=False,
+    ),
+    c.StartContainer(container_id=CONTAINER),
+    c.StopContainer(container_id=CONTAINER, timeout_seconds=2.5, signal="SIGINT"),
+    c.KillContainer(container_id=CONTAINER, signal="SIGHUP"),
+    c.RestartContainer(container_id=CONTAINER, timeout_seconds=1.0),
+    c.PauseContainer(container_id=CONTAINER),
+    c.UnpauseContainer(container_id=CONTAINER),
+    c.RemoveContainer(container_id=CONTAINER, force=True),
+]  # fmt: skip
+
+FACTS = e.HostFacts(
+    name="box", session="s1", cores=2, memory_bytes=8 << 30, kernel="6.1.0", architecture="x86_64",
+    operating_system="Debian GNU/Linux 12", engine_version="0.1.0", cgroup_version="v2", disk_total_bytes=100,
+    disk_free_bytes=50, containers_running=1,
+)  # fmt: skip
+STATE = e.ContainerState(
+    id=CONTAINER, name="web", image="alpine:3", status="stopped", image_id=IMAGE, pid=None, ip_address="10.88.0.2",
+    ports=(e.PublishedPort(container=80, host=8080, protocol="tcp", address="127.0.0.1"),), exit_code=137,
+    oom_killed=True, error="out of memory", restart_count=2, created_at=1.0, started_at=2.0, finished_at=3.5,
+    spec={"restart": "no"},
+)  # fmt: skip
+IMAGE_STATE = e.ImageState(
+    id=IMAGE, tags=("docker.io/library/alpine:3",), digests=("docker.io/library/alpine@" + IMAGE,), size_bytes=7,
+    architecture="amd64", os="linux", created_at="2026-01-01T00:00:00Z", layers=1, config={"cmd": ["sh"]},
+)  # fmt: skip
+PROGRESS = e.Progress(
+    phase="downloading", items=(e.ProgressItem(id="sha256:aa", status="downloading", done_bytes=5, total_bytes=9),)
+)
+ERROR = e.ErrorInfo(family="not_found", message="no such image", detail={"reference": "alpine:3"})
+ATTRIBUTES: dict[str, Any] = {
+    e.HOST_REGISTERED: FACTS,
+    e.HOST_HEARTBEAT: FACTS,
+    e.HOST_STOPPED: {},
+    e.HOST_INVENTORY: {"containers": (STATE,), "images": (IMAGE_STATE,)},
+    e.JOB_STARTED: {"fence": 1},
+    e.JOB_PROGRESS: PROGRESS,
+    e.JOB_FINISHED: {"status": "failed", "result": {}, "error": ERROR, "fence": 1},
+    e.IMAGE_UPDATED: IMAGE_STATE,
+    e.IMAGE_REMOVED: {},
+    e.CONTAINER_CREATED: STATE,
+    e.CONTAINER_STARTED: STATE,
+    e.CONTAINER_DIED: STATE,
+    e.CONTAINER_PAUSED: STATE,
+    e.CONTAINER_UNPAUSED: STATE,
+    e.CONTAINER_RESTARTING: STATE,
+    e.CONTAINER_REMOVED: {},
+}
+TRANSIENT = {e.HOST_HEARTBEAT, e.JOB_PROGRESS}
+SUBJECTS = {"host": HOST, "job": JOB, "image": IMAGE, "container": CONTAINER}
+EVENTS = [
+    e.Event(
+        host_id=HOST, kind=kind, subject=SUBJECTS[kind.split(".")[0]], at=1700000000.25,
+        seq=None if kind in TRANSIENT else 7, attributes=to_wire(attributes),
+    )
+    for kind, attributes in ATTRIBUTES.items()
+]  # fmt: skip
+CONTROLS = {
+    "stream.open": f.OpenStream(stream_id="s", kind="logs", container_id=CONTAINER, cursor=5, tail=10, since=1.5),
+    "stream.credit": f.Credit(stream_id="s", consumed_bytes=4096),
+    "stream.close": f.CloseStream(stream_id="s"),
+    "job.cancel": f.CancelJob(job_id=JOB),
+    "events.replay": f.ReplayEvents(after_seq=41),
+}
+
+
+def golden(name: str, value: Any) -> Any:
+    path = GOLDEN / f"{name}.json"
+    if not path.exists() and os.environ.get("PORTSIDE_WRITE_GOLDEN") == "1":
+        path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+    assert path.exists(), f"{path.name} is missing: see the top of this file"
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=c.kind_of)
+def test_a_command_is_written_and_read_as_it_always_was(command: c.Command) -> None:
+    stored = golden(f"command.{c.kind_of(command)}", c.encode_command(command))
+    assert c.encode_command(command) == stored
+    assert c.decode_command(stored) == command
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
+def test_an_event_is_written_and_read_as_it_always_was(event: e.Event) -> None:
+    stored = golden(f"event.{event.kind}", e.encode_event(event))
+    assert e.encode_event(event) == stored
+    assert e.decode_event(stored) == event
+    attributes = ATTRIBUTES[event.kind]
+    if dataclasses.is_dataclass(attributes) and not isinstance(attributes, type):
+        assert from_wire(type(attributes), stored["attributes"]) == attributes
+
+
+@pytest.mark.parametrize("kind", CONTROLS)
+def test_a_control_message_is_written_and_read_as_it_always_was(kind: str) -> None:
+    stored = golden(f"control.{kind}", {"kind": kind, **to_wire(CONTROLS[kind])})
+    assert {"kind": kind, **to_wire(CONTROLS[kind])} == stored
+    assert from_wire(f.CONTROL_KINDS[kind], stored) == CONTROLS[kind]
+
+
+def test_every_kind_has_its_golden_file() -> None:
+    assert {c.kind_of(command) for command in COMMANDS} == set(c.KINDS)
+    assert set(CONTROLS) == set(f.CONTROL_KINDS)
+    named = {value for name, value in vars(e).items() if name.isupper() and isinstance(value, str)}
+    assert set(ATTRIBUTES) == named
+    files = {path.stem for path in GOLDEN.glob("*.json")}
+    kinds = {f"command.{kind}" for kind in c.KINDS} | {f"event.{kind}" for kind in named}
+    assert files == kinds | {f"control.{kind}" for kind in CONTROLS}
+
+
+def test_a_frame_is_eighteen_bytes_and_its_data() -> None:
+    frame = f.Frame(f.DATA, f.STDERR, 1 << 40, 1700000000.25, b"hello")
+    assert frame.encode() == bytes.fromhex("0102000000000001000000001040fc54d941") + b"hello"
+    assert f.Frame.decode(frame.encode()) == frame
+
+
+def test_a_field_that_is_new_is_ignored_and_a_missing_one_is_named() -> None:
+    assert c.decode_command({"kind": "container.start", "container_id": "x", "colour": "red"}) == c.StartContainer(
+        container_id="x"
+    )
+    with pytest.raises(ContractError, match=r"StartContainer\.container_id is missing"):
+        c.decode_command({"kind": "container.start"})
+    with pytest.raises(ContractError, match="older than the site"):
+        c.decode_command({"kind": "container.teleport"})
