@@ -31,7 +31,8 @@ GOOD = [
     ("app:_X.y-Z", "docker.io/library/app:_X.y-Z", "app:_X.y-Z"),
 ]
 BAD = [
-    "", " ", "alpine ", "Registry/app", "Alpine", "team/App", "alpine:", "alpine:.x", "alpine:-x", "alpine:" + "x" * 129,
+    "", " ", "alpine ", "Registry/app", "Alpine", "team/App", "alpine:", "alpine:.x", "alpine:-x",
+    "alpine:" + "x" * 129,
     "/alpine", "alpine/", "a//b", "../etc/passwd", "a/../b", "a/./b", "-a", "a-", "_a", "a..b", "a___b",
     "alpine@", "alpine@sha256:", "alpine@sha256:" + "A" * 64, "alpine@sha256:" + "a" * 63, "alpine@md5:" + "a"
     * 32, "alpine@x@y", "https://quay.io/a", "localhost:0/app", "localhost:99999/app", "localhost:x/app",
