@@ -10,7 +10,7 @@ PIP_INSTALL := -m pip install -q --retries 10 --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev assets run test check format bench clean
+.PHONY: help setup setup-dev assets run test check format bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -72,6 +72,13 @@ format: setup-dev ## Put the code into shape
 bench: setup-dev ## Side-by-side benchmarks with docker and podman (prints ratios)
 	@$(BIN)/python -m tests.support.prepare --peers
 	@$(BIN)/python -m bench
+
+# --universal: Debian's Python 3.11.2 needs a package that 3.11.3 has built in, and every version has its own.
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml
+
+lock: setup-dev ## Write the lock files anew from pyproject.toml
+	@$(BIN)/$(LOCK) -o requirements.lock
+	@$(BIN)/$(LOCK) --group dev -o requirements-dev.lock
 
 clean: ## Remove what set-up made (never a home)
 	rm -rf $(VENV) static/vendor node_modules
