@@ -12,7 +12,12 @@ from django.utils import timezone
 
 
 class User(AbstractUser):
-    """A person. `is_superuser` is the administrator, who sees all teams."""
+    """A person. `is_superuser` is the administrator, who sees all teams.
+
+    `must_change_password` holds until the one-time password of the first start has been replaced.
+    """
+
+    must_change_password = models.BooleanField(default=False)
 
 
 class Role(models.TextChoices):
@@ -77,3 +82,11 @@ class ApiToken(models.Model):
     @staticmethod
     def digest_of(secret: str) -> str:
         return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class SignInFailures(models.Model):
+    """Wrong passwords lately, for one user name from one address (`webui.accounts.throttle`)."""
+
+    key = models.CharField(primary_key=True, max_length=64)
+    failures = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField(default=timezone.now)

@@ -1,0 +1,50 @@
+"""Django's sign-in by name and password, with the throttle in front: no form can forget it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest
+
+from webui.accounts import throttle
+from webui.accounts.models import User
+
+
+class ThrottledBackend(ModelBackend):
+    """Refuses, without looking at the password, while the name has to wait."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> User | None:
+        if username is None or password is None:
+            return None
+        address = address_of(request)
+        if throttle.sign_in_wait(username=username, address=address):
+            raise PermissionDenied  # Django: no other backend is asked, the answer is "no"
+        user = super().authenticate(request, username=username, password=password, **kwargs)
+        if user is None:
+            throttle.sign_in_failed(username=username, address=address)
+            return None
+        throttle.sign_in_succeeded(username=username, address=address)
+        return user  # type: ignore[return-value]
+
+
+class SignInForm(AuthenticationForm):
+    """The sign-in form; says how long to wait instead of claiming that the password is wrong."""
+
+    def clean(self) -> dict[str, Any]:
+        username = self.cleaned_data.get("username") or ""
+        wait = throttle.sign_in_wait(username=username, address=address_of(self.request))
+        if wait:
+            seconds = math.ceil(wait.total_seconds())
+            raise ValidationError(f"Too many failed sign-ins: wait {seconds} seconds, then try again.", code="throttled")
+        return super().clean()
+
+
+def address_of(request: HttpRequest | None) -> str:
+    """The client's address; uvicorn has already put a trusted proxy's word for it in its place."""
+    return "" if request is None else str(request.META.get("REMOTE_ADDR", ""))

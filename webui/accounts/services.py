@@ -1,0 +1,99 @@
+"""Writes about people and their tokens; reads are on the models' querysets."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from engine.errors import InvalidArgument, NotFound
+from webui.accounts.models import ApiToken, Membership, Role, Team, User
+
+ADMIN = "admin"
+DEFAULT_TEAM = "Default"
+_LAST_USED_GRAIN = timedelta(minutes=1)
+
+
+def team_default() -> Team:
+    """The team that every installation begins with, made if it is not there yet."""
+    return Team.objects.order_by("created_at", "id").first() or Team.objects.get_or_create(name=DEFAULT_TEAM)[0]
+
+
+@transaction.atomic
+def admin_ensure(password: str | None) -> str | None:
+    """Make the first administrator and team; with users already there, do nothing.
+
+    `password` comes from the environment; None makes a one-time password, which is returned to be printed
+    once and must be changed at the first sign-in.
+    """
+    team = team_default()
+    if User.objects.exists():
+        return None
+    secret = password or _readable_password()
+    user = User.objects.create_superuser(username=ADMIN, password=secret)
+    if password is None:
+        user.must_change_password = True
+        user.save(update_fields=["must_change_password"])
+    Membership.objects.create(team=team, user=user, role=Role.MAINTAINER)
+    return None if password else secret
+
+
+def _readable_password() -> str:
+    """20 characters (98 bits) without the look-alikes 0 O 1 l I, since people type it from a terminal."""
+    alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
+
+
+@transaction.atomic
+def password_change(*, user: User, old: str, new: str) -> None:
+    """Set a new password after checking the old one. Raises InvalidArgument with the fields `old`, `new`."""
+    if not user.check_password(old):
+        raise InvalidArgument(
+            "the present password is wrong: type it again", {"fields": {"old": ["The present password is wrong."]}}
+        )
+    if old == new:
+        raise InvalidArgument(
+            "the new password is the old one: choose another", {"fields": {"new": ["Choose another password."]}}
+        )
+    try:
+        validate_password(new, user)
+    except ValidationError as error:
+        raise InvalidArgument(" ".join(error.messages), {"fields": {"new": error.messages}}) from error
+    user.set_password(new)
+    user.must_change_password = False
+    user.save(update_fields=["password", "must_change_password"])
+
+
+def token_create(*, user: User, name: str) -> tuple[ApiToken, str]:
+    """Make a bearer token; the secret is returned this once and kept only as a digest."""
+    name = name.strip()
+    if not name or len(name) > 80:
+        message = "Give the token a name of 1 to 80 characters."
+        raise InvalidArgument(message, {"fields": {"name": [message]}})
+    secret = ApiToken.new_secret()
+    token = ApiToken.objects.create(user=user, name=name, digest=ApiToken.digest_of(secret))
+    return token, secret
+
+
+def token_revoke(*, user: User, token_id: object) -> None:
+    """Delete one of the user's own tokens. Raises NotFound, for other people's tokens too."""
+    deleted, _ = ApiToken.objects.filter(user=user, pk=token_id).delete()
+    if not deleted:
+        raise NotFound("no such token: list your tokens to see which there are")
+
+
+def token_authenticate(secret: str) -> User | None:
+    """The active user whose token this is, or None. Notes the use, at most once a minute."""
+    if not secret.startswith(ApiToken.PREFIX):
+        return None
+    token = ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(secret)).first()
+    if token is None or not token.user.is_active:
+        return None
+    now = timezone.now()
+    if token.last_used_at is None or now - token.last_used_at > _LAST_USED_GRAIN:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return token.user

@@ -1,0 +1,50 @@
+"""Slows down guessing of passwords: after five failures for a name from an address, waits double each time.
+
+The count is in the database, so that it holds for all web processes and survives a restart. The key is a
+digest: what people type into the name field is now and then their password.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from webui.accounts.models import SignInFailures
+
+FREE_FAILURES = 5
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(minutes=15)
+FORGET_AFTER = timedelta(hours=1)
+
+
+def wait_after(failures: int, last_at: datetime, now: datetime) -> timedelta:
+    """How long after `now` the next try is allowed: zero for the first failures, then 5 s, 10 s … 15 min."""
+    if failures < FREE_FAILURES or now - last_at > FORGET_AFTER:
+        return timedelta(0)
+    doublings = min(failures - FREE_FAILURES, 12)
+    return max(timedelta(0), last_at + min(FIRST_WAIT * 2**doublings, LONGEST_WAIT) - now)
+
+
+def sign_in_wait(*, username: str, address: str) -> timedelta:
+    """How long this name from this address has to wait; zero means now."""
+    row = SignInFailures.objects.filter(pk=_key(username, address)).first()
+    return timedelta(0) if row is None else wait_after(row.failures, row.last_at, timezone.now())
+
+
+def sign_in_failed(*, username: str, address: str) -> None:
+    now = timezone.now()
+    SignInFailures.objects.filter(last_at__lt=now - FORGET_AFTER).delete()
+    key = _key(username, address)
+    SignInFailures.objects.get_or_create(pk=key, defaults={"last_at": now})
+    SignInFailures.objects.filter(pk=key).update(failures=F("failures") + 1, last_at=now)
+
+
+def sign_in_succeeded(*, username: str, address: str) -> None:
+    SignInFailures.objects.filter(pk=_key(username, address)).delete()
+
+
+def _key(username: str, address: str) -> str:
+    return hashlib.sha256(f"{username.casefold()}\0{address}".encode()).hexdigest()
