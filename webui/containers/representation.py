@@ -1,0 +1,47 @@
+"""How a container looks in REST, broadcasts and pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webui.accounts.representation import team_reference_as_json, time_as_json
+from webui.containers.models import Container
+from webui.hosts.representation import host_reference_as_json
+
+_PORT_FIELDS = ("container", "host", "protocol", "address")
+
+
+def container_as_json(container: Container) -> dict[str, Any]:
+    """`status` is what the host saw, `desired_status` what was asked for; `ports` as published, else as asked."""
+    spec = container.spec
+    ports = container.ports or spec.get("ports", [])
+    return {
+        "id": container.pk,
+        "short_id": container.short_id,
+        "name": container.name,
+        "image": container.image,
+        "image_id": container.image_id,
+        "host": host_reference_as_json(container.host),
+        "team": team_reference_as_json(container.team),
+        "status": container.observed_status,
+        "desired_status": container.desired_status,
+        "exit_code": container.exit_code,
+        "oom_killed": container.oom_killed,
+        "error": container.error or None,
+        "ip_address": container.ip_address,
+        "ports": [{name: port.get(name) for name in _PORT_FIELDS} for port in ports],
+        "command": spec.get("command") or [],
+        "env": spec.get("env") or {},
+        "labels": spec.get("labels") or {},
+        "memory_bytes": spec.get("memory_bytes"),
+        "cpus": spec.get("cpus"),
+        "pids_limit": spec.get("pids_limit"),
+        "restart": spec.get("restart") or "no",
+        "restart_limit": spec.get("restart_limit"),
+        "restart_count": container.restart_count,
+        "created_by": container.created_by.username if container.created_by else None,
+        "created_at": time_as_json(container.created_at),
+        "started_at": time_as_json(container.started_at),
+        "finished_at": time_as_json(container.finished_at),
+        "url": f"/api/v1/containers/{container.pk}/",
+    }

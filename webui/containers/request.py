@@ -1,0 +1,186 @@
+"""What a person may ask of a container, checked field by field before anything is written.
+
+Pure: takes what was typed, gives back values of the contract, or one InvalidArgument that names every
+field that is wrong (`detail["fields"]`: field → sentences).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import InvalidArgument
+from engine.oci.reference import Reference
+from worker.contract.commands import PortMapping
+
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+HOST_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?")
+USER = re.compile(r"[A-Za-z0-9_.-]{1,64}(:[A-Za-z0-9_.-]{1,64})?")
+IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
+RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
+MEMORY_MINIMUM = 6 << 20
+"""Bytes; below it the kernel kills most programs before they have begun (Docker draws the line there too)."""
+TEXT_MAXIMUM = 128 << 10
+"""Bytes of one argument or variable that execve(2) takes (MAX_ARG_STRLEN)."""
+PORTS_MAXIMUM, WORDS_MAXIMUM, VARIABLES_MAXIMUM = 200, 1000, 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRequest:
+    """Fields as in the contract's CreateContainer; `name` None asks for a friendly one."""
+
+    image: str
+    name: str | None = None
+    command: Sequence[str] = ()
+    entrypoint: Sequence[str] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports: Sequence[Mapping[str, Any]] = ()
+    user: str | None = None
+    workdir: str | None = None
+    hostname: str | None = None
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids_limit: int | None = None
+    restart: str = "no"
+    restart_limit: int | None = None
+
+
+class FieldErrors:
+    """Collects what is wrong, field by field."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, list[str]] = {}
+
+    def check(self, holds: bool, name: str, message: str) -> None:
+        if not holds:
+            self.fields.setdefault(name, []).append(message)
+
+    def raise_any(self) -> None:
+        if self.fields:
+            first = next(iter(self.fields.values()))[0]
+            raise InvalidArgument(f"the container can't be created: {first}", {"fields": self.fields})
+
+
+def request_check(request: ContainerRequest) -> tuple[str, tuple[PortMapping, ...]]:
+    """Check everything; return the image in its canonical form and the ports. Raises InvalidArgument."""
+    errors = FieldErrors()
+    image = _image(request.image.strip(), errors)
+    errors.check(
+        request.name is None or bool(NAME.fullmatch(request.name)),
+        "name",
+        "Use 1 to 128 letters, digits, _ . and -, beginning with a letter or a digit.",
+    )
+    _words(request.command, "command", errors)
+    _words(request.entrypoint or (), "entrypoint", errors)
+    _variables(request.env, "env", errors)
+    _variables(request.labels, "labels", errors)
+    _process(request, errors)
+    _limits(request, errors)
+    ports = _ports(request.ports, errors)
+    errors.raise_any()
+    return image, ports
+
+
+def _image(text: str, errors: FieldErrors) -> str:
+    if IMAGE_ID.fullmatch(text):
+        return text
+    try:
+        return str(Reference.parse(text))
+    except InvalidArgument as error:
+        errors.check(False, "image", error.message)
+        return ""
+
+
+def _words(words: Sequence[str], name: str, errors: FieldErrors) -> None:
+    errors.check(len(words) <= WORDS_MAXIMUM, name, f"Give at most {WORDS_MAXIMUM} words.")
+    for word in words:
+        errors.check("\0" not in word, name, "A word can't contain a NUL character.")
+        errors.check(len(word.encode()) < TEXT_MAXIMUM, name, f"A word has to be shorter than {TEXT_MAXIMUM} bytes.")
+    errors.check(not words or bool(words[0]), name, "The first word names the program and can't be empty.")
+
+
+def _variables(variables: Mapping[str, str], name: str, errors: FieldErrors) -> None:
+    errors.check(len(variables) <= VARIABLES_MAXIMUM, name, f"Give at most {VARIABLES_MAXIMUM} entries.")
+    for key, value in variables.items():
+        errors.check(bool(key) and "=" not in key, name, f"{key[:80]!r} can't be a name: it needs a character and no =.")
+        errors.check("\0" not in key + value, name, f"{key[:80]!r} contains a NUL character.")
+        size = len(key.encode()) + len(value.encode())
+        errors.check(size < TEXT_MAXIMUM - 1, name, f"{key[:80]!r} has to be shorter than {TEXT_MAXIMUM} bytes.")
+
+
+def _process(request: ContainerRequest, errors: FieldErrors) -> None:
+    errors.check(
+        request.user is None or bool(USER.fullmatch(request.user)),
+        "user",
+        "Give a user, or user:group, by names or numbers, such as 1000:1000.",
+    )
+    workdir = request.workdir
+    errors.check(
+        workdir is None or (workdir.startswith("/") and "\0" not in workdir and len(workdir.encode()) < 4096),
+        "workdir",
+        "Give an absolute path, such as /srv.",
+    )
+    errors.check(
+        request.hostname is None or bool(HOST_NAME.fullmatch(request.hostname)),
+        "hostname",
+        "Use 1 to 63 letters, digits, . and -, beginning and ending with a letter or a digit.",
+    )
+    errors.check(request.restart in RESTART_POLICIES, "restart", f"Choose one of {', '.join(RESTART_POLICIES)}.")
+    limit = request.restart_limit
+    errors.check(limit is None or 0 < limit <= 1_000_000, "restart_limit", "Give a number from 1 to 1000000.")
+    errors.check(
+        limit is None or request.restart == "on-failure", "restart_limit", "A limit goes only with restart: on-failure."
+    )
+
+
+def _limits(request: ContainerRequest, errors: FieldErrors) -> None:
+    memory, cpus, pids = request.memory_bytes, request.cpus, request.pids_limit
+    errors.check(
+        memory is None or MEMORY_MINIMUM <= memory < 1 << 60,
+        "memory_bytes",
+        f"Give at least {MEMORY_MINIMUM} bytes (6 MiB), or leave it out for no limit.",
+    )
+    errors.check(cpus is None or 0.01 <= cpus <= 4096, "cpus", "Give a number of cores from 0.01 up, such as 0.5 or 2.")
+    errors.check(pids is None or 1 <= pids <= 4_194_304, "pids_limit", "Give a number of processes from 1 to 4194304.")
+
+
+def _ports(ports: Sequence[Mapping[str, Any]], errors: FieldErrors) -> tuple[PortMapping, ...]:
+    errors.check(len(ports) <= PORTS_MAXIMUM, "ports", f"Give at most {PORTS_MAXIMUM} ports.")
+    mappings: list[PortMapping] = []
+    taken: set[tuple[str, int, str]] = set()
+    for index, port in enumerate(ports[:PORTS_MAXIMUM]):
+        where = f"ports.{index}."
+        inside, outside = port.get("container"), port.get("host")
+        protocol, address = port.get("protocol") or "tcp", port.get("address") or "127.0.0.1"
+        fine = {
+            "container": _is_port(inside),
+            "host": outside is None or _is_port(outside),
+            "protocol": protocol in ("tcp", "udp"),
+            "address": _is_ipv4(address),
+        }
+        errors.check(fine["container"], where + "container", "Give a port from 1 to 65535.")
+        errors.check(fine["host"], where + "host", "Give a port from 1 to 65535, or leave it out for a free one.")
+        errors.check(fine["protocol"], where + "protocol", "Choose tcp or udp.")
+        errors.check(fine["address"], where + "address", "Give an IPv4 address of the host, such as 127.0.0.1 or 0.0.0.0.")
+        if not all(fine.values()):
+            continue
+        key = (protocol, outside or 0, address)
+        errors.check(outside is None or key not in taken, where + "host", f"Port {outside}/{protocol} is published twice.")
+        taken.add(key)
+        mappings.append(PortMapping(container=int(inside), host=outside, protocol=protocol, address=address))  # type: ignore[arg-type]
+    return tuple(mappings)
+
+
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536
+
+
+def _is_ipv4(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(ipaddress.IPv4Address(text))
+    except ValueError:
+        return False

@@ -1,0 +1,213 @@
+"""Writes that people ask for: each checks the right, notes what is desired and sends one job to the host."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from engine.errors import AlreadyExists, Conflict, InvalidArgument
+from webui.accounts.models import User
+from webui.accounts.roles import CREATE, OPERATE, require
+from webui.broadcast import change_publish
+from webui.containers.models import Container, DesiredStatus, ObservedStatus
+from webui.containers.names import friendly_name
+from webui.containers.observed import (
+    container_apply_inventory,
+    container_apply_state,
+    container_forget,
+    container_job_finished,
+)
+from webui.containers.representation import container_as_json
+from webui.containers.request import IMAGE_ID, ContainerRequest, request_check
+from webui.hosts.models import Host
+from webui.images.services import secrets_for
+from webui.jobs.models import Job
+from webui.jobs.services import job_create
+from worker.contract import commands
+from worker.contract.wire import to_wire
+
+__all__ = [
+    "container_apply_inventory",
+    "container_apply_state",
+    "container_create",
+    "container_forget",
+    "container_job_finished",
+    "container_kill",
+    "container_pause",
+    "container_remove",
+    "container_restart",
+    "container_start",
+    "container_stop",
+    "container_unpause",
+]
+
+SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,10}|[0-9]{1,2}")
+TIMEOUT_MAXIMUM = 3600.0
+
+
+@transaction.atomic
+def container_create(
+    *, user: User, host: Host, image: str, start: bool = True, **wishes: Any
+) -> tuple[Container, Job]:
+    """Record a container and ask `host` to create it (pulling its image if missing) and to start it.
+
+    `wishes` are the other fields of `ContainerRequest`. Raises PermissionDenied, InvalidArgument with
+    field errors, AlreadyExists with the field `name`.
+    """
+    require(user, CREATE, host.team)
+    request = ContainerRequest(image=image, **wishes)
+    canonical, ports = request_check(request)
+    taken = Container.objects.filter(host=host)
+    name = request.name or friendly_name(lambda candidate: taken.filter(name=candidate).exists())
+    command = _command(request, name=name, image=canonical, ports=ports, start=start)
+    try:
+        with transaction.atomic():
+            container = Container.objects.create(
+                id=command.container_id,
+                team=host.team,
+                host=host,
+                created_by=user,
+                name=name,
+                image=canonical if IMAGE_ID.fullmatch(canonical) else image.strip(),
+                spec=to_wire(command),
+                desired_status=DesiredStatus.RUNNING if start else DesiredStatus.STOPPED,
+            )
+    except IntegrityError as error:
+        message = f"A container named {name} is already on the host {host.name}: choose another name or remove it."
+        raise AlreadyExists(message, {"fields": {"name": [message]}}) from error
+    job = job_create(
+        team=host.team,
+        host=host,
+        requested_by=user,
+        command=command,
+        subject=container.pk,
+        secrets=secrets_for(host.team, canonical),
+    )
+    _publish(container)
+    return container, job
+
+
+def _command(
+    request: ContainerRequest, *, name: str, image: str, ports: tuple[commands.PortMapping, ...], start: bool
+) -> commands.CreateContainer:
+    return commands.CreateContainer(
+        container_id=secrets.token_hex(32),
+        name=name,
+        image=image,
+        command=tuple(request.command),
+        entrypoint=None if request.entrypoint is None else tuple(request.entrypoint),
+        env=dict(request.env),
+        labels=dict(request.labels),
+        ports=ports,
+        user=request.user,
+        workdir=request.workdir,
+        hostname=request.hostname,
+        memory_bytes=request.memory_bytes,
+        cpus=request.cpus,
+        pids_limit=request.pids_limit,
+        restart=request.restart,
+        restart_limit=request.restart_limit,
+        start=start,
+    )
+
+
+def container_start(*, user: User, container: Container) -> Job:
+    return _ask(user, container, commands.StartContainer(container_id=container.pk), desired=DesiredStatus.RUNNING)
+
+
+def container_stop(
+    *, user: User, container: Container, timeout_seconds: float | None = None, signal: str | None = None
+) -> Job:
+    """Signal, wait, kill. Raises InvalidArgument with the field `timeout_seconds` or `signal`."""
+    _check_timeout(timeout_seconds)
+    command = commands.StopContainer(
+        container_id=container.pk, timeout_seconds=timeout_seconds, signal=_signal(signal) if signal else None
+    )
+    return _ask(user, container, command, desired=DesiredStatus.STOPPED)
+
+
+def container_kill(*, user: User, container: Container, signal: str = "SIGKILL") -> Job:
+    """Send one signal. Only SIGKILL says that the container should be stopped: others may be mere news to it."""
+    name = _signal(signal)
+    desired = DesiredStatus.STOPPED if name in ("SIGKILL", "9") else None
+    return _ask(user, container, commands.KillContainer(container_id=container.pk, signal=name), desired=desired)
+
+
+def container_restart(*, user: User, container: Container, timeout_seconds: float | None = None) -> Job:
+    _check_timeout(timeout_seconds)
+    command = commands.RestartContainer(container_id=container.pk, timeout_seconds=timeout_seconds)
+    return _ask(user, container, command, desired=DesiredStatus.RUNNING)
+
+
+def container_pause(*, user: User, container: Container) -> Job:
+    return _ask(user, container, commands.PauseContainer(container_id=container.pk))
+
+
+def container_unpause(*, user: User, container: Container) -> Job:
+    return _ask(user, container, commands.UnpauseContainer(container_id=container.pk))
+
+
+def container_remove(*, user: User, container: Container, force: bool = False) -> Job:
+    """Ask for the removal; the row goes when the host says that the container is gone.
+
+    Raises Conflict for a running container without `force`.
+    """
+    require(user, CREATE, container.team)
+    alive = (ObservedStatus.RUNNING, ObservedStatus.PAUSED, ObservedStatus.RESTARTING)
+    if not force and container.observed_status in alive:
+        raise Conflict(
+            f"the container {container.name} is {container.observed_status}: stop it first, or remove it by force"
+        )
+    command = commands.RemoveContainer(container_id=container.pk, force=force)
+    return _ask(user, container, command, desired=DesiredStatus.REMOVED, action=CREATE)
+
+
+@transaction.atomic
+def _ask(
+    user: User,
+    container: Container,
+    command: commands.Command,
+    *,
+    desired: DesiredStatus | None = None,
+    action: str = OPERATE,
+) -> Job:
+    require(user, action, container.team)
+    if container.desired_status == DesiredStatus.REMOVED and desired != DesiredStatus.REMOVED:
+        raise Conflict(f"the container {container.name} is being removed: nothing else can be done with it")
+    if desired is not None and desired != container.desired_status:
+        container.desired_status = desired
+        container.save(update_fields=["desired_status"])
+        _publish(container)
+    return job_create(
+        team=container.team, host=container.host, requested_by=user, command=command, subject=container.pk
+    )
+
+
+def _publish(container: Container) -> None:
+    change_publish(
+        team_id=container.team_id,
+        kind="container",
+        action="updated",
+        id=container.pk,
+        object=container_as_json(container),
+    )
+
+
+def _check_timeout(seconds: float | None) -> None:
+    if seconds is not None and not 0 <= seconds <= TIMEOUT_MAXIMUM:
+        message = f"Give 0 to {TIMEOUT_MAXIMUM:.0f} seconds."
+        raise InvalidArgument(message, {"fields": {"timeout_seconds": [message]}})
+
+
+def _signal(text: str) -> str:
+    """SIGTERM, TERM, term or 15 to what the contract carries; which signals there are, the host knows."""
+    name = text.strip().upper()
+    if not SIGNAL.fullmatch(name):
+        message = f"{text[:40]!r} is not a signal: give a name such as SIGTERM, or a number."
+        raise InvalidArgument(message, {"fields": {"signal": [message]}})
+    return name if name.isdigit() or name.startswith("SIG") else f"SIG{name}"
+
+
