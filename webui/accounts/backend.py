@@ -41,7 +41,9 @@ class SignInForm(AuthenticationForm):
         wait = throttle.sign_in_wait(username=username, address=address_of(self.request))
         if wait:
             seconds = math.ceil(wait.total_seconds())
-            raise ValidationError(f"Too many failed sign-ins: wait {seconds} seconds, then try again.", code="throttled")
+            raise ValidationError(
+                f"Too many failed sign-ins: wait {seconds} seconds, then try again.", code="throttled"
+            )
         return super().clean()
 
 

@@ -59,6 +59,9 @@ class Membership(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["team", "user"], name="one_membership_per_team")]
 
+    def __str__(self) -> str:
+        return f"{self.user} in {self.team}: {self.role}"
+
 
 class ApiToken(models.Model):
     """A bearer token; only its SHA-256 is kept, so a stolen database opens no door."""
@@ -75,6 +78,9 @@ class ApiToken(models.Model):
     class Meta:
         ordering = ["-created_at"]
 
+    def __str__(self) -> str:
+        return self.name
+
     @staticmethod
     def new_secret() -> str:
         return ApiToken.PREFIX + secrets.token_urlsafe(32)
@@ -90,3 +96,6 @@ class SignInFailures(models.Model):
     key = models.CharField(primary_key=True, max_length=64)
     failures = models.PositiveIntegerField(default=0)
     last_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.failures} since {self.last_at}"

@@ -1,1 +1,52 @@
-urlpatterns: list[object] = []
+"""`/api/v1/`: every resource and verb."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path, register_converter
+
+from webui.api.errors import unknown_path
+from webui.api.views import containers, docs, hosts, images, jobs, logs, registries, teams, tokens
+from webui.api.views.container_actions import ACTIONS
+
+
+class ContainerId:
+    """64 hex digits, whole: a part of an id or a name would have to be searched for."""
+
+    regex = "[0-9a-f]{64}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(ContainerId, "container_id")
+
+app_name = "api"
+urlpatterns = [
+    path("hosts/", hosts.HostList.as_view(), name="hosts"),
+    path("hosts/<str:host_id>/", hosts.HostDetail.as_view(), name="host"),
+    path("images/", images.ImageList.as_view(), name="images"),
+    path("images/pull/", images.ImagePull.as_view(), name="image-pull"),
+    path("images/starter/", images.ImageStarter.as_view(), name="image-starter"),
+    path("images/<int:image_id>/", images.ImageDetail.as_view(), name="image"),
+    path("containers/", containers.ContainerList.as_view(), name="containers"),
+    path("containers/<container_id:container_id>/", containers.ContainerDetail.as_view(), name="container"),
+    path("containers/<container_id:container_id>/logs/", logs.ContainerLogs.as_view(), name="container-logs"),
+    *(
+        path(f"containers/<container_id:container_id>/{name}/", view.as_view(), name=f"container-{name}")
+        for name, view in ACTIONS.items()
+    ),
+    path("jobs/", jobs.JobList.as_view(), name="jobs"),
+    path("jobs/<uuid:job_id>/", jobs.JobDetail.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
+    path("registries/", registries.RegistryList.as_view(), name="registries"),
+    path("registries/<uuid:credential_id>/", registries.RegistryDetail.as_view(), name="registry"),
+    path("teams/", teams.TeamList.as_view(), name="teams"),
+    path("tokens/", tokens.TokenList.as_view(), name="tokens"),
+    path("tokens/<uuid:token_id>/", tokens.TokenDetail.as_view(), name="token"),
+    path("schema/", docs.Schema.as_view(), name="schema"),
+    path("docs/", docs.Docs.as_view(), name="docs"),
+    re_path(r"^.*$", unknown_path),
+]

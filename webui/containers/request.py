@@ -106,7 +106,9 @@ def _words(words: Sequence[str], name: str, errors: FieldErrors) -> None:
 def _variables(variables: Mapping[str, str], name: str, errors: FieldErrors) -> None:
     errors.check(len(variables) <= VARIABLES_MAXIMUM, name, f"Give at most {VARIABLES_MAXIMUM} entries.")
     for key, value in variables.items():
-        errors.check(bool(key) and "=" not in key, name, f"{key[:80]!r} can't be a name: it needs a character and no =.")
+        errors.check(
+            bool(key) and "=" not in key, name, f"{key[:80]!r} can't be a name: it needs a character and no =."
+        )
         errors.check("\0" not in key + value, name, f"{key[:80]!r} contains a NUL character.")
         size = len(key.encode()) + len(value.encode())
         errors.check(size < TEXT_MAXIMUM - 1, name, f"{key[:80]!r} has to be shorter than {TEXT_MAXIMUM} bytes.")
@@ -165,11 +167,15 @@ def _ports(ports: Sequence[Mapping[str, Any]], errors: FieldErrors) -> tuple[Por
         errors.check(fine["container"], where + "container", "Give a port from 1 to 65535.")
         errors.check(fine["host"], where + "host", "Give a port from 1 to 65535, or leave it out for a free one.")
         errors.check(fine["protocol"], where + "protocol", "Choose tcp or udp.")
-        errors.check(fine["address"], where + "address", "Give an IPv4 address of the host, such as 127.0.0.1 or 0.0.0.0.")
+        errors.check(
+            fine["address"], where + "address", "Give an IPv4 address of the host, such as 127.0.0.1 or 0.0.0.0."
+        )
         if not all(fine.values()):
             continue
         key = (protocol, outside or 0, address)
-        errors.check(outside is None or key not in taken, where + "host", f"Port {outside}/{protocol} is published twice.")
+        errors.check(
+            outside is None or key not in taken, where + "host", f"Port {outside}/{protocol} is published twice."
+        )
         taken.add(key)
         mappings.append(PortMapping(container=int(inside), host=outside, protocol=protocol, address=address))  # type: ignore[arg-type]
     return tuple(mappings)

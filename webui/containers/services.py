@@ -49,9 +49,7 @@ TIMEOUT_MAXIMUM = 3600.0
 
 
 @transaction.atomic
-def container_create(
-    *, user: User, host: Host, image: str, start: bool = True, **wishes: Any
-) -> tuple[Container, Job]:
+def container_create(*, user: User, host: Host, image: str, start: bool = True, **wishes: Any) -> tuple[Container, Job]:
     """Record a container and ask `host` to create it (pulling its image if missing) and to start it.
 
     `wishes` are the other fields of `ContainerRequest`. Raises PermissionDenied, InvalidArgument with
@@ -209,5 +207,3 @@ def _signal(text: str) -> str:
         message = f"{text[:40]!r} is not a signal: give a name such as SIGTERM, or a number."
         raise InvalidArgument(message, {"fields": {"signal": [message]}})
     return name if name.isdigit() or name.startswith("SIG") else f"SIG{name}"
-
-

@@ -48,7 +48,9 @@ def registry_name(text: str) -> str:
     host = text.strip().removeprefix("https://").removeprefix("http://").rstrip("/").lower()
     if host in ("docker.io", "index.docker.io", "registry-1.docker.io", "hub.docker.com", "index.docker.io/v1"):
         return DEFAULT_REGISTRY
-    message = f"{text!r} is not a registry: give its host name, with a port if needed, such as registry.example.com:5000"
+    message = (
+        f"{text!r} is not a registry: give its host name, with a port if needed, such as registry.example.com:5000"
+    )
     try:
         reference = Reference.parse(f"{host}/x")
     except EngineError as error:

@@ -38,6 +38,9 @@ class Image(models.Model):
         ordering = ["-updated_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["host", "team", "image_id"], name="one_row_per_image")]
 
+    def __str__(self) -> str:
+        return self.tags[0] if self.tags else self.short_id
+
     @property
     def short_id(self) -> str:
         return self.image_id.removeprefix("sha256:")[:12]
@@ -56,3 +59,6 @@ class RegistryCredential(models.Model):
     class Meta:
         ordering = ["registry"]
         constraints = [models.UniqueConstraint(fields=["team", "registry"], name="one_credential_per_registry")]
+
+    def __str__(self) -> str:
+        return f"{self.username} at {self.registry}"

@@ -63,6 +63,9 @@ class Job(models.Model):
             models.Index(fields=["host", "status"]),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"
+
     @property
     def is_finished(self) -> bool:
         return self.status in FINISHED

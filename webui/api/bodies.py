@@ -1,0 +1,86 @@
+"""Request bodies: a field that nobody knows is refused, since it is a typing error that would pass in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from rest_framework import serializers
+from rest_framework.request import Request
+
+S = TypeVar("S", bound="Body")
+
+
+class Body(serializers.Serializer[Any]):
+    """Base of every request body; nested ones too."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = [str(name) for name in data if name not in self.fields]
+            if unknown:
+                raise serializers.ValidationError({name[:80]: [self._unknown(name)] for name in unknown})
+        return super().to_internal_value(data)
+
+    def _unknown(self, name: str) -> str:
+        close = get_close_matches(name, list(self.fields), n=1)
+        return "There is no such field" + (f"; did you mean {close[0]}?" if close else ".")
+
+
+class EmptyBody(Body):
+    """For actions that need no more than their address."""
+
+
+def read(body: type[S], request: Request) -> dict[str, Any]:
+    """The checked body of `request`. Raises DRF's ValidationError. A missing body counts as {}."""
+    serializer = body(data=request.data if request.data not in (None, "") else {})
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+class Text(serializers.CharField):
+    """A string as it is: DRF would take numbers and booleans for strings, and trim."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("trim_whitespace", False)
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Give a string.")
+        if any("\ud800" <= character <= "\udfff" for character in data):
+            raise serializers.ValidationError("Half of a surrogate pair is not a character.")
+        return str(super().to_internal_value(data))
+
+
+class Whole(serializers.IntegerField):
+    """An integer; DRF would take "8080" and true for one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            raise serializers.ValidationError("Give a whole number.")
+        return int(super().to_internal_value(data))
+
+
+class Number(serializers.FloatField):
+    """A finite number; DRF would take "0.5", true and NaN for one."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if not isinstance(data, int | float) or isinstance(data, bool) or not abs(data) < 1e300:
+            raise serializers.ValidationError("Give a number.")
+        return float(data)
+
+
+class Flag(serializers.BooleanField):
+    """true or false; DRF would take "yes" and 1 for one."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("Give true or false.")
+        return data
+
+
+class Strings(serializers.DictField):
+    """An object of strings. Keys pass as they are; their rules are the service's."""
+
+    child = Text(allow_blank=True)

@@ -1,0 +1,120 @@
+"""Lists: pages, search, order and filters, the same for every resource.
+
+    ?page=1&page_size=100  ?search=web  ?ordering=-created_at  and the resource's own filters
+
+An unknown value of a known parameter is an error with the parameter's name; unknown parameters are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from django.core.paginator import EmptyPage, Paginator
+from django.db.models import Model, Q, QuerySet
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+M = TypeVar("M", bound=Model)
+
+PAGE_SIZE, PAGE_SIZE_MAXIMUM = 100, 1000
+
+
+def list_parameters(
+    *, ordering: Iterable[str], search: str | None = None, filters: Mapping[str, str] | None = None, **choices: Any
+) -> list[OpenApiParameter]:
+    """What a list's OpenAPI entry says: `filters` are names and meanings, `choices` their possible values."""
+    orders = [sign + name for name in ordering for sign in ("", "-")]
+    parameters = [
+        OpenApiParameter("page", int, description="Which page, from 1."),
+        OpenApiParameter(
+            "page_size", int, description=f"Entries a page, 1 to {PAGE_SIZE_MAXIMUM}; {PAGE_SIZE} if left out."
+        ),
+        OpenApiParameter("ordering", str, enum=orders, description="Order; - for descending."),
+    ]
+    if search:
+        parameters.append(OpenApiParameter("search", str, description=search))
+    for name, meaning in (filters or {}).items():
+        parameters.append(OpenApiParameter(name, str, description=meaning, enum=choices.get(name)))
+    return parameters
+
+
+def list_response(
+    request: Request,
+    rows: QuerySet[M],
+    as_json: Callable[[M], dict[str, Any]],
+    *,
+    ordering: Iterable[str],
+) -> Response:
+    """One page of `rows` as `{"count", "next", "previous", "results"}`."""
+    rows = rows.order_by(*_order(request, ordering))
+    size = _number(request, "page_size", PAGE_SIZE, PAGE_SIZE_MAXIMUM)
+    number = _number(request, "page", 1, 1_000_000)
+    paginator = Paginator(rows, size)
+    try:
+        page = paginator.page(number)
+    except EmptyPage as error:
+        raise NotFound(f"There is no page {number}: the last one is {paginator.num_pages}.") from error
+    return Response(
+        {
+            "count": paginator.count,
+            "next": _link(request, number + 1) if page.has_next() else None,
+            "previous": _link(request, number - 1) if page.has_previous() else None,
+            "results": [as_json(row) for row in page.object_list],
+        }
+    )
+
+
+def parameter(request: Request, name: str, choices: Iterable[str] | None = None) -> str | None:
+    """A query parameter's text, None if it is missing or empty. Raises ValidationError with its name."""
+    text = request.query_params.get(name)
+    if not text:
+        return None
+    if "\0" in text or len(text) > 512:  # PostgreSQL takes no NUL
+        raise ValidationError({name: ["Give at most 512 characters, and no NUL."]})
+    if choices is not None and text not in choices:
+        raise ValidationError({name: [f"Choose one of {', '.join(choices)}."]})
+    return text
+
+
+def number_parameter(request: Request, name: str, *, minimum: float, maximum: float) -> float | None:
+    """A query parameter's number, None if it is missing. Raises ValidationError with its name."""
+    text = parameter(request, name)
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not minimum <= number <= maximum:
+        raise ValidationError({name: [f"Give a number from {minimum:g} to {maximum:g}."]})
+    return number
+
+
+def host_filter(request: Request) -> Q:
+    """`?host=` is a name or an id."""
+    text = parameter(request, "host")
+    return Q(host__name=text) | Q(host_id=text) if text else Q()
+
+
+def _order(request: Request, allowed: Iterable[str]) -> list[str]:
+    allowed = list(allowed)
+    text = parameter(request, "ordering", [sign + name for name in allowed for sign in ("", "-")])
+    return [text or f"-{allowed[0]}", "pk"]
+
+
+def _number(request: Request, name: str, default: int, maximum: int) -> int:
+    text = parameter(request, name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 8 and 0 < int(text) <= maximum):
+        raise ValidationError({name: [f"Give a whole number from 1 to {maximum}."]})
+    return int(text)
+
+
+def _link(request: Request, page: int) -> str:
+    query = request.query_params.copy()
+    query["page"] = str(page)
+    return f"{request.path}?{query.urlencode()}"

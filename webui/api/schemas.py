@@ -1,0 +1,198 @@
+"""The shapes of answers, for the OpenAPI document; `representation.py` of each app makes them.
+
+`tests/webui/api/test_schema.py` compares the two, so that neither can drift.
+"""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from webui.accounts.models import Role
+from webui.containers.models import DesiredStatus, ObservedStatus
+from webui.containers.request import RESTART_POLICIES
+from webui.jobs.models import JobStatus
+
+
+class TeamReference(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class HostReference(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class TeamSchema(TeamReference):
+    role = serializers.ChoiceField(Role.choices, help_text="Your role in the team.")
+    created_at = serializers.DateTimeField()
+
+    class Meta:
+        ref_name = "Team"
+
+
+class TokenSchema(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewTokenSchema(TokenSchema):
+    token = serializers.CharField(help_text="The secret; shown this once.")
+
+
+class HostSchema(HostReference):
+    team = TeamReference()
+    online = serializers.BooleanField()
+    cores = serializers.IntegerField()
+    memory_bytes = serializers.IntegerField()
+    disk_total_bytes = serializers.IntegerField()
+    disk_free_bytes = serializers.IntegerField()
+    kernel = serializers.CharField(allow_blank=True)
+    architecture = serializers.CharField(allow_blank=True)
+    operating_system = serializers.CharField(allow_blank=True)
+    cgroup_version = serializers.CharField(allow_blank=True)
+    engine_version = serializers.CharField(allow_blank=True)
+    registered_at = serializers.DateTimeField()
+    heartbeat_at = serializers.DateTimeField(allow_null=True)
+    url = serializers.CharField()
+
+
+class ImageSchema(serializers.Serializer):
+    id = serializers.IntegerField()
+    image_id = serializers.CharField(help_text="The digest of the image's config: sha256:…")
+    short_id = serializers.CharField()
+    tags = serializers.ListField(child=serializers.CharField())
+    digests = serializers.ListField(child=serializers.CharField())
+    size_bytes = serializers.IntegerField(help_text="What the unpacked layers take on disk.")
+    layers = serializers.IntegerField()
+    architecture = serializers.CharField(allow_blank=True)
+    os = serializers.CharField(allow_blank=True)
+    host = HostReference()
+    team = TeamReference()
+    config = serializers.DictField()
+    built_at = serializers.DateTimeField(allow_null=True)
+    updated_at = serializers.DateTimeField()
+    url = serializers.CharField()
+
+
+class PortSchema(serializers.Serializer):
+    container = serializers.IntegerField()
+    host = serializers.IntegerField(allow_null=True, help_text="null: a free one, known once it runs.")
+    protocol = serializers.ChoiceField(["tcp", "udp"])
+    address = serializers.CharField()
+
+
+class ContainerSchema(serializers.Serializer):
+    id = serializers.CharField(help_text="64 hex digits.")
+    short_id = serializers.CharField()
+    name = serializers.CharField()
+    image = serializers.CharField(help_text="As it was asked for.")
+    image_id = serializers.CharField(allow_blank=True)
+    host = HostReference()
+    team = TeamReference()
+    status = serializers.ChoiceField(ObservedStatus.choices, help_text="What the host saw.")
+    desired_status = serializers.ChoiceField(DesiredStatus.choices, help_text="What was asked for.")
+    exit_code = serializers.IntegerField(allow_null=True)
+    oom_killed = serializers.BooleanField()
+    error = serializers.CharField(allow_null=True)
+    ip_address = serializers.CharField(allow_null=True)
+    ports = PortSchema(many=True)
+    command = serializers.ListField(child=serializers.CharField(allow_blank=True))
+    env = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    labels = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    memory_bytes = serializers.IntegerField(allow_null=True)
+    cpus = serializers.FloatField(allow_null=True)
+    pids_limit = serializers.IntegerField(allow_null=True)
+    restart = serializers.ChoiceField(RESTART_POLICIES)
+    restart_limit = serializers.IntegerField(allow_null=True)
+    restart_count = serializers.IntegerField()
+    created_by = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    url = serializers.CharField()
+
+
+class ProgressItemSchema(serializers.Serializer):
+    id = serializers.CharField()
+    status = serializers.CharField()
+    done_bytes = serializers.IntegerField()
+    total_bytes = serializers.IntegerField()
+
+
+class ProgressSchema(serializers.Serializer):
+    phase = serializers.CharField(allow_blank=True)
+    items = ProgressItemSchema(many=True)
+
+
+class JobErrorSchema(serializers.Serializer):
+    family = serializers.CharField()
+    message = serializers.CharField()
+    detail = serializers.DictField()
+
+
+class JobSchema(serializers.Serializer):
+    id = serializers.UUIDField()
+    url = serializers.CharField()
+    kind = serializers.CharField()
+    subject = serializers.CharField(allow_blank=True)
+    status = serializers.ChoiceField(JobStatus.choices)
+    progress = ProgressSchema()
+    result = serializers.DictField()
+    error = JobErrorSchema(allow_null=True)
+    host = HostReference()
+    team = TeamReference()
+    requested_by = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    duration_seconds = serializers.FloatField(allow_null=True)
+    cancel_requested = serializers.BooleanField()
+
+
+class JobReference(serializers.Serializer):
+    id = serializers.UUIDField()
+    url = serializers.CharField()
+
+
+class Accepted(serializers.Serializer):
+    """Long work has begun: follow the job."""
+
+    job = JobReference()
+
+
+class AcceptedContainer(Accepted):
+    container = ContainerSchema()
+
+
+class CredentialSchema(serializers.Serializer):
+    id = serializers.UUIDField()
+    registry = serializers.CharField()
+    username = serializers.CharField()
+    team = TeamReference()
+    created_at = serializers.DateTimeField()
+    url = serializers.CharField()
+
+
+class LogChunkSchema(serializers.Serializer):
+    stream = serializers.ChoiceField(["stdout", "stderr"])
+    at = serializers.FloatField(help_text="Unix seconds.")
+    text = serializers.CharField(allow_blank=True)
+
+
+class LogSchema(serializers.Serializer):
+    cursor = serializers.IntegerField(help_text="Where the next reading goes on, as ?cursor=.")
+    chunks = LogChunkSchema(many=True)
+
+
+class Problem(serializers.Serializer):
+    """RFC 9457."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    family = serializers.CharField()
+    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)

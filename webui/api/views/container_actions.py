@@ -1,0 +1,58 @@
+"""What can be done with a container: start, stop, kill, restart, pause, unpause. Each answers 202 with its job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from webui.api import bodies
+from webui.api.operations import job_reference, operation
+from webui.api.schemas import Accepted
+from webui.api.views.containers import find
+from webui.containers import services
+from webui.jobs.models import Job
+
+
+class Stop(bodies.Body):
+    timeout_seconds = bodies.Number(required=False, allow_null=True, help_text="Grace before SIGKILL; 10 if left out.")
+    signal = bodies.Text(required=False, allow_null=True, help_text="The image's stop signal if left out.")
+
+
+class Kill(bodies.Body):
+    signal = bodies.Text(required=False, help_text="SIGKILL if left out.")
+
+
+class Restart(bodies.Body):
+    timeout_seconds = bodies.Number(required=False, allow_null=True, help_text="Grace before SIGKILL; 10 if left out.")
+
+
+def action(name: str, body: type[bodies.Body], service: Callable[..., Job], summary: str) -> type[APIView]:
+    """A view for `POST /containers/{id}/<name>/`: six endpoints that differ in nothing but these four."""
+
+    def post(self: APIView, request: Request, container_id: str) -> Response:
+        wishes: dict[str, Any] = bodies.read(body, request)
+        job = service(user=request.user, container=find(request, container_id), **wishes)
+        return Response(job_reference(job), status=202)
+
+    post.__doc__ = summary
+    describe = operation(
+        f"containers_{name}", tag="containers", body=body, answers={202: Accepted}, problems=[403, 404, 409]
+    )
+    return type(f"Container{name.title()}", (APIView,), {"post": describe(post)})
+
+
+ACTIONS: dict[str, type[APIView]] = {
+    name: action(name, body, service, summary)
+    for name, body, service, summary in (
+        ("start", bodies.EmptyBody, services.container_start, "Start a container that does not run."),
+        ("stop", Stop, services.container_stop, "Stop a container: its stop signal, then SIGKILL after the grace."),
+        ("kill", Kill, services.container_kill, "Send a signal to a container's first process."),
+        ("restart", Restart, services.container_restart, "Stop a container and start it again."),
+        ("pause", bodies.EmptyBody, services.container_pause, "Freeze all processes of a container."),
+        ("unpause", bodies.EmptyBody, services.container_unpause, "Let a frozen container go on."),
+    )
+}

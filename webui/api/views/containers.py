@@ -1,0 +1,125 @@
+"""Containers: list, create, read, remove."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from django.shortcuts import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from webui.api import bodies
+from webui.api.lists import host_filter, list_parameters, list_response, parameter
+from webui.api.operations import job_reference, operation, page_of
+from webui.api.schemas import Accepted, AcceptedContainer, ContainerSchema
+from webui.api.views.images import HOST_HELP, force_parameter
+from webui.containers.models import Container, ContainerQuerySet, ObservedStatus
+from webui.containers.representation import container_as_json
+from webui.containers.request import RESTART_POLICIES
+from webui.containers.services import container_create, container_remove
+from webui.hosts.services import host_choose
+
+ORDERING = ("created_at", "name", "started_at", "finished_at")
+
+
+class NewPort(bodies.Body):
+    container = bodies.Whole(help_text="The port inside.")
+    host = bodies.Whole(required=False, allow_null=True, help_text="The port outside; null or nothing: a free one.")
+    protocol = bodies.Text(required=False, default="tcp", help_text="tcp or udp.")
+    address = bodies.Text(required=False, default="127.0.0.1", help_text="An IPv4 address of the host.")
+
+
+class NewContainer(bodies.Body):
+    """Everything but the image may be left out. Rules of the values: `webui.containers.request`."""
+
+    host = bodies.Text(required=False, allow_null=True, help_text=HOST_HELP)
+    name = bodies.Text(required=False, allow_null=True, max_length=128, help_text="A friendly one is made if left out.")
+    image = bodies.Text(max_length=1024, help_text="A reference, or an image id (sha256:…) that the host has.")
+    command = bodies.serializers.ListField(child=bodies.Text(allow_blank=True), required=False)
+    entrypoint = bodies.serializers.ListField(child=bodies.Text(allow_blank=True), required=False, allow_null=True)
+    env = bodies.Strings(required=False)
+    labels = bodies.Strings(required=False)
+    ports = NewPort(many=True, required=False)
+    user = bodies.Text(required=False, allow_null=True)
+    workdir = bodies.Text(required=False, allow_null=True)
+    hostname = bodies.Text(required=False, allow_null=True)
+    memory_bytes = bodies.Whole(required=False, allow_null=True)
+    cpus = bodies.Number(required=False, allow_null=True)
+    pids_limit = bodies.Whole(required=False, allow_null=True)
+    restart = bodies.Text(required=False, help_text=f"One of {', '.join(RESTART_POLICIES)}.")
+    restart_limit = bodies.Whole(required=False, allow_null=True)
+    start = bodies.Flag(required=False)
+
+
+def visible(request: Request) -> ContainerQuerySet:
+    return Container.objects.visible_to(request.user).select_related("team", "host", "created_by")
+
+
+def find(request: Request, container_id: str) -> Container:
+    """The container of this id, whole. Raises Http404, for other teams' ones too."""
+    return get_object_or_404(visible(request), pk=container_id)
+
+
+class ContainerList(APIView):
+    @operation(
+        "containers_list",
+        tag="containers",
+        answers={200: page_of(ContainerSchema)},
+        problems=[400, 404],
+        parameters=list_parameters(
+            ordering=ORDERING,
+            search="Part of the name, the image or the id.",
+            filters={"host": "A host's name or id.", "status": "What the host saw.", "name": "The exact name."},
+            status=ObservedStatus.values,
+        ),
+    )
+    def get(self, request: Request) -> Response:
+        """List containers, the newest first."""
+        rows = visible(request).filter(host_filter(request))
+        if status := parameter(request, "status", ObservedStatus.values):
+            rows = rows.filter(observed_status=status)
+        if name := parameter(request, "name"):
+            rows = rows.filter(name=name)
+        if search := parameter(request, "search"):
+            rows = rows.filter(
+                Q(name__icontains=search) | Q(image__icontains=search) | Q(id__startswith=search.lower())
+            )
+        return list_response(request, rows, container_as_json, ordering=ORDERING)
+
+    @operation(
+        "containers_create",
+        tag="containers",
+        body=NewContainer,
+        answers={202: AcceptedContainer},
+        problems=[403, 404, 409],
+    )
+    def post(self, request: Request) -> Response:
+        """Create a container and start it (unless `start` is false); a missing image is pulled first."""
+        wishes: dict[str, Any] = bodies.read(NewContainer, request)
+        host = host_choose(user=request.user, host=wishes.pop("host", None))
+        container, job = container_create(user=request.user, host=host, **wishes)
+        return Response({**job_reference(job), "container": container_as_json(container)}, status=202)
+
+
+class ContainerDetail(APIView):
+    @operation("containers_read", tag="containers", answers={200: ContainerSchema}, problems=[404])
+    def get(self, request: Request, container_id: str) -> Response:
+        """Read a container."""
+        return Response(container_as_json(find(request, container_id)))
+
+    @operation(
+        "containers_remove",
+        tag="containers",
+        answers={202: Accepted},
+        problems=[400, 403, 404, 409],
+        parameters=[force_parameter("Remove it even if it runs.")],
+    )
+    def delete(self, request: Request, container_id: str) -> Response:
+        """Remove a container and its log."""
+        container = find(request, container_id)
+        force = parameter(request, "force", ["true", "false"]) == "true"
+        return Response(
+            job_reference(container_remove(user=request.user, container=container, force=force)), status=202
+        )

@@ -1,0 +1,104 @@
+"""A container's log over REST: what there is now, as plain text or as JSON; the socket is for following it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes
+from rest_framework.exceptions import ValidationError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from webui.api.lists import number_parameter
+from webui.api.operations import operation
+from webui.api.schemas import LogSchema
+from webui.api.views.containers import find
+from webui.containers.log_stream import LogPosition, LogText, read_log
+from worker.contract.frames import DATA, Frame
+
+JSON_BYTES = 4 << 20
+"""How much of a log one JSON answer takes; its `cursor` leads to the rest."""
+
+
+class PlainText(BaseRenderer):
+    """Only for negotiation and the OpenAPI document: the text itself is streamed past DRF."""
+
+    media_type = "text/plain"
+    format = "txt"
+    charset = "utf-8"
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        return str(data).encode()
+
+
+class TextUnlessJson(BaseContentNegotiation):
+    """JSON for who asks for it by name; a browser and curl get text."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        json = "application/json" in request.headers.get("Accept", "")
+        return (JSONRenderer(), "application/json") if json else (PlainText(), "text/plain")
+
+
+class ContainerLogs(APIView):
+    renderer_classes = [PlainText, JSONRenderer]
+    content_negotiation_class = TextUnlessJson
+
+    @operation(
+        "containers_logs",
+        tag="containers",
+        answers={(200, "text/plain"): OpenApiTypes.STR, (200, "application/json"): LogSchema},
+        problems=[400, 404, 503],
+        parameters=[
+            OpenApiParameter("tail", int, description="Only the last so many lines."),
+            OpenApiParameter("since", float, description="Only what was logged at or after this Unix time."),
+            OpenApiParameter("cursor", int, description="Go on where an earlier JSON answer ended."),
+        ],
+    )
+    def get(self, request: Request, container_id: str) -> HttpResponseBase:
+        """Read a container's log as far as it goes now (with Accept: application/json at most 4 MiB)."""
+        position = LogPosition(
+            cursor=_whole(request, "cursor"),
+            tail=_whole(request, "tail"),
+            since=number_parameter(request, "since", minimum=0, maximum=1e12),
+        )
+        log = read_log(find(request, container_id), position)
+        if isinstance(request.accepted_renderer, JSONRenderer):
+            return Response(_as_json(log, position))
+        first = next(log)  # what the host answers at once may be an error, and then there is a status for it
+        return StreamingHttpResponse(
+            (frame.data for frame in chain([first], log)),
+            content_type="text/plain; charset=utf-8",
+            headers={"Cache-Control": "no-store"},
+        )
+
+
+def _as_json(log: Iterator[Frame], position: LogPosition) -> dict[str, Any]:
+    text, chunks, size = LogText(), [], 0
+    text.cursor = position.cursor or 0
+    for frame in log:
+        if frame.kind != DATA:
+            text.cursor = max(text.cursor, frame.cursor)
+            break
+        chunk = text.chunk(frame)
+        chunks += [chunk] if chunk else []
+        size += len(frame.data)
+        if size >= JSON_BYTES:
+            break
+    return {"cursor": text.cursor, "chunks": chunks}
+
+
+def _whole(request: Request, name: str) -> int | None:
+    number = number_parameter(request, name, minimum=0, maximum=2**53)
+    if number is not None and number != int(number):
+        raise ValidationError({name: ["Give a whole number."]})
+    return None if number is None else int(number)
