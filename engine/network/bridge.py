@@ -1,0 +1,175 @@
+"""The bridge in the kernel and what hangs on it: made, found, put right and removed over rtnetlink."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from engine.errors import Conflict
+from engine.network import rtnetlink as rt
+from engine.network.namespace import netlink_inside
+from engine.network.netlink import NETLINK_ROUTE, Netlink, NetlinkError
+
+_MTU = 1500
+_LOOPBACK_INDEX = 1
+INTERFACE = "eth0"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A container's place on the network: addresses as text, `prefix` the length of the subnet's."""
+
+    ip: str
+    prefix: int
+    gateway: str
+    mac: str
+
+    @classmethod
+    def at(cls, address: IPv4Address, subnet: IPv4Network) -> Endpoint:
+        return cls(str(address), subnet.prefixlen, str(subnet.network_address + 1), mac_of(address))
+
+
+def mac_of(address: IPv4Address) -> str:
+    """A locally administered MAC that goes with the address, so that neighbours' caches can't be wrong."""
+    return "02:70:" + ":".join(f"{byte:02x}" for byte in address.packed)
+
+
+class Bridge:
+    """The device `name`; its ports are `<prefix>v<host part of the address in hex>`."""
+
+    def __init__(self, name: str, subnet: IPv4Network) -> None:
+        self.name = name
+        self.subnet = subnet
+        self._port_prefix = name.removesuffix("br0") + "v"
+
+    def port_name(self, address: IPv4Address) -> str:
+        return f"{self._port_prefix}{int(address) - int(self.subnet.network_address):x}"
+
+    def ensure(self) -> bool:
+        """Make the bridge, its gateway address and the settings that go with it; True if it was missing."""
+        gateway = IPv4Interface((self.subnet.network_address + 1, self.subnet.prefixlen))
+        made = False
+        with Netlink(NETLINK_ROUTE) as netlink:
+            try:
+                netlink.send([rt.bridge(self.name, mac_of(gateway.ip))])
+                made = True
+            except NetlinkError as error:
+                if error.errno != errno.EEXIST:
+                    raise
+            index = socket.if_nametoindex(self.name)
+            netlink.send([rt.link_up(index), rt.address(index, gateway)])
+        _set("net/ipv4/ip_forward", "1")
+        # Lets packets from 127.0.0.1 out to a container that publishes there; the firewall guards the way back.
+        _set(f"net/ipv4/conf/{self.name}/route_localnet", "1")
+        return made
+
+    def attach(self, address: IPv4Address, pid: int) -> None:
+        """Give the network namespace of process `pid` an interface with `address` on the bridge.
+
+        Raises Conflict when the process is gone or already attached, NetlinkError for the kernel's refusals
+        (ENODEV: the bridge is missing).
+        """
+        try:
+            namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise Conflict(f"The container's process {pid} is gone; start the container again") from None
+        try:
+            self._plug(address, namespace)
+            with netlink_inside(namespace) as inside:
+                index = rt.index_of(inside, INTERFACE)
+                inside.send(
+                    [
+                        rt.link_up(_LOOPBACK_INDEX),
+                        rt.address(index, IPv4Interface((address, self.subnet.prefixlen))),
+                        rt.link_up(index),
+                        rt.default_route(index, self.subnet.network_address + 1),
+                    ]
+                )
+        finally:
+            os.close(namespace)
+
+    def put_right(self, live: Collection[IPv4Address]) -> list[IPv4Address]:
+        """Remove ports of addresses that are not `live`, re-enslave those that lost the bridge.
+
+        Returns the live addresses that have no port at all.
+        """
+        wanted = {self.port_name(address): address for address in live}
+        with Netlink(NETLINK_ROUTE) as netlink:
+            index = socket.if_nametoindex(self.name)
+            for link in rt.links(netlink):
+                if not link.name.startswith(self._port_prefix):
+                    continue
+                if link.name not in wanted:
+                    _delete(netlink, link.name)
+                    continue
+                wanted.pop(link.name)
+                if link.master != index or not link.up:
+                    netlink.send([rt.link_master(link.index, index), rt.hairpin(link.name)])
+        return list(wanted.values())
+
+    def delete(self) -> None:
+        """Remove the bridge and every port of it."""
+        with Netlink(NETLINK_ROUTE) as netlink:
+            for link in rt.links(netlink):
+                if link.name.startswith(self._port_prefix):
+                    _delete(netlink, link.name)
+            _delete(netlink, self.name)
+
+    def _plug(self, address: IPv4Address, namespace: int) -> None:
+        name = self.port_name(address)
+        try:
+            index = socket.if_nametoindex(self.name)
+        except OSError as error:
+            raise NetlinkError(errno.ENODEV, f"bridge {self.name} is missing", 0) from error
+        messages = [
+            rt.veth(
+                name,
+                index,
+                _MTU,
+                peer=INTERFACE,
+                peer_mac=mac_of(address),
+                namespace=namespace,
+            ),
+            rt.hairpin(name),
+        ]
+        with Netlink(NETLINK_ROUTE) as netlink:
+            try:
+                netlink.send(messages)
+            except NetlinkError as error:
+                if error.errno != errno.EEXIST:
+                    raise
+                # The port of the container's last run: its namespace is still on its way out.
+                _delete(netlink, name)
+                netlink.send(messages)
+
+
+def foreign_networks(bridge: str) -> list[IPv4Network]:
+    """What the host's routes and addresses cover, without those of `bridge` itself."""
+    with Netlink(NETLINK_ROUTE) as netlink:
+        try:
+            own = socket.if_nametoindex(bridge)
+        except OSError:
+            own = -1
+        return [network for index, network in rt.networks(netlink) if index != own]
+
+
+def _delete(netlink: Netlink, name: str) -> None:
+    try:
+        netlink.send([rt.link_delete(name)])
+    except NetlinkError as error:
+        if error.errno != errno.ENODEV:
+            raise
+
+
+def _set(path: str, value: str) -> None:
+    """Write a kernel setting unless it has that value; a read-only /proc/sys with the right value is fine."""
+    with open(f"/proc/sys/{path}", encoding="ascii") as file:
+        if file.read().strip() == value:
+            return
+    with contextlib.suppress(FileNotFoundError), open(f"/proc/sys/{path}", "w", encoding="ascii") as file:
+        file.write(value)

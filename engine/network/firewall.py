@@ -1,0 +1,232 @@
+"""Our nftables table: address translation for a bridge and for the ports that its containers publish.
+
+One table per home, beside everyone else's. A port costs one element in a map, no rule:
+
+    published_at   address . protocol . port : container's address . port
+    published_any            protocol . port : container's address . port      (published on 0.0.0.0)
+
+Loopback addresses are only translated for packets that this host itself sends. The bridge needs
+`route_localnet` for that, so the `guard` chain keeps containers from the host's loopback services.
+
+An accept of ours cannot overrule a drop in another table: where Docker or a firewall has set ip filter
+FORWARD to drop, traffic to and from containers needs an accept there; `forwarding_obstacle` sees it.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from engine.network import nftables as nft
+from engine.network.netlink import NETLINK_NETFILTER, Message, Netlink, NetlinkError
+
+PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
+ANY_ADDRESS = IPv4Address("0.0.0.0")  # noqa: S104 - the meaning of "all addresses", not a bind
+TABLE_PREFIX = "portside_"
+
+_AT, _ANY = "published_at", "published_any"
+_AT_KEY = (nft.TYPE_ADDRESS, nft.TYPE_PROTOCOL, nft.TYPE_SERVICE)
+_ANY_KEY = (nft.TYPE_PROTOCOL, nft.TYPE_SERVICE)
+_TARGET = (nft.TYPE_ADDRESS, nft.TYPE_SERVICE)
+_LOOPBACK = b"\x7f\0\0\0"
+_RAW, _DSTNAT, _FILTER, _SRCNAT = -300, -100, 0, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One published port: `address`:`host` leads to `target`:`container`."""
+
+    address: IPv4Address
+    protocol: str
+    host: int
+    target: IPv4Address
+    container: int
+
+
+class Firewall:
+    """The table `table` for the bridge `bridge` with `subnet`. Every method opens and closes its own socket."""
+
+    def __init__(self, table: str, bridge: str, subnet: IPv4Network) -> None:
+        self._table = table
+        self._bridge = bridge
+        self._subnet = subnet
+
+    def rebuild(self, mappings: Iterable[Mapping]) -> None:
+        """Make the table as it must be, whatever was there, in one transaction: no packet sees it half done.
+
+        Connections that live keep their translation, which is the kernel's connection tracking's own.
+        """
+        with Netlink(NETLINK_NETFILTER) as netlink:
+            nft.commit(
+                netlink,
+                [
+                    nft.table(nft.IPV4, self._table),
+                    nft.table_delete(nft.IPV4, self._table),
+                    nft.table(nft.IPV4, self._table),
+                    nft.mapping(nft.IPV4, self._table, _AT, _AT_KEY, _TARGET),
+                    nft.mapping(nft.IPV4, self._table, _ANY, _ANY_KEY, _TARGET),
+                    *self._translation(),
+                    *self._filters(),
+                    *self._elements(mappings),
+                ],
+            )
+
+    def exists(self) -> bool:
+        with Netlink(NETLINK_NETFILTER) as netlink:
+            return nft.chain_policy(netlink, nft.IPV4, self._table, "forward") is not None
+
+    def add(self, mappings: Iterable[Mapping]) -> None:
+        """Publish, all or none. Raises NetlinkError: ENOENT without the table, EEXIST when a key leads elsewhere."""
+        with Netlink(NETLINK_NETFILTER) as netlink:
+            nft.commit(netlink, self._elements(mappings))
+
+    def remove(self, mappings: Iterable[Mapping]) -> None:
+        """Withdraw; what is not there is no error."""
+        with Netlink(NETLINK_NETFILTER) as netlink:
+            for mapping in mappings:
+                name, pair = _element(mapping)
+                _commit_unless_missing(netlink, nft.element_delete(nft.IPV4, self._table, name, pair))
+
+    def published(self) -> set[Mapping]:
+        """What the kernel has; empty without the table."""
+        with Netlink(NETLINK_NETFILTER) as netlink:
+            return _published(netlink, self._table)
+
+    def elsewhere(self, protocol: str, port: int) -> list[Mapping]:
+        """What other homes on this machine publish at the same protocol and port."""
+        found: list[Mapping] = []
+        with Netlink(NETLINK_NETFILTER) as netlink:
+            for name in nft.table_names(netlink, nft.IPV4):
+                if name.startswith(TABLE_PREFIX) and name != self._table:
+                    found += (m for m in _published(netlink, name) if (m.protocol, m.host) == (protocol, port))
+        return found
+
+    def delete(self) -> None:
+        """Remove the table with all it has."""
+        with Netlink(NETLINK_NETFILTER) as netlink:
+            _commit_unless_missing(netlink, nft.table_delete(nft.IPV4, self._table))
+
+    def _translation(self) -> list[Message]:
+        local, here = nft.destination_is_local(), self._bridge
+        loopback = [nft.masked(b"\xff\0\0\0"), nft.equals(_LOOPBACK)]
+        from_loopback, to_loopback = [nft.source_address(), *loopback], [nft.destination_address(), *loopback]
+        address, protocol, port = nft.FIRST, nft.FIRST + 1, nft.FIRST + 2
+        target = nft.FIRST + 8
+        publish = [nft.lookup(_AT, target), nft.destination_nat(target, target + 1)]
+        publish_any = [nft.lookup(_ANY, target), nft.destination_nat(target, target + 1)]
+        mask = self._subnet.netmask.packed
+        from_us = [nft.source_address(), nft.masked(mask), nft.equals(self._subnet.network_address.packed)]
+        return [
+            self._chain("publish"),
+            self._rule(
+                "publish",
+                nft.destination_address(address),
+                nft.meta(nft.META_L4PROTO, protocol),
+                nft.destination_port(port),
+                *publish,
+            ),
+            self._rule("publish", nft.meta(nft.META_L4PROTO, address), nft.destination_port(protocol), *publish_any),
+            self._chain("prerouting", "nat", nft.PREROUTING, _DSTNAT),
+            self._rule("prerouting", *to_loopback, nft.leave()),
+            self._rule("prerouting", *local, nft.jump("publish")),
+            self._chain("output", "nat", nft.OUTPUT, _DSTNAT),
+            self._rule("output", *local, nft.jump("publish")),
+            self._chain("postrouting", "nat", nft.POSTROUTING, _SRCNAT),
+            # To the world: containers speak with the host's address.
+            self._rule("postrouting", *from_us, *nft.interface(nft.META_OIFNAME, here, negate=True), nft.masquerade()),
+            # A container that uses a published port of its own network: the answer must come back through us.
+            self._rule(
+                "postrouting",
+                *from_us,
+                *nft.interface(nft.META_OIFNAME, here),
+                *nft.conntrack_has(nft.CT_STATUS, nft.DESTINATION_NAT),
+                nft.masquerade(),
+            ),
+            # From 127.0.0.1 of the host: a container would answer itself.
+            self._rule("postrouting", *from_loopback, *nft.interface(nft.META_OIFNAME, here), nft.masquerade()),
+        ]
+
+    def _filters(self) -> list[Message]:
+        here = self._bridge
+        return [
+            self._chain("guard", "filter", nft.PREROUTING, _RAW),
+            self._rule(
+                "guard",
+                *nft.interface(nft.META_IIFNAME, here),
+                nft.destination_address(),
+                nft.masked(b"\xff\0\0\0"),
+                nft.equals(_LOOPBACK),
+                nft.verdict(nft.DROP),
+            ),
+            # Into the network from outside: answers and published ports, nothing else.
+            self._chain("forward", "filter", nft.FORWARD, _FILTER),
+            self._rule("forward", *nft.interface(nft.META_OIFNAME, here, negate=True), nft.verdict(nft.ACCEPT)),
+            self._rule("forward", *nft.interface(nft.META_IIFNAME, here), nft.verdict(nft.ACCEPT)),
+            self._rule(
+                "forward", *nft.conntrack_has(nft.CT_STATE, nft.ESTABLISHED_OR_RELATED), nft.verdict(nft.ACCEPT)
+            ),
+            self._rule("forward", *nft.conntrack_has(nft.CT_STATUS, nft.DESTINATION_NAT), nft.verdict(nft.ACCEPT)),
+            self._rule("forward", nft.verdict(nft.DROP)),
+        ]
+
+    def _chain(self, name: str, kind: str = "", hook: int = 0, priority: int = 0) -> Message:
+        return nft.chain(nft.IPV4, self._table, name, kind=kind, hook=hook, priority=priority)
+
+    def _rule(self, chain: str, *expressions: bytes) -> Message:
+        return nft.rule(nft.IPV4, self._table, chain, expressions)
+
+    def _elements(self, mappings: Iterable[Mapping]) -> list[Message]:
+        pairs: dict[str, list[tuple[bytes, bytes]]] = {}
+        for mapping in mappings:
+            name, pair = _element(mapping)
+            pairs.setdefault(name, []).append(pair)
+        return [m for name, some in pairs.items() for m in nft.elements(nft.IPV4, self._table, name, some)]
+
+
+def forwarding_obstacle() -> str | None:
+    """A sentence when another's firewall (Docker's, most often) drops what is forwarded, else None."""
+    with Netlink(NETLINK_NETFILTER) as netlink:
+        if nft.chain_policy(netlink, nft.IPV4, "filter", "FORWARD") != nft.DROP:
+            return None
+    return (
+        "The policy of iptables' FORWARD chain is DROP (Docker sets this), so containers may not reach the world "
+        "nor published ports be reached from other machines; accept traffic of the bridge there, for example with "
+        "`iptables -I DOCKER-USER -i BRIDGE -j ACCEPT` and the same with `-o`"
+    )
+
+
+def _element(mapping: Mapping) -> tuple[str, tuple[bytes, bytes]]:
+    key = struct.pack(">B3xH2x", PROTOCOLS[mapping.protocol], mapping.host)
+    value = mapping.target.packed + struct.pack(">H2x", mapping.container)
+    if mapping.address == ANY_ADDRESS:
+        return _ANY, (key, value)
+    return _AT, (mapping.address.packed + key, value)
+
+
+def _published(netlink: Netlink, table: str) -> set[Mapping]:
+    names = {number: name for name, number in PROTOCOLS.items()}
+    found = set()
+    for set_name in (_AT, _ANY):
+        try:
+            pairs = nft.element_pairs(netlink, nft.IPV4, table, set_name)
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            continue
+        for key, value in pairs:
+            address = IPv4Address(key[:4]) if set_name == _AT else ANY_ADDRESS
+            protocol, host = struct.unpack(">B3xH2x", key[-8:])
+            (container,) = struct.unpack_from(">H", value, 4)
+            found.add(Mapping(address, names[protocol], host, IPv4Address(value[:4]), container))
+    return found
+
+
+def _commit_unless_missing(netlink: Netlink, message: Message) -> None:
+    try:
+        nft.commit(netlink, [message])
+    except NetlinkError as error:
+        if error.errno != errno.ENOENT:
+            raise

@@ -1,0 +1,165 @@
+"""Published ports: what was asked for, what was given, who has it. The store decides, the kernel is asked too."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+
+from engine.errors import Conflict, InvalidArgument, PermissionDenied, ResourceExhausted
+from engine.network.firewall import ANY_ADDRESS, PROTOCOLS
+from engine.store.database import Store
+
+_ATTEMPTS = 64
+_KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM, "sctp": socket.SOCK_STREAM}
+
+
+@dataclass(frozen=True, slots=True)
+class PortSpec:
+    """Publish port `container` at `address`:`host` of this host; `host` None takes a free one."""
+
+    container: int
+    host: int | None = None
+    protocol: str = "tcp"
+    address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A port that is published: `host` is known now."""
+
+    container: int
+    host: int
+    protocol: str
+    address: str
+
+
+def check(spec: PortSpec) -> None:
+    """Raise InvalidArgument when a spec can never be published."""
+    if spec.protocol not in PROTOCOLS:
+        raise InvalidArgument(f"Protocol {spec.protocol!r} can't be published; use tcp, udp or sctp")
+    for port in (spec.container, spec.host):
+        if port is not None and not 1 <= port <= 65535:
+            raise InvalidArgument(f"Port {port} is out of range; ports go from 1 to 65535")
+    try:
+        address = IPv4Address(spec.address)
+    except AddressValueError:
+        raise InvalidArgument(
+            f"{spec.address!r} is no IPv4 address to publish on; use 127.0.0.1, 0.0.0.0 or an address of this host"
+        ) from None
+    if address.is_multicast:
+        raise InvalidArgument(f"Ports can't be published on the multicast address {address}")
+
+
+class Ports:
+    """The record of published ports in `store`. `elsewhere(protocol, port)` names other homes' addresses for it."""
+
+    def __init__(self, store: Store, elsewhere: Callable[[str, int], Sequence[IPv4Address]]) -> None:
+        self._store = store
+        self._elsewhere = elsewhere
+
+    def reserve(self, container_id: str, specs: Sequence[PortSpec]) -> list[Published]:
+        """Record all specs for the container, or none.
+
+        Raises InvalidArgument, Conflict (the port is in use; the message says by what), PermissionDenied, or
+        ResourceExhausted when no free port is found.
+        """
+        for spec in specs:
+            check(spec)
+        with self._store.transaction():
+            return [self._reserve(container_id, spec) for spec in specs]
+
+    def forget(self, container_id: str) -> None:
+        with self._store.transaction() as connection:
+            connection.execute("DELETE FROM network_port WHERE container_id = ?", (container_id,))
+
+    def of(self, container_id: str) -> list[Published]:
+        rows = self._store.connection().execute(
+            "SELECT * FROM network_port WHERE container_id = ? ORDER BY container, host", (container_id,)
+        )
+        return [Published(row["container"], row["host"], row["protocol"], row["address"]) for row in rows]
+
+    def all(self) -> list[tuple[str, Published]]:
+        """Every published port with its container's id."""
+        rows = self._store.connection().execute("SELECT * FROM network_port")
+        return [
+            (row["container_id"], Published(row["container"], row["host"], row["protocol"], row["address"]))
+            for row in rows
+        ]
+
+    def _reserve(self, container_id: str, spec: PortSpec) -> Published:
+        if spec.host is not None:
+            user = self._user(spec.address, spec.protocol, spec.host)
+            if user is not None:
+                raise Conflict(
+                    f"Port {spec.host}/{spec.protocol} on {spec.address} is in use by {user}; "
+                    "publish another host port, or leave it out to get a free one",
+                    {"port": spec.host, "protocol": spec.protocol, "address": spec.address},
+                )
+            return self._record(container_id, spec, spec.host)
+        for _ in range(_ATTEMPTS):
+            port = _free(spec.address, spec.protocol)
+            if self._user(spec.address, spec.protocol, port) is None:
+                return self._record(container_id, spec, port)
+        raise ResourceExhausted(f"No free {spec.protocol} port was found on {spec.address}")
+
+    def _record(self, container_id: str, spec: PortSpec, port: int) -> Published:
+        self._store.connection().execute(
+            "INSERT INTO network_port (protocol, host, address, container_id, container) VALUES (?, ?, ?, ?, ?)",
+            (spec.protocol, port, spec.address, container_id, spec.container),
+        )
+        return Published(spec.container, port, spec.protocol, spec.address)
+
+    def _user(self, address: str, protocol: str, port: int) -> str | None:
+        rows = self._store.connection().execute(
+            "SELECT address, container_id FROM network_port WHERE protocol = ? AND host = ?", (protocol, port)
+        )
+        for row in rows:
+            if _overlap(address, row["address"]):
+                return f"container {row['container_id'][:12]}"
+        if any(_overlap(address, str(other)) for other in self._elsewhere(protocol, port)):
+            return "a container of another Portside home on this machine"
+        try:
+            _bound(address, protocol, port).close()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return "another program on this host"
+            raise _unusable(error, address, protocol, port) from error
+        return None
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or str(ANY_ADDRESS) in (one, other)
+
+
+def _bound(address: str, protocol: str, port: int) -> socket.socket:
+    """A socket that is bound but does not listen: the kernel's own answer to whether somebody else has the port."""
+    number = PROTOCOLS[protocol] if protocol == "sctp" else 0
+    listener = socket.socket(socket.AF_INET, _KINDS[protocol] | socket.SOCK_CLOEXEC, number)
+    try:
+        if protocol != "udp":
+            # Without it, connections in TIME_WAIT of a server that is gone would count as use.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _free(address: str, protocol: str) -> int:
+    try:
+        with _bound(address, protocol, 0) as listener:
+            return int(listener.getsockname()[1])
+    except OSError as error:
+        raise _unusable(error, address, protocol, 0) from error
+
+
+def _unusable(error: OSError, address: str, protocol: str, port: int) -> Exception:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return InvalidArgument(f"{address} is no address of this host; publish on 127.0.0.1, 0.0.0.0 or one that is")
+    if error.errno == errno.EACCES:
+        return PermissionDenied(f"The kernel doesn't let port {port}/{protocol} on {address} be used: {error.strerror}")
+    return InvalidArgument(f"Port {port}/{protocol} on {address} can't be used: {error.strerror}")

@@ -1,0 +1,183 @@
+"""Links, addresses and routes: the rtnetlink messages that a bridge network needs, as in rtnetlink(7)."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from engine.network.netlink import (
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    NLM_F_REPLACE,
+    Message,
+    Netlink,
+    NetlinkError,
+    attribute,
+    nested,
+    parse,
+    string,
+    text,
+    u32,
+)
+
+_NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
+_NEWADDR, _GETADDR = 20, 22
+_NEWROUTE, _GETROUTE = 24, 26
+_IFF_UP = 1
+
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 10, 18
+_IFLA_NET_NS_FD = 28
+_INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
+_VETH_INFO_PEER = 1
+_BRPORT_MODE = 4  # hairpin: a frame may leave by the port on which it came
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
+_RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST = 254, 3, 0, 1
+
+_LINK = struct.Struct("=BxHiII")
+_ADDR = struct.Struct("=BBBBi")
+_ROUTE = struct.Struct("=BBBBBBBBI")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One network device of a namespace; `master` is the index of its bridge, 0 without."""
+
+    index: int
+    name: str
+    master: int
+    up: bool
+
+
+def links(netlink: Netlink) -> list[Link]:
+    """All devices of the socket's namespace."""
+    found = []
+    for body in netlink.dump(_GETLINK, _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+        _, _, index, flags, _ = _LINK.unpack_from(body)
+        attributes = parse(body[_LINK.size :])
+        master = struct.unpack("=I", attributes.get(_IFLA_MASTER, b"\0\0\0\0"))[0]
+        found.append(Link(index, string(attributes[_IFLA_IFNAME]), master, bool(flags & _IFF_UP)))
+    return found
+
+
+def index_of(netlink: Netlink, name: str) -> int:
+    """The index of a device in the socket's namespace. Raises NetlinkError (ENODEV) when there is none."""
+    body = netlink.get(_GETLINK, _link() + text(_IFLA_IFNAME, name))
+    if body is None:
+        raise NetlinkError(errno.ENODEV, f"no device {name}", 0)
+    return int(_LINK.unpack_from(body)[2])
+
+
+def networks(netlink: Netlink) -> list[tuple[int, IPv4Network]]:
+    """What IPv4 routes (of all tables) and addresses cover, with the device's index; the default route not."""
+    found = []
+    for body in netlink.dump(_GETROUTE, _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)):
+        prefix, attributes = body[1], parse(body[_ROUTE.size :])
+        if prefix and _RTA_DST in attributes:
+            index = struct.unpack("=I", attributes.get(_RTA_OIF, b"\0\0\0\0"))[0]
+            found.append((index, IPv4Network((attributes[_RTA_DST], prefix), strict=False)))
+    return found + [(index, interface.network) for index, interface in addresses(netlink)]
+
+
+def addresses(netlink: Netlink) -> list[tuple[int, IPv4Interface]]:
+    """The namespace's IPv4 addresses with the index of their device."""
+    found = []
+    for body in netlink.dump(_GETADDR, _ADDR.pack(socket.AF_INET, 0, 0, 0, 0)):
+        _, prefix, _, _, index = _ADDR.unpack_from(body)
+        attributes = parse(body[_ADDR.size :])
+        local = attributes.get(_IFA_LOCAL, attributes.get(_IFA_ADDRESS))
+        if local is not None:
+            found.append((index, IPv4Interface((local, prefix))))
+    return found
+
+
+def bridge(name: str, mac: str) -> Message:
+    """Make a bridge that is up. Its MAC is set, or it would change with each port and spoil neighbours' caches."""
+    return Message(
+        _NEWLINK,
+        NLM_F_CREATE | NLM_F_EXCL,
+        _link(up=True)
+        + text(_IFLA_IFNAME, name)
+        + attribute(_IFLA_ADDRESS, _mac(mac))
+        + nested(_IFLA_LINKINFO, text(_INFO_KIND, "bridge")),
+    )
+
+
+def veth(name: str, master: int, mtu: int, *, peer: str, peer_mac: str, namespace: int) -> Message:
+    """Make a veth pair: `name` up on the bridge `master`, its peer down inside `namespace` (a descriptor).
+
+    One message, since moving a peer later takes ten times as long; down, since a peer that is made up in
+    another namespace is refused with ENOTCONN.
+    """
+    inner = (
+        _link()
+        + text(_IFLA_IFNAME, peer)
+        + u32(_IFLA_MTU, mtu)
+        + attribute(_IFLA_ADDRESS, _mac(peer_mac))
+        + u32(_IFLA_NET_NS_FD, namespace)
+    )
+    return Message(
+        _NEWLINK,
+        NLM_F_CREATE | NLM_F_EXCL,
+        _link(up=True)
+        + text(_IFLA_IFNAME, name)
+        + u32(_IFLA_MTU, mtu)
+        + u32(_IFLA_MASTER, master)
+        + nested(_IFLA_LINKINFO, text(_INFO_KIND, "veth"), nested(_INFO_DATA, nested(_VETH_INFO_PEER, inner))),
+    )
+
+
+def hairpin(name: str) -> Message:
+    """Let a bridge's port send a frame back to where it came from: a container that uses its own published port."""
+    slave = nested(_INFO_SLAVE_DATA, attribute(_BRPORT_MODE, b"\1"))
+    return Message(
+        _NEWLINK,
+        0,
+        _link() + text(_IFLA_IFNAME, name) + nested(_IFLA_LINKINFO, text(_INFO_SLAVE_KIND, "bridge"), slave),
+    )
+
+
+def link_up(index: int) -> Message:
+    return Message(_NEWLINK, 0, _link(index=index, up=True))
+
+
+def link_master(index: int, master: int) -> Message:
+    """Put a device that exists on a bridge, and bring it up."""
+    return Message(_NEWLINK, 0, _link(index=index, up=True) + u32(_IFLA_MASTER, master))
+
+
+def link_delete(name: str) -> Message:
+    return Message(_DELLINK, 0, _link() + text(_IFLA_IFNAME, name))
+
+
+def address(index: int, interface: IPv4Interface) -> Message:
+    """Give a device an address; the same again is no error."""
+    body = _ADDR.pack(socket.AF_INET, interface.network.prefixlen, 0, 0, index)
+    packed = interface.ip.packed
+    return Message(
+        _NEWADDR,
+        NLM_F_CREATE | NLM_F_REPLACE,
+        body
+        + attribute(_IFA_LOCAL, packed)
+        + attribute(_IFA_ADDRESS, packed)
+        + attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed),
+    )
+
+
+def default_route(index: int, gateway: IPv4Address) -> Message:
+    body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST, 0)
+    return Message(
+        _NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body + attribute(_RTA_GATEWAY, gateway.packed) + u32(_RTA_OIF, index)
+    )
+
+
+def _link(*, index: int = 0, up: bool = False) -> bytes:
+    flag = _IFF_UP if up else 0
+    return _LINK.pack(socket.AF_UNSPEC, 0, index, flag, flag)
+
+
+def _mac(value: str) -> bytes:
+    return bytes.fromhex(value.replace(":", ""))

@@ -1,0 +1,157 @@
+"""Who can reach whom: real packets between namespaces that stand for a host, containers and the world."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.network import rtnetlink as rt
+from engine.network.netlink import NETLINK_ROUTE, Message, Netlink
+from engine.network.ports import PortSpec
+from tests.engine.network.conftest import Host, second_home
+from tests.engine.network.spaces import Space
+
+pytestmark = pytest.mark.root
+Spaces = Callable[[], Space]
+WORLD, UPLINK = "192.0.2.9", "192.0.2.1"
+
+
+@pytest.fixture
+def world(host: Host, spaces: Spaces) -> Space:
+    """A machine outside: connected to the host by a cable of its own, and it knows the way to containers."""
+    space = spaces()
+    host.ensure()
+
+    def cable() -> None:
+        with Netlink(NETLINK_ROUTE) as netlink, open(f"/proc/{space.pid}/ns/net", "rb") as namespace:
+            pair = rt.veth("uplink", 0, 1500, peer="uplink", peer_mac="02:00:00:00:00:09", namespace=namespace.fileno())
+            netlink.send([pair])
+            plug(netlink, UPLINK)
+
+    def plug(netlink: Netlink, address: str) -> None:
+        index = rt.index_of(netlink, "uplink")
+        netlink.send([rt.address(index, rt.IPv4Interface(f"{address}/24")), rt.link_up(index)])
+
+    def outside() -> None:
+        with Netlink(NETLINK_ROUTE) as netlink:
+            plug(netlink, WORLD)
+            netlink.send([rt.default_route(rt.index_of(netlink, "uplink"), rt.IPv4Address(UPLINK))])
+
+    host.space.run(cable)
+    space.run(outside)
+    return space
+
+
+@pytest.fixture
+def pair(host: Host, spaces: Spaces) -> tuple[Space, Space]:
+    first, second = spaces(), spaces()
+    host.attach("first", first.pid)
+    host.attach("second", second.pid)
+    return first, second
+
+
+def ip(host: Host, container: str) -> str:
+    return host.allocate(container).ip
+
+
+def test_two_containers_reach_each_other_and_see_each_others_address(host: Host, pair: tuple[Space, Space]) -> None:
+    first, second = pair
+    with second.serving(80):
+        assert first.ask(ip(host, "second"), 80) == ip(host, "first")
+
+
+def test_a_container_has_loopback(host: Host, pair: tuple[Space, Space]) -> None:
+    with pair[0].serving(80):
+        assert pair[0].ask("127.0.0.1", 80) == "127.0.0.1"
+
+
+def test_the_host_reaches_a_port_published_on_loopback(host: Host, pair: tuple[Space, Space]) -> None:
+    host.publish("second", [PortSpec(80, 8080)])
+    with pair[1].serving(80):
+        assert host.space.ask("127.0.0.1", 8080) == host.allocate("second").gateway
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_port_published_on_all_addresses_answers_everyone_and_sees_who_asked(
+    host: Host, world: Space, pair: tuple[Space, Space], protocol: str
+) -> None:
+    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+    host.publish("second", [PortSpec(80, 8080, protocol, "0.0.0.0")])
+    with pair[1].serving(80, kind=kind):
+        assert world.ask(UPLINK, 8080, kind) == WORLD
+        assert host.space.ask(UPLINK, 8080, kind) == UPLINK
+        assert host.space.ask("127.0.0.1", 8080, kind) == host.allocate("second").gateway
+        assert pair[0].ask(UPLINK, 8080, kind)
+        assert pair[0].ask(host.allocate("first").gateway, 8080, kind)
+
+
+def test_a_container_reaches_itself_by_its_published_port(host: Host, pair: tuple[Space, Space]) -> None:
+    host.publish("second", [PortSpec(80, 8080, "tcp", "0.0.0.0")])
+    with pair[1].serving(80):
+        assert pair[1].ask(host.allocate("second").gateway, 8080)
+
+
+def test_a_port_published_on_one_address_is_closed_on_others(
+    host: Host, world: Space, pair: tuple[Space, Space]
+) -> None:
+    host.publish("second", [PortSpec(80, 8080, "tcp", UPLINK)])
+    with pair[1].serving(80):
+        assert world.ask(UPLINK, 8080) == WORLD
+        with pytest.raises(ConnectionRefusedError):
+            host.space.ask("127.0.0.1", 8080)
+
+
+def test_containers_reach_the_world_with_the_hosts_address(host: Host, world: Space, pair: tuple[Space, Space]) -> None:
+    with world.serving(80):
+        assert pair[0].ask(WORLD, 80) == UPLINK
+
+
+def test_the_world_reaches_no_port_that_is_not_published(host: Host, world: Space, pair: tuple[Space, Space]) -> None:
+    with pair[0].serving(80):
+        assert host.space.ask(ip(host, "first"), 80)
+        with pytest.raises(TimeoutError):
+            world.ask(ip(host, "first"), 80, timeout=0.3)
+
+
+def test_a_container_does_not_reach_the_hosts_loopback_services(host: Host, pair: tuple[Space, Space]) -> None:
+    def send_loopback_to_the_gateway() -> None:
+        with Netlink(NETLINK_ROUTE) as netlink:
+            Path("/proc/sys/net/ipv4/conf/eth0/route_localnet").write_text("1")
+            index = rt.index_of(netlink, "eth0")
+            route = rt.default_route(index, rt.IPv4Address(host.allocate("first").gateway)).body
+            body = bytes([route[0], 24]) + route[2:] + b"\x08\x00\x01\x00" + bytes([127, 0, 9, 0])
+            netlink.send([Message(24, 0x500, body)])
+
+    pair[0].run(send_loopback_to_the_gateway)
+    with host.space.serving(80, "127.0.9.1"):
+        assert host.space.ask("127.0.9.1", 80)
+        with pytest.raises(TimeoutError):
+            pair[0].ask("127.0.9.1", 80, timeout=0.3)
+
+
+def test_containers_of_two_homes_on_one_machine_do_not_reach_each_other(
+    host: Host, pair: tuple[Space, Space], spaces: Spaces, tmp_path: Path
+) -> None:
+    other, stranger = second_home(host.space, tmp_path / "other"), spaces()
+    other.attach("stranger", stranger.pid)
+    assert not other.network._subnet().overlaps(host.network._subnet())
+    with pair[0].serving(80):
+        with pytest.raises(TimeoutError):
+            stranger.ask(ip(host, "first"), 80, timeout=0.3)
+        host.publish("first", [PortSpec(80, 8080, "tcp", "0.0.0.0")])
+        assert stranger.ask(other.allocate("stranger").gateway, 8080)
+
+
+def test_attaching_takes_milliseconds(host: Host, spaces: Spaces) -> None:
+    host.ensure()
+    times = []
+    for number in range(5):
+        space = spaces()
+        started = time.perf_counter()
+        host.attach(f"c{number}", space.pid)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.005
