@@ -1,0 +1,22 @@
+"""The kinds of events a container's life appends to the journal, in the words of `worker.contract.events`.
+
+The engine can't import the contract, so a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from engine.containers.record import ContainerRecord
+from engine.store.journal import Journal
+
+CREATED = "container.created"
+STARTED = "container.started"
+DIED = "container.died"
+PAUSED = "container.paused"
+UNPAUSED = "container.unpaused"
+RESTARTING = "container.restarting"
+REMOVED = "container.removed"
+
+
+def append(journal: Journal, kind: str, record: ContainerRecord) -> None:
+    """Append with the whole observed state, so that the last event of a container suffices."""
+    journal.append(kind, record.id, record.as_state())

@@ -1,0 +1,133 @@
+"""The host's memory of one container: `container.json`, replaced atomically.
+
+`desired` is what was last asked for; `status` is what was last seen. The two are never mixed up: a container
+that died stays desired running until a person stops it, and that is what restart policies go by.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine.containers import states
+from engine.containers.spec import ContainerSpec
+from engine.errors import DataCorrupt
+
+FILE = "container.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPort:
+    container: int
+    host: int
+    protocol: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRecord:
+    """Times are Unix seconds. `run` counts starts; `stopping` is the run that a person asked to end.
+
+    `exit_code` and `error` tell of the last run (or the last attempt to start one). `restart_at` is set while
+    a restart policy waits, `restart_delay_seconds` is its last wait.
+    """
+
+    spec: ContainerSpec
+    image_id: str
+    created_at: float
+    stop_signal: str = "SIGTERM"
+    desired: str = states.STOPPED
+    status: str = states.CREATED
+    run: int = 0
+    stopping: int | None = None
+    pid: int | None = None
+    ip_address: str | None = None
+    ports: tuple[PublishedPort, ...] = ()
+    exit_code: int | None = None
+    oom_killed: bool = False
+    error: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    restart_count: int = 0
+    restart_delay_seconds: float = 0.0
+    restart_at: float | None = None
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def with_changes(self, **changes: Any) -> ContainerRecord:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def as_state(self) -> dict[str, Any]:
+        """The observed state in the shape of the contract's ContainerState."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "image": self.spec.image,
+            "status": self.status,
+            "image_id": self.image_id,
+            "pid": self.pid,
+            "ip_address": self.ip_address,
+            "ports": [asdict(port) for port in self.ports],
+            "exit_code": self.exit_code,
+            "oom_killed": self.oom_killed,
+            "error": self.error,
+            "restart_count": self.restart_count,
+            "created_at": self.created_at,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "spec": self.spec.as_dict(),
+        }
+
+    def as_json(self) -> bytes:
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data["spec"] = self.spec.as_dict()
+        data["ports"] = [asdict(port) for port in self.ports]
+        return json.dumps(data, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> ContainerRecord:
+        """Read `as_json` back. Raises ValueError, KeyError or TypeError when it is something else."""
+        data = json.loads(raw)
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        known["spec"] = ContainerSpec.from_dict(known["spec"])
+        known["ports"] = tuple(PublishedPort(**port) for port in known.get("ports", ()))
+        return cls(**known)
+
+
+def save(directory: Path, record: ContainerRecord, *, durable: bool = False) -> None:
+    """Replace the record in `directory`; with `durable` it is on the disk, not only in its cache.
+
+    A rename is atomic against any death of ours. Only creation pays for fsync: what later transitions write is
+    checked against the kernel at the next start anyway.
+    """
+    temporary = f"{directory}/.{FILE}.new"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, record.as_json())
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(temporary, f"{directory}/{FILE}")
+
+
+def load(directory: Path) -> ContainerRecord | None:
+    """The record in `directory`, None when there is none. Raises `DataCorrupt` when it can't be read."""
+    try:
+        raw = (directory / FILE).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return ContainerRecord.from_json(raw)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataCorrupt(f"{directory / FILE} can't be read ({error}); remove the container with force") from error

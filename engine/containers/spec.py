@@ -1,0 +1,161 @@
+"""What a person asks for when creating a container, checked before anything is made.
+
+Every complaint names the field (in `detail["field"]` too) and says what would be right.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from engine.containers import restarts
+from engine.errors import InvalidArgument
+from engine.oci.reference import Reference
+
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+ID = re.compile(r"[0-9a-f]{64}")
+HOSTNAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*")
+NAME_LENGTH = 128
+HOSTNAME_LENGTH = 63  # the kernel takes 64, host names in DNS 63
+MEMORY_MINIMUM_BYTES = 6 << 20  # Docker's minimum: less doesn't even start a process
+CPUS_MINIMUM = 0.01
+PROTOCOLS = ("tcp", "udp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortMapping:
+    """Publish `container` on the host's `address`; `host` None takes a free port."""
+
+    container: int
+    host: int | None = None
+    protocol: str = "tcp"
+    address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """`id` is 64 hex digits chosen by the caller, so that creating twice ends where creating once does.
+
+    Empty `command` and None mean the image's own (entrypoint, user, workdir) or no limit of ours (memory, cpus).
+    `cpus` are cores, `restart_limit` belongs to restart policy on-failure.
+    """
+
+    id: str
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[PortMapping, ...] = ()
+    user: str | None = None
+    workdir: str | None = None
+    hostname: str | None = None
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids_limit: int | None = None
+    restart: str = "no"
+    restart_limit: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values only; `from_dict` reads it back."""
+        data = asdict(self)
+        data["env"], data["labels"] = dict(self.env), dict(self.labels)
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ContainerSpec:
+        """The reverse of `as_dict`; fields of a newer version are ignored."""
+        known = {key: data[key] for key in cls.__dataclass_fields__ if key in data}
+        known["command"] = tuple(known.get("command") or ())
+        if known.get("entrypoint") is not None:
+            known["entrypoint"] = tuple(known["entrypoint"])
+        known["ports"] = tuple(PortMapping(**port) for port in known.get("ports") or ())
+        return cls(**known)
+
+
+def validate(spec: ContainerSpec, host_cpus: float | None = None) -> None:
+    """Raise `InvalidArgument` for the first field that can't work. `host_cpus` defaults to this machine's."""
+    _check_identity(spec)
+    _check_process(spec)
+    _check_limits(spec, float(os.cpu_count() or 1) if host_cpus is None else host_cpus)
+    _check_ports(spec.ports)
+
+
+def _bad(field_name: str, message: str) -> InvalidArgument:
+    return InvalidArgument(f"{field_name}: {message}", {"field": field_name})
+
+
+def _check_identity(spec: ContainerSpec) -> None:
+    if not ID.fullmatch(spec.id):
+        raise _bad("id", "64 lower-case hex digits are needed")
+    if not NAME.fullmatch(spec.name) or len(spec.name) > NAME_LENGTH:
+        raise _bad(
+            "name",
+            f"{spec.name!r} can't be a container's name; use letters, digits, '_', '.' and '-', starting with a "
+            f"letter or digit, at most {NAME_LENGTH} characters",
+        )
+    try:
+        Reference.parse(spec.image)
+    except InvalidArgument as error:
+        raise _bad("image", error.message) from error
+    if spec.hostname is not None and (not HOSTNAME.fullmatch(spec.hostname) or len(spec.hostname) > HOSTNAME_LENGTH):
+        raise _bad(
+            "hostname",
+            f"{spec.hostname!r} is no host name; use letters, digits, '-', '.', at most {HOSTNAME_LENGTH} characters",
+        )
+
+
+def _check_process(spec: ContainerSpec) -> None:
+    for field_name, words in (("command", spec.command), ("entrypoint", spec.entrypoint or ())):
+        if any("\0" in word for word in words):
+            raise _bad(field_name, "an argument can't hold a NUL byte; remove it")
+    for key, value in spec.env.items():
+        if not key or "=" in key or "\0" in key:
+            raise _bad("env", f"{key!r} can't be a variable's name; it must not be empty or hold '=' or NUL")
+        if "\0" in value:
+            raise _bad("env", f"the value of {key} can't hold a NUL byte; remove it")
+    if spec.workdir is not None and (not spec.workdir.startswith("/") or "\0" in spec.workdir):
+        raise _bad("workdir", f"{spec.workdir!r} is not absolute; start it with '/'")
+    if spec.user is not None and ("\0" in spec.user or spec.user.count(":") > 1):
+        raise _bad("user", f"{spec.user!r} is no user; write NAME, UID, NAME:GROUP or UID:GID")
+    if spec.restart not in restarts.POLICIES:
+        raise _bad("restart", f"{spec.restart!r} is no restart policy; use one of {', '.join(restarts.POLICIES)}")
+    if spec.restart_limit is not None:
+        if spec.restart != "on-failure":
+            raise _bad("restart_limit", f"restart policy {spec.restart} has no limit; use on-failure or leave it out")
+        if spec.restart_limit < 0:
+            raise _bad("restart_limit", "it can't be negative; 0 means no limit")
+
+
+def _check_limits(spec: ContainerSpec, host_cpus: float) -> None:
+    if spec.memory_bytes is not None and spec.memory_bytes < MEMORY_MINIMUM_BYTES:
+        raise _bad("memory_bytes", f"{spec.memory_bytes} is too little; give at least {MEMORY_MINIMUM_BYTES} (6 MiB)")
+    if spec.cpus is not None and not CPUS_MINIMUM <= spec.cpus <= host_cpus:
+        raise _bad("cpus", f"{spec.cpus:g} is out of range; this host takes {CPUS_MINIMUM:g} to {host_cpus:g}")
+    if spec.pids_limit is not None and spec.pids_limit < 1:
+        raise _bad("pids_limit", f"{spec.pids_limit} lets nothing run; give at least 1")
+
+
+def _check_ports(ports: tuple[PortMapping, ...]) -> None:
+    taken: set[tuple[str, int, str]] = set()
+    for port in ports:
+        if not 1 <= port.container <= 65535:
+            raise _bad("ports", f"container port {port.container} is out of range; use 1 to 65535")
+        if port.host is not None and not 1 <= port.host <= 65535:
+            raise _bad("ports", f"host port {port.host} is out of range; use 1 to 65535, or none for a free one")
+        if port.protocol not in PROTOCOLS:
+            raise _bad("ports", f"protocol {port.protocol!r} is unknown; use {' or '.join(PROTOCOLS)}")
+        try:
+            ipaddress.IPv4Address(port.address)
+        except ValueError as error:
+            raise _bad("ports", f"{port.address!r} is no IPv4 address of this host") from error
+        if port.host is not None:
+            key = (port.address, port.host, port.protocol)
+            if key in taken:
+                raise _bad("ports", f"{port.protocol} port {port.host} is asked for twice; remove one of them")
+            taken.add(key)

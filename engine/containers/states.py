@@ -1,0 +1,55 @@
+"""Which verb is allowed in which status.
+
+              create          start            exit
+    (nothing) ──────► created ──────► running ──────► stopped ──► start …
+                                      │    ▲            ▲
+                               pause  ▼    │ unpause    │ stop, limit reached
+                                      paused          restarting ──► running (after the back-off)
+
+`creating` exists only at the site, which shows a container before the host has made it.
+"""
+
+from __future__ import annotations
+
+from engine.errors import Conflict
+
+CREATED = "created"
+RUNNING = "running"
+PAUSED = "paused"
+RESTARTING = "restarting"
+STOPPED = "stopped"
+
+ALIVE = frozenset({RUNNING, PAUSED})
+"""The statuses in which there is a process."""
+
+ALLOWED: dict[str, frozenset[str]] = {
+    "start": frozenset({CREATED, STOPPED, RESTARTING}),
+    "stop": frozenset({RUNNING, PAUSED, RESTARTING}),
+    "kill": frozenset({RUNNING, PAUSED}),
+    "pause": frozenset({RUNNING}),
+    "unpause": frozenset({PAUSED}),
+    "restart": frozenset({CREATED, RUNNING, PAUSED, RESTARTING, STOPPED}),
+    "remove": frozenset({CREATED, STOPPED}),
+}
+
+_NEXT_STEP = {
+    ("start", RUNNING): "it runs already",
+    ("start", PAUSED): "unpause it instead",
+    ("kill", RESTARTING): "it is waiting to be restarted; stop it to end that",
+    ("remove", RUNNING): "stop it first, or remove it with force",
+    ("remove", PAUSED): "stop it first, or remove it with force",
+    ("remove", RESTARTING): "stop it first, or remove it with force",
+}
+
+
+def can(verb: str, status: str) -> bool:
+    """Whether `verb` (a key of `ALLOWED`) may be done to a container in `status`."""
+    return status in ALLOWED[verb]
+
+
+def require(verb: str, status: str, name: str) -> None:
+    """Raise `Conflict` with what to do next when `verb` is not allowed in `status`."""
+    if can(verb, status):
+        return
+    hint = _NEXT_STEP.get((verb, status)) or f"only a container that is {' or '.join(sorted(ALLOWED[verb]))} allows it"
+    raise Conflict(f"can't {verb} container {name}, which is {status}: {hint}", {"status": status, "verb": verb})

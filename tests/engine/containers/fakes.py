@@ -1,0 +1,318 @@
+"""Small, strict stand-ins for the kernel's side: they refuse what the real parts would refuse.
+
+`World.fail_at` names a step ("runtime.start", …) that raises once; `World.crash_at` raises `Crash` there, which
+no `except Exception` stops and no undo survives, as SIGKILL would.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.config import EngineConfig
+from engine.containers.catalog import Catalog
+from engine.containers.parts import Parts
+from engine.containers.service import Containers
+from engine.containers.spec import ContainerSpec
+from engine.errors import NotFound, Unavailable
+from engine.oci.image_config import ImageConfig
+from engine.store.database import Store
+from engine.store.journal import Journal
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+@dataclass
+class World:
+    """What "the kernel" and "the disk" hold; it outlives every engine process."""
+
+    fail_at: str | None = None
+    error: Exception = field(default_factory=lambda: Unavailable("made to fail"))
+    crash_at: str | None = None
+    crashed: bool = False
+    calls: list[str] = field(default_factory=list)
+    images: dict[str, FakeImage] = field(default_factory=dict)
+    remote: dict[str, FakeImage] = field(default_factory=dict)
+    snapshots: set[str] = field(default_factory=set)
+    cgroups: set[str] = field(default_factory=set)
+    frozen: set[str] = field(default_factory=set)
+    oom: set[str] = field(default_factory=set)
+    addresses: dict[str, str] = field(default_factory=dict)
+    published: dict[str, list[FakePublished]] = field(default_factory=dict)
+    processes: dict[str, str] = field(default_factory=dict)  # id → waiting | running
+    attached: set[str] = field(default_factory=set)
+    exits: dict[tuple[str, int], FakeExit] = field(default_factory=dict)
+    runs: dict[str, int] = field(default_factory=dict)
+    ends_on: dict[int, int] = field(default_factory=lambda: {15: 143, 9: 137})
+    notified: list[str] = field(default_factory=list)
+
+    def step(self, name: str) -> None:
+        if self.crashed:
+            raise Crash(name)
+        self.calls.append(name)
+        if self.crash_at == name:
+            self.crashed = True
+            raise Crash(name)
+        if self.fail_at == name:
+            self.fail_at = None
+            raise self.error
+
+    def end(self, container_id: str, code: int, *, at: float | None = None) -> None:
+        """The container's process ends, and its monitor notes it."""
+        self.processes.pop(container_id)
+        self.attached.discard(container_id)
+        self.exits[container_id, self.runs[container_id]] = FakeExit(code, time.time() if at is None else at)
+
+    def vanish(self, container_id: str) -> None:
+        """Gone without a note, as after a power cut."""
+        self.processes.pop(container_id)
+        self.attached.discard(container_id)
+
+    def kernel_is_clean(self) -> bool:
+        return not (self.cgroups or self.published or self.processes or self.attached)
+
+
+@dataclass(frozen=True)
+class FakeImage:
+    id: str
+    config: ImageConfig
+    chain_ids: tuple[str, ...] = ("sha256:" + "c" * 64,)
+
+
+@dataclass(frozen=True)
+class FakeExit:
+    code: int
+    at: float
+
+
+@dataclass(frozen=True)
+class FakePublished:
+    container: int
+    host: int
+    protocol: str
+    address: str
+
+
+@dataclass(frozen=True)
+class FakeEndpoint:
+    ip: str
+
+
+@dataclass(frozen=True)
+class FakeCreated:
+    pid: int
+
+
+@dataclass(frozen=True)
+class FakeOverlay:
+    lowerdirs: tuple[str, ...] = ("/lower",)
+    upperdir: str = "/upper"
+    workdir: str = "/work"
+
+
+class FakeImages:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def get(self, name: str, /) -> FakeImage:
+        if name not in self.world.images:
+            raise NotFound(f"no image {name}")
+        return self.world.images[name]
+
+    def pull(
+        self, reference: str, /, *, credentials: Any = None, progress: Any = None, cancel: Any = None
+    ) -> FakeImage:
+        self.world.step("images.pull")
+        if reference not in self.world.remote:
+            raise NotFound(f"no registry has {reference}")
+        self.world.images[reference] = self.world.remote[reference]
+        return self.world.images[reference]
+
+    def recover(self) -> None:
+        self.world.step("images.recover")
+
+
+class FakeSnapshots:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def prepare(self, key: str, image_chain_id: Any, /) -> FakeOverlay:
+        self.world.step("snapshots.prepare")
+        self.world.snapshots.add(key)
+        return FakeOverlay()
+
+    def overlay(self, key: str, /) -> FakeOverlay:
+        if key not in self.world.snapshots:
+            raise NotFound(f"no snapshot {key}")
+        return FakeOverlay()
+
+    def remove(self, key: str, /) -> None:
+        self.world.step("snapshots.remove")
+        self.world.snapshots.discard(key)
+
+    def keys(self) -> list[str]:
+        return sorted(self.world.snapshots)
+
+
+class FakeCgroups:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def create(self, container_id: str, resources: Any, /) -> None:
+        self.world.step("cgroups.create")
+        self.world.cgroups.add(container_id)
+
+    def remove(self, container_id: str, /) -> None:
+        self.world.step("cgroups.remove")
+        self.world.cgroups.discard(container_id)
+        self.world.frozen.discard(container_id)
+        assert self.world.processes.get(container_id) != "running", "the cgroup of a running container was removed"
+
+    def freeze(self, container_id: str, /) -> None:
+        assert container_id in self.world.cgroups
+        self.world.frozen.add(container_id)
+
+    def thaw(self, container_id: str, /) -> None:
+        self.world.frozen.discard(container_id)
+        self._act_on_pending(container_id)
+
+    def _act_on_pending(self, container_id: str) -> None:
+        code = self.world.ends_on.get(15)
+        if code is not None and container_id in self.world.processes and "signal.15.pending" in self.world.calls:
+            self.world.end(container_id, code)
+
+    def oom_kills(self, container_id: str, /) -> int:
+        return int(container_id in self.world.oom)
+
+    def list(self) -> list[str]:
+        return sorted(self.world.cgroups)
+
+
+class FakeNetwork:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def ensure(self) -> None:
+        self.world.step("network.ensure")
+
+    def allocate(self, container_id: str, /) -> FakeEndpoint:
+        self.world.step("network.allocate")
+        ip = self.world.addresses.setdefault(container_id, f"172.30.0.{len(self.world.addresses) + 2}")
+        return FakeEndpoint(ip)
+
+    def attach(self, container_id: str, pid: int, /) -> FakeEndpoint:
+        self.world.step("network.attach")
+        assert self.world.processes.get(container_id) == "waiting", "attach belongs between create and start"
+        self.world.attached.add(container_id)
+        return FakeEndpoint(self.world.addresses[container_id])
+
+    def publish(self, container_id: str, ports: Any, /) -> list[FakePublished]:
+        self.world.step("network.publish")
+        self.world.published[container_id] = [
+            FakePublished(port.container, port.host or 40000, port.protocol, port.address) for port in ports
+        ]
+        return self.world.published[container_id]
+
+    def unpublish(self, container_id: str, /) -> None:
+        self.world.step("network.unpublish")
+        self.world.published.pop(container_id, None)
+
+    def release(self, container_id: str, /) -> None:
+        self.world.step("network.release")
+        self.world.published.pop(container_id, None)
+        self.world.addresses.pop(container_id, None)
+
+    def reconcile(self, live: Any, /, keep: Any = ()) -> None:
+        self.world.step("network.reconcile")
+        for container_id in set(self.world.addresses) - set(live) - set(keep):
+            del self.world.addresses[container_id]
+
+    def resolv_conf(self) -> str:
+        return "nameserver 192.0.2.1\n"
+
+
+class FakeRuntime:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def create(self, container_dir: Path, run: int, overlay: Any, /) -> FakeCreated:
+        container_id = container_dir.name
+        assert container_id not in self.world.processes, "created twice"
+        assert container_id in self.world.cgroups
+        self.world.step("runtime.create")
+        self.world.processes[container_id] = "waiting"
+        self.world.runs[container_id] = run
+        return FakeCreated(4000 + run)
+
+    def start(self, container_dir: Path, /) -> None:
+        assert self.world.processes[container_dir.name] == "waiting"
+        self.world.step("runtime.start")
+        self.world.processes[container_dir.name] = "running"
+
+    def abort(self, container_dir: Path, /) -> None:
+        self.world.step("runtime.abort")
+        container_id = container_dir.name.removeprefix(".removed-")
+        self.world.processes.pop(container_id, None)
+        self.world.attached.discard(container_id)
+
+    def is_alive(self, container_dir: Path, /) -> bool:
+        return container_dir.name in self.world.processes
+
+    def signal(self, container_dir: Path, signum: int, /) -> None:
+        self.world.step(f"signal.{signum}")
+        container_id = container_dir.name
+        if container_id not in self.world.processes:
+            raise NotFound("no process")
+        if container_id in self.world.frozen and signum != 9:
+            self.world.calls.append(f"signal.{signum}.pending")
+            return
+        if signum in self.world.ends_on:
+            self.world.end(container_id, self.world.ends_on[signum])
+
+    def exit_status(self, container_dir: Path, run: int, /) -> FakeExit | None:
+        return self.world.exits.get((container_dir.name, run))
+
+    def wait(self, container_dir: Path, run: int, timeout: float | None, /) -> FakeExit | None:
+        return self.exit_status(container_dir, run)
+
+
+class FakeKeeper:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def notify(self, container_id: str) -> None:
+        self.world.step("keeper.notify")
+        self.world.notified.append(container_id)
+
+
+def image_config(**changes: Any) -> ImageConfig:
+    return ImageConfig(**{"architecture": "amd64", "os": "linux", "diff_ids": (), "cmd": ("/bin/sh",), **changes})
+
+
+def engine_on(home: Path, world: World) -> tuple[Containers, Parts]:
+    """An engine process that has just started on this home and this kernel."""
+    config = EngineConfig(home)
+    store = Store(config.database)
+    parts = Parts(
+        config=config,
+        store=store,
+        journal=Journal(store, config.run),
+        catalog=Catalog(config, store),
+        images=FakeImages(world),
+        snapshots=FakeSnapshots(world),
+        cgroups=FakeCgroups(world),
+        network=FakeNetwork(world),
+        runtime=FakeRuntime(world),
+        keeper=FakeKeeper(world),
+        resources=lambda spec: spec.memory_bytes,
+        write_bundle=lambda directory, spec, plan: None,
+    )
+    return Containers(parts), parts
+
+
+def spec(number: int = 1, **changes: Any) -> ContainerSpec:
+    return ContainerSpec(**{"id": f"{number:064x}", "name": f"c{number}", "image": "busybox", **changes})
