@@ -1,0 +1,63 @@
+"""Image and spec merged into the one process that a container runs, as Docker merges them.
+
+    what the person gave       what runs
+    ─────────────────────      ──────────────────────────────────────────────
+    nothing                    image entrypoint + image command
+    command                    image entrypoint + command
+    entrypoint                 entrypoint alone (the image's command is for the image's entrypoint)
+    entrypoint and command     entrypoint + command
+
+(moby daemon/commit.go `merge`; OCI image-spec config.md.) HOME comes later, from the container's own passwd.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.containers.spec import ContainerSpec
+from engine.errors import InvalidArgument
+from engine.oci.image_config import ImageConfig
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessPlan:
+    """`env` is KEY=value in order, `user` as given (`""` is root), `cwd` absolute."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    user: str
+    cwd: str
+    hostname: str
+    stop_signal: str
+
+
+def plan(spec: ContainerSpec, image: ImageConfig) -> ProcessPlan:
+    """Merge; raises `InvalidArgument` when neither names anything to run."""
+    if spec.entrypoint is not None:
+        args = (*spec.entrypoint, *spec.command)
+    else:
+        args = (*image.entrypoint, *(spec.command or image.cmd))
+    if not args or not args[0]:
+        raise InvalidArgument(
+            f"command: image {spec.image} names no command to run; give one",
+            {"field": "command"},
+        )
+    hostname = spec.hostname or spec.id[:12]
+    return ProcessPlan(
+        args=args,
+        env=tuple(f"{key}={value}" for key, value in _environment(spec, image, hostname).items()),
+        user=image.user if spec.user is None else spec.user,
+        cwd=spec.workdir or image.working_dir or "/",
+        hostname=hostname,
+        stop_signal=image.stop_signal or "SIGTERM",
+    )
+
+
+def _environment(spec: ContainerSpec, image: ImageConfig, hostname: str) -> dict[str, str]:
+    merged = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
+    for entry in image.env:
+        key, _, value = entry.partition("=")
+        merged[key] = value
+    return {**merged, **spec.env}
