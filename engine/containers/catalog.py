@@ -1,0 +1,183 @@
+"""All containers of a home: where they are, what they are called, and one lock for each.
+
+The directory is the container; the table `container_name` only makes names unique. Both change together:
+
+    create   build `.creating-<id>/`, then in one transaction: insert the name, rename to `<id>/`
+    remove   rename to `.removed-<id>/` (the point of no return), clean up, delete the name, delete the directory
+
+so a directory under its own id is always whole, and whatever a crash leaves carries a dot in front.
+
+A file `run/live/<id>` marks a container that needs the keeper: it runs, it is about to, or it waits for its
+restart. It is made before the first process and removed after the last event, so that a keeper which was
+killed finds all its work with one listing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.config import EngineConfig
+from engine.containers import record as records
+from engine.containers.record import ContainerRecord
+from engine.containers.spec import ID
+from engine.errors import AlreadyExists, Conflict, DataCorrupt, NotFound
+from engine.store.database import Store
+
+SCHEMA = ["CREATE TABLE container_name (name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE)"]
+
+CREATING, REMOVED = ".creating-", ".removed-"
+
+
+class Busy(Conflict):
+    """Another process holds the container's lock."""
+
+
+class Catalog:
+    """Find, lock and name the containers of one home."""
+
+    def __init__(self, config: EngineConfig, store: Store) -> None:
+        self._root = config.containers
+        self._live = config.run / "live"
+        self._store = store
+        self._cache: dict[str, tuple[tuple[int, int], ContainerRecord]] = {}
+        store.ensure("containers", SCHEMA)
+        self._root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._live.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def directory(self, container_id: str) -> Path:
+        return self._root / container_id
+
+    def ids(self) -> list[str]:
+        """The ids of all containers."""
+        return sorted(name for name in os.listdir(self._root) if ID.fullmatch(name))
+
+    def leftovers(self, prefix: str) -> list[str]:
+        """The ids whose directory still carries `prefix` (`CREATING` or `REMOVED`)."""
+        return sorted(name.removeprefix(prefix) for name in os.listdir(self._root) if name.startswith(prefix))
+
+    def get(self, container_id: str) -> ContainerRecord:
+        """The record. Raises `NotFound`, or `DataCorrupt` for one that can't be read."""
+        directory = self._root / container_id
+        try:
+            found = os.stat(f"{directory}/{records.FILE}")
+        except FileNotFoundError:
+            raise NotFound(f"no container {container_id[:12]} on this host", {"id": container_id}) from None
+        version = (found.st_ino, found.st_mtime_ns)
+        cached = self._cache.get(container_id)
+        if cached is not None and cached[0] == version:
+            return cached[1]
+        record = records.load(directory)
+        if record is None:
+            raise NotFound(f"no container {container_id[:12]} on this host", {"id": container_id})
+        self._cache[container_id] = (version, record)
+        return record
+
+    def resolve(self, id_or_name: str) -> str:
+        """The id behind an id, a name or a unique prefix of an id. Raises `NotFound`, `Conflict` if ambiguous."""
+        if ID.fullmatch(id_or_name) and (self._root / id_or_name).is_dir():
+            return id_or_name
+        row = self._store.connection().execute("SELECT id FROM container_name WHERE name = ?", (id_or_name,)).fetchone()
+        if row is not None:
+            return str(row["id"])
+        matches = [name for name in self.ids() if name.startswith(id_or_name)] if id_or_name else []
+        if len(matches) > 1:
+            raise Conflict(f"{id_or_name} is the beginning of {len(matches)} container ids; give more of it")
+        if not matches:
+            raise NotFound(f"no container {id_or_name} on this host; list those that exist with ps", {"id": id_or_name})
+        return matches[0]
+
+    def save(self, record: ContainerRecord) -> None:
+        """Write the record; the caller holds the lock."""
+        records.save(self._root / record.id, record)
+
+    # ---- names
+
+    def owner_of(self, name: str) -> str | None:
+        row = self._store.connection().execute("SELECT id FROM container_name WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row["id"])
+
+    def names(self) -> dict[str, str]:
+        """All names with their ids."""
+        rows = self._store.connection().execute("SELECT name, id FROM container_name").fetchall()
+        return {str(row["name"]): str(row["id"]) for row in rows}
+
+    def claim_name(self, name: str, container_id: str) -> None:
+        """Inside a transaction: take the name. Raises `AlreadyExists` with the owner in the detail."""
+        try:
+            self._store.connection().execute("INSERT INTO container_name VALUES (?, ?)", (name, container_id))
+        except sqlite3.IntegrityError as error:
+            owner = self.owner_of(name) or container_id
+            raise AlreadyExists(
+                f"the name {name} is taken by container {owner[:12]}; remove that one or choose another name",
+                {"field": "name", "id": owner},
+            ) from error
+
+    def free_name(self, container_id: str) -> None:
+        with self._store.transaction() as connection:
+            connection.execute("DELETE FROM container_name WHERE id = ?", (container_id,))
+        self._cache.pop(container_id, None)
+
+    # ---- the lock
+
+    @contextlib.contextmanager
+    def locked(self, container_id: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold the container's lock, against other threads and other processes alike.
+
+        Raises `NotFound` when it doesn't exist (any more), `Busy` when `wait` is False and it is taken.
+        """
+        path = self._root / container_id / "lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            raise NotFound(f"no container {container_id[:12]} on this host", {"id": container_id}) from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy(f"container {container_id[:12]} is busy; try again in a moment") from None
+            try:
+                is_current = os.stat(path).st_ino == os.fstat(descriptor).st_ino
+            except FileNotFoundError:
+                is_current = False
+            if not is_current:  # it was removed while we waited
+                raise NotFound(f"no container {container_id[:12]} on this host", {"id": container_id})
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def growing(self, *, alone: bool = False) -> Iterator[None]:
+        """Held (shared) while kernel objects are made that no record tells of yet; `alone` waits until none are.
+
+        That is how recovery can tell an orphan from something that is just being born.
+        """
+        descriptor = os.open(self._live.parent / "growing.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
+
+    # ---- what the keeper must look after
+
+    def mark_live(self, container_id: str) -> None:
+        os.close(os.open(self._live / container_id, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+
+    def unmark_live(self, container_id: str) -> None:
+        (self._live / container_id).unlink(missing_ok=True)
+
+    def live_ids(self) -> list[str]:
+        return sorted(os.listdir(self._live))
+
+    def list(self) -> list[ContainerRecord]:
+        """Every container whose record can be read, the oldest first."""
+        found = []
+        for container_id in self.ids():
+            with contextlib.suppress(NotFound, DataCorrupt):
+                found.append(self.get(container_id))
+        return sorted(found, key=lambda record: record.created_at)

@@ -1,0 +1,121 @@
+"""Create: everything a container needs to start, or nothing at all.
+
+The directory is built under `.creating-<id>`; one transaction takes the name, prepares the snapshot, allocates
+the address, notes the event and renames the directory. Until it commits nobody can see the container, and what
+a crash leaves is recognised by its name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from engine.containers import bundle, events, process, signals
+from engine.containers import record as records
+from engine.containers.catalog import CREATING
+from engine.containers.parts import Image, Parts, Progress
+from engine.containers.record import ContainerRecord
+from engine.containers.spec import ContainerSpec, validate
+from engine.containers.undo import Undo
+from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+
+
+def create(
+    parts: Parts,
+    spec: ContainerSpec,
+    *,
+    credentials: Any = None,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> ContainerRecord:
+    """Create the container, pulling a missing image first, and return its record.
+
+    Creating the same id with the same spec again returns what is there. Raises `InvalidArgument`,
+    `AlreadyExists` (name, or id with another spec), and whatever a pull raises.
+    """
+    validate(spec)
+    existing = _existing(parts, spec)
+    if existing is not None:
+        return existing
+    image = _image(parts, spec, credentials, progress, cancel)
+    plan = process.plan(spec, image.config)
+    try:
+        signals.parse(plan.stop_signal)
+    except InvalidArgument as error:
+        raise InvalidArgument(
+            f"image {spec.image} asks for stop signal {plan.stop_signal!r}, which isn't one"
+        ) from error
+    record = ContainerRecord(spec=spec, image_id=image.id, created_at=time.time(), stop_signal=plan.stop_signal)
+    _make(parts, record, plan, image)
+    return record
+
+
+def _existing(parts: Parts, spec: ContainerSpec) -> ContainerRecord | None:
+    owner = parts.catalog.owner_of(spec.name)
+    if owner is not None and owner != spec.id:
+        raise AlreadyExists(
+            f"the name {spec.name} is taken by container {owner[:12]}; remove that one or choose another name",
+            {"field": "name", "id": owner},
+        )
+    try:
+        record = parts.catalog.get(spec.id)
+    except NotFound:
+        return None
+    if record.spec != spec:
+        raise AlreadyExists(f"container {spec.id[:12]} exists with another specification", {"id": spec.id})
+    return record
+
+
+def _image(
+    parts: Parts,
+    spec: ContainerSpec,
+    credentials: Any,
+    progress: Progress | None,
+    cancel: threading.Event | None,
+) -> Image:
+    try:
+        return parts.images.get(spec.image)
+    except NotFound:
+        return parts.images.pull(spec.image, credentials=credentials, progress=progress, cancel=cancel)
+
+
+def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image) -> None:
+    final = parts.catalog.directory(record.id)
+    draft = final.with_name(CREATING + record.id)
+    lock = _open_draft(draft)
+    try:
+        with parts.catalog.growing(), Undo() as undo, parts.store.transaction():
+            undo.add(shutil.rmtree, draft, True)
+            parts.catalog.claim_name(record.name, record.id)
+            chain_ids = image.chain_ids
+            undo.add(parts.snapshots.remove, record.id)
+            parts.snapshots.prepare(record.id, chain_ids[-1] if chain_ids else None)
+            endpoint = parts.network.allocate(record.id)
+            bundle.lay_out(draft, plan, endpoint.ip, parts.network.resolv_conf())
+            parts.write_bundle(draft, record.spec, plan)
+            records.save(draft, record, durable=True)
+            os.rename(draft, final)
+            undo.add(shutil.rmtree, final, True)
+            events.append(parts.journal, events.CREATED, record)
+    finally:
+        os.close(lock)
+
+
+def _open_draft(draft: Path) -> int:
+    """Make the draft's directory anew and hold its lock, which tells a reconcile that somebody is at it."""
+    draft.mkdir(mode=0o711, exist_ok=True)
+    lock = os.open(draft / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise Conflict(f"container {draft.name.removeprefix(CREATING)[:12]} is just being created") from None
+    for entry in draft.iterdir():
+        if entry.name != "lock":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    return lock

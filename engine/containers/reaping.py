@@ -1,0 +1,102 @@
+"""Reap: what follows a container's death, done once by whoever comes first.
+
+The keeper sees a death and a stop waits for one; both call `reap`, and the second finds it done. The order is:
+figures (exit, OOM) ─► kernel (cgroup, ports) ─► record and event in one transaction ─► the keeper's mark. A
+crash anywhere leaves the mark, so the keeper does it again; at worst an event is told twice.
+"""
+
+from __future__ import annotations
+
+import time
+
+from engine.containers import events, pipes, restarts, states
+from engine.containers.parts import Parts
+from engine.containers.record import ContainerRecord
+
+LOST_EXIT_CODE = 255
+LOST = "it ended while nobody watched (the host restarted, or its monitor was killed); its exit code is lost"
+DRAIN_SECONDS = 2.0
+
+
+def settle(parts: Parts, container_id: str, run: int) -> ContainerRecord:
+    """After a death that the caller has seen: let the keeper finish the log, then reap.
+
+    A keeper that died meanwhile is started by the notification, and the pipe keeps the bytes for it; after
+    `DRAIN_SECONDS` the record goes ahead of the log.
+    """
+    directory = parts.catalog.directory(container_id)
+    if pipes.pending_bytes(directory):
+        parts.keeper.notify(container_id)
+        pipes.wait_drained(directory, DRAIN_SECONDS)
+    return reap(parts, container_id, run)
+
+
+def reap(parts: Parts, container_id: str, run: int, *, wait: bool = True) -> ContainerRecord:
+    """Record the end of `run`, if it has ended, and free what it held. Idempotent.
+
+    Returns the record as it then is. Raises `NotFound` when the container is gone and, without `wait`, `Busy`
+    when somebody else holds its lock.
+    """
+    with parts.catalog.locked(container_id, wait=wait):
+        record = parts.catalog.get(container_id)
+        if record.run == run and record.status in states.ALIVE:
+            return _reap(parts, record)
+        if record.status in (states.CREATED, states.STOPPED):
+            parts.catalog.unmark_live(container_id)
+        return record
+
+
+def _reap(parts: Parts, record: ContainerRecord) -> ContainerRecord:
+    directory = parts.catalog.directory(record.id)
+    status = parts.runtime.exit_status(directory, record.run)
+    if status is not None:
+        return finish(parts, record, code=status.code, at=status.at, error=None)
+    if parts.runtime.is_alive(directory):
+        return record
+    # Its monitor may be a moment away from the rename.
+    status = parts.runtime.wait(directory, record.run, 1.0)
+    if status is not None:
+        return finish(parts, record, code=status.code, at=status.at, error=None)
+    return finish(parts, record, code=LOST_EXIT_CODE, at=time.time(), error=LOST)
+
+
+def finish(parts: Parts, record: ContainerRecord, *, code: int, at: float, error: str | None) -> ContainerRecord:
+    """Free what the run held and write down its end; the caller holds the lock."""
+    oom_killed = parts.cgroups.oom_kills(record.id) > 0
+    parts.cgroups.remove(record.id)
+    if record.ports:
+        parts.network.unpublish(record.id)
+    ended = _after(record, code=code, at=at, oom_killed=oom_killed, error=error)
+    with parts.store.transaction():
+        parts.catalog.save(ended)
+        events.append(parts.journal, events.DIED, ended)
+        if ended.status == states.RESTARTING:
+            events.append(parts.journal, events.RESTARTING, ended)
+    if ended.status == states.STOPPED:
+        parts.catalog.unmark_live(record.id)
+    return ended
+
+
+def _after(record: ContainerRecord, *, code: int, at: float, oom_killed: bool, error: str | None) -> ContainerRecord:
+    """The record once its run has ended: stopped, or waiting for its restart. Pure."""
+    ended = record.with_changes(
+        status=states.STOPPED,
+        pid=None,
+        ports=(),
+        exit_code=code,
+        oom_killed=oom_killed,
+        error=error,
+        finished_at=at,
+        restart_at=None,
+    )
+    spec = record.spec
+    if not restarts.wants_restart(
+        spec.restart,
+        spec.restart_limit,
+        exit_code=code,
+        restart_count=record.restart_count,
+        stopped=record.desired == states.STOPPED,
+    ):
+        return ended
+    delay = restarts.next_delay(record.restart_delay_seconds, at - (record.started_at or at))
+    return ended.with_changes(status=states.RESTARTING, restart_delay_seconds=delay, restart_at=at + delay)

@@ -1,0 +1,210 @@
+"""Recover: compare disk, kernel and record, and finish or undo whatever a crash left half done.
+
+    found                                            done
+    ───────────────────────────────────────────────  ─────────────────────────────────────────────
+    `.creating-<id>`, nobody holds its lock          deleted; it was never acknowledged
+    `.removed-<id>`                                  its removal is finished
+    a directory without a name, a name without one   deleted; creation had not committed
+    record runs, process runs                        marked for the keeper
+    record runs, process gone, exit noted            reaped; the restart policy applies
+    record runs, process gone, nothing noted         stopped with 255; `always` and `unless-stopped` start again
+    record rests, but a mark or a cgroup is there     a start was cut short: undone; its job comes again
+    cgroup, snapshot, endpoint of no container       removed
+
+Each container is looked at under its lock; one that is locked is being taken care of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.containers import events, reaping, removal, restarts, starting, states
+from engine.containers.catalog import CREATING, REMOVED, Busy
+from engine.containers.parts import Parts
+from engine.containers.record import ContainerRecord
+from engine.errors import EngineError, NotFound
+
+log = logging.getLogger(__name__)
+
+
+def recover(parts: Parts) -> list[str]:
+    """Bring this home into order. Returns what was done, a line each; one failure doesn't stop the rest."""
+    done: list[str] = []
+    rebooted = _note_boot(parts.config.run / "boot_id")
+    for container_id in parts.catalog.leftovers(CREATING):
+        _attempt(done, _drop_draft, parts, container_id)
+    for container_id in parts.catalog.leftovers(REMOVED):
+        _attempt(done, _finish_removal, parts, container_id)
+    _attempt(done, _match_names, parts)
+    due = [
+        container_id
+        for container_id in parts.catalog.ids()
+        if _attempt(done, _settle_one, parts, container_id, rebooted) == START
+    ]
+    _attempt(done, _drop_orphans, parts)
+    for container_id in due:
+        _attempt(done, _start, parts, container_id)
+    return done
+
+
+START = "start"
+"""What `_settle_one` answers when the container shall be started once the kernel is clean."""
+
+
+def _attempt(done: list[str], step: Callable[..., str | None], parts: Parts, *arguments: object) -> str | None:
+    try:
+        outcome = step(parts, *arguments)
+    except (Busy, NotFound):
+        return None  # somebody else is at it, or it has just been removed
+    except (EngineError, OSError) as error:
+        log.exception("recovery step %s%r failed", step.__name__, arguments)
+        done.append(f"{step.__name__.strip('_')} {arguments!r} failed: {error}")
+        return None
+    if outcome and outcome != START:
+        done.append(outcome)
+    return outcome
+
+
+def _note_boot(path: Path) -> bool:
+    """Whether the machine has been started anew since the last recovery."""
+    current = Path("/proc/sys/kernel/random/boot_id").read_text()
+    try:
+        previous: str | None = path.read_text()
+    except FileNotFoundError:
+        previous = None
+    if previous != current:
+        path.write_text(current)
+    return previous not in (None, current)
+
+
+def _drop_draft(parts: Parts, container_id: str) -> str | None:
+    draft = parts.catalog.directory(container_id).with_name(CREATING + container_id)
+    lock = os.open(draft / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if parts.catalog.directory(container_id).exists():
+            return None  # it was renamed between our look and the lock
+        shutil.rmtree(draft)
+        _free_resources(parts, container_id)
+    except BlockingIOError:
+        return None
+    finally:
+        os.close(lock)
+    return f"dropped half-made container {container_id[:12]}"
+
+
+def _free_resources(parts: Parts, container_id: str) -> None:
+    parts.cgroups.remove(container_id)
+    parts.network.unpublish(container_id)
+    parts.network.release(container_id)
+    parts.snapshots.remove(container_id)
+    parts.catalog.unmark_live(container_id)
+
+
+def _finish_removal(parts: Parts, container_id: str) -> str:
+    removal.finish(parts, container_id)
+    return f"finished the removal of container {container_id[:12]}"
+
+
+def _match_names(parts: Parts) -> str | None:
+    """Only a power cut parts a directory from its name: they are renamed and inserted together."""
+    names = {container_id: name for name, container_id in parts.catalog.names().items()}
+    directories = set(parts.catalog.ids())
+    lines = []
+    for container_id in names.keys() - directories:
+        if parts.catalog.directory(container_id).exists():
+            continue
+        with parts.store.transaction():
+            parts.catalog.free_name(container_id)
+            parts.journal.append(events.REMOVED, container_id, {})
+        lines.append(f"forgot container {names[container_id]}, whose directory is gone")
+    for container_id in directories - names.keys():
+        with parts.catalog.locked(container_id, wait=False):
+            if container_id in parts.catalog.names().values():
+                continue
+            directory = parts.catalog.directory(container_id)
+            os.rename(directory, directory.with_name(REMOVED + container_id))
+            removal.finish(parts, container_id)
+        lines.append(f"dropped container {container_id[:12]}, whose creation had not been completed")
+    return "; ".join(lines) or None
+
+
+def _settle_one(parts: Parts, container_id: str, rebooted: bool) -> str | None:
+    with parts.catalog.locked(container_id, wait=False):
+        record = parts.catalog.get(container_id)
+        if record.status in states.ALIVE:
+            return _settle_running(parts, record)
+        if record.status == states.RESTARTING:
+            parts.catalog.mark_live(container_id)
+            return None
+        if rebooted and restarts.wants_start_at_boot(record.spec.restart, was_running=record.desired == states.RUNNING):
+            return START if record.started_at is not None else None
+        return _undo_start(parts, record)
+
+
+def _settle_running(parts: Parts, record: ContainerRecord) -> str | None:
+    directory = parts.catalog.directory(record.id)
+    parts.catalog.mark_live(record.id)
+    if parts.runtime.is_alive(directory):
+        return None
+    status = parts.runtime.wait(directory, record.run, 0.5)
+    if status is not None:
+        # The log is the keeper's: it adopts the pipes, empties them and reaps; its mark is all that it needs.
+        return f"container {record.name} ended with {status.code} while nobody watched"
+    was_running = record.desired == states.RUNNING
+    ended = reaping.finish(
+        parts,
+        record.with_changes(desired=states.STOPPED),  # policies come below: a back-off makes no sense after a boot
+        code=reaping.LOST_EXIT_CODE,
+        at=time.time(),
+        error=reaping.LOST,
+    )
+    parts.catalog.save(ended.with_changes(desired=record.desired))
+    return START if restarts.wants_start_at_boot(record.spec.restart, was_running=was_running) else None
+
+
+def _undo_start(parts: Parts, record: ContainerRecord) -> str | None:
+    """A container that doesn't run has no mark, no cgroup and no process, unless its start was cut short."""
+    if record.id not in parts.catalog.live_ids() and record.id not in parts.cgroups.list():
+        return None
+    starting.clear(parts, record.id)
+    parts.catalog.unmark_live(record.id)
+    parts.catalog.save(record.with_changes(run=record.run + 1))  # that run's number has been used
+    return f"took back the unfinished start of container {record.name}"
+
+
+def _drop_orphans(parts: Parts) -> str | None:
+    """Kernel objects and snapshots that belong to no container."""
+    with parts.catalog.growing(alone=True):
+        return _drop_orphans_alone(parts)
+
+
+def _drop_orphans_alone(parts: Parts) -> str | None:
+    lines = []
+    for kind, found, remove in (
+        ("cgroup", parts.cgroups.list(), parts.cgroups.remove),
+        ("snapshot", parts.snapshots.keys(), parts.snapshots.remove),
+    ):
+        for key in found:
+            directory = parts.catalog.directory(key)
+            if directory.exists():
+                continue
+            remove(key)
+            lines.append(f"removed orphan {kind} {key[:12]}")
+    live = {record.id: record.pid for record in parts.catalog.list() if record.status in states.ALIVE and record.pid}
+    parts.network.reconcile(live, keep=parts.catalog.ids())
+    return "; ".join(lines) or None
+
+
+def _start(parts: Parts, container_id: str) -> str:
+    with contextlib.suppress(EngineError):
+        record = starting.start(parts, container_id)
+        return f"started container {record.name}, as its restart policy asks"
+    return f"container {container_id[:12]} could not be started again; its record says why"

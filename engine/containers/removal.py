@@ -1,0 +1,74 @@
+"""Remove: the container, its log, its snapshot, its address and its name.
+
+Renaming the directory is the point of no return. What follows can be repeated any number of times, and
+`recovery` does when a crash comes between.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from engine.containers import events, states, stopping
+from engine.containers.catalog import REMOVED
+from engine.containers.parts import Parts
+from engine.errors import Conflict, DataCorrupt, NotFound
+
+ATTEMPTS = 3
+
+
+def remove(parts: Parts, container_id: str, *, force: bool = False) -> None:
+    """Remove it; with `force` a running one is killed first. One that is gone is removed already: no error."""
+    for _ in range(ATTEMPTS):
+        try:
+            if force:
+                _bring_down(parts, container_id)
+            with parts.catalog.locked(container_id):
+                _check(parts, container_id, force)
+                directory = parts.catalog.directory(container_id)
+                os.rename(directory, directory.with_name(REMOVED + container_id))
+                finish(parts, container_id)
+        except NotFound:
+            return
+        except Conflict as error:
+            if not force or error.detail.get("verb") != "remove":
+                raise
+            continue  # something started it again between the kill and the lock
+        return
+    raise Conflict(f"container {container_id[:12]} is started again and again; stop it, then remove it")
+
+
+def finish(parts: Parts, container_id: str) -> None:
+    """Free everything of a container whose directory carries `REMOVED` in front."""
+    directory = parts.catalog.directory(container_id).with_name(REMOVED + container_id)
+    parts.runtime.abort(directory)
+    parts.cgroups.remove(container_id)
+    parts.network.unpublish(container_id)
+    parts.network.release(container_id)
+    parts.snapshots.remove(container_id)
+    parts.catalog.unmark_live(container_id)
+    with parts.store.transaction():
+        parts.catalog.free_name(container_id)
+        parts.journal.append(events.REMOVED, container_id, {})
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _bring_down(parts: Parts, container_id: str) -> None:
+    try:
+        record = parts.catalog.get(container_id)
+    except DataCorrupt:
+        return
+    if record.status == states.RESTARTING:
+        stopping.stop(parts, container_id)
+    elif record.status in states.ALIVE:
+        stopping.kill(parts, container_id)
+
+
+def _check(parts: Parts, container_id: str, force: bool) -> None:
+    try:
+        record = parts.catalog.get(container_id)
+    except DataCorrupt:
+        if not force:
+            raise
+        return
+    states.require("remove", record.status, record.name)

@@ -1,0 +1,82 @@
+"""The containers of one host: each verb of a container's life, by id."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from engine.containers import creation, reaping, recovery, removal, starting, states, stopping
+from engine.containers.parts import Parts, Progress
+from engine.containers.record import ContainerRecord
+from engine.containers.spec import ContainerSpec
+
+
+class Containers:
+    """Thin: every verb is a module of its own. `parts` is the engine that it works on.
+
+    Every verb takes an id, a name or a unique beginning of an id, and raises `NotFound` for none.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def create(
+        self,
+        spec: ContainerSpec,
+        *,
+        credentials: Any = None,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> ContainerRecord:
+        return creation.create(self._parts, spec, credentials=credentials, progress=progress, cancel=cancel)
+
+    def start(self, name: str) -> ContainerRecord:
+        return starting.start(self._parts, self._id(name))
+
+    def stop(self, name: str, timeout_seconds: float | None = None, signal_name: str | None = None) -> ContainerRecord:
+        return stopping.stop(self._parts, self._id(name), timeout_seconds, signal_name)
+
+    def kill(self, name: str, signal_name: str = "SIGKILL") -> ContainerRecord:
+        return stopping.kill(self._parts, self._id(name), signal_name)
+
+    def restart(self, name: str, timeout_seconds: float | None = None) -> ContainerRecord:
+        """Stop what runs, then start; a container that doesn't run is just started."""
+        container_id = self._id(name)
+        record = self._parts.catalog.get(container_id)
+        states.require("restart", record.status, record.name)
+        stopping.stop(self._parts, container_id, timeout_seconds)
+        return starting.start(self._parts, container_id)
+
+    def pause(self, name: str) -> ContainerRecord:
+        return stopping.pause(self._parts, self._id(name))
+
+    def unpause(self, name: str) -> ContainerRecord:
+        return stopping.unpause(self._parts, self._id(name))
+
+    def remove(self, name: str, *, force: bool = False) -> None:
+        removal.remove(self._parts, self._id(name), force=force)
+
+    def get(self, name: str) -> ContainerRecord:
+        return self._parts.catalog.get(self._id(name))
+
+    def wait(self, name: str, timeout_seconds: float | None = None) -> ContainerRecord | None:
+        return stopping.wait(self._parts, self._id(name), timeout_seconds)
+
+    def reap(self, container_id: str, run: int, *, wait: bool = True) -> ContainerRecord:
+        return reaping.reap(self._parts, container_id, run, wait=wait)
+
+    def restart_by_policy(self, container_id: str, run: int) -> ContainerRecord:
+        return starting.restart_by_policy(self._parts, container_id, run)
+
+    def recover(self) -> list[str]:
+        return recovery.recover(self._parts)
+
+    def using_image(self, image_id: str) -> list[str]:
+        """Names of the containers made from this image."""
+        return [record.name for record in self._parts.catalog.list() if record.image_id == image_id]
+
+    def _id(self, name: str) -> str:
+        return self._parts.catalog.resolve(name)
+
+    def list(self) -> list[ContainerRecord]:
+        return self._parts.catalog.list()

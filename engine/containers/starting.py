@@ -1,0 +1,134 @@
+"""Start: from record to running process, undone completely when any step fails.
+
+    mark for the keeper ─► cgroup ─► runtime.create (namespaces, waits) ─► network into its namespace
+      ─► published ports ─► runtime.start (exec) ─► record and event in one transaction ─► wake the keeper
+
+A crash in between leaves the keeper's mark with a record that doesn't run: `recovery` takes that back.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from engine.containers import events, states
+from engine.containers.parts import Parts, Published
+from engine.containers.record import ContainerRecord, PublishedPort
+from engine.containers.undo import Undo
+from engine.errors import EngineError
+
+
+def start(parts: Parts, container_id: str) -> ContainerRecord:
+    """Start because a person asked: restart counters begin anew. A running container is left as it is."""
+    with parts.catalog.locked(container_id):
+        record = parts.catalog.get(container_id)
+        if record.status == states.RUNNING:
+            return _announce_again(parts, record)
+        states.require("start", record.status, record.name)
+        fresh = record.with_changes(restart_count=0, restart_delay_seconds=0.0, desired=states.RUNNING)
+        return launch(parts, fresh)
+
+
+def restart_by_policy(parts: Parts, container_id: str, run: int) -> ContainerRecord:
+    """Start again what died in `run`, unless a person has changed its fate meanwhile. For the keeper."""
+    with parts.catalog.locked(container_id):
+        record = parts.catalog.get(container_id)
+        if record.run != run or record.status != states.RESTARTING:
+            return record
+        return launch(parts, record.with_changes(restart_count=record.restart_count + 1))
+
+
+def launch(parts: Parts, record: ContainerRecord) -> ContainerRecord:
+    """Start the next run of a container whose lock the caller holds; raises what failed, with nothing left behind."""
+    run = record.run + 1
+    try:
+        with parts.catalog.growing():
+            record = _launch(parts, record, run)
+    except EngineError as error:
+        _note_failure(parts, record.with_changes(run=run), error)
+        raise
+    parts.keeper.notify(record.id)
+    return record
+
+
+def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
+    directory = parts.catalog.directory(record.id)
+    if record.id in parts.catalog.live_ids():
+        clear(parts, record.id)
+    forget_run(directory, run)
+    with Undo() as undo:
+        undo.add(parts.catalog.unmark_live, record.id)
+        parts.catalog.mark_live(record.id)
+        overlay = parts.snapshots.overlay(record.id)
+        undo.add(parts.cgroups.remove, record.id)
+        parts.cgroups.create(record.id, parts.resources(record.spec))
+        undo.add(parts.runtime.abort, directory)
+        pid = parts.runtime.create(directory, run, overlay).pid
+        undo.add(parts.network.unpublish, record.id)
+        endpoint = parts.network.attach(record.id, pid)
+        published = parts.network.publish(record.id, record.spec.ports) if record.spec.ports else ()
+        parts.runtime.start(directory)
+        started = record.with_changes(
+            run=run,
+            status=states.RUNNING,
+            desired=states.RUNNING,
+            stopping=None,
+            pid=pid,
+            ip_address=endpoint.ip,
+            ports=tuple(_published(port) for port in published),
+            exit_code=None,
+            oom_killed=False,
+            error=None,
+            started_at=time.time(),
+            finished_at=None,
+            restart_at=None,
+        )
+        with parts.store.transaction():
+            parts.catalog.save(started)
+            events.append(parts.journal, events.STARTED, started)
+    return started
+
+
+def _published(port: Published) -> PublishedPort:
+    return PublishedPort(container=port.container, host=port.host, protocol=port.protocol, address=port.address)
+
+
+def _announce_again(parts: Parts, record: ContainerRecord) -> ContainerRecord:
+    """The start was done before; whoever did it may have died between record and event, or before the keeper knew."""
+    parts.catalog.mark_live(record.id)
+    parts.keeper.notify(record.id)
+    return record
+
+
+def _note_failure(parts: Parts, record: ContainerRecord, error: EngineError) -> None:
+    """The container keeps why it didn't start; a policy doesn't try again, since nothing has run."""
+    code = error.detail.get("exit_code")
+    failed = record.with_changes(
+        status=states.CREATED if record.started_at is None else states.STOPPED,
+        desired=states.STOPPED,
+        pid=None,
+        ports=(),
+        exit_code=code if isinstance(code, int) else 128,
+        oom_killed=False,
+        error=error.message,
+        finished_at=time.time(),
+        restart_at=None,
+    )
+    with parts.store.transaction():
+        parts.catalog.save(failed)
+        events.append(parts.journal, events.DIED, failed)
+
+
+def clear(parts: Parts, container_id: str) -> None:
+    """Remove what an attempt that was cut short may have left in the kernel; the caller holds the lock."""
+    parts.runtime.abort(parts.catalog.directory(container_id))
+    parts.cgroups.remove(container_id)
+    parts.network.unpublish(container_id)
+
+
+def forget_run(directory: os.PathLike[str], run: int) -> None:
+    """An attempt that failed used the same number; its end must not be taken for this one's."""
+    try:
+        os.unlink(os.path.join(directory, f"exit.{run}"))
+    except FileNotFoundError:
+        return

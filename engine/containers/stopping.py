@@ -1,0 +1,140 @@
+"""Stop, kill, pause: what ends a container or holds it still.
+
+No lock is held while a container takes its time to end, so a kill can overtake a stop.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from engine.containers import events, reaping, signals, states
+from engine.containers.parts import Parts
+from engine.containers.record import ContainerRecord
+from engine.errors import NotFound, Unavailable
+
+GRACE_SECONDS = 10.0
+KILL_SECONDS = 10.0
+"""How long a process that was sent SIGKILL may hang in the kernel before we say so."""
+
+
+def stop(
+    parts: Parts, container_id: str, timeout_seconds: float | None = None, signal_name: str | None = None
+) -> ContainerRecord:
+    """Send the stop signal, wait, then SIGKILL; returns the record of the stopped container.
+
+    `timeout_seconds` None is ten seconds, negative waits for ever; a container that doesn't run stays as it is.
+    """
+    grace = GRACE_SECONDS if timeout_seconds is None else timeout_seconds
+    with parts.catalog.locked(container_id):
+        record = parts.catalog.get(container_id)
+        number = signals.parse(signal_name or record.stop_signal)
+        if record.status not in states.ALIVE:
+            return _stay_down(parts, record)
+        _signal(parts, record, number, ends_it=True)
+    directory = parts.catalog.directory(container_id)
+    if parts.runtime.wait(directory, record.run, None if grace < 0 else grace) is None:
+        return _kill_now(parts, container_id, record.run)
+    return reaping.settle(parts, container_id, record.run)
+
+
+def kill(parts: Parts, container_id: str, signal_name: str = "SIGKILL") -> ContainerRecord:
+    """Send a signal. SIGKILL and the stop signal mean the end: no restart follows, and SIGKILL is waited for."""
+    number = signals.parse(signal_name)
+    with parts.catalog.locked(container_id):
+        record = parts.catalog.get(container_id)
+        states.require("kill", record.status, record.name)
+        ends_it = number in (signal.SIGKILL, signals.parse(record.stop_signal))
+        _signal(parts, record, number, ends_it=ends_it)
+    if number == signal.SIGKILL:
+        return _await_end(parts, container_id, record.run)
+    return parts.catalog.get(container_id)
+
+
+def pause(parts: Parts, container_id: str) -> ContainerRecord:
+    """Freeze every process of the container."""
+    with parts.catalog.locked(container_id):
+        record = parts.catalog.get(container_id)
+        if record.status == states.PAUSED:
+            return record
+        states.require("pause", record.status, record.name)
+        parts.cgroups.freeze(container_id)
+        return _change(parts, record, events.PAUSED, states.PAUSED)
+
+
+def unpause(parts: Parts, container_id: str) -> ContainerRecord:
+    """Let it go on."""
+    with parts.catalog.locked(container_id):
+        record = parts.catalog.get(container_id)
+        if record.status == states.RUNNING:
+            return record
+        states.require("unpause", record.status, record.name)
+        parts.cgroups.thaw(container_id)
+        return _change(parts, record, events.UNPAUSED, states.RUNNING)
+
+
+def wait(parts: Parts, container_id: str, timeout_seconds: float | None = None) -> ContainerRecord | None:
+    """Wait until the container neither runs nor waits for a restart; None when the time is over first."""
+    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    with parts.journal.listen() as listener:
+        while True:
+            record = parts.catalog.get(container_id)
+            if record.status not in (*states.ALIVE, states.RESTARTING):
+                return record
+            left = 5.0 if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                return None
+            listener.wait(min(left, 5.0))
+
+
+def _signal(parts: Parts, record: ContainerRecord, number: int, *, ends_it: bool) -> None:
+    if ends_it:  # first the wish, then the signal: whoever sees the death knows that it was asked for
+        parts.catalog.save(record.with_changes(desired=states.STOPPED, stopping=record.run))
+    directory = parts.catalog.directory(record.id)
+    try:
+        parts.runtime.signal(directory, number)
+    except NotFound:
+        return  # it ended by itself just now
+    if ends_it and record.status == states.PAUSED:
+        parts.cgroups.thaw(record.id)  # a frozen process can't act on a signal
+
+
+def _kill_now(parts: Parts, container_id: str, run: int) -> ContainerRecord:
+    with parts.catalog.locked(container_id):
+        record = parts.catalog.get(container_id)
+        if record.run == run and record.status in states.ALIVE:
+            _signal(parts, record, signal.SIGKILL, ends_it=True)
+    return _await_end(parts, container_id, run)
+
+
+def _await_end(parts: Parts, container_id: str, run: int) -> ContainerRecord:
+    directory = parts.catalog.directory(container_id)
+    if parts.runtime.wait(directory, run, KILL_SECONDS) is None and parts.runtime.is_alive(directory):
+        raise Unavailable(
+            f"container {container_id[:12]} was sent SIGKILL but has not ended within {KILL_SECONDS:.0f} s; a process "
+            "hangs in the kernel, often for a disk or a network file system that doesn't answer: try again later"
+        )
+    return reaping.settle(parts, container_id, run)
+
+
+def _stay_down(parts: Parts, record: ContainerRecord) -> ContainerRecord:
+    """Stop what doesn't run: only a restart that is due must be called off."""
+    if record.status != states.RESTARTING:
+        if record.desired != states.STOPPED:
+            record = record.with_changes(desired=states.STOPPED)
+            parts.catalog.save(record)
+        return record
+    stopped = record.with_changes(status=states.STOPPED, desired=states.STOPPED, restart_at=None)
+    with parts.store.transaction():
+        parts.catalog.save(stopped)
+        events.append(parts.journal, events.DIED, stopped)
+    parts.catalog.unmark_live(record.id)
+    return stopped
+
+
+def _change(parts: Parts, record: ContainerRecord, kind: str, status: str) -> ContainerRecord:
+    changed = record.with_changes(status=status)
+    with parts.store.transaction():
+        parts.catalog.save(changed)
+        events.append(parts.journal, kind, changed)
+    return changed
