@@ -6,7 +6,7 @@ import errno
 import fcntl
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -97,16 +97,18 @@ class Network:
         self.unpublish(container_id)
         self._pool.release(container_id)
 
-    def reconcile(self, live: Mapping[str, int]) -> None:
+    def reconcile(self, live: Mapping[str, int], keep: Collection[str] = ()) -> None:
         """Make records and kernel match the running containers: id → pid of a process in its namespace.
 
-        Forgets every other container's address and ports, removes their interfaces and map elements, and
+        Forgets every other container's ports, its address too unless it is in `keep` (it exists, but does not
+        run), removes their interfaces and map elements, and
         restores bridge, table, elements and interfaces of the live ones. Call it when no container is being
         started: one that is not in `live` yet would lose its network.
         """
         for container_id in self._known() - set(live):
             self._ports.forget(container_id)
-            self._pool.release(container_id)
+            if container_id not in keep:
+                self._pool.release(container_id)
         with self._lock():
             self._ensure(rebuild=True)
         bridge = self._bridge()
