@@ -21,6 +21,9 @@ HOST_HEARTBEAT = "host.heartbeat"
 HOST_STOPPED = "host.stopped"
 # The whole truth: attributes {"containers": [ContainerState…], "images": [ImageState…]}; numbered.
 HOST_INVENTORY = "host.inventory"
+# Transient answer to a replay that can't be had in full: {"first_seq"}; what came before was forgotten, and an
+# inventory that follows makes up for it.
+HOST_JOURNAL_TRIMMED = "host.journal_trimmed"
 
 # Jobs; subject is the job's id. started {"fence"}, progress: Progress (transient),
 # finished {"status": succeeded|failed|cancelled, "result": {...}, "error": ErrorInfo|None, "fence"}
@@ -68,6 +71,8 @@ class HostFacts:
     disk_total_bytes: int = 0
     disk_free_bytes: int = 0
     containers_running: int = 0
+    # The journal's newest number: a site that has less for long missed something and asks for a replay.
+    last_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,10 @@ A consumer writes an `OpenStream` to the host's control stream; the host answers
                                        ◄────  Frame(end) or Frame(error)
       Close(id)                        ─────►  (or the host gives up when no credit comes for a minute)
 
-A frame's `cursor` is the position *after* it: reopening with that cursor goes on without gap or repeat.
+A frame's `cursor` is the position *after* it: reopening with that cursor goes on without gap or repeat. After
+a broker's restart a frame may come twice; whoever remembers its last cursor skips what is not beyond it.
+Credit counts the bytes of `data`; it is also the sign of life, so a consumer repeats it every 20 seconds even
+when nothing came.
 """
 
 from __future__ import annotations

@@ -1,0 +1,184 @@
+"""A strict stand-in for the engine: real store and journal, no kernel. Unknown calls and arguments fail.
+
+What it did is in the file `calls` under the home, so that tests see it across processes. The name of an image
+says how its pull goes: `slow/…` takes 20 s unless cancelled, `missing/…` is not found, `bug/…` is a mistake of
+ours with a secret in its text.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from engine.config import EngineConfig
+from engine.errors import Cancelled, NotFound
+from engine.store.database import Store
+from engine.store.journal import Journal
+
+
+@dataclass(frozen=True)
+class FakeImage:
+    id: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FakeLayer:
+    id: str
+    status: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class FakeHostSample:
+    cpu_percent: float
+    memory_used_bytes: int
+
+
+@dataclass(frozen=True)
+class FakeContainerSample:
+    cpu_seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class FakeChunk:
+    stream: str
+    at: float
+    cursor: int
+    data: bytes
+
+
+class FakeLog:
+    """A log in memory: one chunk for each append."""
+
+    def __init__(self) -> None:
+        self.chunks: list[FakeChunk] = []
+        self.reads = 0
+
+    def append(self, data: bytes, stream: str = "stdout", at: float | None = None) -> None:
+        self.chunks.append(FakeChunk(stream, time.time() if at is None else at, self.end(), data))
+
+    def end(self) -> int:
+        return self.chunks[-1].cursor + len(self.chunks[-1].data) if self.chunks else 0
+
+    def read(self, cursor: int, max_bytes: int) -> list[FakeChunk]:
+        self.reads += 1
+        found: list[FakeChunk] = []
+        size = 0
+        for chunk in self.chunks:
+            skip = cursor - chunk.cursor
+            if skip >= len(chunk.data) or size >= max_bytes:
+                continue
+            data = chunk.data[max(0, skip) :][: max_bytes - size]
+            found.append(FakeChunk(chunk.stream, chunk.at, chunk.cursor + max(0, skip), data))
+            size += len(data)
+        return found
+
+    def cursor_at_tail(self, lines: int) -> int:
+        data = b"".join(chunk.data for chunk in self.chunks)
+        return len(data) - len(b"".join(data.splitlines(keepends=True)[-lines:])) if lines else len(data)
+
+
+class FakeImages:
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    def pull(
+        self,
+        reference: str,
+        *,
+        credentials: Any = None,
+        platform: str | None = None,
+        progress: Any = None,
+        cancel: threading.Event | None = None,
+    ) -> FakeImage:
+        self._engine.note(f"begin pull {reference}")
+        if reference.startswith("missing/"):
+            raise NotFound(f"There is no image {reference}.", {"reference": reference})
+        if reference.startswith("bug/"):
+            raise RuntimeError("the password is hunter2")
+        if reference.startswith("slow/"):
+            for step in range(200):
+                if progress is not None:
+                    progress("pulling", (FakeLayer("layer1", "downloading", step, 200),))
+                if cancel is not None and cancel.wait(0.1):
+                    raise Cancelled("The pull was cancelled.")
+        self._engine.note(f"end pull {reference}")
+        self._engine.journal.append("image.updated", "sha256:feed", {"id": "sha256:feed", "tags": [reference]})
+        return FakeImage("sha256:feed", (reference,))
+
+
+class FakeEngine:
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self.store = Store(config.database)
+        self.journal = Journal(self.store, config.run)
+        self.images = FakeImages(self)
+        self.logs: dict[str, FakeLog] = {}
+        self._calls = config.home / "calls"
+
+    def note(self, what: str) -> None:
+        with self._calls.open("a") as file:
+            file.write(f"{what}\n")
+
+    def calls(self) -> list[str]:
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
+
+    def container_stop(self, id: str, timeout_seconds: float | None = None, signal: str | None = None) -> None:
+        self.note(f"stop {id} {timeout_seconds} {signal}")
+        if id.startswith("stubborn"):
+            time.sleep(60)
+
+    def container_start(self, id: str) -> None:
+        self.note(f"start {id} {time.time()}")
+
+    def container_remove(self, id: str, force: bool = False) -> None:
+        self.note(f"remove {id} {force}")
+
+    def container_logs(self, id: str) -> FakeLog:
+        if id not in self.logs:
+            raise NotFound(f"There is no container {id}.")
+        return self.logs[id]
+
+    def inventory(self) -> dict[str, Any]:
+        return {"containers": [], "images": []}
+
+    def host_facts(self) -> dict[str, Any]:
+        return {"cores": 2, "memory_bytes": 1 << 30, "kernel": "6.1", "engine_version": "0.1.0", "pid": os.getpid()}
+
+    def reconcile(self) -> None:
+        self.note("reconcile")
+
+    def ensure_helpers(self) -> None:
+        self.note("ensure_helpers")
+
+    def stop_launcher(self) -> None:
+        self.note("stop_launcher")
+
+    def sample(self) -> tuple[FakeHostSample, dict[str, FakeContainerSample]]:
+        return FakeHostSample(12.5, 1 << 29), {"c1": FakeContainerSample(time.monotonic() / 2, 4096)}
+
+
+def main() -> int:
+    """`python -m tests.worker.fakes`: the whole worker, with this engine in it."""
+    import dataclasses
+    import logging
+
+    from worker.service import WorkerService
+    from worker.settings import WorkerSettings
+
+    logging.basicConfig(level=logging.INFO)
+    settings = WorkerSettings.from_environment()
+    timeout = float(os.environ.get("TEST_VISIBILITY_TIMEOUT", "3600"))
+    settings = dataclasses.replace(settings, visibility_timeout=timeout, concurrency=4)
+    settings.engine.run.mkdir(parents=True, exist_ok=True)
+    return WorkerService(settings, FakeEngine(settings.engine)).run()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,141 @@
+"""Jobs end, whatever the engine does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.config import EngineConfig
+from tests.worker.fakes import FakeEngine
+from worker.contract.commands import PullImage, RemoveContainer, StopContainer, encode_command
+from worker.executor import Executor
+from worker.ledger import Ledger
+
+
+class Bench:
+    def __init__(self, home: Path) -> None:
+        self.engine = FakeEngine(EngineConfig(home=home))
+        self.emitted: list[tuple[str, str, Mapping[str, Any]]] = []
+        self.marked: set[str] = set()
+        self.executor = self.new_executor("first")
+
+    def new_executor(self, session: str) -> Executor:
+        ledger = Ledger(self.engine.store, self.engine.journal, session, lambda: 0)
+        return Executor(self.engine, ledger, lambda *event: self.emitted.append(event), self.marked.__contains__)
+
+    def end_of(self, job_id: str) -> dict[str, Any]:
+        [entry] = [e for e in self.engine.journal.read(0) if e.kind == "job.finished" and e.subject == job_id]
+        return entry.attributes
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def pull(reference: str) -> dict[str, Any]:
+    return encode_command(PullImage(reference=reference))
+
+
+def test_a_job_that_goes_well_ends_with_its_result(bench: Bench) -> None:
+    bench.executor.execute(job_id="j", command=pull("alpine"), fence=3)
+    assert bench.end_of("j") == {
+        "status": "succeeded",
+        "result": {"image_id": "sha256:feed", "tags": ["alpine"]},
+        "error": None,
+        "fence": 3,
+    }
+
+
+def test_an_engines_error_keeps_family_message_and_detail(bench: Bench) -> None:
+    bench.executor.execute(job_id="j", command=pull("missing/x"))
+    end = bench.end_of("j")
+    assert end["status"] == "failed"
+    assert end["error"] == {
+        "family": "not_found",
+        "message": "There is no image missing/x.",
+        "detail": {"reference": "missing/x"},
+    }
+
+
+def test_a_mistake_of_ours_shows_a_reference_and_no_text_of_the_exception(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        bench.executor.execute(job_id="j", command=pull("bug/x"))
+    error = bench.end_of("j")["error"]
+    assert error["family"] == "internal" and "hunter2" not in str(error)
+    assert error["detail"]["reference"] in caplog.text
+
+
+def test_a_command_from_a_newer_site_fails_in_words(bench: Bench) -> None:
+    bench.executor.execute(job_id="j", command={"kind": "container.levitate"})
+    assert bench.end_of("j")["error"]["family"] == "unsupported"
+
+
+def test_progress_comes_at_most_four_times_a_second_and_the_last_state_always(bench: Bench) -> None:
+    threading.Timer(1.1, lambda: bench.executor.cancel("j")).start()
+    bench.executor.execute(job_id="j", command=pull("slow/x"))
+    states = [attributes["items"][0]["done_bytes"] for kind, _, attributes in bench.emitted if kind == "job.progress"]
+    assert 3 <= len(states) <= 7
+    assert states == sorted(states) and states[-1] >= 9
+
+
+def test_cancelling_ends_a_running_job_as_cancelled(bench: Bench) -> None:
+    threading.Timer(0.2, lambda: bench.executor.cancel("j")).start()
+    start = time.monotonic()
+    bench.executor.execute(job_id="j", command=pull("slow/x"))
+    assert time.monotonic() - start < 5
+    assert bench.end_of("j")["status"] == "cancelled"
+
+
+def test_a_job_that_was_cancelled_while_no_worker_ran_never_begins(bench: Bench) -> None:
+    bench.marked.add("j")
+    bench.executor.execute(job_id="j", command=pull("alpine"))
+    assert bench.end_of("j")["status"] == "cancelled"
+    assert bench.engine.calls() == []
+
+
+def test_a_stopping_worker_leaves_its_jobs_to_the_next_one(bench: Bench) -> None:
+    threading.Timer(0.2, bench.executor.interrupt).start()
+    bench.executor.execute(job_id="j", command=pull("slow/x"))
+    assert "job.finished" not in [entry.kind for entry in bench.engine.journal.read(0)]
+    bench.executor.execute(job_id="k", command=pull("alpine"))
+    assert bench.engine.calls() == ["begin pull slow/x"]  # nothing new is begun
+    next_one = bench.new_executor("second")
+    threading.Timer(0.2, lambda: next_one.cancel("j")).start()
+    next_one.execute(job_id="j", command=pull("slow/x"), fence=2)
+    assert bench.end_of("j")["status"] == "cancelled"
+
+
+def test_duplicates_run_once_even_side_by_side(bench: Bench) -> None:
+    deliveries = [
+        threading.Thread(target=bench.executor.execute, kwargs={"job_id": "j", "command": pull("alpine"), "fence": n})
+        for n in range(8)
+    ]
+    for delivery in deliveries:
+        delivery.start()
+    for delivery in deliveries:
+        delivery.join()
+    assert bench.engine.calls() == ["begin pull alpine", "end pull alpine"]
+
+
+def test_a_job_that_kills_its_workers_is_given_up(bench: Bench) -> None:
+    for number in range(4):
+        bench.new_executor(f"dead {number}")._ledger.claim("j", number, "image.pull")
+    bench.new_executor("alive").execute(job_id="j", command=pull("alpine"), fence=9)
+    assert bench.end_of("j")["error"]["family"] == "internal"
+    assert bench.engine.calls() == []
+
+
+def test_commands_pass_their_arguments_on(bench: Bench) -> None:
+    stop = StopContainer(container_id="c", timeout_seconds=2.5, signal="SIGINT")
+    bench.executor.execute(job_id="1", command=encode_command(stop))
+    bench.executor.execute(job_id="2", command=encode_command(RemoveContainer(container_id="c", force=True)))
+    assert bench.engine.calls() == ["stop c 2.5 SIGINT", "remove c True"]

@@ -1,0 +1,43 @@
+"""`python -m worker`: this host's worker, in the foreground until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sys
+
+from engine.errors import EngineError
+from worker.settings import WorkerSettings
+
+logger = logging.getLogger("worker")
+
+
+def main() -> int:
+    """The exit code: 0 after a clean stop, 1 when the worker can't begin (the log says why)."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("celery").setLevel(logging.WARNING)
+    settings = WorkerSettings.from_environment()
+    settings.engine.run.mkdir(parents=True, exist_ok=True)
+    lock = os.open(settings.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logger.error(  # noqa: TRY400  the traceback of a lock that is taken tells nothing
+            "another worker already serves %s: stop it, or choose another PORTSIDE_HOME", settings.engine.home
+        )
+        return 1
+    # The engine's and Celery's modules take half a second to load; the lock should not wait for them.
+    from engine.facade import Engine
+
+    from worker.service import WorkerService
+
+    try:
+        return WorkerService(settings, Engine(settings.engine)).run()
+    except EngineError as error:
+        logger.error("%s", error.message)  # noqa: TRY400  what the user did wrong needs no traceback
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

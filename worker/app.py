@@ -1,0 +1,82 @@
+"""The Celery side: one task on one queue, and nothing of Celery that Portside does not need.
+
+Tasks are acknowledged when they begin: what the broker would do with unacknowledged ones (deliver them again
+after its visibility time-out) helps nobody here, since the ledger and the site's own sending-again make the
+guarantee. It harms nobody either: a second delivery is dropped by the ledger.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_shutting_down
+from kombu import Exchange, Queue
+
+from worker.contract import keys
+from worker.executor import Executor
+from worker.settings import WorkerSettings
+
+
+def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Celery:
+    """A Celery app whose only task hands deliveries to `executor`."""
+    app = Celery("portside", broker=settings.celery_broker_url, set_as_current=False)
+    queue = keys.queue(host_id)
+    app.conf.update(
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_queues=[Queue(queue, Exchange(""), routing_key=queue)],
+        task_default_queue=queue,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_enable_prefetch_count_reduction=False,
+        broker_connection_retry=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": settings.visibility_timeout,
+            "socket_keepalive": True,
+        },
+    )
+
+    @app.task(name=keys.TASK_NAME, ignore_result=True)
+    def execute(
+        *,
+        job_id: str,
+        command: Mapping[str, Any],
+        fence: int = 0,
+        secrets: Mapping[str, Any] | None = None,
+        **_newer: Any,
+    ) -> None:
+        executor.execute(job_id=job_id, command=command, fence=fence, secrets=secrets)
+
+    return app
+
+
+def serve(app: Celery, settings: WorkerSettings, host_id: str, on_stop: Callable[[], None]) -> int:
+    """Take tasks until SIGTERM or SIGINT; `on_stop` is called in the main thread when one has come."""
+
+    def stopping(**_: Any) -> None:
+        on_stop()
+
+    worker_shutting_down.connect(stopping, weak=False)
+    warnings.filterwarnings("ignore", message=".*superuser privileges.*")
+    worker = app.Worker(
+        hostname=f"portside@{host_id}",
+        pool_cls="threads",
+        concurrency=settings.concurrency,
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)

@@ -1,0 +1,181 @@
+"""Executes jobs: claims, carries out, reports progress, cancels, writes the end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import Cancelled
+from worker import commands
+from worker.contract import commands as c
+from worker.contract.events import JOB_PROGRESS, ErrorInfo, Progress, ProgressItem
+from worker.contract.wire import to_wire
+from worker.faults import error_info
+from worker.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+PROGRESS_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class _Running:
+    cancel: threading.Event = field(default_factory=threading.Event)
+    cancelled_by_user: bool = False
+
+
+class Executor:
+    """`emit(kind, subject, attributes)` sends a transient event; `is_cancelled(job_id)` asks the broker's mark."""
+
+    def __init__(
+        self,
+        engine: Any,
+        ledger: Ledger,
+        emit: Callable[[str, str, Mapping[str, Any]], None],
+        is_cancelled: Callable[[str], bool],
+    ) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._emit = emit
+        self._is_cancelled = is_cancelled
+        self._lock = threading.Lock()
+        self._running: dict[str, _Running] = {}
+        self._creating: dict[str, threading.Event] = {}
+        self._stopping = False
+
+    def execute(
+        self, *, job_id: str, command: Mapping[str, Any], fence: int = 0, secrets: Mapping[str, Any] | None = None
+    ) -> None:
+        """Do a delivered job if it is this delivery's turn. Never raises: a job's error is its end."""
+        if self._stopping:
+            return  # the site sends it again when the next worker registers
+        claim = self._ledger.claim(job_id, fence, str(command.get("kind")))
+        if not claim.run:
+            logger.info("job %s was delivered again, %s", job_id, claim.reason)
+            return
+        running = _Running()
+        with self._lock:
+            self._running[job_id] = running
+        try:
+            outcome = self._outcome(job_id, command, secrets, claim.attempt, running)
+        finally:
+            with self._lock:
+                del self._running[job_id]
+        if outcome is None:
+            logger.info("job %s is interrupted by the worker's end and goes on with the next one", job_id)
+            return
+        self._ledger.finish(job_id, outcome)
+
+    def cancel(self, job_id: str) -> None:
+        """Ask a running job to stop; one that has not begun finds the broker's mark."""
+        with self._lock:
+            running = self._running.get(job_id)
+        if running is not None:
+            running.cancelled_by_user = True
+            running.cancel.set()
+
+    def interrupt(self) -> None:
+        """The worker stops: let running jobs break off without an end, so that the next worker takes them up."""
+        with self._lock:
+            self._stopping = True
+            for running in self._running.values():
+                running.cancel.set()
+
+    def running(self) -> list[str]:
+        with self._lock:
+            return list(self._running)
+
+    def _outcome(
+        self,
+        job_id: str,
+        encoded: Mapping[str, Any],
+        secrets: Mapping[str, Any] | None,
+        attempt: int,
+        running: _Running,
+    ) -> dict[str, Any] | None:
+        if attempt > MAX_ATTEMPTS:
+            message = f"The worker died {MAX_ATTEMPTS} times while it did this, so it is not tried again."
+            return _failed(ErrorInfo(family="internal", message=message))
+        if self._is_cancelled(job_id):
+            return {"status": "cancelled", "result": {}, "error": None}
+        progress = _ProgressReporter(job_id, self._emit)
+        try:
+            command = c.decode_command(encoded)
+            context = commands.Context(self._engine, progress, running.cancel, secrets, attempt)
+            result = self._run(command, context)
+        except Cancelled as error:
+            if self._stopping and not running.cancelled_by_user:
+                return None
+            if running.cancelled_by_user:
+                return {"status": "cancelled", "result": {}, "error": None}
+            return _failed(error_info(error))
+        except Exception as error:  # noqa: BLE001  whatever it was, the job must end
+            return _failed(error_info(error))
+        finally:
+            progress.flush()
+        return {"status": "succeeded", "result": result, "error": None}
+
+    def _run(self, command: c.Command, context: commands.Context) -> dict[str, Any]:
+        """Run a command; what concerns a container that is being created waits for that to end."""
+        container_id: str | None = getattr(command, "container_id", None)
+        if not isinstance(command, c.CreateContainer):
+            self._await_creation(container_id, context.cancel)
+            return commands.run(command, context)
+        created = threading.Event()
+        with self._lock:
+            self._creating[command.container_id] = created
+        try:
+            return commands.run(command, context)
+        finally:
+            with self._lock:
+                del self._creating[command.container_id]
+            created.set()
+
+    def _await_creation(self, container_id: str | None, cancel: threading.Event) -> None:
+        with self._lock:
+            created = self._creating.get(container_id) if container_id else None
+        while created is not None and not created.wait(0.2):
+            if cancel.is_set():
+                raise Cancelled("Cancelled while waiting for the container to be created.")
+
+
+def _failed(error: ErrorInfo) -> dict[str, Any]:
+    return {"status": "failed", "result": {}, "error": to_wire(error)}
+
+
+class _ProgressReporter:
+    """The engine's progress callback: passes on at most four states a second, but always the last."""
+
+    def __init__(self, job_id: str, emit: Callable[[str, str, Mapping[str, Any]], None]) -> None:
+        self._job_id = job_id
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._phase: str | None = None
+        self._sent_at = 0.0
+        self._pending: Progress | None = None
+
+    def __call__(self, phase: str, layers: Sequence[Any]) -> None:
+        items = tuple(
+            ProgressItem(id=layer.id, status=layer.status, done_bytes=layer.done_bytes, total_bytes=layer.total_bytes)
+            for layer in layers
+        )
+        with self._lock:
+            self._pending = Progress(phase=phase, items=items)
+            if phase == self._phase and time.monotonic() - self._sent_at < PROGRESS_SECONDS:
+                return
+            self._phase = phase
+            self._send()
+
+    def flush(self) -> None:
+        with self._lock:
+            self._send()
+
+    def _send(self) -> None:
+        if self._pending is not None:
+            self._emit(JOB_PROGRESS, self._job_id, to_wire(self._pending))
+            self._pending, self._sent_at = None, time.monotonic()

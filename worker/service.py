@@ -1,0 +1,112 @@
+"""One host's worker put together: the only place that knows all of its parts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import uuid
+from typing import Any
+
+import redis
+
+from worker.app import make_app, serve
+from worker.broker import Emitter, connect
+from worker.contract import keys
+from worker.contract.frames import CancelJob, CloseStream, Credit, OpenStream, ReplayEvents
+from worker.control import BLOCK_SECONDS, ControlListener
+from worker.executor import Executor
+from worker.ledger import Ledger
+from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
+from worker.publisher import Publisher
+from worker.settings import WorkerSettings, host_id
+from worker.streams import StreamServer
+
+logger = logging.getLogger(__name__)
+
+# The supervisor kills after five seconds. A command that can't be broken off (a container that takes its time
+# to stop) is left to the next worker after this many.
+STOP_SECONDS = 3.0
+FLUSH_SECONDS = 1.0
+
+
+class WorkerService:
+    """Runs `engine` as a host of the site. One per home: the caller holds the worker's lock."""
+
+    def __init__(self, settings: WorkerSettings, engine: Any) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._host_id = host_id(settings.engine.home)
+        session = str(uuid.uuid4())
+        self._client = connect(settings.redis_url)
+        emit = Emitter(self._client, self._host_id)
+        journal = engine.journal
+        self._presence = Presence(
+            engine, journal, host_id=self._host_id, host_name=settings.host_name, session=session, emit=emit
+        )
+        self._publisher = Publisher(self._client, journal, self._host_id, emit, self._presence.register)
+        self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
+        self._executor = Executor(engine, self._ledger, emit, self._is_cancelled)
+        self._streams = StreamServer(self._client, engine.container_logs)
+        self._control = ControlListener(
+            connect(settings.redis_url, blocking_seconds=BLOCK_SECONDS),
+            self._host_id,
+            {
+                CancelJob: lambda message: self._executor.cancel(message.job_id),
+                ReplayEvents: lambda message: self._publisher.replay(message.after_seq),
+                OpenStream: self._streams.handle,
+                Credit: self._streams.handle,
+                CloseStream: self._streams.handle,
+            },
+        )
+        figures = Figures(engine, connect(settings.redis_url), self._host_id)
+        self._periodic = [
+            Periodic("heartbeat", HEARTBEAT_SECONDS, self._presence.heartbeat),
+            Periodic("figures", STATS_SECONDS, figures.sample),
+            Periodic("helpers", HEARTBEAT_SECONDS, engine.ensure_helpers),
+            Periodic("ledger", 3600, self._ledger.trim),
+        ]
+
+    def run(self) -> int:
+        """Serve until a signal asks to stop; the exit code."""
+        began = time.monotonic()
+        self._engine.reconcile()
+        self._presence.register()
+        self._publisher.start()
+        self._control.start()
+        self._streams.start()
+        for periodic in self._periodic:
+            periodic.start()
+        app = make_app(self._settings, self._host_id, self._executor)
+        logger.info(
+            "host %s (%s) is ready after %.2f s", self._settings.host_name, self._host_id, time.monotonic() - began
+        )
+        code = serve(app, self._settings, self._host_id, self._begin_stop)
+        self._finish_stop()
+        return code
+
+    def _begin_stop(self) -> None:
+        self._executor.interrupt()
+        threading.Thread(target=self._insist, name="insist", daemon=True).start()
+
+    def _insist(self) -> None:
+        time.sleep(STOP_SECONDS)
+        logger.warning("jobs are still running and go on with the next worker: %s", self._executor.running())
+        self._finish_stop()
+        os._exit(0)
+
+    def _finish_stop(self) -> None:
+        for periodic in self._periodic:
+            periodic.stop()
+        self._control.stop()
+        self._streams.stop()
+        self._presence.stopped()
+        self._publisher.stop(FLUSH_SECONDS)
+        self._engine.stop_launcher()
+
+    def _is_cancelled(self, job_id: str) -> bool:
+        try:
+            return self._client.get(keys.cancelled(job_id)) is not None
+        except redis.RedisError:
+            return False

@@ -1,0 +1,66 @@
+"""Everything the worker reads from its environment, and who it is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config import EngineConfig
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """`redis_url` in redis-py's form, `host_name` what people call this host."""
+
+    engine: EngineConfig
+    redis_url: str
+    host_name: str
+    visibility_timeout: float = 3600.0
+    concurrency: int = 64
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> WorkerSettings:
+        engine = EngineConfig.from_environment(environ)
+        return cls(
+            engine=engine,
+            redis_url=environ.get("PORTSIDE_REDIS_URL") or f"unix://{engine.run}/redis.sock",
+            host_name=environ.get("PORTSIDE_HOST") or platform.node() or "localhost",
+        )
+
+    @property
+    def celery_broker_url(self) -> str:
+        """Kombu spells a Unix socket `redis+socket://`, redis-py `unix://`."""
+        if self.redis_url.startswith("unix://"):
+            return "redis+socket://" + self.redis_url.removeprefix("unix://")
+        return self.redis_url
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one worker of this home; with it, whatever an earlier worker left unfinished is ours."""
+        return self.engine.run / "worker.lock"
+
+
+def host_id(home: Path) -> str:
+    """This host's id, a UUID that is made once and kept in the home."""
+    path = home / "host-id"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    home.mkdir(parents=True, exist_ok=True)
+    scratch = home / f".host-id.{os.getpid()}"
+    with scratch.open("w") as file:
+        file.write(str(uuid.uuid4()))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(scratch, path)  # the first of two starts wins, the other reads what it wrote
+    except FileExistsError:
+        pass
+    finally:
+        scratch.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,237 @@
+"""Carries logs to whoever watches: one thread for all streams, each held back by its reader's credit.
+
+The thread goes round: it takes what the control stream brought, gives every stream that has credit and
+something to say a turn, and sleeps when nobody had a turn. Followers at the end of a log are looked after by
+asking each log once per round how long it is, however many follow it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from engine.errors import EngineError, Unsupported
+from worker.broker import run_through_outages
+from worker.contract import frames, keys
+from worker.contract.frames import CloseStream, Credit, Frame, OpenStream
+from worker.contract.wire import to_wire
+from worker.faults import error_info
+
+logger = logging.getLogger(__name__)
+
+FOLLOW_SECONDS = 0.02
+TURN_BYTES = 4 * frames.FRAME_BYTES
+MERGE_SECONDS = 0.005
+EXPIRE_SECONDS = 120
+_CHANNELS = {"stdout": frames.STDOUT, "stderr": frames.STDERR}
+
+
+@dataclass(slots=True)
+class _Stream:
+    request: OpenStream
+    cursor: int
+    heard_at: float
+    sent: int = 0
+    consumed: int = 0
+    at_end: int | None = None  # the log's length when everything was sent
+    unread: deque[tuple[bytes, int]] = field(default_factory=deque)  # entry id, `sent` with it
+
+    @property
+    def credit(self) -> int:
+        return self.request.window_bytes - (self.sent - self.consumed)
+
+
+class StreamServer:
+    """`open_log(container_id)` gives the engine's LogReader; raises its errors."""
+
+    def __init__(self, client: redis.Redis, open_log: Callable[[str], Any]) -> None:
+        self._client = client
+        self._open_log = open_log
+        self._messages: queue.SimpleQueue[OpenStream | Credit | CloseStream | None] = queue.SimpleQueue()
+        self._streams: dict[str, _Stream] = {}
+        self._logs: dict[str, Any] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._messages.put(None)
+        self._thread.join(1)
+
+    def handle(self, message: OpenStream | Credit | CloseStream) -> None:
+        """Take a control message; called by the control thread."""
+        self._messages.put(message)
+
+    def _run(self) -> None:
+        run_through_outages("streams", self._stop, self._serve)
+
+    def _serve(self) -> None:
+        pause: float | None = 0
+        while not self._stop.is_set():
+            self._take_messages(pause)
+            ends: dict[str, int] = {}
+            moved = [self._advance(stream, ends) for stream in list(self._streams.values())]
+            pause = self._pause(any(moved))
+
+    def _pause(self, moved: bool) -> float | None:
+        """How long to wait for messages: not at all, until the next look at the logs, or as long as it takes."""
+        if moved:
+            return 0
+        if any(stream.credit > 0 for stream in self._streams.values()):
+            return FOLLOW_SECONDS
+        return 5 if self._streams else None
+
+    def _take_messages(self, pause: float | None) -> None:
+        try:
+            self._take(self._messages.get(block=pause != 0, timeout=pause))
+            while True:
+                self._take(self._messages.get_nowait())
+        except queue.Empty:
+            pass
+
+    def _take(self, message: OpenStream | Credit | CloseStream | None) -> None:
+        if isinstance(message, OpenStream):
+            self._open(message)
+        elif isinstance(message, CloseStream):
+            self._drop(message.stream_id)
+        elif isinstance(message, Credit):
+            stream = self._streams.get(message.stream_id)
+            if stream is not None:
+                stream.heard_at = time.monotonic()
+                stream.consumed = min(max(stream.consumed, message.consumed_bytes), stream.sent)
+                self._forget_read(stream)
+
+    def _forget_read(self, stream: _Stream) -> None:
+        """Take from the broker what the reader has consumed."""
+        last = None
+        while stream.unread and stream.unread[0][1] <= stream.consumed:
+            last = stream.unread.popleft()[0]
+        if last is not None:
+            milliseconds, _, number = last.decode().partition("-")
+            self._client.xtrim(
+                keys.frames(stream.request.stream_id), minid=f"{milliseconds}-{int(number) + 1}", approximate=False
+            )
+
+    def _open(self, request: OpenStream) -> None:
+        if request.kind != "logs":
+            error = Unsupported(f"This host's worker knows no streams of the kind {request.kind!r}.")
+            self._end(request.stream_id, frames.ERROR, 0, json.dumps(to_wire(error_info(error))).encode())
+            return
+        try:
+            log = self._logs.get(request.container_id) or self._open_log(request.container_id)
+            cursor = _first_cursor(log, request)
+        except (EngineError, OSError) as error:
+            self._end(request.stream_id, frames.ERROR, 0, json.dumps(to_wire(error_info(error))).encode())
+            return
+        self._logs[request.container_id] = log
+        self._streams[request.stream_id] = _Stream(request, cursor, time.monotonic())
+
+    def _advance(self, stream: _Stream, ends: dict[str, int]) -> bool:
+        """Send what one stream may have now; True if it should have another turn at once."""
+        request = stream.request
+        if time.monotonic() - stream.heard_at > frames.IDLE_SECONDS:
+            self._drop(request.stream_id)
+            return False
+        if stream.credit <= 0:
+            return False
+        log = self._logs[request.container_id]
+        try:
+            if request.container_id not in ends:
+                ends[request.container_id] = log.end()
+            if stream.at_end == ends[request.container_id]:
+                return False
+            chunks = log.read(stream.cursor, min(TURN_BYTES, stream.credit))
+        except (EngineError, OSError) as error:
+            self._drop(request.stream_id)
+            if isinstance(error, FileNotFoundError) or getattr(error, "family", "") == "not_found":
+                self._end(request.stream_id, frames.END, stream.cursor)  # the container was removed
+            else:
+                data = json.dumps(to_wire(error_info(error))).encode()
+                self._end(request.stream_id, frames.ERROR, stream.cursor, data)
+            return False
+        if chunks:
+            self._send(stream, merged(chunks))
+            return True
+        if not request.follow:
+            self._drop(request.stream_id)
+            self._end(request.stream_id, frames.END, stream.cursor)
+            return False
+        stream.at_end = ends[request.container_id]
+        return False
+
+    def _send(self, stream: _Stream, batch: list[Frame]) -> None:
+        key = keys.frames(stream.request.stream_id)
+        pipeline = self._client.pipeline(transaction=False)
+        for frame in batch:
+            pipeline.xadd(key, {"m": frame.encode()})
+        pipeline.expire(key, EXPIRE_SECONDS)
+        entry_ids: list[Any] = pipeline.execute()
+        for frame, entry_id in zip(batch, entry_ids, strict=False):
+            stream.sent += len(frame.data)
+            stream.unread.append((entry_id, stream.sent))
+        stream.cursor = batch[-1].cursor
+        stream.at_end = None
+
+    def _end(self, stream_id: str, kind: int, cursor: int, data: bytes = b"") -> None:
+        key = keys.frames(stream_id)
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.xadd(key, {"m": Frame(kind, 0, cursor, time.time(), data).encode()})
+        pipeline.expire(key, EXPIRE_SECONDS)
+        pipeline.execute()
+
+    def _drop(self, stream_id: str) -> None:
+        stream = self._streams.pop(stream_id, None)
+        if stream is None:
+            return
+        container_id = stream.request.container_id
+        if not any(other.request.container_id == container_id for other in self._streams.values()):
+            self._logs.pop(container_id, None)
+
+
+def _first_cursor(log: Any, request: OpenStream) -> int:
+    if request.cursor is not None:
+        return request.cursor
+    if request.tail is not None:
+        return int(log.cursor_at_tail(request.tail))
+    if request.since is not None:
+        return int(log.cursor_since(request.since))
+    return 0
+
+
+def merged(chunks: Iterable[Any]) -> list[Frame]:
+    """Chunks of the log as frames: neighbours of one channel and (almost) one moment become one frame."""
+    batch: list[Frame] = []
+    parts: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        channel = _CHANNELS.get(chunk.stream, chunk.stream)
+        after = chunk.cursor + len(chunk.data)
+        if (
+            batch
+            and batch[-1].channel == channel
+            and chunk.at - batch[-1].at < MERGE_SECONDS
+            and size + len(chunk.data) <= frames.FRAME_BYTES
+        ):
+            parts.append(chunk.data)
+            size += len(chunk.data)
+            batch[-1] = Frame(frames.DATA, channel, after, batch[-1].at)
+        else:
+            if batch:
+                batch[-1] = Frame(frames.DATA, batch[-1].channel, batch[-1].cursor, batch[-1].at, b"".join(parts))
+            batch.append(Frame(frames.DATA, channel, after, chunk.at))
+            parts, size = [chunk.data], len(chunk.data)
+    if batch:
+        batch[-1] = Frame(frames.DATA, batch[-1].channel, batch[-1].cursor, batch[-1].at, b"".join(parts))
+    return batch
