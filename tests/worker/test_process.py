@@ -1,0 +1,215 @@
+"""The worker as a process, with a real broker: what survives which death."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from tests.support.home import Home
+from tests.support.processes import Program, eventually
+from tests.support.valkey import Valkey
+from worker.contract import keys
+from worker.contract.commands import PullImage, StartContainer, StopContainer, encode_command
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Site:
+    """What the site does, as far as a worker can see."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.valkey = Valkey(home.path)
+        self.valkey.start()
+        self.client = self.valkey.client()
+        self.celery = Celery("tests", broker="redis+socket://" + str(self.valkey.socket), set_as_current=False)
+        self.worker: Program | None = None
+
+    @property
+    def host_id(self) -> str:
+        return (self.home.path / "host-id").read_text().strip()
+
+    def start_worker(self, **more: str) -> None:
+        environment = self.home.environment(PORTSIDE_REDIS_URL=self.valkey.url, PORTSIDE_HOST="pier", **more)
+        before = len(self.events("host.registered"))
+        command = [sys.executable, "-m", "tests.worker.fakes"]
+        self.worker = Program(command, log=self.home.path / "worker.log", env=environment, cwd=ROOT)
+        self.worker.wait_until(lambda: len(self.events("host.registered")) > before, seconds=20, what="host.registered")
+
+    def send(self, job_id: str, command: Any, fence: int = 1) -> None:
+        self.celery.send_task(
+            keys.TASK_NAME,
+            kwargs={"job_id": job_id, "command": encode_command(command), "fence": fence, "secrets": None, "new": 1},
+            queue=keys.queue(self.host_id),
+            ignore_result=True,
+        )
+
+    def control(self, **message: Any) -> None:
+        self.client.xadd(keys.control(self.host_id), {"m": json.dumps(message)})
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        found = [json.loads(fields[b"m"]) for _, fields in self.client.xrange(keys.EVENTS)]
+        return [event for event in found if kind is None or event["kind"] == kind]
+
+    def ends(self, job_id: str) -> list[dict[str, Any]]:
+        by_number = {event["seq"]: event for event in self.events("job.finished") if event["subject"] == job_id}
+        return [event["attributes"] for _, event in sorted(by_number.items())]
+
+    def calls(self) -> list[str]:
+        path = self.home.path / "calls"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if line not in ("reconcile", "ensure_helpers", "stop_launcher")]
+
+    def close(self) -> None:
+        if self.worker is not None:
+            self.worker.stop(signal.SIGKILL)
+        self.celery.close()
+        self.client.close()
+        self.valkey.stop()
+
+
+@pytest.fixture
+def site(home: Home) -> Iterator[Site]:
+    made = Site(home)
+    yield made
+    made.close()
+
+
+def test_a_job_is_done_once_although_it_is_delivered_often(site: Site) -> None:
+    site.start_worker()
+    for fence in (1, 1, 2, 3):
+        site.send("j", PullImage(reference="alpine"), fence)
+    site.send("last", StartContainer(container_id="c"))
+    eventually(lambda: site.ends("j") and site.ends("last"), what="the ends")
+    time.sleep(0.3)
+    assert [call for call in site.calls() if "pull" in call] == ["begin pull alpine", "end pull alpine"]
+    assert site.ends("j")[0]["status"] == "succeeded"
+
+
+def test_a_redelivery_by_the_brokers_visibility_timeout_is_harmless(site: Site) -> None:
+    """Four stubborn jobs fill the pool, so that later ones stay unacknowledged beyond the time-out."""
+    site.start_worker(TEST_VISIBILITY_TIMEOUT="1")
+    for number in range(6):
+        site.send(f"slow{number}", PullImage(reference=f"slow/{number}"))
+    eventually(lambda: len(site.calls()) == 4, what="a full pool")
+    time.sleep(3)
+    for number in range(6):
+        eventually(lambda n=number: f"begin pull slow/{n}" in site.calls(), what="the beginning")
+        site.control(kind="job.cancel", job_id=f"slow{number}")
+        eventually(lambda n=number: site.ends(f"slow{n}"), what="the end")
+    time.sleep(1.5)
+    begun = [call for call in site.calls() if call.startswith("begin")]
+    assert sorted(begun) == [f"begin pull slow/{number}" for number in range(6)]
+
+
+def test_a_job_goes_on_after_its_worker_was_killed(site: Site) -> None:
+    site.start_worker()
+    site.send("j", PullImage(reference="slow/x"))
+    eventually(lambda: site.calls() == ["begin pull slow/x"], what="the beginning")
+    assert site.worker is not None
+    os.kill(site.worker.pid, signal.SIGKILL)
+    site.worker.process.wait(5)
+    site.start_worker()
+    site.send("j", PullImage(reference="slow/x"), 2)  # as the inbox does when a host registers
+    eventually(lambda: len(site.calls()) == 2, what="the second attempt")
+    site.control(kind="job.cancel", job_id="j")
+    assert eventually(lambda: site.ends("j"), what="the end") == [
+        {"status": "cancelled", "result": {}, "error": None, "fence": 2}
+    ]
+
+
+def test_a_worker_outlives_its_broker_and_tells_what_happened_meanwhile(site: Site) -> None:
+    site.start_worker()
+    site.send("before", StartContainer(container_id="c"))
+    eventually(lambda: site.ends("before"), what="the first end")
+    site.send("during", PullImage(reference="slow/x"))
+    eventually(lambda: "begin pull slow/x" in site.calls(), what="the beginning")
+    site.valkey.kill()
+    time.sleep(1)
+    site.valkey.start()
+    site.control(kind="job.cancel", job_id="during")
+    eventually(lambda: [site.control(kind="job.cancel", job_id="during"), site.ends("during")][1], seconds=15)
+    site.send("after", StartContainer(container_id="d"))
+    eventually(lambda: site.ends("after"), seconds=20, what="a job after the broker's restart")
+
+
+def test_an_emptied_broker_is_filled_again_on_request(site: Site) -> None:
+    site.start_worker()
+    site.send("j", StartContainer(container_id="c"))
+    eventually(lambda: site.ends("j"), what="the end")
+    site.client.flushall()
+    site.send("k", StartContainer(container_id="d"))
+    eventually(lambda: site.ends("k"), what="a job after the flush")
+    assert not site.ends("j")
+    site.control(kind="events.replay", after_seq=0)
+    eventually(lambda: site.ends("j"), what="the replay")
+    numbers = [event["seq"] for event in site.events() if event["seq"]]
+    assert numbers[-1] == max(numbers) and numbers[-numbers[-1] :] == list(range(1, numbers[-1] + 1))
+
+
+def test_a_worker_goes_on_from_what_the_site_has_acknowledged(site: Site) -> None:
+    site.start_worker()
+    site.send("j", StartContainer(container_id="c"))
+    eventually(lambda: site.ends("j"), what="the end")
+    assert site.worker is not None
+    site.worker.stop(signal.SIGKILL)
+    site.client.set(keys.acknowledged(site.host_id), 2)
+    site.client.delete(keys.EVENTS)
+    site.start_worker()
+    assert next(event["seq"] for event in site.events() if event["seq"]) == 3
+
+
+def test_a_clean_stop_is_prompt_says_goodbye_and_leaves_the_job_to_the_next(site: Site) -> None:
+    site.start_worker()
+    site.send("j", PullImage(reference="slow/x"))
+    eventually(lambda: site.calls() == ["begin pull slow/x"], what="the beginning")
+    start = time.monotonic()
+    assert site.worker is not None and site.worker.stop(signal.SIGTERM) == 0
+    assert time.monotonic() - start < 3
+    assert site.events("host.stopped") and not site.ends("j")
+
+
+def test_a_command_that_cannot_be_broken_off_does_not_hold_up_a_stop(site: Site) -> None:
+    site.start_worker()
+    site.send("j", StopContainer(container_id="stubborn"))
+    eventually(site.calls, what="the beginning")
+    start = time.monotonic()
+    assert site.worker is not None and site.worker.stop(signal.SIGTERM) == 0
+    assert time.monotonic() - start < 5
+    assert site.events("host.stopped")
+
+
+def test_the_host_beats_and_sends_figures(site: Site) -> None:
+    site.start_worker()
+    beat = eventually(lambda: site.events("host.heartbeat"), what="a heartbeat")[-1]
+    assert beat["seq"] is None and beat["attributes"]["name"] == "pier" and beat["attributes"]["last_seq"] >= 2
+    key = keys.stats(site.host_id)
+    eventually(lambda: site.client.xlen(key) >= 2, what="two samples")
+    sample = json.loads(site.client.xrevrange(key, count=1)[0][1][b"m"])
+    assert sample["host"]["cpu_percent"] == 12.5
+    assert 45 < sample["containers"]["c1"]["cpu_percent"] < 55
+    assert site.client.ttl(key) > 0
+
+
+def test_a_job_begins_within_milliseconds(site: Site) -> None:
+    site.start_worker()
+    site.send("warm", StartContainer(container_id="warm"))
+    eventually(lambda: site.ends("warm"), what="the end")
+    times = []
+    for number in range(20):
+        sent = time.time()
+        site.send(f"j{number}", StartContainer(container_id=f"c{number}"))
+        call = eventually(lambda n=number: [c for c in site.calls() if c.startswith(f"start c{n} ")], what="the call")
+        times.append(float(call[0].split()[-1]) - sent)
+    median = sorted(times)[10]
+    print(f"send_task to engine call: median {median * 1000:.1f} ms")
+    assert median < 0.05
