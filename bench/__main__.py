@@ -1,0 +1,153 @@
+"""`python -m bench`: container start and pull, ours beside docker.io and podman, ratios printed.
+
+All contenders take turns in each round, so that whatever else the machine does falls on all alike. The table
+goes to standard output, every single figure to a JSON file whose path is printed last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from bench import namespace
+from bench.contender import CannotStart, Contender
+from bench.ours import Ours, engine_pull, unpack_floor
+from bench.peers import Docker, Podman
+from bench.report import Row, table
+from tests.support import images
+from tests.support.registry import Registry
+
+SECONDS = 900  # no new round begins after this
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--starts", type=int, default=15, help="rounds of container starts (default 15)")
+    parser.add_argument("--pulls", type=int, default=3, help="rounds of pulls (default 3)")
+    parser.add_argument("--only", choices=["starts", "pulls"], help="one half alone")
+    parser.add_argument("--without-big", action="store_true", help="leave out the image of 600 MB")
+    options = parser.parse_args()
+    namespace.enter()
+    scratch = Path(tempfile.mkdtemp(prefix="psb-"))
+    registry = Registry(scratch / "registry")
+    contenders = ready([Ours(), Docker(scratch / "docker"), Podman(scratch / "podman")])
+    rows: list[Row] = []
+    try:
+        if options.only != "pulls":
+            rows += starts(contenders, registry, options.starts)
+        if options.only != "starts":
+            rows += pulls(contenders, registry, options.pulls, scratch, with_big=not options.without_big)
+    finally:
+        for contender in contenders:
+            contender.close()
+        registry.close()
+    report(rows, [contender.name for contender in contenders])
+    shutil.rmtree(scratch, ignore_errors=True)
+    return 0
+
+
+def ready(candidates: list[Contender]) -> list[Contender]:
+    """Those that can work here; the others are named with their reason."""
+    able = []
+    for candidate in candidates:
+        try:
+            candidate.open()
+        except CannotStart as reason:
+            say(f"{candidate.name} is left out: {reason}")
+        else:
+            able.append(candidate)
+    return able
+
+
+def starts(contenders: list[Contender], registry: Registry, rounds: int) -> list[Row]:
+    reference = registry.push(images.tiny(), "start:latest")
+    process = Row("start: request → process runs", goal=None)
+    told = Row("start: request → told that it runs", goal=None)
+    promise = Row("start: our process ÷ their `run -d`", goal=0.25)
+    for contender in list(contenders):
+        try:
+            contender.pull(reference)
+            contender.start(reference)  # the first pays for what later ones find ready
+        except CannotStart as reason:
+            say(f"{contender.name} is left out: {reason}")
+            contenders.remove(contender)
+            contender.close()
+    end = time.monotonic() + SECONDS / 3
+    for number in range(rounds):
+        for contender in contenders:
+            start = contender.start(reference)
+            process.add(contender.name, start.process_seconds)
+            told.add(contender.name, start.told_seconds)
+            promise.add(contender.name, start.process_seconds if contender.name == "portside" else start.told_seconds)
+        say(f"start {number + 1} of {rounds}")
+        if time.monotonic() > end:
+            break
+    return [process, told, promise]
+
+
+def pulls(contenders: list[Contender], registry: Registry, rounds: int, scratch: Path, *, with_big: bool) -> list[Row]:
+    layouts = {"tiny (busybox, 1 layer)": images.tiny(), "debian (minbase, 4 layers)": images.debian()}
+    if with_big:
+        say("Making the big image, or taking it from the cache …")
+        layouts["big (640 MB, 58,000 files, 6 layers)"] = images.big()
+    rows = []
+    end = time.monotonic() + SECONDS * 2 / 3
+    for label, layout in layouts.items():
+        name = label.split()[0]
+        reference = registry.push(layout, f"{name}:latest")
+        row = Row(f"pull {label}", goal=1.0 if name == "big" else None)
+        alone = Row(f"pull {name}, engine alone")
+        for number in range(rounds):
+            for contender in contenders:
+                os.sync()
+                row.add(contender.name, contender.pull(reference))
+                contender.forget(reference)
+            os.sync()
+            try:
+                alone.add("portside", engine_pull(reference))
+            except CannotStart as reason:
+                say(str(reason))
+            say(f"pull {name} {number + 1} of {rounds}")
+            if time.monotonic() > end:
+                break
+        for peer in ("docker", "podman"):
+            alone.seconds[peer] = row.seconds.get(peer, [])
+        rows += [row, alone]
+        if name == "big":
+            rows.append(floor(registry, name, scratch))
+    return rows
+
+
+def floor(registry: Registry, name: str, scratch: Path) -> Row:
+    """The same layers by gzip and GNU tar from the registry's own files: no network, no digests, no store."""
+    row = Row(f"unpack {name}: gzip and GNU tar alone, 2 at a time")
+    layers = [registry.blob_file(layer["digest"]) for layer in registry.manifest(name)["layers"]]  # type: ignore[attr-defined]
+    for number in range(3):
+        os.sync()
+        row.add("tar", unpack_floor(layers, scratch / f"floor-{number}"))
+        shutil.rmtree(scratch / f"floor-{number}")
+    return row
+
+
+def report(rows: list[Row], names: list[str]) -> None:
+    print(f"\n{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}; medians\n")
+    print(table(rows, [*names, *(["tar"] if any("tar" in row.seconds for row in rows) else [])]))
+    path = Path(tempfile.mkdtemp(prefix="portside-bench-")) / "results.json"
+    path.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    print(f"\nEvery figure: {path}")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

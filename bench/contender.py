@@ -1,0 +1,41 @@
+"""What the bench asks of each engine, and what it notes down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+# The container tells when it runs: microseconds since 1970 as its first line, with nothing but busybox. The
+# shell's and the applet's own start count for every engine alike.
+STAMP = ("sh", "-c", "echo | ts %.s; exec sleep 600")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds from the request to the process's own time stamp, and to the engine's word that it runs."""
+
+    process_seconds: float
+    told_seconds: float
+
+
+class CannotStart(Exception):
+    """This engine can't work here; the text says why. It is skipped, never replaced by a guess."""
+
+
+class Contender(Protocol):
+    name: str
+
+    def open(self) -> None:
+        """Make it ready. Raises CannotStart."""
+
+    def pull(self, reference: str) -> float:
+        """Seconds from the request to an image that can be run; it and its layers were not there before."""
+
+    def forget(self, reference: str) -> None:
+        """Remove the image with its layers."""
+
+    def start(self, reference: str) -> Start:
+        """Run `STAMP` detached on the default bridge, take the times, remove the container."""
+
+    def close(self) -> None:
+        """End everything it started."""
