@@ -50,7 +50,7 @@ def install(npm: list[str]) -> None:
 
 def npm_from_pypi(target: Path) -> list[str]:
     """Install Node into `target` and answer the command that runs its npm."""
-    print("No npm here: fetching Node from PyPI for this step alone …", flush=True)
+    sys.stderr.write("No npm here: fetching Node from PyPI for this step alone …\n")
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), NODE_WHEEL]
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     if subprocess.run(pip, check=False, env=environment).returncode:

@@ -1,0 +1,65 @@
+// Asking before something is destroyed, and opening the page's dialogs.
+import { $, $$, setText } from "./dom.js";
+
+/**
+ * Ask; answers null for no, else {checked} of the optional tick. The safe answer has the focus, so that a
+ * stray Enter destroys nothing.
+ */
+export function confirmAction({ title, text, yes, check = null }) {
+  const dialog = $("#confirm-dialog");
+  setText($("#confirm-title"), title);
+  setText($("#confirm-text"), text);
+  setText($("#confirm-yes"), yes);
+  $("#confirm-extra").hidden = check === null;
+  $("#confirm-check").checked = false;
+  setText($("#confirm-check-text"), check ?? "");
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? { checked: $("#confirm-check").checked } : null), { once: true });
+  });
+}
+
+/** Buttons with data-open="dialog-id" open it; a click on the backdrop closes it. */
+export function startDialogs() {
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest?.("[data-open]");
+    if (opener) document.getElementById(opener.dataset.open)?.showModal();
+    if (event.target instanceof HTMLDialogElement && !insideOf(event.target, event)) event.target.close("no");
+  });
+}
+
+function insideOf(dialog, event) {
+  const box = dialog.getBoundingClientRect();
+  return event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
+}
+
+/** Menus are <details class="menu">: one open at a time, closed by Escape, by a click elsewhere, by a choice. */
+export function startMenus() {
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target;
+    if (!(menu instanceof HTMLDetailsElement) || !menu.matches(".menu") || !menu.open) return;
+    for (const other of $$("details.menu[open]")) if (other !== menu) other.open = false;
+    const list = $(".menu-list", menu);
+    menu.classList.remove("menu-up");
+    if (list.getBoundingClientRect().bottom > innerHeight) menu.classList.add("menu-up");
+  }, true);
+  document.addEventListener("click", (event) => {
+    for (const menu of $$("details.menu[open]")) {
+      if (!menu.contains(event.target) || event.target.closest(".menu-list button, .menu-list a")) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const menu = event.target.closest?.("details.menu[open]");
+    if (!menu) return;
+    if (event.key === "Escape") {
+      menu.open = false;
+      $("summary", menu).focus();
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      const items = $$(".menu-list button, .menu-list a", menu).filter((item) => item.offsetParent);
+      const at = items.indexOf(document.activeElement);
+      items[(at + (event.key === "ArrowDown" ? 1 : -1) + items.length) % items.length]?.focus();
+    }
+  });
+}

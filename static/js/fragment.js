@@ -1,0 +1,67 @@
+// Fetches this page again and exchanges the named parts of it: for what one changed object can't tell alone
+// (counts, totals, an empty list that is empty no more). Asked for by events, never by a clock.
+import { $, $$ } from "./dom.js";
+
+const PAUSE_MS = 150;
+const wanted = new Set();
+let timer = 0;
+let running = null;
+const postponed = new Set();
+
+/** Refresh parts soon; requests that come close together are one. */
+export function refreshSoon(...names) {
+  for (const name of names) wanted.add(name);
+  if (!timer && !running) timer = setTimeout(flush, PAUSE_MS);
+}
+
+async function flush() {
+  timer = 0;
+  const names = [...wanted];
+  wanted.clear();
+  running = refresh(location.href, names).catch(() => {});
+  await running;
+  running = null;
+  if (wanted.size) timer = setTimeout(flush, PAUSE_MS);
+}
+
+/** Fetch `url` and put its parts in place of ours. Answers the parsed page, or null when it is not to be had. */
+export async function refresh(url, names) {
+  const response = await fetch(url, { credentials: "same-origin", headers: { Accept: "text/html" } });
+  if (!response.ok || response.redirected) return null;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const name of names) {
+    const old = $(`[data-fragment="${name}"]`);
+    const fresh = $(`[data-fragment="${name}"]`, page);
+    if (old && fresh) exchange(old, document.adoptNode(fresh));
+  }
+  return page;
+}
+
+function exchange(old, fresh) {
+  // What a person has open or ticked stays so; what has the focus keeps it.
+  if ($("details[open], dialog[open]", old)) return postponed.add(old.dataset.fragment);
+  const ticked = new Set($$("tr:has([data-tick]:checked)", old).map((row) => row.dataset.id));
+  for (const row of $$("tr[data-id]", fresh)) if (ticked.has(row.dataset.id)) $("[data-tick]", row).checked = true;
+  const focus = focusPath(old);
+  old.replaceWith(fresh);
+  if (focus) $(focus, fresh)?.focus({ preventScroll: true });
+  fresh.dispatchEvent(new CustomEvent("fragment", { bubbles: true }));
+}
+
+for (const closing of ["toggle", "close"]) {
+  document.addEventListener(closing, () => {
+    if (!postponed.size) return;
+    const names = [...postponed];
+    postponed.clear();
+    refreshSoon(...names);
+  }, true);
+}
+
+function focusPath(root) {
+  const active = document.activeElement;
+  if (!active || !root.contains(active)) return null;
+  if (active.id) return `#${CSS.escape(active.id)}`;
+  const row = active.closest("tr[data-id]");
+  const action = active.dataset.action ? `[data-action="${active.dataset.action}"]` : "a";
+  return row ? `tr[data-id="${CSS.escape(row.dataset.id)}"] ${action}` : action;
+}

@@ -1,0 +1,32 @@
+// Keeps every <time data-time="ago|for"> true. Nothing is asked of the site: the clock is the browser's,
+// set right by the moment at which the page was made.
+import { $$, el, setText } from "./dom.js";
+import { ago, span } from "./format.js";
+
+const TICK_MS = 1000;
+
+function show(element, now) {
+  const at = Date.parse(element.dateTime);
+  const seconds = (now - at) / 1000;
+  setText(element, element.dataset.time === "for" ? span(seconds < 10 ? Math.floor(Math.max(0, seconds)) : seconds).replace(".0 s", " s") : ago(seconds));
+  if (!element.title) element.title = new Date(at).toLocaleString();
+}
+
+/** A <time> element for an ISO time, or the text "–". */
+export function timeElement(iso, form = "ago") {
+  if (!iso) return document.createTextNode("–");
+  const element = el("time", { datetime: iso, "data-time": form });
+  show(element, Date.now());
+  return element;
+}
+
+export function startClock() {
+  const tick = () => {
+    if (document.hidden) return;
+    const now = Date.now();
+    for (const element of $$("time[data-time]")) show(element, now);
+  };
+  tick();
+  setInterval(tick, TICK_MS);
+  document.addEventListener("visibilitychange", tick);
+}
