@@ -6,3 +6,7 @@ urlpatterns = [
     path("api/v1/", include("webui.api.urls")),
     path("", include("webui.pages.urls")),
 ]
+
+handler403 = "webui.pages.views.errors.forbidden"
+handler404 = "webui.pages.views.errors.not_found"
+handler500 = "webui.pages.views.errors.server_error"

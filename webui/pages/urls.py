@@ -1,1 +1,18 @@
-urlpatterns: list[object] = []
+from django.urls import path
+
+from webui.pages.views import containers, dashboard, hosts, images, jobs, session, settings
+
+urlpatterns = [
+    path("", dashboard.dashboard, name="dashboard"),
+    path("login/", session.login, name="login"),
+    path("logout/", session.logout, name="logout"),
+    path("password/", session.password, name="password"),
+    path("containers/", containers.containers, name="containers"),
+    path("containers/new/", containers.container_new, name="container-new"),
+    path("containers/<str:container_id>/", containers.container, name="container"),
+    path("images/", images.images, name="images"),
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/<uuid:job_id>/", jobs.job, name="job"),
+    path("hosts/<str:host_id>/", hosts.host, name="host"),
+    path("settings/", settings.settings, name="settings"),
+]

@@ -1,0 +1,70 @@
+"""Objects as rows of lists: the JSON of REST and the broadcasts, with what people read added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from webui.accounts.models import User
+from webui.containers.models import Container, ContainerQuerySet
+from webui.containers.representation import container_as_json
+from webui.images.models import ImageQuerySet
+from webui.images.representation import image_as_json
+from webui.jobs.models import JobQuerySet
+from webui.jobs.representation import job_as_json
+from webui.pages.explain import state_of
+
+FINISHED_IN_PEACE = (None, 0, 137, 143)
+
+
+def container_rows(containers: ContainerQuerySet) -> list[dict[str, Any]]:
+    return [container_row(container) for container in containers.select_related("host", "team", "created_by")]
+
+
+def container_row(container: Container) -> dict[str, Any]:
+    """`state` is what the mark shows, `note` a word on how it ended."""
+    row = container_as_json(container)
+    return row | {"state": state_of(row), "note": note_of(row)}
+
+
+def note_of(row: dict[str, Any]) -> str:
+    """`out of memory`, `exit 1` or nothing: shown beside a stopped container."""
+    if row["status"] not in ("stopped", "restarting"):
+        return ""
+    if row["oom_killed"]:
+        return "out of memory"
+    return "" if row["exit_code"] is None else f"exit {row['exit_code']}"
+
+
+def job_rows(jobs: JobQuerySet, *, user: User) -> list[dict[str, Any]]:
+    """`about` is the name of what the job is about; a container's id stands for it only once it is gone."""
+    rows = [job_as_json(job) for job in jobs.select_related("host", "team", "requested_by")]
+    names = names_of((row["subject"] for row in rows if row["kind"].startswith("container.")), user=user)
+    for row in rows:
+        row["container_id"] = row["subject"] if row["subject"] in names else None
+        row["about"] = names.get(row["subject"], short(row["subject"]))
+    return rows
+
+
+def names_of(ids: Iterable[str], *, user: User) -> dict[str, str]:
+    """Container id → name, for those that `user` may see."""
+    return dict(Container.objects.visible_to(user).filter(pk__in=set(ids)).values_list("pk", "name"))
+
+
+def short(subject: str) -> str:
+    """Ids are cut to twelve digits, names and references are left alone."""
+    digits = subject.removeprefix("sha256:")
+    return digits[:12] if len(digits) == 64 and set(digits) <= set("0123456789abcdef") else subject
+
+
+def image_rows(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:
+    """`used_by` are the containers made from the image on its host."""
+    rows = [image_as_json(image) for image in images.select_related("host", "team")]
+    used: dict[tuple[str, str], list[dict[str, str]]] = {}
+    containers = Container.objects.visible_to(user).filter(image_id__in={row["image_id"] for row in rows})
+    for host, image_id, pk, name in containers.values_list("host_id", "image_id", "pk", "name"):
+        used.setdefault((host, image_id), []).append({"id": pk, "name": name})
+    for row in rows:
+        row["used_by"] = used.get((row["host"]["id"], row["image_id"]), [])
+        row["title"] = row["tags"][0] if row["tags"] else row["short_id"]
+    return rows

@@ -1,0 +1,133 @@
+"""Filters and tags of the pages: sizes, times, icons. Scripts write the same forms (static/js/format.js)."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from webui.pages import words
+
+register = template.Library()
+
+UNKNOWN = "\N{EN DASH}"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_SPANS = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+@register.filter
+def size(count: float | None) -> str:
+    """Bytes for people: three digits and a binary unit."""
+    if count is None:
+        return UNKNOWN
+    value, unit = float(count), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    if unit == 0 or value >= 100:
+        return f"{value:.0f} {_UNITS[unit]}"
+    return f"{value:.1f} {_UNITS[unit]}".replace(".0 ", " ")
+
+
+@register.filter
+def share(used: float, total: float) -> str:
+    """Used and total in the total's unit: `10.1 of 16 GiB`."""
+    unit, divisor = 0, 1
+    while total / divisor >= 1000 and unit < len(_UNITS) - 1:
+        unit, divisor = unit + 1, divisor * 1024
+    texts = [
+        f"{value:.0f}" if value >= 100 or unit == 0 else f"{value:.1f}".removesuffix(".0")
+        for value in (used / divisor, total / divisor)
+    ]
+    return f"{texts[0]} of {texts[1]} {_UNITS[unit]}"
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """A duration: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+@register.filter
+def ago(at: str | datetime | None) -> str:
+    """`3 minutes ago`; `just now` under five seconds."""
+    moment = _moment(at)
+    if moment is None:
+        return "never"
+    seconds = (timezone.now() - moment).total_seconds()
+    if seconds < 5:
+        return "just now"
+    for length, name in _SPANS:
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+@register.simple_tag
+def when(at: str | datetime | None, form: str = "ago") -> SafeString | str:
+    """A <time> that the script keeps true: `ago` counts from then, `for` says how long it has lasted."""
+    moment = _moment(at)
+    if moment is None:
+        return UNKNOWN
+    text = ago(moment) if form == "ago" else span((timezone.now() - moment).total_seconds())
+    return format_html('<time datetime="{}" data-time="{}">{}</time>', moment.isoformat(), form, text)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """One of static/img/icons.svg; decoration only, so hidden from screen readers."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("img/icons.svg"), name
+    )
+
+
+@register.filter
+def word(key: Any, table: str) -> str:
+    """`{{ job.kind|word:"JOB_KIND" }}`: look the key up in `webui.pages.words`."""
+    found: dict[str, str] = getattr(words, table)
+    return found.get(str(key), str(key))
+
+
+@register.filter
+def shell(command: Sequence[str]) -> str:
+    """A list of arguments as one would type it."""
+    return shlex.join(command)
+
+
+def _moment(at: str | datetime | None) -> datetime | None:
+    return parse_datetime(at) if isinstance(at, str) else at
+
+
+@register.filter
+def hostname(address: str) -> str:
+    """`site.example:8000` → `site.example`, brackets of IPv6 kept: where published ports answer."""
+    return address.rsplit(":", 1)[0] if not address.endswith("]") and ":" in address else address
+
+
+@register.filter
+def disk_used(host: dict[str, Any]) -> int:
+    return max(0, int(host["disk_total_bytes"]) - int(host["disk_free_bytes"]))
+
+
+@register.filter
+def disk_used_percent(host: dict[str, Any]) -> float:
+    return 100 * disk_used(host) / host["disk_total_bytes"] if host["disk_total_bytes"] else 0.0

@@ -1,0 +1,90 @@
+"""The list of containers, one container, and the form that makes one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from webui.accounts.roles import CREATE, OPERATE, actions_of
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.hosts.representation import host_as_json
+from webui.images.models import Image
+from webui.pages import words
+from webui.pages.explain import explain
+from webui.pages.page import page
+from webui.pages.rows import container_row, container_rows
+
+PAGE_SIZE = 100
+FILTERS = {
+    "running": Q(observed_status__in=("running", "paused", "restarting")),
+    "stopped": Q(observed_status__in=("stopped", "created")),
+    "failed": ~Q(error="") | Q(oom_killed=True) | (Q(observed_status="stopped") & ~Q(exit_code__in=(0, 137, 143))),
+}
+
+
+@page("pages/containers.html", section="containers")
+def containers(request: HttpRequest) -> dict[str, Any]:
+    visible = Container.objects.visible_to(request.user)
+    query, status = request.GET.get("q", "").strip()[:200], request.GET.get("status", "")
+    found = visible.filter(Q(name__icontains=query) | Q(image__icontains=query) | Q(id__startswith=query.lower()))
+    counts = found.aggregate(all=Count("pk"), **{name: Count("pk", filter=where) for name, where in FILTERS.items()})
+    if status in FILTERS:
+        found = found.filter(FILTERS[status])
+    shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    return {
+        "query": query,
+        "status": status if status in FILTERS else "",
+        "counts": counts,
+        "total": visible.count() if query or status else counts["all"],
+        "page": shown,
+        "containers": container_rows(shown.object_list),
+        "several_hosts": Host.objects.visible_to(request.user).count() > 1,
+        "first_image": first_tag(request),
+    }
+
+
+@page("pages/container.html", section="containers")
+def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
+    visible = Container.objects.visible_to(request.user).select_related("host", "team", "created_by")
+    found = get_object_or_404(visible, pk=container_id)
+    row = container_row(found)
+    allowed = actions_of(request.user, found.team)
+    return {
+        "container": row,
+        "explanation": explain(row),
+        "image_config": Image.objects.visible_to(request.user)
+        .filter(host=found.host, image_id=found.image_id)
+        .values_list("config", flat=True)
+        .first(),
+        "host_online": found.host.is_online,
+        "may_operate": OPERATE in allowed,
+        "may_remove": CREATE in allowed,
+        "restart_words": words.RESTART,
+    }
+
+
+@page("pages/container_new.html", section="containers")
+def container_new(request: HttpRequest) -> dict[str, Any]:
+    hosts = [host_as_json(host) for host in Host.objects.visible_to(request.user).select_related("team")]
+    images = Image.objects.visible_to(request.user).values_list("host_id", "tags", "config")
+    return {
+        "hosts": hosts,
+        "suggestions": [
+            {"host": host_id, "tag": tag, "ports": sorted(config.get("exposed_ports") or {})}
+            for host_id, tags, config in images
+            for tag in tags
+        ],
+        "image": request.GET.get("image", ""),
+        "restart_words": words.RESTART,
+    }
+
+
+def first_tag(request: HttpRequest) -> str | None:
+    """Some image that is here already, for the examples of empty states."""
+    images = Image.objects.visible_to(request.user).only("tags")[:20]
+    return next((tag for image in images for tag in image.tags), None)

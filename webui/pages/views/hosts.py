@@ -1,0 +1,35 @@
+"""One host: what it is made of, how busy it is, what runs there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Q, Sum
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.hosts.representation import host_as_json
+from webui.images.models import Image
+from webui.pages.page import page
+from webui.pages.rows import container_rows
+
+SHOWN_CONTAINERS = 50
+
+
+@page("pages/host.html", section="dashboard")
+def host(request: HttpRequest, host_id: str) -> dict[str, Any]:
+    found = get_object_or_404(Host.objects.visible_to(request.user).select_related("team"), pk=host_id)
+    containers = Container.objects.visible_to(request.user).filter(host=found)
+    counts = containers.aggregate(total=Count("pk"), running=Count("pk", filter=Q(observed_status="running")))
+    counts |= (
+        Image.objects.visible_to(request.user)
+        .filter(host=found)
+        .aggregate(images=Count("pk"), image_bytes=Sum("size_bytes"))
+    )
+    return {
+        "host": host_as_json(found),
+        "counts": counts,
+        "containers": container_rows(containers[:SHOWN_CONTAINERS]),
+    }

@@ -1,0 +1,46 @@
+"""What was asked for: by whom, how long it took, how it went."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest
+
+from webui.jobs.models import FINISHED, Job
+from webui.pages import words
+from webui.pages.page import page
+from webui.pages.rows import job_rows
+
+PAGE_SIZE = 50
+FILTERS = {
+    "active": ~Q(status__in=FINISHED),
+    "failed": Q(status="failed"),
+    "succeeded": Q(status="succeeded"),
+}
+
+
+@page("pages/jobs.html", section="jobs")
+def jobs(request: HttpRequest) -> dict[str, Any]:
+    visible = Job.objects.visible_to(request.user)
+    status = request.GET.get("status", "")
+    counts = visible.aggregate(all=Count("pk"), **{name: Count("pk", filter=where) for name, where in FILTERS.items()})
+    found = visible.filter(FILTERS[status]) if status in FILTERS else visible
+    shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    return {
+        "status": status if status in FILTERS else "",
+        "counts": counts,
+        "page": shown,
+        "jobs": job_rows(shown.object_list, user=request.user),
+    }
+
+
+@page("pages/job.html", section="jobs")
+def job(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
+    rows = job_rows(Job.objects.visible_to(request.user).filter(pk=job_id), user=request.user)
+    if not rows:
+        raise Http404
+    row = rows[0]
+    return {"job": row, "advice": words.ADVICE.get((row["error"] or {}).get("family", ""), "")}

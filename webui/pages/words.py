@@ -1,0 +1,83 @@
+"""The words of the pages: one table each, given to templates and (as JSON) to the scripts alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CONTAINER_STATUS = {
+    "pending": "Waiting for host",
+    "creating": "Creating",
+    "created": "Created",
+    "running": "Running",
+    "paused": "Paused",
+    "restarting": "Restarting",
+    "stopped": "Stopped",
+    "failed": "Failed",
+}
+
+JOB_STATUS = {
+    "queued": "Queued",
+    "running": "Running",
+    "succeeded": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+
+JOB_KIND = {
+    "image.pull": "Pull image",
+    "image.remove": "Remove image",
+    "image.starter": "Make starter image",
+    "container.create": "Create container",
+    "container.start": "Start container",
+    "container.stop": "Stop container",
+    "container.kill": "Kill container",
+    "container.restart": "Restart container",
+    "container.pause": "Pause container",
+    "container.unpause": "Resume container",
+    "container.remove": "Remove container",
+}
+
+LAYER_STATUS = {
+    "waiting": "Waiting",
+    "downloading": "Downloading",
+    "unpacking": "Unpacking",
+    "done": "Done",
+    "exists": "Already here",
+}
+
+RESTART = {
+    "no": "Never",
+    "on-failure": "When it fails",
+    "always": "Always",
+    "unless-stopped": "Always, unless stopped by hand",
+}
+
+# What a person can do about an error, by its family; the error's own message comes first and says what happened.
+ADVICE = {
+    "not_found": "Check the spelling of the name and the tag. A private image answers like this when no sign-in is "
+    "stored for its registry: add one under Settings → Registries.",
+    "already_exists": "Choose another name, or remove what has it now.",
+    "conflict": "Look at its present state, then try again.",
+    "invalid_argument": "Correct the request and send it again.",
+    "permission_denied": "Check the registry's user name and password under Settings → Registries.",
+    "unavailable": "Check that this host reaches the network and the registry, then try again. Without internet, make "
+    "a starter image instead.",
+    "resource_exhausted": "Free some space or choose another port or limit: remove images and containers that nobody "
+    "needs.",
+    "data_corrupt": "What arrived is not what the registry promised. Try again; if it stays, the image is damaged "
+    "there.",
+    "unsupported": "This host cannot do that. Its page shows its kernel and versions.",
+    "cancelled": "Somebody stopped it. What was downloaded is kept for the next try.",
+    "internal": "This is a fault of Portside's own. The worker's log on the host has the details.",
+}
+
+
+def as_json() -> dict[str, Any]:
+    """What the scripts need of this."""
+    return {
+        "container_status": CONTAINER_STATUS,
+        "job_status": JOB_STATUS,
+        "job_kind": JOB_KIND,
+        "layer_status": LAYER_STATUS,
+        "advice": ADVICE,
+    }
