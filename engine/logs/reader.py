@@ -1,0 +1,203 @@
+"""Reads a log from any cursor, by lines from its end, or by time; while it is written and rotated."""
+
+from __future__ import annotations
+
+import bisect
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.logs.follower import LogFollower
+from engine.logs.segments import STREAMS, Index, Record, Segment, segments
+
+READ_BYTES = 1 << 20
+
+_SCAN_BYTES = 1 << 16
+_NEWLINE = b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive bytes of one stream, taken from it at `at` (Unix seconds); `cursor` is where they begin.
+
+    A chunk ends anywhere, also inside a line or a character.
+    """
+
+    stream: str
+    at: float
+    cursor: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """The cursor from which to read on."""
+        return self.cursor + len(self.data)
+
+
+class LogReader:
+    """The log in `directory`. Holds nothing open between calls, so it needs no closing; safe for threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def read(self, cursor: int, max_bytes: int = READ_BYTES) -> list[Chunk]:
+        """What follows `cursor`, up to `max_bytes`; empty at the end. Read on from the last chunk's `end`.
+
+        Bytes that were rotated away are left out: then the first chunk's cursor is greater than `cursor`.
+        """
+        chunks: list[Chunk] = []
+        while max_bytes > 0:
+            found = segments(self._directory)
+            at = max(0, bisect.bisect_right(found, cursor, key=lambda segment: segment.base) - 1)
+            some: list[Chunk] = []
+            for segment in found[at:]:
+                cursor = max(cursor, segment.base)
+                some = _read_segment(segment, cursor, max_bytes)
+                if some:
+                    break
+            if not some:
+                break
+            chunks += some
+            max_bytes -= some[-1].end - cursor
+            cursor = some[-1].end
+        return chunks
+
+    def start(self) -> int:
+        """The cursor of the oldest byte that is kept."""
+        found = segments(self._directory)
+        return found[0].base if found else 0
+
+    def end(self) -> int:
+        """The cursor behind the newest byte."""
+        for segment in reversed(segments(self._directory)):
+            with _open(segment) as opened:
+                if opened is not None:
+                    return segment.base + opened.size
+        return 0
+
+    def cursor_at_tail(self, lines: int) -> int:
+        """Where the last `lines` lines begin, both streams counted together; an unfinished last line counts."""
+        if lines <= 0:
+            return self.end()
+        wanted, first = lines, True
+        for segment in reversed(segments(self._directory)):
+            with _open(segment) as opened:
+                if opened is None:
+                    break  # rotated away meanwhile, and all that is older too
+                position = opened.size
+                while position:
+                    size = min(_SCAN_BYTES, position)
+                    position -= size
+                    block = os.pread(opened.data, size, position)
+                    if first:
+                        first = False
+                        wanted += block.endswith(_NEWLINE)
+                    newlines = block.count(_NEWLINE)
+                    if newlines >= wanted:
+                        return segment.base + position + _nth_from_end(block, wanted) + 1
+                    wanted -= newlines
+        return self.start()
+
+    def cursor_since(self, at: float) -> int:
+        """Where the bytes begin that were logged at `at` (Unix seconds) or later; the end when there are none."""
+        time_ns = round(at * 1e9)
+        found = segments(self._directory)
+        number = bisect.bisect_left(found, time_ns, key=_last_time)
+        for segment in found[number:]:
+            with _open(segment) as opened:
+                if opened is None:
+                    continue
+                record = opened.index.at_time(time_ns)
+                if record < opened.index.count:
+                    return segment.base + min(opened.index.record(record).offset, opened.size)
+        return self.end()
+
+    def follow(self) -> LogFollower:
+        """Something to wait with for what comes; close it, or use it as a context manager."""
+        return LogFollower(self._directory, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An open segment. `size` was taken before `index`, so every byte below it is described there."""
+
+    data: int
+    size: int
+    index: Index
+
+
+@contextmanager
+def _open(segment: Segment) -> Iterator[_Opened | None]:
+    """Open both files; None when the segment is gone."""
+    try:
+        data = os.open(segment.data, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        size = os.fstat(data).st_size
+        try:
+            index = os.open(segment.index, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            yield _Opened(data, size, Index(index))
+        finally:
+            os.close(index)
+    finally:
+        os.close(data)
+
+
+def _read_segment(segment: Segment, cursor: int, max_bytes: int) -> list[Chunk]:
+    with _open(segment) as opened:
+        if opened is None:
+            return []
+        offset = cursor - segment.base
+        count = min(max_bytes, opened.size - offset)
+        data = os.pread(opened.data, count, offset) if count > 0 else b""
+        return list(_chunks(opened, segment.base, offset, data)) if data else []
+
+
+def _chunks(opened: _Opened, base: int, offset: int, data: bytes) -> Iterator[Chunk]:
+    """Cut `data`, which begins at `offset`, where records begin."""
+    stop = offset + len(data)
+    number = opened.index.at_offset(offset)
+    if number < 0:
+        # A power cut took the index: the bytes are there, of their origin nothing is known.
+        current, number = Record(0, os.fstat(opened.data).st_mtime_ns, 0), -1
+    else:
+        current = opened.index.record(number)
+    start = offset
+    for record in opened.index.from_number(number + 1):
+        if record.offset >= stop:
+            break
+        if record.offset > start:
+            yield _chunk(current, base + start, data[start - offset : record.offset - offset])
+            start = record.offset
+        current = record
+    yield _chunk(current, base + start, data[start - offset :])
+
+
+def _chunk(record: Record, cursor: int, data: bytes) -> Chunk:
+    return Chunk(STREAMS[record.stream], record.time_ns / 1e9, cursor, data)
+
+
+def _last_time(segment: Segment) -> int:
+    with _open(segment) as opened:
+        if opened is None:
+            return 0
+        if not opened.index.count:  # just made: whatever comes is newer
+            return sys.maxsize
+        return opened.index.record(opened.index.count - 1).time_ns
+
+
+def _nth_from_end(block: bytes, number: int) -> int:
+    """The position of the `number`th newline from the end of `block`, which has that many."""
+    position = len(block)
+    for _ in range(number):
+        position = block.rindex(_NEWLINE, 0, position)
+    return position
