@@ -1,0 +1,37 @@
+"""The limits of one container, in units that people use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.errors import InvalidArgument
+
+MINIMUM_MEMORY_BYTES = 6 * 1024 * 1024
+"""Docker's minimum: below it a container's first process can't even start."""
+
+MINIMUM_CPUS = 0.01
+"""The kernel's smallest quota is 1 ms per period of 100 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """`memory_bytes` (no swap on top), `cpus` (1.5 = one and a half cores), `pids_limit`; None = no limit."""
+
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids_limit: int | None = None
+
+    def check(self, machine_cpus: int) -> None:
+        """Raise InvalidArgument for a limit that no machine, or not this one, can hold to."""
+        if self.memory_bytes is not None and self.memory_bytes < MINIMUM_MEMORY_BYTES:
+            raise InvalidArgument(
+                f"a memory limit of {self.memory_bytes} bytes is below the minimum of 6 MiB",
+                {"field": "memory_bytes", "minimum": MINIMUM_MEMORY_BYTES},
+            )
+        if self.cpus is not None and not MINIMUM_CPUS <= self.cpus <= machine_cpus:
+            raise InvalidArgument(
+                f"cpus must be from {MINIMUM_CPUS} to {machine_cpus}, as this machine has {machine_cpus}",
+                {"field": "cpus", "minimum": MINIMUM_CPUS, "maximum": machine_cpus},
+            )
+        if self.pids_limit is not None and self.pids_limit < 1:
+            raise InvalidArgument("pids_limit must be at least 1", {"field": "pids_limit", "minimum": 1})

@@ -1,0 +1,221 @@
+"""A container's control groups: `<hierarchy>/<parent>/<container id>`, in every tree that this machine has."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.cgroups import files
+from engine.cgroups.hierarchy import NEEDED, Hierarchy
+from engine.cgroups.resources import Resources
+from engine.cgroups.v1 import cpu as v1_cpu
+from engine.cgroups.v1 import devices as v1_devices
+from engine.cgroups.v1 import freezer as v1_freezer
+from engine.cgroups.v1 import memory as v1_memory
+from engine.cgroups.v1 import pids as v1_pids
+from engine.cgroups.v2 import core
+from engine.cgroups.v2 import cpu as v2_cpu
+from engine.cgroups.v2 import memory as v2_memory
+from engine.cgroups.v2 import pids as v2_pids
+from engine.config import EngineConfig
+from engine.errors import Unavailable
+
+JOINED_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "blkio")
+DELEGATED_V2 = ("memory", "cpu", "pids", "io")
+REMOVE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """How a process gets into a container's groups.
+
+    `tasks`: version 1 files to write "0" to, which moves the single-threaded writer. (Not cgroup.procs: moving
+    a whole process waits for an RCU grace period, 5 to 12 ms; "0" to tasks doesn't: Linux kernel/cgroup/cgroup.c,
+    cgroup_procs_write_start.) `unified`: the version 2 directory for clone3's CLONE_INTO_CGROUP, or None.
+    `mounts`: (name, directory) of what the container sees below /sys/fs/cgroup; "" is the place itself.
+    """
+
+    tasks: tuple[str, ...]
+    unified: str | None
+    mounts: tuple[tuple[str, str], ...]
+
+
+class Cgroups:
+    """The control groups of this home's containers. Safe for threads and for several processes."""
+
+    def __init__(self, config: EngineConfig, hierarchy: Hierarchy | None = None) -> None:
+        self.hierarchy = hierarchy or Hierarchy.of_this_machine()
+        self.version = self.hierarchy.version
+        self.parent = config.cgroup_parent
+        self._trees: dict[str, Path] = {}  # v1 controller → its tree, those that share one only once
+        for name in (*JOINED_V1, *(() if self.hierarchy.unified else ("freezer",))):
+            if name in self.hierarchy.v1:
+                self._trees[name] = self.hierarchy.v1[name]
+
+    def create(self, container_id: str, resources: Resources) -> None:
+        """Make the groups and set the limits; what is there already is used. Raises before anything is made."""
+        resources.check(os.cpu_count() or 1)
+        if self.version == "v2":
+            self._delegate()
+        for directory in self._all(container_id):
+            directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self._limit(container_id, resources)
+            if "devices" in self._trees:
+                v1_devices.restrict(self._trees["devices"] / self.parent / container_id)
+        except BaseException:
+            self.remove(container_id)
+            raise
+
+    def _delegate(self) -> None:
+        root = self.hierarchy.unified
+        assert root is not None
+        core.delegate(root, DELEGATED_V2, NEEDED)
+        (root / self.parent).mkdir(exist_ok=True)
+        core.delegate(root / self.parent, DELEGATED_V2, NEEDED)
+
+    def _limit(self, container_id: str, resources: Resources) -> None:
+        where = self.directories(container_id)
+        v2 = self.version == "v2"
+        if resources.memory_bytes is not None:
+            (v2_memory if v2 else v1_memory).limit(where["memory"], resources.memory_bytes)
+        if resources.cpus is not None:
+            (v2_cpu if v2 else v1_cpu).limit(where["cpu"], resources.cpus)
+        if resources.pids_limit is not None:
+            (v2_pids if v2 else v1_pids).limit(where["pids"], resources.pids_limit)
+
+    def _all(self, container_id: str) -> list[Path]:
+        trees = list(dict.fromkeys(self._trees.values()))
+        if self.hierarchy.unified is not None:
+            trees.append(self.hierarchy.unified)
+        return [tree / self.parent / container_id for tree in trees]
+
+    def directories(self, container_id: str) -> dict[str, Path]:
+        """Controller → directory, for reading; "unified" is the version 2 one. On v2 all controllers share it."""
+        found = {name: tree / self.parent / container_id for name, tree in self._trees.items()}
+        if self.hierarchy.unified is not None:
+            unified = self.hierarchy.unified / self.parent / container_id
+            found["unified"] = unified
+            if self.version == "v2":
+                found.update(dict.fromkeys(("memory", "cpu", "pids", "io"), unified))
+        return found
+
+    def entrance(self, container_id: str) -> Entrance:
+        """What the runtime needs to put a new container's first process into its groups."""
+        parent = f"{self.parent}/{container_id}"
+        unified = f"{self.hierarchy.unified}/{parent}" if self.hierarchy.unified else None
+        trees = list(dict.fromkeys(str(tree) for tree in self._trees.values()))
+        mounts: list[tuple[str, str]] = [(os.path.basename(tree), f"{tree}/{parent}") for tree in trees]
+        if unified is not None:
+            mounts.append(("" if self.version == "v2" else "unified", unified))
+        return Entrance(tuple(f"{tree}/{parent}/tasks" for tree in trees), unified, tuple(mounts))
+
+    def join_files(self, container_id: str) -> list[Path]:
+        """The files that a process writes its pid to, to be moved into the container's groups."""
+        return [directory / "cgroup.procs" for directory in self._all(container_id)]
+
+    def freeze(self, container_id: str, timeout_seconds: float = 5.0) -> None:
+        """Stop every process; returns once all stand still. Unavailable if one doesn't in time (then thawed)."""
+        directory, freezer = self._freezer(container_id)
+        freezer.freeze(directory)
+        deadline = time.monotonic() + timeout_seconds
+        while not freezer.is_frozen(directory):
+            if time.monotonic() > deadline:
+                freezer.thaw(directory)
+                raise Unavailable("the container's processes did not stop in time; try again")
+            time.sleep(0.001)
+
+    def thaw(self, container_id: str) -> None:
+        """Let the processes of a frozen container run on; harmless if it isn't frozen."""
+        directory, freezer = self._freezer(container_id)
+        freezer.thaw(directory)
+
+    def is_frozen(self, container_id: str) -> bool:
+        directory, freezer = self._freezer(container_id)
+        return directory.exists() and freezer.is_frozen(directory)
+
+    def _freezer(self, container_id: str) -> tuple[Path, _Freezer]:
+        where = self.directories(container_id)
+        if "unified" in where:  # has no controller in hybrid, but freezes, and its frozen can be killed
+            return where["unified"], _UNIFIED
+        return where["freezer"], _V1
+
+    def oom_kills(self, container_id: str) -> int:
+        """How many processes the kernel killed for the memory limit; 0 once the group is removed."""
+        directory = self.directories(container_id)["memory"]
+        return v2_memory.oom_kills(directory) if self.version == "v2" else v1_memory.oom_kills(directory)
+
+    def pids(self, container_id: str) -> list[int]:
+        """The processes in the container, as the host numbers them."""
+        where = self.directories(container_id)
+        text = files.read(where.get("pids", where.get("unified", Path())) / "cgroup.procs") or ""
+        return [int(line) for line in text.split()]
+
+    def list(self) -> list[str]:
+        """The ids that have a group in any tree."""
+        ids: set[str] = set()
+        for directory in self._all("."):
+            with contextlib.suppress(FileNotFoundError):
+                ids.update(entry.name for entry in os.scandir(directory) if entry.is_dir())
+        return sorted(ids)
+
+    def kill(self, container_id: str) -> None:
+        """Send SIGKILL to every process, thawed first where a frozen one would not die."""
+        if not any(directory.exists() for directory in self._all(container_id)):
+            return
+        where = self.directories(container_id)
+        if "freezer" in where and where["freezer"].exists():
+            v1_freezer.thaw(where["freezer"])
+        if "unified" in where and where["unified"].exists() and core.kill(where["unified"]):
+            return
+        for pid in self.pids(container_id):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def remove(self, container_id: str) -> None:
+        """Kill what is left and remove the groups; nothing to do is fine. Unavailable if one stays busy."""
+        deadline = time.monotonic() + REMOVE_SECONDS
+        pause = 0.0005
+        while busy := [path for path in self._all(container_id) if not _removed(path)]:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{busy[0]} is still in use; try again")
+            self.kill(container_id)
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+
+    def remove_parent(self) -> None:
+        """Remove this home's own group, once no container is left; for those who give a home up."""
+        for directory in self._all("."):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
+
+
+class _Freezer(NamedTuple):
+    freeze: Callable[[Path], None]
+    thaw: Callable[[Path], None]
+    is_frozen: Callable[[Path], bool]
+
+
+_UNIFIED = _Freezer(core.freeze, core.thaw, core.is_frozen)
+_V1 = _Freezer(v1_freezer.freeze, v1_freezer.thaw, v1_freezer.is_frozen)
+
+
+def _removed(path: Path) -> bool:
+    """Remove the group and those that its processes made below it; False while a process is inside."""
+    try:
+        for below, _, _ in os.walk(path, topdown=False):
+            os.rmdir(below)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return False
+        raise
+    return True

@@ -1,0 +1,25 @@
+"""Devices by version 1: everything is refused but what every container has (moby's list)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.cgroups import files
+
+ALLOWED = (
+    "c 1:3 rwm",  # null
+    "c 1:5 rwm",  # zero
+    "c 1:7 rwm",  # full
+    "c 1:8 rwm",  # random
+    "c 1:9 rwm",  # urandom
+    "c 5:0 rwm",  # tty
+    "c 5:2 rwm",  # ptmx
+    "c 136:* rwm",  # pts
+)
+
+
+def restrict(directory: Path) -> None:
+    """Allow `ALLOWED` alone. The group must have no children yet."""
+    files.write(directory / "devices.deny", "a")
+    for rule in ALLOWED:
+        files.write(directory / "devices.allow", rule)

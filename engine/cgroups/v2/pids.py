@@ -1,0 +1,11 @@
+"""The number of processes and threads by version 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.cgroups import files
+
+
+def limit(directory: Path, pids_limit: int) -> None:
+    files.write(directory / "pids.max", pids_limit)
