@@ -1,0 +1,84 @@
+"""One create, in the process that will be the new container's parent.
+
+    client              launcher            M (becomes the monitor)        I (becomes the container's process)
+      │ create ───────────►│                         │                              │
+      │                    │ fork ──────────────────►│ pipes, overlay, init.sock    │
+      │                    │                         │ clone3 with namespaces ─────►│
+      │                    │                         │ run.json                     │ cgroups, mounts,
+      │◄──── {"pid": …} ───┼─────────────────────────┤                              │ pivot_root, masks …
+      │   (attaches the    │                         │ exec monitor                 │
+      │    network now)    │                         ⋮                              │
+      │ start ─────────────┼─────────────────────────┼─────────────────────────────►│ (accept on init.sock)
+      │◄─── {"error": …} or {"executing": …} and then the end of the stream ────────┤ exec
+
+A connection that ends without a word means that its process died. The launcher is never waited for: it forks
+and turns to the next request, and M answers on the connection that it inherited.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+
+from engine.runtime import init, kernel, monitor, record, rootfs, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+START_SOCKET = "init.sock"
+
+
+def create(request: dict[str, Any], connection: socket.socket) -> NoReturn:
+    """In the forked M: make the container's process, answer, and become its monitor."""
+    status = 1
+    try:
+        connection = _keep_only(connection)
+        os.setsid()
+        _become_monitor(request, connection)
+        status = 0
+    except BaseException as error:  # noqa: BLE001 - a fork must never return into the launcher's loop
+        failure = wire.failure_of(error if isinstance(error, Exception) else RuntimeError(), "creating the container")
+        with contextlib.suppress(OSError):
+            wire.send(connection, failure.as_message())
+    os._exit(status)
+
+
+def _keep_only(connection: socket.socket) -> socket.socket:
+    """Close every descriptor of the launcher but the standard ones and this connection."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    os.dup2(connection.detach(), 3, inheritable=False)
+    kernel.close_range(4)
+    kept = socket.socket(fileno=3)
+    kept.setblocking(True)
+    return kept
+
+
+def _become_monitor(request: dict[str, Any], connection: socket.socket) -> None:
+    directory = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    readers = [os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
+    writers = [os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
+    tree = rootfs.overlay(request["overlay"])
+    listener = wire.listen(directory, START_SOCKET, 4)
+    group = None
+    if request["unified"]:
+        group = os.open(request["unified"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    pid = kernel.clone3(init.NAMESPACES | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, group)
+    if pid == 0:
+        try:
+            connection.close()
+            init.run(request, tree, (writers[0], writers[1]), listener)
+        finally:
+            os._exit(255)
+    for writer in writers:
+        os.close(writer)
+    listener.close()
+    record.write_run(directory, request["run"], pid)
+    wire.send(connection, {"pid": pid})
+    connection.close()
+    held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], tree)
+    monitor.become(held, request["monitor"], request["name"])

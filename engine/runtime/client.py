@@ -1,0 +1,297 @@
+"""Runtime: what the rest of the engine calls to make a prepared container directory run.
+
+Safe for threads and for several processes: what is known about a container lies in its directory (run.json,
+exit.<run>), and every question is answered from there and from the kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import engine
+from engine.cgroups import Cgroups
+from engine.config import EngineConfig
+from engine.errors import FAMILIES, EngineError, NotFound, Unavailable
+from engine.runtime import record, wire
+from engine.runtime.birth import START_SOCKET
+from engine.runtime.compile_monitor import monitor_program
+from engine.runtime.launcher import SOCKET
+from engine.runtime.seccomp.cache import cached_filter
+
+CREATE_SECONDS = 30.0
+START_SECONDS = 30.0
+LOST_SECONDS = 1.0
+
+
+class Overlay(Protocol):
+    """The layers of a root file system, absolute paths, `lowerdirs` top first."""
+
+    @property
+    def lowerdirs(self) -> Sequence[str]: ...
+    @property
+    def upperdir(self) -> str: ...
+    @property
+    def workdir(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """`pid`: the container's first process, as the host numbers it; its namespaces exist."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """`code` as a shell tells it (128 + signal), `at` in Unix seconds.
+
+    `lost`: every process that could have seen the end was killed before it; the code is 255 then.
+    """
+
+    code: int
+    at: float
+    lost: bool = False
+
+
+class Runtime:
+    """The runtime of one home. `c_monitor=False` keeps to the Python monitor even where a compiler is."""
+
+    def __init__(self, config: EngineConfig, cgroups: Cgroups | None = None, *, c_monitor: bool | None = None) -> None:
+        self._config = config
+        self._cgroups = cgroups or Cgroups(config)
+        self._run = config.run
+        if c_monitor is None:
+            c_monitor = os.environ.get("PORTSIDE_MONITOR") != "python"
+        self._c_monitor = c_monitor
+        self._program: Path | None = None
+        self._program_known = False
+
+    # -- the launcher ---------------------------------------------------------------------------------------
+
+    def ensure_launcher(self) -> int:
+        """Its pid; started if there is none. Unavailable if it can't be."""
+        for _ in range(3):
+            with contextlib.suppress(OSError):
+                answer = self._ask({"verb": "ping"})
+                if answer:
+                    return int(answer["pid"])
+            self._spawn_launcher()
+        raise Unavailable(f"the launcher does not answer; see {self._run / 'launcher.log'}")
+
+    def stop_launcher(self) -> None:
+        """Stop it if it runs. Containers and their monitors live on."""
+        with contextlib.suppress(OSError):
+            self._ask({"verb": "stop"})
+        deadline = time.monotonic() + 2
+        while time.monotonic() < deadline:
+            try:
+                wire.connect(str(self._run), SOCKET, 1).close()
+            except OSError:
+                return
+            time.sleep(0.002)
+
+    def _spawn_launcher(self) -> None:
+        self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        root = str(Path(next(iter(engine.__path__))).parent)
+        code = f"import sys; sys.path.insert(0, {root!r}); from engine.runtime.launcher import main; main()"
+        command = [sys.executable, "-S", "-s", "-E", "-c", code, str(self._run)]
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+        with (self._run / "launcher.log").open("ab") as log:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, check=False, timeout=30
+            )
+        if done.returncode != 0:
+            raise Unavailable(f"the launcher could not start; see {self._run / 'launcher.log'}")
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        with wire.connect(str(self._run), SOCKET, CREATE_SECONDS) as connection:
+            wire.send(connection, request)
+            return wire.receive(connection)
+
+    # -- create and start -----------------------------------------------------------------------------------
+
+    def create(self, container_dir: Path, run: int, overlay: Overlay) -> Created:
+        """Make the container's first process, which waits for `start`; run.json says who it is.
+
+        The directory must hold bundle/config.json, bundle/rootfs and the FIFOs stdout and stderr; the cgroups of
+        its name must exist. Raises the engine's families; nothing is left running then. What the first process
+        meets after its birth (mounts, user lookup) is raised by `start`, so that the network can be attached in
+        the meantime.
+        """
+        request = self._request(container_dir, run, overlay)
+        try:
+            answer = self._ask(request)
+        except (FileNotFoundError, ConnectionRefusedError):
+            self.ensure_launcher()
+            answer = self._ask(request)
+        except TimeoutError:
+            raise Unavailable("the launcher did not answer in time; try again") from None
+        if answer is None:
+            raise Unavailable("the launcher's child died while it created the container; try again")
+        _raise_error(answer)
+        return Created(int(answer["pid"]))
+
+    def _request(self, container_dir: Path, run: int, overlay: Overlay) -> dict[str, Any]:
+        spec = json.loads((container_dir / "bundle" / "config.json").read_bytes())
+        seccomp = (spec.get("linux") or {}).pop("seccomp", None)
+        entrance = self._cgroups.entrance(container_dir.name)
+        return {
+            "verb": "create",
+            "directory": str(container_dir),
+            "mount_point": str(container_dir / "bundle" / "rootfs"),
+            "run": run,
+            "name": f"portside-monitor {container_dir.name[:12]}",
+            "overlay": {
+                "lowerdirs": [str(path) for path in overlay.lowerdirs],
+                "upperdir": str(overlay.upperdir),
+                "workdir": str(overlay.workdir),
+            },
+            "tasks": entrance.tasks,
+            "unified": entrance.unified,
+            "groups": entrance.mounts,
+            "monitor": self._monitor(),
+            "seccomp": str(cached_filter(self._run, seccomp)) if seccomp else None,
+            "spec": spec,
+        }
+
+    def _monitor(self) -> str | None:
+        if not self._c_monitor:
+            return None
+        if not self._program_known:
+            self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._program, self._program_known = monitor_program(self._run), True
+        return str(self._program) if self._program else None
+
+    def start(self, container_dir: Path) -> None:
+        """Let the created process become the container's program; it has when this returns.
+
+        Raises InvalidArgument with detail["exit_code"] 127 (no such program) or 126 (not executable), or what the
+        preparation met; nothing is left running then. NotFound if nothing was created.
+        """
+        try:
+            with wire.connect(str(container_dir), START_SOCKET, START_SECONDS) as connection:
+                wire.send(connection, {"verb": "start"})
+                answer = wire.receive(connection)
+                if answer is not None and "executing" in answer:
+                    answer = wire.receive(connection)  # an error if exec failed, the end of the stream if not
+                    if answer is None:
+                        return
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise NotFound("there is no created container that could be started; create it first") from None
+        except ConnectionResetError:
+            answer = None
+        except TimeoutError:
+            self.abort(container_dir)
+            raise Unavailable("the container's first process did not get ready in time; try again") from None
+        self.abort(container_dir)
+        if answer is None:
+            raise Unavailable("the container's first process died before it became the program; see its memory limit")
+        _raise_error(answer)
+
+    def abort(self, container_dir: Path) -> None:
+        """Drop a created container that was not started; returns when its process is gone. Idempotent."""
+        with contextlib.suppress(NotFound):
+            self.signal(container_dir, signal.SIGKILL)
+        found = record.read_run(str(container_dir))
+        if found is not None:
+            self.wait(container_dir, found["run"], 5)
+        with contextlib.suppress(FileNotFoundError):
+            (container_dir / START_SOCKET).unlink()
+
+    # -- questions and signals ------------------------------------------------------------------------------
+
+    def is_alive(self, container_dir: Path) -> bool:
+        """Whether the process that run.json names still runs (a zombie doesn't)."""
+        found = record.read_run(str(container_dir))
+        return found is not None and record.start_ticks(found["pid"]) == found["start_ticks"]
+
+    def signal(self, container_dir: Path, signum: int) -> None:
+        """Send a signal to the container's first process, and never to another; NotFound if it has ended."""
+        pidfd = _pidfd(record.read_run(str(container_dir)))
+        if pidfd is None:
+            raise NotFound("the container is not running")
+        try:
+            signal.pidfd_send_signal(pidfd, signum)
+        except ProcessLookupError:
+            raise NotFound("the container is not running") from None
+        finally:
+            os.close(pidfd)
+
+    def exit_status(self, container_dir: Path, run: int) -> ExitStatus | None:
+        """How that run ended; None while it has not. A run that nobody saw end is settled as lost."""
+        found = record.read_exit(str(container_dir), run)
+        if found is None and self._nobody_watches(container_dir, run):
+            self._settle(container_dir, run)
+            found = record.read_exit(str(container_dir), run)
+        if found is None:
+            return None
+        status, at, lost = found
+        return ExitStatus(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), at, lost)
+
+    def wait(self, container_dir: Path, run: int, timeout: float | None) -> ExitStatus | None:
+        """Wait for the end of that run, at most `timeout` seconds; None if it still runs then."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pidfd = _pidfd(record.read_run(str(container_dir)), run)
+        if pidfd is not None:
+            try:
+                poll = select.poll()
+                poll.register(pidfd, select.POLLIN)
+                poll.poll(None if timeout is None else max(0, timeout * 1000))
+            finally:
+                os.close(pidfd)
+        pause = 0.0002  # the process has ended: its monitor is writing the file
+        while (status := self.exit_status(container_dir, run)) is None:
+            if deadline is not None and time.monotonic() > deadline:
+                return None
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        return status
+
+    def _nobody_watches(self, container_dir: Path, run: int) -> bool:
+        found = record.read_run(str(container_dir))
+        if found is None or found["run"] != run:
+            return found is not None and found["run"] > run
+        return all(record.start_ticks(found[f"{who}pid"]) != found[f"{who}start_ticks"] for who in ("", "monitor_"))
+
+    def _settle(self, container_dir: Path, run: int) -> None:
+        """Neither process nor monitor is left: the launcher writes what it saw, else the end counts as lost."""
+        with contextlib.suppress(OSError):
+            self._ask({"verb": "settle"})
+        if record.read_exit(str(container_dir), run) is not None:
+            return
+        fd = os.open(container_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            record.write_exit(fd, run, record.LOST_STATUS, lost=True)
+        finally:
+            os.close(fd)
+
+
+def _pidfd(found: dict[str, Any] | None, run: int | None = None) -> int | None:
+    """A descriptor of the process that run.json names; None if it has ended."""
+    if found is None or (run is not None and found["run"] != run):
+        return None
+    try:
+        pidfd = os.pidfd_open(found["pid"])
+    except ProcessLookupError:
+        return None
+    if record.start_ticks(found["pid"]) != found["start_ticks"]:  # asked after opening, so it can't change any more
+        os.close(pidfd)
+        return None
+    return pidfd
+
+
+def _raise_error(answer: dict[str, Any]) -> None:
+    error = answer.get("error")
+    if error is not None:
+        raise FAMILIES.get(error["family"], EngineError)(error["message"], error["detail"])

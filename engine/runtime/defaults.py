@@ -1,0 +1,56 @@
+"""What every container gets unless it asks for something else: moby's daemon/pkg/oci/defaults.go, or tighter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+PIDS_LIMIT = 2048
+SHM_BYTES = 64 * 1024 * 1024
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+MASKED_PATHS = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+    "/sys/fs/selinux",
+)
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
+"""Ports below 1024 and ping need no capability: the network namespace is the container's own."""
+
+NAMESPACES = ("mount", "uts", "ipc", "pid", "network", "cgroup")
+
+
+def masked_paths() -> list[str]:
+    """`MASKED_PATHS` and each processor's thermal_throttle (GHSA-6fw5-f8r9-fgfm)."""
+    throttles = sorted(str(p) for p in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle"))
+    return [*MASKED_PATHS, *throttles]
+
+
+def mounts(shm_bytes: int = SHM_BYTES) -> list[dict[str, Any]]:
+    """The file systems of the kernel, in the order in which they are mounted."""
+    closed = ["nosuid", "noexec", "nodev"]
+    return [
+        _mount("/proc", "proc", closed),
+        _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        _mount("/dev/pts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        _mount("/dev/shm", "tmpfs", [*closed, "mode=1777", f"size={shm_bytes}"], "shm"),  # noqa: S108 - a mount point
+        _mount("/dev/mqueue", "mqueue", closed),
+        _mount("/sys", "sysfs", [*closed, "ro"]),
+        _mount("/sys/fs/cgroup", "cgroup", [*closed, "ro"]),
+    ]
+
+
+def _mount(destination: str, kind: str, options: list[str], source: str | None = None) -> dict[str, Any]:
+    return {"destination": destination, "type": kind, "source": source or kind, "options": options}

@@ -1,0 +1,101 @@
+"""Who a container's process is: "user[:group]" looked up in the container's own /etc/passwd and /etc/group.
+
+These files belong to the image: they may be links (followed inside the root, never through /proc), FIFOs,
+devices (refused: opening must neither block nor have effects) or endless (only the first MiB is read).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from engine.runtime import kernel
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+    class Identity(NamedTuple):
+        uid: int
+        gid: int
+        groups: list[int]
+        home: str
+else:
+    from collections import namedtuple
+
+    Identity = namedtuple("Identity", "uid gid groups home")
+
+MAXIMUM_BYTES = 1 << 20
+MAXIMUM_ID = 0x7FFFFFFF
+
+
+def look_up(root: int, user: str) -> Identity:
+    """Numeric uid, gid, supplementary groups and home of `user`, by Docker's rules.
+
+    Empty: root. A number need not be in the files; a name must be. Without ":group" the gid is that of the
+    passwd entry (or 0), and the supplementary groups are those that list the user by name.
+    """
+    name, colon, group = (user or "0").partition(":")
+    passwd = _entries(root, "etc/passwd", 6)
+    number = _number(name)
+    entry = next((e for e in passwd if (e[0] == name if number is None else e[2] == name)), None)
+    if entry is None and number is None:
+        raise Failure("invalid_argument", f"unable to find user {name}: no matching entry in the image's /etc/passwd")
+    uid = number if number is not None else _id(entry, 2)
+    gid, home = (_id(entry, 3), entry[5] or "/") if entry is not None else (0, "/")
+    groups: list[int] = []
+    if colon and group:
+        gid = _find_group(root, group)
+    elif entry is not None:
+        listed = [e for e in _entries(root, "etc/group", 4) if entry[0] in e[3].split(",")]
+        groups = sorted({_id(e, 2) for e in listed})
+    return Identity(uid, gid, groups, home)
+
+
+def _find_group(root: int, group: str) -> int:
+    number = _number(group)
+    if number is not None:
+        return number
+    for entry in _entries(root, "etc/group", 3):
+        if entry[0] == group:
+            return _id(entry, 2)
+    raise Failure("invalid_argument", f"unable to find group {group}: no matching entry in the image's /etc/group")
+
+
+def _number(text: str) -> int | None:
+    if not text.isascii() or not text.isdigit():
+        return None
+    if int(text) > MAXIMUM_ID:
+        raise Failure("invalid_argument", f"uids and gids must be from 0 to {MAXIMUM_ID}, not {text}")
+    return int(text)
+
+
+def _id(entry: list[str] | None, field: int) -> int:
+    assert entry is not None
+    number = _number(entry[field])
+    if number is None:
+        raise Failure("invalid_argument", f"the image's entry for {entry[0]} has {entry[field]!r} where an id belongs")
+    return number
+
+
+def _entries(root: int, path: str, minimum: int) -> list[list[str]]:
+    """The fields of each line that has at least `minimum`; nothing if there is no such regular file."""
+    resolve = kernel.RESOLVE_IN_ROOT | kernel.RESOLVE_NO_MAGICLINKS
+    try:
+        # O_PATH has no effect on a FIFO or a device; only what proves regular is opened for reading.
+        found = kernel.openat2(root, path, os.O_PATH, resolve)
+    except OSError:
+        return []
+    try:
+        if not stat.S_ISREG(os.fstat(found).st_mode):
+            raise Failure("invalid_argument", f"/{path} in the image is not a regular file")
+        fd = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(found)
+    try:
+        text = os.read(fd, MAXIMUM_BYTES).decode(errors="surrogateescape")
+    finally:
+        os.close(fd)
+    lines = [line.strip().split(":") for line in text.split("\n")]
+    return [fields for fields in lines if len(fields) >= minimum and not fields[0].startswith("#")]

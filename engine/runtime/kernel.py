@@ -1,0 +1,178 @@
+"""Every system call that Python's os module lacks, through one door.
+
+A call raises OSError with the call's name as its "file name", so that a message says which step failed. The
+library is loaded by PyDLL: callers are single-threaded, and giving up the interpreter lock around a clone would
+leave it in an undefined state in the child. Numbers: Linux include/uapi; those above 423 are the same everywhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+_libc = ctypes.PyDLL(None, use_errno=True)
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+
+_X86 = os.uname().machine == "x86_64"
+NR_PIVOT_ROOT = 155 if _X86 else 41
+NR_CAPSET = 126 if _X86 else 91
+NR_SECCOMP = 317 if _X86 else 277
+NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSOPEN, NR_FSCONFIG, NR_FSMOUNT = 428, 429, 430, 431, 432
+NR_CLONE3, NR_CLOSE_RANGE, NR_OPENAT2, NR_MOUNT_SETATTR = 435, 436, 437, 442
+
+AT_FDCWD = -100
+AT_EMPTY_PATH = 0x1000
+AT_RECURSIVE = 0x8000
+
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
+CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
+CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP = 0x100000000, 0x200000000
+
+MS_REC, MS_PRIVATE = 0x4000, 1 << 18
+MNT_DETACH = 2
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 0x1, 0x2, 0x4, 0x8
+MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR_NODIRATIME = 0x70, 0x10, 0x20, 0x80
+
+RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT = 0x02, 0x04, 0x10
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME = 1, 4, 8, 15
+PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 24, 36, 38, 47
+PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
+
+_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
+_OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, 0o2000000
+_MOVE_MOUNT_F_EMPTY_PATH, _MOVE_MOUNT_T_EMPTY_PATH = 0x4, 0x40
+
+
+def _call(name: str, number: int, *arguments: int | bytes | None) -> int:
+    """`syscall(2)`; numbers travel as C long (ctypes' own choice, int, would cut them to 32 bits)."""
+    result: int = _syscall(ctypes.c_long(number), *(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments))
+    if result < 0:
+        _fail(name)
+    return result
+
+
+def _fail(name: str) -> None:
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number), name)
+
+
+def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    """mount(2)."""
+    if _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode()):
+        _fail(f"mount {target}")
+
+
+def umount_detach(target: str) -> None:
+    """umount2(2) with MNT_DETACH."""
+    if _libc.umount2(target.encode(), MNT_DETACH):
+        _fail(f"umount {target}")
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """pivot_root(2)."""
+    _call("pivot_root", NR_PIVOT_ROOT, new_root.encode(), put_old.encode())
+
+
+def unshare(flags: int) -> None:
+    """unshare(2)."""
+    if _libc.unshare(ctypes.c_int(flags)):
+        _fail("unshare")
+
+
+def prctl(name: str, option: int, second: int = 0, third: int = 0) -> None:
+    """prctl(2); `name` says in an error what was tried."""
+    if _libc.prctl(option, ctypes.c_ulong(second), ctypes.c_ulong(third), ctypes.c_ulong(0), ctypes.c_ulong(0)):
+        _fail(name)
+
+
+def clone3(flags: int, exit_signal: int, cgroup_fd: int | None = None) -> int:
+    """clone3(2) like fork: 0 in the child. `cgroup_fd`: a cgroup2 directory that the child starts in.
+
+    Python's after-fork hooks do not run: only for a single-threaded caller whose child execs or exits.
+    """
+    if cgroup_fd is not None:
+        flags |= CLONE_INTO_CGROUP
+    arguments = struct.pack("=11Q", flags, 0, 0, 0, exit_signal, 0, 0, 0, 0, 0, cgroup_fd or 0)
+    buffer = ctypes.create_string_buffer(arguments, len(arguments))
+    result: int = _syscall(ctypes.c_long(NR_CLONE3), buffer, ctypes.c_long(len(arguments)))
+    if result < 0:
+        _fail("clone3")
+    return result
+
+
+def close_range(first: int, last: int = 0xFFFFFFFF, *, on_exec: bool = False) -> None:
+    """close_range(2): close all descriptors from `first` to `last`, or mark them to be closed at exec."""
+    _call("close_range", NR_CLOSE_RANGE, first, last, 4 if on_exec else 0)
+
+
+def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
+    """openat2(2); the descriptor is closed at exec."""
+    how = struct.pack("=3Q", flags | os.O_CLOEXEC, mode, resolve)
+    try:
+        return _call("openat2", NR_OPENAT2, directory, os.fsencode(path), how, len(how))
+    except OSError as error:
+        error.filename = path
+        raise
+
+
+def open_tree(directory: int, path: str, *, recursive: bool = False) -> int:
+    """open_tree(2): a detached copy of the mount at `path` (of `directory` itself if the path is empty)."""
+    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0)
+    if not path:
+        flags |= AT_EMPTY_PATH
+    return _call(f"open_tree {path}", NR_OPEN_TREE, directory, os.fsencode(path), flags)
+
+
+def move_mount(tree: int, target: int) -> None:
+    """move_mount(2): attach the detached `tree` at the open `target`, whatever its path has become."""
+    flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH
+    _call("move_mount", NR_MOVE_MOUNT, tree, b"", target, b"", flags)
+
+
+def mount_setattr(tree: int, set_flags: int, clear: int = 0, *, recursive: bool = False, propagation: int = 0) -> None:
+    """mount_setattr(2) on an open tree: MOUNT_ATTR_* to set and to clear."""
+    attributes = struct.pack("=4Q", set_flags, clear, propagation, 0)
+    flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    _call("mount_setattr", NR_MOUNT_SETATTR, tree, b"", flags, attributes, len(attributes))
+
+
+def new_mount(kind: str, options: list[tuple[str, str | None]], attributes: int = 0, source: str | None = None) -> int:
+    """fsopen, fsconfig and fsmount: a detached mount of a new file system. An option without value is a flag."""
+    context = _call(f"fsopen {kind}", NR_FSOPEN, kind.encode(), 1)
+    try:
+        if source is not None:
+            options = [("source", source), *options]
+        for key, value in options:
+            command = _FSCONFIG_SET_FLAG if value is None else _FSCONFIG_SET_STRING
+            data = None if value is None else os.fsencode(value)
+            _call(f"mount {kind}, option {key}", NR_FSCONFIG, context, command, key.encode(), data, 0)
+        _call(f"mount {kind}", NR_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0)
+        return _call(f"mount {kind}", NR_FSMOUNT, context, 1, attributes)
+    finally:
+        os.close(context)
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """capset(2) for this process; bit masks (linux/capability.h version 3)."""
+    header = struct.pack("=Ii", 0x20080522, 0)
+    low, high = 0xFFFFFFFF, 32
+    data = struct.pack(
+        "=6I",
+        effective & low,
+        permitted & low,
+        inheritable & low,
+        effective >> high,
+        permitted >> high,
+        inheritable >> high,
+    )
+    _call("capset", NR_CAPSET, header, data)
+
+
+def load_filter(program: bytes, flags: int = 0) -> None:
+    """seccomp(2), SECCOMP_SET_MODE_FILTER: `program` is an array of struct sock_filter."""
+    buffer = ctypes.create_string_buffer(program, len(program))
+    fprog = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
+    _call("seccomp", NR_SECCOMP, 1, flags, fprog)

@@ -1,0 +1,195 @@
+"""The lean process that forks containers, one per home, at `$HOME/run/launcher.sock`.
+
+    python -S -s -E -c "…; launcher.main()" HOME      (client.py starts it; it daemonises itself)
+
+It imports little, has one thread and a frozen heap, so that a fork costs under a millisecond. It is a child
+subreaper: monitors are its children, and if one is killed, the container's process becomes its child too, and
+it writes the exit code in the monitor's place. Killing the launcher itself harms nobody.
+
+It runs from a read-only copy of the interpreter's mount (a detached one that no path reaches): whatever a
+container finds behind /proc/self/exe (CVE-2019-5736) can't be opened for writing, by nobody.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+
+from engine.runtime import birth, kernel, monitor, record, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+SOCKET = "launcher.sock"
+LOCK = "launcher.lock"
+SHIELD = "PORTSIDE_LAUNCHER_SHIELDED"
+
+
+class Launcher:
+    """`directory` is the open `$HOME/run`."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        self.connections: dict[int, socket.socket] = {}
+        self.monitors: dict[int, tuple[str, int]] = {}  # monitor pid → container directory, run
+        self.orphans: dict[int, tuple[str, int, tuple[int, ...]]] = {}  # process whose monitor died; its pipes
+        self.strays: dict[int, int] = {}  # reaped before it was known whose it is → wait status
+        self.draining: list[tuple[int, ...]] = []
+        self.stopping = False
+
+    def serve(self) -> None:
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.poll = select.poll()
+        self.poll.register(self.listener, select.POLLIN)
+        self.poll.register(wake_read, select.POLLIN)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        while not self.stopping:
+            for fd, _ in self.poll.poll(250 if self.draining else None):
+                if fd == wake_read:
+                    os.read(wake_read, 512)
+                elif fd == self.listener.fileno():
+                    self._accept()
+                else:
+                    self._answer(fd)
+            self.reap()
+            self.draining = [pipes for pipes in self.draining if not _let_go(pipes)]
+
+    def _stop(self, *_: object) -> None:
+        self.stopping = True
+
+    def _accept(self) -> None:
+        connection, _ = self.listener.accept()
+        connection.setblocking(False)
+        self.connections[connection.fileno()] = connection
+        self.poll.register(connection, select.POLLIN)
+
+    def _answer(self, fd: int) -> None:
+        connection = self.connections.pop(fd)
+        self.poll.unregister(fd)
+        try:
+            request = wire.receive(connection)
+            if request is not None:
+                self._do(request, connection)
+        except (OSError, ValueError, KeyError) as error:
+            _note(f"request: {error!r}")
+        finally:
+            connection.close()
+
+    def _do(self, request: dict[str, Any], connection: socket.socket) -> None:
+        verb = request["verb"]
+        if verb == "create":
+            pid = os.fork()
+            if pid == 0:
+                birth.create(request, connection)
+            self.monitors[pid] = (request["directory"], request["run"])
+            return
+        if verb == "settle":
+            self.reap()
+        elif verb == "stop":
+            self.stopping = True
+        wire.send(connection, {"pid": os.getpid()})
+
+    def reap(self) -> None:
+        """Collect every dead child; take over the containers of monitors that died too early."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            try:
+                self._sort(pid, status)
+            except (OSError, ValueError) as error:  # most often the container was removed in the meantime
+                _note(f"reaping {pid}: {error!r}")
+        if not self.monitors and not self.orphans:
+            self.strays.clear()
+
+    def _sort(self, pid: int, status: int) -> None:
+        if pid in self.monitors:
+            self._monitor_died(*self.monitors.pop(pid))
+        elif pid in self.orphans:
+            self._orphan_died(*self.orphans.pop(pid), status)
+        else:
+            self.strays[pid] = status
+
+    def _monitor_died(self, directory: str, run: int) -> None:
+        found = record.read_run(directory)
+        if found is None or found["run"] != run or record.read_exit(directory, run) is not None:
+            return
+        pid: int = found["pid"]
+        pipes = tuple(
+            os.open(f"{directory}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) for name in monitor.PIPES
+        )
+        if pid in self.strays:
+            self._orphan_died(directory, run, pipes, self.strays.pop(pid))
+        else:
+            self.orphans[pid] = (directory, run, pipes)
+
+    def _orphan_died(self, directory: str, run: int, pipes: tuple[int, ...], status: int) -> None:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            record.write_exit(fd, run, status)
+        finally:
+            os.close(fd)
+        self.draining.append(pipes)
+
+
+def _note(text: str) -> None:
+    """One line in run/launcher.log (the logging module would double the launcher's size)."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _let_go(pipes: tuple[int, ...]) -> bool:
+    """Close the pipes of an ended container once they are empty."""
+    if not all(map(monitor.is_drained, pipes)):
+        return False
+    for pipe in pipes:
+        os.close(pipe)
+    return True
+
+
+def shield() -> None:
+    """Run this interpreter again from a detached read-only copy of its mount."""
+    if os.environ.pop(SHIELD, None):
+        return
+    tree = kernel.open_tree(kernel.AT_FDCWD, os.path.realpath(sys.executable))
+    kernel.mount_setattr(tree, kernel.MOUNT_ATTR_RDONLY | kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV)
+    os.execve(tree, sys.orig_argv, {**os.environ, SHIELD: "1"})  # noqa: S606 - ourselves
+
+
+def main() -> NoReturn:
+    """Return to the starter (exit code 0) once requests are accepted, by this process or by an earlier one."""
+    shield()
+    run = os.open(sys.argv[1], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=run)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(0)
+    listener = wire.listen(run, SOCKET)
+    listener.setblocking(False)
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    os.chdir("/")
+    os.umask(0o077)
+    kernel.prctl("subreaper", kernel.PR_SET_CHILD_SUBREAPER, 1)
+    kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
+    os.truncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
+    Launcher(listener).serve()
+    os._exit(0)

@@ -1,0 +1,76 @@
+"""The parent of a container's first process: it keeps the pipes open and writes down how the process ended.
+
+Nothing else, so that nothing can go wrong with it. Two forms with the same behaviour: monitor.c, a static
+program of a page, where a C compiler built it at set-up, and `watch` here, in the forked Python process.
+
+It holds
+  - the read ends of the container's pipes, so that a killed reader costs no SIGPIPE and no byte: the container
+    waits on a full pipe until a reader comes back. After the end it stays until the pipes are drained;
+  - the container's root mount, so that the end is seen at once and not after the file system has synced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import struct
+import termios
+import time
+
+from engine.runtime import kernel, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+    class Held(NamedTuple):
+        pid: int
+        run: int
+        directory: int
+        stdout: int
+        stderr: int
+        tree: int
+else:
+    from collections import namedtuple
+
+    Held = namedtuple("Held", "pid run directory stdout stderr tree")
+
+PIPES = ("stdout", "stderr")
+
+
+def become(held: Held, program: str | None, name: str) -> None:
+    """Exec the C monitor if there is one; else, or if that fails, do its work here. Returns when all is done."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP})
+    if program is not None:
+        for fd in (held.directory, held.stdout, held.stderr, held.tree):
+            os.set_inheritable(fd, True)
+        with contextlib.suppress(OSError):
+            os.execve(program, [name, *(str(number) for number in held)], {})  # noqa: S606 - that's the point
+    kept = sorted((held.directory, held.stdout, held.stderr, held.tree))
+    for low, high in zip([2, *kept], [*kept, 1 << 31], strict=True):
+        if high - low > 1:
+            kernel.close_range(low + 1, high - 1)
+    watch(held)
+
+
+def watch(held: Held) -> None:
+    """Wait for the end, write exit.<run>, and hold the pipes until they are empty or their files are gone."""
+    _, status = os.waitpid(held.pid, 0)
+    record.write_exit(held.directory, held.run, status)
+    os.close(held.tree)
+    drain((held.stdout, held.stderr))
+
+
+def drain(readers: tuple[int, int]) -> None:
+    pause = 0.01
+    while not all(map(is_drained, readers)):
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1.0)
+
+
+def is_drained(reader: int) -> bool:
+    """Nothing left in the pipe, or nobody can ever open it again."""
+    waiting: int = struct.unpack("i", fcntl.ioctl(reader, termios.FIONREAD, b"\0\0\0\0"))[0]
+    return waiting == 0 or os.fstat(reader).st_nlink == 0

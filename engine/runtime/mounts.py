@@ -1,0 +1,173 @@
+"""Mounts inside a container whose root file system is hostile.
+
+Everything here runs after pivot_root, so no path can leave the container; links can still point to another
+place inside. A target is therefore opened once, by openat2 in the root and without /proc's magic links, and
+the mount is attached to what was opened, not to a path that could change its meaning in between.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from engine.runtime import kernel
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+IN_ROOT = kernel.RESOLVE_IN_ROOT | kernel.RESOLVE_NO_MAGICLINKS
+STRICT = IN_ROOT | kernel.RESOLVE_NO_SYMLINKS
+KERNEL_FILE_SYSTEMS = ("proc", "sysfs", "cgroup", "mqueue", "devpts")
+
+_ATTRIBUTES = {
+    "ro": kernel.MOUNT_ATTR_RDONLY,
+    "nosuid": kernel.MOUNT_ATTR_NOSUID,
+    "nodev": kernel.MOUNT_ATTR_NODEV,
+    "noexec": kernel.MOUNT_ATTR_NOEXEC,
+    "noatime": kernel.MOUNT_ATTR_NOATIME,
+    "strictatime": kernel.MOUNT_ATTR_STRICTATIME,
+    "nodiratime": kernel.MOUNT_ATTR_NODIRATIME,
+}
+_NOTHING = ("rw", "suid", "dev", "exec", "relatime", "defaults", "bind", "rbind", "private", "rprivate", "rro")
+
+
+def parse_options(options: list[str]) -> tuple[int, list[tuple[str, str | None]]]:
+    """MOUNT_ATTR_* bits, and the file system's own options."""
+    attributes, data = 0, []
+    for option in options:
+        if option in _ATTRIBUTES:
+            attributes |= _ATTRIBUTES[option]
+        elif option == "rro":
+            attributes |= kernel.MOUNT_ATTR_RDONLY
+        elif option not in _NOTHING:
+            key, equals, value = option.partition("=")
+            data.append((key, value if equals else None))
+    return attributes, data
+
+
+def open_source(mount: dict[str, Any]) -> int:
+    """Before pivot_root: a detached copy of what is to be bound, with its flags already set."""
+    options = mount.get("options") or []
+    attributes, _ = parse_options(options)
+    tree = kernel.open_tree(kernel.AT_FDCWD, mount["source"], recursive="rbind" in options)
+    if attributes:
+        kernel.mount_setattr(tree, attributes, recursive="rbind" in options)
+    return tree
+
+
+def open_target(root: int, path: str, *, directory: bool, strict: bool = False, depth: int = 0) -> int:
+    """Open `path` in the container for mounting (O_PATH); what is missing is made, links stay in the root."""
+    path = path.strip("/") or "."
+    flags = os.O_PATH | (os.O_DIRECTORY if directory else 0)
+    try:
+        return kernel.openat2(root, path, flags, STRICT if strict else IN_ROOT)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Failure("invalid_argument", f"/{path} in the image is a link; nothing can be mounted there") from None
+        raise
+    parent_path, _, name = path.rpartition("/")
+    parent = open_target(root, parent_path, directory=True, strict=strict, depth=depth)
+    try:
+        if directory:
+            os.mkdir(name, 0o755, dir_fd=parent)
+        else:
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=parent))
+    except FileExistsError:  # a link to something that isn't there: make that instead
+        if depth >= 8 or strict:
+            raise Failure("invalid_argument", f"/{path} in the image is a link that leads nowhere") from None
+        link = os.readlink(name, dir_fd=parent)
+        aim = os.path.normpath(link if link.startswith("/") else f"/{parent_path}/{link}")
+        return open_target(root, aim, directory=directory, depth=depth + 1)
+    finally:
+        os.close(parent)
+    return kernel.openat2(root, path, flags, STRICT if strict else IN_ROOT)
+
+
+def attach(root: int, tree: int, path: str, *, strict: bool = False) -> None:
+    """Attach the detached `tree` at `path` and close it."""
+    directory = stat.S_ISDIR(os.fstat(tree).st_mode)
+    target = open_target(root, path, directory=directory, strict=strict)
+    try:
+        kernel.move_mount(tree, target)
+    finally:
+        os.close(target)
+        os.close(tree)
+
+
+def place(root: int, mount: dict[str, Any], source: int | None, groups: list[tuple[str, int]]) -> None:
+    """One entry of the specification's `mounts`. `source`: the tree of a bind; `groups`: see `_place_cgroup`."""
+    kind, path = mount.get("type", "bind"), mount["destination"]
+    if source is not None:
+        attach(root, source, path)
+        return
+    attributes, data = parse_options(mount.get("options") or [])
+    if kind == "cgroup":
+        _place_cgroup(root, path, attributes, groups)
+        return
+    strict = kind in KERNEL_FILE_SYSTEMS or path.rstrip("/") == "/dev"
+    attach(root, kernel.new_mount(kind, data, attributes, mount.get("source", kind)), path, strict=strict)
+
+
+def _place_cgroup(root: int, path: str, attributes: int, groups: list[tuple[str, int]]) -> None:
+    """The container's own groups, as (name below `path`, tree); the name is empty on version 2."""
+    if [name for name, _ in groups] == [""]:
+        kernel.mount_setattr(groups[0][1], attributes)
+        attach(root, groups[0][1], path, strict=True)
+        return
+    base = kernel.new_mount("tmpfs", [("mode", "755"), ("size", "64k")], attributes & ~kernel.MOUNT_ATTR_RDONLY)
+    keep = os.dup(base)
+    attach(root, base, path, strict=True)
+    for name, tree in groups:
+        kernel.mount_setattr(tree, attributes)
+        attach(root, tree, f"{path}/{name}", strict=True)
+        for alias in name.split(","):
+            if alias != name:
+                os.symlink(name, alias, dir_fd=keep)
+    kernel.mount_setattr(keep, attributes)
+    os.close(keep)
+
+
+def mask(root: int, paths: list[str]) -> None:
+    """Cover files with /dev/null and directories with an empty read-only tmpfs; what isn't there is fine."""
+    empty = -1
+    null = kernel.openat2(root, "dev/null", os.O_PATH, STRICT)
+    try:
+        for path in paths:
+            try:
+                target = kernel.openat2(root, path.strip("/"), os.O_PATH, STRICT)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if not stat.S_ISDIR(os.fstat(target).st_mode):
+                tree = kernel.open_tree(null, "")
+            elif empty < 0:
+                options: list[tuple[str, str | None]] = [("size", "0"), ("nr_inodes", "1"), ("mode", "555")]
+                tree = kernel.new_mount("tmpfs", options, kernel.MOUNT_ATTR_RDONLY)
+                empty = os.dup(tree)
+            else:
+                tree = kernel.open_tree(empty, "")
+            kernel.move_mount(tree, target)
+            os.close(tree)
+            os.close(target)
+    finally:
+        os.close(null)
+        if empty >= 0:
+            os.close(empty)
+
+
+def make_read_only(root: int, paths: list[str]) -> None:
+    """Bind each path over itself, read-only with all that is mounted below; what isn't there is fine."""
+    for path in paths:
+        try:
+            target = kernel.openat2(root, path.strip("/"), os.O_PATH, STRICT)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        tree = kernel.open_tree(target, "", recursive=True)
+        kernel.mount_setattr(tree, kernel.MOUNT_ATTR_RDONLY, recursive=True)
+        kernel.move_mount(tree, target)
+        os.close(tree)
+        os.close(target)

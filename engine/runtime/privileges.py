@@ -1,0 +1,67 @@
+"""What a process gives up before it becomes the container's, in the order in which each step is still allowed.
+
+    bounding set → ids (keeping capabilities) → capability sets → no_new_privs → seccomp
+
+Without no_new_privs the filter needs CAP_SYS_ADMIN, so it is loaded first and must let the other steps pass.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+
+from engine.runtime import capabilities, kernel
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from engine.runtime.identity import Identity
+
+
+def drop(process: dict[str, Any], identity: Identity, seccomp: bytes | None) -> None:
+    """Take on the identity, capabilities and filter of the specification's `process` object."""
+    no_new_privileges = bool(process.get("noNewPrivileges"))
+    if seccomp is not None and not no_new_privileges:
+        kernel.load_filter(seccomp)
+    sets: dict[str, list[str]] = process.get("capabilities") or {}
+    masks = {name: capabilities.mask(sets.get(name) or ()) for name in _SETS}
+    for number in range(capabilities.last_capability() + 1):
+        if not masks["bounding"] >> number & 1:
+            kernel.prctl("drop a capability", kernel.PR_CAPBSET_DROP, number)
+    os.setgroups(identity.groups)
+    os.setresgid(identity.gid, identity.gid, identity.gid)
+    if identity.uid:
+        kernel.prctl("keep capabilities", kernel.PR_SET_KEEPCAPS, 1)
+    os.setresuid(identity.uid, identity.uid, identity.uid)
+    kernel.capset(masks["effective"], masks["permitted"], masks["inheritable"])
+    for number in range(64):
+        if masks["ambient"] >> number & 1:
+            kernel.prctl("raise a capability", kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_RAISE, number)
+    if no_new_privileges:
+        kernel.prctl("no_new_privs", kernel.PR_SET_NO_NEW_PRIVS, 1)
+        if seccomp is not None:
+            kernel.load_filter(seccomp)
+
+
+_SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
+
+
+def set_limits(process: dict[str, Any]) -> None:
+    """rlimits and the OOM score; what this machine does not allow is refused by name."""
+    for limit in process.get("rlimits") or []:
+        number = getattr(resource, limit["type"], None)
+        if number is None:
+            raise Failure("invalid_argument", f"process.rlimits: {limit['type']} is not a limit of this kernel")
+        try:
+            resource.setrlimit(number, (limit["soft"], limit["hard"]))
+        except (OSError, ValueError) as error:
+            raise Failure("permission_denied", f"process.rlimits: {limit['type']} can't be set here: {error}") from None
+    score = process.get("oomScoreAdj")
+    if score is not None:
+        try:
+            with open("/proc/self/oom_score_adj", "w") as file:
+                file.write(str(score))
+        except PermissionError:
+            raise Failure("permission_denied", f"process.oomScoreAdj can't be set to {score} here") from None

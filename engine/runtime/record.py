@@ -1,0 +1,82 @@
+"""The two small files that outlive every process: run.json (who runs) and exit.<run> (how it ended).
+
+A pid alone proves nothing, since the kernel reuses it; with the process's start time (clock ticks since boot,
+field 22 of /proc/pid/stat, proc(5)) it names one process for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RUN_FILE = "run.json"
+LOST_STATUS = 255 << 8
+
+
+def start_ticks(pid: int) -> int | None:
+    """When the process started; None if there is none or it is a zombie."""
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fields = os.read(fd, 4096).rpartition(b")")[2].split()
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(fd)
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def write_run(directory: int, run: int, pid: int) -> None:
+    """Called by the container's parent, which is the monitor from here on."""
+    monitor = os.getpid()
+    content = {
+        "run": run,
+        "pid": pid,
+        "start_ticks": start_ticks(pid) or 0,
+        "monitor_pid": monitor,
+        "monitor_start_ticks": start_ticks(monitor),
+        "created_at": time.time(),
+    }
+    _replace(directory, RUN_FILE, json.dumps(content))
+
+
+def read_run(directory: str) -> dict[str, Any] | None:
+    """run.json of the container directory; None before its first run."""
+    try:
+        with open(f"{directory}/{RUN_FILE}", "rb") as file:
+            content: dict[str, Any] = json.loads(file.read())
+    except FileNotFoundError:
+        return None
+    return content
+
+
+def write_exit(directory: int, run: int, status: int, *, lost: bool = False) -> None:
+    """`status` as waitpid gave it. `lost`: nobody was left to see it, `LOST_STATUS` stands in."""
+    _replace(directory, f"exit.{run}", f"{status} {time.time():.6f}{' lost' if lost else ''}\n")
+
+
+def read_exit(directory: str, run: int) -> tuple[int, float, bool] | None:
+    """(wait status, Unix time, lost); None while the run has not ended."""
+    try:
+        with open(f"{directory}/exit.{run}") as file:
+            fields = file.read().split()
+    except FileNotFoundError:
+        return None
+    return int(fields[0]), float(fields[1]), len(fields) > 2
+
+
+def _replace(directory: int, name: str, content: str) -> None:
+    temporary = f"{name}.{os.getpid()}"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    try:
+        os.write(fd, content.encode())
+    finally:
+        os.close(fd)
+    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)

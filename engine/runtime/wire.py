@@ -1,0 +1,81 @@
+"""Messages between the client, the launcher and a container's first process: one JSON object per packet.
+
+Unix sockets of type SEQPACKET keep the borders of messages. A socket's path may be longer than the 107 bytes
+that the kernel takes, so both sides name it through a descriptor of its directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAXIMUM_BYTES = 1 << 20
+
+
+class Failure(Exception):
+    """What goes wrong on this side of the wire: an error family, a message and, for exec, an exit code."""
+
+    def __init__(self, family: str, message: str, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.family = family
+        self.exit_code = exit_code
+
+    def as_message(self) -> dict[str, Any]:
+        detail = {} if self.exit_code is None else {"exit_code": self.exit_code}
+        return {"error": {"family": self.family, "message": str(self), "detail": detail}}
+
+
+def failure_of(error: Exception, doing: str) -> Failure:
+    """Any error as a Failure that says what was being done."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, OSError):
+        family = "resource_exhausted" if error.errno in (11, 12, 23, 24, 28) else "unavailable"
+        where = f" ({error.filename})" if error.filename is not None else ""
+        return Failure(family, f"{doing}: {error.strerror}{where}")
+    return Failure("internal", f"{doing}: {type(error).__name__}: {error}")
+
+
+def listen(directory: int, name: str, backlog: int = 64) -> socket.socket:
+    """A new listening socket `name` in the open directory; a stale one of that name is replaced."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=directory)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(f"/proc/self/fd/{directory}/{name}")
+    listener.listen(backlog)
+    return listener
+
+
+def connect(directory: str, name: str, timeout_seconds: float) -> socket.socket:
+    """Connect to the socket `name` in `directory`; OSError if nobody listens."""
+    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        connection.settimeout(timeout_seconds)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAXIMUM_BYTES)
+        connection.connect(f"/proc/self/fd/{fd}/{name}")
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        os.close(fd)
+    return connection
+
+
+def send(connection: socket.socket, message: dict[str, Any]) -> None:
+    connection.send(json.dumps(message, separators=(",", ":")).encode())
+
+
+def receive(connection: socket.socket) -> dict[str, Any] | None:
+    """The next message; None at the end of the stream."""
+    data = connection.recv(MAXIMUM_BYTES)
+    if not data:
+        return None
+    message: dict[str, Any] = json.loads(data)
+    return message

@@ -1,0 +1,138 @@
+"""A container from create to its exit code, on the real kernel."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from engine.cgroups import Resources
+from engine.errors import InvalidArgument, NotFound
+from tests.engine.runtime.box import Box, waiting_bytes
+from tests.engine.runtime.conftest import MakeBox
+
+pytestmark = pytest.mark.root
+
+
+def test_a_created_container_waits_and_start_makes_it_the_program(box: Box) -> None:
+    pid = box.create("/bin/sleep", "100")
+    assert box.record()["pid"] == pid
+    assert box.runtime.is_alive(box.directory)
+    assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+    box.runtime.start(box.directory)
+    assert b"sleep" in open(f"/proc/{pid}/cmdline", "rb").read()
+
+
+@pytest.mark.parametrize("code", [0, 1, 42, 255])
+def test_the_exit_code_of_the_program_is_kept(box: Box, code: int) -> None:
+    before = time.time()
+    box.run("/bin/sh", "-c", f"exit {code}")
+    status = box.wait()
+    assert (status.code, status.lost) == (code, False)
+    assert before - 1 < status.at < time.time() + 1
+
+
+def test_a_signal_counts_as_128_and_its_number(make_box: MakeBox) -> None:
+    for number, script in ((9, "sleep 100"), (15, "trap 'trap - TERM; exit 143' TERM; echo up; sleep 100 & wait")):
+        box = make_box()
+        box.run("/bin/sh", "-c", script)
+        time.sleep(0.1)
+        box.runtime.signal(box.directory, number)
+        assert box.wait().code == 128 + number
+        assert not box.runtime.is_alive(box.directory)
+
+
+def test_a_signal_to_an_ended_container_is_not_found(box: Box) -> None:
+    box.result("/bin/sh", "-c", "exit 0")
+    with pytest.raises(NotFound):
+        box.runtime.signal(box.directory, signal.SIGTERM)
+
+
+def test_both_outputs_arrive_complete(box: Box) -> None:
+    code, out, err = box.result("/bin/sh", "-c", "busybox seq 1 20000; echo problem >&2; exit 3")
+    assert code == 3
+    assert out == "".join(f"{n}\n" for n in range(1, 20001))
+    assert err == "problem\n"
+
+
+def test_what_was_printed_waits_for_a_reader_that_comes_after_the_end(box: Box) -> None:
+    box.run("/bin/sh", "-c", "echo late", collect=False)
+    assert box.wait().code == 0
+    fd = os.open(box.directory / "stdout", os.O_RDONLY | os.O_NONBLOCK)
+    assert waiting_bytes(fd) == 5
+    assert os.read(fd, 100) == b"late\n"
+    os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        ("foo", 127, 'exec: "foo": executable file not found in $PATH'),
+        ("/no/such", 127, 'exec: "/no/such": stat /no/such: no such file or directory'),
+        ("/etc/passwd", 126, 'exec: "/etc/passwd": permission denied'),
+        ("/etc", 126, 'exec: "/etc": is a directory'),
+        ("/proc/self/exe", 126, 'exec: "/proc/self/exe": permission denied'),
+    ],
+)
+def test_a_program_that_cannot_run_is_told_by_code_and_message(box: Box, command: str, code: int, message: str) -> None:
+    box.create(command, collect=False)
+    with pytest.raises(InvalidArgument) as caught:
+        box.runtime.start(box.directory)
+    assert caught.value.message == message
+    assert caught.value.detail["exit_code"] == code
+    assert not box.runtime.is_alive(box.directory)
+    assert box.wait().code in (code, 137)
+
+
+def test_a_script_without_its_interpreter_and_a_broken_binary_are_told_apart(make_box: MakeBox) -> None:
+    for content, code, message in (
+        (b"#!/bin/nope\n", 127, "exec /odd: no such file or directory"),
+        (b"\x7fELFjunk", 126, "exec /odd: exec format error"),
+    ):
+        box = make_box()
+        odd = box.directory / "upper" / "odd"
+        odd.write_bytes(content)
+        odd.chmod(0o755)
+        box.create("/odd", collect=False)
+        with pytest.raises(InvalidArgument) as caught:
+            box.runtime.start(box.directory)
+        assert (caught.value.message, caught.value.detail["exit_code"]) == (message, code)
+
+
+def test_an_aborted_container_is_gone_with_its_process(box: Box) -> None:
+    pid = box.create("/bin/sleep", "100", collect=False)
+    box.runtime.abort(box.directory)
+    assert not os.path.exists(f"/proc/{pid}")
+    assert not box.runtime.is_alive(box.directory)
+    with pytest.raises(NotFound):
+        box.runtime.start(box.directory)
+    box.runtime.abort(box.directory)
+
+
+def test_a_container_runs_again_as_a_new_run(box: Box) -> None:
+    assert box.sh("echo one > /kept; echo one") == "one\n"
+    assert box.sh("cat /kept") == "one\n"
+    assert [box.runtime.exit_status(box.directory, run) is not None for run in (1, 2)] == [True, True]
+
+
+def test_many_layers_with_long_paths_make_one_root(box: Box, tmp_path: os.PathLike[str]) -> None:
+    layers = []
+    for number in range(60):
+        layer = os.path.join(tmp_path, f"{number:03}-" + "x" * 150)
+        os.mkdir(layer)
+        with open(os.path.join(layer, f"file{number}"), "w") as file:
+            file.write(str(number))
+        layers.append(layer)
+    box.layers = [*layers, *box.layers]
+    assert box.sh("cat /file0 /file59") == "059"
+
+
+def test_the_default_resources_are_set_and_gone_after_removal(box: Box) -> None:
+    pid = box.run("/bin/sleep", "100", resources=Resources(memory_bytes=32 << 20, pids_limit=7), collect=False)
+    assert pid in box.cgroups.pids(box.id)
+    assert box.id in box.cgroups.list()
+    box.remove()
+    assert box.id not in box.cgroups.list()
+    assert box.id not in open("/proc/mounts").read()
