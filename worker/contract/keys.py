@@ -9,6 +9,9 @@ EVENTS = "portside:events"
 """Stream, all hosts to the site's inbox: contract events."""
 EVENTS_MAXLEN = 100_000
 
+INBOX_ALIVE = "portside:inbox"
+"""Key: there while the site's inbox works (it expires within seconds of its last sign of life)."""
+
 CHANGES = "portside:changes"
 """Stream, inbox and services to every web process: what browsers are told (`webui.streams`)."""
 CHANGES_MAXLEN = 20_000

@@ -1,0 +1,155 @@
+"""Writes what a host has said to the database, each numbered event exactly once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, transaction
+
+from webui.containers import services as containers
+from webui.hosts import services as hosts
+from webui.hosts.models import Host
+from webui.images import services as images
+from webui.inbox.batch import condensed, in_turn
+from webui.jobs import services as jobs
+from webui.jobs.models import Job
+from worker.contract import events
+from worker.contract.events import ContainerState, Event, HostFacts, ImageState
+from worker.contract.wire import from_wire
+
+logger = logging.getLogger(__name__)
+
+# The database's own troubles: the batch is not at fault and must be tried again.
+DATABASE_TROUBLE = (OperationalError, InterfaceError)
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of one host's part of a batch: how far it is applied, and what the caller must see to."""
+
+    last_seq: int = 0
+    gap: bool = False
+    registered: bool = False
+    heartbeats: list[HostFacts] = field(default_factory=list)
+
+
+def host_apply(host_id: str, batch: Sequence[Event]) -> Applied:
+    """Apply the events of one host in one transaction. Raises DATABASE_TROUBLE, having changed nothing."""
+    with transaction.atomic():
+        host = _host(host_id) or _introduced(host_id, batch)
+        if host is None:
+            return Applied(gap=True)
+        sequence = in_turn(batch, host.last_event_seq)
+        applied = Applied(last_seq=sequence.last_seq, gap=sequence.gap)
+        known = _jobs(sequence.events)
+        for group in condensed(sequence.events):
+            _apply_safely(host, group, known, applied)
+        if sequence.last_seq != host.last_event_seq:
+            Host.objects.filter(pk=host_id).update(last_event_seq=sequence.last_seq)
+    return applied
+
+
+def _host(host_id: str) -> Host | None:
+    return Host.objects.select_for_update(of=("self",)).select_related("team").filter(pk=host_id).first()
+
+
+def _introduced(host_id: str, batch: Iterable[Event]) -> Host | None:
+    """The row of a host that this site has not met, from the first event that says what it is."""
+    for event in batch:
+        if event.kind in (events.HOST_REGISTERED, events.HOST_HEARTBEAT):
+            hosts.host_register(host_id=host_id, facts=from_wire(HostFacts, event.attributes), at=event.at)
+            return _host(host_id)
+    return None
+
+
+def _jobs(batch: Iterable[Event]) -> dict[UUID, Job]:
+    ids = set()
+    for event in batch:
+        if event.kind.startswith("job."):
+            try:
+                ids.add(UUID(event.subject))
+            except ValueError:
+                logger.error("%s of no job: %r", event.kind, event.subject)  # noqa: TRY400
+    if not ids:
+        return {}
+    return Job.objects.select_related("host", "team", "requested_by").in_bulk(list(ids))
+
+
+def _apply_safely(host: Host, group: Sequence[Event], known: dict[UUID, Job], applied: Applied) -> None:
+    """Apply one group; an event that can't be applied is logged and passed over, and never stops the inbox."""
+    event = group[-1]
+    try:
+        with transaction.atomic():
+            if event.kind.startswith("job."):
+                _apply_job(group, known)
+            else:
+                _apply_state(host, event, applied)
+    except DATABASE_TROUBLE:
+        raise
+    except Exception:  # noqa: BLE001
+        logger.exception("%s number %s of host %s can't be applied and is skipped", event.kind, event.seq, host.pk)
+
+
+def _apply_job(group: Sequence[Event], known: dict[UUID, Job]) -> None:
+    job = known.get(UUID(group[0].subject))
+    if job is None:
+        return  # deleted here, or of another site's time
+    change: dict[str, Any] = {}
+    for event in group:
+        if event.kind == events.JOB_STARTED:
+            change.setdefault("started_at", _moment(event.at))
+        elif event.kind == events.JOB_PROGRESS:
+            change["progress"] = event.attributes
+        elif event.kind == events.JOB_FINISHED:
+            change.setdefault("finished", {**event.attributes, "at": _moment(event.at)})
+    if jobs.job_apply(job=job, **change):
+        jobs.job_broadcast(job)
+
+
+def _apply_state(host: Host, event: Event, applied: Applied) -> None:
+    kind, attributes = event.kind, event.attributes
+    if kind == events.HOST_REGISTERED:
+        hosts.host_register(host_id=host.pk, facts=from_wire(HostFacts, attributes), at=event.at)
+        applied.registered = True
+    elif kind == events.HOST_HEARTBEAT:
+        facts = from_wire(HostFacts, attributes)
+        hosts.host_heartbeat(host_id=host.pk, facts=facts, at=event.at)
+        applied.heartbeats.append(facts)
+    elif kind == events.HOST_STOPPED:
+        hosts.host_stopped(host_id=host.pk, at=event.at)
+    elif kind == events.HOST_INVENTORY:
+        _apply_inventory(host, event)
+    elif kind == events.CONTAINER_REMOVED:
+        containers.container_forget(host=host, container_id=event.subject, seq=event.seq)
+    elif kind.startswith("container."):
+        containers.container_apply_state(
+            host=host, seq=event.seq or 0, state=from_wire(ContainerState, attributes)
+        )
+    elif kind == events.IMAGE_REMOVED:
+        images.image_forget(host=host, image_id=event.subject)
+    elif kind.startswith("image."):
+        images.image_apply_state(host=host, team=host.team, state=from_wire(ImageState, attributes))
+    else:
+        logger.warning("unknown event %s of host %s: is this site older than the worker?", kind, host.pk)
+
+
+def _apply_inventory(host: Host, event: Event) -> None:
+    containers.container_apply_inventory(
+        host=host,
+        seq=event.seq or 0,
+        states=[from_wire(ContainerState, state) for state in event.attributes.get("containers", ())],
+    )
+    images.image_apply_inventory(
+        host=host,
+        team=host.team,
+        states=[from_wire(ImageState, state) for state in event.attributes.get("images", ())],
+    )
+
+
+def _moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

@@ -1,0 +1,144 @@
+"""The inbox's loop: reads what the hosts say, has it applied, and tells the hosts how far it is.
+
+The events' stream is only a pipe. What it loses, the hosts' journals still have: when a number is missing, or
+when a heartbeat tells of numbers that never came, the host is asked to send again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from django.db import close_old_connections, connection, transaction
+
+from webui.broadcast import broker
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.images.services import job_secrets
+from webui.inbox.applying import DATABASE_TROUBLE, Applied, host_apply
+from webui.inbox.batch import decoded
+from webui.jobs import services as jobs
+from webui.jobs.dispatch import control_send
+from worker.contract import keys
+from worker.contract.events import Event, HostFacts
+from worker.contract.frames import ReplayEvents
+
+logger = logging.getLogger(__name__)
+
+BATCH = 1000
+BLOCK_MILLISECONDS = 500
+REPLAY_SECONDS = 2.0
+PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class Inbox:
+    """Run it in one thread of one process. `between()` is called at least twice a second, between batches."""
+
+    def __init__(self, between: Callable[[], None] = lambda: None) -> None:
+        self._between = between
+        self._last: bytes | str = "0-0"
+        self._asked_at: dict[str, float] = {}
+        self._behind: dict[str, tuple[int, int]] = {}  # what a heartbeat told, what we had then
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; troubles of the broker and the database are waited out."""
+        troubles = 0
+        self._seen_from_the_start = False
+        while not stop.is_set():
+            try:
+                if not self._seen_from_the_start:
+                    self._tell_what_is_applied()
+                    self._seen_from_the_start = True
+                close_old_connections()
+                self.read_once(BLOCK_MILLISECONDS)
+                self._between()
+                troubles = 0
+            except (redis.RedisError, *DATABASE_TROUBLE) as error:
+                if troubles == 0:
+                    logger.warning("the inbox waits: %s", error)
+                if isinstance(error, DATABASE_TROUBLE):
+                    connection.close()
+                stop.wait(PAUSE_SECONDS[min(troubles, len(PAUSE_SECONDS) - 1)])
+                troubles += 1
+                self._seen_from_the_start = False
+
+    def read_once(self, block_milliseconds: int | None = None) -> int:
+        """Apply what is there (or comes within the time); the number of messages.
+
+        The place in the stream moves on only after everything is applied. Raises redis.RedisError and
+        DATABASE_TROUBLE; then calling again does the same messages again.
+        """
+        answer: Any = broker().xread({keys.EVENTS: self._last}, count=BATCH, block=block_milliseconds)
+        if not answer:
+            return 0
+        messages = answer[0][1]
+        by_host: dict[str, list[Event]] = defaultdict(list)
+        for event in decoded(fields for _, fields in messages):
+            by_host[event.host_id].append(event)
+        acknowledged: dict[str, int] = {}
+        for host_id, batch in by_host.items():
+            applied = host_apply(host_id, batch)
+            acknowledged[host_id] = applied.last_seq
+            self._see_to(host_id, applied)
+        self._acknowledge(acknowledged, messages[-1][0])
+        self._last = messages[-1][0]
+        return len(messages)
+
+    def _acknowledge(self, numbers: dict[str, int], read_up_to: bytes) -> None:
+        """Tell the hosts how far they are applied, and free the broker of what is read."""
+        pipeline = broker().pipeline(transaction=False)
+        for host_id, number in numbers.items():
+            pipeline.set(keys.acknowledged(host_id), number)
+        milliseconds, _, number_in = read_up_to.decode().partition("-")
+        pipeline.xtrim(keys.EVENTS, minid=f"{milliseconds}-{int(number_in) + 1}", approximate=False)
+        pipeline.execute()
+
+    def _tell_what_is_applied(self) -> None:
+        """An emptied broker knows nothing, and a host would begin from its journal's start."""
+        for host_id, number in Host.objects.values_list("pk", "last_event_seq"):
+            broker().set(keys.acknowledged(host_id), number)
+
+    def _see_to(self, host_id: str, applied: Applied) -> None:
+        for facts in applied.heartbeats:
+            self._compare(host_id, facts, applied.last_seq)
+        if applied.gap:
+            self._ask_for_replay(host_id, applied.last_seq)
+        if applied.registered:
+            host = Host.objects.get(pk=host_id)
+            for job in jobs.jobs_unfinished(host=host):
+                jobs.job_dispatch(job=job, secrets=job_secrets(job))
+
+    def _compare(self, host_id: str, facts: HostFacts, last_seq: int) -> None:
+        """Two heartbeats in a row that tell of another number than ours, while ours stood still, are no accident."""
+        told, had = self._behind.pop(host_id, (last_seq, last_seq))
+        if facts.last_seq == last_seq:
+            return
+        self._behind[host_id] = (facts.last_seq, last_seq)
+        if told == had or had != last_seq:
+            return
+        if facts.last_seq > last_seq:
+            self._ask_for_replay(host_id, last_seq)
+        elif told < had:
+            self._begin_anew(host_id)
+
+    def _begin_anew(self, host_id: str) -> None:
+        """The host's journal is younger than what we know: its store was lost, and it counts from 1 again."""
+        logger.warning("host %s counts its events anew; everything is read again", host_id)
+        with transaction.atomic():
+            Host.objects.filter(pk=host_id).update(last_event_seq=0)
+            # 1, not 0: the host has spoken of them, so its inventory decides whether they still exist.
+            Container.objects.filter(host_id=host_id, observed_seq__gt=1).update(observed_seq=1)
+        broker().set(keys.acknowledged(host_id), 0)
+        self._ask_for_replay(host_id, 0)
+
+    def _ask_for_replay(self, host_id: str, after_seq: int) -> None:
+        now = time.monotonic()
+        if now - self._asked_at.get(host_id, -REPLAY_SECONDS) >= REPLAY_SECONDS:
+            self._asked_at[host_id] = now
+            logger.info("asking host %s for its events after %d", host_id, after_seq)
+            control_send(host_id, ReplayEvents(after_seq=after_seq))

@@ -1,0 +1,64 @@
+"""What no event brings about: hosts that fell silent, jobs that got lost, cancellations that did not arrive."""
+
+from __future__ import annotations
+
+import time
+
+from django.utils import timezone
+
+from webui.broadcast import broker
+from webui.hosts.models import Host
+from webui.hosts.services import host_publish
+from webui.images.services import job_secrets
+from webui.jobs import services as jobs
+from webui.jobs.dispatch import cancel_send
+from webui.jobs.models import Job, JobStatus
+from worker.contract import keys
+
+HOSTS_SECONDS = 2.0
+JOBS_SECONDS = 5.0
+ALIVE_SECONDS = 15
+
+
+class Sweeper:
+    """Call `sweep` often: it does each thing when it is due."""
+
+    def __init__(self) -> None:
+        self._online: dict[str, bool] = {}
+        self._hosts_due = 0.0
+        self._jobs_due = 0.0
+
+    def sweep(self) -> None:
+        """Raises redis.RedisError and the database's errors; the next call tries again."""
+        now = time.monotonic()
+        if now >= self._hosts_due:
+            self._hosts_due = now + HOSTS_SECONDS
+            broker().set(keys.INBOX_ALIVE, "1", ex=ALIVE_SECONDS)
+            self.look_at_hosts()
+        if now >= self._jobs_due:
+            self._jobs_due = now + JOBS_SECONDS
+            self.send_lost_jobs()
+            for job in jobs.jobs_to_cancel():
+                cancel_send(job.host_id, str(job.pk))
+
+    def look_at_hosts(self) -> None:
+        """Tell the pages when a host's heartbeats have stopped (or have come again)."""
+        for host in Host.objects.select_related("team"):
+            is_online = host.is_online
+            if self._online.get(host.pk, is_online) != is_online:
+                host_publish(host)
+            self._online[host.pk] = is_online
+
+    def send_lost_jobs(self) -> None:
+        """Send again what online hosts should have begun long ago and what is not waiting in their queue.
+
+        A host that is away gets everything again when it registers.
+        """
+        for job in jobs.jobs_lost(now=timezone.now()):
+            if job.host.is_online and not self._is_waiting(job):
+                jobs.job_dispatch(job=job, secrets=job_secrets(job))
+
+    def _is_waiting(self, job: Job) -> bool:
+        if job.dispatched_at is None or job.status != JobStatus.QUEUED:
+            return False
+        return bool(broker().llen(keys.queue(job.host_id)))
