@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -71,10 +72,8 @@ def _jobs(batch: Iterable[Event]) -> dict[UUID, Job]:
     ids = set()
     for event in batch:
         if event.kind.startswith("job."):
-            try:
+            with contextlib.suppress(ValueError):  # applying it will say so
                 ids.add(UUID(event.subject))
-            except ValueError:
-                logger.error("%s of no job: %r", event.kind, event.subject)  # noqa: TRY400
     if not ids:
         return {}
     return Job.objects.select_related("host", "team", "requested_by").in_bulk(list(ids))
@@ -91,7 +90,7 @@ def _apply_safely(host: Host, group: Sequence[Event], known: dict[UUID, Job], ap
                 _apply_state(host, event, applied)
     except DATABASE_TROUBLE:
         raise
-    except Exception:  # noqa: BLE001
+    except Exception:
         logger.exception("%s number %s of host %s can't be applied and is skipped", event.kind, event.seq, host.pk)
 
 
@@ -127,9 +126,7 @@ def _apply_state(host: Host, event: Event, applied: Applied) -> None:
     elif kind == events.CONTAINER_REMOVED:
         containers.container_forget(host=host, container_id=event.subject, seq=event.seq)
     elif kind.startswith("container."):
-        containers.container_apply_state(
-            host=host, seq=event.seq or 0, state=from_wire(ContainerState, attributes)
-        )
+        containers.container_apply_state(host=host, seq=event.seq or 0, state=from_wire(ContainerState, attributes))
     elif kind == events.IMAGE_REMOVED:
         images.image_forget(host=host, image_id=event.subject)
     elif kind.startswith("image."):

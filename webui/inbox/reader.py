@@ -82,9 +82,7 @@ class Inbox:
             by_host[event.host_id].append(event)
         acknowledged: dict[str, int] = {}
         for host_id, batch in by_host.items():
-            applied = host_apply(host_id, batch)
-            acknowledged[host_id] = applied.last_seq
-            self._see_to(host_id, applied)
+            acknowledged[host_id] = self._see_to(host_id, host_apply(host_id, batch))
         self._acknowledge(acknowledged, messages[-1][0])
         self._last = messages[-1][0]
         return len(messages)
@@ -103,28 +101,34 @@ class Inbox:
         for host_id, number in Host.objects.values_list("pk", "last_event_seq"):
             broker().set(keys.acknowledged(host_id), number)
 
-    def _see_to(self, host_id: str, applied: Applied) -> None:
-        for facts in applied.heartbeats:
-            self._compare(host_id, facts, applied.last_seq)
+    def _see_to(self, host_id: str, applied: Applied) -> int:
+        """Do what follows from a batch outside its transaction; the number to acknowledge."""
         if applied.gap:
             self._ask_for_replay(host_id, applied.last_seq)
         if applied.registered:
             host = Host.objects.get(pk=host_id)
             for job in jobs.jobs_unfinished(host=host):
                 jobs.job_dispatch(job=job, secrets=job_secrets(job))
+        if any([self._counts_anew(host_id, facts, applied.last_seq) for facts in applied.heartbeats]):
+            self._begin_anew(host_id)
+            return 0
+        return applied.last_seq
 
-    def _compare(self, host_id: str, facts: HostFacts, last_seq: int) -> None:
-        """Two heartbeats in a row that tell of another number than ours, while ours stood still, are no accident."""
+    def _counts_anew(self, host_id: str, facts: HostFacts, last_seq: int) -> bool:
+        """Compare the journal's newest number, as a heartbeat tells it, with what is applied here.
+
+        One heartbeat may have overtaken events. When a second one comes while our number has stood still, there
+        is something that never arrived, which is asked for, or the journal is younger than what we know: True.
+        """
         told, had = self._behind.pop(host_id, (last_seq, last_seq))
-        if facts.last_seq == last_seq:
-            return
-        self._behind[host_id] = (facts.last_seq, last_seq)
-        if told == had or had != last_seq:
-            return
+        if facts.last_seq != last_seq:
+            self._behind[host_id] = (facts.last_seq, last_seq)
+        if facts.last_seq == last_seq or told == had or had != last_seq:
+            return False
         if facts.last_seq > last_seq:
             self._ask_for_replay(host_id, last_seq)
-        elif told < had:
-            self._begin_anew(host_id)
+            return False
+        return told < had
 
     def _begin_anew(self, host_id: str) -> None:
         """The host's journal is younger than what we know: its store was lost, and it counts from 1 again."""
