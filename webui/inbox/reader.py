@@ -109,7 +109,7 @@ class Inbox:
             host = Host.objects.get(pk=host_id)
             for job in jobs.jobs_unfinished(host=host):
                 jobs.job_dispatch(job=job, secrets=job_secrets(job))
-        if any([self._counts_anew(host_id, facts, applied.last_seq) for facts in applied.heartbeats]):
+        if any(self._counts_anew(host_id, facts, applied.last_seq) for facts in applied.heartbeats):
             self._begin_anew(host_id)
             return 0
         return applied.last_seq
