@@ -1,0 +1,60 @@
+"""One sampler per host looks at all containers in one go, however many people watch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.cgroups import Cgroups
+from engine.config import EngineConfig
+from engine.stats import cgroup_v1, cgroup_v2
+from engine.stats.files import read
+from engine.stats.host import HostStats
+from engine.stats.samples import ContainerSample, HostSample
+
+
+class Sampler:
+    """Samples the containers and the host of one home. For one thread at a time."""
+
+    def __init__(self, config: EngineConfig, cgroups: Cgroups | None = None) -> None:
+        self._cgroups = cgroups or Cgroups(config)
+        self._usage = cgroup_v2.usage if self._cgroups.version == "v2" else cgroup_v1.usage
+        self._host = HostStats(config.home)
+
+    def sample(self, containers: Mapping[str, int]) -> dict[str, ContainerSample]:
+        """A sample for each of `containers` (id → pid of a process in it); those that are gone are left out."""
+        return {
+            container_id: sample
+            for container_id, pid in containers.items()
+            if (sample := self._sample(container_id, pid)) is not None
+        }
+
+    def host(self) -> HostSample:
+        return self._host.sample()
+
+    def _sample(self, container_id: str, pid: int) -> ContainerSample | None:
+        devices = read(f"/proc/{pid}/net/dev")
+        usage = self._usage(self._cgroups.directories(container_id))
+        if not devices and not usage.pids:
+            return None
+        received, sent = _network(devices)
+        return ContainerSample(
+            cpu_seconds=usage.cpu_seconds,
+            memory_bytes=usage.memory_bytes,
+            memory_limit_bytes=usage.memory_limit_bytes,
+            pids=usage.pids,
+            network_rx_bytes=received,
+            network_tx_bytes=sent,
+            block_read_bytes=usage.block_read_bytes,
+            block_write_bytes=usage.block_write_bytes,
+        )
+
+
+def _network(text: bytes) -> tuple[int, int]:
+    """Bytes received and sent, from /proc/<pid>/net/dev: two lines of headings, then a line a device."""
+    received = sent = 0
+    for line in text.splitlines()[2:]:
+        name, _, figures = line.partition(b":")
+        if name.strip() != b"lo":
+            fields = figures.split()
+            received, sent = received + int(fields[0]), sent + int(fields[8])
+    return received, sent
