@@ -17,9 +17,8 @@ from webui.accounts.models import Membership, Role, Team, User
 from webui.accounts.services import token_create
 from webui.containers.models import Container
 from webui.hosts.models import Host
-from webui.images.models import Image
+from webui.images.models import Image, RegistryCredential
 from webui.images.passwords import password_encrypt
-from webui.images.models import RegistryCredential
 from webui.jobs.models import Job
 from worker.contract.commands import CreateContainer, PullImage, encode_command
 from worker.contract.wire import to_wire
