@@ -9,8 +9,9 @@ import pytest
 
 from tests.support import images
 from tests.support.fault_proxy import FaultProxy
-from tests.support.home import Home, throwaway_home
-from tests.support.portside import Portside, running_portside
+from tests.support.home import Home, Leaks, throwaway_home
+from tests.support.portside import Portside, Worker, running_portside
+from tests.support.processes import eventually
 from tests.support.registry import Registry
 
 
@@ -75,10 +76,39 @@ def home() -> Iterator[Home]:
 
 
 @pytest.fixture(scope="session")
-def portside() -> Iterator[Portside]:
-    """One running Portside for all tests that leave it as they found it."""
+def shared_portside() -> Iterator[Portside]:
     with running_portside() as running:
         yield running
+
+
+@pytest.fixture
+def portside(shared_portside: Portside) -> Iterator[Portside]:
+    """The running Portside that tests share. After each test its containers are removed and nothing may be left."""
+    yield shared_portside
+    shared_portside.remove_containers()
+    leaks: Leaks | None = None
+
+    def is_clean() -> bool:
+        nonlocal leaks
+        leaks = shared_portside.home.leaks()
+        return not leaks
+
+    try:
+        eventually(is_clean, seconds=5, what="a clean kernel")
+    except AssertionError:
+        pytest.fail(f"containers are gone, but left behind: {leaks}")
+
+
+@pytest.fixture
+def second_host(portside: Portside) -> Iterator[Worker]:
+    """A second host, "second", of the shared site."""
+    worker = Worker(portside, "second")
+    try:
+        worker.start()
+        yield worker
+        portside.remove_containers()
+    finally:
+        worker.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

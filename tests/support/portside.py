@@ -100,8 +100,36 @@ class Portside:
                 os.kill(pid, signal.SIGKILL)
         return pids
 
+    def remove_containers(self) -> None:
+        for container in self.rest.rows("/api/v1/containers/"):
+            answer = self.rest.delete(f"/api/v1/containers/{container['id']}/?force=true")
+            if answer.status != 404:
+                self.rest.job(answer)
+
     def output(self, lines: int = 80) -> str:
         return "" if self.program is None else f"--- up.log\n{self.program.output(lines)}"
+
+
+class Worker:
+    """Another host of a running Portside's site: a worker with a home of its own."""
+
+    def __init__(self, site: Portside, name: str) -> None:
+        self.home = Home()
+        self.name = name
+        self.site = site
+        self.environment = self.home.environment(
+            PORTSIDE_HOST=name, PORTSIDE_REDIS_URL=f"unix://{site.home.path}/run/redis.sock"
+        )
+
+    def start(self) -> None:
+        self.program = Program(
+            [sys.executable, "-m", "worker"], log=self.home.path / "worker.log", env=self.environment, cwd=ROOT
+        )
+        self.site.wait_host(self.name)
+
+    def close(self) -> None:
+        self.program.stop()
+        self.home.destroy()
 
 
 @contextlib.contextmanager
