@@ -1,0 +1,110 @@
+"""Kill -9 while a container runs: it goes on, its log has no hole, its exit code is right."""
+
+import os
+import time
+
+import pytest
+
+from tests.support.portside import Portside
+from tests.support.processes import eventually
+from tests.support.sockets import follow_log
+
+pytestmark = [pytest.mark.root, pytest.mark.registry]
+
+LINES = 400
+COUNT = f"n=0; while [ $n -lt {LINES} ]; do n=$((n+1)); echo line $n; usleep 10000; done; exit 7"
+WHOLE = "".join(f"line {n}\n" for n in range(1, LINES + 1))
+
+# What is killed, by the words on its command line.
+PARTS = {
+    "worker": ("-m", "worker"),
+    "site": ("uvicorn",),
+    "inbox": ("inbox",),
+    "redis": ("valkey-server",),
+    "keeper": ("keeper",),
+    "launcher": ("launcher",),
+    "everything but the container": ("python",),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_container_outlives_the_death_of(mortal: Portside, tiny_image: str, part: str) -> None:
+    rest = mortal.rest
+    rest.pull(tiny_image)
+    container = rest.run(tiny_image, "sh", "-c", COUNT)
+    follow_log(mortal, container["id"], until="line 20\n")
+    (pid,) = container_pids(mortal, container["id"])
+    for _ in range(1 if part.startswith("everything") else 2):
+        mortal.kill(*PARTS[part])
+        time.sleep(0.6)
+    assert container_pids(mortal, container["id"]) == [pid], "the container is no longer the process it was"
+    if mortal.program is None or not mortal.program.is_running:
+        mortal.start()
+    eventually(mortal.is_ready, seconds=30, what="/readyz again")
+    mortal.wait_host()
+    ended = rest.wait_status(container["id"], "stopped", seconds=30)
+    assert ended["exit_code"] == 7
+    assert rest.logs(container["id"]) == WHOLE
+    again = rest.run(tiny_image, "echo", "the host still works")
+    rest.wait_status(again["id"], "stopped")
+    assert rest.logs(again["id"]) == "the host still works\n"
+
+
+def test_a_container_that_ends_while_nobody_looks_is_reported_afterwards(mortal: Portside, tiny_image: str) -> None:
+    rest = mortal.rest
+    rest.pull(tiny_image)
+    container = rest.run(tiny_image, "sh", "-c", "sleep 2; echo last words; exit 9")
+    assert mortal.program is not None
+    mortal.program.process.kill()
+    for pid in mortal.pids("python"):
+        os.kill(pid, 9)
+    eventually(lambda: not mortal.home.container_cgroups() or not live_pids(mortal), seconds=10, what="the end")
+    mortal.start()
+    ended = rest.wait_status(container["id"], "stopped", seconds=20)
+    assert ended["exit_code"] == 9
+    assert rest.logs(container["id"]) == "last words\n"
+
+
+def test_ctrl_c_leaves_containers_running_and_the_next_start_finds_them(mortal: Portside, tiny_image: str) -> None:
+    rest = mortal.rest
+    rest.pull(tiny_image)
+    container = rest.run(tiny_image, "sh", "-c", COUNT)
+    follow_log(mortal, container["id"], until="line 10\n")
+    (pid,) = container_pids(mortal, container["id"])
+    begin = time.monotonic()
+    assert mortal.interrupt() in (0, 130, -2)
+    assert time.monotonic() - begin < 15
+    for words in (("uvicorn",), ("inbox",), ("-m", "worker"), ("valkey-server",)):
+        assert mortal.pids(*words) == [], f"{words} still runs after Ctrl-C"
+    assert container_pids(mortal, container["id"]) == [pid]
+    mortal.start()
+    found = rest.wait_status(container["id"], "running", "stopped")
+    assert found["started_at"] == container["started_at"]
+    assert rest.wait_status(container["id"], "stopped", seconds=30)["exit_code"] == 7
+    assert rest.logs(container["id"]) == WHOLE
+
+
+def container_pids(portside: Portside, container_id: str) -> list[int]:
+    """The container's first process, by its parent: shells start others that come and go."""
+    pids = live_pids(portside, container_id)
+    return [pid for pid in pids if _parent(pid) not in pids]
+
+
+def live_pids(portside: Portside, container_id: str = "") -> list[int]:
+    pids = set()
+    for cgroup in portside.home.container_cgroups():
+        if container_id in cgroup:
+            try:
+                with open(f"{cgroup}/cgroup.procs") as file:
+                    pids.update(int(line) for line in file)
+            except OSError:
+                continue
+    return sorted(pids)
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
