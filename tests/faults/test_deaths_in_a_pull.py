@@ -1,5 +1,6 @@
 """Kill -9 in the middle of a pull: no half image is visible, and the pull ends by itself."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ PARTS = {
 def slow_image(registry: Registry, fault_proxy: FaultProxy, tmp_path: Path) -> Iterator[str]:
     """An image of one large layer that trickles in: several seconds for the first download."""
     layout = Layout(tmp_path / "slow")
-    noise = Path("/dev/urandom").open("rb").read(LAYER_BYTES)
+    noise = os.urandom(LAYER_BYTES)
     layout.image([images.busybox_layer(layout), layout.layer(tar_of({"noise": noise}), compression="none")])
     registry.push(layout.directory, "slow:latest")
     fault_proxy.add(Fault("/blobs/", bytes_per_second=8 << 20, times=100))

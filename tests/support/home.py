@@ -7,6 +7,7 @@ that a fault of the engine can't hide what the engine left.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,8 @@ from pathlib import Path
 from engine.config import EngineConfig
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+# What stands on the command lines of Portside's own processes.
+OWN_PARTS = ("worker", "keeper", "launcher", "uvicorn", "manage.py", "valkey-server")
 
 
 @dataclass(slots=True)
@@ -97,8 +100,6 @@ class Home:
             )
         if done.returncode != 0:
             return []
-        import json
-
         found = []
         for item in json.loads(done.stdout)["nftables"]:
             for kind in ("map", "set"):
@@ -107,27 +108,34 @@ class Home:
         return found
 
     def container_processes(self, *container_ids: str) -> list[str]:
-        """Processes in a cgroup of this home, and monitors: those that name one of its containers."""
+        """Processes in a container's cgroup, and monitors: those that hold a container's directory and no more.
+
+        The worker and the keeper hold log files of containers too; they and the launcher are no leak.
+        """
         pids = set()
-        for cgroup in self.container_cgroups():
-            if not container_ids or any(container_id in cgroup for container_id in container_ids):
-                for path in Path(cgroup).rglob("cgroup.procs"):
-                    with contextlib.suppress(OSError):
-                        pids.update(int(pid) for pid in path.read_text().split())
-        for pid, command in _command_lines():
-            if str(self.config.containers) in command and (
-                not container_ids or any(container_id in command for container_id in container_ids)
-            ):
+        for cgroup in _matching(self.container_cgroups(), container_ids):
+            for path in Path(cgroup).rglob("cgroup.procs"):
+                with contextlib.suppress(OSError):
+                    pids.update(int(pid) for pid in path.read_text().split())
+        for pid in self.own_processes():
+            held = [path for path in _open_files(pid) if path.startswith(f"{self.config.containers}/")]
+            if _matching(held, container_ids) and not any(part in command_of(pid) for part in OWN_PARTS):
                 pids.add(pid)
-        return [f"{pid} {_command_of(pid)}" for pid in sorted(pids)]
+        return [f"{pid} {command_of(pid)}" for pid in sorted(pids)]
 
     def own_processes(self) -> list[int]:
-        """Every process that was started with this home in its environment or on its command line."""
+        """Every process that has this home in its environment, on its command line or among its open files."""
         wanted, found = f"PORTSIDE_HOME={self.path}\0".encode(), []
-        for pid, command in _command_lines():
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit() or int(entry) == os.getpid():
+                continue
+            pid = int(entry)
             with contextlib.suppress(OSError):
-                environment = Path(f"/proc/{pid}/environ").read_bytes() + b"\0"
-                if pid != os.getpid() and (wanted in environment or f"{self.path}/" in command + "/"):
+                if (
+                    str(self.path) in command_of(pid)
+                    or wanted in Path(f"/proc/{pid}/environ").read_bytes() + b"\0"
+                    or any(path.startswith(f"{self.path}/") for path in _open_files(pid))
+                ):
                     found.append(pid)
         return found
 
@@ -176,20 +184,20 @@ def _matching(things: list[str], container_ids: tuple[str, ...]) -> list[str]:
     return [thing for thing in things if not container_ids or any(id in thing for id in container_ids)]
 
 
-def _command_lines() -> Iterator[tuple[int, str]]:
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                yield (
-                    int(entry),
-                    Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"),
-                )
-
-
-def _command_of(pid: int) -> str:
+def command_of(pid: int) -> str:
+    """The command line with spaces, or nothing for a process that is gone."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    return "(gone)"
+    return ""
+
+
+def _open_files(pid: int) -> list[str]:
+    found = []
+    with contextlib.suppress(OSError):
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                found.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+    return found
 
 
 def _remove_cgroup(path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import urllib3
 
-from tests.support.home import Home, throwaway_home
+from tests.support.home import Home, command_of, throwaway_home
 from tests.support.processes import Program, eventually, free_port
 from tests.support.rest import Rest
 
@@ -83,13 +83,7 @@ class Portside:
 
     def pids(self, *words: str) -> list[int]:
         """This home's processes whose command line has all these words; the site's are `uvicorn`, for example."""
-        found = []
-        for pid in self.home.own_processes():
-            with contextlib.suppress(OSError):
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if all(word in command for word in words):
-                    found.append(pid)
-        return found
+        return [pid for pid in self.home.own_processes() if all(word in command_of(pid) for word in words)]
 
     def kill(self, *words: str) -> list[int]:
         """Kill -9 those processes; fails the test when there is none."""
