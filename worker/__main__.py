@@ -29,7 +29,6 @@ def main() -> int:
         return 1
     # The engine's and Celery's modules take half a second to load; the lock should not wait for them.
     from engine.facade import Engine
-
     from worker.service import WorkerService
 
     try:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine.cgroups import Cgroups, Resources
 
+from engine.cgroups import Cgroups, Resources
 from engine.config import EngineConfig
 from engine.stats import cgroup_v1, cgroup_v2
 from engine.stats.sampler import Sampler

@@ -46,7 +46,7 @@ COMMANDS: list[c.Command] = [
 FACTS = e.HostFacts(
     name="box", session="s1", cores=2, memory_bytes=8 << 30, kernel="6.1.0", architecture="x86_64",
     operating_system="Debian GNU/Linux 12", engine_version="0.1.0", cgroup_version="v2", disk_total_bytes=100,
-    disk_free_bytes=50, containers_running=1,
+    disk_free_bytes=50, containers_running=1, last_seq=7,
 )  # fmt: skip
 STATE = e.ContainerState(
     id=CONTAINER, name="web", image="alpine:3", status="stopped", image_id=IMAGE, pid=None, ip_address="10.88.0.2",
@@ -67,6 +67,7 @@ ATTRIBUTES: dict[str, Any] = {
     e.HOST_HEARTBEAT: FACTS,
     e.HOST_STOPPED: {},
     e.HOST_INVENTORY: {"containers": (STATE,), "images": (IMAGE_STATE,)},
+    e.HOST_JOURNAL_TRIMMED: {"first_seq": 5},
     e.JOB_STARTED: {"fence": 1},
     e.JOB_PROGRESS: PROGRESS,
     e.JOB_FINISHED: {"status": "failed", "result": {}, "error": ERROR, "fence": 1},
@@ -80,7 +81,7 @@ ATTRIBUTES: dict[str, Any] = {
     e.CONTAINER_RESTARTING: STATE,
     e.CONTAINER_REMOVED: {},
 }
-TRANSIENT = {e.HOST_HEARTBEAT, e.JOB_PROGRESS}
+TRANSIENT = {e.HOST_HEARTBEAT, e.HOST_JOURNAL_TRIMMED, e.JOB_PROGRESS}
 SUBJECTS = {"host": HOST, "job": JOB, "image": IMAGE, "container": CONTAINER}
 EVENTS = [
     e.Event(
