@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import socket
 from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -15,7 +14,7 @@ from engine.network import rtnetlink as rt
 from engine.network.namespace import netlink_inside
 from engine.network.netlink import NETLINK_ROUTE, Netlink, NetlinkError
 
-_MTU = 1500
+_DEFAULT_MTU = 1500
 _LOOPBACK_INDEX = 1
 INTERFACE = "eth0"
 
@@ -56,12 +55,12 @@ class Bridge:
         made = False
         with Netlink(NETLINK_ROUTE) as netlink:
             try:
-                netlink.send([rt.bridge(self.name, mac_of(gateway.ip))])
+                netlink.send([rt.bridge(self.name, mac_of(gateway.ip), _mtu(netlink))])
                 made = True
             except NetlinkError as error:
                 if error.errno != errno.EEXIST:
                     raise
-            index = socket.if_nametoindex(self.name)
+            index = rt.link(netlink, self.name).index
             netlink.send([rt.link_up(index), rt.address(index, gateway)])
         _set("net/ipv4/ip_forward", "1")
         # Lets packets from 127.0.0.1 out to a container that publishes there; the firewall guards the way back.
@@ -81,7 +80,7 @@ class Bridge:
         try:
             self._plug(address, namespace)
             with netlink_inside(namespace) as inside:
-                index = rt.index_of(inside, INTERFACE)
+                index = rt.link(inside, INTERFACE).index
                 inside.send(
                     [
                         rt.link_up(_LOOPBACK_INDEX),
@@ -100,7 +99,7 @@ class Bridge:
         """
         wanted = {self.port_name(address): address for address in live}
         with Netlink(NETLINK_ROUTE) as netlink:
-            index = socket.if_nametoindex(self.name)
+            index = rt.link(netlink, self.name).index
             for link in rt.links(netlink):
                 if not link.name.startswith(self._port_prefix):
                     continue
@@ -122,22 +121,12 @@ class Bridge:
 
     def _plug(self, address: IPv4Address, namespace: int) -> None:
         name = self.port_name(address)
-        try:
-            index = socket.if_nametoindex(self.name)
-        except OSError as error:
-            raise NetlinkError(errno.ENODEV, f"bridge {self.name} is missing", 0) from error
-        messages = [
-            rt.veth(
-                name,
-                index,
-                _MTU,
-                peer=INTERFACE,
-                peer_mac=mac_of(address),
-                namespace=namespace,
-            ),
-            rt.hairpin(name),
-        ]
         with Netlink(NETLINK_ROUTE) as netlink:
+            bridge = rt.link(netlink, self.name)
+            pair = rt.veth(
+                name, bridge.index, bridge.mtu, peer=INTERFACE, peer_mac=mac_of(address), namespace=namespace
+            )
+            messages = [pair, rt.hairpin(name)]
             try:
                 netlink.send(messages)
             except NetlinkError as error:
@@ -151,11 +140,14 @@ class Bridge:
 def foreign_networks(bridge: str) -> list[IPv4Network]:
     """What the host's routes and addresses cover, without those of `bridge` itself."""
     with Netlink(NETLINK_ROUTE) as netlink:
-        try:
-            own = socket.if_nametoindex(bridge)
-        except OSError:
-            own = -1
+        own = next((link.index for link in rt.links(netlink) if link.name == bridge), -1)
         return [network for index, network in rt.networks(netlink) if index != own]
+
+
+def _mtu(netlink: Netlink) -> int:
+    """What the host's way to the world carries: larger packets of containers would only be broken up there."""
+    uplink = rt.uplink(netlink)
+    return next((link.mtu for link in rt.links(netlink) if link.index == uplink), _DEFAULT_MTU)
 
 
 def _delete(netlink: Netlink, name: str) -> None:

@@ -44,41 +44,43 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One network device of a namespace; `master` is the index of its bridge, 0 without."""
+    """One network device of a namespace; `master` is the index of its bridge, 0 without; `mtu` in bytes."""
 
     index: int
     name: str
     master: int
     up: bool
+    mtu: int
 
 
 def links(netlink: Netlink) -> list[Link]:
     """All devices of the socket's namespace."""
-    found = []
-    for body in netlink.dump(_GETLINK, _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
-        _, _, index, flags, _ = _LINK.unpack_from(body)
-        attributes = parse(body[_LINK.size :])
-        master = struct.unpack("=I", attributes.get(_IFLA_MASTER, b"\0\0\0\0"))[0]
-        found.append(Link(index, string(attributes[_IFLA_IFNAME]), master, bool(flags & _IFF_UP)))
-    return found
+    return [_parsed(body) for body in netlink.dump(_GETLINK, _link())]
 
 
-def index_of(netlink: Netlink, name: str) -> int:
-    """The index of a device in the socket's namespace. Raises NetlinkError (ENODEV) when there is none."""
+def link(netlink: Netlink, name: str) -> Link:
+    """One device of the socket's namespace. Raises NetlinkError (ENODEV) when it is not there."""
     body = netlink.get(_GETLINK, _link() + text(_IFLA_IFNAME, name))
     if body is None:
-        raise NetlinkError(errno.ENODEV, f"no device {name}", 0)
-    return int(_LINK.unpack_from(body)[2])
+        raise NetlinkError(errno.ENODEV, f"there is no device {name}", 0)
+    return _parsed(body)
+
+
+def uplink(netlink: Netlink) -> int | None:
+    """The index of the device of the IPv4 default route; None without one."""
+    for prefix, attributes in _routes(netlink):
+        if prefix == 0 and _RTA_OIF in attributes and _RTA_GATEWAY in attributes:
+            return _u32(attributes[_RTA_OIF])
+    return None
 
 
 def networks(netlink: Netlink) -> list[tuple[int, IPv4Network]]:
     """What IPv4 routes (of all tables) and addresses cover, with the device's index; the default route not."""
-    found = []
-    for body in netlink.dump(_GETROUTE, _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)):
-        prefix, attributes = body[1], parse(body[_ROUTE.size :])
-        if prefix and _RTA_DST in attributes:
-            index = struct.unpack("=I", attributes.get(_RTA_OIF, b"\0\0\0\0"))[0]
-            found.append((index, IPv4Network((attributes[_RTA_DST], prefix), strict=False)))
+    found = [
+        (_u32(attributes.get(_RTA_OIF, bytes(4))), IPv4Network((attributes[_RTA_DST], prefix), strict=False))
+        for prefix, attributes in _routes(netlink)
+        if prefix and _RTA_DST in attributes
+    ]
     return found + [(index, interface.network) for index, interface in addresses(netlink)]
 
 
@@ -94,13 +96,14 @@ def addresses(netlink: Netlink) -> list[tuple[int, IPv4Interface]]:
     return found
 
 
-def bridge(name: str, mac: str) -> Message:
+def bridge(name: str, mac: str, mtu: int) -> Message:
     """Make a bridge that is up. Its MAC is set, or it would change with each port and spoil neighbours' caches."""
     return Message(
         _NEWLINK,
         NLM_F_CREATE | NLM_F_EXCL,
         _link(up=True)
         + text(_IFLA_IFNAME, name)
+        + u32(_IFLA_MTU, mtu)
         + attribute(_IFLA_ADDRESS, _mac(mac))
         + nested(_IFLA_LINKINFO, text(_INFO_KIND, "bridge")),
     )
@@ -177,6 +180,28 @@ def default_route(index: int, gateway: IPv4Address) -> Message:
 def _link(*, index: int = 0, up: bool = False) -> bytes:
     flag = _IFF_UP if up else 0
     return _LINK.pack(socket.AF_UNSPEC, 0, index, flag, flag)
+
+
+def _parsed(body: bytes) -> Link:
+    _, _, index, flags, _ = _LINK.unpack_from(body)
+    attributes = parse(body[_LINK.size :])
+    return Link(
+        index=index,
+        name=string(attributes[_IFLA_IFNAME]),
+        master=_u32(attributes.get(_IFLA_MASTER, bytes(4))),
+        up=bool(flags & _IFF_UP),
+        mtu=_u32(attributes.get(_IFLA_MTU, bytes(4))),
+    )
+
+
+def _routes(netlink: Netlink) -> list[tuple[int, dict[int, bytes]]]:
+    """Prefix length and attributes of all IPv4 routes, of all tables."""
+    bodies = netlink.dump(_GETROUTE, _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0))
+    return [(body[1], parse(body[_ROUTE.size :])) for body in bodies]
+
+
+def _u32(value: bytes) -> int:
+    return int(struct.unpack("=I", value)[0])
 
 
 def _mac(value: str) -> bytes:

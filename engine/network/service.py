@@ -19,6 +19,7 @@ from engine.network.firewall import Mapping as PortMapping
 from engine.network.netlink import NetlinkError
 from engine.network.pool import Pool
 from engine.network.ports import Ports, PortSpec, Published
+from engine.network.refusals import refusals_explained
 from engine.network.resolver import resolv_conf
 from engine.store.database import Store
 
@@ -41,9 +42,11 @@ class Network:
     def ensure(self) -> None:
         """Choose the subnet once, and make bridge and table where they are missing.
 
-        Raises ResourceExhausted when no subnet is free, Conflict when another network took ours.
+        Raises ResourceExhausted when no subnet is free, Conflict when another network took ours; as every method
+        does, PermissionDenied without the right to configure networks, Unsupported by a kernel without bridges or
+        nftables, and Unavailable for what else the kernel refuses.
         """
-        with self._lock():
+        with self._lock(), refusals_explained():
             self._ensure()
 
     def allocate(self, container_id: str) -> Endpoint:
@@ -58,13 +61,14 @@ class Network:
         """
         endpoint = self.allocate(container_id)
         address = IPv4Address(endpoint.ip)
-        try:
-            self._bridge().attach(address, pid)
-        except NetlinkError as error:
-            if error.errno not in (errno.ENODEV, errno.ENOENT):
-                raise
-            self.ensure()
-            self._bridge().attach(address, pid)
+        with refusals_explained():
+            try:
+                self._bridge().attach(address, pid)
+            except NetlinkError as error:
+                if error.errno not in (errno.ENODEV, errno.ENOENT):
+                    raise
+                self.ensure()
+                self._bridge().attach(address, pid)
         return endpoint
 
     def publish(self, container_id: str, ports: Sequence[PortSpec]) -> list[Published]:
@@ -74,13 +78,14 @@ class Network:
         """
         endpoint = self.allocate(container_id)
         self.unpublish(container_id)
-        published = self._ports.reserve(container_id, ports)
-        try:
-            if published:
-                self._add([_mapping(port, IPv4Address(endpoint.ip)) for port in published])
-        except BaseException:
-            self.unpublish(container_id)
-            raise
+        with refusals_explained():
+            published = self._ports.reserve(container_id, ports)
+            try:
+                if published:
+                    self._add([_mapping(port, IPv4Address(endpoint.ip)) for port in published])
+            except BaseException:
+                self.unpublish(container_id)
+                raise
         return published
 
     def published(self, container_id: str) -> list[Published]:
@@ -89,7 +94,8 @@ class Network:
 
     def unpublish(self, container_id: str) -> None:
         """Withdraw the container's ports; without any, nothing happens."""
-        self._withdraw(container_id)
+        with refusals_explained():
+            self._withdraw(container_id)
         self._ports.forget(container_id)
 
     def release(self, container_id: str) -> None:
@@ -109,12 +115,12 @@ class Network:
             self._ports.forget(container_id)
             if container_id not in keep:
                 self._pool.release(container_id)
-        with self._lock():
-            self._ensure(rebuild=True)
-        bridge = self._bridge()
-        given = self._pool.given()
+        bridge, given = self._bridge(), self._pool.given()
         owners = {given[container_id]: container_id for container_id in live if container_id in given}
-        for address in bridge.put_right(owners.keys()):
+        with self._lock(), refusals_explained():
+            self._ensure(rebuild=True)
+            missing = bridge.put_right(owners.keys())
+        for address in missing:
             try:
                 bridge.attach(address, live[owners[address]])
             except (Conflict, OSError) as error:
@@ -125,7 +131,7 @@ class Network:
         for container_id in self._known():
             self._ports.forget(container_id)
             self._pool.release(container_id)
-        with self._lock():
+        with self._lock(), refusals_explained():
             subnet = self._pool.subnet()
             if subnet is not None:
                 self._bridge().delete()

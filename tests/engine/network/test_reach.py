@@ -33,13 +33,13 @@ def world(host: Host, spaces: Spaces) -> Space:
             plug(netlink, UPLINK)
 
     def plug(netlink: Netlink, address: str) -> None:
-        index = rt.index_of(netlink, "uplink")
+        index = rt.link(netlink, "uplink").index
         netlink.send([rt.address(index, rt.IPv4Interface(f"{address}/24")), rt.link_up(index)])
 
     def outside() -> None:
         with Netlink(NETLINK_ROUTE) as netlink:
             plug(netlink, WORLD)
-            netlink.send([rt.default_route(rt.index_of(netlink, "uplink"), rt.IPv4Address(UPLINK))])
+            netlink.send([rt.default_route(rt.link(netlink, "uplink").index, rt.IPv4Address(UPLINK))])
 
     host.space.run(cable)
     space.run(outside)
@@ -121,7 +121,7 @@ def test_a_container_does_not_reach_the_hosts_loopback_services(host: Host, pair
     def send_loopback_to_the_gateway() -> None:
         with Netlink(NETLINK_ROUTE) as netlink:
             Path("/proc/sys/net/ipv4/conf/eth0/route_localnet").write_text("1")
-            index = rt.index_of(netlink, "eth0")
+            index = rt.link(netlink, "eth0").index
             route = rt.default_route(index, rt.IPv4Address(host.allocate("first").gateway)).body
             body = bytes([route[0], 24]) + route[2:] + b"\x08\x00\x01\x00" + bytes([127, 0, 9, 0])
             netlink.send([Message(24, 0x500, body)])

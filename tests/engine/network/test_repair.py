@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import Conflict, InvalidArgument
+from engine.errors import Conflict, InvalidArgument, PermissionDenied
 from engine.network import rtnetlink as rt
 from engine.network.netlink import NETLINK_ROUTE, Netlink
 from engine.network.ports import PortSpec
@@ -177,6 +178,17 @@ def test_free_ports_are_chosen_and_differ(host: Host) -> None:
 def test_publishing_again_replaces_what_was_published(host: Host, web: Space) -> None:
     host.publish("web", [PortSpec(80, 8080), PortSpec(81, 8082)])
     assert kernel_mappings(host) == {("127.0.0.1", 8080), ("127.0.0.1", 8082)}
+
+
+def test_without_rights_over_the_network_the_error_says_what_is_missing(host: Host, spaces: Spaces) -> None:
+    def as_nobody() -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+        assert libc.capset(header, none) == 0  # of this thread alone
+        host.network.ensure()
+
+    with pytest.raises(PermissionDenied, match="NET_ADMIN"):
+        host.space.run(as_nobody)
 
 
 _CHURN = """

@@ -1,0 +1,114 @@
+"""An independent witness, pyroute2, reads from the kernel what our own messages have made."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.network import nftables as nft
+from engine.network import rtnetlink as rt
+from engine.network.firewall import forwarding_obstacle
+from engine.network.netlink import NETLINK_NETFILTER, NETLINK_ROUTE, Message, Netlink, NetlinkError, be32, nested, text
+from engine.network.ports import PortSpec
+from tests.engine.network.conftest import Host
+from tests.engine.network.spaces import Space
+
+pytestmark = pytest.mark.root
+
+
+def witness(space: Space, ask: Callable[[Any], Any]) -> Any:
+    def work() -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pyroute2 import IPRoute
+
+            with IPRoute() as route:
+                return ask(route)
+
+    return space.run(work)
+
+
+def test_bridge_and_interfaces_are_as_the_witness_expects(host: Host, spaces: Callable[[], Space]) -> None:
+    space = spaces()
+    endpoint = host.attach("one", space.pid)
+    bridge = witness(host.space, lambda route: route.get_links(ifname=host.config.bridge)[0])
+    assert bridge.get("state") == "up"
+    assert bridge.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") == "bridge"
+    inside = witness(space, lambda route: route.get_links(ifname="eth0")[0])
+    assert (inside.get("state"), inside.get("address")) == ("up", endpoint.mac)
+    address = witness(space, lambda route: [a.get("address") for a in route.get_addr(label="eth0")])
+    assert address == [endpoint.ip]
+    gateway = witness(space, lambda route: route.get_default_routes()[0].get("gateway"))
+    assert gateway == endpoint.gateway
+    ports = witness(host.space, lambda route: [link for link in route.get_links() if link.get("master")])
+    assert [link.get("master") for link in ports] == [bridge["index"]]
+    assert [link.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") for link in ports] == ["veth"]
+
+
+def test_the_table_is_as_the_witness_expects(host: Host) -> None:
+    def work() -> tuple[list[str], list[str]]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pyroute2.nftables.main import NFTables
+
+            with NFTables() as tables:
+                chains = [chain.get_attr("NFTA_CHAIN_NAME") for chain in tables.get_chains()]
+                return [table.get_attr("NFTA_TABLE_NAME") for table in tables.get_tables()], chains
+
+    host.publish("one", [PortSpec(80, 8080)])
+    tables, chains = host.space.run(work)
+    assert tables == [host.config.nft_table]
+    assert set(chains) == {"publish", "prerouting", "output", "postrouting", "guard", "forward"}
+
+
+def test_the_bridge_takes_over_the_uplinks_packet_size(host: Host, spaces: Callable[[], Space]) -> None:
+    def uplink() -> None:
+        with Netlink(NETLINK_ROUTE) as netlink:
+            netlink.send([rt.bridge("uplink", "02:00:00:00:00:01", 1400)])
+            index = rt.link(netlink, "uplink").index
+            netlink.send([rt.address(index, rt.IPv4Interface("192.0.2.1/24"))])
+            netlink.send([rt.default_route(index, rt.IPv4Address("192.0.2.254"))])
+
+    host.space.run(uplink)
+    space = spaces()
+    host.attach("one", space.pid)
+    assert witness(space, lambda route: route.get_links(ifname="eth0")[0].get("mtu")) == 1400
+
+
+def test_the_kernels_own_words_come_with_a_refusal(host: Host) -> None:
+    def work() -> None:
+        with Netlink(NETLINK_ROUTE) as netlink:
+            netlink.send([rt.link_up(1), rt.default_route(1, rt.IPv4Address("192.0.2.1"))])
+
+    with pytest.raises(NetlinkError, match="gateway") as caught:
+        host.space.run(work)
+    assert caught.value.position == 1
+
+
+def test_a_transaction_that_is_refused_changes_nothing(host: Host) -> None:
+    def work() -> list[str]:
+        with Netlink(NETLINK_NETFILTER) as netlink:
+            with pytest.raises(NetlinkError):
+                nft.commit(
+                    netlink, [nft.table(nft.IPV4, "half"), nft.rule(nft.IPV4, "half", "missing", [nft.verdict(0)])]
+                )
+            return nft.table_names(netlink, nft.IPV4)
+
+    assert host.space.run(work) == []
+
+
+def test_another_firewall_that_drops_what_is_forwarded_is_told(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    def as_docker_does() -> None:
+        chain = text(1, "filter") + text(3, "FORWARD") + nested(4, be32(1, nft.FORWARD), be32(2, 0)) + text(7, "filter")
+        with Netlink(NETLINK_NETFILTER) as netlink:
+            body = bytes([nft.IPV4, 0, 0, 0]) + chain + be32(5, nft.DROP)
+            nft.commit(netlink, [nft.table(nft.IPV4, "filter"), Message(10 << 8 | 3, 0x400, body)])
+
+    assert host.space.run(forwarding_obstacle) is None
+    host.space.run(as_docker_does)
+    host.ensure()
+    assert "FORWARD chain is DROP" in caplog.text
+    assert host.config.bridge in caplog.text
