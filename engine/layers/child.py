@@ -1,0 +1,79 @@
+"""The process that unpacks one layer: started by `unpack.Unpacking`, lean, and locked into the layer's directory.
+
+argument   {"blob": fd, "directory": fd, "limits": {…}}    the blob to read, the empty directory to fill
+stdin      "<bytes there> <1 if all>\\n" …      end of file before the result means that the parent is gone
+stdout     "<bytes consumed>\\n" a few times a second, then one line of JSON:
+           {"diff_id", "bytes", "entries"} or {"error": {"family", "message", "detail"}}
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import threading
+import time
+
+from engine.errors import EngineError, ResourceExhausted, Unavailable
+from engine.layers.limits import Budget, Limits
+from engine.layers.stream import Feeder, GrowingFile
+from engine.layers.tar import Chunks, TarReader
+from engine.layers.tree import Tree
+
+_REPORT_SECONDS = 0.1
+
+
+def main() -> None:
+    """Unpack, and say how it went on standard output."""
+    gc.disable()  # plain data without cycles
+    arguments = json.loads(sys.argv[1])
+    source = GrowingFile(arguments["blob"])
+    threading.Thread(target=_listen, args=(source,), name="listener", daemon=True).start()
+    try:
+        result = _unpack(source, arguments["directory"], Limits(**arguments["limits"]))
+    except EngineError as error:
+        result = _failure(error)
+    except MemoryError:
+        result = _failure(ResourceExhausted("there is too little memory to unpack this layer"))
+    except OSError as error:
+        result = _failure(Unavailable(f"the layer can't be unpacked: {error}"))
+    os.write(1, json.dumps(result).encode() + b"\n")
+    os._exit(0)
+
+
+def _failure(error: EngineError) -> dict[str, object]:
+    return {"error": {"family": error.family, "message": error.message, "detail": error.detail}}
+
+
+def _unpack(source: GrowingFile, directory: int, limits: Limits) -> dict[str, object]:
+    os.fchdir(directory)
+    os.chroot(".")  # the working directory stays, and is now "/"
+    os.close(directory)
+    os.umask(0)
+    budget = Budget.at("/", limits)
+    feeder = Feeder(source, budget)
+    feeder.start()
+    threading.Thread(target=_report, args=(source,), name="reporter", daemon=True).start()
+    tree = Tree(TarReader(Chunks(feeder.next_chunk), limits), budget)
+    tree.fill()
+    return {"diff_id": feeder.diff_id(), "bytes": tree.bytes_written, "entries": tree.entries}
+
+
+def _listen(source: GrowingFile) -> None:
+    """Pass on what the parent says; without a parent there is nobody to unpack for."""
+    buffer = b""
+    while data := os.read(0, 4096):
+        buffer += data
+        lines = buffer.split(b"\n")
+        buffer = lines.pop()
+        if lines:
+            available, is_complete = lines[-1].split()
+            source.grow(int(available), is_complete == b"1")
+    os._exit(3)
+
+
+def _report(source: GrowingFile) -> None:
+    while True:
+        time.sleep(_REPORT_SECONDS)
+        os.write(1, b"%d\n" % source.consumed)

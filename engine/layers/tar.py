@@ -1,0 +1,243 @@
+"""A tar reader for layers: ustar, GNU and PAX, made for speed and for hostile input.
+
+Formats: POSIX.1-2017 pax(1), and GNU tar's manual, "Basic Tar Format". Names stay bytes. What Docker's layers
+may hold and what is refused is said in `names.py` and `tree.py`; this module only reads.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+from engine.layers import pax
+from engine.layers.entry import BLOCK, CHARACTER, DIRECTORY, FILE, LINK, SYMLINK, Entry
+from engine.layers.limits import LayerRefused, Limits
+from engine.layers.names import clean
+
+_BLOCK = 512
+_HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
+_ZERO = bytes(_BLOCK)
+_KINDS = {b"\0": FILE, b"7": FILE, b"S": FILE}
+_WITH_DATA = frozenset({b"0", b"\0", b"7", b"S"})
+_KNOWN = frozenset({b"0", b"\0", b"7", b"S", b"1", b"2", b"3", b"4", b"5", b"6"})
+_MAX_ID = (1 << 32) - 2
+
+
+class Chunks:
+    """Reads exact amounts from a source of chunks. `next_chunk` returns b"" at the end."""
+
+    def __init__(self, next_chunk: Callable[[], bytes]) -> None:
+        self._next = next_chunk
+        self._chunk = b""
+        self._position = 0
+        self._length = 0
+
+    def read(self, size: int) -> bytes:
+        """Exactly `size` bytes, fewer only at the end of the stream."""
+        end = self._position + size
+        if end <= self._length:
+            data = self._chunk[self._position : end]
+            self._position = end
+            return data
+        return b"".join(self.pieces(size))
+
+    def pieces(self, size: int) -> Iterator[bytes | memoryview]:
+        """`size` bytes as pieces without copying; fewer only at the end of the stream."""
+        while size > 0:
+            if self._position == self._length:
+                self._chunk = self._next()
+                self._position, self._length = 0, len(self._chunk)
+                if not self._chunk:
+                    return
+            end = min(self._position + size, self._length)
+            piece = memoryview(self._chunk)[self._position : end]
+            size -= end - self._position
+            self._position = end
+            yield piece
+
+    def skip(self, size: int) -> None:
+        """Pass over `size` bytes."""
+        end = self._position + size
+        if end <= self._length:
+            self._position = end
+            return
+        for _ in self.pieces(size):
+            pass
+
+    def drain(self) -> None:
+        """Read to the end, so that everything is hashed."""
+        while self._next():
+            pass
+
+
+class TarReader:
+    """Iterate over a tar's entries. The consumer reads an entry's data with `pieces` before it goes on."""
+
+    def __init__(self, chunks: Chunks, limits: Limits) -> None:
+        self._chunks = chunks
+        self._limits = limits
+        self._left = 0
+        self._numbers: dict[bytes, int] = {}
+
+    def pieces(self, size: int) -> Iterator[bytes | memoryview]:
+        """`size` bytes of the current entry's data. Raises `LayerRefused` when the stream is cut."""
+        if size > self._left:
+            raise LayerRefused("the layer's tar has a sparse map that is larger than its data")
+        for piece in self._chunks.pieces(size):
+            self._left -= len(piece)
+            size -= len(piece)
+            yield piece
+        if size:
+            _cut()
+
+    def __iter__(self) -> Iterator[Entry]:
+        while (header := self._next_header()) is not None:
+            overrides: dict[bytes, bytes] = {}
+            kind = header[156:157]
+            while kind in b"xgLKVNDM" and kind:
+                kind, header = self._extension(kind, header, overrides)
+            entry = self._entry(kind, header, overrides)
+            padding = -entry.size % _BLOCK
+            if kind == b"S":
+                entry.regions, entry.real_size = self._old_sparse(header)
+            self._left = entry.size
+            if overrides:
+                self._apply(entry, overrides)
+            yield entry
+            self._chunks.skip(self._left + padding)
+        self._chunks.drain()
+
+    def _next_header(self) -> bytes | None:
+        header = self._chunks.read(_BLOCK)
+        if header == _ZERO or not header:
+            return None  # a tar without its two zero blocks is accepted, as everywhere
+        if len(header) < _BLOCK:
+            _cut()
+        # The sum of all bytes with the checksum's own eight as spaces; adler32's low half is that sum modulo 65521.
+        total = (zlib.adler32(header) & 0xFFFF) - 1 - sum(header[148:156]) + 256
+        if (total - _octal(header[148:156])) % 65521:
+            raise LayerRefused("the layer is not a tar, or it is damaged (a header's checksum is wrong)")
+        return header
+
+    def _extension(self, kind: bytes, header: bytes, overrides: dict[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Read one header that only says something about the next; returns the next one's kind and header."""
+        size = _octal(header[124:136])
+        if kind in b"xgLK":
+            if size > self._limits.header_bytes:
+                raise LayerRefused(f"the layer's tar has an extended header of {size} bytes")
+            data = self._chunks.read(size)
+            if len(data) < size:
+                _cut()
+            self._chunks.skip(-size % _BLOCK)
+            if kind == b"x":
+                overrides.update(pax.parse(data, self._limits))
+            elif kind in b"LK":
+                overrides[b"path" if kind == b"L" else b"linkpath"] = data.partition(b"\0")[0]
+        elif kind == b"V":
+            self._chunks.skip(size + -size % _BLOCK)
+        else:
+            raise LayerRefused("the layer's tar is part of a multi-volume or incremental archive")
+        following = self._next_header()
+        if following is None:
+            raise LayerRefused("the layer's tar ends within an entry")
+        return following[156:157], following
+
+    def _entry(self, kind: bytes, header: bytes, overrides: dict[bytes, bytes]) -> Entry:
+        if kind not in _KNOWN:
+            raise LayerRefused(f"the layer's tar has an entry of unknown type {kind!r}")
+        name, mode, uid, gid, size, mtime, _, _, link, magic, _, _, major, minor, prefix = _HEADER.unpack(header)
+        name = name.partition(b"\0")[0]
+        if prefix[0] and magic[:6] == b"ustar\0":
+            name = prefix.partition(b"\0")[0] + b"/" + name
+        if b"path" in overrides:
+            name = overrides[b"path"]
+        if kind in b"\x000" and name.endswith(b"/"):
+            kind = DIRECTORY
+        number = self._number
+        size = _octal(size) if not overrides else pax.number(overrides, b"size", _octal(size))
+        entry = Entry(
+            _KINDS.get(kind, kind),
+            clean(name, self._limits),
+            number(mode) & 0o7777,
+            number(uid),
+            number(gid),
+            size if kind in _WITH_DATA else 0,
+            number(mtime) * 1_000_000_000,
+        )
+        if size < 0 or entry.uid < 0 or entry.gid < 0 or entry.uid > _MAX_ID or entry.gid > _MAX_ID:
+            raise LayerRefused(f"{name!r} has a size or an owner out of range")
+        if kind in (LINK, SYMLINK):
+            entry.link = overrides.get(b"linkpath") or link.partition(b"\0")[0]
+        elif kind in (CHARACTER, BLOCK):
+            entry.device = (number(major), number(minor))
+        return entry
+
+    def _apply(self, entry: Entry, overrides: dict[bytes, bytes]) -> None:
+        entry.uid = pax.number(overrides, b"uid", entry.uid)
+        entry.gid = pax.number(overrides, b"gid", entry.gid)
+        if not 0 <= entry.uid <= _MAX_ID or not 0 <= entry.gid <= _MAX_ID:
+            raise LayerRefused(f"{entry.name!r} has an owner out of range")
+        entry.mtime_ns = pax.time_ns(overrides, b"mtime", entry.mtime_ns)
+        entry.xattrs = pax.xattrs(overrides)
+        if entry.kind == FILE and any(key.startswith(b"GNU.sparse.") for key in overrides):
+            sparse = pax.sparse(overrides, self._limits)
+            entry.regions, entry.real_size = sparse.regions, sparse.real_size
+            if sparse.name:
+                entry.name = clean(sparse.name, self._limits)
+            if sparse.regions is None:
+                entry.regions = self._sparse_map()
+                entry.size = self._left
+
+    def _sparse_map(self) -> list[tuple[int, int]]:
+        """GNU's format 1.0: the map stands before the data, as decimal lines in whole blocks."""
+        text = b""
+        wanted = 1
+        while text.count(b"\n") < wanted:
+            text += b"".join(self.pieces(_BLOCK))
+            count = text.partition(b"\n")[0]
+            wanted = 1 + 2 * pax.decimal(count) if b"\n" in text else 1
+            if wanted > 2 * self._limits.sparse_regions:
+                raise LayerRefused("the layer's tar has a sparse file with too many regions")
+        numbers = [pax.decimal(line) for line in text.split(b"\n")[1:wanted]]
+        return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+    def _old_sparse(self, header: bytes) -> tuple[list[tuple[int, int]], int]:
+        """GNU's old format: pairs in the header, and more in blocks that follow it."""
+        regions: list[tuple[int, int]] = []
+        block, start, pairs, more = header, 386, 4, header[482]
+        while True:
+            for position in range(start, start + pairs * 24, 24):
+                if block[position] in b"\0 ":
+                    break
+                regions.append((_octal(block[position : position + 12]), _octal(block[position + 12 : position + 24])))
+            if not more:
+                return regions, _octal(header[483:495])
+            block, start, pairs = self._chunks.read(_BLOCK), 0, 21
+            if len(block) < _BLOCK or len(regions) > self._limits.sparse_regions:
+                raise LayerRefused("the layer's tar has a sparse file with too many regions")
+            more = block[504]
+
+    def _number(self, field: bytes) -> int:
+        """As `_octal`; modes, owners and times repeat, so they are remembered."""
+        value = self._numbers.get(field)
+        if value is None:
+            value = _octal(field)
+            if len(self._numbers) < 10_000:
+                self._numbers[field] = value
+        return value
+
+
+def _octal(field: bytes) -> int:
+    """An octal field, or GNU's base-256 for large and negative numbers."""
+    if field[0] in (0x80, 0xFF):
+        return int.from_bytes(field[1:], "big") - (1 << 8 * (len(field) - 1) if field[0] == 0xFF else 0)
+    try:
+        return int(field.partition(b"\0")[0].strip() or b"0", 8)
+    except ValueError as error:
+        raise LayerRefused(f"the layer's tar has {field!r} where a number should be") from error
+
+
+def _cut() -> NoReturn:
+    raise LayerRefused("the layer's tar ends too early")
