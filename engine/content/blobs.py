@@ -1,0 +1,200 @@
+"""The content store: a blob is there completely, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from engine.content.locks import held
+from engine.errors import DataCorrupt, NotFound
+from engine.oci.digest import Digest
+
+_HASH_BYTES = 1 << 20
+
+
+class BlobMissing(NotFound):
+    """No such blob in the store."""
+
+
+class DigestMismatch(DataCorrupt):
+    """The bytes are not those that the digest names."""
+
+
+class Ingest:
+    """A blob on its way in. Made by `ContentStore.ingest`, used by one thread under the digest's lock."""
+
+    def __init__(self, path: Path, blob: Path, digest: Digest) -> None:
+        self.path = path
+        self.digest = digest
+        self._blob = blob
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._hasher = digest.hasher()
+        self.offset = 0
+        """Bytes that are there, those of earlier attempts included."""
+        self._take_up()
+
+    def _take_up(self) -> None:
+        buffer = bytearray(_HASH_BYTES)
+        while count := os.readv(self._descriptor, [buffer]):
+            self._hasher.update(memoryview(buffer)[:count])
+            self.offset += count
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append. Raises OSError, ENOSPC for example."""
+        self._hasher.update(data)
+        while data:
+            written = os.write(self._descriptor, data)
+            self.offset += written
+            data = data[written:]
+
+    def restart(self) -> None:
+        """Forget what is there, because it proved wrong."""
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._hasher = self.digest.hasher()
+        self.offset = 0
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether what is there is what the digest names."""
+        return self._hasher.hexdigest() == self.digest.hex
+
+    def commit(self, is_durable: bool) -> None:
+        """Turn the ingest into a blob. Raises `DigestMismatch`, and forgets the bytes then.
+
+        `is_durable` waits until the disk has them; without it the caller marks what relies on them as unsynced.
+        """
+        if not self.is_valid:
+            self.restart()
+            raise DigestMismatch(f"the content is not what its digest {self.digest} names")
+        if is_durable:
+            os.fsync(self._descriptor)
+        self.path.rename(self._blob)
+        if is_durable:
+            _sync_directory(self._blob.parent)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+        with contextlib.suppress(FileNotFoundError):
+            if self.path.stat().st_size == 0:
+                self.path.unlink()
+
+
+class ContentStore:
+    """Blobs below `root`. Cheap to make; safe for many threads and processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._ingests = root / "ingest"
+        self._locks = root / "locks"
+        for directory in (self._ingests, self._locks, root / "blobs" / "sha256", root / "blobs" / "sha512"):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob is or would be."""
+        return self.root / "blobs" / digest.algorithm / digest.hex
+
+    def has(self, digest: Digest) -> bool:
+        return self.path(digest).is_file()
+
+    def size(self, digest: Digest) -> int:
+        """Bytes of the blob. Raises `BlobMissing`."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError as error:
+            raise BlobMissing(f"there is no blob {digest}") from error
+
+    def read(self, digest: Digest) -> bytes:
+        """The whole blob, for documents. Raises `BlobMissing`, `DigestMismatch`."""
+        try:
+            data = self.path(digest).read_bytes()
+        except FileNotFoundError as error:
+            raise BlobMissing(f"there is no blob {digest}") from error
+        hasher = digest.hasher()
+        hasher.update(data)
+        if hasher.hexdigest() != digest.hex:
+            raise DigestMismatch(f"blob {digest} is damaged on disk: pull the image again")
+        return data
+
+    def put(self, data: bytes) -> Digest:
+        """Store a document durably and return its digest; storing it again is fine."""
+        digest = Digest.of(data)
+        with self.ingest(digest) as ingest:
+            if ingest is not None:
+                ingest.restart()
+                ingest.write(data)
+                ingest.commit(is_durable=True)
+        return digest
+
+    @contextlib.contextmanager
+    def ingest(
+        self,
+        digest: Digest,
+        cancel: threading.Event | None = None,
+        waiting: Callable[[int], None] | None = None,
+    ) -> Iterator[Ingest | None]:
+        """The one ingest of `digest` on this host, under its lock; None when the blob is there already.
+
+        While another thread or process has it, `waiting` is told how many bytes that one got. What an ingest has
+        got stays for the next when the block is left without `commit`. Raises `Cancelled`.
+        """
+        name = f"{digest.algorithm}-{digest.hex}"
+        path = self._ingests / name
+
+        def tell() -> None:
+            if waiting is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    waiting(path.stat().st_size)
+
+        with held(self._locks / name, cancel, tell):
+            if self.has(digest):
+                path.unlink(missing_ok=True)
+                yield None
+                return
+            ingest = Ingest(path, self.path(digest), digest)
+            try:
+                yield ingest
+            finally:
+                ingest.close()
+
+    def digests(self) -> list[Digest]:
+        """All complete blobs."""
+        return [
+            Digest(f"{algorithm}:{name}")
+            for algorithm in ("sha256", "sha512")
+            for name in os.listdir(self.root / "blobs" / algorithm)
+        ]
+
+    def delete(self, digest: Digest) -> int:
+        """Remove a blob; returns the bytes given back, 0 if it was not there."""
+        path = self.path(digest)
+        try:
+            size = path.stat().st_size
+            path.unlink()
+        except FileNotFoundError:
+            return 0
+        return size
+
+    def forget_ingests(self, older_than_seconds: float, keep: frozenset[Digest] = frozenset()) -> None:
+        """Remove unfinished ingests that nobody works on and that were last written so long ago."""
+        for name in os.listdir(self._ingests):
+            path = self._ingests / name
+            with contextlib.suppress(FileNotFoundError):
+                if Digest(name.replace("-", ":", 1)) in keep or time.time() - path.stat().st_mtime < older_than_seconds:
+                    continue
+                cancelled = threading.Event()
+                cancelled.set()
+                with contextlib.suppress(Exception), held(self._locks / name, cancelled):
+                    path.unlink()
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

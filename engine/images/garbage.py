@@ -1,0 +1,74 @@
+"""What no image, no container and no job needs any more is deleted, and killed jobs' leftovers with it."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from engine.content.blobs import ContentStore
+from engine.content.leases import Leases
+from engine.images.records import Records
+from engine.oci.digest import Digest
+from engine.snapshots.service import Snapshots
+
+_INGEST_SECONDS = 7 * 24 * 3600.0
+_log = logging.getLogger(__name__)
+
+
+class Collector:
+    """Garbage collection of one home. It can be killed anywhere: what it forgot to delete, the next run deletes."""
+
+    def __init__(self, records: Records, content: ContentStore, snapshots: Snapshots, leases: Leases) -> None:
+        self._records = records
+        self._content = content
+        self._snapshots = snapshots
+        self._leases = leases
+
+    def collect(self) -> None:
+        """Delete unneeded layers and blobs.
+
+        What is needed is found out, and everything else put out of reach, in one transaction: a job that begins
+        meanwhile takes its lease before or after it, never in between.
+        """
+        with self._records.store.transaction():
+            leased = self._leases.digests()
+            layers = {diff_id for image in self._records.all() for diff_id in image.diff_ids}
+            trash = self._snapshots.collect(layers | leased)
+            blobs = self._records.wanted_blobs() | leased
+            for digest in self._content.digests():
+                if digest not in blobs:
+                    self._content.delete(digest)
+        for directory in trash:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def recover(self) -> None:
+        """After a start: drop what is half made or may never have reached the disk, keep what a pull can go on with."""
+        self._leases.drop_expired()
+        self._snapshots.recover()
+        for image_id, is_this_boot in self._records.unsynced():
+            if not is_this_boot:
+                _log.warning("image %s was not on disk completely when the machine went down: dropped", image_id)
+                self._records.delete(image_id)
+        for image in self._records.all():
+            if not all(self._snapshots.has_layer(diff_id) for diff_id in image.diff_ids):
+                _log.warning("image %s lacks layers: dropped", image.id)
+                self._records.delete(image.id)
+        leased = frozenset(Digest(digest) for digest in self._leases.digests())
+        self._content.forget_ingests(_INGEST_SECONDS, keep=leased)
+        self.collect()
+
+    def sync(self, root: Path) -> None:
+        """Wait until the file system of `root` has everything, and say so of the images (syncfs(2))."""
+        waiting = [image_id for image_id, is_this_boot in self._records.unsynced() if is_this_boot]
+        if not waiting:
+            return
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.syncfs(descriptor) == 0:
+                self._records.mark_synced(waiting)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,111 @@
+"""One pull: name → manifest → config → layers side by side."""
+
+from __future__ import annotations
+
+import platform as machine
+import threading
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from engine.content.leases import Lease
+from engine.errors import Cancelled, Unsupported
+from engine.images.layer import Workshop, fetch_layer
+from engine.images.progress import TICK_SECONDS
+from engine.oci.digest import Digest
+from engine.oci.document import InvalidDocument
+from engine.oci.image_config import ImageConfig
+from engine.oci.manifest import Descriptor, Index, Manifest, PlatformMissing, parse
+from engine.oci.platform import Platform
+from engine.oci.reference import Reference
+from engine.registry.client import FetchedManifest, RegistryClient
+
+_MAX_DEPTH = 4
+_DOWNLOADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a reference stands for: the manifest, its config, and the documents on the way (index first)."""
+
+    manifest: Manifest
+    config: ImageConfig
+    config_data: bytes
+    documents: tuple[FetchedManifest, ...]
+
+    @property
+    def layers(self) -> Mapping[Descriptor, Digest]:
+        """Each layer once, with its diff id."""
+        return dict(zip(self.manifest.layers, self.config.diff_ids, strict=True))
+
+    @property
+    def digests(self) -> list[Digest]:
+        """All blobs and diff ids: what has to be kept while the pull runs."""
+        blobs = [document.digest for document in self.documents]
+        return [*blobs, self.manifest.config.digest, *(layer.digest for layer in self.manifest.layers)]
+
+
+def host_platform() -> Platform:
+    """This machine's."""
+    return Platform.of_machine(machine.machine())
+
+
+def resolve(client: RegistryClient, reference: Reference, platform: Platform) -> Resolved:
+    """Follow a name to the image for `platform`.
+
+    Raises the client's errors, `PlatformMissing`, `Unsupported`, `InvalidDocument`.
+    """
+    documents = [client.manifest(reference.identifier)]
+    parsed = parse(documents[0].data, documents[0].content_type)
+    while isinstance(parsed, Index):
+        if len(documents) >= _MAX_DEPTH:
+            raise InvalidDocument("the image's indexes are nested too deeply")
+        chosen = parsed.select(platform)
+        documents.append(client.manifest(chosen.digest))
+        parsed = parse(documents[-1].data, documents[-1].content_type or chosen.media_type)
+    data = client.config(parsed.config)
+    config = ImageConfig.parse(data)
+    _check(parsed, config, platform)
+    return Resolved(parsed, config, data, tuple(documents))
+
+
+def _check(manifest: Manifest, config: ImageConfig, platform: Platform) -> None:
+    if len(manifest.layers) != len(config.diff_ids):
+        raise InvalidDocument(
+            f"the manifest has {len(manifest.layers)} layers, but the config speaks of {len(config.diff_ids)}"
+        )
+    if config.os and config.os != "linux":
+        raise Unsupported(f"this is an image for {config.os[:40]}; containers here run Linux")
+    if config.architecture and platform.rank(config.platform) is None:
+        raise PlatformMissing(
+            f"there is no image for {platform}; this one is for {config.platform}",
+            {"platform": str(platform), "available": [str(config.platform)]},
+        )
+
+
+def fetch_layers(
+    workshop: Workshop, client: RegistryClient, resolved: Resolved, cancel: threading.Event | None
+) -> None:
+    """Bring all layers onto the host, several at once, the largest first. Raises the first error; `Cancelled`."""
+    layers = sorted(resolved.layers.items(), key=lambda item: -item[0].size)
+    executor = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="layer")
+    try:
+        pending: set[Future[None]] = {
+            executor.submit(fetch_layer, workshop, client, descriptor, diff_id) for descriptor, diff_id in layers
+        }
+        while pending:
+            done, pending = wait(pending, TICK_SECONDS, FIRST_COMPLETED)
+            for future in done:
+                future.result()
+            if cancel is not None and cancel.is_set():
+                raise Cancelled("cancelled; what was fetched so far is kept for the next pull")
+            workshop.board.show("pulling")
+    finally:
+        workshop.stop.set()
+        client.interrupt()
+        executor.shutdown(cancel_futures=True)
+
+
+def lease_all(lease: Lease, resolved: Resolved) -> None:
+    """Keep everything that this pull needs, whether it is there yet or not."""
+    lease.add([*resolved.digests, *resolved.config.diff_ids])

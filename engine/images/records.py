@@ -1,0 +1,175 @@
+"""What this host knows of its images, in the store."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sqlite3
+from collections.abc import Iterable
+
+from engine.content.leases import boot_id
+from engine.errors import Conflict, InvalidArgument, NotFound
+from engine.images.image import Image
+from engine.oci.digest import Digest
+from engine.oci.image_config import ImageConfig
+from engine.oci.reference import Reference
+from engine.store.database import Store
+from engine.store.journal import Journal
+
+SCHEMA = [
+    """
+    CREATE TABLE image (
+        id TEXT PRIMARY KEY,
+        config BLOB NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        boot TEXT NOT NULL,
+        is_synced INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE image_reference (
+        name TEXT PRIMARY KEY,
+        is_tag INTEGER NOT NULL,
+        image TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE
+    );
+    CREATE INDEX image_reference_image ON image_reference (image);
+    CREATE TABLE image_blob (
+        image TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+        digest TEXT NOT NULL,
+        PRIMARY KEY (image, digest)
+    )
+    """
+]
+UPDATED, REMOVED = "image.updated", "image.removed"
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})\Z")
+
+
+class ImageMissing(NotFound):
+    """No such image on this host."""
+
+
+class Records:
+    """Rows in, `Image` values out; every change is journalled in its transaction."""
+
+    def __init__(self, store: Store, journal: Journal) -> None:
+        self.store = store
+        self._journal = journal
+        store.ensure("images", SCHEMA)
+
+    def add(
+        self, image_id: Digest, config: bytes, size_bytes: int, names: Iterable[Reference], blobs: Iterable[Digest]
+    ) -> Image:
+        """Record an image and give it names; a tag moves here from the image that had it."""
+        with self.store.transaction() as connection:
+            connection.execute(
+                "INSERT INTO image (id, config, size_bytes, boot) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                (image_id, config, size_bytes, boot_id()),
+            )
+            connection.executemany("INSERT OR IGNORE INTO image_blob VALUES (?, ?)", [(image_id, b) for b in blobs])
+            for name in names:
+                before = connection.execute("SELECT image FROM image_reference WHERE name = ?", (str(name),)).fetchone()
+                connection.execute(
+                    "INSERT INTO image_reference VALUES (?, ?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET image = excluded.image",
+                    (str(name), name.digest is None, image_id),
+                )
+                if before is not None and before["image"] != image_id:
+                    self._announce(before["image"])
+            return self._announce(image_id)
+
+    def drop_name(self, name: Reference) -> None:
+        """Take a tag or digest from its image."""
+        with self.store.transaction() as connection:
+            row = connection.execute("SELECT image FROM image_reference WHERE name = ?", (str(name),)).fetchone()
+            if row is not None:
+                connection.execute("DELETE FROM image_reference WHERE name = ?", (str(name),))
+                self._announce(row["image"])
+
+    def delete(self, image_id: str) -> None:
+        """Forget an image with all its names."""
+        with self.store.transaction() as connection:
+            if connection.execute("DELETE FROM image WHERE id = ?", (image_id,)).rowcount:
+                self._journal.append(REMOVED, image_id, {})
+
+    def by_id(self, image_id: str) -> Image:
+        """Raises `ImageMissing`."""
+        row = self.store.connection().execute("SELECT * FROM image WHERE id = ?", (image_id,)).fetchone()
+        if row is None:
+            raise ImageMissing(f"there is no image {image_id[:19]} on this host", {"image": image_id})
+        return self._image(row)
+
+    def find(self, name: str) -> Image:
+        """By reference, id, or the start of an id. Raises `ImageMissing`, `InvalidReference`, `Conflict`."""
+        image_id = self.find_name(name)
+        if image_id is None:
+            image_id = self.find_id(name)
+        if image_id is None:
+            shown = Reference.parse(name).familiar if not name.startswith("sha256:") else name[:80]
+            raise ImageMissing(f"there is no image {shown} on this host: pull it first", {"image": name[:300]})
+        return self.by_id(image_id)
+
+    def find_name(self, name: str) -> str | None:
+        """The id of the image with this tag or digest."""
+        try:
+            reference = Reference.parse(name)
+        except InvalidArgument:
+            return None
+        if reference.digest is not None:
+            reference = reference.pinned(reference.digest)
+        query = "SELECT image FROM image_reference WHERE name = ?"
+        row = self.store.connection().execute(query, (str(reference),)).fetchone()
+        return row["image"] if row else None
+
+    def find_id(self, name: str) -> str | None:
+        """The full id that starts with `name` (4 hex digits or more). Raises `Conflict` when several do."""
+        match = _ID.match(name)
+        if match is None:
+            return None
+        prefix = "sha256:" + match[1]
+        rows = (
+            self.store.connection()
+            .execute("SELECT id FROM image WHERE id >= ? AND id < ? LIMIT 2", (prefix, prefix + "g"))
+            .fetchall()
+        )
+        if len(rows) > 1:
+            raise Conflict(f"several images have an id that starts with {name}: give more of it")
+        return rows[0]["id"] if rows else None
+
+    def all(self) -> list[Image]:
+        """Every image, by its first name, nameless ones last."""
+        images = [self._image(row) for row in self.store.connection().execute("SELECT * FROM image")]
+        return sorted(images, key=lambda image: (not image.tags, image.tags, image.digests, image.id))
+
+    def wanted_blobs(self) -> set[str]:
+        """The digests that images consist of."""
+        return {row["digest"] for row in self.store.connection().execute("SELECT DISTINCT digest FROM image_blob")}
+
+    def mark_synced(self, image_ids: Iterable[str]) -> None:
+        """The disk has everything of these images."""
+        with self.store.transaction() as connection:
+            connection.executemany("UPDATE image SET is_synced = 1 WHERE id = ?", [(i,) for i in image_ids])
+
+    def unsynced(self) -> list[tuple[str, bool]]:
+        """Images that the disk may not have completely yet, with whether that was in this boot."""
+        rows = self.store.connection().execute("SELECT id, boot FROM image WHERE NOT is_synced")
+        return [(row["id"], row["boot"] == boot_id()) for row in rows]
+
+    def _announce(self, image_id: str) -> Image:
+        image = self.by_id(image_id)
+        self._journal.append(UPDATED, image_id, image.as_state())
+        return image
+
+    def _image(self, row: sqlite3.Row) -> Image:
+        names = (
+            self.store.connection()
+            .execute("SELECT name, is_tag FROM image_reference WHERE image = ? ORDER BY name", (row["id"],))
+            .fetchall()
+        )
+        tags, digests = (
+            tuple(Reference.parse(name["name"]).familiar for name in names if bool(name["is_tag"]) is is_tag)
+            for is_tag in (True, False)
+        )
+        return Image(row["id"], tags, digests, row["size_bytes"], _parsed(row["config"]))
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(config: bytes) -> ImageConfig:
+    return ImageConfig.parse(config)

@@ -1,0 +1,160 @@
+"""The images of one host: what the Engine calls."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+
+from engine.config import EngineConfig
+from engine.content.blobs import ContentStore
+from engine.content.leases import Leases
+from engine.errors import Cancelled, Conflict, EngineError, Unavailable
+from engine.images.garbage import Collector
+from engine.images.image import Image
+from engine.images.layer import Workshop
+from engine.images.progress import Board, LayerProgress, Report
+from engine.images.pull import Resolved, fetch_layers, host_platform, lease_all, resolve
+from engine.images.records import Records
+from engine.oci.platform import Platform
+from engine.oci.reference import Reference
+from engine.registry.auth import Credentials
+from engine.registry.client import RegistryClient
+from engine.snapshots.service import Snapshots
+from engine.store.database import Store
+from engine.store.journal import Journal
+
+Names = list[str]
+__all__ = ["Credentials", "Image", "Images", "LayerProgress"]
+
+
+class Images:
+    """Pull, look up, remove. Safe for many threads, and for several processes on one home."""
+
+    def __init__(self, config: EngineConfig, store: Store, journal: Journal) -> None:
+        self._config = config
+        self._content = ContentStore(config.content)
+        self._leases = Leases(store)
+        self._snapshots = Snapshots(config, store)
+        self._records = Records(store, journal)
+        self._collector = Collector(self._records, self._content, self._snapshots, self._leases)
+
+    def pull(
+        self,
+        reference: str,
+        *,
+        credentials: Credentials | None = None,
+        platform: str | None = None,
+        progress: Report | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Image:
+        """Fetch an image and give it its name; an image is visible once it is complete, not before.
+
+        `progress` is called from this thread, at most ten times a second and once at the end. After `cancel`, after
+        a kill or a broken connection, what was fetched stays for the next pull. Raises `InvalidReference`,
+        `ImageUnknown`, `AccessDenied`, `PlatformMissing`, `RegistryUnavailable`, `BlobDamaged`, `LayerRefused`,
+        `ResourceExhausted`, `Unsupported`, `Cancelled`.
+        """
+        name = Reference.parse(reference)
+        wanted = Platform.parse(platform) if platform else host_platform()
+        board = Board(progress)
+        board.show("resolving")
+        stop = threading.Event()
+        workshop = Workshop(self._content, self._snapshots, board, stop)
+        lease_name = f"pull {name} {wanted}"
+        try:
+            with (
+                self._leases.hold(lease_name) as lease,
+                RegistryClient(self._config, name, credentials, stop) as client,
+            ):
+                resolved = resolve(client, name, wanted)
+                lease_all(lease, resolved)
+                self._fetch(workshop, client, resolved, cancel)
+                image = self._record(name, resolved)
+        except (Cancelled, Unavailable):
+            raise
+        except EngineError:
+            # It will fail in the same way again: nothing is kept for the next attempt.
+            self._leases.abandon(lease_name)
+            self._collector.collect()
+            raise
+        board.show("done")
+        self._sync_later()
+        return image
+
+    def get(self, name: str) -> Image:
+        """By reference, id or unique start of an id. Raises `ImageMissing`, `InvalidReference`, `Conflict`."""
+        return self._records.find(name)
+
+    def list(self) -> list[Image]:
+        """All complete images, by name."""
+        return self._records.all()
+
+    def remove(self, name: str, *, force: bool = False, used_by: Callable[[str], Names]) -> tuple[Names, Names]:
+        """Untag, and with the last tag delete; by id, all tags at once. Returns (names taken, image ids deleted).
+
+        `used_by` names the containers of an image id. A used image keeps its layers: removing its last tag raises
+        `Conflict`, unless `force`, which takes the names and leaves the rest. Raises `ImageMissing`.
+        """
+        with self._records.store.transaction():
+            image = self._records.find(name)
+            by_name = self._records.find_name(name) is not None
+            reference = Reference.parse(name) if by_name else None
+            if reference is not None and reference.digest is None and len(image.tags) > 1:
+                self._records.drop_name(reference)
+                return [reference.familiar], []
+            if reference is not None and reference.digest is not None and image.tags:
+                self._records.drop_name(reference.pinned(reference.digest))
+                return [reference.familiar], []
+            untagged = [*image.tags, *image.digests]
+            users = used_by(image.id)
+            if users and not force:
+                raise Conflict(
+                    f"{image.tags[0] if image.tags else image.id[7:19]} is used by {', '.join(users[:5])}: "
+                    "remove the container first, or remove only the name by force",
+                    {"containers": users[:100]},
+                )
+            if users:
+                for text in untagged:
+                    self._records.drop_name(Reference.parse(text))
+                return untagged, []
+            self._records.delete(image.id)
+        self._collector.collect()
+        return untagged, [image.id]
+
+    def recover(self) -> None:
+        """At a start: drop what killed processes left half made, keep what a pull can go on with."""
+        self._collector.recover()
+        self._sync_later()
+
+    def _fetch(
+        self, workshop: Workshop, client: RegistryClient, resolved: Resolved, cancel: threading.Event | None
+    ) -> None:
+        for document in resolved.documents:
+            self._content.put(document.data)
+        self._content.put(resolved.config_data)
+        for layer in resolved.layers:
+            workshop.board.add(layer.digest.short, layer.size)
+        workshop.board.show("pulling")
+        fetch_layers(workshop, client, resolved, cancel)
+
+    def _record(self, name: Reference, resolved: Resolved) -> Image:
+        """Make the image visible, in one transaction."""
+        diff_ids = resolved.config.diff_ids
+        names = [name.pinned(document.digest) for document in resolved.documents]
+        if name.digest is None:
+            names.append(name)
+        with self._records.store.transaction():
+            self._snapshots.record_chain(diff_ids)
+            size = sum(self._snapshots.layer_size(diff_id) for diff_id in diff_ids)
+            return self._records.add(
+                resolved.manifest.config.digest, resolved.config_data, size, names, resolved.digests
+            )
+
+    def _sync_later(self) -> None:
+        """Waiting for the disk would take longer than the pull; until it is through, the images are marked."""
+        threading.Thread(target=self._sync, name="image-sync", daemon=True).start()
+
+    def _sync(self) -> None:
+        with contextlib.suppress(Exception):  # the next start looks again
+            self._collector.sync(self._config.home)

@@ -1,0 +1,205 @@
+"""The distribution client: manifests whole, blobs into ingests (distribution-spec v1.1, "Pull")."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from engine.config import EngineConfig
+from engine.content.blobs import Ingest
+from engine.oci import media
+from engine.oci.digest import Digest
+from engine.oci.document import MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES
+from engine.oci.manifest import Descriptor
+from engine.oci.reference import Reference
+from engine.registry.auth import Credentials
+from engine.registry.endpoint import Endpoint
+from engine.registry.errors import BlobDamaged, ImageUnknown, RegistryUnavailable
+from engine.registry.transport import Transport
+
+_PIECE_BYTES = 256 << 10
+_ATTEMPTS_WITHOUT_PROGRESS = 5
+_WRONG_CONTENT_ATTEMPTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedManifest:
+    """A manifest's or index's exact bytes, what the registry calls it, and its digest."""
+
+    data: bytes
+    content_type: str
+    digest: Digest
+
+
+class RegistryClient:
+    """Reads from the registry of one reference, as one user. Thread-safe; a context manager."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        reference: Reference,
+        credentials: Credentials | None = None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        self._reference = reference
+        self._transport = Transport(Endpoint.of(reference.registry, config.insecure_registries), credentials, cancel)
+
+    def manifest(self, identifier: str) -> FetchedManifest:
+        """Fetch by tag or digest; a digest is verified.
+
+        Raises `ImageUnknown`, `AccessDenied`, `RegistryUnavailable`, `BlobDamaged`, `Cancelled`.
+        """
+        path = f"/v2/{self._reference.repository}/manifests/{identifier}"
+        try:
+            data, content_type = self._document(path, {"Accept": ", ".join(media.ACCEPTED)}, MAX_MANIFEST_BYTES)
+        except ImageUnknown as error:
+            raise ImageUnknown(
+                f"there is no image {self._named(identifier)}: check the name and the tag",
+                {"reference": str(self._reference)},
+            ) from error
+        wanted = Digest.parse(identifier) if ":" in identifier else None
+        if wanted is not None:
+            _verify(data, wanted)
+        return FetchedManifest(data, content_type.partition(";")[0].strip(), wanted or Digest.of(data))
+
+    def config(self, descriptor: Descriptor) -> bytes:
+        """Fetch and verify a small blob. Raises as `manifest` does."""
+        data, _ = self._document(self._blob_path(descriptor.digest), {}, MAX_CONFIG_BYTES)
+        _verify(data, descriptor.digest)
+        return data
+
+    def blob(self, descriptor: Descriptor, ingest: Ingest, arrived: Callable[[int], None]) -> None:
+        """Fill `ingest` with the blob, from where it stands; `arrived` gets the bytes that are there after each piece.
+
+        Cut connections are taken up by Range. The content is complete and verified when this returns. After a
+        mismatch everything is fetched once more from the start (`arrived` then gets smaller numbers).
+        Raises as `manifest` does; whatever arrived stays in the ingest.
+        """
+        for attempt in range(1, _WRONG_CONTENT_ATTEMPTS + 1):
+            self._fill(descriptor, ingest, arrived)
+            if ingest.offset == descriptor.size and ingest.is_valid:
+                return
+            ingest.restart()
+            arrived(0)
+            if attempt < _WRONG_CONTENT_ATTEMPTS:
+                self._transport.wait(attempt)
+        raise BlobDamaged(
+            f"{self._transport.host} sends other content than {descriptor.digest.short} promises: "
+            "the image is damaged in the registry, push it again",
+            {"digest": descriptor.digest},
+        )
+
+    def interrupt(self) -> None:
+        """Break off what is being read, after `cancel` was set."""
+        self._transport.interrupt()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def __enter__(self) -> RegistryClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _fill(self, descriptor: Descriptor, ingest: Ingest, arrived: Callable[[int], None]) -> None:
+        if ingest.offset > descriptor.size:
+            ingest.restart()
+        furthest, fruitless = ingest.offset, 0
+        while ingest.offset < descriptor.size:
+            cause = self._stream(descriptor, ingest, arrived)
+            self._transport.check_cancelled()
+            if ingest.offset >= descriptor.size:
+                return
+            # Registries without Range start over each time: only what was never reached before is progress.
+            fruitless = 0 if ingest.offset > furthest else fruitless + 1
+            furthest = max(furthest, ingest.offset)
+            if fruitless >= _ATTEMPTS_WITHOUT_PROGRESS:
+                raise self._gave_up(descriptor, ingest, furthest, cause)
+            self._transport.wait(fruitless + 1)
+
+    def _stream(self, descriptor: Descriptor, ingest: Ingest, arrived: Callable[[int], None]) -> HTTPError | None:
+        """One request; returns what cut it, if anything did."""
+        headers = {"Range": f"bytes={ingest.offset}-"} if ingest.offset else {}
+        headers["Accept-Encoding"] = "identity"
+        path = self._blob_path(descriptor.digest)
+        with self._transport.get(path, self._reference.repository, headers) as response:
+            if response.status == 416 or (ingest.offset and not _continues(response, ingest.offset)):
+                ingest.restart()
+                if response.status == 416:
+                    return None
+            try:
+                while piece := response.read1(_PIECE_BYTES, decode_content=False):
+                    ingest.write(piece[: descriptor.size + 1 - ingest.offset])
+                    arrived(min(ingest.offset, descriptor.size))
+                    self._transport.check_cancelled()
+                    if ingest.offset > descriptor.size:
+                        return None  # longer than promised: the caller's check of the digest refuses it
+            except HTTPError as error:
+                return error
+        return None
+
+    def _gave_up(self, descriptor: Descriptor, ingest: Ingest, furthest: int, cause: HTTPError | None) -> Exception:
+        if cause is None:  # the registry says that it sent everything, every time
+            ingest.restart()
+            return BlobDamaged(
+                f"{self._transport.host} has only {furthest} of {descriptor.size} bytes of {descriptor.digest.short}: "
+                "the image is cut off in the registry, push it again",
+                {"digest": descriptor.digest},
+            )
+        return RegistryUnavailable(
+            f"the connection to {self._transport.host} breaks again and again; pull again to go on where it stopped"
+        )
+
+    def _document(self, path: str, headers: dict[str, str], limit: int) -> tuple[bytes, str]:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                with self._transport.get(path, self._reference.repository, headers) as response:
+                    if response.status == 416:
+                        raise RegistryUnavailable(f"registry {self._transport.host} answered 416 to a plain request")
+                    data = _bounded(response, limit)
+                    return data, response.headers.get("Content-Type", "")
+            except HTTPError as error:
+                self._transport.check_cancelled()
+                if attempt >= _ATTEMPTS_WITHOUT_PROGRESS:
+                    raise RegistryUnavailable(
+                        f"the connection to {self._transport.host} breaks again and again"
+                    ) from error
+                self._transport.wait(attempt)
+
+    def _blob_path(self, digest: Digest) -> str:
+        return f"/v2/{self._reference.repository}/blobs/{digest}"
+
+    def _named(self, identifier: str) -> str:
+        if identifier in (self._reference.tag, self._reference.digest):
+            return self._reference.familiar
+        return f"{self._reference.familiar_name}@{identifier}"
+
+
+def _bounded(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    total = 0
+    while piece := response.read(_PIECE_BYTES, decode_content=True):
+        pieces.append(piece)
+        total += len(piece)
+        if total > limit:
+            raise BlobDamaged(f"the registry sends a document of more than {limit} bytes")
+    return b"".join(pieces)
+
+
+def _continues(response: urllib3.BaseHTTPResponse, offset: int) -> bool:
+    """Whether a 206 really starts at `offset`; a 200 starts over."""
+    return response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+
+
+def _verify(data: bytes, digest: Digest) -> None:
+    hasher = digest.hasher()
+    hasher.update(data)
+    if hasher.hexdigest() != digest.hex:
+        raise BlobDamaged("the registry sends another document than its digest promises", {"digest": digest})

@@ -1,0 +1,258 @@
+"""The snapshotter: stage → commit a layer, prepare → remove a container's file system."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config import EngineConfig
+from engine.errors import Conflict, NotFound
+from engine.oci.digest import Digest, chain_ids
+from engine.store.database import Store
+
+SCHEMA = [
+    """
+    CREATE TABLE snapshot (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        diff_id TEXT UNIQUE,
+        key TEXT UNIQUE,
+        chain_id TEXT,
+        size_bytes INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE chain (chain_id TEXT PRIMARY KEY, parent TEXT, diff_id TEXT NOT NULL)
+    """
+]
+_STAGING = "staging"
+_EMPTY = "empty"
+
+
+class SnapshotMissing(NotFound):
+    """No such snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What to mount: absolute paths, the top layer first."""
+
+    lowerdirs: tuple[str, ...]
+    upperdir: str
+    workdir: str
+
+
+class Snapshots:
+    """All snapshots of one home."""
+
+    def __init__(self, config: EngineConfig, store: Store) -> None:
+        self._root = config.snapshots
+        self._store = store
+        self._staging = self._root / _STAGING
+        self._staging.mkdir(parents=True, exist_ok=True)
+        (self._root / _EMPTY / "fs").mkdir(parents=True, exist_ok=True)
+        store.ensure("snapshots", SCHEMA)
+
+    # Layers
+
+    def has_layer(self, diff_id: str) -> bool:
+        """Whether the layer is committed."""
+        return self._number("diff_id", diff_id) is not None
+
+    def layer_size(self, diff_id: str) -> int:
+        """Bytes of the layer's files. Raises `SnapshotMissing`."""
+        row = (
+            self._store.connection().execute("SELECT size_bytes FROM snapshot WHERE diff_id = ?", (diff_id,)).fetchone()
+        )
+        if row is None:
+            raise SnapshotMissing(f"layer {diff_id} is not on this host: pull its image again")
+        return int(row["size_bytes"])
+
+    @contextlib.contextmanager
+    def stage(self) -> Iterator[Path]:
+        """An empty directory to fill with a layer's files, for `commit_layer`; removed with the block if not committed.
+
+        It is locked (flock) while its maker lives, so that `recover` knows leftovers from work in progress.
+        """
+        directory = self._staging / uuid.uuid4().hex[:12]
+        directory.mkdir(mode=0o700)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            files = directory / "fs"
+            files.mkdir(mode=0o755)
+            files.chmod(0o755)
+            yield files
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+            os.close(descriptor)
+
+    def commit_layer(self, staged: Path, diff_id: str, size_bytes: int) -> None:
+        """Make the staged files the layer `diff_id`. Somebody else's commit of the same layer before ours is fine."""
+        with self._store.transaction() as connection:
+            if self.has_layer(diff_id):
+                return
+            cursor = connection.execute(
+                "INSERT INTO snapshot (diff_id, size_bytes) VALUES (?, ?)", (diff_id, size_bytes)
+            )
+            assert cursor.lastrowid is not None
+            self._move(staged.parent, self._root / str(cursor.lastrowid))
+
+    def record_chain(self, diff_ids: Collection[Digest]) -> None:
+        """Remember the stack of layers behind each of its chain ids. Raises `SnapshotMissing` for an absent layer."""
+        diffs = list(diff_ids)
+        with self._store.transaction() as connection:
+            for diff_id in diffs:
+                self.layer_size(diff_id)
+            parent: str | None = None
+            for chain_id, diff_id in zip(chain_ids(diffs), diffs, strict=True):
+                connection.execute("INSERT OR IGNORE INTO chain VALUES (?, ?, ?)", (chain_id, parent, diff_id))
+                parent = chain_id
+
+    # Containers
+
+    def prepare(self, key: str, image_chain_id: str) -> Overlay:
+        """Make the writable directories for `key` on the image's layers ("" stands for an image without layers).
+
+        Asking again gives the same. Raises `SnapshotMissing` for an unknown chain, `Conflict` for a key that
+        stands on another.
+        """
+        with self._store.transaction() as connection:
+            lower = self._lowerdirs(image_chain_id)
+            row = connection.execute("SELECT * FROM snapshot WHERE key = ?", (key,)).fetchone()
+            if row is not None:
+                if row["chain_id"] != image_chain_id:
+                    raise Conflict(f"snapshot {key} exists on other layers: remove it first")
+                return self._overlay(lower, row["number"])
+            cursor = connection.execute("INSERT INTO snapshot (key, chain_id) VALUES (?, ?)", (key, image_chain_id))
+            assert cursor.lastrowid is not None
+            with self.stage() as files:
+                (files.parent / "work").mkdir(mode=0o700)
+                # The merged root takes its mode and owner from the upper directory.
+                root = os.stat(lower[0])
+                os.chown(files, root.st_uid, root.st_gid)
+                files.chmod(stat.S_IMODE(root.st_mode))
+                self._move(files.parent, self._root / str(cursor.lastrowid))
+            return self._overlay(lower, cursor.lastrowid)
+
+    def overlay(self, key: str) -> Overlay:
+        """What `prepare` made for `key`. Raises `SnapshotMissing`."""
+        row = self._store.connection().execute("SELECT * FROM snapshot WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise SnapshotMissing(f"there is no snapshot {key}")
+        return self._overlay(self._lowerdirs(row["chain_id"]), row["number"])
+
+    def remove(self, key: str) -> None:
+        """Delete the container's own files; nothing happens when there are none."""
+        with self._store.transaction() as connection:
+            number = self._number("key", key)
+            if number is None:
+                return
+            connection.execute("DELETE FROM snapshot WHERE number = ?", (number,))
+            trash = self._discard(number)
+        shutil.rmtree(trash, ignore_errors=True)
+
+    def usage(self, key: str) -> int:
+        """Bytes on disk of what the container wrote. Raises `SnapshotMissing`."""
+        return _disk_usage(Path(self.overlay(key).upperdir))
+
+    def keys(self) -> list[str]:
+        """Keys of all active snapshots."""
+        rows = self._store.connection().execute("SELECT key FROM snapshot WHERE key IS NOT NULL ORDER BY number")
+        return [row["key"] for row in rows]
+
+    # Garbage
+
+    def collect(self, wanted: Collection[str]) -> list[Path]:
+        """Forget layers that are neither wanted (diff ids) nor below an active snapshot.
+
+        Call it inside the transaction that found out what is wanted, and delete the returned directories after.
+        """
+        keep = set(wanted)
+        trash: list[Path] = []
+        with self._store.transaction() as connection:
+            actives = connection.execute("SELECT DISTINCT chain_id FROM snapshot WHERE key IS NOT NULL").fetchall()
+            for row in actives:
+                keep.update(self._diff_ids(row["chain_id"]))
+            for row in connection.execute("SELECT number, diff_id FROM snapshot WHERE diff_id IS NOT NULL").fetchall():
+                if row["diff_id"] not in keep:
+                    connection.execute("DELETE FROM snapshot WHERE number = ?", (row["number"],))
+                    connection.execute("DELETE FROM chain WHERE diff_id = ?", (row["diff_id"],))
+                    trash.append(self._discard(row["number"]))
+        return trash
+
+    def recover(self) -> None:
+        """Delete what killed processes left: staged files without a maker, directories without a record."""
+        for directory in self._staging.iterdir():
+            with contextlib.suppress(OSError):
+                descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(directory, ignore_errors=True)
+                finally:
+                    os.close(descriptor)
+        with self._store.transaction() as connection:
+            known = {str(row["number"]) for row in connection.execute("SELECT number FROM snapshot")}
+            there = {entry.name for entry in self._root.iterdir() if entry.name.isdigit()}
+            for number in known - there:
+                connection.execute("DELETE FROM snapshot WHERE number = ?", (number,))
+            trash = [self._discard(int(number)) for number in there - known]
+        for directory in trash:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    # Inside
+
+    def _number(self, column: str, value: str) -> int | None:
+        query = f"SELECT number FROM snapshot WHERE {column} = ?"  # noqa: S608  (one of two names of our own)
+        row = self._store.connection().execute(query, (value,)).fetchone()
+        return int(row["number"]) if row else None
+
+    def _diff_ids(self, chain_id: str) -> list[str]:
+        """The layers of a chain, the top one first."""
+        found: list[str] = []
+        current: str | None = chain_id
+        while current:
+            row = self._store.connection().execute("SELECT * FROM chain WHERE chain_id = ?", (current,)).fetchone()
+            if row is None:
+                raise SnapshotMissing("the image's layers are not on this host: pull the image again")
+            found.append(row["diff_id"])
+            current = row["parent"]
+        return found
+
+    def _lowerdirs(self, chain_id: str) -> tuple[str, ...]:
+        numbers = [self._number("diff_id", diff_id) for diff_id in self._diff_ids(chain_id)]
+        if None in numbers:
+            raise SnapshotMissing("a layer of the image is not on this host: pull the image again")
+        return tuple(str(self._root / str(number) / "fs") for number in numbers) or (str(self._root / _EMPTY / "fs"),)
+
+    def _overlay(self, lower: tuple[str, ...], number: int) -> Overlay:
+        own = self._root / str(number)
+        return Overlay(lower, str(own / "fs"), str(own / "work"))
+
+    def _move(self, source: Path, target: Path) -> None:
+        """Rename within a transaction; a leftover of a rolled back one is in the way at most."""
+        if target.exists():
+            target.rename(self._staging / uuid.uuid4().hex[:12])
+        source.rename(target)
+        target.chmod(0o700)
+
+    def _discard(self, number: int) -> Path:
+        trash = self._staging / uuid.uuid4().hex[:12]
+        with contextlib.suppress(FileNotFoundError):
+            (self._root / str(number)).rename(trash)
+        return trash
+
+
+def _disk_usage(directory: Path) -> int:
+    total, pending = 0, [str(directory)]
+    while pending:
+        with contextlib.suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                total += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+    return total
