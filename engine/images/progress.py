@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class Board:
         self._lock = threading.Lock()
         self._lines: dict[str, LayerProgress] = {}
         self._shown: tuple[str, tuple[LayerProgress, ...]] | None = None
+        self._shown_at = 0.0
 
     def add(self, identifier: str, total_bytes: int) -> None:
         self._lines[identifier] = LayerProgress(identifier, WAITING, 0, total_bytes)
@@ -44,9 +46,14 @@ class Board:
             )
 
     def show(self, phase: str) -> None:
-        """Report if anything has changed since the last time. Called by one thread, at most every `TICK_SECONDS`."""
+        """Report if anything has changed since the last time, and not more often than every `TICK_SECONDS`.
+
+        A new phase is reported at once. Called by one thread.
+        """
         with self._lock:
             now = phase, tuple(self._lines.values())
-        if self._report is not None and now != self._shown:
-            self._shown = now
+        is_new_phase = self._shown is None or self._shown[0] != phase
+        is_due = is_new_phase or time.monotonic() - self._shown_at >= TICK_SECONDS
+        if self._report is not None and is_due and now != self._shown:
+            self._shown, self._shown_at = now, time.monotonic()
             self._report(*now)
