@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "webui.api",
     "webui.streams",
     "webui.inbox",
+    "webui.up",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

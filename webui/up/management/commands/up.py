@@ -1,0 +1,144 @@
+"""`manage.py up`: everything on this host, in the foreground; Ctrl-C stops it and leaves containers running.
+
+This process prepares (checks, migrates, makes the administrator) and then becomes the supervisor, so that
+Django's memory is not kept for something that only watches.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection, connections
+
+from webui.accounts.services import ADMIN, admin_ensure
+from webui.configuration import Configuration
+from webui.up import broker, plan
+
+LAST_RUN_SECONDS = 10.0
+
+
+class Command(BaseCommand):
+    help = "Run the broker, the site, the inbox and this host's worker in the foreground."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--prepare-only", action="store_true", help="migrate and make the administrator, no more")
+
+    def handle(self, *_args: Any, prepare_only: bool, **_options: Any) -> None:
+        portside: Configuration = settings.PORTSIDE
+        if os.geteuid() != 0:
+            raise CommandError("Portside runs containers and must be started by root: try `sudo make run`.")
+        run = portside.home / "run"
+        run.mkdir(parents=True, exist_ok=True)
+        lock = self._lock(run / "up.lock", portside.home)
+        children_lock = self._await_last_run(run / "children.lock")
+        listener = self._listen(*portside.bind)
+        try:
+            command = (
+                broker.command(portside.redis_socket, portside.home / "redis") if portside.redis_is_embedded else None
+            )
+        except broker.BrokerMissing as error:
+            raise CommandError(str(error)) from error
+        password = self._prepare(portside)
+        if prepare_only:
+            return
+        (portside.home / "redis").mkdir(mode=0o700, exist_ok=True)
+        lines = [f"Portside is at {self._url(*portside.bind)}"]
+        if password:
+            lines.append(f"Sign in as {ADMIN}, one-time password: {password}")
+        todo = plan.portside(
+            broker_command=command,
+            broker_socket=portside.redis_socket,
+            listener=listener,
+            lock=children_lock,
+            lines=lines,
+        )
+        self._become_supervisor(todo, portside.home, keep=[lock, children_lock, listener])
+
+    def _lock(self, path: Path, home: Path) -> int:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.pread(lock, 20, 0).decode().strip() or "unknown"
+            raise CommandError(
+                f"Portside already runs with the home {home} (process {pid}): stop that one, or set PORTSIDE_HOME."
+            ) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        return lock
+
+    def _await_last_run(self, path: Path) -> int:
+        """After a supervisor's sudden death its children are still on their way out; two brokers would fight."""
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        end = time.monotonic() + LAST_RUN_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise CommandError(
+                        "Processes of the last run do not end: look for them with `ps` and stop them."
+                    ) from None
+                time.sleep(0.05)
+            else:
+                return lock
+
+    def _listen(self, host: str, port: int) -> int:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listener = socket.socket(family, kind, protocol)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(2048)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise CommandError(
+                    f"The address {host}:{port} is in use by another program: stop it, or choose another one, for "
+                    f"example PORTSIDE_BIND={host}:{port + 1}."
+                ) from error
+            raise CommandError(
+                f"The site can't be bound to {host}:{port} ({error.strerror or error}): set PORTSIDE_BIND to an "
+                "address of this machine and a port, such as 127.0.0.1:8000."
+            ) from error
+        return listener.detach()
+
+    def _prepare(self, portside: Configuration) -> str | None:
+        """Bring the database up to date; the first administrator's password if one was made."""
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+            if connection.vendor == "sqlite":
+                os.chmod(portside.database["NAME"], 0o600)  # password hashes are in it
+            return admin_ensure(portside.admin_password)
+        except DatabaseError as error:
+            raise CommandError(f"The database can't be prepared: {error} Check PORTSIDE_DATABASE_URL.") from error
+        finally:
+            connections.close_all()
+
+    def _url(self, host: str, port: int) -> str:
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+        return f"http://{shown}:{port}"
+
+    def _become_supervisor(self, todo: plan.Plan, home: Path, keep: list[int]) -> None:
+        for descriptor in keep:
+            os.set_inheritable(descriptor, True)
+        handover = os.memfd_create("plan", 0)
+        os.write(handover, todo.encode())
+        os.lseek(handover, 0, os.SEEK_SET)
+        environment = {name: value for name, value in os.environ.items() if name != "PORTSIDE_ADMIN_PASSWORD"}
+        environment |= {"PORTSIDE_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.chdir(plan.ROOT)
+        os.execve(sys.executable, [sys.executable, "-m", "webui.up.supervisor", str(handover)], environment)  # noqa: S606
