@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
-import platform
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -78,26 +76,14 @@ class Presence:
 
     def facts(self) -> events.HostFacts:
         """HostFacts of now: the engine's, with this worker's name and session."""
-        defaults = {
-            "cores": os.cpu_count() or 1,
-            "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            "kernel": platform.release(),
-            "architecture": platform.machine(),
-            "operating_system": platform.system(),
-            "engine_version": "",
-            "cgroup_version": "",
-        }
-        known = {key: value for key, value in self._engine.host_facts().items() if value is not None}
         ours = {"name": self._host_name, "session": self._session, "last_seq": self._journal.last_seq()}
-        return from_wire(events.HostFacts, {**defaults, **known, **ours})
+        return from_wire(events.HostFacts, {**self._engine.host_facts(), **ours})
 
     def register(self) -> None:
         """Tell the site, in numbered events, that a worker has started and all that is on the host."""
         self._journal.append(events.HOST_REGISTERED, self._host_id, to_wire(self.facts()))
-        self.inventory()
-
-    def inventory(self) -> None:
-        self._journal.append(events.HOST_INVENTORY, self._host_id, to_wire(self._engine.inventory()))
+        with self._engine.store.transaction():  # no change may fall between reading and numbering
+            self._journal.append(events.HOST_INVENTORY, self._host_id, to_wire(self._engine.inventory()))
 
     def heartbeat(self) -> None:
         self._emit(events.HOST_HEARTBEAT, self._host_id, to_wire(self.facts()))

@@ -28,7 +28,8 @@ from worker.faults import error_info
 
 logger = logging.getLogger(__name__)
 
-FOLLOW_SECONDS = 0.02
+# How often followed logs are looked at: often while there is something to see, and less the more there are.
+FOLLOW_SECONDS, RESTING_SECONDS, SECONDS_PER_LOG = 0.02, 0.05, 0.001
 TURN_BYTES = 4 * frames.FRAME_BYTES
 MERGE_SECONDS = 0.005
 EXPIRE_SECONDS = 120
@@ -79,19 +80,21 @@ class StreamServer:
 
     def _serve(self) -> None:
         pause: float | None = 0
+        moved_at = 0.0
         while not self._stop.is_set():
             self._take_messages(pause)
             ends: dict[str, int] = {}
             moved = [self._advance(stream, ends) for stream in list(self._streams.values())]
-            pause = self._pause(any(moved))
+            if any(moved):
+                pause, moved_at = 0, time.monotonic()
+            else:
+                pause = self._pause(time.monotonic() - moved_at)
 
-    def _pause(self, moved: bool) -> float | None:
-        """How long to wait for messages: not at all, until the next look at the logs, or as long as it takes."""
-        if moved:
-            return 0
-        if any(stream.credit > 0 for stream in self._streams.values()):
-            return FOLLOW_SECONDS
-        return 5 if self._streams else None
+    def _pause(self, rested_seconds: float) -> float | None:
+        """How long to wait for messages: until the next look at the logs, or as long as it takes."""
+        if not any(stream.credit > 0 for stream in self._streams.values()):
+            return 5 if self._streams else None
+        return max(FOLLOW_SECONDS if rested_seconds < 1 else RESTING_SECONDS, SECONDS_PER_LOG * len(self._logs))
 
     def _take_messages(self, pause: float | None) -> None:
         try:
@@ -152,6 +155,8 @@ class StreamServer:
                 ends[request.container_id] = log.end()
             if stream.at_end == ends[request.container_id]:
                 return False
+            if stream.cursor > ends[request.container_id]:
+                raise FileNotFoundError
             chunks = log.read(stream.cursor, min(TURN_BYTES, stream.credit))
         except (EngineError, OSError) as error:
             self._drop(request.stream_id)
@@ -217,7 +222,7 @@ def merged(chunks: Iterable[Any]) -> list[Frame]:
     size = 0
     for chunk in chunks:
         channel = _CHANNELS.get(chunk.stream, chunk.stream)
-        after = chunk.cursor + len(chunk.data)
+        after = chunk.end
         if (
             batch
             and batch[-1].channel == channel

@@ -52,6 +52,10 @@ class FakeChunk:
     cursor: int
     data: bytes
 
+    @property
+    def end(self) -> int:
+        return self.cursor + len(self.data)
+
 
 class FakeLog:
     """A log in memory: one chunk for each append."""
@@ -149,7 +153,16 @@ class FakeEngine:
         return {"containers": [], "images": []}
 
     def host_facts(self) -> dict[str, Any]:
-        return {"cores": 2, "memory_bytes": 1 << 30, "kernel": "6.1", "engine_version": "0.1.0", "pid": os.getpid()}
+        return {
+            "cores": 2,
+            "memory_bytes": 1 << 30,
+            "kernel": "6.1",
+            "architecture": "x86_64",
+            "operating_system": "Debian",
+            "cgroup_version": "v2",
+            "engine_version": "0.1.0",
+            "newer": "than this worker",
+        }
 
     def reconcile(self) -> None:
         self.note("reconcile")

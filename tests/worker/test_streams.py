@@ -1,0 +1,220 @@
+"""Logs on their way to whoever watches: complete, in order, and never faster than they are read."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import NotFound
+from tests.support.processes import eventually
+from tests.support.valkey import Valkey
+from tests.worker.fakes import FakeLog
+from worker import streams
+from worker.contract import frames, keys
+from worker.contract.frames import CloseStream, Credit, Frame, OpenStream
+from worker.streams import StreamServer
+
+
+class Viewer:
+    """A consumer: opens one stream and reads its frames."""
+
+    def __init__(self, bench: Bench, **request: Any) -> None:
+        self.bench = bench
+        self.id = f"s{len(bench.viewers)}"
+        bench.viewers.append(self)
+        self.last = b"0-0"
+        self.consumed = 0
+        self.frames: list[Frame] = []
+        bench.server.handle(OpenStream(**{"stream_id": self.id, "kind": "logs", "container_id": "c", **request}))
+
+    @property
+    def key(self) -> str:
+        return keys.frames(self.id)
+
+    def read(self, *, credit: bool = True) -> None:
+        for _, entries in self.bench.client.xread({self.key: self.last}) or ():
+            for entry_id, fields in entries:
+                self.last = entry_id
+                frame = Frame.decode(fields[b"m"])
+                self.frames.append(frame)
+                self.consumed += len(frame.data)
+        if credit:
+            self.bench.server.handle(Credit(stream_id=self.id, consumed_bytes=self.consumed))
+
+    @property
+    def data(self) -> bytes:
+        return b"".join(frame.data for frame in self.frames if frame.kind == frames.DATA)
+
+    def read_until(self, claim: Any, what: str) -> None:
+        eventually(lambda: [self.read(), claim()][1], what=what)
+
+
+class Bench:
+    def __init__(self, valkey: Valkey) -> None:
+        self.valkey = valkey
+        self.client = valkey.client()
+        self.logs = {"c": FakeLog()}
+        self.viewers: list[Viewer] = []
+        self.server = StreamServer(valkey.client(), self.open)
+        self.server.start()
+
+    def open(self, container_id: str) -> FakeLog:
+        if container_id not in self.logs:
+            raise NotFound("There is no such container.")
+        return self.logs[container_id]
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory(prefix="ps") as directory:
+        valkey = Valkey(Path(directory))
+        valkey.start()
+        made = Bench(valkey)
+        yield made
+        made.server.stop()
+        valkey.stop()
+
+
+def test_a_log_is_followed_from_its_beginning_with_both_channels(bench: Bench) -> None:
+    log = bench.logs["c"]
+    log.append(b"one\n", at=1.0)
+    log.append(b"two\n", "stderr", at=2.0)
+    viewer = Viewer(bench)
+    viewer.read_until(lambda: viewer.data == b"one\ntwo\n", "the past")
+    log.append(b"three\n", at=3.0)
+    viewer.read_until(lambda: viewer.data.endswith(b"three\n"), "the present")
+    assert [(frame.channel, frame.cursor, frame.at) for frame in viewer.frames] == [
+        (frames.STDOUT, 4, 1.0),
+        (frames.STDERR, 8, 2.0),
+        (frames.STDOUT, 14, 3.0),
+    ]
+
+
+def test_reopening_at_a_cursor_goes_on_without_gap_or_repeat(bench: Bench) -> None:
+    log = bench.logs["c"]
+    for number in range(100):
+        log.append(f"{number}\n".encode(), at=float(number))
+    first = Viewer(bench)
+    first.read_until(lambda: len(first.frames) >= 40, "some frames")
+    cursor = first.frames[39].cursor
+    second = Viewer(bench, cursor=cursor)
+    second.read_until(lambda: second.data.endswith(b"\n99\n"), "the rest")
+    assert b"".join(frame.data for frame in first.frames[:40]) + second.data == b"".join(
+        chunk.data for chunk in log.chunks
+    )
+
+
+def test_a_tail_without_following_ends(bench: Bench) -> None:
+    for number in range(10):
+        bench.logs["c"].append(f"{number}\n".encode(), at=float(number))
+    viewer = Viewer(bench, tail=3, follow=False)
+    viewer.read_until(lambda: viewer.frames and viewer.frames[-1].kind == frames.END, "the end")
+    assert viewer.data == b"7\n8\n9\n"
+
+
+def test_a_reader_that_does_not_read_holds_up_its_stream_and_no_other(bench: Bench) -> None:
+    for number in range(100):
+        bench.logs["c"].append(bytes(10_000), at=float(number))
+    lazy, eager = Viewer(bench, window_bytes=50_000), Viewer(bench, window_bytes=50_000)
+    eager.read_until(lambda: len(eager.data) == 1_000_000, "everything")
+    lazy.read(credit=False)
+    assert 50_000 <= len(lazy.data) <= 60_000
+    lazy.read_until(lambda: len(lazy.data) == 1_000_000, "everything, later")
+
+
+def test_what_was_read_leaves_the_broker_and_the_rest_expires(bench: Bench) -> None:
+    for number in range(10):
+        bench.logs["c"].append(b"x" * 100, at=float(number))
+    viewer = Viewer(bench)
+    viewer.read_until(lambda: len(viewer.data) == 1000, "everything")
+    eventually(lambda: bench.client.xlen(viewer.key) == 0, what="an empty stream")
+    bench.logs["c"].append(b"more", at=99.0)
+    eventually(lambda: bench.client.xlen(viewer.key) == 1, what="one frame")
+    assert 0 < bench.client.ttl(viewer.key) <= streams.EXPIRE_SECONDS
+
+
+def test_a_closed_or_forgotten_stream_is_served_no_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "IDLE_SECONDS", 0.5)
+    closed, forgotten, kept = Viewer(bench), Viewer(bench), Viewer(bench)
+    eventually(lambda: len(bench.server._streams) == 3, what="three streams")
+    bench.server.handle(CloseStream(stream_id=closed.id))
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        kept.read()
+        time.sleep(0.05)
+    bench.logs["c"].append(b"late\n")
+    kept.read_until(lambda: kept.data == b"late\n", "the late line")
+    assert set(bench.server._streams) == {kept.id}
+    assert not bench.client.exists(closed.key, forgotten.key)
+
+
+def test_errors_come_as_a_frame(bench: Bench) -> None:
+    unknown, strange = Viewer(bench, container_id="nobody"), Viewer(bench, kind="smells")
+    for viewer, family in ((unknown, "not_found"), (strange, "unsupported")):
+        viewer.read_until(lambda v=viewer: v.frames, "a frame")
+        assert viewer.frames[0].kind == frames.ERROR
+        assert json.loads(viewer.frames[0].data)["family"] == family
+
+
+def test_a_removed_container_ends_its_streams(bench: Bench) -> None:
+    bench.logs["c"].append(b"last words\n")
+    viewer = Viewer(bench)
+    viewer.read_until(lambda: viewer.data, "the words")
+    bench.logs["c"].chunks.clear()
+    viewer.read_until(lambda: viewer.frames[-1].kind == frames.END, "the end")
+
+
+def test_a_hundred_viewers_need_one_thread_and_few_looks_at_the_log(bench: Bench) -> None:
+    bench.logs["c"].append(b"hello\n")
+    threads = threading.active_count()
+    viewers = [Viewer(bench) for _ in range(100)]
+    for viewer in viewers:
+        viewer.read_until(lambda v=viewer: v.data == b"hello\n", "the greeting")
+    assert threading.active_count() == threads
+    reads = bench.logs["c"].reads
+    time.sleep(0.5)
+    assert bench.logs["c"].reads == reads
+    start = time.perf_counter()
+    bench.logs["c"].append(b"all of you\n")
+    for viewer in viewers:
+        viewer.read_until(lambda v=viewer: v.data.endswith(b"you\n"), "the second line")
+    print(f"100 viewers heard a line after {(time.perf_counter() - start) * 1000:.0f} ms")
+
+
+def test_streams_go_on_after_the_brokers_restart(bench: Bench) -> None:
+    bench.logs["c"].append(b"before\n", at=1.0)
+    viewer = Viewer(bench)
+    viewer.read_until(lambda: viewer.data == b"before\n", "the first line")
+    bench.valkey.kill()
+    bench.logs["c"].append(b"during\n", at=2.0)
+    time.sleep(0.3)
+    bench.valkey.start()
+    viewer.read_until(lambda: viewer.data == b"before\nduring\n", "the second line")
+
+
+def test_frames_of_one_moment_are_merged_and_their_cursors_kept() -> None:
+    log = FakeLog()
+    for _ in range(1000):
+        log.append(b"x" * 100, at=5.0)
+    merged = streams.merged(log.read(0, 1 << 30))
+    assert [len(frame.data) for frame in merged] == [65_500, 34_500]
+    assert [frame.cursor for frame in merged] == [65_500, 100_000]
+
+
+def test_throughput_of_one_stream(bench: Bench) -> None:
+    for number in range(400):
+        bench.logs["c"].append(bytes(50_000), at=float(number))
+    viewer = Viewer(bench)
+    start = time.perf_counter()
+    end = start + 30
+    while len(viewer.data) < 20_000_000 and time.perf_counter() < end:
+        viewer.read()
+    print(f"one stream: {20 / (time.perf_counter() - start):.0f} MB/s")
+    assert len(viewer.data) == 20_000_000
