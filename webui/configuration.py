@@ -93,6 +93,8 @@ def _database(url: str) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": parts.path[1:] if parts.path.startswith("//") else parts.path,
+            # A connection belongs to a thread of the pool and lives as long; opening one costs more than a query.
+            "CONN_MAX_AGE": None,
             "OPTIONS": {
                 # Two writers that both begin by reading would deadlock in SQLite's default mode.
                 "transaction_mode": "IMMEDIATE",

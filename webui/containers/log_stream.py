@@ -2,7 +2,7 @@
 
     OpenStream ──► host;  frames ◄── host, at most a window ahead of the credit;  Close ──► host
 
-What was read is trimmed from the broker's stream, so that a long log never lies there whole.
+The host trims from the broker's stream what credit was given for, so that a long log never lies there whole.
 """
 
 from __future__ import annotations
@@ -104,7 +104,6 @@ def _frames(container: Container, message: frames.OpenStream) -> Iterator[Frame]
             if frame.kind == frames.END:
                 broker().delete(key)
                 return
-        broker().xtrim(key, minid=last, approximate=False)
         if consumed - credited >= CREDIT_EVERY:
             credited = consumed
             control_send(container.host_id, frames.Credit(stream_id=message.stream_id, consumed_bytes=consumed))
@@ -118,10 +117,10 @@ class LogText:
     has seen all text so far goes on: before such bytes, as long as they are the last that came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cursor: int = 0) -> None:
         make = getincrementaldecoder("utf-8")
         self._decoders = {frames.STDOUT: make("replace"), frames.STDERR: make("replace")}
-        self.cursor = 0
+        self.cursor = cursor
 
     def chunk(self, frame: Frame) -> dict[str, Any] | None:
         """A DATA frame as `{"stream", "at", "text"}`; None if it ended no character."""

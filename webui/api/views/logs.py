@@ -83,8 +83,7 @@ class ContainerLogs(APIView):
 
 
 def _as_json(log: Iterator[Frame], position: LogPosition) -> dict[str, Any]:
-    text, chunks, size = LogText(), [], 0
-    text.cursor = position.cursor or 0
+    text, chunks, size = LogText(position.cursor or 0), [], 0
     for frame in log:
         if frame.kind != DATA:
             text.cursor = max(text.cursor, frame.cursor)

@@ -1,0 +1,154 @@
+"""`/ws/containers/{id}/logs/?cursor=&tail=&since=`: a container's log from a position on, live.
+
+    ◄ {"type": "log", "cursor": N, "chunks": [{"stream": "stdout", "at": 1.5, "text": "…"}]}
+    ◄ {"type": "end"}            the container is gone
+    ◄ {"type": "error", "error": {"family": "unavailable", "message": "…"}}    and a close with 1013: come again
+
+Who comes again with the last `cursor` goes on without gap or repeat. Credit is given to the host for what the
+browser's connection has taken, so a slow one holds back its own stream at the host and nothing else. A worker
+that was started anew knows nothing of the stream; then it is opened again from the last cursor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from typing import Any
+
+import redis.exceptions
+
+from engine.errors import NotFound
+from webui.accounts.models import User
+from webui.containers.log_stream import CREDIT_EVERY, LogPosition, LogText, error_of, host_silent, open_message
+from webui.containers.models import ObservedStatus
+from webui.hosts.models import Host
+from webui.streams.container import ContainerSocket
+from webui.streams.socket import connect_to_broker, in_thread
+from worker.contract import frames, keys
+from worker.contract.frames import Frame
+from worker.contract.wire import to_wire
+
+MESSAGE_BYTES = 64 << 10
+QUIET_SECONDS = 5.0
+"""How long nothing may come before the host is looked at; also how often credit is repeated to keep the stream."""
+NOT_YET_SECONDS = 0.3
+CONTROL_MAXLEN = 10_000
+_KINDS = {cls: kind for kind, cls in frames.CONTROL_KINDS.items()}
+
+
+class LogSocket(ContainerSocket):
+    def prepare(self, user: User) -> None:
+        super().prepare(user)
+        cursor, tail, since = (self.query_number(name) for name in ("cursor", "tail", "since"))
+        self.position = LogPosition(
+            cursor=None if cursor is None else int(cursor), tail=None if tail is None else int(tail), since=since
+        )
+
+    async def run(self) -> None:
+        self.text = LogText()
+        self.client = connect_to_broker()
+        position = self.position
+        try:
+            while True:
+                session = await in_thread(_session, self.container.host)
+                if session is None:
+                    raise host_silent(self.container)
+                try:
+                    if not await self._follow(position, session):
+                        await self.send_message(type="end")
+                        return
+                except NotFound:
+                    await self._wait_until_created()
+                # The first position stands until something was read from it.
+                position = LogPosition(cursor=self.text.cursor) if self.text.cursor else position
+                self.text = LogText(self.text.cursor)
+        finally:
+            await self.client.aclose()
+
+    async def _wait_until_created(self) -> None:
+        """A container whose image is still being pulled has no log yet. Raises NotFound for any other."""
+        await in_thread(self.prepare, self.user)
+        if self.container.observed_status not in (ObservedStatus.PENDING, ObservedStatus.CREATING):
+            raise NotFound(f"the host {self.container.host.name} has no log of this container")
+        await asyncio.sleep(NOT_YET_SECONDS)
+
+    async def _follow(self, position: LogPosition, session: str) -> bool:
+        """Carry one stream; False at its end, True when the host's worker is another one than at the opening."""
+        message = open_message(self.container_id, position, follow=True)
+        stream = _Stream(message.stream_id)
+        await self._control(message)
+        try:
+            while True:
+                answer: Any = await self.client.xread(
+                    {stream.key: stream.last}, count=32, block=int(QUIET_SECONDS * 1000)
+                )
+                if not answer:
+                    present = await in_thread(_session, self.container.host)
+                    if present is None:
+                        raise host_silent(self.container)
+                    if present != session:
+                        return True
+                    await self._control(frames.Credit(stream_id=stream.id, consumed_bytes=stream.consumed))
+                elif not await self._deliver(stream, answer[0][1]):
+                    return False
+                elif stream.is_credit_due:
+                    stream.credited, stream.credited_at = stream.consumed, time.monotonic()
+                    await self._control(frames.Credit(stream_id=stream.id, consumed_bytes=stream.consumed))
+        finally:
+            with contextlib.suppress(redis.exceptions.RedisError, OSError):
+                await self._control(frames.CloseStream(stream_id=stream.id))
+
+    async def _deliver(self, stream: _Stream, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> bool:
+        """Send frames on in messages of at most 64 KiB or one frame; False after the last one."""
+        chunks: list[dict[str, Any]] = []
+        size = 0
+        for entry_id, fields in entries:
+            stream.last = entry_id
+            frame = Frame.decode(fields[b"m"])
+            if frame.kind != frames.DATA:
+                await self._send_chunks(chunks)
+                if frame.kind == frames.ERROR:
+                    raise error_of(frame)
+                return False
+            if size and size + len(frame.data) > MESSAGE_BYTES:
+                await self._send_chunks(chunks)
+                chunks, size = [], 0
+            chunk = self.text.chunk(frame)
+            chunks += [chunk] if chunk else []
+            size += len(frame.data)
+            stream.consumed += len(frame.data)
+        await self._send_chunks(chunks)
+        return True
+
+    async def _send_chunks(self, chunks: list[dict[str, Any]]) -> None:
+        if chunks:
+            await self.send_message(type="log", cursor=self.text.cursor, chunks=chunks)
+
+    async def _control(self, message: Any) -> None:
+        body = json.dumps({"kind": _KINDS[type(message)], **to_wire(message)}, separators=(",", ":"))
+        await self.client.xadd(keys.control(self.host_id), {"m": body}, maxlen=CONTROL_MAXLEN, approximate=True)
+
+
+class _Stream:
+    """One opened stream: how far it was read, and how much of it the host has been told of."""
+
+    def __init__(self, stream_id: str) -> None:
+        self.id = stream_id
+        self.key = keys.frames(stream_id)
+        self.last = b"0-0"
+        self.consumed = 0
+        self.credited = 0
+        self.credited_at = time.monotonic()
+
+    @property
+    def is_credit_due(self) -> bool:
+        """After a quarter of the window, and often enough that a trickle does not look like a dead reader."""
+        return self.consumed - self.credited >= CREDIT_EVERY or time.monotonic() - self.credited_at > QUIET_SECONDS
+
+
+def _session(host: Host) -> str | None:
+    """The session of the host's worker; None while the host is offline."""
+    present = Host.objects.filter(pk=host.pk).first()
+    return present.session if present is not None and present.is_online else None

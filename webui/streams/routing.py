@@ -1,0 +1,21 @@
+"""The sockets' addresses."""
+
+from __future__ import annotations
+
+from channels.routing import URLRouter
+from django.urls import path, re_path
+
+from webui.streams.events import EventsSocket
+from webui.streams.jobs import JobSocket
+from webui.streams.logs import LogSocket
+from webui.streams.stats import StatsSocket
+
+CONTAINER = r"^ws/containers/(?P<container_id>[0-9a-f]{64})/"
+
+urlpatterns = [
+    path("ws/events/", EventsSocket.as_asgi()),
+    path("ws/jobs/<uuid:job_id>/", JobSocket.as_asgi()),
+    re_path(rf"{CONTAINER}logs/$", LogSocket.as_asgi()),
+    re_path(rf"{CONTAINER}stats/$", StatsSocket.as_asgi()),
+]
+sockets = URLRouter(urlpatterns)

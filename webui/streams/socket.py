@@ -1,0 +1,141 @@
+"""What every socket has in common: admission before the handshake, one task that sends, and a regular second look.
+
+The second look asks again whether the user is signed in and still sees the object: a session that ended or a
+membership that was taken away closes the socket within half a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+import redis.asyncio
+import redis.exceptions
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from engine.errors import EngineError, Unavailable
+from webui.accounts.models import User
+from webui.streams.admission import Refused, headers_of, origin_check, user_authenticate
+
+logger = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 30.0
+NOT_ANY_MORE, ASK_AGAIN = 4401, 1013
+"""Close codes: the right is gone; try again later (RFC 6455 registry)."""
+
+
+class Socket(AsyncWebsocketConsumer):
+    """Subclasses say what is needed to open it (`prepare`, in a thread) and what it sends (`run`)."""
+
+    user: User
+    again_seconds: ClassVar[float] = AGAIN_SECONDS
+
+    def prepare(self, user: User) -> None:
+        """Load what the socket is about; may query the database. Raises Refused. Repeated at each second look."""
+        raise NotImplementedError
+
+    async def run(self) -> None:
+        """Send until there is no more to send; the socket closes then."""
+        raise NotImplementedError
+
+    async def connect(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+        try:
+            origin_check(headers_of(self.scope))
+            await self._admit()
+        except Refused as refusal:
+            await self._refuse(refusal)
+            return
+        await self.accept()
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._look_again())]
+
+    async def disconnect(self, code: int) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def send_message(self, **message: Any) -> None:
+        await self.send(text_data=json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+
+    async def send_error(self, error: EngineError) -> None:
+        await self.send_message(type="error", error={"family": error.family, "message": error.message})
+
+    def query(self, name: str) -> str | None:
+        """A parameter of the address; None if it is missing."""
+        return parse_qs(self.scope["query_string"].decode("latin-1")).get(name, [None])[0]
+
+    def query_number(self, name: str) -> float | None:
+        """A parameter that has to be a number of zero and more. Raises Refused."""
+        text = self.query(name)
+        if text is None:
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1
+        if not 0 <= number < 2**53:
+            raise Refused(400, f"{name} has to be a number")
+        return number
+
+    async def _admit(self) -> None:
+        def admit() -> None:
+            self.user = user_authenticate(headers_of(self.scope))
+            self.prepare(self.user)
+
+        await in_thread(admit)
+
+    async def _run(self) -> None:
+        code = 1000
+        try:
+            await self.run()
+        except EngineError as error:
+            await self.send_error(error)
+            code = ASK_AGAIN if isinstance(error, Unavailable) else 1000
+        except (redis.exceptions.RedisError, OSError) as error:
+            logger.warning("a socket lost the broker: %s", error)
+            code = ASK_AGAIN
+        except Refused:
+            code = NOT_ANY_MORE
+        except Exception:
+            logger.exception("the socket %s failed", self.scope["path"])
+            code = 1011
+        with contextlib.suppress(Exception):  # it may have closed from the other side just now
+            await self.close(code)
+
+    async def _look_again(self) -> None:
+        while True:
+            await asyncio.sleep(self.again_seconds)
+            try:
+                await self._admit()
+            except Refused:
+                self._tasks[0].cancel()
+                await self.close(NOT_ANY_MORE)
+                return
+            except Exception:  # a database that is busy or down now: the next look decides
+                logger.exception("the rights of %s could not be looked at again", self.scope["path"])
+
+    async def _refuse(self, refusal: Refused) -> None:
+        """Answer the handshake with a status, where the server can; a plain close is a 403."""
+        if "websocket.http.response" not in (self.scope.get("extensions") or {}):
+            await self.close()
+            return
+        headers = [(b"content-type", b"application/problem+json")]
+        body = json.dumps({"type": "about:blank", "status": refusal.status, "detail": refusal.detail}).encode()
+        await self.base_send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
+        await self.base_send({"type": "websocket.http.response.body", "body": body})
+
+
+async def in_thread(function: Any, *arguments: Any) -> Any:
+    """Run a function that queries the database in a thread of the pool, not in the one that all share."""
+    return await database_sync_to_async(function, thread_sensitive=False)(*arguments)
+
+
+def connect_to_broker() -> redis.asyncio.Redis:
+    """A client for one reader. It waits in XREAD, so its sockets have no time-out of their own."""
+    return redis.asyncio.Redis.from_url(settings.PORTSIDE.redis_url, socket_timeout=None, socket_connect_timeout=5)
