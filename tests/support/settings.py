@@ -15,3 +15,12 @@ for _name in ("PORTSIDE_DATABASE_URL", "PORTSIDE_REDIS_URL", "PORTSIDE_ADMIN_PAS
     os.environ.pop(_name, None)
 
 from webui.settings import *  # noqa: E402, F403
+
+if os.environ.get("PORTSIDE_TEST_DATABASE") == "postgresql":
+    # `PORTSIDE_TEST_DATABASE=postgresql python -m pytest tests/webui` runs the site's tests on PostgreSQL.
+    from tests.support.postgresql import settings_of
+
+    DATABASES = {"default": settings_of()}
+else:
+    # A file, since sockets and the inbox use threads: those would lock one another out of a database in memory.
+    DATABASES["default"]["TEST"] = {"NAME": f"{_home}/test.db"}

@@ -131,9 +131,9 @@ class Socket(AsyncWebsocketConsumer):
         await self.base_send({"type": "websocket.http.response.body", "body": body})
 
 
-async def in_thread(function: Any, *arguments: Any) -> Any:
+async def in_thread(function: Any, *arguments: Any, **named: Any) -> Any:
     """Run a function that queries the database in a thread of the pool, not in the one that all share."""
-    return await database_sync_to_async(function, thread_sensitive=False)(*arguments)
+    return await database_sync_to_async(function, thread_sensitive=False)(*arguments, **named)
 
 
 def connect_to_broker() -> redis.asyncio.Redis:

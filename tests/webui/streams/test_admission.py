@@ -1,0 +1,89 @@
+"""Who may open a socket: origin, session or token, rights; every socket is walked as everybody."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from tests.webui.cast import CONTAINER_ID, Caller
+from tests.webui.streams.fake_host import FakeHost, refused
+from webui.accounts.models import User
+from webui.containers.models import Container
+from webui.jobs.models import Job
+from webui.streams.routing import urlpatterns
+from webui.streams.socket import in_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def paths(job: Job) -> list[str]:
+    """Every socket there is; a new one has to be named here before the tests pass again."""
+    known = ["/ws/events/", f"/ws/jobs/{job.pk}/"]
+    known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats")]
+    assert len(known) == len(urlpatterns), "name the new socket here"
+    return known
+
+
+async def test_nobody_is_asked_to_sign_in_at_every_socket(fake_host: FakeHost, container: Container, job: Job) -> None:
+    for path in paths(job):
+        assert await refused(path, {}) == 401, path
+        assert await refused(path, {"Authorization": "Bearer ps_wrong"}) == 401, path
+
+
+async def test_an_outsider_gets_into_no_socket_of_an_object(
+    fake_host: FakeHost, outsider: Caller, container: Container, job: Job
+) -> None:
+    for path in paths(job):
+        assert await refused(path, outsider.headers) == (101 if path == "/ws/events/" else 404), path
+
+
+async def test_a_teammate_gets_into_all(fake_host: FakeHost, teammate: Caller, container: Container, job: Job) -> None:
+    for path in paths(job):
+        assert await refused(path, teammate.headers) == 101, path
+
+
+async def test_a_page_of_another_origin_is_refused_whatever_it_carries(
+    fake_host: FakeHost, owner: Caller, container: Container, job: Job
+) -> None:
+    cookie = {"Cookie": await in_thread(session_cookie, owner.user)}
+    for path in paths(job):
+        for headers in (owner.headers, cookie):
+            for origin in ("https://evil.example", "http://testserver.evil.example", "null", "http://testserver:81"):
+                assert await refused(path, {**headers, "Origin": origin}) == 403, (path, origin)
+
+
+async def test_a_session_cookie_opens_a_socket_for_the_sites_own_pages(fake_host: FakeHost, owner: Caller) -> None:
+    cookie = await in_thread(session_cookie, owner.user)
+    assert await refused("/ws/events/", {"Cookie": cookie, "Origin": "http://testserver"}) == 101
+
+
+async def test_a_session_that_was_ended_opens_nothing(fake_host: FakeHost, owner: Caller) -> None:
+    def ended() -> str:
+        client = Client()
+        client.force_login(owner.user)
+        cookie = f"sessionid={client.cookies['sessionid'].value}"
+        client.logout()
+        return cookie
+
+    assert await refused("/ws/events/", {"Cookie": await in_thread(ended)}) == 401
+    assert await refused("/ws/events/", {"Cookie": "sessionid=" + "x" * 32}) == 401
+    assert await refused("/ws/events/", {"Cookie": 'sessionid="\\"; a b=;;'}) == 401
+
+
+async def test_a_person_who_was_locked_out_opens_nothing(fake_host: FakeHost, owner: Caller) -> None:
+    cookie = await in_thread(session_cookie, owner.user)
+    await in_thread(User.objects.update, is_active=False)
+    assert await refused("/ws/events/", owner.headers) == 401
+    assert await refused("/ws/events/", {"Cookie": cookie}) == 401
+
+
+async def test_a_socket_that_is_not_there_is_refused(owner: Caller) -> None:
+    assert await refused("/ws/nothing/", owner.headers) == 403
+    assert await refused(f"/ws/containers/{CONTAINER_ID[:12]}/logs/", owner.headers) == 403
+
+
+def session_cookie(user: User | None) -> str:
+    client = Client()
+    assert user is not None
+    client.force_login(user)
+    return f"sessionid={client.cookies['sessionid'].value}"
