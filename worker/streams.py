@@ -128,8 +128,8 @@ class StreamServer:
             )
 
     def _open(self, request: OpenStream) -> None:
-        if request.kind != "logs":
-            error = Unsupported(f"This host's worker knows no streams of the kind {request.kind!r}.")
+        if request.source != "logs":
+            error = Unsupported(f"This host's worker knows no streams from {request.source!r}.")
             self._end(request.stream_id, frames.ERROR, 0, json.dumps(to_wire(error_info(error))).encode())
             return
         try:

@@ -42,7 +42,7 @@ class LogPosition:
 def open_message(container_id: str, position: LogPosition, *, follow: bool) -> frames.OpenStream:
     return frames.OpenStream(
         stream_id=uuid.uuid4().hex,
-        kind="logs",
+        source="logs",
         container_id=container_id,
         cursor=position.cursor,
         tail=position.tail,

@@ -19,13 +19,11 @@ from kombu.exceptions import KombuError
 
 from webui.broadcast import broker
 from worker.contract import frames, keys
-from worker.contract.wire import to_wire
 
 logger = logging.getLogger(__name__)
 
 CONTROL_MAXLEN = 10_000
 CANCELLED_SECONDS = 7 * 24 * 3600
-_KINDS = {cls: kind for kind, cls in frames.CONTROL_KINDS.items()}
 
 
 @cache
@@ -74,11 +72,11 @@ def task_send(
 
 def control_send(host_id: str, message: Any) -> bool:
     """Write one of `frames.CONTROL_KINDS` to the host's control stream; False when the broker is away."""
-    body = json.dumps({"kind": _KINDS[type(message)], **to_wire(message)}, separators=(",", ":"))
+    body = json.dumps(frames.encode_control(message), separators=(",", ":"))
     try:
         broker().xadd(keys.control(host_id), {"m": body}, maxlen=CONTROL_MAXLEN, approximate=True)
     except redis.RedisError as error:
-        logger.warning("%s for host %s was not sent: %s", _KINDS[type(message)], host_id, error)
+        logger.warning("%s for host %s was not sent: %s", type(message).__name__, host_id, error)
         return False
     return True
 

@@ -3,7 +3,7 @@
 A consumer writes an `OpenStream` to the host's control stream; the host answers on the stream's own key:
 
     site                                    host
-      OpenStream(id, kind, cursor, …)  ─────►
+      OpenStream(id, source, cursor, …) ────►
                                        ◄────  Frame(data, cursor=…)*        at most `window_bytes` ahead
       Credit(id, bytes consumed so far) ────►
                                        ◄────  Frame(end) or Frame(error)
@@ -19,6 +19,9 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
+
+from worker.contract.wire import to_wire
 
 DATA, END, ERROR = 1, 2, 3
 STDOUT, STDERR = 1, 2
@@ -31,10 +34,10 @@ IDLE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenStream:
-    """`kind` is logs. `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end."""
+    """`source` is logs. `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end."""
 
     stream_id: str
-    kind: str
+    source: str
     container_id: str
     cursor: int | None = None
     tail: int | None = None
@@ -73,6 +76,12 @@ CONTROL_KINDS: dict[str, type] = {
     "job.cancel": CancelJob,
     "events.replay": ReplayEvents,
 }
+_CONTROL_NAMES = {cls: kind for kind, cls in CONTROL_KINDS.items()}
+
+
+def encode_control(message: Any) -> dict[str, Any]:
+    """A message of `CONTROL_KINDS` to its JSON object, `kind` included."""
+    return {"kind": _CONTROL_NAMES[type(message)], **to_wire(message)}
 
 
 @dataclass(frozen=True, slots=True)
