@@ -34,7 +34,7 @@ IDLE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenStream:
-    """`source` is logs. `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end."""
+    """`source`: logs. `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end."""
 
     stream_id: str
     source: str
