@@ -12,7 +12,7 @@ import time
 import uuid
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
@@ -86,7 +86,7 @@ def read_log(container: Container, position: LogPosition) -> Iterator[Frame]:
 
 
 def _frames(container: Container, message: frames.OpenStream) -> Iterator[Frame]:
-    key, last, consumed, credited = keys.frames(message.stream_id), b"0-0", 0, 0
+    key, last, consumed, credited, seen = keys.frames(message.stream_id), b"0-0", 0, 0, 0
     deadline = time.monotonic() + FIRST_SECONDS
     while True:
         answer: Any = broker().xread({key: last}, count=16, block=_BLOCK_MILLISECONDS)
@@ -100,6 +100,7 @@ def _frames(container: Container, message: frames.OpenStream) -> Iterator[Frame]
             if frame.kind == frames.ERROR:
                 raise error_of(frame)
             consumed += len(frame.data)
+            frame, seen = unseen(frame, seen), max(seen, frame.cursor)
             yield frame
             if frame.kind == frames.END:
                 broker().delete(key)
@@ -108,6 +109,12 @@ def _frames(container: Container, message: frames.OpenStream) -> Iterator[Frame]
             credited = consumed
             control_send(container.host_id, frames.Credit(stream_id=message.stream_id, consumed_bytes=consumed))
         deadline = time.monotonic() + FIRST_SECONDS
+
+
+def unseen(frame: Frame, seen: int) -> Frame:
+    """`frame` without the bytes before the cursor `seen`: after a broker's restart a host may send some twice."""
+    repeated = min(len(frame.data), seen - (frame.cursor - len(frame.data)))
+    return frame if repeated <= 0 else replace(frame, data=frame.data[repeated:])
 
 
 class LogText:
@@ -120,10 +127,13 @@ class LogText:
     def __init__(self, cursor: int = 0) -> None:
         make = getincrementaldecoder("utf-8")
         self._decoders = {frames.STDOUT: make("replace"), frames.STDERR: make("replace")}
-        self.cursor = cursor
+        self.cursor = self._seen = cursor
 
     def chunk(self, frame: Frame) -> dict[str, Any] | None:
-        """A DATA frame as `{"stream", "at", "text"}`; None if it ended no character."""
+        """A DATA frame as `{"stream", "at", "text"}`; None if it ended no character or came before."""
+        if frame.cursor <= self._seen:
+            return None
+        frame, self._seen = unseen(frame, self._seen), frame.cursor
         decoder = self._decoders[frames.STDERR if frame.channel == frames.STDERR else frames.STDOUT]
         text = decoder.decode(frame.data)
         self.cursor = frame.cursor - len(decoder.getstate()[0])

@@ -28,14 +28,12 @@ from webui.streams.container import ContainerSocket
 from webui.streams.socket import connect_to_broker, in_thread
 from worker.contract import frames, keys
 from worker.contract.frames import Frame
-from worker.contract.wire import to_wire
 
 MESSAGE_BYTES = 64 << 10
 QUIET_SECONDS = 5.0
 """How long nothing may come before the host is looked at; also how often credit is repeated to keep the stream."""
 NOT_YET_SECONDS = 0.3
 CONTROL_MAXLEN = 10_000
-_KINDS = {cls: kind for kind, cls in frames.CONTROL_KINDS.items()}
 
 
 class LogSocket(ContainerSocket):
@@ -127,7 +125,7 @@ class LogSocket(ContainerSocket):
             await self.send_message(type="log", cursor=self.text.cursor, chunks=chunks)
 
     async def _control(self, message: Any) -> None:
-        body = json.dumps({"kind": _KINDS[type(message)], **to_wire(message)}, separators=(",", ":"))
+        body = json.dumps(frames.encode_control(message), separators=(",", ":"))
         await self.client.xadd(keys.control(self.host_id), {"m": body}, maxlen=CONTROL_MAXLEN, approximate=True)
 
 

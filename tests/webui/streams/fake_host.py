@@ -45,8 +45,11 @@ class FakeHost:
         raise AssertionError(f"no {kind} came within {seconds} s, but {self.control}")
 
     async def send(self, stream_id: str, *frames_: Frame) -> None:
-        for frame in frames_:
-            await self.client.xadd(keys.frames(stream_id), {"m": frame.encode()})
+        """All at once, so that one reading takes them all."""
+        async with self.client.pipeline(transaction=True) as pipeline:
+            for frame in frames_:
+                pipeline.xadd(keys.frames(stream_id), {"m": frame.encode()})
+            await pipeline.execute()
 
     async def answer_open(self) -> dict[str, Any]:
         """Take the next stream.open and send what the log has after its cursor."""

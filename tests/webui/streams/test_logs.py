@@ -75,14 +75,27 @@ async def test_opening_again_with_the_last_cursor_leaves_no_gap_and_repeats_noth
 async def test_credit_is_given_only_for_what_the_browser_took(
     fake_host: FakeHost, owner: Caller, container: Container
 ) -> None:
-    fake_host.say(b"x" * frames.FRAME_BYTES)
+    for _ in range(4):
+        fake_host.say(b"x" * frames.FRAME_BYTES)
     async with opened(PATH, owner) as socket:
         asked = await fake_host.next_control("stream.open")
-        await fake_host.send(asked["stream_id"], *fake_host.log * 4)
+        await fake_host.send(asked["stream_id"], *fake_host.log)
         for _ in range(4):
             assert len((await socket.message())["chunks"][0]["text"]) == frames.FRAME_BYTES
         credit = await fake_host.next_control("stream.credit")
         assert (credit["stream_id"], credit["consumed_bytes"]) == (asked["stream_id"], 4 * frames.FRAME_BYTES)
+
+
+async def test_what_a_host_sends_twice_after_an_outage_is_shown_once(
+    fake_host: FakeHost, owner: Caller, container: Container
+) -> None:
+    async with opened(PATH, owner) as socket:
+        asked = await fake_host.next_control("stream.open")
+        sent = [Frame(frames.DATA, 1, 4, 1.0, b"one\n"), Frame(frames.DATA, 1, 4, 1.0, b"one\n")]
+        await fake_host.send(asked["stream_id"], *sent, Frame(frames.DATA, 1, 8, 1.0, b"one\ntwo\n"))
+        texts = []
+        while "".join(texts) != "one\ntwo\n":
+            texts += [chunk["text"] for chunk in (await socket.message())["chunks"]]
 
 
 async def test_a_removed_containers_log_ends(fake_host: FakeHost, owner: Caller, container: Container) -> None:
