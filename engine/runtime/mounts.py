@@ -7,6 +7,7 @@ the mount is attached to what was opened, not to a path that could change its me
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -78,7 +79,7 @@ def open_target(root: int, path: str, *, directory: bool, strict: bool = False, 
         else:
             os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=parent))
     except FileExistsError:  # a link to something that isn't there: make that instead
-        if depth >= 8 or strict:
+        if depth >= 8 or strict or _is_kernels(root, parent):
             raise Failure("invalid_argument", f"/{path} in the image is a link that leads nowhere") from None
         link = os.readlink(name, dir_fd=parent)
         aim = os.path.normpath(link if link.startswith("/") else f"/{parent_path}/{link}")
@@ -88,11 +89,25 @@ def open_target(root: int, path: str, *, directory: bool, strict: bool = False, 
     return kernel.openat2(root, path, flags, STRICT if strict else IN_ROOT)
 
 
-def attach(root: int, tree: int, path: str, *, strict: bool = False) -> None:
-    """Attach the detached `tree` at `path` and close it."""
+def _is_kernels(root: int, fd: int) -> bool:
+    """Whether `fd` lies in the container's /proc or /sys."""
+    device = os.fstat(fd).st_dev
+    if device == os.fstat(root).st_dev:
+        return False
+    for name in ("proc", "sys"):
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(name, dir_fd=root, follow_symlinks=False).st_dev == device:
+                return True
+    return False
+
+
+def attach(root: int, tree: int, path: str, *, strict: bool = False, foreign: bool = False) -> None:
+    """Attach the detached `tree` at `path` and close it. `foreign`: never on top of /proc or /sys."""
     directory = stat.S_ISDIR(os.fstat(tree).st_mode)
     target = open_target(root, path, directory=directory, strict=strict)
     try:
+        if foreign and _is_kernels(root, target):
+            raise Failure("invalid_argument", f"{path} leads into /proc or /sys; nothing can be mounted there")
         kernel.move_mount(tree, target)
     finally:
         os.close(target)
@@ -103,7 +118,7 @@ def place(root: int, mount: dict[str, Any], source: int | None, groups: list[tup
     """One entry of the specification's `mounts`. `source`: the tree of a bind; `groups`: see `_place_cgroup`."""
     kind, path = mount.get("type", "bind"), mount["destination"]
     if source is not None:
-        attach(root, source, path)
+        attach(root, source, path, foreign=True)
         return
     attributes, data = parse_options(mount.get("options") or [])
     if kind == "cgroup":
