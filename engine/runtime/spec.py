@@ -15,6 +15,10 @@ from engine.runtime.seccomp.profile import default_profile
 
 VERSION = "1.2.0"
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
+# Those that a namespace of the container's own holds: namespaces(7). Any other would change the host.
+_NAMESPACED_SYSCTL = re.compile(
+    r"net(\.[A-Za-z0-9_-]+)+|fs\.mqueue\.[a-z_]+|kernel\.(shm[a-z_]+|msg[a-z_]+|sem|shm_rmid_forced)"
+)
 _OWN = ("/proc", "/sys", "/dev")
 
 
@@ -83,7 +87,7 @@ def build(settings: ProcessSettings) -> dict[str, Any]:
             "rlimits": [{"type": t, "soft": soft, "hard": hard} for t, (soft, hard) in settings.rlimits.items()],
         },
         "root": {"path": "rootfs", "readonly": settings.read_only_root},
-        "mounts": [*defaults.mounts(settings.shm_bytes), *(_bind(bind) for bind in settings.binds)],
+        "mounts": [*defaults.mounts(settings.shm_bytes), *(_bind(bind) for bind in _outer_first(settings.binds))],
         "annotations": {**settings.annotations, USER_ANNOTATION: settings.user},
         "linux": {
             "namespaces": [{"type": name} for name in defaults.NAMESPACES],
@@ -121,6 +125,11 @@ def check(settings: ProcessSettings) -> None:
     for capability in settings.capabilities:
         if capability not in capabilities.NUMBERS:
             raise InvalidArgument(f"{capability!r} is not a capability", {"field": "capabilities"})
+    for name in settings.sysctls:
+        if not _NAMESPACED_SYSCTL.fullmatch(name):
+            raise InvalidArgument(
+                f"the kernel setting {name!r} belongs to the whole machine or does not exist", {"field": "sysctls"}
+            )
     for bind in settings.binds:
         _check_bind(bind)
 
@@ -140,6 +149,11 @@ def _environment(env: Sequence[str]) -> list[str]:
         name, _, value = entry.partition("=")
         variables[name] = value
     return [f"{name}={value}" for name, value in variables.items()]
+
+
+def _outer_first(binds: Sequence[Bind]) -> list[Bind]:
+    """/data before /data/below, or the outer one would hide the inner one."""
+    return sorted(binds, key=lambda bind: bind.target.rstrip("/").count("/"))
 
 
 def _bind(bind: Bind) -> dict[str, Any]:
