@@ -78,7 +78,8 @@ def _become_monitor(request: dict[str, Any], connection: socket.socket) -> None:
         os.close(writer)
     listener.close()
     record.write_run(directory, request["run"], pid)
-    wire.send(connection, {"pid": pid})
+    with contextlib.suppress(OSError):  # a client that died meanwhile finds the created container in run.json
+        wire.send(connection, {"pid": pid})
     connection.close()
     held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], tree)
     monitor.become(held, request["monitor"], request["name"])

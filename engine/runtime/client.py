@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import engine
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
-from engine.errors import FAMILIES, EngineError, NotFound, Unavailable
+from engine.errors import FAMILIES, Conflict, EngineError, NotFound, Unavailable
 from engine.runtime import record, wire
 from engine.runtime.birth import START_SOCKET
 from engine.runtime.compile_monitor import monitor_program
@@ -137,6 +137,8 @@ class Runtime:
             answer = self._ask(request)
         except TimeoutError:
             raise Unavailable("the launcher did not answer in time; try again") from None
+        except ConnectionError:
+            raise Unavailable("the launcher died while it created the container; try again") from None
         if answer is None:
             raise Unavailable("the launcher's child died while it created the container; try again")
         _raise_error(answer)
@@ -180,24 +182,37 @@ class Runtime:
         preparation met; nothing is left running then. NotFound if nothing was created.
         """
         try:
-            with wire.connect(str(container_dir), START_SOCKET, START_SECONDS) as connection:
-                wire.send(connection, {"verb": "start"})
-                answer = wire.receive(connection)
-                if answer is not None and "executing" in answer:
-                    answer = wire.receive(connection)  # an error if exec failed, the end of the stream if not
-                    if answer is None:
-                        return
+            answer = self._converse(container_dir)
         except (FileNotFoundError, ConnectionRefusedError):
             raise NotFound("there is no created container that could be started; create it first") from None
-        except ConnectionResetError:
-            answer = None
         except TimeoutError:
             self.abort(container_dir)
             raise Unavailable("the container's first process did not get ready in time; try again") from None
+        if answer == {}:
+            return
+        found = record.read_run(str(container_dir))
+        ended = None if found is None else self.wait(container_dir, found["run"], 1.0)
+        if answer is not None:  # its process exits by itself with the code that belongs to the error
+            self.abort(container_dir)
+            _raise_error(answer)
+        if ended is None:
+            raise Conflict("the container was started by somebody else in the same moment")
         self.abort(container_dir)
-        if answer is None:
-            raise Unavailable("the container's first process died before it became the program; see its memory limit")
-        _raise_error(answer)
+        raise Unavailable("the container's first process died before it became the program; see its memory limit")
+
+    def _converse(self, container_dir: Path) -> dict[str, Any] | None:
+        """{} if the process became the program, its error if it said one, None if it ended without a word."""
+        with wire.connect(str(container_dir), START_SOCKET, START_SECONDS) as connection:
+            executing = False
+            try:
+                wire.send(connection, {"verb": "start"})
+                answer = wire.receive(connection)
+                if answer is not None and "executing" in answer:
+                    executing = True
+                    answer = wire.receive(connection)  # an error if exec failed, the end of the stream if not
+            except (ConnectionResetError, BrokenPipeError):
+                answer = None
+        return {} if executing and answer is None else answer
 
     def abort(self, container_dir: Path) -> None:
         """Drop a created container that was not started; returns when its process is gone. Idempotent."""

@@ -43,6 +43,7 @@ def run(request: dict[str, Any], tree: int, pipes: tuple[int, int], listener: so
     prepared = None
     try:
         kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
+        kernel.new_session_keyring()
         prepared = prepare(request, tree, pipes)
     except Exception as error:  # noqa: BLE001 - whatever it is, the one who starts the container must be told
         failure = wire.failure_of(error, "setting up the container")

@@ -7,6 +7,7 @@ leave it in an undefined state in the child. Numbers: Linux include/uapi; those 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import struct
@@ -18,6 +19,7 @@ _syscall.restype = ctypes.c_long
 _X86 = os.uname().machine == "x86_64"
 NR_PIVOT_ROOT = 155 if _X86 else 41
 NR_CAPSET = 126 if _X86 else 91
+NR_KEYCTL = 250 if _X86 else 219
 NR_SECCOMP = 317 if _X86 else 277
 NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSOPEN, NR_FSCONFIG, NR_FSMOUNT = 428, 429, 430, 431, 432
 NR_CLONE3, NR_CLOSE_RANGE, NR_OPENAT2, NR_MOUNT_SETATTR = 435, 436, 437, 442
@@ -169,6 +171,12 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
         inheritable >> high,
     )
     _call("capset", NR_CAPSET, header, data)
+
+
+def new_session_keyring() -> None:
+    """keyctl(KEYCTL_JOIN_SESSION_KEYRING): leave the host's; a kernel without keys has nothing to leave."""
+    with contextlib.suppress(OSError):
+        _call("keyctl", NR_KEYCTL, 1, None)
 
 
 def load_filter(program: bytes, flags: int = 0) -> None:

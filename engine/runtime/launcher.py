@@ -12,6 +12,7 @@ container finds behind /proc/self/exe (CVE-2019-5736) can't be opened for writin
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import os
@@ -187,6 +188,8 @@ def main() -> NoReturn:
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write("-500")  # needs CAP_SYS_RESOURCE; containers get their own value
     kernel.prctl("subreaper", kernel.PR_SET_CHILD_SUBREAPER, 1)
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
     os.truncate(lock, 0)

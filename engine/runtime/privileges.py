@@ -59,9 +59,9 @@ def set_limits(process: dict[str, Any]) -> None:
         except (OSError, ValueError) as error:
             raise Failure("permission_denied", f"process.rlimits: {limit['type']} can't be set here: {error}") from None
     score = process.get("oomScoreAdj")
-    if score is not None:
-        try:
-            with open("/proc/self/oom_score_adj", "w") as file:
-                file.write(str(score))
-        except PermissionError:
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write(str(score or 0))
+    except PermissionError:
+        if score is not None:
             raise Failure("permission_denied", f"process.oomScoreAdj can't be set to {score} here") from None

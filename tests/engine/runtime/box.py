@@ -44,7 +44,7 @@ class Box:
     """One container of a home. Its outputs are collected by threads, as the keeper would."""
 
     def __init__(self, config: EngineConfig, runtime: Runtime, cgroups: Cgroups, image: Path) -> None:
-        self.runtime, self.cgroups, self.image = runtime, cgroups, image
+        self.config, self.runtime, self.cgroups, self.image = config, runtime, cgroups, image
         self.id = secrets.token_hex(32)
         self.directory = config.containers / self.id
         self.number = 0

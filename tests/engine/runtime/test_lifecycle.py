@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_a_created_container_waits_and_start_makes_it_the_program(box: Box) -> N
     assert box.runtime.is_alive(box.directory)
     assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
     box.runtime.start(box.directory)
-    assert b"sleep" in open(f"/proc/{pid}/cmdline", "rb").read()
+    assert b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 255])
@@ -83,7 +84,7 @@ def test_a_program_that_cannot_run_is_told_by_code_and_message(box: Box, command
     assert caught.value.message == message
     assert caught.value.detail["exit_code"] == code
     assert not box.runtime.is_alive(box.directory)
-    assert box.wait().code in (code, 137)
+    assert box.wait().code == code
 
 
 def test_a_script_without_its_interpreter_and_a_broken_binary_are_told_apart(make_box: MakeBox) -> None:
@@ -135,4 +136,4 @@ def test_the_default_resources_are_set_and_gone_after_removal(box: Box) -> None:
     assert box.id in box.cgroups.list()
     box.remove()
     assert box.id not in box.cgroups.list()
-    assert box.id not in open("/proc/mounts").read()
+    assert box.id not in Path("/proc/mounts").read_text()
