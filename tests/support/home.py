@@ -22,7 +22,7 @@ from engine.config import EngineConfig
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 # What stands on the command lines of Portside's own processes.
-OWN_PARTS = ("worker", "keeper", "launcher", "uvicorn", "manage.py", "valkey-server")
+OWN_PARTS = ("webui.up", "worker", "keeper", "launcher", "uvicorn", "manage.py", "valkey-server")
 
 
 @dataclass(slots=True)
