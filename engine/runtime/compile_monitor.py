@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 FLAGS = [
@@ -39,7 +40,7 @@ def monitor_program(directory: Path) -> Path | None:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return None
-    temporary = directory / f"{program.name}.{os.getpid()}"
+    temporary = directory / f"{program.name}.{os.getpid()}.{threading.get_ident()}"
     command = [compiler, *FLAGS, "-o", str(temporary), str(SOURCE)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     if done.returncode != 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def cached_filter(directory: Path, seccomp: Mapping[str, Any]) -> Path:
     path = directory / f"seccomp-{hashlib.sha256(content.encode()).hexdigest()[:24]}.bpf"
     if not path.exists():
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
         temporary.write_bytes(compile_filter(seccomp, machine))
         temporary.rename(path)
     return path
