@@ -122,7 +122,7 @@ class JournalListener:
             with contextlib.suppress(BlockingIOError):
                 while True:
                     self.socket.recv(16)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return False
         return True
 
