@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 from engine.containers import pipes
 from engine.containers.process import ProcessPlan
+from engine.runtime.spec import ProcessSettings, build, standard_binds
 
 _HOSTS = """127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -17,14 +19,26 @@ ff02::2\tip6-allrouters
 """
 
 
-def lay_out(directory: Path, plan: ProcessPlan, ip: str, resolv_conf: str) -> None:
-    """Make everything but the OCI config and the record; `directory` exists and is empty but for its lock."""
+def lay_out(directory: Path, final: Path, plan: ProcessPlan, ip: str, resolv_conf: str) -> None:
+    """Make everything but the record in `directory`, which will be renamed to `final` and holds its lock only.
+
+    Raises `InvalidArgument` for what no start could succeed with.
+    """
     os.mkdir(directory / "log", 0o700)
     os.makedirs(directory / "bundle" / "rootfs", 0o711)
     pipes.make(directory)
     _write(directory / "hosts", hosts(ip, plan.hostname))
     _write(directory / "hostname", plan.hostname + "\n")
     _write(directory / "resolv.conf", resolv_conf)
+    settings = ProcessSettings(
+        args=plan.args,
+        env=plan.env,
+        user=plan.user,
+        cwd=plan.cwd,
+        hostname=plan.hostname,
+        binds=standard_binds(final),
+    )
+    _write(directory / "bundle" / "config.json", json.dumps(build(settings), separators=(",", ":")), 0o600)
 
 
 def hosts(ip: str, hostname: str) -> str:
@@ -34,11 +48,11 @@ def hosts(ip: str, hostname: str) -> str:
     return f"{_HOSTS}{ip}\t{names}\n"
 
 
-def _write(path: Path, text: str) -> None:
-    """World-readable: any user inside the container resolves names by it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+def _write(path: Path, text: str, mode: int = 0o644) -> None:
+    """World-readable by default: any user inside the container resolves names by these files."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
-        os.fchmod(descriptor, 0o644)  # whatever the umask of the caller is
+        os.fchmod(descriptor, mode)  # whatever the umask of the caller is
         os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)

@@ -92,12 +92,10 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
         with parts.catalog.growing(), Undo() as undo, parts.store.transaction():
             undo.add(shutil.rmtree, draft, True)
             parts.catalog.claim_name(record.name, record.id)
-            chain_ids = image.chain_ids
             undo.add(parts.snapshots.remove, record.id)
-            parts.snapshots.prepare(record.id, chain_ids[-1] if chain_ids else None)
+            parts.snapshots.prepare(record.id, str(image.chain_ids[-1]) if image.chain_ids else "")
             endpoint = parts.network.allocate(record.id)
-            bundle.lay_out(draft, plan, endpoint.ip, parts.network.resolv_conf())
-            parts.write_bundle(draft, record.spec, plan)
+            bundle.lay_out(draft, final, plan, endpoint.ip, parts.network.resolv_conf())
             records.save(draft, record, durable=True)
             os.rename(draft, final)
             undo.add(shutil.rmtree, final, True)

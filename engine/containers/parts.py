@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from engine.cgroups import Resources
 from engine.config import EngineConfig
 from engine.containers.catalog import Catalog
-from engine.containers.process import ProcessPlan
-from engine.containers.spec import ContainerSpec
 from engine.oci.image_config import ImageConfig
 from engine.store.database import Store
 from engine.store.journal import Journal
@@ -55,14 +54,14 @@ class Overlay(Protocol):
 
 
 class Snapshots(Protocol):
-    def prepare(self, key: str, image_chain_id: Any, /) -> Overlay: ...
+    def prepare(self, key: str, image_chain_id: str, /) -> Overlay: ...
     def overlay(self, key: str, /) -> Overlay: ...
     def remove(self, key: str, /) -> None: ...
     def keys(self) -> Sequence[str]: ...
 
 
 class Cgroups(Protocol):
-    def create(self, container_id: str, resources: Any, /) -> Any: ...
+    def create(self, container_id: str, resources: Resources, /) -> Any: ...
     def remove(self, container_id: str, /) -> None: ...
     def freeze(self, container_id: str, /) -> None: ...
     def thaw(self, container_id: str, /) -> None: ...
@@ -107,6 +106,8 @@ class ExitStatus(Protocol):
     def code(self) -> int: ...
     @property
     def at(self) -> float: ...
+    @property
+    def lost(self) -> bool: ...
 
 
 class Runtime(Protocol):
@@ -128,11 +129,7 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One host's engine, taken apart.
-
-    `resources` turns a spec's limits into what `cgroups` takes; `write_bundle` writes the OCI config of a
-    container into its directory.
-    """
+    """One host's engine, taken apart."""
 
     config: EngineConfig
     store: Store
@@ -144,5 +141,3 @@ class Parts:
     network: Network
     runtime: Runtime
     keeper: Keeper
-    resources: Callable[[ContainerSpec], Any]
-    write_bundle: Callable[[Path, ContainerSpec, ProcessPlan], None]

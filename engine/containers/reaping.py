@@ -16,6 +16,7 @@ from engine.containers.record import ContainerRecord
 LOST_EXIT_CODE = 255
 LOST = "it ended while nobody watched (the host restarted, or its monitor was killed); its exit code is lost"
 DRAIN_SECONDS = 2.0
+MONITOR_SECONDS = 1.0
 
 
 def settle(parts: Parts, container_id: str, run: int) -> ContainerRecord:
@@ -49,15 +50,13 @@ def reap(parts: Parts, container_id: str, run: int, *, wait: bool = True) -> Con
 def _reap(parts: Parts, record: ContainerRecord) -> ContainerRecord:
     directory = parts.catalog.directory(record.id)
     status = parts.runtime.exit_status(directory, record.run)
-    if status is not None:
-        return finish(parts, record, code=status.code, at=status.at, error=None)
-    if parts.runtime.is_alive(directory):
+    if status is None and parts.runtime.is_alive(directory):
         return record
-    # Its monitor may be a moment away from the rename.
-    status = parts.runtime.wait(directory, record.run, 1.0)
-    if status is not None:
-        return finish(parts, record, code=status.code, at=status.at, error=None)
-    return finish(parts, record, code=LOST_EXIT_CODE, at=time.time(), error=LOST)
+    if status is None:  # its monitor is a moment away from the rename
+        status = parts.runtime.wait(directory, record.run, MONITOR_SECONDS)
+    if status is None:
+        return finish(parts, record, code=LOST_EXIT_CODE, at=time.time(), error=LOST)
+    return finish(parts, record, code=status.code, at=status.at, error=LOST if status.lost else None)
 
 
 def finish(parts: Parts, record: ContainerRecord, *, code: int, at: float, error: str | None) -> ContainerRecord:

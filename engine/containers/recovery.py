@@ -154,8 +154,8 @@ def _settle_running(parts: Parts, record: ContainerRecord) -> str | None:
     parts.catalog.mark_live(record.id)
     if parts.runtime.is_alive(directory):
         return None
-    status = parts.runtime.wait(directory, record.run, 0.5)
-    if status is not None:
+    status = parts.runtime.wait(directory, record.run, reaping.MONITOR_SECONDS)
+    if status is not None and not status.lost:
         # The log is the keeper's: it adopts the pipes, empties them and reaps; its mark is all that it needs.
         return f"container {record.name} ended with {status.code} while nobody watched"
     was_running = record.desired == states.RUNNING

@@ -68,6 +68,11 @@ class Containers:
     def restart_by_policy(self, container_id: str, run: int) -> ContainerRecord:
         return starting.restart_by_policy(self._parts, container_id, run)
 
+    def forget_mark(self, container_id: str) -> None:
+        """Nothing is left of this container: the keeper needs no mark of it."""
+        if not self._parts.catalog.directory(container_id).exists():
+            self._parts.catalog.unmark_live(container_id)
+
     def recover(self) -> list[str]:
         return recovery.recover(self._parts)
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 import os
 import time
 
+from engine.cgroups import Resources
 from engine.containers import events, states
 from engine.containers.parts import Parts, Published
 from engine.containers.record import ContainerRecord, PublishedPort
+from engine.containers.spec import ContainerSpec
 from engine.containers.undo import Undo
 from engine.errors import EngineError
+from engine.runtime.defaults import PIDS_LIMIT
 
 
 def start(parts: Parts, container_id: str) -> ContainerRecord:
@@ -61,7 +64,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
         parts.catalog.mark_live(record.id)
         overlay = parts.snapshots.overlay(record.id)
         undo.add(parts.cgroups.remove, record.id)
-        parts.cgroups.create(record.id, parts.resources(record.spec))
+        parts.cgroups.create(record.id, _resources(record.spec))
         undo.add(parts.runtime.abort, directory)
         pid = parts.runtime.create(directory, run, overlay).pid
         undo.add(parts.network.unpublish, record.id)
@@ -87,6 +90,12 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
             parts.catalog.save(started)
             events.append(parts.journal, events.STARTED, started)
     return started
+
+
+def _resources(spec: ContainerSpec) -> Resources:
+    """Processes are always limited, so that a fork bomb stays one container's trouble."""
+    pids = PIDS_LIMIT if spec.pids_limit is None else spec.pids_limit
+    return Resources(memory_bytes=spec.memory_bytes, cpus=spec.cpus, pids_limit=pids)
 
 
 def _published(port: Published) -> PublishedPort:

@@ -68,9 +68,10 @@ class World:
         self.exits[container_id, self.runs[container_id]] = FakeExit(code, time.time() if at is None else at)
 
     def vanish(self, container_id: str) -> None:
-        """Gone without a note, as after a power cut."""
-        self.processes.pop(container_id)
-        self.attached.discard(container_id)
+        """Gone without a note, as after a power cut: the runtime settles that as lost."""
+        self.end(container_id, 255)
+        key = container_id, self.runs[container_id]
+        self.exits[key] = FakeExit(255, self.exits[key].at, lost=True)
 
     def kernel_is_clean(self) -> bool:
         return not (self.cgroups or self.published or self.processes or self.attached)
@@ -87,6 +88,7 @@ class FakeImage:
 class FakeExit:
     code: int
     at: float
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -308,8 +310,6 @@ def engine_on(home: Path, world: World) -> tuple[Containers, Parts]:
         network=FakeNetwork(world),
         runtime=FakeRuntime(world),
         keeper=FakeKeeper(world),
-        resources=lambda spec: spec.memory_bytes,
-        write_bundle=lambda directory, spec, plan: None,
     )
     return Containers(parts), parts
 
