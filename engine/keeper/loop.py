@@ -1,0 +1,252 @@
+"""The keeper's loop: pipes, deaths, wake-ups, timers; nothing in it may block.
+
+A container's way through it:
+
+    run/live/<id> ─► adopt: open pipes, pidfd ─► pump … ─► pidfd readable: drain ─► hands "reap"
+                        ▲                                                             │ stopped: forget
+                        └──── new run.json ◄── hands "restart" ◄── timer ◄── restarting
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+
+from engine.config import EngineConfig
+from engine.containers import record as records
+from engine.errors import DataCorrupt, EngineError
+from engine.keeper.dispatch import Hands, Outcome
+from engine.keeper.watched import ENDED, RUNNING, Watched
+from engine.keeper.worker_lock import worker_lives
+
+log = logging.getLogger(__name__)
+
+RESCAN_SECONDS = 1.0
+STOPPER_SECONDS = 0.5
+"""Who stops a container reaps it; the keeper does it only when that one has died meanwhile."""
+IDLE_SECONDS = 2.0
+
+
+class Keeper:
+    """Run with `serve`, which returns when there is nothing left to look after."""
+
+    def __init__(self, config: EngineConfig, inbox: socket.socket) -> None:
+        self._config = config
+        self._live = config.run / "live"
+        self._inbox = inbox
+        self._poll = select.epoll()
+        self._watched: dict[str, Watched] = {}
+        self._handlers: dict[int, Callable[[int], None]] = {}
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_number = 0
+        self._rescan_due = 0.0
+        self._idle_since = time.monotonic()
+        self._hands = Hands(config, self._outcome, self._register, self._unregister, self.after)
+        self._register(inbox.fileno(), self._on_wake)
+
+    def serve(self) -> None:
+        self._rescan()
+        while not self._is_done():
+            for descriptor, flags in self._poll.poll(self._timeout()):
+                handler = self._handlers.get(descriptor)
+                if handler is not None:
+                    handler(flags)
+            self._run_timers()
+
+    # ---- what is there
+
+    def _on_wake(self, _: int) -> None:
+        try:
+            for _ in range(64):
+                self._adopt(self._inbox.recv(128).decode("ascii", "replace"))
+        except BlockingIOError:
+            return
+
+    def _rescan(self) -> None:
+        self._rescan_due = time.monotonic() + RESCAN_SECONDS
+        live = set(self._names())
+        for container_id in live:
+            self._adopt(container_id)
+        for container_id, watched in list(self._watched.items()):
+            if container_id not in live and watched.phase == ENDED:
+                self._forget(watched)
+        self._hands.tidy()
+
+    def _names(self) -> list[str]:
+        try:
+            return os.listdir(self._live)
+        except FileNotFoundError:
+            return []
+
+    def _adopt(self, container_id: str) -> bool:
+        """Take up a container, or its new run; False when there is none.
+
+        One that is marked but has no process is left to the hands.
+        """
+        if not container_id or not (self._live / container_id).exists():
+            return False
+        watched = self._watched.get(container_id)
+        is_new = watched is None
+        if watched is None:
+            watched = self._watched[container_id] = Watched(container_id, self._config.containers / container_id)
+        elif watched.phase == RUNNING:
+            return True
+        try:
+            adopted = watched.adopt()
+        except OSError as error:
+            log.warning("container %s can't be taken up yet: %s", container_id[:12], error)
+            watched.release()
+            self._watched.pop(container_id)
+            return False
+        if adopted:
+            self._watch(watched)
+        elif is_new:
+            self._hands.ask("reap", container_id, 0)  # marked, but it never ran: what does its record say?
+        return adopted
+
+    def _watch(self, watched: Watched) -> None:
+        for descriptor in watched.pipes:
+            self._register(descriptor, partial(self._on_pipe, watched, descriptor))
+        if watched.pidfd is None:
+            self._ended(watched)
+        else:
+            self._register(watched.pidfd, lambda _: self._ended(watched))
+
+    # ---- bytes
+
+    def _on_pipe(self, watched: Watched, descriptor: int, _: int) -> None:
+        try:
+            moved = watched.pump(descriptor)
+        except (OSError, EngineError) as error:  # the disk is full, for example: the container waits
+            log.warning("log of container %s: %s; trying again", watched.id[:12], error)
+            self._unregister(descriptor)
+            run = watched.run
+            self.after(1.0, lambda: self._resume(watched, descriptor, run))
+            return
+        if moved == 0:
+            self._unregister(descriptor)
+            watched.close_pipe(descriptor)
+
+    def _resume(self, watched: Watched, descriptor: int, run: int) -> None:
+        if watched.run == run and descriptor in watched.pipes and descriptor not in self._handlers:
+            self._register(descriptor, partial(self._on_pipe, watched, descriptor))
+
+    # ---- deaths
+
+    def _ended(self, watched: Watched) -> None:
+        if watched.pidfd is not None:
+            self._unregister(watched.pidfd)
+        for descriptor in watched.pipes:
+            self._unregister(descriptor)
+        try:
+            watched.drain()
+        except (OSError, EngineError) as error:
+            log.warning("last words of container %s can't be logged: %s; trying again", watched.id[:12], error)
+            self.after(1.0, lambda: self._ended(watched))
+            return
+        watched.release()
+        watched.phase = ENDED
+        if self._adopt(watched.id):
+            return  # it was reaped and started again before we came to it
+        run = watched.run
+        if self._has_stopper(watched):
+            self.after(STOPPER_SECONDS, lambda: self._reap(watched, run))
+        else:
+            self._reap(watched, run)
+
+    def _has_stopper(self, watched: Watched) -> bool:
+        try:
+            record = records.load(watched.directory)
+        except DataCorrupt:
+            return False
+        return record is not None and record.stopping == watched.run
+
+    def _reap(self, watched: Watched, run: int) -> None:
+        if watched.run == run and watched.phase == ENDED and (self._live / watched.id).exists():
+            self._hands.ask("reap", watched.id, run)
+
+    def _outcome(self, outcome: Outcome) -> None:
+        """The hands have answered: forget it, wait for its restart, or try again."""
+        watched = self._watched.get(outcome.id)
+        if watched is None or watched.phase == RUNNING:
+            return
+        if outcome.again_seconds is not None:
+            self.after(outcome.again_seconds, lambda: self._hands.ask(outcome.verb, outcome.id, outcome.run))
+        elif outcome.restart_at is not None:
+            delay = max(0.0, outcome.restart_at - time.time())
+            self.after(min(delay, 60.0), lambda: self._hands.ask("restart", outcome.id, outcome.current_run))
+        elif outcome.is_running:
+            if not self._adopt(outcome.id):
+                self.after(STOPPER_SECONDS, lambda: self._hands.ask("reap", outcome.id, outcome.current_run))
+        elif not (self._live / outcome.id).exists():
+            self._forget(watched)
+
+    def _forget(self, watched: Watched) -> None:
+        watched.release()
+        self._watched.pop(watched.id, None)
+
+    # ---- descriptors and time
+
+    def _register(self, descriptor: int, handler: Callable[[int], None]) -> None:
+        self._handlers[descriptor] = handler
+        self._poll.register(descriptor, select.EPOLLIN)
+
+    def _unregister(self, descriptor: int) -> None:
+        if self._handlers.pop(descriptor, None) is not None:
+            self._poll.unregister(descriptor)
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Call `action` from the loop when the time has come."""
+        self._timer_number += 1
+        heapq.heappush(self._timers, (time.monotonic() + seconds, self._timer_number, action))
+
+    def _timeout(self) -> float:
+        due = self._rescan_due
+        if self._timers:
+            due = min(due, self._timers[0][0])
+        return max(0.0, due - time.monotonic())
+
+    def _run_timers(self) -> None:
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+        if self._rescan_due <= now:
+            self._rescan()
+
+    def _is_done(self) -> bool:
+        """Nothing runs and no worker lives, for a while already; then the socket is taken away first.
+
+        Who wakes the keeper has marked its container before. So a listing after the socket is gone sees
+        everybody who found it, and who doesn't find it starts a new keeper.
+        """
+        now = time.monotonic()
+        if self._watched or self._hands.is_busy or worker_lives(self._config.run / "worker.lock"):
+            self._idle_since = now
+            return False
+        if now - self._idle_since < IDLE_SECONDS:
+            return False
+        self._config.keeper_socket.unlink(missing_ok=True)
+        if not self._names():
+            self._hands.close()
+            return True
+        self._unregister(self._inbox.fileno())
+        self._inbox.close()
+        self._inbox = listen(self._config)
+        self._register(self._inbox.fileno(), self._on_wake)
+        self._rescan()
+        return False
+
+
+def listen(config: EngineConfig) -> socket.socket:
+    """The keeper's socket, in place of a dead one's. The caller holds the keeper's lock."""
+    config.keeper_socket.unlink(missing_ok=True)
+    inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    inbox.setblocking(False)
+    inbox.bind(str(config.keeper_socket))
+    return inbox

@@ -1,0 +1,89 @@
+"""One container in the keeper's eyes: its pipes, its process, its log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from engine.containers.pipes import STREAMS
+from engine.logs.writer import LogWriter
+from engine.runtime import record as runs
+
+RUNNING = "running"
+ENDED = "ended"
+"""Its process is gone and its pipes are empty; what follows is the hands' work."""
+
+
+class Watched:
+    """`run` is the last run that was adopted, 0 before the first. Descriptors are plain numbers, closed by us."""
+
+    def __init__(self, container_id: str, directory: Path) -> None:
+        self.id = container_id
+        self.directory = directory
+        self.run = 0
+        self.phase = ENDED
+        self.pidfd: int | None = None
+        self.pipes: dict[int, str] = {}
+        self._log: LogWriter | None = None
+
+    def adopt(self) -> bool:
+        """Take up the current run if it is a new one; False when there is nothing new.
+
+        Afterwards `pidfd` is None if the process has ended already.
+        """
+        found = runs.read_run(str(self.directory))
+        if found is None or found["run"] <= self.run:
+            return False
+        self.release()
+        for name in STREAMS:
+            descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self.pipes[descriptor] = name
+        self.run = found["run"]
+        self.phase = RUNNING
+        self.pidfd = _pidfd(found["pid"], found["start_ticks"])
+        return True
+
+    def pump(self, descriptor: int) -> int | None:
+        """Move what waits in one pipe to the log: the number of bytes, 0 at the stream's end, None if empty."""
+        if self._log is None:
+            self._log = LogWriter(self.directory / "log")
+        return self._log.pump(descriptor, self.pipes[descriptor])
+
+    def drain(self) -> None:
+        """After the end: nobody can write any more, so empty is empty. Opens again what was closed early."""
+        for name in STREAMS:
+            if name not in self.pipes.values():
+                descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                self.pipes[descriptor] = name
+        for descriptor in self.pipes:
+            while self.pump(descriptor):
+                pass
+
+    def close_pipe(self, descriptor: int) -> None:
+        self.pipes.pop(descriptor, None)
+        os.close(descriptor)
+
+    def release(self) -> None:
+        """Close everything that belongs to a run; the log too, so that nothing is kept for what rests."""
+        for descriptor in list(self.pipes):
+            self.close_pipe(descriptor)
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+        if self._log is not None:
+            with contextlib.suppress(OSError):
+                self._log.close()
+            self._log = None
+
+
+def _pidfd(pid: int, start_ticks: int) -> int | None:
+    """A descriptor of exactly this process, None when it is gone; the number may belong to another by now."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    if runs.start_ticks(pid) != start_ticks:
+        os.close(descriptor)
+        return None
+    return descriptor
