@@ -1,0 +1,159 @@
+"""`Engine`: one host's container engine, put together. What the worker, the keeper's hands and the command line use.
+
+Names follow `object_verb`; every container verb takes an id, a name or a unique beginning of an id. Errors are
+the families of `engine.errors`.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from engine.cgroups import Cgroups
+from engine.config import EngineConfig
+from engine.containers.catalog import Catalog
+from engine.containers.keeper_link import KeeperLink
+from engine.containers.parts import Parts
+from engine.containers.record import ContainerRecord
+from engine.containers.service import Containers
+from engine.containers.spec import ContainerSpec
+from engine.facts import HostFacts, host_facts
+from engine.images.service import Images
+from engine.logs.reader import LogReader
+from engine.network.service import Network
+from engine.runtime.client import Runtime
+from engine.snapshots.service import Snapshots
+from engine.stats.sampler import Sampler
+from engine.stats.samples import ContainerSample, HostSample
+from engine.store.database import Store
+from engine.store.journal import Journal
+
+
+class Engine:
+    """The engine of one home. Safe for threads, and for several processes on the same home."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self.store = Store(config.database)
+        self.journal = Journal(self.store, config.run)
+        self.images = Images(config, self.store, self.journal)
+        self.cgroups = Cgroups(config)
+        self.network = Network(config, self.store)
+        self.runtime = Runtime(config, self.cgroups)
+        self._keeper = KeeperLink(config)
+        self._catalog = Catalog(config, self.store)
+        self._sampler: Sampler | None = None
+        self.containers = Containers(
+            Parts(
+                config=config,
+                store=self.store,
+                journal=self.journal,
+                catalog=self._catalog,
+                images=self.images,
+                snapshots=Snapshots(config, self.store),
+                cgroups=self.cgroups,
+                network=self.network,
+                runtime=self.runtime,
+                keeper=self._keeper,
+            )
+        )
+
+    # ---- containers
+
+    def container_create(
+        self,
+        spec: ContainerSpec,
+        *,
+        credentials: Any = None,
+        progress: Any = None,
+        cancel: threading.Event | None = None,
+    ) -> ContainerRecord:
+        """Create it, pulling a missing image; creating the same again returns what is there."""
+        return self.containers.create(spec, credentials=credentials, progress=progress, cancel=cancel)
+
+    def container_start(self, name: str) -> ContainerRecord:
+        """Start it; a running one is left alone. `detail["exit_code"]` is 126 or 127 when its command can't run."""
+        return self.containers.start(name)
+
+    def container_stop(
+        self, name: str, timeout_seconds: float | None = None, signal: str | None = None
+    ) -> ContainerRecord:
+        """Send the stop signal and, after the grace period (ten seconds), SIGKILL."""
+        return self.containers.stop(name, timeout_seconds, signal)
+
+    def container_kill(self, name: str, signal: str = "SIGKILL") -> ContainerRecord:
+        return self.containers.kill(name, signal)
+
+    def container_restart(self, name: str, timeout_seconds: float | None = None) -> ContainerRecord:
+        return self.containers.restart(name, timeout_seconds)
+
+    def container_pause(self, name: str) -> ContainerRecord:
+        return self.containers.pause(name)
+
+    def container_unpause(self, name: str) -> ContainerRecord:
+        return self.containers.unpause(name)
+
+    def container_remove(self, name: str, force: bool = False) -> None:
+        """Remove it with its log and its files; `force` kills a running one first."""
+        self.containers.remove(name, force=force)
+
+    def container_get(self, name: str) -> ContainerRecord:
+        return self.containers.get(name)
+
+    def container_list(self) -> list[ContainerRecord]:
+        return self.containers.list()
+
+    def container_logs(self, name: str) -> LogReader:
+        """The log of all its runs."""
+        return LogReader(self._catalog.directory(self._catalog.resolve(name)) / "log")
+
+    def container_wait(self, name: str, timeout_seconds: float | None = None) -> ContainerRecord | None:
+        """Wait until it neither runs nor waits for a restart; None when the time is over first."""
+        return self.containers.wait(name, timeout_seconds)
+
+    # ---- images
+
+    def image_remove(self, name: str, force: bool = False) -> tuple[list[str], list[str]]:
+        """Untag or delete; (untagged references, deleted ids). Raises `Conflict` while a container uses it."""
+        return self.images.remove(name, force=force, used_by=self.containers.using_image)
+
+    # ---- the host
+
+    def inventory(self) -> dict[str, Any]:
+        """Everything there is, as events tell it.
+
+        Read it and append it to the journal in one `store.transaction()`: then no change falls in between.
+        """
+        return {
+            "containers": [record.as_state() for record in self.container_list()],
+            "images": [image.as_state() for image in self.images.list()],
+        }
+
+    def host_facts(self) -> HostFacts:
+        """What this host is; cheap enough for a heartbeat."""
+        running = sum(record.pid is not None for record in self.container_list())
+        return host_facts(self.config, self.cgroups.version, running)
+
+    def reconcile(self) -> list[str]:
+        """At start: finish or undo whatever a crash left half done. Returns what was done, a line each."""
+        self.images.recover()
+        self.network.ensure()
+        done = self.containers.recover()
+        self.ensure_helpers()
+        return done
+
+    def ensure_helpers(self) -> None:
+        """Start launcher and keeper if they are not there. Cheap when they are."""
+        self.runtime.ensure_launcher()
+        self._keeper.ensure()
+
+    def stop_launcher(self) -> None:
+        """Containers live on; the launcher is started again by the next start."""
+        self.runtime.stop_launcher()
+
+    def sample(self) -> tuple[HostSample, dict[str, ContainerSample]]:
+        """Figures of the host and of every running container, by id."""
+        if self._sampler is None:
+            self._sampler = Sampler(self.config, self.cgroups)
+        running = {record.id: record.pid for record in self.container_list() if record.pid is not None}
+        return self._sampler.host(), self._sampler.sample(running)

@@ -1,0 +1,51 @@
+"""What a host is: the figures that it introduces itself with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from typing import TypedDict
+
+from engine.config import EngineConfig
+
+ENGINE_VERSION = "0.1.0"
+
+
+class HostFacts(TypedDict):
+    """Sizes in bytes; disk figures are those of the file system that holds the home."""
+
+    cores: int
+    memory_bytes: int
+    kernel: str
+    architecture: str
+    operating_system: str
+    engine_version: str
+    cgroup_version: str
+    disk_total_bytes: int
+    disk_free_bytes: int
+    containers_running: int
+
+
+def host_facts(config: EngineConfig, cgroup_version: str, containers_running: int) -> HostFacts:
+    disk = shutil.disk_usage(config.home)
+    return HostFacts(
+        cores=os.cpu_count() or 1,
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        kernel=platform.release(),
+        architecture=platform.machine(),
+        operating_system=_operating_system(),
+        engine_version=ENGINE_VERSION,
+        cgroup_version=cgroup_version,
+        disk_total_bytes=disk.total,
+        disk_free_bytes=disk.free,
+        containers_running=containers_running,
+    )
+
+
+def _operating_system() -> str:
+    """PRETTY_NAME of os-release(5)."""
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    except OSError:
+        return "Linux"
