@@ -32,7 +32,7 @@ class Context:
     def credentials(self) -> Any:
         if not self.secrets or "username" not in self.secrets:
             return None
-        from engine.registry.credentials import Credentials
+        from engine.registry.auth import Credentials
 
         return Credentials(username=str(self.secrets["username"]), password=str(self.secrets["password"]))
 
