@@ -10,7 +10,7 @@ import pytest
 from tests.support import images
 from tests.support.fault_proxy import FaultProxy
 from tests.support.home import Home, Leaks, throwaway_home
-from tests.support.portside import Portside, Worker, running_portside
+from tests.support.portside import Portside, running_portside
 from tests.support.processes import eventually
 from tests.support.registry import Registry
 
@@ -97,18 +97,6 @@ def portside(shared_portside: Portside) -> Iterator[Portside]:
         eventually(is_clean, seconds=5, what="a clean kernel")
     except AssertionError:
         pytest.fail(f"containers are gone, but left behind: {leaks}")
-
-
-@pytest.fixture
-def second_host(portside: Portside) -> Iterator[Worker]:
-    """A second host, "second", of the shared site."""
-    worker = Worker(portside, "second")
-    try:
-        worker.start()
-        yield worker
-        portside.remove_containers()
-    finally:
-        worker.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -53,7 +53,7 @@ def test_privileges_are_dockers_or_fewer(inside) -> None:
 
 def test_kernel_interfaces_are_masked_or_read_only(inside) -> None:
     text = inside(
-        "cat /proc/kcore 2>&1 | wc -c; ls /proc/acpi /sys/firmware 2>/dev/null | grep -v : | wc -w;"
+        "cat /proc/kcore 2>/dev/null | wc -c; ls /proc/acpi /sys/firmware 2>/dev/null | grep -v : | wc -w;"
         "for f in /proc/sysrq-trigger /proc/sys/kernel/domainname /proc/irq/0 /sys/kernel/x /sys/fs/cgroup/x; do"
         " (echo x > $f) 2>/dev/null && echo WROTE $f; done; echo done"
     )
@@ -67,7 +67,7 @@ def test_forbidden_system_calls_are_refused(inside) -> None:
     text = inside(
         "mount -t tmpfs none /mnt 2>/dev/null && echo MOUNTED; mknod /tmp/sda b 8 0 2>/dev/null && echo MADE;"
         "unshare -U true 2>/dev/null && echo UNSHARED; unshare -m true 2>/dev/null && echo UNSHARED;"
-        "hostname other 2>/dev/null && echo RENAMED; date -s 2000-01-01 2>/dev/null >&2 && echo TIMED;"
+        "hostname other 2>/dev/null && echo RENAMED; date -s 2000-01-01 >/dev/null 2>&1; [ $(date +%Y) = 2000 ] && echo TIMED;"
         "chroot / true && echo chroot is allowed; dmesg 2>/dev/null | head -c 1"
     )
     assert text == "chroot is allowed\n"

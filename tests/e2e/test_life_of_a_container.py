@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support import images
-from tests.support.portside import Portside, Worker
+from tests.support.portside import Portside
 from tests.support.processes import eventually
 from tests.support.registry import Registry
 from tests.support.sockets import follow_log, socket
@@ -124,17 +124,3 @@ def test_env_user_workdir_hostname_and_stderr_reach_the_container(portside: Port
     assert "wrong\n" in text
     document = rest.get(f"/api/v1/containers/{container['id']}/logs/", Accept="application/json").json
     assert {chunk["stream"] for chunk in document["chunks"]} == {"stdout", "stderr"}
-
-
-def test_two_workers_with_two_homes_are_two_hosts_of_one_site(
-    portside: Portside, tiny_image: str, second_host: Worker
-) -> None:
-    rest = portside.rest
-    names = {host["name"] for host in rest.rows("/api/v1/hosts/") if host["online"]}
-    assert names == {"tests", "second"}
-    here = rest.run(tiny_image, "sleep", "300", host="tests", name="here")
-    there = rest.run(tiny_image, "sleep", "300", host="second", name="there")
-    assert (here["host"]["name"], there["host"]["name"]) == ("tests", "second")
-    assert second_host.home.container_processes(there["id"])
-    assert not portside.home.container_processes(there["id"])
-    assert not second_host.home.container_processes(here["id"])
