@@ -98,6 +98,8 @@ def start(process: dict[str, Any], prepared: Prepared, connection: socket.socket
     search_path = next((e[5:] for e in prepared.environment if e.startswith("PATH=")), program.DEFAULT_PATH)
     path = program.find(prepared.root, arguments[0], search_path)
     wire.send(connection, {"executing": path})
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
+        signal.signal(number, signal.SIG_DFL)
     program.execute(path, arguments, prepared.environment)
 
 

@@ -45,6 +45,12 @@ def test_it_sees_its_own_name_address_and_settings(host: Host) -> None:
     assert lines[-2:] == [record.ip_address, "/dev/null"]
 
 
+def test_no_signal_is_ignored_or_blocked(host: Host) -> None:
+    record = host.run("grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status")
+    host.ended(record.id)
+    assert host.log(record.id).split() == [b"SigBlk:", b"0" * 16, b"SigIgn:", b"0" * 16]
+
+
 @pytest.mark.parametrize(
     ("command", "code"), [("/no/such/thing", 127), ("nosuchcommand", 127), ("/etc/not-executable", 126), ("/etc", 126)]
 )
