@@ -25,10 +25,12 @@ async function flush() {
 }
 
 /** Fetch `url` and put its parts in place of ours. Answers the parsed page, or null when it is not to be had. */
-export async function refresh(url, names) {
+export async function refresh(url, names, stillWanted = () => true) {
   const response = await fetch(url, { credentials: "same-origin", headers: { Accept: "text/html" } });
   if (!response.ok || response.redirected) return null;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const text = await response.text();
+  if (!stillWanted()) return null;
+  const page = new DOMParser().parseFromString(text, "text/html");
   for (const name of names) {
     const old = $(`[data-fragment="${name}"]`);
     const fresh = $(`[data-fragment="${name}"]`, page);

@@ -15,6 +15,7 @@ from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image
 from webui.pages import words
+from webui.pages.examples import first_tag, run_example
 from webui.pages.explain import explain
 from webui.pages.page import page
 from webui.pages.rows import container_row, container_rows
@@ -44,7 +45,7 @@ def containers(request: HttpRequest) -> dict[str, Any]:
         "page": shown,
         "containers": container_rows(shown.object_list),
         "several_hosts": Host.objects.visible_to(request.user).count() > 1,
-        "first_image": first_tag(request),
+        "run_example": run_example(request, first_tag(request)),
     }
 
 
@@ -83,8 +84,3 @@ def container_new(request: HttpRequest) -> dict[str, Any]:
         "restart_words": words.RESTART,
     }
 
-
-def first_tag(request: HttpRequest) -> str | None:
-    """Some image that is here already, for the examples of empty states."""
-    images = Image.objects.visible_to(request.user).only("tags")[:20]
-    return next((tag for image in images for tag in image.tags), None)

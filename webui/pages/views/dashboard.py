@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from typing import Any
 
 from django.db.models import Count, Sum
@@ -14,9 +12,10 @@ from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image
 from webui.jobs.models import Job
+from webui.pages.examples import base_url, first_tag, run_example
 from webui.pages.page import page
 from webui.pages.rows import container_rows, job_rows
-from webui.pages.views.containers import FILTERS, first_tag
+from webui.pages.views.containers import FILTERS
 
 SHOWN_CONTAINERS = 8
 SHOWN_JOBS = 6
@@ -35,20 +34,13 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     counts |= images.aggregate(images=Count("pk"), image_bytes=Sum("size_bytes"))
     counts["jobs"] = jobs.unfinished().count()
     counts["jobs_failed"] = jobs.filter(status="failed").count()
-    image, base_url = first_tag(request), request.build_absolute_uri("/").rstrip("/")
+    image = first_tag(request)
     return {
         "counts": counts,
         "hosts": [host_as_json(host) for host in Host.objects.visible_to(request.user).select_related("team")],
         "containers": container_rows(containers[:SHOWN_CONTAINERS]),
         "jobs": job_rows(jobs[:SHOWN_JOBS], user=request.user),
         "first_image": image,
-        "base_url": base_url,
-        "run_example": run_example(base_url, image or "alpine"),
+        "base_url": base_url(request),
+        "run_example": run_example(request, image),
     }
-
-
-def run_example(base_url: str, image: str) -> str:
-    """The REST call of the second step, as one would type it."""
-    body = json.dumps({"name": "hello", "image": image, "command": ["sh", "-c", "while date; do sleep 1; done"]})
-    headers = "-H 'Authorization: Bearer TOKEN' -H 'Content-Type: application/json'"
-    return f"curl -X POST {headers} -d {shlex.quote(body)} {base_url}/api/v1/containers/"

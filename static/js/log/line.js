@@ -1,0 +1,44 @@
+// One log line as an element. Everything is text: no part of a line is ever read as markup.
+import { el } from "../dom.js";
+import { pieces, plain } from "./ansi.js";
+import { STDERR } from "./buffer.js";
+
+const two = (number) => String(number).padStart(2, "0");
+
+/** Local time to the millisecond; with the day where that isn't today. */
+export function clock(at) {
+  const date = new Date(at * 1000);
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday ? time : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
+}
+
+/** `pattern` (or null) is marked; `current` is the match that next and previous stand on. */
+export function lineElement({ raw, at, stream, times, pattern, current }) {
+  const line = el("div", { class: `log-line${stream === STDERR ? " log-stderr" : ""}${current ? " log-current" : ""}`, title: stream === STDERR ? "stderr" : null });
+  if (times) line.append(el("span", { class: "log-time" }, clock(at)));
+  const hits = pattern ? [...plain(raw).matchAll(pattern)].map((hit) => [hit.index, hit.index + hit[0].length]) : [];
+  let offset = 0;
+  for (const piece of pieces(raw)) {
+    append(line, piece, offset, hits);
+    offset += piece.text.length;
+  }
+  if (!line.childNodes.length) line.append("\u200b");
+  return line;
+}
+
+function append(line, piece, offset, hits) {
+  const parent = piece.classes.length || piece.colour || piece.ground ? el("span", { class: piece.classes.join(" ") || null }) : line;
+  if (piece.colour) parent.style.color = piece.colour;
+  if (piece.ground) parent.style.backgroundColor = piece.ground;
+  let at = 0;
+  for (const [from, to] of hits) {
+    const start = Math.max(from - offset, at);
+    const end = Math.min(to - offset, piece.text.length);
+    if (start >= end) continue;
+    parent.append(piece.text.slice(at, start), el("mark", {}, piece.text.slice(start, end)));
+    at = end;
+  }
+  parent.append(piece.text.slice(at));
+  if (parent !== line) line.append(parent);
+}

@@ -1,0 +1,34 @@
+// One container: its state, its log, its plots.
+import { $ } from "../dom.js";
+import { refreshSoon } from "../fragment.js";
+import { onChange, onReset } from "../live.js";
+import { LogViewer } from "../log/viewer.js";
+import { Plots } from "../plots.js";
+import { setStatus, stateOf } from "../rows.js";
+import { toast } from "../toast.js";
+
+const root = $("#container");
+const id = root.dataset.id;
+const log = new LogViewer($("#log"), id);
+const plots = new Plots(root, id);
+
+function show(container) {
+  const state = stateOf(container);
+  root.dataset.status = state;
+  setStatus($('[data-field="status"]', root), state, "container_status");
+  if (["running", "restarting", "paused"].includes(state)) log.open();
+  refreshSoon("headline", "details");
+}
+
+onChange("container", (change) => {
+  if (change.object_id !== id) return;
+  if (change.action === "removed") {
+    toast(`${root.dataset.name} is removed.`);
+    return setTimeout(() => location.assign("/containers/"), 800);
+  }
+  show(change.object);
+});
+onReset(() => refreshSoon("headline", "details"));
+
+log.open();
+plots.open();

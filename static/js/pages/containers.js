@@ -1,0 +1,68 @@
+// The list of containers: marks change at once; rows come and go by one fetch of the list.
+import { actOnMany } from "../actions.js";
+import { $, $$, setText } from "../dom.js";
+import { refreshSoon } from "../fragment.js";
+import { onChange, onReset } from "../live.js";
+import { fillContainer } from "../rows.js";
+import { startSearch } from "../search.js";
+
+const FRAGMENTS = ["filters", "list"];
+
+onChange("container", (change) => {
+  const row = $(`tr[data-id="${CSS.escape(change.object_id)}"]`);
+  if (change.action === "removed") {
+    row?.remove();
+    return refreshSoon(...FRAGMENTS);
+  }
+  const before = row?.dataset.status;
+  if (row) fillContainer(row, change.object);
+  // A row that only changed its ports needs no new list; one that moved between filters does.
+  if (!row || before !== row.dataset.status) refreshSoon(...FRAGMENTS);
+});
+onReset(() => refreshSoon(...FRAGMENTS));
+startSearch(...FRAGMENTS);
+
+const bulk = $("[data-bulk]");
+const ticked = () => $$("tr:has([data-tick]:checked)");
+
+function showBulk() {
+  const rows = ticked();
+  bulk.hidden = rows.length === 0;
+  setText($("[data-bulk-count]"), `${rows.length} selected`);
+  const all = $("[data-tick-all]");
+  if (!all) return;
+  const total = $$("[data-tick]").length;
+  all.checked = total > 0 && rows.length === total;
+  all.indeterminate = rows.length > 0 && rows.length < total;
+}
+
+let lastTick = null;
+document.addEventListener("click", (event) => {
+  const box = event.target.closest?.("[data-tick]");
+  if (!box) return;
+  const boxes = $$("[data-tick]");
+  if (event.shiftKey && lastTick && boxes.includes(lastTick)) {
+    const [from, to] = [boxes.indexOf(lastTick), boxes.indexOf(box)].sort((a, b) => a - b);
+    for (const between of boxes.slice(from, to + 1)) between.checked = box.checked;
+  }
+  lastTick = box;
+  showBulk();
+});
+document.addEventListener("change", (event) => {
+  if (!event.target.matches?.("[data-tick-all]")) return;
+  for (const box of $$("[data-tick]")) box.checked = event.target.checked;
+  showBulk();
+});
+document.addEventListener("fragment", showBulk);
+
+bulk.addEventListener("click", async (event) => {
+  if (event.target.closest("[data-bulk-clear]")) {
+    for (const box of $$("[data-tick]")) box.checked = false;
+    return showBulk();
+  }
+  const button = event.target.closest("[data-bulk-action]");
+  if (!button || button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  await actOnMany(ticked(), button.dataset.bulkAction);
+  button.removeAttribute("aria-busy");
+});
