@@ -50,7 +50,7 @@ export function share(used, total) {
 
 /** Percent of one core; 250 reads "250 %". */
 export function percent(value) {
-  return `${value >= 10 ? value.toFixed(0) : value.toFixed(1)} %`;
+  return `${value >= 10 ? value.toFixed(0) : value.toFixed(1).replace(/\.0$/, "")} %`;
 }
 
 export function rate(bytesPerSecond) {

@@ -65,8 +65,17 @@ function connect() {
     // 4401, 4403: signed out or not allowed. Trying again would only knock at a closed door.
     if (event.code === 4401 || event.code === 4403) return tell("out");
     tell("lost");
-    timer = setTimeout(connect, backoff(tries++));
+    timer = setTimeout(again, backoff(tries++));
   });
+}
+
+async function again() {
+  // A refused handshake tells a browser nothing: after some, see whether this is still our session.
+  if (tries > 2) {
+    const answer = await fetch(location.href, { method: "HEAD", credentials: "same-origin", redirect: "manual" }).catch(() => null);
+    if (answer?.type === "opaqueredirect") return tell("out");
+  }
+  connect();
 }
 
 function receive(message) {

@@ -6,6 +6,7 @@ import { colour } from "./theme.js";
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 
 const KEEP = 900;
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const COUNTERS = { rx: "network_rx_bytes", tx: "network_tx_bytes", read: "block_read_bytes", write: "block_write_bytes" };
 
 export class Plots {
@@ -50,7 +51,7 @@ export class Plots {
       width: area.clientWidth, height: area.clientHeight, padding: [8, 4, 0, 0], legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: true }, y: { range: (_, low, high) => [0, ceiling(name, high)] } },
-      axes: [{ ...axis, size: 22, space: 70 }, { ...axis, size: 62, space: 26, splits: name === "memory" ? binarySplits : undefined, values: (_, splits) => splits.map((value) => format(value)) }],
+      axes: [{ ...axis, size: 22, space: 70, values: (_, splits) => splits.map((at) => new Date(at * 1000).toLocaleTimeString([], CLOCK)) }, { ...axis, size: 62, space: 26, splits: name === "memory" ? binarySplits : undefined, values: (_, splits) => splits.map((value) => format(value)) }],
       series: [{}, { stroke, width: 1.5, fill: stroke.replace("rgb(", "rgba(").replace(")", ", 0.12)"), points: { show: false }, spanGaps: false }],
       hooks: { setCursor: [(self) => this.#hover(name, self, format)] },
     }, [[], []], area);

@@ -13,8 +13,7 @@ from webui.images.representation import image_as_json
 from webui.jobs.models import JobQuerySet
 from webui.jobs.representation import job_as_json
 from webui.pages.explain import state_of
-
-FINISHED_IN_PEACE = (None, 0, 137, 143)
+from webui.pages.templatetags.portside import short
 
 
 def container_rows(containers: ContainerQuerySet) -> list[dict[str, Any]]:
@@ -49,12 +48,6 @@ def job_rows(jobs: JobQuerySet, *, user: User) -> list[dict[str, Any]]:
 def names_of(ids: Iterable[str], *, user: User) -> dict[str, str]:
     """Container id → name, for those that `user` may see."""
     return dict(Container.objects.visible_to(user).filter(pk__in=set(ids)).values_list("pk", "name"))
-
-
-def short(subject: str) -> str:
-    """Ids are cut to twelve digits, names and references are left alone."""
-    digits = subject.removeprefix("sha256:")
-    return digits[:12] if len(digits) == 64 and set(digits) <= set("0123456789abcdef") else subject
 
 
 def image_rows(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:

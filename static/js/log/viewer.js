@@ -85,6 +85,10 @@ export class LogViewer {
       this.socket.close();
       this.#state("ended");
     } else if (message.type === "error") {
+      $("[data-log-state]", this.root).title = message.error?.message ?? "";
+      // A host that can't be reached now is tried again; any other answer will not change by asking.
+      if (message.error?.family === "unavailable") return;
+      this.socket.close();
       this.#state("closed", message.error?.message);
     }
     this.#showEmpty();

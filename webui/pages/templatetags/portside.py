@@ -131,3 +131,28 @@ def disk_used(host: dict[str, Any]) -> int:
 @register.filter
 def disk_used_percent(host: dict[str, Any]) -> float:
     return 100 * disk_used(host) / host["disk_total_bytes"] if host["disk_total_bytes"] else 0.0
+
+
+@register.filter
+def familiar(reference: str) -> str:
+    """A reference as people say it: Docker Hub's own prefixes are left out."""
+    return reference.removeprefix("docker.io/library/").removeprefix("docker.io/")
+
+
+@register.filter
+def layers(progress: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """`progress.items`, which in a template would be the dictionary's method."""
+    return (progress or {}).get("items") or []
+
+
+@register.filter
+def advice(error: dict[str, Any] | None) -> str:
+    """What to do about a job's error."""
+    return words.ADVICE.get((error or {}).get("family", ""), "")
+
+
+@register.filter
+def short(digest: str | None) -> str:
+    """Twelve digits of a digest or an id; names are left alone."""
+    digits = (digest or "").removeprefix("sha256:")
+    return digits[:12] if len(digits) == 64 and set(digits) <= set("0123456789abcdef") else digest or ""

@@ -81,6 +81,12 @@ def container_new(request: HttpRequest) -> dict[str, Any]:
             for tag in tags
         ],
         "image": request.GET.get("image", ""),
+        "like": like_of(request),
         "restart_words": words.RESTART,
     }
 
+
+def like_of(request: HttpRequest) -> dict[str, Any] | None:
+    """`?like=ID` fills the form from a container that is there."""
+    found = Container.objects.visible_to(request.user).filter(pk=request.GET.get("like", ""))
+    return next(iter(container_rows(found)), None)

@@ -11,6 +11,7 @@ from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image
 from webui.jobs.models import Job
+from webui.pages.examples import pull_example
 from webui.pages.page import page
 from webui.pages.rows import image_rows, job_rows
 
@@ -34,4 +35,5 @@ def images(request: HttpRequest) -> dict[str, Any]:
         "hosts": [host_as_json(host) for host in hosts],
         "pulls": job_rows(pulls, user=request.user),
         "open_pull": "pull" in request.GET,
+        "pull_example": pull_example(request),
     }

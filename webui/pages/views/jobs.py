@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest
 
+from webui.hosts.models import Host
 from webui.jobs.models import FINISHED, Job
 from webui.pages import words
 from webui.pages.page import page
@@ -33,6 +34,7 @@ def jobs(request: HttpRequest) -> dict[str, Any]:
         "status": status if status in FILTERS else "",
         "counts": counts,
         "page": shown,
+        "several_hosts": Host.objects.visible_to(request.user).count() > 1,
         "jobs": job_rows(shown.object_list, user=request.user),
     }
 

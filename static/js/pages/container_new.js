@@ -1,0 +1,237 @@
+// The form that makes a container: what is typed becomes the REST body, and that the line beside it.
+import { Problem, api } from "../api.js";
+import { $, $$, el, pageData, setText } from "../dom.js";
+import { joinWords, quoteWord, splitWords } from "../shell.js";
+
+const form = $("#create");
+const suggestions = pageData("suggestions") ?? [];
+const KNOWN = ["name", "image", "host", "command", "env", "ports", "memory_bytes", "cpus", "restart", "restart_limit"];
+
+function addRow(kind, values = {}) {
+  const row = $(`#${kind}-row`).content.firstElementChild.cloneNode(true);
+  for (const [name, value] of Object.entries(values)) {
+    const field = $(`[data-${name}]`, row);
+    if (field && value !== null && value !== undefined) field.value = value;
+  }
+  $(`[data-pairs="${kind}"]`).append(row);
+  return row;
+}
+
+/** The number in a field: null when empty, NaN when it is none. */
+function number(text) {
+  const trimmed = text.trim().replace(",", ".");
+  return trimmed === "" ? null : /^[0-9.]+$/.test(trimmed) ? Number(trimmed) : NaN;
+}
+
+/** What is typed, as REST takes it, and what can't be read: {body, problems}. */
+function read() {
+  const problems = {};
+  const body = { image: form.image.value.trim() };
+  if (!body.image) problems.image = ["Name an image."];
+  if (form.elements.name.value.trim()) body.name = form.elements.name.value.trim();
+  if (form.host.options.length > 1) body.host = form.host.value;
+  try {
+    const words = splitWords(form.command.value);
+    if (words.length) body.command = words;
+  } catch (error) {
+    problems.command = [error.message];
+  }
+  const env = $$('[data-pairs="env"] .pair').map((row) => [$("[data-key]", row).value, $("[data-value]", row).value]).filter(([key, value]) => key || value);
+  if (env.length) body.env = Object.fromEntries(env);
+  const ports = $$('[data-pairs="ports"] .pair').map(readPort);
+  if (ports.length) body.ports = ports;
+  const memory = number(form.memory.value);
+  if (Number.isNaN(memory)) problems.memory_bytes = ["Give a number, such as 256."];
+  else if (memory !== null) body.memory_bytes = Math.round(memory * Number(form["memory-unit"].value));
+  const cpus = number(form.cpus.value);
+  if (Number.isNaN(cpus)) problems.cpus = ["Give a number of cores, such as 0.5 or 2."];
+  else if (cpus !== null) body.cpus = cpus;
+  if (form.restart.value !== "no") body.restart = form.restart.value;
+  const limit = number(form.restart_limit.value);
+  if (form.restart.value === "on-failure" && limit !== null) {
+    if (Number.isInteger(limit)) body.restart_limit = limit;
+    else problems.restart_limit = ["Give a whole number."];
+  }
+  if (!form.start.checked) body.start = false;
+  return { body, problems };
+}
+
+function readPort(row) {
+  const whole = (name) => {
+    const value = number($(`[data-${name}]`, row).value);
+    return Number.isInteger(value) ? value : value === null ? null : -1;
+  };
+  const port = { container: whole("container") ?? 0 };
+  if (whole("host") !== null) port.host = whole("host");
+  if ($("[data-protocol]", row).value !== "tcp") port.protocol = $("[data-protocol]", row).value;
+  port.address = $("[data-address]", row).value.trim() || "127.0.0.1";
+  return port;
+}
+
+/** The docker line for a body. */
+export function dockerLine(body) {
+  const words = ["docker", body.start === false ? "create" : "run -d"];
+  if (body.name) words.push("--name", quoteWord(body.name));
+  for (const [key, value] of Object.entries(body.env ?? {})) words.push("-e", quoteWord(`${key}=${value}`));
+  for (const port of body.ports ?? []) {
+    words.push("-p", quoteWord(`${port.address}:${port.host ?? ""}:${port.container || "PORT"}${port.protocol ? `/${port.protocol}` : ""}`));
+  }
+  if (body.memory_bytes) words.push("--memory", body.memory_bytes % 1048576 ? `${body.memory_bytes}b` : `${body.memory_bytes / 1048576}m`);
+  if (body.cpus) words.push("--cpus", String(body.cpus));
+  if (body.restart) words.push("--restart", body.restart + (body.restart_limit ? `:${body.restart_limit}` : ""));
+  words.push(body.image ? quoteWord(body.image) : "IMAGE", joinWords(body.command ?? []));
+  return words.filter(Boolean).join(" ");
+}
+
+function restCall(body) {
+  const host = body.host && { host: form.host.selectedOptions[0].textContent.replace(/ \(offline\)$/, "") };
+  const text = quoteWord(JSON.stringify({ ...body, image: body.image || "IMAGE", ...host }, null, 2));
+  return `curl -X POST ${location.origin}/api/v1/containers/ \\\n  -H 'Authorization: Bearer TOKEN' \\\n  -H 'Content-Type: application/json' \\\n  -d ${text}`;
+}
+
+function showPieces() {
+  const pieces = $("[data-pieces]");
+  try {
+    const words = splitWords(form.command.value);
+    pieces.replaceChildren(...words.map((word) => el("span", { class: "piece" }, word || "''")));
+    if (!words.length) pieces.replaceChildren(el("span", { class: "help" }, "As in a shell: quotes hold words together. Use sh -c '…' for pipes and loops."));
+    setText($('[data-problem="command"]'), "");
+    form.command.removeAttribute("aria-invalid");
+  } catch (error) {
+    // Half-typed quotes are no error yet; leaving the field tells.
+    pieces.replaceChildren(el("span", { class: "help" }, error.message));
+  }
+}
+
+function showImage() {
+  const here = suggestions.filter((one) => one.host === form.host.value);
+  $("#image-list").replaceChildren(...here.map((one) => el("option", { value: familiar(one.tag) })));
+  const typed = form.image.value.trim();
+  const match = here.find((one) => one.tag === typed || familiar(one.tag) === typed || familiar(one.tag) === `${typed}:latest`);
+  const host = form.host.selectedOptions[0]?.textContent ?? "the host";
+  setText($("[data-image-help]"), !typed ? "An image that is not on the host yet is pulled first." : match ? `On ${host} already: it starts at once.` : `Not on ${host} yet: it is pulled first.`);
+  const ports = match?.ports ?? [];
+  setText($("[data-port-help]"), ports.length ? `The image listens on ${ports.join(", ")}.` : "127.0.0.1 is reached from the host alone, 0.0.0.0 from everywhere.");
+}
+
+function familiar(tag) {
+  return tag.replace(/^docker\.io\/library\//, "").replace(/^docker\.io\//, "");
+}
+
+function showLines() {
+  const { body } = read();
+  setText($('[data-as="docker"]'), dockerLine(body));
+  setText($('[data-as="rest"]'), restCall(body));
+  setText($("[data-submit-text]"), form.start.checked ? "Create and start" : "Create");
+  $("[data-restart-limit]").hidden = form.restart.value !== "on-failure";
+}
+
+function clearProblems() {
+  for (const problem of $$(".problem", form)) setText(problem, "");
+  for (const field of $$("[aria-invalid]", form)) field.removeAttribute("aria-invalid");
+  $("[data-form-problem]").hidden = true;
+}
+
+/** Show each error beside its field, the rest above the form. */
+function showProblems(fields, message = null) {
+  const rest = [];
+  for (const [name, texts] of Object.entries(fields)) {
+    const [kind, index, part] = name.split(".");
+    const row = index !== undefined && $$(`[data-pairs="${kind}"] .pair`)[Number(index)];
+    const place = (row && $("[data-row-problem]", row)) || $(`[data-problem="${kind}"]`);
+    if (!place || !KNOWN.includes(kind)) {
+      rest.push(...texts);
+      continue;
+    }
+    setText(place, [place.textContent, ...texts].filter(Boolean).join(" "));
+    const field = (row && part && $(`[data-${part}]`, row)) || form.elements[kind === "memory_bytes" ? "memory" : kind];
+    field?.setAttribute?.("aria-invalid", "true");
+  }
+  if (message && (rest.length || !Object.keys(fields).length)) rest.unshift(message);
+  if (rest.length) {
+    const notice = $("[data-form-problem]");
+    setText($("[data-text]", notice), [...new Set(rest)].join(" "));
+    notice.hidden = false;
+  }
+  ($("[aria-invalid]", form) ?? $("[data-form-problem]")).focus();
+}
+
+async function submit() {
+  clearProblems();
+  const { body, problems } = read();
+  if (Object.keys(problems).length) return showProblems(problems);
+  const button = $("#submit");
+  if (button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  try {
+    const answer = await api("POST", "containers/", body);
+    location.assign(`/containers/${answer.container.id}/`);
+  } catch (problem) {
+    button.removeAttribute("aria-busy");
+    if (!(problem instanceof Problem)) throw problem;
+    showProblems(problem.fields, problem.message);
+  }
+}
+
+/** `KEY=value` lines pasted into a name become rows. */
+function pasteMany(event) {
+  if (!event.target.matches("[data-key]")) return;
+  const pairs = event.clipboardData.getData("text").split("\n").map((line) => /^\s*(?:export\s+)?([^=#\s]+)=(.*)$/.exec(line)).filter(Boolean);
+  if (!pairs.length) return;
+  event.preventDefault();
+  const row = event.target.closest(".pair");
+  for (const [, key, value] of pairs) addRow("env", { key, value: value.trim().replace(/^(["'])(.*)\1$/, "$2") });
+  if (!$("[data-value]", row).value) row.remove();
+  showLines();
+}
+
+function fillLike(like) {
+  form.image.value = like.image;
+  form.command.value = joinWords(like.command ?? []);
+  for (const [key, value] of Object.entries(like.env ?? {})) addRow("env", { key, value });
+  for (const port of like.ports ?? []) addRow("ports", port);
+  if (like.memory_bytes) form.memory.value = like.memory_bytes / 1048576;
+  if (like.cpus) form.cpus.value = like.cpus;
+  form.restart.value = like.restart ?? "no";
+  if (like.restart_limit) form.restart_limit.value = like.restart_limit;
+  if ([...form.host.options].some((option) => option.value === like.host?.id)) form.host.value = like.host.id;
+}
+
+form.addEventListener("input", () => {
+  showPieces();
+  showImage();
+  showLines();
+});
+form.addEventListener("paste", pasteMany);
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+});
+form.addEventListener("click", (event) => {
+  const add = event.target.closest("[data-add]");
+  const remove = event.target.closest("[data-remove]");
+  if (add) $("input", addRow(add.dataset.add, add.dataset.add === "ports" ? firstFreePort() : {})).focus();
+  if (remove) {
+    const pairs = remove.closest(".pairs");
+    remove.closest(".pair").remove();
+    $(`[data-add="${pairs.dataset.pairs}"]`).focus();
+  }
+  if (add || remove) showLines();
+});
+
+/** The next port that the image listens on and that no row has yet. */
+function firstFreePort() {
+  const typed = form.image.value.trim();
+  const ports = suggestions.find((one) => familiar(one.tag) === typed || familiar(one.tag) === `${typed}:latest`)?.ports ?? [];
+  const taken = new Set($$('[data-pairs="ports"] [data-container]').map((field) => field.value));
+  const next = ports.map((port) => port.split("/")).find(([port]) => !taken.has(port));
+  return next ? { container: next[0], protocol: next[1] ?? "tcp" } : {};
+}
+
+const like = pageData("like");
+if (like) fillLike(like);
+for (const option of $$("[data-offline]", form.host)) option.disabled = form.host.options.length > 1;
+form.host.value = [...form.host.options].find((option) => !option.disabled)?.value ?? form.host.value;
+showPieces();
+showImage();
+showLines();

@@ -1,0 +1,62 @@
+// Tokens and registries: made and removed over REST, shown again by one fetch.
+import { Problem, api, attempt } from "../api.js";
+import { confirmAction } from "../dialog.js";
+import { $, $$, setText } from "../dom.js";
+import { refreshSoon } from "../fragment.js";
+import { toast } from "../toast.js";
+
+/** Send a form's fields; errors go beside them. Answers undefined when it was refused. */
+async function sendForm(form, path) {
+  for (const place of $$("[data-problem]", form)) setText(place, "");
+  for (const field of form.elements) field.removeAttribute("aria-invalid");
+  const button = $("button", form);
+  button.setAttribute("aria-busy", "true");
+  try {
+    return await api("POST", path, Object.fromEntries(new FormData(form)));
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    const fields = Object.keys(problem.fields).length ? problem.fields : { "": [problem.message] };
+    for (const [name, texts] of Object.entries(fields)) {
+      const place = $(`[data-problem="${CSS.escape(name)}"]`, form);
+      if (place) setText(place, texts.join(" "));
+      else toast(texts.join(" "), { bad: true });
+      form.elements[name]?.setAttribute("aria-invalid", "true");
+    }
+    $("[aria-invalid]", form)?.focus();
+    return undefined;
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
+$("[data-token-form]").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const answer = await sendForm(form, "tokens/");
+  if (!answer) return;
+  setText($("[data-secret-text]"), answer.token);
+  $("[data-secret]").hidden = false;
+  form.reset();
+  refreshSoon("tokens");
+});
+
+$("[data-registry-form]")?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const answer = await sendForm(form, "registries/");
+  if (!answer) return;
+  toast(`The sign-in for ${answer.registry} is saved.`);
+  form.reset();
+  refreshSoon("registries");
+});
+
+document.addEventListener("click", async (event) => {
+  const row = event.target.closest?.("tr");
+  if (event.target.closest?.("[data-token-revoke]")) {
+    const yes = await confirmAction({ title: `Revoke ${row.dataset.name}?`, text: "Scripts that use this token are refused from now on.", yes: "Revoke" });
+    if (yes && (await attempt("DELETE", `tokens/${row.dataset.token}/`)) === null) refreshSoon("tokens");
+  } else if (event.target.closest?.("[data-registry-remove]")) {
+    const yes = await confirmAction({ title: `Forget the sign-in for ${row.dataset.name}?`, text: "Private images from there can't be pulled any more. What is on the hosts stays.", yes: "Forget" });
+    if (yes && (await attempt("DELETE", `registries/${row.dataset.registry}/`)) === null) refreshSoon("registries");
+  }
+});
