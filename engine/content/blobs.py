@@ -120,14 +120,14 @@ class ContentStore:
             raise DigestMismatch(f"blob {digest} is damaged on disk: pull the image again")
         return data
 
-    def put(self, data: bytes) -> Digest:
-        """Store a document durably and return its digest; storing it again is fine."""
+    def put(self, data: bytes, *, is_durable: bool = True) -> Digest:
+        """Store bytes at hand and return their digest; storing them again is fine."""
         digest = Digest.of(data)
         with self.ingest(digest) as ingest:
             if ingest is not None:
                 ingest.restart()
                 ingest.write(data)
-                ingest.commit(is_durable=True)
+                ingest.commit(is_durable=is_durable)
         return digest
 
     @contextlib.contextmanager

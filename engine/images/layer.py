@@ -40,8 +40,10 @@ class Workshop:
     stop: threading.Event
 
 
-def fetch_layer(workshop: Workshop, client: RegistryClient, descriptor: Descriptor, diff_id: Digest) -> None:
+def fetch_layer(workshop: Workshop, client: RegistryClient | None, descriptor: Descriptor, diff_id: Digest) -> None:
     """Bring one layer onto the host, as blob and as committed layer; what is there already is not fetched again.
+
+    Without `client` the blob must be there.
 
     Raises what the client and the unpacking raise; `Cancelled` when `workshop.stop` is set.
     """
@@ -79,10 +81,11 @@ class _Pipeline:
         self._error: EngineError | None = None
         self._told = 0
 
-    def run(self, client: RegistryClient, ingest: Ingest | None) -> Unpacked:
+    def run(self, client: RegistryClient | None, ingest: Ingest | None) -> Unpacked:
         blob = self._shop.content.path(self._descriptor.digest)
         try:
             if ingest is not None:
+                assert client is not None
                 self._arrived(ingest.path, ingest.offset)
                 client.blob(self._descriptor, ingest, lambda size: self._arrived(ingest.path, size))
                 ingest.commit(is_durable=False)

@@ -84,9 +84,12 @@ def _check(manifest: Manifest, config: ImageConfig, platform: Platform) -> None:
 
 
 def fetch_layers(
-    workshop: Workshop, client: RegistryClient, resolved: Resolved, cancel: threading.Event | None
+    workshop: Workshop, client: RegistryClient | None, resolved: Resolved, cancel: threading.Event | None
 ) -> None:
-    """Bring all layers onto the host, several at once, the largest first. Raises the first error; `Cancelled`."""
+    """Bring all layers onto the host, several at once, the largest first. Raises the first error; `Cancelled`.
+
+    Without `client` the blobs must be there.
+    """
     layers = sorted(resolved.layers.items(), key=lambda item: -item[0].size)
     executor = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="layer")
     try:
@@ -102,7 +105,8 @@ def fetch_layers(
             workshop.board.show("pulling")
     finally:
         workshop.stop.set()
-        client.interrupt()
+        if client is not None:
+            client.interrupt()
         executor.shutdown(cancel_futures=True)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
-from engine.errors import Cancelled, Conflict, EngineError, Unavailable
+from engine.errors import Cancelled, Conflict, EngineError, InvalidArgument, Unavailable
+from engine.images import starter
 from engine.images.garbage import Collector
 from engine.images.image import Image
 from engine.images.layer import Workshop
@@ -19,7 +20,7 @@ from engine.images.records import Records
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.auth import Credentials
-from engine.registry.client import RegistryClient
+from engine.registry.client import FetchedManifest, RegistryClient
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
 from engine.store.journal import Journal
@@ -69,8 +70,10 @@ class Images:
             ):
                 resolved = resolve(client, name, wanted)
                 lease_all(lease, resolved)
-                self._fetch(workshop, client, resolved, cancel)
-                image = self._record(name, resolved)
+                self._store_documents(resolved, board)
+                fetch_layers(workshop, client, resolved, cancel)
+                names = [name.pinned(document.digest) for document in resolved.documents]
+                image = self._record(resolved, names if name.digest else [*names, name])
         except (Cancelled, Unavailable):
             raise
         except EngineError:
@@ -122,28 +125,54 @@ class Images:
         self._collector.collect()
         return untagged, [image.id]
 
+    def create_starter(
+        self,
+        reference: str = starter.DEFAULT_REFERENCE,
+        progress: Report | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Image:
+        """Make an image of this machine's shell and common tools, and name it. The same machine gives the same image.
+
+        Raises `InvalidReference`, `Unsupported` (no shell here), `ResourceExhausted`, `Cancelled`.
+        """
+        name = Reference.parse(reference)
+        if name.digest is not None:
+            raise InvalidArgument("the starter image can be given a tag, but not a digest")
+        board = Board(progress)
+        board.show("gathering")
+        made = starter.build(starter.gather(), host_platform())
+        resolved = Resolved(
+            made.manifest,
+            made.config,
+            made.config_data,
+            (FetchedManifest(made.manifest_data, "", made.manifest_digest),),
+        )
+        with self._leases.hold(f"starter {name}") as lease:
+            lease_all(lease, resolved)
+            self._store_documents(resolved, board)
+            self._content.put(made.layer, is_durable=False)
+            fetch_layers(Workshop(self._content, self._snapshots, board, threading.Event()), None, resolved, cancel)
+            image = self._record(resolved, [name])
+        board.show("done")
+        self._sync_later()
+        return image
+
     def recover(self) -> None:
         """At a start: drop what killed processes left half made, keep what a pull can go on with."""
         self._collector.recover()
         self._sync_later()
 
-    def _fetch(
-        self, workshop: Workshop, client: RegistryClient, resolved: Resolved, cancel: threading.Event | None
-    ) -> None:
+    def _store_documents(self, resolved: Resolved, board: Board) -> None:
         for document in resolved.documents:
             self._content.put(document.data)
         self._content.put(resolved.config_data)
         for layer in resolved.layers:
-            workshop.board.add(layer.digest.short, layer.size)
-        workshop.board.show("pulling")
-        fetch_layers(workshop, client, resolved, cancel)
+            board.add(layer.digest.short, layer.size)
+        board.show("pulling")
 
-    def _record(self, name: Reference, resolved: Resolved) -> Image:
+    def _record(self, resolved: Resolved, names: Iterable[Reference]) -> Image:
         """Make the image visible, in one transaction."""
         diff_ids = resolved.config.diff_ids
-        names = [name.pinned(document.digest) for document in resolved.documents]
-        if name.digest is None:
-            names.append(name)
         with self._records.store.transaction():
             self._snapshots.record_chain(diff_ids)
             size = sum(self._snapshots.layer_size(diff_id) for diff_id in diff_ids)

@@ -115,12 +115,13 @@ class Snapshots:
 
     # Containers
 
-    def prepare(self, key: str, image_chain_id: str) -> Overlay:
-        """Make the writable directories for `key` on the image's layers ("" stands for an image without layers).
+    def prepare(self, key: str, image_chain_id: str | None) -> Overlay:
+        """Make the writable directories for `key` on the image's layers (None or "" for an image without layers).
 
         Asking again gives the same. Raises `SnapshotMissing` for an unknown chain, `Conflict` for a key that
         stands on another.
         """
+        image_chain_id = image_chain_id or ""
         with self._store.transaction() as connection:
             lower = self._lowerdirs(image_chain_id)
             row = connection.execute("SELECT * FROM snapshot WHERE key = ?", (key,)).fetchone()
