@@ -29,9 +29,9 @@ from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.launcher import SOCKET
 from engine.runtime.seccomp.cache import cached_filter
 
+LAUNCHER_SECONDS = 10.0
 CREATE_SECONDS = 30.0
 START_SECONDS = 30.0
-LOST_SECONDS = 1.0
 
 
 class Overlay(Protocol):
@@ -81,12 +81,13 @@ class Runtime:
 
     def ensure_launcher(self) -> int:
         """Its pid; started if there is none. Unavailable if it can't be."""
-        for _ in range(3):
+        deadline = time.monotonic() + LAUNCHER_SECONDS
+        while time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 answer = self._ask({"verb": "ping"})
                 if answer:
                     return int(answer["pid"])
-            self._spawn_launcher()
+            self._spawn_launcher()  # does nothing while another one holds the lock, even if that one is ending
         raise Unavailable(f"the launcher does not answer; see {self._run / 'launcher.log'}")
 
     def stop_launcher(self) -> None:
@@ -105,7 +106,7 @@ class Runtime:
         self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
         root = str(Path(next(iter(engine.__path__))).parent)
         code = f"import sys; sys.path.insert(0, {root!r}); from engine.runtime.launcher import main; main()"
-        command = [sys.executable, "-S", "-s", "-E", "-c", code, str(self._run)]
+        command = [sys.executable, "-S", "-s", "-E", "-c", code, str(self._run), str(self._config.containers)]
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
         with (self._run / "launcher.log").open("ab") as log:
             done = subprocess.run(
@@ -233,7 +234,8 @@ class Runtime:
 
     def signal(self, container_dir: Path, signum: int) -> None:
         """Send a signal to the container's first process, and never to another; NotFound if it has ended."""
-        pidfd = _pidfd(record.read_run(str(container_dir)))
+        found = record.read_run(str(container_dir))
+        pidfd = None if found is None else record.open_pidfd(found)
         if pidfd is None:
             raise NotFound("the container is not running")
         try:
@@ -257,7 +259,8 @@ class Runtime:
     def wait(self, container_dir: Path, run: int, timeout: float | None) -> ExitStatus | None:
         """Wait for the end of that run, at most `timeout` seconds; None if it still runs then."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        pidfd = _pidfd(record.read_run(str(container_dir)), run)
+        found = record.read_run(str(container_dir))
+        pidfd = None if found is None or found["run"] != run else record.open_pidfd(found)
         if pidfd is not None:
             try:
                 poll = select.poll()
@@ -290,20 +293,6 @@ class Runtime:
             record.write_exit(fd, run, record.LOST_STATUS, lost=True)
         finally:
             os.close(fd)
-
-
-def _pidfd(found: dict[str, Any] | None, run: int | None = None) -> int | None:
-    """A descriptor of the process that run.json names; None if it has ended."""
-    if found is None or (run is not None and found["run"] != run):
-        return None
-    try:
-        pidfd = os.pidfd_open(found["pid"])
-    except ProcessLookupError:
-        return None
-    if record.start_ticks(found["pid"]) != found["start_ticks"]:  # asked after opening, so it can't change any more
-        os.close(pidfd)
-        return None
-    return pidfd
 
 
 def _raise_error(answer: dict[str, Any]) -> None:

@@ -1,10 +1,11 @@
 """The lean process that forks containers, one per home, at `$HOME/run/launcher.sock`.
 
-    python -S -s -E -c "…; launcher.main()" HOME      (client.py starts it; it daemonises itself)
+    python -S -s -E -c "…; main()" RUN CONTAINERS      (client.py starts it; it daemonises itself)
 
 It imports little, has one thread and a frozen heap, so that a fork costs under a millisecond. It is a child
 subreaper: monitors are its children, and if one is killed, the container's process becomes its child too, and
-it writes the exit code in the monitor's place. Killing the launcher itself harms nobody.
+it writes the exit code in the monitor's place. Killing the launcher itself harms nobody; a new one looks after
+what runs (foster.py).
 
 It runs from a read-only copy of the interpreter's mount (a detached one that no path reaches): whatever a
 container finds behind /proc/self/exe (CVE-2019-5736) can't be opened for writing, by nobody.
@@ -20,8 +21,9 @@ import select
 import signal
 import socket
 import sys
+import time
 
-from engine.runtime import birth, kernel, monitor, record, wire
+from engine.runtime import birth, foster, kernel, monitor, record, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,10 +35,11 @@ SHIELD = "PORTSIDE_LAUNCHER_SHIELDED"
 
 
 class Launcher:
-    """`directory` is the open `$HOME/run`."""
+    """`containers`: the directory that holds the containers' directories."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, containers: str) -> None:
         self.listener = listener
+        self.fosters = {found.pidfd: found for found in foster.find(containers)}
         self.connections: dict[int, socket.socket] = {}
         self.monitors: dict[int, tuple[str, int]] = {}  # monitor pid → container directory, run
         self.orphans: dict[int, tuple[str, int, tuple[int, ...]]] = {}  # process whose monitor died; its pipes
@@ -53,6 +56,8 @@ class Launcher:
         self.poll = select.poll()
         self.poll.register(self.listener, select.POLLIN)
         self.poll.register(wake_read, select.POLLIN)
+        for pidfd in self.fosters:
+            self.poll.register(pidfd, select.POLLIN)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -62,7 +67,9 @@ class Launcher:
                     os.read(wake_read, 512)
                 elif fd == self.listener.fileno():
                     self._accept()
-                else:
+                elif fd in self.fosters:
+                    self._settle(fd)
+                elif fd in self.connections:
                     self._answer(fd)
             self.reap()
             self.draining = [pipes for pipes in self.draining if not _let_go(pipes)]
@@ -71,7 +78,12 @@ class Launcher:
         self.stopping = True
 
     def _accept(self) -> None:
-        connection, _ = self.listener.accept()
+        try:
+            connection, _ = self.listener.accept()
+        except OSError as error:
+            _note(f"accept: {error!r}")
+            time.sleep(0.05)  # out of descriptors: the waiting client would wake us at once again
+            return
         connection.setblocking(False)
         self.connections[connection.fileno()] = connection
         self.poll.register(connection, select.POLLIN)
@@ -98,9 +110,21 @@ class Launcher:
             return
         if verb == "settle":
             self.reap()
+            ended = select.poll()
+            for pidfd in self.fosters:
+                ended.register(pidfd, select.POLLIN)
+            for pidfd, _ in ended.poll(0):
+                self._settle(pidfd)
         elif verb == "stop":
             self.stopping = True
         wire.send(connection, {"pid": os.getpid()})
+
+    def _settle(self, pidfd: int) -> None:
+        child = self.fosters.pop(pidfd)
+        self.poll.unregister(pidfd)
+        self.draining.append(child.pipes)
+        with contextlib.suppress(OSError):  # removed in the meantime
+            child.settle()
 
     def reap(self) -> None:
         """Collect every dead child; take over the containers of monitors that died too early."""
@@ -131,9 +155,7 @@ class Launcher:
         if found is None or found["run"] != run or record.read_exit(directory, run) is not None:
             return
         pid: int = found["pid"]
-        pipes = tuple(
-            os.open(f"{directory}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) for name in monitor.PIPES
-        )
+        pipes = foster.open_pipes(directory)
         if pid in self.strays:
             self._orphan_died(directory, run, pipes, self.strays.pop(pid))
         else:
@@ -173,7 +195,10 @@ def shield() -> None:
 
 
 def main() -> NoReturn:
-    """Return to the starter (exit code 0) once requests are accepted, by this process or by an earlier one."""
+    """Arguments: `$HOME/run` and `$HOME/containers`.
+
+    Returns to the starter (exit code 0) once requests are accepted, by this process or by an earlier one.
+    """
     shield()
     run = os.open(sys.argv[1], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=run)
@@ -194,5 +219,5 @@ def main() -> NoReturn:
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
     os.truncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
-    Launcher(listener).serve()
+    Launcher(listener, sys.argv[2]).serve()
     os._exit(0)

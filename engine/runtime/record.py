@@ -57,6 +57,18 @@ def read_run(directory: str) -> dict[str, Any] | None:
     return content
 
 
+def open_pidfd(found: dict[str, Any]) -> int | None:
+    """A descriptor of the process that this run.json names, and of no other; None if it has ended."""
+    try:
+        pidfd = os.pidfd_open(found["pid"])
+    except ProcessLookupError:
+        return None
+    if start_ticks(found["pid"]) != found["start_ticks"]:  # asked after opening, so it can't change any more
+        os.close(pidfd)
+        return None
+    return pidfd
+
+
 def write_exit(directory: int, run: int, status: int, *, lost: bool = False) -> None:
     """`status` as waitpid gave it. `lost`: nobody was left to see it, `LOST_STATUS` stands in."""
     _replace(directory, f"exit.{run}", f"{status} {time.time():.6f}{' lost' if lost else ''}\n")

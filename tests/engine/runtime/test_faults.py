@@ -93,6 +93,28 @@ def test_with_all_watchers_dead_the_end_counts_as_lost_and_nobody_waits_forever(
     assert (status.code, status.lost) == (255, True)
 
 
+def test_a_new_launcher_looks_after_the_containers_of_the_old_one(own_box: Box) -> None:
+    pid = own_box.run("/bin/sh", "-c", "sleep 0.6; echo still here; exit 7", collect=False)
+    kill(own_box.runtime.ensure_launcher())
+    own_box.runtime.ensure_launcher()
+    kill(own_box.record()["monitor_pid"])
+    assert own_box.runtime.is_alive(own_box.directory)
+    status = own_box.wait()
+    assert (status.code, status.lost) == (7, False)
+    assert not Path(f"/proc/{pid}/root/bin").exists()
+    fd = os.open(own_box.directory / "stdout", os.O_RDONLY | os.O_NONBLOCK)
+    assert os.read(fd, 100) == b"still here\n"
+    os.close(fd)
+
+
+def test_a_new_launcher_leaves_the_word_to_the_old_monitors(own_box: Box) -> None:
+    own_box.run("/bin/sh", "-c", "sleep 0.3; exit 8")
+    own_box.runtime.stop_launcher()
+    own_box.runtime.ensure_launcher()
+    status = own_box.wait()
+    assert (status.code, status.lost) == (8, False)
+
+
 def test_a_full_pipe_holds_the_container_until_a_reader_comes(own_box: Box) -> None:
     own_box.run("/bin/sh", "-c", "busybox seq 1 50000; exit 4", collect=False)
     time.sleep(0.2)
