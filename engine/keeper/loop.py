@@ -147,6 +147,9 @@ class Keeper:
         try:
             watched.drain()
         except (OSError, EngineError) as error:
+            if not (self._live / watched.id).exists():
+                self._forget(watched)  # reaped and removed before we came to it
+                return
             log.warning("last words of container %s can't be logged: %s; trying again", watched.id[:12], error)
             self.after(1.0, lambda: self._ended(watched))
             return

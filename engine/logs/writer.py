@@ -130,7 +130,7 @@ class LogWriter:
         self._open_segment()
 
     def _open_directory(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(exist_ok=True)  # not its parents: a container that is removed must stay so
         lock = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         old, self._lock = self._lock, lock
         if old >= 0:
