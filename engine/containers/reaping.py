@@ -7,11 +7,15 @@ crash anywhere leaves the mark, so the keeper does it again; at worst an event i
 
 from __future__ import annotations
 
+import logging
 import time
 
 from engine.containers import events, pipes, restarts, states
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
+from engine.errors import EngineError
+
+log = logging.getLogger(__name__)
 
 LOST_EXIT_CODE = 255
 LOST = "it ended while nobody watched (the host restarted, or its monitor was killed); its exit code is lost"
@@ -27,8 +31,12 @@ def settle(parts: Parts, container_id: str, run: int) -> ContainerRecord:
     """
     directory = parts.catalog.directory(container_id)
     if pipes.pending_bytes(directory):
-        parts.keeper.notify(container_id)
-        pipes.wait_drained(directory, DRAIN_SECONDS)
+        try:
+            parts.keeper.notify(container_id)
+        except EngineError as error:
+            log.warning("the log of container %s is written later: %s", container_id[:12], error.message)
+        else:
+            pipes.wait_drained(directory, DRAIN_SECONDS)
     return reap(parts, container_id, run)
 
 

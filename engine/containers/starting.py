@@ -8,6 +8,8 @@ A crash in between leaves the keeper's mark with a record that doesn't run: `rec
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import time
 
@@ -17,8 +19,10 @@ from engine.containers.parts import Parts, Published
 from engine.containers.record import ContainerRecord, PublishedPort
 from engine.containers.spec import ContainerSpec
 from engine.containers.undo import Undo
-from engine.errors import EngineError
+from engine.errors import EngineError, ResourceExhausted, Unavailable
 from engine.runtime.defaults import PIDS_LIMIT
+
+log = logging.getLogger(__name__)
 
 
 def start(parts: Parts, container_id: str) -> ContainerRecord:
@@ -50,8 +54,27 @@ def launch(parts: Parts, record: ContainerRecord) -> ContainerRecord:
     except EngineError as error:
         _note_failure(parts, record.with_changes(run=run), error)
         raise
-    parts.keeper.notify(record.id)
+    except OSError as error:
+        explained = _explained(error, record)
+        _note_failure(parts, record.with_changes(run=run), explained)
+        raise explained from error
+    _wake_keeper(parts, record.id)
     return record
+
+
+def _explained(error: OSError, record: ContainerRecord) -> EngineError:
+    family = (
+        ResourceExhausted if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN) else Unavailable
+    )
+    return family(f"container {record.name} could not be started: {error}; free what is short, or try again")
+
+
+def _wake_keeper(parts: Parts, container_id: str) -> None:
+    """The container runs, whatever becomes of the keeper: its mark is there, and its pipe waits."""
+    try:
+        parts.keeper.notify(container_id)
+    except EngineError as error:
+        log.warning("%s", error.message)
 
 
 def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
@@ -105,7 +128,7 @@ def _published(port: Published) -> PublishedPort:
 def _announce_again(parts: Parts, record: ContainerRecord) -> ContainerRecord:
     """The start was done before; whoever did it may have died between record and event, or before the keeper knew."""
     parts.catalog.mark_live(record.id)
-    parts.keeper.notify(record.id)
+    _wake_keeper(parts, record.id)
     return record
 
 

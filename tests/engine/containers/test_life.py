@@ -12,7 +12,7 @@ from engine.containers import states, undo
 from engine.containers.parts import Parts
 from engine.containers.service import Containers
 from engine.containers.spec import PortMapping
-from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, Unavailable
+from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 from tests.engine.containers.fakes import Crash, FakeImage, World, engine_on, image_config, spec
 
 ONE = spec(1)
@@ -137,6 +137,23 @@ def test_a_start_that_fails_is_undone_and_remembered(engine: tuple[Containers, P
     )
     assert kinds(parts) == ["created", "died"]
     assert containers.start("c1").exit_code is None
+
+
+def test_a_disk_that_is_full_is_told_as_what_it_is(engine: tuple[Containers, Parts], world: World) -> None:
+    containers, _ = engine
+    containers.create(ONE)
+    world.fail_at, world.error = "cgroups.create", OSError(28, "No space left on device")
+    with pytest.raises(ResourceExhausted, match="No space left"):
+        containers.start("c1")
+    assert world.kernel_is_clean() and "No space left" in str(containers.get("c1").error)
+
+
+def test_a_container_runs_even_if_the_keeper_cannot_be_woken(engine: tuple[Containers, Parts], world: World) -> None:
+    containers, parts = engine
+    containers.create(ONE)
+    world.fail_at = "keeper.notify"
+    assert containers.start("c1").status == "running"
+    assert parts.catalog.live_ids() == [ONE.id]
 
 
 @pytest.mark.parametrize("step", [*START_STEPS, "keeper.notify"])
