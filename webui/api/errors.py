@@ -47,8 +47,8 @@ _FAMILIES = {
 }
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's hook: every error that a view raises becomes a problem; what nobody foresaw goes on to Django."""
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """DRF's hook: every error that a view raises becomes a problem; one that nobody foresaw is logged and a 500."""
     if isinstance(error, EngineError):
         status = STATUSES.get(error.family, 500)
         headers = {"Retry-After": "5"} if status == 503 else {}
@@ -59,7 +59,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     elif isinstance(error, DjangoPermissionDenied):
         error = exceptions.PermissionDenied()
     if not isinstance(error, exceptions.APIException):
-        return None
+        request = context["request"]
+        logger.error("%s %s failed", request.method, request.path, exc_info=error)
+        body = problem(500, "Something broke on the site's side: its log says what. Trying again may help.")
+        return Response(body, status=500, content_type=CONTENT_TYPE)
     return _from_framework(error)
 
 

@@ -30,7 +30,7 @@ PORTS_MAXIMUM, WORDS_MAXIMUM, VARIABLES_MAXIMUM = 200, 1000, 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerRequest:
-    """Fields as in the contract's CreateContainer; `name` None asks for a friendly one."""
+    """Fields as in the contract's CreateContainer, whose `user` is `run_as` here; `name` None: a friendly one."""
 
     image: str
     name: str | None = None
@@ -39,7 +39,7 @@ class ContainerRequest:
     env: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     ports: Sequence[Mapping[str, Any]] = ()
-    user: str | None = None
+    run_as: str | None = None
     workdir: str | None = None
     hostname: str | None = None
     memory_bytes: int | None = None
@@ -116,7 +116,7 @@ def _variables(variables: Mapping[str, str], name: str, errors: FieldErrors) -> 
 
 def _process(request: ContainerRequest, errors: FieldErrors) -> None:
     errors.check(
-        request.user is None or bool(USER.fullmatch(request.user)),
+        request.run_as is None or bool(USER.fullmatch(request.run_as)),
         "user",
         "Give a user, or user:group, by names or numbers, such as 1000:1000.",
     )

@@ -52,7 +52,8 @@ TIMEOUT_MAXIMUM = 3600.0
 def container_create(*, user: User, host: Host, image: str, start: bool = True, **wishes: Any) -> tuple[Container, Job]:
     """Record a container and ask `host` to create it (pulling its image if missing) and to start it.
 
-    `wishes` are the other fields of `ContainerRequest`. Raises PermissionDenied, InvalidArgument with
+    `wishes` are the other fields of `ContainerRequest`; `user` is who asks, `run_as` whom the process runs as.
+    Raises PermissionDenied, InvalidArgument with
     field errors, AlreadyExists with the field `name`.
     """
     require(user, CREATE, host.team)
@@ -100,7 +101,7 @@ def _command(
         env=dict(request.env),
         labels=dict(request.labels),
         ports=ports,
-        user=request.user,
+        user=request.run_as,
         workdir=request.workdir,
         hostname=request.hostname,
         memory_bytes=request.memory_bytes,

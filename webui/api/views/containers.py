@@ -99,7 +99,8 @@ class ContainerList(APIView):
         """Create a container and start it (unless `start` is false); a missing image is pulled first."""
         wishes: dict[str, Any] = bodies.read(NewContainer, request)
         host = host_choose(user=request.user, host=wishes.pop("host", None))
-        container, job = container_create(user=request.user, host=host, **wishes)
+        run_as = wishes.pop("user", None)
+        container, job = container_create(user=request.user, host=host, run_as=run_as, **wishes)
         return Response({**job_reference(job), "container": container_as_json(container)}, status=202)
 
 

@@ -1,0 +1,187 @@
+"""`POST /api/v1/containers/`: what is asked becomes a row and a job; what is wrong is named field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.valkey import Valkey
+from tests.webui.cast import Caller
+from webui.accounts.models import Team
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.images.models import RegistryCredential
+from webui.jobs.models import Job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WHOLE = {
+    "host": "pier",
+    "name": "web",
+    "image": "nginx:1",
+    "command": ["nginx", "-g", "daemon off;"],
+    "env": {"MODE": "live", "EMPTY": ""},
+    "labels": {"tier": "front"},
+    "ports": [{"container": 80, "host": 8080}, {"container": 53, "protocol": "udp", "address": "0.0.0.0"}],
+    "memory_bytes": 64 << 20,
+    "cpus": 0.5,
+    "pids_limit": 100,
+    "restart": "on-failure",
+    "restart_limit": 3,
+    "user": "1000:1000",
+    "workdir": "/srv",
+    "hostname": "web-1",
+    "entrypoint": [],
+    "start": True,
+}
+
+
+def test_everything_that_is_asked_reaches_the_host(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    answer = owner.post("containers/", WHOLE)
+    assert answer.status_code == 202, answer.content
+    container, job = Container.objects.get(), Job.objects.get()
+    assert answer.json()["job"] == {"id": str(job.pk), "url": f"/api/v1/jobs/{job.pk}/"}
+    assert job.command == {
+        **{name: value for name, value in WHOLE.items() if name != "host"},
+        "kind": "container.create",
+        "container_id": container.pk,
+        "image": "docker.io/library/nginx:1",
+        "ports": [
+            {"container": 80, "host": 8080, "protocol": "tcp", "address": "127.0.0.1"},
+            {"container": 53, "host": None, "protocol": "udp", "address": "0.0.0.0"},
+        ],
+    }
+    shown = answer.json()["container"]
+    assert (shown["name"], shown["image"], shown["status"], shown["desired_status"]) == (
+        "web",
+        "nginx:1",
+        "pending",
+        "running",
+    )
+    assert shown == owner.get(f"containers/{container.pk}/").json()
+
+
+def test_an_image_is_enough_and_the_name_is_a_friendly_one(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    answer = owner.post("containers/", {"image": "alpine"})
+    assert answer.status_code == 202
+    name = answer.json()["container"]["name"]
+    assert len(name.split("-")) == 2 and name.replace("-", "").isalpha()
+
+
+def test_an_image_id_is_taken_as_it_is(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    image = "sha256:" + "ab" * 32
+    assert owner.post("containers/", {"image": image, "start": False}).status_code == 202
+    container = Container.objects.get()
+    assert (container.image, container.spec["image"], container.desired_status) == (image, image, "stopped")
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"image": "Not An Image"}, "image"),
+        ({"image": ""}, "image"),
+        ({"image": 7}, "image"),
+        ({"name": "-web"}, "name"),
+        ({"name": "a/b"}, "name"),
+        ({"name": "x" * 129}, "name"),
+        ({"command": "sh -c true"}, "command"),
+        ({"command": [""]}, "command"),
+        ({"command": ["sh", 1]}, "command.1"),
+        ({"command": ["sh", "x" * (128 << 10)]}, "command"),
+        ({"command": ["a\0b"]}, "command.0"),
+        ({"env": {"A=B": "x"}}, "env"),
+        ({"env": {"": "x"}}, "env"),
+        ({"env": {"A": 1}}, "env.A"),
+        ({"env": ["A=1"]}, "env"),
+        ({"ports": [{"container": 0}]}, "ports.0.container"),
+        ({"ports": [{"container": 80}, {"container": 80, "host": 65536}]}, "ports.1.host"),
+        ({"ports": [{"container": 80, "host": 1, "protocol": "sctp"}]}, "ports.0.protocol"),
+        ({"ports": [{"container": 80, "host": 1, "address": "::1"}]}, "ports.0.address"),
+        ({"ports": [{"container": 80, "hots": 1}]}, "ports.0.hots"),
+        ({"ports": [{"container": 80, "host": 9}, {"container": 81, "host": 9}]}, "ports.1.host"),
+        ({"ports": [{"container": True}]}, "ports.0.container"),
+        ({"memory_bytes": 1024}, "memory_bytes"),
+        ({"memory_bytes": 1 << 70}, "memory_bytes"),
+        ({"cpus": 0}, "cpus"),
+        ({"cpus": -1}, "cpus"),
+        ({"pids_limit": 0}, "pids_limit"),
+        ({"restart": "sometimes"}, "restart"),
+        ({"restart": "always", "restart_limit": 3}, "restart_limit"),
+        ({"user": "root; rm"}, "user"),
+        ({"workdir": "srv"}, "workdir"),
+        ({"hostname": "-x"}, "hostname"),
+        ({"start": "yes"}, "start"),
+        ({"privileged": True}, "privileged"),
+        ({"team": "Lighthouse"}, "team"),
+        ({"id": "c0" * 32}, "id"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_wrong_field_is_named_and_nothing_is_made(
+    site_broker: Valkey, owner: Caller, host: Host, wish: dict[str, Any], field: str
+) -> None:
+    answer = owner.post("containers/", {"image": "alpine", **wish})
+    assert answer.status_code == 400, answer.content
+    assert list(answer.json()["errors"]) == [field]
+    assert not Container.objects.exists() and not Job.objects.exists()
+
+
+def test_all_wrong_fields_are_named_at_once(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    answer = owner.post("containers/", {"image": "A B", "name": "-", "cpus": 0})
+    assert set(answer.json()["errors"]) == {"image", "name", "cpus"}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"null", b"\xff", b'{"image": NaN}', b"1" * 5000])
+def test_a_body_that_is_no_object_is_an_error_of_the_client(
+    site_broker: Valkey, owner: Caller, host: Host, body: bytes
+) -> None:
+    answer = owner.client.post("/api/v1/containers/", data=body, content_type="application/json", headers=owner.headers)
+    assert answer.status_code == 400, answer.content
+    assert answer.json()["family"] == "invalid_argument"
+
+
+def test_another_content_type_is_refused(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    answer = owner.client.post("/api/v1/containers/", data={"image": "alpine"}, headers=owner.headers)
+    assert answer.status_code == 415
+
+
+def test_a_name_is_taken_only_once_on_a_host(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    assert owner.post("containers/", {"image": "alpine", "name": "web"}).status_code == 202
+    answer = owner.post("containers/", {"image": "alpine", "name": "web"})
+    assert (answer.status_code, answer.json()["family"], list(answer.json()["errors"])) == (
+        409,
+        "already_exists",
+        ["name"],
+    )
+    assert Container.objects.count() == Job.objects.count() == 1
+
+
+def test_a_role_that_may_only_operate_creates_nothing(site_broker: Valkey, teammate: Caller, host: Host) -> None:
+    answer = teammate.post("containers/", {"image": "alpine"})
+    assert (answer.status_code, answer.json()["family"]) == (403, "permission_denied")
+    assert "Harbour" in answer.json()["detail"]
+
+
+def test_among_several_hosts_one_has_to_be_named(site_broker: Valkey, owner: Caller, host: Host, team: Team) -> None:
+    Host.objects.create(pk="another", team=team, name="quay")
+    answer = owner.post("containers/", {"image": "alpine"})
+    assert (answer.status_code, list(answer.json()["errors"])) == (404, ["host"])
+    assert owner.post("containers/", {"image": "alpine", "host": "quay"}).status_code == 202
+    assert Container.objects.get().host_id == "another"
+
+
+def test_the_teams_credential_goes_with_the_job_and_is_stored_nowhere(
+    site_broker: Valkey, owner: Caller, host: Host, credential: RegistryCredential
+) -> None:
+    import base64
+    import json
+
+    from worker.contract import keys
+
+    assert owner.post("containers/", {"image": "registry.example.com/app"}).status_code == 202
+    raw = json.loads(site_broker.client().lrange(keys.queue(host.pk), 0, -1)[0])
+    arguments = json.loads(base64.b64decode(raw["body"]))[1]
+    assert arguments["secrets"] == {"username": "ann", "password": "s3cret"}
+    assert "s3cret" not in json.dumps([Job.objects.get().command, Container.objects.get().spec])
+    assert "s3cret" not in RegistryCredential.objects.get().encrypted_password

@@ -1,0 +1,124 @@
+"""Every route and method of `/api/v1/`, walked as the outsider and as nobody: neither sees or does anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import URLPattern
+
+from tests.support.valkey import Valkey
+from tests.webui.cast import CONTAINER_ID, Caller
+from webui.api import urls
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.images.models import Image, RegistryCredential
+from webui.jobs.models import Job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PUBLIC = {"schema", "docs"}
+OWN = {"teams", "tokens", "token"}
+"""Routes to what belongs to the caller alone."""
+BODIES: dict[str, Any] = {
+    "containers": {"image": "alpine", "name": "intruder"},
+    "image-pull": {"reference": "alpine"},
+    "registries": {"registry": "docker.io", "username": "x", "password": "y", "team": "Harbour"},
+}
+
+
+@pytest.fixture
+def world(
+    site_broker: Valkey, host: Host, container: Container, image: Image, job: Job, credential: RegistryCredential
+) -> dict[str, Any]:
+    """One object of each kind, all of them Harbour's."""
+    return {
+        "host_id": host.pk,
+        "container_id": container.pk,
+        "image_id": image.pk,
+        "job_id": str(job.pk),
+        "credential_id": str(credential.pk),
+        "token_id": str(job.pk),
+    }
+
+
+def routes(world: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Name, method and path of every endpoint."""
+    for pattern in urls.urlpatterns:
+        assert isinstance(pattern, URLPattern)
+        if pattern.name is None or pattern.name in PUBLIC:
+            continue
+        view = pattern.callback.cls
+        path = "/api/v1/" + str(pattern.pattern)
+        for name, value in world.items():
+            for kind in ("str", "int", "uuid", "container_id"):
+                path = path.replace(f"<{kind}:{name}>", str(value))
+        assert "<" not in path, f"give {path} an object in this test"
+        for method in ("get", "post", "put", "patch", "delete"):
+            if hasattr(view, method):
+                yield pattern.name, method, path
+
+
+def snapshot() -> list[Any]:
+    """Everything that a request could change."""
+    models = (Container, Image, Job, RegistryCredential, Host)
+    return [list(model._default_manager.order_by("pk").values()) for model in models]
+
+
+def test_nobody_is_let_in_anywhere(world: dict[str, Any], nobody: Caller) -> None:
+    before = snapshot()
+    for name, method, path in routes(world):
+        answer = nobody.call(method, path, BODIES.get(name, {}) if method == "post" else None)
+        assert answer.status_code == 401, f"{method} {path}: {answer.status_code}"
+        assert answer.headers["Content-Type"] == "application/problem+json"
+    assert snapshot() == before
+
+
+def test_an_outsider_sees_and_changes_nothing(world: dict[str, Any], outsider: Caller) -> None:
+    before = snapshot()
+    walked = 0
+    for name, method, path in routes(world):
+        answer = outsider.call(method, path, BODIES.get(name, {}) if method == "post" else None)
+        walked += 1
+        if name in OWN and method != "delete":
+            assert "Harbour" not in answer.content.decode()
+            continue
+        is_list = method == "get" and answer.status_code == 200
+        if is_list:
+            assert answer.json()["results"] == [], f"{method} {path}"
+        else:
+            # Without a body of the right shape, or with another's team or host in it, there is no way in either.
+            assert answer.status_code in ((400, 404) if method == "post" else (404,)), (
+                f"{method} {path}: {answer.content}"
+            )
+    assert walked > 20
+    assert snapshot() == before
+
+
+def test_an_outsider_gets_nowhere_by_naming_another_teams_host(world: dict[str, Any], outsider: Caller) -> None:
+    for host in (world["host_id"], "pier"):
+        for path, body in (
+            ("containers/", {"image": "alpine"}),
+            ("images/pull/", {"reference": "alpine"}),
+            ("images/starter/", {}),
+        ):
+            answer = outsider.post(path, {**body, "host": host})
+            assert (answer.status_code, list(answer.json()["errors"])) == (404, ["host"])
+
+
+def test_filters_do_not_reach_over_to_other_teams(world: dict[str, Any], outsider: Caller) -> None:
+    for path in (
+        f"containers/?search={CONTAINER_ID[:8]}",
+        "containers/?name=web",
+        "containers/?host=pier",
+        "images/?search=alpine",
+        "jobs/?subject=alpine",
+        "hosts/?search=pier",
+    ):
+        assert outsider.get(path).json()["count"] == 0, path
+
+
+def test_what_is_not_there_is_a_problem_document(nobody: Caller, db: None) -> None:
+    answer = nobody.get("nothing/here/")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")

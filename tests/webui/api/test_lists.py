@@ -1,0 +1,123 @@
+"""Lists: pages, search, order, filters, and a number of queries that does not grow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.webui.cast import Caller
+from webui.accounts.models import Team
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.images.models import Image, RegistryCredential
+from webui.jobs.models import Job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def fleet(team: Team, host: Host) -> list[Container]:
+    status = ("running", "stopped")
+    return [
+        Container.objects.create(
+            id=f"{number:064x}",
+            team=team,
+            host=host,
+            name=f"web-{number:02}",
+            image="alpine",
+            observed_status=status[number % 2],
+        )
+        for number in range(10)
+    ]
+
+
+def names(answer: Any) -> list[str]:
+    return [row["name"] for row in answer.json()["results"]]
+
+
+def test_a_list_comes_in_pages_that_link_to_one_another(owner: Caller, fleet: list[Container]) -> None:
+    first = owner.get("containers/?page_size=4&ordering=name").json()
+    assert (first["count"], first["previous"], len(first["results"])) == (10, None, 4)
+    second = owner.get(first["next"]).json()
+    third = owner.get(second["next"]).json()
+    assert [row["name"] for page in (first, second, third) for row in page["results"]] == [c.name for c in fleet]
+    assert third["next"] is None and owner.get(third["previous"]).json() == second
+
+
+def test_filters_search_and_order(owner: Caller, fleet: list[Container]) -> None:
+    assert len(names(owner.get("containers/?status=running"))) == 5
+    assert names(owner.get("containers/?name=web-03")) == ["web-03"]
+    assert names(owner.get("containers/?search=WEB-0&ordering=-name"))[0] == "web-09"
+    assert names(owner.get(f"containers/?search={fleet[4].pk[:64]}")) == ["web-04"]
+    assert len(names(owner.get("containers/?host=pier"))) == 10
+    assert names(owner.get("containers/?host=quay")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("status=exited", "status"),
+        ("ordering=password", "ordering"),
+        ("ordering=team__memberships", "ordering"),
+        ("page=0", "page"),
+        ("page=x", "page"),
+        ("page_size=1001", "page_size"),
+        ("search=%00", "search"),
+        ("page=٣", "page"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_named(
+    owner: Caller, fleet: list[Container], query: str, field: str
+) -> None:
+    answer = owner.get(f"containers/?{query}")
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+
+
+def test_a_page_beyond_the_last_is_not_found(owner: Caller, fleet: list[Container]) -> None:
+    assert owner.get("containers/?page=3&page_size=9").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["containers/", "images/", "jobs/", "hosts/", "registries/", "teams/", "tokens/"])
+def test_the_number_of_queries_does_not_grow_with_the_rows(
+    owner: Caller,
+    fleet: list[Container],
+    image: Image,
+    job: Job,
+    credential: RegistryCredential,
+    path: str,
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert owner.get(path).json()["count"] >= 1
+        return len(captured)
+
+    owner.get(path)
+    before = queries()
+    double(Container, Image, Job, RegistryCredential)
+    assert queries() == before <= 6
+
+
+def double(*models: Any) -> None:
+    """Another row of each kind, owned by other objects, so that a join that is missing shows."""
+    team = Team.objects.first()
+    host = Host.objects.create(pk="h2", team=team, name="quay")
+    Container.objects.create(id="f" * 64, team=team, host=host, name="x", image="alpine")
+    Image.objects.create(team=team, host=host, image_id="sha256:2")
+    Job.objects.create(team=team, host=host, kind="image.pull", command={})
+    RegistryCredential.objects.create(team=team, registry="r2", username="u", encrypted_password="")
+
+
+def test_images_are_found_by_their_tags(owner: Caller, image: Image) -> None:
+    assert owner.get("images/?search=library/alp").json()["count"] == 1
+    assert owner.get("images/?search=nginx").json()["count"] == 0
+
+
+def test_jobs_are_found_by_what_they_are_about(owner: Caller, job: Job) -> None:
+    for query in ("status=queued", "kind=image.pull", "subject=alpine", "search=alp", "search=pull", "host=pier"):
+        assert owner.get(f"jobs/?{query}").json()["count"] == 1, query
+    assert owner.get("jobs/?status=failed").json()["count"] == 0
