@@ -53,8 +53,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     """Record a container and ask `host` to create it (pulling its image if missing) and to start it.
 
     `wishes` are the other fields of `ContainerRequest`; `user` is who asks, `run_as` whom the process runs as.
-    Raises PermissionDenied, InvalidArgument with
-    field errors, AlreadyExists with the field `name`.
+    Raises PermissionDenied, InvalidArgument with field errors, AlreadyExists with the field `name`.
     """
     require(user, CREATE, host.team)
     request = ContainerRequest(image=image, **wishes)
