@@ -28,14 +28,15 @@ JSON_BYTES = 4 << 20
 
 
 class PlainText(BaseRenderer):
-    """Only for negotiation and the OpenAPI document: the text itself is streamed past DRF."""
+    """For negotiation and for errors, which are JSON here as everywhere; the text itself is streamed past DRF."""
 
     media_type = "text/plain"
     format = "txt"
     charset = "utf-8"
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
-        return str(data).encode()
+        rendered: bytes = JSONRenderer().render(data)
+        return rendered
 
 
 class TextUnlessJson(BaseContentNegotiation):

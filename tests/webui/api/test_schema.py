@@ -1,0 +1,104 @@
+"""The OpenAPI document: valid, without a warning, and true to what the site answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from rest_framework import serializers
+
+from tests.webui.cast import Caller
+from webui.accounts.models import ApiToken, Team
+from webui.accounts.representation import team_as_json, token_as_json
+from webui.api import schemas
+from webui.containers.models import Container
+from webui.containers.representation import container_as_json
+from webui.hosts.models import Host
+from webui.hosts.representation import host_as_json
+from webui.images.models import Image, RegistryCredential
+from webui.images.representation import credential_as_json, image_as_json
+from webui.jobs.models import Job
+from webui.jobs.representation import job_as_json
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_document_is_valid_and_made_without_a_warning(tmp_path: Any) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yml"))
+    assert (tmp_path / "schema.yml").read_text().startswith("openapi: 3.1")
+
+
+def test_it_is_open_to_all_and_covers_every_endpoint(nobody: Caller) -> None:
+    answer = nobody.get("schema/?format=json")
+    assert answer.status_code == 200
+    document = answer.json()
+    assert document["openapi"].startswith("3.1")
+    assert {
+        "/api/v1/containers/{container_id}/start/",
+        "/api/v1/containers/{container_id}/logs/",
+        "/api/v1/images/pull/",
+        "/api/v1/jobs/{job_id}/cancel/",
+    } <= set(document["paths"])
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+def test_the_docs_page_loads_nothing_from_elsewhere_and_runs_no_inline_script(nobody: Caller) -> None:
+    answer = nobody.get("docs/")
+    html = answer.content.decode()
+    assert answer.status_code == 200
+    assert "http://" not in html.replace("http://www.w3.org", "") and "https://" not in html
+    assert "<script>" not in html
+    assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
+    script = nobody.get("docs/?script=")
+    assert script.headers["Content-Type"].startswith("application/javascript")
+
+
+@pytest.mark.parametrize("path", ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"])
+def test_the_docs_pages_parts_are_served_from_here(nobody: Caller, path: str) -> None:
+    answer = nobody.get(f"/static/drf_spectacular_sidecar/swagger-ui-dist/{path}")
+    assert answer.status_code == 200 and b"".join(answer.streaming_content)
+
+
+def test_the_shapes_in_the_document_are_those_of_the_answers(
+    owner: Caller,
+    team: Team,
+    host: Host,
+    container: Container,
+    image: Image,
+    job: Job,
+    credential: RegistryCredential,
+) -> None:
+    container.spec["ports"] = [{"container": 80, "host": None, "protocol": "tcp", "address": "127.0.0.1"}]
+    job.error = {"family": "not_found", "message": "no such image", "detail": {}}
+    job.progress = {"phase": "x", "items": [{"id": "l", "status": "done", "done_bytes": 1, "total_bytes": 1}]}
+    token = ApiToken.objects.get(user=owner.user)
+    for schema, shown in (
+        (schemas.TeamSchema, team_as_json(team, "viewer")),
+        (schemas.TokenSchema, token_as_json(token)),
+        (schemas.HostSchema, host_as_json(host)),
+        (schemas.ImageSchema, image_as_json(image)),
+        (schemas.ContainerSchema, container_as_json(container)),
+        (schemas.JobSchema, job_as_json(job)),
+        (schemas.CredentialSchema, credential_as_json(credential)),
+    ):
+        assert_fits(schema(), shown, schema.__name__)
+
+
+def assert_fits(schema: serializers.Field[Any, Any, Any, Any], value: Any, where: str) -> None:
+    """The value has exactly the schema's fields, all the way down; null only where it is allowed."""
+    if value is None:
+        assert schema.allow_null, f"{where} is null"
+    elif isinstance(schema, serializers.ListSerializer):
+        for item in value:
+            assert_fits(schema.child, item, f"{where}[]")
+    elif isinstance(schema, serializers.Serializer):
+        assert set(schema.fields) == set(value), where
+        for name, field in schema.fields.items():
+            assert_fits(field, value[name], f"{where}.{name}")
+    elif isinstance(schema, serializers.ChoiceField):
+        assert value in schema.choices, where
+    elif isinstance(schema, serializers.ListField | serializers.DictField):
+        assert isinstance(value, list if isinstance(schema, serializers.ListField) else dict), where
+    else:
+        schema.run_validation(value)
