@@ -47,5 +47,7 @@ def monitor_program(directory: Path) -> Path | None:
         temporary.unlink(missing_ok=True)
         return None
     temporary.chmod(0o700)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
     temporary.rename(program)
     return program

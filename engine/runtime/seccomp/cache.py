@@ -23,6 +23,9 @@ def cached_filter(directory: Path, seccomp: Mapping[str, Any]) -> Path:
     if not path.exists():
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
-        temporary.write_bytes(compile_filter(seccomp, machine))
+        with temporary.open("wb") as file:
+            file.write(compile_filter(seccomp, machine))
+            file.flush()
+            os.fsync(file.fileno())  # after a power cut an empty file of this name would stop every start
         temporary.rename(path)
     return path
