@@ -29,8 +29,8 @@ class Foster:
 
     def __init__(self, directory: str, found: dict[str, Any], pidfd: int) -> None:
         self.directory, self.run, self.pid, self.pidfd = directory, int(found["run"]), int(found["pid"]), pidfd
-        self._monitor = (found["monitor_pid"], found["monitor_start_ticks"])
         self.pipes = open_pipes(directory)
+        self._monitor = (found["monitor_pid"], found["monitor_start_ticks"])
 
     def settle(self) -> None:
         """Its process has ended: write down how, unless its monitor lives to do so. Closes the descriptor."""

@@ -211,6 +211,9 @@ def main() -> NoReturn:
     if os.fork():
         os._exit(0)
     os.setsid()
+    for number in signal.valid_signals():  # nohup's ignored SIGHUP would reach every container
+        if signal.getsignal(number) == signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
     os.chdir("/")
     os.umask(0o077)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
