@@ -120,6 +120,19 @@ class Runtime:
             wire.send(connection, request)
             return wire.receive(connection)
 
+    def _ask_surely(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """Ask, and start a launcher if there is none. None if it died and may have begun."""
+        for _ in range(5):
+            try:
+                return self._ask(request)
+            except (FileNotFoundError, ConnectionRefusedError):
+                self.ensure_launcher()
+            except TimeoutError:
+                raise Unavailable("the launcher did not answer in time; try again") from None
+            except ConnectionError:
+                return None
+        raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
+
     # -- create and start -----------------------------------------------------------------------------------
 
     def create(self, container_dir: Path, run: int, overlay: Overlay) -> Created:
@@ -131,19 +144,24 @@ class Runtime:
         the meantime.
         """
         request = self._request(container_dir, run, overlay)
-        try:
-            answer = self._ask(request)
-        except (FileNotFoundError, ConnectionRefusedError):
-            self.ensure_launcher()
-            answer = self._ask(request)
-        except TimeoutError:
-            raise Unavailable("the launcher did not answer in time; try again") from None
-        except ConnectionError:
-            raise Unavailable("the launcher died while it created the container; try again") from None
-        if answer is None:
-            raise Unavailable("the launcher's child died while it created the container; try again")
-        _raise_error(answer)
-        return Created(int(answer["pid"]))
+        for _ in range(6):
+            answer = self._ask_surely(request)
+            if answer is not None:
+                _raise_error(answer)
+                return Created(int(answer["pid"]))
+            self._sweep(container_dir)
+        raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
+
+    def _sweep(self, container_dir: Path) -> None:
+        """The launcher or its child was killed in the middle of a create: end what it may have made, to try again.
+
+        Both hold the connection until they have answered or died, so nobody is at work any more when it ends.
+        """
+        self.abort(container_dir)
+        deadline = time.monotonic() + 2
+        while self._cgroups.pids(container_dir.name) and time.monotonic() < deadline:
+            self._cgroups.kill(container_dir.name)
+            time.sleep(0.001)
 
     def _request(self, container_dir: Path, run: int, overlay: Overlay) -> dict[str, Any]:
         spec = json.loads((container_dir / "bundle" / "config.json").read_bytes())

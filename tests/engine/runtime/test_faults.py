@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
+from engine.errors import EngineError
 from engine.runtime import record, wire
 from engine.runtime.client import Runtime
 from tests.engine.runtime.box import Box
@@ -166,6 +169,26 @@ def test_fifty_runs_leave_no_process_descriptor_mount_or_group(own_box: Box) -> 
     assert len(os.listdir("/proc/self/fd")) <= own
     own_box.cgroups.remove(own_box.id)
     assert own_box.cgroups.list() == []
+
+
+def test_starts_succeed_while_launchers_are_killed_all_the_time(own_box: Box) -> None:
+    done = threading.Event()
+
+    def killer() -> None:
+        while not done.wait(0.05):
+            with contextlib.suppress(EngineError, ProcessLookupError):
+                os.kill(own_box.runtime.ensure_launcher(), signal.SIGKILL)
+
+    thread = threading.Thread(target=killer)
+    thread.start()
+    try:
+        for number in range(10):
+            own_box.run("/bin/sh", "-c", f"exit {number}", collect=False)
+            status = own_box.wait()
+            assert (status.code, status.lost) == (number, False)
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_a_senseless_request_does_not_stop_the_launcher(own_box: Box) -> None:
