@@ -1,0 +1,102 @@
+"""Hosts register, beat and say goodbye; pages hear of what they show and of nothing else."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from engine.errors import NotFound
+from tests.support.valkey import Valkey
+from tests.webui.cast import Caller
+from webui.accounts.models import Team
+from webui.hosts import services
+from webui.hosts.models import Host
+from worker.contract import keys
+from worker.contract.events import HostFacts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def facts(**more: Any) -> HostFacts:
+    known = {
+        "name": "pier",
+        "session": "s1",
+        "cores": 2,
+        "memory_bytes": 4 << 30,
+        "kernel": "6.1",
+        "architecture": "x86_64",
+        "operating_system": "Debian",
+        "engine_version": "0.1",
+        "cgroup_version": "v2",
+        "disk_free_bytes": 10,
+    }
+    return HostFacts(**{**known, **more})
+
+
+def published(server: Valkey) -> list[dict[str, Any]]:
+    client = server.client()
+    entries = client.xrange(keys.CHANGES)
+    client.delete(keys.CHANGES)
+    return [json.loads(fields[b"m"])["object"] for _, fields in entries]
+
+
+def test_a_worker_that_registers_makes_a_host_of_the_first_team(site_broker: Valkey, db: None) -> None:
+    host = services.host_register(host_id="h1", facts=facts(), at=time.time())
+    assert (host.name, host.team.name, host.session, host.is_online) == ("pier", "Default", "s1", True)
+    assert [shown["online"] for shown in published(site_broker)] == [True]
+
+
+def test_two_homes_on_one_machine_are_two_hosts(site_broker: Valkey, db: None) -> None:
+    for host_id in ("h1", "h2"):
+        services.host_register(host_id=host_id, facts=facts(), at=time.time())
+    assert Host.objects.filter(name="pier").count() == 2
+
+
+def test_a_heartbeat_that_says_nothing_new_is_not_told(site_broker: Valkey, db: None) -> None:
+    services.host_register(host_id="h1", facts=facts(), at=time.time() - 5)
+    published(site_broker)
+    services.host_heartbeat(host_id="h1", facts=facts(), at=time.time())
+    assert published(site_broker) == []
+    services.host_heartbeat(host_id="h1", facts=facts(disk_free_bytes=9), at=time.time())
+    assert [shown["disk_free_bytes"] for shown in published(site_broker)] == [9]
+
+
+def test_a_heartbeat_brings_a_lost_host_back_and_a_goodbye_takes_it_at_once(site_broker: Valkey, db: None) -> None:
+    services.host_register(host_id="h1", facts=facts(), at=time.time() - 100)
+    assert not Host.objects.get().is_online
+    services.host_heartbeat(host_id="h1", facts=facts(), at=time.time() - 1)
+    assert Host.objects.get().is_online
+    services.host_stopped(host_id="h1", at=time.time())
+    assert not Host.objects.get().is_online
+    services.host_register(host_id="h1", facts=facts(session="s2"), at=time.time())
+    assert Host.objects.get().is_online and Host.objects.get().session == "s2"
+
+
+def test_a_heartbeat_of_an_unknown_host_registers_it(site_broker: Valkey, db: None) -> None:
+    assert services.host_heartbeat(host_id="h9", facts=facts(), at=time.time()).is_online
+
+
+def test_facts_that_are_too_long_are_cut_rather_than_lost(site_broker: Valkey, db: None) -> None:
+    host = services.host_register(host_id="h1", facts=facts(kernel="x" * 500, memory_bytes=-1), at=time.time())
+    host.refresh_from_db()
+    assert (len(host.kernel), host.memory_bytes) == (120, 0)
+
+
+def test_a_host_is_chosen_by_name_id_or_being_the_only_one(owner: Caller, host: Host, team: Team) -> None:
+    assert owner.user is not None
+    for text in (None, "", "pier", host.pk):
+        assert services.host_choose(user=owner.user, host=text) == host
+    Host.objects.create(pk="h2", team=team, name="quay")
+    for text in (None, "dock"):
+        with pytest.raises(NotFound):
+            services.host_choose(user=owner.user, host=text)
+
+
+def test_an_outsider_chooses_no_host_of_another_team(outsider: Caller, host: Host) -> None:
+    assert outsider.user is not None
+    for text in (None, "pier", host.pk):
+        with pytest.raises(NotFound):
+            services.host_choose(user=outsider.user, host=text)
