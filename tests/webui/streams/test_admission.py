@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def paths(job: Job) -> list[str]:
     """Every socket there is; a new one has to be named here before the tests pass again."""
-    known = ["/ws/events/", f"/ws/jobs/{job.pk}/"]
+    known = ["/ws/events/", f"/ws/jobs/{job.pk}/", f"/ws/hosts/{job.host_id}/stats/"]
     known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats")]
     assert len(known) == len(urlpatterns), "name the new socket here"
     return known
