@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from engine.network import nftables as nft
-from engine.network.netlink import NETLINK_NETFILTER, Message, Netlink, NetlinkError
+from engine.network.netlink import Message, Netlink, NetlinkError, SharedNetlink
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 ANY_ADDRESS = IPv4Address("0.0.0.0")  # noqa: S104 - the meaning of "all addresses", not a bind
@@ -47,9 +47,10 @@ class Mapping:
 
 
 class Firewall:
-    """The table `table` for the bridge `bridge` with `subnet`. Every method opens and closes its own socket."""
+    """The table `table` for the bridge `bridge` with `subnet`; `netlink` is a socket for nfnetlink."""
 
-    def __init__(self, table: str, bridge: str, subnet: IPv4Network) -> None:
+    def __init__(self, netlink: SharedNetlink, table: str, bridge: str, subnet: IPv4Network) -> None:
+        self._netlink = netlink
         self._table = table
         self._bridge = bridge
         self._subnet = subnet
@@ -59,7 +60,7 @@ class Firewall:
 
         Connections that live keep their translation, which is the kernel's connection tracking's own.
         """
-        with Netlink(NETLINK_NETFILTER) as netlink:
+        with self._netlink.use() as netlink:
             nft.commit(
                 netlink,
                 [
@@ -75,30 +76,30 @@ class Firewall:
             )
 
     def exists(self) -> bool:
-        with Netlink(NETLINK_NETFILTER) as netlink:
+        with self._netlink.use() as netlink:
             return nft.chain_policy(netlink, nft.IPV4, self._table, "forward") is not None
 
     def add(self, mappings: Iterable[Mapping]) -> None:
         """Publish, all or none. Raises NetlinkError: ENOENT without the table, EEXIST when a key leads elsewhere."""
-        with Netlink(NETLINK_NETFILTER) as netlink:
+        with self._netlink.use() as netlink:
             nft.commit(netlink, self._elements(mappings))
 
     def remove(self, mappings: Iterable[Mapping]) -> None:
         """Withdraw; what is not there is no error."""
-        with Netlink(NETLINK_NETFILTER) as netlink:
+        with self._netlink.use() as netlink:
             for mapping in mappings:
                 name, pair = _element(mapping)
                 _commit_unless_missing(netlink, nft.element_delete(nft.IPV4, self._table, name, pair))
 
     def published(self) -> set[Mapping]:
         """What the kernel has; empty without the table."""
-        with Netlink(NETLINK_NETFILTER) as netlink:
+        with self._netlink.use() as netlink:
             return _published(netlink, self._table)
 
     def elsewhere(self, protocol: str, port: int) -> list[Mapping]:
         """What other homes on this machine publish at the same protocol and port."""
         found: list[Mapping] = []
-        with Netlink(NETLINK_NETFILTER) as netlink:
+        with self._netlink.use() as netlink:
             for name in nft.table_names(netlink, nft.IPV4):
                 if name.startswith(TABLE_PREFIX) and name != self._table:
                     found += (m for m in _published(netlink, name) if (m.protocol, m.host) == (protocol, port))
@@ -106,7 +107,7 @@ class Firewall:
 
     def delete(self) -> None:
         """Remove the table with all it has."""
-        with Netlink(NETLINK_NETFILTER) as netlink:
+        with self._netlink.use() as netlink:
             _commit_unless_missing(netlink, nft.table_delete(nft.IPV4, self._table))
 
     def _translation(self) -> list[Message]:
@@ -186,9 +187,9 @@ class Firewall:
         return [m for name, some in pairs.items() for m in nft.elements(nft.IPV4, self._table, name, some)]
 
 
-def forwarding_obstacle() -> str | None:
+def forwarding_obstacle(shared: SharedNetlink) -> str | None:
     """A sentence when another's firewall (Docker's, most often) drops what is forwarded, else None."""
-    with Netlink(NETLINK_NETFILTER) as netlink:
+    with shared.use() as netlink:
         if nft.chain_policy(netlink, nft.IPV4, "filter", "FORWARD") != nft.DROP:
             return None
     return (

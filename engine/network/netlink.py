@@ -11,7 +11,9 @@ import errno
 import os
 import socket
 import struct
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -193,6 +195,40 @@ class Netlink:
             length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
             yield kind, flags, sequence, data[offset + _HEADER.size : offset + length]
             offset += (length + 3) & ~3
+
+
+class SharedNetlink:
+    """A socket that stays open for all threads of this process, one at a time; a forked child makes its own.
+
+    It belongs to the namespace of the thread that used it first. Closing an nfnetlink socket waits until what
+    was deleted over it is destroyed, 8 to 36 ms, so the engine keeps one open.
+    """
+
+    def __init__(self, protocol: int) -> None:
+        self._protocol = protocol
+        self._lock = threading.Lock()
+        self._current: tuple[int, Netlink] | None = None
+
+    @contextmanager
+    def use(self) -> Iterator[Netlink]:
+        with self._lock:
+            if self._current is None or self._current[0] != os.getpid():
+                self._current = (os.getpid(), Netlink(self._protocol))
+            netlink = self._current[1]
+            try:
+                yield netlink
+            except NetlinkError:
+                raise
+            except OSError:  # a time-out or an overrun: what it would read next is unknown
+                self._current = None
+                netlink.close()
+                raise
+
+    def close(self) -> None:
+        with self._lock:
+            if self._current is not None:
+                self._current[1].close()
+                self._current = None
 
 
 def _error(body: bytes, flags: int, position: int) -> NetlinkError | None:

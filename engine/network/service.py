@@ -16,7 +16,7 @@ from engine.errors import Conflict
 from engine.network.bridge import Bridge, Endpoint, foreign_networks
 from engine.network.firewall import Firewall, forwarding_obstacle
 from engine.network.firewall import Mapping as PortMapping
-from engine.network.netlink import NetlinkError
+from engine.network.netlink import NETLINK_NETFILTER, NetlinkError, SharedNetlink
 from engine.network.pool import Pool
 from engine.network.ports import Ports, PortSpec, Published
 from engine.network.refusals import refusals_explained
@@ -37,6 +37,7 @@ class Network:
         self._config = config
         self._pool = Pool(store)
         self._ports = Ports(store, self._elsewhere)
+        self._netfilter = SharedNetlink(NETLINK_NETFILTER)
         self._lock_path = config.run / "network.lock"
 
     def ensure(self) -> None:
@@ -137,6 +138,10 @@ class Network:
                 self._bridge().delete()
                 self._firewall(subnet).delete()
 
+    def close(self) -> None:
+        """Close the socket to the kernel; it is opened again when needed."""
+        self._netfilter.close()
+
     def resolv_conf(self) -> str:
         """The text of /etc/resolv.conf for a container on this network."""
         return resolv_conf()
@@ -155,7 +160,7 @@ class Network:
         firewall = self._firewall(subnet)
         if rebuild or made or not firewall.exists():
             firewall.rebuild(self._recorded())
-            obstacle = forwarding_obstacle()
+            obstacle = forwarding_obstacle(self._netfilter)
             if obstacle:
                 log.warning("%s", obstacle.replace("BRIDGE", self._config.bridge))
 
@@ -197,7 +202,7 @@ class Network:
         return Bridge(self._config.bridge, self._subnet())
 
     def _firewall(self, subnet: IPv4Network) -> Firewall:
-        return Firewall(self._config.nft_table, self._config.bridge, subnet)
+        return Firewall(self._netfilter, self._config.nft_table, self._config.bridge, subnet)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -11,7 +11,17 @@ import pytest
 from engine.network import nftables as nft
 from engine.network import rtnetlink as rt
 from engine.network.firewall import forwarding_obstacle
-from engine.network.netlink import NETLINK_NETFILTER, NETLINK_ROUTE, Message, Netlink, NetlinkError, be32, nested, text
+from engine.network.netlink import (
+    NETLINK_NETFILTER,
+    NETLINK_ROUTE,
+    Message,
+    Netlink,
+    NetlinkError,
+    SharedNetlink,
+    be32,
+    nested,
+    text,
+)
 from engine.network.ports import PortSpec
 from tests.engine.network.conftest import Host
 from tests.engine.network.spaces import Space
@@ -107,7 +117,7 @@ def test_another_firewall_that_drops_what_is_forwarded_is_told(host: Host, caplo
             body = bytes([nft.IPV4, 0, 0, 0]) + chain + be32(5, nft.DROP)
             nft.commit(netlink, [nft.table(nft.IPV4, "filter"), Message(10 << 8 | 3, 0x400, body)])
 
-    assert host.space.run(forwarding_obstacle) is None
+    assert host.space.run(lambda: forwarding_obstacle(SharedNetlink(NETLINK_NETFILTER))) is None
     host.space.run(as_docker_does)
     host.ensure()
     assert "FORWARD chain is DROP" in caplog.text
