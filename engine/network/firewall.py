@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from engine.network import nftables as nft
+from engine.network.conntrack import forget_udp_flows
 from engine.network.netlink import Message, Netlink, NetlinkError, SharedNetlink
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
@@ -79,17 +80,19 @@ class Firewall:
         with self._netlink.use() as netlink:
             return nft.chain_policy(netlink, nft.IPV4, self._table, "forward") is not None
 
-    def add(self, mappings: Iterable[Mapping]) -> None:
+    def add(self, mappings: Collection[Mapping]) -> None:
         """Publish, all or none. Raises NetlinkError: ENOENT without the table, EEXIST when a key leads elsewhere."""
         with self._netlink.use() as netlink:
             nft.commit(netlink, self._elements(mappings))
+            _forget_flows(netlink, mappings)
 
-    def remove(self, mappings: Iterable[Mapping]) -> None:
+    def remove(self, mappings: Collection[Mapping]) -> None:
         """Withdraw; what is not there is no error."""
         with self._netlink.use() as netlink:
             for mapping in mappings:
                 name, pair = _element(mapping)
                 _commit_unless_missing(netlink, nft.element_delete(nft.IPV4, self._table, name, pair))
+            _forget_flows(netlink, mappings)
 
     def published(self) -> set[Mapping]:
         """What the kernel has; empty without the table."""
@@ -223,6 +226,11 @@ def _published(netlink: Netlink, table: str) -> set[Mapping]:
             (container,) = struct.unpack_from(">H", value, 4)
             found.add(Mapping(address, names[protocol], host, IPv4Address(value[:4]), container))
     return found
+
+
+def _forget_flows(netlink: Netlink, mappings: Collection[Mapping]) -> None:
+    for target in {mapping.target for mapping in mappings if mapping.protocol == "udp"}:
+        forget_udp_flows(netlink, {m.host for m in mappings if m.protocol == "udp" and m.target == target}, target)
 
 
 def _commit_unless_missing(netlink: Netlink, message: Message) -> None:

@@ -17,6 +17,7 @@ from tests.engine.network.spaces import Space
 
 pytestmark = pytest.mark.root
 Spaces = Callable[[], Space]
+UDP = socket.SOCK_DGRAM
 WORLD, UPLINK = "192.0.2.9", "192.0.2.1"
 
 
@@ -144,6 +145,33 @@ def test_containers_of_two_homes_on_one_machine_do_not_reach_each_other(
             stranger.ask(ip(host, "first"), 80, timeout=0.3)
         host.publish("first", [PortSpec(80, 8080, "tcp", "0.0.0.0")])
         assert stranger.ask(other.allocate("stranger").gateway, 8080)
+
+
+def test_a_client_that_goes_on_sending_datagrams_reaches_the_container_that_has_the_port_now(
+    host: Host, world: Space, pair: tuple[Space, Space]
+) -> None:
+    def client() -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind((WORLD, 5555))
+        made.connect((UPLINK, 8080))
+        made.settimeout(2)
+        return made
+
+    def answer(sender: socket.socket) -> str:
+        sender.send(b"who")
+        return sender.recv(100).decode()
+
+    with world.run(client) as sender:
+        sender.send(b"before anyone has the port")
+        with pytest.raises(ConnectionRefusedError):
+            sender.recv(100)
+        host.publish("first", [PortSpec(80, 8080, "udp", "0.0.0.0")])
+        with pair[0].serving(80, kind=UDP):
+            assert answer(sender) == WORLD
+        host.unpublish("first")
+        host.publish("second", [PortSpec(80, 8080, "udp", "0.0.0.0")])
+        with pair[1].serving(80, kind=UDP):
+            assert answer(sender) == WORLD
 
 
 def test_attaching_takes_milliseconds(host: Host, spaces: Spaces) -> None:
