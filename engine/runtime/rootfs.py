@@ -24,6 +24,9 @@ LINKS = (
 def overlay(layers: dict[str, Any]) -> int:
     """A detached overlay mount of {"lowerdirs": [top first], "upperdir", "workdir"}.
 
+    It is mounted nodev: devices are in /dev alone, where we made them, whatever nodes an image carries. Version 2
+    of control groups has no list of devices, so this and the missing CAP_MKNOD are what keeps disks out of reach.
+
     Layers are handed over one by one ("lowerdir+", Linux 6.8), so neither their number nor the length of their
     paths meets the 4 KiB page of mount(2). An older kernel gets them in one string of at most 255 bytes, which
     relative paths from the layers' common directory make room for.
@@ -31,7 +34,7 @@ def overlay(layers: dict[str, Any]) -> int:
     upper: list[tuple[str, str | None]] = [("upperdir", layers["upperdir"]), ("workdir", layers["workdir"])]
     lower: list[str] = layers["lowerdirs"]
     try:
-        return kernel.new_mount("overlay", [*(("lowerdir+", path) for path in lower), *upper], source="overlay")
+        return _mount_overlay([*(("lowerdir+", path) for path in lower), *upper])
     except OSError as error:
         if error.filename != "mount overlay, option lowerdir+":
             raise
@@ -40,10 +43,14 @@ def overlay(layers: dict[str, Any]) -> int:
     os.chdir(common)
     try:
         joined = ":".join(os.path.relpath(path, common) for path in lower)
-        return kernel.new_mount("overlay", [("lowerdir", joined), *upper], source="overlay")
+        return _mount_overlay([("lowerdir", joined), *upper])
     finally:
         os.fchdir(here)
         os.close(here)
+
+
+def _mount_overlay(options: list[tuple[str, str | None]]) -> int:
+    return kernel.new_mount("overlay", options, kernel.MOUNT_ATTR_NODEV, "overlay")
 
 
 def enter(tree: int, mount_point: str) -> int:

@@ -157,5 +157,5 @@ def _outer_first(binds: Sequence[Bind]) -> list[Bind]:
 
 
 def _bind(bind: Bind) -> dict[str, Any]:
-    options = ["rbind", "rprivate", *(["ro"] if bind.read_only else [])]
+    options = ["rbind", "rprivate", "nodev", *(["ro"] if bind.read_only else [])]
     return {"destination": bind.target, "type": "bind", "source": bind.source, "options": options}
