@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 
 SOCKET = "launcher.sock"
 LOCK = "launcher.lock"
+HOME_MILLISECONDS = 30_000
 SHIELD = "PORTSIDE_LAUNCHER_SHIELDED"
 
 
 class Launcher:
-    """`containers`: the directory that holds the containers' directories."""
+    """`run`: the open `$HOME/run`; `containers`: the directory that holds the containers' directories."""
 
-    def __init__(self, listener: socket.socket, containers: str) -> None:
-        self.listener = listener
+    def __init__(self, listener: socket.socket, run: int, containers: str) -> None:
+        self.listener, self.run = listener, run
         self.fosters = {found.pidfd: found for found in foster.find(containers)}
         self.connections: dict[int, socket.socket] = {}
         self.monitors: dict[int, tuple[str, int]] = {}  # monitor pid → container directory, run
@@ -62,7 +63,7 @@ class Launcher:
         gc.freeze()
         gc.disable()
         while not self.stopping:
-            for fd, _ in self.poll.poll(250 if self.draining else None):
+            for fd, _ in self.poll.poll(250 if self.draining else HOME_MILLISECONDS):
                 if fd == wake_read:
                     os.read(wake_read, 512)
                 elif fd == self.listener.fileno():
@@ -73,6 +74,8 @@ class Launcher:
                     self._answer(fd)
             self.reap()
             self.draining = [pipes for pipes in self.draining if not _let_go(pipes)]
+            if not self.monitors and os.fstat(self.run).st_nlink == 0:
+                return  # the home is gone: nobody can ever ask for anything again
 
     def _stop(self, *_: object) -> None:
         self.stopping = True
@@ -222,5 +225,5 @@ def main() -> NoReturn:
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
     os.truncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
-    Launcher(listener, sys.argv[2]).serve()
+    Launcher(listener, run, sys.argv[2]).serve()
     os._exit(0)

@@ -18,12 +18,13 @@ from typing import Any
 from engine.cgroups import Cgroups, Resources
 from engine.config import EngineConfig
 from engine.runtime.client import ExitStatus, Runtime
-from engine.runtime.spec import ProcessSettings, build, standard_binds
+from engine.runtime.spec import Bind, ProcessSettings, build, standard_binds
 
 BUSYBOX = Path("/bin/busybox")
 PASSWD = (
     "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home/nobody:/bin/sh\nann:x:1000:1000::/home/ann:\n"
 )
+GATE = "until [ -e /gate/open ]; do sleep 0.02; done"
 GROUP = "root:x:0:\nann:x:1000:\nbin:x:2:ann,bob\nlate:x:77:ann\n"
 
 
@@ -51,7 +52,7 @@ class Box:
         self.outputs: dict[str, bytes] = {}
         self._readers: list[threading.Thread] = []
         (self.directory / "bundle" / "rootfs").mkdir(parents=True)
-        for name in ("upper", "work"):
+        for name in ("upper", "work", "gate"):
             (self.directory / name).mkdir()
         (self.directory / "upper").chmod(0o755)
         for name in ("resolv.conf", "hosts", "hostname"):
@@ -60,10 +61,20 @@ class Box:
             os.mkfifo(self.directory / name)
         self.layers = [str(image)]
 
+    def open_gate(self) -> None:
+        """Let go on what waits in `GATE`."""
+        (self.directory / "gate" / "open").touch()
+
     def create(self, *args: str, resources: Resources | None = None, collect: bool = True, **settings: Any) -> int:
         """Up to the waiting process; its pid."""
         wanted = ProcessSettings(
-            args=args, hostname="box", binds=[*standard_binds(self.directory), *settings.pop("binds", [])]
+            args=args,
+            hostname="box",
+            binds=[
+                *standard_binds(self.directory),
+                Bind(str(self.directory / "gate"), "/gate"),
+                *settings.pop("binds", []),
+            ],
         )
         spec = build(dataclasses.replace(wanted, **settings))
         (self.directory / "bundle" / "config.json").write_text(json.dumps(spec))

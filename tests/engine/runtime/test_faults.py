@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import threading
 import time
@@ -17,7 +18,7 @@ from engine.config import EngineConfig
 from engine.errors import EngineError
 from engine.runtime import record, wire
 from engine.runtime.client import Runtime
-from tests.engine.runtime.box import Box
+from tests.engine.runtime.box import GATE, Box
 from tests.engine.runtime.conftest import MakeBox
 
 pytestmark = pytest.mark.root
@@ -59,18 +60,20 @@ def test_the_monitor_is_the_one_that_was_asked_for(own_box: Box, request: pytest
 
 
 def test_a_killed_launcher_harms_no_container_and_loses_no_exit_code(own_box: Box) -> None:
-    own_box.run("/bin/sh", "-c", "sleep 0.5; echo still here; exit 5")
+    own_box.run("/bin/sh", "-c", f"{GATE}; echo still here; exit 5")
     kill(own_box.runtime.ensure_launcher())
     assert own_box.runtime.is_alive(own_box.directory)
+    own_box.open_gate()
     assert own_box.wait().code == 5
     assert own_box.output()[0] == "still here\n"
     assert own_box.sh("echo again") == "again\n"
 
 
 def test_a_killed_monitor_is_replaced_by_the_launcher(own_box: Box) -> None:
-    own_box.run("/bin/sh", "-c", "sleep 0.5; echo still here; exit 6", collect=False)
+    own_box.run("/bin/sh", "-c", f"{GATE}; echo still here; exit 6", collect=False)
     kill(own_box.record()["monitor_pid"])
     assert own_box.runtime.is_alive(own_box.directory)
+    own_box.open_gate()
     status = own_box.wait()
     assert (status.code, status.lost) == (6, False)
     fd = os.open(own_box.directory / "stdout", os.O_RDONLY | os.O_NONBLOCK)
@@ -97,11 +100,12 @@ def test_with_all_watchers_dead_the_end_counts_as_lost_and_nobody_waits_forever(
 
 
 def test_a_new_launcher_looks_after_the_containers_of_the_old_one(own_box: Box) -> None:
-    pid = own_box.run("/bin/sh", "-c", "sleep 0.6; echo still here; exit 7", collect=False)
+    pid = own_box.run("/bin/sh", "-c", f"{GATE}; echo still here; exit 7", collect=False)
     kill(own_box.runtime.ensure_launcher())
     own_box.runtime.ensure_launcher()
     kill(own_box.record()["monitor_pid"])
     assert own_box.runtime.is_alive(own_box.directory)
+    own_box.open_gate()
     status = own_box.wait()
     assert (status.code, status.lost) == (7, False)
     assert not Path(f"/proc/{pid}/root/bin").exists()
@@ -111,9 +115,10 @@ def test_a_new_launcher_looks_after_the_containers_of_the_old_one(own_box: Box) 
 
 
 def test_a_new_launcher_leaves_the_word_to_the_old_monitors(own_box: Box) -> None:
-    own_box.run("/bin/sh", "-c", "sleep 0.3; exit 8")
+    own_box.run("/bin/sh", "-c", f"{GATE}; exit 8")
     own_box.runtime.stop_launcher()
     own_box.runtime.ensure_launcher()
+    own_box.open_gate()
     status = own_box.wait()
     assert (status.code, status.lost) == (8, False)
 
@@ -211,6 +216,16 @@ def test_the_interpreter_behind_proc_self_exe_lies_on_a_read_only_mount(own_box:
         assert os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY
         with pytest.raises(OSError, match=r"Read-only|busy"):
             os.open(f"/proc/self/fd/{file.fileno()}", os.O_WRONLY)
+
+
+def test_a_launcher_whose_home_is_removed_ends(
+    tmp_path: Path, cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = Runtime(EngineConfig(home=tmp_path / "gone"), cgroups)
+    launcher = runtime.ensure_launcher()
+    shutil.rmtree(tmp_path / "gone")
+    os.kill(launcher, signal.SIGCHLD)  # instead of waiting for its next look
+    until(lambda: record.start_ticks(launcher) is None)
 
 
 def test_only_one_launcher_serves_a_home(own_box: Box) -> None:
