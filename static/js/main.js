@@ -35,4 +35,5 @@ startMenuButton();
 startShortcuts();
 startCopy();
 startActions();
-if (document.body.dataset.live !== "off") startConnection();
+// What follows the page's snapshot comes at once: only when the page's own script listens too may it be asked for.
+document.addEventListener("DOMContentLoaded", startConnection);

@@ -7,6 +7,8 @@ import uPlot from "../vendor/uplot/uPlot.esm.js";
 
 const KEEP = 900;
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const CLOSE = { ...CLOCK, second: "2-digit" };
+const CLOSE_SECONDS = 240;
 const COUNTERS = { rx: "network_rx_bytes", tx: "network_tx_bytes", read: "block_read_bytes", write: "block_write_bytes" };
 
 export class Plots {
@@ -14,6 +16,7 @@ export class Plots {
     this.root = root;
     this.samples = [];
     this.plots = new Map();
+    this.running = true;
     this.socket = new ReturningSocket(`/ws/containers/${containerId}/stats/`, {
       onMessage: (message) => {
         if (message.type === "history") this.samples = message.samples.slice(-KEEP);
@@ -48,10 +51,10 @@ export class Plots {
     const stroke = colour(token);
     const axis = { stroke: colour("--ink-faint"), grid: { stroke: colour("--plot-grid"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
     const plot = new uPlot({
-      width: area.clientWidth, height: area.clientHeight, padding: [8, 4, 0, 0], legend: { show: false },
+      width: area.clientWidth, height: area.clientHeight, padding: [8, 18, 0, 0], legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: true }, y: { range: (_, low, high) => [0, ceiling(name, high)] } },
-      axes: [{ ...axis, size: 22, space: 70, values: (_, splits) => splits.map((at) => new Date(at * 1000).toLocaleTimeString([], CLOCK)) }, { ...axis, size: 62, space: 26, splits: name === "memory" ? binarySplits : undefined, values: (_, splits) => splits.map((value) => format(value)) }],
+      axes: [{ ...axis, size: 22, space: 70, values: clockValues }, { ...axis, size: 62, space: 26, splits: name === "memory" ? binarySplits : undefined, values: (_, splits) => splits.map((value) => format(value)) }],
       series: [{}, { stroke, width: 1.5, fill: stroke.replace("rgb(", "rgba(").replace(")", ", 0.12)"), points: { show: false }, spanGaps: false }],
       hooks: { setCursor: [(self) => this.#hover(name, self, format)] },
     }, [[], []], area);
@@ -69,10 +72,19 @@ export class Plots {
     this.#now();
   }
 
+  /** What stands beside the plots is of now: nothing while the container doesn't run. */
+  setRunning(running) {
+    this.running = running;
+    this.#now();
+  }
+
   #now() {
     const last = this.samples.at(-1);
-    if (!last) return;
     const now = (name) => $(`[data-now="${name}"]`, this.root);
+    if (!last || !this.running) {
+      for (const name of ["cpu", "memory", "pids", ...Object.keys(COUNTERS)]) setText(now(name), "–");
+      return;
+    }
     if (!this.hovering) {
       setText(now("cpu"), percent(last.cpu_percent));
       setText(now("memory"), last.memory_limit_bytes ? `${size(last.memory_bytes)} of ${size(last.memory_limit_bytes)}` : size(last.memory_bytes));
@@ -92,6 +104,11 @@ export class Plots {
     const sample = this.samples[index];
     if (sample) setText($(`[data-now="${name}"]`, this.root), `${format(name === "cpu" ? sample.cpu_percent : sample.memory_bytes)} at ${new Date(sample.at * 1000).toLocaleTimeString()}`);
   }
+}
+
+function clockValues(plot, splits) {
+  const form = plot.scales.x.max - plot.scales.x.min < CLOSE_SECONDS ? CLOSE : CLOCK;
+  return splits.map((at) => new Date(at * 1000).toLocaleTimeString([], form));
 }
 
 /** The top of the scale: round, and never so low that idling looks like work. */

@@ -12,7 +12,7 @@ import { VirtualList } from "./view.js";
 
 const FIRST_LINES = 5000;
 const STORE = "portside.log";
-const STATES = { connecting: ["", "Connecting"], live: ["live", "Live"], waiting: ["lost", "Reconnecting"], ended: ["", "Ended"], closed: ["", "Closed"] };
+const STATES = { connecting: ["", "Connecting"], live: ["live", "Live"], complete: ["", "Complete"], waiting: ["lost", "Reconnecting"], ended: ["", "Ended"], closed: ["", "Closed"] };
 
 export class LogViewer {
   constructor(root, containerId) {
@@ -23,6 +23,7 @@ export class LogViewer {
     this.options = { times: false, wrap: false, ...remembered(), filter: false };
     this.current = null;
     this.unseen = 0;
+    this.running = true;
     this.finder = new Finder(this.buffer, () => this.#found());
     this.list = new VirtualList(this.view, this.#source(), { onFollow: () => this.#showJump() });
     this.list.wrap = this.options.wrap;
@@ -39,6 +40,12 @@ export class LogViewer {
   open() {
     this.ended = false;
     this.socket.open();
+  }
+
+  /** A log that nothing is written to is not called live. */
+  setRunning(running) {
+    this.running = running;
+    if (this.state === "live") this.#state("live");
   }
 
   get pattern() {
@@ -113,7 +120,8 @@ export class LogViewer {
 
   #state(state, text = null) {
     const mark = $("[data-log-state]", this.root);
-    const [look, word] = STATES[state];
+    const [look, word] = state === "live" && !this.running ? STATES.complete : STATES[state];
+    this.state = state;
     mark.dataset.state = look;
     setText(mark, text ?? word);
     if (state === "live") this.#showEmpty();

@@ -7,16 +7,23 @@ import { Plots } from "../plots.js";
 import { setStatus, stateOf } from "../rows.js";
 import { toast } from "../toast.js";
 
+const ALIVE = new Set(["running", "restarting", "paused"]);
 const root = $("#container");
 const id = root.dataset.id;
 const log = new LogViewer($("#log"), id);
 const plots = new Plots(root, id);
 
+function setRunning(state) {
+  log.setRunning(ALIVE.has(state));
+  plots.setRunning(ALIVE.has(state));
+}
+
 function show(container) {
   const state = stateOf(container);
   root.dataset.status = state;
   setStatus($('[data-field="status"]', root), state, "container_status");
-  if (["running", "restarting", "paused"].includes(state)) log.open();
+  setRunning(state);
+  if (ALIVE.has(state)) log.open();
   refreshSoon("headline", "details");
 }
 
@@ -30,5 +37,6 @@ onChange("container", (change) => {
 });
 onReset(() => refreshSoon("headline", "details"));
 
+setRunning(root.dataset.status);
 log.open();
 plots.open();
