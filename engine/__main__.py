@@ -54,6 +54,10 @@ def pull(engine: Engine, options: argparse.Namespace) -> None:
     say(image.id)
 
 
+def starter(engine: Engine, options: argparse.Namespace) -> None:
+    say(engine.images.create_starter(options.reference, progress=show_progress).id)
+
+
 def images(engine: Engine, _: argparse.Namespace) -> None:
     rows = [(", ".join(i.tags) or "<none>", i.id[7:19], f"{i.size_bytes / 1e6:.1f} MB") for i in engine.images.list()]
     table(("TAGS", "ID", "SIZE"), rows)
@@ -242,6 +246,9 @@ def parser() -> argparse.ArgumentParser:
         return command
 
     add("pull", pull, "fetch an image").add_argument("reference")
+    add("starter", starter, "make an image from this machine's own files").add_argument(
+        "reference", nargs="?", default="portside/starter:latest"
+    )
     add("images", images, "list images")
     _removal(add("rmi", rmi, "remove an image"), "name")
     _run_options(add("run", run, "create and start a container"))

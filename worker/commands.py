@@ -76,7 +76,8 @@ def _create_container(command: c.CreateContainer, context: Context) -> dict[str,
         progress=context.progress,
         cancel=context.cancel,
     )
-    if command.start:
+    # A worker that died may have started it already; it may even have ended since, and must not run twice.
+    if command.start and (context.attempt == 1 or engine.container_get(command.container_id).started_at is None):
         engine.container_start(command.container_id)
     return {"container_id": command.container_id}
 
