@@ -16,6 +16,7 @@ from pathlib import Path
 import engine.errors
 from engine.config import EngineConfig
 from engine.errors import Unavailable
+from engine.unix_path import short
 
 START_SECONDS = 20.0
 
@@ -42,7 +43,8 @@ class KeeperLink:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
             try:
-                sender.sendto(message, str(self._config.keeper_socket))
+                with short(self._config.keeper_socket) as address:
+                    sender.sendto(message, address)
             except BlockingIOError:
                 return True  # its queue is full: it is awake
             except (FileNotFoundError, ConnectionRefusedError):

@@ -16,6 +16,7 @@ import time
 
 from engine.config import EngineConfig
 from engine.keeper.loop import Keeper, listen
+from engine.unix_path import short
 
 LOCK_SECONDS = 5.0
 
@@ -79,7 +80,8 @@ def _take_lock(config: EngineConfig) -> int | None:
 def _listens(config: EngineConfig) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         try:
-            sender.connect(str(config.keeper_socket))
+            with short(config.keeper_socket) as address:
+                sender.connect(address)
         except OSError:
             return False
     return True

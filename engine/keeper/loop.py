@@ -24,6 +24,7 @@ from engine.errors import DataCorrupt, EngineError
 from engine.keeper.dispatch import Hands, Outcome
 from engine.keeper.watched import ENDED, RUNNING, Watched
 from engine.keeper.worker_lock import worker_lives
+from engine.unix_path import short
 
 log = logging.getLogger(__name__)
 
@@ -251,5 +252,6 @@ def listen(config: EngineConfig) -> socket.socket:
     config.keeper_socket.unlink(missing_ok=True)
     inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
     inbox.setblocking(False)
-    inbox.bind(str(config.keeper_socket))
+    with short(config.keeper_socket) as address:
+        inbox.bind(address)
     return inbox

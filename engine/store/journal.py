@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from engine.store.database import Store
+from engine.unix_path import short
 
 SCHEMA = [
     """
@@ -96,7 +97,8 @@ class Journal:
             sender.setblocking(False)
             for name in names:
                 try:
-                    sender.sendto(b"!", str(self._sockets / name))
+                    with short(self._sockets / name) as address:
+                        sender.sendto(b"!", address)
                 except ConnectionRefusedError:
                     with contextlib.suppress(OSError):  # its reader died; nobody else cleans up after it
                         (self._sockets / name).unlink()
@@ -111,7 +113,8 @@ class JournalListener:
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / f"{os.getpid()}.{time.monotonic_ns()}"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(self._path))
+        with short(self._path) as address:
+            self.socket.bind(address)
 
     def wait(self, timeout_seconds: float) -> bool:
         """Block until something was appended (True) or the time is over (False)."""
