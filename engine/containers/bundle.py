@@ -27,7 +27,7 @@ def lay_out(directory: Path, final: Path, plan: ProcessPlan, ip: str, resolv_con
     os.mkdir(directory / "log", 0o700)
     os.makedirs(directory / "bundle" / "rootfs", 0o711)
     pipes.make(directory)
-    _write(directory / "hosts", hosts(ip, plan.hostname))
+    write_hosts(directory, ip, plan.hostname)
     _write(directory / "hostname", plan.hostname + "\n")
     _write(directory / "resolv.conf", resolv_conf)
     settings = ProcessSettings(
@@ -39,6 +39,11 @@ def lay_out(directory: Path, final: Path, plan: ProcessPlan, ip: str, resolv_con
         binds=standard_binds(final),
     )
     _write(directory / "bundle" / "config.json", json.dumps(build(settings), separators=(",", ":")), 0o600)
+
+
+def write_hosts(directory: Path, ip: str, hostname: str) -> None:
+    """/etc/hosts; written in place, since a bind mount shows the file and not its name."""
+    _write(directory / "hosts", hosts(ip, hostname))
 
 
 def hosts(ip: str, hostname: str) -> str:

@@ -91,17 +91,39 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
     try:
         with parts.catalog.growing(), Undo() as undo, parts.store.transaction():
             undo.add(shutil.rmtree, draft, True)
-            parts.catalog.claim_name(record.name, record.id)
             undo.add(parts.snapshots.remove, record.id)
-            parts.snapshots.prepare(record.id, str(image.chain_ids[-1]) if image.chain_ids else "")
-            endpoint = parts.network.allocate(record.id)
-            bundle.lay_out(draft, final, plan, endpoint.ip, parts.network.resolv_conf())
+            ip = _claim(parts, record, image)
+            bundle.lay_out(draft, final, plan, ip, parts.network.resolv_conf())
             records.save(draft, record, durable=True)
             os.rename(draft, final)
             undo.add(shutil.rmtree, final, True)
+            _sync(final.parent)
             events.append(parts.journal, events.CREATED, record)
     finally:
         os.close(lock)
+
+
+def register(parts: Parts, record: ContainerRecord, image: Image) -> None:
+    """Tell the database of a whole container that it doesn't know (any more); the caller holds the lock."""
+    with parts.store.transaction():
+        ip = _claim(parts, record, image)
+        bundle.write_hosts(parts.catalog.directory(record.id), ip, process.hostname(record.spec))
+        events.append(parts.journal, events.CREATED, record)
+
+
+def _claim(parts: Parts, record: ContainerRecord, image: Image) -> str:
+    """Inside a transaction: take name, snapshot and address; returns the address."""
+    parts.catalog.claim_name(record.name, record.id)
+    parts.snapshots.prepare(record.id, str(image.chain_ids[-1]) if image.chain_ids else "")
+    return parts.network.allocate(record.id).ip
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _open_draft(draft: Path) -> int:

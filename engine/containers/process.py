@@ -44,19 +44,22 @@ def plan(spec: ContainerSpec, image: ImageConfig) -> ProcessPlan:
             f"command: image {spec.image} names no command to run; give one",
             {"field": "command"},
         )
-    hostname = spec.hostname or spec.id[:12]
     return ProcessPlan(
         args=args,
-        env=tuple(f"{key}={value}" for key, value in _environment(spec, image, hostname).items()),
+        env=tuple(f"{key}={value}" for key, value in _environment(spec, image).items()),
         user=image.user if spec.user is None else spec.user,
         cwd=spec.workdir or image.working_dir or "/",
-        hostname=hostname,
+        hostname=hostname(spec),
         stop_signal=image.stop_signal or "SIGTERM",
     )
 
 
-def _environment(spec: ContainerSpec, image: ImageConfig, hostname: str) -> dict[str, str]:
-    merged = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
+def hostname(spec: ContainerSpec) -> str:
+    return spec.hostname or spec.id[:12]
+
+
+def _environment(spec: ContainerSpec, image: ImageConfig) -> dict[str, str]:
+    merged = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname(spec)}
     for entry in image.env:
         key, _, value = entry.partition("=")
         merged[key] = value

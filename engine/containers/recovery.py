@@ -4,7 +4,8 @@
     ───────────────────────────────────────────────  ─────────────────────────────────────────────
     `.creating-<id>`, nobody holds its lock          deleted; it was never acknowledged
     `.removed-<id>`                                  its removal is finished
-    a directory without a name, a name without one   deleted; creation had not committed
+    a directory without a name                       its creation is completed, or undone if it can't be
+    a name without a directory                       freed
     record runs, process runs                        marked for the keeper
     record runs, process gone, exit noted            reaped; the restart policy applies
     record runs, process gone, nothing noted         stopped with 255; `always` and `unless-stopped` start again
@@ -25,7 +26,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.containers import events, reaping, removal, restarts, starting, states
+from engine.containers import creation, events, reaping, removal, restarts, starting, states
 from engine.containers.catalog import CREATING, REMOVED, Busy
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
@@ -114,7 +115,7 @@ def _finish_removal(parts: Parts, container_id: str) -> str:
 
 
 def _match_names(parts: Parts) -> str | None:
-    """Only a power cut parts a directory from its name: they are renamed and inserted together."""
+    """Only a crash in the last moment of a creation, or a power cut, parts a directory from its name."""
     names = {container_id: name for name, container_id in parts.catalog.names().items()}
     directories = set(parts.catalog.ids())
     lines = []
@@ -126,14 +127,23 @@ def _match_names(parts: Parts) -> str | None:
             parts.journal.append(events.REMOVED, container_id, {})
         lines.append(f"forgot container {names[container_id]}, whose directory is gone")
     for container_id in directories - names.keys():
-        with parts.catalog.locked(container_id, wait=False):
-            if container_id in parts.catalog.names().values():
-                continue
-            directory = parts.catalog.directory(container_id)
-            os.rename(directory, directory.with_name(REMOVED + container_id))
-            removal.finish(parts, container_id)
-        lines.append(f"dropped container {container_id[:12]}, whose creation had not been completed")
+        with contextlib.suppress(Busy, NotFound), parts.catalog.locked(container_id, wait=False):
+            if container_id not in parts.catalog.names().values():
+                lines.append(_complete_or_drop(parts, container_id))
     return "; ".join(lines) or None
+
+
+def _complete_or_drop(parts: Parts, container_id: str) -> str:
+    """The record is on the disk, what the database knew of it is not: make that again, if it can be made."""
+    try:
+        record = parts.catalog.get(container_id)
+        creation.register(parts, record, parts.images.get(record.image_id))
+    except (EngineError, OSError) as error:
+        directory = parts.catalog.directory(container_id)
+        os.rename(directory, directory.with_name(REMOVED + container_id))
+        removal.finish(parts, container_id)
+        return f"dropped container {container_id[:12]}, whose creation can't be completed: {error}"
+    return f"completed the creation of container {record.name}"
 
 
 def _settle_one(parts: Parts, container_id: str, rebooted: bool) -> str | None:

@@ -121,9 +121,10 @@ class FakeImages:
         self.world = world
 
     def get(self, name: str, /) -> FakeImage:
-        if name not in self.world.images:
-            raise NotFound(f"no image {name}")
-        return self.world.images[name]
+        for known, image in self.world.images.items():
+            if name in (known, image.id):
+                return image
+        raise NotFound(f"no image {name}")
 
     def pull(
         self, reference: str, /, *, credentials: Any = None, progress: Any = None, cancel: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -192,6 +193,31 @@ def test_a_create_cut_short_by_a_crash_is_forgotten(
     assert containers.recover()
     assert os.listdir(parts.config.containers) == [] and not world.snapshots and not world.addresses
     assert containers.create(ONE).status == "created"
+
+
+def test_a_container_that_only_the_disk_knows_is_taken_up_again(tmp_path: Path, world: World) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    containers.create(ONE)
+    containers.create(spec(2))
+    parts.catalog.free_name(ONE.id)  # as a power cut loses the database's last moments
+    parts.catalog.free_name(spec(2).id)
+    containers.create(spec(3, name="c2"))
+    world.snapshots.clear()
+    containers, parts = engine_on(tmp_path, world)
+    done = containers.recover()
+    assert any("completed the creation of container c1" in line for line in done)
+    assert any("dropped container 000000000000" in line for line in done)
+    assert parts.catalog.names() == {"c1": ONE.id, "c2": spec(3).id}
+    assert containers.start("c1").status == "running"
+
+
+def test_a_name_whose_container_is_gone_is_freed(tmp_path: Path, world: World) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    containers.create(ONE)
+    shutil.rmtree(parts.catalog.directory(ONE.id))
+    containers, parts = engine_on(tmp_path, world)
+    containers.recover()
+    assert parts.catalog.names() == {} and not world.snapshots and kinds(parts) == ["created", "removed"]
 
 
 @pytest.mark.parametrize("step", ["runtime.abort", "cgroups.remove", "network.release", "snapshots.remove"])
