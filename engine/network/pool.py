@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from engine.errors import ResourceExhausted
@@ -35,9 +35,9 @@ SCHEMA = [
     """
 ]
 
-# 4,093 containers each. Away from 10.0/9, 172.16/12 and 192.168/16, which Docker, podman, clouds and
-# offices are fond of.
-_CANDIDATES = tuple(IPv4Network("10.208.0.0/12").subnets(new_prefix=20))
+# 4,093 containers each. First away from 10.0/9, 172.16/12 and 192.168/16, which Docker, podman, clouds and
+# offices are fond of; but where a VPN routes all of 10/8, those are what is left.
+_RANGES = ("10.208.0.0/12", "172.16.0.0/12", "192.168.0.0/16")
 
 
 class Pool:
@@ -67,9 +67,7 @@ class Pool:
                 given = connection.execute("SELECT 1 FROM network_address WHERE network = ?", (self._name,)).fetchone()
                 if given or not any(current.overlaps(other) for other in used):
                     return current
-            count = len(_CANDIDATES)
-            for step in range(count):
-                candidate = _CANDIDATES[(seed + step) % count]
+            for candidate in _candidates(seed):
                 if not any(candidate.overlaps(other) for other in used):
                     connection.execute(
                         "INSERT INTO network VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
@@ -78,7 +76,7 @@ class Pool:
                     )
                     return candidate
         raise ResourceExhausted(
-            "No free subnet for containers is left in 10.208.0.0/12: every part of it has a route on this machine"
+            f"No free subnet for containers is left: this machine has routes to every part of {', '.join(_RANGES)}"
         )
 
     def address(self, container_id: str) -> IPv4Address | None:
@@ -131,3 +129,11 @@ class Pool:
     def _row(self, connection: sqlite3.Connection) -> sqlite3.Row | None:
         row: sqlite3.Row | None = connection.execute("SELECT * FROM network WHERE name = ?", (self._name,)).fetchone()
         return row
+
+
+def _candidates(seed: int) -> Iterator[IPv4Network]:
+    """All subnets, range by range; in each, `seed` says which comes first, so that homes seldom meet."""
+    for within in _RANGES:
+        subnets = list(IPv4Network(within).subnets(new_prefix=20))
+        first = seed % len(subnets)
+        yield from subnets[first:] + subnets[:first]

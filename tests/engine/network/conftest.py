@@ -40,10 +40,12 @@ def spaces() -> Iterator[Callable[[], Space]]:
 
 
 @pytest.fixture
-def host(spaces: Callable[[], Space], tmp_path: Path) -> Host:
+def host(spaces: Callable[[], Space], tmp_path: Path) -> Iterator[Host]:
     space = spaces()
     space.run(_loopback_up)
-    return second_home(space, tmp_path)
+    host = second_home(space, tmp_path)
+    yield host
+    host.network.close()
 
 
 def second_home(space: Space, home: Path) -> Host:

@@ -37,9 +37,14 @@ def test_a_subnet_that_has_given_addresses_stays(pool: Pool) -> None:
     assert pool.choose([subnet], 7) == subnet
 
 
+def test_a_vpn_that_routes_all_of_ten_leaves_other_ranges(tmp_path: Path) -> None:
+    subnet = Pool(Store(tmp_path / "engine.db")).choose([IPv4Network("10.0.0.0/8")], 7)
+    assert subnet.subnet_of(IPv4Network("172.16.0.0/12"))
+
+
 def test_a_machine_that_routes_everything_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(ResourceExhausted, match="No free subnet"):
-        Pool(Store(tmp_path / "engine.db")).choose([IPv4Network("10.0.0.0/8")], 0)
+        Pool(Store(tmp_path / "engine.db")).choose([IPv4Network("0.0.0.0/1"), IPv4Network("128.0.0.0/1")], 0)
 
 
 def test_an_address_is_given_once_and_to_one(pool: Pool) -> None:

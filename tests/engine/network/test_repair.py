@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -189,6 +190,46 @@ def test_without_rights_over_the_network_the_error_says_what_is_missing(host: Ho
 
     with pytest.raises(PermissionDenied, match="NET_ADMIN"):
         host.space.run(as_nobody)
+
+
+def test_many_at_once_get_addresses_and_ports_of_their_own(host: Host, spaces: Spaces) -> None:
+    made = [spaces() for _ in range(12)]
+    taken: list[tuple[str, int]] = []
+    failed: list[BaseException] = []
+
+    def start(number: int) -> None:
+        try:
+            endpoint = host.attach(f"c{number}", made[number].pid)
+            for _ in range(5):
+                published = host.publish(f"c{number}", [PortSpec(80), PortSpec(81)])
+            taken.extend((endpoint.ip, port.host) for port in published)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(len(made))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len({ip for ip, _ in taken}) == 12
+    assert kernel_mappings(host) == {("127.0.0.1", port) for _, port in taken}
+    assert len(kernel_mappings(host)) == 24
+
+
+def test_the_thousandth_port_costs_what_the_first_does(host: Host) -> None:
+    def publish(numbers: range) -> float:
+        started = time.perf_counter()
+        for number in numbers:
+            host.network.publish(f"c{number}", [PortSpec(80, 20_000 + number)])
+        return (time.perf_counter() - started) / len(numbers)
+
+    first = host.space.run(lambda: publish(range(100)))
+    host.space.run(lambda: publish(range(100, 1000)))
+    last = host.space.run(lambda: publish(range(1000, 1100)))
+    print(f"first {first * 1000:.2f} ms, last {last * 1000:.2f} ms")
+    assert last < 3 * first
+    assert len(kernel_mappings(host)) == 1100
 
 
 _CHURN = """
