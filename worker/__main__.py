@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import signal
 import sys
+import threading
 
 from engine.errors import EngineError
 from worker.settings import WorkerSettings
@@ -27,12 +29,16 @@ def main() -> int:
             "another worker already serves %s: stop it, or choose another PORTSIDE_HOME", settings.engine.home
         )
         return 1
+    # Until Celery takes the signals over: a stop in the middle of the start is done cleanly after it.
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     # The engine's and Celery's modules take half a second to load; the lock should not wait for them.
     from engine.facade import Engine
     from worker.service import WorkerService
 
     try:
-        return WorkerService(settings, Engine(settings.engine)).run()
+        return WorkerService(settings, Engine(settings.engine)).run(stop)
     except EngineError as error:
         logger.error("%s", error.message)  # noqa: TRY400  what the user did wrong needs no traceback
         return 1

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import worker_shutting_down
 from kombu import Exchange, Queue
 
@@ -22,7 +23,8 @@ from worker.settings import WorkerSettings
 
 def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Celery:
     """A Celery app whose only task hands deliveries to `executor`."""
-    app = Celery("portside", broker=settings.celery_broker_url, set_as_current=False)
+    # Without fixups, or a DJANGO_SETTINGS_MODULE in the environment would load all of Django into the worker.
+    app = Celery("portside", broker=settings.celery_broker_url, set_as_current=False, fixups=[])
     queue = keys.queue(host_id)
     app.conf.update(
         accept_content=["json"],
@@ -68,6 +70,7 @@ def serve(app: Celery, settings: WorkerSettings, host_id: str, on_stop: Callable
 
     worker_shutting_down.connect(stopping, weak=False)
     warnings.filterwarnings("ignore", message=".*superuser privileges.*")
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # of a setting that is set above
     worker = app.Worker(
         hostname=f"portside@{host_id}",
         pool_cls="threads",

@@ -38,6 +38,7 @@ class WorkerService:
         self._settings = settings
         self._engine = engine
         self._host_id = host_id(settings.engine.home)
+        self._ending = threading.Lock()
         session = str(uuid.uuid4())
         self._client = connect(settings.redis_url)
         emit = Emitter(self._client, self._host_id)
@@ -68,8 +69,8 @@ class WorkerService:
             Periodic("ledger", 3600, self._ledger.trim),
         ]
 
-    def run(self) -> int:
-        """Serve until a signal asks to stop; the exit code."""
+    def run(self, stop: threading.Event) -> int:
+        """Serve until a signal asks to stop; the exit code. `stop` may be set while this is still starting."""
         began = time.monotonic()
         self._engine.reconcile()
         self._presence.register()
@@ -82,7 +83,7 @@ class WorkerService:
         logger.info(
             "host %s (%s) is ready after %.2f s", self._settings.host_name, self._host_id, time.monotonic() - began
         )
-        code = serve(app, self._settings, self._host_id, self._begin_stop)
+        code = 0 if stop.is_set() else serve(app, self._settings, self._host_id, self._begin_stop)
         self._finish_stop()
         return code
 
@@ -92,11 +93,16 @@ class WorkerService:
 
     def _insist(self) -> None:
         time.sleep(STOP_SECONDS)
-        logger.warning("jobs are still running and go on with the next worker: %s", self._executor.running())
-        self._finish_stop()
+        if running := self._executor.running():
+            logger.warning("these jobs can't be broken off and go on with the next worker: %s", ", ".join(running))
+        if not self._finish_stop():
+            time.sleep(FLUSH_SECONDS)
         os._exit(0)
 
-    def _finish_stop(self) -> None:
+    def _finish_stop(self) -> bool:
+        """Say goodbye and end what runs; False when the other of the two ways to stop is at it already."""
+        if not self._ending.acquire(blocking=False):
+            return False
         for periodic in self._periodic:
             periodic.stop()
         self._control.stop()
@@ -104,6 +110,7 @@ class WorkerService:
         self._presence.stopped()
         self._publisher.stop(FLUSH_SECONDS)
         self._engine.stop_launcher()
+        return True
 
     def _is_cancelled(self, job_id: str) -> bool:
         try:

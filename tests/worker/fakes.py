@@ -190,7 +190,7 @@ def main() -> int:
     timeout = float(os.environ.get("TEST_VISIBILITY_TIMEOUT", "3600"))
     settings = dataclasses.replace(settings, visibility_timeout=timeout, concurrency=4)
     settings.engine.run.mkdir(parents=True, exist_ok=True)
-    return WorkerService(settings, FakeEngine(settings.engine)).run()
+    return WorkerService(settings, FakeEngine(settings.engine)).run(threading.Event())
 
 
 if __name__ == "__main__":

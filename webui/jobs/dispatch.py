@@ -29,7 +29,7 @@ CANCELLED_SECONDS = 7 * 24 * 3600
 @cache
 def client() -> Celery:
     """This process's producer; its connections are pooled, so that sending costs one round trip."""
-    app = Celery("portside", broker=settings.PORTSIDE.celery_broker_url, set_as_current=False)
+    app = Celery("portside", broker=settings.PORTSIDE.celery_broker_url, set_as_current=False, fixups=[])
     app.conf.update(
         task_ignore_result=True,
         task_publish_retry=False,

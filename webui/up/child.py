@@ -30,6 +30,7 @@ class Child:
         self._started_at = 0.0
         self._pause = FIRST_PAUSE
         self._partial = b""
+        self.is_silent = False  # has closed its output
 
     @property
     def name(self) -> str:
@@ -74,7 +75,7 @@ class Child:
         if ready >= 0:
             os.close(ready)
         os.set_blocking(self.output, False)
-        self._started_at, self.due = time.monotonic(), None
+        self._started_at, self.due, self.is_silent = time.monotonic(), None, False
 
     def lines(self) -> list[str]:
         """What the process has printed since the last call, by lines."""
@@ -83,11 +84,14 @@ class Child:
                 self._partial += data
                 if len(self._partial) > LONGEST_LINE:
                     break
+            else:
+                self.is_silent = True
         *whole, self._partial = self._partial.split(b"\n")
         if len(self._partial) > LONGEST_LINE or (self._partial and not self.is_running):
             whole.append(self._partial)
             self._partial = b""
-        return [line.decode(errors="replace") for line in whole]
+        lines = [line.decode(errors="replace") for line in whole]
+        return [line for line in lines if not any(words in line for words in self.plan.unsaid)]
 
     def bury(self, *, again: bool) -> str:
         """Take leave of a process that has ended; what to tell the user. `again` plans the next start."""

@@ -17,7 +17,7 @@ READY = "{ready}"
 class ChildPlan:
     """One process. Those of a lower `stage` stop first; after `grace_seconds` it is killed.
 
-    `descriptors` are inherited under the same numbers.
+    `descriptors` are inherited under the same numbers; lines with one of `unsaid` in them are not shown.
     """
 
     name: str
@@ -26,6 +26,7 @@ class ChildPlan:
     grace_seconds: float
     descriptors: list[int] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
+    unsaid: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +75,13 @@ def portside(
     ]
     if broker_command is None:
         return Plan(children, lines)
-    broker = ChildPlan(name="broker", command=broker_command, stage=2, grace_seconds=2, descriptors=[lock])
+    broker = ChildPlan(
+        name="broker",
+        command=broker_command,
+        stage=2,
+        grace_seconds=2,
+        descriptors=[lock],
+        # It is about forks of a large server when memory is short; ours has a few megabytes.
+        unsaid=["Memory overcommit must be enabled"],
+    )
     return Plan([broker, *children], lines, str(broker_socket))

@@ -161,11 +161,10 @@ class Supervisor:
                 self._printer.line("", line)
 
     def _show(self, child: Child) -> None:
-        lines = child.lines()
-        for line in lines:
+        for line in child.lines():
             self._printer.line(child.name, line)
-        if not lines and not child.is_running and child.output >= 0:
-            self._bury(child)
+        if child.is_silent:
+            self._selector.unregister(child.output)
 
     def _bury(self, child: Child) -> None:
         if child.process is None:

@@ -156,3 +156,18 @@ def test_a_flood_of_lines_neither_stops_the_supervisor_nor_mixes_lines(
     running.program.wait_until(lambda: "a      | done" in running.program.output(), seconds=20, what="the last line")
     lines = {line for line in (tmp_path / "log").read_text().splitlines() if "xx" in line}
     assert lines == {"a      | " + "x" * 1000}
+
+
+def test_a_process_that_closes_its_output_costs_nothing(start: Callable[..., Running], tmp_path: Path) -> None:
+    running = start(child(tmp_path, "a", "os.close(1); os.close(2)"))
+    eventually(lambda: running.pid("a"), what="a pid")
+
+    def used() -> float:
+        fields = Path(f"/proc/{running.program.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    time.sleep(0.5)
+    before = used()
+    time.sleep(1)
+    assert used() - before < 0.2
+    assert running.program.stop(signal.SIGTERM) == 0
