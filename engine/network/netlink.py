@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -30,6 +30,7 @@ NLM_F_APPEND = 0x800
 
 _NLMSG_ERROR = 2
 _NLMSG_DONE = 3
+_NLM_F_DUMP_INTR = 0x10
 _NLM_F_CAPPED = 0x100
 _NLM_F_ACK_TLVS = 0x200
 _NLA_F_NESTED = 0x8000
@@ -40,6 +41,9 @@ _NETLINK_EXT_ACK = 11
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _TIMEOUT_SECONDS = 10.0
+_SO_SNDBUFFORCE = 32
+_SEND_BYTES = 8 << 20
+_DUMP_ATTEMPTS = 5
 _RECEIVE_BYTES = 1 << 17
 
 
@@ -114,6 +118,9 @@ class Netlink:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_EXT_ACK, 1)
         self._socket.settimeout(_TIMEOUT_SECONDS)
+        # A table with thousands of ports is one transaction, so one message; as root this exceeds wmem_max.
+        with suppress(PermissionError):
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BYTES)
         self._sequence = 0
 
     def send(self, messages: Sequence[Message]) -> None:
@@ -142,13 +149,20 @@ class Netlink:
             raise refused
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:
-        """All objects of a kind; returns the bodies of the answers."""
-        return self._ask(Message(kind, NLM_F_DUMP, body))
+        """All objects of a kind; returns the bodies of the answers.
+
+        Asks again when something changed meanwhile, which may have hidden objects.
+        """
+        for _ in range(_DUMP_ATTEMPTS):
+            answers, interrupted = self._ask(Message(kind, NLM_F_DUMP, body))
+            if not interrupted:
+                break
+        return answers
 
     def get(self, kind: int, body: bytes) -> bytes | None:
         """One object, or None when there is no such one."""
         try:
-            answers = self._ask(Message(kind, NLM_F_ACK, body))
+            answers, _ = self._ask(Message(kind, NLM_F_ACK, body))
         except NetlinkError as error:
             if error.errno in (errno.ENOENT, errno.ENODEV):
                 return None
@@ -172,20 +186,23 @@ class Netlink:
         header = _HEADER.pack(length, message.kind, message.flags | flags, self._sequence, 0)
         return header + message.body + b"\0" * (-length % 4)
 
-    def _ask(self, message: Message) -> list[bytes]:
+    def _ask(self, message: Message) -> tuple[list[bytes], bool]:
+        """The answers, and whether the kernel said that they may be incomplete."""
         self._socket.send(self._pack(message, NLM_F_REQUEST))
         answers: list[bytes] = []
+        interrupted = False
         while True:
             for kind, flags, sequence, body in self._receive():
                 if sequence != self._sequence:
                     continue
+                interrupted = interrupted or bool(flags & _NLM_F_DUMP_INTR)
                 if kind == _NLMSG_DONE:
-                    return answers
+                    return answers, interrupted
                 if kind == _NLMSG_ERROR:
                     error = _error(body, flags, 0)
                     if error is not None:
                         raise error
-                    return answers
+                    return answers, interrupted
                 answers.append(body)
 
     def _receive(self) -> Iterator[tuple[int, int, int, bytes]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterable, Sequence
+from enum import IntEnum
 
 from engine.network.netlink import (
     NLM_F_APPEND,
@@ -36,13 +37,60 @@ META_IIFNAME, META_OIFNAME, META_L4PROTO = 6, 7, 16
 # nft's own numbers for data types; the kernel ignores them, `nft list` needs them to print elements.
 TYPE_ADDRESS, TYPE_PROTOCOL, TYPE_SERVICE = 7, 12, 13
 
+# Attributes: NFTA_<object>_<name> in the kernel's header.
+
+
+class _Table(IntEnum):
+    NAME = 1
+
+
+class _Chain(IntEnum):
+    TABLE, NAME, HOOK, POLICY, TYPE = 1, 3, 4, 5, 7
+
+
+class _Hook(IntEnum):
+    NUMBER, PRIORITY = 1, 2
+
+
+class _Rule(IntEnum):
+    TABLE, CHAIN, EXPRESSIONS = 1, 2, 4
+
+
+class _Set(IntEnum):
+    TABLE, NAME, FLAGS, KEY_TYPE, KEY_LENGTH, DATA_TYPE, DATA_LENGTH, ID = 1, 2, 3, 4, 5, 6, 7, 10
+
+
+class _Elements(IntEnum):
+    TABLE, SET, ELEMENTS = 1, 2, 3
+
+
+class _Element(IntEnum):
+    KEY, DATA = 1, 2
+
+
+class _Data(IntEnum):
+    VALUE, VERDICT = 1, 2
+
+
+class _Verdict(IntEnum):
+    CODE, CHAIN = 1, 2
+
+
+class _Expression(IntEnum):
+    NAME, DATA = 1, 2
+
+
 _SUBSYSTEM = 10
 _BATCH_BEGIN, _BATCH_END = 16, 17
 _NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN = 0, 1, 2, 3, 4
 _NEWRULE, _NEWSET, _NEWSETELEM, _GETSETELEM, _DELSETELEM = 6, 9, 12, 13, 14
 _JUMP, _RETURN = -3, -5
 _SET_MAP = 8
+_VERDICT_REGISTER = 0
 _LIST_ELEM = 1
+_FIB_ADDRESS_TYPE, _FIB_DESTINATION, _RTN_LOCAL = 3, 2, 2
+_NAT_DESTINATION = 1
+_NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
 _ELEMENTS_A_MESSAGE = 400  # an attribute's length has 16 bits
 
 
@@ -55,49 +103,50 @@ def commit(netlink: Netlink, messages: Iterable[Message]) -> None:
 
 
 def table(family: int, name: str) -> Message:
-    return _message(_NEWTABLE, NLM_F_CREATE, family, text(1, name))
+    return _message(_NEWTABLE, NLM_F_CREATE, family, text(_Table.NAME, name))
 
 
 def table_delete(family: int, name: str) -> Message:
-    return _message(_DELTABLE, 0, family, text(1, name))
+    return _message(_DELTABLE, 0, family, text(_Table.NAME, name))
 
 
 def table_names(netlink: Netlink, family: int) -> list[str]:
     bodies = netlink.dump(_SUBSYSTEM << 8 | _GETTABLE, _header(family))
-    return [string(parse(body[4:])[1]) for body in bodies if body[0] == family]
+    return [string(parse(body[4:])[_Table.NAME]) for body in bodies if body[0] == family]
 
 
 def chain(family: int, table_name: str, name: str, *, kind: str = "", hook: int = 0, priority: int = 0) -> Message:
     """A base chain on `hook` when `kind` (filter, nat) is given, otherwise one to jump to. Policy accept."""
-    body = text(1, table_name) + text(3, name)
+    body = text(_Chain.TABLE, table_name) + text(_Chain.NAME, name)
     if kind:
-        body += nested(4, be32(1, hook), be32(2, priority)) + text(7, kind)
+        body += nested(_Chain.HOOK, be32(_Hook.NUMBER, hook), be32(_Hook.PRIORITY, priority)) + text(_Chain.TYPE, kind)
     return _message(_NEWCHAIN, NLM_F_CREATE, family, body)
 
 
 def chain_policy(netlink: Netlink, family: int, table_name: str, name: str) -> int | None:
     """ACCEPT or DROP for a base chain; None when there is no such chain."""
-    body = netlink.get(_SUBSYSTEM << 8 | _GETCHAIN, _header(family) + text(1, table_name) + text(3, name))
-    policy = parse(body[4:]).get(5) if body else None
+    asked = _header(family) + text(_Chain.TABLE, table_name) + text(_Chain.NAME, name)
+    body = netlink.get(_SUBSYSTEM << 8 | _GETCHAIN, asked)
+    policy = parse(body[4:]).get(_Chain.POLICY) if body else None
     return None if policy is None else int(struct.unpack(">I", policy)[0])
 
 
 def rule(family: int, table_name: str, chain_name: str, expressions: Sequence[bytes]) -> Message:
-    body = text(1, table_name) + text(2, chain_name) + nested(4, *expressions)
+    body = text(_Rule.TABLE, table_name) + text(_Rule.CHAIN, chain_name) + nested(_Rule.EXPRESSIONS, *expressions)
     return _message(_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, family, body)
 
 
 def mapping(family: int, table_name: str, name: str, key: Sequence[int], value: Sequence[int]) -> Message:
     """A hash map between concatenations of TYPE_… fields, each of four bytes."""
     body = (
-        text(1, table_name)
-        + text(2, name)
-        + be32(3, _SET_MAP)
-        + be32(4, _concatenated(key))
-        + be32(5, 4 * len(key))
-        + be32(6, _concatenated(value))
-        + be32(7, 4 * len(value))
-        + be32(10, 1)
+        text(_Set.TABLE, table_name)
+        + text(_Set.NAME, name)
+        + be32(_Set.FLAGS, _SET_MAP)
+        + be32(_Set.KEY_TYPE, _concatenated(key))
+        + be32(_Set.KEY_LENGTH, 4 * len(key))
+        + be32(_Set.DATA_TYPE, _concatenated(value))
+        + be32(_Set.DATA_LENGTH, 4 * len(value))
+        + be32(_Set.ID, 1)
     )
     return _message(_NEWSET, NLM_F_CREATE, family, body)
 
@@ -117,10 +166,11 @@ def element_delete(family: int, table_name: str, name: str, pair: tuple[bytes, b
 def element_pairs(netlink: Netlink, family: int, table_name: str, name: str) -> list[tuple[bytes, bytes]]:
     """All pairs of a map; raises NetlinkError with ENOENT when table or map are not there."""
     pairs = []
-    for body in netlink.dump(_SUBSYSTEM << 8 | _GETSETELEM, _header(family) + text(1, table_name) + text(2, name)):
-        for _, element in _walk(parse(body[4:]).get(3, b"")):
+    asked = _header(family) + text(_Elements.TABLE, table_name) + text(_Elements.SET, name)
+    for body in netlink.dump(_SUBSYSTEM << 8 | _GETSETELEM, asked):
+        for _, element in _walk(parse(body[4:]).get(_Elements.ELEMENTS, b"")):
             fields = parse(element)
-            pairs.append((parse(fields[1])[1], parse(fields[2])[1]))
+            pairs.append((parse(fields[_Element.KEY])[_Data.VALUE], parse(fields[_Element.DATA])[_Data.VALUE]))
     return pairs
 
 
@@ -140,15 +190,19 @@ def _concatenated(types: Sequence[int]) -> int:
 
 
 def _elements(table_name: str, name: str, pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
-    items = (nested(_LIST_ELEM, nested(1, attribute(1, key)), nested(2, attribute(1, value))) for key, value in pairs)
-    return text(1, table_name) + text(2, name) + nested(3, *items)
+    items = (nested(_LIST_ELEM, _data(_Element.KEY, key), _data(_Element.DATA, value)) for key, value in pairs)
+    return text(_Elements.TABLE, table_name) + text(_Elements.SET, name) + nested(_Elements.ELEMENTS, *items)
 
 
-# --- Expressions -----------------------------------------------------------------------------------------
+def _data(kind: int, value: bytes) -> bytes:
+    return nested(kind, attribute(_Data.VALUE, value))
+
+
+# Expressions. Each has a numbering of its own for its few attributes; they stand in the header's order.
 
 
 def _expression(name: str, *parts: bytes) -> bytes:
-    return nested(_LIST_ELEM, text(1, name), nested(2, *parts))
+    return nested(_LIST_ELEM, text(_Expression.NAME, name), nested(_Expression.DATA, *parts))
 
 
 def meta(key: int, register: int = FIRST) -> bytes:
@@ -156,24 +210,24 @@ def meta(key: int, register: int = FIRST) -> bytes:
 
 
 def payload(base: int, offset: int, length: int, register: int = FIRST) -> bytes:
-    """Load bytes of the network (1) or transport (2) header."""
+    """Load `length` bytes at `offset` of the network or the transport header."""
     return _expression("payload", be32(1, register), be32(2, base), be32(3, offset), be32(4, length))
 
 
 def destination_address(register: int = FIRST) -> bytes:
-    return payload(1, 16, 4, register)
+    return payload(_NETWORK_HEADER, 16, 4, register)
 
 
 def source_address(register: int = FIRST) -> bytes:
-    return payload(1, 12, 4, register)
+    return payload(_NETWORK_HEADER, 12, 4, register)
 
 
 def destination_port(register: int = FIRST) -> bytes:
-    return payload(2, 2, 2, register)
+    return payload(_TRANSPORT_HEADER, 2, 2, register)
 
 
 def equals(value: bytes, *, negate: bool = False) -> bytes:
-    return _expression("cmp", be32(1, FIRST), be32(2, int(negate)), nested(3, attribute(1, value)))
+    return _expression("cmp", be32(1, FIRST), be32(2, int(negate)), _data(3, value))
 
 
 def masked(mask: bytes) -> bytes:
@@ -184,8 +238,8 @@ def masked(mask: bytes) -> bytes:
         be32(1, FIRST),
         be32(2, FIRST),
         be32(3, size),
-        nested(4, attribute(1, mask)),
-        nested(5, attribute(1, bytes(size))),
+        _data(4, mask),
+        _data(5, bytes(size)),  # XOR with nothing
     )
 
 
@@ -202,7 +256,8 @@ def conntrack_has(key: int, bits: int) -> list[bytes]:
 
 def destination_is_local() -> list[bytes]:
     """The packet is for an address of this host (`fib daddr type local`)."""
-    return [_expression("fib", be32(1, FIRST), be32(2, 3), be32(3, 2)), equals(struct.pack("=I", 2))]
+    fib = _expression("fib", be32(1, FIRST), be32(2, _FIB_ADDRESS_TYPE), be32(3, _FIB_DESTINATION))
+    return [fib, equals(struct.pack("=I", _RTN_LOCAL))]
 
 
 def lookup(map_name: str, register: int) -> bytes:
@@ -211,7 +266,9 @@ def lookup(map_name: str, register: int) -> bytes:
 
 
 def destination_nat(address_register: int, port_register: int) -> bytes:
-    return _expression("nat", be32(1, 1), be32(2, IPV4), be32(3, address_register), be32(5, port_register))
+    return _expression(
+        "nat", be32(1, _NAT_DESTINATION), be32(2, IPV4), be32(3, address_register), be32(5, port_register)
+    )
 
 
 def masquerade() -> bytes:
@@ -220,17 +277,17 @@ def masquerade() -> bytes:
 
 def verdict(code: int) -> bytes:
     """ACCEPT or DROP."""
-    return _verdict(be32(1, code))
+    return _verdict(be32(_Verdict.CODE, code))
 
 
 def leave() -> bytes:
     """Return to the calling chain, or to the policy."""
-    return _verdict(be32(1, _RETURN))
+    return _verdict(be32(_Verdict.CODE, _RETURN))
 
 
 def jump(chain_name: str) -> bytes:
-    return _verdict(be32(1, _JUMP) + text(2, chain_name))
+    return _verdict(be32(_Verdict.CODE, _JUMP) + text(_Verdict.CHAIN, chain_name))
 
 
 def _verdict(parts: bytes) -> bytes:
-    return _expression("immediate", be32(1, 0), nested(2, nested(2, parts)))
+    return _expression("immediate", be32(1, _VERDICT_REGISTER), nested(2, nested(_Data.VERDICT, parts)))

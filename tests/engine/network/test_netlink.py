@@ -10,7 +10,7 @@ import pytest
 
 from engine.network import nftables as nft
 from engine.network import rtnetlink as rt
-from engine.network.firewall import forwarding_obstacle
+from engine.network.firewall import ANY_ADDRESS, Mapping, forwarding_obstacle
 from engine.network.netlink import (
     NETLINK_NETFILTER,
     NETLINK_ROUTE,
@@ -122,3 +122,12 @@ def test_another_firewall_that_drops_what_is_forwarded_is_told(host: Host, caplo
     host.ensure()
     assert "FORWARD chain is DROP" in caplog.text
     assert host.config.bridge in caplog.text
+
+
+def test_ten_thousand_ports_are_one_transaction(host: Host) -> None:
+    host.ensure()
+    target = rt.IPv4Address("10.208.0.2")
+    mappings = {Mapping(ANY_ADDRESS, "tcp", port, target, 80) for port in range(20_000, 30_000)}
+    firewall = host.network._firewall(host.network._subnet())
+    host.space.run(lambda: firewall.rebuild(mappings))
+    assert host.space.run(firewall.published) == mappings
