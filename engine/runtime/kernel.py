@@ -32,7 +32,7 @@ CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0
 CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
 CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP = 0x100000000, 0x200000000
 
-MS_REC, MS_PRIVATE = 0x4000, 1 << 18
+MS_NODEV, MS_REC, MS_PRIVATE = 0x4, 0x4000, 1 << 18
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 0x1, 0x2, 0x4, 0x8
 MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR_NODIRATIME = 0x70, 0x10, 0x20, 0x80
@@ -82,6 +82,12 @@ def unshare(flags: int) -> None:
     """unshare(2)."""
     if _libc.unshare(ctypes.c_int(flags)):
         _fail("unshare")
+
+
+def setns(fd: int, kind: int) -> None:
+    """setns(2)."""
+    if _libc.setns(ctypes.c_int(fd), ctypes.c_int(kind)):
+        _fail("setns")
 
 
 def prctl(name: str, option: int, second: int = 0, third: int = 0) -> None:

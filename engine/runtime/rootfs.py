@@ -6,6 +6,7 @@ import os
 import stat
 
 from engine.runtime import kernel
+from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,29 +29,39 @@ def overlay(layers: dict[str, Any]) -> int:
     of control groups has no list of devices, so this and the missing CAP_MKNOD are what keeps disks out of reach.
 
     Layers are handed over one by one ("lowerdir+", Linux 6.8), so neither their number nor the length of their
-    paths meets the 4 KiB page of mount(2). An older kernel gets them in one string of at most 255 bytes, which
-    relative paths from the layers' common directory make room for.
+    paths meets the 4 KiB page of mount(2); an older kernel gets them by `classic_overlay`.
     """
     upper: list[tuple[str, str | None]] = [("upperdir", layers["upperdir"]), ("workdir", layers["workdir"])]
-    lower: list[str] = layers["lowerdirs"]
+    lower: list[tuple[str, str | None]] = [("lowerdir+", path) for path in layers["lowerdirs"]]
     try:
-        return _mount_overlay([*(("lowerdir+", path) for path in lower), *upper])
+        return kernel.new_mount("overlay", [*lower, *upper], kernel.MOUNT_ATTR_NODEV, "overlay")
     except OSError as error:
         if error.filename != "mount overlay, option lowerdir+":
             raise
+    return classic_overlay(layers)
+
+
+def classic_overlay(layers: dict[str, Any]) -> int:
+    """The same by mount(2), which needs a place: one in a mount namespace that is left again at once.
+
+    The options must fit into 4 KiB, for which the layers are named relative to their common directory.
+    """
+    lower: list[str] = layers["lowerdirs"]
     common = os.path.commonpath(lower) if len(lower) > 1 else os.path.dirname(lower[0])
-    here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    os.chdir(common)
+    names = ":".join(os.path.relpath(path, common) for path in lower)
+    options = f"lowerdir={names},upperdir={layers['upperdir']},workdir={layers['workdir']}"
+    if len(options) > 4095:
+        raise Failure("unsupported", f"{len(lower)} layers are too many for this kernel; Linux 6.8 takes any number")
+    home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    kernel.unshare(kernel.CLONE_NEWNS)
     try:
-        joined = ":".join(os.path.relpath(path, common) for path in lower)
-        return _mount_overlay([("lowerdir", joined), *upper])
+        kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+        os.chdir(common)
+        kernel.mount("overlay", layers["upperdir"], "overlay", kernel.MS_NODEV, options)
+        return kernel.open_tree(kernel.AT_FDCWD, layers["upperdir"])
     finally:
-        os.fchdir(here)
-        os.close(here)
-
-
-def _mount_overlay(options: list[tuple[str, str | None]]) -> int:
-    return kernel.new_mount("overlay", options, kernel.MOUNT_ATTR_NODEV, "overlay")
+        kernel.setns(home, kernel.CLONE_NEWNS)  # and back to its root as the working directory: setns(2)
+        os.close(home)
 
 
 def enter(tree: int, mount_point: str) -> int:

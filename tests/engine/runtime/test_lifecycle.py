@@ -11,6 +11,7 @@ import pytest
 
 from engine.cgroups import Resources
 from engine.errors import InvalidArgument, NotFound
+from engine.runtime import rootfs
 from tests.engine.runtime.box import Box, waiting_bytes
 from tests.engine.runtime.conftest import MakeBox
 
@@ -128,6 +129,34 @@ def test_many_layers_with_long_paths_make_one_root(box: Box, tmp_path: os.PathLi
         layers.append(layer)
     box.layers = [*layers, *box.layers]
     assert box.sh("cat /file0 /file59") == "059"
+
+
+def test_an_older_kernel_gets_its_layers_by_the_classic_way(tmp_path: Path) -> None:
+    names = [f"{number:064}" for number in range(40)]
+    for name in names:
+        (tmp_path / "layers" / name / "fs").mkdir(parents=True)
+        (tmp_path / "layers" / name / "fs" / name).touch()
+    for name in ("upper", "work"):
+        (tmp_path / name).mkdir()
+    layers = {
+        "lowerdirs": [str(tmp_path / "layers" / name / "fs") for name in names],
+        "upperdir": str(tmp_path / "upper"),
+        "workdir": str(tmp_path / "work"),
+    }
+    reader, writer = os.pipe()
+    pid = os.fork()  # a process of its own: it changes its namespaces and its working directory
+    if pid == 0:
+        try:
+            tree = rootfs.classic_overlay(layers)
+            mounted = str(tmp_path) in Path("/proc/self/mounts").read_text()
+            seen = sorted(os.listdir(os.open(".", os.O_RDONLY, dir_fd=tree)))
+            os.write(writer, f"{mounted} {seen == names}".encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(pid, 0)
+    assert os.read(reader, 100) == b"False True"
+    os.close(reader)
 
 
 def test_the_default_resources_are_set_and_gone_after_removal(box: Box) -> None:
