@@ -25,6 +25,14 @@ def write(path: Path, value: str | int) -> None:
         os.close(fd)
 
 
+def make(directory: Path) -> None:
+    """Make a group and those above it; one that exists is fine."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _translated(error, directory, "a new group") from error
+
+
 def read(path: Path) -> str | None:
     """The stripped content; None if the file or the group is gone."""
     try:

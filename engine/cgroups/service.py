@@ -64,9 +64,9 @@ class Cgroups:
         resources.check(os.cpu_count() or 1)
         if self.version == "v2":
             self._delegate()
-        for directory in self._all(container_id):
-            directory.mkdir(parents=True, exist_ok=True)
         try:
+            for directory in self._all(container_id):
+                files.make(directory)
             self._limit(container_id, resources)
             if "devices" in self._trees:
                 v1_devices.restrict(self._trees["devices"] / self.parent / container_id)
