@@ -106,7 +106,11 @@ class Launcher:
     def _do(self, request: dict[str, Any], connection: socket.socket) -> None:
         verb = request["verb"]
         if verb == "create":
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:  # no process or no memory left
+                wire.send(connection, wire.failure_of(error, "creating the container").as_message())
+                return
             if pid == 0:
                 birth.create(request, connection)
             self.monitors[pid] = (request["directory"], request["run"])
