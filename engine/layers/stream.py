@@ -109,11 +109,15 @@ def _unzstd(head: bytes, source: GrowingFile) -> Iterator[bytes]:
         read_size=_READ_BYTES,
         read_across_frames=True,
     )
+    is_empty = True
     try:
         while data := reader.read(_CHUNK_BYTES):
+            is_empty = False
             yield data
     except zstandard.ZstdError as error:
         raise LayerRefused(f"the layer's zstd stream is damaged: {error}") from error
+    if is_empty:  # the reader takes a cut frame for the end; the tar and the diff id tell the rest
+        raise LayerRefused("the layer's zstd stream ends too early")
 
 
 class Feeder:
@@ -129,14 +133,18 @@ class Feeder:
         self._slots = threading.BoundedSemaphore(_QUEUED_CHUNKS)
         self._hasher = hashlib.sha256()
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
+        self._is_over = False
         self.produced = 0
 
     def start(self) -> None:
         self._thread.start()
 
     def next_chunk(self) -> bytes:
-        """The next bytes, empty at the end. Raises what the thread ran into."""
+        """The next bytes, empty at the end (and ever after). Raises what the thread ran into."""
+        if self._is_over:
+            return b""
         chunk = self._chunks.get()
+        self._is_over = not chunk or isinstance(chunk, BaseException)
         if isinstance(chunk, BaseException):
             raise chunk
         self._slots.release()

@@ -117,7 +117,7 @@ class TarReader:
             _cut()
         # The sum of all bytes with the checksum's own eight as spaces; adler32's low half is that sum modulo 65521.
         total = (zlib.adler32(header) & 0xFFFF) - 1 - sum(header[148:156]) + 256
-        if (total - _octal(header[148:156])) % 65521:
+        if (total - _checksum(header[148:156])) % 65521:
             raise LayerRefused("the layer is not a tar, or it is damaged (a header's checksum is wrong)")
         return header
 
@@ -237,6 +237,13 @@ def _octal(field: bytes) -> int:
         return int(field.partition(b"\0")[0].strip() or b"0", 8)
     except ValueError as error:
         raise LayerRefused(f"the layer's tar has {field!r} where a number should be") from error
+
+
+def _checksum(field: bytes) -> int:
+    try:
+        return _octal(field)
+    except LayerRefused:
+        return -1
 
 
 def _cut() -> NoReturn:
