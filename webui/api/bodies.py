@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -27,13 +28,24 @@ class Body(serializers.Serializer[Any]):
         return "There is no such field" + (f"; did you mean {close[0]}?" if close else ".")
 
 
+class BodyShape(OpenApiSerializerExtension):
+    """Tells the OpenAPI document that bodies take no other fields."""
+
+    target_class = Body
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        shape = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**shape, "additionalProperties": False}
+
+
 class EmptyBody(Body):
     """For actions that need no more than their address."""
 
 
 def read(body: type[S], request: Request) -> dict[str, Any]:
-    """The checked body of `request`. Raises DRF's ValidationError. A missing body counts as {}."""
-    serializer = body(data=request.data if request.data not in (None, "") else {})
+    """The checked body of `request`. Raises DRF's ValidationError. A missing body counts as {}, for DRF too."""
+    serializer = body(data=request.data)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
 
@@ -54,7 +66,12 @@ class Text(serializers.CharField):
 
 
 class Whole(serializers.IntegerField):
-    """An integer; DRF would take "8080" and true for one."""
+    """An integer; DRF would take "8080" and true for one. `between` are the least and the greatest."""
+
+    def __init__(self, between: tuple[int, int], **options: Any) -> None:
+        least, greatest = between
+        messages = dict.fromkeys(("min_value", "max_value"), f"Give a number from {least} to {greatest}.")
+        super().__init__(min_value=least, max_value=greatest, error_messages=messages, **options)
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -124,6 +125,7 @@ def problem_response(status: int, detail: str, **more: Any) -> HttpResponse:
     return HttpResponse(json.dumps(problem(status, detail, **more)), status=status, content_type=CONTENT_TYPE)
 
 
+@csrf_exempt
 def unknown_path(request: HttpRequest, path: str = "") -> HttpResponse:
-    """Everything under /api/ that no view answers."""
+    """Everything under /api/ that no view answers; whoever asks, and with whatever method."""
     return problem_response(404, f"There is nothing at {request.path[:200]}: see /api/v1/docs/ for what there is.")

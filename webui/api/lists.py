@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 M = TypeVar("M", bound=Model)
 
-PAGE_SIZE, PAGE_SIZE_MAXIMUM = 100, 1000
+PAGE_SIZE, PAGE_SIZE_MAXIMUM, PAGE_MAXIMUM = 100, 1000, 1_000_000
 
 
 def list_parameters(
@@ -28,10 +28,8 @@ def list_parameters(
     """What a list's OpenAPI entry says: `filters` are names and meanings, `choices` their possible values."""
     orders = [sign + name for name in ordering for sign in ("", "-")]
     parameters = [
-        OpenApiParameter("page", int, description="Which page, from 1."),
-        OpenApiParameter(
-            "page_size", int, description=f"Entries a page, 1 to {PAGE_SIZE_MAXIMUM}; {PAGE_SIZE} if left out."
-        ),
+        whole_parameter("page", "Which page, from 1.", 1, PAGE_MAXIMUM),
+        whole_parameter("page_size", f"Entries a page; {PAGE_SIZE} if left out.", 1, PAGE_SIZE_MAXIMUM),
         OpenApiParameter("ordering", str, enum=orders, description="Order; - for descending."),
     ]
     if search:
@@ -39,6 +37,10 @@ def list_parameters(
     for name, meaning in (filters or {}).items():
         parameters.append(OpenApiParameter(name, str, description=meaning, enum=choices.get(name)))
     return parameters
+
+
+def whole_parameter(name: str, meaning: str, least: int, greatest: int) -> OpenApiParameter:
+    return OpenApiParameter(name, {"type": "integer", "minimum": least, "maximum": greatest}, description=meaning)
 
 
 def list_response(
@@ -51,7 +53,7 @@ def list_response(
     """One page of `rows` as `{"count", "next", "previous", "results"}`."""
     rows = rows.order_by(*_order(request, ordering))
     size = _number(request, "page_size", PAGE_SIZE, PAGE_SIZE_MAXIMUM)
-    number = _number(request, "page", 1, 1_000_000)
+    number = _number(request, "page", 1, PAGE_MAXIMUM)
     paginator = Paginator(rows, size)
     try:
         page = paginator.page(number)

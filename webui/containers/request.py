@@ -23,6 +23,8 @@ IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
 MEMORY_MINIMUM = 6 << 20
 """Bytes; below it the kernel kills most programs before they have begun (Docker draws the line there too)."""
+PIDS_MAXIMUM = 4_194_304
+"""What the kernel's pid_max can be at most (proc(5))."""
 TEXT_MAXIMUM = 128 << 10
 """Bytes of one argument or variable that execve(2) takes (MAX_ARG_STRLEN)."""
 PORTS_MAXIMUM, WORDS_MAXIMUM, VARIABLES_MAXIMUM = 200, 1000, 1000
@@ -147,7 +149,9 @@ def _limits(request: ContainerRequest, errors: FieldErrors) -> None:
         f"Give at least {MEMORY_MINIMUM} bytes (6 MiB), or leave it out for no limit.",
     )
     errors.check(cpus is None or 0.01 <= cpus <= 4096, "cpus", "Give a number of cores from 0.01 up, such as 0.5 or 2.")
-    errors.check(pids is None or 1 <= pids <= 4_194_304, "pids_limit", "Give a number of processes from 1 to 4194304.")
+    errors.check(
+        pids is None or 1 <= pids <= PIDS_MAXIMUM, "pids_limit", f"Give a number of processes from 1 to {PIDS_MAXIMUM}."
+    )
 
 
 def _ports(ports: Sequence[Mapping[str, Any]], errors: FieldErrors) -> tuple[PortMapping, ...]:

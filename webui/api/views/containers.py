@@ -17,16 +17,17 @@ from webui.api.schemas import Accepted, AcceptedContainer, ContainerSchema
 from webui.api.views.images import HOST_HELP, force_parameter
 from webui.containers.models import Container, ContainerQuerySet, ObservedStatus
 from webui.containers.representation import container_as_json
-from webui.containers.request import RESTART_POLICIES
+from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLICIES
 from webui.containers.services import container_create, container_remove
 from webui.hosts.services import host_choose
 
+PORT = (1, 65535)
 ORDERING = ("created_at", "name", "started_at", "finished_at")
 
 
 class NewPort(bodies.Body):
-    container = bodies.Whole(help_text="The port inside.")
-    host = bodies.Whole(required=False, allow_null=True, help_text="The port outside; null or nothing: a free one.")
+    container = bodies.Whole(PORT, help_text="The port inside.")
+    host = bodies.Whole(PORT, required=False, allow_null=True, help_text="The port outside; null: a free one.")
     protocol = bodies.Text(required=False, default="tcp", help_text="tcp or udp.")
     address = bodies.Text(required=False, default="127.0.0.1", help_text="An IPv4 address of the host.")
 
@@ -45,11 +46,11 @@ class NewContainer(bodies.Body):
     user = bodies.Text(required=False, allow_null=True)
     workdir = bodies.Text(required=False, allow_null=True)
     hostname = bodies.Text(required=False, allow_null=True)
-    memory_bytes = bodies.Whole(required=False, allow_null=True)
+    memory_bytes = bodies.Whole((MEMORY_MINIMUM, (1 << 60) - 1), required=False, allow_null=True)
     cpus = bodies.Number(required=False, allow_null=True)
-    pids_limit = bodies.Whole(required=False, allow_null=True)
+    pids_limit = bodies.Whole((1, PIDS_MAXIMUM), required=False, allow_null=True)
     restart = bodies.Text(required=False, help_text=f"One of {', '.join(RESTART_POLICIES)}.")
-    restart_limit = bodies.Whole(required=False, allow_null=True)
+    restart_limit = bodies.Whole((1, 1_000_000), required=False, allow_null=True)
     start = bodies.Flag(required=False)
 
 

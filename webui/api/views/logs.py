@@ -16,13 +16,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webui.api.lists import number_parameter
+from webui.api.lists import number_parameter, whole_parameter
 from webui.api.operations import operation
 from webui.api.schemas import LogSchema
 from webui.api.views.containers import find
 from webui.containers.log_stream import LogPosition, LogText, read_log
 from worker.contract.frames import DATA, Frame
 
+WHOLE_MAXIMUM, SINCE_MAXIMUM = 2**53, 10**12
 JSON_BYTES = 4 << 20
 """How much of a log one JSON answer takes; its `cursor` leads to the rest."""
 
@@ -40,13 +41,14 @@ class PlainText(BaseRenderer):
 
 
 class TextUnlessJson(BaseContentNegotiation):
-    """JSON for who asks for it by name; a browser and curl get text."""
+    """JSON for who asks for it by name, in Accept or as ?format=json; a browser and curl get text."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return parsers[0]
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
-        json = "application/json" in request.headers.get("Accept", "")
+        wish = request.query_params.get("format") or request.headers.get("Accept", "")
+        json = wish == "json" or "application/json" in wish
         return (JSONRenderer(), "application/json") if json else (PlainText(), "text/plain")
 
 
@@ -60,9 +62,13 @@ class ContainerLogs(APIView):
         answers={(200, "text/plain"): OpenApiTypes.STR, (200, "application/json"): LogSchema},
         problems=[400, 404, 503],
         parameters=[
-            OpenApiParameter("tail", int, description="Only the last so many lines."),
-            OpenApiParameter("since", float, description="Only what was logged at or after this Unix time."),
-            OpenApiParameter("cursor", int, description="Go on where an earlier JSON answer ended."),
+            whole_parameter("tail", "Only the last so many lines.", 0, WHOLE_MAXIMUM),
+            whole_parameter("cursor", "Go on where an earlier JSON answer ended.", 0, WHOLE_MAXIMUM),
+            OpenApiParameter(
+                "since",
+                {"type": "number", "minimum": 0, "maximum": SINCE_MAXIMUM},
+                description="Only what was logged at or after this Unix time.",
+            ),
         ],
     )
     def get(self, request: Request, container_id: str) -> HttpResponseBase:
@@ -70,7 +76,7 @@ class ContainerLogs(APIView):
         position = LogPosition(
             cursor=_whole(request, "cursor"),
             tail=_whole(request, "tail"),
-            since=number_parameter(request, "since", minimum=0, maximum=1e12),
+            since=number_parameter(request, "since", minimum=0, maximum=SINCE_MAXIMUM),
         )
         log = read_log(find(request, container_id), position)
         if isinstance(request.accepted_renderer, JSONRenderer):
@@ -98,7 +104,7 @@ def _as_json(log: Iterator[Frame], position: LogPosition) -> dict[str, Any]:
 
 
 def _whole(request: Request, name: str) -> int | None:
-    number = number_parameter(request, name, minimum=0, maximum=2**53)
+    number = number_parameter(request, name, minimum=0, maximum=WHOLE_MAXIMUM)
     if number is not None and number != int(number):
         raise ValidationError({name: ["Give a whole number."]})
     return None if number is None else int(number)
