@@ -23,11 +23,12 @@ import engine
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.errors import FAMILIES, Conflict, EngineError, NotFound, Unavailable
-from engine.runtime import record, wire
+from engine.runtime import capabilities, record, wire
 from engine.runtime.birth import START_SOCKET
 from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.launcher import SOCKET
 from engine.runtime.seccomp.cache import cached_filter
+from engine.runtime.seccomp.profile import default_profile
 
 LAUNCHER_SECONDS = 10.0
 CREATE_SECONDS = 30.0
@@ -103,17 +104,21 @@ class Runtime:
             time.sleep(0.002)
 
     def _spawn_launcher(self) -> None:
+        """Start one, and have ready what a first container would else wait for (a compiler takes 0.1 s)."""
         self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._monitor()
+        cached_filter(self._run, default_profile(capabilities.DEFAULT))
         root = str(Path(next(iter(engine.__path__))).parent)
         code = f"import sys; sys.path.insert(0, {root!r}); from engine.runtime.launcher import main; main()"
         command = [sys.executable, "-S", "-s", "-E", "-c", code, str(self._run), str(self._config.containers)]
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-        with (self._run / "launcher.log").open("ab") as log:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, check=False, timeout=30
-            )
-        if done.returncode != 0:
-            raise Unavailable(f"the launcher could not start; see {self._run / 'launcher.log'}")
+        try:
+            with (self._run / "launcher.log").open("ab") as log:
+                subprocess.run(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, check=True, timeout=30
+                )
+        except (subprocess.SubprocessError, OSError) as error:
+            raise Unavailable(f"the launcher could not start: {error}; see {self._run / 'launcher.log'}") from error
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
         with wire.connect(str(self._run), SOCKET, CREATE_SECONDS) as connection:
