@@ -37,13 +37,15 @@ def test_a_log_goes_on_where_it_stopped_without_gap_or_repeat(portside: Portside
     assert end == len(text + rest)
 
 
-def test_a_log_ends_when_its_container_does_and_tail_is_short(portside: Portside, tiny_image: str) -> None:
+def test_a_tail_is_short_and_a_log_ends_with_its_container(portside: Portside, tiny_image: str) -> None:
     container = portside.rest.run(tiny_image, "sh", "-c", "seq 1000")
     portside.rest.wait_status(container["id"], "stopped")
+    assert portside.rest.logs(container["id"], "?tail=2") == "999\n1000\n"
     with socket(portside, f"/ws/containers/{container['id']}/logs/?tail=3") as log:
+        log.until(lambda message: message["type"] == "log")
+        portside.rest.remove(container["id"])
         log.until(lambda message: message["type"] == "end")
         assert log_text(log.messages) == "998\n999\n1000\n"
-    assert portside.rest.logs(container["id"], "?tail=2") == "999\n1000\n"
 
 
 def test_figures_of_a_container_come_by_themselves(portside: Portside, tiny_image: str) -> None:
