@@ -28,7 +28,7 @@ PARTS = {
 def slow_image(registry: Registry, fault_proxy: FaultProxy, tmp_path: Path) -> Iterator[str]:
     """An image of one large layer that trickles in: several seconds for the first download."""
     layout = Layout(tmp_path / "slow")
-    noise = os.urandom(LAYER_BYTES)
+    noise = os.urandom(LAYER_BYTES)  # new each time, so that no host has it
     layout.image([images.busybox_layer(layout), layout.layer(tar_of({"noise": noise}), compression="none")])
     registry.push(layout.directory, "slow:latest")
     fault_proxy.add(Fault("/blobs/", bytes_per_second=8 << 20, times=100))
