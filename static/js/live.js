@@ -40,6 +40,14 @@ export function jobEnd(id, fetchJob) {
   });
 }
 
+/** What `fetchJob` answers, unless a newer word came over the socket while it was on its way. */
+export async function currentJob(id, fetchJob) {
+  const before = jobs.get(id);
+  const fetched = await fetchJob();
+  const now = jobs.get(id);
+  return now && now !== before ? now : fetched;
+}
+
 export function startLive(changeId) {
   lastId = changeId;
   connect();

@@ -4,7 +4,7 @@ import { Problem, api, attempt } from "../api.js";
 import { confirmAction } from "../dialog.js";
 import { $, $$, pageData, setText } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
-import { jobEnd, onChange, onReset } from "../live.js";
+import { currentJob, jobEnd, onChange, onReset } from "../live.js";
 import { showProgress } from "../progress.js";
 import { startSearch } from "../search.js";
 import { startStarterButtons } from "../starter.js";
@@ -41,14 +41,16 @@ onChange("container", (change) => change.action === "removed" && refreshSoon("li
 onReset(async () => {
   refreshSoon(...FRAGMENTS);
   for (const card of $$("[data-pull]")) {
-    const job = await api("GET", `jobs/${card.dataset.pull}/`).catch(() => null);
+    const id = card.dataset.pull;
+    const job = await currentJob(id, () => api("GET", `jobs/${id}/`)).catch(() => null);
     if (job) showProgress(card, job);
   }
 });
 
 async function pull(reference, host) {
-  const answer = await api("POST", "images/pull/", host ? { reference, host } : { reference });
-  showProgress(cardFor({ id: answer.job.id, subject: reference }), await api("GET", answer.job.url));
+  const { job } = await api("POST", "images/pull/", host ? { reference, host } : { reference });
+  const card = cardFor({ id: job.id, subject: reference });
+  showProgress(card, await currentJob(job.id, () => api("GET", job.url)));
 }
 
 form.addEventListener("submit", async (event) => {

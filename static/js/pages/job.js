@@ -2,7 +2,7 @@
 import { api, attempt } from "../api.js";
 import { $, pageData } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
-import { onChange, onReset } from "../live.js";
+import { currentJob, onChange, onReset } from "../live.js";
 import { showProgress } from "../progress.js";
 
 const root = $("#job");
@@ -16,7 +16,7 @@ function show(job) {
 }
 
 onChange("job", (change) => change.object_id === id && change.object && show(change.object));
-onReset(async () => show(await api("GET", `jobs/${id}/`)));
+onReset(async () => show(await currentJob(id, () => api("GET", `jobs/${id}/`))));
 $("[data-cancel]", root).addEventListener("click", async (event) => {
   event.currentTarget.disabled = true;
   if (!(await attempt("POST", `jobs/${id}/cancel/`, {}))) $("[data-cancel]", root).disabled = false;

@@ -1,0 +1,143 @@
+"""Who gets to see which page: the team, nobody else, and nobody without signing in."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from tests.webui.cast import CONTAINER_ID, Caller
+from tests.webui.site_broker import HOST_ID
+from webui.accounts.models import User
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.images.models import Image
+from webui.jobs.models import Job
+from webui.pages.security import POLICY
+
+LISTS = ["/", "/containers/", "/containers/new/", "/images/", "/jobs/", "/settings/"]
+OBJECTS = [f"/containers/{CONTAINER_ID}/", f"/hosts/{HOST_ID}/"]
+
+
+def browser_of(caller: Caller) -> Client:
+    client = Client(raise_request_exception=False)
+    if caller.user is not None:
+        client.force_login(caller.user)
+    return client
+
+
+@pytest.mark.parametrize("path", LISTS + OBJECTS)
+def test_the_team_sees_every_page(
+    path: str, owner: Caller, teammate: Caller, container: Container, image: Image, job: Job
+) -> None:
+    for caller in (owner, teammate):
+        response = browser_of(caller).get(path)
+        assert response.status_code == 200
+        assert response.headers["Content-Security-Policy"] == POLICY
+        assert "no-store" in response.headers["Cache-Control"]
+
+
+def test_the_team_sees_a_job(owner: Caller, job: Job) -> None:
+    assert browser_of(owner).get(f"/jobs/{job.pk}/").status_code == 200
+
+
+@pytest.mark.parametrize("path", OBJECTS)
+def test_an_outsider_finds_nothing_at_the_address_of_an_object(
+    path: str, outsider: Caller, container: Container
+) -> None:
+    assert browser_of(outsider).get(path).status_code == 404
+
+
+def test_an_outsider_finds_nothing_at_the_address_of_a_job(outsider: Caller, job: Job) -> None:
+    assert browser_of(outsider).get(f"/jobs/{job.pk}/").status_code == 404
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_an_outsiders_lists_show_nothing_of_the_team(
+    path: str, outsider: Caller, container: Container, image: Image, job: Job, host: Host
+) -> None:
+    text = browser_of(outsider).get(path).content.decode()
+    for secret in (CONTAINER_ID, "pier", str(job.pk), image.short_id):
+        assert secret not in text
+
+
+def test_an_outsider_cannot_copy_a_container_into_the_form(outsider: Caller, container: Container, host: Host) -> None:
+    text = browser_of(outsider).get(f"/containers/new/?like={CONTAINER_ID}").content.decode()
+    assert CONTAINER_ID not in text
+
+
+@pytest.mark.parametrize("path", [*LISTS, *OBJECTS, f"/jobs/{uuid4()}/", "/password/"])
+def test_nobody_is_asked_to_sign_in(path: str, nobody: Caller, container: Container) -> None:
+    response = browser_of(nobody).get(path)
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith("/login/?next=")
+
+
+def test_sign_in_leads_only_to_places_of_this_site(db: None) -> None:
+    User.objects.create_user("ann", password="correct horse battery")
+    client = Client()
+    answer = client.post(
+        "/login/?next=https://evil.example/",
+        {"username": "ann", "password": "correct horse battery", "next": "https://evil.example/"},
+    )
+    assert answer.headers["Location"] == "/"
+
+
+def test_a_session_has_a_new_key_after_signing_in(db: None) -> None:
+    User.objects.create_user("ann", password="correct horse battery")
+    client = Client()
+    client.cookies["sessionid"] = "fixed-by-an-attacker-0000000000000000"
+    client.post("/login/", {"username": "ann", "password": "correct horse battery"})
+    assert client.cookies["sessionid"].value != "fixed-by-an-attacker-0000000000000000"
+
+
+def test_a_one_time_password_leads_to_changing_it_and_nowhere_else(owner: Caller, host: Host) -> None:
+    assert owner.user is not None
+    owner.user.set_password("only-for-once")
+    owner.user.must_change_password = True
+    owner.user.save()
+    client = browser_of(owner)
+    for path in LISTS:
+        assert client.get(path).headers["Location"] == "/password/"
+    wrong = client.post("/password/", {"old": "only-for-once", "new": "short", "again": "short"})
+    assert wrong.status_code == 422
+    assert b"too short" in wrong.content
+    differ = client.post("/password/", {"old": "only-for-once", "new": "four good words here", "again": "no"})
+    assert b"The two differ" in differ.content
+    good = {"old": "only-for-once", "new": "four good words here", "again": "four good words here"}
+    assert client.post("/password/", good).headers["Location"] == "/"
+    assert client.get("/").status_code == 200
+
+
+def test_pages_take_no_writes(owner: Caller, host: Host) -> None:
+    client = browser_of(owner)
+    for path in LISTS:
+        assert client.post(path).status_code == 405
+
+
+def test_signing_out_needs_a_post_and_ends_the_session(owner: Caller, host: Host) -> None:
+    client = browser_of(owner)
+    assert client.get("/logout/").status_code == 405
+    assert client.post("/logout/").headers["Location"] == "/login/"
+    assert client.get("/").status_code == 302
+
+
+def test_what_is_not_there_is_told_in_the_sites_own_style(owner: Caller) -> None:
+    response = browser_of(owner).get("/nowhere/")
+    assert response.status_code == 404
+    assert b"Nothing is moored here" in response.content
+    assert response.headers["Content-Security-Policy"] == POLICY
+
+
+def test_lists_ask_the_same_few_queries_however_long_they_are(
+    owner: Caller, container: Container, django_assert_max_num_queries: object
+) -> None:
+    client = browser_of(owner)
+    client.get("/containers/")
+    Container.objects.bulk_create(
+        Container(id=f"{number:064x}", team=container.team, host=container.host, name=f"c{number}", image="alpine")
+        for number in range(60)
+    )
+    with django_assert_max_num_queries(12):  # type: ignore[operator]
+        assert client.get("/containers/").content.count(b'data-kind="container"') == 61
