@@ -22,6 +22,7 @@ from engine.layers.tar import Chunks, TarReader
 from engine.layers.tree import Tree
 
 _REPORT_SECONDS = 0.1
+_ORPHAN = 3  # exit code when the parent is gone
 
 
 def main() -> None:
@@ -38,7 +39,7 @@ def main() -> None:
         result = _failure(ResourceExhausted("there is too little memory to unpack this layer"))
     except OSError as error:
         result = _failure(Unavailable(f"the layer can't be unpacked: {error}"))
-    os.write(1, json.dumps(result).encode() + b"\n")
+    _say(json.dumps(result).encode())
     os._exit(0)
 
 
@@ -70,10 +71,17 @@ def _listen(source: GrowingFile) -> None:
         if lines:
             available, is_complete = lines[-1].split()
             source.grow(int(available), is_complete == b"1")
-    os._exit(3)
+    os._exit(_ORPHAN)
 
 
 def _report(source: GrowingFile) -> None:
     while True:
         time.sleep(_REPORT_SECONDS)
-        os.write(1, b"%d\n" % source.consumed)
+        _say(b"%d" % source.consumed)
+
+
+def _say(line: bytes) -> None:
+    try:
+        os.write(1, line + b"\n")
+    except BrokenPipeError:
+        os._exit(_ORPHAN)
