@@ -77,7 +77,12 @@ def _become_monitor(request: dict[str, Any], connection: socket.socket) -> None:
     for writer in writers:
         os.close(writer)
     listener.close()
-    record.write_run(directory, request["run"], pid)
+    try:
+        record.write_run(directory, request["run"], pid)
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)  # unrecorded, nobody could ever find it
+        os.waitpid(pid, 0)
+        raise
     with contextlib.suppress(OSError):  # a client that died meanwhile finds the created container in run.json
         wire.send(connection, {"pid": pid})
     connection.close()

@@ -196,6 +196,14 @@ def test_starts_succeed_while_launchers_are_killed_all_the_time(own_box: Box) ->
         thread.join()
 
 
+def test_a_process_that_cannot_be_recorded_is_not_left_behind(own_box: Box) -> None:
+    (own_box.directory / "run.json").mkdir()  # nothing can be renamed over a directory
+    with pytest.raises(EngineError, match="creating the container"):
+        own_box.create("/bin/sleep", "100", collect=False)
+    until(lambda: own_box.cgroups.pids(own_box.id) == [])
+    (own_box.directory / "run.json").rmdir()
+
+
 def test_a_senseless_request_does_not_stop_the_launcher(own_box: Box) -> None:
     launcher = own_box.runtime.ensure_launcher()
     run = str(own_box.config.run)
