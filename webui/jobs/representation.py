@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from webui.accounts.representation import time_as_json
 from webui.jobs.models import Job
 
 
@@ -22,9 +23,9 @@ def job_as_json(job: Job) -> dict[str, Any]:
         "host": {"id": job.host_id, "name": job.host.name},
         "team": {"id": str(job.team_id), "name": job.team.name},
         "requested_by": requested_by.get_username() if requested_by else None,
-        "created_at": job.created_at.isoformat(),
-        "started_at": job.started_at.isoformat() if job.started_at else None,
-        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+        "created_at": time_as_json(job.created_at),
+        "started_at": time_as_json(job.started_at),
+        "finished_at": time_as_json(job.finished_at),
         "duration_seconds": job.duration_seconds,
         "cancel_requested": job.cancel_requested_at is not None,
     }
