@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from django.db import close_old_connections, connection, transaction
+from django.db import connection, transaction
 
 from webui.broadcast import broker
 from webui.containers.models import Container
@@ -54,7 +54,6 @@ class Inbox:
                 if not self._seen_from_the_start:
                     self._tell_what_is_applied()
                     self._seen_from_the_start = True
-                close_old_connections()
                 self.read_once(BLOCK_MILLISECONDS)
                 self._between()
                 troubles = 0
