@@ -81,10 +81,22 @@ class Inbox:
             by_host[event.host_id].append(event)
         acknowledged: dict[str, int] = {}
         for host_id, batch in by_host.items():
-            acknowledged[host_id] = self._see_to(host_id, host_apply(host_id, batch))
+            applied = self._apply(host_id, batch)
+            if applied is not None:
+                acknowledged[host_id] = self._see_to(host_id, applied)
         self._acknowledge(acknowledged, messages[-1][0])
         self._last = messages[-1][0]
         return len(messages)
+
+    def _apply(self, host_id: str, batch: list[Event]) -> Applied | None:
+        """Apply one host's part; None when it can't be applied at all, which is no other host's trouble."""
+        try:
+            return host_apply(host_id, batch)
+        except DATABASE_TROUBLE:
+            raise
+        except Exception:
+            logger.exception("%d events of host %.64s can't be applied and are skipped", len(batch), host_id)
+            return None
 
     def _acknowledge(self, numbers: dict[str, int], read_up_to: bytes) -> None:
         """Tell the hosts how far they are applied, and free the broker of what is read."""

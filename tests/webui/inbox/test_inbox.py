@@ -186,6 +186,15 @@ def test_poison_is_skipped_and_what_follows_is_applied(
     assert "skipped" in caplog.text
 
 
+def test_a_host_that_talks_nonsense_is_no_other_hosts_trouble(pier: FakeHost, inbox: Inbox, host: Host) -> None:
+    mad = FakeHost(pier.server, "mad")
+    mad.say("host.registered", "mad", mad.facts(memory_bytes=1 << 80))
+    pier.say("container.started", CONTAINER, state("running"))
+    inbox.read_once()
+    assert Container.objects.get(pk=CONTAINER).observed_status == "running"
+    assert inbox.read_once() == 0
+
+
 def test_trouble_of_the_database_is_not_poison(
     pier: FakeHost, inbox: Inbox, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
