@@ -8,8 +8,8 @@ One table per home, beside everyone else's. A port costs one element in a map, n
 Loopback addresses are only translated for packets that this host itself sends. The bridge needs
 `route_localnet` for that, so the `guard` chain keeps containers from the host's loopback services.
 
-An accept of ours cannot overrule a drop in another table: where Docker or a firewall has set ip filter
-FORWARD to drop, traffic to and from containers needs an accept there; `forwarding_obstacle` sees it.
+An accept of ours cannot overrule a drop in another table: where Docker or a firewall drops what is
+forwarded, traffic to and from containers needs an accept there; `forwarding_obstacle` sees it.
 """
 
 from __future__ import annotations
@@ -193,12 +193,14 @@ class Firewall:
 def forwarding_obstacle(shared: SharedNetlink) -> str | None:
     """A sentence when another's firewall (Docker's, most often) drops what is forwarded, else None."""
     with shared.use() as netlink:
-        if nft.chain_policy(netlink, nft.IPV4, "filter", "FORWARD") != nft.DROP:
-            return None
+        chains = nft.dropping_chains(netlink, nft.FORWARD)
+    if not chains:
+        return None
+    names = ", ".join(f"{chain} of table {table}" for table, chain in chains)
     return (
-        "The policy of iptables' FORWARD chain is DROP (Docker sets this), so containers may not reach the world "
-        "nor published ports be reached from other machines; accept traffic of the bridge there, for example with "
-        "`iptables -I DOCKER-USER -i BRIDGE -j ACCEPT` and the same with `-o`"
+        f"Another firewall drops forwarded packets by default (chain {names}; Docker does so), so containers "
+        "may not reach the world, nor other machines reach published ports. Accept what comes from and goes to the "
+        "bridge BRIDGE there; beside Docker: `iptables -I DOCKER-USER -i BRIDGE -j ACCEPT`, and the same with `-o`"
     )
 
 

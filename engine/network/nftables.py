@@ -26,6 +26,7 @@ from engine.network.netlink import (
 from engine.network.netlink import walk as _walk
 
 IPV4 = socket.AF_INET
+_INET = 1  # NFPROTO_INET: tables for IPv4 and IPv6 together
 PREROUTING, FORWARD, OUTPUT, POSTROUTING = 0, 2, 3, 4
 FIRST = 8  # NFT_REG32_00
 ACCEPT, DROP = 1, 0
@@ -129,6 +130,20 @@ def chain_policy(netlink: Netlink, family: int, table_name: str, name: str) -> i
     body = netlink.get(_SUBSYSTEM << 8 | _GETCHAIN, asked)
     policy = parse(body[4:]).get(_Chain.POLICY) if body else None
     return None if policy is None else int(struct.unpack(">I", policy)[0])
+
+
+def dropping_chains(netlink: Netlink, hook: int) -> list[tuple[str, str]]:
+    """Table and chain of every base chain on `hook`, of tables for IPv4, that drops what no rule accepts."""
+    found = []
+    for body in netlink.dump(_SUBSYSTEM << 8 | _GETCHAIN, _header(socket.AF_UNSPEC)):
+        chain_attributes = parse(body[4:])
+        if body[0] not in (IPV4, _INET) or _Chain.HOOK not in chain_attributes:
+            continue
+        number = struct.unpack(">I", parse(chain_attributes[_Chain.HOOK])[_Hook.NUMBER])[0]
+        policy = struct.unpack(">I", chain_attributes.get(_Chain.POLICY, b"\0\0\0\1"))[0]
+        if (number, policy) == (hook, DROP):
+            found.append((string(chain_attributes[_Chain.TABLE]), string(chain_attributes[_Chain.NAME])))
+    return found
 
 
 def rule(family: int, table_name: str, chain_name: str, expressions: Sequence[bytes]) -> Message:

@@ -77,16 +77,18 @@ class Network:
 
         Raises InvalidArgument, Conflict when a port is in use, ResourceExhausted when no port is free.
         """
-        endpoint = self.allocate(container_id)
-        self.unpublish(container_id)
-        with refusals_explained():
+        target = IPv4Address(self.allocate(container_id).ip)
+        with self._lock(shared=True), refusals_explained():
+            self._withdraw(container_id)
             published = self._ports.reserve(container_id, ports)
             try:
-                if published:
-                    self._add([_mapping(port, IPv4Address(endpoint.ip)) for port in published])
+                complete = self._add([_mapping(port, target) for port in published])
             except BaseException:
-                self.unpublish(container_id)
+                self._withdraw(container_id)
                 raise
+        if not complete:
+            with self._lock(), refusals_explained():
+                self._ensure(rebuild=True)
         return published
 
     def published(self, container_id: str) -> list[Published]:
@@ -95,9 +97,8 @@ class Network:
 
     def unpublish(self, container_id: str) -> None:
         """Withdraw the container's ports; without any, nothing happens."""
-        with refusals_explained():
+        with self._lock(shared=True), refusals_explained():
             self._withdraw(container_id)
-        self._ports.forget(container_id)
 
     def release(self, container_id: str) -> None:
         """Withdraw the container's ports and give its address back. Its interface goes with its namespace."""
@@ -164,21 +165,24 @@ class Network:
             if obstacle:
                 log.warning("%s", obstacle.replace("BRIDGE", self._config.bridge))
 
-    def _add(self, mappings: list[PortMapping]) -> None:
-        firewall = self._firewall(self._subnet())
+    def _add(self, mappings: list[PortMapping]) -> bool:
+        """False when the table is missing or has what no record has; then it must be rebuilt."""
+        if not mappings:
+            return True
         try:
-            firewall.add(mappings)
+            self._firewall(self._subnet()).add(mappings)
         except NetlinkError as error:
             if error.errno not in (errno.ENOENT, errno.EEXIST):
                 raise
-            # The table was flushed, or has an element of a container that is gone: the record is right.
-            with self._lock():
-                self._ensure(rebuild=True)
+            return False
+        return True
 
     def _withdraw(self, container_id: str) -> None:
+        """Take the container's ports from the kernel, then from the record: what is recorded can be found again."""
         ports, address = self._ports.of(container_id), self._pool.address(container_id)
         if ports and address is not None:
             self._firewall(self._subnet()).remove([_mapping(port, address) for port in ports])
+        self._ports.forget(container_id)
 
     def _recorded(self) -> Iterable[PortMapping]:
         given = self._pool.given()
@@ -205,12 +209,16 @@ class Network:
         return Firewall(self._netfilter, self._config.nft_table, self._config.bridge, subnet)
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One process at a time makes or mends bridge and table."""
+    def _lock(self, *, shared: bool = False) -> Iterator[None]:
+        """Among all processes: alone, to make the kernel match the records; shared, to change both for a port.
+
+        Without it, a table rebuilt from records read a moment ago would bring back a port just withdrawn, or
+        lose one just published.
+        """
         Path(self._lock_path).parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)

@@ -217,6 +217,49 @@ def test_many_at_once_get_addresses_and_ports_of_their_own(host: Host, spaces: S
     assert len(kernel_mappings(host)) == 24
 
 
+def test_tables_that_are_rebuilt_meanwhile_neither_lose_nor_bring_back_ports(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.ensure()
+    read_records = host.network._recorded
+
+    def read_records_and_dawdle() -> object:
+        records = read_records()
+        time.sleep(0.003)
+        return records
+
+    monkeypatch.setattr(host.network, "_recorded", read_records_and_dawdle)
+    done = threading.Event()
+    failed: list[BaseException] = []
+
+    def rebuild() -> None:
+        while not done.is_set():
+            host.space.run(lambda: _rebuild(host))
+
+    def churn(number: int) -> None:
+        try:
+            for turn in range(30):
+                host.publish(f"c{number}", [PortSpec(80, 9000 + number * 100 + turn)])
+        except BaseException as error:
+            failed.append(error)
+
+    rebuilder = threading.Thread(target=rebuild)
+    churners = [threading.Thread(target=churn, args=(number,)) for number in range(4)]
+    for thread in (rebuilder, *churners):
+        thread.start()
+    for thread in churners:
+        thread.join()
+    done.set()
+    rebuilder.join()
+    assert failed == []
+    assert kernel_mappings(host) == {("127.0.0.1", 9029 + number * 100) for number in range(4)}
+
+
+def _rebuild(host: Host) -> None:
+    with host.network._lock():
+        host.network._ensure(rebuild=True)
+
+
 def test_the_thousandth_port_costs_what_the_first_does(host: Host) -> None:
     def publish(numbers: range) -> float:
         started = time.perf_counter()
