@@ -206,7 +206,7 @@ def test_a_follower_wakes_within_milliseconds(tmp_path: Path, pipes: Pipes) -> N
         thread = threading.Thread(target=later)
         thread.start()
         assert follower.wait(0, 5) is True
-        assert time.monotonic() - written[0] < 0.06
+        assert time.monotonic() - written[0] < 0.2  # usually one; the machine may be busy
         thread.join()
         assert follower.wait(2, 0) is False
 
