@@ -1,0 +1,195 @@
+"""A blob is there completely or not at all, and one digest is fetched by one at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.content.blobs import BlobMissing, ContentStore, DigestMismatch
+from engine.content.leases import Leases
+from engine.content.locks import held
+from engine.errors import Cancelled
+from engine.oci.digest import Digest
+from engine.store.database import Store
+
+REPOSITORY = Path(__file__).parents[3]
+DATA = os.urandom(300_000)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ContentStore:
+    return ContentStore(tmp_path / "content")
+
+
+def test_a_document_is_stored_once_and_read_back(store: ContentStore) -> None:
+    digest = store.put(b"hello")
+    assert store.put(b"hello") == digest == Digest.of(b"hello")
+    assert store.read(digest) == b"hello"
+    assert (store.has(digest), store.size(digest), store.digests()) == (True, 5, [digest])
+    assert store.delete(digest) == 5
+    assert store.delete(digest) == 0
+    with pytest.raises(BlobMissing):
+        store.read(digest)
+    with pytest.raises(BlobMissing):
+        store.size(digest)
+
+
+def test_a_blob_that_the_disk_damaged_is_not_handed_out(store: ContentStore) -> None:
+    digest = store.put(b"hello")
+    store.path(digest).write_bytes(b"jello")
+    with pytest.raises(DigestMismatch, match="pull the image again"):
+        store.read(digest)
+
+
+def test_half_a_blob_is_invisible_and_taken_up_by_the_next(store: ContentStore) -> None:
+    digest = Digest.of(DATA)
+    with store.ingest(digest) as ingest:
+        assert ingest is not None
+        ingest.write(DATA[:100_000])
+        assert not store.has(digest)
+    with store.ingest(digest) as ingest:
+        assert ingest is not None
+        assert ingest.offset == 100_000
+        ingest.write(memoryview(DATA)[100_000:])
+        assert not store.has(digest)
+        ingest.commit(is_durable=True)
+        assert store.has(digest)
+    with store.ingest(digest) as ingest:
+        assert ingest is None
+    assert store.read(digest) == DATA
+    assert os.listdir(store.root / "ingest") == os.listdir(store.root / "locks") == []
+
+
+def test_wrong_content_is_never_committed(store: ContentStore) -> None:
+    digest = Digest.of(DATA)
+    with pytest.raises(DigestMismatch), store.ingest(digest) as ingest:
+        assert ingest is not None
+        ingest.write(b"something else")
+        ingest.commit(is_durable=False)
+    assert not store.has(digest)
+    with store.ingest(digest) as ingest:
+        assert ingest is not None
+        assert ingest.offset == 0
+
+
+def test_threads_that_want_one_digest_take_turns(store: ContentStore) -> None:
+    digest, committed, told = Digest.of(DATA), [], []
+
+    def fetch() -> None:
+        with store.ingest(digest, waiting=told.append) as ingest:
+            if ingest is not None:
+                ingest.write(DATA)
+                time.sleep(0.3)
+                ingest.commit(is_durable=False)
+                committed.append(1)
+
+    threads = [threading.Thread(target=fetch) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert committed == [1]
+    assert set(told) == {len(DATA)}
+
+
+def test_who_waits_can_be_cancelled(store: ContentStore) -> None:
+    digest, cancel = Digest.of(DATA), threading.Event()
+    with store.ingest(digest):
+        threading.Timer(0.2, cancel.set).start()
+        with pytest.raises(Cancelled), store.ingest(digest, cancel):
+            pass
+    with store.ingest(digest) as ingest:
+        assert ingest is not None
+
+
+def test_a_killed_process_leaves_its_bytes_but_not_its_lock(store: ContentStore) -> None:
+    digest = Digest.of(DATA)
+    script = (
+        "import sys, time; from pathlib import Path; from engine.content.blobs import ContentStore, Digest\n"
+        f"with ContentStore(Path({str(store.root)!r})).ingest(Digest({digest!r})) as ingest:\n"
+        f"    ingest.write(bytes.fromhex({DATA[:5000].hex()!r})); print('there', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"there\n"
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled), store.ingest(digest, cancel):
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    with store.ingest(digest) as ingest:
+        assert ingest is not None
+        assert ingest.offset == 5000
+
+
+def test_old_ingests_are_forgotten_unless_kept_or_worked_on(store: ContentStore) -> None:
+    old, kept, busy, fresh = (Digest.of(name) for name in (b"old", b"kept", b"busy", b"fresh"))
+    for digest in (old, kept, busy, fresh):
+        with store.ingest(digest) as ingest:
+            assert ingest is not None
+            ingest.write(b"some")
+        if digest != fresh:
+            os.utime(store.root / "ingest" / digest.replace(":", "-"), (1, 1))
+    with held(store.root / "locks" / busy.replace(":", "-")):
+        store.forget_ingests(1000, keep=frozenset({kept}))
+    assert sorted(os.listdir(store.root / "ingest")) == sorted(d.replace(":", "-") for d in (kept, busy, fresh))
+
+
+def test_a_lock_passes_between_many_threads_without_two_holders(tmp_path: Path) -> None:
+    inside, most = 0, 0
+
+    def work() -> None:
+        nonlocal inside, most
+        for _ in range(15):
+            with held(tmp_path / "lock"):
+                inside += 1
+                most = max(most, inside)
+                time.sleep(0.0005)
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    assert not (tmp_path / "lock").exists()
+
+
+def test_a_lease_ends_with_its_job_but_stays_after_a_failure(tmp_path: Path) -> None:
+    leases = Leases(Store(tmp_path / "engine.db"))
+    with leases.hold("pull a") as lease:
+        lease.add(["x", "y"])
+        assert leases.digests() == {"x", "y"}
+    assert leases.digests() == set()
+    with pytest.raises(RuntimeError), leases.hold("pull a") as lease:
+        lease.add(["x"])
+        raise RuntimeError
+    assert leases.digests() == {"x"}
+    leases.drop_expired()
+    assert leases.digests() == {"x"}
+    with leases.hold("pull a") as lease:
+        lease.add(["y"])
+    assert leases.digests() == set()
+
+
+def test_leases_of_another_boot_or_run_out_are_dropped(tmp_path: Path) -> None:
+    store = Store(tmp_path / "engine.db")
+    leases = Leases(store)
+    for name, change in (("old", "expires_at = 1"), ("other", "boot = 'other'"), ("mine", "name = name")):
+        with pytest.raises(RuntimeError), leases.hold(name) as lease:
+            lease.add([name])
+            raise RuntimeError
+        with store.transaction() as connection:
+            connection.execute(f"UPDATE lease SET {change} WHERE name = ?", (name,))
+    leases.drop_expired()
+    assert leases.digests() == {"mine"}

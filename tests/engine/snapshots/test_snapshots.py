@@ -1,0 +1,138 @@
+"""Layers are committed once and stacked by chain id; containers get directories of their own on top."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engine.config import EngineConfig
+from engine.errors import Conflict, NotFound
+from engine.oci.digest import Digest, chain_ids
+from engine.snapshots.service import Snapshots
+from engine.store.database import Store
+
+pytestmark = pytest.mark.root
+A, B, C = (Digest.of(name) for name in (b"a", b"b", b"c"))
+
+
+@pytest.fixture
+def snapshots(tmp_path: Path) -> Snapshots:
+    config = EngineConfig(home=tmp_path)
+    return Snapshots(config, Store(config.database))
+
+
+def commit(snapshots: Snapshots, diff_id: Digest, **files: str) -> None:
+    with snapshots.stage() as directory:
+        for name, content in files.items():
+            (directory / name).write_text(content)
+        snapshots.commit_layer(directory, diff_id, 10)
+
+
+def numbers(tmp_path: Path) -> list[str]:
+    return sorted(os.listdir(tmp_path / "snapshots"))
+
+
+def test_layers_mount_in_order_with_the_containers_own_on_top(snapshots: Snapshots, tmp_path: Path) -> None:
+    commit(snapshots, A, both="lower", lower="a")
+    commit(snapshots, B, both="upper")
+    snapshots.record_chain([A, B])
+    overlay = snapshots.prepare("box", chain_ids([A, B])[-1])
+    target = tmp_path / "merged"
+    target.mkdir()
+    options = f"lowerdir={':'.join(overlay.lowerdirs)},upperdir={overlay.upperdir},workdir={overlay.workdir}"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, target], check=True)
+    try:
+        assert (target / "both").read_text() == "upper"
+        assert (target / "lower").read_text() == "a"
+        (target / "new").write_text("mine" * 5000)
+        assert (Path(overlay.upperdir) / "new").exists()
+    finally:
+        subprocess.run(["umount", target], check=True)
+    assert snapshots.usage("box") >= 20_000
+    assert all(len(path) - len(str(tmp_path)) < 20 for path in overlay.lowerdirs)
+
+
+def test_preparing_again_gives_the_same_and_other_layers_a_conflict(snapshots: Snapshots) -> None:
+    commit(snapshots, A)
+    commit(snapshots, B)
+    snapshots.record_chain([A])
+    snapshots.record_chain([B])
+    overlay = snapshots.prepare("box", A)
+    assert snapshots.prepare("box", A) == snapshots.overlay("box") == overlay
+    assert snapshots.keys() == ["box"]
+    with pytest.raises(Conflict):
+        snapshots.prepare("box", B)
+    snapshots.remove("box")
+    snapshots.remove("box")
+    assert not Path(overlay.upperdir).exists()
+    with pytest.raises(NotFound):
+        snapshots.overlay("box")
+
+
+def test_an_image_without_layers_stands_on_an_empty_directory(snapshots: Snapshots) -> None:
+    for key, chain in (("one", ""), ("two", None)):
+        assert os.listdir(snapshots.prepare(key, chain).lowerdirs[0]) == []
+
+
+def test_an_unknown_chain_or_an_absent_layer_is_not_found(snapshots: Snapshots) -> None:
+    with pytest.raises(NotFound, match="pull the image again"):
+        snapshots.prepare("box", A)
+    with pytest.raises(NotFound):
+        snapshots.record_chain([A])
+    assert snapshots.keys() == []
+
+
+def test_the_containers_root_has_the_images_mode(snapshots: Snapshots) -> None:
+    with snapshots.stage() as directory:
+        directory.chmod(0o711)
+        os.chown(directory, 5, 6)
+        snapshots.commit_layer(directory, A, 0)
+    snapshots.record_chain([A])
+    status = os.stat(snapshots.prepare("box", A).upperdir)
+    assert (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (0o711, 5, 6)
+
+
+def test_who_commits_a_layer_second_throws_his_away(snapshots: Snapshots, tmp_path: Path) -> None:
+    commit(snapshots, A, who="first")
+    commit(snapshots, A, who="second")
+    snapshots.record_chain([A])
+    assert Path(snapshots.prepare("box", A).lowerdirs[0], "who").read_text() == "first"
+    assert os.listdir(tmp_path / "snapshots/staging") == []
+
+
+def test_what_is_not_wanted_is_collected_but_not_below_a_container(snapshots: Snapshots, tmp_path: Path) -> None:
+    for diff_id in (A, B, C):
+        commit(snapshots, diff_id)
+    snapshots.record_chain([A, B])
+    snapshots.prepare("box", chain_ids([A, B])[-1])
+    assert len(snapshots.collect([])) == 1
+    assert snapshots.has_layer(A)
+    assert snapshots.has_layer(B)
+    assert not snapshots.has_layer(C)
+    snapshots.remove("box")
+    assert len(snapshots.collect([A])) == 1
+    assert snapshots.has_layer(A)
+
+
+def test_recovery_removes_what_has_no_owner_and_spares_work_in_progress(snapshots: Snapshots, tmp_path: Path) -> None:
+    commit(snapshots, A)
+    root = tmp_path / "snapshots"
+    (root / "staging/dead/fs").mkdir(parents=True)
+    (root / "77/fs").mkdir(parents=True)
+    with snapshots.stage() as busy:
+        snapshots.recover()
+        assert busy.exists()
+    assert numbers(tmp_path) == ["1", "empty", "staging"]
+    assert os.listdir(root / "staging") == []
+    os.rename(root / "1", tmp_path / "gone")
+    snapshots.recover()
+    assert not snapshots.has_layer(A)
+
+
+def test_a_leftover_of_a_rolled_back_commit_is_no_obstacle(snapshots: Snapshots, tmp_path: Path) -> None:
+    (tmp_path / "snapshots/1/fs").mkdir(parents=True)
+    commit(snapshots, A, new="new")
+    assert os.listdir(tmp_path / "snapshots/1/fs") == ["new"]
