@@ -1,0 +1,135 @@
+"""The main job as a person does it: sign in, pull, run, watch, stop, start, remove, in Chromium, nothing played."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import NETWORK_CHANGED, chromium, visit
+from tests.support.portside import ADMIN_PASSWORD, Portside
+
+pytestmark = [pytest.mark.root, pytest.mark.registry, pytest.mark.browser]
+
+LOOP = "sh -c 'n=0; trap \"echo bye; exit 3\" TERM; while true; do n=$((n+1)); echo tick $n; sleep 0.2; done'"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, portside: Portside, problems: list[str]) -> Iterator[Page]:
+    """Signed in, on the overview."""
+    context = browser.new_context(base_url=portside.url, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(30_000)
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("console", lambda message: problems.append(message.text) if "Security Policy" in message.text else None)
+    visit(opened, "/")
+    opened.get_by_label("User name").fill("admin")
+    opened.get_by_label("Password").fill(ADMIN_PASSWORD)
+    opened.keyboard.press("Enter")
+    expect(opened.get_by_role("heading", name="Overview")).to_be_visible()
+    yield opened
+    context.close()
+
+
+def run(page: Page, image: str, name: str, command: str, *, memory: str = "") -> None:
+    visit(page, f"/containers/new/?image={image}")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Command").fill(command)
+    page.get_by_label("Memory", exact=True).fill(memory)
+    page.get_by_role("button", name="Create and start").click()
+    page.wait_for_url(lambda url: "/new/" not in url)
+    path = page.url
+    visit(page, path)  # should the new bridge have broken what was loading (see `visit`)
+
+
+def status(page: Page, word: str) -> None:
+    expect(page.locator("h1 + .status")).to_have_text(word, timeout=30_000)
+
+
+def test_pull_run_watch_stop_start_and_remove(
+    page: Page, portside: Portside, debian_image: str, problems: list[str]
+) -> None:
+    for image in portside.rest.rows("/api/v1/images/"):
+        portside.rest.succeed(portside.rest.delete(f"/api/v1/images/{image['id']}/?force=true"))
+
+    visit(page, "/images/?pull")
+    page.get_by_label("Reference").fill(debian_image)
+    page.get_by_role("button", name="Pull", exact=True).click()
+    card = page.locator("[data-pull]")
+    expect(card.locator(".layer")).to_have_count(4, timeout=30_000)
+    expect(card).to_have_attribute("data-status", "succeeded", timeout=90_000)
+    row = page.locator('tr[data-kind="image"]')
+    expect(row).to_contain_text(debian_image.removeprefix("docker.io/library/"))
+
+    run(page, debian_image, "watched", LOOP)
+    status(page, "Running")
+    expect(page.locator(".log-line").first).to_have_text("tick 1", timeout=20_000)
+    expect(page.locator(".log-line").nth(4)).to_have_text("tick 5")
+    expect(page.locator("[data-now='memory']")).to_contain_text("iB", timeout=15_000)
+
+    # A second page, open all the while, follows by itself.
+    other = page.context.new_page()
+    visit(other, "/containers/")
+    shown = other.locator("tr", has_text="watched")
+    expect(shown).to_have_attribute("data-status", "running")
+
+    page.get_by_role("button", name="Stop", exact=True).click()
+    status(page, "Stopped")
+    expect(page.locator(".log-line").last).to_have_text("bye")
+    expect(page.get_by_text("The program ended with exit code 3.")).to_be_visible()
+    expect(shown).to_have_attribute("data-status", "stopped")
+
+    lines = page.locator(".log-line").all_inner_texts()
+    page.get_by_role("button", name="Start", exact=True).click()
+    status(page, "Running")
+    expect(page.locator(".log-line").nth(len(lines))).to_have_text("tick 1")
+    assert page.locator(".log-line").all_inner_texts()[: len(lines)] == lines, "the first run's log stands as it was"
+
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Remove").click()
+    page.get_by_label("Also if it is running").check()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    page.wait_for_url("**/containers/")
+    expect(shown).to_have_count(0)
+    expect(page.locator("tr", has_text="watched")).to_have_count(0)
+    assert [problem for problem in problems if NETWORK_CHANGED not in problem] == []
+
+
+def test_a_starter_image_runs_without_a_registry_within_a_minute(page: Page, portside: Portside) -> None:
+    begin = time.monotonic()
+    visit(page, "/images/")
+    page.get_by_role("button", name="Make a starter image").first.click()
+    expect(page.locator(".toast")).to_contain_text("The starter image is ready", timeout=50_000)
+    run(page, "portside/starter:latest", "starter", "sh -c 'echo ahoy; sleep 60'")
+    expect(page.locator(".log-line")).to_have_text("ahoy", timeout=20_000)
+    assert time.monotonic() - begin < 60
+    portside.rest.remove(page.url.rstrip("/").rpartition("/")[2])
+
+
+def test_what_goes_wrong_on_the_host_is_told_on_the_page(page: Page, portside: Portside, tiny_image: str) -> None:
+    run(page, tiny_image, "typo", "no-such-program")
+    expect(page.get_by_text("The command was not found in the image (exit code 127).")).to_be_visible(timeout=30_000)
+    run(page, tiny_image, "hog", "tail /dev/zero", memory="32")
+    expect(page.get_by_text("it reached its memory limit of 32 MiB")).to_be_visible(timeout=30_000)
+    visit(page, "/images/?pull")
+    page.get_by_label("Reference").fill("127.0.0.1:1/nothing/here")
+    page.get_by_role("button", name="Pull", exact=True).click()
+    notice = page.locator("[data-pull] .notice-bad").first
+    expect(notice).to_contain_text("127.0.0.1:1", timeout=60_000)
+    expect(notice).to_contain_text("try again")
+    for container in portside.rest.rows("/api/v1/containers/"):
+        if container["name"] in ("typo", "hog"):
+            portside.rest.remove(container["id"])
