@@ -248,6 +248,32 @@ class Runtime:
         with contextlib.suppress(FileNotFoundError):
             (container_dir / START_SOCKET).unlink()
 
+    def has_executed(self, container_dir: Path) -> bool:
+        """Whether the created process has become the container's program; True also once it has ended."""
+        found = record.read_run(str(container_dir))
+        return found is None or not self.is_alive(container_dir) or record.has_executed(found["pid"])
+
+    def withdraw(self, container_dir: Path) -> bool:
+        """Drop a created container whose starter died; False, and nothing is done, if it runs its program.
+
+        It is held still while we look, so that it can't start in between.
+        """
+        found = record.read_run(str(container_dir))
+        try:
+            self.signal(container_dir, signal.SIGSTOP)
+        except NotFound:
+            self.abort(container_dir)
+            return True
+        assert found is not None
+        deadline = time.monotonic() + 1
+        while not record.is_stopped(found["pid"]) and time.monotonic() < deadline:
+            time.sleep(0.0005)
+        if record.has_executed(found["pid"]) and self.is_alive(container_dir):
+            self.signal(container_dir, signal.SIGCONT)
+            return False
+        self.abort(container_dir)
+        return True
+
     # -- questions and signals ------------------------------------------------------------------------------
 
     def is_alive(self, container_dir: Path) -> bool:

@@ -18,19 +18,39 @@ RUN_FILE = "run.json"
 LOST_STATUS = 255 << 8
 
 
+PF_FORKNOEXEC = 0x40  # linux/sched.h: forked but didn't exec
+
+
 def start_ticks(pid: int) -> int | None:
     """When the process started; None if there is none or it is a zombie."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def has_executed(pid: int) -> bool:
+    """Whether the process has become another program since it was forked; True also if there is none."""
+    fields = _stat(pid)
+    return fields is None or not int(fields[6]) & PF_FORKNOEXEC
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether SIGSTOP holds the process; True also if there is none."""
+    fields = _stat(pid)
+    return fields is None or fields[0] in (b"T", b"t", b"Z", b"X")
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """The fields of /proc/pid/stat from the third, the state, on."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        fields = os.read(fd, 4096).rpartition(b")")[2].split()
+        return os.read(fd, 4096).rpartition(b")")[2].split()
     except ProcessLookupError:
         return None
     finally:
         os.close(fd)
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def write_run(directory: int, run: int, pid: int) -> None:
