@@ -13,6 +13,7 @@ import time
 from engine.containers import events, pipes, restarts, states
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
+from engine.containers.unfinished import settle_birth
 from engine.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def reap(parts: Parts, container_id: str, run: int, *, wait: bool = True) -> Con
     when somebody else holds its lock.
     """
     with parts.catalog.locked(container_id, wait=wait):
-        record = parts.catalog.get(container_id)
+        record = settle_birth(parts, parts.catalog.get(container_id))
         if record.run == run and record.status in states.ALIVE:
             return _reap(parts, record)
         if record.status in (states.CREATED, states.STOPPED):

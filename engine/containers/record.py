@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,19 @@ from engine.containers.spec import ContainerSpec
 from engine.errors import DataCorrupt
 
 FILE = "container.json"
+
+_REPLACED_BY_START = (
+    "status",
+    "desired",
+    "exit_code",
+    "oom_killed",
+    "error",
+    "started_at",
+    "finished_at",
+    "restart_at",
+    "restart_count",
+    "restart_delay_seconds",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +47,9 @@ class ContainerRecord:
 
     `exit_code` and `error` tell of the last run (or the last attempt to start one). `restart_at` is set while
     a restart policy waits, `restart_delay_seconds` is its last wait.
+
+    A start writes the record as running just before the program does: `before` is what it replaces, so that a
+    start which is cut short there can be taken back.
     """
 
     spec: ContainerSpec
@@ -54,6 +71,7 @@ class ContainerRecord:
     restart_count: int = 0
     restart_delay_seconds: float = 0.0
     restart_at: float | None = None
+    before: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -66,6 +84,10 @@ class ContainerRecord:
     def with_changes(self, **changes: Any) -> ContainerRecord:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+    def for_take_back(self) -> dict[str, Any]:
+        """The values that a start replaces. Ports are left out: what doesn't run publishes none."""
+        return {name: getattr(self, name) for name in _REPLACED_BY_START}
 
     def as_state(self) -> dict[str, Any]:
         """The observed state in the shape of the contract's ContainerState."""
@@ -92,6 +114,7 @@ class ContainerRecord:
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
         data["spec"] = self.spec.as_dict()
         data["ports"] = [asdict(port) for port in self.ports]
+        data["before"] = dict(self.before)
         return json.dumps(data, separators=(",", ":")).encode()
 
     @classmethod

@@ -30,6 +30,7 @@ from engine.containers import creation, events, reaping, removal, restarts, star
 from engine.containers.catalog import CREATING, REMOVED, Busy
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
+from engine.containers.unfinished import clear, settle_birth
 from engine.errors import EngineError, NotFound
 
 log = logging.getLogger(__name__)
@@ -148,12 +149,15 @@ def _complete_or_drop(parts: Parts, container_id: str) -> str:
 
 def _settle_one(parts: Parts, container_id: str, rebooted: bool) -> str | None:
     with parts.catalog.locked(container_id, wait=False):
-        record = parts.catalog.get(container_id)
+        found = parts.catalog.get(container_id)
+        record = settle_birth(parts, found)
         if record.status in states.ALIVE:
             return _settle_running(parts, record)
         if record.status == states.RESTARTING:
             parts.catalog.mark_live(container_id)
             return None
+        if found.status in states.ALIVE:
+            return f"took back the unfinished start of container {record.name}"
         if rebooted and restarts.wants_start_at_boot(record.spec.restart, was_running=record.desired == states.RUNNING):
             return START if record.started_at is not None else None
         return _undo_start(parts, record)
@@ -184,7 +188,7 @@ def _undo_start(parts: Parts, record: ContainerRecord) -> str | None:
     """A container that doesn't run has no mark, no cgroup and no process, unless its start was cut short."""
     if record.id not in parts.catalog.live_ids() and record.id not in parts.cgroups.list():
         return None
-    starting.clear(parts, record.id)
+    clear(parts, record.id)
     parts.catalog.unmark_live(record.id)
     parts.catalog.save(record.with_changes(run=record.run + 1))  # that run's number has been used
     return f"took back the unfinished start of container {record.name}"

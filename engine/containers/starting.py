@@ -1,9 +1,10 @@
 """Start: from record to running process, undone completely when any step fails.
 
     mark for the keeper ─► cgroup ─► runtime.create (namespaces, waits) ─► network into its namespace
-      ─► published ports ─► runtime.start (exec) ─► record and event in one transaction ─► wake the keeper
+      ─► published ports ─► record: running ─► runtime.start (exec) ─► event ─► wake the keeper
 
-A crash in between leaves the keeper's mark with a record that doesn't run: `recovery` takes that back.
+The record comes before exec, so that after a crash nothing that has run is taken for something that has not;
+`unfinished` tells where a start was cut short.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import os
 import time
 
 from engine.cgroups import Resources
-from engine.containers import events, states
+from engine.containers import events, restarts, states
 from engine.containers.parts import Parts, Published
 from engine.containers.record import ContainerRecord, PublishedPort
 from engine.containers.spec import ContainerSpec
 from engine.containers.undo import Undo
+from engine.containers.unfinished import clear, settle_birth
 from engine.errors import EngineError, ResourceExhausted, Unavailable
 from engine.runtime.defaults import PIDS_LIMIT
 
@@ -28,35 +30,44 @@ log = logging.getLogger(__name__)
 def start(parts: Parts, container_id: str) -> ContainerRecord:
     """Start because a person asked: restart counters begin anew. A running container is left as it is."""
     with parts.catalog.locked(container_id):
-        record = parts.catalog.get(container_id)
+        record = settle_birth(parts, parts.catalog.get(container_id))
         if record.status == states.RUNNING:
             return _announce_again(parts, record)
         states.require("start", record.status, record.name)
-        fresh = record.with_changes(restart_count=0, restart_delay_seconds=0.0, desired=states.RUNNING)
-        return launch(parts, fresh)
+        return launch(parts, record.with_changes(restart_count=0, restart_delay_seconds=0.0, desired=states.RUNNING))
 
 
 def restart_by_policy(parts: Parts, container_id: str, run: int) -> ContainerRecord:
-    """Start again what died in `run`, unless a person has changed its fate meanwhile. For the keeper."""
+    """Start again what died in `run`, unless a person has changed its fate meanwhile. For the keeper.
+
+    What can't be had at the moment is tried again later, after a longer wait.
+    """
     with parts.catalog.locked(container_id):
-        record = parts.catalog.get(container_id)
-        if record.run != run or record.status != states.RESTARTING:
+        record = settle_birth(parts, parts.catalog.get(container_id))
+        if record.status == states.RUNNING and record.run > run:
+            with parts.store.transaction():  # whoever started it may have died before it could say so
+                events.append(parts.journal, events.STARTED, record)
             return record
-        return launch(parts, record.with_changes(restart_count=record.restart_count + 1))
+        if record.status != states.RESTARTING or record.run < run:
+            return record
+        return launch(parts, record.with_changes(restart_count=record.restart_count + 1), by_policy=True)
 
 
-def launch(parts: Parts, record: ContainerRecord) -> ContainerRecord:
-    """Start the next run of a container whose lock the caller holds; raises what failed, with nothing left behind."""
+def launch(parts: Parts, record: ContainerRecord, *, by_policy: bool = False) -> ContainerRecord:
+    """Start the next run of a container whose lock the caller holds; raises what failed, with nothing left behind.
+
+    `by_policy` answers what is `Unavailable` with a record that waits for another try.
+    """
     run = record.run + 1
     try:
         with parts.catalog.growing():
             record = _launch(parts, record, run)
-    except EngineError as error:
-        _note_failure(parts, record.with_changes(run=run), error)
-        raise
-    except OSError as error:
-        explained = _explained(error, record)
-        _note_failure(parts, record.with_changes(run=run), explained)
+    except (EngineError, OSError) as error:
+        explained = error if isinstance(error, EngineError) else _explained(error, record)
+        record = record.with_changes(run=run)
+        if by_policy and isinstance(explained, Unavailable):
+            return _try_later(parts, record, explained)
+        _note_failure(parts, record, explained)
         raise explained from error
     _wake_keeper(parts, record.id)
     return record
@@ -93,7 +104,6 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
         undo.add(parts.network.unpublish, record.id)
         endpoint = parts.network.attach(record.id, pid)
         published = parts.network.publish(record.id, record.spec.ports) if record.spec.ports else ()
-        parts.runtime.start(directory)
         started = record.with_changes(
             run=run,
             status=states.RUNNING,
@@ -108,10 +118,11 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
             started_at=time.time(),
             finished_at=None,
             restart_at=None,
+            before=parts.catalog.get(record.id).for_take_back(),
         )
-        with parts.store.transaction():
-            parts.catalog.save(started)
-            events.append(parts.journal, events.STARTED, started)
+        parts.catalog.save(started)
+        parts.runtime.start(directory)
+        events.append(parts.journal, events.STARTED, started)
     return started
 
 
@@ -133,7 +144,7 @@ def _announce_again(parts: Parts, record: ContainerRecord) -> ContainerRecord:
 
 
 def _note_failure(parts: Parts, record: ContainerRecord, error: EngineError) -> None:
-    """The container keeps why it didn't start; a policy doesn't try again, since nothing has run."""
+    """The container keeps why it didn't start."""
     code = error.detail.get("exit_code")
     failed = record.with_changes(
         status=states.CREATED if record.started_at is None else states.STOPPED,
@@ -151,11 +162,20 @@ def _note_failure(parts: Parts, record: ContainerRecord, error: EngineError) -> 
         events.append(parts.journal, events.DIED, failed)
 
 
-def clear(parts: Parts, container_id: str) -> None:
-    """Remove what an attempt that was cut short may have left in the kernel; the caller holds the lock."""
-    parts.runtime.abort(parts.catalog.directory(container_id))
-    parts.cgroups.remove(container_id)
-    parts.network.unpublish(container_id)
+def _try_later(parts: Parts, record: ContainerRecord, error: EngineError) -> ContainerRecord:
+    delay = restarts.next_delay(record.restart_delay_seconds, 0)
+    waiting = record.with_changes(
+        status=states.RESTARTING,
+        restart_count=record.restart_count - 1,
+        restart_delay_seconds=delay,
+        restart_at=time.time() + delay,
+        error=error.message,
+    )
+    parts.catalog.mark_live(record.id)
+    with parts.store.transaction():
+        parts.catalog.save(waiting)
+        events.append(parts.journal, events.RESTARTING, waiting)
+    return waiting
 
 
 def forget_run(directory: os.PathLike[str], run: int) -> None:

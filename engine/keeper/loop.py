@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 RESCAN_SECONDS = 1.0
 STOPPER_SECONDS = 0.5
 """Who stops a container reaps it; the keeper does it only when that one has died meanwhile."""
+BIRTH_SECONDS = 1.0
 IDLE_SECONDS = 2.0
 
 
@@ -118,6 +119,13 @@ class Keeper:
             self._ended(watched)
         else:
             self._register(watched.pidfd, lambda _: self._ended(watched))
+            self.after(BIRTH_SECONDS, partial(self._check_birth, watched, watched.run))
+
+    def _check_birth(self, watched: Watched, run: int) -> None:
+        """A process that waits to become its program for so long may have lost its starter: let the hands see."""
+        if watched.run == run and watched.is_unborn():
+            self._hands.ask("reap", watched.id, run)
+            self.after(BIRTH_SECONDS, partial(self._check_birth, watched, run))
 
     # ---- bytes
 

@@ -24,6 +24,7 @@ class Watched:
         self.run = 0
         self.phase = ENDED
         self.pidfd: int | None = None
+        self.pid: int | None = None
         self.pipes: dict[int, str] = {}
         self._log: LogWriter | None = None
 
@@ -42,7 +43,12 @@ class Watched:
         self.run = found["run"]
         self.phase = RUNNING
         self.pidfd = _pidfd(found["pid"], found["start_ticks"])
+        self.pid = None if self.pidfd is None else found["pid"]
         return True
+
+    def is_unborn(self) -> bool:
+        """Whether its process still waits to become the program."""
+        return self.phase == RUNNING and self.pid is not None and not runs.has_executed(self.pid)
 
     def pump(self, descriptor: int) -> int | None:
         """Move what waits in one pipe to the log: the number of bytes, 0 at the stream's end, None if empty."""

@@ -48,6 +48,7 @@ class World:
     exits: dict[tuple[str, int], FakeExit] = field(default_factory=dict)
     runs: dict[str, int] = field(default_factory=dict)
     ends_on: dict[int, int] = field(default_factory=lambda: {15: 143, 9: 137})
+    executions: int = 0
     notified: list[str] = field(default_factory=list)
 
     def step(self, name: str) -> None:
@@ -255,12 +256,23 @@ class FakeRuntime:
         assert self.world.processes[container_dir.name] == "waiting"
         self.world.step("runtime.start")
         self.world.processes[container_dir.name] = "running"
+        self.world.executions += 1
+        self.world.step("executed")
 
     def abort(self, container_dir: Path, /) -> None:
         self.world.step("runtime.abort")
         container_id = container_dir.name.removeprefix(".removed-")
         self.world.processes.pop(container_id, None)
         self.world.attached.discard(container_id)
+
+    def withdraw(self, container_dir: Path, /) -> bool:
+        if self.has_executed(container_dir) and self.is_alive(container_dir):
+            return False
+        self.abort(container_dir)
+        return True
+
+    def has_executed(self, container_dir: Path, /) -> bool:
+        return self.world.processes.get(container_dir.name) != "waiting"
 
     def is_alive(self, container_dir: Path, /) -> bool:
         return container_dir.name in self.world.processes

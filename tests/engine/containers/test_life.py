@@ -157,7 +157,7 @@ def test_a_container_runs_even_if_the_keeper_cannot_be_woken(engine: tuple[Conta
     assert parts.catalog.live_ids() == [ONE.id]
 
 
-@pytest.mark.parametrize("step", [*START_STEPS, "keeper.notify"])
+@pytest.mark.parametrize("step", [*START_STEPS, "executed", "keeper.notify"])
 def test_a_start_cut_short_by_a_crash_is_taken_back_or_kept(
     tmp_path: Path, world: World, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +171,7 @@ def test_a_start_cut_short_by_a_crash_is_taken_back_or_kept(
     world.crashed, world.crash_at = False, None
     containers, parts = engine_on(tmp_path, world)
     containers.recover()
-    if step == "keeper.notify":  # the record says running: it is kept
+    if step in ("executed", "keeper.notify"):  # the program runs: it is kept
         assert containers.get("c1").status == "running" and parts.catalog.live_ids() == [ONE.id]
     else:
         assert world.kernel_is_clean() and parts.catalog.live_ids() == []

@@ -42,7 +42,7 @@ def test_a_keeper_that_is_killed_again_and_again_loses_nothing(host: Host) -> No
         for pid in host.helper_pids("engine.keeper"):
             host.kill_hard(pid)
             kills += 1
-        time.sleep(chance.uniform(0, 0.03))
+        time.sleep(chance.uniform(0, 0.06))
         host.engine.ensure_helpers()
         time.sleep(chance.uniform(0, 0.15))
     for record in records:
@@ -138,7 +138,7 @@ def test_a_start_that_is_killed_at_any_moment_is_undone_or_done(host: Host) -> N
         starter.stdout.readline()
         starter.stdin.write(b"go\n")
         starter.stdin.flush()
-        time.sleep(chance.uniform(0, 0.03))
+        time.sleep(chance.uniform(0, 0.06))
         starter.kill()
         starter.communicate()
         engine = Engine(host.home.config)
