@@ -1,9 +1,10 @@
 // One container: its state, its log, its plots.
-import { $ } from "../dom.js";
+import { $, pageData } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { onChange, onReset } from "../live.js";
 import { LogViewer } from "../log/viewer.js";
 import { Plots } from "../plots.js";
+import { showProgress } from "../progress.js";
 import { setStatus, stateOf } from "../rows.js";
 import { toast } from "../toast.js";
 
@@ -35,8 +36,20 @@ onChange("container", (change) => {
   }
   show(change.object);
 });
+/** A missing image is pulled first: its layers are shown until the container is there. */
+function showCreation(job) {
+  const section = $("#creation");
+  section.hidden = !["queued", "running"].includes(job.status);
+  if (!section.hidden) showProgress(section, job);
+}
+
+onChange("job", (change) => {
+  if (change.object?.kind === "container.create" && change.object.subject === id) showCreation(change.object);
+});
 onReset(() => refreshSoon("headline", "details"));
 
+const creation = pageData("creation-data");
+if (creation) showCreation(creation);
 setRunning(root.dataset.status);
 log.open();
 plots.open();

@@ -231,3 +231,19 @@ def test_shortcuts_can_be_switched_off(page: Page, sockets: Sockets) -> None:
     page.evaluate("localStorage.clear()")
     page.keyboard.press("c")
     page.wait_for_url("**/containers/new/")
+
+
+def test_a_container_whose_image_is_pulled_shows_the_layers(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    pull = seeded.jobs["pull"]
+    pull.kind, pull.subject = "container.create", hex_id("fresh")
+    pull.save()
+    visit(page, f"/containers/{hex_id('fresh')}/")
+    expect(page.locator("#creation .layer")).to_have_count(5)
+    items = [{"id": "a" * 12, "status": "downloading", "done_bytes": 1 << 20, "total_bytes": 4 << 20}]
+    job = job_as_json(pull)
+    sockets.change("job", job | {"progress": {"phase": "pulling", "items": items}})
+    expect(page.locator("#creation .layer")).to_contain_text(["1 MiB of 4 MiB"])
+    sockets.change("job", job | {"status": "succeeded"}, id="3-0")
+    sockets.change("container", as_json("fresh", status="running"), id="4-0")
+    expect(page.locator("#creation")).to_be_hidden()
+    expect(page.locator("#container")).to_have_attribute("data-status", "running")

@@ -14,11 +14,12 @@ from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image
+from webui.jobs.models import Job
 from webui.pages import words
 from webui.pages.examples import first_tag, run_example
 from webui.pages.explain import explain
 from webui.pages.page import page
-from webui.pages.rows import container_row, container_rows
+from webui.pages.rows import container_row, container_rows, job_rows
 
 PAGE_SIZE = 100
 FILTERS = {
@@ -62,6 +63,7 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         .filter(host=found.host, image_id=found.image_id)
         .values_list("config", flat=True)
         .first(),
+        "creation": creation_of(request, found),
         "host_online": found.host.is_online,
         "may_operate": OPERATE in allowed,
         "may_remove": CREATE in allowed,
@@ -90,3 +92,9 @@ def like_of(request: HttpRequest) -> dict[str, Any] | None:
     """`?like=ID` fills the form from a container that is there."""
     found = Container.objects.visible_to(request.user).filter(pk=request.GET.get("like", ""))
     return next(iter(container_rows(found)), None)
+
+
+def creation_of(request: HttpRequest, container: Container) -> dict[str, Any] | None:
+    """The job that is still making the container: it may have an image to pull, which takes its time."""
+    jobs = Job.objects.visible_to(request.user).unfinished().filter(kind="container.create", subject=container.pk)
+    return next(iter(job_rows(jobs, user=request.user)), None)
