@@ -158,8 +158,9 @@ def test_a_million_lines_are_written_and_read_back_fast(tmp_path: Path) -> None:
             os.write(sink, line * 100)
         os.close(sink)
 
+    # Time of the processor, not of the clock: other tests and people may keep the machine busy.
     producer = threading.Thread(target=produce)
-    started = time.perf_counter()
+    started = time.process_time()
     producer.start()
     with LogWriter(tmp_path) as writer:
         while True:
@@ -170,10 +171,14 @@ def test_a_million_lines_are_written_and_read_back_fast(tmp_path: Path) -> None:
                 time.sleep(0.0002)
     producer.join()
     os.close(source)
-    wrote = time.perf_counter() - started
-    started = time.perf_counter()
-    chunks = everything(tmp_path)
-    read = time.perf_counter() - started
-    assert chunks[-1].end == 100_000_000
-    print(f"write {wrote:.3f} s, read {read:.3f} s, chunks {len(chunks)}")
-    assert wrote < 2 and read < 1, (wrote, read)
+    wrote = time.process_time() - started
+    started = time.process_time()
+    cursor = lines = 0
+    while some := LogReader(tmp_path).read(cursor):
+        cursor = some[-1].end
+        lines += sum(chunk.data.count(b"\n") for chunk in some)
+    read = time.process_time() - started
+    assert (cursor, lines) == (100_000_000, 1_000_000)
+    print(f"write {wrote:.3f} s, read {read:.3f} s")
+    assert wrote < 1.5, "0.3 s on a quiet machine, producer included"
+    assert read < 0.8, "0.1 s on a quiet machine"
