@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from engine.logs.reader import LogReader
 from engine.logs.segments import segments
 from engine.logs.writer import LogWriter
 from tests.engine.logs.test_log import Pipes, everything, joined
