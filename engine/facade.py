@@ -7,7 +7,8 @@ the families of `engine.errors`.
 from __future__ import annotations
 
 import threading
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
@@ -18,15 +19,17 @@ from engine.containers.record import ContainerRecord
 from engine.containers.service import Containers
 from engine.containers.spec import ContainerSpec
 from engine.facts import HostFacts, host_facts
-from engine.images.service import Images
 from engine.logs.reader import LogReader
 from engine.network.service import Network
 from engine.runtime.client import Runtime
 from engine.snapshots.service import Snapshots
-from engine.stats.sampler import Sampler
-from engine.stats.samples import ContainerSample, HostSample
 from engine.store.database import Store
 from engine.store.journal import Journal
+
+if TYPE_CHECKING:
+    from engine.images.service import Images
+    from engine.stats.sampler import Sampler
+    from engine.stats.samples import ContainerSample, HostSample
 
 
 class Engine:
@@ -36,20 +39,18 @@ class Engine:
         self.config = config
         self.store = Store(config.database)
         self.journal = Journal(self.store, config.run)
-        self.images = Images(config, self.store, self.journal)
         self.cgroups = Cgroups(config)
         self.network = Network(config, self.store)
         self.runtime = Runtime(config, self.cgroups)
         self._keeper = KeeperLink(config)
         self._catalog = Catalog(config, self.store)
-        self._sampler: Sampler | None = None
         self.containers = Containers(
             Parts(
                 config=config,
                 store=self.store,
                 journal=self.journal,
                 catalog=self._catalog,
-                images=self.images,
+                images=lambda: self.images,
                 snapshots=Snapshots(config, self.store),
                 cgroups=self.cgroups,
                 network=self.network,
@@ -113,6 +114,13 @@ class Engine:
 
     # ---- images
 
+    @cached_property
+    def images(self) -> Images:
+        """Pull, look up, remove. Loaded when it is asked for: the keeper's hands, started for one death, never ask."""
+        from engine.images.service import Images
+
+        return Images(self.config, self.store, self.journal)
+
     def image_remove(self, name: str, force: bool = False) -> tuple[list[str], list[str]]:
         """Untag or delete; (untagged references, deleted ids). Raises `Conflict` while a container uses it."""
         return self.images.remove(name, force=force, used_by=self.containers.using_image)
@@ -151,9 +159,13 @@ class Engine:
         """Containers live on; the launcher is started again by the next start."""
         self.runtime.stop_launcher()
 
+    @cached_property
+    def _sampler(self) -> Sampler:
+        from engine.stats.sampler import Sampler
+
+        return Sampler(self.config, self.cgroups)
+
     def sample(self) -> tuple[HostSample, dict[str, ContainerSample]]:
         """Figures of the host and of every running container, by id."""
-        if self._sampler is None:
-            self._sampler = Sampler(self.config, self.cgroups)
         running = {record.id: record.pid for record in self.container_list() if record.pid is not None}
         return self._sampler.host(), self._sampler.sample(running)

@@ -79,9 +79,9 @@ def _image(
     cancel: threading.Event | None,
 ) -> Image:
     try:
-        return parts.images.get(spec.image)
+        return parts.images().get(spec.image)
     except NotFound:
-        return parts.images.pull(spec.image, credentials=credentials, progress=progress, cancel=cancel)
+        return parts.images().pull(spec.image, credentials=credentials, progress=progress, cancel=cancel)
 
 
 def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image) -> None:

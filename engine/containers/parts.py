@@ -131,13 +131,13 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One host's engine, taken apart."""
+    """One host's engine, taken apart. `images` is loaded by the first call."""
 
     config: EngineConfig
     store: Store
     journal: Journal
     catalog: Catalog
-    images: Images
+    images: Callable[[], Images]
     snapshots: Snapshots
     cgroups: Cgroups
     network: Network

@@ -138,7 +138,7 @@ def _complete_or_drop(parts: Parts, container_id: str) -> str:
     """The record is on the disk, what the database knew of it is not: make that again, if it can be made."""
     try:
         record = parts.catalog.get(container_id)
-        creation.register(parts, record, parts.images.get(record.image_id))
+        creation.register(parts, record, parts.images().get(record.image_id))
     except (EngineError, OSError) as error:
         directory = parts.catalog.directory(container_id)
         os.rename(directory, directory.with_name(REMOVED + container_id))

@@ -7,13 +7,16 @@ import json
 import logging
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.config import EngineConfig
+
+if TYPE_CHECKING:
+    import subprocess
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +96,8 @@ class Hands:
             pass  # they have just died; the loop sees it and sends every job again
 
     def _start(self) -> None:
+        import subprocess  # a keeper whose containers live long never needs it
+
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -125,7 +130,7 @@ class Hands:
         """Every job may be done twice, so all that are open are sent again; a little later, lest we spin."""
         self.close()
         if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(Exception):  # it closed its socket, so its end is near
                 self._process.wait(1)
             self._process = None
         if self._jobs:

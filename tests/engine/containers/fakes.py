@@ -317,7 +317,7 @@ def engine_on(home: Path, world: World) -> tuple[Containers, Parts]:
         store=store,
         journal=Journal(store, config.run),
         catalog=Catalog(config, store),
-        images=FakeImages(world),
+        images=lambda: FakeImages(world),
         snapshots=FakeSnapshots(world),
         cgroups=FakeCgroups(world),
         network=FakeNetwork(world),
