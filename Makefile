@@ -19,20 +19,19 @@ setup: $(VENV)/.run assets ## Create the environment and fetch the front end's l
 
 setup-dev: $(VENV)/.dev assets ## The same with the tools for tests and checks
 
-# A `python -m venv` that stops half-way leaves a directory behind, so this stamp comes last.
+# A `python -m venv` that stops half-way leaves a directory behind, so this stamp comes last; done again, it completes.
 $(VENV)/.made:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "Portside needs Python 3.11 or newer, and there is no $(PYTHON) here: set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Portside needs Python 3.11 or newer, this is `$(PYTHON) --version`: set PYTHON=/path/to/python3.11"; exit 1; }
-	@rm -rf $(VENV)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  if [ "`id -u`" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing Debian's python3-venv, which Python's venv module needs …"; \
 	    export DEBIAN_FRONTEND=noninteractive; \
 	    { apt-get -q update && apt-get -q install -y --no-install-recommends python3-venv; } >/dev/null; \
 	  fi; }
-	@$(PYTHON) -m venv $(VENV) >/dev/null && touch $@ || { rm -rf $(VENV); \
+	@$(PYTHON) -m venv $(VENV) >/dev/null && touch $@ || { \
 	  echo "$(PYTHON) can't create environments: on Debian, apt-get install python3-venv; then run this again"; exit 1; }
 
 $(VENV)/.run: requirements.lock | $(VENV)/.made

@@ -29,9 +29,8 @@ class Portside:
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.address}"
         self.log = home.path / "up.log"
-        self.environment = home.environment(
-            PORTSIDE_BIND=self.address, PORTSIDE_ADMIN_PASSWORD=ADMIN_PASSWORD, PORTSIDE_HOST="tests", **environment
-        )
+        settings = {"PORTSIDE_ADMIN_PASSWORD": ADMIN_PASSWORD, "PORTSIDE_HOST": "tests", **environment}
+        self.environment = home.environment(PORTSIDE_BIND=self.address, **settings)
         self.program: Program | None = None
         self.rest = Rest(self.url, None)
 
