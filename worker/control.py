@@ -17,13 +17,15 @@ from worker.contract.wire import ContractError, from_wire
 logger = logging.getLogger(__name__)
 
 BLOCK_SECONDS = 2.0
+LOOK_BACK_SECONDS = 15
 
 
 class ControlListener:
     """A thread that reads the host's control stream; `handlers` has a function for each contract class.
 
-    What was sent while no worker listened is passed over: a cancel left a mark, a replay happens anyway at
-    the start, and whoever opened a stream has long gone.
+    It begins with what was sent in the last seconds: whoever opened a stream while one worker died and the next
+    one started is still waiting for it. What is older is passed over: a cancel left a mark, and a replay happens
+    anyway at the start.
     """
 
     def __init__(self, client: redis.Redis, host_id: str, handlers: Mapping[type, Callable[[Any], None]]) -> None:
@@ -35,11 +37,6 @@ class ControlListener:
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
     def start(self) -> None:
-        """Begin with what is sent from now on; without a broker, with what is sent once it is there."""
-        try:
-            self._find_end()
-        except redis.RedisError:
-            logger.debug("no broker yet")
         self._thread.start()
 
     def stop(self) -> None:
@@ -49,13 +46,10 @@ class ControlListener:
     def _run(self) -> None:
         run_through_outages("control", self._stop, self._listen)
 
-    def _find_end(self) -> None:
-        newest: Any = self._client.xrevrange(self._key, count=1)
-        self._last = newest[0][0] if newest else "0-0"
-
     def _listen(self) -> None:
         if self._last is None:
-            self._find_end()
+            now: Any = self._client.time()  # the broker's, as the ids of its streams
+            self._last = f"{int((now[0] - LOOK_BACK_SECONDS) * 1000)}-0"
         while not self._stop.is_set():
             answer: Any = self._client.xread({self._key: self._last}, count=200, block=int(BLOCK_SECONDS * 1000))
             for _, entries in answer or ():

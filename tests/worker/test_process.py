@@ -142,6 +142,15 @@ def test_a_worker_outlives_its_broker_and_tells_what_happened_meanwhile(site: Si
     eventually(lambda: site.ends("after"), seconds=20, what="a job after the broker's restart")
 
 
+def test_a_stream_that_was_opened_while_no_worker_listened_is_served_by_the_next(site: Site) -> None:
+    site.start_worker()
+    assert site.worker is not None
+    site.worker.stop(signal.SIGKILL)
+    site.control(kind="stream.open", stream_id="s", source="logs", container_id="nobody")
+    site.start_worker()
+    eventually(lambda: site.client.xlen(keys.frames("s")), what="an answer")
+
+
 def test_an_emptied_broker_is_filled_again_on_request(site: Site) -> None:
     site.start_worker()
     site.send("j", StartContainer(container_id="c"))
