@@ -60,6 +60,7 @@ class Job(models.Model):
         ordering = ["-created_at", "id"]
         indexes = [
             models.Index(fields=["team", "-created_at"]),
+            models.Index(fields=["-created_at", "id"]),  # the administrator's list, which no team narrows down
             models.Index(fields=["host", "status"]),
         ]
 
