@@ -1,7 +1,7 @@
 """Create: everything a container needs to start, or nothing at all.
 
-The directory is built under `.creating-<id>`; one transaction takes the name, prepares the snapshot, allocates
-the address, notes the event and renames the directory. Until it commits nobody can see the container, and what
+The directory is built under `.creating-<id>`; one transaction takes the name, prepares the snapshot, renames the
+directory and notes the event. Until it commits nobody can see the container, and what
 a crash leaves is recognised by its name.
 """
 
@@ -51,8 +51,7 @@ def create(
             f"image {spec.image} asks for stop signal {plan.stop_signal!r}, which isn't one"
         ) from error
     record = ContainerRecord(spec=spec, image_id=image.id, created_at=time.time(), stop_signal=plan.stop_signal)
-    _make(parts, record, plan, image)
-    return record
+    return _make_once(parts, record, plan, image)
 
 
 def _existing(parts: Parts, spec: ContainerSpec) -> ContainerRecord | None:
@@ -84,38 +83,54 @@ def _image(
         return parts.images().pull(spec.image, credentials=credentials, progress=progress, cancel=cancel)
 
 
-def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image) -> None:
-    final = parts.catalog.directory(record.id)
-    draft = final.with_name(CREATING + record.id)
-    lock = _open_draft(draft)
+def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image) -> ContainerRecord:
+    """Make it while holding the draft's lock: only so is it sure that nobody else makes the same id."""
+    draft = parts.catalog.directory(record.id).with_name(CREATING + record.id)
+    while (lock := _open_draft(draft)) is None:
+        existing = _existing(parts, record.spec)
+        if existing is not None:
+            return existing
     try:
-        with parts.catalog.growing(), Undo() as undo, parts.store.transaction():
-            undo.add(shutil.rmtree, draft, True)
-            undo.add(parts.snapshots.remove, record.id)
-            ip = _claim(parts, record, image)
-            bundle.lay_out(draft, final, plan, ip, parts.network.resolv_conf())
-            records.save(draft, record, durable=True)
-            os.rename(draft, final)
-            undo.add(shutil.rmtree, final, True)
-            _sync(final.parent)
-            events.append(parts.journal, events.CREATED, record)
+        existing = _existing(parts, record.spec)
+        if existing is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+            return existing
+        _make(parts, record, plan, image, draft)
     finally:
         os.close(lock)
+    return record
+
+
+def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image, draft: Path) -> None:
+    final = parts.catalog.directory(record.id)
+    with parts.catalog.growing(), Undo() as undo:
+        undo.add(shutil.rmtree, draft, True)
+        undo.add(parts.network.release, record.id)
+        ip = parts.network.allocate(record.id).ip
+        bundle.lay_out(draft, final, plan, ip, parts.network.resolv_conf())
+        records.save(draft, record, durable=True)
+        undo.add(parts.snapshots.remove, record.id)
+        with parts.store.transaction():  # short: every other writer waits for it
+            _claim(parts, record, image)
+            os.rename(draft, final)
+            undo.add(shutil.rmtree, final, True)
+            events.append(parts.journal, events.CREATED, record)
+    _sync(final.parent)
 
 
 def register(parts: Parts, record: ContainerRecord, image: Image) -> None:
     """Tell the database of a whole container that it doesn't know (any more); the caller holds the lock."""
+    ip = parts.network.allocate(record.id).ip
+    bundle.write_hosts(parts.catalog.directory(record.id), ip, process.hostname(record.spec))
     with parts.store.transaction():
-        ip = _claim(parts, record, image)
-        bundle.write_hosts(parts.catalog.directory(record.id), ip, process.hostname(record.spec))
+        _claim(parts, record, image)
         events.append(parts.journal, events.CREATED, record)
 
 
-def _claim(parts: Parts, record: ContainerRecord, image: Image) -> str:
-    """Inside a transaction: take name, snapshot and address; returns the address."""
+def _claim(parts: Parts, record: ContainerRecord, image: Image) -> None:
+    """Inside a transaction: take the name, prepare the snapshot."""
     parts.catalog.claim_name(record.name, record.id)
     parts.snapshots.prepare(record.id, str(image.chain_ids[-1]) if image.chain_ids else "")
-    return parts.network.allocate(record.id).ip
 
 
 def _sync(directory: Path) -> None:
@@ -126,16 +141,32 @@ def _sync(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _open_draft(draft: Path) -> int:
-    """Make the draft's directory anew and hold its lock, which tells a reconcile that somebody is at it."""
+def _open_draft(draft: Path) -> int | None:
+    """Make the draft's directory anew and hold its lock, which tells a reconcile that somebody is at it.
+
+    None when the draft was finished or dropped by somebody else in between; `Conflict` while somebody is at it.
+    """
     draft.mkdir(mode=0o711, exist_ok=True)
-    lock = os.open(draft / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        lock = os.open(draft / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
         raise Conflict(f"container {draft.name.removeprefix(CREATING)[:12]} is just being created") from None
+    if not _is_at(draft / "lock", lock):
+        os.close(lock)
+        return None
     for entry in draft.iterdir():
         if entry.name != "lock":
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     return lock
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.stat(path).st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False

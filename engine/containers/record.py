@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -137,6 +138,9 @@ def save(directory: Path, record: ContainerRecord, *, durable: bool = False) -> 
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         os.write(descriptor, record.as_json())
+        # The kernel's own times move in steps of milliseconds, and readers tell versions apart by them.
+        now = time.time_ns()
+        os.utime(descriptor, ns=(now, now))
         if durable:
             os.fsync(descriptor)
     finally:

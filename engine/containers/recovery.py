@@ -212,7 +212,11 @@ def _drop_orphans_alone(parts: Parts) -> str | None:
                 continue
             remove(key)
             lines.append(f"removed orphan {kind} {key[:12]}")
-    live = {record.id: record.pid for record in parts.catalog.list() if record.status in states.ALIVE and record.pid}
+    live = {
+        record.id: record.pid
+        for record in parts.catalog.list()
+        if record.pid and parts.runtime.is_alive(parts.catalog.directory(record.id))
+    }
     parts.network.reconcile(live, keep=parts.catalog.ids())
     return "; ".join(lines) or None
 

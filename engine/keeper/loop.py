@@ -28,7 +28,7 @@ from engine.unix_path import short
 
 log = logging.getLogger(__name__)
 
-RESCAN_SECONDS = 1.0
+RESCAN_SECONDS = 2.0
 STOPPER_SECONDS = 0.5
 """Who stops a container reaps it; the keeper does it only when that one has died meanwhile."""
 BIRTH_SECONDS = 1.0
