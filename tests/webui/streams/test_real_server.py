@@ -3,74 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
 
 import pytest
-import uvicorn
 import websockets
 from websockets.exceptions import InvalidStatus
 
-from tests.support.processes import free_port
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost
 from webui.accounts.models import Team
-from webui.asgi import application
 from webui.containers.models import Container
 from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-async def address(fake_host: FakeHost) -> AsyncIterator[str]:
-    port = free_port()
-    config = uvicorn.Config(
-        application, port=port, log_level="error", ws="websockets-sansio", ws_per_message_deflate=False
-    )
-    server = uvicorn.Server(config)
-    with contextlib.ExitStack() as stack:
-        server.capture_signals = lambda: stack  # type: ignore[method-assign]  # signals are pytest's
-        task = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        yield f"ws://127.0.0.1:{port}"
-        server.should_exit = server.force_exit = True
-        await task
-
-
 @pytest.mark.parametrize("path", ["/ws/events/", f"/ws/containers/{CONTAINER_ID}/logs/"])
-async def test_who_is_not_signed_in_is_answered_401(address: str, path: str, container: Container) -> None:
+async def test_who_is_not_signed_in_is_answered_401(live_site: str, path: str, container: Container) -> None:
     with pytest.raises(InvalidStatus) as refusal:
-        await websockets.connect(address + path)
+        await websockets.connect(f"ws://{live_site}{path}")
     assert refusal.value.response.status_code == 401
     assert b"sign in" in refusal.value.response.body
 
 
-async def test_an_outsider_is_answered_404(address: str, outsider: Caller, container: Container) -> None:
+async def test_an_outsider_is_answered_404(live_site: str, outsider: Caller, container: Container) -> None:
     with pytest.raises(InvalidStatus) as refusal:
-        await websockets.connect(f"{address}/ws/containers/{CONTAINER_ID}/logs/", additional_headers=outsider.headers)
+        await websockets.connect(
+            f"ws://{live_site}/ws/containers/{CONTAINER_ID}/logs/", additional_headers=outsider.headers
+        )
     assert refusal.value.response.status_code == 404
 
 
-async def test_a_page_of_another_site_is_answered_403(address: str, owner: Caller) -> None:
+async def test_a_page_of_another_site_is_answered_403(live_site: str, owner: Caller) -> None:
     with pytest.raises(InvalidStatus) as refusal:
         await websockets.connect(
-            f"{address}/ws/events/", origin="https://evil.example", additional_headers=owner.headers
+            f"ws://{live_site}/ws/events/", origin="https://evil.example", additional_headers=owner.headers
         )
     assert refusal.value.response.status_code == 403
 
 
 async def test_a_browser_that_stops_reading_is_reset_holds_up_nobody_and_ends_with_the_latest(
-    address: str, owner: Caller, team: Team, fake_host: FakeHost
+    live_site: str, owner: Caller, team: Team, fake_host: FakeHost
 ) -> None:
     """Its connection takes some, then stands; the others go on; when it reads again it is told to start anew."""
     options = {"additional_headers": owner.headers, "max_size": None}
     padding = "x" * 5000
     async with (
-        websockets.connect(f"{address}/ws/events/", max_queue=1, **options) as slow,
-        websockets.connect(f"{address}/ws/events/", **options) as quick,
+        websockets.connect(f"ws://{live_site}/ws/events/", max_queue=1, **options) as slow,
+        websockets.connect(f"ws://{live_site}/ws/events/", **options) as quick,
     ):
         await slow.recv(), await quick.recv()
         last = 0
