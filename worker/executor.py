@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 PROGRESS_SECONDS = 0.25
+FINISH_AGAIN_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ class Executor:
         if outcome is None:
             logger.info("job %s is interrupted by the worker's end and goes on with the next one", job_id)
             return
-        self._ledger.finish(job_id, outcome)
+        self._finish(job_id, outcome)
 
     def cancel(self, job_id: str) -> None:
         """Ask a running job to stop; one that has not begun finds the broker's mark."""
@@ -89,6 +91,19 @@ class Executor:
     def running(self) -> list[str]:
         with self._lock:
             return list(self._running)
+
+    def _finish(self, job_id: str, outcome: Mapping[str, Any]) -> None:
+        """Write the end, however long the store can't take it (a full disk): a job without an end hangs for ever."""
+        while True:
+            try:
+                self._ledger.finish(job_id, outcome)
+            except sqlite3.Error:
+                logger.exception("the end of job %s can't be written and is tried again", job_id)
+                if self._stopping:
+                    return  # the next worker does the job again
+                time.sleep(FINISH_AGAIN_SECONDS)
+            else:
+                return
 
     def _outcome(
         self,

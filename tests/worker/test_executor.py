@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import pytest
 
 from engine.config import EngineConfig
 from tests.worker.fakes import FakeEngine
+from worker import executor
 from worker.contract.commands import PullImage, RemoveContainer, StopContainer, encode_command
 from worker.executor import Executor
 from worker.ledger import Ledger
@@ -132,6 +134,21 @@ def test_a_job_that_kills_its_workers_is_given_up(bench: Bench) -> None:
     bench.new_executor("alive").execute(job_id="j", command=pull("alpine"), fence=9)
     assert bench.end_of("j")["error"]["family"] == "internal"
     assert bench.engine.calls() == []
+
+
+def test_an_end_that_the_store_refuses_is_written_when_it_can(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "FINISH_AGAIN_SECONDS", 0.05)
+    ledger, refusals = bench.executor._ledger, ["database or disk is full"] * 2
+    finish = ledger.finish
+
+    def full(job_id: str, outcome: Mapping[str, Any]) -> None:
+        if refusals:
+            raise sqlite3.OperationalError(refusals.pop())
+        finish(job_id, outcome)
+
+    monkeypatch.setattr(ledger, "finish", full)
+    bench.executor.execute(job_id="j", command=pull("alpine"))
+    assert bench.end_of("j")["status"] == "succeeded"
 
 
 def test_commands_pass_their_arguments_on(bench: Bench) -> None:
