@@ -6,6 +6,7 @@ when a heartbeat tells of numbers that never came, the host is asked to send aga
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -19,9 +20,9 @@ from django.db import connection, transaction
 from webui.broadcast import broker
 from webui.containers.models import Container
 from webui.hosts.models import Host
-from webui.images.services import job_secrets
 from webui.inbox.applying import DATABASE_TROUBLE, Applied, host_apply
 from webui.inbox.batch import decoded
+from webui.inbox.sweeper import job_send_again
 from webui.jobs import services as jobs
 from webui.jobs.dispatch import control_send
 from worker.contract import keys
@@ -44,16 +45,16 @@ class Inbox:
         self._last: bytes | str = "0-0"
         self._asked_at: dict[str, float] = {}
         self._behind: dict[str, tuple[int, int]] = {}  # what a heartbeat told, what we had then
+        self._has_told = False
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; troubles of the broker and the database are waited out."""
         troubles = 0
-        self._seen_from_the_start = False
         while not stop.is_set():
             try:
-                if not self._seen_from_the_start:
+                if not self._has_told:
                     self._tell_what_is_applied()
-                    self._seen_from_the_start = True
+                    self._has_told = True
                 self.read_once(BLOCK_MILLISECONDS)
                 self._between()
                 troubles = 0
@@ -64,7 +65,9 @@ class Inbox:
                     connection.close()
                 stop.wait(PAUSE_SECONDS[min(troubles, len(PAUSE_SECONDS) - 1)])
                 troubles += 1
-                self._seen_from_the_start = False
+                self._has_told = False
+        with contextlib.suppress(redis.RedisError, *DATABASE_TROUBLE):
+            self.read_once()  # a worker that stopped just before us has said goodbye
 
     def read_once(self, block_milliseconds: int | None = None) -> int:
         """Apply what is there (or comes within the time); the number of messages.
@@ -119,7 +122,7 @@ class Inbox:
         if applied.registered:
             host = Host.objects.get(pk=host_id)
             for job in jobs.jobs_unfinished(host=host):
-                jobs.job_dispatch(job=job, secrets=job_secrets(job))
+                job_send_again(job)
         if any(self._counts_anew(host_id, facts, applied.last_seq) for facts in applied.heartbeats):
             self._begin_anew(host_id)
             return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from django.utils import timezone
@@ -10,10 +11,13 @@ from webui.broadcast import broker
 from webui.hosts.models import Host
 from webui.hosts.services import host_publish
 from webui.images.services import job_secrets
+from webui.inbox.applying import DATABASE_TROUBLE
 from webui.jobs import services as jobs
 from webui.jobs.dispatch import cancel_send
 from webui.jobs.models import Job, JobStatus
 from worker.contract import keys
+
+logger = logging.getLogger(__name__)
 
 HOSTS_SECONDS = 2.0
 JOBS_SECONDS = 5.0
@@ -56,9 +60,19 @@ class Sweeper:
         """
         for job in jobs.jobs_lost(now=timezone.now()):
             if job.host.is_online and not self._is_waiting(job):
-                jobs.job_dispatch(job=job, secrets=job_secrets(job))
+                job_send_again(job)
 
     def _is_waiting(self, job: Job) -> bool:
         if job.dispatched_at is None or job.status != JobStatus.QUEUED:
             return False
         return bool(broker().llen(keys.queue(job.host_id)))
+
+
+def job_send_again(job: Job) -> None:
+    """Send an unfinished job with its secrets. One that can't be sent (secrets of another key) is logged."""
+    try:
+        jobs.job_dispatch(job=job, secrets=job_secrets(job))
+    except DATABASE_TROUBLE:
+        raise
+    except Exception:
+        logger.exception("job %s can't be sent again", job.pk)

@@ -17,7 +17,7 @@ from tests.webui.inbox.conftest import FakeHost
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image
-from webui.inbox import applying
+from webui.inbox import applying, sweeper
 from webui.inbox.reader import Inbox
 from webui.inbox.sweeper import Sweeper
 from webui.jobs.models import Job
@@ -221,6 +221,23 @@ def test_a_registering_host_hears_of_its_unfinished_jobs_again(pier: FakeHost, i
     inbox.read_once()
     [message] = pier.client.lrange(keys.queue(host.pk), 0, -1)
     assert json.loads(message)["headers"]["id"] == f"{job.pk}.2"
+
+
+def test_a_job_whose_secrets_cannot_be_had_keeps_no_other_from_being_sent(
+    pier: FakeHost, inbox: Inbox, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, fine = job_on(host), job_on(host)
+    pier.client.delete(keys.queue(host.pk))
+
+    def secrets(job: Job) -> None:
+        if job.pk == broken.pk:
+            raise ValueError("made with another key")
+
+    monkeypatch.setattr(sweeper, "job_secrets", secrets)
+    pier.register()
+    inbox.read_once()
+    [message] = pier.client.lrange(keys.queue(host.pk), 0, -1)
+    assert json.loads(message)["headers"]["id"] == f"{fine.pk}.2"
 
 
 def test_a_lost_job_is_sent_again_but_not_one_that_waits_in_the_queue(pier: FakeHost, host: Host) -> None:
