@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 FILE, LINK, SYMLINK, CHARACTER, BLOCK, DIRECTORY, FIFO = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
 
@@ -24,6 +24,6 @@ class Entry:
     mtime_ns: int
     link: bytes = b""
     device: tuple[int, int] = (0, 0)
-    xattrs: Mapping[str, bytes] = field(default_factory=dict)
+    xattrs: Mapping[str, bytes] | None = None
     regions: Sequence[tuple[int, int]] | None = None
     real_size: int = 0

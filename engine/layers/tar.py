@@ -6,7 +6,6 @@ may hold and what is refused is said in `names.py` and `tree.py`; this module on
 
 from __future__ import annotations
 
-import struct
 import zlib
 from collections.abc import Callable, Iterator
 from typing import NoReturn
@@ -17,12 +16,15 @@ from engine.layers.limits import LayerRefused, Limits
 from engine.layers.names import clean
 
 _BLOCK = 512
-_HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
 _ZERO = bytes(_BLOCK)
 _KINDS = {b"\0": FILE, b"7": FILE, b"S": FILE}
+_EXTENSIONS = frozenset({b"x", b"g", b"L", b"K", b"V", b"N", b"D", b"M"})
 _WITH_DATA = frozenset({b"0", b"\0", b"7", b"S"})
 _KNOWN = frozenset({b"0", b"\0", b"7", b"S", b"1", b"2", b"3", b"4", b"5", b"6"})
+_REGULAR = frozenset({b"0", b"\0"})
+_LINKS, _DEVICES = frozenset({LINK, SYMLINK}), frozenset({CHARACTER, BLOCK})
 _MAX_ID = (1 << 32) - 2
+_REMEMBERED = 10_000
 
 
 class Chunks:
@@ -42,6 +44,15 @@ class Chunks:
             self._position = end
             return data
         return b"".join(self.pieces(size))
+
+    def take(self, size: int) -> memoryview | None:
+        """`size` bytes without copying if they are at hand in one piece, else None and nothing is read."""
+        start = self._position
+        end = start + size
+        if end > self._length:
+            return None
+        self._position = end
+        return memoryview(self._chunk)[start:end]
 
     def pieces(self, size: int) -> Iterator[bytes | memoryview]:
         """`size` bytes as pieces without copying; fewer only at the end of the stream."""
@@ -80,6 +91,7 @@ class TarReader:
         self._limits = limits
         self._left = 0
         self._numbers: dict[bytes, int] = {}
+        self._owners: dict[bytes, tuple[int, int, int]] = {}
 
     def pieces(self, size: int) -> Iterator[bytes | memoryview]:
         """`size` bytes of the current entry's data. Raises `LayerRefused` when the stream is cut."""
@@ -92,11 +104,18 @@ class TarReader:
         if size:
             _cut()
 
+    def take_all(self) -> memoryview | None:
+        """All of the current entry's data at once, if it is at hand in one piece: the fast way for small files."""
+        data = self._chunks.take(self._left)
+        if data is not None:
+            self._left = 0
+        return data
+
     def __iter__(self) -> Iterator[Entry]:
         while (header := self._next_header()) is not None:
             overrides: dict[bytes, bytes] = {}
             kind = header[156:157]
-            while kind in b"xgLKVNDM" and kind:
+            while kind in _EXTENSIONS:
                 kind, header = self._extension(kind, header, overrides)
             entry = self._entry(kind, header, overrides)
             padding = -entry.size % _BLOCK
@@ -147,32 +166,32 @@ class TarReader:
     def _entry(self, kind: bytes, header: bytes, overrides: dict[bytes, bytes]) -> Entry:
         if kind not in _KNOWN:
             raise LayerRefused(f"the layer's tar has an entry of unknown type {kind!r}")
-        name, mode, uid, gid, size, mtime, _, _, link, magic, _, _, major, minor, prefix = _HEADER.unpack(header)
-        name = name.partition(b"\0")[0]
-        if prefix[0] and magic[:6] == b"ustar\0":
-            name = prefix.partition(b"\0")[0] + b"/" + name
-        if b"path" in overrides:
-            name = overrides[b"path"]
-        if kind in b"\x000" and name.endswith(b"/"):
+        name = overrides.get(b"path") or _name(header)
+        if kind in _REGULAR and name.endswith(b"/"):
             kind = DIRECTORY
-        number = self._number
-        size = _octal(size) if not overrides else pax.number(overrides, b"size", _octal(size))
-        entry = Entry(
-            _KINDS.get(kind, kind),
-            clean(name, self._limits),
-            number(mode) & 0o7777,
-            number(uid),
-            number(gid),
-            size if kind in _WITH_DATA else 0,
-            number(mtime) * 1_000_000_000,
-        )
-        if size < 0 or entry.uid < 0 or entry.gid < 0 or entry.uid > _MAX_ID or entry.gid > _MAX_ID:
-            raise LayerRefused(f"{name!r} has a size or an owner out of range")
-        if kind in (LINK, SYMLINK):
-            entry.link = overrides.get(b"linkpath") or link.partition(b"\0")[0]
-        elif kind in (CHARACTER, BLOCK):
-            entry.device = (number(major), number(minor))
+        owner = self._owners.get(header[100:124])
+        mode, uid, gid = owner if owner is not None else self._owner(header[100:124])
+        size = _octal(header[124:136]) if kind in _WITH_DATA else 0
+        if overrides and kind in _WITH_DATA:
+            size = pax.number(overrides, b"size", size)
+        if size < 0:
+            raise LayerRefused(f"{name[:120]!r} has a negative size")
+        mtime_ns = self._number(header[136:148]) * 1_000_000_000
+        entry = Entry(_KINDS.get(kind, kind), clean(name, self._limits), mode, uid, gid, size, mtime_ns)
+        if kind in _LINKS:
+            entry.link = overrides.get(b"linkpath") or header[157:257].partition(b"\0")[0]
+        elif kind in _DEVICES:
+            entry.device = (_octal(header[329:337]), _octal(header[337:345]))
         return entry
+
+    def _owner(self, fields: bytes) -> tuple[int, int, int]:
+        """Mode, user and group; whole layers have but a few of them, so they are remembered."""
+        mode, uid, gid = _octal(fields[:8]) & 0o7777, _octal(fields[8:16]), _octal(fields[16:])
+        if not 0 <= uid <= _MAX_ID or not 0 <= gid <= _MAX_ID:
+            raise LayerRefused("the layer's tar has an owner out of range")
+        if len(self._owners) < _REMEMBERED:
+            self._owners[fields] = mode, uid, gid
+        return mode, uid, gid
 
     def _apply(self, entry: Entry, overrides: dict[bytes, bytes]) -> None:
         entry.uid = pax.number(overrides, b"uid", entry.uid)
@@ -220,13 +239,20 @@ class TarReader:
             more = block[504]
 
     def _number(self, field: bytes) -> int:
-        """As `_octal`; modes, owners and times repeat, so they are remembered."""
+        """As `_octal`; times repeat, so they are remembered."""
         value = self._numbers.get(field)
         if value is None:
             value = _octal(field)
-            if len(self._numbers) < 10_000:
+            if len(self._numbers) < _REMEMBERED:
                 self._numbers[field] = value
         return value
+
+
+def _name(header: bytes) -> bytes:
+    name = header[:100].partition(b"\0")[0]
+    if header[345] and header[257:263] == b"ustar\0":
+        return header[345:500].partition(b"\0")[0] + b"/" + name
+    return name
 
 
 def _octal(field: bytes) -> int:

@@ -13,6 +13,7 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Mapping
 
 from engine.errors import ResourceExhausted
 from engine.layers.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, LINK, SYMLINK, Entry
@@ -90,18 +91,25 @@ class Tree:
             if entry.regions is not None:
                 self._write_sparse(descriptor, entry)
             elif entry.size:
-                self._budget.check_file(entry.size, name)
-                for piece in self._reader.pieces(entry.size):
-                    _write(descriptor, piece)
-                self.bytes_written += entry.size
+                self._write_whole(descriptor, entry)
             if entry.uid or entry.gid or self._say_owner:
                 os.chown(descriptor, entry.uid, entry.gid)
                 os.chmod(descriptor, mode)
             if entry.xattrs:
-                _set_xattrs(descriptor, entry)
+                _set_xattrs(descriptor, entry.xattrs)
             os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
         finally:
             os.close(descriptor)
+
+    def _write_whole(self, descriptor: int, entry: Entry) -> None:
+        data = self._reader.take_all()
+        if data is None:
+            self._budget.check_file(entry.size, entry.name)
+            for piece in self._reader.pieces(entry.size):
+                _write(descriptor, piece)
+        elif os.write(descriptor, data) != entry.size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # what a short write to a disk means
+        self.bytes_written += entry.size
 
     def _write_sparse(self, descriptor: int, entry: Entry) -> None:
         self._budget.check_file(entry.real_size, entry.name)
@@ -130,7 +138,7 @@ class Tree:
         if entry.mode & stat.S_ISGID:
             self._say_owner = True
         if entry.xattrs:
-            _set_xattrs(name, entry)
+            _set_xattrs(name, entry.xattrs)
         self._directories.add(entry.name)
         self._times[entry.name] = entry.mtime_ns
 
@@ -244,8 +252,8 @@ def _write(descriptor: int, data: bytes | memoryview) -> None:
         written += os.write(descriptor, data[written:])
 
 
-def _set_xattrs(target: int | bytes, entry: Entry) -> None:
-    for name, value in entry.xattrs.items():
+def _set_xattrs(target: int | bytes, xattrs: Mapping[str, bytes]) -> None:
+    for name, value in xattrs.items():
         try:
             os.setxattr(target, name, value)
         except OSError as error:
