@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from engine.content.locks import held
-from engine.errors import DataCorrupt, NotFound
+from engine.errors import Cancelled, DataCorrupt, NotFound, ResourceExhausted
 from engine.oci.digest import Digest
 
 _HASH_BYTES = 1 << 20
@@ -22,6 +22,10 @@ class BlobMissing(NotFound):
 
 class DigestMismatch(DataCorrupt):
     """The bytes are not those that the digest names."""
+
+
+class DiskFull(ResourceExhausted):
+    """The disk has no room for the blob."""
 
 
 class Ingest:
@@ -44,10 +48,16 @@ class Ingest:
             self.offset += count
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append. Raises OSError, ENOSPC for example."""
-        self._hasher.update(data)
+        """Append. Raises `DiskFull`, and gives its space back then: the store itself needs some to say so."""
         while data:
-            written = os.write(self._descriptor, data)
+            try:
+                written = os.write(self._descriptor, data)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                self.restart()
+                raise DiskFull("the disk is full: remove images or containers and try again") from error
+            self._hasher.update(data[:written])
             self.offset += written
             data = data[written:]
 
@@ -179,17 +189,14 @@ class ContentStore:
             return 0
         return size
 
-    def forget_ingests(self, older_than_seconds: float, keep: frozenset[Digest] = frozenset()) -> None:
-        """Remove unfinished ingests that nobody works on and that were last written so long ago."""
+    def forget_ingests(self, keep: Collection[str]) -> None:
+        """Remove unfinished ingests that nobody works on, except those of the digests to `keep`."""
+        cancelled = threading.Event()
+        cancelled.set()
         for name in os.listdir(self._ingests):
-            path = self._ingests / name
-            with contextlib.suppress(FileNotFoundError):
-                if Digest(name.replace("-", ":", 1)) in keep or time.time() - path.stat().st_mtime < older_than_seconds:
-                    continue
-                cancelled = threading.Event()
-                cancelled.set()
-                with contextlib.suppress(Exception), held(self._locks / name, cancelled):
-                    path.unlink()
+            if name.replace("-", ":", 1) not in keep:
+                with contextlib.suppress(Cancelled, FileNotFoundError), held(self._locks / name, cancelled):
+                    (self._ingests / name).unlink()
 
 
 def _sync_directory(path: Path) -> None:

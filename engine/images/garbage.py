@@ -11,10 +11,8 @@ from pathlib import Path
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
 from engine.images.records import Records
-from engine.oci.digest import Digest
 from engine.snapshots.service import Snapshots
 
-_INGEST_SECONDS = 7 * 24 * 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -28,7 +26,7 @@ class Collector:
         self._leases = leases
 
     def collect(self) -> None:
-        """Delete unneeded layers and blobs.
+        """Delete unneeded layers, blobs and unfinished ingests.
 
         What is needed is found out, and everything else put out of reach, in one transaction: a job that begins
         meanwhile takes its lease before or after it, never in between.
@@ -43,6 +41,7 @@ class Collector:
                     self._content.delete(digest)
         for directory in trash:
             shutil.rmtree(directory, ignore_errors=True)
+        self._content.forget_ingests(leased)
 
     def recover(self) -> None:
         """After a start: drop what is half made or may never have reached the disk, keep what a pull can go on with."""
@@ -56,8 +55,6 @@ class Collector:
             if not all(self._snapshots.has_layer(diff_id) for diff_id in image.diff_ids):
                 _log.warning("image %s lacks layers: dropped", image.id)
                 self._records.delete(image.id)
-        leased = frozenset(Digest(digest) for digest in self._leases.digests())
-        self._content.forget_ingests(_INGEST_SECONDS, keep=leased)
         self.collect()
 
     def sync(self, root: Path) -> None:

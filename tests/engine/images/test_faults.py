@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from engine.errors import Cancelled, DataCorrupt, PermissionDenied, Unavailable
+from engine.errors import Cancelled, DataCorrupt, PermissionDenied, ResourceExhausted, Unavailable
+from engine.layers import limits
 from engine.registry import transport
-from tests.engine.images.conftest import Host
+from tests.engine.images.conftest import Host, open_host
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.registry import Registry
 
@@ -142,6 +145,26 @@ def test_a_document_of_many_megabytes_is_refused(host: Host, proxied: str, fault
     with pytest.raises(DataCorrupt, match="more than"):
         host.images.pull(proxied)
     assert host.is_empty
+
+
+@pytest.mark.parametrize("megabytes", [8, 24])
+def test_a_full_disk_is_said_so_and_the_space_is_given_back(
+    tmp_path: Path, registry: Registry, push: Push, monkeypatch: pytest.MonkeyPatch, megabytes: int
+) -> None:
+    """With 8 MB the download fills the disk, with 24 MB the unpacked files do."""
+    reference = push({"content": CONTENT}, {"more": os.urandom(14 << 20)}, name="full-disk")
+    monkeypatch.setattr(limits.Limits.__init__, "__defaults__", (5_000_000, 400, 1 << 30, 0, 4095, 255, 1 << 20, 1000))
+    home = tmp_path / "small"
+    home.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", home], check=True)
+    try:
+        host = open_host(home)
+        with pytest.raises(ResourceExhausted, match="remove images"):
+            host.images.pull(reference)
+        assert host.is_empty
+        host.store.close()
+    finally:
+        subprocess.run(["umount", "-l", home], check=True)
 
 
 def test_a_cancelled_pull_stops_at_once_and_keeps_its_bytes(
