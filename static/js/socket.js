@@ -1,7 +1,7 @@
 // What all sockets share: their address, and how long to wait before the next try.
 
 const FIRST_MS = 300;
-const LONGEST_MS = 10000;
+const LONGEST_MS = 5000;
 
 export function socketUrl(path, parameters = {}) {
   const url = new URL(path, location.href);
@@ -12,7 +12,7 @@ export function socketUrl(path, parameters = {}) {
   return url.href;
 }
 
-/** Milliseconds to wait after `tries` failures: doubling, up to ten seconds, spread so that pages don't knock together. */
+/** Milliseconds to wait after `tries` failures: doubling, up to five seconds, spread so that pages don't knock together. */
 export function backoff(tries) {
   return Math.min(LONGEST_MS, FIRST_MS * 2 ** tries) * (0.7 + Math.random() * 0.6);
 }

@@ -5,6 +5,8 @@ import { joinWords, quoteWord, splitWords } from "../shell.js";
 
 const form = $("#create");
 const suggestions = pageData("suggestions") ?? [];
+const LEAST_MEMORY = 6 << 20;
+const isPort = (value) => value > 0 && value < 65536;
 const KNOWN = ["name", "image", "host", "command", "env", "ports", "memory_bytes", "cpus", "restart", "restart_limit"];
 
 function addRow(kind, values = {}) {
@@ -40,9 +42,14 @@ function read() {
   if (env.length) body.env = Object.fromEntries(env);
   const ports = $$('[data-pairs="ports"] .pair').map(readPort);
   if (ports.length) body.ports = ports;
+  for (const [index, port] of ports.entries()) {
+    if (!isPort(port.container)) problems[`ports.${index}.container`] = ["Give the container's port, from 1 to 65535."];
+    if (port.host !== undefined && !isPort(port.host)) problems[`ports.${index}.host`] = ["Give a port of the host from 1 to 65535, or leave it empty for a free one."];
+  }
   const memory = number(form.memory.value);
   if (Number.isNaN(memory)) problems.memory_bytes = ["Give a number, such as 256."];
   else if (memory !== null) body.memory_bytes = Math.round(memory * Number(form["memory-unit"].value));
+  if (body.memory_bytes < LEAST_MEMORY) problems.memory_bytes = ["Give at least 6 MiB: below that most programs are killed before they have begun."];
   const cpus = number(form.cpus.value);
   if (Number.isNaN(cpus)) problems.cpus = ["Give a number of cores, such as 0.5 or 2."];
   else if (cpus !== null) body.cpus = cpus;
@@ -203,6 +210,10 @@ form.addEventListener("input", () => {
   showLines();
 });
 form.addEventListener("paste", pasteMany);
+form.addEventListener("keydown", (event) => {
+  // A command may have lines, so Enter is one of them; with Ctrl it sends, as in every other field Enter does.
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+});
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   submit();

@@ -67,12 +67,19 @@ def test_errors_stand_beside_their_fields(page: Page, sockets: Sockets, seeded: 
     page.get_by_role("button", name="Publish a port").click()
     page.get_by_label("Port in the container").fill("99999")
     page.get_by_role("button", name="Create and start").click()
-    expect(page.locator("#image-problem")).not_to_be_empty()
-    expect(page.locator("#name-problem")).to_contain_text("letters, digits")
     expect(page.locator("#memory-problem")).to_contain_text("6 MiB")
-    expect(page.locator("#cpus-problem")).to_contain_text("0.01")
     expect(page.locator("[data-row-problem]")).to_contain_text("1 to 65535")
     expect(page.get_by_label("Port in the container")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Memory", exact=True).fill("64")
+    page.get_by_label("Port in the container").fill("80")
+    page.get_by_label("Address on the host").fill("localhost")
+    page.get_by_role("button", name="Create and start").click()
+    expect(page.locator("#image-problem")).not_to_be_empty()
+    expect(page.locator("#name-problem")).to_contain_text("letters, digits")
+    expect(page.locator("#memory-problem")).to_be_empty()
+    expect(page.locator("#cpus-problem")).to_contain_text("0.01")
+    expect(page.locator("[data-row-problem]")).to_contain_text("IPv4")
+    expect(page.get_by_label("Address on the host")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Command").fill("sh -c 'not closed")
     page.get_by_role("button", name="Create and start").click()
     expect(page.locator("#command-problem")).to_have_text("A single quote is not closed.")
@@ -94,6 +101,14 @@ def test_one_like_another_is_filled_in(page: Page, sockets: Sockets, seeded: See
         "docker run -d -e TZ=Asia/Seoul -e NGINX_HOST=harbour.example -p 127.0.0.1:8080:80 --memory 256m --cpus 1.5 "
         "--restart unless-stopped nginx:1.29-alpine"
     )
+
+
+def test_a_command_keeps_its_lines(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    script = "echo one\necho two"
+    Container.objects.filter(pk=hex_id("web")).update(spec={"command": ["sh", "-c", script]})
+    visit(page, f"{PATH}?like={hex_id('web')}")
+    expect(page.locator(".piece").last).to_have_text(script)
+    assert "'echo one\necho two'" in page.locator('[data-as="docker"]').inner_text()
 
 
 def test_images_of_the_host_are_suggested_with_their_ports(page: Page, sockets: Sockets, seeded: Seeded) -> None:
