@@ -52,10 +52,10 @@ def main() -> None:
         portside.rest.succeed(portside.rest.post("/api/v1/images/starter/"))
         ids = {body["name"]: _run(portside, body) for body in CONTAINERS}
         time.sleep(PLOT_SECONDS)
-        _take(portside, browser, "overview", "/")
+        _take(portside, browser, "overview-light", "/")
         _take(portside, browser, "overview-dark", "/", scheme="dark")
         _take(portside, browser, "containers", "/containers/")
-        _take(portside, browser, "container", f"/containers/{ids['shop']}/")
+        _take(portside, browser, "container-light", f"/containers/{ids['shop']}/")
         _take(portside, browser, "container-dark", f"/containers/{ids['shop']}/", scheme="dark")
         _take(portside, browser, "container-phone", f"/containers/{ids['shop']}/", width=390)
         _take(portside, browser, "new-container", f"/containers/new/?like={ids['metrics']}")

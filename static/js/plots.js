@@ -114,12 +114,12 @@ function clockValues(plot, splits) {
 /** The top of the scale: round, and never so low that idling looks like work. */
 function ceiling(name, high) {
   if (name === "cpu") return Math.max(5, Math.ceil((high * 1.15) / 5) * 5);
-  const step = 2 ** Math.max(20, Math.floor(Math.log2(Math.max(1, high))) - 1);
-  return Math.max(8 << 20, Math.ceil((high * 1.1) / step) * step);
+  const step = 2 ** Math.max(18, Math.floor(Math.log2(Math.max(1, high))) - 1);
+  return Math.max(1 << 20, Math.ceil((high * 1.1) / step) * step);
 }
 
 /** Memory is divided at powers of two. */
 function binarySplits(_, __, low, high) {
-  const step = 2 ** Math.max(20, Math.ceil(Math.log2(high / 4)));
+  const step = 2 ** Math.max(18, Math.ceil(Math.log2(high / 4)));
   return Array.from({ length: Math.floor(high / step) + 1 }, (___, index) => index * step);
 }
