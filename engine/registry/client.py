@@ -11,8 +11,9 @@ from urllib3.exceptions import HTTPError
 
 from engine.config import EngineConfig
 from engine.content.blobs import Ingest
+from engine.errors import Unsupported
 from engine.oci import media
-from engine.oci.digest import Digest
+from engine.oci.digest import Digest, InvalidDigest
 from engine.oci.document import MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES
 from engine.oci.manifest import Descriptor
 from engine.oci.reference import Reference
@@ -35,6 +36,13 @@ class FetchedManifest:
     digest: Digest
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    data: bytes
+    content_type: str
+    digest: Digest | None
+
+
 class RegistryClient:
     """Reads from the registry of one reference, as one user. Thread-safe; a context manager."""
 
@@ -54,23 +62,20 @@ class RegistryClient:
         Raises `ImageUnknown`, `AccessDenied`, `RegistryUnavailable`, `BlobDamaged`, `Cancelled`.
         """
         path = f"/v2/{self._reference.repository}/manifests/{identifier}"
+        wanted = Digest.parse(identifier) if ":" in identifier else None
         try:
-            data, content_type = self._document(path, {"Accept": ", ".join(media.ACCEPTED)}, MAX_MANIFEST_BYTES)
+            document = self._document(path, {"Accept": ", ".join(media.ACCEPTED)}, MAX_MANIFEST_BYTES, wanted)
         except ImageUnknown as error:
             raise ImageUnknown(
                 f"there is no image {self._named(identifier)}: check the name and the tag",
                 {"reference": str(self._reference)},
             ) from error
-        wanted = Digest.parse(identifier) if ":" in identifier else None
-        if wanted is not None:
-            _verify(data, wanted)
-        return FetchedManifest(data, content_type.partition(";")[0].strip(), wanted or Digest.of(data))
+        content_type = document.content_type.partition(";")[0].strip()
+        return FetchedManifest(document.data, content_type, wanted or Digest.of(document.data))
 
     def config(self, descriptor: Descriptor) -> bytes:
         """Fetch and verify a small blob. Raises as `manifest` does."""
-        data, _ = self._document(self._blob_path(descriptor.digest), {}, MAX_CONFIG_BYTES)
-        _verify(data, descriptor.digest)
-        return data
+        return self._document(self._blob_path(descriptor.digest), {}, MAX_CONFIG_BYTES, descriptor.digest).data
 
     def blob(self, descriptor: Descriptor, ingest: Ingest, arrived: Callable[[int], None]) -> None:
         """Fill `ingest` with the blob, from where it stands; `arrived` gets the bytes that are there after each piece.
@@ -155,23 +160,40 @@ class RegistryClient:
             f"the connection to {self._transport.host} breaks again and again; pull again to go on where it stopped"
         )
 
-    def _document(self, path: str, headers: dict[str, str], limit: int) -> tuple[bytes, str]:
-        attempt = 0
+    def _document(self, path: str, headers: dict[str, str], limit: int, wanted: Digest | None) -> _Document:
+        """Fetch a document whole, again after a cut, and once more when it is not what its digest says."""
+        cuts = mismatches = 0
         while True:
-            attempt += 1
             try:
-                with self._transport.get(path, self._reference.repository, headers) as response:
-                    if response.status == 416:
-                        raise RegistryUnavailable(f"registry {self._transport.host} answered 416 to a plain request")
-                    data = _bounded(response, limit)
-                    return data, response.headers.get("Content-Type", "")
+                document = self._document_once(path, headers, limit)
             except HTTPError as error:
                 self._transport.check_cancelled()
-                if attempt >= _ATTEMPTS_WITHOUT_PROGRESS:
-                    raise RegistryUnavailable(
-                        f"the connection to {self._transport.host} breaks again and again"
-                    ) from error
-                self._transport.wait(attempt)
+                cuts += 1
+                if cuts >= _ATTEMPTS_WITHOUT_PROGRESS:
+                    host = self._transport.host
+                    raise RegistryUnavailable(f"the connection to {host} breaks again and again") from error
+                self._transport.wait(cuts)
+                continue
+            digest = wanted or document.digest
+            if digest is None or _matches(document.data, digest):
+                return document
+            mismatches += 1
+            if mismatches >= _WRONG_CONTENT_ATTEMPTS:
+                raise BlobDamaged(
+                    f"{self._transport.host} sends another document than its digest promises: push the image again",
+                    {"digest": digest},
+                )
+
+    def _document_once(self, path: str, headers: dict[str, str], limit: int) -> _Document:
+        with self._transport.get(path, self._reference.repository, headers) as response:
+            if response.status == 416:
+                raise RegistryUnavailable(f"registry {self._transport.host} answered 416 to a plain request")
+            # A tag has no digest of its own, but most registries say which one it stands for.
+            try:
+                said = Digest.parse(response.headers.get("Docker-Content-Digest", ""))
+            except (InvalidDigest, Unsupported):
+                said = None
+            return _Document(_bounded(response, limit), response.headers.get("Content-Type", ""), said)
 
     def _blob_path(self, digest: Digest) -> str:
         return f"/v2/{self._reference.repository}/blobs/{digest}"
@@ -198,8 +220,7 @@ def _continues(response: urllib3.BaseHTTPResponse, offset: int) -> bool:
     return response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
 
 
-def _verify(data: bytes, digest: Digest) -> None:
+def _matches(data: bytes, digest: Digest) -> bool:
     hasher = digest.hasher()
     hasher.update(data)
-    if hasher.hexdigest() != digest.hex:
-        raise BlobDamaged("the registry sends another document than its digest promises", {"digest": digest})
+    return hasher.hexdigest() == digest.hex

@@ -113,6 +113,16 @@ def test_a_manifest_that_is_not_its_digest_is_corrupt(host: Host, proxied: str, 
     assert host.is_empty
 
 
+def test_a_document_that_was_damaged_on_the_way_is_fetched_once_more(
+    host: Host, proxied: str, registry: Registry, fault_proxy: FaultProxy
+) -> None:
+    config: str = registry.manifest("faults")["config"]["digest"]  # type: ignore[index]
+    fault_proxy.add(Fault("/manifests/", flip_at=30))
+    fault_proxy.add(Fault(config, flip_at=30))
+    host.images.pull(proxied)
+    assert is_complete(host, proxied)
+
+
 def test_a_busy_registry_is_asked_again(host: Host, proxied: str, layer: str, fault_proxy: FaultProxy) -> None:
     fault_proxy.add(Fault("/manifests/", status=503, times=2))
     fault_proxy.add(Fault(layer, status=429, headers={"Retry-After": "0"}, times=2))
