@@ -5,7 +5,8 @@ The directory is the container; the table `container_name` only makes names uniq
     create   build `.creating-<id>/`, then in one transaction: insert the name, rename to `<id>/`
     remove   rename to `.removed-<id>/` (the point of no return), clean up, delete the name, delete the directory
 
-so a directory under its own id is always whole, and whatever a crash leaves carries a dot in front.
+so a directory under its own id is always whole, and whatever a crash leaves carries a dot in front. What is
+deleted becomes `.trash-…` first, so that nobody meets a directory that is half gone.
 
 A file `run/live/<id>` marks a container that needs the keeper: it runs, it is about to, or it waits for its
 restart. It is made before the first process and removed after the last event, so that a keeper which was
@@ -17,7 +18,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +33,7 @@ from engine.store.database import Store
 
 SCHEMA = ["CREATE TABLE container_name (name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE)"]
 
-CREATING, REMOVED = ".creating-", ".removed-"
+CREATING, REMOVED, TRASH = ".creating-", ".removed-", ".trash-"
 
 
 class Busy(Conflict):
@@ -57,7 +60,7 @@ class Catalog:
         return sorted(name for name in os.listdir(self._root) if ID.fullmatch(name))
 
     def leftovers(self, prefix: str) -> list[str]:
-        """The ids whose directory still carries `prefix` (`CREATING` or `REMOVED`)."""
+        """The ids whose directory still carries `prefix` (`CREATING`, `REMOVED` or `TRASH`)."""
         return sorted(name.removeprefix(prefix) for name in os.listdir(self._root) if name.startswith(prefix))
 
     def get(self, container_id: str) -> ContainerRecord:
@@ -90,6 +93,15 @@ class Catalog:
         if not matches:
             raise NotFound(f"no container {id_or_name} on this host; list those that exist with ps", {"id": id_or_name})
         return matches[0]
+
+    def discard(self, directory: Path) -> None:
+        """Delete a directory below the root, at once for everybody who looks; recovery finishes it after a crash."""
+        trash = self._root / f"{TRASH}{uuid.uuid4().hex}"
+        try:
+            os.rename(directory, trash)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(trash, ignore_errors=True)
 
     def save(self, record: ContainerRecord) -> None:
         """Write the record; the caller holds the lock."""
@@ -125,12 +137,13 @@ class Catalog:
     # ---- the lock
 
     @contextlib.contextmanager
-    def locked(self, container_id: str, *, wait: bool = True) -> Iterator[None]:
+    def locked(self, container_id: str, *, wait: bool = True, prefix: str = "") -> Iterator[None]:
         """Hold the container's lock, against other threads and other processes alike.
 
-        Raises `NotFound` when it doesn't exist (any more), `Busy` when `wait` is False and it is taken.
+        `prefix` is for what isn't a container yet or any more. Raises `NotFound` when it doesn't exist (any more),
+        `Busy` when `wait` is False and it is taken.
         """
-        path = self._root / container_id / "lock"
+        path = self._root / f"{prefix}{container_id}" / "lock"
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:

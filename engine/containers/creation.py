@@ -7,6 +7,7 @@ a crash leaves is recognised by its name.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -93,7 +94,7 @@ def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan,
     try:
         existing = _existing(parts, record.spec)
         if existing is not None:
-            shutil.rmtree(draft, ignore_errors=True)
+            parts.catalog.discard(draft)
             return existing
         _make(parts, record, plan, image, draft)
     finally:
@@ -104,7 +105,7 @@ def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan,
 def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image, draft: Path) -> None:
     final = parts.catalog.directory(record.id)
     with parts.catalog.growing(), Undo() as undo:
-        undo.add(shutil.rmtree, draft, True)
+        undo.add(parts.catalog.discard, draft)
         undo.add(parts.network.release, record.id)
         ip = parts.network.allocate(record.id).ip
         bundle.lay_out(draft, final, plan, ip, parts.network.resolv_conf())
@@ -113,7 +114,7 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
         with parts.store.transaction():  # short: every other writer waits for it
             _claim(parts, record, image)
             os.rename(draft, final)
-            undo.add(shutil.rmtree, final, True)
+            undo.add(parts.catalog.discard, final)
             events.append(parts.journal, events.CREATED, record)
     _sync(final.parent)
 
@@ -146,7 +147,8 @@ def _open_draft(draft: Path) -> int | None:
 
     None when the draft was finished or dropped by somebody else in between; `Conflict` while somebody is at it.
     """
-    draft.mkdir(mode=0o711, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(draft, 0o711)
     try:
         lock = os.open(draft / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:

@@ -3,7 +3,7 @@
     found                                            done
     ───────────────────────────────────────────────  ─────────────────────────────────────────────
     `.creating-<id>`, nobody holds its lock          deleted; it was never acknowledged
-    `.removed-<id>`                                  its removal is finished
+    `.removed-<id>`, `.trash-…`                      its removal is finished
     a directory without a name                       its creation is completed, or undone if it can't be
     a name without a directory                       freed
     record runs, process runs                        marked for the keeper
@@ -18,16 +18,14 @@ Each container is looked at under its lock; one that is locked is being taken ca
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from engine.containers import creation, events, reaping, removal, restarts, starting, states
-from engine.containers.catalog import CREATING, REMOVED, Busy
+from engine.containers.catalog import CREATING, REMOVED, TRASH, Busy
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.unfinished import clear, settle_birth
@@ -44,6 +42,8 @@ def recover(parts: Parts) -> list[str]:
         _attempt(done, _drop_draft, parts, container_id)
     for container_id in parts.catalog.leftovers(REMOVED):
         _attempt(done, _finish_removal, parts, container_id)
+    for name in parts.catalog.leftovers(TRASH):
+        parts.catalog.discard(parts.config.containers / f"{TRASH}{name}")
     _attempt(done, _match_names, parts)
     due = [
         container_id
@@ -88,17 +88,10 @@ def _note_boot(path: Path) -> bool:
 
 def _drop_draft(parts: Parts, container_id: str) -> str | None:
     draft = parts.catalog.directory(container_id).with_name(CREATING + container_id)
-    lock = os.open(draft / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if parts.catalog.directory(container_id).exists():
-            return None  # it was renamed between our look and the lock
-        shutil.rmtree(draft)
-        _free_resources(parts, container_id)
-    except BlockingIOError:
-        return None
-    finally:
-        os.close(lock)
+    with parts.catalog.locked(container_id, wait=False, prefix=CREATING):
+        parts.catalog.discard(draft)
+        if not parts.catalog.directory(container_id).exists():
+            _free_resources(parts, container_id)
     return f"dropped half-made container {container_id[:12]}"
 
 
@@ -111,7 +104,8 @@ def _free_resources(parts: Parts, container_id: str) -> None:
 
 
 def _finish_removal(parts: Parts, container_id: str) -> str:
-    removal.finish(parts, container_id)
+    with parts.catalog.locked(container_id, wait=False, prefix=REMOVED):
+        removal.finish(parts, container_id)
     return f"finished the removal of container {container_id[:12]}"
 
 

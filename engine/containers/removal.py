@@ -7,7 +7,6 @@ Renaming the directory is the point of no return. What follows can be repeated a
 from __future__ import annotations
 
 import os
-import shutil
 
 from engine.containers import events, states, stopping
 from engine.containers.catalog import REMOVED
@@ -50,7 +49,7 @@ def finish(parts: Parts, container_id: str) -> None:
     with parts.store.transaction():
         parts.catalog.free_name(container_id)
         parts.journal.append(events.REMOVED, container_id, {})
-    shutil.rmtree(directory, ignore_errors=True)
+    parts.catalog.discard(directory)
 
 
 def _bring_down(parts: Parts, container_id: str) -> None:
