@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
+from typing import Self, TypeVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -33,6 +34,19 @@ class TeamQuerySet(models.QuerySet["Team"]):
         if not user.is_active:
             return self.none()
         return self if user.is_superuser else self.filter(memberships__user=user)
+
+
+M = TypeVar("M", bound=models.Model)
+
+
+class OwnedQuerySet(models.QuerySet[M]):
+    """Objects that belong to a team by their field `team`."""
+
+    def visible_to(self, user: User) -> Self:
+        """Those that `user` may see. The administrator's query is not burdened with a condition that always holds."""
+        if user.is_superuser and user.is_active:
+            return self
+        return self.filter(team__in=Team.objects.visible_to(user))
 
 
 class Team(models.Model):

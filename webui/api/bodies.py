@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
+from drf_spectacular.drainage import set_override
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -66,12 +67,15 @@ class Text(serializers.CharField):
 
 
 class Whole(serializers.IntegerField):
-    """An integer; DRF would take "8080" and true for one. `between` are the least and the greatest."""
+    """An integer; DRF would take "8080" and true for one.
+
+    `between`, the least and the greatest, is for the OpenAPI document: the service checks it, together with all
+    else, so that a person hears at once of everything that is wrong.
+    """
 
     def __init__(self, between: tuple[int, int], **options: Any) -> None:
-        least, greatest = between
-        messages = dict.fromkeys(("min_value", "max_value"), f"Give a number from {least} to {greatest}.")
-        super().__init__(min_value=least, max_value=greatest, error_messages=messages, **options)
+        super().__init__(**options)
+        set_override(self, "field", {"type": "integer", "minimum": between[0], "maximum": between[1]})
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from webui.accounts.models import Team, User
+from webui.accounts.models import OwnedQuerySet, Team, User
 from webui.hosts.models import Host
 
 
@@ -27,9 +27,8 @@ class ObservedStatus(models.TextChoices):
     STOPPED = "stopped"
 
 
-class ContainerQuerySet(models.QuerySet["Container"]):
-    def visible_to(self, user: User) -> ContainerQuerySet:
-        return self.filter(team__in=Team.objects.visible_to(user))
+class ContainerQuerySet(OwnedQuerySet["Container"]):
+    """Those of one's own teams: `visible_to`."""
 
 
 class Container(models.Model):

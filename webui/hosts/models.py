@@ -7,14 +7,13 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
-from webui.accounts.models import Team, User
+from webui.accounts.models import OwnedQuerySet, Team
 
 OFFLINE_AFTER = timedelta(seconds=20)
 
 
-class HostQuerySet(models.QuerySet["Host"]):
-    def visible_to(self, user: User) -> HostQuerySet:
-        return self.filter(team__in=Team.objects.visible_to(user))
+class HostQuerySet(OwnedQuerySet["Host"]):
+    """Those of one's own teams: `visible_to`."""
 
 
 class Host(models.Model):

@@ -7,13 +7,12 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
-from webui.accounts.models import Team, User
+from webui.accounts.models import OwnedQuerySet, Team
 from webui.hosts.models import Host
 
 
-class ImageQuerySet(models.QuerySet["Image"]):
-    def visible_to(self, user: User) -> ImageQuerySet:
-        return self.filter(team__in=Team.objects.visible_to(user))
+class ImageQuerySet(OwnedQuerySet["Image"]):
+    """Those of one's own teams: `visible_to`."""
 
 
 class Image(models.Model):
@@ -46,6 +45,10 @@ class Image(models.Model):
         return self.image_id.removeprefix("sha256:")[:12]
 
 
+class RegistryCredentialQuerySet(OwnedQuerySet["RegistryCredential"]):
+    """Those of one's own teams: `visible_to`."""
+
+
 class RegistryCredential(models.Model):
     """A user name and a password for one registry; the password is encrypted and never sent back."""
 
@@ -55,6 +58,8 @@ class RegistryCredential(models.Model):
     username = models.CharField(max_length=255)
     encrypted_password = models.TextField()
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = RegistryCredentialQuerySet.as_manager()
 
     class Meta:
         ordering = ["registry"]

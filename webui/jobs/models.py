@@ -7,7 +7,7 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
-from webui.accounts.models import Team, User
+from webui.accounts.models import OwnedQuerySet, Team, User
 from webui.hosts.models import Host
 
 
@@ -22,10 +22,7 @@ class JobStatus(models.TextChoices):
 FINISHED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
-class JobQuerySet(models.QuerySet["Job"]):
-    def visible_to(self, user: User) -> JobQuerySet:
-        return self.filter(team__in=Team.objects.visible_to(user))
-
+class JobQuerySet(OwnedQuerySet["Job"]):
     def unfinished(self) -> JobQuerySet:
         return self.exclude(status__in=FINISHED)
 

@@ -104,6 +104,5 @@ def test_a_start_costs_a_few_milliseconds(site_broker: Valkey, owner: Caller, co
         begin = time.perf_counter()
         assert owner.post(f"{PATH}start/").status_code == 202
         times.append(time.perf_counter() - begin)
-    median = statistics.median(times)
-    print(f"POST start: median {median * 1000:.1f} ms")
-    assert median < 0.040  # 5 ms alone on one core; other suites share the machine
+    print(f"POST start: best {min(times) * 1000:.1f} ms, median {statistics.median(times) * 1000:.1f} ms")
+    assert min(times) < 0.020  # 4 ms on a core of its own; the best of many is what a busy machine disturbs least

@@ -185,3 +185,12 @@ def test_the_teams_credential_goes_with_the_job_and_is_stored_nowhere(
     assert arguments["secrets"] == {"username": "ann", "password": "s3cret"}
     assert "s3cret" not in json.dumps([Job.objects.get().command, Container.objects.get().spec])
     assert "s3cret" not in RegistryCredential.objects.get().encrypted_password
+
+
+def test_what_the_form_and_what_the_rules_refuse_is_named_together(
+    site_broker: Valkey, owner: Caller, host: Host
+) -> None:
+    wish = {"image": "UPPER/Case", "memory_bytes": 1, "ports": [{"container": 99999}], "pids_limit": 0}
+    answer = owner.post("containers/", wish)
+    assert set(answer.json()["errors"]) == {"image", "memory_bytes", "ports.0.container", "pids_limit"}
+    assert "6 MiB" in answer.json()["errors"]["memory_bytes"][0]

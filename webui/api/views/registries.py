@@ -39,7 +39,7 @@ class RegistryList(APIView):
     )
     def get(self, request: Request) -> Response:
         """List the registries that your teams have credentials for."""
-        rows = RegistryCredential.objects.filter(team__in=Team.objects.visible_to(request.user)).select_related("team")
+        rows = RegistryCredential.objects.visible_to(request.user).select_related("team")
         return list_response(request, rows, credential_as_json, ordering=ORDERING)
 
     @operation("registries_set", tag="registries", body=NewCredential, answers={201: CredentialSchema}, problems=[403])
@@ -55,7 +55,7 @@ class RegistryDetail(APIView):
     @operation("registries_delete", tag="registries", answers={204: None}, problems=[403, 404])
     def delete(self, request: Request, credential_id: UUID) -> Response:
         """Forget a credential."""
-        visible = RegistryCredential.objects.filter(team__in=Team.objects.visible_to(request.user))
+        visible = RegistryCredential.objects.visible_to(request.user)
         credential_delete(
             user=request.user, credential=get_object_or_404(visible.select_related("team"), pk=credential_id)
         )
