@@ -27,7 +27,9 @@ def container_row(container: Container) -> dict[str, Any]:
 
 
 def note_of(row: dict[str, Any]) -> str:
-    """`out of memory`, `exit 1` or nothing: shown beside a stopped container."""
+    """`out of memory`, `exit 1`, why it never came to be, or nothing: shown below the status."""
+    if state_of(row) == "failed":
+        return str(row["error"])
     if row["status"] not in ("stopped", "restarting"):
         return ""
     if row["oom_killed"]:

@@ -23,6 +23,7 @@ export class LogViewer {
     this.options = { times: false, wrap: false, ...remembered(), filter: false };
     this.current = null;
     this.unseen = 0;
+    this.missing = null;
     this.running = true;
     this.finder = new Finder(this.buffer, () => this.#found());
     this.list = new VirtualList(this.view, this.#source(), { onFollow: () => this.#showJump() });
@@ -103,6 +104,8 @@ export class LogViewer {
 
   #add(message) {
     if (this.cursor !== null && message.cursor <= this.cursor) return;
+    // What was logged before the first chunk: bytes, as cursors are.
+    this.missing ??= this.cursor === null ? message.cursor - bytesOf(message.chunks) : 0;
     this.cursor = message.cursor;
     const before = this.buffer.end;
     let lowest = before;
@@ -153,6 +156,8 @@ export class LogViewer {
     $("[data-log-next]", this.root).addEventListener("click", () => this.#step(1));
     $("[data-log-previous]", this.root).addEventListener("click", () => this.#step(-1));
     $("[data-log-jump]", this.root).addEventListener("click", () => this.list.toEnd());
+    $("[data-log-earlier]", this.root).addEventListener("click", () => this.#loadAll());
+    this.view.addEventListener("scroll", () => this.#showEarlier(), { passive: true });
     $("[data-log-clear]", this.root).addEventListener("click", () => {
       this.buffer.first = this.buffer.end;
       Object.assign(this.buffer, { texts: [], times: [], streams: [] });
@@ -166,6 +171,22 @@ export class LogViewer {
         this.#applyOptions();
       });
     }
+  }
+
+  /** Begin again at the first line; the page keeps as many as it can hold. */
+  #loadAll() {
+    this.socket.close();
+    this.buffer.clear();
+    Object.assign(this, { cursor: 0, missing: 0, current: null });
+    this.finder.set(this.finder.text);
+    this.list.rebuild();
+    this.list.toEnd();
+    this.#showEarlier();
+    this.open();
+  }
+
+  #showEarlier() {
+    $("[data-log-earlier]", this.root).hidden = !(this.missing > 0) || this.list.firstInSight > 0;
   }
 
   #applyOptions() {
@@ -201,6 +222,11 @@ export class LogViewer {
     this.current = lines[at];
     this.list.show(this.filtering ? at : this.current - this.buffer.first);
   }
+}
+
+function bytesOf(chunks) {
+  const encoder = new TextEncoder();
+  return chunks.reduce((sum, chunk) => sum + encoder.encode(chunk.text).length, 0);
 }
 
 function remembered() {

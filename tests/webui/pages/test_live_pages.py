@@ -140,6 +140,18 @@ def test_removing_asks_first_and_the_safe_answer_has_the_focus(page: Page, socke
     assert asked == []
 
 
+def test_a_menu_offers_what_the_state_allows(page: Page, sockets: Sockets) -> None:
+    visit(page, "/containers/")
+    for name, offered in (("web", ["Restart", "Pause", "Kill", "Remove"]), ("hog", ["Remove"])):
+        row(page, name).get_by_label(f"More for {name}").click()
+        items = row(page, name).locator(".menu-list button:visible")
+        expect(items).to_have_text(offered)
+        boxes = [item.bounding_box() for item in items.all()]
+        assert len({box["x"] for box in boxes if box}) == 1, "one below the other"
+        page.keyboard.press("Escape")
+        expect(items).to_have_count(0)
+
+
 def test_many_are_started_stopped_and_removed_at_once(
     page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey
 ) -> None:
@@ -148,9 +160,12 @@ def test_many_are_started_stopped_and_removed_at_once(
     row(page, "db").get_by_role("checkbox").check()
     expect(page.locator("[data-bulk-count]")).to_have_text("2 selected")
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.wait_for_timeout(300)
-    statuses = Container.objects.filter(name__in=("web", "db")).values_list("desired_status", flat=True)
-    assert list(statuses) == ["stopped", "stopped"]
+    asked = Container.objects.filter(name__in=("web", "db"), desired_status="stopped")
+    for _ in range(200):
+        if asked.count() == 2:
+            break
+        page.wait_for_timeout(50)
+    assert asked.count() == 2
 
 
 def test_a_pull_shows_each_layer_and_how_it_failed(

@@ -205,6 +205,22 @@ def test_the_oldest_lines_go_when_there_are_too_many(page: Page, log: Sockets) -
     assert 0 < first <= 50000
 
 
+def test_what_was_logged_before_is_loaded_when_asked_for(page: Page, log: Sockets) -> None:
+    say(log, 1000, chunk("the last line\n"))
+    expect(page.locator("[data-log-earlier]")).to_be_hidden()
+    page.locator("[data-log-view]").hover()
+    page.mouse.wheel(0, -100)
+    say(log, 1100, chunk("".join(f"later {number}\n" for number in range(100))))
+    expect(page.locator(ROWS).last).to_have_text("later 99")
+    page.evaluate("document.querySelector('[data-log-view]').scrollTop = 0")
+    page.locator("[data-log-earlier]").click()
+    log.logs.wait(2)
+    assert log.logs.query() == {"cursor": "0"}
+    say(log, 500, chunk("the first line\n"))
+    expect(page.locator(ROWS)).to_have_text(["the first line"])
+    expect(page.locator("[data-log-earlier]")).to_be_hidden()
+
+
 def test_an_ended_log_goes_on_when_the_container_is_started_again(page: Page, log: Sockets) -> None:
     say(log, 5, chunk("first run\n"))
     log.logs.send(type="end")
