@@ -3,11 +3,11 @@ import { $, el, setText, words } from "./dom.js";
 import { span } from "./format.js";
 import { timeElement } from "./time.js";
 
-const NEVER_CAME = new Set(["pending"]);
+const NEVER_RAN = new Set(["pending", "created"]);
 
 /** The status that the mark shows; as `state_of` in webui/pages/explain.py. */
 export function stateOf(container) {
-  return NEVER_CAME.has(container.status) && container.error ? "failed" : container.status;
+  return NEVER_RAN.has(container.status) && container.error ? "failed" : container.status;
 }
 
 /** As `note_of` in webui/pages/rows.py. */

@@ -57,7 +57,7 @@ def explain(container: dict[str, Any]) -> Explanation | None:
 
 def state_of(container: dict[str, Any]) -> str:
     """The status a person sees: `failed` for what was asked for and never came to be."""
-    if container["status"] == "pending" and container["error"]:
+    if container["status"] in ("pending", "created") and container["error"]:
         return "failed"
     return str(container["status"])
 

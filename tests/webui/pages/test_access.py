@@ -130,6 +130,23 @@ def test_what_is_not_there_is_told_in_the_sites_own_style(owner: Caller) -> None
     assert response.headers["Content-Security-Policy"] == POLICY
 
 
+def test_failed_are_those_that_nobody_wanted_to_end_like_that(owner: Caller, container: Container) -> None:
+    ends = [
+        ("fine", 0, "running", ""),
+        ("by-hand", 137, "stopped", ""),
+        ("killed", 137, "running", ""),
+        ("exit-3", 3, "stopped", ""),
+        ("no-command", None, "running", "not found"),
+    ]
+    for name, code, desired, error in ends:
+        Container.objects.create(
+            id=name.encode().hex().ljust(64, "0"), team=container.team, host=container.host, name=name, image="alpine",
+            observed_status="stopped", exit_code=code, desired_status=desired, error=error,
+        )  # fmt: skip
+    found = browser_of(owner).get("/containers/?status=failed").context["containers"]
+    assert {row["name"] for row in found} == {"killed", "exit-3", "no-command"}
+
+
 def test_lists_ask_the_same_few_queries_however_long_they_are(
     owner: Caller, container: Container, django_assert_max_num_queries: object
 ) -> None:

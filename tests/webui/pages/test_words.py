@@ -116,4 +116,6 @@ def test_a_running_container_needs_no_explanation() -> None:
 
 
 def test_what_never_came_to_be_has_failed() -> None:
-    assert state_of(container(status="pending", error="exec: not found")) == "failed"
+    assert state_of(container(status="pending", error="no such image")) == "failed"
+    assert state_of(container(status="created", error="exec: not found")) == "failed"
+    assert state_of(container(status="created")) == "created"

@@ -22,10 +22,14 @@ from webui.pages.page import page
 from webui.pages.rows import container_row, container_rows, job_rows
 
 PAGE_SIZE = 100
+# Being killed (137) or asked to end (143) is no fault where somebody asked for it.
+ENDED_BADLY = Q(observed_status="stopped", exit_code__gt=0) & (
+    Q(desired_status="running") | ~Q(exit_code__in=(137, 143))
+)
 FILTERS = {
     "running": Q(observed_status__in=("running", "paused", "restarting")),
     "stopped": Q(observed_status__in=("stopped", "created")),
-    "failed": ~Q(error="") | Q(oom_killed=True) | (Q(observed_status="stopped") & ~Q(exit_code__in=(0, 137, 143))),
+    "failed": ~Q(error="") | Q(oom_killed=True) | ENDED_BADLY,
 }
 
 
