@@ -11,6 +11,7 @@ executable lies on a read-only mount (see launcher.py): nothing in a container e
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -47,18 +48,33 @@ def run(request: dict[str, Any], tree: int, pipes: tuple[int, int], listener: so
         prepared = prepare(request, tree, pipes)
     except Exception as error:  # noqa: BLE001 - whatever it is, the one who starts the container must be told
         failure = wire.failure_of(error, "setting up the container")
-    connection, _ = listener.accept()
+    connection = _await_start(listener)
     try:
-        if wire.receive(connection) is None:
-            os._exit(255)
         if failure is not None:
             raise failure  # noqa: TRY301 - told below, like what start raises
         assert prepared is not None
         start(request["spec"]["process"], prepared, connection)
     except Exception as error:  # noqa: BLE001 - as above
         failure = wire.failure_of(error, "starting the container")
-        wire.send(connection, failure.as_message())
+        _tell(connection, failure.as_message())
         os._exit(failure.exit_code or 255)
+
+
+def _await_start(listener: socket.socket) -> socket.socket:
+    """The connection on which the start was asked for; who died before asking doesn't count."""
+    while True:
+        connection, _ = listener.accept()
+        with contextlib.suppress(OSError):
+            if wire.receive(connection) is not None:
+                return connection
+        connection.close()
+
+
+def _tell(connection: socket.socket, message: dict[str, Any]) -> None:
+    """A start that was asked for is done to its end, whether or not the one who asked lives to hear of it."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        wire.send(connection, message)
 
 
 def prepare(request: dict[str, Any], tree: int, pipes: tuple[int, int]) -> Prepared:
@@ -97,7 +113,7 @@ def start(process: dict[str, Any], prepared: Prepared, connection: socket.socket
     privileges.drop(process, prepared.who, prepared.seccomp)
     search_path = next((e[5:] for e in prepared.environment if e.startswith("PATH=")), program.DEFAULT_PATH)
     path = program.find(prepared.root, arguments[0], search_path)
-    wire.send(connection, {"executing": path})
+    _tell(connection, {"executing": path})
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
         signal.signal(number, signal.SIG_DFL)
     program.execute(path, arguments, prepared.environment)
