@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--without-big", action="store_true", help="leave out the image of 600 MB")
     options = parser.parse_args()
     namespace.enter()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that what was started is ended, too
     scratch = Path(tempfile.mkdtemp(prefix="psb-"))
     registry = Registry(scratch / "registry")
     contenders = ready([Ours(), Docker(scratch / "docker"), Podman(scratch / "podman")])
@@ -49,7 +51,7 @@ def main() -> int:
         for contender in contenders:
             contender.close()
         registry.close()
-    report(rows, [contender.name for contender in contenders])
+    report(rows, ["portside", "docker", "podman"])
     shutil.rmtree(scratch, ignore_errors=True)
     return 0
 
@@ -94,7 +96,7 @@ def starts(contenders: list[Contender], registry: Registry, rounds: int) -> list
 
 
 def pulls(contenders: list[Contender], registry: Registry, rounds: int, scratch: Path, *, with_big: bool) -> list[Row]:
-    layouts = {"tiny (busybox, 1 layer)": images.tiny(), "debian (minbase, 4 layers)": images.debian()}
+    layouts = {"tiny (busybox, 1 layer)": images.tiny(), "debian (minbase, 4 layers)": images.debian("gzip")}
     if with_big:
         say("Making the big image, or taking it from the cache …")
         layouts["big (640 MB, 58,000 files, 6 layers)"] = images.big()
@@ -106,10 +108,15 @@ def pulls(contenders: list[Contender], registry: Registry, rounds: int, scratch:
         row = Row(f"pull {label}", goal=1.0 if name == "big" else None)
         alone = Row(f"pull {name}, engine alone")
         for number in range(rounds):
-            for contender in contenders:
+            for contender in list(contenders):
                 os.sync()
-                row.add(contender.name, contender.pull(reference))
-                contender.forget(reference)
+                try:
+                    row.add(contender.name, contender.pull(reference))
+                    contender.forget(reference)
+                except CannotStart as reason:
+                    say(f"{contender.name} is left out: {reason}")
+                    contenders.remove(contender)
+                    contender.close()
             os.sync()
             try:
                 alone.add("portside", engine_pull(reference))

@@ -63,7 +63,7 @@ class Ours:
     def forget(self, reference: str) -> None:
         for image in self.rest.rows("/api/v1/images/"):
             if reference in image["tags"]:
-                self.rest.succeed(self.rest.delete(f"/api/v1/images/{image['id']}/?force=true"))
+                self.rest.succeed(self.rest.delete(f"/api/v1/images/{image['id']}/?force=true"), seconds=300)
 
     def start(self, reference: str) -> Start:
         headers = {"Authorization": f"Bearer {self.rest.token}"}
@@ -71,6 +71,8 @@ class Ours:
             socket.recv(timeout=10)  # hello
             asked_at, begin = time.time(), time.monotonic()
             answer = self.rest.create(reference, *STAMP)
+            if answer.status != 202:
+                raise CannotStart(f"portside create: {answer}")
             container = answer.json["container"]["id"]
             told = self._told(socket, container, begin)
         stamp = str(eventually(lambda: self.rest.logs(container), what="the container's time stamp"))
@@ -81,6 +83,8 @@ class Ours:
         while True:
             message = json.loads(socket.recv(timeout=30))  # type: ignore[attr-defined]
             state = message.get("object") or {}
+            if message.get("kind") == "job" and state.get("status") == "failed":
+                raise CannotStart(f"portside create: {state['error']}")
             if message.get("kind") == "container" and state.get("id") == container and state["status"] == "running":
                 return time.monotonic() - begin
 

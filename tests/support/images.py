@@ -79,8 +79,8 @@ def tiny(config: Mapping[str, Any] | None = None) -> Path:
     return cached("tiny", f"2 {_file_key(BUSYBOX)} {settings!r}", make)
 
 
-def debian() -> Path:
-    """Debian's minbase as `mmdebstrap` makes it, cut in layers."""
+def debian(last_layer: str = "zstd") -> Path:
+    """Debian's minbase as `mmdebstrap` makes it, cut in layers; docker 20.10 can't read a last one in zstd."""
     suite = _codename()
 
     def make(target: Path) -> None:
@@ -108,12 +108,12 @@ def debian() -> Path:
                     ]
                 )
             ),
-            layout.layer(tar_of({"srv/": None, "srv/portside": b"the last layer\n"}), compression="zstd"),
+            layout.layer(tar_of({"srv/": None, "srv/portside": b"the last layer\n"}), compression=last_layer),
         ]
         packed.unlink()
         layout.image(layers, config={"Cmd": ["bash"], "Labels": {"suite": suite}})
 
-    return cached("debian", f"1 {suite} {platform.machine()}", make)
+    return cached("debian", f"1 {suite} {platform.machine()} {last_layer}", make)
 
 
 def big(files: int = 58_000, layers: int = 6, total_bytes: int = 640_000_000) -> Path:
