@@ -32,7 +32,7 @@ class Viewer:
         self.last = b"0-0"
         self.consumed = 0
         self.frames: list[Frame] = []
-        bench.server.handle(OpenStream(**{"stream_id": self.id, "kind": "logs", "container_id": "c", **request}))
+        bench.server.handle(OpenStream(**{"stream_id": self.id, "source": "logs", "container_id": "c", **request}))
 
     @property
     def key(self) -> str:
@@ -156,7 +156,7 @@ def test_a_closed_or_forgotten_stream_is_served_no_more(bench: Bench, monkeypatc
 
 
 def test_errors_come_as_a_frame(bench: Bench) -> None:
-    unknown, strange = Viewer(bench, container_id="nobody"), Viewer(bench, kind="smells")
+    unknown, strange = Viewer(bench, container_id="nobody"), Viewer(bench, source="smells")
     for viewer, family in ((unknown, "not_found"), (strange, "unsupported")):
         viewer.read_until(lambda v=viewer: v.frames, "a frame")
         assert viewer.frames[0].kind == frames.ERROR
