@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,16 @@ from tests.support.home import Home, Leaks, throwaway_home
 from tests.support.portside import Portside, running_portside
 from tests.support.processes import eventually
 from tests.support.registry import Registry
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A directory of this run alone. pytest's own clean-up of earlier ones is recursive, and gives up with the whole
+    run when it meets what hostile layers have left: trees a thousand directories deep."""
+    if config.option.basetemp is None:
+        scratch = tempfile.mkdtemp(prefix="portside-tests-")
+        config.option.basetemp = f"{scratch}/run"
+        config.add_cleanup(lambda: subprocess.run(["rm", "-rf", scratch], check=False))
 
 
 @pytest.fixture(scope="session")
