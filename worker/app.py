@@ -13,7 +13,7 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
-from celery.signals import worker_shutting_down
+from celery.signals import task_received, worker_shutting_down
 from kombu import Exchange, Queue
 
 from worker.contract import keys
@@ -62,13 +62,28 @@ def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Cele
     return app
 
 
-def serve(app: Celery, settings: WorkerSettings, host_id: str, on_stop: Callable[[], None]) -> int:
-    """Take tasks until SIGTERM or SIGINT; `on_stop` is called in the main thread when one has come."""
+def serve(
+    app: Celery,
+    settings: WorkerSettings,
+    host_id: str,
+    on_stop: Callable[[], None],
+    on_received: Callable[..., None] = lambda **_: None,
+) -> int:
+    """Take tasks until SIGTERM or SIGINT; `on_stop` is called in the main thread when one has come.
+
+    `on_received` gets a delivery's `job_id`, `command` and `fence` in the order of the queue, before a thread does.
+    """
 
     def stopping(**_: Any) -> None:
         on_stop()
 
+    def received(request: Any, **_: Any) -> None:
+        delivery = request.kwargs
+        if isinstance(delivery, dict) and {"job_id", "command"} <= delivery.keys():
+            on_received(job_id=delivery["job_id"], command=delivery["command"], fence=delivery.get("fence", 0))
+
     worker_shutting_down.connect(stopping, weak=False)
+    task_received.connect(received, weak=False)
     warnings.filterwarnings("ignore", message=".*superuser privileges.*")
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # of a setting that is set above
     worker = app.Worker(

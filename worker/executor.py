@@ -17,6 +17,7 @@ from worker.contract.events import JOB_PROGRESS, ErrorInfo, Progress, ProgressIt
 from worker.contract.wire import to_wire
 from worker.faults import error_info
 from worker.ledger import Ledger
+from worker.turns import Turn, Turns
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ FINISH_AGAIN_SECONDS = 1.0
 
 @dataclass(slots=True)
 class _Running:
+    turn: Turn
     cancel: threading.Event = field(default_factory=threading.Event)
     cancelled_by_user: bool = False
 
@@ -47,20 +49,33 @@ class Executor:
         self._is_cancelled = is_cancelled
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
-        self._creating: dict[str, threading.Event] = {}
+        self._turns = Turns()
         self._stopping = False
+
+    def expect(self, *, job_id: str, command: Mapping[str, Any], fence: int = 0) -> None:
+        """Note the place of a delivery that `execute` will be called for; called in the order of the queue."""
+        self._turns.book(_delivery(job_id, fence), command)
 
     def execute(
         self, *, job_id: str, command: Mapping[str, Any], fence: int = 0, secrets: Mapping[str, Any] | None = None
     ) -> None:
         """Do a delivered job if it is this delivery's turn. Never raises: a job's error is its end."""
+        turn = self._turns.begin(_delivery(job_id, fence), command)
+        try:
+            self._execute(job_id, command, fence, secrets, turn)
+        finally:
+            self._turns.end(turn)
+
+    def _execute(
+        self, job_id: str, command: Mapping[str, Any], fence: int, secrets: Mapping[str, Any] | None, turn: Turn
+    ) -> None:
         if self._stopping:
             return  # the site sends it again when the next worker registers
         claim = self._ledger.claim(job_id, fence, str(command.get("kind")))
         if not claim.run:
             logger.info("job %s was delivered again, %s", job_id, claim.reason)
             return
-        running = _Running()
+        running = _Running(turn)
         with self._lock:
             self._running[job_id] = running
         try:
@@ -122,7 +137,8 @@ class Executor:
         try:
             command = c.decode_command(encoded)
             context = commands.Context(self._engine, progress, running.cancel, secrets, attempt)
-            result = self._run(command, context)
+            self._turns.wait(running.turn, running.cancel)
+            result = commands.run(command, context)
         except Cancelled as error:
             if self._stopping and not running.cancelled_by_user:
                 return None
@@ -135,28 +151,9 @@ class Executor:
             progress.flush()
         return {"status": "succeeded", "result": result, "error": None}
 
-    def _run(self, command: c.Command, context: commands.Context) -> dict[str, Any]:
-        """Run a command; what concerns a container that is being created waits for that to end."""
-        container_id: str | None = getattr(command, "container_id", None)
-        if not isinstance(command, c.CreateContainer):
-            self._await_creation(container_id, context.cancel)
-            return commands.run(command, context)
-        created = threading.Event()
-        with self._lock:
-            self._creating[command.container_id] = created
-        try:
-            return commands.run(command, context)
-        finally:
-            with self._lock:
-                del self._creating[command.container_id]
-            created.set()
 
-    def _await_creation(self, container_id: str | None, cancel: threading.Event) -> None:
-        with self._lock:
-            created = self._creating.get(container_id) if container_id else None
-        while created is not None and not created.wait(0.2):
-            if cancel.is_set():
-                raise Cancelled("Cancelled while waiting for the container to be created.")
+def _delivery(job_id: str, fence: int) -> str:
+    return f"{job_id}.{fence}"
 
 
 def _failed(error: ErrorInfo) -> dict[str, Any]:

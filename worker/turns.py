@@ -1,0 +1,77 @@
+"""Whose turn it is: what concerns one container is done in the order in which it was asked for.
+
+Jobs run side by side, many threads of them. Of two that concern one container the later one waits: whoever says
+stop and then start wants it to run in the end. Only a kill (and a removal by force) passes by a stop and a restart,
+since cutting their grace short is what it is for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import Cancelled
+
+PATIENT = frozenset({"container.stop", "container.restart"})
+LOOK_SECONDS = 0.2
+
+
+@dataclass(eq=False, slots=True)
+class Turn:
+    """One delivery's place in the line of its container; without a container it waits for nobody."""
+
+    container_id: str | None
+    kind: str
+    hurries: bool
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def waits_for(self, earlier: Turn) -> bool:
+        return not (self.hurries and earlier.kind in PATIENT)
+
+
+class Turns:
+    """The lines of all containers. Every turn that was booked or begun has to be ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines: dict[str, list[Turn]] = {}
+        self._booked: dict[str, Turn] = {}
+
+    def book(self, delivery: str, command: Mapping[str, Any]) -> None:
+        """Take a place for a delivery before a thread has been found for it: threads may overtake one another."""
+        with self._lock:
+            self._booked[delivery] = self._queue_up(command)
+
+    def begin(self, delivery: str, command: Mapping[str, Any]) -> Turn:
+        """The delivery's place: the one that was booked, else one at the end of the line."""
+        with self._lock:
+            return self._booked.pop(delivery, None) or self._queue_up(command)
+
+    def wait(self, turn: Turn, cancel: threading.Event) -> None:
+        """Return when everything that this turn waits for is over. Raises `Cancelled` when `cancel` is set."""
+        with self._lock:
+            line = self._lines.get(turn.container_id or "", [])
+            ahead = [other for other in line[: line.index(turn)] if turn.waits_for(other)] if turn in line else []
+        for other in ahead:
+            while not other.over.wait(LOOK_SECONDS):
+                if cancel.is_set():
+                    raise Cancelled("Cancelled while it waited for what was asked of the container before.")
+
+    def end(self, turn: Turn) -> None:
+        with self._lock:
+            line = self._lines.get(turn.container_id or "", [])
+            if turn in line:
+                line.remove(turn)
+            if not line:
+                self._lines.pop(turn.container_id or "", None)
+        turn.over.set()
+
+    def _queue_up(self, command: Mapping[str, Any]) -> Turn:
+        container_id, kind = command.get("container_id"), str(command.get("kind"))
+        hurries = kind == "container.kill" or (kind == "container.remove" and command.get("force") is True)
+        turn = Turn(container_id if isinstance(container_id, str) else None, kind, hurries)
+        if turn.container_id:
+            self._lines.setdefault(turn.container_id, []).append(turn)
+        return turn
