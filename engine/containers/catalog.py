@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import ID
 from engine.errors import AlreadyExists, Conflict, DataCorrupt, NotFound
 from engine.store.database import Store
+from engine.trees import delete_tree
 
 SCHEMA = ["CREATE TABLE container_name (name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE)"]
 
@@ -101,7 +101,7 @@ class Catalog:
             os.rename(directory, trash)
         except FileNotFoundError:
             return
-        shutil.rmtree(trash, ignore_errors=True)
+        delete_tree(trash)
 
     def save(self, record: ContainerRecord) -> None:
         """Write the record; the caller holds the lock."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import shutil
 from pathlib import Path
 
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
 from engine.images.records import Records
 from engine.snapshots.service import Snapshots
+from engine.trees import delete_tree
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Collector:
                 if digest not in blobs:
                     self._content.delete(digest)
         for directory in trash:
-            shutil.rmtree(directory, ignore_errors=True)
+            delete_tree(directory)
         self._content.forget_ingests(leased)
 
     def recover(self) -> None:

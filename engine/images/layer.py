@@ -9,7 +9,6 @@ registry ──► ingest file ──► child process unpacks what is there so 
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from engine.oci.digest import Digest
 from engine.oci.manifest import Descriptor
 from engine.registry.client import RegistryClient
 from engine.snapshots.service import Snapshots
+from engine.trees import delete_tree
 
 _GROW_BYTES = 512 << 10
 _POLL_SECONDS = 0.1
@@ -143,7 +143,7 @@ class _Pipeline:
         self._end_child()
         self._error, self._told = None, 0
         for entry in os.scandir(self._files):
-            shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
+            delete_tree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 
     def _check_stop(self) -> None:
         if self._shop.stop.is_set():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import stat
 import uuid
 from collections.abc import Collection, Iterator
@@ -16,6 +15,7 @@ from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound
 from engine.oci.digest import Digest, chain_ids
 from engine.store.database import Store
+from engine.trees import delete_tree
 
 SCHEMA = [
     """
@@ -88,7 +88,7 @@ class Snapshots:
             files.chmod(0o755)
             yield files
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            delete_tree(directory)
             os.close(descriptor)
 
     def commit_layer(self, staged: Path, diff_id: str, size_bytes: int) -> None:
@@ -155,7 +155,7 @@ class Snapshots:
                 return
             connection.execute("DELETE FROM snapshot WHERE number = ?", (number,))
             trash = self._discard(number)
-        shutil.rmtree(trash, ignore_errors=True)
+        delete_tree(trash)
 
     def usage(self, key: str) -> int:
         """Bytes on disk of what the container wrote. Raises `SnapshotMissing`."""
@@ -193,7 +193,7 @@ class Snapshots:
                 descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(directory, ignore_errors=True)
+                    delete_tree(directory)
                 finally:
                     os.close(descriptor)
         with self._store.transaction() as connection:
@@ -203,7 +203,7 @@ class Snapshots:
                 connection.execute("DELETE FROM snapshot WHERE number = ?", (number,))
             trash = [self._discard(int(number)) for number in there - known]
         for directory in trash:
-            shutil.rmtree(directory, ignore_errors=True)
+            delete_tree(directory)
 
     # Inside
 

@@ -1,0 +1,88 @@
+"""Directories of any shape are deleted, without many descriptors and without following links."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.config import EngineConfig
+from engine.snapshots.service import Snapshots
+from engine.store.database import Store
+from engine.trees import delete_tree
+
+LEVELS = 3000  # more than Python's recursion, this test's descriptors and the kernel's longest path
+
+
+def dig(where: Path, levels: int = LEVELS) -> None:
+    """Make directories one in another, as a container can that goes into each."""
+    current = os.open(where, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(levels):
+        os.mkdir("deeper", dir_fd=current)
+        below = os.open("deeper", os.O_RDONLY | os.O_DIRECTORY, dir_fd=current)
+        os.close(current)
+        current = below
+    os.close(os.open("last", os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=current))
+    os.close(current)
+
+
+@pytest.fixture(autouse=True)
+def few_descriptors() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_tree_of_any_depth_is_deleted(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    dig(tree)
+    delete_tree(tree)
+    assert not tree.exists()
+
+
+def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
+    tree, outside = tmp_path / "tree", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("kept")
+    (tree / "a").mkdir(parents=True)
+    (tree / "a/link").symlink_to(outside)
+    (tree / "loop").symlink_to(tree)
+    delete_tree(tree)
+    assert not tree.exists()
+    assert (outside / "file").read_text() == "kept"
+    (tmp_path / "link").symlink_to(outside)
+    delete_tree(tmp_path / "link")
+    assert (outside / "file").read_text() == "kept"
+
+
+def test_a_directory_with_many_names_goes_in_batches(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(9000):
+        (tree / str(number)).touch()
+    delete_tree(tree)
+    assert not tree.exists()
+
+
+def test_what_is_not_there_is_deleted_already(tmp_path: Path) -> None:
+    delete_tree(tmp_path / "nothing")
+
+
+@pytest.mark.root
+def test_a_container_that_dug_deep_is_removed_and_stops_no_recovery(tmp_path: Path) -> None:
+    config = EngineConfig(tmp_path)
+    snapshots = Snapshots(config, Store(config.database))
+    dig(Path(snapshots.prepare("dug", None).upperdir))
+    snapshots.remove("dug")
+    assert not snapshots.keys()
+    assert not list((config.snapshots / "staging").iterdir())
+    with snapshots.stage() as files:
+        dig(files)
+        files.parent.rename(config.snapshots / "staging" / "killed")  # as if its maker had died
+    snapshots.recover()
+    assert not list((config.snapshots / "staging").iterdir())
