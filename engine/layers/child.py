@@ -11,12 +11,14 @@ from __future__ import annotations
 import gc
 import json
 import os
+import resource
 import sys
 import threading
 import time
+import traceback
 
 from engine.errors import EngineError, ResourceExhausted, Unavailable
-from engine.layers.limits import Budget, Limits
+from engine.layers.limits import Budget, LayerRefused, Limits
 from engine.layers.stream import Feeder, GrowingFile
 from engine.layers.tar import Chunks, TarReader
 from engine.layers.tree import Tree
@@ -29,16 +31,21 @@ def main() -> None:
     """Unpack, and say how it went on standard output."""
     gc.disable()  # plain data without cycles
     arguments = json.loads(sys.argv[1])
+    limits = Limits(**arguments["limits"])
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
     source = GrowingFile(arguments["blob"])
     threading.Thread(target=_listen, args=(source,), name="listener", daemon=True).start()
     try:
-        result = _unpack(source, arguments["directory"], Limits(**arguments["limits"]))
+        result = _unpack(source, arguments["directory"], limits)
     except EngineError as error:
         result = _failure(error)
     except MemoryError:
         result = _failure(ResourceExhausted("there is too little memory to unpack this layer"))
     except OSError as error:
         result = _failure(Unavailable(f"the layer can't be unpacked: {error}"))
+    except Exception as error:  # noqa: BLE001  (whatever it is, it would happen again: the layer is at fault)
+        traceback.print_exc()
+        result = _failure(LayerRefused(f"the layer holds something that can't be unpacked ({type(error).__name__})"))
     _say(json.dumps(result).encode())
     os._exit(0)
 

@@ -17,7 +17,8 @@ class Limits:
     """Sizes in bytes. Free space and free inodes of the file system bound what remains.
 
     A gzip stream shrinks at most 1,032 times and real layers below 100 times, so that a ratio is only looked at
-    once `ratio_from_bytes` have come out.
+    once `ratio_from_bytes` have come out. `memory_bytes` is for the unpacking process: enough for two million
+    directories, whose times are remembered to the end.
     """
 
     entries: int = 5_000_000
@@ -28,6 +29,7 @@ class Limits:
     name_bytes: int = 255
     header_bytes: int = 1 << 20
     sparse_regions: int = 100_000
+    memory_bytes: int = 1 << 30
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from engine.layers.limits import LayerRefused, Limits
 
 _XATTR = b"SCHILY.xattr."
 _MAX_DIGITS = 20
-_MAX_SECONDS = 1 << 34
+MAX_SECONDS = 1 << 34
+"""What ext4 can hold, and more than any honest file says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def parse(data: bytes, limits: Limits) -> dict[bytes, bytes]:
             pairs.append(value)
             if len(pairs) > 2 * limits.sparse_regions:
                 raise LayerRefused("the layer's tar has a sparse file with too many regions")
-        if b"\0" in value and not key.startswith(_XATTR):
+        if b"\0" in key or (b"\0" in value and not key.startswith(_XATTR)):
             raise LayerRefused("the layer's tar has a PAX header with a NUL byte")
         records[key] = value
         position = end
@@ -66,7 +67,7 @@ def time_ns(records: Mapping[bytes, bytes], key: bytes, default: int) -> int:
         return default
     whole, _, fraction = text.lstrip(b"-").partition(b".")
     nanoseconds = decimal(whole or b"0") * 1_000_000_000 + decimal((fraction + b"000000000")[:9])
-    if nanoseconds >= _MAX_SECONDS * 1_000_000_000:
+    if nanoseconds >= MAX_SECONDS * 1_000_000_000:
         return default
     return -nanoseconds if text.startswith(b"-") else nanoseconds
 

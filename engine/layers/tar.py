@@ -90,7 +90,7 @@ class TarReader:
         self._chunks = chunks
         self._limits = limits
         self._left = 0
-        self._numbers: dict[bytes, int] = {}
+        self._times: dict[bytes, int] = {}
         self._owners: dict[bytes, tuple[int, int, int]] = {}
 
     def pieces(self, size: int) -> Iterator[bytes | memoryview]:
@@ -143,6 +143,8 @@ class TarReader:
     def _extension(self, kind: bytes, header: bytes, overrides: dict[bytes, bytes]) -> tuple[bytes, bytes]:
         """Read one header that only says something about the next; returns the next one's kind and header."""
         size = _octal(header[124:136])
+        if size < 0:  # reading it would go back, to this very header
+            raise LayerRefused("the layer's tar has an extended header of a negative size")
         if kind in b"xgLK":
             if size > self._limits.header_bytes:
                 raise LayerRefused(f"the layer's tar has an extended header of {size} bytes")
@@ -176,7 +178,7 @@ class TarReader:
             size = pax.number(overrides, b"size", size)
         if size < 0:
             raise LayerRefused(f"{name[:120]!r} has a negative size")
-        mtime_ns = self._number(header[136:148]) * 1_000_000_000
+        mtime_ns = self._seconds(header[136:148]) * 1_000_000_000
         entry = Entry(_KINDS.get(kind, kind), clean(name, self._limits), mode, uid, gid, size, mtime_ns)
         if kind in _LINKS:
             entry.link = overrides.get(b"linkpath") or header[157:257].partition(b"\0")[0]
@@ -211,15 +213,18 @@ class TarReader:
 
     def _sparse_map(self) -> list[tuple[int, int]]:
         """GNU's format 1.0: the map stands before the data, as decimal lines in whole blocks."""
-        text = b""
-        wanted = 1
-        while text.count(b"\n") < wanted:
-            text += b"".join(self.pieces(_BLOCK))
-            count = text.partition(b"\n")[0]
-            wanted = 1 + 2 * pax.decimal(count) if b"\n" in text else 1
-            if wanted > 2 * self._limits.sparse_regions:
+        text = bytearray()
+        lines, wanted = 0, 1
+        while lines < wanted:
+            block = b"".join(self.pieces(_BLOCK))
+            text += block
+            lines += block.count(b"\n")
+            if wanted == 1 and lines:
+                wanted = 1 + 2 * pax.decimal(bytes(text.partition(b"\n")[0]))
+            # Every line is a number; without an end to it, all the file's data would be taken for the map.
+            if wanted > 2 * self._limits.sparse_regions or len(text) > (lines + 2) * _BLOCK:
                 raise LayerRefused("the layer's tar has a sparse file with too many regions")
-        numbers = [pax.decimal(line) for line in text.split(b"\n")[1:wanted]]
+        numbers = [pax.decimal(line) for line in bytes(text).split(b"\n")[1:wanted]]
         return list(zip(numbers[::2], numbers[1::2], strict=True))
 
     def _old_sparse(self, header: bytes) -> tuple[list[tuple[int, int]], int]:
@@ -238,13 +243,15 @@ class TarReader:
                 raise LayerRefused("the layer's tar has a sparse file with too many regions")
             more = block[504]
 
-    def _number(self, field: bytes) -> int:
-        """As `_octal`; times repeat, so they are remembered."""
-        value = self._numbers.get(field)
+    def _seconds(self, field: bytes) -> int:
+        """A time, 0 for one that no file system holds; they repeat, so they are remembered."""
+        value = self._times.get(field)
         if value is None:
             value = _octal(field)
-            if len(self._numbers) < _REMEMBERED:
-                self._numbers[field] = value
+            if abs(value) >= pax.MAX_SECONDS:
+                value = 0
+            if len(self._times) < _REMEMBERED:
+                self._times[field] = value
         return value
 
 

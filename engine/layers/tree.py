@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Mapping
 
@@ -20,6 +19,7 @@ from engine.layers.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, LINK, S
 from engine.layers.limits import Budget, LayerRefused
 from engine.layers.names import check_symlink, clean
 from engine.layers.tar import TarReader
+from engine.trees import delete_tree
 
 _OPEN = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _WHITEOUT = b".wh."
@@ -66,7 +66,10 @@ class Tree:
             except OSError as error:
                 raise _translated(error, entry.name) from error
         for name, mtime_ns in self._times.items():
-            os.utime(name or b".", ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+            try:
+                os.utime(name or b".", ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+            except OSError as error:  # removed under another name, by way of a link
+                raise _translated(error, name) from error
 
     def _make(self, entry: Entry) -> None:
         name = entry.name
@@ -207,10 +210,14 @@ class Tree:
 
     def _ensure_directory(self, path: bytes) -> None:
         """Make missing parents; a parent may be a link to a directory inside the layer."""
-        if path in self._directories:
-            return
-        parent, _, base = path.rpartition(b"/")
-        self._ensure_directory(parent)
+        missing: list[bytes] = []
+        while path not in self._directories:  # a loop: a path has up to two thousand parents
+            missing.append(path)
+            path = path.rpartition(b"/")[0]
+        for parent in reversed(missing):
+            self._ensure_one(parent)
+
+    def _ensure_one(self, path: bytes) -> None:
         try:
             os.mkdir(path, 0o755)
         except FileExistsError:
@@ -220,7 +227,7 @@ class Tree:
                 raise LayerRefused(
                     f"{os.fsdecode(path)!r} is not a directory, but the layer has names below it"
                 ) from None
-        if base.startswith(_WHITEOUT):
+        if path.rpartition(b"/")[2].startswith(_WHITEOUT):
             raise LayerRefused(f"the layer has names below a whiteout, {os.fsdecode(path)!r}")
         self._directories.add(path)
 
@@ -239,7 +246,7 @@ class Tree:
             if name in self._directories:  # it was a link to a directory that served as a parent
                 self._directories = {b""}
             return
-        shutil.rmtree(name)
+        delete_tree(os.fsdecode(name))
         below = name + b"/"
         self._directories = {b""}
         self._times = {k: v for k, v in self._times.items() if k != name and not k.startswith(below)}

@@ -8,6 +8,7 @@ import io
 import os
 import struct
 import tarfile
+import time
 from pathlib import Path
 from tarfile import TarInfo
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from engine.errors import DataCorrupt, EngineError, ResourceExhausted
 from engine.layers.limits import Limits
 from engine.layers.tar import Chunks, TarReader
+from engine.trees import delete_tree
 from tests.engine.layers.unpacking import unpack, unpack_members
 from tests.support.oci_layout import directory, member, symlink, tar_of
 
@@ -57,6 +59,7 @@ HOSTILE: dict[str, tuple[list[tuple[TarInfo, bytes]], str]] = {
     "unknown type": ([member("a", b"", type=b"Z")], "unknown type"),
     "owner out of range": ([member("a", b"", pax_headers={"uid": "4294967295"})], "out of range"),
     "size is no number": ([member("a", b"", pax_headers={"size": "-5"})], "number"),
+    "NUL in an attribute's name": ([member("a", b"", pax_headers={"SCHILY.xattr.user.a\0b": "x"})], "NUL byte"),
     "time is no number": ([member("a", b"", pax_headers={"mtime": "nan"})], "number"),
 }
 
@@ -154,6 +157,14 @@ def test_a_sparse_map_that_lies_is_refused(tmp_path: Path, text: bytes, data: in
         unpack_members(tmp_path, [member("a", text.ljust(512, b"\0") + bytes(data), pax_headers=records)])
 
 
+def test_a_sparse_map_without_an_end_is_refused_at_once(tmp_path: Path) -> None:
+    records = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "500"}
+    began = time.monotonic()
+    with pytest.raises(DataCorrupt, match="too many"):
+        unpack_members(tmp_path, [member("a", bytes(32 << 20), pax_headers=records)])
+    assert time.monotonic() - began < 10
+
+
 def test_too_many_entries_are_refused(tmp_path: Path) -> None:
     members = [member(f"f{number}") for number in range(3000)]
     with pytest.raises(DataCorrupt, match="more than 2000 entries"):
@@ -163,6 +174,53 @@ def test_too_many_entries_are_refused(tmp_path: Path) -> None:
 def test_an_extended_header_of_megabytes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataCorrupt, match="extended header"):
         unpack_members(tmp_path, [member("a", b"", pax_headers={"comment": "x" * (2 << 20)})])
+
+
+def test_a_layer_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    header = TarInfo("header")
+    header.type = b"x"
+    blob = io.BytesIO()
+    with gzip.open(blob, "wb", 1) as stream:
+        for number in range(150):
+            record = b"1000000 key%09d=" % number
+            record += b"x" * (1_000_000 - len(record) - 1) + b"\n"
+            header.size = len(record)
+            stream.write(header.tobuf() + record + bytes(-len(record) % 512))
+    with pytest.raises(ResourceExhausted, match="memory"):
+        unpack(tmp_path, blob.getvalue(), Limits(memory_bytes=128 << 20))
+
+
+def raw_header(kind: bytes, **fields: bytes) -> bytes:
+    """A header with fields that no tar library would write."""
+    header = bytearray(TarInfo("a").tobuf(tarfile.USTAR_FORMAT))
+    header[156:157] = kind
+    for name, (start, end) in {"size": (124, 136), "mtime": (136, 148)}.items():
+        if name in fields:
+            header[start:end] = fields[name].ljust(end - start, b"\0")
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"K", b"V"])
+@pytest.mark.parametrize("size", [b"-1000", b"-1", b"\xff" * 12])
+def test_an_extended_header_of_negative_size_is_not_read_for_ever(kind: bytes, size: bytes) -> None:
+    with pytest.raises(DataCorrupt, match="negative size"):
+        read_all(raw_header(kind, size=size) + bytes(1024))
+
+
+@pytest.mark.parametrize("mtime", [b"\x80\0\0\x7f" + b"\xff" * 8, b"\xff" + b"\0" * 11])
+@pytest.mark.parametrize("kind", [b"0", b"5"])
+def test_a_time_that_no_file_system_holds_becomes_the_epoch(tmp_path: Path, kind: bytes, mtime: bytes) -> None:
+    unpack(tmp_path, raw_header(kind, mtime=mtime) + bytes(1024))
+    assert (tmp_path / "fs/a").stat().st_mtime == 0
+
+
+def test_a_path_with_two_thousand_parents_is_made(tmp_path: Path) -> None:
+    name = "a/" * 2000 + "file"
+    root = unpack_members(tmp_path, [member(name, b"x")])
+    assert (root / name[:2000].rstrip("/")).is_dir()
+    delete_tree(root)  # pytest could not
 
 
 @pytest.mark.parametrize(
