@@ -19,6 +19,7 @@ from engine.registry.errors import AccessDenied, RegistryUnavailable
 
 _DEFAULT_SECONDS = 60
 _MARGIN_SECONDS = 5
+_LONGEST_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,10 @@ class Authorizer:
         return token
 
     def _request(self, realm: str, service: str, scope: str) -> tuple[str, int]:
-        parts = urlsplit(realm)
+        try:
+            parts = urlsplit(realm)
+        except ValueError as error:
+            raise RegistryUnavailable("the registry names a token server that is not a web address") from error
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise RegistryUnavailable("the registry names a token server that is not a web address")
         if parts.scheme == "http" and not self._allow_plain:
@@ -128,8 +132,8 @@ def _read_token(body: bytes) -> tuple[str, int]:
     try:
         document = json.loads(body)
         token = document.get("token") or document["access_token"]
-        seconds = int(document.get("expires_in") or _DEFAULT_SECONDS)
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        seconds = int(min(float(document.get("expires_in") or _DEFAULT_SECONDS), _LONGEST_SECONDS))
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError, OverflowError) as error:
         raise RegistryUnavailable("the registry's token server did not send a token") from error
     if not isinstance(token, str) or not token.isprintable() or not token.isascii():
         raise RegistryUnavailable("the registry's token server did not send a token")

@@ -28,7 +28,13 @@ def registry_says(body: bytes) -> str:
     try:
         errors = json.loads(body[:65536]).get("errors") or []
         texts = [str(error.get("message") or error.get("code") or "") for error in errors[:3]]
-    except (ValueError, AttributeError, TypeError, RecursionError):
+    except (
+        ValueError,
+        AttributeError,
+        TypeError,
+        KeyError,
+        RecursionError,
+    ):
         return ""
     line = "; ".join(text for text in texts if text)
     return "".join(character for character in line[:300] if character.isprintable())

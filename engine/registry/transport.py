@@ -83,7 +83,9 @@ class Transport:
         if response is not None:
             with contextlib.suppress(ValueError):
                 seconds = float(response.headers.get("Retry-After", ""))
-        if self._cancel.wait(min(max(seconds, 0.0), _MAX_BACK_OFF_SECONDS)):
+        if not 0 <= seconds <= _MAX_BACK_OFF_SECONDS:  # so that "nan" becomes a number too
+            seconds = _MAX_BACK_OFF_SECONDS if seconds > 0 else _BACK_OFF_SECONDS
+        if self._cancel.wait(seconds):
             self.check_cancelled()
 
     def interrupt(self) -> None:
@@ -150,13 +152,15 @@ class Transport:
             if response.status not in (301, 302, 303, 307, 308) or not location:
                 return response
             response.close()
-            url = urljoin(url, location)
-            scheme = urlsplit(url).scheme
+            try:
+                url = urljoin(url, location)
+                scheme, is_home = urlsplit(url).scheme, _origin(url) == origin
+            except ValueError as error:
+                raise RegistryUnavailable(f"registry {self.host} redirects to what is no web address") from error
             if scheme != "https" and (scheme != "http" or self._endpoint.is_secure):
                 raise RegistryUnavailable(f"registry {self.host} redirects to an address without TLS")
-            trusted = authorization is not None and _origin(url) == origin
             response = self._send(
-                url, headers | ({"Authorization": authorization} if trusted and authorization else {})
+                url, headers | ({"Authorization": authorization} if is_home and authorization else {})
             )
         raise RegistryUnavailable(f"registry {self.host} redirects in circles")
 

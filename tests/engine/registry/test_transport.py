@@ -141,7 +141,9 @@ def test_a_redirect_within_the_registry_keeps_them(tmp_path: Path, serve: Callab
     assert registry.seen[-1] == ("/elsewhere", "Basic YWxpY2U6c2VjcmV0")
 
 
-@pytest.mark.parametrize("location", ["/v2/app/manifests/latest", "ftp://example.com/x", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "location", ["/v2/app/manifests/latest", "ftp://example.com/x", "file:///etc/passwd", "//[", "http://x:port/"]
+)
 def test_endless_and_strange_redirects_are_refused(tmp_path: Path, serve: Callable[..., Server], location: str) -> None:
     registry = serve(lambda _: (302, {"Location": location}, b""))
     with pytest.raises(Unavailable, match="redirects"):
@@ -194,6 +196,32 @@ def test_a_token_server_that_talks_nonsense_is_unavailable(
         fetch(tmp_path, registry.address)
 
 
+@pytest.mark.parametrize("seconds", ["1e999", "1" + "0" * 400, "-5", '"300"'])
+def test_a_token_of_an_odd_age_is_used_or_refused(tmp_path: Path, serve: Callable[..., Server], seconds: str) -> None:
+    tokens = serve(lambda _: (200, {}, b'{"token": "x", "expires_in": %s}' % seconds.encode()))
+
+    def answer(request: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], bytes]:
+        if request.headers.get("Authorization") == "Bearer x":
+            return 200, {}, MANIFEST
+        return 401, {"WWW-Authenticate": f'Bearer realm="http://{tokens.address}/"'}, b""
+
+    try:
+        assert fetch(tmp_path, serve(answer).address) == MANIFEST
+    except Unavailable as error:
+        assert "token" in error.message
+
+
+@pytest.mark.parametrize("text", ["nan", "-1", "inf", "soon"])
+def test_an_odd_time_to_wait_is_not_believed(
+    tmp_path: Path, serve: Callable[..., Server], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_MAX_BACK_OFF_SECONDS", 0.01)
+    registry = serve(lambda _: (503, {"Retry-After": text}, b""))
+    with pytest.raises(Unavailable, match="out of order"):
+        fetch(tmp_path, registry.address)
+    assert len(registry.seen) == 5
+
+
 def test_a_registry_that_never_accepts_its_own_token_is_permission_denied(
     tmp_path: Path, serve: Callable[..., Server]
 ) -> None:
@@ -204,7 +232,7 @@ def test_a_registry_that_never_accepts_its_own_token_is_permission_denied(
     assert len(registry.seen) == 2
 
 
-@pytest.mark.parametrize("realm", ["file:///etc/passwd", "http://user@host/", "gopher://x/", ""])
+@pytest.mark.parametrize("realm", ["file:///etc/passwd", "http://user@host/", "gopher://x/", "http://[", ""])
 def test_a_token_server_is_a_web_address(tmp_path: Path, serve: Callable[..., Server], realm: str) -> None:
     registry = serve(lambda _: (401, {"WWW-Authenticate": f'Bearer realm="{realm}"'}, b""))
     with pytest.raises(Unavailable, match="token server"):
