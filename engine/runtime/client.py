@@ -332,16 +332,22 @@ class Runtime:
         return all(record.start_ticks(found[f"{who}pid"]) != found[f"{who}start_ticks"] for who in ("", "monitor_"))
 
     def _settle(self, container_dir: Path, run: int) -> None:
-        """Neither process nor monitor is left: the launcher writes what it saw, else the end counts as lost."""
+        """Neither process nor monitor is left: the launcher writes what it saw, else the end counts as lost.
+
+        NotFound if the container has been removed meanwhile.
+        """
         with contextlib.suppress(OSError):
             self._ask({"verb": "settle"})
         if record.read_exit(str(container_dir), run) is not None:
             return
-        fd = os.open(container_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            record.write_exit(fd, run, record.LOST_STATUS, lost=True)
-        finally:
-            os.close(fd)
+            fd = os.open(container_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                record.write_exit(fd, run, record.LOST_STATUS, lost=True)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            raise NotFound("the container was removed") from None
 
 
 def _raise_error(answer: dict[str, Any]) -> None:

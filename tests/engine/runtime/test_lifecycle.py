@@ -166,3 +166,8 @@ def test_the_default_resources_are_set_and_gone_after_removal(box: Box) -> None:
     box.remove()
     assert box.id not in box.cgroups.list()
     assert box.id not in Path("/proc/mounts").read_text()
+
+
+def test_the_exit_of_a_removed_container_is_not_found(box: Box) -> None:
+    with pytest.raises(NotFound, match="removed"):
+        box.runtime._settle(box.directory / "removed", 1)
