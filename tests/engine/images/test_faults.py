@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -163,7 +164,8 @@ def test_a_full_disk_is_said_so_and_the_space_is_given_back(
 ) -> None:
     """With 8 MB the download fills the disk, with 24 MB the unpacked files do."""
     reference = push({"content": CONTENT}, {"more": os.urandom(14 << 20)}, name="full-disk")
-    monkeypatch.setattr(limits.Limits.__init__, "__defaults__", (5_000_000, 400, 1 << 30, 0, 4095, 255, 1 << 20, 1000))
+    defaults = tuple((asdict(limits.Limits()) | {"reserve_bytes": 0}).values())
+    monkeypatch.setattr(limits.Limits.__init__, "__defaults__", defaults)
     home = tmp_path / "small"
     home.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", home], check=True)
