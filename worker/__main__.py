@@ -20,7 +20,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("celery").setLevel(logging.WARNING)
     settings = WorkerSettings.from_environment()
-    settings.engine.run.mkdir(parents=True, exist_ok=True)
+    settings.engine.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(settings.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

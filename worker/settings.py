@@ -51,7 +51,7 @@ def host_id(home: Path) -> str:
         return path.read_text().strip()
     except FileNotFoundError:
         pass
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     scratch = home / f".host-id.{os.getpid()}"
     with scratch.open("w") as file:
         file.write(str(uuid.uuid4()))

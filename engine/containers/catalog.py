@@ -49,7 +49,9 @@ class Catalog:
         self._store = store
         self._cache: dict[str, tuple[tuple[int, int], ContainerRecord]] = {}
         store.ensure("containers", SCHEMA)
-        self._root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A container can make its /etc/hosts set-user-id: nobody on the host may come near it (as CVE-2021-41091).
+        self._root.chmod(0o700)
         self._live.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def directory(self, container_id: str) -> Path:

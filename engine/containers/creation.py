@@ -148,7 +148,7 @@ def _open_draft(draft: Path) -> int | None:
     None when the draft was finished or dropped by somebody else in between; `Conflict` while somebody is at it.
     """
     with contextlib.suppress(FileExistsError):
-        os.mkdir(draft, 0o711)
+        os.mkdir(draft, 0o700)
     try:
         lock = os.open(draft / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:

@@ -53,7 +53,7 @@ class KeeperLink:
 
     def _spawn(self) -> None:
         """Start the program and wait until it listens; it detaches itself from us and returns."""
-        self._config.run.mkdir(parents=True, exist_ok=True)
+        self._config.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         environment = {**os.environ, "PORTSIDE_HOME": str(self._config.home), "PYTHONPATH": import_path()}
         environment["PORTSIDE_INSECURE_REGISTRIES"] = ",".join(self._config.insecure_registries)
         with open(self._config.run / "keeper.log", "ab") as log:

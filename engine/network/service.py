@@ -215,7 +215,7 @@ class Network:
         Without it, a table rebuilt from records read a moment ago would bring back a port just withdrawn, or
         lose one just published.
         """
-        Path(self._lock_path).parent.mkdir(parents=True, exist_ok=True)
+        Path(self._lock_path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)

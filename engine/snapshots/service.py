@@ -53,7 +53,8 @@ class Snapshots:
         self._root = config.snapshots
         self._store = store
         self._staging = self._root / _STAGING
-        self._staging.mkdir(parents=True, exist_ok=True)
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._staging.mkdir(mode=0o700, exist_ok=True)
         (self._root / _EMPTY / "fs").mkdir(parents=True, exist_ok=True)
         store.ensure("snapshots", SCHEMA)
 

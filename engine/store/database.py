@@ -17,13 +17,13 @@ from pathlib import Path
 
 
 class Store:
-    """A database at `path` (made with its directory, mode 0600). Cheap to share between threads."""
+    """A database at `path` (made with its directory; for nobody but its owner). Cheap to share between threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
         self._ensured: set[str] = set()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection; a forked child opens its own."""

@@ -40,7 +40,7 @@ class Command(BaseCommand):
         if os.geteuid() != 0:
             raise CommandError("Portside runs containers and must be started by root: try `sudo make run`.")
         run = portside.home / "run"
-        run.mkdir(parents=True, exist_ok=True)
+        run.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = self._lock(run / "up.lock", portside.home)
         children_lock = self._await_last_run(run / "children.lock")
         listener = self._listen(*portside.bind)
