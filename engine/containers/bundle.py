@@ -25,7 +25,7 @@ def lay_out(directory: Path, final: Path, plan: ProcessPlan, ip: str, resolv_con
     Raises `InvalidArgument` for what no start could succeed with.
     """
     os.mkdir(directory / "log", 0o700)
-    os.makedirs(directory / "bundle" / "rootfs", 0o711)
+    os.makedirs(directory / "bundle" / "rootfs", 0o700)
     pipes.make(directory)
     write_hosts(directory, ip, plan.hostname)
     _write(directory / "hostname", plan.hostname + "\n")
@@ -58,6 +58,8 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         os.fchmod(descriptor, mode)  # whatever the umask of the caller is
-        os.write(descriptor, text.encode())
+        content = text.encode()
+        while content:  # a disk that is nearly full takes a part
+            content = content[os.write(descriptor, content) :]
     finally:
         os.close(descriptor)

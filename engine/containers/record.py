@@ -137,7 +137,9 @@ def save(directory: Path, record: ContainerRecord, *, durable: bool = False) -> 
     temporary = f"{directory}/.{FILE}.new"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, record.as_json())
+        content = record.as_json()
+        while content:  # a disk that is nearly full takes a part; what is renamed below must be whole
+            content = content[os.write(descriptor, content) :]
         # The kernel's own times move in steps of milliseconds, and readers tell versions apart by them.
         now = time.time_ns()
         os.utime(descriptor, ns=(now, now))

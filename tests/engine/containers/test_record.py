@@ -1,0 +1,30 @@
+"""The record on disk is whole, or it is the one before."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.containers import record as records
+from engine.containers.record import ContainerRecord
+from tests.engine.containers.fakes import spec
+
+
+@pytest.fixture
+def no_file_beyond_4k() -> Iterator[None]:
+    """Like a disk that is nearly full: a part of a write succeeds."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_record_that_does_not_fit_leaves_the_one_before(tmp_path: Path, no_file_beyond_4k: None) -> None:
+    small = ContainerRecord(spec=spec(), image_id="sha256:1", created_at=1.0)
+    records.save(tmp_path, small)
+    with pytest.raises(OSError, match="too large"):
+        records.save(tmp_path, small.with_changes(error="x" * 8000))
+    assert records.load(tmp_path) == small
