@@ -7,6 +7,7 @@ exit.<run>), and every question is answered from there and from the kernel.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -22,11 +23,12 @@ from typing import Any, Protocol
 import engine
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
-from engine.errors import FAMILIES, Conflict, EngineError, NotFound, Unavailable
+from engine.errors import FAMILIES, Conflict, EngineError, InvalidArgument, NotFound, Unavailable
 from engine.runtime import capabilities, record, wire
 from engine.runtime.birth import START_SOCKET
 from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.launcher import SOCKET
+from engine.runtime.program import NOT_EXECUTABLE
 from engine.runtime.seccomp.cache import cached_filter
 from engine.runtime.seccomp.profile import default_profile
 
@@ -136,6 +138,12 @@ class Runtime:
                 raise Unavailable("the launcher did not answer in time; try again") from None
             except ConnectionError:
                 return None
+            except OSError as error:
+                if error.errno != errno.EMSGSIZE:
+                    raise
+                raise InvalidArgument(
+                    "the command and its environment are too long", {"exit_code": NOT_EXECUTABLE}
+                ) from None
         raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
 
     # -- create and start -----------------------------------------------------------------------------------
@@ -207,8 +215,10 @@ class Runtime:
         """
         try:
             answer = self._converse(container_dir)
-        except (FileNotFoundError, ConnectionRefusedError):
+        except FileNotFoundError:
             raise NotFound("there is no created container that could be started; create it first") from None
+        except ConnectionRefusedError:  # its process is no more
+            answer = None
         except TimeoutError:
             self.abort(container_dir)
             raise Unavailable("the container's first process did not get ready in time; try again") from None

@@ -7,6 +7,7 @@ that the kernel takes, so both sides name it through a descriptor of its directo
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAXIMUM_BYTES = 1 << 20
+_SO_SNDBUFFORCE = 32  # socket(7); Python has no name for it
 
 
 class Failure(Exception):
@@ -58,7 +60,8 @@ def connect(directory: str, name: str, timeout_seconds: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         connection.settimeout(timeout_seconds)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAXIMUM_BYTES)
+        with contextlib.suppress(PermissionError):  # more than net.core.wmem_max, which is 208 KiB on most machines
+            connection.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, MAXIMUM_BYTES)
         connection.connect(f"/proc/self/fd/{fd}/{name}")
     except BaseException:
         connection.close()
@@ -69,7 +72,11 @@ def connect(directory: str, name: str, timeout_seconds: float) -> socket.socket:
 
 
 def send(connection: socket.socket, message: dict[str, Any]) -> None:
-    connection.send(json.dumps(message, separators=(",", ":")).encode())
+    """Raises OSError, with EMSGSIZE for more than `MAXIMUM_BYTES`: the other side would get it without its end."""
+    data = json.dumps(message, separators=(",", ":")).encode()
+    if len(data) > MAXIMUM_BYTES:
+        raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+    connection.send(data)
 
 
 def receive(connection: socket.socket) -> dict[str, Any] | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import socket
+import stat
 import statistics
+import subprocess
 import time
 
 import pytest
 
 from engine.containers.spec import PortMapping
-from engine.errors import AlreadyExists, Conflict, EngineError
+from engine.errors import AlreadyExists, Conflict, EngineError, InvalidArgument
 from tests.support.engine import Host, timed
 from tests.support.processes import eventually, free_port
 
@@ -43,6 +45,28 @@ def test_it_sees_its_own_name_address_and_settings(host: Host) -> None:
     assert lines[0] == "web 1000 /tmp blue /home/app"
     assert f"{record.ip_address}\tweb" in lines
     assert lines[-2:] == [record.ip_address, "/dev/null"]
+
+
+def test_nobody_on_the_host_comes_near_what_a_container_made(host: Host) -> None:
+    """Its own /etc/hosts is a file of the host: with the set-user-id bit it would make every user root."""
+    host.home.path.chmod(0o755)
+    record = host.run(
+        "sh", "-c", "cp /bin/busybox /etc/hosts; chmod 6755 /etc/hosts; cp -p /etc/hosts /tmp/x; sleep 60"
+    )
+    files = [host.engine.config.containers / record.id / "hosts"]
+    eventually(lambda: files[0].stat().st_mode & stat.S_ISUID, what="the set-user-id bit")
+    files += eventually(lambda: list(host.engine.config.snapshots.glob("*/fs/tmp/x")), what="its file")
+    for file in files:
+        with pytest.raises(PermissionError):
+            subprocess.run([file, "id"], user=65534, group=65534, extra_groups=[], check=True)
+
+
+def test_a_command_longer_than_any_message_is_told_as_what_it_is(host: Host) -> None:
+    fits = host.run("true", env={f"A{number}": "x" * 100_000 for number in range(8)})
+    assert host.ended(fits.id).exit_code == 0
+    with pytest.raises(InvalidArgument, match="too long") as caught:
+        host.run("true", env={f"A{number}": "x" * 100_000 for number in range(20)})
+    assert caught.value.detail["exit_code"] == 126
 
 
 def test_no_signal_is_ignored_or_blocked(host: Host) -> None:
