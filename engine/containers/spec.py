@@ -22,6 +22,8 @@ HOSTNAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-
 NAME_LENGTH = 128
 HOSTNAME_LENGTH = 63  # the kernel takes 64, host names in DNS 63
 MEMORY_MINIMUM_BYTES = 6 << 20  # Docker's minimum: less doesn't even start a process
+LIMIT_MAXIMUM = 1 << 60
+PIDS_MAXIMUM = 1 << 22  # PID_MAX_LIMIT of linux/threads.h
 CPUS_MINIMUM = 0.01
 PROTOCOLS = ("tcp", "udp")
 
@@ -103,7 +105,7 @@ def _check_identity(spec: ContainerSpec) -> None:
         Reference.parse(spec.image)
     except InvalidArgument as error:
         raise _bad("image", error.message) from error
-    if spec.hostname is not None and (not HOSTNAME.fullmatch(spec.hostname) or len(spec.hostname) > HOSTNAME_LENGTH):
+    if spec.hostname is not None and (len(spec.hostname) > HOSTNAME_LENGTH or not HOSTNAME.fullmatch(spec.hostname)):
         raise _bad(
             "hostname",
             f"{spec.hostname!r} is no host name; use letters, digits, '-', '.', at most {HOSTNAME_LENGTH} characters",
@@ -135,10 +137,14 @@ def _check_process(spec: ContainerSpec) -> None:
 def _check_limits(spec: ContainerSpec, host_cpus: float) -> None:
     if spec.memory_bytes is not None and spec.memory_bytes < MEMORY_MINIMUM_BYTES:
         raise _bad("memory_bytes", f"{spec.memory_bytes} is too little; give at least {MEMORY_MINIMUM_BYTES} (6 MiB)")
+    if spec.memory_bytes is not None and spec.memory_bytes > LIMIT_MAXIMUM:
+        raise _bad("memory_bytes", "it is more than any machine has; leave it out for no limit")
     if spec.cpus is not None and not CPUS_MINIMUM <= spec.cpus <= host_cpus:
         raise _bad("cpus", f"{spec.cpus:g} is out of range; this host takes {CPUS_MINIMUM:g} to {host_cpus:g}")
     if spec.pids_limit is not None and spec.pids_limit < 1:
         raise _bad("pids_limit", f"{spec.pids_limit} lets nothing run; give at least 1")
+    if spec.pids_limit is not None and spec.pids_limit > PIDS_MAXIMUM:
+        raise _bad("pids_limit", f"the kernel counts to {PIDS_MAXIMUM} processes; give no more")
 
 
 def _check_ports(ports: tuple[PortMapping, ...]) -> None:

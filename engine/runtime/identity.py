@@ -66,9 +66,10 @@ def _find_group(root: int, group: str) -> int:
 def _number(text: str) -> int | None:
     if not text.isascii() or not text.isdigit():
         return None
-    if int(text) > MAXIMUM_ID:
-        raise Failure("invalid_argument", f"uids and gids must be from 0 to {MAXIMUM_ID}, not {text}")
-    return int(text)
+    digits = text.lstrip("0") or "0"
+    if len(digits) > 10 or int(digits) > MAXIMUM_ID:  # int() refuses thousands of digits in words of its own
+        raise Failure("invalid_argument", f"uids and gids must be from 0 to {MAXIMUM_ID}, not {text[:40]}")
+    return int(digits)
 
 
 def _id(entry: list[str] | None, field: int) -> int:
