@@ -68,13 +68,18 @@ def _reap(parts: Parts, record: ContainerRecord) -> ContainerRecord:
     return finish(parts, record, code=status.code, at=status.at, error=LOST if status.lost else None)
 
 
-def finish(parts: Parts, record: ContainerRecord, *, code: int, at: float, error: str | None) -> ContainerRecord:
-    """Free what the run held and write down its end; the caller holds the lock."""
+def finish(
+    parts: Parts, record: ContainerRecord, *, code: int, at: float, error: str | None, may_restart: bool = True
+) -> ContainerRecord:
+    """Free what the run held and write down its end; the caller holds the lock.
+
+    Without `may_restart` the restart policy is left to the caller.
+    """
     oom_killed = parts.cgroups.oom_kills(record.id) > 0
     parts.cgroups.remove(record.id)
     if record.ports:
         parts.network.unpublish(record.id)
-    ended = _after(record, code=code, at=at, oom_killed=oom_killed, error=error)
+    ended = _after(record, code=code, at=at, oom_killed=oom_killed, error=error, may_restart=may_restart)
     with parts.store.transaction():
         parts.catalog.save(ended)
         events.append(parts.journal, events.DIED, ended)
@@ -85,7 +90,9 @@ def finish(parts: Parts, record: ContainerRecord, *, code: int, at: float, error
     return ended
 
 
-def _after(record: ContainerRecord, *, code: int, at: float, oom_killed: bool, error: str | None) -> ContainerRecord:
+def _after(
+    record: ContainerRecord, *, code: int, at: float, oom_killed: bool, error: str | None, may_restart: bool
+) -> ContainerRecord:
     """The record once its run has ended: stopped, or waiting for its restart. Pure."""
     ended = record.with_changes(
         status=states.STOPPED,
@@ -98,7 +105,7 @@ def _after(record: ContainerRecord, *, code: int, at: float, oom_killed: bool, e
         restart_at=None,
     )
     spec = record.spec
-    if not restarts.wants_restart(
+    if not may_restart or not restarts.wants_restart(
         spec.restart,
         spec.restart_limit,
         exit_code=code,

@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 def recover(parts: Parts) -> list[str]:
     """Bring this home into order. Returns what was done, a line each; one failure doesn't stop the rest."""
     done: list[str] = []
-    rebooted = _note_boot(parts.config.run / "boot_id")
+    boot = parts.config.run / "boot_id"
+    rebooted = _is_new_boot(boot)
     for container_id in parts.catalog.leftovers(CREATING):
         _attempt(done, _drop_draft, parts, container_id)
     for container_id in parts.catalog.leftovers(REMOVED):
@@ -53,6 +54,7 @@ def recover(parts: Parts) -> list[str]:
     _attempt(done, _drop_orphans, parts)
     for container_id in due:
         _attempt(done, _start, parts, container_id)
+    boot.write_text(_boot_id())  # last: a recovery that is cut short is for the next one to repeat
     return done
 
 
@@ -65,7 +67,7 @@ def _attempt(done: list[str], step: Callable[..., str | None], parts: Parts, *ar
         outcome = step(parts, *arguments)
     except (Busy, NotFound):
         return None  # somebody else is at it, or it has just been removed
-    except (EngineError, OSError) as error:
+    except Exception as error:  # whatever it is: the other containers must not wait for it
         log.exception("recovery step %s%r failed", step.__name__, arguments)
         done.append(f"{step.__name__.strip('_')} {arguments!r} failed: {error}")
         return None
@@ -74,16 +76,16 @@ def _attempt(done: list[str], step: Callable[..., str | None], parts: Parts, *ar
     return outcome
 
 
-def _note_boot(path: Path) -> bool:
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text()
+
+
+def _is_new_boot(path: Path) -> bool:
     """Whether the machine has been started anew since the last recovery."""
-    current = Path("/proc/sys/kernel/random/boot_id").read_text()
     try:
-        previous: str | None = path.read_text()
+        return path.read_text() != _boot_id()
     except FileNotFoundError:
-        previous = None
-    if previous != current:
-        path.write_text(current)
-    return previous not in (None, current)
+        return False
 
 
 def _drop_draft(parts: Parts, container_id: str) -> str | None:
@@ -152,8 +154,8 @@ def _settle_one(parts: Parts, container_id: str, rebooted: bool) -> str | None:
             return None
         if found.status in states.ALIVE:
             return f"took back the unfinished start of container {record.name}"
-        if rebooted and restarts.wants_start_at_boot(record.spec.restart, was_running=record.desired == states.RUNNING):
-            return START if record.started_at is not None else None
+        if _is_due(record, rebooted=rebooted):
+            return START
         return _undo_start(parts, record)
 
 
@@ -166,16 +168,19 @@ def _settle_running(parts: Parts, record: ContainerRecord) -> str | None:
     if status is not None and not status.lost:
         # The log is the keeper's: it adopts the pipes, empties them and reaps; its mark is all that it needs.
         return f"container {record.name} ended with {status.code} while nobody watched"
-    was_running = record.desired == states.RUNNING
+    # A back-off makes no sense after a boot, so the policy is applied by us, and not by a waiting restart.
     ended = reaping.finish(
-        parts,
-        record.with_changes(desired=states.STOPPED),  # policies come below: a back-off makes no sense after a boot
-        code=reaping.LOST_EXIT_CODE,
-        at=time.time(),
-        error=reaping.LOST,
+        parts, record, code=reaping.LOST_EXIT_CODE, at=time.time(), error=reaping.LOST, may_restart=False
     )
-    parts.catalog.save(ended.with_changes(desired=record.desired))
-    return START if restarts.wants_start_at_boot(record.spec.restart, was_running=was_running) else None
+    return START if _is_due(ended, rebooted=False) else None
+
+
+def _is_due(record: ContainerRecord, *, rebooted: bool) -> bool:
+    """Whether a container that rests shall be started: with a new boot, or since a recovery that was to do so died."""
+    was_running = record.desired == states.RUNNING
+    if not rebooted and not (was_running and record.error == reaping.LOST):
+        return False
+    return record.started_at is not None and restarts.wants_start_at_boot(record.spec.restart, was_running=was_running)
 
 
 def _undo_start(parts: Parts, record: ContainerRecord) -> str | None:

@@ -1,7 +1,8 @@
 """The two small files that outlive every process: run.json (who runs) and exit.<run> (how it ended).
 
 A pid alone proves nothing, since the kernel reuses it; with the process's start time (clock ticks since boot,
-field 22 of /proc/pid/stat, proc(5)) it names one process for ever.
+field 22 of /proc/pid/stat, proc(5)) it names one process until the machine is started anew, and with the boot's
+id for ever: machines that start the same things have the same pids at the same ticks.
 """
 
 from __future__ import annotations
@@ -19,6 +20,19 @@ LOST_STATUS = 255 << 8
 
 
 PF_FORKNOEXEC = 0x40  # linux/sched.h: forked but didn't exec
+
+
+_NEVER = -1
+_boot_id = ""
+
+
+def boot_id() -> str:
+    """Names this boot of the machine."""
+    global _boot_id
+    if not _boot_id:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            _boot_id = file.read().strip()
+    return _boot_id
 
 
 def start_ticks(pid: int) -> int | None:
@@ -62,18 +76,25 @@ def write_run(directory: int, run: int, pid: int) -> None:
         "start_ticks": start_ticks(pid) or 0,
         "monitor_pid": monitor,
         "monitor_start_ticks": start_ticks(monitor),
+        "boot_id": boot_id(),
         "created_at": time.time(),
     }
     _replace(directory, RUN_FILE, json.dumps(content))
 
 
 def read_run(directory: str) -> dict[str, Any] | None:
-    """run.json of the container directory; None before its first run."""
+    """run.json of the container directory; None before its first run.
+
+    None as well for what a power cut left of it (neither file is synced: a start would wait for the disk). Then
+    the process is gone, too.
+    """
     try:
         with open(f"{directory}/{RUN_FILE}", "rb") as file:
             content: dict[str, Any] = json.loads(file.read())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
+    if content.get("boot_id", boot_id()) != boot_id():
+        content["start_ticks"] = content["monitor_start_ticks"] = _NEVER
     return content
 
 
@@ -95,13 +116,13 @@ def write_exit(directory: int, run: int, status: int, *, lost: bool = False) -> 
 
 
 def read_exit(directory: str, run: int) -> tuple[int, float, bool] | None:
-    """(wait status, Unix time, lost); None while the run has not ended."""
+    """(wait status, Unix time, lost); None while the run has not ended, or when a power cut took the content."""
     try:
         with open(f"{directory}/exit.{run}") as file:
             fields = file.read().split()
-    except FileNotFoundError:
+        return int(fields[0]), float(fields[1]), len(fields) > 2
+    except (FileNotFoundError, ValueError, IndexError):
         return None
-    return int(fields[0]), float(fields[1]), len(fields) > 2
 
 
 def _replace(directory: int, name: str, content: str) -> None:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.root
     ("user", "expected"),
     [
         ("", "0 0 0"),
+        ("0" * 5000, "0 0 0"),
         ("root", "0 0 0"),
         ("ann", "1000 1000 2 77 1000"),
         ("1000", "1000 1000 2 77 1000"),
@@ -39,6 +40,7 @@ def test_users_and_groups_are_found_by_dockers_rules(box: Box, user: str, expect
         ("nobodyknows", "unable to find user nobodyknows: no matching entry in the image's /etc/passwd"),
         ("ann:nogroup", "unable to find group nogroup: no matching entry in the image's /etc/group"),
         ("99999999999", "uids and gids must be from 0 to 2147483647, not 99999999999"),
+        ("9" * 5000, f"uids and gids must be from 0 to 2147483647, not {'9' * 40}"),
     ],
 )
 def test_an_unknown_user_is_refused_with_its_name(box: Box, user: str, message: str) -> None:

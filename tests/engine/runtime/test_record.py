@@ -1,0 +1,36 @@
+"""What run.json and exit.<run> say after a power cut and after a new boot."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.runtime import record
+
+
+@pytest.mark.parametrize("content", ["", '{"run": 1, "pi', "\0" * 100])
+def test_half_a_run_file_names_no_process(tmp_path: Path, content: str) -> None:
+    (tmp_path / record.RUN_FILE).write_text(content)
+    assert record.read_run(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("content", ["", "137", "\0" * 30, "x y"])
+def test_half_an_exit_file_tells_no_end(tmp_path: Path, content: str) -> None:
+    (tmp_path / "exit.1").write_text(content)
+    assert record.read_exit(str(tmp_path), 1) is None
+
+
+def test_a_process_of_an_earlier_boot_is_not_taken_for_one_of_this(tmp_path: Path) -> None:
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        record.write_run(directory, 1, os.getpid())
+    finally:
+        os.close(directory)
+    found = record.read_run(str(tmp_path))
+    assert found is not None and record.start_ticks(os.getpid()) == found["start_ticks"]
+    (tmp_path / record.RUN_FILE).write_text(json.dumps({**found, "boot_id": "another"}))
+    found = record.read_run(str(tmp_path))
+    assert found is not None and record.open_pidfd(found) is None
