@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import Cancelled
+from engine.errors import Cancelled, EngineError
 from worker import commands
 from worker.contract import commands as c
 from worker.contract.events import JOB_PROGRESS, ErrorInfo, Progress, ProgressItem
@@ -112,7 +112,7 @@ class Executor:
         while True:
             try:
                 self._ledger.finish(job_id, outcome)
-            except sqlite3.Error:
+            except (sqlite3.Error, EngineError):
                 logger.exception("the end of job %s can't be written and is tried again", job_id)
                 if self._stopping:
                     return  # the next worker does the job again

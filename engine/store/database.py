@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from engine.errors import DataCorrupt, ResourceExhausted, Unavailable
+
 
 class Store:
     """A database at `path` (made with its directory; for nobody but its owner). Cheap to share between threads."""
@@ -41,19 +43,25 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run the block as one immediate transaction; nested blocks join the outer one."""
+        """Run the block as one immediate transaction; nested blocks join the outer one.
+
+        Raises `ResourceExhausted` when the disk is full, `Unavailable` when others keep the database too long,
+        `DataCorrupt` when it is damaged.
+        """
         connection = self.connection()
         if connection.in_transaction:
             yield connection
             return
-        connection.execute("BEGIN IMMEDIATE")
-        self._local.after_commit = []
         try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._local.after_commit = []
             yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
+            connection.execute("COMMIT")
+        except BaseException as error:
+            _roll_back(connection)
+            if isinstance(error, sqlite3.Error):
+                raise _explained(error, self.path) from error
             raise
-        connection.execute("COMMIT")
         for callback in self._local.after_commit:
             callback()
 
@@ -91,3 +99,21 @@ class Store:
             self._local.current = None
             if current[0] == os.getpid():
                 current[1].close()
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """End the transaction, if there is one: a full disk may have ended it already, a COMMIT that failed has not."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _explained(error: sqlite3.Error, path: Path) -> Exception:
+    """The error as one of the engine's families, or itself: SQLite's result codes, https://sqlite.org/rescode.html."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return ResourceExhausted("the disk is full: remove images or containers and try again")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Unavailable(f"other work keeps {path} for too long; try again in a moment")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DataCorrupt(f"{path} is damaged ({error}): put a backup in its place")
+    return error

@@ -89,6 +89,11 @@ class Journal:
         return JournalListener(self._sockets)
 
     def _wake(self) -> None:
+        """Never raises: the entry is there, and a reader looks by itself after a while."""
+        with contextlib.suppress(OSError):
+            self._wake_readers()
+
+    def _wake_readers(self) -> None:
         try:
             names = os.listdir(self._sockets)
         except FileNotFoundError:
