@@ -18,16 +18,36 @@ class InvalidDocument(DataCorrupt):
 
 
 def load(data: bytes, what: str, limit: int) -> dict[str, Any]:
-    """Decode one JSON object named `what` in messages. Raises `InvalidDocument`."""
+    """Decode one JSON object named `what` in messages. Raises `InvalidDocument`.
+
+    Its texts are real text: half characters (lone surrogates) and NUL, which JSON can write as escapes, go into no
+    database, no command and no file name, so they are refused here.
+    """
     if len(data) > limit:
         raise InvalidDocument(f"the {what} has {len(data)} bytes; more than {limit} are refused")
     try:
-        document = json.loads(data)
+        text = data.decode("utf-8")
+        document = json.loads(text)
+        if "\\u" in text and not _is_text(document):
+            raise InvalidDocument(f"the {what} holds a NUL or half a character")
     except (ValueError, RecursionError) as error:
         raise InvalidDocument(f"the {what} is not JSON ({type(error).__name__})") from error
     if not isinstance(document, dict):
         raise InvalidDocument(f"the {what} is not a JSON object")
     return document
+
+
+def _is_text(document: Any) -> bool:
+    pending = [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending += [*value, *value.values()]
+        elif isinstance(value, list):
+            pending += value
+        elif isinstance(value, str) and ("\0" in value or any("\ud800" <= c <= "\udfff" for c in value)):
+            return False
+    return True
 
 
 def optional(document: dict[str, Any], key: str, kind: type[T], default: T, what: str) -> T:

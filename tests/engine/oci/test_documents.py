@@ -192,3 +192,25 @@ def test_any_json_is_read_or_refused_by_a_named_error(document: Any) -> None:
             reader(json.dumps(document).encode())
         except EngineError:
             continue
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        rb'{"config": {"Labels": {"a": "\ud800"}}, "rootfs": {"diff_ids": []}}',
+        rb'{"config": {"Labels": {"\udfff": "a"}}, "rootfs": {"diff_ids": []}}',
+        rb'{"config": {"User": "a\u0000b"}, "rootfs": {"diff_ids": []}}',
+        rb'{"config": {"WorkingDir": "/a\u0000b"}, "rootfs": {"diff_ids": []}}',
+        rb'{"config": {"Volumes": {"/a\u0000b": {}}}, "rootfs": {"diff_ids": []}}',
+        b'{"config": {"User": "\xed\xa0\x80"}, "rootfs": {"diff_ids": []}}',
+        b'{"config": {"User": "\xff"}, "rootfs": {"diff_ids": []}}',
+    ],
+)
+def test_what_is_no_text_is_refused(document: bytes) -> None:
+    with pytest.raises(InvalidDocument):
+        ImageConfig.parse(document)
+
+
+def test_escapes_that_are_text_are_fine() -> None:
+    document = rb'{"config": {"User": "\ud83d\ude00\u00e4 \\u0000"}, "rootfs": {"diff_ids": []}}'
+    assert ImageConfig.parse(document).user == "\U0001f600\u00e4 \\u0000"
