@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import threading
 import time
@@ -24,6 +25,8 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec, validate
 from engine.containers.undo import Undo
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+
+_IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
 def create(
@@ -81,6 +84,8 @@ def _image(
     try:
         return parts.images().get(spec.image)
     except NotFound:
+        if _IMAGE_ID.match(spec.image):
+            raise  # as a reference it would be a tag of docker.io/library/sha256, which nobody means
         return parts.images().pull(spec.image, credentials=credentials, progress=progress, cancel=cancel)
 
 
