@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Any
+from typing import Any, NoReturn
 
 from django.db import IntegrityError, transaction
 
-from engine.errors import AlreadyExists, Conflict, InvalidArgument
+from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from webui.accounts.models import User
 from webui.accounts.roles import CREATE, OPERATE, require
 from webui.broadcast import change_publish
@@ -173,6 +173,9 @@ def _ask(
     action: str = OPERATE,
 ) -> Job:
     require(user, action, container.team)
+    # What was read before this transaction may be history: somebody else may have asked for its removal since.
+    locked = Container.objects.select_for_update(of=("self",)).filter(pk=container.pk)
+    container = locked.select_related("team", "host", "created_by").first() or _gone(container)
     if container.desired_status == DesiredStatus.REMOVED and desired != DesiredStatus.REMOVED:
         raise Conflict(f"the container {container.name} is being removed: nothing else can be done with it")
     if desired is not None and desired != container.desired_status:
@@ -182,6 +185,10 @@ def _ask(
     return job_create(
         team=container.team, host=container.host, requested_by=user, command=command, subject=container.pk
     )
+
+
+def _gone(container: Container) -> NoReturn:
+    raise NotFound(f"the container {container.name} has just been removed: nothing is left to be done with it")
 
 
 def _publish(container: Container) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from engine.errors import Conflict, NotFound
 from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, Caller
 from webui.containers.models import Container
+from webui.containers.services import container_remove, container_stop
 from webui.jobs.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,3 +108,26 @@ def test_a_start_costs_a_few_milliseconds(site_broker: Valkey, owner: Caller, co
         times.append(time.perf_counter() - begin)
     print(f"POST start: best {min(times) * 1000:.1f} ms, median {statistics.median(times) * 1000:.1f} ms")
     assert min(times) < 0.020  # 4 ms on a core of its own; the best of many is what a busy machine disturbs least
+
+
+def test_a_stop_that_overlaps_with_a_removal_does_not_bring_the_container_back(
+    site_broker: Valkey, owner: Caller, container: Container
+) -> None:
+    assert owner.user is not None
+    stale = Container.objects.select_related("team", "host").get(pk=container.pk)
+    container_remove(user=owner.user, container=container, force=True)
+    with pytest.raises(Conflict):
+        container_stop(user=owner.user, container=stale)
+    stale.refresh_from_db()
+    assert stale.desired_status == "removed"
+
+
+def test_an_action_that_comes_just_after_the_removal_finds_nothing(
+    site_broker: Valkey, teammate: Caller, container: Container
+) -> None:
+    assert teammate.user is not None
+    stale = Container.objects.select_related("team", "host").get(pk=container.pk)
+    container.delete()
+    with pytest.raises(NotFound, match="just been removed"):
+        container_stop(user=teammate.user, container=stale)
+    assert not Job.objects.exists()
