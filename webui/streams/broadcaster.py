@@ -166,7 +166,10 @@ async def last_id(client: Any, key: str) -> str:
 def as_numbers(entry_id: str) -> tuple[int, int]:
     """An id to compare with others. Raises ValueError for what is none."""
     milliseconds, _, number = entry_id.partition("-")
-    return int(milliseconds), int(number or 0)
+    numbers = int(milliseconds), int(number or 0)
+    if not all(0 <= part < 1 << 64 for part in numbers):
+        raise ValueError(f"{entry_id[:60]!r} is no id of a stream's entry")
+    return numbers
 
 
 _feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Feed]] = WeakKeyDictionary()

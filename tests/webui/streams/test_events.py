@@ -159,4 +159,5 @@ async def test_a_lost_membership_closes_the_socket(
 
 
 async def test_a_since_that_is_no_id_is_refused(owner: Caller) -> None:
-    assert await refused("/ws/events/?since=yesterday", owner.headers) == 400
+    for since in ("yesterday", "5--3", "-1", "99999999999999999999999"):
+        assert await refused(f"/ws/events/?since={since}", owner.headers) == 400
