@@ -158,3 +158,14 @@ def test_lists_ask_the_same_few_queries_however_long_they_are(
     )
     with django_assert_max_num_queries(12):  # type: ignore[operator]
         assert client.get("/containers/").content.count(b'data-kind="container"') == 61
+
+
+@pytest.mark.parametrize("path", ["/login", "/containers", "/containers/new", "/settings"])
+def test_a_page_is_found_without_its_last_slash(path: str, nobody: Caller) -> None:
+    response = browser_of(nobody).get(f"{path}?next=/jobs/")
+    assert (response.status_code, response.headers["Location"]) == (302, f"{path}/?next=/jobs/")
+
+
+@pytest.mark.parametrize("path", ["/evil.example", f"/containers/{CONTAINER_ID}"])
+def test_other_addresses_lead_nowhere(path: str, nobody: Caller) -> None:
+    assert browser_of(nobody).get(path).status_code == 404
