@@ -9,9 +9,21 @@ from typing import Any, TypeVar
 from drf_spectacular.drainage import set_override
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
 S = TypeVar("S", bound="Body")
+
+
+class Json(JSONParser):
+    """DRF's, which lets what is nested too deeply pass for a mistake of the site's."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError as error:
+            raise ParseError("The JSON is nested too deeply.") from error
 
 
 class Body(serializers.Serializer[Any]):

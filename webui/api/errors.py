@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -55,8 +56,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         headers = {"Retry-After": "5"} if status == 503 else {}
         body = problem(status, error.message, family=error.family, errors=_fields(error))
         return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
+    if isinstance(error, (OperationalError, InterfaceError)):
+        logger.error("%s has no database: %s", context["request"].path, error)
+        body = problem(503, "The database can't be reached now: try again in a moment.", family="unavailable")
+        return Response(body, status=503, headers={"Retry-After": "5"}, content_type=CONTENT_TYPE)
     if isinstance(error, Http404):
-        error = exceptions.NotFound()
+        error = exceptions.NotFound("There is no such thing, or it is another team's: lists show what there is.")
     elif isinstance(error, DjangoPermissionDenied):
         error = exceptions.PermissionDenied()
     if not isinstance(error, exceptions.APIException):
@@ -128,4 +133,6 @@ def problem_response(status: int, detail: str, **more: Any) -> HttpResponse:
 @csrf_exempt
 def unknown_path(request: HttpRequest, path: str = "") -> HttpResponse:
     """Everything under /api/ that no view answers; whoever asks, and with whatever method."""
-    return problem_response(404, f"There is nothing at {request.path[:200]}: see /api/v1/docs/ for what there is.")
+    hint = "" if request.path.endswith("/") else " (addresses end with a slash)"
+    text = f"There is nothing at {request.path[:200]}{hint}: see /api/v1/docs/ for what there is."
+    return problem_response(404, text)

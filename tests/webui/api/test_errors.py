@@ -1,0 +1,39 @@
+"""What the API says when a request is odd or something behind it is away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from tests.webui.cast import CONTAINER_ID, Caller
+from webui.api.views import hosts
+
+pytestmark = pytest.mark.django_db
+
+
+def test_json_without_end_is_the_callers_mistake(owner: Caller) -> None:
+    answer = owner.client.post(
+        "/api/v1/containers/", "[" * 100_000, content_type="application/json", headers=owner.headers
+    )
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "The JSON is nested too deeply."
+
+
+def test_a_database_that_is_away_is_told_as_such(owner: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(hosts, "visible", away)
+    answer = owner.get("hosts/")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json()["family"] == "unavailable" and "database" in answer.json()["detail"]
+
+
+def test_what_is_not_there_is_told_in_a_sentence(owner: Caller) -> None:
+    assert "lists show what there is" in owner.get(f"containers/{CONTAINER_ID}/").json()["detail"]
+
+
+def test_a_forgotten_last_slash_is_pointed_out(owner: Caller) -> None:
+    assert "end with a slash" in owner.get("containers").json()["detail"]
