@@ -44,14 +44,14 @@ def main() -> int:
     rows: list[Row] = []
     try:
         if options.only != "pulls":
-            rows += starts(contenders, registry, options.starts)
+            starts(rows, contenders, registry, options.starts)
         if options.only != "starts":
-            rows += pulls(contenders, registry, options.pulls, scratch, with_big=not options.without_big)
+            pulls(rows, contenders, registry, options.pulls, scratch, with_big=not options.without_big)
     finally:
+        report(rows, ["portside", "docker", "podman"])  # what there is, even if it ends early
         for contender in contenders:
             contender.close()
         registry.close()
-    report(rows, ["portside", "docker", "podman"])
     shutil.rmtree(scratch, ignore_errors=True)
     return 0
 
@@ -69,11 +69,12 @@ def ready(candidates: list[Contender]) -> list[Contender]:
     return able
 
 
-def starts(contenders: list[Contender], registry: Registry, rounds: int) -> list[Row]:
+def starts(rows: list[Row], contenders: list[Contender], registry: Registry, rounds: int) -> None:
     reference = registry.push(images.tiny(), "start:latest")
     process = Row("start: request → process runs", goal=None)
     told = Row("start: request → told that it runs", goal=None)
     promise = Row("start: our process ÷ their `run -d`", goal=0.25)
+    rows += [process, told, promise]
     for contender in list(contenders):
         try:
             contender.pull(reference)
@@ -92,21 +93,22 @@ def starts(contenders: list[Contender], registry: Registry, rounds: int) -> list
         say(f"start {number + 1} of {rounds}")
         if time.monotonic() > end:
             break
-    return [process, told, promise]
 
 
-def pulls(contenders: list[Contender], registry: Registry, rounds: int, scratch: Path, *, with_big: bool) -> list[Row]:
+def pulls(
+    rows: list[Row], contenders: list[Contender], registry: Registry, rounds: int, scratch: Path, *, with_big: bool
+) -> None:
     layouts = {"tiny (busybox, 1 layer)": images.tiny(), "debian (minbase, 4 layers)": images.debian("gzip")}
     if with_big:
         say("Making the big image, or taking it from the cache …")
         layouts["big (640 MB, 58,000 files, 6 layers)"] = images.big()
-    rows = []
     end = time.monotonic() + SECONDS * 2 / 3
     for label, layout in layouts.items():
         name = label.split()[0]
         reference = registry.push(layout, f"{name}:latest")
         row = Row(f"pull {label}", goal=1.0 if name == "big" else None)
         alone = Row(f"pull {name}, engine alone")
+        rows += [row, alone]
         for number in range(rounds):
             for contender in list(contenders):
                 os.sync()
@@ -127,10 +129,8 @@ def pulls(contenders: list[Contender], registry: Registry, rounds: int, scratch:
                 break
         for peer in ("docker", "podman"):
             alone.seconds[peer] = row.seconds.get(peer, [])
-        rows += [row, alone]
         if name == "big":
             rows.append(floor(registry, name, scratch))
-    return rows
 
 
 def floor(registry: Registry, name: str, scratch: Path) -> Row:
