@@ -22,7 +22,7 @@ import os
 import signal
 import socket
 
-from engine.runtime import init, kernel, monitor, record, rootfs, wire
+from engine.runtime import ahead, init, kernel, monitor, record, rootfs, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,13 +31,21 @@ if TYPE_CHECKING:
 START_SOCKET = "init.sock"
 
 
-def create(request: dict[str, Any], connection: socket.socket) -> NoReturn:
-    """In the forked M: make the container's process, answer, and become its monitor."""
+def create_cold(request: dict[str, Any], connection: socket.socket) -> NoReturn:
+    """In a process that was forked for this request alone."""
+    try:
+        connection = keep_only(connection)
+        os.setsid()
+    except BaseException:  # noqa: BLE001 - a fork must never return into the launcher's loop
+        os._exit(1)
+    create(request, connection, None)
+
+
+def create(request: dict[str, Any], connection: socket.socket, made: ahead.Ahead | None) -> NoReturn:
+    """In M: make the container's process, answer, and become its monitor. `made`: what the pool made ahead."""
     status = 1
     try:
-        connection = _keep_only(connection)
-        os.setsid()
-        _become_monitor(request, connection)
+        _become_monitor(request, connection, made)
         status = 0
     except BaseException as error:  # noqa: BLE001 - a fork must never return into the launcher's loop
         failure = wire.failure_of(error if isinstance(error, Exception) else RuntimeError(), "creating the container")
@@ -46,7 +54,7 @@ def create(request: dict[str, Any], connection: socket.socket) -> NoReturn:
     os._exit(status)
 
 
-def _keep_only(connection: socket.socket) -> socket.socket:
+def keep_only(connection: socket.socket) -> socket.socket:
     """Close every descriptor of the launcher but the standard ones and this connection."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
@@ -58,7 +66,7 @@ def _keep_only(connection: socket.socket) -> socket.socket:
     return kept
 
 
-def _become_monitor(request: dict[str, Any], connection: socket.socket) -> None:
+def _become_monitor(request: dict[str, Any], connection: socket.socket, made: ahead.Ahead | None) -> None:
     directory = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     readers = [os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
     writers = [os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
@@ -67,24 +75,27 @@ def _become_monitor(request: dict[str, Any], connection: socket.socket) -> None:
     group = None
     if request["unified"]:
         group = os.open(request["unified"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    pid = kernel.clone3(init.NAMESPACES | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, group)
+    new = init.NAMESPACES & ~ahead.NAMESPACES if made else init.NAMESPACES
+    pid = kernel.clone3(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, group)
     if pid == 0:
         try:
             connection.close()
-            init.run(request, tree, (writers[0], writers[1]), listener)
+            init.run(request, tree, (writers[0], writers[1]), listener, made)
         finally:
             os._exit(255)
     for writer in writers:
         os.close(writer)
     listener.close()
     try:
+        if made is not None:
+            made.leave()
         record.write_run(directory, request["run"], pid)
     except BaseException:
         os.kill(pid, signal.SIGKILL)  # unrecorded, nobody could ever find it
         os.waitpid(pid, 0)
         raise
     with contextlib.suppress(OSError):  # a client that died meanwhile finds the created container in run.json
-        wire.send(connection, {"pid": pid})
+        wire.send(connection, {"pid": pid, "pooled": made is not None})
     connection.close()
     held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], tree)
     monitor.become(held, request["monitor"], request["name"])

@@ -24,7 +24,7 @@ import engine
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.errors import FAMILIES, Conflict, EngineError, InvalidArgument, NotFound, Unavailable
-from engine.runtime import capabilities, record, wire
+from engine.runtime import capabilities, defaults, record, wire
 from engine.runtime.birth import START_SOCKET
 from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.launcher import SOCKET
@@ -35,6 +35,7 @@ from engine.runtime.seccomp.profile import default_profile
 LAUNCHER_SECONDS = 10.0
 CREATE_SECONDS = 30.0
 START_SECONDS = 30.0
+POOL_SIZE = 8
 
 
 class Overlay(Protocol):
@@ -50,9 +51,13 @@ class Overlay(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """`pid`: the container's first process, as the host numbers it; its namespaces exist."""
+    """`pid`: the container's first process, as the host numbers it; its namespaces exist.
+
+    `pooled`: whether it came from the pool of prepared ones.
+    """
 
     pid: int
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +73,27 @@ class ExitStatus:
 
 
 class Runtime:
-    """The runtime of one home. `c_monitor=False` keeps to the Python monitor even where a compiler is."""
+    """The runtime of one home.
 
-    def __init__(self, config: EngineConfig, cgroups: Cgroups | None = None, *, c_monitor: bool | None = None) -> None:
+    `c_monitor=False` keeps to the Python monitor even where a compiler is. `pool` is how many containers-to-be its
+    launcher holds ready, 0 for none; None asks `PORTSIDE_POOL` in the environment, and 8 without it.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        cgroups: Cgroups | None = None,
+        *,
+        c_monitor: bool | None = None,
+        pool: int | None = None,
+    ) -> None:
         self._config = config
         self._cgroups = cgroups or Cgroups(config)
         self._run = config.run
         if c_monitor is None:
             c_monitor = os.environ.get("PORTSIDE_MONITOR") != "python"
         self._c_monitor = c_monitor
+        self._pool = pool if pool is not None else int(os.environ.get("PORTSIDE_POOL") or POOL_SIZE)
         self._program: Path | None = None
         self._program_known = False
 
@@ -92,6 +109,11 @@ class Runtime:
                     return int(answer["pid"])
             self._spawn_launcher()  # does nothing while another one holds the lock, even if that one is ending
         raise Unavailable(f"the launcher does not answer; see {self._run / 'launcher.log'}")
+
+    def pooled(self) -> int:
+        """How many prepared containers-to-be wait in the launcher, which is started if there is none."""
+        answer = self._ask_surely({"verb": "ping"})
+        return 0 if answer is None else int(answer["pooled"])
 
     def stop_launcher(self) -> None:
         """Stop it if it runs. Containers and their monitors live on."""
@@ -112,7 +134,9 @@ class Runtime:
         cached_filter(self._run, default_profile(capabilities.DEFAULT))
         root = str(Path(next(iter(engine.__path__))).parent)
         code = f"import sys; sys.path.insert(0, {root!r}); from engine.runtime.launcher import main; main()"
-        command = [sys.executable, "-S", "-s", "-E", "-c", code, str(self._run), str(self._config.containers)]
+        pool = {"size": self._pool, "mounts": defaults.mounts(), "sysctls": defaults.SYSCTLS}
+        arguments = [str(self._run), str(self._config.containers), json.dumps(pool)]
+        command = [sys.executable, "-S", "-s", "-E", "-c", code, *arguments]
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
         try:
             with (self._run / "launcher.log").open("ab") as log:
@@ -161,7 +185,7 @@ class Runtime:
             answer = self._ask_surely(request)
             if answer is not None:
                 _raise_error(answer)
-                return Created(int(answer["pid"]))
+                return Created(int(answer["pid"]), bool(answer["pooled"]))
             self._sweep(container_dir)
         raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
 

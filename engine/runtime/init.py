@@ -12,17 +12,17 @@ executable lies on a read-only mount (see launcher.py): nothing in a container e
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import socket
-import struct
 
-from engine.runtime import identity, kernel, mounts, privileges, program, rootfs, wire
+from engine.runtime import identity, kernel, mounts, namespaces, privileges, program, rootfs, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
+
+    from engine.runtime.ahead import Ahead
 
     class Prepared(NamedTuple):
         root: int
@@ -38,14 +38,19 @@ USER_ANNOTATION = "portside.user"
 NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET
 
 
-def run(request: dict[str, Any], tree: int, pipes: tuple[int, int], listener: socket.socket) -> None:
-    """Never returns to its caller's work: ends in exec or in os._exit. A failure is told to whoever starts it."""
+def run(
+    request: dict[str, Any], tree: int, pipes: tuple[int, int], listener: socket.socket, made: Ahead | None
+) -> None:
+    """Never returns to its caller's work: ends in exec or in os._exit. A failure is told to whoever starts it.
+
+    `tree`: the root's overlay; `made`: what was made ahead, in this process's namespaces.
+    """
     failure: wire.Failure | None = None
     prepared = None
     try:
         kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
         kernel.new_session_keyring()
-        prepared = prepare(request, tree, pipes)
+        prepared = prepare(request, tree, pipes, made)
     except Exception as error:  # noqa: BLE001 - whatever it is, the one who starts the container must be told
         failure = wire.failure_of(error, "setting up the container")
     connection = _await_start(listener)
@@ -77,7 +82,7 @@ def _tell(connection: socket.socket, message: dict[str, Any]) -> None:
         wire.send(connection, message)
 
 
-def prepare(request: dict[str, Any], tree: int, pipes: tuple[int, int]) -> Prepared:
+def prepare(request: dict[str, Any], tree: int, pipes: tuple[int, int], made: Ahead | None) -> Prepared:
     spec = request["spec"]
     linux = spec.get("linux") or {}
     os.setsid()
@@ -90,11 +95,9 @@ def prepare(request: dict[str, Any], tree: int, pipes: tuple[int, int]) -> Prepa
     sources = [mounts.open_source(m) if m.get("type", "bind") == "bind" else None for m in spec["mounts"]]
     root = rootfs.enter(tree, request["mount_point"])
     for mount, source in zip(spec["mounts"], sources, strict=True):
-        mounts.place(root, mount, source, groups)
-        if mount["destination"] == "/dev" and mount.get("type") == "tmpfs":
-            rootfs.fill_dev(root)
+        mounts.place(root, mount, source, groups, made.tree(mount) if made else None)
     _stdio(root, pipes)
-    _system(spec, linux)
+    _system(spec, linux, made)
     mounts.mask(root, linux.get("maskedPaths") or [])
     mounts.make_read_only(root, linux.get("readonlyPaths") or [])
     who, environment = _person(root, spec, pipes)
@@ -139,17 +142,15 @@ def _stdio(root: int, pipes: tuple[int, int]) -> None:
     os.close(null)
 
 
-def _system(spec: dict[str, Any], linux: dict[str, Any]) -> None:
+def _system(spec: dict[str, Any], linux: dict[str, Any], made: Ahead | None) -> None:
     if spec.get("hostname"):
         socket.sethostname(spec["hostname"])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:  # netdevice(7): SIOCSIFFLAGS, IFF_UP
-        fcntl.ioctl(control, 0x8914, struct.pack("16sH14x", b"lo", 1))
-    for name, value in (linux.get("sysctl") or {}).items():
-        try:
-            with open(f"/proc/sys/{name.replace('.', '/')}", "w") as file:
-                file.write(value)
-        except OSError as error:
-            raise wire.Failure("invalid_argument", f"linux.sysctl: {name} = {value}: {error.strerror}") from None
+    sysctls: dict[str, str] = linux.get("sysctl") or {}
+    if made is None:
+        namespaces.loopback_up()
+    else:
+        sysctls = {name: value for name, value in sysctls.items() if name not in made.sysctls}
+    namespaces.set_sysctls(sysctls)
 
 
 def _person(root: int, spec: dict[str, Any], pipes: tuple[int, int]) -> tuple[identity.Identity, list[str]]:

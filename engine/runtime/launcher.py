@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
+import json
 import os
 import select
 import signal
@@ -24,6 +25,7 @@ import sys
 import time
 
 from engine.runtime import birth, foster, kernel, monitor, record, wire
+from engine.runtime.pool import Pool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ SHIELD = "PORTSIDE_LAUNCHER_SHIELDED"
 class Launcher:
     """`run`: the open `$HOME/run`; `containers`: the directory that holds the containers' directories."""
 
-    def __init__(self, listener: socket.socket, run: int, containers: str) -> None:
-        self.listener, self.run = listener, run
+    def __init__(self, listener: socket.socket, run: int, containers: str, pool: Pool) -> None:
+        self.listener, self.run, self.pool = listener, run, pool
         self.fosters = {found.pidfd: found for found in foster.find(containers)}
         self.connections: dict[int, socket.socket] = {}
         self.monitors: dict[int, tuple[str, int]] = {}  # monitor pid → container directory, run
@@ -63,7 +65,7 @@ class Launcher:
         gc.freeze()
         gc.disable()
         while not self.stopping:
-            for fd, _ in self.poll.poll(250 if self.draining else HOME_MILLISECONDS):
+            for fd, _ in self.poll.poll(self._patience()):
                 if fd == wake_read:
                     os.read(wake_read, 512)
                 elif fd == self.listener.fileno():
@@ -72,10 +74,22 @@ class Launcher:
                     self._settle(fd)
                 elif fd in self.connections:
                     self._answer(fd)
+                elif not self.pool.settle(fd):
+                    self.poll.unregister(fd)
             self.reap()
+            pooled = self.pool.fill()
+            if pooled is not None:
+                self.poll.register(pooled, select.POLLIN)
             self.draining = [pipes for pipes in self.draining if not _let_go(pipes)]
             if not self.monitors and os.fstat(self.run).st_nlink == 0:
                 return  # the home is gone: nobody can ever ask for anything again
+
+    def _patience(self) -> float:
+        """Milliseconds until there is something to do unasked."""
+        pause = self.pool.pause_seconds()
+        if pause is not None:
+            return pause * 1000
+        return 250 if self.draining else HOME_MILLISECONDS
 
     def _stop(self, *_: object) -> None:
         self.stopping = True
@@ -95,25 +109,18 @@ class Launcher:
         connection = self.connections.pop(fd)
         self.poll.unregister(fd)
         try:
-            request = wire.receive(connection)
-            if request is not None:
-                self._do(request, connection)
+            data = connection.recv(wire.MAXIMUM_BYTES)
+            if data:
+                self._do(wire.decode(data), data, connection)
         except (OSError, ValueError, KeyError) as error:
             _note(f"request: {error!r}")
         finally:
             connection.close()
 
-    def _do(self, request: dict[str, Any], connection: socket.socket) -> None:
+    def _do(self, request: dict[str, Any], data: bytes, connection: socket.socket) -> None:
         verb = request["verb"]
         if verb == "create":
-            try:
-                pid = os.fork()
-            except OSError as error:  # no process or no memory left
-                wire.send(connection, wire.failure_of(error, "creating the container").as_message())
-                return
-            if pid == 0:
-                birth.create(request, connection)
-            self.monitors[pid] = (request["directory"], request["run"])
+            self._create(request, data, connection)
             return
         if verb == "settle":
             self.reap()
@@ -124,7 +131,23 @@ class Launcher:
                 self._settle(pidfd)
         elif verb == "stop":
             self.stopping = True
-        wire.send(connection, {"pid": os.getpid()})
+        wire.send(connection, {"pid": os.getpid(), "pooled": self.pool.ready})
+
+    def _create(self, request: dict[str, Any], data: bytes, connection: socket.socket) -> None:
+        self.pool.disturb()
+        pooled = self.pool.hand_over(data, request, connection)
+        if pooled is not None:
+            pid, channel = pooled
+            self.poll.unregister(channel)
+        else:
+            try:
+                pid = os.fork()
+            except OSError as error:  # no process or no memory left
+                wire.send(connection, wire.failure_of(error, "creating the container").as_message())
+                return
+            if pid == 0:
+                birth.create_cold(request, connection)
+        self.monitors[pid] = (request["directory"], request["run"])
 
     def _settle(self, pidfd: int) -> None:
         child = self.fosters.pop(pidfd)
@@ -202,7 +225,7 @@ def shield() -> None:
 
 
 def main() -> NoReturn:
-    """Arguments: `$HOME/run` and `$HOME/containers`.
+    """Arguments: `$HOME/run`, `$HOME/containers`, and the pool's as JSON: size, mounts, sysctls.
 
     Returns to the starter (exit code 0) once requests are accepted, by this process or by an earlier one.
     """
@@ -229,5 +252,5 @@ def main() -> NoReturn:
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
     os.truncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
-    Launcher(listener, run, sys.argv[2]).serve()
+    Launcher(listener, run, sys.argv[2], Pool(**json.loads(sys.argv[3]))).serve()
     os._exit(0)

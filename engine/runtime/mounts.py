@@ -12,7 +12,7 @@ import errno
 import os
 import stat
 
-from engine.runtime import kernel
+from engine.runtime import kernel, rootfs
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -114,18 +114,33 @@ def attach(root: int, tree: int, path: str, *, strict: bool = False, foreign: bo
         os.close(tree)
 
 
-def place(root: int, mount: dict[str, Any], source: int | None, groups: list[tuple[str, int]]) -> None:
-    """One entry of the specification's `mounts`. `source`: the tree of a bind; `groups`: see `_place_cgroup`."""
+def new_tree(mount: dict[str, Any]) -> int:
+    """A new file system as an entry of the specification's `mounts` describes it, detached."""
+    attributes, data = parse_options(mount.get("options") or [])
+    return kernel.new_mount(mount["type"], data, attributes, mount.get("source", mount["type"]))
+
+
+def place(
+    root: int, mount: dict[str, Any], source: int | None, groups: list[tuple[str, int]], tree: int | None = None
+) -> None:
+    """One entry of the specification's `mounts`.
+
+    `source`: the tree of a bind; `groups`: see `_place_cgroup`; `tree`: what `new_tree` made of this entry before.
+    """
     kind, path = mount.get("type", "bind"), mount["destination"]
     if source is not None:
         attach(root, source, path, foreign=True)
         return
-    attributes, data = parse_options(mount.get("options") or [])
     if kind == "cgroup":
+        attributes, _ = parse_options(mount.get("options") or [])
         _place_cgroup(root, path, attributes, groups)
         return
-    strict = kind in KERNEL_FILE_SYSTEMS or path.rstrip("/") == "/dev"
-    attach(root, kernel.new_mount(kind, data, attributes, mount.get("source", kind)), path, strict=strict)
+    is_dev = path.rstrip("/") == "/dev"
+    if tree is None:
+        tree = new_tree(mount)
+        if is_dev and kind == "tmpfs":
+            rootfs.fill_dev(tree)
+    attach(root, tree, path, strict=is_dev or kind in KERNEL_FILE_SYSTEMS)
 
 
 def _place_cgroup(root: int, path: str, attributes: int, groups: list[tuple[str, int]]) -> None:

@@ -76,11 +76,9 @@ def enter(tree: int, mount_point: str) -> int:
     return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def fill_dev(root: int) -> None:
-    """The device nodes and links that every container has, in the tmpfs at /dev."""
-    dev = kernel.openat2(root, "dev", os.O_PATH | os.O_DIRECTORY, kernel.RESOLVE_NO_SYMLINKS)
+def fill_dev(dev: int) -> None:
+    """The device nodes and links that every container has, in the tmpfs `dev` that is to be its /dev."""
     for name, major, minor in DEVICES:
         os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=dev)
     for name, aim in LINKS:
         os.symlink(aim, name, dir_fd=dev)
-    os.close(dev)

@@ -82,7 +82,10 @@ def send(connection: socket.socket, message: dict[str, Any]) -> None:
 def receive(connection: socket.socket) -> dict[str, Any] | None:
     """The next message; None at the end of the stream."""
     data = connection.recv(MAXIMUM_BYTES)
-    if not data:
-        return None
+    return decode(data) if data else None
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """The message in a packet. ValueError if it is none."""
     message: dict[str, Any] = json.loads(data)
     return message
