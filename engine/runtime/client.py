@@ -93,7 +93,7 @@ class Runtime:
         if c_monitor is None:
             c_monitor = os.environ.get("PORTSIDE_MONITOR") != "python"
         self._c_monitor = c_monitor
-        self._pool = pool if pool is not None else int(os.environ.get("PORTSIDE_POOL") or POOL_SIZE)
+        self.pool_size = pool if pool is not None else int(os.environ.get("PORTSIDE_POOL") or POOL_SIZE)
         self._program: Path | None = None
         self._program_known = False
 
@@ -113,7 +113,7 @@ class Runtime:
     def pooled(self) -> int:
         """How many prepared containers-to-be wait in the launcher, which is started if there is none."""
         answer = self._ask_surely({"verb": "ping"})
-        return 0 if answer is None else int(answer["pooled"])
+        return 0 if answer is None else int(answer.get("pooled", 0))
 
     def stop_launcher(self) -> None:
         """Stop it if it runs. Containers and their monitors live on."""
@@ -134,7 +134,7 @@ class Runtime:
         cached_filter(self._run, default_profile(capabilities.DEFAULT))
         root = str(Path(next(iter(engine.__path__))).parent)
         code = f"import sys; sys.path.insert(0, {root!r}); from engine.runtime.launcher import main; main()"
-        pool = {"size": self._pool, "mounts": defaults.mounts(), "sysctls": defaults.SYSCTLS}
+        pool = {"size": self.pool_size, "mounts": defaults.mounts(), "sysctls": defaults.SYSCTLS}
         arguments = [str(self._run), str(self._config.containers), json.dumps(pool)]
         command = [sys.executable, "-S", "-s", "-E", "-c", code, *arguments]
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
@@ -185,7 +185,7 @@ class Runtime:
             answer = self._ask_surely(request)
             if answer is not None:
                 _raise_error(answer)
-                return Created(int(answer["pid"]), bool(answer["pooled"]))
+                return Created(int(answer["pid"]), bool(answer.get("pooled")))
             self._sweep(container_dir)
         raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
 

@@ -95,7 +95,7 @@ class Pool:
 
         None if none is ready or it asks for what isn't made ahead; then nobody has begun.
         """
-        if not self._ready or not ahead.suits(request["spec"], self._sysctls):
+        if not self._ready or not ahead.suits(request.get("spec") or {}, self._sysctls):
             return None
         for fd, (pid, channel) in list(self._ready.items()):
             del self._ready[fd]

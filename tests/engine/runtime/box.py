@@ -11,6 +11,8 @@ import shutil
 import struct
 import termios
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +51,8 @@ class Box:
         self.id = secrets.token_hex(32)
         self.directory = config.containers / self.id
         self.number = 0
+        self.wants_pool = runtime.pool_size > 0
+        self.was_pooled = False
         self.outputs: dict[str, bytes] = {}
         self._readers: list[threading.Thread] = []
         (self.directory / "bundle" / "rootfs").mkdir(parents=True)
@@ -85,7 +89,11 @@ class Box:
         )
         if collect:
             self.collect()
-        return self.runtime.create(self.directory, self.number, overlay).pid
+        if self.wants_pool:
+            until(lambda: self.runtime.pooled() > 0)
+        created = self.runtime.create(self.directory, self.number, overlay)
+        self.was_pooled = created.pooled
+        return created.pid
 
     def run(self, *args: str, **settings: Any) -> int:
         """Create and start; the pid."""
@@ -145,6 +153,13 @@ class Box:
         self.runtime.abort(self.directory)
         self.cgroups.remove(self.id)
         shutil.rmtree(self.directory)
+
+
+def until(happened: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.005)
 
 
 def waiting_bytes(fd: int) -> int:

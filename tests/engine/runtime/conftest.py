@@ -22,8 +22,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> EngineConfig:
-    return EngineConfig(home=tmp_path_factory.mktemp("home"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineConfig]:
+    config = EngineConfig(home=tmp_path_factory.mktemp("home"))
+    yield config
+    shutil.rmtree(config.home)
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +35,12 @@ def cgroups(home: EngineConfig) -> Iterator[Cgroups]:
     groups.remove_parent()
 
 
-@pytest.fixture(scope="session")
-def runtime(home: EngineConfig, cgroups: Cgroups) -> Iterator[Runtime]:
-    runtime = Runtime(home, cgroups)
+@pytest.fixture(scope="session", params=["from the pool", "from scratch"])
+def runtime(request: pytest.FixtureRequest, home: EngineConfig, cgroups: Cgroups) -> Iterator[Runtime]:
+    """Whatever is true of a container is true of one that was prepared ahead and of one that was not."""
+    runtime = Runtime(home, cgroups, pool=3 if request.param == "from the pool" else 0)
     yield runtime
     runtime.stop_launcher()
-    shutil.rmtree(home.home)
 
 
 @pytest.fixture

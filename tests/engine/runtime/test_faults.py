@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from engine.config import EngineConfig
 from engine.errors import EngineError
 from engine.runtime import record, wire
 from engine.runtime.client import Runtime
-from tests.engine.runtime.box import GATE, Box
+from tests.engine.runtime.box import GATE, Box, until
 from tests.engine.runtime.conftest import MakeBox
 
 pytestmark = pytest.mark.root
@@ -38,13 +38,6 @@ def own_box(
     box.remove()
     box.runtime.stop_launcher()
     cgroups.remove_parent()
-
-
-def until(happened: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.005)
 
 
 def kill(pid: int) -> None:
@@ -164,7 +157,7 @@ def test_fifty_runs_leave_no_process_descriptor_mount_or_group(own_box: Box) -> 
         children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
         return descriptors, len(children), len(Path("/proc/self/mountinfo").read_text().splitlines())
 
-    until(lambda: traces()[1] == 0)
+    until(lambda: traces()[1] == own_box.runtime.pooled() == own_box.runtime.pool_size)
     before, own = traces(), len(os.listdir("/proc/self/fd"))
     for number in range(50):
         assert own_box.result("/bin/sh", "-c", f"exit {number % 3}")[0] == number % 3
