@@ -96,6 +96,7 @@ class Runtime:
         self.pool_size = pool if pool is not None else int(os.environ.get("PORTSIDE_POOL") or POOL_SIZE)
         self._program: Path | None = None
         self._program_known = False
+        self._last_filter: tuple[dict[str, Any], Path] | None = None
 
     # -- the launcher ---------------------------------------------------------------------------------------
 
@@ -219,9 +220,18 @@ class Runtime:
             "unified": entrance.unified,
             "groups": entrance.mounts,
             "monitor": self._monitor(),
-            "seccomp": str(cached_filter(self._run, seccomp)) if seccomp else None,
+            "seccomp": str(self._filter(seccomp)) if seccomp else None,
             "spec": spec,
         }
+
+    def _filter(self, seccomp: dict[str, Any]) -> Path:
+        """The compiled filter's file; nearly all containers have the same, and comparing is cheaper than hashing."""
+        known = self._last_filter
+        if known is not None and known[0] == seccomp and known[1].exists():
+            return known[1]
+        path = cached_filter(self._run, seccomp)
+        self._last_filter = (seccomp, path)
+        return path
 
     def _monitor(self) -> str | None:
         if not self._c_monitor:
