@@ -8,6 +8,7 @@ so what they leave out counts for them. Peers pay for the start of a program, as
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -127,6 +128,7 @@ class Peer:
         bundle = self.bundles / identity
         bundle.mkdir(parents=True)
         spec = build(ProcessSettings(args=IDLE, cgroups_path=f"/portside-bench/{identity}"))
+        spec["ociVersion"] = "1.0.2"  # Debian's crun knows no later one
         spec["root"] = {"path": str(self.image), "readonly": False}
         spec["linux"]["resources"] = {"memory": {"limit": 64 << 20}, "pids": {"limit": 2048}}
         (bundle / "config.json").write_text(json.dumps(spec))
@@ -135,16 +137,18 @@ class Peer:
 
     def _do(self, *arguments: str) -> None:
         command = [self.name, "--root", str(self.root), *arguments]
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
-        )
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode().strip()}")
+        with (self.bundles / "log").open("ab") as log:  # no pipe: the container would hold its end
+            code = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, timeout=60
+            ).returncode
+        if code:
+            raise RuntimeError(f"{' '.join(command)}: {(self.bundles / 'log').read_text().strip()}")
 
     def close(self) -> None:
         """It leaves nothing but its group."""
         for directory in Path("/sys/fs/cgroup").glob("*/portside-bench"):
-            os.rmdir(directory)
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
 
 
 def main() -> int:

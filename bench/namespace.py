@@ -15,16 +15,16 @@ from pathlib import Path
 INSIDE = "PORTSIDE_BENCH_INSIDE"
 
 
-def enter() -> None:
-    """Start this program again inside the namespaces, once; returns only there. Exits where it isn't root."""
+def enter(module: str = "bench") -> None:
+    """Start `python -m module` again inside the namespaces, once; returns only there. Exits where it isn't root."""
     if os.environ.get(INSIDE) == "1":
         settle()
         return
     if os.geteuid() != 0:
         sys.exit("The bench starts containers and network namespaces: run it as root.")
     os.environ[INSIDE] = "1"
-    command = ["unshare", "--net", "--mount", "--propagation", "private", sys.executable, "-m", "bench", *sys.argv[1:]]
-    os.execvp("unshare", command)
+    command = ["unshare", "--net", "--mount", "--propagation", "private", sys.executable, "-m", module]
+    os.execvp("unshare", [*command, *sys.argv[1:]])
 
 
 def settle() -> None:

@@ -136,13 +136,18 @@ class Runtime:
         root = str(Path(next(iter(engine.__path__))).parent)
         code = f"import sys; sys.path.insert(0, {root!r}); from engine.runtime.launcher import main; main()"
         pool = {"size": self.pool_size, "mounts": defaults.mounts(), "sysctls": defaults.SYSCTLS}
-        arguments = [str(self._run), str(self._config.containers), json.dumps(pool)]
-        command = [sys.executable, "-S", "-s", "-E", "-c", code, *arguments]
+        command = [sys.executable, "-S", "-s", "-E", "-c", code, str(self._run), str(self._config.containers)]
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
         try:
             with (self._run / "launcher.log").open("ab") as log:
                 subprocess.run(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, check=True, timeout=30
+                    command,
+                    input=json.dumps(pool).encode(),
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                    check=True,
+                    timeout=30,
                 )
         except (subprocess.SubprocessError, OSError) as error:
             raise Unavailable(f"the launcher could not start: {error}; see {self._run / 'launcher.log'}") from error

@@ -225,11 +225,15 @@ def shield() -> None:
 
 
 def main() -> NoReturn:
-    """Arguments: `$HOME/run`, `$HOME/containers`, and the pool's as JSON: size, mounts, sysctls.
+    """Arguments: `$HOME/run` and `$HOME/containers`. On standard input: the arguments of `Pool` as JSON.
 
     Returns to the starter (exit code 0) once requests are accepted, by this process or by an earlier one.
     """
     shield()
+    pool = Pool(**json.loads(sys.stdin.buffer.read()))
+    null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(null, 0)
+    os.close(null)
     run = os.open(sys.argv[1], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=run)
     try:
@@ -252,5 +256,5 @@ def main() -> NoReturn:
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
     os.truncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
-    Launcher(listener, run, sys.argv[2], Pool(**json.loads(sys.argv[3]))).serve()
+    Launcher(listener, run, sys.argv[2], pool).serve()
     os._exit(0)

@@ -25,8 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-QUIET_SECONDS = 0.005
-"""The launcher forks no pooled process sooner than this after a request."""
+QUIET_SECONDS = 0.02
+"""The launcher forks no pooled process sooner than this after a request: a burst is better off from scratch."""
 TROUBLE_SECONDS = 30.0
 """How long nothing is pooled after a pooled process has died before it was ready: the kernel refuses something."""
 NICENESS = 10
@@ -111,9 +111,9 @@ def _wait_for_work(channel: socket.socket, mounts: list[dict[str, Any]], sysctls
         channel = birth.keep_only(channel)
         os.setsid()
         usual = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, 0, usual + NICENESS)
+        _set_priority(usual + NICENESS)
         made = ahead.Ahead(mounts, sysctls)
-        os.setpriority(os.PRIO_PROCESS, 0, usual)
+        _set_priority(usual)
         channel.send(b"ready")
         data, fds, _, _ = socket.recv_fds(channel, wire.MAXIMUM_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
         if data and fds:
@@ -121,3 +121,10 @@ def _wait_for_work(channel: socket.socket, mounts: list[dict[str, Any]], sysctls
             birth.create(wire.decode(data), socket.socket(fileno=fds[0]), made)
     finally:
         os._exit(0)
+
+
+def _set_priority(nice: int) -> None:
+    """This process's, and its session's where the kernel shares time among sessions first (sched(7), autogroup)."""
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as group:
+        group.write(str(nice))
