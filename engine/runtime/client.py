@@ -7,33 +7,26 @@ exit.<run>), and every question is answered from there and from the kernel.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import engine
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
-from engine.errors import FAMILIES, Conflict, EngineError, InvalidArgument, NotFound, Unavailable
-from engine.runtime import capabilities, defaults, record, wire
+from engine.errors import FAMILIES, Conflict, EngineError, NotFound, Unavailable
+from engine.runtime import capabilities, record, wire
 from engine.runtime.birth import START_SOCKET
 from engine.runtime.compile_monitor import monitor_program
-from engine.runtime.launcher import SOCKET
-from engine.runtime.program import NOT_EXECUTABLE
+from engine.runtime.launcher_link import LauncherLink
 from engine.runtime.seccomp.cache import cached_filter
 from engine.runtime.seccomp.profile import default_profile
 
-LAUNCHER_SECONDS = 10.0
-CREATE_SECONDS = 30.0
 START_SECONDS = 30.0
 POOL_SIZE = 8
 
@@ -87,7 +80,6 @@ class Runtime:
         c_monitor: bool | None = None,
         pool: int | None = None,
     ) -> None:
-        self._config = config
         self._cgroups = cgroups or Cgroups(config)
         self._run = config.run
         if c_monitor is None:
@@ -97,84 +89,27 @@ class Runtime:
         self._program: Path | None = None
         self._program_known = False
         self._last_filter: tuple[dict[str, Any], Path] | None = None
+        self._launcher = LauncherLink(config, self.pool_size, self._get_ready)
 
     # -- the launcher ---------------------------------------------------------------------------------------
 
     def ensure_launcher(self) -> int:
         """Its pid; started if there is none. Unavailable if it can't be."""
-        deadline = time.monotonic() + LAUNCHER_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                answer = self._ask({"verb": "ping"})
-                if answer:
-                    return int(answer["pid"])
-            self._spawn_launcher()  # does nothing while another one holds the lock, even if that one is ending
-        raise Unavailable(f"the launcher does not answer; see {self._run / 'launcher.log'}")
-
-    def pooled(self) -> int:
-        """How many prepared containers-to-be wait in the launcher, which is started if there is none."""
-        answer = self._ask_surely({"verb": "ping"})
-        return 0 if answer is None else int(answer.get("pooled", 0))
+        return self._launcher.ensure()
 
     def stop_launcher(self) -> None:
         """Stop it if it runs. Containers and their monitors live on."""
-        with contextlib.suppress(OSError):
-            self._ask({"verb": "stop"})
-        deadline = time.monotonic() + 2
-        while time.monotonic() < deadline:
-            try:
-                wire.connect(str(self._run), SOCKET, 1).close()
-            except OSError:
-                return
-            time.sleep(0.002)
+        self._launcher.stop()
 
-    def _spawn_launcher(self) -> None:
-        """Start one, and have ready what a first container would else wait for (a compiler takes 0.1 s)."""
-        self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def pooled(self) -> int:
+        """How many prepared containers-to-be wait in the launcher, which is started if there is none."""
+        answer = self._launcher.ask_surely({"verb": "ping"})
+        return 0 if answer is None else int(answer.get("pooled", 0))
+
+    def _get_ready(self) -> None:
+        """Have what a first container would else wait for (a compiler takes 0.1 s)."""
         self._monitor()
         cached_filter(self._run, default_profile(capabilities.DEFAULT))
-        root = str(Path(next(iter(engine.__path__))).parent)
-        code = f"import sys; sys.path.insert(0, {root!r}); from engine.runtime.launcher import main; main()"
-        pool = {"size": self.pool_size, "mounts": defaults.mounts(), "sysctls": defaults.SYSCTLS}
-        command = [sys.executable, "-S", "-s", "-E", "-c", code, str(self._run), str(self._config.containers)]
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-        try:
-            with (self._run / "launcher.log").open("ab") as log:
-                subprocess.run(
-                    command,
-                    input=json.dumps(pool).encode(),
-                    stdout=log,
-                    stderr=log,
-                    env=environment,
-                    check=True,
-                    timeout=30,
-                )
-        except (subprocess.SubprocessError, OSError) as error:
-            raise Unavailable(f"the launcher could not start: {error}; see {self._run / 'launcher.log'}") from error
-
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        with wire.connect(str(self._run), SOCKET, CREATE_SECONDS) as connection:
-            wire.send(connection, request)
-            return wire.receive(connection)
-
-    def _ask_surely(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """Ask, and start a launcher if there is none. None if it died and may have begun."""
-        for _ in range(5):
-            try:
-                return self._ask(request)
-            except (FileNotFoundError, ConnectionRefusedError):
-                self.ensure_launcher()
-            except TimeoutError:
-                raise Unavailable("the launcher did not answer in time; try again") from None
-            except ConnectionError:
-                return None
-            except OSError as error:
-                if error.errno != errno.EMSGSIZE:
-                    raise
-                raise InvalidArgument(
-                    "the command and its environment are too long", {"exit_code": NOT_EXECUTABLE}
-                ) from None
-        raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
 
     # -- create and start -----------------------------------------------------------------------------------
 
@@ -188,7 +123,7 @@ class Runtime:
         """
         request = self._request(container_dir, run, overlay)
         for _ in range(6):
-            answer = self._ask_surely(request)
+            answer = self._launcher.ask_surely(request)
             if answer is not None:
                 _raise_error(answer)
                 return Created(int(answer["pid"]), bool(answer.get("pooled")))
@@ -386,7 +321,7 @@ class Runtime:
         NotFound if the container has been removed meanwhile.
         """
         with contextlib.suppress(OSError):
-            self._ask({"verb": "settle"})
+            self._launcher.ask({"verb": "settle"})
         if record.read_exit(str(container_dir), run) is not None:
             return
         try:

@@ -15,6 +15,7 @@ and its namespaces and mounts with it. An empty pool is no error: the start is m
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import time
@@ -98,10 +99,18 @@ class Pool:
         if not self._ready or not ahead.suits(request.get("spec") or {}, self._sysctls):
             return None
         for fd, (pid, channel) in list(self._ready.items()):
-            del self._ready[fd]
-            with contextlib.suppress(OSError), channel:  # it died, or the request is too large for a packet
+            try:
                 socket.send_fds(channel, [data], [connection.fileno()])
-                return pid, fd
+            except OSError as error:
+                if error.errno == errno.EMSGSIZE:
+                    return None
+                taken = None  # it has died
+            else:
+                taken = (pid, fd)
+            del self._ready[fd]
+            channel.close()
+            if taken is not None:
+                return taken
         return None
 
 

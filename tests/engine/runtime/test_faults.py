@@ -231,5 +231,5 @@ def test_a_launcher_whose_home_is_removed_ends(
 
 def test_only_one_launcher_serves_a_home(own_box: Box) -> None:
     first = own_box.runtime.ensure_launcher()
-    own_box.runtime._spawn_launcher()
+    own_box.runtime._launcher.spawn()
     assert Runtime(own_box.config, own_box.cgroups).ensure_launcher() == first
