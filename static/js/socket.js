@@ -37,8 +37,10 @@ export class ReturningSocket {
     socket.addEventListener("open", () => this.onState("live"));
     socket.addEventListener("message", (event) => {
       if (this.socket !== socket) return;
-      this.tries = 0;
-      this.onMessage(JSON.parse(event.data));
+      const message = JSON.parse(event.data);
+      // A site that only says why it can't serve now is not to be asked ever again without a pause.
+      if (message.type !== "error") this.tries = 0;
+      this.onMessage(message);
     });
     socket.addEventListener("close", (event) => {
       if (this.socket === socket) this.#closed(event.code);

@@ -1,4 +1,5 @@
 // One container: its state, its log, its plots.
+import { api } from "../api.js";
 import { $, pageData } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { onChange, onReset } from "../live.js";
@@ -30,12 +31,15 @@ function show(container) {
 
 onChange("container", (change) => {
   if (change.object_id !== id) return;
-  if (change.action === "removed") {
-    toast(`${root.dataset.name} is removed.`);
-    return setTimeout(() => location.assign("/containers/"), 800);
-  }
-  show(change.object);
+  if (change.action === "removed") leave();
+  else show(change.object);
 });
+
+function leave() {
+  toast(`${root.dataset.name} is removed.`);
+  setTimeout(() => location.assign("/containers/"), 800);
+}
+
 /** A missing image is pulled first: its layers are shown until the container is there. */
 function showCreation(job) {
   const section = $("#creation");
@@ -46,7 +50,14 @@ function showCreation(job) {
 onChange("job", (change) => {
   if (change.object?.kind === "container.create" && change.object.subject === id) showCreation(change.object);
 });
-onReset(() => refreshSoon("headline", "details"));
+/** Nobody knows what was missed: the container itself is asked for. */
+onReset(async () => {
+  try {
+    show(await api("GET", `containers/${id}/`));
+  } catch (problem) {
+    if (problem.status === 404) leave();
+  }
+});
 
 const creation = pageData("creation-data");
 if (creation) showCreation(creation);

@@ -32,11 +32,13 @@ def row(page: Page, name: str) -> Any:
 def test_signing_in_by_keyboard(page: Page, sockets: Sockets) -> None:
     page.context.clear_cookies()
     visit(page, "/containers/")
+    expect(page.get_by_label("User name")).to_be_focused()
     page.keyboard.type("admin")
     page.keyboard.press("Tab")
     page.keyboard.type("not the password")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("correct username and password")
+    expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/containers/")
