@@ -63,8 +63,8 @@ export class Finder {
   }
 
   #matches(line) {
-    this.pattern.lastIndex = 0;
-    return this.pattern.test(plain(this.buffer.text(line)));
+    // Unlike test() this leaves the pattern's lastIndex alone, from where whoever marks the matches would go on.
+    return plain(this.buffer.text(line)).search(this.pattern) !== -1;
   }
 
   #later() {

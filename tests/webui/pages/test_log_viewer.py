@@ -152,6 +152,15 @@ def test_finding_marks_filters_and_steps_through_matches(page: Page, log: Socket
     expect(page.locator(ROWS).last).to_have_text("one more needle")
 
 
+def test_every_match_in_sight_is_marked(page: Page, log: Sockets) -> None:
+    say(log, 1, chunk("".join(f"a long way to needle {number}\n" for number in range(10))))
+    page.get_by_role("searchbox", name="Find in the log").fill("needle")
+    expect(page.locator("[data-log-found]")).to_have_text("10 lines")
+    say(log, 2, chunk("a long way to needle 10\n"))
+    page.get_by_role("button", name="Times").click()  # draws all rows anew
+    expect(page.locator("[data-log-view] mark")).to_have_text(["needle"] * 11)
+
+
 def test_wrapped_lines_stay_in_place_while_scrolling(page: Page, log: Sockets) -> None:
     page.locator('[data-log-toggle="wrap"]').click()
     say(log, 1, chunk("".join(f"line {number} {'x' * (number * 37 % 900)}\n" for number in range(2000))))
