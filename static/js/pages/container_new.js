@@ -242,7 +242,7 @@ function firstFreePort() {
 const like = pageData("like");
 if (like) fillLike(like);
 for (const option of $$("[data-offline]", form.host)) option.disabled = form.host.options.length > 1;
-form.host.value = [...form.host.options].find((option) => !option.disabled)?.value ?? form.host.value;
+if (form.host.selectedOptions[0]?.disabled) form.host.value = [...form.host.options].find((option) => !option.disabled)?.value ?? form.host.value;
 showPieces();
 showImage();
 showLines();

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import visit
@@ -12,6 +14,7 @@ from tests.support.valkey import Valkey
 from tests.webui.pages.seed import Seeded, hex_id
 from tests.webui.pages.sockets import Sockets
 from webui.containers.models import Container
+from webui.hosts.models import Host
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -101,6 +104,18 @@ def test_one_like_another_is_filled_in(page: Page, sockets: Sockets, seeded: See
         "docker run -d -e TZ=Asia/Seoul -e NGINX_HOST=harbour.example -p 127.0.0.1:8080:80 --memory 256m --cpus 1.5 "
         "--restart unless-stopped nginx:1.29-alpine"
     )
+
+
+def test_one_like_another_goes_to_its_host_and_keeps_a_free_port_free(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    buoy = seeded.hosts[1]
+    Host.objects.filter(pk=buoy.pk).update(heartbeat_at=timezone.now() + timedelta(days=1))
+    asked = [{"container": 80, "host": None, "protocol": "tcp", "address": "127.0.0.1"}]
+    Container.objects.filter(pk=hex_id("web")).update(host=buoy, spec={"ports": asked})
+    visit(page, f"{PATH}?like={hex_id('web')}")
+    expect(page.get_by_label("Host", exact=True)).to_have_value(buoy.pk)
+    expect(page.locator('[data-as="docker"]')).to_contain_text("-p 127.0.0.1::80")
 
 
 def test_a_command_keeps_its_lines(page: Page, sockets: Sockets, seeded: Seeded) -> None:

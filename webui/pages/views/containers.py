@@ -93,9 +93,12 @@ def container_new(request: HttpRequest) -> dict[str, Any]:
 
 
 def like_of(request: HttpRequest) -> dict[str, Any] | None:
-    """`?like=ID` fills the form from a container that is there."""
-    found = Container.objects.visible_to(request.user).filter(pk=request.GET.get("like", ""))
-    return next(iter(container_rows(found)), None)
+    """`?like=ID` fills the form from a container that is there: with what was asked for, so a free port stays free."""
+    found = Container.objects.visible_to(request.user).filter(pk=request.GET.get("like", "")).first()
+    if found is None:
+        return None
+    row = container_row(found)
+    return row | {"ports": found.spec.get("ports", row["ports"])}
 
 
 def creation_of(request: HttpRequest, container: Container) -> dict[str, Any] | None:
