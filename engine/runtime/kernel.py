@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import struct
 
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -19,6 +20,7 @@ _syscall.restype = ctypes.c_long
 _X86 = os.uname().machine == "x86_64"
 NR_PIVOT_ROOT = 155 if _X86 else 41
 NR_CAPSET = 126 if _X86 else 91
+NR_RT_SIGPROCMASK = 14 if _X86 else 135
 NR_KEYCTL = 250 if _X86 else 219
 NR_SECCOMP = 317 if _X86 else 277
 NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSOPEN, NR_FSCONFIG, NR_FSMOUNT = 428, 429, 430, 431, 432
@@ -177,6 +179,11 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
         inheritable >> high,
     )
     _call("capset", NR_CAPSET, header, data)
+
+
+def unblock_signals() -> None:
+    """rt_sigprocmask(2) with an empty mask; the C library's call leaves its own signals 32 and 33 as inherited."""
+    _call("rt_sigprocmask", NR_RT_SIGPROCMASK, signal.SIG_SETMASK, bytes(8), None, 8)
 
 
 def new_session_keyring() -> None:
