@@ -74,6 +74,17 @@ def test_a_page_that_was_cut_off_asks_for_what_followed(page: Page, sockets: Soc
     expect(page.locator("[data-connection]")).to_have_text("Live")
 
 
+def test_after_a_reset_a_containers_page_shows_its_present_state(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, f"/containers/{hex_id('web')}/")
+    sockets.events.wait()
+    Container.objects.filter(pk=hex_id("web")).update(observed_status="stopped", exit_code=0)
+    sockets.events.send(type="reset")
+    expect(page.locator("#container .status").first).to_have_text("Stopped")
+    Container.objects.filter(pk=hex_id("web")).delete()
+    sockets.events.send(type="reset")
+    page.wait_for_url("**/containers/")
+
+
 def test_after_a_reset_the_page_fetches_its_data_again(page: Page, sockets: Sockets, seeded: Seeded) -> None:
     visit(page, "/containers/")
     sockets.events.wait()

@@ -87,6 +87,18 @@ def test_a_broken_connection_resumes_without_gap_or_repeat(page: Page, log: Sock
     expect(page.locator(ROWS)).to_have_text(["one", "two", "three", "four"])
 
 
+def test_a_host_that_is_away_is_asked_less_and_less_often(page: Page, log: Sockets) -> None:
+    away = {"type": "error", "error": {"family": "unavailable", "message": "The host pier does not answer."}}
+    log.logs.greeting = away
+    log.logs.drop(1013)
+    for count in range(2, 6):
+        log.logs.wait(count, seconds=10)
+        page.wait_for_timeout(50)
+        log.logs.drop(1013)
+    page.wait_for_timeout(1000)  # after four tries the fifth waits 2.4 s, give or take a third
+    assert len(log.logs.connections) == 5
+
+
 def test_the_streams_do_not_tear_each_others_lines(page: Page, log: Sockets) -> None:
     say(log, 1, chunk("an answer "))
     say(log, 2, chunk("a warning\n", "stderr"))
