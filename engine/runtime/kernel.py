@@ -25,6 +25,9 @@ NR_KEYCTL = 250 if _X86 else 219
 NR_SECCOMP = 317 if _X86 else 277
 NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSOPEN, NR_FSCONFIG, NR_FSMOUNT = 428, 429, 430, 431, 432
 NR_CLONE3, NR_CLOSE_RANGE, NR_OPENAT2, NR_MOUNT_SETATTR = 435, 436, 437, 442
+NR_IOPRIO_SET = 251 if _X86 else 30
+NR_SCHED_SETATTR = 314 if _X86 else 274
+NR_BPF = 321 if _X86 else 280
 
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
@@ -32,12 +35,15 @@ AT_RECURSIVE = 0x8000
 
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
+CLONE_NEWTIME, CLONE_NEWUSER, CLONE_PARENT = 0x80, 0x10000000, 0x8000
 CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP = 0x100000000, 0x200000000
 
 MS_NODEV, MS_REC, MS_PRIVATE = 0x4, 0x4000, 1 << 18
+MS_UNBINDABLE, MS_SLAVE, MS_SHARED = 1 << 17, 1 << 19, 1 << 20
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 0x1, 0x2, 0x4, 0x8
 MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR_NODIRATIME = 0x70, 0x10, 0x20, 0x80
+MOUNT_ATTR_IDMAP, MOUNT_ATTR_NOSYMFOLLOW = 0x100000, 0x200000
 
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT = 0x02, 0x04, 0x10
 
@@ -142,9 +148,11 @@ def move_mount(tree: int, target: int) -> None:
     _call("move_mount", NR_MOVE_MOUNT, tree, b"", target, b"", flags)
 
 
-def mount_setattr(tree: int, set_flags: int, clear: int = 0, *, recursive: bool = False, propagation: int = 0) -> None:
-    """mount_setattr(2) on an open tree: MOUNT_ATTR_* to set and to clear."""
-    attributes = struct.pack("=4Q", set_flags, clear, propagation, 0)
+def mount_setattr(
+    tree: int, set_flags: int, clear: int = 0, *, recursive: bool = False, propagation: int = 0, users: int = 0
+) -> None:
+    """mount_setattr(2) on an open tree: MOUNT_ATTR_* to set and to clear; `users`: the namespace of an idmap."""
+    attributes = struct.pack("=4Q", set_flags, clear, propagation, users)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     _call("mount_setattr", NR_MOUNT_SETATTR, tree, b"", flags, attributes, len(attributes))
 
@@ -190,6 +198,36 @@ def new_session_keyring() -> None:
     """keyctl(KEYCTL_JOIN_SESSION_KEYRING): leave the host's; a kernel without keys has nothing to leave."""
     with contextlib.suppress(OSError):
         _call("keyctl", NR_KEYCTL, 1, None)
+
+
+def set_domain_name(name: bytes) -> None:
+    """setdomainname(2)."""
+    if _libc.setdomainname(name, ctypes.c_size_t(len(name))):
+        _fail("setdomainname")
+
+
+def set_personality(persona: int) -> None:
+    """personality(2)."""
+    if _libc.personality(ctypes.c_ulong(persona)) < 0:
+        _fail("personality")
+
+
+def set_io_priority(value: int) -> None:
+    """ioprio_set(2) for this process (IOPRIO_WHO_PROCESS)."""
+    _call("ioprio_set", NR_IOPRIO_SET, 1, 0, value)
+
+
+def set_scheduler(attributes: bytes) -> None:
+    """sched_setattr(2) for this thread; `attributes` is a struct sched_attr."""
+    _call("sched_setattr", NR_SCHED_SETATTR, 0, attributes, 0)
+
+
+def bpf(command: int, attributes: ctypes.Array[ctypes.c_char]) -> int:
+    """bpf(2); `attributes` is a union bpf_attr, which the kernel may write to."""
+    result: int = _syscall(ctypes.c_long(NR_BPF), ctypes.c_long(command), attributes, ctypes.c_long(len(attributes)))
+    if result < 0:
+        _fail("bpf")
+    return result
 
 
 def load_filter(program: bytes, flags: int = 0) -> None:

@@ -1,0 +1,57 @@
+"""A bundle's config.json: read once, typed by engine.oci.runtime_spec, and as the plain document beside it."""
+
+from __future__ import annotations
+
+import os
+
+from engine.errors import EngineError
+from engine.oci import runtime_spec
+from engine.oci.runtime_process import Process
+from engine.oci.runtime_resources import Resources
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+CONFIG = "config.json"
+
+
+def load(bundle: str) -> tuple[runtime_spec.Spec, dict[str, Any]]:
+    """(typed, plain). Failure names the file that can't be read or the field that is wrong."""
+    document = _document(os.path.join(bundle, CONFIG))
+    try:
+        return runtime_spec.Spec.read(document, ""), document
+    except EngineError as error:
+        raise Failure(error.family, str(error)) from None
+
+
+def load_process(path: str) -> tuple[Process, dict[str, Any]]:
+    """The same for a file that holds a `process` alone (exec --process)."""
+    document = _document(path)
+    return read_process(document), document
+
+
+def read_process(document: dict[str, Any]) -> Process:
+    try:
+        return Process.read(document, "process")
+    except EngineError as error:
+        raise Failure(error.family, str(error)) from None
+
+
+def read_resources(data: str) -> Resources:
+    """A `linux.resources` object as text (update --resources)."""
+    try:
+        return Resources.read(runtime_spec.decode(data), "linux.resources")
+    except EngineError as error:
+        raise Failure(error.family, str(error)) from None
+
+
+def _document(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            return runtime_spec.decode(file.read(runtime_spec.MAXIMUM_BYTES + 1))
+    except OSError as error:
+        raise Failure("not_found", f"{path}: {error.strerror}") from None
+    except EngineError as error:
+        raise Failure(error.family, f"{path}: {error}") from None

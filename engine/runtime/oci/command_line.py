@@ -1,0 +1,141 @@
+"""`python -m engine.runtime [global options] COMMAND [options] ID …`: words in, exit code out.
+
+The peers' grammar: `--name value`, `--name=value`, `-name` as Go's flag package takes it, short letters, and
+everything after the container's id as it is. A parser of its own, since argparse's import alone takes as long as
+a container needs to start.
+
+Exit codes: 0; 1 for an error (255 from exec and run), told on stderr and in --log; of `run` and `exec` the
+process's own, 128 + n after signal n.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from engine.runtime.wire import Failure, failure_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    Options = dict[str, Any]
+
+DEFAULT_ROOT = "/run/portside-runtime"
+GLOBAL = {
+    "root": "value", "log": "value", "log-format": "value", "debug": "flag", "systemd-cgroup": "flag",
+    "rootless": "value", "cgroup-manager": "value", "criu": "value", "help": "flag", "h": "help",
+    "version": "flag", "v": "version",
+}  # fmt: skip
+"""Option → "flag", "value", "list", or the long name that a letter stands for."""
+
+
+def parse(words: list[str], known: Mapping[str, str]) -> tuple[Options, list[str]]:
+    """(options by long name, the rest from the first word that is none). Failure for an unknown option."""
+    options: Options = {}
+    position = 0
+    while position < len(words) and words[position].startswith("-") and words[position] != "-":
+        word = words[position]
+        position += 1
+        if word == "--":
+            break
+        name, equals, value = word.lstrip("-").partition("=")
+        if name not in known and not word.startswith("--") and not equals and all(c in known for c in name):
+            words[position:position] = [f"-{letter}" for letter in name]  # -it
+            continue
+        if name in known and known[name] not in ("flag", "value", "list"):
+            name = known[name]
+        kind = known.get(name)
+        if kind is None:
+            raise Failure("invalid_argument", f"unknown option {word}; see --help")
+        if kind == "flag":
+            options[name] = value.lower() not in ("false", "0") if equals else True
+            continue
+        if not equals:
+            if position >= len(words):
+                raise Failure("invalid_argument", f"{word} needs a value")
+            value = words[position]
+            position += 1
+        if kind == "list":
+            options.setdefault(name, []).append(value)
+        else:
+            options[name] = value
+    return options, words[position:]
+
+
+class Log:
+    """Where errors go: stderr, and the file of --log as text or as one JSON object per line (logrus' form)."""
+
+    def __init__(self, path: str, form: str) -> None:
+        if form not in ("", "text", "json"):
+            raise Failure("invalid_argument", f"--log-format: {form!r} is not text or json")
+        self.path, self.json = path, form == "json"
+
+    def say(self, level: str, message: str) -> None:
+        if level == "error" or not self.path:
+            sys.stderr.write(f"{message}\n")
+        if not self.path:
+            return
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if self.json:
+            import json
+
+            line = json.dumps({"level": level, "msg": message, "time": stamp})
+        else:
+            line = f'time="{stamp}" level={level} msg="{message}"'
+        try:
+            with open(self.path, "a") as file:
+                file.write(f"{line}\n")
+        except OSError as error:
+            sys.stderr.write(f"--log: {self.path}: {error.strerror}\n")
+
+
+def main(words: list[str]) -> int:
+    """Run one command; its exit code."""
+    log = Log("", "")
+    command = ""
+    try:
+        options, rest = parse(list(words), GLOBAL)
+        log = Log(options.get("log", ""), options.get("log-format", ""))
+        _check(options)
+        options["root"] = os.path.abspath(options.get("root") or _default_root())
+        from engine.runtime.oci import verbs
+
+        command = "version" if options.get("version") else "help" if options.get("help") or not rest else rest[0]
+        return _run(verbs.VERBS, command, options, rest[1:], log)
+    except Failure as failure:
+        log.say("error", str(failure))
+        return failure.exit_code or (255 if command == "exec" else 1)
+    except BrokenPipeError:
+        return 1
+
+
+def _check(options: Options) -> None:
+    if options.get("systemd-cgroup") or options.get("cgroup-manager") == "systemd":
+        raise Failure("unsupported", "--systemd-cgroup: control groups are made directly; use the cgroupfs manager")
+    if options.get("rootless") not in (None, "auto", "true", "false"):
+        raise Failure("invalid_argument", f"--rootless: {options['rootless']!r} is not auto, true or false")
+
+
+def _default_root() -> str:
+    if os.geteuid() != 0 and os.environ.get("XDG_RUNTIME_DIR"):
+        return os.path.join(os.environ["XDG_RUNTIME_DIR"], "portside-runtime")
+    return DEFAULT_ROOT
+
+
+def _run(
+    verbs: Mapping[str, tuple[Mapping[str, str], Callable[..., int]]], command: str, options: Options,
+    words: list[str], log: Log,
+) -> int:  # fmt: skip
+    if command not in verbs:
+        raise Failure("invalid_argument", f"unknown command {command!r}; see --help")
+    known, verb = verbs[command]
+    own, rest = parse(words, {**known, "help": "flag", "h": "help"})
+    if own.get("help"):
+        command, (_, verb) = "help", verbs["help"]
+    try:
+        return verb({**options, **own}, rest, log)
+    except OSError as error:
+        raise failure_of(error, command) from error

@@ -1,0 +1,62 @@
+"""A terminal of the container's own devpts: made inside, its master handed out over the console socket.
+
+The other end of the socket (conmon, or our own `run`) gets one message with the master as SCM_RIGHTS.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+import termios
+
+from engine.runtime import kernel, mounts
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.oci.runtime_process import Box
+
+_TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441  # asm-generic/ioctls.h
+_AF_UNIX_PATH = 107
+
+
+def connect(path: str) -> socket.socket:
+    """The console socket, in the caller; a path longer than the kernel takes goes by its directory."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if len(path.encode()) > _AF_UNIX_PATH:
+            directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            path = f"/proc/self/fd/{directory}/{os.path.basename(path)}"
+        connection.connect(path)
+    except OSError as error:
+        connection.close()
+        raise Failure("unavailable", f"--console-socket: {path}: {error.strerror}") from None
+    return connection
+
+
+def open_terminal(root: int, size: Box | None, handler: socket.socket, uid: int, gid: int, *, console: bool) -> None:
+    """Make a terminal, send its master away and put its slave on 0, 1 and 2 as the controlling terminal.
+
+    `root`: the container's. `console`: also bind it to /dev/console. The caller leads a session without a terminal.
+    """
+    try:
+        master = kernel.openat2(root, "dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY, mounts.STRICT)
+        fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
+        slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
+    except OSError as error:
+        raise Failure("invalid_argument", f"process.terminal: no terminal in /dev/pts: {error.strerror}") from None
+    if size is not None:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", size.height, size.width, 0, 0))
+    os.fchown(slave, uid, gid if uid else -1)
+    if console:
+        mounts.attach(root, kernel.open_tree(slave, ""), "/dev/console")
+    name = os.readlink(f"/proc/self/fd/{slave}") if os.path.exists("/proc/self/fd") else "/dev/ptmx"
+    socket.send_fds(handler, [name.encode()[:4096]], [master])
+    handler.close()
+    os.close(master)
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    for number in (0, 1, 2):
+        os.dup2(slave, number)
+    os.close(slave)

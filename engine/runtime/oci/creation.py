@@ -1,0 +1,256 @@
+"""create, in the caller: from a bundle to a container whose first process waits for start.
+
+Whatever fails undoes all; init.py draws the conversation with the first process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import signal
+import socket
+
+from engine.runtime import record, wire
+from engine.runtime.oci import (
+    attributes,
+    console,
+    devices,
+    ending,
+    feasible,
+    filesystem,
+    hooks,
+    idmap,
+    init,
+    namespaces,
+    net_devices,
+)
+from engine.runtime.oci import bundle as bundles
+from engine.runtime.oci.groups import v1, v2
+from engine.runtime.oci.groups.tree import Tree
+from engine.runtime.oci.state import Container, now
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+
+    from engine.oci.runtime_spec import Spec
+
+    class Request(NamedTuple):
+        root: str
+        id: str
+        bundle: str
+        console_socket: str
+        pid_file: str
+        preserve_fds: int
+else:
+    from collections import namedtuple
+
+    Request = namedtuple("Request", "root id bundle console_socket pid_file preserve_fds")
+
+START_SOCKET = "init.sock"
+
+
+def create(request: Request, terminal: socket.socket | None = None) -> Container:
+    """Returns once the first process waits. `terminal`: takes the master where there is no console socket."""
+    spec, document = bundles.load(request.bundle)
+    wants_terminal = spec.process is not None and spec.process.terminal
+    if wants_terminal and not (request.console_socket or terminal):
+        raise Failure("invalid_argument", "process.terminal: needs --console-socket, to hand the terminal to")
+    if request.console_socket and not wants_terminal:
+        raise Failure("invalid_argument", "--console-socket: process.terminal is not set, so there is no terminal")
+    feasible.check(spec)
+    container = Container.reserve(request.root, request.id)
+    try:
+        with container.locked():
+            _create(container, request, spec, document, terminal)
+    except BaseException:
+        _undo(container, spec)
+        raise
+    return container
+
+
+def _create(
+    container: Container, request: Request, spec: Spec, document: dict[str, Any], terminal: socket.socket | None
+) -> None:
+    bundle = os.path.abspath(request.bundle)
+    creator = {"pid": os.getpid(), "start_ticks": record.start_ticks(os.getpid())}
+    tree = Tree.of(spec.linux.cgroups_path or container.id)
+    tree.make()
+    container.save(
+        id=container.id, bundle=bundle, status="creating", annotations=spec.annotations, creator=creator,
+        created=now(), owner=_owner(), rootfs=os.path.realpath(os.path.join(bundle, spec.root.path)),
+        groups={"v1": tree.v1, "unified": tree.unified},
+    )  # fmt: skip
+    if tree.is_v2 and tree.unified:
+        v2.delegate(tree.unified)
+    limit(tree, spec)
+    plan = _plan(container, request, spec, document, tree)
+    plan.terminal = console.connect(request.console_socket) if request.console_socket else terminal
+    ours, plan.channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    plan.callers_end = ours
+    joined = namespaces.open_paths(spec.linux)
+    if spec.process is not None:
+        attributes.raise_limits(spec.process)
+    pid = namespaces.spawn(spec.linux, joined, lambda: init.run(plan))
+    container.save(pid=pid, start_ticks=record.start_ticks(pid))
+    plan.channel.close()
+    plan.listener.close()
+    if terminal is not None:
+        terminal.close()
+    _converse(ours, container, spec, tree)
+    if request.pid_file:
+        write_pid_file(request.pid_file, pid)
+    wire.send(ours, {"recorded": True})
+    ours.close()
+
+
+def _owner() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _plan(container: Container, request: Request, spec: Spec, document: dict[str, Any], tree: Tree) -> init.Plan:
+    plan = init.Plan()
+    plan.spec = spec
+    plan.state = container.as_oci("creating")
+    plan.gathered = filesystem.gather(spec, request.bundle, tree)
+    in_user_namespace = any(namespace.type == "user" for namespace in spec.linux.namespaces)
+    plan.nodes = devices.gather(spec, bind=in_user_namespace)
+    plan.doors = tree.doors()
+    plan.preserved = request.preserve_fds
+    seccomp = (document.get("linux") or {}).get("seccomp")
+    plan.filter = filter_program(request.root, seccomp) if seccomp else None
+    directory = os.open(container.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    plan.listener = wire.listen(directory, START_SOCKET, 4)
+    os.close(directory)
+    return plan
+
+
+def limit(tree: Tree, spec: Spec) -> None:
+    """linux.resources without the list of devices, which would stand in the way of making them."""
+    resources = spec.linux.resources
+    if tree.is_v2:
+        assert tree.unified is not None
+        v2.apply(tree.unified, resources, None)
+    else:
+        v1.apply(tree, resources, None)
+
+
+def _restrict_devices(tree: Tree, spec: Spec) -> None:
+    from engine.oci.runtime_resources import Resources
+
+    rules = devices.rules(spec)
+    if tree.is_v2:
+        assert tree.unified is not None
+        v2.apply(tree.unified, Resources(), rules)
+    else:
+        v1.apply(tree, Resources(), rules)
+
+
+def _converse(channel: socket.socket, container: Container, spec: Spec, tree: Tree) -> None:
+    pid, linux = container.pid, spec.linux
+    if namespaces.is_new(linux, "user"):
+        idmap.write_maps(pid, linux.uid_mappings, linux.gid_mappings, "linux")
+    if spec.process is not None and spec.process.oom_score_adj is not None:
+        attributes.set_oom_score(spec.process.oom_score_adj, pid)
+    if linux.net_devices:
+        net_devices.move(linux.net_devices, pid)
+    wire.send(channel, {"mapped": True})
+    _answer(channel)
+    _restrict_devices(tree, spec)
+    state = container.as_oci("creating")
+    hooks.run(spec.hooks.prestart, "prestart", state)
+    hooks.run(spec.hooks.create_runtime, "createRuntime", state)
+    wire.send(channel, {"hooked": True, "pid": pid})
+    _answer(channel)
+    container.save(status="created")
+
+
+def _answer(channel: socket.socket) -> None:
+    answer = wire.receive(channel)
+    if answer is None:
+        raise Failure("unavailable", "the container's first process died while it was being set up")
+    raise_error(answer)
+
+
+def raise_error(answer: dict[str, Any]) -> None:
+    error = answer.get("error")
+    if error:
+        raise Failure(error["family"], error["message"], error["detail"].get("exit_code"))
+
+
+def filter_program(root: str, seccomp: dict[str, Any]) -> bytes:
+    """The compiled filter, from <root>/.seccomp if it was compiled before: compiling takes longer than all else."""
+    from _blake2 import blake2b
+
+    content = json.dumps([1, os.uname().machine, seccomp], sort_keys=True, separators=(",", ":"))
+    directory = os.path.join(root, ".seccomp")
+    path = os.path.join(directory, f"{blake2b(content.encode(), digest_size=16).hexdigest()}.bpf")
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        kept = file.read()
+        if kept:
+            return kept
+    from engine.errors import EngineError
+    from engine.runtime.seccomp.compiler import compile_filter
+
+    try:
+        compiled = compile_filter(seccomp, os.uname().machine)
+    except EngineError as error:
+        raise Failure(error.family, str(error)) from None
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    temporary = f"{path}.{os.getpid()}"
+    with open(temporary, "wb") as file:
+        file.write(compiled)
+    os.rename(temporary, path)
+    return compiled
+
+
+def write_pid_file(path: str, pid: int) -> None:
+    """Complete or not there: its reader may be waiting for it."""
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}")
+    try:
+        with open(temporary, "w") as file:
+            file.write(str(pid))
+        os.rename(temporary, path)
+    except OSError as error:
+        raise Failure("invalid_argument", f"--pid-file: {path}: {error.strerror}") from None
+
+
+def _undo(container: Container, spec: Spec) -> None:
+    """After a failure: nothing stays, and poststop hooks are told if there was a process (runtime.md "Lifecycle")."""
+    pid = container.pid
+    if pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+    ending.remove(container, spec.hooks.poststop if pid else ())
+
+
+def start(container: Container, spec: Spec) -> list[str]:
+    """Let the first process become its program; returns what poststart hooks complained about."""
+    with container.locked():
+        status = container.status()
+        if status == "stopped":
+            raise Failure("conflict", "cannot start a container that has stopped")
+        if status != "created":
+            raise Failure("conflict", f"cannot start an already {status} container")
+        try:
+            connection = wire.connect(container.directory, START_SOCKET, 60.0)
+        except OSError as error:
+            raise Failure("unavailable", f"the container's first process does not answer: {error}") from None
+        with connection:
+            connection.settimeout(None)
+            wire.send(connection, {"verb": "start"})
+            answer = None
+            with contextlib.suppress(ConnectionResetError):
+                answer = wire.receive(connection)
+        if answer is not None:
+            raise_error(answer)
+        container.save(status="running")
+        return hooks.run_all(spec.hooks.poststart, "poststart", container.as_oci())

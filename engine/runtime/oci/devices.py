@@ -1,0 +1,124 @@
+"""Device nodes in /dev: the specification's default ones and `linux.devices`, made, or bound where making is refused.
+
+In a user namespace nobody may make a device that works, so the host's node is bound instead; it is opened
+beforehand, in the caller.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+
+from engine.runtime import kernel, mounts, rootfs
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+    from engine.oci.runtime_resources import DeviceRule
+    from engine.oci.runtime_spec import Spec
+
+    class Node(NamedTuple):
+        path: str
+        kind: int
+        mode: int
+        major: int
+        minor: int
+        uid: int
+        gid: int
+        field: str
+        source: int | None
+else:
+    from collections import namedtuple
+
+    Node = namedtuple("Node", "path kind mode major minor uid gid field source")
+
+_KINDS = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
+# Every container has these, whatever linux.resources.devices says (runc's and crun's list; ptmx and pts for terminals).
+_ALWAYS = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, -1))
+
+
+def gather(spec: Spec, *, bind: bool) -> list[Node]:
+    """What is to be in /dev. `bind`: from the host's nodes, because of a user namespace."""
+    if any(mount.is_bind and mount.destination.rstrip("/") == "/dev" for mount in spec.mounts):
+        return []  # somebody else's /dev: nothing is made in it
+    asked = {os.path.normpath(device.path) for device in spec.linux.devices}
+    nodes = [
+        Node(f"/dev/{name}", stat.S_IFCHR, 0o666, major, minor, 0, 0, f"/dev/{name}", None)
+        for name, major, minor in rootfs.DEVICES
+        if f"/dev/{name}" not in asked
+    ]
+    for index, device in enumerate(spec.linux.devices):
+        mode = stat.S_IMODE(device.file_mode) if device.file_mode is not None else 0o666
+        numbers = device.major or 0, device.minor or 0
+        owner = device.uid or 0, device.gid or 0
+        field = f"linux.devices[{index}]"
+        nodes.append(Node(device.path, _KINDS[device.type], mode, *numbers, *owner, field, None))
+    return [_opened(node) for node in nodes] if bind else nodes
+
+
+def _opened(node: Node) -> Node:
+    if node.kind == stat.S_IFIFO:
+        return node
+    try:
+        found = os.stat(node.path)
+        tree = kernel.open_tree(kernel.AT_FDCWD, node.path)
+    except OSError as error:
+        why = f"a user namespace needs the host's {node.path}: {error.strerror}"
+        raise Failure("unsupported", f"{node.field}: {why}") from None
+    if (stat.S_IFMT(found.st_mode), os.major(found.st_rdev), os.minor(found.st_rdev)) != (
+        node.kind, node.major, node.minor
+    ):  # fmt: skip
+        raise Failure("unsupported", f"{node.field}: the host's {node.path} is another device, and none can be made")
+    return node._replace(source=tree)
+
+
+def make(root: int, nodes: list[Node]) -> None:
+    """Everything in `nodes`, and the links that each /dev has."""
+    for node in nodes:
+        parent_path, _, name = os.path.normpath(node.path).rpartition("/")
+        parent = mounts.open_target(root, parent_path, directory=True)
+        try:
+            _make(root, parent, name, node)
+        except OSError as error:
+            raise Failure("unsupported", f"{node.field}: {node.path}: {error.strerror}") from None
+        finally:
+            os.close(parent)
+    if not nodes:
+        return
+    dev = mounts.open_target(root, "/dev", directory=True)
+    for name, aim in rootfs.LINKS:
+        with contextlib.suppress(FileExistsError):
+            os.symlink(aim, name, dir_fd=dev)
+    os.close(dev)
+
+
+def _make(root: int, parent: int, name: str, node: Node) -> None:
+    if node.source is not None:
+        mounts.attach(root, node.source, node.path)
+        return
+    device = os.makedev(node.major, node.minor)
+    try:
+        os.mknod(name, node.kind | node.mode, device, dir_fd=parent)
+    except FileExistsError:
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if stat.S_IFMT(found.st_mode) != node.kind or (node.kind != stat.S_IFIFO and found.st_rdev != device):
+            raise OSError(errno.EEXIST, "the image has something else there") from None
+    else:
+        os.chmod(name, node.mode, dir_fd=parent)  # mknod obeys the umask
+        os.chown(name, node.uid, node.gid, dir_fd=parent, follow_symlinks=False)
+
+
+def rules(spec: Spec) -> tuple[DeviceRule, ...]:
+    """The list for the control group: nothing but what is asked for, and what every container has.
+
+    `linux.devices` alone allows nothing: who makes a device there says in `resources.devices` what it is for.
+    """
+    from engine.oci.runtime_resources import DeviceRule
+
+    asked = spec.linux.resources.devices
+    always = [DeviceRule(allow=True, type="c", major=major, minor=minor) for major, minor in _ALWAYS]
+    return (DeviceRule(allow=False), *asked, *always)

@@ -1,0 +1,98 @@
+"""kill and delete, and what is left to tidy up after a container."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+
+from engine.runtime.oci import bundle as bundles
+from engine.runtime.oci import hooks
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.oci.runtime_spec import Hook
+    from engine.runtime.oci.state import Container
+
+END_SECONDS = 10.0
+
+
+def signal_number(text: str) -> int:
+    """SIGTERM, TERM, term, 15 → 15; Failure for what is no signal."""
+    if text.isdigit() and 0 < int(text) <= 64:
+        return int(text)
+    name = text.upper() if text.upper().startswith("SIG") else f"SIG{text.upper()}"
+    base, sign, offset = name.partition("+") if "+" in name else name.partition("-")
+    try:
+        number = int(getattr(signal, base))
+        return number + int(f"{sign}{offset}") if sign else number
+    except (AttributeError, ValueError, TypeError):
+        raise Failure("invalid_argument", f"unknown signal {text!r}") from None
+
+
+def kill(container: Container, number: int, *, everyone: bool = False) -> None:
+    """Send a signal to the first process, or to every one in the groups; refused if the container has ended."""
+    status = container.status()
+    if everyone:
+        container.groups().kill(number)
+        return
+    pidfd = container.open_pidfd()
+    if pidfd is None or status == "stopped":
+        raise Failure("conflict", "container not running")
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        raise Failure("conflict", "container not running") from None
+    finally:
+        os.close(pidfd)
+    if number == signal.SIGKILL and _shares_pids(container):
+        container.groups().kill()  # the kernel ends the others only with a pid namespace of their own
+
+
+def _shares_pids(container: Container) -> bool:
+    try:
+        return os.readlink(f"/proc/{container.pid}/ns/pid") == os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return True
+
+
+def delete(container: Container, *, force: bool) -> list[str]:
+    """Remove a stopped (or created) container; `force` kills a running one. What poststop hooks complained about."""
+    with container.locked():
+        status = container.status()
+        if status not in ("stopped", "created") and not force:
+            raise Failure("conflict", f"cannot delete container {container.id} that is not stopped: {status}")
+        if status != "stopped":
+            _end(container)
+        poststop: tuple[Hook, ...] = ()
+        with contextlib.suppress(Failure):  # the bundle may be gone by now
+            poststop = bundles.load(str(container.content.get("bundle")))[0].hooks.poststop
+        return remove(container, poststop)
+
+
+def _end(container: Container) -> None:
+    """SIGKILL, and wait until the kernel has taken the first process apart."""
+    pidfd = container.open_pidfd()
+    if pidfd is None:
+        return
+    try:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        container.groups().kill()
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        if not poll.poll(END_SECONDS * 1000):
+            raise Failure("unavailable", f"container {container.id} does not end; try again")
+    finally:
+        os.close(pidfd)
+
+
+def remove(container: Container, poststop: tuple[Hook, ...]) -> list[str]:
+    """Groups, then hooks, then the state: while it is there, delete can be tried again."""
+    if container.content.get("groups"):
+        container.groups().remove()
+    problems = hooks.run_all(poststop, "poststop", container.as_oci("stopped"))
+    container.forget()
+    return problems

@@ -1,0 +1,116 @@
+"""What this kernel, this machine or these rights can't do, refused by the field's name before anything is created.
+
+Never ignored: a container that asked for a label and runs without one is less isolated than its owner thinks.
+"""
+
+from __future__ import annotations
+
+import os
+
+from engine.runtime.oci.namespaces import FILES
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.oci.runtime_linux import Linux
+    from engine.oci.runtime_process import Process
+    from engine.oci.runtime_spec import Spec
+
+_ARCHITECTURES = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
+# Settings of a namespace: namespaces(7). Any other is the whole machine's.
+_BY_NAMESPACE = {"net.": "network", "fs.mqueue.": "ipc", "kernel.shm": "ipc", "kernel.msg": "ipc", "kernel.sem": "ipc",
+                 "kernel.domainname": "uts", "kernel.hostname": "uts", "user.": "user"}  # fmt: skip
+
+
+def check(spec: Spec) -> None:
+    """Raise Failure (family unsupported or permission_denied) for the first field that can't be had here."""
+    linux = spec.linux
+    kinds = {namespace.type: namespace for namespace in linux.namespaces}
+    if "mount" not in kinds:
+        raise _no("linux.namespaces", "without a mount namespace the container's mounts would be the host's")
+    if kinds["mount"].path:
+        raise _no("linux.namespaces", "a root file system can't be made in a mount namespace that others live in")
+    for index, namespace in enumerate(linux.namespaces):
+        if not os.path.exists(f"/proc/self/ns/{FILES[namespace.type]}"):
+            raise _no(f"linux.namespaces[{index}]", f"this kernel has no {namespace.type} namespaces")
+    _check_labels(spec)
+    _check_seccomp(linux)
+    _check_settings(linux)
+    if spec.process is not None:
+        check_process(spec.process)
+
+
+def check_process(process: Process) -> None:
+    """The part of `check` that a process of `exec` needs too."""
+    if process.apparmor_profile not in ("", "unconfined") and not _has_apparmor():
+        raise _no("process.apparmorProfile", "this kernel has no AppArmor")
+    if process.selinux_label and not _has_selinux():
+        raise _no("process.selinuxLabel", "this kernel has no SELinux")
+    if process.capabilities is None:
+        return
+    ours = _bounding()
+    from engine.runtime.capabilities import NUMBERS
+
+    for name in ("bounding", "effective", "permitted", "inheritable"):
+        for index, capability in enumerate(getattr(process.capabilities, name)):
+            if not ours >> NUMBERS[capability] & 1:
+                why = f"this process may not hand on {capability}: it is not in its own bounding set"
+                raise Failure("permission_denied", f"process.capabilities.{name}[{index}]: {why}")
+
+
+def _bounding() -> int:
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1], 16) for line in file if line.startswith("CapBnd:"))
+
+
+def _check_labels(spec: Spec) -> None:
+    if spec.linux.mount_label and not _has_selinux():
+        raise _no("linux.mountLabel", "this kernel has no SELinux")
+    if spec.linux.intel_rdt is not None:
+        raise _no("linux.intelRdt", "there is no resctrl file system, or not for this runtime yet")
+
+
+def _has_apparmor() -> bool:
+    try:
+        with open("/sys/module/apparmor/parameters/enabled") as file:
+            return file.read(1) == "Y"
+    except OSError:
+        return False
+
+
+def _has_selinux() -> bool:
+    return os.path.exists("/sys/fs/selinux/enforce")
+
+
+def _check_seccomp(linux: Linux) -> None:
+    seccomp = linux.seccomp
+    if seccomp is None:
+        return
+    notify = "SCMP_ACT_NOTIFY hands calls to another process, which this runtime does not do"
+    if seccomp.default_action == "SCMP_ACT_NOTIFY":
+        raise _no("linux.seccomp.defaultAction", notify)
+    for index, rule in enumerate(seccomp.syscalls):
+        if rule.action == "SCMP_ACT_NOTIFY":
+            raise _no(f"linux.seccomp.syscalls[{index}].action", notify)
+    if seccomp.listener_path:
+        raise _no("linux.seccomp.listenerPath", notify)
+    if "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" in seccomp.flags:
+        index = seccomp.flags.index("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
+        raise _no(f"linux.seccomp.flags[{index}]", notify)
+    if os.uname().machine not in _ARCHITECTURES:
+        raise _no("linux.seccomp", f"there is no table of system calls for {os.uname().machine}")
+
+
+def _check_settings(linux: Linux) -> None:
+    kinds = {namespace.type for namespace in linux.namespaces}
+    for name in linux.sysctl:
+        dotted = name.replace("/", ".")
+        owner = next((kind for prefix, kind in _BY_NAMESPACE.items() if dotted.startswith(prefix)), None)
+        if owner is None:
+            raise _no(f"linux.sysctl[{name!r}]", "this setting is the whole machine's, not a container's")
+        if owner not in kinds:
+            raise _no(f"linux.sysctl[{name!r}]", f"needs a {owner} namespace in linux.namespaces, or it is the host's")
+
+
+def _no(field: str, why: str) -> Failure:
+    return Failure("unsupported", f"{field}: {why}")

@@ -1,0 +1,148 @@
+"""run and exec, as far as they outlast the start: waiting, signals handed on, a terminal relayed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+
+from engine.runtime import kernel
+from engine.runtime.oci import bundle as bundles
+from engine.runtime.oci import console, creation, ending, feasible, joining
+from engine.runtime.oci.relay import Relay
+from engine.runtime.oci.state import Container
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from engine.oci.runtime_process import Process
+    from engine.runtime.oci.command_line import Log, Options
+
+_KEPT = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGPIPE)
+_CAPABILITY_SETS = ("bounding", "effective", "permitted")
+
+
+def run(request: creation.Request, log: Log, *, detach: bool, keep: bool) -> int:
+    """Create and start; in the foreground wait, delete, and return the process's exit code."""
+    kernel.prctl("subreaper", kernel.PR_SET_CHILD_SUBREAPER, 0 if detach else 1)
+    spec, _ = bundles.load(request.bundle)
+    relay = None
+    if spec.process is not None and spec.process.terminal and not request.console_socket:
+        if detach:
+            raise Failure("invalid_argument", "process.terminal: --detach needs --console-socket")
+        relay = Relay()
+    container = creation.create(request, relay.theirs if relay else None)
+    try:
+        for problem in creation.start(container, spec):
+            log.say("warning", problem)
+    except BaseException:
+        _discard(container)
+        raise
+    if detach:
+        return 0
+    code = wait(container.pid, relay)
+    if not keep:
+        with contextlib.suppress(Failure):
+            for problem in ending.delete(container, force=True):
+                log.say("warning", problem)
+    return code
+
+
+def _discard(container: Container) -> None:
+    with contextlib.suppress(Failure):
+        ending.delete(container, force=True)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(container.pid, os.WNOHANG)
+
+
+def wait(pid: int, relay: Relay | None) -> int:
+    """Until the child `pid` has ended: hand on signals, relay its terminal. Its exit code, 128 + n after signal n."""
+    for number in signal.valid_signals() - set(_KEPT):
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, lambda got, _: _hand_on(pid, got))
+    pidfd = os.pidfd_open(pid)
+    if relay is not None:
+        relay.run(pidfd)
+    else:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        while not poll.poll():
+            pass
+    os.close(pidfd)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return code if code >= 0 else 128 - code
+
+
+def _hand_on(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def exec_(container: Container, options: Options, words: list[str]) -> int:
+    """One more process; waits for it unless --detach."""
+    spec, document = bundles.load(str(container.content.get("bundle")))
+    process = _process(document, options, words)
+    feasible.check_process(process)
+    detach = bool(options.get("detach"))
+    relay = handler = None
+    if process.terminal:
+        if options.get("console-socket"):
+            handler = console.connect(options["console-socket"])
+        elif detach:
+            raise Failure("invalid_argument", "process.terminal: --detach needs --console-socket")
+        else:
+            relay = Relay()
+            handler = relay.theirs
+    preserved = int(options.get("preserve-fds") or 0)
+    seccomp = (document.get("linux") or {}).get("seccomp")
+    program = creation.filter_program(options["root"], seccomp) if seccomp else None
+    if options.get("ignore-paused") is None and container.status() == "paused":
+        raise Failure("conflict", "cannot exec in a paused container")
+    pid = joining.execute(container, spec, process, filter_program=program, preserved=preserved, terminal=handler)
+    if options.get("pid-file"):
+        creation.write_pid_file(options["pid-file"], pid)
+    return 0 if detach else wait(pid, relay)
+
+
+def _process(document: dict[str, Any], options: Options, words: list[str]) -> Process:
+    """That of --process, or the container's own with what the options change."""
+    if options.get("process"):
+        return bundles.load_process(options["process"])[0]
+    if not words:
+        raise Failure("invalid_argument", "exec needs a command, or --process")
+    process: dict[str, Any] = {**(document.get("process") or {}), "args": words}
+    process["terminal"] = bool(options.get("tty"))
+    if options.get("cwd"):
+        process["cwd"] = options["cwd"]
+    if options.get("env"):
+        process["env"] = [*(process.get("env") or []), *options["env"]]
+    if options.get("no-new-privs"):
+        process["noNewPrivileges"] = True
+    if options.get("apparmor"):
+        process["apparmorProfile"] = options["apparmor"]
+    if options.get("process-label"):
+        process["selinuxLabel"] = options["process-label"]
+    user = dict(process.get("user") or {})
+    if options.get("user"):
+        uid, _, gid = options["user"].partition(":")
+        user["uid"] = _number(uid, "--user")
+        if gid:
+            user["gid"] = _number(gid, "--user")
+    if options.get("additional-gids"):
+        user["additionalGids"] = [_number(gid, "--additional-gids") for gid in options["additional-gids"]]
+    process["user"] = user
+    if options.get("cap"):
+        sets = dict(process.get("capabilities") or {})
+        for name in _CAPABILITY_SETS:
+            sets[name] = list(dict.fromkeys([*(sets.get(name) or []), *options["cap"]]))
+        process["capabilities"] = sets
+    return bundles.read_process(process)
+
+
+def _number(text: str, option: str) -> int:
+    if not text.isdigit():
+        raise Failure("invalid_argument", f"{option}: {text!r} is not a number")
+    return int(text)

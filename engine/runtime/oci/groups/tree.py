@@ -1,0 +1,215 @@
+"""Where a bundle's groups are: one directory in each hierarchy of this machine.
+
+`cgroupsPath` is taken from each hierarchy's root, whether it begins with a slash or not; without one it is the
+container's id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import time
+
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+V1_CONTROLLERS = (
+    "cpuset", "cpu", "cpuacct", "blkio", "memory", "devices", "freezer", "net_cls", "perf_event", "net_prio",
+    "hugetlb", "pids", "rdma",
+)  # fmt: skip
+REMOVE_SECONDS = 5.0
+
+
+def hierarchies(mountinfo: str) -> tuple[dict[str, str], str | None]:
+    """Version 1 controller → mount point, and version 2's mount point: proc_pid_mountinfo(5)."""
+    v1: dict[str, str] = {}
+    unified = None
+    for line in mountinfo.splitlines():
+        if " - cgroup" not in line:
+            continue
+        before, _, after = line.partition(" - ")
+        fields, kind = before.split(), after.split()
+        if fields[3] != "/":
+            continue  # part of a hierarchy that was bound elsewhere
+        point = fields[4].replace("\\040", " ")
+        if kind[0] == "cgroup2":
+            unified = unified or point
+        else:
+            for option in kind[2].split(","):
+                if option in V1_CONTROLLERS:
+                    v1.setdefault(option, point)
+    return v1, unified
+
+
+class Tree:
+    """A container's groups. `v1`: controller → directory; `unified`: the version 2 directory, or None."""
+
+    def __init__(self, v1: dict[str, str], unified: str | None) -> None:
+        self.v1, self.unified = v1, unified
+
+    @classmethod
+    def of(cls, path: str) -> Tree:
+        """The groups at `path` in every hierarchy of this machine; nothing is made."""
+        with open("/proc/self/mountinfo") as file:
+            v1, unified = hierarchies(file.read())
+        if not v1 and unified is None:
+            raise Failure("unsupported", "linux.cgroupsPath: no control groups are mounted; mount them and try again")
+        below = path.strip("/")
+        return cls({name: f"{point}/{below}" for name, point in v1.items()}, unified and f"{unified}/{below}")
+
+    @property
+    def is_v2(self) -> bool:
+        return not self.v1
+
+    def directories(self) -> list[str]:
+        """Each directory once (version 1 controllers may share one)."""
+        found = list(dict.fromkeys(self.v1.values()))
+        return [*found, self.unified] if self.unified else found
+
+    def make(self) -> None:
+        """Make what is missing. A group that somebody lives in already is refused: limits are not for sharing."""
+        for directory in self.directories():
+            if os.path.isdir(directory):
+                if read(f"{directory}/cgroup.procs").strip():
+                    raise Failure("conflict", f"linux.cgroupsPath: there are processes in {directory} already")
+                continue
+            try:
+                os.makedirs(directory, exist_ok=True)
+            except OSError as error:
+                raise Failure("permission_denied", f"linux.cgroupsPath: {directory}: {error.strerror}") from None
+        if "cpuset" in self.v1:
+            self._inherit_cpuset(self.v1["cpuset"])
+
+    def _inherit_cpuset(self, directory: str) -> None:
+        """A new version 1 cpuset has no processors, and nobody may enter it until it has."""
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if read(f"{directory}/{name}").strip():
+                continue
+            above = os.path.dirname(directory)
+            if not read(f"{above}/{name}").strip():
+                self._inherit_cpuset(above)
+            write(f"{directory}/{name}", read(f"{above}/{name}").strip(), "linux.cgroupsPath")
+
+    def doors(self) -> list[int]:
+        """Descriptors that a process writes "0" to, to enter: opened with our rights, used with the container's."""
+        names = [f"{directory}/tasks" for directory in dict.fromkeys(self.v1.values())]
+        if self.unified:
+            names.append(f"{self.unified}/cgroup.procs")
+        return [os.open(name, os.O_WRONLY | os.O_CLOEXEC) for name in names]
+
+    def pids(self) -> list[int]:
+        """Every process in the groups and those below them, as the host numbers them."""
+        found: set[int] = set()
+        start = self.v1.get("pids") or self.unified or next(iter(self.v1.values()), "")
+        for directory, _, _ in os.walk(start):
+            with contextlib.suppress(OSError):
+                found.update(int(line) for line in read(f"{directory}/cgroup.procs").split())
+        return sorted(found)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal to every process; SIGKILL reaches frozen and forking ones as well."""
+        if number == signal.SIGKILL and self.unified and os.path.exists(f"{self.unified}/cgroup.kill"):
+            write(f"{self.unified}/cgroup.kill", "1", "kill")
+            if "freezer" in self.v1:
+                self._thaw_v1()
+            return
+        for _ in range(100):  # a process may fork while the list is read
+            before = self.pids()
+            for pid in before:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            if number != signal.SIGKILL or not set(self.pids()) - set(before):
+                break
+        if number == signal.SIGKILL and "freezer" in self.v1:
+            self._thaw_v1()
+
+    def _thaw_v1(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            write(f"{self.v1['freezer']}/freezer.state", "THAWED", "kill")
+
+    def freeze(self, wanted: bool, timeout_seconds: float = 5.0) -> None:
+        """Stop every process, or let them run on; returns once it is so."""
+        if self.unified and os.path.exists(f"{self.unified}/cgroup.freeze"):
+            write(f"{self.unified}/cgroup.freeze", "1" if wanted else "0", "pause")
+        elif "freezer" in self.v1:
+            write(f"{self.v1['freezer']}/freezer.state", "FROZEN" if wanted else "THAWED", "pause")
+        else:
+            raise Failure("unsupported", "this machine has no control group that can pause processes")
+        deadline = time.monotonic() + timeout_seconds
+        while self.is_frozen() != wanted:
+            if time.monotonic() > deadline:
+                if wanted:
+                    self.freeze(False)
+                raise Failure("unavailable", "the container's processes did not stop in time; try again")
+            time.sleep(0.001)
+
+    def is_frozen(self) -> bool:
+        with contextlib.suppress(OSError):
+            if self.unified:
+                return "frozen 1" in read(f"{self.unified}/cgroup.events")
+            if "freezer" in self.v1:
+                return read(f"{self.v1['freezer']}/freezer.state").strip() == "FROZEN"
+        return False
+
+    def remove(self) -> None:
+        """Kill what is left and remove the groups with those below; what is gone is fine."""
+        deadline = time.monotonic() + REMOVE_SECONDS
+        pause = 0.0005
+        while busy := [directory for directory in self.directories() if not _removed(directory)]:
+            if time.monotonic() > deadline:
+                raise Failure("unavailable", f"{busy[0]} is still in use; try again")
+            with contextlib.suppress(OSError, Failure):
+                self.kill()
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+
+    def views(self) -> Iterator[tuple[str, str]]:
+        """(name below the container's /sys/fs/cgroup, directory); the name is empty on version 2."""
+        for directory in dict.fromkeys(self.v1.values()):
+            controllers = ",".join(name for name, place in self.v1.items() if place == directory)
+            yield controllers, directory
+        if self.unified:
+            yield ("" if self.is_v2 else "unified"), self.unified
+
+
+def _removed(path: str) -> bool:
+    try:
+        for below, _, _ in os.walk(path, topdown=False):
+            os.rmdir(below)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return False
+        raise
+    return True
+
+
+def read(path: str) -> str:
+    """The content; empty if there is no such file."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def write(path: str, value: str, field: str) -> None:
+    """One value by one system call; Failure names the specification's field, the file and the reason."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError as error:
+        why = "this kernel has no such file" if error.errno == errno.ENOENT else error.strerror
+        raise Failure("unsupported", f"{field}: {path}: {why}") from None
+    try:
+        os.write(fd, value.encode())
+    except OSError as error:
+        family = "resource_exhausted" if error.errno in (errno.ENOSPC, errno.ENOMEM) else "invalid_argument"
+        raise Failure(family, f"{field}: the kernel refuses {value!r} in {path}: {error.strerror}") from None
+    finally:
+        os.close(fd)

@@ -1,0 +1,99 @@
+"""Hooks: programs of the host's that are told of a container's life by its state on their stdin (config.md "Hooks").
+
+They start with no inherited descriptors but the standard ones, and with exactly the environment that is given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+
+from engine.runtime import kernel
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from engine.oci.runtime_spec import Hook
+
+
+def run(hooks: tuple[Hook, ...], kind: str, state: dict[str, Any]) -> None:
+    """Each in turn; the first that fails or takes longer than its timeout raises Failure with its place."""
+    for index, hook in enumerate(hooks):
+        problem = _run(hook, json.dumps(state).encode())
+        if problem:
+            raise Failure("unavailable", f"hooks.{kind}[{index}]: {hook.path} {problem}")
+
+
+def run_all(hooks: tuple[Hook, ...], kind: str, state: dict[str, Any]) -> list[str]:
+    """Each in turn, whatever happens to the others: poststart and poststop. Returns what went wrong."""
+    problems = []
+    for index, hook in enumerate(hooks):
+        problem = _run(hook, json.dumps(state).encode())
+        if problem:
+            problems.append(f"hooks.{kind}[{index}]: {hook.path} {problem}")
+    return problems
+
+
+def _run(hook: Hook, state: bytes) -> str:
+    """What went wrong; empty if nothing."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+    told, tell = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setsid()
+            os.dup2(read, 0)
+            _become(hook, tell)
+        finally:
+            os._exit(127)
+    os.close(read)
+    os.close(tell)
+    try:
+        os.set_blocking(write, True)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(write, state)  # less than a pipe holds
+        os.close(write)
+        problem = os.read(told, 256).decode()
+        if problem:
+            os.waitpid(pid, 0)
+            return f"can't be started: {problem}"
+        return _wait(pid, hook.timeout)
+    finally:
+        os.close(told)
+
+
+def _become(hook: Hook, tell: int) -> None:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    kernel.close_range(3, on_exec=True)
+    environment = dict(entry.partition("=")[::2] for entry in hook.env)
+    try:
+        os.execve(hook.path, list(hook.args) or [hook.path], environment)  # noqa: S606 - that's what a hook is
+    except OSError as error:
+        os.write(tell, (error.strerror or "unknown").encode())
+        os._exit(127)
+
+
+def _wait(pid: int, timeout: int | None) -> str:
+    pidfd = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        left = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000))
+        if not poll.poll(left):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return f"took longer than its timeout of {timeout} s"
+    finally:
+        os.close(pidfd)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return f"ended with exit code {code}" if code > 0 else f"was killed by signal {-code}" if code else ""

@@ -1,0 +1,63 @@
+"""Idmapped mounts: files keep their owners on disk and show others in the container (mount_setattr(2)).
+
+The kernel takes the mapping from a user namespace, so a process is made that does nothing but own one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from engine.runtime import kernel
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.oci.runtime_linux import IDMapping
+
+
+def lines(mappings: tuple[IDMapping, ...]) -> str:
+    """user_namespaces(7), uid_map."""
+    return "".join(f"{m.container_id} {m.host_id} {m.size}\n" for m in mappings)
+
+
+def write_maps(pid: int, users: tuple[IDMapping, ...], groups: tuple[IDMapping, ...], field: str) -> None:
+    """Give the user namespace of `pid` its mappings; Failure names the field that the kernel refuses."""
+    for name, mappings, key in (("gid_map", groups, "gidMappings"), ("uid_map", users, "uidMappings")):
+        try:
+            fd = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(fd, lines(mappings).encode())
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise Failure("invalid_argument", f"{field}.{key}: the kernel refuses them: {error.strerror}") from None
+
+
+def namespace(users: tuple[IDMapping, ...], groups: tuple[IDMapping, ...], field: str) -> int:
+    """A descriptor of a user namespace with these mappings, in which nobody lives."""
+    pid = kernel.clone3(kernel.CLONE_NEWUSER, signal.SIGCHLD)
+    if pid == 0:
+        signal.pause()
+        os._exit(0)
+    try:
+        write_maps(pid, users, groups, field)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def apply(
+    tree: int, users: tuple[IDMapping, ...], groups: tuple[IDMapping, ...], *, recursive: bool, field: str
+) -> None:
+    """Map the owners in the detached `tree`. In the specification's words containerID is the id on disk."""
+    fd = namespace(users, groups, field)
+    try:
+        kernel.mount_setattr(tree, kernel.MOUNT_ATTR_IDMAP, recursive=recursive, users=fd)
+    except OSError as error:
+        raise Failure(
+            "unsupported", f"{field}.uidMappings: this file system can't be mounted with other owners: {error.strerror}"
+        ) from None
+    finally:
+        os.close(fd)

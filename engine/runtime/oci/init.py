@@ -1,0 +1,213 @@
+"""A container's first process: from its birth in new namespaces to the exec of its program.
+
+    caller (creation.py)                         first process
+       │ clone3 ──────────────────────────────────►│
+       │ id mappings, network devices              │
+       │ "mapped" ────────────────────────────────►│ root in its user namespace, groups, mounts, devices
+       │◄──────────────────────────────── "mounted"│
+       │ device list, prestart, createRuntime      │
+       │ "hooked" ────────────────────────────────►│ createContainer, pivot_root, terminal, masks, settings
+       │◄────────────────────────────────── "ready"│
+       │ state.json: created                       │
+       │ end of the conversation ─────────────────►│ waits on init.sock
+     start ── "start" ────────────────────────────►│ startContainer, privileges, exec
+       │◄─ {"error": …}, or the end of the stream ─┤
+
+A message {"error": …} may stand in the place of any answer. The end of the conversation before "ready" means
+that the caller died, and the process ends with it. Nothing may be imported from the fork on: the interpreter's files are out of reach.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+from engine.runtime import identity, kernel, mounts, program, wire
+from engine.runtime.oci import attributes, console, devices, filesystem, hooks, namespaces
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from engine.oci.runtime_process import Process
+    from engine.oci.runtime_spec import Spec
+
+    class Plan:
+        """All that the caller opened and decided; the fork hands it over as it is."""
+
+        spec: Spec
+        state: dict[str, Any]
+        gathered: filesystem.Gathered
+        nodes: list[devices.Node]
+        doors: list[int]
+        terminal: socket.socket | None
+        filter: bytes | None
+        preserved: int
+        listener: socket.socket
+        channel: socket.socket
+        callers_end: socket.socket
+else:
+
+    class Plan:
+        pass
+
+
+def run(plan: Plan) -> None:
+    """Never returns to its caller's work: ends in exec or in os._exit."""
+    channel = plan.channel
+    plan.callers_end.close()  # or the caller's death would not end the conversation
+    try:
+        root = prepare(plan)
+        wire.send(channel, {"ready": True})
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be told
+        wire.send(channel, wire.failure_of(error, "setting up the container").as_message())
+        os._exit(1)
+    if wire.receive(channel) is None:
+        os._exit(1)  # nobody has written down that this container exists
+    channel.close()
+    connection = _wait_for_start(plan.listener)
+    try:
+        start(plan, root, connection)
+    except Exception as error:  # noqa: BLE001 - as above
+        failure = wire.failure_of(error, "starting the container")
+        wire.send(connection, failure.as_message())
+        os._exit(failure.exit_code or 1)
+
+
+def _expect(channel: socket.socket) -> dict[str, Any]:
+    message = wire.receive(channel)
+    if message is None:
+        os._exit(1)
+    return message
+
+
+def prepare(plan: Plan) -> int:
+    """Everything up to the wait for start; returns the root (O_PATH)."""
+    spec, linux, channel = plan.spec, plan.spec.linux, plan.channel
+    for number in signal.valid_signals():  # nohup's ignored SIGHUP is none of the container's
+        if signal.getsignal(number) == signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+    os.setsid()
+    _expect(channel)
+    kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
+    if namespaces.is_new(linux, "user") or any(n.type == "user" for n in linux.namespaces):
+        become_root()
+    kernel.new_session_keyring()
+    enter_groups(plan.doors)
+    if namespaces.is_new(linux, "cgroup"):
+        kernel.unshare(kernel.CLONE_NEWCGROUP)
+    if namespaces.is_new(linux, "network"):
+        namespaces.loopback_up()
+    _names(spec)
+    os.umask(0)
+    root = filesystem.furnish(plan.gathered)
+    devices.make(root, plan.nodes)
+    wire.send(channel, {"mounted": True})
+    plan.state["pid"] = _expect(channel)["pid"]
+    hooks.run(spec.hooks.create_container, "createContainer", plan.state)
+    root = filesystem.enter(root, plan.gathered.root_path, linux.rootfs_propagation)
+    _finish(plan, root)
+    return root
+
+
+def become_root() -> None:
+    """In a new user namespace nobody is anybody until it is told so."""
+    for call in (os.setresgid, os.setresuid):
+        try:
+            call(0, 0, 0)
+        except OSError:
+            raise Failure("invalid_argument", "linux.uidMappings: id 0 must be mapped in the container") from None
+    kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
+
+
+def enter_groups(doors: list[int]) -> None:
+    for door in doors:
+        os.write(door, b"0")
+        os.close(door)
+
+
+def _names(spec: Spec) -> None:
+    if spec.hostname:
+        socket.sethostname(spec.hostname)
+    if spec.domainname:
+        kernel.set_domain_name(spec.domainname.encode())
+
+
+def _finish(plan: Plan, root: int) -> None:
+    """What is done with the container's root in place: masks and settings, terminal, limits, working directory."""
+    spec, linux = plan.spec, plan.spec.linux
+    process = spec.process
+    if process is not None and plan.terminal is not None:
+        user = process.user
+        console.open_terminal(root, process.console_size, plan.terminal, user.uid, user.gid, console=True)
+    for name, value in linux.sysctl.items():
+        try:
+            with open(f"/proc/sys/{name.replace('.', '/') if '/' not in name else name}", "w") as file:
+                file.write(value)
+        except OSError as error:
+            raise Failure("invalid_argument", f"linux.sysctl[{name!r}]: {value}: {error.strerror}") from None
+    mounts.mask(root, list(linux.masked_paths))
+    mounts.make_read_only(root, list(linux.readonly_paths))
+    if process is None:
+        return
+    working_directory(root, process.cwd)
+    if spec.root.readonly:
+        kernel.mount_setattr(root, kernel.MOUNT_ATTR_RDONLY)
+    program.find(root, process.args[0], search_path(process))  # said at create, as the peers do
+
+
+def working_directory(root: int, path: str) -> None:
+    """Made if it is missing; opened inside the root, so the process can't stand outside (CVE-2024-21626)."""
+    try:
+        directory = mounts.open_target(root, path, directory=True)
+    except NotADirectoryError:
+        raise Failure("invalid_argument", f"process.cwd: {path} is not a directory") from None
+    os.fchdir(directory)
+    os.close(directory)
+
+
+def search_path(process: Process) -> str:
+    return next((entry[5:] for entry in reversed(process.env) if entry.startswith("PATH=")), program.DEFAULT_PATH)
+
+
+def _wait_for_start(listener: socket.socket) -> socket.socket:
+    while True:
+        connection, _ = listener.accept()
+        if wire.receive(connection) is not None:
+            listener.close()
+            return connection
+        connection.close()  # a `start` that died before it said so
+
+
+def start(plan: Plan, root: int, connection: socket.socket) -> None:
+    process, linux = plan.spec.process, plan.spec.linux
+    if process is None:
+        raise Failure("invalid_argument", "process: this bundle has none to start")
+    hooks.run(plan.spec.hooks.start_container, "startContainer", {**plan.state, "status": "created"})
+    attributes.set_early(process, linux.personality)
+    flags = attributes.filter_flags(linux.seccomp)
+    execute(process, root, plan.filter, flags, plan.preserved)
+
+
+def execute(process: Process, root: int, code: bytes | None, flags: int, preserved: int) -> None:
+    """Give up what the process may not have, and become its program. `preserved`: descriptors from 3 on to keep."""
+    attributes.set_labels(process)
+    attributes.set_limits(process)
+    kernel.close_range(3 + preserved, on_exec=True)
+    for fd in range(3, 3 + preserved):
+        os.set_inheritable(fd, True)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    attributes.become(process, code, flags)
+    path = program.find(root, process.args[0], search_path(process))
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
+        signal.signal(number, signal.SIG_DFL)
+    environment = list(process.env)
+    if not any(entry.startswith("HOME=") for entry in environment):
+        environment.append(f"HOME={_home(root, process.user.uid)}")
+    program.execute(path, list(process.args), environment)
+
+
+def _home(root: int, uid: int) -> str:
+    return identity.look_up(root, str(uid)).home

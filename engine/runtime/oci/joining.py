@@ -1,0 +1,129 @@
+"""exec: another process in a running container's namespaces and groups.
+
+    caller ──fork──► helper: setns to everything of the first process's ──clone3(PARENT)──► new process
+
+The new process is the caller's child, so that an `exec --detach` leaves it to whoever adopts the caller's children.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+from engine.runtime import kernel, program, wire
+from engine.runtime.oci import attributes, console, creation, init, namespaces
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+    from engine.oci.runtime_process import Process
+    from engine.oci.runtime_spec import Spec
+    from engine.runtime.oci.state import Container
+
+    class Joining(NamedTuple):
+        process: Process
+        spec: Spec
+        filter: bytes | None
+        preserved: int
+        doors: list[int]
+        terminal: socket.socket | None
+        channel: socket.socket
+        callers_end: socket.socket
+else:
+    from collections import namedtuple
+
+    Joining = namedtuple("Joining", "process spec filter preserved doors terminal channel callers_end")
+
+
+def execute(
+    container: Container, spec: Spec, process: Process, *,
+    filter_program: bytes | None, preserved: int, terminal: socket.socket | None,
+) -> int:  # fmt: skip
+    """Start `process` in the container; its pid, once its program has been executed. Failure if it could not be."""
+    status = container.status()
+    if status == "paused":
+        raise Failure("conflict", "cannot exec in a paused container")
+    if status not in ("running", "created"):
+        raise Failure("conflict", f"cannot exec in a {status} container")
+    pidfd = container.open_pidfd()
+    if pidfd is None:
+        raise Failure("conflict", "cannot exec in a stopped container")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    doors = container.groups().doors()
+    joining = Joining(process, spec, filter_program, preserved, doors, terminal, theirs, ours)
+    flags = _different(container.pid)
+    try:
+        pid = namespaces.through_helper(lambda: _join(pidfd, flags, process), lambda: _clone(joining))
+    finally:
+        theirs.close()
+        os.close(pidfd)
+        for door in doors:
+            os.close(door)
+    if terminal is not None:
+        terminal.close()
+    answer = wire.receive(ours)
+    ours.close()
+    if answer is not None:
+        os.waitpid(pid, 0)
+        creation.raise_error(answer)
+    return pid
+
+
+def _different(pid: int) -> int:
+    """CLONE_NEW* of every namespace of `pid` that isn't the caller's own."""
+    flags = 0
+    for kind, name in namespaces.FILES.items():
+        if os.path.exists(f"/proc/self/ns/{name}") and os.readlink(f"/proc/{pid}/ns/{name}") != os.readlink(
+            f"/proc/self/ns/{name}"
+        ):
+            flags |= namespaces.FLAGS[kind]
+    return flags
+
+
+def _join(pidfd: int, flags: int, process: Process) -> None:
+    attributes.raise_limits(process)
+    if process.oom_score_adj is not None:
+        attributes.set_oom_score(process.oom_score_adj, os.getpid())
+    kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
+    others, user = flags & ~kernel.CLONE_NEWUSER, flags & kernel.CLONE_NEWUSER
+    for part in (others, user):  # with the host's rights while they last
+        if part:
+            kernel.setns(pidfd, part)
+
+
+def _clone(joining: Joining) -> int:
+    pid = kernel.clone3(kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND, 0)
+    if pid == 0:
+        try:
+            joining.callers_end.close()
+            _become(joining)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be told
+            wire.send(joining.channel, wire.failure_of(error, "starting the process").as_message())
+        finally:
+            os._exit(255)
+    return pid
+
+
+def _become(joining: Joining) -> None:
+    process, linux = joining.process, joining.spec.linux
+    os.setsid()
+    init.enter_groups(joining.doors)
+    if any(namespace.type == "user" for namespace in linux.namespaces):
+        init.become_root()
+    kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
+    kernel.new_session_keyring()
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    os.umask(0o022)
+    init.working_directory(root, process.cwd)
+    if joining.terminal is not None:
+        user = process.user
+        console.open_terminal(root, process.console_size, joining.terminal, user.uid, user.gid, console=False)
+    attributes.set_early(process, linux.personality)
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+    program.find(root, process.args[0], init.search_path(process))
+    init.execute(process, root, joining.filter, attributes.filter_flags(linux.seccomp), joining.preserved)

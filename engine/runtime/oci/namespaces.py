@@ -1,0 +1,154 @@
+"""Namespaces: new ones by clone3, others joined by path first, and the way back to the caller for the child's pid.
+
+    nothing to join:   caller ──clone3(new)──────────────────────────► first process
+    something to join: caller ──fork──► helper: setns … ──clone3(new | PARENT)──► first process, the caller's child
+
+Paths are joined with the host's rights before a user namespace is, which may not own them; new namespaces are made
+after it, so that it does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import struct
+
+from engine.runtime import kernel
+from engine.runtime.wire import Failure, failure_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.oci.runtime_linux import Linux
+
+FLAGS = {
+    "pid": kernel.CLONE_NEWPID,
+    "network": kernel.CLONE_NEWNET,
+    "mount": kernel.CLONE_NEWNS,
+    "ipc": kernel.CLONE_NEWIPC,
+    "uts": kernel.CLONE_NEWUTS,
+    "user": kernel.CLONE_NEWUSER,
+    "cgroup": kernel.CLONE_NEWCGROUP,
+    "time": kernel.CLONE_NEWTIME,
+}
+FILES = {"pid": "pid", "network": "net", "mount": "mnt", "ipc": "ipc", "uts": "uts", "user": "user",
+         "cgroup": "cgroup", "time": "time"}  # fmt: skip
+
+
+def is_new(linux: Linux, kind: str) -> bool:
+    return any(namespace.type == kind and not namespace.path for namespace in linux.namespaces)
+
+
+def open_paths(linux: Linux) -> list[tuple[str, int]]:
+    """(type, descriptor) of those to join, the user namespace last; Failure names one that is no such namespace."""
+    found = []
+    for index, namespace in enumerate(linux.namespaces):
+        if not namespace.path:
+            continue
+        field = f"linux.namespaces[{index}].path"
+        try:
+            fd = os.open(namespace.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Failure("not_found", f"{field}: {namespace.path}: {error.strerror}") from None
+        kind = os.readlink(f"/proc/self/fd/{fd}").partition(":[")[0]
+        if kind != FILES[namespace.type]:
+            os.close(fd)
+            raise Failure("invalid_argument", f"{field}: {namespace.path} is not a {namespace.type} namespace")
+        found.append((namespace.type, fd))
+    return sorted(found, key=lambda entry: entry[0] == "user")
+
+
+def spawn(linux: Linux, joined: list[tuple[str, int]], child: Callable[[], None]) -> int:
+    """Start the container's first process in its namespaces; its pid. `child` runs in it and never returns.
+
+    The cgroup namespace is left to the child, which must be in its groups before it makes one.
+    """
+    new = 0
+    for namespace in linux.namespaces:
+        if not namespace.path and namespace.type not in ("cgroup", "time"):
+            new |= FLAGS[namespace.type]
+    with _time(linux):
+        if not joined:
+            return _clone(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, child)
+        return through_helper(
+            lambda: _join(joined), lambda: _clone(new | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND, 0, child)
+        )
+
+
+def _clone(flags: int, exit_signal: int, child: Callable[[], None]) -> int:
+    try:
+        pid = kernel.clone3(flags, exit_signal)
+    except OSError as error:
+        raise Failure("unsupported", f"linux.namespaces: the kernel refuses to make them: {error.strerror}") from None
+    if pid == 0:
+        try:
+            child()
+        finally:
+            os._exit(255)
+    return pid
+
+
+def through_helper(prepare: Callable[[], None], clone: Callable[[], int]) -> int:
+    """`prepare` and `clone` in a forked helper, since joining some namespaces can't be undone; the child's pid."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+    helper = os.fork()
+    if helper == 0:
+        try:
+            os.close(read)
+            prepare()
+            os.write(write, f"{clone()}".encode())
+        except BaseException as error:  # noqa: BLE001 - told to the caller, who raises it
+            failure = failure_of(error if isinstance(error, Exception) else RuntimeError(), "linux.namespaces")
+            os.write(write, f"!{failure.family} {failure}".encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    answer = os.read(read, 4096).decode()
+    os.close(read)
+    os.waitpid(helper, 0)
+    if answer.startswith("!") or not answer:
+        family, _, message = answer[1:].partition(" ")
+        raise Failure(family or "internal", message or "the process that joins namespaces died")
+    return int(answer)
+
+
+def _join(joined: list[tuple[str, int]]) -> None:
+    for kind, fd in joined:
+        try:
+            kernel.setns(fd, FLAGS[kind])
+        except OSError as error:
+            raise Failure("permission_denied", f"linux.namespaces: {kind}: can't be joined: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _time(linux: Linux) -> Iterator[None]:
+    """A new time namespace is made for the caller's children, who enter it at birth: time_namespaces(7)."""
+    if not is_new(linux, "time"):
+        yield
+        return
+    home = os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        kernel.unshare(kernel.CLONE_NEWTIME)
+    except OSError as error:
+        raise Failure("unsupported", f"linux.namespaces: time: {error.strerror}") from None
+    try:
+        for clock, offset in linux.time_offsets.items():
+            try:
+                with open("/proc/self/timens_offsets", "w") as file:
+                    file.write(f"{clock} {offset.secs} {offset.nanosecs}\n")
+            except OSError as error:
+                raise Failure("invalid_argument", f"linux.timeOffsets[{clock!r}]: {error.strerror}") from None
+        yield
+    finally:
+        kernel.setns(home, kernel.CLONE_NEWTIME)
+        os.close(home)
+
+
+def loopback_up() -> None:
+    """netdevice(7): SIOCSIFFLAGS, IFF_UP."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, 0x8914, struct.pack("16sH14x", b"lo", 1))

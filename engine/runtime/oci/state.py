@@ -1,0 +1,140 @@
+"""What is known of a container on disk, <root>/<id>/state.json, and the status that disk and kernel give together.
+
+creating  its creator is at work        created  its first process waits in init.sock
+running   the program has been executed  paused   its groups are frozen
+stopped   the first process is gone
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+
+from engine.runtime import record
+from engine.runtime.oci.groups.tree import Tree
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+STATE_FILE = "state.json"
+VERSION = "1.2.0"
+_ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
+
+
+def check_id(container_id: str) -> str:
+    """runc's rule: letters, digits and _ + - . ; it becomes a directory's name."""
+    if not container_id or set(container_id) - _ALLOWED or container_id in (".", "..") or len(container_id) > 255:
+        raise Failure("invalid_argument", f"invalid container ID format: {container_id!r}")
+    return container_id
+
+
+class Container:
+    """One container's directory. `content`: what state.json holds."""
+
+    def __init__(self, root: str, container_id: str, content: dict[str, Any]) -> None:
+        self.root, self.id, self.content = root, container_id, content
+        self.directory = os.path.join(root, container_id)
+
+    @classmethod
+    def reserve(cls, root: str, container_id: str) -> Container:
+        """Make the directory; Failure if the id is taken."""
+        os.makedirs(root, mode=0o711, exist_ok=True)
+        made = cls(root, check_id(container_id), {})
+        try:
+            os.mkdir(made.directory, 0o711)
+        except FileExistsError:
+            raise Failure("already_exists", f"container {container_id!r} already exists") from None
+        return made
+
+    @classmethod
+    def load(cls, root: str, container_id: str) -> Container:
+        path = os.path.join(root, check_id(container_id), STATE_FILE)
+        try:
+            with open(path) as file:
+                return cls(root, container_id, json.load(file))
+        except (FileNotFoundError, NotADirectoryError):
+            raise Failure("not_found", f"container {container_id!r} does not exist") from None
+        except ValueError:
+            raise Failure("data_corrupt", f"{path} is not JSON; delete the container with --force") from None
+
+    def save(self, **changes: Any) -> None:
+        self.content.update(changes)
+        temporary = os.path.join(self.directory, f"{STATE_FILE}.{os.getpid()}")
+        with open(temporary, "w") as file:
+            json.dump(self.content, file, separators=(",", ":"))
+        os.rename(temporary, os.path.join(self.directory, STATE_FILE))
+
+    @contextlib.contextmanager
+    def locked(self) -> Any:
+        """One verb at a time; a container that was deleted meanwhile is not found."""
+        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if os.fstat(fd).st_nlink == 0:
+                raise Failure("not_found", f"container {self.id!r} does not exist")
+            yield
+        finally:
+            fcntl.flock(fd, fcntl.LOCK_UN)  # a first process that was forked meanwhile has the lock's descriptor too
+            os.close(fd)
+
+    @property
+    def pid(self) -> int:
+        return int(self.content.get("pid") or 0)
+
+    def open_pidfd(self) -> int | None:
+        """A descriptor of the first process and of no other; None if it has ended."""
+        if not self.pid:
+            return None
+        return record.open_pidfd({"pid": self.pid, "start_ticks": self.content.get("start_ticks")})
+
+    def status(self) -> str:
+        if self.content.get("status") == "creating":
+            creator = self.content.get("creator") or {}
+            alive = record.start_ticks(int(creator.get("pid") or 0)) == creator.get("start_ticks")
+            return "creating" if alive else "stopped"
+        if not self.pid or record.start_ticks(self.pid) != self.content.get("start_ticks"):
+            return "stopped"
+        if not record.has_executed(self.pid):
+            return "created"
+        return "paused" if self.groups().is_frozen() else "running"
+
+    def groups(self) -> Tree:
+        stored = self.content.get("groups") or {}
+        return Tree(dict(stored.get("v1") or {}), stored.get("unified"))
+
+    def as_oci(self, status: str | None = None) -> dict[str, Any]:
+        """The state of the specification (runtime.md "State"); hooks get exactly this."""
+        found = status or self.status()
+        return {
+            "ociVersion": VERSION,
+            "id": self.id,
+            "status": found,
+            "pid": 0 if found == "stopped" else self.pid,
+            "bundle": self.content.get("bundle", ""),
+            "annotations": self.content.get("annotations") or {},
+        }
+
+    def as_listed(self) -> dict[str, Any]:
+        """What `state` and `list` print: the specification's and what runc adds to it."""
+        return {
+            **self.as_oci(),
+            "rootfs": self.content.get("rootfs", ""),
+            "created": self.content.get("created", ""),
+            "owner": self.content.get("owner", ""),
+        }
+
+    def forget(self) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def now() -> str:
+    """RFC 3339 with nanoseconds, in UTC."""
+    nanoseconds = time.time_ns()
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(nanoseconds // 1_000_000_000))
+    return f"{whole}.{nanoseconds % 1_000_000_000:09d}Z"

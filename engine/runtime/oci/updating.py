@@ -1,0 +1,62 @@
+"""update: other limits for a container that exists; what isn't named stays as it is."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from engine.runtime.oci import bundle as bundles
+from engine.runtime.oci.groups import v1, v2
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from engine.runtime.oci.command_line import Options
+    from engine.runtime.oci.state import Container
+
+_NUMBERS = {
+    "memory": ("memory", "limit"), "memory-reservation": ("memory", "reservation"), "memory-swap": ("memory", "swap"),
+    "cpu-period": ("cpu", "period"), "cpu-quota": ("cpu", "quota"), "cpu-share": ("cpu", "shares"),
+    "cpu-burst": ("cpu", "burst"), "cpu-idle": ("cpu", "idle"), "pids-limit": ("pids", "limit"),
+    "blkio-weight": ("blockIO", "weight"),
+}  # fmt: skip
+_TEXTS = {"cpuset-cpus": ("cpu", "cpus"), "cpuset-mems": ("cpu", "mems")}
+
+
+def update(container: Container, options: Options) -> None:
+    """Apply --resources (a file, or - for stdin) or the single options."""
+    resources = bundles.read_resources(_document(options))
+    with container.locked():
+        if container.status() == "stopped":
+            raise Failure("conflict", f"container {container.id} is stopped")
+        tree = container.groups()
+        if tree.is_v2:
+            assert tree.unified is not None
+            v2.apply(tree.unified, resources, resources.devices or None)
+        else:
+            v1.apply(tree, resources, resources.devices or None)
+
+
+def _document(options: Options) -> str:
+    path = options.get("resources")
+    if path == "-":
+        return sys.stdin.read()
+    if path:
+        try:
+            with open(path) as file:
+                return file.read()
+        except OSError as error:
+            raise Failure("not_found", f"--resources: {path}: {error.strerror}") from None
+    document: dict[str, dict[str, Any]] = {}
+    for option, (group, key) in _NUMBERS.items():
+        if option in options:
+            try:
+                document.setdefault(group, {})[key] = int(options[option])
+            except ValueError:
+                raise Failure("invalid_argument", f"--{option}: {options[option]!r} is not a number") from None
+    for option, (group, key) in _TEXTS.items():
+        if option in options:
+            document.setdefault(group, {})[key] = options[option]
+    return json.dumps(document)
