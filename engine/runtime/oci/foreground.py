@@ -34,6 +34,8 @@ def run(request: creation.Request, log: Log, *, detach: bool, keep: bool) -> int
         if detach:
             raise Failure("invalid_argument", "process.terminal: --detach needs --console-socket")
         relay = Relay()
+    if not detach:
+        hold_signals()
     container = creation.create(request, relay.theirs if relay else None)
     try:
         for problem in creation.start(container, spec):
@@ -58,11 +60,17 @@ def _discard(container: Container) -> None:
         os.waitpid(container.pid, os.WNOHANG)
 
 
+def hold_signals() -> None:
+    """What comes before there is somebody to hand it on to, waits until `wait`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - set(_KEPT))
+
+
 def wait(pid: int, relay: Relay | None) -> int:
     """Until the child `pid` has ended: hand on signals, relay its terminal. Its exit code, 128 + n after signal n."""
     for number in signal.valid_signals() - set(_KEPT):
         with contextlib.suppress(OSError, ValueError):
             signal.signal(number, lambda got, _: _hand_on(pid, got))
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     pidfd = os.pidfd_open(pid)
     if relay is not None:
         relay.run(pidfd)
@@ -101,6 +109,8 @@ def exec_(container: Container, options: Options, words: list[str]) -> int:
     program = creation.filter_program(options["root"], seccomp) if seccomp else None
     if options.get("ignore-paused") is None and container.status() == "paused":
         raise Failure("conflict", "cannot exec in a paused container")
+    if not detach:
+        hold_signals()
     pid = joining.execute(container, spec, process, filter_program=program, preserved=preserved, terminal=handler)
     if options.get("pid-file"):
         creation.write_pid_file(options["pid-file"], pid)

@@ -14,7 +14,8 @@
        │◄─ {"error": …}, or the end of the stream ─┤
 
 A message {"error": …} may stand in the place of any answer. The end of the conversation before "ready" means
-that the caller died, and the process ends with it. Nothing may be imported from the fork on: the interpreter's files are out of reach.
+that the caller died, and the process ends with it. Nothing may be imported from the fork on: the interpreter's files
+are out of reach.
 """
 
 from __future__ import annotations

@@ -1,0 +1,172 @@
+"""cgroupsPath and resources on this machine's control groups; version 2's rules where only they can be asked."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.oci.runtime_resources import CPU, DeviceRule, Memory, Pids, Resources
+from engine.runtime.oci.groups import device_filter, v2
+from engine.runtime.oci.groups.tree import Tree, hierarchies
+from engine.runtime.wire import Failure
+from tests.engine.runtime.oci.bundles import Bundle
+
+pytestmark = pytest.mark.root
+
+V1 = bool(hierarchies(Path("/proc/self/mountinfo").read_text())[0])
+UNIFIED = hierarchies(Path("/proc/self/mountinfo").read_text())[1]
+
+
+def test_limits_are_written_where_the_kernel_enforces_them(bundle: Bundle) -> None:
+    bundle.linux["cgroupsPath"] = f"/above-{bundle.id}/inner"
+    bundle.linux["resources"] = {
+        "memory": {"limit": 64 << 20, "reservation": 32 << 20}, "pids": {"limit": 50},
+        "cpu": {"shares": 512, "quota": 50_000, "period": 100_000, "cpus": "0", "mems": "0"},
+    }  # fmt: skip
+    bundle.args("/bin/sleep", "100").create()
+    assert bundle.group("memory").parts[-2:] == (f"above-{bundle.id}", "inner")
+    files = {
+        "memory": [("memory.limit_in_bytes", "memory.max", str(64 << 20))],
+        "pids": [("pids.max", "pids.max", "50")],
+        "cpu": [("cpu.cfs_quota_us", "cpu.max", "50000" if V1 else "50000 100000"),
+                ("cpu.shares", "cpu.weight", "512" if V1 else "20")],
+        "cpuset": [("cpuset.cpus", "cpuset.cpus", "0")],
+    }  # fmt: skip
+    for controller, values in files.items():
+        for one, two, value in values:
+            assert (bundle.group(controller) / (one if V1 else two)).read_text().strip() == value
+    bundle.remove()
+    for tree in Path("/sys/fs/cgroup").glob(f"*/above-{bundle.id}"):
+        tree.rmdir()
+
+
+def test_every_process_is_in_the_groups_and_sees_only_them(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    assert (bundle.group("pids") / "cgroup.procs").read_text().split() == [str(bundle.pid())]
+    assert ":/\n" in bundle.succeed("exec", bundle.id, "/bin/cat", "/proc/self/cgroup")
+
+
+def test_the_pids_limit_holds(bundle: Bundle) -> None:
+    bundle.linux["resources"] = {"pids": {"limit": 3}}
+    done = bundle.run("sleep 1 & sleep 1 & sleep 1 & sleep 1 & wait")
+    assert "fork" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("resources", "field"),
+    [
+        ({"hugepageLimits": [{"pageSize": "3MB", "limit": 0}]}, "linux.resources.hugepageLimits[0]"),
+        ({"cpu": {"cpus": "4000"}}, "linux.resources.cpu.cpus"),
+        ({"unified": {"memory.nothere": "1"}}, "linux.resources.unified"),
+        ({"network": {"classID": 1}}, "linux.resources.network"),
+        ({"rdma": {"x": {"hcaHandles": 1}}}, "linux.resources.rdma"),
+        ({"blockIO": {"throttleReadBpsDevice": [{"major": 4000, "minor": 1, "rate": 1}]}}, "linux.resources.blockIO"),
+    ],
+)
+def test_what_the_kernel_can_not_do_is_refused_by_its_field(
+    bundle: Bundle, resources: dict[str, object], field: str
+) -> None:
+    bundle.linux["resources"] = resources
+    assert bundle.args("/bin/true").refusal().startswith(field)
+
+
+def test_groups_that_somebody_lives_in_are_refused_and_kept(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    other = Bundle(bundle.directory, bundle.image)
+    other.linux["cgroupsPath"] = bundle.id
+    other.write()
+    done = other.call("create", "-b", str(other.directory), other.id)
+    assert done.stderr.startswith("linux.cgroupsPath")
+    assert bundle.status() == "running"
+
+
+def test_without_a_pid_namespace_kill_reaches_everybody(bundle: Bundle) -> None:
+    bundle.linux["namespaces"] = [entry for entry in bundle.linux["namespaces"] if entry["type"] != "pid"]
+    bundle.args("/bin/sh", "-c", "sleep 100 & sleep 100 & wait").start()
+    bundle.succeed("kill", bundle.id, "KILL")
+    bundle.until("stopped")
+    tree = Tree.of(bundle.id)
+    deadline = 200
+    while tree.pids() and deadline:
+        deadline -= 1
+        os.sched_yield()
+    bundle.succeed("delete", bundle.id)
+
+
+@pytest.fixture
+def unified() -> Iterator[Path]:
+    if UNIFIED is None:
+        pytest.skip("no version 2 tree is mounted")
+    group = Path(UNIFIED) / f"t-{secrets.token_hex(4)}"
+    group.mkdir()
+    yield group
+    group.rmdir()
+
+
+def opens(group: Path, path: str, flags: int) -> bool:
+    """Whether a process in the group can open `path`."""
+    pid = os.fork()
+    if pid == 0:
+        (group / "cgroup.procs").write_text("0")
+        try:
+            os.close(os.open(path, flags))
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def test_the_filter_of_version_2_answers_by_type_number_and_access(unified: Path) -> None:
+    rules = (
+        DeviceRule(allow=False),
+        DeviceRule(allow=True, type="c", major=1, minor=3),
+        DeviceRule(allow=True, type="c", major=1, minor=5, access="r"),
+        DeviceRule(allow=True, type="c", major=1),
+        DeviceRule(allow=False, type="c", major=1, minor=8),
+        DeviceRule(allow=False, type="c", major=1, minor=9, access="w"),
+    )
+    assert opens(unified, "/dev/random", os.O_RDONLY)
+    device_filter.attach(str(unified), rules[:3])
+    found = {name: (opens(unified, f"/dev/{name}", os.O_RDONLY), opens(unified, f"/dev/{name}", os.O_RDWR))
+             for name in ("null", "zero", "full", "urandom")}  # fmt: skip
+    assert found == {"null": (True, True), "zero": (True, False), "full": (False, False), "urandom": (False, False)}
+
+
+def test_later_rules_of_the_filter_win(unified: Path) -> None:
+    rules = (DeviceRule(allow=True), DeviceRule(allow=False, type="c", major=1, minor=8),
+             DeviceRule(allow=False, type="c", major=1, minor=9, access="w"))  # fmt: skip
+    device_filter.attach(str(unified), rules)
+    assert opens(unified, "/dev/null", os.O_RDWR)
+    assert not opens(unified, "/dev/random", os.O_RDONLY)
+    assert opens(unified, "/dev/urandom", os.O_RDONLY)
+    assert not opens(unified, "/dev/urandom", os.O_RDWR)
+
+
+def test_version_2_files_get_translated_values(tmp_path: Path) -> None:
+    for name in ("memory.max", "memory.swap.max", "memory.low", "cpu.max", "cpu.weight", "pids.max", "memory.high"):
+        (tmp_path / name).touch()
+    resources = Resources(
+        memory=Memory(limit=100, swap=150, reservation=-1), cpu=CPU(shares=1024, quota=5, period=10),
+        pids=Pids(limit=-1), unified={"memory.high": "7"},
+    )  # fmt: skip
+    v2.apply(str(tmp_path), resources, None)
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert found == {"memory.max": "100", "memory.swap.max": "50", "memory.low": "max", "cpu.max": "5 10",
+                     "cpu.weight": "39", "pids.max": "max", "memory.high": "7"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("resources", "field"),
+    [
+        (Resources(memory=Memory(swappiness=5)), "linux.resources.memory.swappiness"),
+        (Resources(cpu=CPU(realtime_runtime=5)), "linux.resources.cpu.realtimeRuntime"),
+        (Resources(unified={"memory.nothere": "7"}), "linux.resources.unified"),
+    ],
+)
+def test_what_version_2_lacks_is_refused(tmp_path: Path, resources: Resources, field: str) -> None:
+    with pytest.raises(Failure, match=field.replace(".", r"\.")):
+        v2.apply(str(tmp_path), resources, None)

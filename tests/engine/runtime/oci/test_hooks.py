@@ -1,0 +1,87 @@
+"""All six kinds of hooks: when, where, with what; and what a failing one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+import pytest
+
+from tests.engine.runtime.oci.bundles import Bundle
+
+pytestmark = pytest.mark.root
+
+KINDS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
+
+
+def note(bundle: Bundle, kind: str, script: str = "true") -> dict[str, Any]:
+    """A hook that appends kind, mount namespace, root and state to a file of the bundle."""
+    log = bundle.directory / "log"
+    text = f'echo "{kind} $(busybox readlink /proc/self/ns/mnt) $A $(cat)" >> {log}; {script}'
+    return {"path": "/bin/busybox", "args": ["sh", "-c", text], "env": ["PATH=/bin", f"A={kind}!"], "timeout": 10}
+
+
+def notes(bundle: Bundle) -> list[tuple[str, str, dict[str, Any]]]:
+    lines = (bundle.directory / "log").read_text().splitlines()
+    parts = [line.split(" ", 3) for line in lines]
+    assert all(part[2] == f"{part[0]}!" for part in parts)
+    return [(part[0], part[1], json.loads(part[3])) for part in parts]
+
+
+def test_each_kind_is_called_in_order_in_its_namespace_with_the_state(bundle: Bundle) -> None:
+    bundle.config["hooks"] = {kind: [note(bundle, kind)] for kind in KINDS}
+    bundle.config["mounts"].append({"destination": str(bundle.directory), "type": "bind",
+                                    "source": str(bundle.directory), "options": ["bind"]})  # fmt: skip
+    bundle.config["root"]["readonly"] = False
+    bundle.args("/bin/sleep", "100").create()
+    assert [kind for kind, _, _ in notes(bundle)] == list(KINDS[:3])
+    pid = bundle.pid()
+    inside = os.readlink(f"/proc/{pid}/ns/mnt")
+    bundle.succeed("start", bundle.id)
+    bundle.succeed("delete", "--force", bundle.id)
+    found = notes(bundle)
+    assert [kind for kind, _, _ in found] == list(KINDS)
+    places = {kind: place == inside for kind, place, _ in found}
+    assert places == {kind: kind in ("createContainer", "startContainer") for kind in KINDS}
+    assert [state["status"] for _, _, state in found] == [
+        "creating", "creating", "creating", "created", "running", "stopped"
+    ]  # fmt: skip
+    assert all(state["id"] == bundle.id and state["bundle"] == str(bundle.directory) for _, _, state in found)
+    assert [state["pid"] for _, _, state in found][:3] == [pid] * 3
+
+
+@pytest.mark.parametrize("kind", KINDS[:3])
+def test_a_failing_hook_stops_the_create_and_poststop_is_called(bundle: Bundle, kind: str) -> None:
+    bundle.config["hooks"] = {kind: [note(bundle, kind, "exit 3")], "poststop": [note(bundle, "poststop")]}
+    bundle.args("/bin/sleep", "100")
+    assert bundle.refusal().startswith(f"hooks.{kind}[0]")
+    assert [found for found, _, _ in notes(bundle)] == [kind, "poststop"]
+
+
+def test_a_hook_that_takes_too_long_is_killed(bundle: Bundle) -> None:
+    bundle.config["hooks"] = {"prestart": [{"path": "/bin/sleep", "args": ["sleep", "30"], "timeout": 1}]}
+    bundle.args("/bin/sleep", "100")
+    begin = time.monotonic()
+    assert "timeout of 1 s" in bundle.refusal()
+    assert time.monotonic() - begin < 10
+
+
+def test_a_failing_start_container_hook_stops_the_start(bundle: Bundle) -> None:
+    bundle.config["hooks"] = {"startContainer": [{"path": "/bin/busybox", "args": ["false"]}]}
+    bundle.args("/bin/sleep", "100").create()
+    done = bundle.call("start", bundle.id)
+    assert (done.returncode, "hooks.startContainer[0]" in done.stderr) == (1, True)
+    bundle.until("stopped")
+
+
+def test_a_failing_poststart_hook_is_a_warning(bundle: Bundle) -> None:
+    bundle.config["hooks"] = {"poststart": [{"path": "/bin/false"}]}
+    bundle.args("/bin/sleep", "100").start()
+    assert bundle.status() == "running"
+
+
+def test_a_hook_that_is_not_there_is_refused_by_its_place(bundle: Bundle) -> None:
+    bundle.config["hooks"] = {"prestart": [{"path": "/bin/true"}, {"path": "/nothere"}]}
+    assert bundle.args("/bin/sleep", "100").refusal().startswith("hooks.prestart[1]: /nothere")

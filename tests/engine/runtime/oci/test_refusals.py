@@ -1,0 +1,76 @@
+"""What can't be had here is refused by the field's name, before anything is created."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.engine.runtime.oci.bundles import Bundle
+
+pytestmark = pytest.mark.root
+
+NOTIFY = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_NOTIFY"}]}
+
+
+def put(document: dict[str, Any], path: str, value: object) -> None:
+    *above, last = path.split(".")
+    for key in above:
+        document = document[key]
+    document[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("process.apparmorProfile", "docker-default", "process.apparmorProfile"),
+        ("process.selinuxLabel", "a:b:c:d", "process.selinuxLabel"),
+        ("linux.mountLabel", "a:b:c:d", "linux.mountLabel"),
+        ("linux.intelRdt", {"closID": "x"}, "linux.intelRdt"),
+        ("linux.seccomp", NOTIFY, "linux.seccomp.syscalls[0].action"),
+        ("linux.seccomp", {"defaultAction": "SCMP_ACT_NOTIFY"}, "linux.seccomp.defaultAction"),
+        ("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"}, "linux.seccomp.listenerPath"),
+        ("linux.sysctl", {"kernel.core_pattern": "x"}, "linux.sysctl['kernel.core_pattern']"),
+        ("linux.sysctl", {"vm.swappiness": "1"}, "linux.sysctl['vm.swappiness']"),
+        ("linux.sysctl", {"net.core.nothere": "1"}, "linux.sysctl['net.core.nothere']"),
+        ("linux.namespaces", [{"type": "pid"}], "hostname"),
+        ("linux.namespaces", [{"type": "uts"}], "linux.namespaces"),
+        ("linux.namespaces", [{"type": "uts"}, {"type": "mount"}, {"type": "pid", "path": "/nothere"}],
+         "linux.namespaces[2].path"),
+        ("linux.namespaces", [{"type": "uts"}, {"type": "mount"}, {"type": "pid", "path": "/proc/self/ns/net"}],
+         "linux.namespaces[2].path"),
+        ("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 1, "hard": 1 << 60}], "process.rlimits[0]"),
+        ("process.capabilities.bounding", ["CAP_KILL", "CAP_NONE"], "process.capabilities.bounding[1]"),
+        ("process.cwd", "/etc/passwd", "process.cwd"),
+        ("root.path", "nothere", "root.path"),
+        ("mounts", [{"destination": "/tmp", "type": "bind", "source": "nothere"}], "mounts[0].source"),
+        ("mounts", [{"destination": "/tmp", "type": "nofs"}], "mounts[0]"),
+        ("mounts", [{"destination": "/tmp", "type": "tmpfs", "options": ["nothere"]}], "mounts[0]"),
+        ("mounts", [{"destination": "/tmp", "type": "tmpfs", "options": ["remount"]}], "mounts[0].options[0]"),
+        ("mounts", [{"destination": "/tmp", "type": "bind", "source": "/", "options": ["size=5"]}],
+         "mounts[0].options[0]"),
+        ("linux.netDevices", {"nothere0": {}}, "linux.netDevices['nothere0']"),
+        ("linux.devices", [{"type": "c", "path": "/etc/passwd", "major": 1, "minor": 3}], "linux.devices[0]"),
+        ("ociVersion", "3.0.0", "ociVersion"),
+    ],
+)  # fmt: skip
+def test_it_is_refused_by_its_field_and_nothing_is_left(bundle: Bundle, path: str, value: object, field: str) -> None:
+    bundle.args("/bin/true")
+    put(bundle.config, path, value)
+    assert bundle.refusal().startswith(field)
+
+
+def test_nothing_is_mounted_over_the_kernels_files(bundle: Bundle) -> None:
+    (bundle.directory / "data").write_text("x")
+    bundle.config["mounts"].append(
+        {"destination": "/proc/version", "type": "bind", "source": "data", "options": ["bind"]}
+    )
+    assert "leads into /proc" in bundle.args("/bin/true").refusal()
+
+
+def test_what_lxcfs_covers_may_be_covered(bundle: Bundle) -> None:
+    (bundle.directory / "data").write_text("x")
+    bundle.config["mounts"].append(
+        {"destination": "/proc/meminfo", "type": "bind", "source": "data", "options": ["bind"]}
+    )
+    assert bundle.sh("cat /proc/meminfo") == "x"

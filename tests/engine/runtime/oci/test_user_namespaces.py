@@ -1,0 +1,93 @@
+"""A container whose root is nobody on the host."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.engine.runtime.oci.bundles import Bundle
+
+pytestmark = pytest.mark.root
+
+FIRST = 700_000
+
+
+@pytest.fixture
+def mapped(bundle: Bundle) -> Bundle:
+    bundle.linux["namespaces"].append({"type": "user"})
+    bundle.linux["uidMappings"] = [{"containerID": 0, "hostID": FIRST, "size": 65536}]
+    bundle.linux["gidMappings"] = [{"containerID": 0, "hostID": FIRST + 100_000, "size": 65536}]
+    return bundle
+
+
+def test_its_root_is_another_user_outside(mapped: Bundle) -> None:
+    mapped.args("/bin/sleep", "100").start()
+    lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{mapped.pid()}/status").read_text().splitlines()
+                 if ":\t" in line)  # fmt: skip
+    assert (lines["Uid"].split()[0], lines["Gid"].split()[0]) == (str(FIRST), str(FIRST + 100_000))
+    inside = mapped.succeed("exec", mapped.id, "/bin/sh", "-c", "id -u; cat /proc/self/uid_map")
+    assert inside.split() == ["0", "0", str(FIRST), "65536"]
+
+
+def test_everything_else_works_in_it(mapped: Bundle) -> None:
+    mapped.process["oomScoreAdj"] = 100
+    mapped.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}]
+    mapped.linux["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": "0"}
+    out = mapped.sh("echo x >/dev/null; busybox head -c 1 /dev/zero >/dev/null; busybox ls /sys/fs/cgroup >/dev/null;"
+                    " cat /proc/self/oom_score_adj; ulimit -n; busybox hostname; busybox touch /dev/shm/x")  # fmt: skip
+    assert out.split() == ["100", "100", "portside"]
+
+
+def test_new_namespaces_belong_to_it(mapped: Bundle) -> None:
+    mapped.process["capabilities"]["bounding"] += ["CAP_NET_ADMIN"]
+    for name in ("permitted", "effective"):
+        mapped.process["capabilities"][name] = mapped.process["capabilities"]["bounding"]
+    mapped.sh("busybox ip link set lo mtu 1400")
+
+
+def test_a_directory_is_mapped_into_it(mapped: Bundle) -> None:
+    data = mapped.directory / "data"
+    data.mkdir()
+    (data / "file").write_text("x")
+    mount = {"destination": "/tmp", "type": "bind", "source": "data", "options": ["bind", "idmap"]}
+    mapped.config["mounts"].append(mount)
+    assert mapped.sh("busybox stat -c '%u %g' /tmp/file; busybox touch /tmp/new").split() == ["0", "0"]
+    assert (os.stat(data / "new").st_uid, os.stat(data / "new").st_gid) == (0, 0)
+
+
+def test_it_can_be_joined_by_path(bundle: Bundle, mapped: Bundle) -> None:
+    other = Bundle(bundle.directory / "other", bundle.image)
+    other.directory.mkdir()
+    other.config["linux"]["namespaces"] = [*mapped.linux["namespaces"]]
+    other.linux.update(uidMappings=mapped.linux["uidMappings"], gidMappings=mapped.linux["gidMappings"])
+    other.args("/bin/sleep", "100").start()
+    try:
+        joined = Bundle(bundle.directory, bundle.image)
+        paths = {"user": "user", "network": "net", "ipc": "ipc"}
+        joined.linux["namespaces"] = [
+            *({"type": kind} for kind in ("mount", "uts", "pid")),
+            *({"type": kind, "path": f"/proc/{other.pid()}/ns/{file}"} for kind, file in paths.items()),
+        ]
+        found = joined.sh("id -u; busybox readlink /proc/self/ns/user; busybox readlink /proc/self/ns/net").split()
+        assert found == ["0", *(os.readlink(f"/proc/{other.pid()}/ns/{name}") for name in ("user", "net"))]
+    finally:
+        other.remove()
+
+
+def test_a_terminal_works_in_it(mapped: Bundle) -> None:
+    import socket
+
+    path = mapped.directory / "console.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        mapped.process["terminal"] = True
+        mapped.args("/bin/sh", "-c", "busybox tty").create("--console-socket", str(path))
+        connection, _ = listener.accept()
+        with connection:
+            _, (master,), _, _ = socket.recv_fds(connection, 4096, 1)
+    mapped.succeed("start", mapped.id)
+    assert os.read(master, 4096).decode().strip() == "/dev/pts/0"
+    os.close(master)
