@@ -1,8 +1,8 @@
 """A bundle's root file system and mounts, in two halves.
 
-    gather    in the caller, with the host's rights and view: the root, and every source of a bind, as detached trees
-    furnish   in the container's first process, before pivot_root: everything is attached in the root by descriptor
-    enter     pivot_root, and what holds for the root as a whole
+    gather                 in the caller, with the host's rights and view: the root, and every source of a bind, as detached trees
+    attach_root, furnish   in the container's first process, before pivot_root: everything in the root by descriptor
+    enter                  pivot_root, and what holds for the root as a whole
 
 A source is opened before a user namespace or another mount namespace could hide it. A target is opened in the
 root by openat2 (mounts.py), so no link in a hostile root leads out of it.
@@ -85,13 +85,17 @@ def _source(spec: Spec, mount: Mount, options: Options, bundle: str, field: str)
     return opened
 
 
-def furnish(gathered: Gathered) -> int:
-    """Attach the root and everything in it; returns the root (O_PATH)."""
+def attach_root(gathered: Gathered) -> int:
+    """Attach the root at its own place, before the process becomes somebody who may not reach it; it, as O_PATH."""
     kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_SLAVE)
     target = os.open(gathered.root_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     kernel.move_mount(gathered.root, target)
     os.close(target)
-    root = os.open(gathered.root_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return os.open(gathered.root_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def furnish(root: int, gathered: Gathered) -> None:
+    """Attach every mount in the root."""
     for index, (mount, options, source) in enumerate(gathered.mounts):
         try:
             _place(root, mount, options, source, gathered, field=f"mounts[{index}]")
@@ -100,7 +104,6 @@ def furnish(gathered: Gathered) -> int:
             raise Failure(
                 "invalid_argument", f"mounts[{index}]: {mount.destination}: {error.strerror}{where}"
             ) from None
-    return root
 
 
 def _place(root: int, mount: Mount, options: Options, source: int | None, gathered: Gathered, *, field: str) -> None:

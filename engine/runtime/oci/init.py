@@ -93,6 +93,8 @@ def prepare(plan: Plan) -> int:
     os.setsid()
     _expect(channel)
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
+    os.umask(0)
+    root = filesystem.attach_root(plan.gathered)
     if namespaces.is_new(linux, "user") or any(n.type == "user" for n in linux.namespaces):
         become_root()
     kernel.new_session_keyring()
@@ -102,8 +104,7 @@ def prepare(plan: Plan) -> int:
     if namespaces.is_new(linux, "network"):
         namespaces.loopback_up()
     _names(spec)
-    os.umask(0)
-    root = filesystem.furnish(plan.gathered)
+    filesystem.furnish(root, plan.gathered)
     devices.make(root, plan.nodes)
     wire.send(channel, {"mounted": True})
     plan.state["pid"] = _expect(channel)["pid"]
