@@ -1,6 +1,6 @@
 """A bundle's root file system and mounts, in two halves.
 
-    gather                 in the caller, with the host's rights and view: the root, and every source of a bind, as detached trees
+    gather                 in the caller, with the host's rights and view: the root and every bind's source, detached
     attach_root, furnish   in the container's first process, before pivot_root: everything in the root by descriptor
     enter                  pivot_root, and what holds for the root as a whole
 
