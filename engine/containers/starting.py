@@ -9,6 +9,7 @@ The record comes before exec, so that after a crash nothing that has run is take
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -179,8 +180,10 @@ def _try_later(parts: Parts, record: ContainerRecord, error: EngineError) -> Con
 
 
 def forget_run(directory: os.PathLike[str], run: int) -> None:
-    """An attempt that failed used the same number; its end must not be taken for this one's."""
-    try:
-        os.unlink(os.path.join(directory, f"exit.{run}"))
-    except FileNotFoundError:
-        return
+    """An attempt that failed used the same number; its end must not be taken for this one's.
+
+    The end of the run before the last is of no use any more: what restarts for ever must not leave a file each time.
+    """
+    for number in (run, run - 2):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(directory, f"exit.{number}"))

@@ -29,6 +29,7 @@ from engine.runtime.seccomp.profile import default_profile
 
 START_SECONDS = 30.0
 POOL_SIZE = 8
+_LONGEST_MILLISECONDS = (1 << 31) - 1  # poll(2) takes an int: 24 days
 
 
 class Overlay(Protocol):
@@ -298,7 +299,7 @@ class Runtime:
             try:
                 poll = select.poll()
                 poll.register(pidfd, select.POLLIN)
-                poll.poll(None if timeout is None else max(0, timeout * 1000))
+                poll.poll(None if timeout is None else min(max(0, timeout * 1000), _LONGEST_MILLISECONDS))
             finally:
                 os.close(pidfd)
         pause = 0.0002  # the process has ended: its monitor is writing the file

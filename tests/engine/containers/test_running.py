@@ -197,6 +197,8 @@ def test_on_failure_restarts_up_to_its_limit(host: Host) -> None:
     assert (ended.exit_code, ended.restart_count, ended.run) == (4, 2, 3)
     assert host.log(record.id) == b"run\n" * 3
     assert host.events(record.id) == ["created", *["started", "died", "restarting"] * 2, "started", "died"]
+    ends = sorted(path.name for path in (host.engine.config.containers / record.id).glob("exit.*"))
+    assert ends == ["exit.2", "exit.3"]  # not one for each run that ever was
 
 
 def test_always_restarts_until_it_is_stopped(host: Host) -> None:

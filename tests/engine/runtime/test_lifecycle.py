@@ -171,3 +171,10 @@ def test_the_default_resources_are_set_and_gone_after_removal(box: Box) -> None:
 def test_the_exit_of_a_removed_container_is_not_found(box: Box) -> None:
     with pytest.raises(NotFound, match="removed"):
         box.runtime._settle(box.directory / "removed", 1)
+
+
+@pytest.mark.parametrize("seconds", [1e9, 1e300, float("inf")])
+def test_a_wait_may_be_longer_than_the_kernel_can_count(box: Box, seconds: float) -> None:
+    box.run("/bin/sh", "-c", "sleep 0.2; exit 3")
+    status = box.runtime.wait(box.directory, 1, seconds)
+    assert status is not None and status.code == 3
