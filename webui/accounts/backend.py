@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
@@ -12,6 +13,10 @@ from django.http import HttpRequest
 
 from webui.accounts import throttle
 from webui.accounts.models import User
+
+HASHING_AT_ONCE = 4
+_HASHING = threading.BoundedSemaphore(HASHING_AT_ONCE)
+"""Argon2 takes 100 MB for each password, so that a flood of sign-ins would take gigabytes."""
 
 
 class ThrottledBackend(ModelBackend):
@@ -25,7 +30,8 @@ class ThrottledBackend(ModelBackend):
         address = address_of(request)
         if throttle.sign_in_wait(username=username, address=address):
             raise PermissionDenied  # Django: no other backend is asked, the answer is "no"
-        user = super().authenticate(request, username=username, password=password, **kwargs)
+        with _HASHING:
+            user = super().authenticate(request, username=username, password=password, **kwargs)
         if user is None:
             throttle.sign_in_failed(username=username, address=address)
             return None
