@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "webui.up",
 ]
 MIDDLEWARE = [
+    "webui.pages.security.SecureCookies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

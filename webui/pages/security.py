@@ -1,4 +1,5 @@
-"""The header that keeps a page from running or loading anything that is not ours."""
+"""What every answer gets: the header that keeps a page from running or loading anything that is not ours, and
+cookies that stay on TLS."""
 
 from __future__ import annotations
 
@@ -19,6 +20,16 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+
+
+class SecureCookies(MiddlewareMixin):
+    """Keeps the cookies of a site behind TLS from ever being sent without; stands outside of all that set some."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if request.is_secure():
+            for morsel in response.cookies.values():
+                morsel["secure"] = True
+        return response
 
 
 class ContentSecurityPolicy(MiddlewareMixin):

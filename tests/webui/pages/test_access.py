@@ -169,3 +169,9 @@ def test_a_page_is_found_without_its_last_slash(path: str, nobody: Caller) -> No
 @pytest.mark.parametrize("path", ["/evil.example", f"/containers/{CONTAINER_ID}"])
 def test_other_addresses_lead_nowhere(path: str, nobody: Caller) -> None:
     assert browser_of(nobody).get(path).status_code == 404
+
+
+def test_cookies_of_a_site_behind_tls_never_go_without(nobody: Caller) -> None:
+    for secure in (True, False):
+        response = Client().get("/login/", secure=secure)
+        assert bool(response.cookies["csrftoken"]["secure"]) is secure
