@@ -74,6 +74,11 @@ def mask(names: list[str] | tuple[str, ...]) -> int:
 
 
 def last_capability() -> int:
-    """The highest number that this kernel knows."""
-    with open("/proc/sys/kernel/cap_last_cap") as file:
-        return int(file.read())
+    """The highest number that this kernel knows; read once, so that the launcher can do it for its children."""
+    if not _last:
+        with open("/proc/sys/kernel/cap_last_cap") as file:
+            _last.append(int(file.read()))
+    return _last[0]
+
+
+_last: list[int] = []

@@ -85,15 +85,16 @@ def _tell(connection: socket.socket, message: dict[str, Any]) -> None:
 def prepare(request: dict[str, Any], tree: int, pipes: tuple[int, int], made: Ahead | None) -> Prepared:
     spec = request["spec"]
     linux = spec.get("linux") or {}
-    os.setsid()
     os.umask(0)
     _join(request["tasks"])
+    os.setsid()  # not before: outside of a processor group, a new session gets one of its own for a moment
     kernel.unshare(kernel.CLONE_NEWCGROUP)
-    kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    if made is None:
+        kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
     seccomp = _read(request["seccomp"]) if request["seccomp"] else None
     groups = [(name, kernel.open_tree(kernel.AT_FDCWD, path)) for name, path in request["groups"]]
     sources = [mounts.open_source(m) if m.get("type", "bind") == "bind" else None for m in spec["mounts"]]
-    root = rootfs.enter(tree, request["mount_point"])
+    root = made.enter_mounts(tree) if made else rootfs.enter(tree, request["mount_point"])
     for mount, source in zip(spec["mounts"], sources, strict=True):
         mounts.place(root, mount, source, groups, made.tree(mount) if made else None)
     _stdio(root, pipes)

@@ -24,7 +24,7 @@ import socket
 import sys
 import time
 
-from engine.runtime import birth, foster, kernel, monitor, record, wire
+from engine.runtime import birth, capabilities, foster, kernel, monitor, record, wire
 from engine.runtime.pool import Pool
 
 TYPE_CHECKING = False
@@ -61,6 +61,7 @@ class Launcher:
         self.poll.register(wake_read, select.POLLIN)
         for pidfd in self.fosters:
             self.poll.register(pidfd, select.POLLIN)
+        capabilities.last_capability()
         gc.collect()
         gc.freeze()
         gc.disable()

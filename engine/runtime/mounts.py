@@ -53,9 +53,10 @@ def open_source(mount: dict[str, Any]) -> int:
     """Before pivot_root: a detached copy of what is to be bound, with its flags already set."""
     options = mount.get("options") or []
     attributes, _ = parse_options(options)
-    tree = kernel.open_tree(kernel.AT_FDCWD, mount["source"], recursive="rbind" in options)
-    if attributes:
-        kernel.mount_setattr(tree, attributes, recursive="rbind" in options)
+    recursive = "rbind" in options
+    tree = kernel.open_tree(kernel.AT_FDCWD, mount["source"], recursive=recursive)
+    # Private: of a shared mount, the copy would be a peer, and what is mounted on one would appear on the other.
+    kernel.mount_setattr(tree, attributes, recursive=recursive, propagation=kernel.MS_PRIVATE)
     return tree
 
 
@@ -145,15 +146,15 @@ def place(
 
 def _place_cgroup(root: int, path: str, attributes: int, groups: list[tuple[str, int]]) -> None:
     """The container's own groups, as (name below `path`, tree); the name is empty on version 2."""
+    for _, tree in groups:
+        kernel.mount_setattr(tree, attributes, propagation=kernel.MS_PRIVATE)
     if [name for name, _ in groups] == [""]:
-        kernel.mount_setattr(groups[0][1], attributes)
         attach(root, groups[0][1], path, strict=True)
         return
     base = kernel.new_mount("tmpfs", [("mode", "755"), ("size", "64k")], attributes & ~kernel.MOUNT_ATTR_RDONLY)
     keep = os.dup(base)
     attach(root, base, path, strict=True)
     for name, tree in groups:
-        kernel.mount_setattr(tree, attributes)
         attach(root, tree, f"{path}/{name}", strict=True)
         for alias in name.split(","):
             if alias != name:

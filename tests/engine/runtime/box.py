@@ -155,10 +155,11 @@ class Box:
         shutil.rmtree(self.directory)
 
 
-def until(happened: Callable[[], bool], seconds: float = 10) -> None:
+def until(happened: Callable[[], bool], seconds: float = 10, what: Callable[[], str] = lambda: "it") -> None:
+    """Wait for it; fails the test with `what` when it does not happen in time."""
     deadline = time.monotonic() + seconds
     while not happened():
-        assert time.monotonic() < deadline, "did not happen in time"
+        assert time.monotonic() < deadline, f"{what()} did not happen in time"
         time.sleep(0.005)
 
 

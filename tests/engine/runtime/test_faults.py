@@ -46,6 +46,14 @@ def kill(pid: int) -> None:
     until(lambda: record.start_ticks(pid) is None)
 
 
+def has_open(pid: int, path: Path) -> bool:
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/{pid}/fd/{name}") == str(path):
+                return True
+    return False
+
+
 def test_the_monitor_is_the_one_that_was_asked_for(own_box: Box, request: pytest.FixtureRequest) -> None:
     own_box.run("/bin/sleep", "100", collect=False)
     program = os.readlink(f"/proc/{own_box.record()['monitor_pid']}/exe")
@@ -66,6 +74,7 @@ def test_a_killed_monitor_is_replaced_by_the_launcher(own_box: Box) -> None:
     own_box.run("/bin/sh", "-c", f"{GATE}; echo still here; exit 6", collect=False)
     kill(own_box.record()["monitor_pid"])
     assert own_box.runtime.is_alive(own_box.directory)
+    until(lambda: has_open(own_box.runtime.ensure_launcher(), own_box.directory / "stdout"))
     own_box.open_gate()
     status = own_box.wait()
     assert (status.code, status.lost) == (6, False)
@@ -155,7 +164,8 @@ def test_fifty_runs_leave_no_process_descriptor_mount_or_group(own_box: Box) -> 
     def traces() -> tuple[int, int, int]:
         descriptors = len(os.listdir(f"/proc/{launcher}/fd"))
         children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-        return descriptors, len(children), len(Path("/proc/self/mountinfo").read_text().splitlines())
+        mounts = Path("/proc/self/mountinfo").read_text()
+        return descriptors, len(children), mounts.count(str(own_box.config.home))
 
     until(lambda: traces()[1] == own_box.runtime.pooled() == own_box.runtime.pool_size)
     before, own = traces(), len(os.listdir("/proc/self/fd"))
@@ -163,7 +173,7 @@ def test_fifty_runs_leave_no_process_descriptor_mount_or_group(own_box: Box) -> 
         assert own_box.result("/bin/sh", "-c", f"exit {number % 3}")[0] == number % 3
         if number % 10 == 0:
             own_box.cgroups.remove(own_box.id)
-    until(lambda: traces() == before)
+    until(lambda: traces() == before, what=lambda: f"{traces()} to be {before}")
     assert len(os.listdir("/proc/self/fd")) <= own
     own_box.cgroups.remove(own_box.id)
     assert own_box.cgroups.list() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.runtime import record
 from engine.runtime.client import Runtime
+from engine.runtime.spec import Bind
 from tests.engine.runtime.box import Box, until
 
 pytestmark = pytest.mark.root
@@ -174,3 +176,34 @@ def _network_namespaces() -> list[str]:
         except (OSError, ValueError):
             continue
     return found
+
+
+def test_waiting_processes_keep_no_mount_of_the_host_busy(make: Make, tmp_path: Path) -> None:
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "disk", str(place)], check=True)
+    try:
+        full(make())
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+    pooled = children(make().runtime.ensure_launcher())
+    assert not any("disk" in Path(f"/proc/{pid}/mountinfo").read_text() for pid in pooled)
+
+
+def test_what_the_host_mounts_later_can_be_bound_and_stays_apart(make: Make, tmp_path: Path) -> None:
+    box = make()
+    full(box)
+    place = tmp_path / "late"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "late", str(place)], check=True)
+    subprocess.run(["mount", "--make-shared", str(place)], check=True)
+    try:
+        (place / "below").mkdir()
+        (place / "file").write_text("late\n")
+        pid = box.run("/bin/sleep", "100", collect=False, binds=[Bind(str(place), "/late")])
+        assert box.was_pooled
+        assert Path(f"/proc/{pid}/root/late/file").read_text() == "late\n"
+        subprocess.run(["mount", "-t", "tmpfs", "later", str(place / "below")], check=True)
+        assert "later" not in Path(f"/proc/{pid}/mountinfo").read_text()
+    finally:
+        subprocess.run(["umount", "--recursive", "--lazy", str(place)], check=True)
