@@ -22,8 +22,13 @@ def test_two_hundred_fast_lives_leave_nothing(host: Host) -> None:
     for _ in range(LIVES):
         one_life(host)
     assert host.is_clean()
-    eventually(lambda: traces(host) == before, what=f"{before}, not {traces(host)}")
+    eventually(lambda: no_more(traces(host), before), what=f"{before}, not {traces(host)}")
     assert host.engine.container_list() == []
+
+
+def no_more(now: dict[str, int], before: dict[str, int]) -> bool:
+    """`before` may have counted a question that was just being answered."""
+    return all(now[name] <= before[name] for name in before)
 
 
 def one_life(host: Host) -> None:
