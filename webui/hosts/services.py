@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from django.db import transaction
+from django.utils import timezone
 
 from engine.errors import NotFound
 from webui.accounts.models import User
@@ -49,7 +50,8 @@ def host_stopped(*, host_id: str, at: float) -> None:
     host = Host.objects.select_related("team").filter(pk=host_id).first()
     if host is None:
         return
-    host.stopped_at = _moment(at)
+    # A clock of the host's that is slow must not let the goodbye look older than the last heartbeat.
+    host.stopped_at = max(_moment(at), host.heartbeat_at or _moment(at))
     host.save(update_fields=["stopped_at"])
     host_publish(host)
 
@@ -88,7 +90,7 @@ def _take_facts(host: Host, facts: HostFacts, at: float) -> None:
         setattr(host, name, getattr(facts, name)[:limit])
     for name in _NUMBER_FACTS:
         setattr(host, name, max(0, getattr(facts, name)))
-    moment = _moment(at)
+    moment = min(_moment(at), timezone.now())  # one that is fast would keep a dead host online
     if host.heartbeat_at is None or moment > host.heartbeat_at:
         host.heartbeat_at = moment
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worker.contract import events
 from worker.contract.events import Event, decode_event
@@ -20,12 +20,17 @@ logger = logging.getLogger(__name__)
 _JOB_KINDS = (events.JOB_STARTED, events.JOB_PROGRESS, events.JOB_FINISHED)
 
 
-def decoded(messages: Iterable[Mapping[bytes, bytes]]) -> list[Event]:
-    """The messages' events; what can't be read is logged and left out."""
+def decoded(messages: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> list[Event]:
+    """The messages' events; what can't be read is logged and left out.
+
+    A transient event happened when it came to the broker, whatever the host's clock says: a heartbeat from a
+    clock that is slow would never count.
+    """
     found = []
-    for fields in messages:
+    for entry_id, fields in messages:
         try:
-            found.append(decode_event(json.loads(fields[b"m"])))
+            event = decode_event(json.loads(fields[b"m"]))
+            found.append(event if event.seq is not None else replace(event, at=int(entry_id.partition(b"-")[0]) / 1000))
         except (KeyError, ValueError, ContractError) as error:
             logger.error("a message on the events' stream can't be read and is skipped: %s", error)  # noqa: TRY400
     return found

@@ -80,7 +80,7 @@ class Inbox:
             return 0
         messages = answer[0][1]
         by_host: dict[str, list[Event]] = defaultdict(list)
-        for event in decoded(fields for _, fields in messages):
+        for event in decoded(messages):
             by_host[event.host_id].append(event)
         acknowledged: dict[str, int] = {}
         for host_id, batch in by_host.items():

@@ -16,6 +16,7 @@ from django.utils import timezone
 from tests.webui.inbox.conftest import FakeHost
 from webui.containers.models import Container
 from webui.hosts.models import Host
+from webui.hosts.services import host_stopped
 from webui.images.models import Image
 from webui.inbox import applying, sweeper
 from webui.inbox.reader import Inbox
@@ -310,3 +311,22 @@ def test_a_thousand_events_cost_less_than_a_second_of_processor_time(pier: FakeH
     assert applied == len(batch) == 1000
     assert Job.objects.filter(status="succeeded").count() == 50
     assert used < 1
+
+
+@pytest.mark.parametrize("skew", [-3600, 3600])
+def test_a_host_whose_clock_is_wrong_is_online_while_it_beats_and_not_a_moment_longer(
+    pier: FakeHost, inbox: Inbox, host: Host, monkeypatch: pytest.MonkeyPatch, skew: int
+) -> None:
+    Host.objects.filter(pk=host.pk).update(heartbeat_at=None)
+    right = time.time
+    monkeypatch.setattr("tests.webui.inbox.conftest.time.time", lambda: right() + skew)
+    pier.register()
+    pier.heartbeat()
+    monkeypatch.undo()
+    inbox.read_once()
+    host.refresh_from_db()
+    assert host.is_online
+    assert host.heartbeat_at is not None and abs((timezone.now() - host.heartbeat_at).total_seconds()) < 10
+    host_stopped(host_id=host.pk, at=right() + skew)
+    host.refresh_from_db()
+    assert not host.is_online
