@@ -175,3 +175,19 @@ def test_cookies_of_a_site_behind_tls_never_go_without(nobody: Caller) -> None:
     for secure in (True, False):
         response = Client().get("/login/", secure=secure)
         assert bool(response.cookies["csrftoken"]["secure"]) is secure
+
+
+def test_an_image_that_many_use_names_only_some_of_them(owner: Caller, image: Image) -> None:
+    for number in range(9):
+        Container.objects.create(
+            id=f"{number:064x}",
+            name=f"user-{number}",
+            team=image.team,
+            host=image.host,
+            image="x",
+            image_id=image.image_id,
+            spec={},
+        )
+    text = browser_of(owner).get("/images/").content.decode()
+    assert text.count(">user-") == 5
+    assert "and 4 more" in text
