@@ -52,22 +52,6 @@ def test_a_container_lives_from_create_to_remove(engine: tuple[Containers, Parts
     assert kinds(parts) == ["created", "started", "died", "started", "died", "removed"]
 
 
-def test_a_missing_image_is_pulled(engine: tuple[Containers, Parts], world: World) -> None:
-    containers, _ = engine
-    containers.create(spec(image="far"))
-    assert "images.pull" in world.calls
-    with pytest.raises(NotFound):
-        containers.create(spec(2, image="nowhere"))
-
-
-def test_an_image_id_that_is_not_here_is_not_looked_for_in_a_registry(
-    engine: tuple[Containers, Parts], world: World
-) -> None:
-    with pytest.raises(NotFound):
-        engine[0].create(spec(image="sha256:" + "0" * 64))
-    assert "images.pull" not in world.calls
-
-
 def test_every_verb_may_be_repeated(engine: tuple[Containers, Parts], world: World) -> None:
     containers, parts = engine
     first = containers.create(ONE)
