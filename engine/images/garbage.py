@@ -32,6 +32,7 @@ class Collector:
         meanwhile takes its lease before or after it, never in between.
         """
         with self._records.store.transaction():
+            self._leases.drop_expired()
             leased = self._leases.digests()
             layers = {diff_id for image in self._records.all() for diff_id in image.diff_ids}
             trash = self._snapshots.collect(layers | leased)

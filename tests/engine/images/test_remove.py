@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
 
+from engine.content.leases import Leases
 from engine.errors import Conflict, NotFound
 from tests.engine.images.conftest import Host
 
@@ -74,3 +76,19 @@ def test_a_short_id_must_be_unique(host: Host, push: Push) -> None:
     with pytest.raises(NotFound):
         host.images.get(image.id[7:10])  # three digits are a name
     assert host.images.get(image.id[7:11]) == image
+
+
+def test_what_a_failed_pull_kept_goes_once_its_time_is_over(host: Host, push: Push) -> None:
+    kept = host.content.put(b"fetched before the connection broke")
+    with contextlib.suppress(RuntimeError), Leases(host.store).hold("pull x") as lease:
+        lease.add([kept])
+        raise RuntimeError
+    name = push({"a": b"1"}, name="another")
+    host.images.pull(name)
+    host.images.remove(name, used_by=unused)
+    assert host.content.has(kept)
+    with host.store.transaction() as connection:
+        connection.execute("UPDATE lease SET expires_at = 0")
+    host.images.pull(name)
+    host.images.remove(name, used_by=unused)
+    assert host.is_empty
