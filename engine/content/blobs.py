@@ -47,6 +47,17 @@ class Ingest:
             self._hasher.update(memoryview(buffer)[:count])
             self.offset += count
 
+    def check_room(self, size: int) -> None:
+        """Raises `DiskFull` when the disk can't hold a blob of `size` bytes: better now than once it is full."""
+        facts = os.fstatvfs(self._descriptor)
+        free = facts.f_bavail * facts.f_frsize
+        if size - self.offset > free:
+            raise DiskFull(
+                f"{size - self.offset} bytes more are needed and the disk has {free} left: "
+                "remove images or containers and try again",
+                {"needed_bytes": size - self.offset, "free_bytes": free},
+            )
+
     def write(self, data: bytes | memoryview) -> None:
         """Append. Raises `DiskFull`, and gives its space back then: the store itself needs some to say so."""
         while data:

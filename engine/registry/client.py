@@ -82,8 +82,9 @@ class RegistryClient:
 
         Cut connections are taken up by Range. The content is complete and verified when this returns. After a
         mismatch everything is fetched once more from the start (`arrived` then gets smaller numbers).
-        Raises as `manifest` does; whatever arrived stays in the ingest.
+        Raises as `manifest` does, and `DiskFull`; whatever arrived stays in the ingest.
         """
+        ingest.check_room(descriptor.size)
         for attempt in range(1, _WRONG_CONTENT_ATTEMPTS + 1):
             self._fill(descriptor, ingest, arrived)
             if ingest.offset == descriptor.size and ingest.is_valid:

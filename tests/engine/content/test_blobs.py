@@ -15,7 +15,7 @@ import pytest
 from engine.content.blobs import BlobMissing, ContentStore, DigestMismatch
 from engine.content.leases import Leases
 from engine.content.locks import held
-from engine.errors import Cancelled
+from engine.errors import Cancelled, ResourceExhausted
 from engine.oci.digest import Digest
 from engine.store.database import Store
 
@@ -46,6 +46,15 @@ def test_a_blob_that_the_disk_damaged_is_not_handed_out(store: ContentStore) -> 
     store.path(digest).write_bytes(b"jello")
     with pytest.raises(DigestMismatch, match="pull the image again"):
         store.read(digest)
+
+
+def test_a_blob_that_the_disk_cannot_hold_is_refused_before_it_comes(store: ContentStore) -> None:
+    with store.ingest(Digest.of(DATA)) as ingest:
+        assert ingest is not None
+        ingest.check_room(len(DATA))
+        with pytest.raises(ResourceExhausted, match="remove images") as caught:
+            ingest.check_room(1 << 50)
+        assert caught.value.detail["needed_bytes"] == 1 << 50
 
 
 def test_half_a_blob_is_invisible_and_taken_up_by_the_next(store: ContentStore) -> None:
