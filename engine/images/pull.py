@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform as machine
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -22,6 +23,27 @@ from engine.registry.client import FetchedManifest, RegistryClient
 
 _MAX_DEPTH = 4
 _DOWNLOADS = 4
+_WAIT_SECONDS = 0.1
+
+
+class Stop(threading.Event):
+    """Set by us when one of the layers has failed, or by the caller's `cancel`."""
+
+    def __init__(self, cancel: threading.Event | None) -> None:
+        super().__init__()
+        self._cancel = cancel
+
+    def is_set(self) -> bool:
+        return super().is_set() or (self._cancel is not None and self._cancel.is_set())
+
+    def wait(self, timeout: float | None = None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.is_set():
+            left = _WAIT_SECONDS if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                return False
+            super().wait(min(left, _WAIT_SECONDS))
+        return True
 
 
 @dataclass(frozen=True, slots=True)

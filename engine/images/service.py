@@ -15,7 +15,7 @@ from engine.images.garbage import Collector
 from engine.images.image import Image
 from engine.images.layer import Workshop
 from engine.images.progress import Board, LayerProgress, Report
-from engine.images.pull import Resolved, fetch_layers, host_platform, lease_all, resolve
+from engine.images.pull import Resolved, Stop, fetch_layers, host_platform, lease_all, resolve
 from engine.images.records import Records
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
@@ -60,7 +60,7 @@ class Images:
         wanted = Platform.parse(platform) if platform else host_platform()
         board = Board(progress)
         board.show("resolving")
-        stop = threading.Event()
+        stop = Stop(cancel)
         workshop = Workshop(self._content, self._snapshots, board, stop)
         lease_name = f"pull {name} {wanted}"
         try:

@@ -207,6 +207,18 @@ def test_a_cancelled_pull_stops_at_once_and_keeps_its_bytes(
     assert int(ranges(fault_proxy, layer)[0].removeprefix("bytes=").rstrip("-")) >= 100_000
 
 
+def test_a_pull_that_waits_for_a_busy_registry_is_cancelled_at_once(
+    host: Host, proxied: str, fault_proxy: FaultProxy
+) -> None:
+    fault_proxy.add(Fault("/manifests/", status=503, headers={"Retry-After": "20"}, times=9))
+    cancel = threading.Event()
+    threading.Timer(0.3, cancel.set).start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        host.images.pull(proxied, cancel=cancel)
+    assert time.monotonic() - began < 3
+
+
 def test_a_cancelled_pull_hands_its_bytes_to_the_one_that_waits(
     host: Host, proxied: str, layer: str, fault_proxy: FaultProxy
 ) -> None:
