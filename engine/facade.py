@@ -18,6 +18,7 @@ from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.service import Containers
 from engine.containers.spec import ContainerSpec
+from engine.errors import Conflict, ResourceExhausted
 from engine.facts import HostFacts, host_facts
 from engine.logs.reader import LogReader
 from engine.network.service import Network
@@ -144,9 +145,13 @@ class Engine:
 
     def reconcile(self) -> list[str]:
         """At start: finish or undo whatever a crash left half done. Returns what was done, a line each."""
+        done: list[str] = []
         self.images.recover()
-        self.network.ensure()
-        done = self.containers.recover()
+        try:
+            self.network.ensure()
+        except (Conflict, ResourceExhausted) as error:  # another network took ours: starts fail, all else works
+            done.append(f"containers can't be started: {error.message}")
+        done += self.containers.recover()
         self.ensure_helpers()
         return done
 

@@ -72,7 +72,8 @@ class WorkerService:
     def run(self, stop: threading.Event) -> int:
         """Serve until a signal asks to stop; the exit code. `stop` may be set while this is still starting."""
         began = time.monotonic()
-        self._engine.reconcile()
+        for line in self._engine.reconcile():
+            logger.info("found at the start: %s", line)
         self._presence.register()
         self._publisher.start()
         self._control.start()

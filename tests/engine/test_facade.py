@@ -12,7 +12,9 @@ import pytest
 
 from engine.__main__ import main
 from engine.errors import Conflict, NotFound
+from engine.facade import Engine
 from engine.keeper.worker_lock import worker_lives
+from engine.network.service import Network
 from tests.support.engine import Host
 from tests.support.home import Home
 from worker.contract import events as contract
@@ -43,6 +45,21 @@ def test_inventory_facts_and_figures_fit_the_contract(host: Host) -> None:
     assert of_host.memory_total_bytes > 0
     assert of_containers[record.id].memory_limit_bytes == 64 << 20
     assert of_containers[record.id].pids == 1
+
+
+def test_a_network_that_another_took_keeps_nothing_from_being_stopped(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = host.run("sleep", "100")
+
+    def taken(_: Network) -> None:
+        raise Conflict("the containers' subnet overlaps another")
+
+    monkeypatch.setattr(Network, "ensure", taken)
+    engine = Engine(host.engine.config)
+    assert any("overlaps another" in line for line in engine.reconcile())
+    assert engine.container_stop(record.id, 1).status == "stopped"
+    engine.container_remove(record.id)
 
 
 def test_an_image_in_use_stays(host: Host) -> None:
