@@ -58,12 +58,21 @@ def configuration_from(environ: Mapping[str, str] = os.environ) -> Configuration
 
 
 def secret_key(home: Path) -> str:
-    """The site's secret, made once with mode 0600 and kept under the home."""
-    path = home / "secret-key"
+    """The site's secret, made once with mode 0600 and kept under the home. Raises ImproperlyConfigured."""
+    try:
+        return _secret_key_at(home / "secret-key")
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The state directory {home} can't be used ({error.strerror}): start Portside as root (`sudo make run`), "
+            "or set PORTSIDE_HOME to a directory that may be written to."
+        ) from error
+
+
+def _secret_key_at(path: Path) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = secrets.token_urlsafe(48)
         scratch = path.with_suffix(f".{os.getpid()}")
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
