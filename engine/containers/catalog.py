@@ -93,7 +93,10 @@ class Catalog:
         if len(matches) > 1:
             raise Conflict(f"{id_or_name} is the beginning of {len(matches)} container ids; give more of it")
         if not matches:
-            raise NotFound(f"no container {id_or_name} on this host; list those that exist with ps", {"id": id_or_name})
+            raise NotFound(
+                f"no container {id_or_name} on this host: list the containers to see which there are",
+                {"id": id_or_name},
+            )
         return matches[0]
 
     def discard(self, directory: Path) -> None:
