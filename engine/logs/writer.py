@@ -17,6 +17,8 @@ from engine.logs.segments import RECORD_SIZE, STREAMS, Index, Record, Segment, l
 
 SEGMENT_BYTES = 20 << 20
 SEGMENTS_KEPT = 5
+# A container that changes streams at each byte needs a record for each: the index must not outgrow the log's limit.
+_INDEX_BYTES = SEGMENT_BYTES
 
 _SPLICE_BYTES = 1 << 20
 # At most that much in one call, so that one loud container doesn't keep others waiting.
@@ -68,7 +70,7 @@ class LogWriter:
                 if moved:
                     return moved
                 return 0 if events & (select.POLLHUP | select.POLLERR) else None
-            if self._size >= self._max_bytes:
+            if self._size >= self._max_bytes or (self._size and self._index_size >= _INDEX_BYTES):
                 self._rotate()
             with _full_disk_explained(self._directory):
                 self._describe(number)

@@ -146,6 +146,16 @@ def test_old_segments_go_and_cursors_stay(tmp_path: Path, pipes: Pipes) -> None:
     assert LogReader(tmp_path).start() == 470
 
 
+def test_an_index_is_limited_as_the_log_is(tmp_path: Path, pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.logs.writer._INDEX_BYTES", 160)
+    with LogWriter(tmp_path, keep=3) as writer:
+        for number in range(100):
+            pipes.put(writer, b"x", ("stdout", "stderr")[number % 2])
+    assert len(segments(tmp_path)) == 3
+    assert max(segment.index.stat().st_size for segment in segments(tmp_path)) <= 160
+    assert everything(tmp_path)[-1].end == 100
+
+
 def test_time_finds_its_place_in_all_segments(tmp_path: Path, pipes: Pipes) -> None:
     moments = []
     with LogWriter(tmp_path, max_bytes=9, keep=100) as writer:
