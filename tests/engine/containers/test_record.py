@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +14,23 @@ from engine.containers.record import ContainerRecord
 from tests.engine.containers.fakes import spec
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def no_file_beyond_4k() -> Iterator[None]:
-    """Like a disk that is nearly full: a part of a write succeeds."""
+    """Like a disk that is nearly full: a part of a write succeeds.
+
+    Only around the write: the limit is the whole process's, and pytest's own output may be a longer file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_record_that_does_not_fit_leaves_the_one_before(tmp_path: Path, no_file_beyond_4k: None) -> None:
+def test_a_record_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:
     small = ContainerRecord(spec=spec(), image_id="sha256:1", created_at=1.0)
     records.save(tmp_path, small)
-    with pytest.raises(OSError, match="too large"):
+    with no_file_beyond_4k(), pytest.raises(OSError, match="too large"):
         records.save(tmp_path, small.with_changes(error="x" * 8000))
     assert records.load(tmp_path) == small
