@@ -51,6 +51,12 @@ def test_an_address_that_is_taken_is_refused_with_a_way_out(home: Home) -> None:
     assert "PORTSIDE_BIND=" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_home_that_was_open_to_all_is_closed(home: Home) -> None:
+    home.path.chmod(0o755)
+    assert up(home, "--prepare-only", PORTSIDE_BIND=f"127.0.0.1:{free_port()}").returncode == 0
+    assert home.path.stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("bind", ["nonsense", "127.0.0.1:99999", "192.0.2.1:8000"])
 def test_an_address_that_cannot_be_is_refused_in_words(home: Home, bind: str) -> None:
     done = up(home, PORTSIDE_BIND=bind)

@@ -41,6 +41,8 @@ class Command(BaseCommand):
             raise CommandError("Portside runs containers and must be started by root: try `sudo make run`.")
         run = portside.home / "run"
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A home that existed before may be open to all; it holds the database, the secret key, images' setuid files.
+        portside.home.chmod(0o700)
         lock = self._lock(run / "up.lock", portside.home)
         children_lock = self._await_last_run(run / "children.lock")
         listener = self._listen(*portside.bind)
