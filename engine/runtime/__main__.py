@@ -9,6 +9,7 @@ from engine.runtime.__main__ import main; main()' "$@"
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -20,6 +21,7 @@ def main() -> None:
     words = sys.argv[1:]
     if any(word in ("create", "run", "exec") for word in words):
         shield()
+    gc.disable()  # gone before there is anything to collect
     from engine.runtime.oci.command_line import main as run
 
     code = run(words)

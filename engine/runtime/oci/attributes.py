@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.oci.runtime_linux import Personality
-    from engine.oci.runtime_process import CPUAffinity, IOPriority, Process, Rlimit, Scheduler
+    from engine.oci.runtime_process import IOPriority, Process, Rlimit, Scheduler
     from engine.oci.runtime_seccomp import Seccomp
 
 _PERSONAS = {"LINUX": 0x0000, "LINUX32": 0x0008}  # linux/personality.h
@@ -38,8 +38,6 @@ def set_early(process: Process, personality: Personality | None) -> None:
         _io_priority(process.io_priority)
     if process.scheduler is not None:
         _scheduler(process.scheduler)
-    if process.exec_cpu_affinity is not None:
-        _affinity(process.exec_cpu_affinity)
 
 
 def _io_priority(wanted: IOPriority) -> None:
@@ -57,17 +55,18 @@ def _scheduler(wanted: Scheduler) -> None:
     _named("process.scheduler", lambda: kernel.set_scheduler(attributes))
 
 
-def _affinity(wanted: CPUAffinity) -> None:
-    if not wanted.final:
+def set_affinity(wanted: str, field: str) -> None:
+    """execCPUAffinity: processors as a list such as 0-3,7; empty: no change. For exec alone, says the specification."""
+    if not wanted:
         return
     processors: set[int] = set()
-    for part in wanted.final.split(","):
+    for part in wanted.split(","):
         first, _, last = part.strip().partition("-")
         try:
             processors.update(range(int(first), int(last or first) + 1))
         except ValueError:
-            raise Failure("invalid_argument", f"process.execCPUAffinity.final: {part!r} is no range") from None
-    _named("process.execCPUAffinity.final", lambda: os.sched_setaffinity(0, processors))
+            raise Failure("invalid_argument", f"process.execCPUAffinity.{field}: {part!r} is no range") from None
+    _named(f"process.execCPUAffinity.{field}", lambda: os.sched_setaffinity(0, processors))
 
 
 def _named(field: str, call: Any) -> None:

@@ -110,7 +110,12 @@ def _clone(joining: Joining) -> int:
 def _become(joining: Joining) -> None:
     process, linux = joining.process, joining.spec.linux
     os.setsid()
+    affinity = process.exec_cpu_affinity
+    if affinity is not None:
+        attributes.set_affinity(affinity.initial, "initial")
     init.enter_groups(joining.doors)
+    if affinity is not None:
+        attributes.set_affinity(affinity.final, "final")
     if any(namespace.type == "user" for namespace in linux.namespaces):
         init.become_root()
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import time
 
 from engine.runtime import record
@@ -130,7 +129,11 @@ class Container:
         }
 
     def forget(self) -> None:
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Remove the directory, which holds files alone (shutil's import would take longer than all of delete)."""
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(self.directory):
+                os.unlink(os.path.join(self.directory, name))
+            os.rmdir(self.directory)
 
 
 def now() -> str:

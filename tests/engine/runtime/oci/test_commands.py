@@ -250,3 +250,12 @@ def test_a_terminal_goes_out_by_the_console_socket(bundle: Bundle) -> None:
 def test_a_terminal_without_a_socket_is_refused(bundle: Bundle) -> None:
     bundle.process["terminal"] = True
     assert bundle.refusal().startswith("process.terminal")
+
+
+def test_exec_sets_the_affinity(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    process = {**bundle.process, "args": ["/bin/busybox", "grep", "Cpus_allowed_list", "/proc/self/status"]}
+    process["execCPUAffinity"] = {"initial": "0", "final": "0"}
+    (bundle.directory / "process.json").write_text(json.dumps(process))
+    out = bundle.succeed("exec", "--process", str(bundle.directory / "process.json"), bundle.id)
+    assert out.split()[1] == "0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 from pathlib import Path
 
@@ -275,15 +274,3 @@ def test_a_link_in_the_image_can_not_lead_a_mount_out(bundle: Bundle, tmp_path: 
     finally:
         link.unlink()
         subprocess.run(["rm", "-rf", str(bundle.image / str(tmp_path.parts[1]))], check=False)
-
-
-def test_the_interpreter_of_the_host_can_not_be_written(bundle: Bundle) -> None:
-    script = bundle.image / "bin" / "again"
-    script.write_text("#!/proc/self/exe\n")
-    script.chmod(0o755)
-    mode = stat.S_IMODE(script.stat().st_mode)
-    assert mode == 0o755
-    bundle.args("/bin/again").write()
-    done = bundle.call("run", "-b", str(bundle.directory), bundle.id)
-    assert done.returncode != 0
-    script.unlink()

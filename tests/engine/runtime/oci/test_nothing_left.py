@@ -1,0 +1,63 @@
+"""Whatever is killed and whenever: a delete afterwards leaves nothing of a container on the machine."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.engine.runtime.oci.bundles import COMMAND, Bundle
+
+pytestmark = pytest.mark.root
+
+CYCLES = int(os.environ.get("PORTSIDE_OCI_CYCLES", "25"))
+
+
+def everything() -> dict[str, object]:
+    """What a container could leave behind."""
+    groups = [str(path) for path in Path("/sys/fs/cgroup").glob("*/t-*")]
+    mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if "/root/t-" in line]
+    return {"groups": groups, "mounts": mounts}
+
+
+def processes_of(directory: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if str(directory).encode() in (entry / "cmdline").read_bytes() and int(entry.name) != os.getpid():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def test_cycles_with_kills_of_the_caller_leave_nothing(bundle: Bundle) -> None:
+    dice = random.Random(7)
+    before = everything()
+    bundle.args("/bin/sleep", "1000").write()
+    survived = 0
+    for number in range(CYCLES):
+        identity = f"{bundle.id}-{number}"
+        command = [*COMMAND, "--root", str(bundle.root), "create", "-b", str(bundle.directory), identity]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as creator:  # fmt: skip
+            try:
+                creator.wait(dice.uniform(0.02, 0.15))
+            except subprocess.TimeoutExpired:
+                creator.kill()
+        if bundle.call("start", identity).returncode == 0:
+            survived += 1
+            bundle.succeed("kill", identity, "KILL")
+        bundle.succeed("delete", "--force", identity)
+    assert [path.name for path in bundle.root.iterdir() if path.name != ".seccomp"] == []
+    deadline = time.monotonic() + 5
+    while processes_of(bundle.root) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_of(bundle.root) == []
+    assert everything() == before
+    assert survived < CYCLES
