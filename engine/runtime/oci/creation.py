@@ -78,12 +78,13 @@ def _create(
     bundle = os.path.abspath(request.bundle)
     creator = {"pid": os.getpid(), "start_ticks": record.start_ticks(os.getpid())}
     tree = Tree.of(spec.linux.cgroups_path or container.id)
-    tree.make()
     container.save(
         id=container.id, bundle=bundle, status="creating", annotations=spec.annotations, creator=creator,
         created=now(), owner=_owner(), rootfs=os.path.realpath(os.path.join(bundle, spec.root.path)),
-        groups={"v1": tree.v1, "unified": tree.unified},
+        groups={"v1": tree.v1, "unified": tree.unified}, groups_made=False,
     )  # fmt: skip
+    tree.make()  # known on disk before: whoever is killed in between leaves nothing that delete can't find
+    container.save(groups_made=True)
     if tree.is_v2 and tree.unified:
         v2.delegate(tree.unified)
     limit(tree, spec)
@@ -247,10 +248,19 @@ def start(container: Container, spec: Spec) -> list[str]:
         with connection:
             connection.settimeout(None)
             wire.send(connection, {"verb": "start"})
-            answer = None
-            with contextlib.suppress(ConnectionResetError):
-                answer = wire.receive(connection)
-        if answer is not None:
-            raise_error(answer)
+            answer = _last_word(connection)
+        raise_error(answer)
         container.save(status="running")
         return hooks.run_all(spec.hooks.poststart, "poststart", container.as_oci())
+
+
+def _last_word(connection: socket.socket) -> dict[str, Any]:
+    """What the first process says after "starting"; nothing if it has been executed. Failure if it never began."""
+    answer = None
+    with contextlib.suppress(ConnectionResetError):
+        answer = wire.receive(connection)
+    if answer is None:
+        raise Failure("unavailable", "the container's first process died before it could be started")
+    with contextlib.suppress(ConnectionResetError):
+        answer = wire.receive(connection) or {}
+    return answer

@@ -91,8 +91,10 @@ def _end(container: Container) -> None:
 
 def remove(container: Container, poststop: tuple[Hook, ...]) -> list[str]:
     """Groups, then hooks, then the state: while it is there, delete can be tried again."""
-    if container.content.get("groups"):
+    if container.content.get("groups_made"):
         container.groups().remove()
+    elif container.content.get("groups"):
+        container.groups().remove_unused()
     problems = hooks.run_all(poststop, "poststop", container.as_oci("stopped"))
     container.forget()
     return problems

@@ -11,6 +11,7 @@
        │ state.json: created                       │
        │ end of the conversation ─────────────────►│ waits on init.sock
      start ── "start" ────────────────────────────►│ startContainer, privileges, exec
+       │◄───────────────────────────── "starting" │
        │◄─ {"error": …}, or the end of the stream ─┤
 
 A message {"error": …} may stand in the place of any answer. The end of the conversation before "ready" means
@@ -185,6 +186,7 @@ def _wait_for_start(listener: socket.socket) -> socket.socket:
 
 def start(plan: Plan, root: int, connection: socket.socket) -> None:
     process, linux = plan.spec.process, plan.spec.linux
+    wire.send(connection, {"starting": True})  # from here on the end of the stream is the proof of exec
     if process is None:
         raise Failure("invalid_argument", "process: this bundle has none to start")
     hooks.run(plan.spec.hooks.start_container, "startContainer", {**plan.state, "status": "created"})

@@ -168,6 +168,12 @@ class Tree:
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
 
+    def remove_unused(self) -> None:
+        """Remove what nobody lives in, and kill nobody: for groups that may be another container's."""
+        for directory in self.directories():
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
+
     def views(self) -> Iterator[tuple[str, str]]:
         """(name below the container's /sys/fs/cgroup, directory); the name is empty on version 2."""
         for directory in dict.fromkeys(self.v1.values()):
