@@ -17,10 +17,11 @@ pytestmark = pytest.mark.root
 CYCLES = int(os.environ.get("PORTSIDE_OCI_CYCLES", "25"))
 
 
-def everything() -> dict[str, object]:
-    """What a container could leave behind."""
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob("*/t-*")]
-    mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if "/root/t-" in line]
+def left_of(bundle: Bundle) -> dict[str, object]:
+    """What its containers could leave behind."""
+    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{bundle.id}-*")]
+    directory = str(bundle.directory)
+    mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if directory in line]
     return {"groups": groups, "mounts": mounts}
 
 
@@ -38,7 +39,6 @@ def processes_of(directory: Path) -> list[int]:
 
 def test_cycles_with_kills_of_the_caller_leave_nothing(bundle: Bundle) -> None:
     dice = random.Random(7)
-    before = everything()
     bundle.args("/bin/sleep", "1000").write()
     survived = 0
     for number in range(CYCLES):
@@ -59,5 +59,5 @@ def test_cycles_with_kills_of_the_caller_leave_nothing(bundle: Bundle) -> None:
     while processes_of(bundle.root) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert processes_of(bundle.root) == []
-    assert everything() == before
+    assert left_of(bundle) == {"groups": [], "mounts": []}
     assert survived < CYCLES
