@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import platform
@@ -37,11 +38,16 @@ IDLE = ("/bin/sleep", "600")
 BURST, AT_A_TIME = 50, 8
 
 
+Remove = Callable[[], None]
+Start = Callable[[], Remove]
+"""Returns once the program of the prepared idle container has been executed."""
+
+
 class Starter(Protocol):
     name: str
 
-    def start(self) -> Callable[[], None]:
-        """Return once the program of a new idle container has been executed; what is returned removes it."""
+    def prepare(self) -> Start:
+        """Everything that comes before a start: directories, config.json, the record."""
 
     def close(self) -> None: ...
 
@@ -56,7 +62,7 @@ class Ours:
         self.runtime = Runtime(self.config, self.cgroups, pool=pool)
         self.runtime.ensure_launcher()
 
-    def start(self) -> Callable[[], None]:
+    def prepare(self) -> Start:
         directory = self.config.containers / secrets.token_hex(32)
         for name in ("bundle/rootfs", "upper", "work"):
             (directory / name).mkdir(parents=True)
@@ -66,10 +72,14 @@ class Ours:
         layers = SimpleNamespace(
             lowerdirs=[str(self.image)], upperdir=str(directory / "upper"), workdir=str(directory / "work")
         )
-        self.cgroups.create(directory.name, Resources(memory_bytes=64 << 20, pids_limit=2048))
-        self.runtime.create(directory, 1, layers)
-        self.runtime.start(directory)
-        return lambda: self._remove(directory)
+
+        def start() -> Remove:
+            self.cgroups.create(directory.name, Resources(memory_bytes=64 << 20, pids_limit=2048))
+            self.runtime.create(directory, 1, layers)
+            self.runtime.start(directory)
+            return lambda: self._remove(directory)
+
+        return start
 
     def _remove(self, directory: Path) -> None:
         self.runtime.abort(directory)
@@ -78,7 +88,7 @@ class Ours:
 
     def memory(self) -> dict[str, float]:
         """KiB of private memory: of one running container's monitor, of one pooled process."""
-        done = self.start()
+        done = self.prepare()()
         directory = next(self.config.containers.iterdir())
         watcher = json.loads((directory / "run.json").read_text())["monitor_pid"]
         time.sleep(0.2)
@@ -101,16 +111,24 @@ class Whole:
 
     def __init__(self, scratch: Path) -> None:
         self.engine = Engine(EngineConfig(home=scratch / "whole"))
+        self.engine.config.run.mkdir(parents=True, exist_ok=True)
+        self.worker = (self.engine.config.run / "worker.lock").open("w")  # while a worker lives, so does the keeper
+        fcntl.flock(self.worker, fcntl.LOCK_EX)
         self.engine.reconcile()
         self.engine.images.create_starter("bench")
 
-    def start(self) -> Callable[[], None]:
+    def prepare(self) -> Start:
         identity = secrets.token_hex(32)
         self.engine.container_create(ContainerSpec(id=identity, name=f"b{identity[:12]}", image="bench", command=IDLE))
-        self.engine.container_start(identity)
-        return lambda: self.engine.container_remove(identity, force=True)
+
+        def start() -> Remove:
+            self.engine.container_start(identity)
+            return lambda: self.engine.container_remove(identity, force=True)
+
+        return start
 
     def close(self) -> None:
+        self.worker.close()
         self.engine.stop_launcher()
         self.engine.network.teardown()
         self.engine.cgroups.remove_parent()
@@ -123,7 +141,7 @@ class Peer:
         self.name, self.root, self.image = name, scratch / f"{name}-state", image
         self.bundles = scratch / f"{name}-bundles"
 
-    def start(self) -> Callable[[], None]:
+    def prepare(self) -> Start:
         identity = secrets.token_hex(8)
         bundle = self.bundles / identity
         bundle.mkdir(parents=True)
@@ -132,8 +150,12 @@ class Peer:
         spec["root"] = {"path": str(self.image), "readonly": False}
         spec["linux"]["resources"] = {"memory": {"limit": 64 << 20}, "pids": {"limit": 2048}}
         (bundle / "config.json").write_text(json.dumps(spec))
-        self._do("run", "--detach", "--bundle", str(bundle), identity)
-        return lambda: self._do("delete", "--force", identity)
+
+        def start() -> Remove:
+            self._do("run", "--detach", "--bundle", str(bundle), identity)
+            return lambda: self._do("delete", "--force", identity)
+
+        return start
 
     def _do(self, *arguments: str) -> None:
         command = [self.name, "--root", str(self.root), *arguments]
@@ -163,8 +185,8 @@ def main() -> int:
     starters: list[Starter] = [pooled, Ours("scratch", scratch, image, pool=0), Whole(scratch)]
     starters += [Peer(name, scratch, image) for name in ("crun", "runc") if shutil.which(name)]
     try:
-        singles = {starter.name: [] for starter in starters}  # type: dict[str, list[float]]
-        bursts = {starter.name: [] for starter in starters}  # type: dict[str, list[float]]
+        singles: dict[str, list[float]] = {starter.name: [] for starter in starters}
+        bursts: dict[str, list[float]] = {starter.name: [] for starter in starters}
         for number in range(options.rounds + 1):
             for starter in starters:
                 taken = single(starter)
@@ -182,9 +204,10 @@ def main() -> int:
 
 
 def single(starter: Starter) -> float:
-    """Seconds of one start; its removal and a moment of quiet don't count."""
+    """Seconds of one start; what comes before, its removal and a moment of quiet don't count."""
+    start = starter.prepare()
     began = time.perf_counter()
-    remove = starter.start()
+    remove = start()
     taken = time.perf_counter() - began
     remove()
     time.sleep(0.05)
@@ -192,13 +215,14 @@ def single(starter: Starter) -> float:
 
 
 def burst(starter: Starter) -> float:
+    """Seconds for all, each with what comes before it."""
     began = time.perf_counter()
     with ThreadPoolExecutor(AT_A_TIME) as threads:
-        removers = list(threads.map(lambda _: starter.start(), range(BURST)))
+        removers = list(threads.map(lambda _: starter.prepare()(), range(BURST)))
     taken = time.perf_counter() - began
     with ThreadPoolExecutor(AT_A_TIME) as threads:
         list(threads.map(lambda remove: remove(), removers))
-    time.sleep(0.5)
+    time.sleep(3)  # the kernel takes network namespaces down later, and new ones wait for it
     return taken
 
 
