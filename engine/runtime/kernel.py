@@ -7,7 +7,6 @@ leave it in an undefined state in the child. Numbers: Linux include/uapi; those 
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -196,8 +195,10 @@ def unblock_signals() -> None:
 
 def new_session_keyring() -> None:
     """keyctl(KEYCTL_JOIN_SESSION_KEYRING): leave the host's; a kernel without keys has nothing to leave."""
-    with contextlib.suppress(OSError):
+    try:  # noqa: SIM105 - importing contextlib would be half of what the command line's shield takes
         _call("keyctl", NR_KEYCTL, 1, None)
+    except OSError:
+        pass
 
 
 def set_domain_name(name: bytes) -> None:
