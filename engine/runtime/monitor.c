@@ -86,15 +86,25 @@ static int is_drained(word reader) {
     return !state.nlink;
 }
 
+/* Waits for the end and leaves the zombie: if this process is killed before the exit file is there, the launcher
+   inherits the zombie and can still tell. To reap first would lose the code. The wait status of wait(2). */
+static int await_end(word pid) {
+    struct { int signo, error, code, pad, pid, uid, status; char rest[128]; } end;
+    end.code = 0;
+    /* P_PID, WEXITED | WNOWAIT */
+    if (call(__NR_waitid, 1, pid, (word)&end, 4 | 0x01000000, 0) != 0) return 255 << 8;
+    if (end.code == 1 /* CLD_EXITED */) return (end.status & 255) << 8;
+    return end.status | (end.code == 3 /* CLD_DUMPED */ ? 128 : 0);
+}
+
 __attribute__((used, noreturn)) void begin(word *stack) {
     char **arguments = (char **)(stack + 1);
     word run = number(arguments[2]), directory = number(arguments[3]);
     word out = number(arguments[4]), err = number(arguments[5]);
     struct timespec64 pause = {0, 10 * 1000 * 1000};
-    int status = 255 << 8;
     for (word fd = 0; fd < 3; fd++) call(__NR_close, fd, 0, 0, 0, 0);
-    call(__NR_wait4, number(arguments[1]), (word)&status, 0, 0, 0);
-    write_exit(directory, run, status);
+    write_exit(directory, run, await_end(number(arguments[1])));
+    call(__NR_wait4, number(arguments[1]), 0, 0, 0, 0);
     call(__NR_close, number(arguments[6]), 0, 0, 0, 0);
     while (!is_drained(out) || !is_drained(err)) {
         call(__NR_nanosleep, (word)&pause, 0, 0, 0, 0);

@@ -57,8 +57,15 @@ def become(held: Held, program: str | None, name: str) -> None:
 
 def watch(held: Held) -> None:
     """Wait for the end, write exit.<run>, and hold the pipes until they are empty or their files are gone."""
-    _, status = os.waitpid(held.pid, 0)
+    # WNOWAIT leaves the zombie: if we are killed before the file is there, the launcher inherits it and can still tell.
+    end = os.waitid(os.P_PID, held.pid, os.WEXITED | os.WNOWAIT)
+    assert end is not None  # only WNOHANG returns without one
+    if end.si_code == os.CLD_EXITED:
+        status = end.si_status << 8
+    else:
+        status = end.si_status | (0x80 if end.si_code == os.CLD_DUMPED else 0)
     record.write_exit(held.directory, held.run, status)
+    os.waitpid(held.pid, 0)
     os.close(held.tree)
     drain((held.stdout, held.stderr))
 
