@@ -113,7 +113,7 @@ def start(process: dict[str, Any], prepared: Prepared, connection: socket.socket
     arguments: list[str] = process["args"]
     os.umask((process.get("user") or {}).get("umask", 0o022))
     kernel.close_range(3, on_exec=True)
-    kernel.unblock_signals()
+    kernel.free_signals()
     privileges.drop(process, prepared.who, prepared.seccomp)
     search_path = next((e[5:] for e in prepared.environment if e.startswith("PATH=")), program.DEFAULT_PATH)
     path = program.find(prepared.root, arguments[0], search_path)

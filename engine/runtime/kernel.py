@@ -19,7 +19,7 @@ _syscall.restype = ctypes.c_long
 _X86 = os.uname().machine == "x86_64"
 NR_PIVOT_ROOT = 155 if _X86 else 41
 NR_CAPSET = 126 if _X86 else 91
-NR_RT_SIGPROCMASK = 14 if _X86 else 135
+NR_RT_SIGACTION, NR_RT_SIGPROCMASK = (13, 14) if _X86 else (134, 135)
 NR_KEYCTL = 250 if _X86 else 219
 NR_SECCOMP = 317 if _X86 else 277
 NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSOPEN, NR_FSCONFIG, NR_FSMOUNT = 428, 429, 430, 431, 432
@@ -188,9 +188,15 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     _call("capset", NR_CAPSET, header, data)
 
 
-def unblock_signals() -> None:
-    """rt_sigprocmask(2) with an empty mask; the C library's call leaves its own signals 32 and 33 as inherited."""
+def free_signals() -> None:
+    """Block no signal and give 32 and 33 their default action: rt_sigprocmask(2), rt_sigaction(2).
+
+    Those two are the C library's own: its calls leave them as inherited, and some program up the line may have
+    ignored one. The others' actions are the business of Python's `signal`.
+    """
     _call("rt_sigprocmask", NR_RT_SIGPROCMASK, signal.SIG_SETMASK, bytes(8), None, 8)
+    for number in (32, 33):
+        _call("rt_sigaction", NR_RT_SIGACTION, number, bytes(32), None, 8)
 
 
 def new_session_keyring() -> None:

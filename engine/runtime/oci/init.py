@@ -91,6 +91,7 @@ def prepare(plan: Plan) -> int:
     for number in signal.valid_signals():  # nohup's ignored SIGHUP is none of the container's
         if signal.getsignal(number) == signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
+    kernel.free_signals()
     os.setsid()
     _expect(channel)
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)

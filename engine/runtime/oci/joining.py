@@ -130,5 +130,6 @@ def _become(joining: Joining) -> None:
     for number in signal.valid_signals():
         if signal.getsignal(number) == signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
+    kernel.free_signals()
     program.find(root, process.args[0], init.search_path(process))
     init.execute(process, root, joining.filter, attributes.filter_flags(linux.seccomp), joining.preserved)
