@@ -6,7 +6,7 @@ PYTEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 # pip's own answer to a registry that is busy or slow.
-PIP_INSTALL := -m pip install -q --retries 10 --require-hashes
+PIP_INSTALL := -m pip install -qq --retries 10 --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
