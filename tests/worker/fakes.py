@@ -164,8 +164,9 @@ class FakeEngine:
             "newer": "than this worker",
         }
 
-    def reconcile(self) -> None:
+    def reconcile(self) -> list[str]:
         self.note("reconcile")
+        return []
 
     def ensure_helpers(self) -> None:
         self.note("ensure_helpers")
