@@ -27,6 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: subprocess.run(["rm", "-rf", scratch], check=False))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Chromium aborts what it loads whenever the machine gains or loses an address, as containers make it do. So a
+    browser's test, and no other, is tried once more; it is then listed as RERUN. Where chance is what is tested
+    (deaths, races), a second try would hide what was found."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=1))
+
+
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """Debian's docker-registry, open to all."""

@@ -177,7 +177,8 @@ def test_a_hundred_viewers_need_one_thread_and_few_looks_at_the_log(bench: Bench
     viewers = [Viewer(bench) for _ in range(100)]
     for viewer in viewers:
         viewer.read_until(lambda v=viewer: v.data == b"hello\n", "the greeting")
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # one of an earlier test may have ended meanwhile
+    time.sleep(0.2)  # the last look, which finds nothing more, may come after the last viewer was served
     reads = bench.logs["c"].reads
     time.sleep(0.5)
     assert bench.logs["c"].reads == reads
