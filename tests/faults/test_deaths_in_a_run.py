@@ -1,6 +1,5 @@
 """Kill -9 while a container runs: it goes on, its log has no hole, its exit code is right."""
 
-import os
 import time
 
 import pytest
@@ -28,9 +27,6 @@ PARTS = {
 COMES_BACK = ("worker", "site", "inbox", "redis", "keeper")
 
 
-# KNOWN TO FAIL NOW AND THEN ("everything but the container": once in three runs, cause not found). The second try
-# keeps the build usable, RERUN at the end tells of it; mend the cause and take this line out.
-@pytest.mark.flaky(reruns=1, reruns_delay=1)
 @pytest.mark.parametrize("part", PARTS)
 def test_a_container_outlives_the_death_of(mortal: Portside, tiny_image: str, part: str) -> None:
     rest = mortal.rest
@@ -57,10 +53,7 @@ def test_a_container_that_ends_while_nobody_looks_is_reported_afterwards(mortal:
     rest = mortal.rest
     rest.pull(tiny_image)
     container = rest.run(tiny_image, "sh", "-c", "sleep 2; echo last words; exit 9")
-    assert mortal.program is not None
-    mortal.program.process.kill()
-    for pid in mortal.pids("python"):
-        os.kill(pid, 9)
+    mortal.kill("python")
     eventually(lambda: not mortal.home.container_cgroups() or not live_pids(mortal), seconds=10, what="the end")
     mortal.start()
     ended = rest.wait_status(container["id"], "stopped", seconds=20)

@@ -85,12 +85,18 @@ class Portside:
         return [pid for pid in self.home.own_processes() if all(word in command_of(pid) for word in words)]
 
     def kill(self, *words: str) -> list[int]:
-        """Kill -9 those processes; fails the test when there is none."""
+        """Kill -9 those processes and see their end; fails the test when there is none.
+
+        A kill only sends the signal: who looks at once may still find the dead alive, `up` among them.
+        """
         pids = self.pids(*words)
         assert pids, f"no process of this home has {words} on its command line"
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        if self.program is not None and self.program.pid in pids:
+            self.program.process.wait(30)
+        eventually(lambda: not set(pids) & set(self.pids(*words)), what=f"the end of {words}")
         return pids
 
     def remove_containers(self) -> None:
