@@ -44,6 +44,11 @@ class ContainerSpec:
 
     Empty `command` and None mean the image's own (entrypoint, user, workdir) or no limit of ours (memory, cpus).
     `cpus` are cores, `restart_limit` belongs to restart policy on-failure.
+
+    The fields from `cap_add` on are options of `docker run` under their own names: lists hold what one such option
+    is given ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048", "/run:size=64m"), sizes are bytes, times seconds,
+    `cpu_quota` and `cpu_period` microseconds; a `security_opt` of seccomp= holds the profile itself. `userns` is
+    "auto" (ids of its own) or "host"; `runtime` is "portside" or one that is installed.
     """
 
     id: str
@@ -62,22 +67,65 @@ class ContainerSpec:
     pids_limit: int | None = None
     restart: str = "no"
     restart_limit: int | None = None
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    privileged: bool = False
+    read_only: bool = False
+    security_opt: tuple[str, ...] = ()
+    userns: str = "auto"
+    runtime: str = "portside"
+    init: bool = False
+    devices: tuple[str, ...] = ()
+    device_cgroup_rules: tuple[str, ...] = ()
+    group_add: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    ulimits: tuple[str, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    shm_size: int | None = None
+    stop_signal: str | None = None
+    stop_timeout: int | None = None
+    auto_remove: bool = False
+    domainname: str | None = None
+    extra_hosts: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    memory_reservation: int | None = None
+    memory_swap: int | None = None
+    oom_score_adj: int | None = None
+    oom_kill_disable: bool = False
+    cpu_shares: int | None = None
+    cpu_quota: int | None = None
+    cpu_period: int | None = None
+    cpuset_cpus: str | None = None
+    cpuset_mems: str | None = None
+    blkio_weight: int | None = None
+    device_read_bps: tuple[str, ...] = ()
+    device_write_bps: tuple[str, ...] = ()
+    device_read_iops: tuple[str, ...] = ()
+    device_write_iops: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values only; `from_dict` reads it back."""
         data = asdict(self)
-        data["env"], data["labels"] = dict(self.env), dict(self.labels)
+        for name in _MAPPINGS:
+            data[name] = dict(data[name])
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ContainerSpec:
         """The reverse of `as_dict`; fields of a newer version are ignored."""
         known = {key: data[key] for key in cls.__dataclass_fields__ if key in data}
-        known["command"] = tuple(known.get("command") or ())
+        for name in _LISTS & known.keys():
+            known[name] = tuple(known[name] or ())
         if known.get("entrypoint") is not None:
             known["entrypoint"] = tuple(known["entrypoint"])
         known["ports"] = tuple(PortMapping(**port) for port in known.get("ports") or ())
         return cls(**known)
+
+
+_MAPPINGS = ("env", "labels", "sysctls")
+_LISTS = {name for name, made in ContainerSpec.__dataclass_fields__.items() if made.default == ()} - {"ports"}
 
 
 def validate(spec: ContainerSpec, host_cpus: float | None = None) -> None:

@@ -50,6 +50,10 @@ class CreateContainer:
 
     `container_id` is 64 hex digits, `memory_bytes` a hard limit, `cpus` cores, `restart` one of
     no, on-failure, always, unless-stopped. Empty `command` or `entrypoint` None means the image's own.
+
+    From `cap_add` on: options of `docker run` under their own names. Lists hold what one such option is given
+    ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048"), sizes are bytes, times seconds, `cpu_quota` and `cpu_period`
+    microseconds; a `security_opt` of seccomp= holds the profile itself, not the name of a file.
     """
 
     container_id: str
@@ -68,6 +72,43 @@ class CreateContainer:
     pids_limit: int | None = None
     restart: str = "no"
     restart_limit: int | None = None
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    privileged: bool = False
+    read_only: bool = False
+    security_opt: tuple[str, ...] = ()
+    userns: str = "auto"
+    runtime: str = "portside"
+    init: bool = False
+    devices: tuple[str, ...] = ()
+    device_cgroup_rules: tuple[str, ...] = ()
+    group_add: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    ulimits: tuple[str, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    shm_size: int | None = None
+    stop_signal: str | None = None
+    stop_timeout: int | None = None
+    auto_remove: bool = False
+    domainname: str | None = None
+    extra_hosts: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    memory_reservation: int | None = None
+    memory_swap: int | None = None
+    oom_score_adj: int | None = None
+    oom_kill_disable: bool = False
+    cpu_shares: int | None = None
+    cpu_quota: int | None = None
+    cpu_period: int | None = None
+    cpuset_cpus: str | None = None
+    cpuset_mems: str | None = None
+    blkio_weight: int | None = None
+    device_read_bps: tuple[str, ...] = ()
+    device_write_bps: tuple[str, ...] = ()
+    device_read_iops: tuple[str, ...] = ()
+    device_write_iops: tuple[str, ...] = ()
     start: bool = True
 
 

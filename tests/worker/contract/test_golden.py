@@ -32,7 +32,16 @@ COMMANDS: list[c.Command] = [
         container_id=CONTAINER, name="web", image="alpine:3", command=("sh", "-c", "echo hi"), entrypoint=("/entry",),
         env={"A": "1"}, labels={"a": "b"}, ports=(c.PortMapping(container=80, host=8080),), user="1000:1000",
         workdir="/srv", hostname="web", memory_bytes=64 << 20, cpus=1.5, pids_limit=100, restart="on-failure",
-        restart_limit=3, start=False,
+        restart_limit=3, start=False, cap_add=("NET_ADMIN",), cap_drop=("ALL",), privileged=True, read_only=True,
+        security_opt=("no-new-privileges=false", "seccomp=unconfined"), userns="host", runtime="crun", init=True,
+        devices=("/dev/fuse:/dev/fuse:rw",), device_cgroup_rules=("c 10:* rm",), group_add=("audio",),
+        sysctls={"net.core.somaxconn": "128"}, ulimits=("nofile=64:128",), tmpfs=("/run:size=64m",),
+        shm_size=1 << 20, stop_signal="SIGINT", stop_timeout=3, auto_remove=True, domainname="example.org",
+        extra_hosts=("db:10.0.0.2",), dns=("9.9.9.9",), dns_search=("example.org",), dns_options=("ndots:2",),
+        memory_reservation=32 << 20, memory_swap=128 << 20, oom_score_adj=500, oom_kill_disable=True,
+        cpu_shares=512, cpu_quota=50_000, cpu_period=100_000, cpuset_cpus="0-1", cpuset_mems="0", blkio_weight=500,
+        device_read_bps=("/dev/sda:1048576",), device_write_bps=("/dev/sda:1048576",),
+        device_read_iops=("/dev/sda:100",), device_write_iops=("/dev/sda:100",),
     ),
     c.StartContainer(container_id=CONTAINER),
     c.StopContainer(container_id=CONTAINER, timeout_seconds=2.5, signal="SIGINT"),
@@ -156,3 +165,11 @@ def test_a_field_that_is_new_is_ignored_and_a_missing_one_is_named() -> None:
         c.decode_command({"kind": "container.start"})
     with pytest.raises(ContractError, match="older than the site"):
         c.decode_command({"kind": "container.teleport"})
+
+
+def test_a_create_of_an_older_site_means_what_it_meant() -> None:
+    stored = json.loads((GOLDEN / "command.container.create.json").read_text())
+    older = {name: stored[name] for name in ("kind", "container_id", "name", "image", "command", "pids_limit")}
+    assert c.decode_command(older) == c.CreateContainer(
+        container_id=CONTAINER, name="web", image="alpine:3", command=("sh", "-c", "echo hi"), pids_limit=100
+    )
