@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.errors import InvalidArgument
+
 DEFAULT_HOME = "/var/lib/portside"
 DEFAULT_INSECURE_REGISTRIES = "127.0.0.0/8,localhost"
+_RUNTIME = re.compile(r"([a-z0-9][a-z0-9_.-]{0,31})=(/[^,]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +25,24 @@ class EngineConfig:
     """The settings of one host's engine.
 
     `home` is an absolute path; `insecure_registries` are host names, `host:port` or networks in CIDR form
-    that may be spoken to over plain HTTP.
+    that may be spoken to over plain HTTP; `runtimes` are further OCI runtimes: (name, absolute path).
     """
 
     home: Path
     insecure_registries: tuple[str, ...] = ("127.0.0.0/8", "localhost")
+    runtimes: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> EngineConfig:
-        """Read `PORTSIDE_HOME` and `PORTSIDE_INSECURE_REGISTRIES` once."""
+        """Read `PORTSIDE_HOME`, `PORTSIDE_INSECURE_REGISTRIES` and `PORTSIDE_RUNTIMES` once.
+
+        Raises InvalidArgument for runtimes that are not written as `name=/path,…`.
+        """
         registries = environ.get("PORTSIDE_INSECURE_REGISTRIES", DEFAULT_INSECURE_REGISTRIES)
         return cls(
             home=Path(os.path.abspath(environ.get("PORTSIDE_HOME") or DEFAULT_HOME)),
             insecure_registries=tuple(part.strip() for part in registries.split(",") if part.strip()),
+            runtimes=_runtimes(environ.get("PORTSIDE_RUNTIMES", "")),
         )
 
     @property
@@ -87,3 +96,16 @@ class EngineConfig:
     def cgroup_parent(self) -> str:
         """Path of this host's cgroup below each hierarchy's root, without a leading slash."""
         return f"portside-{self.tag}"
+
+
+def _runtimes(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = _RUNTIME.fullmatch(part)
+        if match is None or match[1] == "portside":
+            raise InvalidArgument(
+                f"PORTSIDE_RUNTIMES: {part!r} is not name=/path/to/program; a name has lower-case letters, digits, "
+                "'.', '_' and '-', and is not portside"
+            )
+        found.append((match[1], match[2]))
+    return tuple(found)

@@ -8,12 +8,16 @@ import shutil
 from typing import TypedDict
 
 from engine.config import EngineConfig
+from engine.runtime.foreign.installed import RuntimeFacts
 
 ENGINE_VERSION = "0.1.0"
 
 
 class HostFacts(TypedDict):
-    """Sizes in bytes; disk figures are those of the file system that holds the home."""
+    """Sizes in bytes; disk figures are those of the file system that holds the home.
+
+    `runtimes` are the OCI runtimes that a container can choose instead of ours.
+    """
 
     cores: int
     memory_bytes: int
@@ -25,9 +29,12 @@ class HostFacts(TypedDict):
     disk_total_bytes: int
     disk_free_bytes: int
     containers_running: int
+    runtimes: list[RuntimeFacts]
 
 
-def host_facts(config: EngineConfig, cgroup_version: str, containers_running: int) -> HostFacts:
+def host_facts(
+    config: EngineConfig, cgroup_version: str, containers_running: int, runtimes: list[RuntimeFacts]
+) -> HostFacts:
     disk = shutil.disk_usage(config.home)
     return HostFacts(
         cores=os.cpu_count() or 1,
@@ -40,6 +47,7 @@ def host_facts(config: EngineConfig, cgroup_version: str, containers_running: in
         disk_total_bytes=disk.total,
         disk_free_bytes=disk.free,
         containers_running=containers_running,
+        runtimes=runtimes,
     )
 
 

@@ -23,6 +23,7 @@ from engine.errors import FAMILIES, Conflict, EngineError, NotFound, Unavailable
 from engine.runtime import capabilities, record, wire
 from engine.runtime.birth import START_SOCKET
 from engine.runtime.compile_monitor import monitor_program
+from engine.runtime.foreign.installed import InstalledRuntimes
 from engine.runtime.launcher_link import LauncherLink
 from engine.runtime.seccomp.cache import cached_filter
 from engine.runtime.seccomp.profile import default_profile
@@ -87,6 +88,7 @@ class Runtime:
             c_monitor = os.environ.get("PORTSIDE_MONITOR") != "python"
         self._c_monitor = c_monitor
         self.pool_size = pool if pool is not None else int(os.environ.get("PORTSIDE_POOL") or POOL_SIZE)
+        self.installed = InstalledRuntimes(config)
         self._program: Path | None = None
         self._program_known = False
         self._last_filter: tuple[dict[str, Any], Path] | None = None

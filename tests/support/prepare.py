@@ -29,12 +29,12 @@ TESTS = {
     "chromium": "chromium",
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": "fonts-dejavu-core",
     "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
+    "crun": "crun",
+    "runc": "runc",
 }
 PEERS = {
     "dockerd": "docker.io",
     "podman": "podman",
-    "crun": "crun",
-    "runc": "runc",
     "conmon": "conmon",
     "buildah": "buildah",
     "iptables": "iptables",
@@ -46,7 +46,7 @@ ATTEMPTS = 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Install what the tests need from Debian.")
-    parser.add_argument("--peers", action="store_true", help="docker.io, podman, crun and runc as well, for bench/")
+    parser.add_argument("--peers", action="store_true", help="docker.io and podman as well, for bench/")
     options = parser.parse_args(arguments)
     wanted = TESTS | (PEERS if options.peers else {})
     packages = missing(wanted)

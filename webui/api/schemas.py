@@ -42,6 +42,12 @@ class NewTokenSchema(TokenSchema):
     token = serializers.CharField(help_text="The secret; shown this once.")
 
 
+class RuntimeSchema(serializers.Serializer):
+    name = serializers.CharField(help_text="What a container's runtime can be.")
+    version = serializers.CharField(allow_blank=True)
+    problem = serializers.CharField(allow_blank=True, help_text="Why it can't be chosen; empty if it can.")
+
+
 class HostSchema(HostReference):
     team = TeamReference()
     online = serializers.BooleanField()
@@ -54,6 +60,7 @@ class HostSchema(HostReference):
     operating_system = serializers.CharField(allow_blank=True)
     cgroup_version = serializers.CharField(allow_blank=True)
     engine_version = serializers.CharField(allow_blank=True)
+    runtimes = RuntimeSchema(many=True, help_text="OCI runtimes that are installed beside the engine's own, portside.")
     registered_at = serializers.DateTimeField()
     heartbeat_at = serializers.DateTimeField(allow_null=True)
     url = serializers.CharField()

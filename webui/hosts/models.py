@@ -17,7 +17,10 @@ class HostQuerySet(OwnedQuerySet["Host"]):
 
 
 class Host(models.Model):
-    """`id` is made by the host itself and kept in its home; `last_event_seq` is how far its journal is applied."""
+    """`id` is made by the host itself and kept in its home; `last_event_seq` is how far its journal is applied.
+
+    `runtimes`: what a container can choose instead of the engine's own, as {"name", "version", "problem"}.
+    """
 
     id = models.CharField(primary_key=True, max_length=36)
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="hosts")
@@ -32,6 +35,7 @@ class Host(models.Model):
     operating_system = models.CharField(max_length=120, blank=True)
     cgroup_version = models.CharField(max_length=20, blank=True)
     engine_version = models.CharField(max_length=40, blank=True)
+    runtimes = models.JSONField(default=list, blank=True)
     last_event_seq = models.BigIntegerField(default=0)
     registered_at = models.DateTimeField(default=timezone.now)
     heartbeat_at = models.DateTimeField(null=True)

@@ -28,6 +28,7 @@ def host_as_json(host: Host) -> dict[str, Any]:
         "operating_system": host.operating_system,
         "cgroup_version": host.cgroup_version,
         "engine_version": host.engine_version,
+        "runtimes": host.runtimes,
         "registered_at": time_as_json(host.registered_at),
         "heartbeat_at": time_as_json(host.heartbeat_at),
         "url": f"/api/v1/hosts/{host.pk}/",

@@ -14,6 +14,7 @@ from webui.broadcast import change_publish
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from worker.contract.events import HostFacts
+from worker.contract.wire import to_wire
 
 _TEXT_FACTS = ("session", "name", "kernel", "architecture", "operating_system", "cgroup_version", "engine_version")
 _NUMBER_FACTS = ("cores", "memory_bytes", "disk_total_bytes", "disk_free_bytes")
@@ -90,6 +91,7 @@ def _take_facts(host: Host, facts: HostFacts, at: float) -> None:
         setattr(host, name, getattr(facts, name)[:limit])
     for name in _NUMBER_FACTS:
         setattr(host, name, max(0, getattr(facts, name)))
+    host.runtimes = to_wire(facts.runtimes)
     moment = min(_moment(at), timezone.now())  # one that is fast would keep a dead host online
     if host.heartbeat_at is None or moment > host.heartbeat_at:
         host.heartbeat_at = moment

@@ -58,6 +58,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeFacts:
+    """An installed OCI runtime. `version` is what it says itself, `problem` why it can't be chosen, if it can't."""
+
+    name: str
+    version: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
     name: str
     session: str
@@ -73,6 +82,8 @@ class HostFacts:
     containers_running: int = 0
     # The journal's newest number: a site that has less for long missed something and asks for a replay.
     last_seq: int = 0
+    # What a container's `runtime` can name besides "portside".
+    runtimes: tuple[RuntimeFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from webui.accounts.models import Team
 from webui.hosts import services
 from webui.hosts.models import Host
 from worker.contract import keys
-from worker.contract.events import HostFacts
+from worker.contract.events import HostFacts, RuntimeFacts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,6 +62,16 @@ def test_a_heartbeat_that_says_nothing_new_is_not_told(site_broker: Valkey, db: 
     assert published(site_broker) == []
     services.host_heartbeat(host_id="h1", facts=facts(disk_free_bytes=9), at=time.time())
     assert [shown["disk_free_bytes"] for shown in published(site_broker)] == [9]
+
+
+def test_an_installed_runtime_is_told_once(site_broker: Valkey, db: None) -> None:
+    services.host_register(host_id="h1", facts=facts(), at=time.time() - 5)
+    published(site_broker)
+    crun = RuntimeFacts(name="crun", version="crun version 1.8.1")
+    for _ in range(2):
+        services.host_heartbeat(host_id="h1", facts=facts(runtimes=(crun,)), at=time.time())
+    expected = [{"name": "crun", "version": "crun version 1.8.1", "problem": ""}]
+    assert [shown["runtimes"] for shown in published(site_broker)] == [expected]
 
 
 def test_a_heartbeat_brings_a_lost_host_back_and_a_goodbye_takes_it_at_once(site_broker: Valkey, db: None) -> None:

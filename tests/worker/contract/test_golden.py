@@ -56,6 +56,7 @@ FACTS = e.HostFacts(
     name="box", session="s1", cores=2, memory_bytes=8 << 30, kernel="6.1.0", architecture="x86_64",
     operating_system="Debian GNU/Linux 12", engine_version="0.1.0", cgroup_version="v2", disk_total_bytes=100,
     disk_free_bytes=50, containers_running=1, last_seq=7,
+    runtimes=(e.RuntimeFacts(name="crun", version="crun version 1.8.1"),),
 )  # fmt: skip
 STATE = e.ContainerState(
     id=CONTAINER, name="web", image="alpine:3", status="stopped", image_id=IMAGE, pid=None, ip_address="10.88.0.2",
