@@ -18,7 +18,9 @@ wire an error is its family, its message and its detail.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class EngineError(Exception):

@@ -172,6 +172,13 @@ uint16, uint32, uint64 = number(0, (1 << 16) - 1), number(0, (1 << 32) - 1), num
 int32, int64 = number(-(1 << 31), (1 << 31) - 1), number(-(1 << 63), (1 << 63) - 1)
 
 
+def matches(pattern: str, found: str) -> bool:
+    """Whether all of `found` is what the regular expression describes, in ASCII; their module is loaded only here."""
+    import re
+
+    return re.fullmatch(pattern, found, re.ASCII) is not None
+
+
 def one_of(*words: str) -> Reader[str]:
     """One of these words."""
 

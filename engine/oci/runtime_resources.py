@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from engine.oci.fields import (
     Value,
     boolean,
@@ -11,6 +9,7 @@ from engine.oci.fields import (
     full_text,
     int64,
     many,
+    matches,
     named,
     number,
     one_of,
@@ -21,9 +20,9 @@ from engine.oci.fields import (
     uint64,
 )
 
-_SET = re.compile(r"(\d+(-\d+)?)(,\d+(-\d+)?)*\n?")
-_PAGE = re.compile(r"[1-9]\d*(KB|MB|GB)")
-_KEY = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_-]+)+")
+_SET = r"(\d+(-\d+)?)(,\d+(-\d+)?)*\n?"
+_PAGE = r"[1-9]\d*(KB|MB|GB)"
+_KEY = r"[A-Za-z0-9_]+(\.[A-Za-z0-9_-]+)+"
 _device_number = number(-1, (1 << 32) - 1)
 
 
@@ -36,7 +35,7 @@ def _access(value: object, path: str) -> str:
 
 def _cpu_list(value: object, path: str) -> str:
     found = text(value, path)
-    if found and not _SET.fullmatch(found):
+    if found and not matches(_SET, found):
         raise refuse(path, f"{found!r} is not a list such as 0-3,7")
     return found.strip()
 
@@ -122,7 +121,7 @@ class BlockIO(Value):
 
 def _page_size(value: object, path: str) -> str:
     found = text(value, path)
-    if not _PAGE.fullmatch(found):
+    if not matches(_PAGE, found):
         raise refuse(path, f"{found!r} is not a size such as 2MB")
     return found
 
@@ -150,7 +149,7 @@ class Rdma(Value):
 def _unified(value: object, path: str) -> dict[str, str]:
     found = named(text)(value, path)
     for key in found:
-        if not _KEY.fullmatch(key):  # it becomes a file's name
+        if not matches(_KEY, key):  # it becomes a file's name
             raise refuse(f"{path}[{key!r}]", "is not the name of a control group's file")
     return found
 

@@ -11,9 +11,7 @@ know is checked before a runtime creates anything. Whether *this kernel* can do 
 
 from __future__ import annotations
 
-import json
-import re
-
+from engine.bare import json
 from engine.errors import InvalidArgument
 from engine.oci.fields import (
     Value,
@@ -22,6 +20,7 @@ from engine.oci.fields import (
     field,
     full_text,
     many,
+    matches,
     named,
     number,
     refuse,
@@ -32,7 +31,7 @@ from engine.oci.runtime_process import Process
 
 VERSION = "1.2.0"
 MAXIMUM_BYTES = 8 << 20
-_SEMVER = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.+-]+|\+[0-9A-Za-z.-]+)?")
+_SEMVER = r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.+-]+|\+[0-9A-Za-z.-]+)?"
 _PROPAGATIONS = frozenset(("shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"))
 
 
@@ -90,10 +89,11 @@ class Hooks(Value):
 
 def _version(value: object, path: str) -> str:
     found = text(value, path)
-    matched = _SEMVER.fullmatch(found)
-    if matched is None:
+    numbers = found.split(".")
+    plain = len(numbers) == 3 and all(part.isascii() and part.isdigit() for part in numbers)
+    if not plain and not matches(_SEMVER, found):
         raise refuse(path, f"{found!r} is not a version such as {VERSION}")
-    if matched[1] != "1":
+    if numbers[0] != "1":
         raise refuse(path, f"{found} is not supported; this runtime knows the versions from 1.0.0 to {VERSION}")
     return found
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         groups: list[int]
         home: str
 else:
-    from collections import namedtuple
+    from engine.bare import namedtuple
 
     Identity = namedtuple("Identity", "uid gid groups home")
 

@@ -7,10 +7,9 @@ leave it in an undefined state in the child. Numbers: Linux include/uapi; those 
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
-import struct
+
+from engine.bare import ctypes, signal, struct
 
 _libc = ctypes.PyDLL(None, use_errno=True)
 _syscall = _libc.syscall

@@ -7,11 +7,11 @@ the mount is attached to what was opened, not to a path that could change its me
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
 
+from engine.bare import contextlib
 from engine.runtime import kernel, rootfs
 from engine.runtime.wire import Failure
 

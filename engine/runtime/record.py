@@ -7,9 +7,10 @@ id for ever: machines that start the same things have the same pids at the same 
 
 from __future__ import annotations
 
-import json
 import os
 import time
+
+from engine.bare import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,11 +6,10 @@ that the kernel takes, so both sides name it through a descriptor of its directo
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
 import os
-import socket
+
+from engine.bare import contextlib, json, socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

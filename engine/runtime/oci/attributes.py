@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
-import struct
 
+from engine.bare import struct
 from engine.runtime import capabilities, kernel
 from engine.runtime.wire import Failure
 

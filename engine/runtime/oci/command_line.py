@@ -80,7 +80,7 @@ class Log:
             return
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         if self.json:
-            import json
+            from engine.bare import json
 
             line = json.dumps({"level": level, "msg": message, "time": stamp})
         else:

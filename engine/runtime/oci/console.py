@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
-import struct
 import termios
 
+from engine.bare import socket, struct
 from engine.runtime import kernel, mounts
 from engine.runtime.wire import Failure
 

@@ -6,10 +6,10 @@ hostile image could make the runtime copy for minutes.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 
+from engine.bare import contextlib
 from engine.runtime import kernel, mounts
 from engine.runtime.wire import Failure
 

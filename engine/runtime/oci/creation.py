@@ -5,13 +5,10 @@ Whatever fails undoes all; init.py draws the conversation with the first process
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import pwd
-import signal
-import socket
 
+from engine.bare import contextlib, json, signal, socket
 from engine.runtime import record, wire
 from engine.runtime.oci import (
     attributes,
@@ -46,7 +43,7 @@ if TYPE_CHECKING:
         pid_file: str
         preserve_fds: int
 else:
-    from collections import namedtuple
+    from engine.bare import namedtuple
 
     Request = namedtuple("Request", "root id bundle console_socket pid_file preserve_fds")
 
@@ -261,6 +258,7 @@ def _last_word(connection: socket.socket) -> dict[str, Any]:
         answer = wire.receive(connection)
     if answer is None:
         raise Failure("unavailable", "the container's first process died before it could be started")
-    with contextlib.suppress(ConnectionResetError):
-        answer = wire.receive(connection) or {}
-    return answer
+    try:
+        return wire.receive(connection) or {}
+    except ConnectionResetError:
+        return answer

@@ -6,11 +6,11 @@ beforehand, in the caller.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
 
+from engine.bare import contextlib
 from engine.runtime import kernel, mounts, rootfs
 from engine.runtime.wire import Failure
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         field: str
         source: int | None
 else:
-    from collections import namedtuple
+    from engine.bare import namedtuple
 
     Node = namedtuple("Node", "path kind mode major minor uid gid field source")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 
+from engine.bare import contextlib, signal
 from engine.runtime.oci import bundle as bundles
 from engine.runtime.oci import hooks
 from engine.runtime.wire import Failure

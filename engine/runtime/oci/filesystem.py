@@ -10,10 +10,10 @@ root by openat2 (mounts.py), so no link in a hostile root leads out of it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 
+from engine.bare import contextlib
 from engine.runtime import kernel, mounts
 from engine.runtime.oci import copy_up, idmap, mount_options
 from engine.runtime.wire import Failure
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         groups: list[tuple[str, int]]
         labels: list[tuple[str, str | None]]
 else:
-    from collections import namedtuple
+    from engine.bare import namedtuple
 
     Gathered = namedtuple("Gathered", "root_path root mounts groups labels")
 

@@ -5,13 +5,11 @@ They start with no inherited descriptors but the standard ones, and with exactly
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import select
-import signal
 import time
 
+from engine.bare import contextlib, json, signal
 from engine.runtime import kernel
 from engine.runtime.wire import Failure
 

@@ -6,8 +6,8 @@ The kernel takes the mapping from a user namespace, so a process is made that do
 from __future__ import annotations
 
 import os
-import signal
 
+from engine.bare import signal
 from engine.runtime import kernel
 from engine.runtime.wire import Failure
 

@@ -22,9 +22,8 @@ are out of reach.
 from __future__ import annotations
 
 import os
-import signal
-import socket
 
+from engine.bare import signal, socket
 from engine.runtime import identity, kernel, mounts, program, wire
 from engine.runtime.oci import attributes, console, devices, filesystem, hooks, namespaces
 from engine.runtime.wire import Failure

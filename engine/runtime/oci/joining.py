@@ -8,9 +8,8 @@ The new process is the caller's child, so that an `exec --detach` leaves it to w
 from __future__ import annotations
 
 import os
-import signal
-import socket
 
+from engine.bare import signal, socket
 from engine.runtime import kernel, program, wire
 from engine.runtime.oci import attributes, console, creation, init, namespaces
 from engine.runtime.wire import Failure
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
         channel: socket.socket
         callers_end: socket.socket
 else:
-    from collections import namedtuple
+    from engine.bare import namedtuple
 
     Joining = namedtuple("Joining", "process spec filter preserved doors terminal channel callers_end")
 

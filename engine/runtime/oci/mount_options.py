@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         copy_up: bool
         data: list[tuple[str, str | None]]
 else:
-    from collections import namedtuple
+    from engine.bare import namedtuple
 
     Options = namedtuple("Options", "bind recursive set clear set_below clear_below propagation idmap copy_up data")
 

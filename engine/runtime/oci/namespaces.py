@@ -9,13 +9,10 @@ after it, so that it does.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import signal
-import socket
-import struct
 
+from engine.bare import contextlib, signal, socket, struct
 from engine.runtime import kernel
 from engine.runtime.wire import Failure, failure_of
 

@@ -7,9 +7,8 @@ rtnetlink(7), linux/if_link.h, linux/if_addr.h.
 from __future__ import annotations
 
 import os
-import socket
-import struct
 
+from engine.bare import socket, struct
 from engine.runtime import kernel
 from engine.runtime.oci import namespaces
 from engine.runtime.wire import Failure

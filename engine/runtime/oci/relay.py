@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import select
-import signal
-import socket
-import struct
 import termios
 import tty
+
+from engine.bare import contextlib, signal, socket, struct
 
 
 class Relay:

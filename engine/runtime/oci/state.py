@@ -7,12 +7,11 @@ stopped   the first process is gone
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import json
 import os
 import time
 
+from engine.bare import contextlib, json
 from engine.runtime import record
 from engine.runtime.oci.groups.tree import Tree
 from engine.runtime.wire import Failure

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
+from engine.bare import json
 from engine.runtime.oci import bundle as bundles
 from engine.runtime.oci.groups import v1, v2
 from engine.runtime.wire import Failure

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 
+from engine.bare import json
 from engine.runtime.oci.groups.tree import Tree, read
 from engine.runtime.wire import Failure
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
+from engine.bare import json
 from engine.runtime.oci.state import STATE_FILE, Container
 from engine.runtime.wire import Failure
 

@@ -7,10 +7,9 @@ Instructions: linux/bpf.h, struct bpf_cgroup_dev_ctx {access_type, major, minor}
 
 from __future__ import annotations
 
-import ctypes
 import os
-import struct
 
+from engine.bare import ctypes, struct
 from engine.runtime import kernel
 from engine.runtime.wire import Failure
 

@@ -6,12 +6,11 @@ container's id.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
 import time
 
+from engine.bare import contextlib, signal
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
