@@ -24,6 +24,7 @@ from engine.errors import DataCorrupt, EngineError
 from engine.keeper.dispatch import Hands, Outcome
 from engine.keeper.watched import ENDED, RUNNING, Watched
 from engine.keeper.worker_lock import worker_lives
+from engine.logs.packer import Packer
 from engine.unix_path import short
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Keeper:
         self._inbox = inbox
         self._poll = select.epoll()
         self._watched: dict[str, Watched] = {}
+        self._packer = Packer()
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_number = 0
@@ -96,7 +98,9 @@ class Keeper:
         watched = self._watched.get(container_id)
         is_new = watched is None
         if watched is None:
-            watched = self._watched[container_id] = Watched(container_id, self._config.containers / container_id)
+            watched = self._watched[container_id] = Watched(
+                container_id, self._config.containers / container_id, self._packer
+            )
         elif watched.phase == RUNNING:
             return True
         try:

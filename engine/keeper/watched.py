@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from engine.containers.pipes import STREAMS
+from engine.logs.packer import Packer
 from engine.logs.writer import LogWriter
 from engine.runtime import record as runs
 
@@ -18,7 +19,7 @@ ENDED = "ended"
 class Watched:
     """`run` is the last run that was adopted, 0 before the first. Descriptors are plain numbers, closed by us."""
 
-    def __init__(self, container_id: str, directory: Path) -> None:
+    def __init__(self, container_id: str, directory: Path, packer: Packer) -> None:
         self.id = container_id
         self.directory = directory
         self.run = 0
@@ -27,6 +28,7 @@ class Watched:
         self.pid: int | None = None
         self.pipes: dict[int, str] = {}
         self._log: LogWriter | None = None
+        self._packer = packer
 
     def adopt(self) -> bool:
         """Take up the current run if it is a new one; False when there is nothing new.
@@ -53,7 +55,7 @@ class Watched:
     def pump(self, descriptor: int) -> int | None:
         """Move what waits in one pipe to the log: the number of bytes, 0 at the stream's end, None if empty."""
         if self._log is None:
-            self._log = LogWriter(self.directory / "log")
+            self._log = LogWriter(self.directory / "log", full=self._packer.submit)
         return self._log.pump(descriptor, self.pipes[descriptor])
 
     def drain(self) -> None:

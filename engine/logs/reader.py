@@ -5,12 +5,14 @@ from __future__ import annotations
 import bisect
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from engine.logs.follower import LogFollower
+from engine.logs.packed import PackedData
 from engine.logs.segments import STREAMS, Index, Record, Segment, segments
 
 READ_BYTES = 1 << 20
@@ -91,7 +93,7 @@ class LogReader:
                 while position:
                     size = min(_SCAN_BYTES, position)
                     position -= size
-                    block = os.pread(opened.data, size, position)
+                    block = opened.read(size, position)
                     if first:
                         first = False
                         wanted += block.endswith(_NEWLINE)
@@ -122,34 +124,45 @@ class LogReader:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """An open segment. `size` was taken before `index`, so every byte below it is described there."""
+    """An open segment. `size` was taken before `index`, so every byte below it is described there.
 
-    data: int
+    `read(count, offset)` is as pread(2); `changed_ns` is when the last byte came.
+    """
+
+    read: Callable[[int, int], bytes]
     size: int
+    changed_ns: int
     index: Index
 
 
 @contextmanager
 def _open(segment: Segment) -> Iterator[_Opened | None]:
-    """Open both files; None when the segment is gone."""
-    try:
-        data = os.open(segment.data, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        size = os.fstat(data).st_size
-        try:
-            index = os.open(segment.index, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+    """Open data and index; None when the segment is gone."""
+    with ExitStack() as files:
+        data = _open_file(segment.data, files)
+        is_packed = data is None
+        if data is None:  # or it became a packed one while we looked; never the other way round
+            data = _open_file(segment.packed, files)
+        if data is None:
             yield None
             return
-        try:
-            yield _Opened(data, size, Index(index))
-        finally:
-            os.close(index)
-    finally:
-        os.close(data)
+        status = os.fstat(data)
+        if is_packed:
+            packed = PackedData(data)
+            read, size = packed.read, packed.size
+        else:
+            read, size = partial(os.pread, data), status.st_size
+        index = _open_file(segment.index, files)
+        yield None if index is None else _Opened(read, size, status.st_mtime_ns, Index(index))
+
+
+def _open_file(path: Path, files: ExitStack) -> int | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    files.callback(os.close, descriptor)
+    return descriptor
 
 
 def _read_segment(segment: Segment, cursor: int, max_bytes: int) -> list[Chunk]:
@@ -158,7 +171,7 @@ def _read_segment(segment: Segment, cursor: int, max_bytes: int) -> list[Chunk]:
             return []
         offset = cursor - segment.base
         count = min(max_bytes, opened.size - offset)
-        data = os.pread(opened.data, count, offset) if count > 0 else b""
+        data = opened.read(count, offset) if count > 0 else b""
         return list(_chunks(opened, segment.base, offset, data)) if data else []
 
 
@@ -168,7 +181,7 @@ def _chunks(opened: _Opened, base: int, offset: int, data: bytes) -> Iterator[Ch
     number = opened.index.at_offset(offset)
     if number < 0:
         # A power cut took the index: the bytes are there, of their origin nothing is known.
-        current, number = Record(0, os.fstat(opened.data).st_mtime_ns, 0), -1
+        current, number = Record(0, opened.changed_ns, 0), -1
     else:
         current = opened.index.record(number)
     start = offset

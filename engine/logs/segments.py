@@ -2,6 +2,7 @@
 
     <base>.log   what the container wrote, both streams in the order in which it was taken from their pipes
     <base>.idx   records of 16 bytes: offset in the .log file (u64), time in ns << 1 | stream (u64)
+    <base>.zst   in place of the .log file once the segment is full and compressed (packed.py)
 
 `base` is the cursor of the segment's first byte: how many bytes were logged before it, over all segments
 and both streams. A record is written before the bytes that it describes and says where they begin; they end
@@ -59,9 +60,14 @@ class Segment:
     def index(self) -> Path:
         return self.directory / f"{self.base:0{_DIGITS}d}.idx"
 
+    @property
+    def packed(self) -> Path:
+        return self.directory / f"{self.base:0{_DIGITS}d}.zst"
+
     def remove(self) -> None:
         """Data first: a lone index is swept up at the next rotation."""
         self.data.unlink(missing_ok=True)
+        self.packed.unlink(missing_ok=True)
         self.index.unlink(missing_ok=True)
 
 
@@ -71,13 +77,17 @@ def segments(directory: Path) -> list[Segment]:
         names = os.listdir(directory)
     except FileNotFoundError:
         return []
-    return [Segment(directory, base) for base in sorted(int(n[:-4]) for n in names if _is_segment(n, ".log"))]
+    return [Segment(directory, base) for base in sorted({int(n[:-4]) for n in names if _is_data(n)})]
 
 
 def lone_indexes(directory: Path) -> list[Path]:
     """Index files whose data is gone: a writer was killed while it removed or made a segment."""
     names = set(os.listdir(directory))
-    return [directory / n for n in names if _is_segment(n, ".idx") and f"{n[:-4]}.log" not in names]
+    return [
+        directory / n
+        for n in names
+        if _is_segment(n, ".idx") and f"{n[:-4]}.log" not in names and f"{n[:-4]}.zst" not in names
+    ]
 
 
 class Index:
@@ -106,6 +116,10 @@ class Index:
             for position in range(0, len(block) - RECORD_SIZE + 1, RECORD_SIZE):
                 yield Record.unpack(block, position)
             number += wanted
+
+
+def _is_data(name: str) -> bool:
+    return _is_segment(name, ".log") or _is_segment(name, ".zst")
 
 
 def _is_segment(name: str, suffix: str) -> bool:

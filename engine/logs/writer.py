@@ -7,7 +7,7 @@ import fcntl
 import os
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -30,11 +30,20 @@ _COALESCE_NS = 1_000_000
 class LogWriter:
     """The one writer of the log in `directory`; takes up where the last one stopped, however it stopped.
 
-    A segment holds `max_bytes`; the newest `keep` stay. Raises Conflict when another writer is at work.
+    A segment holds `max_bytes`; the newest `keep` stay. `full` is told of each segment that will not be written any
+    more, also of those that a writer before left behind; it must not wait. Raises Conflict when another writer is at
+    work.
     """
 
-    def __init__(self, directory: Path, max_bytes: int = SEGMENT_BYTES, keep: int = SEGMENTS_KEPT) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        max_bytes: int = SEGMENT_BYTES,
+        keep: int = SEGMENTS_KEPT,
+        full: Callable[[Segment], None] = lambda _: None,
+    ) -> None:
         self._directory = directory
+        self._full = full
         self._max_bytes = max_bytes
         self._keep = keep
         self._data = self._index = self._lock = -1
@@ -45,6 +54,9 @@ class LogWriter:
             found = segments(directory)
             self._segment = found[-1] if found else Segment(directory, 0)
             self._open_segment()
+            for segment in found[:-1]:
+                if segment.data.exists():
+                    full(segment)
         except BaseException:
             self.close()
             raise
@@ -114,8 +126,10 @@ class LogWriter:
         self._last = record
 
     def _rotate(self) -> None:
+        closed = self._segment
         self._segment = Segment(self._directory, self.end)
         self._open_segment()
+        self._full(closed)
         for old in segments(self._directory)[: -self._keep]:
             old.remove()
         for path in lone_indexes(self._directory):
