@@ -44,6 +44,7 @@ class _Stream:
     sent: int = 0
     consumed: int = 0
     at_end: int | None = None  # the log's length when everything was sent
+    is_over: bool = False  # what comes now was logged at `until` or later
     unread: deque[tuple[bytes, int]] = field(default_factory=deque)  # entry id, `sent` with it
 
     @property
@@ -147,6 +148,8 @@ class StreamServer:
         if time.monotonic() - stream.heard_at > frames.IDLE_SECONDS:
             self._drop(request.stream_id)
             return False
+        if stream.is_over:
+            return self._finish(stream)
         if stream.credit <= 0:
             return False
         log = self._logs[request.container_id]
@@ -154,7 +157,7 @@ class StreamServer:
             if request.container_id not in ends:
                 ends[request.container_id] = log.end()
             if stream.at_end == ends[request.container_id]:
-                return False
+                return self._finish(stream) if request.until is not None and time.time() >= request.until else False
             if stream.cursor > ends[request.container_id]:
                 raise FileNotFoundError
             chunks = log.read(stream.cursor, min(TURN_BYTES, stream.credit))
@@ -167,16 +170,32 @@ class StreamServer:
                 self._end(request.stream_id, frames.ERROR, stream.cursor, data)
             return False
         if chunks:
-            self._send(stream, merged(chunks))
+            self._send(stream, chunks)
             return True
         if not request.follow:
-            self._drop(request.stream_id)
-            self._end(request.stream_id, frames.END, stream.cursor)
-            return False
+            return self._finish(stream)
         stream.at_end = ends[request.container_id]
         return False
 
-    def _send(self, stream: _Stream, batch: list[Frame]) -> None:
+    def _finish(self, stream: _Stream) -> bool:
+        """Everything that was asked for has been sent; False, since no other turn is needed."""
+        self._drop(stream.request.stream_id)
+        self._end(stream.request.stream_id, frames.END, stream.cursor)
+        return False
+
+    def _send(self, stream: _Stream, chunks: list[Any]) -> None:
+        until = stream.request.until
+        if until is not None:
+            early = [chunk for chunk in chunks if chunk.at < until]
+            stream.is_over, chunks = len(early) < len(chunks), early
+        end = chunks[-1].end if chunks else stream.cursor
+        wanted = [chunk for chunk in chunks if _CHANNELS.get(chunk.stream) in stream.request.channels]
+        self._deliver(stream, merged(wanted))
+        stream.cursor, stream.at_end = end, None
+
+    def _deliver(self, stream: _Stream, batch: list[Frame]) -> None:
+        if not batch:
+            return
         key = keys.frames(stream.request.stream_id)
         pipeline = self._client.pipeline(transaction=False)
         for frame in batch:
@@ -186,8 +205,6 @@ class StreamServer:
         for frame, entry_id in zip(batch, entry_ids, strict=False):
             stream.sent += len(frame.data)
             stream.unread.append((entry_id, stream.sent))
-        stream.cursor = batch[-1].cursor
-        stream.at_end = None
 
     def _end(self, stream_id: str, kind: int, cursor: int, data: bytes = b"") -> None:
         key = keys.frames(stream_id)
@@ -208,11 +225,9 @@ class StreamServer:
 def _first_cursor(log: Any, request: OpenStream) -> int:
     if request.cursor is not None:
         return request.cursor
-    if request.tail is not None:
-        return int(log.cursor_at_tail(request.tail))
-    if request.since is not None:
-        return int(log.cursor_since(request.since))
-    return 0
+    tail = 0 if request.tail is None else int(log.cursor_at_tail(request.tail))
+    since = 0 if request.since is None else int(log.cursor_since(request.since))
+    return max(tail, since)
 
 
 def merged(chunks: Iterable[Any]) -> list[Frame]:
@@ -226,6 +241,7 @@ def merged(chunks: Iterable[Any]) -> list[Frame]:
         if (
             batch
             and batch[-1].channel == channel
+            and batch[-1].cursor == chunk.cursor  # else what lies between was not asked for
             and chunk.at - batch[-1].at < MERGE_SECONDS
             and size + len(chunk.data) <= frames.FRAME_BYTES
         ):

@@ -35,9 +35,17 @@ class Portside:
         self.rest = Rest(self.url, None)
 
     def start(self, *, seconds: float = 60) -> None:
-        """Start `up`, wait until it is ready and its host is online."""
+        """Start `up`, wait until it is ready and its host is online.
+
+        It says so itself: /readyz alone may be the answer of a run before that is on its way out.
+        """
+        said = self.log.stat().st_size if self.log.exists() else 0
         self.program = Program([sys.executable, "manage.py", "up"], log=self.log, env=self.environment, cwd=ROOT)
-        self.program.wait_until(self.is_ready, seconds=seconds, what="/readyz")
+        self.program.wait_until(
+            lambda: b"Portside is at" in self.log.read_bytes()[said:] and self.is_ready(),
+            seconds=seconds,
+            what="/readyz",
+        )
         if self.rest.token is None:
             self.rest.token = self.token("admin")
         self.wait_host()

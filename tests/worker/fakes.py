@@ -87,6 +87,9 @@ class FakeLog:
         data = b"".join(chunk.data for chunk in self.chunks)
         return len(data) - len(b"".join(data.splitlines(keepends=True)[-lines:])) if lines else len(data)
 
+    def cursor_since(self, at: float) -> int:
+        return next((chunk.cursor for chunk in self.chunks if chunk.at >= at), self.end())
+
 
 class FakeImages:
     def __init__(self, engine: FakeEngine) -> None:

@@ -119,6 +119,45 @@ def test_a_tail_without_following_ends(bench: Bench) -> None:
     assert viewer.data == b"7\n8\n9\n"
 
 
+def test_until_ends_a_stream_before_what_came_then(bench: Bench) -> None:
+    for number in range(10):
+        bench.logs["c"].append(f"{number}\n".encode(), at=float(number))
+    for follow in (False, True):
+        viewer = Viewer(bench, since=3.0, until=6.0, follow=follow)
+        viewer.read_until(lambda v=viewer: v.frames and v.frames[-1].kind == frames.END, "the end")
+        assert viewer.data == b"3\n4\n5\n"
+
+
+def test_a_follower_ends_when_its_until_has_come(bench: Bench) -> None:
+    bench.logs["c"].append(b"now\n")
+    viewer = Viewer(bench, until=time.time() + 0.5)
+    viewer.read_until(lambda: viewer.data == b"now\n", "what there is")
+    assert viewer.frames[-1].kind == frames.DATA, "it still follows"
+    viewer.read_until(lambda: viewer.frames[-1].kind == frames.END, "the end")
+
+
+def test_a_later_beginning_wins_of_tail_and_since(bench: Bench) -> None:
+    for number in range(10):
+        bench.logs["c"].append(f"{number}\n".encode(), at=float(number))
+    for tail, since in ((2, 3.0), (5, 8.0)):
+        viewer = Viewer(bench, tail=tail, since=since, follow=False)
+        viewer.read_until(lambda v=viewer: v.frames and v.frames[-1].kind == frames.END, "the end")
+        assert viewer.data == b"8\n9\n"
+
+
+def test_one_stream_alone_can_be_read(bench: Bench) -> None:
+    log = bench.logs["c"]
+    for number in range(6):
+        log.append(f"{number}\n".encode(), ("stdout", "stderr")[number % 2], at=1.0)
+    viewer = Viewer(bench, channels=(frames.STDERR,))
+    viewer.read_until(lambda: viewer.data == b"1\n3\n5\n", "stderr")
+    assert [frame.cursor for frame in viewer.frames] == [4, 8, 12], "cursors are those of the whole log"
+    log.append(b"more\n", "stdout")
+    log.append(b"oops\n", "stderr")
+    viewer.read_until(lambda: viewer.data.endswith(b"oops\n"), "what follows")
+    assert b"more" not in viewer.data
+
+
 def test_a_reader_that_does_not_read_holds_up_its_stream_and_no_other(bench: Bench) -> None:
     for number in range(100):
         bench.logs["c"].append(bytes(10_000), at=float(number))

@@ -26,17 +26,23 @@ from worker.contract.frames import Frame
 
 FIRST_SECONDS = 10.0
 """How long a host may take until its first frame, and between two when it does not follow."""
+STREAMS = ("stdout", "stderr")
 CREDIT_EVERY = frames.WINDOW_BYTES // 4
 _BLOCK_MILLISECONDS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPosition:
-    """Where to begin: `cursor` (bytes) wins over `tail` (lines) and `since` (Unix seconds); all None: the start."""
+    """Where to begin: `cursor` (bytes) wins over `tail` (lines) and `since` (Unix seconds); all None: the start.
+
+    Where to end: before what was logged at `until` (Unix seconds). `streams`: those of stdout and stderr to be read.
+    """
 
     cursor: int | None = None
     tail: int | None = None
     since: float | None = None
+    until: float | None = None
+    streams: tuple[str, ...] = STREAMS
 
 
 def open_message(container_id: str, position: LogPosition, *, follow: bool) -> frames.OpenStream:
@@ -47,6 +53,8 @@ def open_message(container_id: str, position: LogPosition, *, follow: bool) -> f
         cursor=position.cursor,
         tail=position.tail,
         since=position.since,
+        until=position.until,
+        channels=tuple(frames.STDOUT if name == "stdout" else frames.STDERR for name in position.streams),
         follow=follow,
     )
 

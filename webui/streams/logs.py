@@ -1,4 +1,4 @@
-"""`/ws/containers/{id}/logs/?cursor=&tail=&since=`: a container's log from a position on, live.
+"""`/ws/containers/{id}/logs/?cursor=&tail=&since=&until=&stream=`: a container's log from a position on, live.
 
     ◄ {"type": "log", "cursor": N, "chunks": [{"stream": "stdout", "at": 1.5, "text": "…"}]}
     ◄ {"type": "end"}            the container is gone
@@ -15,15 +15,17 @@ import asyncio
 import contextlib
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import redis.exceptions
 
 from engine.errors import NotFound
 from webui.accounts.models import User
-from webui.containers.log_stream import CREDIT_EVERY, LogPosition, LogText, error_of, host_silent, open_message
+from webui.containers.log_stream import CREDIT_EVERY, STREAMS, LogPosition, LogText, error_of, host_silent, open_message
 from webui.containers.models import ObservedStatus
 from webui.hosts.models import Host
+from webui.streams.admission import Refused
 from webui.streams.container import ContainerSocket
 from webui.streams.socket import connect_to_broker, in_thread
 from worker.contract import frames, keys
@@ -39,10 +41,20 @@ CONTROL_MAXLEN = 10_000
 class LogSocket(ContainerSocket):
     def prepare(self, user: User) -> None:
         super().prepare(user)
-        cursor, tail, since = (self.query_number(name) for name in ("cursor", "tail", "since"))
+        cursor, tail, since, until = (self.query_number(name) for name in ("cursor", "tail", "since", "until"))
         self.position = LogPosition(
-            cursor=None if cursor is None else int(cursor), tail=None if tail is None else int(tail), since=since
+            cursor=None if cursor is None else int(cursor),
+            tail=None if tail is None else int(tail),
+            since=since,
+            until=until,
+            streams=self._streams(),
         )
+
+    def _streams(self) -> tuple[str, ...]:
+        wish = self.query("stream")
+        if wish and wish not in STREAMS:
+            raise Refused(400, "stream has to be stdout or stderr; leave it out for both")
+        return (wish,) if wish else STREAMS
 
     async def run(self) -> None:
         self.text = LogText()
@@ -60,7 +72,7 @@ class LogSocket(ContainerSocket):
                 except NotFound:
                     await self._wait_until_created()
                 # The first position stands until something was read from it.
-                position = LogPosition(cursor=self.text.cursor) if self.text.cursor else position
+                position = replace(self.position, cursor=self.text.cursor) if self.text.cursor else position
                 self.text = LogText(self.text.cursor)
         finally:
             await self.client.aclose()

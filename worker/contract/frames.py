@@ -34,7 +34,11 @@ IDLE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenStream:
-    """`source`: logs. `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end."""
+    """`source`: logs. `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end.
+
+    Both `tail` and `since`: the later beginning. Only what was logged before `until` (Unix seconds) comes, and only
+    from the streams in `channels`.
+    """
 
     stream_id: str
     source: str
@@ -42,6 +46,8 @@ class OpenStream:
     cursor: int | None = None
     tail: int | None = None
     since: float | None = None
+    until: float | None = None
+    channels: tuple[int, ...] = (STDOUT, STDERR)
     follow: bool = True
     window_bytes: int = WINDOW_BYTES
 

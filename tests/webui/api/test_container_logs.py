@@ -106,6 +106,25 @@ def test_one_json_answer_has_a_limit_and_leads_to_the_rest(answering, owner: Cal
     assert shown["cursor"] == sum(len(chunk["text"]) for chunk in shown["chunks"]) == 4 << 20
 
 
+def test_timestamps_begin_each_line(answering, owner: Caller, container: Container) -> None:
+    answering(*log((1, b"one\ntw"), (2, b"oops\r\n"), (1, b"o\n")))
+    stamp = b"1970-01-01T00:00:12.500000000Z "
+    answer = owner.get(f"{PATH}?timestamps=true")
+    assert answer.getvalue() == stamp + b"one\n" + stamp + b"tw" + stamp + b"oops\r\n" + b"o\n"
+
+
+def test_range_and_stream_are_handed_to_the_host(answering, owner: Caller, container: Container) -> None:
+    host = answering(*log())
+    assert owner.get(f"{PATH}?since=1.5&until=9&stream=stderr").status_code == 200
+    assert (host.asked["since"], host.asked["until"], host.asked["channels"]) == (1.5, 9, [frames.STDERR])
+
+
+def test_a_stream_that_does_not_exist_is_refused(owner: Caller, container: Container) -> None:
+    for query, field in (("stream=stdlog", "stream"), ("until=soon", "until"), ("timestamps=maybe", "timestamps")):
+        answer = owner.get(f"{PATH}?{query}")
+        assert answer.status_code == 400 and field in answer.json()["errors"]
+
+
 def test_an_empty_log_is_an_empty_answer(answering, owner: Caller, container: Container) -> None:
     answering(*log())
     answer = owner.get(PATH)

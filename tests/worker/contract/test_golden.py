@@ -101,7 +101,9 @@ EVENTS = [
     for kind, attributes in ATTRIBUTES.items()
 ]  # fmt: skip
 CONTROLS = {
-    "stream.open": f.OpenStream(stream_id="s", source="logs", container_id=CONTAINER, cursor=5, tail=10, since=1.5),
+    "stream.open": f.OpenStream(
+        stream_id="s", source="logs", container_id=CONTAINER, cursor=5, tail=10, since=1.5, until=9.5
+    ),
     "stream.credit": f.Credit(stream_id="s", consumed_bytes=4096),
     "stream.close": f.CloseStream(stream_id="s"),
     "job.cancel": f.CancelJob(job_id=JOB),

@@ -16,13 +16,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webui.api.lists import number_parameter, whole_parameter
+from webui.api.lists import number_parameter, parameter, whole_parameter
 from webui.api.operations import operation
 from webui.api.schemas import LogSchema
 from webui.api.views.containers import find
-from webui.containers.log_stream import LogPosition, LogText, read_log
+from webui.containers.log_lines import stamped
+from webui.containers.log_stream import STREAMS, LogPosition, LogText, read_log
 from worker.contract.frames import DATA, Frame
 
+YES_NO = ("true", "false")
 WHOLE_MAXIMUM, SINCE_MAXIMUM = 2**53, 10**12
 JSON_BYTES = 4 << 20
 """How much of a log one JSON answer takes; its `cursor` leads to the rest."""
@@ -69,6 +71,15 @@ class ContainerLogs(APIView):
                 {"type": "number", "minimum": 0, "maximum": SINCE_MAXIMUM},
                 description="Only what was logged at or after this Unix time.",
             ),
+            OpenApiParameter(
+                "until",
+                {"type": "number", "minimum": 0, "maximum": SINCE_MAXIMUM},
+                description="Only what was logged before this Unix time.",
+            ),
+            OpenApiParameter("stream", str, enum=STREAMS, description="Only this one of the two streams."),
+            OpenApiParameter(
+                "timestamps", str, enum=YES_NO, description="Text only: begin each line with its moment (RFC 3339)."
+            ),
         ],
     )
     def get(self, request: Request, container_id: str) -> HttpResponseBase:
@@ -77,13 +88,17 @@ class ContainerLogs(APIView):
             cursor=_whole(request, "cursor"),
             tail=_whole(request, "tail"),
             since=number_parameter(request, "since", minimum=0, maximum=SINCE_MAXIMUM),
+            until=number_parameter(request, "until", minimum=0, maximum=SINCE_MAXIMUM),
+            streams=_streams(request),
         )
+        is_stamped = parameter(request, "timestamps", YES_NO) == "true"
         log = read_log(find(request, container_id), position)
         if isinstance(request.accepted_renderer, JSONRenderer):
             return Response(_as_json(log, position))
         first = next(log)  # what the host answers at once may be an error, and then there is a status for it
+        frames = chain([first], log)
         return StreamingHttpResponse(
-            (frame.data for frame in chain([first], log)),
+            stamped(frames) if is_stamped else (frame.data for frame in frames),
             content_type="text/plain; charset=utf-8",
             headers={"Cache-Control": "no-store"},
         )
@@ -101,6 +116,11 @@ def _as_json(log: Iterator[Frame], position: LogPosition) -> dict[str, Any]:
         if size >= JSON_BYTES:
             break
     return {"cursor": text.cursor, "chunks": chunks}
+
+
+def _streams(request: Request) -> tuple[str, ...]:
+    wish = parameter(request, "stream", STREAMS)
+    return STREAMS if wish is None else (wish,)
 
 
 def _whole(request: Request, name: str) -> int | None:
