@@ -26,6 +26,7 @@ NR_CLONE3, NR_CLOSE_RANGE, NR_OPENAT2, NR_MOUNT_SETATTR = 435, 436, 437, 442
 NR_IOPRIO_SET = 251 if _X86 else 30
 NR_SCHED_SETATTR = 314 if _X86 else 274
 NR_BPF = 321 if _X86 else 280
+NR_MMAP, NR_MPROTECT, NR_BRK = (9, 10, 12) if _X86 else (222, 226, 214)
 
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
@@ -48,6 +49,10 @@ RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT = 0x02, 0x04, 0x10
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME = 1, 4, 8, 15
 PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 24, 36, 38, 47
 PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
+
+PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
+_MAP_PRIVATE, _MAP_FIXED = 0x02, 0x10
+_PR_SET_MM, _PR_SET_MM_MAP = 35, 14
 
 _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
 _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, 0o2000000
@@ -241,3 +246,32 @@ def load_filter(program: bytes, flags: int = 0) -> None:
     buffer = ctypes.create_string_buffer(program, len(program))
     fprog = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
     _call("seccomp", NR_SECCOMP, 1, flags, fprog)
+
+
+def map_file(start: int, length: int, protection: int, fd: int, offset: int) -> None:
+    """mmap(2): a private mapping of the file in the place of whatever is there; `start` and `offset` of a page."""
+    _call("mmap", NR_MMAP, start, length, protection, _MAP_PRIVATE | _MAP_FIXED, fd, offset)
+
+
+def protect_memory(start: int, length: int, protection: int) -> None:
+    """mprotect(2)."""
+    _call("mprotect", NR_MPROTECT, start, length, protection)
+
+
+def write_memory(start: int, content: bytes) -> None:
+    """Copy `content` to the address `start` of this process."""
+    _libc.memcpy(ctypes.c_ulong(start), content, ctypes.c_ulong(len(content)))
+
+
+def heap_end() -> int:
+    """brk(2): where this process's heap ends."""
+    return _call("brk", NR_BRK, 0)
+
+
+def set_memory_map(addresses: bytes, executable: int) -> None:
+    """prctl(2), PR_SET_MM_MAP: `addresses`, eleven 64-bit numbers, and the open file that /proc/self/exe is to be."""
+    described = ctypes.create_string_buffer(addresses + struct.pack("=QII", 0, 0, executable), len(addresses) + 16)
+    if _libc.prctl(
+        _PR_SET_MM, ctypes.c_ulong(_PR_SET_MM_MAP), described, ctypes.c_ulong(len(described)), ctypes.c_ulong(0)
+    ):
+        _fail("prctl(PR_SET_MM_MAP)")
