@@ -20,11 +20,15 @@ NEEDED = ("memory", "cpu", "pids")
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """`version` is "v1", "hybrid" or "v2"; `v1` maps controller → mount point; `unified` is the v2 tree's."""
+    """`version` is "v1", "hybrid" or "v2"; `v1` maps controller → mount point; `unified` is the v2 tree's.
+
+    `trees` are all version 1 mount points, those without a controller of ours too.
+    """
 
     version: str
     v1: Mapping[str, Path]
     unified: Path | None
+    trees: tuple[Path, ...] = ()
 
     @classmethod
     def of_this_machine(cls, mountinfo: str | None = None) -> Hierarchy:
@@ -32,6 +36,7 @@ class Hierarchy:
         text = Path("/proc/self/mountinfo").read_text() if mountinfo is None else mountinfo
         v1: dict[str, Path] = {}
         unified: Path | None = None
+        trees: list[Path] = []
         for line in text.splitlines():
             before, _, after = line.partition(" - ")
             fields, kind = before.split(), after.split()
@@ -41,11 +46,12 @@ class Hierarchy:
             if kind[0] == "cgroup2" and unified is None:
                 unified = point
             elif kind[0] == "cgroup":
+                trees.append(point)
                 for option in kind[2].split(","):
                     if option in V1_CONTROLLERS:
                         v1.setdefault(option, point)
         if any(name in v1 for name in NEEDED):
-            return cls("hybrid" if unified else "v1", v1, unified)
+            return cls("hybrid" if unified else "v1", v1, unified, tuple(trees))
         if unified is None:
             raise Unsupported("no control groups are mounted; mount cgroup2 at /sys/fs/cgroup and try again")
         return cls("v2", {}, unified)

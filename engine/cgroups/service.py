@@ -58,6 +58,8 @@ class Cgroups:
         for name in (*JOINED_V1, *(() if self.hierarchy.unified else ("freezer",))):
             if name in self.hierarchy.v1:
                 self._trees[name] = self.hierarchy.v1[name]
+        # Nothing of ours is there, but other runtimes make groups in every tree.
+        self._strange = [tree / self.parent for tree in self.hierarchy.trees if tree not in self._trees.values()]
 
     def create(self, container_id: str, resources: Resources) -> None:
         """Make the groups and set the limits; what is there already is used. Raises before anything is made."""
@@ -183,7 +185,8 @@ class Cgroups:
         """Kill what is left and remove the groups; nothing to do is fine. Unavailable if one stays busy."""
         deadline = time.monotonic() + REMOVE_SECONDS
         pause = 0.0005
-        while busy := [path for path in self._all(container_id) if not _removed(path)]:
+        strange = [parent / container_id for parent in self._strange if os.path.exists(parent)]
+        while busy := [path for path in (*self._all(container_id), *strange) if not _removed(path)]:
             if time.monotonic() > deadline:
                 raise Unavailable(f"{busy[0]} is still in use; try again")
             self.kill(container_id)
@@ -192,7 +195,7 @@ class Cgroups:
 
     def remove_parent(self) -> None:
         """Remove this home's own group, once no container is left; for those who give a home up."""
-        for directory in self._all("."):
+        for directory in (*self._all("."), *self._strange):
             with contextlib.suppress(OSError):
                 os.rmdir(directory)
 

@@ -25,6 +25,7 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec, validate
 from engine.containers.undo import Undo
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from engine.runtime.foreign import service as foreign
 
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
@@ -46,6 +47,7 @@ def create(
     existing = _existing(parts, spec)
     if existing is not None:
         return existing
+    parts.runtime.require(spec.runtime)
     image = _image(parts, spec, credentials, progress, cancel)
     plan = process.plan(spec, image.config)
     try:
@@ -114,6 +116,7 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
         undo.add(parts.network.release, record.id)
         ip = parts.network.allocate(record.id).ip
         bundle.lay_out(draft, final, plan, ip, parts.network.resolv_conf())
+        foreign.choose(draft, record.spec.runtime)
         records.save(draft, record, durable=True)
         undo.add(parts.snapshots.remove, record.id)
         with parts.store.transaction():  # short: every other writer waits for it

@@ -76,6 +76,7 @@ def finish(
     Without `may_restart` the restart policy is left to the caller.
     """
     oom_killed = parts.cgroups.oom_kills(record.id) > 0
+    parts.runtime.release(parts.catalog.directory(record.id))
     parts.cgroups.remove(record.id)
     if record.ports:
         parts.network.unpublish(record.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import Any
 
 from engine.containers.pipes import STREAMS
 from engine.logs.packer import Packer
@@ -25,7 +26,7 @@ class Watched:
         self.run = 0
         self.phase = ENDED
         self.pidfd: int | None = None
-        self.pid: int | None = None
+        self._found: dict[str, Any] = {}
         self.pipes: dict[int, str] = {}
         self._log: LogWriter | None = None
         self._packer = packer
@@ -45,12 +46,15 @@ class Watched:
         self.run = found["run"]
         self.phase = RUNNING
         self.pidfd = _pidfd(found["pid"], found["start_ticks"])
-        self.pid = None if self.pidfd is None else found["pid"]
+        self._found = found
         return True
 
     def is_unborn(self) -> bool:
         """Whether its process still waits to become the program."""
-        return self.phase == RUNNING and self.pid is not None and not runs.has_executed(self.pid)
+        if self.phase != RUNNING or self.pidfd is None or runs.is_program(self._found):
+            return False
+        # Another runtime's container is known to be started by the file alone.
+        return "runtime" not in self._found or not runs.is_program(runs.read_run(str(self.directory)) or self._found)
 
     def pump(self, descriptor: int) -> int | None:
         """Move what waits in one pipe to the log: the number of bytes, 0 at the stream's end, None if empty."""

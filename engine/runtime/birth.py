@@ -23,6 +23,7 @@ import signal
 import socket
 
 from engine.runtime import ahead, init, kernel, monitor, record, rootfs, wire
+from engine.runtime.foreign import birth as foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ def keep_only(connection: socket.socket) -> socket.socket:
 
 
 def _become_monitor(request: dict[str, Any], connection: socket.socket, made: ahead.Ahead | None) -> None:
+    if request.get("foreign"):
+        foreign.create(request, connection)
+        return
     directory = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     readers = [os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
     writers = [os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]

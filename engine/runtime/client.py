@@ -23,7 +23,8 @@ from engine.errors import FAMILIES, Conflict, EngineError, NotFound, Unavailable
 from engine.runtime import capabilities, record, wire
 from engine.runtime.birth import START_SOCKET
 from engine.runtime.compile_monitor import monitor_program
-from engine.runtime.foreign.installed import InstalledRuntimes
+from engine.runtime.foreign.installed import OWN, InstalledRuntimes
+from engine.runtime.foreign.service import Foreign
 from engine.runtime.launcher_link import LauncherLink
 from engine.runtime.seccomp.cache import cached_filter
 from engine.runtime.seccomp.profile import default_profile
@@ -89,6 +90,7 @@ class Runtime:
         self._c_monitor = c_monitor
         self.pool_size = pool if pool is not None else int(os.environ.get("PORTSIDE_POOL") or POOL_SIZE)
         self.installed = InstalledRuntimes(config)
+        self._foreign = Foreign(config, self._cgroups, self.installed)
         self._program: Path | None = None
         self._program_known = False
         self._last_filter: tuple[dict[str, Any], Path] | None = None
@@ -113,6 +115,11 @@ class Runtime:
         """Have what a first container would else wait for (a compiler takes 0.1 s)."""
         self._monitor()
         cached_filter(self._run, default_profile(capabilities.DEFAULT))
+
+    def require(self, name: str) -> None:
+        """InvalidArgument unless containers can be made by the runtime of that name here."""
+        if name != OWN:
+            self.installed.get(name)
 
     # -- create and start -----------------------------------------------------------------------------------
 
@@ -145,7 +152,9 @@ class Runtime:
             time.sleep(0.001)
 
     def _request(self, container_dir: Path, run: int, overlay: Overlay) -> dict[str, Any]:
-        spec = json.loads((container_dir / "bundle" / "config.json").read_bytes())
+        foreign = self._foreign.request(container_dir)
+        # Another runtime gets the bundle itself, and nothing that was made ahead.
+        spec = {} if foreign else json.loads((container_dir / "bundle" / "config.json").read_bytes())
         seccomp = (spec.get("linux") or {}).pop("seccomp", None)
         entrance = self._cgroups.entrance(container_dir.name)
         return {
@@ -165,6 +174,7 @@ class Runtime:
             "monitor": self._monitor(),
             "seccomp": str(self._filter(seccomp)) if seccomp else None,
             "spec": spec,
+            "foreign": foreign,
         }
 
     def _filter(self, seccomp: dict[str, Any]) -> Path:
@@ -202,11 +212,13 @@ class Runtime:
         if answer == {}:
             return
         found = record.read_run(str(container_dir))
+        if answer is None and found is not None and "runtime" in found and self.has_executed(container_dir):
+            return
         ended = None if found is None else self.wait(container_dir, found["run"], 1.0)
         if answer is not None:  # its process exits by itself with the code that belongs to the error
             self.abort(container_dir)
             _raise_error(answer)
-        if ended is None:
+        if ended is None and found is not None and "runtime" not in found:
             raise Conflict("the container was started by somebody else in the same moment")
         self.abort(container_dir)
         raise Unavailable("the container's first process died before it became the program; see its memory limit")
@@ -226,7 +238,7 @@ class Runtime:
         return {} if executing and answer is None else answer
 
     def abort(self, container_dir: Path) -> None:
-        """Drop a created container that was not started; returns when its process is gone. Idempotent."""
+        """Drop a container, most often one that was not started; returns when its process is gone. Idempotent."""
         with contextlib.suppress(NotFound):
             self.signal(container_dir, signal.SIGKILL)
         found = record.read_run(str(container_dir))
@@ -234,11 +246,18 @@ class Runtime:
             self.wait(container_dir, found["run"], 5)
         with contextlib.suppress(FileNotFoundError):
             (container_dir / START_SOCKET).unlink()
+        self.release(container_dir)
+
+    def release(self, container_dir: Path) -> None:
+        """A run has ended: let another runtime forget the container, if one made it. Idempotent."""
+        self._foreign.delete(container_dir)
 
     def has_executed(self, container_dir: Path) -> bool:
         """Whether the created process has become the container's program; True also once it has ended."""
         found = record.read_run(str(container_dir))
-        return found is None or not self.is_alive(container_dir) or record.has_executed(found["pid"])
+        if found is None or not self.is_alive(container_dir) or record.is_program(found):
+            return True
+        return "runtime" in found and self._foreign.settle(container_dir, found)
 
     def withdraw(self, container_dir: Path) -> bool:
         """Drop a created container whose starter died; False, and nothing is done, if it runs its program.
@@ -255,7 +274,7 @@ class Runtime:
         deadline = time.monotonic() + 1
         while not record.is_stopped(found["pid"]) and time.monotonic() < deadline:
             time.sleep(0.0005)
-        if record.has_executed(found["pid"]) and self.is_alive(container_dir):
+        if record.is_program(found) and self.is_alive(container_dir):
             self.signal(container_dir, signal.SIGCONT)
             return False
         self.abort(container_dir)
@@ -271,6 +290,8 @@ class Runtime:
     def signal(self, container_dir: Path, signum: int) -> None:
         """Send a signal to the container's first process, and never to another; NotFound if it has ended."""
         found = record.read_run(str(container_dir))
+        if self._foreign.signal(container_dir, found, signum):
+            return
         pidfd = None if found is None else record.open_pidfd(found)
         if pidfd is None:
             raise NotFound("the container is not running")

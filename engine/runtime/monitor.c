@@ -90,9 +90,13 @@ static int is_drained(word reader) {
    inherits the zombie and can still tell. To reap first would lose the code. The wait status of wait(2). */
 static int await_end(word pid) {
     struct { int signo, error, code, pad, pid, uid, status; char rest[128]; } end;
-    end.code = 0;
-    /* P_PID, WEXITED | WNOWAIT */
-    if (call(__NR_waitid, 1, pid, (word)&end, 4 | 0x01000000, 0) != 0) return 255 << 8;
+    for (;;) {
+        end.code = 0;
+        /* P_ALL, WEXITED | WNOWAIT */
+        if (call(__NR_waitid, 0, 0, (word)&end, 4 | 0x01000000, 0) != 0) return 255 << 8;
+        if ((word)end.pid == pid) break;
+        call(__NR_wait4, (word)end.pid, 0, 0, 0, 0); /* another runtime leaves processes of its own to us */
+    }
     if (end.code == 1 /* CLD_EXITED */) return (end.status & 255) << 8;
     return end.status | (end.code == 3 /* CLD_DUMPED */ ? 128 : 0);
 }

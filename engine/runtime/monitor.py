@@ -58,8 +58,12 @@ def become(held: Held, program: str | None, name: str) -> None:
 def watch(held: Held) -> None:
     """Wait for the end, write exit.<run>, and hold the pipes until they are empty or their files are gone."""
     # WNOWAIT leaves the zombie: if we are killed before the file is there, the launcher inherits it and can still tell.
-    end = os.waitid(os.P_PID, held.pid, os.WEXITED | os.WNOWAIT)
-    assert end is not None  # only WNOHANG returns without one
+    while True:
+        end = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        assert end is not None  # only WNOHANG returns without one
+        if end.si_pid == held.pid:
+            break
+        os.waitpid(end.si_pid, 0)  # another runtime leaves processes of its own to us
     if end.si_code == os.CLD_EXITED:
         status = end.si_status << 8
     else:

@@ -68,8 +68,8 @@ def _stat(pid: int) -> list[bytes] | None:
         os.close(fd)
 
 
-def write_run(directory: int, run: int, pid: int) -> None:
-    """Called by the container's parent, which is the monitor from here on."""
+def write_run(directory: int, run: int, pid: int, more: dict[str, Any] | None = None) -> None:
+    """Called by the container's parent, which is the monitor from here on. `more`: see `foreign.birth`."""
     monitor = os.getpid()
     content = {
         "run": run,
@@ -79,8 +79,26 @@ def write_run(directory: int, run: int, pid: int) -> None:
         "monitor_start_ticks": start_ticks(monitor),
         "boot_id": boot_id(),
         "created_at": time.time(),
+        **(more or {}),
     }
     _replace(directory, RUN_FILE, json.dumps(content))
+
+
+def mark_started(directory: int) -> None:
+    """Another runtime has started the container: only run.json can tell, as its process was a program before."""
+    with open(os.open(RUN_FILE, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory), "rb") as file:
+        content: dict[str, Any] = json.loads(file.read())
+    _replace(directory, RUN_FILE, json.dumps({**content, "started": True}))
+
+
+def is_program(found: dict[str, Any]) -> bool:
+    """Whether the process of this run.json has become the container's program; True also if it has ended.
+
+    Another runtime may have started it a moment before that is written down: `Foreign.settle` asks it.
+    """
+    if "runtime" in found and not found.get("started"):
+        return bool(start_ticks(found["pid"]) != found["start_ticks"])
+    return has_executed(found["pid"])
 
 
 def read_run(directory: str) -> dict[str, Any] | None:

@@ -36,9 +36,14 @@ class Installed:
     problem: str = ""
 
     @property
+    def family(self) -> str:
+        """Whose program it is, by its own words, whatever it is called here."""
+        return self.version.split(" ", 1)[0]
+
+    @property
     def is_plain(self) -> bool:
         """Whether the process that it leaves behind is the container's program, as the kernel sees it."""
-        return self.version.split(" ", 1)[0] in _PLAIN
+        return self.family in _PLAIN
 
 
 class RuntimeFacts(TypedDict):

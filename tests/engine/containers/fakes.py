@@ -16,7 +16,7 @@ from engine.containers.catalog import Catalog
 from engine.containers.parts import Parts
 from engine.containers.service import Containers
 from engine.containers.spec import ContainerSpec
-from engine.errors import NotFound, Unavailable
+from engine.errors import InvalidArgument, NotFound, Unavailable
 from engine.oci.image_config import ImageConfig
 from engine.store.database import Store
 from engine.store.journal import Journal
@@ -258,6 +258,13 @@ class FakeRuntime:
         self.world.processes[container_dir.name] = "running"
         self.world.executions += 1
         self.world.step("executed")
+
+    def require(self, name: str, /) -> None:
+        if name != "portside":
+            raise InvalidArgument(f"runtime: {name!r} is not installed on this host")
+
+    def release(self, container_dir: Path, /) -> None:
+        self.world.step("runtime.release")
 
     def abort(self, container_dir: Path, /) -> None:
         self.world.step("runtime.abort")
