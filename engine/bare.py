@@ -26,23 +26,25 @@ if TYPE_CHECKING:
     from typing import Any
 else:
 
-    def __getattr__(name: str) -> Any:
-        try:
-            made = _MAKERS[name]()
-        except KeyError:
-            raise AttributeError(f"{__name__} has no {name}") from None
-        globals()[name] = made
-        return made
+    def namedtuple(name: str, fields: str) -> type:
+        return _namedtuple(name, fields.split())
 
 
 class _Bare(type(sys)):  # type: ignore[misc]
-    """Named like the module that it stands for."""
+    """Named like the module that it stands for, and filled at the first use of a name."""
 
-    def __init__(self, name: str, content: dict[str, Any]) -> None:
+    def __init__(self, name: str, make: Callable[[], dict[str, Any]]) -> None:
         super().__init__(name)
-        self.__dict__.update(content)
+        self.__dict__["_make"] = make
 
     def __getattr__(self, name: str) -> Any:
+        make = self.__dict__.pop("_make", None)
+        if make is not None:
+            self.__dict__.update(make())
+            if name in self.__dict__:
+                return self.__dict__[name]
+        if name == "__path__":
+            raise AttributeError(name)
         return getattr(_module(self.__name__), name)
 
 
@@ -50,26 +52,21 @@ def _module(name: str) -> Any:
     return __import__(name)
 
 
-def _namedtuple() -> Any:
+def _namedtuple(name: str, names: list[str]) -> type:
     getter = _module("_collections")._tuplegetter
 
-    def namedtuple(name: str, fields: str) -> type:
-        names = fields.split()
+    def new(cls: type, *values: Any, **named: Any) -> Any:
+        values += tuple(named.pop(missing) for missing in names[len(values) :])
+        if named or len(values) != len(names):
+            raise TypeError(f"{name} has the fields {' '.join(names)}")
+        return tuple.__new__(cls, values)
 
-        def new(cls: type, *values: Any, **named: Any) -> Any:
-            values += tuple(named.pop(missing) for missing in names[len(values) :])
-            if named or len(values) != len(names):
-                raise TypeError(f"{name} has the fields {fields}")
-            return tuple.__new__(cls, values)
+    def replaced(self: Any, **changes: Any) -> Any:
+        values = [changes.pop(key, value) for key, value in zip(names, self, strict=True)]
+        return new(type(self), *values, **changes)
 
-        def replaced(self: Any, **changes: Any) -> Any:
-            values = [changes.pop(key, value) for key, value in zip(names, self, strict=True)]
-            return new(type(self), *values, **changes)
-
-        content = {key: getter(index, "") for index, key in enumerate(names)}
-        return type(name, (tuple,), {"__slots__": (), "__new__": new, "_replace": replaced, **content})
-
-    return namedtuple
+    content = {key: getter(index, "") for index, key in enumerate(names)}
+    return type(name, (tuple,), {"__slots__": (), "__new__": new, "_replace": replaced, **content})
 
 
 class _Suppress:
@@ -105,14 +102,14 @@ class _Manager:
         return True
 
 
-def _contextlib() -> Any:
+def _contextlib() -> dict[str, Any]:
     def contextmanager(function: Callable[..., Any]) -> Callable[..., _Manager]:
         return lambda *given, **named: _Manager(function(*given, **named))
 
-    return _Bare("contextlib", {"suppress": _Suppress, "contextmanager": contextmanager})
+    return {"suppress": _Suppress, "contextmanager": contextmanager}
 
 
-def _ctypes() -> Any:
+def _ctypes() -> dict[str, Any]:
     halved = _module("_ctypes")
     codes = {"c_char": "c", "c_int": "i", "c_long": "l", "c_ulong": "L", "c_size_t": "L"}
     types: dict[str, Any] = {name: type(name, (halved._SimpleCData,), {"_type_": code}) for name, code in codes.items()}
@@ -138,10 +135,10 @@ def _ctypes() -> Any:
 
     own = {"PyDLL": PyDLL, "create_string_buffer": create_string_buffer}
     same = {name: getattr(halved, name) for name in ("addressof", "get_errno")}
-    return _Bare("ctypes", {**types, **own, **same})
+    return {**types, **own, **same}
 
 
-def _socket() -> Any:
+def _socket() -> dict[str, Any]:
     halved = _module("_socket")
     pack = _module("_struct").pack
 
@@ -167,7 +164,7 @@ def _socket() -> Any:
         return connection.sendmsg(buffers, [rights])
 
     own = {"socket": Socket, "socketpair": socketpair, "send_fds": send_fds}
-    return _Bare("socket", {**vars(halved), **own})
+    return {**vars(halved), **own}
 
 
 class _Scanning:
@@ -177,7 +174,7 @@ class _Scanning:
     parse_constant = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}.__getitem__
 
 
-def _json() -> Any:
+def _json() -> dict[str, Any]:
     halved = _module("_json")
     quote = halved.encode_basestring_ascii
 
@@ -206,7 +203,7 @@ def _json() -> Any:
     def dump(value: object, file: Any, **how: Any) -> None:
         file.write(dumps(value, **how))
 
-    return _Bare("json", {"loads": loads, "dumps": dumps, "load": load, "dump": dump})
+    return {"loads": loads, "dumps": dumps, "load": load, "dump": dump}
 
 
 def _unknown(value: object) -> Any:
@@ -224,7 +221,10 @@ def _indented(value: Any, line: str, step: str, plain: Callable[[Any], str]) -> 
     return plain(value)
 
 
-_MAKERS: dict[str, Callable[[], Any]] = {
-    "contextlib": _contextlib, "ctypes": _ctypes, "json": _json, "namedtuple": _namedtuple, "socket": _socket,
-    "signal": lambda: _module("_signal"), "struct": lambda: _module("_struct"),
-}  # fmt: skip
+if not TYPE_CHECKING:
+    contextlib = _Bare("contextlib", _contextlib)
+    ctypes = _Bare("ctypes", _ctypes)
+    json = _Bare("json", _json)
+    signal = _Bare("signal", lambda: vars(_module("_signal")))
+    socket = _Bare("socket", _socket)
+    struct = _Bare("struct", lambda: vars(_module("_struct")))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 from engine.oci.fields import (
     Value,
     absolute_path,
@@ -52,8 +50,12 @@ class IDMapping(Value):
 def id_mappings(value: object, path: str) -> tuple[IDMapping, ...]:
     """A list of mappings that the kernel would take: not too many, and no id twice on either side."""
     found = many(IDMapping.read)(value, path)
+    if len(found) < 2:
+        return found
     if len(found) > MAXIMUM_MAPPINGS:
         raise refuse(path, f"has {len(found)} entries; the kernel takes {MAXIMUM_MAPPINGS}")
+    import itertools  # a shared library of its own, for the few bundles that map
+
     for key in ("container_id", "host_id"):
         ordered = sorted(range(len(found)), key=lambda index: getattr(found[index], key))
         for one, two in itertools.pairwise(ordered):

@@ -12,7 +12,6 @@ from engine.bare import contextlib, json, signal, socket
 from engine.runtime import record, wire
 from engine.runtime.oci import (
     attributes,
-    console,
     devices,
     ending,
     feasible,
@@ -21,11 +20,11 @@ from engine.runtime.oci import (
     idmap,
     init,
     namespaces,
-    net_devices,
 )
 from engine.runtime.oci import bundle as bundles
 from engine.runtime.oci.groups import v1, v2
 from engine.runtime.oci.groups.tree import Tree
+from engine.runtime.oci.starting import START_SOCKET, raise_error
 from engine.runtime.oci.state import Container, now
 from engine.runtime.wire import Failure
 
@@ -46,8 +45,6 @@ else:
     from engine.bare import namedtuple
 
     Request = namedtuple("Request", "root id bundle console_socket pid_file preserve_fds")
-
-START_SOCKET = "init.sock"
 
 
 def create(request: Request, terminal: socket.socket | None = None) -> Container:
@@ -78,22 +75,30 @@ def _create(
     container.save(
         id=container.id, bundle=bundle, status="creating", annotations=spec.annotations, creator=creator,
         created=now(), owner=_owner(), rootfs=os.path.realpath(os.path.join(bundle, spec.root.path)),
-        groups={"v1": tree.v1, "unified": tree.unified}, groups_made=False,
+        groups={"v1": tree.v1, "unified": tree.unified}, groups_made=tree.is_free(),
+        hooks=[kind for kind, found in vars(spec.hooks).items() if found],
     )  # fmt: skip
-    tree.make()  # known on disk before: whoever is killed in between leaves nothing that delete can't find
-    container.save(groups_made=True)
+    try:
+        tree.make()  # known on disk before: whoever is killed in between leaves nothing that delete can't find
+    except Failure:
+        container.content["groups_made"] = False  # somebody was faster, and these are theirs
+        raise
     if tree.is_v2 and tree.unified:
         v2.delegate(tree.unified)
     limit(tree, spec)
     plan = _plan(container, request, spec, document, tree)
-    plan.terminal = console.connect(request.console_socket) if request.console_socket else terminal
+    plan.terminal = terminal
+    if request.console_socket:
+        from engine.runtime.oci import console
+
+        plan.terminal = console.connect(request.console_socket)
     ours, plan.channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     plan.callers_end = ours
     joined = namespaces.open_paths(spec.linux)
     if spec.process is not None:
         attributes.raise_limits(spec.process)
     pid = namespaces.spawn(spec.linux, joined, lambda: init.run(plan))
-    container.save(pid=pid, start_ticks=record.start_ticks(pid))
+    container.content.update(pid=pid, start_ticks=record.start_ticks(pid))
     plan.channel.close()
     plan.listener.close()
     if terminal is not None:
@@ -157,7 +162,11 @@ def _converse(channel: socket.socket, container: Container, spec: Spec, tree: Tr
     if spec.process is not None and spec.process.oom_score_adj is not None:
         attributes.set_oom_score(spec.process.oom_score_adj, pid)
     if linux.net_devices:
+        from engine.runtime.oci import net_devices
+
         net_devices.move(linux.net_devices, pid)
+    if any(container.has_hooks(kind) for kind in ("prestart", "create_runtime", "create_container")):
+        container.save()  # they may ask for the container's state
     wire.send(channel, {"mapped": True})
     _answer(channel)
     _restrict_devices(tree, spec)
@@ -174,12 +183,6 @@ def _answer(channel: socket.socket) -> None:
     if answer is None:
         raise Failure("unavailable", "the container's first process died while it was being set up")
     raise_error(answer)
-
-
-def raise_error(answer: dict[str, Any]) -> None:
-    error = answer.get("error")
-    if error:
-        raise Failure(error["family"], error["message"], error["detail"].get("exit_code"))
 
 
 def filter_program(root: str, seccomp: dict[str, Any]) -> bytes:
@@ -228,37 +231,3 @@ def _undo(container: Container, spec: Spec) -> None:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
     ending.remove(container, spec.hooks.poststop if pid else ())
-
-
-def start(container: Container, spec: Spec) -> list[str]:
-    """Let the first process become its program; returns what poststart hooks complained about."""
-    with container.locked():
-        status = container.status()
-        if status == "stopped":
-            raise Failure("conflict", "cannot start a container that has stopped")
-        if status != "created":
-            raise Failure("conflict", f"cannot start an already {status} container")
-        try:
-            connection = wire.connect(container.directory, START_SOCKET, 60.0)
-        except OSError as error:
-            raise Failure("unavailable", f"the container's first process does not answer: {error}") from None
-        with connection:
-            connection.settimeout(None)
-            wire.send(connection, {"verb": "start"})
-            answer = _last_word(connection)
-        raise_error(answer)
-        container.save(status="running")
-        return hooks.run_all(spec.hooks.poststart, "poststart", container.as_oci())
-
-
-def _last_word(connection: socket.socket) -> dict[str, Any]:
-    """What the first process says after "starting"; nothing if it has been executed. Failure if it never began."""
-    answer = None
-    with contextlib.suppress(ConnectionResetError):
-        answer = wire.receive(connection)
-    if answer is None:
-        raise Failure("unavailable", "the container's first process died before it could be started")
-    try:
-        return wire.receive(connection) or {}
-    except ConnectionResetError:
-        return answer

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import select
 
 from engine.bare import contextlib, signal
-from engine.runtime.oci import bundle as bundles
-from engine.runtime.oci import hooks
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -66,8 +63,11 @@ def delete(container: Container, *, force: bool) -> list[str]:
         if status != "stopped":
             _end(container)
         poststop: tuple[Hook, ...] = ()
-        with contextlib.suppress(Failure):  # the bundle may be gone by now
-            poststop = bundles.load(str(container.content.get("bundle")))[0].hooks.poststop
+        if container.has_hooks("poststop"):
+            from engine.runtime.oci import bundle
+
+            with contextlib.suppress(Failure):  # the bundle may be gone by now
+                poststop = bundle.load(str(container.content.get("bundle")))[0].hooks.poststop
         return remove(container, poststop)
 
 
@@ -80,6 +80,8 @@ def _end(container: Container) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         container.groups().kill()
+        import select
+
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
         if not poll.poll(END_SECONDS * 1000):
@@ -94,6 +96,10 @@ def remove(container: Container, poststop: tuple[Hook, ...]) -> list[str]:
         container.groups().remove()
     elif container.content.get("groups"):
         container.groups().remove_unused()
-    problems = hooks.run_all(poststop, "poststop", container.as_oci("stopped"))
+    problems = []
+    if poststop:
+        from engine.runtime.oci import hooks
+
+        problems = hooks.run_all(poststop, "poststop", container.as_oci("stopped"))
     container.forget()
     return problems

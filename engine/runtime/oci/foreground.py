@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import select
 
 from engine.bare import contextlib, signal
 from engine.runtime import kernel
 from engine.runtime.oci import bundle as bundles
-from engine.runtime.oci import console, creation, ending, feasible, joining
-from engine.runtime.oci.relay import Relay
+from engine.runtime.oci import creation, ending, feasible, joining, starting
 from engine.runtime.oci.state import Container
 from engine.runtime.wire import Failure
 
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
 
     from engine.oci.runtime_process import Process
     from engine.runtime.oci.command_line import Log, Options
+    from engine.runtime.oci.relay import Relay
 
 _KEPT = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGPIPE)
 _CAPABILITY_SETS = ("bounding", "effective", "permitted")
@@ -32,12 +31,12 @@ def run(request: creation.Request, log: Log, *, detach: bool, keep: bool) -> int
     if spec.process is not None and spec.process.terminal and not request.console_socket:
         if detach:
             raise Failure("invalid_argument", "process.terminal: --detach needs --console-socket")
-        relay = Relay()
+        relay = _relay()
     if not detach:
         hold_signals()
     container = creation.create(request, relay.theirs if relay else None)
     try:
-        for problem in creation.start(container, spec):
+        for problem in starting.start(container):
             log.say("warning", problem)
     except BaseException:
         _discard(container)
@@ -50,6 +49,14 @@ def run(request: creation.Request, log: Log, *, detach: bool, keep: bool) -> int
             for problem in ending.delete(container, force=True):
                 log.say("warning", problem)
     return code
+
+
+def _relay() -> Relay:
+    """With all that a terminal takes: in the child it could not be loaded any more."""
+    from engine.runtime.oci import console, relay
+
+    assert console
+    return relay.Relay()
 
 
 def _discard(container: Container) -> None:
@@ -74,6 +81,8 @@ def wait(pid: int, relay: Relay | None) -> int:
     if relay is not None:
         relay.run(pidfd)
     else:
+        import select
+
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
         while not poll.poll():
@@ -96,12 +105,14 @@ def exec_(container: Container, options: Options, words: list[str]) -> int:
     detach = bool(options.get("detach"))
     relay = handler = None
     if process.terminal:
+        from engine.runtime.oci import console
+
         if options.get("console-socket"):
             handler = console.connect(options["console-socket"])
         elif detach:
             raise Failure("invalid_argument", "process.terminal: --detach needs --console-socket")
         else:
-            relay = Relay()
+            relay = _relay()
             handler = relay.theirs
     preserved = int(options.get("preserve-fds") or 0)
     seccomp = (document.get("linux") or {}).get("seccomp")

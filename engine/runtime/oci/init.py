@@ -25,7 +25,7 @@ import os
 
 from engine.bare import signal, socket
 from engine.runtime import identity, kernel, mounts, program, wire
-from engine.runtime.oci import attributes, console, devices, filesystem, hooks, namespaces
+from engine.runtime.oci import attributes, devices, filesystem, hooks, namespaces
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -143,6 +143,8 @@ def _finish(plan: Plan, root: int) -> None:
     spec, linux = plan.spec, plan.spec.linux
     process = spec.process
     if process is not None and plan.terminal is not None:
+        from engine.runtime.oci import console  # the caller has it loaded
+
         user = process.user
         console.open_terminal(root, process.console_size, plan.terminal, user.uid, user.gid, console=True)
     for name, value in linux.sysctl.items():

@@ -11,7 +11,7 @@ import os
 
 from engine.bare import signal, socket
 from engine.runtime import kernel, program, wire
-from engine.runtime.oci import attributes, console, creation, init, namespaces
+from engine.runtime.oci import attributes, init, namespaces, starting
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ def execute(
     ours.close()
     if answer is not None:
         os.waitpid(pid, 0)
-        creation.raise_error(answer)
+        starting.raise_error(answer)
     return pid
 
 
@@ -123,6 +123,8 @@ def _become(joining: Joining) -> None:
     os.umask(0o022)
     init.working_directory(root, process.cwd)
     if joining.terminal is not None:
+        from engine.runtime.oci import console  # the caller has it loaded
+
         user = process.user
         console.open_terminal(root, process.console_size, joining.terminal, user.uid, user.gid, console=False)
     attributes.set_early(process, linux.personality)

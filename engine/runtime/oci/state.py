@@ -106,6 +106,10 @@ class Container:
         stored = self.content.get("groups") or {}
         return Tree(dict(stored.get("v1") or {}), stored.get("unified"))
 
+    def has_hooks(self, kind: str) -> bool:
+        """Whether its config.json names hooks of this kind: "poststart"; without reading that."""
+        return kind in (self.content.get("hooks") or ())
+
     def as_oci(self, status: str | None = None) -> dict[str, Any]:
         """The state of the specification (runtime.md "State"); hooks get exactly this."""
         found = status or self.status()

@@ -61,11 +61,9 @@ def create(options: Options, words: list[str], log: Log) -> int:
 
 
 def start(options: Options, words: list[str], log: Log) -> int:
-    from engine.runtime.oci import bundle, creation
+    from engine.runtime.oci import starting
 
-    container = _container(options, words)
-    spec, _ = bundle.load(str(container.content.get("bundle")))
-    for problem in creation.start(container, spec):
+    for problem in starting.start(_container(options, words)):
         log.say("warning", problem)
     return 0
 

@@ -70,6 +70,10 @@ class Tree:
         found = list(dict.fromkeys(self.v1.values()))
         return [*found, self.unified] if self.unified else found
 
+    def is_free(self) -> bool:
+        """Whether nobody lives in these groups, if there are any."""
+        return not any(read(f"{directory}/cgroup.procs").strip() for directory in self.directories())
+
     def make(self) -> None:
         """Make what is missing. A group that somebody lives in already is refused: limits are not for sharing."""
         for directory in self.directories():
