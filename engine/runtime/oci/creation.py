@@ -93,7 +93,7 @@ def _create(
 
         plan.terminal = console.connect(request.console_socket)
     ours, plan.channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    plan.callers_end = ours
+    plan.callers_end, plan.lock = ours, container.lock
     joined = namespaces.open_paths(spec.linux)
     if spec.process is not None:
         attributes.raise_limits(spec.process)

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         listener: socket.socket
         channel: socket.socket
         callers_end: socket.socket
+        lock: int
 else:
 
     class Plan:
@@ -58,6 +59,7 @@ else:
 def run(plan: Plan) -> None:
     """Never returns to its caller's work: ends in exec or in os._exit."""
     channel = plan.channel
+    os.close(plan.lock)  # or a caller that is killed now would leave the container locked for ever
     plan.callers_end.close()  # or the caller's death would not end the conversation
     try:
         root = prepare(plan)

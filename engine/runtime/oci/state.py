@@ -38,6 +38,7 @@ class Container:
     def __init__(self, root: str, container_id: str, content: dict[str, Any]) -> None:
         self.root, self.id, self.content = root, container_id, content
         self.directory = os.path.join(root, container_id)
+        self.lock = -1
 
     @classmethod
     def reserve(cls, root: str, container_id: str) -> Container:
@@ -70,15 +71,18 @@ class Container:
 
     @contextlib.contextmanager
     def locked(self) -> Any:
-        """One verb at a time; a container that was deleted meanwhile is not found."""
-        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        """One verb at a time; a container that was deleted meanwhile is not found.
+
+        The lock lives as long as any copy of its descriptor, `self.lock`: who is forked meanwhile must close it first.
+        """
+        fd = self.lock = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             if os.fstat(fd).st_nlink == 0:
                 raise Failure("not_found", f"container {self.id!r} does not exist")
             yield
         finally:
-            fcntl.flock(fd, fcntl.LOCK_UN)  # a first process that was forked meanwhile has the lock's descriptor too
+            fcntl.flock(fd, fcntl.LOCK_UN)  # whatever copies there are
             os.close(fd)
 
     @property
