@@ -47,10 +47,27 @@ def _request(options: Options, words: list[str]) -> Any:
     preserved = _count(options.get("preserve-fds", "0"), "--preserve-fds")
     if not preserved and os.environ.get("LISTEN_FDS", "").isdigit():
         preserved = int(os.environ["LISTEN_FDS"])  # sd_listen_fds(3)
+    _close_others(preserved)
     return Request(
         options["root"], _id(words), options.get("bundle") or ".", options.get("console-socket", ""),
         options.get("pid-file", ""), preserved,
     )  # fmt: skip
+
+
+def _close_others(preserved: int) -> None:
+    """Close what the caller left open beyond `preserved`, before the first descriptor of ours is.
+
+    Ours take the lowest free numbers: if one to be preserved weren't there, the program would get ours instead, say
+    of a host's directory (CVE-2024-21626). And until its exec the process is seen by what lives in the container.
+    """
+    from engine.runtime import kernel
+
+    for fd in range(3, 3 + preserved):
+        try:
+            os.fstat(fd)
+        except OSError:
+            raise Failure("invalid_argument", f"--preserve-fds: {preserved}: descriptor {fd} is not open") from None
+    kernel.close_range(3 + preserved)
 
 
 def create(options: Options, words: list[str], log: Log) -> int:
@@ -77,6 +94,7 @@ def run(options: Options, words: list[str], log: Log) -> int:
 def exec_(options: Options, words: list[str], log: Log) -> int:
     from engine.runtime.oci import foreground
 
+    _close_others(_count(options.get("preserve-fds", "0"), "--preserve-fds"))
     container = _container(options, words)
     return foreground.exec_(container, options, words[1:])
 
