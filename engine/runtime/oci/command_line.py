@@ -65,6 +65,11 @@ def parse(words: list[str], known: Mapping[str, str]) -> tuple[Options, list[str
     return options, words[position:]
 
 
+def printable(message: str) -> str:
+    """Without what a terminal or a log would obey: an image chooses the names that errors repeat."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in message)
+
+
 class Log:
     """Where errors go: stderr, and the file of --log as text or as one JSON object per line (logrus' form)."""
 
@@ -74,6 +79,7 @@ class Log:
         self.path, self.json = path, form == "json"
 
     def say(self, level: str, message: str) -> None:
+        message = printable(message)
         if level == "error" or not self.path:
             sys.stderr.write(f"{message}\n")
         if not self.path:
@@ -84,7 +90,8 @@ class Log:
 
             line = json.dumps({"level": level, "msg": message, "time": stamp})
         else:
-            line = f'time="{stamp}" level={level} msg="{message}"'
+            quoted = message.replace("\\", "\\\\").replace('"', '\\"')
+            line = f'time="{stamp}" level={level} msg="{quoted}"'
         try:
             with open(self.path, "a") as file:
                 file.write(f"{line}\n")
