@@ -44,7 +44,8 @@ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 0x1,
 MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR_NODIRATIME = 0x70, 0x10, 0x20, 0x80
 MOUNT_ATTR_IDMAP, MOUNT_ATTR_NOSYMFOLLOW = 0x100000, 0x200000
 
-RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT = 0x02, 0x04, 0x10
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS = 0x01, 0x02, 0x04
+RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x08, 0x10
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME = 1, 4, 8, 15
 PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 24, 36, 38, 47
@@ -135,6 +136,14 @@ def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) 
     except OSError as error:
         error.filename = path
         raise
+
+
+def file_system(fd: int) -> int:
+    """fstatfs(2): the magic number of the file system that `fd` lies in (linux/magic.h)."""
+    found = ctypes.create_string_buffer(bytes(256), 256)
+    if _libc.fstatfs(ctypes.c_int(fd), found):
+        _fail("fstatfs")
+    return int(struct.unpack_from("@l", found)[0])
 
 
 def open_tree(directory: int, path: str, *, recursive: bool = False) -> int:

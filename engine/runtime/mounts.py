@@ -168,6 +168,11 @@ def mask(root: int, paths: list[str]) -> None:
     empty = -1
     null = kernel.openat2(root, "dev/null", os.O_PATH, STRICT)
     try:
+        found = os.fstat(null)  # by descriptor: what is bound is what was looked at (CVE-2025-31133)
+        if paths and not (stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)):
+            raise Failure(
+                "invalid_argument", "/dev/null in the container is not the null device; nothing can be masked"
+            )
         for path in paths:
             try:
                 target = kernel.openat2(root, path.strip("/"), os.O_PATH, STRICT)

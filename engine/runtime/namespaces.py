@@ -6,6 +6,7 @@ import fcntl
 import socket
 import struct
 
+from engine.runtime import procfs
 from engine.runtime.wire import Failure
 
 
@@ -19,7 +20,6 @@ def set_sysctls(values: dict[str, str]) -> None:
     """Names as in the specification's `linux.sysctl`, dots between; Failure for one that the kernel refuses."""
     for name, value in values.items():
         try:
-            with open(f"/proc/sys/{name.replace('.', '/')}", "w") as file:
-                file.write(value)
+            procfs.write(f"sys/{name.replace('.', '/')}", value)
         except OSError as error:
             raise Failure("invalid_argument", f"linux.sysctl: {name} = {value}: {error.strerror}") from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import resource
 
-from engine.runtime import capabilities, kernel
+from engine.runtime import capabilities, kernel, procfs
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -60,8 +60,7 @@ def set_limits(process: dict[str, Any]) -> None:
             raise Failure("permission_denied", f"process.rlimits: {limit['type']} can't be set here: {error}") from None
     score = process.get("oomScoreAdj")
     try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write(str(score or 0))
+        procfs.write("self/oom_score_adj", str(score or 0))
     except PermissionError:
         if score is not None:
             raise Failure("permission_denied", f"process.oomScoreAdj can't be set to {score} here") from None

@@ -6,7 +6,7 @@ import os
 import resource
 
 from engine.bare import struct
-from engine.runtime import capabilities, kernel
+from engine.runtime import capabilities, kernel, procfs
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -79,16 +79,15 @@ def _named(field: str, call: Any) -> None:
 def set_labels(process: Process) -> None:
     """The label of the program to come; feasible.py has seen that the kernel has such labels."""
     if process.apparmor_profile not in ("", "unconfined"):
-        path = "/proc/self/attr/apparmor/exec" if os.path.exists("/proc/self/attr/apparmor") else "/proc/self/attr/exec"
+        path = "self/attr/apparmor/exec" if os.path.exists("/proc/self/attr/apparmor") else "self/attr/exec"
         _label(path, f"exec {process.apparmor_profile}", "process.apparmorProfile")
     if process.selinux_label:
-        _label("/proc/self/attr/exec", process.selinux_label, "process.selinuxLabel")
+        _label("self/attr/exec", process.selinux_label, "process.selinuxLabel")
 
 
 def _label(path: str, value: str, field: str) -> None:
     try:
-        with open(path, "w") as file:
-            file.write(value)
+        procfs.write(path, value)
     except OSError as error:
         raise Failure("permission_denied", f"{field}: {error.strerror}") from None
 

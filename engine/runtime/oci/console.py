@@ -50,7 +50,8 @@ def open_terminal(root: int, size: Box | None, handler: socket.socket, uid: int,
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", size.height, size.width, 0, 0))
     os.fchown(slave, uid, gid if uid else -1)
     if console:
-        mounts.attach(root, kernel.open_tree(slave, ""), "/dev/console")
+        # No link and not the kernel's files: CVE-2025-52565.
+        mounts.attach(root, kernel.open_tree(slave, ""), "/dev/console", strict=True, foreign=True)
     name = os.readlink(f"/proc/self/fd/{slave}") if os.path.exists("/proc/self/fd") else "/dev/ptmx"
     socket.send_fds(handler, [name.encode()[:4096]], [master])
     handler.close()

@@ -98,7 +98,7 @@ def make(root: int, nodes: list[Node]) -> None:
 
 def _make(root: int, parent: int, name: str, node: Node) -> None:
     if node.source is not None:
-        mounts.attach(root, node.source, node.path)
+        mounts.attach(root, node.source, node.path, foreign=True)
         return
     device = os.makedev(node.major, node.minor)
     try:
@@ -108,8 +108,20 @@ def _make(root: int, parent: int, name: str, node: Node) -> None:
         if stat.S_IFMT(found.st_mode) != node.kind or (node.kind != stat.S_IFIFO and found.st_rdev != device):
             raise OSError(errno.EEXIST, "the image has something else there") from None
     else:
-        os.chmod(name, node.mode, dir_fd=parent)  # mknod obeys the umask
-        os.chown(name, node.uid, node.gid, dir_fd=parent, follow_symlinks=False)
+        _own(parent, name, node, device)
+
+
+def _own(parent: int, name: str, node: Node, device: int) -> None:
+    """Mode (mknod obeys the umask) and owner, of what was made and not of what somebody has put in its place since."""
+    made = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        found = os.fstat(made)
+        if stat.S_IFMT(found.st_mode) != node.kind or (node.kind != stat.S_IFIFO and found.st_rdev != device):
+            raise OSError(errno.EEXIST, "somebody else put something there")
+        os.chmod(f"/proc/self/fd/{made}", node.mode)
+        os.chown(f"/proc/self/fd/{made}", node.uid, node.gid)
+    finally:
+        os.close(made)
 
 
 def rules(spec: Spec) -> tuple[DeviceRule, ...]:

@@ -109,7 +109,7 @@ def furnish(root: int, gathered: Gathered) -> None:
 def _place(root: int, mount: Mount, options: Options, source: int | None, gathered: Gathered, *, field: str) -> None:
     path = mount.destination
     if source is not None:
-        _attach_bind(root, source, path, field)
+        _attach(root, source, path, field)
         return
     if mount.type == "cgroup":
         mounts.place(root, {"type": "cgroup", "destination": path, "options": _plain(mount)}, None, gathered.groups)
@@ -127,7 +127,10 @@ def _place(root: int, mount: Mount, options: Options, source: int | None, gather
     strict = mount.type in _STRICT or path.rstrip("/") == "/dev"
     if options.copy_up:
         copy_up.fill(root, path, tree, field)
-    mounts.attach(root, tree, path, strict=strict)
+    if strict:
+        mounts.attach(root, tree, path, strict=True)
+    else:
+        _attach(root, tree, path, field)
 
 
 def _plain(mount: Mount) -> list[str]:
@@ -135,7 +138,7 @@ def _plain(mount: Mount) -> list[str]:
     return [option for option in mount.options if option in ("ro", "nosuid", "nodev", "noexec", "relatime")]
 
 
-def _attach_bind(root: int, tree: int, path: str, field: str) -> None:
+def _attach(root: int, tree: int, path: str, field: str) -> None:
     """At `path`, but never over the kernel's process files: a masked one would show again below another name."""
     target = mounts.open_target(root, path, directory=stat.S_ISDIR(os.fstat(tree).st_mode))
     try:

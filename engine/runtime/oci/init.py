@@ -24,7 +24,7 @@ from __future__ import annotations
 import os
 
 from engine.bare import signal, socket
-from engine.runtime import identity, kernel, mounts, program, wire
+from engine.runtime import identity, kernel, mounts, procfs, program, wire
 from engine.runtime.oci import attributes, devices, filesystem, hooks, namespaces
 from engine.runtime.wire import Failure
 
@@ -151,8 +151,7 @@ def _finish(plan: Plan, root: int) -> None:
         console.open_terminal(root, process.console_size, plan.terminal, user.uid, user.gid, console=True)
     for name, value in linux.sysctl.items():
         try:
-            with open(f"/proc/sys/{name.replace('.', '/') if '/' not in name else name}", "w") as file:
-                file.write(value)
+            procfs.write(f"sys/{name.replace('.', '/') if '/' not in name else name}", value)
         except OSError as error:
             raise Failure("invalid_argument", f"linux.sysctl[{name!r}]: {value}: {error.strerror}") from None
     mounts.mask(root, list(linux.masked_paths))

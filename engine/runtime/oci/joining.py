@@ -54,6 +54,8 @@ def execute(
     doors = container.groups().doors()
     joining = Joining(process, spec, filter_program, preserved, doors, terminal, theirs, ours)
     flags = _different(container.pid)
+    if container.status() == "stopped":  # or these were another process's, perhaps the host's own: join nothing
+        raise Failure("conflict", "cannot exec in a stopped container")
     try:
         pid = namespaces.through_helper(lambda: _join(pidfd, flags, process), lambda: _clone(joining))
     finally:
