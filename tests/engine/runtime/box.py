@@ -64,6 +64,7 @@ class Box:
         for name in ("stdout", "stderr"):
             os.mkfifo(self.directory / name)
         self.layers = [str(image)]
+        self.alter: Callable[[dict[str, Any]], None] | None = None  # what to change in config.json before a create
 
     def open_gate(self) -> None:
         """Let go on what waits in `GATE`."""
@@ -81,6 +82,8 @@ class Box:
             ],
         )
         spec = build(dataclasses.replace(wanted, **settings))
+        if self.alter is not None:
+            self.alter(spec)
         (self.directory / "bundle" / "config.json").write_text(json.dumps(spec))
         self.cgroups.create(self.id, resources or Resources(pids_limit=2048))
         self.number += 1

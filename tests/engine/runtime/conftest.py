@@ -9,6 +9,7 @@ import pytest
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.runtime.client import Runtime
+from tests.engine.runtime import attacks
 from tests.engine.runtime.box import Box, make_image
 
 MakeBox = Callable[[], Box]
@@ -19,6 +20,11 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("image")
     directory.chmod(0o755)
     return make_image(directory)
+
+
+@pytest.fixture(scope="session")
+def attack_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return attacks.compiled(tmp_path_factory.mktemp("attacks"))
 
 
 @pytest.fixture(scope="session")
