@@ -7,6 +7,7 @@ leave it in an undefined state in the child. Numbers: Linux include/uapi; those 
 
 from __future__ import annotations
 
+import errno
 import os
 
 from engine.bare import ctypes, signal, struct
@@ -131,11 +132,14 @@ def close_range(first: int, last: int = 0xFFFFFFFF, *, on_exec: bool = False) ->
 def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
     """openat2(2); the descriptor is closed at exec."""
     how = struct.pack("=3Q", flags | os.O_CLOEXEC, mode, resolve)
-    try:
-        return _call("openat2", NR_OPENAT2, directory, os.fsencode(path), how, len(how))
-    except OSError as error:
-        error.filename = path
-        raise
+    for attempt in range(128):
+        try:
+            return _call("openat2", NR_OPENAT2, directory, os.fsencode(path), how, len(how))
+        except OSError as error:  # EAGAIN: somewhere something was renamed while a ".." was followed
+            if error.errno != errno.EAGAIN or attempt == 127:
+                error.filename = path
+                raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def file_system(fd: int) -> int:
