@@ -97,7 +97,10 @@ def _create(
     joined = namespaces.open_paths(spec.linux)
     if spec.process is not None:
         attributes.raise_limits(spec.process)
-    pid = namespaces.spawn(spec.linux, joined, lambda: init.run(plan))
+    group = tree.open_group()
+    pid = namespaces.spawn(spec.linux, joined, lambda inside: init.run(plan, inside), group)
+    if group is not None:
+        os.close(group)
     container.content.update(pid=pid, start_ticks=record.start_ticks(pid))
     plan.channel.close()
     plan.listener.close()

@@ -56,9 +56,11 @@ else:
         pass
 
 
-def run(plan: Plan) -> None:
-    """Never returns to its caller's work: ends in exec or in os._exit."""
+def run(plan: Plan, inside: bool) -> None:
+    """Never returns to its caller's work: ends in exec or in os._exit. `inside`: it was born in its version 2 group."""
     channel = plan.channel
+    if inside:
+        os.close(plan.doors.pop())
     os.close(plan.lock)  # or a caller that is killed now would leave the container locked for ever
     plan.callers_end.close()  # or the caller's death would not end the conversation
     try:

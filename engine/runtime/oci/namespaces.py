@@ -59,10 +59,12 @@ def open_paths(linux: Linux) -> list[tuple[str, int]]:
     return sorted(found, key=lambda entry: entry[0] == "user")
 
 
-def spawn(linux: Linux, joined: list[tuple[str, int]], child: Callable[[], None]) -> int:
+def spawn(linux: Linux, joined: list[tuple[str, int]], child: Callable[[bool], None], group: int | None) -> int:
     """Start the container's first process in its namespaces; its pid. `child` runs in it and never returns.
 
-    The cgroup namespace is left to the child, which must be in its groups before it makes one.
+    `group`: its open version 2 group; `child` is told whether it is in there already. To be born there costs nothing,
+    to move there waits for an RCU grace period, 5 to 12 ms. The cgroup namespace is left to the child, which must be
+    in its groups before it makes one.
     """
     new = 0
     for namespace in linux.namespaces:
@@ -70,20 +72,23 @@ def spawn(linux: Linux, joined: list[tuple[str, int]], child: Callable[[], None]
             new |= FLAGS[namespace.type]
     with _time(linux):
         if not joined:
-            return _clone(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, child)
+            return _clone(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, child, group)
         return through_helper(
-            lambda: _join(joined), lambda: _clone(new | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND, 0, child)
+            lambda: _join(joined),
+            lambda: _clone(new | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND, 0, child, group),
         )
 
 
-def _clone(flags: int, exit_signal: int, child: Callable[[], None]) -> int:
+def _clone(flags: int, exit_signal: int, child: Callable[[bool], None], group: int | None) -> int:
     try:
-        pid = kernel.clone3(flags, exit_signal)
+        pid = kernel.clone3(flags, exit_signal, group)
     except OSError as error:
+        if group is not None:  # a kernel before 5.7, or a caller who may only move into the group
+            return _clone(flags, exit_signal, child, None)
         raise Failure("unsupported", f"linux.namespaces: the kernel refuses to make them: {error.strerror}") from None
     if pid == 0:
         try:
-            child()
+            child(group is not None)
         finally:
             os._exit(255)
     return pid

@@ -105,6 +105,10 @@ class Tree:
             names.append(f"{self.unified}/cgroup.procs")
         return [os.open(name, os.O_WRONLY | os.O_CLOEXEC) for name in names]
 
+    def open_group(self) -> int | None:
+        """The version 2 group, for clone3 to start a process in, who needs the last of the doors no more."""
+        return os.open(self.unified, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if self.unified else None
+
     def pids(self) -> list[int]:
         """Every process in the groups and those below them, as the host numbers them."""
         found: set[int] = set()
