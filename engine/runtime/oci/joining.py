@@ -56,9 +56,14 @@ def execute(
     flags = _different(container.pid)
     if container.status() == "stopped":  # or these were another process's, perhaps the host's own: join nothing
         raise Failure("conflict", "cannot exec in a stopped container")
+    group = container.groups().open_group()
     try:
-        pid = namespaces.through_helper(lambda: _join(pidfd, flags, process), lambda: _clone(joining))
+        pid = namespaces.through_helper(
+            lambda: _join(pidfd, flags, process), lambda inside: _clone(joining, inside), group
+        )
     finally:
+        if group is not None:
+            os.close(group)
         theirs.close()
         os.close(pidfd)
         for door in doors:
@@ -95,7 +100,9 @@ def _join(pidfd: int, flags: int, process: Process) -> None:
             kernel.setns(pidfd, part)
 
 
-def _clone(joining: Joining) -> int:
+def _clone(joining: Joining, inside: bool) -> int:
+    if inside:
+        os.close(joining.doors.pop())  # the version 2 group's
     pid = kernel.clone3(kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND, 0)
     if pid == 0:
         try:

@@ -75,7 +75,7 @@ def spawn(linux: Linux, joined: list[tuple[str, int]], child: Callable[[bool], N
             return _clone(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, child, group)
         return through_helper(
             lambda: _join(joined),
-            lambda: _clone(new | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND, 0, child, group),
+            lambda _: _clone(new | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND, 0, child, group),
         )
 
 
@@ -94,15 +94,18 @@ def _clone(flags: int, exit_signal: int, child: Callable[[bool], None], group: i
     return pid
 
 
-def through_helper(prepare: Callable[[], None], clone: Callable[[], int]) -> int:
-    """`prepare` and `clone` in a forked helper, since joining some namespaces can't be undone; the child's pid."""
+def through_helper(prepare: Callable[[], None], clone: Callable[[bool], int], group: int | None = None) -> int:
+    """`prepare` and `clone` in a forked helper, since joining some namespaces can't be undone; the child's pid.
+
+    `group`: an open version 2 group to start the helper in; `clone` is told whether that was possible.
+    """
     read, write = os.pipe2(os.O_CLOEXEC)
-    helper = os.fork()
+    helper, inside = _fork(group)
     if helper == 0:
         try:
             os.close(read)
             prepare()
-            os.write(write, f"{clone()}".encode())
+            os.write(write, f"{clone(inside)}".encode())
         except BaseException as error:  # noqa: BLE001 - told to the caller, who raises it
             failure = failure_of(error if isinstance(error, Exception) else RuntimeError(), "linux.namespaces")
             os.write(write, f"!{failure.family} {failure}".encode())
@@ -116,6 +119,14 @@ def through_helper(prepare: Callable[[], None], clone: Callable[[], int]) -> int
         family, _, message = answer[1:].partition(" ")
         raise Failure(family or "internal", message or "the process that joins namespaces died")
     return int(answer)
+
+
+def _fork(group: int | None) -> tuple[int, bool]:
+    """fork(2), if possible into `group`: (pid, whether it is in there)."""
+    if group is not None:
+        with contextlib.suppress(OSError):  # a kernel before 5.7, or a caller who may only move into the group
+            return kernel.clone3(0, signal.SIGCHLD, group), True
+    return kernel.clone3(0, signal.SIGCHLD), False
 
 
 def _join(joined: list[tuple[str, int]]) -> None:
