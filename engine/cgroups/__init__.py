@@ -4,6 +4,7 @@ from engine.cgroups import Cgroups, Resources
 
 hierarchy    which controllers this machine has, and where
 files        reading and writing one value, with errors that name the file
+limiting     from Resources to files, by either version
 v1/, v2/     one small module per controller: from a limit to the files that hold it
 service      Cgroups: create, limit, freeze, count, kill and remove a container's groups
 """

@@ -15,11 +15,33 @@ MINIMUM_CPUS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """`memory_bytes` (no swap on top), `cpus` (1.5 = one and a half cores), `pids_limit`; None = no limit."""
+    """`memory_bytes`, `cpus` (1.5 = one and a half cores), `pids_limit`; None = no limit.
+
+    `memory_swap` is memory and swap together, -1 for any amount of swap; without it a limit has no swap on top.
+    `cpu_quota` and `cpu_period` are microseconds, `cpuset_*` lists such as "0-3,6", `blkio_weight` 10 to 1000.
+    `throttles`: ("read_bps" | "write_bps" | "read_iops" | "write_iops", "major:minor", a second).
+    `device_rules`: version 1 rules ("c 10:229 rwm") beside those of every container; `all_devices`: no list at all.
+    """
 
     memory_bytes: int | None = None
     cpus: float | None = None
     pids_limit: int | None = None
+    memory_reservation: int | None = None
+    memory_swap: int | None = None
+    oom_kill_disable: bool = False
+    cpu_shares: int | None = None
+    cpu_quota: int | None = None
+    cpu_period: int | None = None
+    cpuset_cpus: str | None = None
+    cpuset_mems: str | None = None
+    blkio_weight: int | None = None
+    throttles: tuple[tuple[str, str, int], ...] = ()
+    device_rules: tuple[str, ...] = ()
+    all_devices: bool = False
+
+    @property
+    def wants_cpuset(self) -> bool:
+        return self.cpuset_cpus is not None or self.cpuset_mems is not None
 
     def check(self, machine_cpus: int) -> None:
         """Raise InvalidArgument for a limit that no machine, or not this one, can hold to."""

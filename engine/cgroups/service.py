@@ -12,23 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.cgroups import files
+from engine.cgroups import files, limiting
 from engine.cgroups.hierarchy import NEEDED, Hierarchy
 from engine.cgroups.resources import Resources
-from engine.cgroups.v1 import cpu as v1_cpu
 from engine.cgroups.v1 import devices as v1_devices
 from engine.cgroups.v1 import freezer as v1_freezer
 from engine.cgroups.v1 import memory as v1_memory
-from engine.cgroups.v1 import pids as v1_pids
 from engine.cgroups.v2 import core
-from engine.cgroups.v2 import cpu as v2_cpu
 from engine.cgroups.v2 import memory as v2_memory
-from engine.cgroups.v2 import pids as v2_pids
 from engine.config import EngineConfig
 from engine.errors import Unavailable
 
 JOINED_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "blkio")
-DELEGATED_V2 = ("memory", "cpu", "pids", "io")
+DELEGATED_V2 = ("memory", "cpu", "pids", "io", "cpuset")
 REMOVE_SECONDS = 5.0
 
 
@@ -58,6 +54,7 @@ class Cgroups:
         for name in (*JOINED_V1, *(() if self.hierarchy.unified else ("freezer",))):
             if name in self.hierarchy.v1:
                 self._trees[name] = self.hierarchy.v1[name]
+        self._cpuset = self.hierarchy.v1.get("cpuset")
         # Nothing of ours is there, but other runtimes make groups in every tree.
         self._strange = [tree / self.parent for tree in self.hierarchy.trees if tree not in self._trees.values()]
 
@@ -67,11 +64,13 @@ class Cgroups:
         if self.version == "v2":
             self._delegate()
         try:
-            for directory in self._all(container_id):
+            for directory in self._joined(container_id):
                 files.make(directory)
-            self._limit(container_id, resources)
-            if "devices" in self._trees:
-                v1_devices.restrict(self._trees["devices"] / self.parent / container_id)
+            if resources.wants_cpuset and self._cpuset is not None:
+                files.make(self._cpuset / self.parent / container_id)
+            limiting.apply(self.directories(container_id), resources, v2=self.version == "v2")
+            if "devices" in self._trees and not resources.all_devices:
+                v1_devices.restrict(self._trees["devices"] / self.parent / container_id, resources.device_rules)
         except BaseException:
             self.remove(container_id)
             raise
@@ -83,30 +82,28 @@ class Cgroups:
         (root / self.parent).mkdir(exist_ok=True)
         core.delegate(root / self.parent, DELEGATED_V2, NEEDED)
 
-    def _limit(self, container_id: str, resources: Resources) -> None:
-        where = self.directories(container_id)
-        v2 = self.version == "v2"
-        if resources.memory_bytes is not None:
-            (v2_memory if v2 else v1_memory).limit(where["memory"], resources.memory_bytes)
-        if resources.cpus is not None:
-            (v2_cpu if v2 else v1_cpu).limit(where["cpu"], resources.cpus)
-        if resources.pids_limit is not None:
-            (v2_pids if v2 else v1_pids).limit(where["pids"], resources.pids_limit)
-
-    def _all(self, container_id: str) -> list[Path]:
+    def _joined(self, container_id: str) -> list[Path]:
+        """The groups that every container is in."""
         trees = list(dict.fromkeys(self._trees.values()))
         if self.hierarchy.unified is not None:
             trees.append(self.hierarchy.unified)
         return [tree / self.parent / container_id for tree in trees]
 
+    def _all(self, container_id: str) -> list[Path]:
+        """All that a container may be in; only who asks for certain processors has a group of version 1's cpuset."""
+        cpuset = [] if self._cpuset is None else [self._cpuset / self.parent / container_id]
+        return [*self._joined(container_id), *cpuset]
+
     def directories(self, container_id: str) -> dict[str, Path]:
         """Controller → directory, for reading; "unified" is the version 2 one. On v2 all controllers share it."""
         found = {name: tree / self.parent / container_id for name, tree in self._trees.items()}
+        if self._cpuset is not None and os.path.isdir(f"{self._cpuset}/{self.parent}/{container_id}"):
+            found["cpuset"] = self._cpuset / self.parent / container_id
         if self.hierarchy.unified is not None:
             unified = self.hierarchy.unified / self.parent / container_id
             found["unified"] = unified
             if self.version == "v2":
-                found.update(dict.fromkeys(("memory", "cpu", "pids", "io"), unified))
+                found.update(dict.fromkeys(("memory", "cpu", "pids", "io", "cpuset"), unified))
         return found
 
     def entrance(self, container_id: str) -> Entrance:
@@ -114,6 +111,8 @@ class Cgroups:
         parent = f"{self.parent}/{container_id}"
         unified = f"{self.hierarchy.unified}/{parent}" if self.hierarchy.unified else None
         trees = list(dict.fromkeys(str(tree) for tree in self._trees.values()))
+        if self._cpuset is not None and os.path.isdir(f"{self._cpuset}/{parent}"):
+            trees.append(str(self._cpuset))
         mounts: list[tuple[str, str]] = [(os.path.basename(tree), f"{tree}/{parent}") for tree in trees]
         if unified is not None:
             mounts.append(("" if self.version == "v2" else "unified", unified))
@@ -121,7 +120,7 @@ class Cgroups:
 
     def join_files(self, container_id: str) -> list[Path]:
         """The files that a process writes its pid to, to be moved into the container's groups."""
-        return [directory / "cgroup.procs" for directory in self._all(container_id)]
+        return [directory / "cgroup.procs" for directory in self._all(container_id) if directory.exists()]
 
     def freeze(self, container_id: str, timeout_seconds: float = 5.0) -> None:
         """Stop every process; returns once all stand still. Unavailable if one doesn't in time (then thawed)."""

@@ -4,53 +4,72 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
-from engine.containers import pipes
-from engine.containers.process import ProcessPlan
-from engine.runtime.spec import ProcessSettings, build, standard_binds
+from engine.containers import isolation, names, pipes
+from engine.containers.parts import Endpoint
+from engine.containers.process import ProcessPlan, hostname
+from engine.containers.spec import ContainerSpec
+from engine.errors import Unsupported
+from engine.runtime.compile_monitor import init_program
+from engine.runtime.spec import build, standard_binds
 
-_HOSTS = """127.0.0.1\tlocalhost
-::1\tlocalhost ip6-localhost ip6-loopback
-fe00::\tip6-localnet
-ff00::\tip6-mcastprefix
-ff02::1\tip6-allnodes
-ff02::2\tip6-allrouters
-"""
+# Static programs that take the same arguments ("--", then the program's own).
+_INSTALLED = ("/usr/bin/tini-static", "/usr/bin/docker-init", "/usr/libexec/podman/catatonit", "/usr/bin/catatonit")
 
 
-def lay_out(directory: Path, final: Path, plan: ProcessPlan, ip: str, resolv_conf: str) -> None:
+@dataclass(frozen=True, slots=True)
+class HostPlace:
+    """What the host gives: an address, its usual /etc/resolv.conf, and `run`, where compiled programs are."""
+
+    endpoint: Endpoint
+    resolv_conf: str
+    run: Path
+
+
+def lay_out(directory: Path, final: Path, spec: ContainerSpec, plan: ProcessPlan, host: HostPlace) -> None:
     """Make everything but the record in `directory`, which will be renamed to `final` and holds its lock only.
 
-    Raises `InvalidArgument` for what no start could succeed with.
+    Raises `InvalidArgument` for what no start could succeed with, `Unsupported` for what this host hasn't.
     """
     os.mkdir(directory / "log", 0o700)
     os.makedirs(directory / "bundle" / "rootfs", 0o700)
     pipes.make(directory)
-    write_hosts(directory, ip, plan.hostname)
+    write_hosts(directory, host.endpoint, spec)
     _write(directory / "hostname", plan.hostname + "\n")
-    _write(directory / "resolv.conf", resolv_conf)
-    settings = ProcessSettings(
-        args=plan.args,
-        env=plan.env,
-        user=plan.user,
-        cwd=plan.cwd,
-        hostname=plan.hostname,
-        binds=standard_binds(final),
-    )
+    _write(directory / "resolv.conf", names.resolv_conf(spec, host.resolv_conf))
+    init = str(final / "init") if spec.init else None
+    if init is not None:
+        _place_init(directory / "init", host.run)
+    settings = isolation.settings(spec, plan, standard_binds(final), init)
     _write(directory / "bundle" / "config.json", json.dumps(build(settings), separators=(",", ":")), 0o600)
 
 
-def write_hosts(directory: Path, ip: str, hostname: str) -> None:
+def write_hosts(directory: Path, endpoint: Endpoint, spec: ContainerSpec) -> None:
     """/etc/hosts; written in place, since a bind mount shows the file and not its name."""
-    _write(directory / "hosts", hosts(ip, hostname))
+    text = names.hosts(
+        endpoint.ip,
+        hostname(spec),
+        domainname=spec.domainname,
+        extra=spec.extra_hosts,
+        gateway=endpoint.gateway,
+    )
+    _write(directory / "hosts", text)
 
 
-def hosts(ip: str, hostname: str) -> str:
-    """/etc/hosts as Docker writes it: loopback, IPv6's names, then the container itself."""
-    short = hostname.partition(".")[0]
-    names = hostname if short == hostname else f"{hostname} {short}"
-    return f"{_HOSTS}{ip}\t{names}\n"
+def _place_init(path: Path, run: Path) -> None:
+    """The small process 1, kept with the container: what it is bound to must be there at every start."""
+    run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    program = init_program(run) or next((Path(name) for name in _INSTALLED if os.path.isfile(name)), None)
+    if program is None:
+        raise Unsupported(
+            "init: this host has neither a C compiler nor tini or catatonit; install one of them, or leave it out",
+            {"field": "init"},
+        )
+    shutil.copyfile(program, path)
+    os.chmod(path, 0o755)  # noqa: S103 - every user of the container runs it
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine.containers import bundle, events, process, signals
+from engine.containers import bundle, events, limits, process, signals
 from engine.containers import record as records
 from engine.containers.catalog import CREATING
 from engine.containers.parts import Image, Parts, Progress
@@ -48,11 +48,14 @@ def create(
     if existing is not None:
         return existing
     parts.runtime.require(spec.runtime)
+    limits.resources(spec).check(os.cpu_count() or 1)  # what this host hasn't, before an image is pulled
     image = _image(parts, spec, credentials, progress, cancel)
     plan = process.plan(spec, image.config)
     try:
         signals.parse(plan.stop_signal)
     except InvalidArgument as error:
+        if spec.stop_signal is not None:
+            raise InvalidArgument(f"stop_signal: {error.message}", {"field": "stop_signal"}) from error
         raise InvalidArgument(
             f"image {spec.image} asks for stop signal {plan.stop_signal!r}, which isn't one"
         ) from error
@@ -114,8 +117,8 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
     with parts.catalog.growing(), Undo() as undo:
         undo.add(parts.catalog.discard, draft)
         undo.add(parts.network.release, record.id)
-        ip = parts.network.allocate(record.id).ip
-        bundle.lay_out(draft, final, plan, ip, parts.network.resolv_conf())
+        host = bundle.HostPlace(parts.network.allocate(record.id), parts.network.resolv_conf(), parts.config.run)
+        bundle.lay_out(draft, final, record.spec, plan, host)
         foreign.choose(draft, record.spec.runtime)
         records.save(draft, record, durable=True)
         undo.add(parts.snapshots.remove, record.id)
@@ -129,8 +132,8 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
 
 def register(parts: Parts, record: ContainerRecord, image: Image) -> None:
     """Tell the database of a whole container that it doesn't know (any more); the caller holds the lock."""
-    ip = parts.network.allocate(record.id).ip
-    bundle.write_hosts(parts.catalog.directory(record.id), ip, process.hostname(record.spec))
+    endpoint = parts.network.allocate(record.id)
+    bundle.write_hosts(parts.catalog.directory(record.id), endpoint, record.spec)
     with parts.store.transaction():
         _claim(parts, record, image)
         events.append(parts.journal, events.CREATED, record)

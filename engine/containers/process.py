@@ -50,7 +50,7 @@ def plan(spec: ContainerSpec, image: ImageConfig) -> ProcessPlan:
         user=image.user if spec.user is None else spec.user,
         cwd=spec.workdir or image.working_dir or "/",
         hostname=hostname(spec),
-        stop_signal=image.stop_signal or "SIGTERM",
+        stop_signal=spec.stop_signal or image.stop_signal or "SIGTERM",
     )
 
 

@@ -51,7 +51,7 @@ def reap(parts: Parts, container_id: str, run: int, *, wait: bool = True) -> Con
         record = settle_birth(parts, parts.catalog.get(container_id))
         if record.run == run and record.status in states.ALIVE:
             return _reap(parts, record)
-        if record.status in (states.CREATED, states.STOPPED):
+        if record.status in (states.CREATED, states.STOPPED) and not is_to_be_removed(record):
             parts.catalog.unmark_live(container_id)
         return record
 
@@ -86,9 +86,17 @@ def finish(
         events.append(parts.journal, events.DIED, ended)
         if ended.status == states.RESTARTING:
             events.append(parts.journal, events.RESTARTING, ended)
-    if ended.status == states.STOPPED:
+    if ended.status == states.STOPPED and not is_to_be_removed(ended):
         parts.catalog.unmark_live(record.id)
     return ended
+
+
+def is_to_be_removed(record: ContainerRecord) -> bool:
+    """Whether it ran, has ended and was made with auto_remove: its mark stays until the keeper has removed it.
+
+    One that never ran stays, to say why it didn't.
+    """
+    return record.spec.auto_remove and record.status == states.STOPPED and record.started_at is not None
 
 
 def _after(

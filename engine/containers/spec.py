@@ -15,6 +15,7 @@ from typing import Any
 from engine.containers import restarts
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
+from engine.options import checking
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 ID = re.compile(r"[0-9a-f]{64}")
@@ -134,6 +135,8 @@ def validate(spec: ContainerSpec, host_cpus: float | None = None) -> None:
     _check_process(spec)
     _check_limits(spec, float(os.cpu_count() or 1) if host_cpus is None else host_cpus)
     _check_ports(spec.ports)
+    for name, sentence in checking.problems(spec):
+        raise _bad(name, sentence)
 
 
 def _bad(field_name: str, message: str) -> InvalidArgument:
@@ -189,8 +192,8 @@ def _check_limits(spec: ContainerSpec, host_cpus: float) -> None:
         raise _bad("memory_bytes", "it is more than any machine has; leave it out for no limit")
     if spec.cpus is not None and not CPUS_MINIMUM <= spec.cpus <= host_cpus:
         raise _bad("cpus", f"{spec.cpus:g} is out of range; this host takes {CPUS_MINIMUM:g} to {host_cpus:g}")
-    if spec.pids_limit is not None and spec.pids_limit < 1:
-        raise _bad("pids_limit", f"{spec.pids_limit} lets nothing run; give at least 1")
+    if spec.pids_limit is not None and spec.pids_limit < 1 and spec.pids_limit != -1:
+        raise _bad("pids_limit", f"{spec.pids_limit} lets nothing run; give at least 1, or -1 for no limit")
     if spec.pids_limit is not None and spec.pids_limit > PIDS_MAXIMUM:
         raise _bad("pids_limit", f"the kernel counts to {PIDS_MAXIMUM} processes; give no more")
 

@@ -15,15 +15,13 @@ import logging
 import os
 import time
 
-from engine.cgroups import Resources
-from engine.containers import events, restarts, states
+from engine.containers import devices, events, limits, restarts, states
 from engine.containers.parts import Parts, Published
 from engine.containers.record import ContainerRecord, PublishedPort
 from engine.containers.spec import ContainerSpec
 from engine.containers.undo import Undo
 from engine.containers.unfinished import clear, settle_birth
 from engine.errors import EngineError, ResourceExhausted, Unavailable
-from engine.runtime.defaults import PIDS_LIMIT
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +97,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
         parts.catalog.mark_live(record.id)
         overlay = parts.snapshots.overlay(record.id)
         undo.add(parts.cgroups.remove, record.id)
-        parts.cgroups.create(record.id, _resources(record.spec))
+        _limit(parts, record.spec)
         undo.add(parts.runtime.abort, directory)
         pid = parts.runtime.create(directory, run, overlay).pid
         undo.add(parts.network.unpublish, record.id)
@@ -127,10 +125,10 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
     return started
 
 
-def _resources(spec: ContainerSpec) -> Resources:
-    """Processes are always limited, so that a fork bomb stays one container's trouble."""
-    pids = PIDS_LIMIT if spec.pids_limit is None else spec.pids_limit
-    return Resources(memory_bytes=spec.memory_bytes, cpus=spec.cpus, pids_limit=pids)
+def _limit(parts: Parts, spec: ContainerSpec) -> None:
+    parts.cgroups.create(spec.id, limits.resources(spec))
+    if parts.cgroups.version == "v2" and limits.needs_device_list(spec):
+        devices.restrict(parts.cgroups.directories(spec.id)["unified"], limits.resources(spec).device_rules)
 
 
 def _published(port: Published) -> PublishedPort:

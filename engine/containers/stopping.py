@@ -23,11 +23,13 @@ def stop(
 ) -> ContainerRecord:
     """Send the stop signal, wait, then SIGKILL; returns the record of the stopped container.
 
-    `timeout_seconds` None is ten seconds, negative waits for ever; a container that doesn't run stays as it is.
+    `timeout_seconds` None is what the container was made with, or ten seconds; negative waits for ever; a container
+    that doesn't run stays as it is.
     """
-    grace = GRACE_SECONDS if timeout_seconds is None else timeout_seconds
     with parts.catalog.locked(container_id):
         record = parts.catalog.get(container_id)
+        own = GRACE_SECONDS if record.spec.stop_timeout is None else record.spec.stop_timeout
+        grace = own if timeout_seconds is None else timeout_seconds
         number = signals.parse(signal_name or record.stop_signal)
         if record.status not in states.ALIVE:
             return _stay_down(parts, record)

@@ -17,7 +17,8 @@ from dataclasses import asdict
 from engine.config import EngineConfig
 from engine.containers import states
 from engine.containers.catalog import Busy
-from engine.errors import EngineError, NotFound
+from engine.containers.reaping import is_to_be_removed
+from engine.errors import Conflict, EngineError, NotFound
 from engine.facade import Engine
 from engine.keeper.dispatch import Outcome
 
@@ -35,11 +36,16 @@ def do(engine: Engine, verb: str, container_id: str, run: int) -> Outcome:
             record = engine.containers.restart_by_policy(container_id, run)
         else:
             record = engine.containers.reap(container_id, run, wait=False)
+            if is_to_be_removed(record):
+                engine.containers.remove(container_id)
+                return Outcome(verb, container_id, run)
     except NotFound:
         engine.containers.forget_mark(container_id)
         return Outcome(verb, container_id, run)
     except Busy:
         return Outcome(verb, container_id, run, again_seconds=BUSY_SECONDS)
+    except Conflict:  # started again between its end and its removal
+        return Outcome(verb, container_id, run, again_seconds=RETRY_SECONDS)
     except EngineError as error:
         if verb == "restart":  # the record says why; the policy ends here, as nothing has run
             log.warning("container %s could not be restarted: %s", container_id[:12], error.message)

@@ -22,7 +22,7 @@ import os
 import signal
 import socket
 
-from engine.runtime import ahead, init, kernel, monitor, record, rootfs, wire
+from engine.runtime import ahead, device_nodes, init, kernel, monitor, record, rootfs, wire
 from engine.runtime.foreign import birth as foreign
 
 TYPE_CHECKING = False
@@ -75,6 +75,7 @@ def _become_monitor(request: dict[str, Any], connection: socket.socket, made: ah
     readers = [os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
     writers = [os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
     tree = rootfs.overlay(request["overlay"])
+    request["dev_tree"] = device_nodes.dev_tree(request["spec"])
     listener = wire.listen(directory, START_SOCKET, 4)
     group = None
     if request["unified"]:

@@ -46,14 +46,15 @@ def look_up(root: int, user: str) -> Identity:
     gid, home = (_id(entry, 3), entry[5] or "/") if entry is not None else (0, "/")
     groups: list[int] = []
     if colon and group:
-        gid = _find_group(root, group)
+        gid = find_group(root, group)
     elif entry is not None:
         listed = [e for e in _entries(root, "etc/group", 4) if entry[0] in e[3].split(",")]
         groups = sorted({_id(e, 2) for e in listed})
     return Identity(uid, gid, groups, home)
 
 
-def _find_group(root: int, group: str) -> int:
+def find_group(root: int, group: str) -> int:
+    """The gid of a group by name or number; Failure for a name that the image doesn't know."""
     number = _number(group)
     if number is not None:
         return number

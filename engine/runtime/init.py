@@ -35,6 +35,9 @@ else:
     Prepared = namedtuple("Prepared", "root who environment seccomp")
 
 USER_ANNOTATION = "portside.user"
+GROUPS_ANNOTATION = "portside.groups"
+INIT = "/dev/init"
+"""Where a small process 1 is bound; its first argument is "--", the program's own follow."""
 NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET
 
 
@@ -96,7 +99,8 @@ def prepare(request: dict[str, Any], tree: int, pipes: tuple[int, int], made: Ah
     sources = [mounts.open_source(m) if m.get("type", "bind") == "bind" else None for m in spec["mounts"]]
     root = made.enter_mounts(tree) if made else rootfs.enter(tree, request["mount_point"])
     for mount, source in zip(spec["mounts"], sources, strict=True):
-        mounts.place(root, mount, source, groups, made.tree(mount) if made else None)
+        own = request["dev_tree"] if mount["destination"] == "/dev" else None
+        mounts.place(root, mount, source, groups, made.tree(mount) if made and own is None else own)
     _stdio(root, pipes)
     _system(spec, linux, made)
     mounts.mask(root, linux.get("maskedPaths") or [])
@@ -117,6 +121,8 @@ def start(process: dict[str, Any], prepared: Prepared, connection: socket.socket
     privileges.drop(process, prepared.who, prepared.seccomp)
     search_path = next((e[5:] for e in prepared.environment if e.startswith("PATH=")), program.DEFAULT_PATH)
     path = program.find(prepared.root, arguments[0], search_path)
+    if path == INIT:  # it would find the same, but could tell it to the log alone
+        program.find(prepared.root, arguments[2], search_path)
     _tell(connection, {"executing": path})
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
         signal.signal(number, signal.SIG_DFL)
@@ -146,6 +152,8 @@ def _stdio(root: int, pipes: tuple[int, int]) -> None:
 def _system(spec: dict[str, Any], linux: dict[str, Any], made: Ahead | None) -> None:
     if spec.get("hostname"):
         socket.sethostname(spec["hostname"])
+    if spec.get("domainname"):
+        kernel.set_domain_name(spec["domainname"].encode())
     sysctls: dict[str, str] = linux.get("sysctl") or {}
     if made is None:
         namespaces.loopback_up()
@@ -161,7 +169,8 @@ def _person(root: int, spec: dict[str, Any], pipes: tuple[int, int]) -> tuple[id
     if annotated is None:
         annotated = f"{user.get('uid', 0)}:{user.get('gid', 0)}"
     who = identity.look_up(root, annotated)
-    extra = user.get("additionalGids") or []
+    named: str = (spec.get("annotations") or {}).get(GROUPS_ANNOTATION, "")
+    extra = [*(user.get("additionalGids") or []), *(identity.find_group(root, name) for name in named.split())]
     who = identity.Identity(who.uid, who.gid, sorted({*who.groups, *extra}), who.home)
     for pipe in pipes:
         os.fchown(pipe, who.uid, who.gid)

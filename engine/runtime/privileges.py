@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def drop(process: dict[str, Any], identity: Identity, seccomp: bytes | None) -> None:
     """Take on the identity, capabilities and filter of the specification's `process` object."""
     no_new_privileges = bool(process.get("noNewPrivileges"))
+    if process.get("apparmorProfile"):
+        _confine(process["apparmorProfile"])
     if seccomp is not None and not no_new_privileges:
         kernel.load_filter(seccomp)
     sets: dict[str, list[str]] = process.get("capabilities") or {}
@@ -43,6 +45,16 @@ def drop(process: dict[str, Any], identity: Identity, seccomp: bytes | None) -> 
         kernel.prctl("no_new_privs", kernel.PR_SET_NO_NEW_PRIVS, 1)
         if seccomp is not None:
             kernel.load_filter(seccomp)
+
+
+def _confine(profile: str) -> None:
+    """The AppArmor profile of the program to come (apparmor(7), aa_change_onexec(2))."""
+    path = "/proc/self/attr/apparmor/exec" if os.path.exists("/proc/self/attr/apparmor") else "/proc/self/attr/exec"
+    try:
+        with open(path, "w") as file:
+            file.write(f"exec {profile}")
+    except OSError as error:
+        raise Failure("invalid_argument", f"security_opt: AppArmor profile {profile}: {error.strerror}") from None
 
 
 _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")

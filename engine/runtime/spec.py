@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import InvalidArgument
 from engine.runtime import capabilities, defaults
-from engine.runtime.init import USER_ANNOTATION
+from engine.runtime.init import GROUPS_ANNOTATION, INIT, USER_ANNOTATION
 from engine.runtime.seccomp.profile import default_profile
 
 VERSION = "1.2.0"
@@ -32,12 +32,37 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceNode:
+    """A device of the host, at `path` below the container's /dev. `kind`: c or b; `mode`: permission bits."""
+
+    path: str
+    kind: str
+    major: int
+    minor: int
+    mode: int = 0o666
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TmpfsMount:
+    """An empty file system in memory; `options` as in mount(8), such as size=64m."""
+
+    target: str
+    options: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSettings:
     """What a container's process is to be.
 
     `args`: entrypoint and command together; `env`: "NAME=value"; `user`: "name|uid[:group|gid]", looked up in the
     image at start; `cwd`: made if missing; `hostname`: up to 63 characters; `binds`: resolv.conf, hosts,
     hostname and volumes; `rlimits`: "RLIMIT_NOFILE" → (soft, hard); `cgroups_path`: below the hierarchies' root.
+
+    `groups`: supplementary ones by name or number, looked up like the user. `seccomp`: False for none, a
+    `linux.seccomp` object for another than ours. `masked_paths`, `readonly_paths`: None for ours. `writable_kernel`:
+    /sys and /sys/fs/cgroup can be written. `init`: a program on the host that becomes process 1 and runs `args`.
     """
 
     args: Sequence[str]
@@ -49,13 +74,22 @@ class ProcessSettings:
     binds: Sequence[Bind] = ()
     capabilities: Sequence[str] = capabilities.DEFAULT
     no_new_privileges: bool = True
-    seccomp: bool = True
+    seccomp: bool | Mapping[str, Any] = True
     shm_bytes: int = defaults.SHM_BYTES
     rlimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     sysctls: Mapping[str, str] = field(default_factory=lambda: dict(defaults.SYSCTLS))
     oom_score_adj: int | None = None
     cgroups_path: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    domainname: str = ""
+    groups: Sequence[str] = ()
+    masked_paths: Sequence[str] | None = None
+    readonly_paths: Sequence[str] | None = None
+    writable_kernel: bool = False
+    tmpfs: Sequence[TmpfsMount] = ()
+    devices: Sequence[DeviceNode] = ()
+    apparmor_profile: str = ""
+    init: str | None = None
 
 
 def standard_binds(container_dir: Path) -> list[Bind]:
@@ -73,7 +107,7 @@ def build(settings: ProcessSettings) -> dict[str, Any]:
         "process": {
             "terminal": False,
             "user": {"uid": 0, "gid": 0},
-            "args": list(settings.args),
+            "args": [INIT, "--", *settings.args] if settings.init else list(settings.args),
             "env": _environment(settings.env),
             "cwd": settings.cwd or "/",
             "capabilities": {
@@ -87,23 +121,36 @@ def build(settings: ProcessSettings) -> dict[str, Any]:
             "rlimits": [{"type": t, "soft": soft, "hard": hard} for t, (soft, hard) in settings.rlimits.items()],
         },
         "root": {"path": "rootfs", "readonly": settings.read_only_root},
-        "mounts": [*defaults.mounts(settings.shm_bytes), *(_bind(bind) for bind in _outer_first(settings.binds))],
+        "mounts": [
+            *defaults.mounts(settings.shm_bytes, writable=settings.writable_kernel),
+            *(_mount(entry) for entry in _outer_first([*settings.binds, *settings.tmpfs])),
+        ],
         "annotations": {**settings.annotations, USER_ANNOTATION: settings.user},
         "linux": {
             "namespaces": [{"type": name} for name in defaults.NAMESPACES],
-            "maskedPaths": defaults.masked_paths(),
-            "readonlyPaths": list(defaults.READONLY_PATHS),
+            "maskedPaths": _given(settings.masked_paths, defaults.masked_paths()),
+            "readonlyPaths": _given(settings.readonly_paths, defaults.READONLY_PATHS),
             "sysctl": dict(settings.sysctls),
         },
     }
     if settings.hostname:
         spec["hostname"] = settings.hostname
+    if settings.domainname:
+        spec["domainname"] = settings.domainname
+    if settings.groups:
+        spec["annotations"][GROUPS_ANNOTATION] = " ".join(settings.groups)
+    if settings.devices:
+        spec["linux"]["devices"] = [_device(node) for node in settings.devices]
+    if settings.apparmor_profile:
+        spec["process"]["apparmorProfile"] = settings.apparmor_profile
+    if settings.init:
+        spec["mounts"].append(_bind(Bind(settings.init, INIT, read_only=True)))
     if settings.oom_score_adj is not None:
         spec["process"]["oomScoreAdj"] = settings.oom_score_adj
     if settings.cgroups_path:
         spec["linux"]["cgroupsPath"] = settings.cgroups_path
     if settings.seccomp:
-        spec["linux"]["seccomp"] = default_profile(caps)
+        spec["linux"]["seccomp"] = default_profile(caps) if settings.seccomp is True else dict(settings.seccomp)
     return spec
 
 
@@ -122,6 +169,12 @@ def check(settings: ProcessSettings) -> None:
         raise InvalidArgument(f"the working directory {settings.cwd!r} must be absolute", {"field": "working_dir"})
     if settings.hostname and not _HOST_NAME.fullmatch(settings.hostname):
         raise InvalidArgument(f"{settings.hostname!r} is not a host name", {"field": "hostname"})
+    _check_isolation(settings)
+    for field_name, paths in (("volumes", settings.binds), ("tmpfs", settings.tmpfs)):
+        _check_targets([entry.target for entry in paths], field_name)
+
+
+def _check_isolation(settings: ProcessSettings) -> None:
     for capability in settings.capabilities:
         if capability not in capabilities.NUMBERS:
             raise InvalidArgument(f"{capability!r} is not a capability", {"field": "capabilities"})
@@ -130,16 +183,19 @@ def check(settings: ProcessSettings) -> None:
             raise InvalidArgument(
                 f"the kernel setting {name!r} belongs to the whole machine or does not exist", {"field": "sysctls"}
             )
-    for bind in settings.binds:
-        _check_bind(bind)
 
 
-def _check_bind(bind: Bind) -> None:
-    target = bind.target.rstrip("/")
+def _check_targets(paths: Sequence[str], name: str) -> None:
+    for path in paths:
+        _check_target(path, name)
+
+
+def _check_target(path: str, name: str) -> None:
+    target = path.rstrip("/")
     if not target.startswith("/") or ".." in target.split("/"):
-        raise InvalidArgument(f"{bind.target!r} must be an absolute path without ..", {"field": "volumes"})
+        raise InvalidArgument(f"{path!r} must be an absolute path without ..", {"field": name})
     if any(target == own or target.startswith(f"{own}/") for own in _OWN):
-        raise InvalidArgument(f"nothing can be mounted at {bind.target}: it is the kernel's", {"field": "volumes"})
+        raise InvalidArgument(f"nothing can be mounted at {path}: it is the kernel's", {"field": name})
 
 
 def _environment(env: Sequence[str]) -> list[str]:
@@ -151,11 +207,39 @@ def _environment(env: Sequence[str]) -> list[str]:
     return [f"{name}={value}" for name, value in variables.items()]
 
 
-def _outer_first(binds: Sequence[Bind]) -> list[Bind]:
+def _given(paths: Sequence[str] | None, usual: Sequence[str]) -> list[str]:
+    return list(usual if paths is None else paths)
+
+
+def _outer_first(entries: Sequence[Bind | TmpfsMount]) -> list[Bind | TmpfsMount]:
     """/data before /data/below, or the outer one would hide the inner one."""
-    return sorted(binds, key=lambda bind: bind.target.rstrip("/").count("/"))
+    return sorted(entries, key=lambda entry: entry.target.rstrip("/").count("/"))
+
+
+def _mount(entry: Bind | TmpfsMount) -> dict[str, Any]:
+    return _bind(entry) if isinstance(entry, Bind) else _tmpfs(entry)
 
 
 def _bind(bind: Bind) -> dict[str, Any]:
     options = ["rbind", "rprivate", "nodev", *(["ro"] if bind.read_only else [])]
     return {"destination": bind.target, "type": "bind", "source": bind.source, "options": options}
+
+
+def _tmpfs(entry: TmpfsMount) -> dict[str, Any]:
+    """nosuid, nodev and noexec unless it says otherwise, as moby's; open to every user like /tmp."""
+    given = list(entry.options)
+    closed = [f"no{word}" for word in ("suid", "dev", "exec") if word not in given and f"no{word}" not in given]
+    mode = [] if any(option.startswith("mode=") for option in given) else ["mode=1777"]
+    return {"destination": entry.target, "type": "tmpfs", "source": "tmpfs", "options": [*closed, *mode, *given]}
+
+
+def _device(node: DeviceNode) -> dict[str, Any]:
+    return {
+        "path": node.path,
+        "type": node.kind,
+        "major": node.major,
+        "minor": node.minor,
+        "fileMode": node.mode,
+        "uid": node.uid,
+        "gid": node.gid,
+    }

@@ -1,4 +1,4 @@
-"""CPU time by version 1: a quota in each period of 100 ms."""
+"""CPU time by version 1: a quota in each period, and a weight beside others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from engine.cgroups import files
 PERIOD_MICROSECONDS = 100_000
 
 
-def limit(directory: Path, cpus: float) -> None:
-    files.write(directory / "cpu.cfs_period_us", PERIOD_MICROSECONDS)
-    files.write(directory / "cpu.cfs_quota_us", round(cpus * PERIOD_MICROSECONDS))
+def limit(directory: Path, quota: int | None, period: int | None = None) -> None:
+    """Microseconds of processor time in each period; None leaves it as it is, -1 is no limit."""
+    if period is not None:
+        files.write(directory / "cpu.cfs_period_us", period)
+    if quota is not None:
+        files.write(directory / "cpu.cfs_quota_us", quota)
+
+
+def share(directory: Path, shares: int) -> None:
+    """The weight beside others when there is not enough for all; 1024 is what every group has."""
+    files.write(directory / "cpu.shares", shares)

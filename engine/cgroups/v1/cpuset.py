@@ -12,3 +12,12 @@ def inherit(directory: Path) -> None:
     for name in ("cpuset.cpus", "cpuset.mems"):
         if not files.read(directory / name):
             files.write(directory / name, files.read(directory.parent / name) or "0")
+
+
+def limit(directory: Path, cpus: str | None, memory_nodes: str | None) -> None:
+    """Lists such as 0-3,6; what is not given is the parent's."""
+    inherit(directory.parent)  # made by ourselves, as empty as any new one
+    inherit(directory)
+    for name, value in (("cpuset.cpus", cpus), ("cpuset.mems", memory_nodes)):
+        if value is not None:
+            files.write(directory / name, value)

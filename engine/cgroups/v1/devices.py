@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.cgroups import files
@@ -18,8 +19,8 @@ ALLOWED = (
 )
 
 
-def restrict(directory: Path) -> None:
-    """Allow `ALLOWED` alone. The group must have no children yet."""
+def restrict(directory: Path, more: Sequence[str] = ()) -> None:
+    """Allow `ALLOWED` and `more` alone. The group must have no children yet."""
     files.write(directory / "devices.deny", "a")
-    for rule in ALLOWED:
+    for rule in (*ALLOWED, *more):
         files.write(directory / "devices.allow", rule)

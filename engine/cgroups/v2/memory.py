@@ -7,11 +7,17 @@ from pathlib import Path
 from engine.cgroups import files
 
 
-def limit(directory: Path, memory_bytes: int) -> None:
+def limit(directory: Path, memory_bytes: int, with_swap: int | None = None) -> None:
+    """`with_swap`: memory and swap together, -1 for any amount of swap, None for no swap on top."""
     files.write(directory / "memory.max", memory_bytes)
     swap = directory / "memory.swap.max"
-    if swap.exists():
-        files.write(swap, 0)
+    on_top = 0 if with_swap is None else with_swap - memory_bytes
+    if swap.exists() or on_top > 0:
+        files.write(swap, "max" if with_swap == -1 else on_top)
+
+
+def reserve(directory: Path, memory_bytes: int) -> None:
+    files.write(directory / "memory.low", memory_bytes)
 
 
 def oom_kills(directory: Path) -> int:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 START_SOCKET = "init.sock"
-USER_ANNOTATION = "portside.user"
+USER_ANNOTATION, GROUPS_ANNOTATION = "portside.user", "portside.groups"
 BUNDLE = "foreign"
 ANSWER_BYTES = 1 << 16
 
@@ -142,6 +142,9 @@ def _make(request: dict[str, Any], call: Call, pipes: tuple[int, int], tree: int
     user = spec["process"].get("user") or {}
     annotated = (spec.get("annotations") or {}).get(USER_ANNOTATION)
     who = identity.look_up(root, f"{user.get('uid', 0)}:{user.get('gid', 0)}" if annotated is None else annotated)
+    named: str = (spec.get("annotations") or {}).get(GROUPS_ANNOTATION, "")
+    groups = {*who.groups, *(identity.find_group(root, name) for name in named.split())}
+    who = identity.Identity(who.uid, who.gid, sorted(groups), who.home)
     os.close(root)
     for pipe in pipes:
         os.fchown(pipe, who.uid, who.gid)

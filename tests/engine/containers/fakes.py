@@ -103,6 +103,7 @@ class FakePublished:
 @dataclass(frozen=True)
 class FakeEndpoint:
     ip: str
+    gateway: str = "172.30.0.1"
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,13 @@ class FakeCgroups:
 
     def oom_kills(self, container_id: str, /) -> int:
         return int(container_id in self.world.oom)
+
+    @property
+    def version(self) -> str:
+        return "v1"
+
+    def directories(self, container_id: str, /) -> dict[str, Path]:
+        return {}
 
     def list(self) -> list[str]:
         return sorted(self.world.cgroups)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.containers.bundle import hosts
+from engine.containers.names import hosts
 from engine.containers.process import DEFAULT_PATH, plan
 from engine.errors import InvalidArgument
 from tests.engine.containers.fakes import image_config, spec
@@ -55,4 +55,4 @@ def test_user_workdir_and_stop_signal_come_from_the_image_unless_given() -> None
 
 
 def test_the_hosts_file_names_the_container_itself() -> None:
-    assert hosts("172.30.0.2", "web.example").endswith("172.30.0.2\tweb.example web\n")
+    assert hosts("172.30.0.2", "web.example", gateway="10.0.0.1").endswith("172.30.0.2\tweb.example web\n")

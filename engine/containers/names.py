@@ -1,0 +1,43 @@
+"""The files by which a container resolves names: /etc/hosts and /etc/resolv.conf."""
+
+from __future__ import annotations
+
+from engine.containers.spec import ContainerSpec
+from engine.options import values
+
+_HOSTS = """127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::\tip6-localnet
+ff00::\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+"""
+
+
+def hosts(ip: str, hostname: str, *, domainname: str | None = None, extra: tuple[str, ...] = (), gateway: str) -> str:
+    """/etc/hosts as Docker writes it: loopback, IPv6's names, what was added, then the container itself."""
+    full = f"{hostname}.{domainname}" if domainname else hostname
+    short = full.partition(".")[0]
+    names = full if short == full else f"{full} {short}"
+    lines = []
+    for name, address in map(values.extra_host, extra):
+        lines.append(f"{gateway if address == values.HOST_GATEWAY else address}\t{name}\n")
+    return f"{_HOSTS}{''.join(lines)}{ip}\t{names}\n"
+
+
+def resolv_conf(spec: ContainerSpec, usual: str) -> str:
+    """`usual` with the request's name servers, search domains and options in place of each kind of its lines."""
+    kinds = {
+        "nameserver": [f"nameserver {server}" for server in spec.dns],
+        "search": [f"search {' '.join(spec.dns_search)}"] if spec.dns_search else [],
+        "options": [f"options {' '.join(spec.dns_options)}"] if spec.dns_options else [],
+    }
+    if spec.dns_search == (".",):
+        kinds["search"] = [""]  # Docker's word for none
+    kept = []
+    for line in usual.splitlines():
+        kind = "search" if line.startswith("domain") else line.partition(" ")[0]
+        if not kinds.get(kind):
+            kept.append(line)
+    asked = [line for lines in kinds.values() for line in lines if line]
+    return "".join(f"{line}\n" for line in (*kept, *asked))

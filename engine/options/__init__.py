@@ -1,0 +1,14 @@
+"""The options of `docker run` as pure words: read, checked, and judged by what they open or close.
+
+Engine and site use the same code, so that a request which the site accepts is not refused by the host for its form.
+No I/O: whether this machine has a device, a kernel feature or a runtime is the engine's own question.
+
+wishes         the fields that a container's request has (structural type)
+capabilities   names → the set that a container keeps
+security       --security-opt
+seccomp        a profile in Docker's form or the specification's → the specification's
+devices        --device, --device-cgroup-rule, throttles
+values         ulimits, tmpfs, sysctls, hosts, processors
+checking       every field of a request, with a sentence for each that can't work
+loosening      what a request loosens and tightens, in words; which of it needs a right
+"""

@@ -1,0 +1,116 @@
+"""What a request loosens and tightens against what every container gets, in the words that people see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.errors import InvalidArgument
+from engine.oci.runtime_process import CAPABILITIES
+from engine.options import capabilities, security
+from engine.options.wishes import Wishes
+
+OWN_RUNTIME = "portside"
+
+
+def loosened(wishes: Wishes) -> list[str]:
+    """Short words, the gravest first; empty for what is as tight as ours are. A request that can't be read: []."""
+    try:
+        return list(_loosened(wishes))
+    except InvalidArgument:
+        return []
+
+
+def tightened(wishes: Wishes) -> list[str]:
+    """Short words on what is tighter than it would be unasked."""
+    try:
+        return list(_tightened(wishes))
+    except InvalidArgument:
+        return []
+
+
+def needing_a_right(wishes: Wishes) -> list[tuple[str, str]]:
+    """(field, what) of all that reaches beyond what Docker gives to everybody; the request has been checked."""
+    return list(_needing(wishes))
+
+
+def _loosened(wishes: Wishes) -> Iterator[str]:
+    options = security.parse(wishes.security_opt)
+    if wishes.privileged:
+        yield "privileged"
+    else:
+        yield from _loosened_walls(wishes, options)
+    if options.no_new_privileges is False:
+        yield "new privileges allowed"
+    if wishes.pids_limit == -1:
+        yield "processes unlimited"
+    if wishes.oom_kill_disable:
+        yield "never killed for memory"
+    if wishes.oom_score_adj is not None and wishes.oom_score_adj < 0:
+        yield f"OOM score {wishes.oom_score_adj}"
+    if wishes.runtime != OWN_RUNTIME:
+        yield f"runtime {wishes.runtime}"
+
+
+def _loosened_walls(wishes: Wishes, options: security.Security) -> Iterator[str]:
+    """What privileged contains."""
+    if wishes.userns == "host":
+        yield "user namespace of the host"
+    if options.seccomp == "unconfined":
+        yield "seccomp off"
+    elif options.seccomp is not None:
+        yield "seccomp profile of its own"
+    if options.systempaths_unconfined or "ALL" in options.unmask:
+        yield "system paths unmasked"
+    else:
+        yield from (f"{path} unmasked" for path in options.unmask)
+    added = set(capabilities.kept(wishes.cap_add, wishes.cap_drop)) - set(capabilities.DEFAULT)
+    if len(added) == len(CAPABILITIES) - len(capabilities.DEFAULT):
+        yield "+ALL"
+    else:
+        yield from (f"+{name}" for name in sorted(added))
+    yield from (f"device {text.partition(':')[0]}" for text in wishes.devices)
+    yield from (f"devices {rule}" for rule in wishes.device_cgroup_rules)
+    if options.apparmor == "unconfined":
+        yield "AppArmor off"
+    if "disable" in options.label:
+        yield "SELinux off"
+
+
+def _tightened(wishes: Wishes) -> Iterator[str]:
+    options = security.parse(wishes.security_opt)
+    if wishes.read_only:
+        yield "read-only root"
+    if not wishes.privileged:
+        kept = capabilities.kept(wishes.cap_add, wishes.cap_drop)
+        dropped = [name for name in capabilities.DEFAULT if name not in kept]
+        if not kept:
+            yield "no capabilities"
+        elif len(dropped) == len(capabilities.DEFAULT):
+            yield "−all default capabilities"  # noqa: RUF001 - a minus, as wide as the + of what is added
+        else:
+            yield from (f"−{name}" for name in dropped)  # noqa: RUF001
+        yield from (f"{path} masked" for path in options.mask)
+    if options.apparmor not in (None, "unconfined"):
+        yield f"AppArmor {options.apparmor}"
+
+
+def _needing(wishes: Wishes) -> Iterator[tuple[str, str]]:
+    options = security.parse(wishes.security_opt)
+    if wishes.privileged:
+        yield "privileged", "a privileged container"
+    if wishes.userns == "host":
+        yield "userns", "the host's user namespace"
+    extra = set(capabilities.kept(wishes.cap_add, wishes.cap_drop)) - capabilities.DOCKER_DEFAULT
+    if extra:
+        yield "cap_add", f"capabilities beyond Docker's default ({', '.join(sorted(extra)[:5])})"
+    if wishes.devices or wishes.device_cgroup_rules:
+        yield "devices" if wishes.devices else "device_cgroup_rules", "devices of the host"
+    if options.seccomp is not None:
+        yield "security_opt", "another seccomp profile"
+    if options.systempaths_unconfined or options.unmask:
+        yield "security_opt", "unmasked system paths"
+    if options.apparmor == "unconfined" or "disable" in options.label:
+        yield "security_opt", "a container without AppArmor or SELinux"
+    if wishes.oom_kill_disable or (wishes.oom_score_adj is not None and wishes.oom_score_adj < 0):
+        name = "oom_kill_disable" if wishes.oom_kill_disable else "oom_score_adj"
+        yield name, "memory taken from the rest of the host"

@@ -1,0 +1,108 @@
+"""Options of `docker run` about the process and the names it sees, tried in real containers."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.errors import InvalidArgument, NotFound
+from tests.support.engine import Host
+from tests.support.processes import eventually
+
+pytestmark = [pytest.mark.root, pytest.mark.registry]
+
+
+def test_an_init_buries_orphans_and_hands_signals_on(host: Host) -> None:
+    script = "trap 'echo term; exit 7' TERM; (sleep 0.2 & :); echo $$ $(cat /proc/1/comm); while :; do sleep 0.05; done"
+    record = host.run("sh", "-c", script, init=True, user="app")
+    host.says(record.id, b"\n")
+    assert host.log(record.id).split()[1] == b"init"
+    assert int(host.log(record.id).split()[0]) != 1
+    host.engine.container_stop(record.id)
+    assert host.ended(record.id).exit_code == 7
+    assert b"term" in host.log(record.id)
+
+
+def test_an_init_leaves_no_zombie_and_tells_what_can_not_be_started(host: Host) -> None:
+    script = "(sh -c 'exit 3' & :); sleep 0.3; grep -l 'State:.*Z' /proc/[0-9]*/status | wc -l"
+    with_init = host.run("sh", "-c", script, init=True)
+    assert host.ended(with_init.id).exit_code == 0
+    assert host.log(with_init.id) == b"0\n"
+    with pytest.raises(InvalidArgument, match="nosuch") as caught:
+        host.run("nosuch", init=True)
+    assert caught.value.detail["exit_code"] == 127
+
+
+def test_names_servers_and_hosts_are_as_asked(host: Host) -> None:
+    record = host.run(
+        "sh",
+        "-c",
+        "cat /etc/hosts /etc/resolv.conf; hostname -f; cat /proc/sys/kernel/domainname",
+        hostname="web",
+        domainname="example.org",
+        extra_hosts=("db:10.1.2.3", "six=[fd00::1]", "outside:host-gateway"),
+        dns=("9.9.9.9",),
+        dns_search=("example.org", "example.com"),
+        dns_options=("ndots:2",),
+    )
+    host.ended(record.id)
+    lines = host.log(record.id).decode().splitlines()
+    gateway = record.ip_address.rpartition(".")[0] if record.ip_address else ""
+    assert {"10.1.2.3\tdb", "fd00::1\tsix", f"{record.ip_address}\tweb.example.org web"} <= set(lines)
+    assert any(line.startswith(gateway) and line.endswith("\toutside") for line in lines)
+    assert [line for line in lines if line.startswith("nameserver")] == ["nameserver 9.9.9.9"]
+    assert {"search example.org example.com", "options ndots:2"} <= set(lines)
+    assert lines[-2:] == ["web.example.org", "example.org"]
+
+
+def test_groups_limits_and_kernel_settings_hold_inside(host: Host) -> None:
+    record = host.run(
+        "sh",
+        "-c",
+        "id -G; ulimit -n; ulimit -H -n; cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmax; "
+        "df -k /dev/shm | tail -1; cat /proc/self/oom_score_adj",
+        user="app",
+        group_add=("root", "4321"),
+        ulimits=("nofile=64:128", "core=0"),
+        sysctls={"net.core.somaxconn": "77", "kernel/msgmax": "4096"},
+        shm_size=1 << 20,
+        oom_score_adj=500,
+    )
+    assert host.ended(record.id).exit_code == 0
+    lines = host.log(record.id).decode().splitlines()
+    assert {"0", "4321"} < set(lines[0].split())
+    assert lines[1:5] == ["64", "128", "77", "4096"]
+    assert lines[5].split()[1] == "1024"
+    assert lines[6] == "500"
+
+
+def test_a_stop_takes_the_signal_and_the_time_that_the_container_was_made_with(host: Host) -> None:
+    listening = host.run("sh", "-c", "trap 'exit 9' INT; echo on; while :; do sleep 0.05; done", stop_signal="int")
+    deaf = host.run("sh", "-c", "trap '' TERM; echo on; while :; do sleep 0.05; done", stop_timeout=0)
+    for record in (listening, deaf):
+        host.says(record.id, b"on")
+    assert host.engine.container_stop(listening.id).exit_code == 9
+    assert host.engine.container_stop(deaf.id).exit_code == 137
+
+
+def test_what_is_to_be_removed_goes_when_it_ends_and_not_when_it_restarts(host: Host) -> None:
+    short = host.run("true", auto_remove=True)
+    stopped = host.run("sleep", "100", auto_remove=True)
+    restarted = host.run("sleep", "100", auto_remove=True)
+    host.engine.container_restart(restarted.id, 0)
+    host.engine.container_stop(stopped.id, 0)
+    told = ["died", "removed"]
+    for record in (short, stopped):
+        eventually(lambda record=record: host.events(record.id)[-2:] == told, seconds=10, what=f"{record.name}'s end")
+        with pytest.raises(NotFound):
+            host.engine.container_get(record.id)
+    assert host.engine.container_get(restarted.id).status == "running"
+    host.engine.container_remove(restarted.id, force=True)
+    assert host.is_clean(short.id, stopped.id)
+
+
+def test_what_could_not_be_started_stays_to_say_why(host: Host) -> None:
+    spec = host.spec("nosuch", auto_remove=True)
+    host.engine.container_create(spec)
+    with pytest.raises(InvalidArgument):
+        host.engine.container_start(spec.id)
+    assert "nosuch" in (host.engine.container_get(spec.id).error or "")
