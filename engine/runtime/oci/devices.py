@@ -1,7 +1,7 @@
 """Device nodes in /dev: the specification's default ones and `linux.devices`, made, or bound where making is refused.
 
-In a user namespace nobody may make a device that works, so the host's node is bound instead; it is opened
-beforehand, in the caller.
+In a user namespace nobody may make a device that works, so the caller makes them on a detached tmpfs, with mode and
+owner as asked for, and each is bound into the container. A caller that may not either binds the host's nodes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple
 
+    from engine.oci.runtime_linux import IDMapping
     from engine.oci.runtime_resources import DeviceRule
     from engine.oci.runtime_spec import Spec
 
@@ -36,6 +37,7 @@ else:
 
     Node = namedtuple("Node", "path kind mode major minor uid gid field source")
 
+_FLAGS = kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NOEXEC
 _KINDS = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
 # Every container has these, whatever linux.resources.devices says (runc's and crun's list; ptmx and pts for terminals).
 _ALWAYS = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, -1))
@@ -57,7 +59,39 @@ def gather(spec: Spec, *, bind: bool) -> list[Node]:
         owner = device.uid or 0, device.gid or 0
         field = f"linux.devices[{index}]"
         nodes.append(Node(device.path, _KINDS[device.type], mode, *numbers, *owner, field, None))
-    return [_opened(node) for node in nodes] if bind else nodes
+    if not bind:
+        return nodes
+    try:
+        return _minted(nodes, spec)
+    except OSError:  # no right to make devices, or a kernel before 6.15, which clones no detached mount
+        return [_opened(node) for node in nodes]
+
+
+def _minted(nodes: list[Node], spec: Spec) -> list[Node]:
+    """Each with a detached mount of a node that was made for it."""
+    directory = kernel.new_mount("tmpfs", [("mode", "700")], _FLAGS)
+    try:
+        return [_one(directory, f"{index}", node, spec) for index, node in enumerate(nodes)]
+    finally:
+        os.close(directory)
+
+
+def _one(directory: int, name: str, node: Node, spec: Spec) -> Node:
+    if node.kind == stat.S_IFIFO:
+        return node  # anybody may make these
+    os.mknod(name, node.kind, os.makedev(node.major, node.minor), dir_fd=directory)
+    os.chmod(name, node.mode, dir_fd=directory)
+    os.chown(name, _outside(spec.linux.uid_mappings, node.uid), _outside(spec.linux.gid_mappings, node.gid),
+             dir_fd=directory)  # fmt: skip
+    return node._replace(source=kernel.open_tree(directory, name))
+
+
+def _outside(mappings: tuple[IDMapping, ...], number: int) -> int:
+    """A container's id as the host's; -1, for no change, where it is nobody's or another namespace's own affair."""
+    for mapping in mappings:
+        if mapping.container_id <= number < mapping.container_id + mapping.size:
+            return mapping.host_id + number - mapping.container_id
+    return -1
 
 
 def _opened(node: Node) -> Node:
@@ -66,6 +100,7 @@ def _opened(node: Node) -> Node:
     try:
         found = os.stat(node.path)
         tree = kernel.open_tree(kernel.AT_FDCWD, node.path)
+        kernel.mount_setattr(tree, _FLAGS)
     except OSError as error:
         why = f"a user namespace needs the host's {node.path}: {error.strerror}"
         raise Failure("unsupported", f"{node.field}: {why}") from None

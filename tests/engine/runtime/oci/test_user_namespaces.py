@@ -57,6 +57,18 @@ def test_a_directory_is_mapped_into_it(mapped: Bundle) -> None:
     assert (os.stat(data / "new").st_uid, os.stat(data / "new").st_gid) == (0, 0)
 
 
+def test_devices_have_the_mode_and_owner_that_were_asked_for(mapped: Bundle) -> None:
+    mapped.linux["devices"] = [
+        {"path": "/dev/foo", "type": "b", "major": 1, "minor": 5, "uid": 10, "gid": 11, "fileMode": 0o157},
+        {"path": "/dev/zero2", "type": "c", "major": 1, "minor": 5},
+    ]
+    out = mapped.sh("busybox stat -c '%a %u %g %F' /dev/foo; busybox head -c 3 /dev/zero2 | busybox wc -c;"
+                    " busybox grep -c ' /dev/[a-z0-9]* .*nosuid,noexec' /proc/self/mountinfo")  # fmt: skip
+    lines = out.splitlines()
+    assert lines[:2] == ["157 10 11 block special file", "3"]
+    assert int(lines[2]) >= 8
+
+
 def test_it_can_be_joined_by_path(bundle: Bundle, mapped: Bundle) -> None:
     other = Bundle(bundle.directory / "other", bundle.image)
     other.directory.mkdir()
