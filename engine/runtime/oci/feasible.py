@@ -36,6 +36,7 @@ def check(spec: Spec) -> None:
     _check_labels(spec)
     _check_seccomp(linux)
     _check_settings(linux)
+    _check_names(spec)
     if spec.process is not None:
         check_process(spec.process)
 
@@ -110,6 +111,16 @@ def _check_settings(linux: Linux) -> None:
             raise _no(f"linux.sysctl[{name!r}]", "this setting is the whole machine's, not a container's")
         if owner not in kinds:
             raise _no(f"linux.sysctl[{name!r}]", f"needs a {owner} namespace in linux.namespaces, or it is the host's")
+
+
+def _check_names(spec: Spec) -> None:
+    """A name may not be said twice, lest it is one for a part of the container's life and then another."""
+    for name, value in spec.linux.sysctl.items():
+        dotted = name.replace("/", ".")
+        if dotted == "kernel.hostname":
+            raise _no(f"linux.sysctl[{name!r}]", "the host name is set by the field hostname")
+        if dotted == "kernel.domainname" and spec.domainname and value != spec.domainname:
+            raise _no(f"linux.sysctl[{name!r}]", f"contradicts the field domainname, {spec.domainname!r}")
 
 
 def _no(field: str, why: str) -> Failure:

@@ -26,9 +26,14 @@ _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 
 
 def check_id(container_id: str) -> str:
-    """runc's rule: letters, digits and _ + - . ; it becomes a directory's name."""
-    if not container_id or set(container_id) - _ALLOWED or container_id in (".", "..") or len(container_id) > 255:
-        raise Failure("invalid_argument", f"invalid container ID format: {container_id!r}")
+    """It becomes a directory's name beside .seccomp, where compiled filters are; Failure if it can't."""
+    unknown = "".join(sorted(set(container_id) - _ALLOWED))
+    if unknown:
+        why = f"invalid character {unknown[0]!r} in container ID; letters, digits and _ + - . are known"
+        raise Failure("invalid_argument", f"invalid container ID format: {container_id!r}: {why}")
+    if not container_id or container_id.startswith(".") or len(container_id) > 255:
+        why = "it begins with no full stop and has from 1 to 255 characters"
+        raise Failure("invalid_argument", f"invalid container ID format: {container_id!r}: {why}")
     return container_id
 
 

@@ -15,7 +15,7 @@ from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 V1_CONTROLLERS = (
     "cpuset", "cpu", "cpuacct", "blkio", "memory", "devices", "freezer", "net_cls", "perf_event", "net_prio",
@@ -98,12 +98,34 @@ class Tree:
                 self._inherit_cpuset(above)
             write(f"{directory}/{name}", read(f"{above}/{name}").strip(), "linux.cgroupsPath")
 
-    def doors(self) -> list[int]:
-        """Descriptors that a process writes "0" to, to enter: opened with our rights, used with the container's."""
-        names = [f"{directory}/tasks" for directory in dict.fromkeys(self.v1.values())]
-        if self.unified:
-            names.append(f"{self.unified}/cgroup.procs")
-        return [os.open(name, os.O_WRONLY | os.O_CLOEXEC) for name in names]
+    def doors(self, below: Mapping[str, str] | None = None) -> list[int]:
+        """Descriptors that a process writes "0" to, to enter: opened with our rights, used with the container's.
+
+        `below`: controller → a group below the container's, under "" that in every hierarchy that has one of the name.
+        Failure if there is no such controller or group.
+        """
+        chosen = dict.fromkeys(self.directories(), "")
+        for controller, part in (below or {}).items():
+            if controller:
+                directory = self.unified if controller == "unified" else self.v1.get(controller)
+                if directory is None:
+                    raise Failure("invalid_argument", f"--cgroup: unknown controller {controller!r}")
+                chosen[directory] = part
+                continue
+            having = [directory for directory in chosen if os.path.isdir(os.path.join(directory, part))]
+            if not having:
+                raise Failure("not_found", f"--cgroup: control group {part!r}: No such file or directory")
+            chosen.update(dict.fromkeys(having, part))
+        try:
+            return [
+                os.open(self._door(directory, part), os.O_WRONLY | os.O_CLOEXEC) for directory, part in chosen.items()
+            ]
+        except OSError as error:
+            raise Failure("not_found", f"control group {error.filename}: {error.strerror}") from None
+
+    def _door(self, directory: str, part: str) -> str:
+        """Threads move into a group of version 1 without the wait that its cgroup.procs costs."""
+        return os.path.join(directory, part, "cgroup.procs" if directory == self.unified else "tasks")
 
     def open_group(self) -> int | None:
         """The version 2 group, for clone3 to start a process in, who needs the last of the doors no more."""

@@ -33,6 +33,7 @@ def put(document: dict[str, Any], path: str, value: object) -> None:
         ("linux.sysctl", {"kernel.core_pattern": "x"}, "linux.sysctl['kernel.core_pattern']"),
         ("linux.sysctl", {"vm.swappiness": "1"}, "linux.sysctl['vm.swappiness']"),
         ("linux.sysctl", {"net.core.nothere": "1"}, "linux.sysctl['net.core.nothere']"),
+        ("linux.sysctl", {"kernel.hostname": "x"}, "linux.sysctl['kernel.hostname']"),
         ("linux.namespaces", [{"type": "pid"}], "hostname"),
         ("linux.namespaces", [{"type": "uts"}], "linux.namespaces"),
         ("linux.namespaces", [{"type": "uts"}, {"type": "mount"}, {"type": "pid", "path": "/nothere"}],
@@ -58,6 +59,14 @@ def test_it_is_refused_by_its_field_and_nothing_is_left(bundle: Bundle, path: st
     bundle.args("/bin/true")
     put(bundle.config, path, value)
     assert bundle.refusal().startswith(field)
+
+
+def test_a_domain_name_may_be_said_twice_but_not_differ(bundle: Bundle) -> None:
+    bundle.config["domainname"] = "one"
+    bundle.linux["sysctl"] = {"kernel.domainname": "two"}
+    assert bundle.args("/bin/true").refusal().startswith("linux.sysctl['kernel.domainname']")
+    bundle.linux["sysctl"] = {"kernel.domainname": "one"}
+    assert bundle.sh("cat /proc/sys/kernel/domainname") == "one\n"
 
 
 def test_nothing_is_mounted_over_the_kernels_files(bundle: Bundle) -> None:
