@@ -67,11 +67,11 @@ class Mount(Value):
 
 
 class Hook(Value):
-    """A program of the host's; `timeout` in seconds."""
+    """A program of the host's; `timeout` in seconds; `env` None: not given."""
 
     path: str = field(absolute_path, required=True)
     args: tuple[str, ...] = field(many(text), default=())
-    env: tuple[str, ...] = field(many(text), default=())
+    env: tuple[str, ...] | None = field(many(text), default=None)
     timeout: int | None = field(number(1, (1 << 31) - 1), default=None)
 
 

@@ -92,7 +92,10 @@ def _entries(root: int, path: str, minimum: int) -> list[list[str]]:
     try:
         if not stat.S_ISREG(os.fstat(found).st_mode):
             raise Failure("invalid_argument", f"/{path} in the image is not a regular file")
-        fd = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fd = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:  # no /proc in this container
+            fd = kernel.openat2(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY, resolve)
     finally:
         os.close(found)
     try:

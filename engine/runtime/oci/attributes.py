@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import stat
 
 from engine.bare import struct
 from engine.runtime import capabilities, kernel, procfs
@@ -52,7 +54,14 @@ def _scheduler(wanted: Scheduler) -> None:
         "=IIQiIQQQ", 48, _POLICIES[wanted.policy], flags, wanted.nice, wanted.priority,
         wanted.runtime, wanted.deadline, wanted.period,
     )  # fmt: skip
-    _named("process.scheduler", lambda: kernel.set_scheduler(attributes))
+    try:
+        kernel.set_scheduler(attributes)
+    except OSError as error:
+        hint = ""
+        if error.errno == errno.EPERM and wanted.policy in ("SCHED_FIFO", "SCHED_RR"):
+            hint = "; a control group of version 1 needs a linux.resources.cpu.realtimeRuntime for it"
+        why = f"the kernel refuses {wanted.policy} here: {error.strerror}{hint}"
+        raise Failure("permission_denied", f"process.scheduler: {why}") from None
 
 
 def set_affinity(wanted: str, field: str) -> None:
@@ -136,11 +145,22 @@ def filter_flags(seccomp: Seccomp | None) -> int:
     return sum(_FILTER_FLAGS[flag] for flag in set(seccomp.flags)) if seccomp else 0
 
 
-def become(process: Process, program: bytes | None, flags: int) -> None:
-    """Identity, five capability sets, no_new_privs and filter, in the order in which each is still allowed."""
+def give_streams(uid: int, gid: int) -> None:
+    """Standard streams to the process's user, as the peers do, or it could not open /dev/stderr again. Terminals have
+    their owner already; what can't be given (a file of the host's in a user namespace) stays as it is.
+    """
+    for fd in (0, 1, 2):
+        try:
+            found = os.fstat(fd)
+            if not stat.S_ISCHR(found.st_mode) and found.st_uid != uid:
+                os.fchown(fd, uid, gid)
+        except OSError:
+            continue
+
+
+def become(process: Process) -> None:
+    """Identity, five capability sets and no_new_privs, in the order in which each is still allowed."""
     user, sets = process.user, process.capabilities
-    if program is not None and not process.no_new_privileges:
-        kernel.load_filter(program, flags)
     bounding = capabilities.mask(sets.bounding) if sets else 0
     effective = capabilities.mask(sets.effective) if sets else 0
     permitted = capabilities.mask(sets.permitted) if sets else 0
@@ -158,8 +178,6 @@ def become(process: Process, program: bytes | None, flags: int) -> None:
     os.umask(0o022 if user.umask is None else user.umask)
     if process.no_new_privileges:
         kernel.prctl("no_new_privs", kernel.PR_SET_NO_NEW_PRIVS, 1)
-        if program is not None:
-            kernel.load_filter(program, flags)
 
 
 def _take_identity(uid: int, gid: int, groups: list[int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from engine.bare import json
 from engine.errors import EngineError
 from engine.oci import runtime_spec
 from engine.oci.runtime_process import Process
@@ -17,13 +18,22 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 
 
-def load(bundle: str) -> tuple[runtime_spec.Spec, dict[str, Any]]:
-    """(typed, plain). Failure names the file that can't be read or the field that is wrong."""
-    document = _document(os.path.join(bundle, CONFIG))
+def load(bundle: str, name: str = CONFIG) -> tuple[runtime_spec.Spec, dict[str, Any]]:
+    """(typed, plain). `name`: relative to the bundle. Failure names the file or the field that is wrong."""
+    document = _document(os.path.join(bundle, name))
     try:
         return runtime_spec.Spec.read(document, ""), document
     except EngineError as error:
         raise Failure(error.family, str(error)) from None
+
+
+def keep(document: dict[str, Any], directory: str) -> None:
+    """Copy the document to where `load` finds it from now on: once a container is created, changes of its bundle's
+    config.json must not affect it (runtime.md "Lifecycle"). For its owner alone, since an environment holds secrets.
+    """
+    fd = os.open(os.path.join(directory, CONFIG), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(fd, "w") as file:
+        file.write(json.dumps(document, separators=(",", ":")))
 
 
 def load_process(path: str) -> tuple[Process, dict[str, Any]]:

@@ -77,6 +77,11 @@ class Log:
         if form not in ("", "text", "json"):
             raise Failure("invalid_argument", f"--log-format: {form!r} is not text or json")
         self.path, self.json = path, form == "json"
+        if path:
+            try:
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
+            except OSError as error:
+                raise Failure("invalid_argument", f"--log: {path}: {error.strerror}") from None
 
     def say(self, level: str, message: str) -> None:
         message = printable(message)

@@ -9,7 +9,7 @@ import os
 import pwd
 
 from engine.bare import contextlib, json, signal, socket
-from engine.runtime import record, wire
+from engine.runtime import capabilities, record, wire
 from engine.runtime.oci import (
     attributes,
     devices,
@@ -33,23 +33,25 @@ if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
     from engine.oci.runtime_spec import Spec
+    from engine.runtime.oci.preserved import Preserved
 
     class Request(NamedTuple):
         root: str
         id: str
         bundle: str
+        config: str
         console_socket: str
         pid_file: str
-        preserve_fds: int
+        preserved: Preserved
 else:
     from engine.bare import namedtuple
 
-    Request = namedtuple("Request", "root id bundle console_socket pid_file preserve_fds")
+    Request = namedtuple("Request", "root id bundle config console_socket pid_file preserved")
 
 
 def create(request: Request, terminal: socket.socket | None = None) -> Container:
     """Returns once the first process waits. `terminal`: takes the master where there is no console socket."""
-    spec, document = bundles.load(request.bundle)
+    spec, document = bundles.load(request.bundle, request.config)
     wants_terminal = spec.process is not None and spec.process.terminal
     if wants_terminal and not (request.console_socket or terminal):
         raise Failure("invalid_argument", "process.terminal: needs --console-socket, to hand the terminal to")
@@ -78,6 +80,7 @@ def _create(
         groups={"v1": tree.v1, "unified": tree.unified}, groups_made=tree.is_free(),
         hooks=[kind for kind, found in vars(spec.hooks).items() if found],
     )  # fmt: skip
+    bundles.keep(document, container.directory)
     try:
         tree.make()  # known on disk before: whoever is killed in between leaves nothing that delete can't find
     except Failure:
@@ -95,6 +98,7 @@ def _create(
     ours, plan.channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     plan.callers_end, plan.lock = ours, container.lock
     joined = namespaces.open_paths(spec.linux)
+    capabilities.last_capability()  # now: the container may have no /proc
     if spec.process is not None:
         attributes.raise_limits(spec.process)
     group = tree.open_group()
@@ -128,7 +132,7 @@ def _plan(container: Container, request: Request, spec: Spec, document: dict[str
     in_user_namespace = any(namespace.type == "user" for namespace in spec.linux.namespaces)
     plan.nodes = devices.gather(spec, bind=in_user_namespace)
     plan.doors = tree.doors()
-    plan.preserved = request.preserve_fds
+    plan.preserved = request.preserved
     seccomp = (document.get("linux") or {}).get("seccomp")
     plan.filter = filter_program(request.root, seccomp) if seccomp else None
     directory = os.open(container.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -66,8 +66,8 @@ def delete(container: Container, *, force: bool) -> list[str]:
         if container.has_hooks("poststop"):
             from engine.runtime.oci import bundle
 
-            with contextlib.suppress(Failure):  # the bundle may be gone by now
-                poststop = bundle.load(str(container.content.get("bundle")))[0].hooks.poststop
+            with contextlib.suppress(Failure):  # a create that died early has kept none
+                poststop = bundle.load(container.directory)[0].hooks.poststop
         return remove(container, poststop)
 
 

@@ -125,12 +125,23 @@ def _place(root: int, mount: Mount, options: Options, source: int | None, gather
     if options.propagation or options.set_below or options.clear_below:
         mount_options.apply(tree, options, field)
     strict = mount.type in _STRICT or path.rstrip("/") == "/dev"
+    if mount.type == "tmpfs" and not any(key == "mode" for key, _ in options.data):
+        _take_mode(root, path, tree)
     if options.copy_up:
         copy_up.fill(root, path, tree, field)
     if strict:
         mounts.attach(root, tree, path, strict=True)
     else:
         _attach(root, tree, path, field)
+
+
+def _take_mode(root: int, path: str, tree: int) -> None:
+    """A tmpfs without a mode has that of the directory that it covers, as with the peers; 1777 where there is none."""
+    with contextlib.suppress(OSError):
+        covered = kernel.openat2(root, path.strip("/") or ".", os.O_PATH | os.O_DIRECTORY, mounts.IN_ROOT)
+        mode = stat.S_IMODE(os.fstat(covered).st_mode)
+        os.close(covered)
+        os.chmod(".", mode, dir_fd=tree)
 
 
 def _plain(mount: Mount) -> list[str]:

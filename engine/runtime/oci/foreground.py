@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from engine.oci.runtime_process import Process
     from engine.runtime.oci.command_line import Log, Options
+    from engine.runtime.oci.preserved import Preserved
     from engine.runtime.oci.relay import Relay
 
 _KEPT = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGPIPE)
@@ -26,7 +27,7 @@ _CAPABILITY_SETS = ("bounding", "effective", "permitted")
 def run(request: creation.Request, log: Log, *, detach: bool, keep: bool) -> int:
     """Create and start; in the foreground wait, delete, and return the process's exit code."""
     kernel.prctl("subreaper", kernel.PR_SET_CHILD_SUBREAPER, 0 if detach else 1)
-    spec, _ = bundles.load(request.bundle)
+    spec, _ = bundles.load(request.bundle, request.config)
     relay = None
     if spec.process is not None and spec.process.terminal and not request.console_socket:
         if detach:
@@ -97,9 +98,9 @@ def _hand_on(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def exec_(container: Container, options: Options, words: list[str]) -> int:
+def exec_(container: Container, options: Options, words: list[str], preserved: Preserved) -> int:
     """One more process; waits for it unless --detach."""
-    spec, document = bundles.load(str(container.content.get("bundle")))
+    spec, document = bundles.load(container.directory)
     process = _process(document, options, words)
     feasible.check_process(process)
     detach = bool(options.get("detach"))
@@ -114,14 +115,14 @@ def exec_(container: Container, options: Options, words: list[str]) -> int:
         else:
             relay = _relay()
             handler = relay.theirs
-    preserved = int(options.get("preserve-fds") or 0)
     seccomp = (document.get("linux") or {}).get("seccomp")
     program = creation.filter_program(options["root"], seccomp) if seccomp else None
-    if options.get("ignore-paused") is None and container.status() == "paused":
-        raise Failure("conflict", "cannot exec in a paused container")
     if not detach:
         hold_signals()
-    pid = joining.execute(container, spec, process, filter_program=program, preserved=preserved, terminal=handler)
+    pid = joining.execute(
+        container, spec, process, filter_program=program, preserved=preserved, terminal=handler,
+        below=_sub_groups(options.get("cgroup", [])), although_paused=bool(options.get("ignore-paused")),
+    )  # fmt: skip
     if options.get("pid-file"):
         creation.write_pid_file(options["pid-file"], pid)
     return 0 if detach else wait(pid, relay)
@@ -160,6 +161,18 @@ def _process(document: dict[str, Any], options: Options, words: list[str]) -> Pr
             sets[name] = list(dict.fromkeys([*(sets.get(name) or []), *options["cap"]]))
         process["capabilities"] = sets
     return bundles.read_process(process)
+
+
+def _sub_groups(texts: list[str]) -> dict[str, str]:
+    """--cgroup [controller[,controller]:]path → path below the container's own group by controller; "" for all."""
+    found = {}
+    for text in texts:
+        controllers, colon, path = text.rpartition(":")
+        if ".." in path.split("/"):
+            raise Failure("invalid_argument", f"--cgroup: bad sub cgroup path {path!r}: it must not contain ..")
+        for controller in controllers.split(",") if colon else [""]:
+            found[controller] = path.strip("/")
+    return found
 
 
 def _number(text: str, option: str) -> int:

@@ -1,6 +1,8 @@
 """Hooks: programs of the host's that are told of a container's life by its state on their stdin (config.md "Hooks").
 
-They start with no inherited descriptors but the standard ones, and with exactly the environment that is given.
+They start with no inherited descriptors but the standard ones, and with exactly the environment that is given. Where
+none is given it is, as with the peers, this runtime's own for programs in its namespaces and the container's
+process.env for those in the container's.
 """
 
 from __future__ import annotations
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from engine.oci.runtime_spec import Hook
 
 
-def run(hooks: tuple[Hook, ...], kind: str, state: dict[str, Any]) -> None:
-    """Each in turn; the first that fails or takes longer than its timeout raises Failure with its place."""
+def run(hooks: tuple[Hook, ...], kind: str, state: dict[str, Any], environment: tuple[str, ...] | None = None) -> None:
+    """Each in turn; the first that fails or takes longer than its timeout raises Failure with its place.
+
+    `environment`: of those that bring none; None: this process's.
+    """
     for index, hook in enumerate(hooks):
-        problem = _run(hook, json.dumps(state).encode())
+        problem = _run(hook, json.dumps(state).encode(), environment)
         if problem:
             raise Failure("unavailable", f"hooks.{kind}[{index}]: {hook.path} {problem}")
 
@@ -32,13 +37,13 @@ def run_all(hooks: tuple[Hook, ...], kind: str, state: dict[str, Any]) -> list[s
     """Each in turn, whatever happens to the others: poststart and poststop. Returns what went wrong."""
     problems = []
     for index, hook in enumerate(hooks):
-        problem = _run(hook, json.dumps(state).encode())
+        problem = _run(hook, json.dumps(state).encode(), None)
         if problem:
             problems.append(f"hooks.{kind}[{index}]: {hook.path} {problem}")
     return problems
 
 
-def _run(hook: Hook, state: bytes) -> str:
+def _run(hook: Hook, state: bytes, environment: tuple[str, ...] | None) -> str:
     """What went wrong; empty if nothing."""
     read, write = os.pipe2(os.O_CLOEXEC)
     told, tell = os.pipe2(os.O_CLOEXEC)
@@ -47,7 +52,7 @@ def _run(hook: Hook, state: bytes) -> str:
         try:
             os.setsid()
             os.dup2(read, 0)
-            _become(hook, tell)
+            _become(hook, environment if hook.env is None else hook.env, tell)
         finally:
             os._exit(127)
     os.close(read)
@@ -66,12 +71,12 @@ def _run(hook: Hook, state: bytes) -> str:
         os.close(told)
 
 
-def _become(hook: Hook, tell: int) -> None:
+def _become(hook: Hook, entries: tuple[str, ...] | None, tell: int) -> None:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     kernel.close_range(3, on_exec=True)
-    environment = dict(entry.partition("=")[::2] for entry in hook.env)
+    environment = os.environ if entries is None else dict(entry.partition("=")[::2] for entry in entries)
     try:
         os.execve(hook.path, list(hook.args) or [hook.path], environment)  # noqa: S606 - that's what a hook is
     except OSError as error:

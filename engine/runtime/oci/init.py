@@ -21,6 +21,7 @@ are out of reach.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from engine.bare import signal, socket
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from engine.oci.runtime_process import Process
     from engine.oci.runtime_spec import Spec
+    from engine.runtime.oci.preserved import Preserved
 
     class Plan:
         """All that the caller opened and decided; the fork hands it over as it is."""
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
         doors: list[int]
         terminal: socket.socket | None
         filter: bytes | None
-        preserved: int
+        preserved: Preserved
         listener: socket.socket
         channel: socket.socket
         callers_end: socket.socket
@@ -113,7 +115,7 @@ def prepare(plan: Plan) -> int:
     devices.make(root, plan.nodes)
     wire.send(channel, {"mounted": True})
     plan.state["pid"] = _expect(channel)["pid"]
-    hooks.run(spec.hooks.create_container, "createContainer", plan.state)
+    hooks.run(spec.hooks.create_container, "createContainer", plan.state, spec.process.env if spec.process else ())
     root = filesystem.enter(root, plan.gathered.root_path, linux.rootfs_propagation)
     _finish(plan, root)
     return root
@@ -172,6 +174,11 @@ def working_directory(root: int, path: str) -> None:
         directory = mounts.open_target(root, path, directory=True)
     except NotADirectoryError:
         raise Failure("invalid_argument", f"process.cwd: {path} is not a directory") from None
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise Failure("invalid_argument", f"process.cwd: chdir to {path}: {error.strerror}") from None
+        why = "No such file or directory, and it can't be made on a read-only file system"
+        raise Failure("invalid_argument", f"process.cwd: chdir to {path}: {why}") from None
     os.fchdir(directory)
     os.close(directory)
 
@@ -194,29 +201,43 @@ def start(plan: Plan, root: int, connection: socket.socket) -> None:
     wire.send(connection, {"starting": True})  # from here on the end of the stream is the proof of exec
     if process is None:
         raise Failure("invalid_argument", "process: this bundle has none to start")
-    hooks.run(plan.spec.hooks.start_container, "startContainer", {**plan.state, "status": "created"})
+    state = {**plan.state, "status": "created"}
+    hooks.run(plan.spec.hooks.start_container, "startContainer", state, process.env)
     attributes.set_early(process, linux.personality)
     flags = attributes.filter_flags(linux.seccomp)
     execute(process, root, plan.filter, flags, plan.preserved)
 
 
-def execute(process: Process, root: int, code: bytes | None, flags: int, preserved: int) -> None:
-    """Give up what the process may not have, and become its program. `preserved`: descriptors from 3 on to keep."""
+def execute(process: Process, root: int, code: bytes | None, flags: int, preserved: Preserved) -> None:
+    """Give up what the process may not have, and become its program.
+
+    The filter comes as late as the kernel takes it, and nothing is looked up behind it: a profile allows what its
+    program needs, and what this runtime needs besides exec is none of its business.
+    """
     attributes.set_labels(process)
     attributes.set_limits(process)
-    kernel.close_range(3 + preserved, on_exec=True)
-    for fd in range(3, 3 + preserved):
-        os.set_inheritable(fd, True)
+    attributes.give_streams(process.user.uid, process.user.gid)
+    kernel.close_range(3, on_exec=True)
+    preserved.keep()
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    attributes.become(process, code, flags)
-    path = program.find(root, process.args[0], search_path(process))
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
         signal.signal(number, signal.SIG_DFL)
-    environment = list(process.env)
-    if not any(entry.startswith("HOME=") for entry in environment):
-        environment.append(f"HOME={_home(root, process.user.uid)}")
+    if code is not None and not process.no_new_privileges:  # takes CAP_SYS_ADMIN, which `become` may give up
+        path, environment = _program(process, root, preserved)
+        kernel.load_filter(code, flags)
+        attributes.become(process)
+    else:
+        attributes.become(process)
+        path, environment = _program(process, root, preserved)
+        if code is not None:
+            kernel.load_filter(code, flags)
     program.execute(path, list(process.args), environment)
 
 
-def _home(root: int, uid: int) -> str:
-    return identity.look_up(root, str(uid)).home
+def _program(process: Process, root: int, preserved: Preserved) -> tuple[str, list[str]]:
+    """The path to execute, and the environment."""
+    path = program.find(root, process.args[0], search_path(process))
+    environment = [*process.env, *preserved.environment()]
+    if not any(entry.startswith("HOME=") for entry in environment):
+        environment.append(f"HOME={identity.look_up(root, str(process.user.uid)).home}")
+    return path, environment

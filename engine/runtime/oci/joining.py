@@ -10,23 +10,25 @@ from __future__ import annotations
 import os
 
 from engine.bare import signal, socket
-from engine.runtime import kernel, program, wire
+from engine.runtime import capabilities, kernel, program, wire
 from engine.runtime.oci import attributes, init, namespaces, starting
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import NamedTuple
 
     from engine.oci.runtime_process import Process
     from engine.oci.runtime_spec import Spec
+    from engine.runtime.oci.preserved import Preserved
     from engine.runtime.oci.state import Container
 
     class Joining(NamedTuple):
         process: Process
         spec: Spec
         filter: bytes | None
-        preserved: int
+        preserved: Preserved
         doors: list[int]
         terminal: socket.socket | None
         channel: socket.socket
@@ -39,19 +41,24 @@ else:
 
 def execute(
     container: Container, spec: Spec, process: Process, *,
-    filter_program: bytes | None, preserved: int, terminal: socket.socket | None,
+    filter_program: bytes | None, preserved: Preserved, terminal: socket.socket | None, below: Mapping[str, str],
+    although_paused: bool,
 ) -> int:  # fmt: skip
-    """Start `process` in the container; its pid, once its program has been executed. Failure if it could not be."""
+    """Start `process` in the container; its pid, once its program has been executed. Failure if it could not be.
+
+    `below`: see Tree.doors. `although_paused`: wait until somebody resumes the container.
+    """
     status = container.status()
-    if status == "paused":
+    if status == "paused" and not although_paused:
         raise Failure("conflict", "cannot exec in a paused container")
-    if status not in ("running", "created"):
+    if status not in ("running", "created", "paused"):
         raise Failure("conflict", f"cannot exec in a {status} container")
     pidfd = container.open_pidfd()
     if pidfd is None:
         raise Failure("conflict", "cannot exec in a stopped container")
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    doors = container.groups().doors()
+    doors = container.groups().doors(below)
+    capabilities.last_capability()  # now: the container may have no /proc
     joining = Joining(process, spec, filter_program, preserved, doors, terminal, theirs, ours)
     flags = _different(container.pid)
     if container.status() == "stopped":  # or these were another process's, perhaps the host's own: join nothing

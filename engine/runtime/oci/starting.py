@@ -37,7 +37,7 @@ def start(container: Container) -> list[str]:
             return []
         from engine.runtime.oci import bundle, hooks
 
-        spec, _ = bundle.load(str(container.content.get("bundle")))
+        spec, _ = bundle.load(container.directory)
         return hooks.run_all(spec.hooks.poststart, "poststart", container.as_oci())
 
 

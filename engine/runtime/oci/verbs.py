@@ -35,39 +35,15 @@ def _print(value: object) -> None:
     sys.stdout.flush()
 
 
-def _count(text: str, option: str) -> int:
-    if not text.isdigit():
-        raise Failure("invalid_argument", f"{option}: {text!r} is not a number")
-    return int(text)
-
-
 def _request(options: Options, words: list[str]) -> Any:
     from engine.runtime.oci.creation import Request
+    from engine.runtime.oci.preserved import of_options
 
-    preserved = _count(options.get("preserve-fds", "0"), "--preserve-fds")
-    if not preserved and os.environ.get("LISTEN_FDS", "").isdigit():
-        preserved = int(os.environ["LISTEN_FDS"])  # sd_listen_fds(3)
-    _close_others(preserved)
+    preserved = of_options(options.get("preserve-fds", "0"))
     return Request(
-        options["root"], _id(words), options.get("bundle") or ".", options.get("console-socket", ""),
-        options.get("pid-file", ""), preserved,
+        options["root"], _id(words), options.get("bundle") or ".", options.get("config") or "config.json",
+        options.get("console-socket", ""), options.get("pid-file", ""), preserved,
     )  # fmt: skip
-
-
-def _close_others(preserved: int) -> None:
-    """Close what the caller left open beyond `preserved`, before the first descriptor of ours is.
-
-    Ours take the lowest free numbers: if one to be preserved weren't there, the program would get ours instead, say
-    of a host's directory (CVE-2024-21626). And until its exec the process is seen by what lives in the container.
-    """
-    from engine.runtime import kernel
-
-    for fd in range(3, 3 + preserved):
-        try:
-            os.fstat(fd)
-        except OSError:
-            raise Failure("invalid_argument", f"--preserve-fds: {preserved}: descriptor {fd} is not open") from None
-    kernel.close_range(3 + preserved)
 
 
 def create(options: Options, words: list[str], log: Log) -> int:
@@ -93,10 +69,10 @@ def run(options: Options, words: list[str], log: Log) -> int:
 
 def exec_(options: Options, words: list[str], log: Log) -> int:
     from engine.runtime.oci import foreground
+    from engine.runtime.oci.preserved import of_options
 
-    _close_others(_count(options.get("preserve-fds", "0"), "--preserve-fds"))
-    container = _container(options, words)
-    return foreground.exec_(container, options, words[1:])
+    preserved = of_options(options.get("preserve-fds", "0"))
+    return foreground.exec_(_container(options, words), options, words[1:], preserved)
 
 
 def state(options: Options, words: list[str], log: Log) -> int:
@@ -247,7 +223,8 @@ def unsupported(options: Options, words: list[str], log: Log) -> int:
 
 _KINDS = ("flag", "value", "list")
 _CREATE = {
-    "bundle": "value", "b": "bundle", "console-socket": "value", "pid-file": "value", "preserve-fds": "value",
+    "bundle": "value", "b": "bundle", "config": "value", "f": "config", "console-socket": "value",
+    "pid-file": "value", "preserve-fds": "value",
     "no-pivot": "flag", "no-new-keyring": "flag", "no-subreaper": "flag",
 }  # fmt: skip
 _EXEC = {
@@ -255,7 +232,7 @@ _EXEC = {
     "detach": "flag", "d": "detach", "tty": "flag", "t": "tty", "env": "list", "e": "env", "cwd": "value",
     "user": "value", "u": "user", "cap": "list", "c": "cap", "no-new-privs": "flag", "additional-gids": "list",
     "g": "additional-gids", "ignore-paused": "flag", "apparmor": "value", "process-label": "value",
-    "cgroup": "value",
+    "cgroup": "list",
 }  # fmt: skip
 _UPDATE = {
     "resources": "value", "r": "resources", "memory": "value", "memory-reservation": "value", "memory-swap": "value",

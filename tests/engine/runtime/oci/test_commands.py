@@ -137,7 +137,7 @@ def test_wrong_moments_are_refused(bundle: Bundle) -> None:
     assert bundle.call("kill", bundle.id, "SIGNONE").returncode == 1
 
 
-@pytest.mark.parametrize("container_id", ["", "a/b", "..", "a b", "ä"])
+@pytest.mark.parametrize("container_id", ["", "a/b", "..", ".seccomp", "a b", "ä"])
 def test_an_id_that_is_no_name_is_refused(bundle: Bundle, container_id: str) -> None:
     bundle.write()
     assert bundle.call("create", "-b", str(bundle.directory), container_id).returncode == 1
@@ -189,6 +189,7 @@ def test_errors_go_to_the_log_as_json(bundle: Bundle) -> None:
         (["--systemd-cgroup", "list"], "--systemd-cgroup"),
         (["--rootless", "maybe", "list"], "--rootless"),
         (["--log-format", "xml", "list"], "--log-format"),
+        (["--log", "/nothere/log", "list"], "--log"),
         (["--nonsense", "list"], "--nonsense"),
         (["nonsense"], "unknown command"),
         (["checkpoint", "x"], "checkpoints"),

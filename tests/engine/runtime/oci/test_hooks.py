@@ -82,6 +82,17 @@ def test_a_failing_poststart_hook_is_a_warning(bundle: Bundle) -> None:
     assert bundle.status() == "running"
 
 
+@pytest.mark.parametrize(("kind", "value"), [("createRuntime", "runtime"), ("createContainer", "container")])
+def test_a_hook_without_an_environment_has_that_of_its_namespace(bundle: Bundle, kind: str, value: str) -> None:
+    script = f'echo "$WHOSE" > {bundle.directory}/whose'
+    bundle.config["hooks"] = {kind: [{"path": "/bin/sh", "args": ["sh", "-c", script]}]}
+    bundle.process["env"].append("WHOSE=container")
+    bundle.args("/bin/sh", "-c", "exit 0").write()
+    words = ("run", "-b", str(bundle.directory), bundle.id)
+    assert bundle.call(*words, env={**os.environ, "WHOSE": "runtime"}).returncode == 0
+    assert (bundle.directory / "whose").read_text() == f"{value}\n"
+
+
 def test_a_hook_that_is_not_there_is_refused_by_its_place(bundle: Bundle) -> None:
     bundle.config["hooks"] = {"prestart": [{"path": "/bin/true"}, {"path": "/nothere"}]}
     assert bundle.args("/bin/sleep", "100").refusal().startswith("hooks.prestart[1]: /nothere")

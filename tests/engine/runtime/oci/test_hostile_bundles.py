@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.runtime.oci import devices, joining
+from engine.runtime.oci.preserved import Preserved
 from engine.runtime.oci.state import Container
 from engine.runtime.wire import Failure
 from tests.engine.runtime import racer
@@ -176,4 +177,7 @@ def test_exec_joins_nothing_when_the_process_ends_while_its_namespaces_are_looke
     spec, _ = bundles.load(str(bundle.directory))
     assert spec.process is not None
     with pytest.raises(Failure, match="cannot exec in a stopped container"):
-        joining.execute(container, spec, spec.process, filter_program=None, preserved=0, terminal=None)
+        joining.execute(
+            container, spec, spec.process, filter_program=None, preserved=Preserved(0, 0), terminal=None, below={},
+            although_paused=False,
+        )  # fmt: skip

@@ -1,0 +1,36 @@
+"""exec --cgroup and --ignore-paused."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.engine.runtime.oci.bundles import COMMAND, Bundle
+
+pytestmark = pytest.mark.root
+
+
+def test_exec_enters_a_group_below_the_containers(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    (bundle.group("pids") / "below").mkdir()
+    one = bundle.succeed("exec", "--cgroup", "pids:below", bundle.id, "/bin/cat", "/proc/1/cgroup", "/proc/self/cgroup")
+    assert one.count("/below") == 1
+    every = bundle.succeed("exec", "--cgroup", "below", bundle.id, "/bin/cat", "/proc/self/cgroup")
+    assert every.count("/below") >= 1
+    for path, reason in (("..", "bad sub cgroup path"), ("a/../..", "bad sub cgroup path"), ("nothere", "nothere"),
+                         ("pids:nothere", "nothere"), ("what:below", "unknown controller")):  # fmt: skip
+        done = bundle.call("exec", "--cgroup", path, bundle.id, "/bin/true")
+        assert (done.returncode, reason in done.stderr) == (255, True), (path, done.stderr)
+
+
+def test_exec_into_a_paused_container_waits_only_if_told_to(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    bundle.succeed("pause", bundle.id)
+    assert bundle.call("exec", bundle.id, "/bin/true").returncode == 255
+    command = [*COMMAND, "--root", str(bundle.root), "exec", "--ignore-paused", bundle.id, "/bin/sh", "-c", "exit 6"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as waiting:
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(0.7)
+        bundle.succeed("resume", bundle.id)
+        assert waiting.wait(10) == 6
