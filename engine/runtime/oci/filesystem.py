@@ -119,14 +119,12 @@ def _place(root: int, mount: Mount, options: Options, source: int | None, gather
         mount_options.apply(target, options, field)
         os.close(target)
         return
-    data = [*options.data, *(gathered.labels if mount.type in ("tmpfs", "devpts", "mqueue") else [])]
+    data = [*options.data, *_mode(root, mount, options), *(gathered.labels if mount.type in ("tmpfs", "devpts", "mqueue") else [])]
     kind = "cgroup2" if mount.type == "cgroup2" else mount.type
     tree = kernel.new_mount(kind, data, options.set, mount.source or mount.type)
     if options.propagation or options.set_below or options.clear_below:
         mount_options.apply(tree, options, field)
     strict = mount.type in _STRICT or path.rstrip("/") == "/dev"
-    if mount.type == "tmpfs" and not any(key == "mode" for key, _ in options.data):
-        _take_mode(root, path, tree)
     if options.copy_up:
         copy_up.fill(root, path, tree, field)
     if strict:
@@ -135,13 +133,18 @@ def _place(root: int, mount: Mount, options: Options, source: int | None, gather
         _attach(root, tree, path, field)
 
 
-def _take_mode(root: int, path: str, tree: int) -> None:
+def _mode(root: int, mount: Mount, options: Options) -> list[tuple[str, str | None]]:
     """A tmpfs without a mode has that of the directory that it covers, as with the peers; 1777 where there is none."""
-    with contextlib.suppress(OSError):
-        covered = kernel.openat2(root, path.strip("/") or ".", os.O_PATH | os.O_DIRECTORY, mounts.IN_ROOT)
-        mode = stat.S_IMODE(os.fstat(covered).st_mode)
-        os.close(covered)
-        os.chmod(".", mode, dir_fd=tree)
+    if mount.type != "tmpfs" or any(key == "mode" for key, _ in options.data):
+        return []
+    try:
+        where = os.O_PATH | os.O_DIRECTORY
+        covered = kernel.openat2(root, mount.destination.strip("/") or ".", where, mounts.IN_ROOT)
+    except OSError:
+        return []
+    mode = stat.S_IMODE(os.fstat(covered).st_mode)
+    os.close(covered)
+    return [("mode", f"{mode:o}")]
 
 
 def _plain(mount: Mount) -> list[str]:

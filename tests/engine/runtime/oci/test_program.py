@@ -87,7 +87,7 @@ def test_a_tmpfs_has_the_mode_of_what_it_covers_unless_it_brings_one(bundle: Bun
         (bundle.image / name).mkdir(exist_ok=True)
         (bundle.image / name).chmod(0o712)
     bundle.config["mounts"] += [
-        {"destination": "/covered", "type": "tmpfs"},
+        {"destination": "/covered", "type": "tmpfs", "options": ["ro"]},
         {"destination": "/own", "type": "tmpfs", "options": ["mode=701"]},
     ]
     assert bundle.sh("busybox stat -c %a /covered /own").split() == ["712", "701"]
