@@ -119,7 +119,11 @@ def _place(root: int, mount: Mount, options: Options, source: int | None, gather
         mount_options.apply(target, options, field)
         os.close(target)
         return
-    data = [*options.data, *_mode(root, mount, options), *(gathered.labels if mount.type in ("tmpfs", "devpts", "mqueue") else [])]
+    data = [
+        *options.data,
+        *_mode(root, mount, options),
+        *(gathered.labels if mount.type in ("tmpfs", "devpts", "mqueue") else []),
+    ]
     kind = "cgroup2" if mount.type == "cgroup2" else mount.type
     tree = kernel.new_mount(kind, data, options.set, mount.source or mount.type)
     if options.propagation or options.set_below or options.clear_below:

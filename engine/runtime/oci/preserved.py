@@ -1,4 +1,4 @@
-"""Descriptors that a container's program keeps beside its streams: --preserve-fds, and LISTEN_FDS of sd_listen_fds(3)."""
+"""Descriptors that a program keeps beside its streams: --preserve-fds, and LISTEN_FDS of sd_listen_fds(3)."""
 
 from __future__ import annotations
 
