@@ -10,10 +10,10 @@ PIP_INSTALL := -m pip install -qq --retries 10 --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev assets run test check format bench lock clean
+.PHONY: help setup setup-dev assets run test check format bench bench-runtime lock clean
 
 help: ## List the commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.run assets ## Create the environment and fetch the front end's libraries
 
@@ -71,6 +71,11 @@ format: setup-dev ## Put the code into shape
 bench: setup-dev ## Side-by-side benchmarks with docker and podman (prints ratios)
 	@$(BIN)/python -m tests.support.prepare --peers
 	@$(BIN)/python -m bench
+
+bench-runtime: setup-dev ## The same for the runtime alone, with crun and runc
+	@$(BIN)/python -m tests.support.prepare --peers
+	@$(BIN)/python -m bench.runtime
+	@$(BIN)/python -m bench.engine_starts
 
 # --universal: Debian's Python 3.11.2 needs a package that 3.11.3 has built in, and every version has its own.
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml

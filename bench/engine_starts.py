@@ -8,39 +8,27 @@ so what they leave out counts for them. Peers pay for the start of a program, as
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fcntl
-import json
 import os
 import platform
 import secrets
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Protocol
 
 from bench import namespace
-from engine.cgroups import Cgroups, Resources
+from bench.command_lines import IDLE, Runtime, peers, plain_root
+from bench.launched import Ours, Remove, Start
 from engine.config import EngineConfig
 from engine.containers.spec import ContainerSpec
 from engine.facade import Engine
-from engine.runtime.client import Runtime
-from engine.runtime.spec import ProcessSettings, build
 
-IDLE = ("/bin/sleep", "600")
 BURST, AT_A_TIME = 50, 8
-
-
-Remove = Callable[[], None]
-Start = Callable[[], Remove]
-"""Returns once the program of the prepared idle container has been executed."""
 
 
 class Starter(Protocol):
@@ -50,58 +38,6 @@ class Starter(Protocol):
         """Everything that comes before a start: directories, config.json, the record."""
 
     def close(self) -> None: ...
-
-
-class Ours:
-    """`pool`: how many containers-to-be the launcher holds ready."""
-
-    def __init__(self, name: str, scratch: Path, image: Path, pool: int) -> None:
-        self.name, self.image = name, image
-        self.config = EngineConfig(home=scratch / name.replace(" ", "-"))
-        self.cgroups = Cgroups(self.config)
-        self.runtime = Runtime(self.config, self.cgroups, pool=pool)
-        self.runtime.ensure_launcher()
-
-    def prepare(self) -> Start:
-        directory = self.config.containers / secrets.token_hex(32)
-        for name in ("bundle/rootfs", "upper", "work"):
-            (directory / name).mkdir(parents=True)
-        for name in ("stdout", "stderr"):
-            os.mkfifo(directory / name)
-        (directory / "bundle" / "config.json").write_text(json.dumps(build(ProcessSettings(args=IDLE))))
-        layers = SimpleNamespace(
-            lowerdirs=[str(self.image)], upperdir=str(directory / "upper"), workdir=str(directory / "work")
-        )
-
-        def start() -> Remove:
-            self.cgroups.create(directory.name, Resources(memory_bytes=64 << 20, pids_limit=2048))
-            self.runtime.create(directory, 1, layers)
-            self.runtime.start(directory)
-            return lambda: self._remove(directory)
-
-        return start
-
-    def _remove(self, directory: Path) -> None:
-        self.runtime.abort(directory)
-        self.cgroups.remove(directory.name)
-        shutil.rmtree(directory)
-
-    def memory(self) -> dict[str, float]:
-        """KiB of private memory: of one running container's monitor, of one pooled process."""
-        done = self.prepare()()
-        directory = next(self.config.containers.iterdir())
-        watcher = json.loads((directory / "run.json").read_text())["monitor_pid"]
-        time.sleep(0.2)
-        launcher = self.runtime.ensure_launcher()
-        children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-        pooled = [private_kib(int(pid)) for pid in children if int(pid) != watcher]
-        found = {"a container's monitor": private_kib(watcher), "a pooled process": statistics.median(pooled or [0])}
-        done()
-        return found
-
-    def close(self) -> None:
-        self.runtime.stop_launcher()
-        self.cgroups.remove_parent()
 
 
 class Whole:
@@ -137,40 +73,20 @@ class Whole:
 class Peer:
     """A runtime of others, by its command line: `run --detach`."""
 
-    def __init__(self, name: str, scratch: Path, image: Path) -> None:
-        self.name, self.root, self.image = name, scratch / f"{name}-state", image
-        self.bundles = scratch / f"{name}-bundles"
+    def __init__(self, commands: Runtime) -> None:
+        self.name, self.commands = commands.name, commands
 
     def prepare(self) -> Start:
-        identity = secrets.token_hex(8)
-        bundle = self.bundles / identity
-        bundle.mkdir(parents=True)
-        spec = build(ProcessSettings(args=IDLE, cgroups_path=f"/portside-bench/{identity}"))
-        spec["ociVersion"] = "1.0.2"  # Debian's crun knows no later one
-        spec["root"] = {"path": str(self.image), "readonly": False}
-        spec["linux"]["resources"] = {"memory": {"limit": 64 << 20}, "pids": {"limit": 2048}}
-        (bundle / "config.json").write_text(json.dumps(spec))
+        prepared = self.commands.bundle(*IDLE)
 
         def start() -> Remove:
-            self._do("run", "--detach", "--bundle", str(bundle), identity)
-            return lambda: self._do("delete", "--force", identity)
+            self.commands.start_at_once(prepared)
+            return lambda: self.commands.remove(prepared)
 
         return start
 
-    def _do(self, *arguments: str) -> None:
-        command = [self.name, "--root", str(self.root), *arguments]
-        with (self.bundles / "log").open("ab") as log:  # no pipe: the container would hold its end
-            code = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, timeout=60
-            ).returncode
-        if code:
-            raise RuntimeError(f"{' '.join(command)}: {(self.bundles / 'log').read_text().strip()}")
-
     def close(self) -> None:
-        """It leaves nothing but its group."""
-        for directory in Path("/sys/fs/cgroup").glob("*/portside-bench"):
-            with contextlib.suppress(OSError):
-                os.rmdir(directory)
+        self.commands.close()
 
 
 def main() -> int:
@@ -183,7 +99,7 @@ def main() -> int:
     image = plain_root(scratch / "image")
     pooled = Ours("pool", scratch, image, pool=8)
     starters: list[Starter] = [pooled, Ours("scratch", scratch, image, pool=0), Whole(scratch)]
-    starters += [Peer(name, scratch, image) for name in ("crun", "runc") if shutil.which(name)]
+    starters += [Peer(commands) for commands in peers(scratch, image)]
     try:
         singles: dict[str, list[float]] = {starter.name: [] for starter in starters}
         bursts: dict[str, list[float]] = {starter.name: [] for starter in starters}
@@ -224,20 +140,6 @@ def burst(starter: Starter) -> float:
         list(threads.map(lambda remove: remove(), removers))
     time.sleep(3)  # the kernel takes network namespaces down later, and new ones wait for it
     return taken
-
-
-def plain_root(directory: Path) -> Path:
-    """A root file system around the machine's static busybox."""
-    for name in ("bin", "dev", "etc", "proc", "sys", "tmp"):
-        (directory / name).mkdir(parents=True)
-    shutil.copy("/bin/busybox", directory / "bin" / "busybox")
-    (directory / "bin" / "sleep").symlink_to("busybox")
-    return directory
-
-
-def private_kib(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return float(sum(int(line.split()[1]) for line in lines if line.startswith("Private_")))
 
 
 def report(singles: dict[str, list[float]], bursts: dict[str, list[float]], memory: dict[str, float]) -> None:

@@ -1,144 +1,159 @@
-"""`python -m bench.runtime`: our OCI runtime's command line beside crun and runc, on the same bundle.
+"""`python -m bench.runtime`: our runtime beside crun and runc, all in turns in one run; medians and ratios.
 
-No network and no pool: each command is a process of its own, as podman and containerd start it. What ours spends
-more, it spends on starting two Python interpreters (the second from a read-only mount); the engine's own starts
-don't go this way (bench.engine_starts).
+Contenders: the engine's own way (its launcher, from the pool), our command line (`python -m engine.runtime`), and
+the peers by theirs, each with the same config.json and Portside's default isolation. A peer and our command line are
+a program of their own for each command, as engines call them; the engine's launcher is asked over its socket.
+
+What is counted
+  start                 create and start, until the program has been executed; new but empty network namespace.
+                        Ours through the launcher also mounts an overlay and has log pipes
+  start with bridge     create; a veth pair on a bridge, address and route, made for all by the same netlink calls of
+                        this process (no hook program, no CNI, no published port); start
+  run to exit           create, start, wait for the end, delete
+  exec to exit          one more process in a running container, until its end is known
+  50 starts             run --detach of 50 prepared bundles, 8 at a time
+  memory                idle_memory.py
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import os
 import platform
-import secrets
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
-from bench import namespace
-from bench.engine_starts import plain_root
-from engine.runtime.spec import ProcessSettings, build
+from bench import idle_memory, namespace
+from bench.command_lines import IDLE, NOTHING, OURS, Runtime, peers, plain_root
+from bench.launched import Ours
 
-PROJECT = Path(__file__).parents[1]
-CODE = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from engine.runtime.__main__ import main; main()"
-OURS = [sys.executable, "-S", "-s", "-E", "-c", CODE]
 BURST, AT_A_TIME = 50, 8
+SUBNET = IPv4Network("10.231.0.0/16")
+Figures = dict[str, dict[str, list[float]]]
+"""Work → contender → seconds."""
 
 
-class Runtime:
-    """One contender. `command`: how it is started; it keeps its state below `scratch`."""
+class Bench:
+    """The contenders, and one method for each kind of work: it takes a contender and returns seconds."""
 
-    def __init__(self, name: str, command: list[str], scratch: Path, image: Path) -> None:
-        self.name, self.command, self.image = name, [*command, "--root", str(scratch / f"{name}-state")], image
-        self.bundles = scratch / f"{name}-bundles"
-        self.bundles.mkdir()
+    def __init__(self, contenders: list[Any]) -> None:
+        from engine.network.bridge import Bridge
 
-    def bundle(self, *args: str) -> tuple[str, str]:
-        """(directory, id) of a new bundle with Portside's default isolation."""
-        identity = secrets.token_hex(8)
-        directory = self.bundles / identity
-        directory.mkdir()
-        spec = build(ProcessSettings(args=args, cgroups_path=f"/portside-bench/{identity}"))
-        spec["ociVersion"] = "1.0.2"  # Debian's crun knows no later one
-        spec["root"] = {"path": str(self.image), "readonly": False}
-        spec["linux"]["resources"] = {"memory": {"limit": 64 << 20}, "pids": {"limit": 2048}}
-        (directory / "config.json").write_text(json.dumps(spec))
-        return str(directory), identity
+        self.contenders = contenders
+        self.bridge = Bridge("psbench-br0", SUBNET)
+        self.bridge.ensure()
+        self.addresses: Iterator[IPv4Address] = (a for a in SUBNET.hosts() if int(a) > int(SUBNET[1]))
 
-    def do(self, *arguments: str) -> None:
-        with (self.bundles / "log").open("ab") as log:  # no pipe: the container would hold its end
-            done = subprocess.run([*self.command, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                  check=False, timeout=60)  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(f"{self.name} {' '.join(arguments)}: {(self.bundles / 'log').read_text()[-500:]}")
+    def start(self, one: Any) -> float:
+        return self._timed(one, one.start)
 
-    def create_and_start(self) -> float:
-        directory, identity = self.bundle("/bin/sleep", "1000")
-        began = time.perf_counter()
-        self.do("create", "--bundle", directory, identity)
-        self.do("start", identity)
-        taken = time.perf_counter() - began
-        self.do("delete", "--force", identity)
-        return taken
+    def start_with_network(self, one: Any) -> float:
+        address = next(self.addresses)
+        return self._timed(one, lambda made: one.start_with_network(made, self.bridge, address))
 
-    def run_to_exit(self) -> float:
-        directory, identity = self.bundle("/bin/sleep", "0")
-        began = time.perf_counter()
-        self.do("run", "--bundle", directory, identity)
-        return time.perf_counter() - began
+    def run(self, one: Any) -> float:
+        made = one.bundle(*NOTHING)
+        return timed(lambda: one.run(made))
 
-    def exec(self) -> float:
-        directory, identity = self.bundle("/bin/sleep", "1000")
-        self.do("run", "--detach", "--bundle", directory, identity)
-        began = time.perf_counter()
-        self.do("exec", identity, "/bin/sleep", "0")
-        taken = time.perf_counter() - began
-        self.do("delete", "--force", identity)
-        return taken
+    def exec(self, one: Any) -> float:
+        made = one.bundle(*IDLE)
+        one.start_at_once(made)
+        try:
+            return timed(lambda: one.exec(made))
+        finally:
+            one.remove(made)
 
-    def burst(self) -> float:
-        made = [self.bundle("/bin/sleep", "1000") for _ in range(BURST)]
+    def burst(self, one: Any) -> float:
+        made = [one.bundle(*IDLE) for _ in range(BURST)]
         with ThreadPoolExecutor(AT_A_TIME) as threads:
-            began = time.perf_counter()
-            list(threads.map(lambda one: self.do("run", "--detach", "--bundle", one[0], one[1]), made))
-            taken = time.perf_counter() - began
-            list(threads.map(lambda one: self.do("delete", "--force", one[1]), made))
+            taken = timed(lambda: list(threads.map(one.start_at_once, made)))
+            list(threads.map(one.remove, made))
+        time.sleep(1)  # the kernel takes network namespaces down later, and new ones wait for it
         return taken
+
+    def _timed(self, one: Any, work: Callable[[Any], None]) -> float:
+        made = one.bundle(*IDLE)
+        try:
+            return timed(lambda: work(made))
+        finally:
+            one.remove(made)
+            time.sleep(0.02)  # the pool fills itself in quiet moments
+
+
+def timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def measure(bench: Bench, rounds: int, bursts: int) -> Figures:
+    works: dict[str, tuple[int, Callable[[Any], float]]] = {
+        "start": (rounds, bench.start),
+        "start with bridge": (rounds, bench.start_with_network),
+        "run to exit": (rounds, bench.run),
+        "exec to exit": (rounds, bench.exec),
+        f"{BURST} starts, {AT_A_TIME} at a time": (bursts, bench.burst),
+    }
+    figures: Figures = {work: {one.name: [] for one in bench.contenders} for work in works}
+    for work, (number, method) in works.items():
+        for turn in range(number + 1):
+            for one in bench.contenders:  # in turns, so that whatever else the machine does falls on all alike
+                if work == "exec to exit" and not hasattr(one, "exec"):
+                    continue
+                taken = method(one)
+                if turn:  # the first finds nothing ready
+                    figures[work][one.name].append(taken)
+        print(f"{work}: done, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+    return figures
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.runtime")
-    parser.add_argument("--rounds", type=int, default=20, help="rounds of single commands (default 20)")
-    parser.add_argument("--bursts", type=int, default=2, help=f"rounds of {BURST} containers (default 2)")
+    parser.add_argument("--rounds", type=int, default=30, help="rounds of single commands (default 30)")
+    parser.add_argument("--bursts", type=int, default=3, help=f"rounds of {BURST} containers (default 3)")
     options = parser.parse_args()
     namespace.enter("bench.runtime")
     scratch = Path(tempfile.mkdtemp(prefix="psr-"))
     image = plain_root(scratch / "image")
-    runtimes = [Runtime("portside", OURS, scratch, image)]
-    runtimes += [Runtime(name, [name], scratch, image) for name in ("crun", "runc") if shutil.which(name)]
-    works: dict[str, tuple[int, Callable[[Runtime], float]]] = {
-        "create + start, to exec": (options.rounds, Runtime.create_and_start),
-        "run, to exit": (options.rounds, Runtime.run_to_exit),
-        "exec, to exit": (options.rounds, Runtime.exec),
-        f"{BURST} x run --detach, {AT_A_TIME} at a time": (options.bursts, Runtime.burst),
-    }
-    figures: dict[str, dict[str, list[float]]] = {}
+    engine = Ours("engine", scratch, image, pool=8)
+    lean = Ours("engine without pool", scratch, image, pool=0)
+    runtimes = [Runtime("command line", OURS, scratch, image), *peers(scratch, image)]
     try:
-        for work, (rounds, measure) in works.items():
-            taken: dict[str, list[float]] = {runtime.name: [] for runtime in runtimes}
-            for number in range(rounds + 1):
-                for runtime in runtimes:  # in turns, so that whatever else the machine does falls on all alike
-                    seconds = measure(runtime)
-                    taken[runtime.name] += [seconds] if number else []
-            figures[work] = taken
+        figures = measure(Bench([engine, *runtimes]), options.rounds, options.bursts)
+        held = {engine.name: idle_memory.of_engine(lean)}  # pooled processes would share pages with the monitors
+        if shutil.which("conmon"):
+            held |= {one.name: idle_memory.under_conmon(one) for one in runtimes}
     finally:
-        for group in Path("/sys/fs/cgroup").glob("*/portside-bench"):
-            with contextlib.suppress(OSError):
-                group.rmdir()
+        for one in (engine, lean, *runtimes):
+            one.close()
         shutil.rmtree(scratch, ignore_errors=True)
-    report(figures)
+    report(figures, held)
     return 0
 
 
-def report(figures: dict[str, dict[str, list[float]]]) -> None:
-    print(
-        f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; medians, minima in brackets\n"
-    )
-    for work, taken in figures.items():
-        ours = statistics.median(taken["portside"])
+def report(figures: Figures, held: dict[str, float]) -> None:
+    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
+    print(f"load {os.getloadavg()[0]:.1f}; milliseconds, median (minimum); ours by crun's and runc's\n")
+    table = {
+        work: {name: [1000 * one for one in seconds] for name, seconds in taken.items()}
+        for work, taken in figures.items()
+    }
+    table["memory per idle container, KiB"] = {name: [kib] for name, kib in held.items()}
+    for work, taken in table.items():
         print(work)
-        for name, seconds in taken.items():
-            middle = statistics.median(seconds)
-            ratio = "" if name == "portside" else f"   portside ÷ {name}: {ours / middle:.2f}"
-            print(f"  {name:10} {middle * 1000:8.1f} ms ({min(seconds) * 1000:.1f}){ratio}")
+        middles = {name: statistics.median(values) for name, values in taken.items() if values}
+        for name, middle in middles.items():
+            ours = name in ("engine", "command line")
+            ratios = [f"÷ {peer} {middle / middles[peer]:.2f}" for peer in ("crun", "runc") if ours and peer in middles]
+            print(f"  {name:14}{middle:9.1f} ({min(taken[name]):.1f})   {'   '.join(ratios)}".rstrip())
 
 
 if __name__ == "__main__":
