@@ -57,14 +57,19 @@ def create(request: dict[str, Any], connection: socket.socket, made: ahead.Ahead
 
 def keep_only(connection: socket.socket) -> socket.socket:
     """Close every descriptor of the launcher but the standard ones and this connection."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    usual_signals()
     os.dup2(connection.detach(), 3, inheritable=False)
     kernel.close_range(4)
     kept = socket.socket(fileno=3)
     kept.setblocking(True)
     return kept
+
+
+def usual_signals() -> None:
+    """Undo what the launcher has set for itself."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _become_monitor(request: dict[str, Any], connection: socket.socket, made: ahead.Ahead | None) -> None:

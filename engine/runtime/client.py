@@ -19,13 +19,14 @@ from typing import Any, Protocol
 
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
-from engine.errors import FAMILIES, Conflict, EngineError, NotFound, Unavailable
+from engine.errors import Conflict, NotFound, Unavailable
 from engine.runtime import capabilities, record, wire
 from engine.runtime.birth import START_SOCKET
 from engine.runtime.compile_monitor import monitor_program
+from engine.runtime.execs import Exec, Execs, ExecSpec, Stdio
 from engine.runtime.foreign.installed import OWN, InstalledRuntimes
 from engine.runtime.foreign.service import Foreign
-from engine.runtime.launcher_link import LauncherLink
+from engine.runtime.launcher_link import LauncherLink, raise_error
 from engine.runtime.seccomp.cache import cached_filter
 from engine.runtime.seccomp.profile import default_profile
 
@@ -95,6 +96,7 @@ class Runtime:
         self._program_known = False
         self._last_filter: tuple[dict[str, Any], Path] | None = None
         self._launcher = LauncherLink(config, self.pool_size, self._get_ready)
+        self._execs = Execs(self._cgroups, self._launcher, self._filter, self._monitor)
 
     # -- the launcher ---------------------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ class Runtime:
         for _ in range(6):
             answer = self._launcher.ask_surely(request)
             if answer is not None:
-                _raise_error(answer)
+                raise_error(answer)
                 return Created(int(answer["pid"]), bool(answer.get("pooled")))
             self._sweep(container_dir)
         raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
@@ -217,7 +219,7 @@ class Runtime:
         ended = None if found is None else self.wait(container_dir, found["run"], 1.0)
         if answer is not None:  # its process exits by itself with the code that belongs to the error
             self.abort(container_dir)
-            _raise_error(answer)
+            raise_error(answer)
         if ended is None and found is not None and "runtime" not in found:
             raise Conflict("the container was started by somebody else in the same moment")
         self.abort(container_dir)
@@ -279,6 +281,55 @@ class Runtime:
             return False
         self.abort(container_dir)
         return True
+
+    # -- execs ------------------------------------------------------------------------------------------------
+
+    def exec(self, container_dir: Path, spec: ExecSpec, stdio: Stdio = Stdio()) -> Exec:  # noqa: B008 - immutable
+        """Run one more process in the container; it has become its program when this returns.
+
+        With `spec.tty` the answer holds the terminal's master, and `stdio` is ignored. Conflict if the container
+        doesn't run (or ends meanwhile); InvalidArgument with detail["exit_code"] 127 (no such program, no such
+        working directory) or 126 (it can't be run, no such user); nothing is left running or lying then.
+        """
+        return self._execs.start(container_dir, spec, stdio)
+
+    def execs(self, container_dir: Path) -> list[str]:
+        """The ids of the container's execs that run or whose end can still be asked for."""
+        return self._execs.ids(container_dir)
+
+    def exec_status(self, container_dir: Path, exec_id: str) -> ExitStatus | None:
+        """How it ended; None while it runs. NotFound if there is no such exec (any more)."""
+        directory = self._execs.directory(container_dir, exec_id)
+        return self.exit_status(directory, self._execs.run(directory))
+
+    def exec_wait(self, container_dir: Path, exec_id: str, timeout: float | None) -> ExitStatus | None:
+        """Wait for its end, at most `timeout` seconds; None if it still runs then."""
+        directory = self._execs.directory(container_dir, exec_id)
+        return self.wait(directory, self._execs.run(directory), timeout)
+
+    def exec_signal(self, container_dir: Path, exec_id: str, signum: int) -> None:
+        """Send it a signal, and never another process; NotFound if it has ended."""
+        directory = self._execs.directory(container_dir, exec_id)
+        try:
+            self.signal(directory, signum)
+        except NotFound:
+            raise NotFound(f"exec {exec_id[:12]} has ended", {"id": exec_id}) from None
+
+    def exec_remove(self, container_dir: Path, exec_id: str) -> None:
+        """Forget one that has ended; one that is gone is no error. Conflict while it runs."""
+        with contextlib.suppress(NotFound):
+            if self.exec_status(container_dir, exec_id) is None:
+                raise Conflict(f"exec {exec_id[:12]} still runs; end it first", {"id": exec_id})
+            self._execs.remove(container_dir, exec_id)
+
+    def exec_sweep(self, container_dir: Path) -> list[str]:
+        """Forget those that ended long ago and were never removed; their ids."""
+
+        def ended(directory: Path) -> float | None:
+            status = self.exit_status(directory, self._execs.run(directory))
+            return None if status is None else status.at
+
+        return self._execs.sweep(container_dir, ended)
 
     # -- questions and signals ------------------------------------------------------------------------------
 
@@ -356,9 +407,3 @@ class Runtime:
                 os.close(fd)
         except FileNotFoundError:
             raise NotFound("the container was removed") from None
-
-
-def _raise_error(answer: dict[str, Any]) -> None:
-    error = answer.get("error")
-    if error is not None:
-        raise FAMILIES.get(error["family"], EngineError)(error["message"], error["detail"])

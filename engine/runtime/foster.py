@@ -25,7 +25,7 @@ _INFO_EXIT = 1 << 3
 
 
 class Foster:
-    """One container that runs under somebody else's monitor. `pidfd` is readable once its process has ended."""
+    """A container or an exec under somebody else's monitor. `pidfd` is readable once its process has ended."""
 
     def __init__(self, directory: str, found: dict[str, Any], pidfd: int) -> None:
         self.directory, self.run, self.pid, self.pidfd = directory, int(found["run"]), int(found["pid"]), pidfd
@@ -52,21 +52,23 @@ class Foster:
 
 
 def find(containers: str) -> list[Foster]:
-    """Every container of this home that runs now."""
+    """Every container and every exec of this home that runs now."""
     fosters = []
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(containers):
-            directory = f"{containers}/{name}"
-            with contextlib.suppress(OSError, json.JSONDecodeError, KeyError):
-                found = record.read_run(directory)
-                pidfd = None if found is None else record.open_pidfd(found)
-                if found is not None and pidfd is not None:
-                    fosters.append(Foster(directory, found, pidfd))
+            for directory in (f"{containers}/{name}", *record.exec_directories(f"{containers}/{name}")):
+                with contextlib.suppress(OSError, json.JSONDecodeError, KeyError):
+                    found = record.read_run(directory)
+                    pidfd = None if found is None else record.open_pidfd(found)
+                    if found is not None and pidfd is not None:
+                        fosters.append(Foster(directory, found, pidfd))
     return fosters
 
 
 def open_pipes(directory: str) -> tuple[int, ...]:
-    """The read ends of a container's pipes."""
+    """The read ends of a container's pipes; an exec has none."""
+    if f"/{record.EXECS}/" in directory:
+        return ()
     return tuple(os.open(f"{directory}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) for name in monitor.PIPES)
 
 

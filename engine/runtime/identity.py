@@ -30,14 +30,15 @@ MAXIMUM_BYTES = 1 << 20
 MAXIMUM_ID = 0x7FFFFFFF
 
 
-def look_up(root: int, user: str) -> Identity:
+def look_up(root: int, user: str, own: int | None = None) -> Identity:
     """Numeric uid, gid, supplementary groups and home of `user`, by Docker's rules.
 
     Empty: root. A number need not be in the files; a name must be. Without ":group" the gid is that of the
-    passwd entry (or 0), and the supplementary groups are those that list the user by name.
+    passwd entry (or 0), and the supplementary groups are those that list the user by name. `own`: the directory
+    /proc/self/fd of the caller, opened before, for one that is no process of the /proc that it sees.
     """
     name, colon, group = (user or "0").partition(":")
-    passwd = _entries(root, "etc/passwd", 6)
+    passwd = _entries(root, "etc/passwd", 6, own)
     number = _number(name)
     entry = next((e for e in passwd if (e[0] == name if number is None else e[2] == name)), None)
     if entry is None and number is None:
@@ -46,19 +47,19 @@ def look_up(root: int, user: str) -> Identity:
     gid, home = (_id(entry, 3), entry[5] or "/") if entry is not None else (0, "/")
     groups: list[int] = []
     if colon and group:
-        gid = find_group(root, group)
+        gid = find_group(root, group, own)
     elif entry is not None:
-        listed = [e for e in _entries(root, "etc/group", 4) if entry[0] in e[3].split(",")]
+        listed = [e for e in _entries(root, "etc/group", 4, own) if entry[0] in e[3].split(",")]
         groups = sorted({_id(e, 2) for e in listed})
     return Identity(uid, gid, groups, home)
 
 
-def find_group(root: int, group: str) -> int:
+def find_group(root: int, group: str, own: int | None = None) -> int:
     """The gid of a group by name or number; Failure for a name that the image doesn't know."""
     number = _number(group)
     if number is not None:
         return number
-    for entry in _entries(root, "etc/group", 3):
+    for entry in _entries(root, "etc/group", 3, own):
         if entry[0] == group:
             return _id(entry, 2)
     raise Failure("invalid_argument", f"unable to find group {group}: no matching entry in the image's /etc/group")
@@ -81,7 +82,7 @@ def _id(entry: list[str] | None, field: int) -> int:
     return number
 
 
-def _entries(root: int, path: str, minimum: int) -> list[list[str]]:
+def _entries(root: int, path: str, minimum: int, own: int | None) -> list[list[str]]:
     """The fields of each line that has at least `minimum`; nothing if there is no such regular file."""
     resolve = kernel.RESOLVE_IN_ROOT | kernel.RESOLVE_NO_MAGICLINKS
     try:
@@ -92,8 +93,9 @@ def _entries(root: int, path: str, minimum: int) -> list[list[str]]:
     try:
         if not stat.S_ISREG(os.fstat(found).st_mode):
             raise Failure("invalid_argument", f"/{path} in the image is not a regular file")
+        again = f"/proc/self/fd/{found}" if own is None else str(found)
         try:
-            fd = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = os.open(again, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=own)
         except FileNotFoundError:  # no /proc in this container
             fd = kernel.openat2(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY, resolve)
     finally:

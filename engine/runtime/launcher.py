@@ -24,7 +24,7 @@ import socket
 import sys
 import time
 
-from engine.runtime import birth, capabilities, foster, kernel, monitor, record, wire
+from engine.runtime import birth, capabilities, exec_birth, foster, kernel, monitor, record, wire
 from engine.runtime.pool import Pool
 
 TYPE_CHECKING = False
@@ -109,17 +109,26 @@ class Launcher:
     def _answer(self, fd: int) -> None:
         connection = self.connections.pop(fd)
         self.poll.unregister(fd)
+        handed: list[int] = []
         try:
-            data = connection.recv(wire.MAXIMUM_BYTES)
+            data, handed = wire.take(connection, 3)
             if data:
-                self._do(wire.decode(data), data, connection)
+                self._do(wire.decode(data), data, connection, handed)
         except (OSError, ValueError, KeyError) as error:
             _note(f"request: {error!r}")
         finally:
             connection.close()
+            for descriptor in handed:
+                os.close(descriptor)
 
-    def _do(self, request: dict[str, Any], data: bytes, connection: socket.socket) -> None:
+    def _do(self, request: dict[str, Any], data: bytes, connection: socket.socket, handed: list[int]) -> None:
         verb = request["verb"]
+        if verb == "exec":
+            self.pool.disturb()
+            pid = exec_birth.fork(request, connection, handed)
+            if pid is not None:
+                self.monitors[pid] = (request["directory"], request["run"])
+            return
         if verb == "create":
             self._create(request, data, connection)
             return

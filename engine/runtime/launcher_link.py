@@ -9,19 +9,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import engine
 from engine.config import EngineConfig
-from engine.errors import InvalidArgument, Unavailable
+from engine.errors import FAMILIES, EngineError, InvalidArgument, Unavailable
 from engine.runtime import defaults, wire
 from engine.runtime.launcher import SOCKET
 from engine.runtime.program import NOT_EXECUTABLE
 
 START_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
+
+Answer = tuple[dict[str, Any] | None, list[int]]
+"""The message, None if the launcher died, and the descriptors that came with it."""
 
 
 class LauncherLink:
@@ -82,21 +85,29 @@ class LauncherLink:
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Its answer; None if it died. OSError if nobody listens."""
-        with wire.connect(str(self._run), SOCKET, ANSWER_SECONDS) as connection:
-            wire.send(connection, request)
-            return wire.receive(connection)
+        return self._converse(request, ())[0]
 
     def ask_surely(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Ask, and start a launcher if there is none. None if it died and may have begun."""
+        return self.hand(request, ())[0]
+
+    def _converse(self, request: dict[str, Any], descriptors: Sequence[int]) -> Answer:
+        with wire.connect(str(self._run), SOCKET, ANSWER_SECONDS) as connection:
+            wire.send(connection, request, descriptors)
+            data, answered = wire.take(connection, 1)
+        return wire.decode(data) if data else None, answered
+
+    def hand(self, request: dict[str, Any], descriptors: Sequence[int]) -> Answer:
+        """`ask_surely` with open descriptors, which stay open here; the answer may have brought one."""
         for _ in range(5):
             try:
-                return self.ask(request)
+                return self._converse(request, descriptors)
             except (FileNotFoundError, ConnectionRefusedError):
                 self.ensure()
             except TimeoutError:
                 raise Unavailable("the launcher did not answer in time; try again") from None
             except ConnectionError:
-                return None
+                return None, []
             except OSError as error:
                 if error.errno != errno.EMSGSIZE:
                     raise
@@ -104,3 +115,10 @@ class LauncherLink:
                     "the command and its environment are too long", {"exit_code": NOT_EXECUTABLE}
                 ) from None
         raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
+
+
+def raise_error(answer: dict[str, Any]) -> None:
+    """Raise the error that an answer tells of, if it does."""
+    error = answer.get("error")
+    if error is not None:
+        raise FAMILIES.get(error["family"], EngineError)(error["message"], error["detail"])

@@ -1,7 +1,8 @@
 /* The parent of a container's first process; monitor.py says what for and why.
  *
  * No C library: the program is one page of code, and one page of stack is what a running container costs.
- * Arguments: pid run directory-fd stdout-fd stderr-fd tree-fd (decimal).
+ * Arguments: pid run directory-fd stdout-fd stderr-fd tree-fd (decimal); 0 for none of the last three: it is closed
+ * below, and what is closed counts as drained.
  */
 #include <asm/unistd.h>
 

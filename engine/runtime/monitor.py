@@ -7,6 +7,8 @@ It holds
   - the read ends of the container's pipes, so that a killed reader costs no SIGPIPE and no byte: the container
     waits on a full pipe until a reader comes back. After the end it stays until the pipes are drained;
   - the container's root mount, so that the end is seen at once and not after the file system has synced.
+
+An exec has a monitor of the same kind, which holds neither (0 in their places): its pipes are its caller's.
 """
 
 from __future__ import annotations
@@ -43,15 +45,13 @@ PIPES = ("stdout", "stderr")
 def become(held: Held, program: str | None, name: str) -> None:
     """Exec the C monitor if there is one; else, or if that fails, do its work here. Returns when all is done."""
     signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP})
+    kept = [fd for fd in (held.directory, held.stdout, held.stderr, held.tree) if fd]
     if program is not None:
-        for fd in (held.directory, held.stdout, held.stderr, held.tree):
+        for fd in kept:
             os.set_inheritable(fd, True)
         with contextlib.suppress(OSError):
             os.execve(program, [name, *(str(number) for number in held)], {})  # noqa: S606 - that's the point
-    kept = sorted((held.directory, held.stdout, held.stderr, held.tree))
-    for low, high in zip([2, *kept], [*kept, 1 << 31], strict=True):
-        if high - low > 1:
-            kernel.close_range(low + 1, high - 1)
+    kernel.close_all_but(kept)
     watch(held)
 
 
@@ -70,11 +70,12 @@ def watch(held: Held) -> None:
         status = end.si_status | (0x80 if end.si_code == os.CLD_DUMPED else 0)
     record.write_exit(held.directory, held.run, status)
     os.waitpid(held.pid, 0)
-    os.close(held.tree)
-    drain((held.stdout, held.stderr))
+    if held.tree:
+        os.close(held.tree)
+    drain([reader for reader in (held.stdout, held.stderr) if reader])
 
 
-def drain(readers: tuple[int, int]) -> None:
+def drain(readers: list[int]) -> None:
     pause = 0.01
     while not all(map(is_drained, readers)):
         time.sleep(pause)

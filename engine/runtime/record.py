@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 RUN_FILE = "run.json"
+EXECS = "exec"
+"""The directory, in a container's, with one for each exec: the same two files, and the run of its container."""
 LOST_STATUS = 255 << 8
 
 
@@ -115,6 +117,14 @@ def read_run(directory: str) -> dict[str, Any] | None:
     if content.get("boot_id", boot_id()) != boot_id():
         content["start_ticks"] = content["monitor_start_ticks"] = _NEVER
     return content
+
+
+def exec_directories(container: str) -> list[str]:
+    """The paths of a container's execs; empty for a container that never had any."""
+    try:
+        return [f"{container}/{EXECS}/{name}" for name in os.listdir(f"{container}/{EXECS}")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def open_pidfd(found: dict[str, Any]) -> int | None:

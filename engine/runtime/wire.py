@@ -13,6 +13,7 @@ from engine.bare import contextlib, json, socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 MAXIMUM_BYTES = 1 << 20
@@ -70,18 +71,36 @@ def connect(directory: str, name: str, timeout_seconds: float) -> socket.socket:
     return connection
 
 
-def send(connection: socket.socket, message: dict[str, Any]) -> None:
-    """Raises OSError, with EMSGSIZE for more than `MAXIMUM_BYTES`: the other side would get it without its end."""
-    data = json.dumps(message, separators=(",", ":")).encode()
-    if len(data) > MAXIMUM_BYTES:
-        raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
-    connection.send(data)
+def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    """Raises OSError, with EMSGSIZE for more than `MAXIMUM_BYTES`: the other side would get it without its end.
+
+    `descriptors` travel with it (SCM_RIGHTS, unix(7)) and stay open here.
+    """
+    data = encode(message)
+    if descriptors:
+        socket.send_fds(connection, [data], descriptors)
+    else:
+        connection.send(data)
+
+
+def take(connection: socket.socket, most: int) -> tuple[bytes, list[int]]:
+    """The next packet, empty at the end of the stream, and the descriptors that came with it, `most` at most."""
+    data, descriptors, _, _ = socket.recv_fds(connection, MAXIMUM_BYTES, most, socket.MSG_CMSG_CLOEXEC)
+    return data, descriptors
 
 
 def receive(connection: socket.socket) -> dict[str, Any] | None:
     """The next message; None at the end of the stream."""
     data = connection.recv(MAXIMUM_BYTES)
     return decode(data) if data else None
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One packet. OSError with EMSGSIZE for more than `MAXIMUM_BYTES`."""
+    data = json.dumps(message, separators=(",", ":")).encode()
+    if len(data) > MAXIMUM_BYTES:
+        raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+    return data
 
 
 def decode(data: bytes) -> dict[str, Any]:

@@ -9,15 +9,14 @@ import fcntl
 import os
 import termios
 
-from engine.bare import socket, struct
-from engine.runtime import kernel, mounts
+from engine.bare import socket
+from engine.runtime import kernel, mounts, terminal
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.oci.runtime_process import Box
 
-_TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441  # asm-generic/ioctls.h
 _AF_UNIX_PATH = 107
 
 
@@ -40,15 +39,7 @@ def open_terminal(root: int, size: Box | None, handler: socket.socket, uid: int,
 
     `root`: the container's. `console`: also bind it to /dev/console. The caller leads a session without a terminal.
     """
-    try:
-        master = kernel.openat2(root, "dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY, mounts.STRICT)
-        fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
-        slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
-    except OSError as error:
-        raise Failure("invalid_argument", f"process.terminal: no terminal in /dev/pts: {error.strerror}") from None
-    if size is not None:
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", size.height, size.width, 0, 0))
-    os.fchown(slave, uid, gid if uid else -1)
+    master, slave = terminal.make(root, None if size is None else (size.height, size.width), uid, gid)
     if console:
         # No link and not the kernel's files: CVE-2025-52565.
         mounts.attach(root, kernel.open_tree(slave, ""), "/dev/console", strict=True, foreign=True)

@@ -1,0 +1,203 @@
+"""One exec, in the process that will be the new one's parent.
+
+    client           launcher         M (becomes the monitor)     J (joins)              E (becomes the program)
+      │ exec + stdio ──►│                      │                      │                            │
+      │                 │ fork ───────────────►│ clone3 into group ──►│ other groups, setns,       │
+      │                 │                      │                      │ user, terminal, privileges │
+      │                 │                      │                      │ clone as M's child ───────►│ session, filter
+      │                 │                      │◄───────── {"pid": …} ┤ exit                       ⋮
+      │                 │                      │ run.json                                          ⋮
+      │                 │                      │ "go" ────────────────────────────────────────────►│
+      │                 │                      │◄───────── {"error": …} or the end of the stream ──┤ exec
+      │◄── {"pid": …}, the terminal's master ──┤
+      │                 │                      │ waits, writes exit.<run>
+
+M stays outside of the container, in namespaces, groups and rights. J does all that needs rights, and is in the
+container's namespaces except that of its processes, so nobody in there can see or trace it. E is born with the
+container's own rights, holds nothing but what is the container's, and all that it may still do is exec: whoever in
+the container may trace (CAP_SYS_PTRACE) wins nothing by it (CVE-2016-9962).
+
+Nothing runs unrecorded, since "go" follows run.json; nothing runs unasked, since M looks first whether the client is
+still there; and who dies before "go" takes those behind it along, by the end of the stream.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import socket
+import stat
+
+from engine.runtime import birth, exec_process, kernel, monitor, record, wire
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+NOT_EXECUTABLE = 126
+LINGER_MILLISECONDS = 10
+"""How long M waits as it is: most execs are over before the C monitor could be."""
+_MESSAGE_BYTES = 1 << 16
+
+
+def fork(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> int | None:
+    """In the launcher: begin the exec; M's pid, or None where nothing could be forked (the client is told)."""
+    try:
+        pid = os.fork()
+    except OSError as error:
+        wire.send(connection, wire.failure_of(error, "starting the process").as_message())
+        return None
+    if pid == 0:
+        _run(request, connection, stdio)
+    return pid
+
+
+def _run(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> NoReturn:
+    """M. `stdio`: the descriptors for those of 0, 1 and 2 that `request["given"]` names."""
+    status = 1
+    try:
+        birth.usual_signals()
+        kernel.close_all_but([connection.fileno(), *stdio])
+        connection.setblocking(True)
+        os.setsid()
+        _start(request, connection, stdio)
+        status = 0
+    except BaseException as error:  # noqa: BLE001 - a fork must never return into the launcher's loop
+        failure = wire.failure_of(error if isinstance(error, Exception) else RuntimeError(), "starting the process")
+        if failure.family == "invalid_argument" and failure.exit_code is None:
+            failure.exit_code = NOT_EXECUTABLE
+        with contextlib.suppress(OSError):
+            wire.send(connection, failure.as_message())
+    os._exit(status)
+
+
+def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> None:
+    found = record.read_run(request["container"])
+    container = None if found is None or found["run"] != request["run"] else record.open_pidfd(found)
+    if found is None or container is None or not record.has_executed(found["pid"]):
+        raise Failure("conflict", "the container is not running; start it first")
+    directory = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = 0
+    try:
+        helper = _clone(request)
+        if helper == 0:
+            try:
+                exec_process.run(request, found["pid"], container, stdio, theirs)
+            finally:
+                os._exit(255)
+        theirs.close()
+        pid, terminal = _await_birth(ours, helper, found["pid"], stdio)
+        record.write_run(directory, request["run"], pid)
+        if _has_left(connection):
+            raise Failure("cancelled", "nobody waits for this exec any more")  # noqa: TRY301 - cleaned up below
+        _let_go(ours, pid)
+    except BaseException as error:
+        ours.close()
+        _undo(pid, directory)
+        if record.start_ticks(found["pid"]) is None and getattr(error, "family", "") != "invalid_argument":
+            raise Failure("conflict", "the container ended while the process was started") from None
+        raise
+    with contextlib.suppress(OSError):  # a client that died meanwhile finds the exec in run.json
+        wire.send(connection, {"pid": pid}, terminal)
+    for descriptor in (container, ours.fileno(), *terminal):
+        os.close(descriptor)
+    connection.close()
+    os.waitpid(helper, 0)
+    _watch(request, pid, directory)
+
+
+def _clone(request: dict[str, Any]) -> int:
+    """J, in the container's version 2 group from its birth; the groups of version 1 it joins by itself."""
+    group = None
+    if request["unified"]:
+        group = os.open(request["unified"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return kernel.clone3(kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, group)
+    except OSError as error:
+        if error.errno == errno.EAGAIN:
+            raise Failure(
+                "resource_exhausted", "the container has reached its limit of processes; raise pids_limit or end some"
+            ) from None
+        raise
+    finally:
+        if group is not None:
+            os.close(group)
+
+
+def _await_birth(ours: socket.socket, helper: int, first: int, stdio: list[int]) -> tuple[int, list[int]]:
+    """E's pid, and the terminal's master if there is one. The caller's pipes become the user's, who may reopen them."""
+    data, terminal = wire.take(ours, 1)
+    message = wire.decode(data) if data else {}
+    if "pid" not in message:
+        os.waitpid(helper, 0)
+        _raise(message, "the process died before it became the program; see the container's memory limit")
+    pid = int(message["pid"])
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # ChildProcessError for one that isn't ours
+    for descriptor in stdio:
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            os.fchown(descriptor, _outside(first, "uid", message["uid"]), _outside(first, "gid", message["gid"]))
+        os.close(descriptor)
+    return pid, terminal
+
+
+def _outside(pid: int, kind: str, number: int) -> int:
+    """The host's number of a user or group of the container's: user_namespaces(7), /proc/pid/uid_map."""
+    with open(f"/proc/{pid}/{kind}_map") as file:
+        for line in file:
+            inside, outside, count = map(int, line.split())
+            if inside <= number < inside + count:
+                return outside + number - inside
+    return -1
+
+
+def _has_left(connection: socket.socket) -> bool:
+    """Whether the client, which has nothing more to say, is gone."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _let_go(ours: socket.socket, pid: int) -> None:
+    """Let E exec; returns when it has. What E says may be another's word: it is no more than a message."""
+    with contextlib.suppress(BrokenPipeError):
+        ours.send(b"go")
+    answer = ours.recv(_MESSAGE_BYTES)
+    if answer:
+        _raise(wire.decode(answer), "the process could not become the program")
+    if not record.has_executed(pid):
+        raise Failure("unavailable", "the process was killed before it became the program; see the memory limit")
+
+
+def _raise(message: dict[str, Any], otherwise: str) -> NoReturn:
+    error = message.get("error") or {"family": "unavailable", "message": otherwise}
+    code = (error.get("detail") or {}).get("exit_code")
+    raise Failure(str(error["family"]), str(error["message"]), code if isinstance(code, int) else None)
+
+
+def _undo(pid: int, directory: int) -> None:
+    """Nothing of it runs, and nothing tells that it ever did."""
+    if pid:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(record.RUN_FILE, dir_fd=directory)
+    with contextlib.suppress(OSError):
+        os.rmdir(os.readlink(f"/proc/self/fd/{directory}"))
+
+
+def _watch(request: dict[str, Any], pid: int, directory: int) -> None:
+    held = monitor.Held(pid, request["run"], directory, 0, 0, 0)
+    pidfd = os.pidfd_open(pid)
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    if poll.poll(LINGER_MILLISECONDS):
+        monitor.watch(held)
+        return
+    os.close(pidfd)
+    monitor.become(held, request["monitor"], request["name"])

@@ -1,0 +1,278 @@
+"""Execs: more processes in a container that runs, by its launcher.
+
+Each has a directory `<container>/exec/<id>/` with the same two files that a container has for its first process:
+run.json (who it is) and exit.<run> (how it ended; the number is the run of the container that it belongs to). So
+any process finds an exec's end, whoever started it, until `remove` or `sweep`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.cgroups import Cgroups
+from engine.errors import Conflict, InvalidArgument, NotFound, Unavailable
+from engine.runtime import capabilities, record
+from engine.runtime.init import USER_ANNOTATION
+from engine.runtime.launcher_link import LauncherLink, raise_error
+from engine.runtime.seccomp.profile import default_profile
+
+KEEP_SECONDS = 600.0
+"""How long an ended exec that nobody has removed can be asked how it ended."""
+UNBORN_SECONDS = 60.0
+"""After this, a directory without run.json belongs to nobody: its client died before anything ran."""
+_ID = re.compile(r"[0-9a-f]{64}")
+_SETTLE_SECONDS = 2.0
+_REMEMBERED = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecSpec:
+    """What shall run. `args`: the command; `env`: "NAME=value", added to the container's, a later one counting.
+
+    `user`: "name|uid[:group|gid]", None for the container's own; `cwd`: absolute, None for the container's own.
+    `tty`: a terminal of the container's, `size` (rows, columns). `privileged`: every capability, its own
+    no_new_privileges and list of system calls notwithstanding; within the container's user namespace.
+    """
+
+    args: Sequence[str]
+    env: Sequence[str] = ()
+    user: str | None = None
+    cwd: str | None = None
+    tty: bool = False
+    size: tuple[int, int] | None = None
+    privileged: bool = False
+
+    def check(self) -> None:
+        """Raise InvalidArgument, with detail["field"], for what could never run."""
+        if not self.args or not self.args[0]:
+            raise InvalidArgument("no command was given", {"field": "command"})
+        for name, values in (("command", self.args), ("env", self.env), ("user", [self.user or ""]),
+                             ("working_dir", [self.cwd or ""])):  # fmt: skip
+            if any("\0" in value for value in values):
+                raise InvalidArgument(f"{name} must not contain a zero byte", {"field": name})
+        for entry in self.env:
+            if not entry.partition("=")[0] or "=" not in entry:
+                raise InvalidArgument(f"the variable {entry!r} must have the form NAME=value", {"field": "env"})
+        if self.cwd and not self.cwd.startswith("/"):
+            raise InvalidArgument(f"the working directory {self.cwd!r} must be absolute", {"field": "working_dir"})
+        if self.size is not None and not all(0 <= number <= 0xFFFF for number in self.size):
+            raise InvalidArgument("a terminal has from 0 to 65535 rows and columns", {"field": "size"})
+
+
+class Stdio(NamedTuple):
+    """Open descriptors for 0, 1 and 2 of the process; None: the container's /dev/null. They stay open here.
+
+    Pipes among them become the container's user's, so that it can open /dev/stdout anew.
+    """
+
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """One that has become its program. `pid`: the host's number; `master`: of its terminal, the caller's to close."""
+
+    id: str
+    pid: int
+    master: int | None = None
+
+
+class Bundle(NamedTuple):
+    """What of a container's config.json an exec needs. `filter`: the compiled seccomp filter, None for none."""
+
+    process: dict[str, Any]
+    user: str
+    filter: Path | None
+
+
+class Execs:
+    """The execs of one home's containers. `compiled` turns a seccomp profile into its filter's file."""
+
+    def __init__(
+        self,
+        cgroups: Cgroups,
+        launcher: LauncherLink,
+        compiled: Callable[[dict[str, Any]], Path],
+        monitor: Callable[[], str | None],
+    ) -> None:
+        self._cgroups, self._launcher, self._compiled, self._monitor = cgroups, launcher, compiled, monitor
+        self._bundles: dict[Path, tuple[tuple[int, int], Bundle]] = {}
+
+    def start(self, container_dir: Path, spec: ExecSpec, stdio: Stdio) -> Exec:
+        """See `Runtime.exec`."""
+        spec.check()
+        found = record.read_run(str(container_dir))
+        if found is None:
+            raise Conflict("the container is not running; start it first")
+        given = {} if spec.tty else {number: fd for number, fd in enumerate(stdio) if fd is not None}
+        for _ in range(5):
+            directory = self._make(container_dir)
+            request = self._request(container_dir, directory, found["run"], spec, sorted(given))
+            try:
+                answer, descriptors = self._launcher.hand(request, [given[number] for number in sorted(given)])
+                if answer is None:
+                    answer = _find_out(directory)
+                if answer is not None:
+                    raise_error(answer)
+                    return Exec(directory.name, int(answer["pid"]), descriptors[0] if descriptors else None)
+            except BaseException:
+                shutil.rmtree(directory, ignore_errors=True)
+                raise
+            shutil.rmtree(directory, ignore_errors=True)
+        raise Unavailable("the launcher dies again and again; see launcher.log in the home's run directory")
+
+    def directory(self, container_dir: Path, exec_id: str) -> Path:
+        """Where it is. NotFound if there is no such exec (any more)."""
+        directory = container_dir / record.EXECS / exec_id
+        if not _ID.fullmatch(exec_id) or not (directory / record.RUN_FILE).exists():
+            raise NotFound(f"no exec {exec_id[:12]} in this container", {"id": exec_id})
+        return directory
+
+    def run(self, directory: Path) -> int:
+        """The run of the container that it belongs to."""
+        found = record.read_run(str(directory))
+        if found is None:
+            raise NotFound(f"no exec {directory.name[:12]} in this container", {"id": directory.name})
+        return int(found["run"])
+
+    def ids(self, container_dir: Path) -> list[str]:
+        """The ids of those that run or whose end can still be asked for."""
+        return sorted(os.path.basename(path) for path in record.exec_directories(str(container_dir)))
+
+    def remove(self, container_dir: Path, exec_id: str) -> None:
+        """Its directory, at once for everybody who looks."""
+        shutil.rmtree(container_dir / record.EXECS / exec_id, ignore_errors=True)
+
+    def sweep(self, container_dir: Path, has_ended: Callable[[Path], float | None]) -> list[str]:
+        """Remove what nobody will ask for; returns the ids. `has_ended`: when, in Unix seconds, None if it runs."""
+        swept, now = [], time.time()
+        for name in self.ids(container_dir):
+            directory = container_dir / record.EXECS / name
+            with contextlib.suppress(OSError, NotFound):
+                if (directory / record.RUN_FILE).exists():
+                    ended, keep = has_ended(directory), KEEP_SECONDS
+                else:
+                    ended, keep = directory.stat().st_mtime, UNBORN_SECONDS
+                if ended is not None and now - ended > keep:
+                    shutil.rmtree(directory, ignore_errors=True)
+                    swept.append(name)
+        return swept
+
+    def _make(self, container_dir: Path) -> Path:
+        directory = container_dir / record.EXECS / secrets.token_hex(32)
+        for _ in range(2):
+            try:
+                directory.mkdir(0o700)
+            except FileNotFoundError:
+                with contextlib.suppress(FileNotFoundError, FileExistsError):
+                    directory.parent.mkdir(0o700)
+            else:
+                return directory
+        raise NotFound("the container was removed")
+
+    def _request(
+        self, container_dir: Path, directory: Path, run: int, spec: ExecSpec, given: Sequence[int]
+    ) -> dict[str, Any]:
+        bundle = self._bundle(container_dir)
+        entrance = self._cgroups.entrance(container_dir.name)
+        return {
+            "verb": "exec",
+            "container": str(container_dir),
+            "directory": str(directory),
+            "run": run,
+            "name": f"portside-monitor {container_dir.name[:12]} exec {directory.name[:12]}",
+            "tasks": entrance.tasks,
+            "unified": entrance.unified,
+            "monitor": self._monitor(),
+            "seccomp": self._filter(bundle, spec),
+            "process": _process(bundle.process, spec),
+            "user": bundle.user if spec.user is None else spec.user,
+            "terminal": spec.tty,
+            "size": spec.size,
+            "given": given,
+        }
+
+    def _filter(self, bundle: Bundle, spec: ExecSpec) -> str | None:
+        if bundle.filter is not None and spec.privileged:
+            return str(self._compiled(default_profile(_all_capabilities())))
+        return None if bundle.filter is None else str(bundle.filter)
+
+    def _bundle(self, container_dir: Path) -> Bundle:
+        """Read once, since most of it is the seccomp profile."""
+        path = container_dir / "bundle" / "config.json"
+        try:
+            found = path.stat()
+            version = (found.st_ino, found.st_mtime_ns)
+            known = self._bundles.get(container_dir)
+            if known is not None and known[0] == version and (known[1].filter is None or known[1].filter.exists()):
+                return known[1]
+            config = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise NotFound("the container was removed") from None
+        process = config["process"]
+        seccomp = (config.get("linux") or {}).get("seccomp")
+        user = process.get("user") or {}
+        numbers = f"{user.get('uid', 0)}:{user.get('gid', 0)}"
+        bundle = Bundle(
+            process,
+            (config.get("annotations") or {}).get(USER_ANNOTATION, numbers),
+            self._compiled(seccomp) if seccomp else None,
+        )
+        while len(self._bundles) >= _REMEMBERED:
+            self._bundles.pop(next(iter(self._bundles)), None)
+        self._bundles[container_dir] = (version, bundle)
+        return bundle
+
+
+def _all_capabilities() -> list[str]:
+    """Those that this kernel knows."""
+    return [f"CAP_{name}" for name in capabilities.NAMES[: capabilities.last_capability() + 1]]
+
+
+def _process(container: dict[str, Any], spec: ExecSpec) -> dict[str, Any]:
+    """The container's own `process`, changed as the exec wants it."""
+    process = {**container, "args": list(spec.args), "env": _environment(container.get("env") or [], spec)}
+    if spec.cwd:
+        process["cwd"] = spec.cwd
+    if spec.privileged:
+        names = _all_capabilities()
+        process["capabilities"] = {"bounding": names, "effective": names, "permitted": names}
+        process["noNewPrivileges"] = False
+    return process
+
+
+def _environment(container: Sequence[str], spec: ExecSpec) -> list[str]:
+    variables = {"TERM": "xterm"} if spec.tty else {}
+    for entry in (*container, *spec.env):
+        name, _, value = entry.partition("=")
+        variables[name] = value
+    return [f"{name}={value}" for name, value in variables.items()]
+
+
+def _find_out(directory: Path) -> dict[str, Any] | None:
+    """Who should have answered is dead: what has become of the exec? None if it never ran and can be tried again."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        found = record.read_run(str(directory))
+        if found is None:
+            return None
+        pidfd = record.open_pidfd(found)
+        if pidfd is None:
+            break
+        os.close(pidfd)
+        if record.has_executed(found["pid"]):
+            return {"pid": found["pid"]}
+        time.sleep(0.001)  # without M it ends by itself
+    raise Unavailable("a helper of the engine was killed while the process was started, which may have run; look first")
