@@ -1,21 +1,26 @@
 """One exec, in the process that will be the new one's parent.
 
-    client           launcher         M (becomes the monitor)     J (joins)              E (becomes the program)
-      │ exec + stdio ──►│                      │                      │                            │
-      │                 │ fork ───────────────►│ clone3 into group ──►│ other groups, setns,       │
-      │                 │                      │                      │ user, terminal, privileges │
-      │                 │                      │                      │ clone as M's child ───────►│ session, filter
-      │                 │                      │◄───────── {"pid": …} ┤ exit                       ⋮
-      │                 │                      │ run.json                                          ⋮
-      │                 │                      │ "go" ────────────────────────────────────────────►│
-      │                 │                      │◄───────── {"error": …} or the end of the stream ──┤ exec
+    client           launcher         M (becomes the monitor)        E (becomes the program)
+      │ exec + stdio ──►│                      │                               │
+      │                 │ fork ───────────────►│ clone3 into group, pid ns ───►│ other groups, setns, user,
+      │                 │                      │ run.json                      │ terminal, privileges
+      │                 │                      │◄── {"pid", "uid", "gid"} ─────┤ session, filter
+      │                 │                      │ "go" ────────────────────────►│
+      │                 │                      │◄── {"error": …} or the end ───┤ exec
       │◄── {"pid": …}, the terminal's master ──┤
       │                 │                      │ waits, writes exit.<run>
 
-M stays outside of the container, in namespaces, groups and rights. J does all that needs rights, and is in the
-container's namespaces except that of its processes, so nobody in there can see or trace it. E is born with the
-container's own rights, holds nothing but what is the container's, and all that it may still do is exec: whoever in
-the container may trace (CAP_SYS_PTRACE) wins nothing by it (CVE-2016-9962).
+M stays outside of the container, in namespaces, groups and rights. E lives among the container's processes before
+it is one of them, so nobody in there may trace it (CVE-2016-9962): it is not dumpable in the host's user namespace,
+which takes CAP_SYS_PTRACE there. A container that may have that, by its capabilities or by a privileged exec, and
+has no user namespace of its own, is met by a guarded exec:
+
+                         M              J (outside, like M)               E
+                         │ clone3 ─────►│ all of E's steps that take rights │
+                         │              │ clone as M's child ──────────────►│ session, filter …
+                         │◄─────────────┤ {"pid": E's}
+
+E is born with the container's own rights then, and holds nothing but what is the container's.
 
 Nothing runs unrecorded, since "go" follows run.json; nothing runs unasked, since M looks first whether the client is
 still there; and who dies before "go" takes those behind it along, by the end of the stream.
@@ -36,11 +41,27 @@ from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, NamedTuple, NoReturn
+
+    class Birth(NamedTuple):
+        request: dict[str, Any]
+        connection: socket.socket
+        stdio: list[int]
+        directory: int
+        first: int
+        container: int
+        made: list[int]
+else:
+    from collections import namedtuple
+
+    # `first`, `container`: pid and pidfd of the container's first process; `made`: children, the last is the process
+    Birth = namedtuple("Birth", "request connection stdio directory first container made")
 
 NOT_EXECUTABLE = 126
 LINGER_MILLISECONDS = 10
 """How long M waits as it is: most execs are over before the C monitor could be."""
+PRIVILEGED = "exec.privileged"
+"""In a container's directory: there was a privileged exec, whose processes may be there still."""
 _MESSAGE_BYTES = 1 << 16
 
 
@@ -81,42 +102,67 @@ def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int])
     if found is None or container is None or not record.has_executed(found["pid"]):
         raise Failure("conflict", "the container is not running; start it first")
     directory = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = 0
+    birth = Birth(request, connection, stdio, directory, found["pid"], container, [])
     try:
-        helper = _clone(request)
-        if helper == 0:
-            try:
-                exec_process.run(request, found["pid"], container, stdio, theirs)
-            finally:
-                os._exit(255)
-        theirs.close()
-        pid, terminal = _await_birth(ours, helper, found["pid"], stdio)
-        record.write_run(directory, request["run"], pid)
-        if _has_left(connection):
-            raise Failure("cancelled", "nobody waits for this exec any more")  # noqa: TRY301 - cleaned up below
-        _let_go(ours, pid)
+        terminal = _bear(birth)
     except BaseException as error:
-        ours.close()
-        _undo(pid, directory)
-        if record.start_ticks(found["pid"]) is None and getattr(error, "family", "") != "invalid_argument":
+        _undo(birth.made, directory)
+        if record.start_ticks(birth.first) is None and getattr(error, "family", "") != "invalid_argument":
             raise Failure("conflict", "the container ended while the process was started") from None
         raise
     with contextlib.suppress(OSError):  # a client that died meanwhile finds the exec in run.json
-        wire.send(connection, {"pid": pid}, terminal)
-    for descriptor in (container, ours.fileno(), *terminal):
+        wire.send(connection, {"pid": birth.made[-1]}, terminal)
+    for descriptor in (container, *terminal):
         os.close(descriptor)
     connection.close()
-    os.waitpid(helper, 0)
-    _watch(request, pid, directory)
+    for helper in birth.made[:-1]:
+        os.waitpid(helper, 0)
+    _watch(request, birth.made[-1], directory)
 
 
-def _clone(request: dict[str, Any]) -> int:
-    """J, in the container's version 2 group from its birth; the groups of version 1 it joins by itself."""
+def _bear(birth: Birth) -> list[int]:
+    """Make the process, record it, and let it become its program; the terminal's master, if there is one."""
+    request = birth.request
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours:
+        guarded = request["guarded"] = _is_guarded(request, birth.first)
+        pid = _clone(request, birth.container)
+        if pid == 0:
+            try:
+                exec_process.run(request, birth.first, birth.container, birth.stdio, theirs)
+            finally:
+                os._exit(255)
+        birth.made.append(pid)
+        theirs.close()
+        if not guarded:
+            record.write_run(birth.directory, request["run"], pid)
+        terminal = _await_birth(ours, birth)
+        if guarded:
+            record.write_run(birth.directory, request["run"], birth.made[-1])
+        if _has_left(birth.connection):
+            raise Failure("cancelled", "nobody waits for this exec any more")
+        _let_go(ours, birth.made[-1])
+    return terminal
+
+
+def _is_guarded(request: dict[str, Any], first: int) -> bool:
+    """Whether somebody in the container may trace a process that is not dumpable: CAP_SYS_PTRACE, ptrace(2)."""
+    if os.stat(f"/proc/{first}/ns/user").st_ino != os.stat("/proc/self/ns/user").st_ino:
+        return False
+    mark = f"{request['container']}/{PRIVILEGED}"
+    if request["privileged"]:
+        os.close(os.open(mark, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    return bool(request["traces"]) or os.path.exists(mark)
+
+
+def _clone(request: dict[str, Any], container: int) -> int:
+    """E or J, in the container's version 2 group from its birth; the groups of version 1 it joins by itself."""
     group = None
     if request["unified"]:
         group = os.open(request["unified"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        if not request["guarded"]:
+            kernel.setns(container, kernel.CLONE_NEWPID)  # for children; M stays where it is
         return kernel.clone3(kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, group)
     except OSError as error:
         if error.errno == errno.EAGAIN:
@@ -129,20 +175,23 @@ def _clone(request: dict[str, Any]) -> int:
             os.close(group)
 
 
-def _await_birth(ours: socket.socket, helper: int, first: int, stdio: list[int]) -> tuple[int, list[int]]:
-    """E's pid, and the terminal's master if there is one. The caller's pipes become the user's, who may reopen them."""
-    data, terminal = wire.take(ours, 1)
+def _await_birth(ours: socket.socket, birth: Birth) -> list[int]:
+    """Until the process may go; the terminal's master. The caller's pipes become the user's, who may reopen them."""
+    data, terminal = wire.take(ours, 1, _MESSAGE_BYTES)
     message = wire.decode(data) if data else {}
     if "pid" not in message:
-        os.waitpid(helper, 0)
         _raise(message, "the process died before it became the program; see the container's memory limit")
-    pid = int(message["pid"])
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # ChildProcessError for one that isn't ours
-    for descriptor in stdio:
+    if message["pid"]:
+        pid = int(message["pid"])
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # ChildProcessError for one that isn't ours
+        birth.made.append(pid)
+    for descriptor in birth.stdio:
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            os.fchown(descriptor, _outside(first, "uid", message["uid"]), _outside(first, "gid", message["gid"]))
+            os.fchown(
+                descriptor, _outside(birth.first, "uid", message["uid"]), _outside(birth.first, "gid", message["gid"])
+            )
         os.close(descriptor)
-    return pid, terminal
+    return terminal
 
 
 def _outside(pid: int, kind: str, number: int) -> int:
@@ -179,9 +228,9 @@ def _raise(message: dict[str, Any], otherwise: str) -> NoReturn:
     raise Failure(str(error["family"]), str(error["message"]), code if isinstance(code, int) else None)
 
 
-def _undo(pid: int, directory: int) -> None:
+def _undo(made: list[int], directory: int) -> None:
     """Nothing of it runs, and nothing tells that it ever did."""
-    if pid:
+    for pid in made:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)

@@ -1,12 +1,11 @@
-"""An exec's process, from the host into a container (J) and to its program (E); exec_birth.py draws who is who.
+"""An exec's process, from the host into a container and to its program; exec_birth.py draws who is who.
 
-    J:  groups of version 1 → limits → namespaces → root of the user namespace → user lookup → terminal or
-        /dev/null → working directory → privileges → find the program → clone E
-    E:  session, controlling terminal → filter → "go" → exec
+    groups of version 1 → limits → namespaces → root of the user namespace → user lookup → terminal or /dev/null →
+    working directory → privileges → find the program (→ guarded: E is born) → session, controlling terminal →
+    filter → "go" → exec
 
-J's order is the safe one: what needs the host's files comes before setns, and nothing of the host is open after it
-but the directory of J's own descriptors, through which a file that proved regular is opened again. J is no process
-of the container's /proc.
+The order is the safe one: what needs the host's files comes before setns, and nothing of the host is open after it
+but the directory of the process's own descriptors, through which a file that proved regular is opened again.
 """
 
 from __future__ import annotations
@@ -43,10 +42,12 @@ NAMESPACES = (
     | kernel.CLONE_NEWCGROUP
 )
 GO_BYTES = 16
+FILTER_BYTES = 4096 * 8
+"""BPF_MAXINSNS instructions: the kernel takes no more."""
 
 
 def run(request: dict[str, Any], first: int, pidfd: int, stdio: list[int], channel: socket.socket) -> None:
-    """J. `first`, `pidfd`: the container's first process; `stdio`: see exec_birth. Ends in os._exit."""
+    """`first`, `pidfd`: the container's first process; `stdio`: see exec_birth. Ends in exec or in os._exit."""
     try:
         given: list[int] = request["given"]
         for number, descriptor in zip(given, stdio, strict=True):
@@ -60,13 +61,23 @@ def run(request: dict[str, Any], first: int, pidfd: int, stdio: list[int], chann
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         who = _person(root, request, own)
         os.close(own)
-        descriptors = _stdio(root, request, who, given)
+        master = _stdio(root, request, who, given)
         _working_directory(root, process.get("cwd") or "/")
-        _spawn(_ready(process, who, root, seccomp), who, root, channel, descriptors)
+        ready = _ready(process, who, root, seccomp)
+        kernel.close_range(3, on_exec=True)
+        os.close(root)
+        pid = kernel.clone_sibling() if request["guarded"] else 0
+        if pid or not request["guarded"]:
+            wire.send(channel, {"pid": pid, "uid": who.uid, "gid": who.gid}, master)
+        if pid:
+            os._exit(0)
+        for descriptor in master:
+            os.close(descriptor)
+        _become(ready, channel.fileno(), bool(master))
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be told
-        wire.send(channel, wire.failure_of(error, "starting the process").as_message())
-        os._exit(255)
-    os._exit(0)
+        failure = wire.failure_of(error, "starting the process")
+        os.write(channel.fileno(), wire.encode(failure.as_message()))
+        os._exit(failure.exit_code or 255)
 
 
 def _prepare(request: dict[str, Any], process: dict[str, Any]) -> bytes | None:
@@ -79,8 +90,11 @@ def _prepare(request: dict[str, Any], process: dict[str, Any]) -> bytes | None:
     kernel.new_session_keyring()
     if not request["seccomp"]:
         return None
-    with open(request["seccomp"], "rb") as file:
-        return file.read()
+    fd = os.open(request["seccomp"], os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, FILTER_BYTES)
+    finally:
+        os.close(fd)
 
 
 def _join(first: int, pidfd: int) -> None:
@@ -140,7 +154,7 @@ def _ready(process: dict[str, Any], who: identity.Identity, root: int, seccomp: 
     if not any(entry.startswith("HOME=") for entry in environment):
         environment.append(f"HOME={who.home}")
     os.umask((process.get("user") or {}).get("umask", 0o022))
-    # With no_new_privs the filter can wait for E, so that it need not let J's last steps pass.
+    # With no_new_privs the filter can wait, so that it need not let the steps between pass.
     late = seccomp if process.get("noNewPrivileges") else None
     privileges.drop(process, who, None if late else seccomp)
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)  # a change of user has set it anew
@@ -149,35 +163,16 @@ def _ready(process: dict[str, Any], who: identity.Identity, root: int, seccomp: 
     return Ready(path, process["args"], environment, late)
 
 
-def _spawn(ready: Ready, who: identity.Identity, root: int, channel: socket.socket, master: list[int]) -> None:
-    """Give birth to E, and tell M of it."""
-    kernel.close_range(3, on_exec=True)
-    pid = kernel.clone_sibling()
-    if pid == 0:
-        try:
-            for descriptor in (root, *master):
-                os.close(descriptor)
-            _become(ready, channel.fileno(), bool(master))
-        finally:
-            os._exit(255)
-    wire.send(channel, {"pid": pid, "uid": who.uid, "gid": who.gid}, master)
-
-
 def _become(ready: Ready, channel: int, has_terminal: bool) -> None:
-    """E. By plain read and write, which every filter lets pass."""
-    try:
-        os.setsid()
-        if has_terminal:
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        kernel.free_signals()
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
-            signal.signal(number, signal.SIG_DFL)
-        if ready.filter is not None:
-            kernel.load_filter(ready.filter)
-        if not os.read(channel, GO_BYTES):
-            os._exit(255)  # M died, or thought better of it
-        program.execute(ready.path, ready.arguments, ready.environment)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be told
-        failure = wire.failure_of(error, "starting the process")
-        os.write(channel, wire.encode(failure.as_message()))
-        os._exit(failure.exit_code or 255)
+    """The last steps, by plain read and write, which every filter lets pass."""
+    os.setsid()
+    if has_terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    kernel.free_signals()
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
+        signal.signal(number, signal.SIG_DFL)
+    if ready.filter is not None:
+        kernel.load_filter(ready.filter)
+    if not os.read(channel, GO_BYTES):
+        os._exit(255)  # M died, or thought better of it
+    program.execute(ready.path, ready.arguments, ready.environment)

@@ -196,6 +196,8 @@ class Execs:
             "tasks": entrance.tasks,
             "unified": entrance.unified,
             "monitor": self._monitor(),
+            "traces": "CAP_SYS_PTRACE" in (bundle.process.get("capabilities") or {}).get("bounding", ()),
+            "privileged": spec.privileged,
             "seccomp": self._filter(bundle, spec),
             "process": _process(bundle.process, spec),
             "user": bundle.user if spec.user is None else spec.user,

@@ -91,7 +91,8 @@ def _entries(root: int, path: str, minimum: int, own: int | None) -> list[list[s
     except OSError:
         return []
     try:
-        if not stat.S_ISREG(os.fstat(found).st_mode):
+        state = os.fstat(found)
+        if not stat.S_ISREG(state.st_mode):
             raise Failure("invalid_argument", f"/{path} in the image is not a regular file")
         again = f"/proc/self/fd/{found}" if own is None else str(found)
         try:
@@ -101,7 +102,7 @@ def _entries(root: int, path: str, minimum: int, own: int | None) -> list[list[s
     finally:
         os.close(found)
     try:
-        text = os.read(fd, MAXIMUM_BYTES).decode(errors="surrogateescape")
+        text = os.read(fd, min(state.st_size, MAXIMUM_BYTES)).decode(errors="surrogateescape")
     finally:
         os.close(fd)
     lines = [line.strip().split(":") for line in text.split("\n")]

@@ -83,9 +83,9 @@ def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequen
         connection.send(data)
 
 
-def take(connection: socket.socket, most: int) -> tuple[bytes, list[int]]:
+def take(connection: socket.socket, most: int, size: int = MAXIMUM_BYTES) -> tuple[bytes, list[int]]:
     """The next packet, empty at the end of the stream, and the descriptors that came with it, `most` at most."""
-    data, descriptors, _, _ = socket.recv_fds(connection, MAXIMUM_BYTES, most, socket.MSG_CMSG_CLOEXEC)
+    data, descriptors, _, _ = socket.recv_fds(connection, size, most, socket.MSG_CMSG_CLOEXEC)
     return data, descriptors
 
 
