@@ -82,3 +82,10 @@ def last_capability() -> int:
 
 
 _last: list[int] = []
+
+
+def held() -> int:
+    """The bit mask of what this process may give: its permitted ones that are in its bounding set, too."""
+    with open("/proc/self/status") as file:
+        fields = dict(line.split(":\t") for line in file if line.startswith(("CapPrm", "CapBnd")))
+    return int(fields["CapPrm"], 16) & int(fields["CapBnd"], 16)

@@ -62,6 +62,8 @@ LINGER_MILLISECONDS = 10
 """How long M waits as it is: most execs are over before the C monitor could be."""
 PRIVILEGED = "exec.privileged"
 """In a container's directory: there was a privileged exec, whose processes may be there still."""
+ENDING_MILLISECONDS = 100
+"""A container's first process ends after all others: for so long it may seem to live when one of those was killed."""
 _MESSAGE_BYTES = 1 << 16
 
 
@@ -107,7 +109,7 @@ def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int])
         terminal = _bear(birth)
     except BaseException as error:
         _undo(birth.made, directory)
-        if record.start_ticks(birth.first) is None and getattr(error, "family", "") != "invalid_argument":
+        if getattr(error, "family", "") != "invalid_argument" and _ends(container, ENDING_MILLISECONDS):
             raise Failure("conflict", "the container ended while the process was started") from None
         raise
     with contextlib.suppress(OSError):  # a client that died meanwhile finds the exec in run.json
@@ -139,7 +141,7 @@ def _bear(birth: Birth) -> list[int]:
         terminal = _await_birth(ours, birth)
         if guarded:
             record.write_run(birth.directory, request["run"], birth.made[-1])
-        if _has_left(birth.connection):
+        if _ends(birth.connection.fileno(), 0):
             raise Failure("cancelled", "nobody waits for this exec any more")
         _let_go(ours, birth.made[-1])
     return terminal
@@ -204,18 +206,19 @@ def _outside(pid: int, kind: str, number: int) -> int:
     return -1
 
 
-def _has_left(connection: socket.socket) -> bool:
-    """Whether the client, which has nothing more to say, is gone."""
+def _ends(descriptor: int, milliseconds: int) -> bool:
+    """Whether the process of a pidfd, or the other side of a connection that has nothing to say, ends in that time."""
     poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0))
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(milliseconds))
 
 
 def _let_go(ours: socket.socket, pid: int) -> None:
     """Let E exec; returns when it has. What E says may be another's word: it is no more than a message."""
-    with contextlib.suppress(BrokenPipeError):
+    answer = b""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # killed meanwhile, as seen below
         ours.send(b"go")
-    answer = ours.recv(_MESSAGE_BYTES)
+        answer = ours.recv(_MESSAGE_BYTES)
     if answer:
         _raise(wire.decode(answer), "the process could not become the program")
     if not record.has_executed(pid):
@@ -243,10 +246,9 @@ def _undo(made: list[int], directory: int) -> None:
 def _watch(request: dict[str, Any], pid: int, directory: int) -> None:
     held = monitor.Held(pid, request["run"], directory, 0, 0, 0)
     pidfd = os.pidfd_open(pid)
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    if poll.poll(LINGER_MILLISECONDS):
-        monitor.watch(held)
-        return
+    is_over = _ends(pidfd, LINGER_MILLISECONDS)
     os.close(pidfd)
-    monitor.become(held, request["monitor"], request["name"])
+    if is_over:
+        monitor.watch(held)
+    else:
+        monitor.become(held, request["monitor"], request["name"])

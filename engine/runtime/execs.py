@@ -239,8 +239,8 @@ class Execs:
 
 
 def _all_capabilities() -> list[str]:
-    """Those that this kernel knows."""
-    return [f"CAP_{name}" for name in capabilities.NAMES[: capabilities.last_capability() + 1]]
+    """Those that the engine has itself; it can't give others."""
+    return [name for name, number in capabilities.NUMBERS.items() if capabilities.held() >> number & 1]
 
 
 def _process(container: dict[str, Any], spec: ExecSpec) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.runtime.client import Runtime
-from tests.engine.runtime import attacks
+from tests.engine.runtime import attacks, execs
 from tests.engine.runtime.box import Box, make_image
 
 MakeBox = Callable[[], Box]
@@ -47,6 +47,19 @@ def runtime(request: pytest.FixtureRequest, home: EngineConfig, cgroups: Cgroups
     runtime = Runtime(home, cgroups, pool=3 if request.param == "from the pool" else 0)
     yield runtime
     runtime.stop_launcher()
+
+
+@pytest.fixture(scope="module")
+def idle(home: EngineConfig, runtime: Runtime, cgroups: Cgroups, image: Path) -> Iterator[Box]:
+    """A container that sleeps, for execs; one for all tests of a file, which leave it as they find it.
+
+    The one from scratch may trace others' processes, so that execs take the guarded way.
+    """
+    box = Box(home, runtime, cgroups, image)
+    extra = {} if runtime.pool_size else {"capabilities": [*execs.CAPABILITIES, "CAP_SYS_PTRACE"]}
+    box.run("/bin/sleep", "1000", collect=False, **extra)
+    yield box
+    box.remove()
 
 
 @pytest.fixture
