@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from engine import exec_session
 from engine.config import EngineConfig
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec, PortMapping
 from engine.errors import EngineError, InvalidArgument
 from engine.facade import Engine
+from engine.runtime.execs import ExecSpec
 
 FOLLOW_SECONDS = 1.0
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -87,6 +89,20 @@ def run(engine: Engine, options: argparse.Namespace) -> int:
     finally:
         if options.rm and not options.detach:
             engine.container_remove(spec.id, force=True)
+
+
+def execute(engine: Engine, options: argparse.Namespace) -> int:
+    """One more process in a container; its exit code is ours."""
+    spec = ExecSpec(
+        args=tuple(options.command),
+        env=tuple(options.env),
+        user=options.user,
+        cwd=options.workdir,
+        tty=options.tty,
+        size=exec_session.size_of(1) if options.tty else None,
+        privileged=options.privileged,
+    )
+    return exec_session.attend(engine, options.name, spec, interactive=options.interactive)
 
 
 def ps(engine: Engine, _: argparse.Namespace) -> None:
@@ -252,6 +268,7 @@ def parser() -> argparse.ArgumentParser:
     add("images", images, "list images")
     _removal(add("rmi", rmi, "remove an image"), "name")
     _run_options(add("run", run, "create and start a container"))
+    _exec_options(add("exec", execute, "run a command in a running container"))
     add("ps", ps, "list containers")
     log = add("logs", logs, "show a container's log")
     log.add_argument("-f", "--follow", action="store_true")
@@ -273,6 +290,17 @@ def parser() -> argparse.ArgumentParser:
 def _removal(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
     command.add_argument("-f", "--force", action="store_true")
     command.add_argument(name, **options)
+
+
+def _exec_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-i", "--interactive", action="store_true", help="pass standard input on")
+    command.add_argument("-t", "--tty", action="store_true", help="give it a terminal")
+    command.add_argument("-e", "--env", action="append", default=[], metavar="NAME=VALUE")
+    command.add_argument("-u", "--user")
+    command.add_argument("-w", "--workdir")
+    command.add_argument("--privileged", action="store_true", help="with every capability")
+    command.add_argument("name")
+    command.add_argument("command", nargs=argparse.REMAINDER)
 
 
 def _run_options(command: argparse.ArgumentParser) -> None:

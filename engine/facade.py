@@ -23,11 +23,13 @@ from engine.facts import HostFacts, host_facts
 from engine.logs.reader import LogReader
 from engine.network.service import Network
 from engine.runtime.client import Runtime
+from engine.runtime.execs import Exec, ExecSpec, Stdio
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
 from engine.store.journal import Journal
 
 if TYPE_CHECKING:
+    from engine.containers.parts import ExitStatus
     from engine.images.service import Images
     from engine.stats.sampler import Sampler
     from engine.stats.samples import ContainerSample, HostSample
@@ -94,6 +96,29 @@ class Engine:
 
     def container_unpause(self, name: str) -> ContainerRecord:
         return self.containers.unpause(name)
+
+    def container_exec(self, name: str, spec: ExecSpec, stdio: Stdio = Stdio()) -> Exec:  # noqa: B008 - immutable
+        """Run one more process in a running container; it has become its program when this returns.
+
+        `Exec.master` is its terminal's, if it asked for one, and the caller's to close. Conflict when the container
+        doesn't run or is paused; InvalidArgument with `detail["exit_code"]` 126 or 127 when the command can't run.
+        """
+        return self.containers.exec(name, spec, stdio)
+
+    def container_exec_status(self, name: str, exec_id: str) -> ExitStatus | None:
+        """How it ended; None while it runs."""
+        return self.containers.exec_status(name, exec_id)
+
+    def container_exec_wait(self, name: str, exec_id: str, timeout_seconds: float | None = None) -> ExitStatus | None:
+        """Wait for its end; None when the time is over first. Also for one that another process has started."""
+        return self.containers.exec_wait(name, exec_id, timeout_seconds)
+
+    def container_exec_signal(self, name: str, exec_id: str, signal: str = "SIGTERM") -> None:
+        self.containers.exec_signal(name, exec_id, signal)
+
+    def container_exec_remove(self, name: str, exec_id: str) -> None:
+        """Forget one that has ended, which its owner should: others are forgotten after ten minutes, by `reconcile`."""
+        self.containers.exec_remove(name, exec_id)
 
     def container_remove(self, name: str, force: bool = False) -> None:
         """Remove it with its log and its files; `force` kills a running one first."""

@@ -15,6 +15,8 @@ PAUSED = "container.paused"
 UNPAUSED = "container.unpaused"
 RESTARTING = "container.restarting"
 REMOVED = "container.removed"
+EXEC_STARTED = "exec.started"
+EXEC_DIED = "exec.died"
 
 
 def append(journal: Journal, kind: str, record: ContainerRecord) -> None:

@@ -10,6 +10,7 @@
     record runs, process gone, exit noted            reaped; the restart policy applies
     record runs, process gone, nothing noted         stopped with 255; `always` and `unless-stopped` start again
     record rests, but a mark or a cgroup is there     a start was cut short: undone; its job comes again
+    an exec that ended long ago                       its directory is removed
     cgroup, snapshot, endpoint of no container       removed
 
 Each container is looked at under its lock; one that is locked is being taken care of.
@@ -24,7 +25,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.containers import creation, events, reaping, removal, restarts, starting, states
+from engine.containers import creation, events, execs, reaping, removal, restarts, starting, states
 from engine.containers.catalog import CREATING, REMOVED, TRASH, Busy
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
@@ -51,6 +52,8 @@ def recover(parts: Parts) -> list[str]:
         for container_id in parts.catalog.ids()
         if _attempt(done, _settle_one, parts, container_id, rebooted) == START
     ]
+    for container_id in parts.catalog.ids():
+        _attempt(done, execs.sweep, parts, container_id)
     _attempt(done, _drop_orphans, parts)
     for container_id in due:
         _attempt(done, _start, parts, container_id)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from engine.containers import creation, reaping, recovery, removal, starting, states, stopping
-from engine.containers.parts import Parts, Progress
+from engine.containers import creation, execs, reaping, recovery, removal, signals, starting, states, stopping
+from engine.containers.parts import ExitStatus, Parts, Progress
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
+from engine.runtime.execs import Exec, ExecSpec, Stdio
 
 
 class Containers:
@@ -52,6 +53,21 @@ class Containers:
 
     def unpause(self, name: str) -> ContainerRecord:
         return stopping.unpause(self._parts, self._id(name))
+
+    def exec(self, name: str, spec: ExecSpec, stdio: Stdio) -> Exec:
+        return execs.start(self._parts, self._id(name), spec, stdio)
+
+    def exec_status(self, name: str, exec_id: str) -> ExitStatus | None:
+        return execs.status(self._parts, self._id(name), exec_id)
+
+    def exec_wait(self, name: str, exec_id: str, timeout_seconds: float | None = None) -> ExitStatus | None:
+        return execs.wait(self._parts, self._id(name), exec_id, timeout_seconds)
+
+    def exec_signal(self, name: str, exec_id: str, signal_name: str) -> None:
+        execs.signal(self._parts, self._id(name), exec_id, signals.parse(signal_name))
+
+    def exec_remove(self, name: str, exec_id: str) -> None:
+        execs.remove(self._parts, self._id(name), exec_id)
 
     def remove(self, name: str, *, force: bool = False) -> None:
         removal.remove(self._parts, self._id(name), force=force)

@@ -29,6 +29,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "pause": frozenset({RUNNING}),
     "unpause": frozenset({PAUSED}),
     "restart": frozenset({CREATED, RUNNING, PAUSED, RESTARTING, STOPPED}),
+    "exec": frozenset({RUNNING}),
     "remove": frozenset({CREATED, STOPPED}),
 }
 
@@ -36,6 +37,9 @@ _NEXT_STEP = {
     ("start", RUNNING): "it runs already",
     ("start", PAUSED): "unpause it instead",
     ("kill", RESTARTING): "it is waiting to be restarted; stop it to end that",
+    ("exec", PAUSED): "unpause it first",
+    ("exec", CREATED): "start it first",
+    ("exec", STOPPED): "start it first",
     ("remove", RUNNING): "stop it first, or remove it with force",
     ("remove", PAUSED): "stop it first, or remove it with force",
     ("remove", RESTARTING): "stop it first, or remove it with force",

@@ -44,6 +44,11 @@ CONTAINER_UNPAUSED = "container.unpaused"
 CONTAINER_RESTARTING = "container.restarting"
 CONTAINER_REMOVED = "container.removed"
 
+# Execs; subject is the exec's id. started {"container", "command": [...], "user": …|None, "tty"}, died {"container",
+# "exit_code"}; news for those who watch, and no state.
+EXEC_STARTED = "exec.started"
+EXEC_DIED = "exec.died"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

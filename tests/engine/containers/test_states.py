@@ -25,6 +25,7 @@ ALL = (states.CREATED, states.RUNNING, states.PAUSED, states.RESTARTING, states.
         ("pause", (0, 1, 0, 0, 0)),
         ("unpause", (0, 0, 1, 0, 0)),
         ("restart", (1, 1, 1, 1, 1)),
+        ("exec", (0, 1, 0, 0, 0)),
         ("remove", (1, 0, 0, 0, 1)),
     ],
 )
@@ -99,6 +100,7 @@ def test_a_record_survives_json_and_has_the_contracts_shape() -> None:
 def test_the_engine_speaks_the_contracts_words() -> None:
     for name in ("CREATED", "STARTED", "DIED", "PAUSED", "UNPAUSED", "RESTARTING", "REMOVED"):
         assert getattr(events, name) == getattr(contract, f"CONTAINER_{name}")
+    assert (events.EXEC_STARTED, events.EXEC_DIED) == (contract.EXEC_STARTED, contract.EXEC_DIED)
     ours = {field.name for field in dataclasses.fields(ContainerSpec)}
     theirs = {field.name for field in dataclasses.fields(CreateContainer)}
     assert theirs - ours == {"container_id", "start"}

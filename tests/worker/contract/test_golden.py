@@ -20,6 +20,7 @@ from worker.contract.wire import ContractError, from_wire, to_wire
 
 GOLDEN = Path(__file__).parent / "golden"
 CONTAINER = "c0ffee" + "0" * 58
+EXEC = "e" * 64
 HOST = "8f5a3c1e-0000-4000-8000-000000000001"
 JOB = "8f5a3c1e-0000-4000-8000-000000000002"
 IMAGE = "sha256:" + "ab" * 32
@@ -90,9 +91,11 @@ ATTRIBUTES: dict[str, Any] = {
     e.CONTAINER_UNPAUSED: STATE,
     e.CONTAINER_RESTARTING: STATE,
     e.CONTAINER_REMOVED: {},
+    e.EXEC_STARTED: {"container": CONTAINER, "command": ["sh"], "user": None, "tty": True},
+    e.EXEC_DIED: {"container": CONTAINER, "exit_code": 3},
 }
 TRANSIENT = {e.HOST_HEARTBEAT, e.HOST_JOURNAL_TRIMMED, e.JOB_PROGRESS}
-SUBJECTS = {"host": HOST, "job": JOB, "image": IMAGE, "container": CONTAINER}
+SUBJECTS = {"host": HOST, "job": JOB, "image": IMAGE, "container": CONTAINER, "exec": EXEC}
 EVENTS = [
     e.Event(
         host_id=HOST, kind=kind, subject=SUBJECTS[kind.split(".")[0]], at=1700000000.25,

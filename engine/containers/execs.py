@@ -1,0 +1,86 @@
+"""Execs: more processes in a container that runs. What is known of them lies in the container's directory.
+
+The journal tells of each start and each end, with the exec's id as subject. An end is told by whoever waits for it,
+or by the next recovery: `told` in the exec's directory says that it was. A crash in between tells it twice.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.containers import events, states
+from engine.containers.parts import ExitStatus, Parts
+from engine.errors import NotFound
+from engine.runtime.execs import Exec, ExecSpec, Stdio
+
+TOLD = "told"
+
+
+def start(parts: Parts, container_id: str, spec: ExecSpec, stdio: Stdio) -> Exec:
+    """Run `spec` in a running container. Conflict for one that doesn't run or is paused."""
+    record = parts.catalog.get(container_id)
+    states.require("exec", record.status, record.name)
+    made = parts.runtime.exec(parts.catalog.directory(container_id), spec, stdio)
+    parts.journal.append(
+        events.EXEC_STARTED,
+        made.id,
+        {"container": container_id, "command": list(spec.args), "user": spec.user, "tty": spec.tty},
+    )
+    return made
+
+
+def status(parts: Parts, container_id: str, exec_id: str) -> ExitStatus | None:
+    """How it ended; None while it runs."""
+    return parts.runtime.exec_status(parts.catalog.directory(container_id), exec_id)
+
+
+def wait(parts: Parts, container_id: str, exec_id: str, timeout_seconds: float | None) -> ExitStatus | None:
+    """Wait for its end; None when the time is over first."""
+    found = parts.runtime.exec_wait(parts.catalog.directory(container_id), exec_id, timeout_seconds)
+    if found is not None:
+        _tell(parts, container_id, exec_id, found)
+    return found
+
+
+def signal(parts: Parts, container_id: str, exec_id: str, number: int) -> None:
+    """Send it a signal; NotFound when it has ended."""
+    parts.runtime.exec_signal(parts.catalog.directory(container_id), exec_id, number)
+
+
+def remove(parts: Parts, container_id: str, exec_id: str) -> None:
+    """Forget one that has ended; Conflict while it runs, and no error if it is gone."""
+    directory = parts.catalog.directory(container_id)
+    try:
+        found = parts.runtime.exec_status(directory, exec_id)
+    except NotFound:
+        return
+    if found is not None:
+        _tell(parts, container_id, exec_id, found)
+    parts.runtime.exec_remove(directory, exec_id)
+
+
+def sweep(parts: Parts, container_id: str) -> str | None:
+    """For recovery: tell of ends that nobody told, and forget those that nobody will ask for any more."""
+    directory = parts.catalog.directory(container_id)
+    if not (directory / "exec").is_dir():
+        return None
+    for exec_id in parts.runtime.execs(directory):
+        try:
+            found = parts.runtime.exec_status(directory, exec_id)
+        except NotFound:
+            continue  # never born
+        if found is not None:
+            _tell(parts, container_id, exec_id, found)
+    swept = parts.runtime.exec_sweep(directory)
+    return f"forgot {len(swept)} ended execs of container {container_id[:12]}" if swept else None
+
+
+def _tell(parts: Parts, container_id: str, exec_id: str, found: ExitStatus) -> None:
+    told: Path = parts.catalog.directory(container_id) / "exec" / exec_id / TOLD
+    if told.exists():
+        return
+    parts.journal.append(events.EXEC_DIED, exec_id, {"container": container_id, "exit_code": found.code})
+    try:
+        told.touch()
+    except FileNotFoundError:
+        return  # removed by another who waited

@@ -1,0 +1,133 @@
+"""One exec at a person's terminal or in a pipeline: bytes in both directions, until it ends.
+
+With a terminal ours becomes raw, and its size is the other's; without, three pipes. Our own descriptors never go
+into the container: its processes could do to our terminal what a keyboard can (TIOCSTI), and see where files lie.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import sys
+import termios
+import threading
+import tty
+from collections.abc import Iterator
+
+from engine.facade import Engine
+from engine.runtime import terminal
+from engine.runtime.execs import Exec, ExecSpec, Stdio
+
+CHUNK_BYTES = 1 << 16
+
+
+def attend(engine: Engine, container: str, spec: ExecSpec, *, interactive: bool) -> int:
+    """Run it, carry its bytes, and return its exit code. `interactive`: with our standard input."""
+    if spec.tty:
+        made = engine.container_exec(container, spec)
+        assert made.master is not None
+        _carry_terminal(made.master, interactive=interactive)
+    else:
+        made = _with_pipes(engine, container, spec, interactive=interactive)
+    status = engine.container_exec_wait(container, made.id)
+    engine.container_exec_remove(container, made.id)
+    return 255 if status is None else status.code
+
+
+def size_of(descriptor: int) -> tuple[int, int] | None:
+    """(rows, columns) of a terminal; None if it is none."""
+    try:
+        found = os.get_terminal_size(descriptor)
+    except OSError:
+        return None
+    return found.lines, found.columns
+
+
+def _with_pipes(engine: Engine, container: str, spec: ExecSpec, *, interactive: bool) -> Exec:
+    out, err = os.pipe(), os.pipe()
+    given = os.pipe() if interactive else None
+    theirs = [out[1], err[1], *([given[0]] if given else [])]
+    try:
+        made = engine.container_exec(container, spec, Stdio(given[0] if given else None, out[1], err[1]))
+    finally:
+        for descriptor in theirs:
+            os.close(descriptor)
+    if given is not None:
+        threading.Thread(target=_feed, args=(given[1],), daemon=True).start()
+    with selectors.DefaultSelector() as selector:
+        selector.register(out[0], selectors.EVENT_READ, 1)
+        selector.register(err[0], selectors.EVENT_READ, 2)
+        while selector.get_map():
+            for key, _ in selector.select():
+                data = os.read(key.fd, CHUNK_BYTES)
+                if data:
+                    _write(int(key.data), data)
+                else:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+    return made
+
+
+def _feed(pipe: int) -> None:
+    """Our standard input, to its end; the process sees that end."""
+    with contextlib.suppress(BrokenPipeError):
+        while data := os.read(0, CHUNK_BYTES):
+            _write(pipe, data)
+    os.close(pipe)
+
+
+def _carry_terminal(master: int, *, interactive: bool) -> None:
+    with _raw(interactive), _following_size(master), selectors.DefaultSelector() as selector:
+        selector.register(master, selectors.EVENT_READ)
+        if interactive:
+            selector.register(0, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                try:
+                    data = os.read(key.fd, CHUNK_BYTES)
+                except OSError:  # EIO: the terminal's last process is gone
+                    data = b""
+                if key.fd == master and not data:
+                    os.close(master)
+                    return
+                if data:
+                    _write(1 if key.fd == master else master, data)
+                else:
+                    selector.unregister(0)
+                    _write(master, b"\x04")
+
+
+@contextlib.contextmanager
+def _raw(interactive: bool) -> Iterator[None]:
+    """Our terminal passes on each key; as it was afterwards."""
+    if not interactive or not sys.stdin.isatty():
+        yield
+        return
+    before = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def _following_size(master: int) -> Iterator[None]:
+    def follow(*_: object) -> None:
+        size = size_of(1)
+        if size is not None:
+            with contextlib.suppress(OSError):
+                terminal.resize(master, *size)
+
+    before = signal.signal(signal.SIGWINCH, follow)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGWINCH, before)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -1,0 +1,132 @@
+"""More processes in a container, as the worker asks for them: by name, with events, and gone when it is."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.errors import Conflict, NotFound
+from engine.facade import Engine
+from engine.runtime.execs import ExecSpec, Stdio
+from tests.engine.runtime.execs import read_all, read_until
+from tests.support.engine import Host
+from tests.support.home import Home
+from tests.support.processes import eventually
+
+pytestmark = [pytest.mark.root, pytest.mark.registry]
+
+
+@pytest.fixture
+def host(home: Home, tiny_image: str) -> Host:
+    return Host(home, tiny_image)
+
+
+def told(host: Host, exec_id: str) -> list[tuple[str, dict[str, object]]]:
+    return [(entry.kind, entry.attributes) for entry in host.engine.journal.read(0) if entry.subject == exec_id]
+
+
+def test_its_start_and_its_end_are_told_once(host: Host) -> None:
+    record = host.run("sleep", "100")
+    read, write = os.pipe()
+    spec = ExecSpec(args=("sh", "-c", "echo $A; exit 3"), env=("A=1",))
+    made = host.engine.container_exec(record.name, spec, Stdio(stdout=write))
+    os.close(write)
+    assert read_all(read) == b"1\n"
+    for _ in range(2):
+        status = host.engine.container_exec_wait(record.id, made.id, 10)
+        assert status is not None and status.code == 3
+    host.engine.container_exec_remove(record.id, made.id)
+    started = {"container": record.id, "command": ["sh", "-c", "echo $A; exit 3"], "user": None, "tty": False}
+    died = {"container": record.id, "exit_code": 3}
+    assert told(host, made.id) == [("exec.started", started), ("exec.died", died)]
+    with pytest.raises(NotFound):
+        host.engine.container_exec_status(record.id, made.id)
+    assert host.engine.container_get(record.id).status == "running"
+
+
+def test_a_container_that_does_not_run_or_is_paused_takes_none(host: Host) -> None:
+    spec = host.spec("sleep", "100")
+    host.engine.container_create(spec)
+    with pytest.raises(Conflict, match="start it first"):
+        host.engine.container_exec(spec.id, ExecSpec(args=("true",)))
+    host.engine.container_start(spec.id)
+    host.engine.container_pause(spec.id)
+    with pytest.raises(Conflict, match="unpause it first"):
+        host.engine.container_exec(spec.id, ExecSpec(args=("true",)))
+    host.engine.container_unpause(spec.id)
+    made = host.engine.container_exec(spec.id, ExecSpec(args=("true",)))
+    assert host.engine.container_exec_wait(spec.id, made.id, 10) is not None
+    host.engine.container_kill(spec.id)
+    with pytest.raises(Conflict, match="start it first"):
+        host.engine.container_exec(spec.id, ExecSpec(args=("true",)))
+
+
+def test_a_removed_container_leaves_nothing_of_its_execs(host: Host) -> None:
+    record = host.run("sleep", "100")
+    made = [host.engine.container_exec(record.id, ExecSpec(args=("sleep", "100"), tty=tty)) for tty in (False, True)]
+    host.engine.container_remove(record.id, force=True)
+    assert host.is_clean(record.id)
+    eventually(lambda: not any(Path(f"/proc/{one.pid}").exists() for one in made), what="the end of the execs")
+    os.close(made[1].master or -1)
+    with pytest.raises(NotFound):
+        host.engine.container_exec_wait(record.id, made[0].id, 1)
+
+
+def test_a_recovery_tells_of_ends_that_nobody_saw(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = host.run("sleep", "100")
+    made = host.engine.container_exec(record.id, ExecSpec(args=("sleep", "100")))
+    engine = Engine(host.engine.config)  # the worker's next life
+    engine.reconcile()
+    assert [kind for kind, _ in told(host, made.id)] == ["exec.started"]
+    engine.container_exec_signal(record.id, made.id, "SIGKILL")
+    eventually(lambda: engine.container_exec_status(record.id, made.id), what="its end")
+    engine.reconcile()
+    assert told(host, made.id)[1] == ("exec.died", {"container": record.id, "exit_code": 137})
+    monkeypatch.setattr("engine.runtime.execs.KEEP_SECONDS", -1)
+    assert any("forgot 1 ended execs" in line for line in engine.reconcile())
+    assert engine.runtime.execs(engine.config.containers / record.id) == []
+
+
+def command_line(host: Host, *words: str) -> list[str]:
+    return [sys.executable, "-m", "engine", "exec", *words]
+
+
+def environment(host: Host) -> dict[str, str]:
+    return {**os.environ, "PORTSIDE_HOME": str(host.home.path)}
+
+
+def test_the_command_line_carries_bytes_and_the_exit_code(host: Host) -> None:
+    record = host.run("sleep", "100")
+    script = "cat; echo err >&2; id -u; pwd; echo $A; exit 6"
+    done = subprocess.run(
+        command_line(host, "-i", "-e", "A=x", "-u", "4711", "-w", "/tmp", record.name, "sh", "-c", script),
+        input=b"in\n", capture_output=True, env=environment(host), check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (6, b"in\n4711\n/tmp\nx\n", b"err\n")
+    done = subprocess.run(
+        command_line(host, record.name, "nosuch"), capture_output=True, env=environment(host), check=False, timeout=60
+    )
+    assert done.returncode == 127 and b"not found" in done.stderr
+    assert host.engine.runtime.execs(host.engine.config.containers / record.id) == []
+
+
+def test_the_command_line_can_be_a_terminal(host: Host) -> None:
+    record = host.run("sleep", "100")
+    ours, theirs = pty.openpty()
+    words = command_line(host, "-it", record.name, "sh", "-c", "echo up; read line; echo got $line; exit 8")
+    program = subprocess.Popen(
+        words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(host), start_new_session=True
+    )
+    os.close(theirs)
+    read_until(ours, b"up\r\n", 60)
+    os.write(ours, b"hello\r")
+    read_until(ours, b"got hello\r\n")
+    assert program.wait(20) == 8
+    os.close(ours)
+    assert signal.getsignal(signal.SIGWINCH) in (signal.SIG_DFL, None)
