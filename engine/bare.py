@@ -40,7 +40,8 @@ class _Bare(type(sys)):  # type: ignore[misc]
     def __getattr__(self, name: str) -> Any:
         make = self.__dict__.pop("_make", None)
         if make is not None:
-            self.__dict__.update(make())
+            # Not __name__, which says where to look for what is missing.
+            self.__dict__.update({key: value for key, value in make().items() if not key.startswith("__")})
             if name in self.__dict__:
                 return self.__dict__[name]
         if name == "__path__":

@@ -28,14 +28,12 @@ still there; and who dies before "go" takes those behind it along, by the end of
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import select
-import signal
-import socket
 import stat
 
+from engine.bare import contextlib, signal, socket
 from engine.runtime import birth, exec_process, kernel, monitor, record, wire
 from engine.runtime.wire import Failure
 
@@ -52,7 +50,7 @@ if TYPE_CHECKING:
         container: int
         made: list[int]
 else:
-    from collections import namedtuple
+    from engine.bare import namedtuple
 
     # `first`, `container`: pid and pidfd of the container's first process; `made`: children, the last is the process
     Birth = namedtuple("Birth", "request connection stdio directory first container made")
@@ -101,7 +99,7 @@ def _run(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -
 def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> None:
     found = record.read_run(request["container"])
     container = None if found is None or found["run"] != request["run"] else record.open_pidfd(found)
-    if found is None or container is None or not record.has_executed(found["pid"]):
+    if found is None or container is None or not record.is_program(found):
         raise Failure("conflict", "the container is not running; start it first")
     directory = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     birth = Birth(request, connection, stdio, directory, found["pid"], container, [])

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
-import socket
 import termios
 
+from engine.bare import signal, socket
 from engine.runtime import identity, kernel, mounts, privileges, program, terminal, wire
 from engine.runtime.wire import Failure
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
         environment: list[str]
         filter: bytes | None
 else:
-    from collections import namedtuple
+    from engine.bare import namedtuple
 
     Ready = namedtuple("Ready", "path arguments environment filter")
 

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.cgroups import Cgroups
-from engine.errors import Conflict, InvalidArgument, NotFound, Unavailable
+from engine.errors import Conflict, InvalidArgument, NotFound, Unavailable, Unsupported
 from engine.runtime import capabilities, record
+from engine.runtime.foreign.installed import InstalledRuntimes
 from engine.runtime.init import USER_ANNOTATION
 from engine.runtime.launcher_link import LauncherLink, raise_error
 from engine.runtime.seccomp.profile import default_profile
@@ -104,10 +105,12 @@ class Execs:
         self,
         cgroups: Cgroups,
         launcher: LauncherLink,
+        installed: InstalledRuntimes,
         compiled: Callable[[dict[str, Any]], Path],
         monitor: Callable[[], str | None],
     ) -> None:
-        self._cgroups, self._launcher, self._compiled, self._monitor = cgroups, launcher, compiled, monitor
+        self._cgroups, self._launcher, self._installed = cgroups, launcher, installed
+        self._compiled, self._monitor = compiled, monitor
         self._bundles: dict[Path, tuple[tuple[int, int], Bundle]] = {}
 
     def start(self, container_dir: Path, spec: ExecSpec, stdio: Stdio) -> Exec:
@@ -116,6 +119,9 @@ class Execs:
         found = record.read_run(str(container_dir))
         if found is None:
             raise Conflict("the container is not running; start it first")
+        runtime = found.get("runtime")
+        if runtime is not None and not self._installed.get(runtime).is_plain:
+            raise Unsupported(f"a container that {runtime} has made can't be joined: its processes are out of reach")
         given = {} if spec.tty else {number: fd for number, fd in enumerate(stdio) if fd is not None}
         for _ in range(5):
             directory = self._make(container_dir)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from engine.bare import contextlib, json, socket
+from engine.bare import contextlib, json, socket, struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +85,12 @@ def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequen
 
 def take(connection: socket.socket, most: int, size: int = MAXIMUM_BYTES) -> tuple[bytes, list[int]]:
     """The next packet, empty at the end of the stream, and the descriptors that came with it, `most` at most."""
-    data, descriptors, _, _ = socket.recv_fds(connection, size, most, socket.MSG_CMSG_CLOEXEC)
+    space = socket.CMSG_LEN(4 * most)
+    data, ancillary, _, _ = connection.recvmsg(size, space, socket.MSG_CMSG_CLOEXEC)
+    descriptors: list[int] = []
+    for level, kind, rights in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors += struct.unpack(f"{len(rights) // 4}i", rights[: len(rights) // 4 * 4])
     return data, descriptors
 
 

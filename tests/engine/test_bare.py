@@ -126,3 +126,10 @@ def test_a_command_imports_nothing_that_takes_long() -> None:
     )
     command = [sys.executable, "-S", "-s", "-E", "-c", f"import sys; sys.path.insert(0, {str(Path.cwd())!r})\n{code}"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_a_name_that_is_missing_is_the_real_modules_also_after_the_first_use() -> None:
+    import socket
+
+    assert bare.socket.AF_UNIX == socket.AF_UNIX
+    assert bare.socket.recv_fds is socket.recv_fds

@@ -1,0 +1,72 @@
+"""`Runtime`'s verbs for execs; an exec's directory answers the same questions as a container's."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from engine.errors import Conflict, NotFound
+from engine.runtime.execs import Exec, Execs, ExecSpec, Stdio
+from engine.runtime.exit_status import ExitStatus
+
+
+class ExecVerbs:
+    """What `Runtime` must bring, then what it gets by this."""
+
+    _execs: Execs
+
+    def exit_status(self, container_dir: Path, run: int) -> ExitStatus | None:
+        raise NotImplementedError
+
+    def wait(self, container_dir: Path, run: int, timeout: float | None) -> ExitStatus | None:
+        raise NotImplementedError
+
+    def signal(self, container_dir: Path, signum: int) -> None:
+        raise NotImplementedError
+
+    def exec(self, container_dir: Path, spec: ExecSpec, stdio: Stdio = Stdio()) -> Exec:  # noqa: B008 - immutable
+        """Run one more process in the container; it has become its program when this returns.
+
+        With `spec.tty` the answer holds the terminal's master, and `stdio` is ignored. Conflict if the container
+        doesn't run (or ends meanwhile); InvalidArgument with detail["exit_code"] 127 (no such program, no such
+        working directory) or 126 (it can't be run, no such user); nothing is left running or lying then.
+        """
+        return self._execs.start(container_dir, spec, stdio)
+
+    def execs(self, container_dir: Path) -> list[str]:
+        """The ids of the container's execs that run or whose end can still be asked for."""
+        return self._execs.ids(container_dir)
+
+    def exec_status(self, container_dir: Path, exec_id: str) -> ExitStatus | None:
+        """How it ended; None while it runs. NotFound if there is no such exec (any more)."""
+        directory = self._execs.directory(container_dir, exec_id)
+        return self.exit_status(directory, self._execs.run(directory))
+
+    def exec_wait(self, container_dir: Path, exec_id: str, timeout: float | None) -> ExitStatus | None:
+        """Wait for its end, at most `timeout` seconds; None if it still runs then."""
+        directory = self._execs.directory(container_dir, exec_id)
+        return self.wait(directory, self._execs.run(directory), timeout)
+
+    def exec_signal(self, container_dir: Path, exec_id: str, signum: int) -> None:
+        """Send it a signal, and never another process; NotFound if it has ended."""
+        directory = self._execs.directory(container_dir, exec_id)
+        try:
+            self.signal(directory, signum)
+        except NotFound:
+            raise NotFound(f"exec {exec_id[:12]} has ended", {"id": exec_id}) from None
+
+    def exec_remove(self, container_dir: Path, exec_id: str) -> None:
+        """Forget one that has ended; one that is gone is no error. Conflict while it runs."""
+        with contextlib.suppress(NotFound):
+            if self.exec_status(container_dir, exec_id) is None:
+                raise Conflict(f"exec {exec_id[:12]} still runs; end it first", {"id": exec_id})
+            self._execs.remove(container_dir, exec_id)
+
+    def exec_sweep(self, container_dir: Path) -> list[str]:
+        """Forget those that ended long ago and were never removed; their ids."""
+
+        def ended(directory: Path) -> float | None:
+            status = self.exit_status(directory, self._execs.run(directory))
+            return None if status is None else status.at
+
+        return self._execs.sweep(container_dir, ended)
