@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
 import time
 from collections.abc import Sequence
@@ -34,7 +33,6 @@ from engine.runtime.seccomp.profile import default_profile
 
 START_SECONDS = 30.0
 POOL_SIZE = 8
-_LONGEST_MILLISECONDS = (1 << 31) - 1  # poll(2) takes an int: 24 days
 
 
 class Overlay(Protocol):
@@ -308,15 +306,7 @@ class Runtime(ExecVerbs):
     def wait(self, container_dir: Path, run: int, timeout: float | None) -> ExitStatus | None:
         """Wait for the end of that run, at most `timeout` seconds; None if it still runs then."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        found = record.read_run(str(container_dir))
-        pidfd = None if found is None or found["run"] != run else record.open_pidfd(found)
-        if pidfd is not None:
-            try:
-                poll = select.poll()
-                poll.register(pidfd, select.POLLIN)
-                poll.poll(None if timeout is None else min(max(0, timeout * 1000), _LONGEST_MILLISECONDS))
-            finally:
-                os.close(pidfd)
+        record.await_end(str(container_dir), timeout, run)
         pause = 0.0002  # the process has ended: its monitor is writing the file
         while (status := self.exit_status(container_dir, run)) is None:
             if deadline is not None and time.monotonic() > deadline:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 from engine.errors import Conflict, NotFound
+from engine.runtime import record
 from engine.runtime.execs import Exec, Execs, ExecSpec, Stdio
 from engine.runtime.exit_status import ExitStatus
+
+SETTLE_SECONDS = 1.0
+
+
+def _left(deadline: float | None) -> float:
+    """How long to wait for the exit code of what has ended, before it is looked whether there is such an exec."""
+    return SETTLE_SECONDS if deadline is None else min(SETTLE_SECONDS, max(0.0, deadline - time.monotonic()))
 
 
 class ExecVerbs:
@@ -45,7 +54,14 @@ class ExecVerbs:
     def exec_wait(self, container_dir: Path, exec_id: str, timeout: float | None) -> ExitStatus | None:
         """Wait for its end, at most `timeout` seconds; None if it still runs then."""
         directory = self._execs.directory(container_dir, exec_id)
-        return self.wait(directory, self._execs.run(directory), timeout)
+        run = self._execs.run(directory)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        record.await_end(str(directory), timeout)
+        while (status := self.wait(directory, run, _left(deadline))) is None:
+            if deadline is not None and time.monotonic() >= deadline:
+                return None
+            self._execs.directory(container_dir, exec_id)  # it may have been killed before it was born: NotFound
+        return status
 
     def exec_signal(self, container_dir: Path, exec_id: str, signum: int) -> None:
         """Send it a signal, and never another process; NotFound if it has ended."""

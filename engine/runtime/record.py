@@ -8,6 +8,7 @@ id for ever: machines that start the same things have the same pids at the same 
 from __future__ import annotations
 
 import os
+import select
 import time
 
 from engine.bare import json
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 RUN_FILE = "run.json"
 EXECS = "exec"
 """The directory, in a container's, with one for each exec: the same two files, and the run of its container."""
+_LONGEST_MILLISECONDS = (1 << 31) - 1  # poll(2) takes an int: 24 days
 LOST_STATUS = 255 << 8
 
 
@@ -137,6 +139,20 @@ def open_pidfd(found: dict[str, Any]) -> int | None:
         os.close(pidfd)
         return None
     return pidfd
+
+
+def await_end(directory: str, timeout: float | None, run: int | None = None) -> None:
+    """Until the process that run.json names has ended, at most `timeout` seconds; at once for one of another `run`."""
+    found = read_run(directory)
+    pidfd = None if found is None or run not in (None, found["run"]) else open_pidfd(found)
+    if pidfd is None:
+        return
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        poll.poll(None if timeout is None else min(max(0, timeout * 1000), _LONGEST_MILLISECONDS))
+    finally:
+        os.close(pidfd)
 
 
 def write_exit(directory: int, run: int, status: int, *, lost: bool = False) -> None:

@@ -134,7 +134,7 @@ def _all_ended(box: Box) -> bool:
         if (directory / record.RUN_FILE).exists():
             with contextlib.suppress(NotFound):
                 box.runtime.exec_signal(box.directory, exec_id, signal.SIGKILL)
-            assert code_of(box, exec_id) == (137, False)
+                assert code_of(box, exec_id) == (137, False)
             box.runtime.exec_remove(box.directory, exec_id)
         else:
             with contextlib.suppress(OSError):
