@@ -1,6 +1,6 @@
 """`python -m bench.engine_exec`: one more process in a running container, beside `crun exec` and `runc exec`.
 
-From the call to the process's exit being known: `true`, the default isolation, no terminal, no output. All take
+From the call to the process's exit being known: `sleep 0`, the default isolation, no terminal, no output. All take
 turns in each round, on one container each with the same config.json; ours through its launcher, as the worker calls
 it, the peers as every engine calls them, by starting a program.
 """
@@ -21,10 +21,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from bench import engine_starts, namespace, runtime
-from engine.runtime.execs import ExecSpec
+from bench import namespace
+from bench.command_lines import Runtime, plain_root
+from bench.launched import Ours as Launched
 
-COMMAND = ("/bin/busybox", "true")
 BURST, AT_A_TIME = 50, 8
 
 
@@ -41,17 +41,12 @@ class Ours:
     name = "engine"
 
     def __init__(self, scratch: Path, image: Path) -> None:
-        self.starter = engine_starts.Ours("exec", scratch, image, pool=0)
+        self.starter = Launched("exec", scratch, image, pool=0)
         self.remove = self.starter.prepare()()
         (self.container,) = self.starter.config.containers.iterdir()
-        self.runtime = self.starter.runtime
 
     def exec(self) -> None:
-        made = self.runtime.exec(self.container, ExecSpec(args=COMMAND))
-        status = self.runtime.exec_wait(self.container, made.id, 30)
-        if status is None or status.code:
-            raise RuntimeError(f"the process ended with {status}")
-        self.runtime.exec_remove(self.container, made.id)
+        self.starter.exec(self.container)
 
     def close(self) -> None:
         self.remove()
@@ -61,12 +56,12 @@ class Ours:
 class Peer:
     def __init__(self, name: str, scratch: Path, image: Path) -> None:
         self.name = name
-        self.commands = runtime.Runtime(name, [name], scratch, image)
+        self.commands = Runtime(name, [name], scratch, image)
         directory, self.identity = self.commands.bundle("/bin/sleep", "1000")
         self.commands.do("run", "--detach", "--bundle", directory, self.identity)
 
     def exec(self) -> None:
-        self.commands.do("exec", self.identity, *COMMAND)
+        self.commands.exec(("", self.identity))
 
     def close(self) -> None:
         self.commands.do("delete", "--force", self.identity)
@@ -82,7 +77,7 @@ def main() -> int:
     options = parser.parse_args()
     namespace.enter("bench.engine_exec")
     scratch = Path(tempfile.mkdtemp(prefix="psx-"))
-    image = engine_starts.plain_root(scratch / "image")
+    image = plain_root(scratch / "image")
     contenders: list[Contender] = [Ours(scratch, image)]
     contenders += [Peer(name, scratch, image) for name in ("crun", "runc") if shutil.which(name)]
     singles: dict[str, list[float]] = {contender.name: [] for contender in contenders}

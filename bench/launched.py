@@ -13,11 +13,12 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from types import SimpleNamespace
 
-from bench.command_lines import IDLE
+from bench.command_lines import IDLE, NOTHING
 from engine.cgroups import Cgroups, Resources
 from engine.config import EngineConfig
 from engine.network.bridge import Bridge
 from engine.runtime.client import Runtime
+from engine.runtime.execs import ExecSpec
 from engine.runtime.spec import ProcessSettings, build
 
 Remove = Callable[[], None]
@@ -70,6 +71,13 @@ class Ours:
         if self.runtime.wait(directory, 1, 60) is None:
             raise RuntimeError("it does not end")
         self.remove(directory)
+
+    def exec(self, directory: Path) -> None:
+        made = self.runtime.exec(directory, ExecSpec(args=NOTHING))
+        status = self.runtime.exec_wait(directory, made.id, 60)
+        if status is None or status.code:
+            raise RuntimeError(f"the process ended with {status}")
+        self.runtime.exec_remove(directory, made.id)
 
     def remove(self, directory: Path) -> None:
         self.runtime.abort(directory)
