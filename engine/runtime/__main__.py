@@ -1,10 +1,12 @@
 """`python -m engine.runtime`: an OCI runtime's command line (oci/command_line.py).
 
-As podman and containerd start it, a script of two lines does:
+As podman and containerd start it, in the quickest way, an executable script does:
 
-    #!/bin/sh
-    exec /path/to/python -S -s -E -c 'import sys; sys.path.insert(0, "/path/to/portside"); \
-from engine.runtime.__main__ import main; main()' "$@"
+    #!/path/to/python -SsE
+    import sys
+    sys.path.insert(0, "/path/to/portside")
+    from engine.runtime.__main__ import main
+    main()
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ import sys
 
 def main() -> None:
     """Exit with the command's code; first, where this process is to become a container's, behind a shield."""
+    gc.disable()  # gone before there is anything to collect
     words = sys.argv[1:]
     if any(word in ("create", "run", "exec") for word in words):
         from engine.runtime.oci import shield
 
         shield.raise_shield()
-    gc.disable()  # gone before there is anything to collect
     from engine.runtime.oci.command_line import main as run
 
     code = run(words)
