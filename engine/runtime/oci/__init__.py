@@ -4,7 +4,8 @@
     bundle         config.json, typed;   feasible: what this kernel can't do is refused before anything exists
     state          <root>/<id>/state.json, and what a container's status is
     creation       create, in the caller     init: create and start, in the container's first process
-    joining        exec                      ending: kill, delete
+    starting       start, in the caller      becoming: the last steps before a program, of create and exec alike
+    joining        exec                      ending: kill, delete       shield: /proc/self/exe
     namespaces     filesystem mount_options devices console attributes hooks net_devices: each a group of fields
     groups/        cgroupsPath and resources, for every version of control groups
 

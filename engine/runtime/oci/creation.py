@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 
-from engine.bare import contextlib, json, signal, socket
+from engine.bare import contextlib, signal, socket
 from engine.runtime import capabilities, record, wire
 from engine.runtime.oci import (
     attributes,
@@ -22,10 +22,11 @@ from engine.runtime.oci import (
     namespaces,
 )
 from engine.runtime.oci import bundle as bundles
+from engine.runtime.oci.filters import filter_program
 from engine.runtime.oci.groups import v1, v2
 from engine.runtime.oci.groups.tree import Tree
 from engine.runtime.oci.starting import START_SOCKET, raise_error
-from engine.runtime.oci.state import Container, now
+from engine.runtime.oci.state import Container, now, write_pid_file
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -190,43 +191,6 @@ def _answer(channel: socket.socket) -> None:
     if answer is None:
         raise Failure("unavailable", "the container's first process died while it was being set up")
     raise_error(answer)
-
-
-def filter_program(root: str, seccomp: dict[str, Any]) -> bytes:
-    """The compiled filter, from <root>/.seccomp if it was compiled before: compiling takes longer than all else."""
-    from _blake2 import blake2b
-
-    content = json.dumps([1, os.uname().machine, seccomp], sort_keys=True, separators=(",", ":"))
-    directory = os.path.join(root, ".seccomp")
-    path = os.path.join(directory, f"{blake2b(content.encode(), digest_size=16).hexdigest()}.bpf")
-    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-        kept = file.read()
-        if kept:
-            return kept
-    from engine.errors import EngineError
-    from engine.runtime.seccomp.compiler import compile_filter
-
-    try:
-        compiled = compile_filter(seccomp, os.uname().machine)
-    except EngineError as error:
-        raise Failure(error.family, str(error)) from None
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "wb") as file:
-        file.write(compiled)
-    os.rename(temporary, path)
-    return compiled
-
-
-def write_pid_file(path: str, pid: int) -> None:
-    """Complete or not there: its reader may be waiting for it."""
-    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}")
-    try:
-        with open(temporary, "w") as file:
-            file.write(str(pid))
-        os.rename(temporary, path)
-    except OSError as error:
-        raise Failure("invalid_argument", f"--pid-file: {path}: {error.strerror}") from None
 
 
 def _undo(container: Container, spec: Spec) -> None:

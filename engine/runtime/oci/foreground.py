@@ -7,8 +7,7 @@ import os
 from engine.bare import contextlib, signal
 from engine.runtime import kernel
 from engine.runtime.oci import bundle as bundles
-from engine.runtime.oci import creation, ending, feasible, joining, starting
-from engine.runtime.oci.state import Container
+from engine.runtime.oci.state import Container, write_pid_file
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.oci.runtime_process import Process
+    from engine.runtime.oci import creation
     from engine.runtime.oci.command_line import Log, Options
     from engine.runtime.oci.preserved import Preserved
     from engine.runtime.oci.relay import Relay
@@ -26,6 +26,8 @@ _CAPABILITY_SETS = ("bounding", "effective", "permitted")
 
 def run(request: creation.Request, log: Log, *, detach: bool, keep: bool) -> int:
     """Create and start; in the foreground wait, delete, and return the process's exit code."""
+    from engine.runtime.oci import creation, ending, starting
+
     kernel.prctl("subreaper", kernel.PR_SET_CHILD_SUBREAPER, 0 if detach else 1)
     spec, _ = bundles.load(request.bundle, request.config)
     relay = None
@@ -61,6 +63,8 @@ def _relay() -> Relay:
 
 
 def _discard(container: Container) -> None:
+    from engine.runtime.oci import ending
+
     with contextlib.suppress(Failure):
         ending.delete(container, force=True)
     with contextlib.suppress(ChildProcessError):
@@ -100,6 +104,8 @@ def _hand_on(pid: int, number: int) -> None:
 
 def exec_(container: Container, options: Options, words: list[str], preserved: Preserved) -> int:
     """One more process; waits for it unless --detach."""
+    from engine.runtime.oci import feasible, filters, joining
+
     spec, document = bundles.load(container.directory)
     process = _process(document, options, words)
     feasible.check_process(process)
@@ -116,7 +122,7 @@ def exec_(container: Container, options: Options, words: list[str], preserved: P
             relay = _relay()
             handler = relay.theirs
     seccomp = (document.get("linux") or {}).get("seccomp")
-    program = creation.filter_program(options["root"], seccomp) if seccomp else None
+    program = filters.filter_program(options["root"], seccomp) if seccomp else None
     if not detach:
         hold_signals()
     pid = joining.execute(
@@ -124,7 +130,7 @@ def exec_(container: Container, options: Options, words: list[str], preserved: P
         below=_sub_groups(options.get("cgroup", [])), although_paused=bool(options.get("ignore-paused")),
     )  # fmt: skip
     if options.get("pid-file"):
-        creation.write_pid_file(options["pid-file"], pid)
+        write_pid_file(options["pid-file"], pid)
     return 0 if detach else wait(pid, relay)
 
 

@@ -21,19 +21,17 @@ are out of reach.
 
 from __future__ import annotations
 
-import errno
 import os
 
 from engine.bare import signal, socket
-from engine.runtime import identity, kernel, mounts, procfs, program, wire
-from engine.runtime.oci import attributes, devices, filesystem, hooks, namespaces
+from engine.runtime import kernel, mounts, procfs, program, wire
+from engine.runtime.oci import attributes, becoming, devices, filesystem, hooks, namespaces
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from engine.oci.runtime_process import Process
     from engine.oci.runtime_spec import Spec
     from engine.runtime.oci.preserved import Preserved
 
@@ -103,9 +101,9 @@ def prepare(plan: Plan) -> int:
     os.umask(0)
     root = filesystem.attach_root(plan.gathered)
     if namespaces.is_new(linux, "user") or any(n.type == "user" for n in linux.namespaces):
-        become_root()
+        becoming.become_root()
     kernel.new_session_keyring()
-    enter_groups(plan.doors)
+    becoming.enter_groups(plan.doors)
     if namespaces.is_new(linux, "cgroup"):
         kernel.unshare(kernel.CLONE_NEWCGROUP)
     if namespaces.is_new(linux, "network"):
@@ -119,22 +117,6 @@ def prepare(plan: Plan) -> int:
     root = filesystem.enter(root, plan.gathered.root_path, linux.rootfs_propagation)
     _finish(plan, root)
     return root
-
-
-def become_root() -> None:
-    """In a new user namespace nobody is anybody until it is told so."""
-    for call in (os.setresgid, os.setresuid):
-        try:
-            call(0, 0, 0)
-        except OSError:
-            raise Failure("invalid_argument", "linux.uidMappings: id 0 must be mapped in the container") from None
-    kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
-
-
-def enter_groups(doors: list[int]) -> None:
-    for door in doors:
-        os.write(door, b"0")
-        os.close(door)
 
 
 def _names(spec: Spec) -> None:
@@ -162,29 +144,10 @@ def _finish(plan: Plan, root: int) -> None:
     mounts.make_read_only(root, list(linux.readonly_paths))
     if process is None:
         return
-    working_directory(root, process.cwd)
+    becoming.working_directory(root, process.cwd)
     if spec.root.readonly:
         kernel.mount_setattr(root, kernel.MOUNT_ATTR_RDONLY)
-    program.find(root, process.args[0], search_path(process))  # said at create, as the peers do
-
-
-def working_directory(root: int, path: str) -> None:
-    """Made if it is missing; opened inside the root, so the process can't stand outside (CVE-2024-21626)."""
-    try:
-        directory = mounts.open_target(root, path, directory=True)
-    except NotADirectoryError:
-        raise Failure("invalid_argument", f"process.cwd: {path} is not a directory") from None
-    except OSError as error:
-        if error.errno != errno.EROFS:
-            raise Failure("invalid_argument", f"process.cwd: chdir to {path}: {error.strerror}") from None
-        why = "No such file or directory, and it can't be made on a read-only file system"
-        raise Failure("invalid_argument", f"process.cwd: chdir to {path}: {why}") from None
-    os.fchdir(directory)
-    os.close(directory)
-
-
-def search_path(process: Process) -> str:
-    return next((entry[5:] for entry in reversed(process.env) if entry.startswith("PATH=")), program.DEFAULT_PATH)
+    program.find(root, process.args[0], becoming.search_path(process))  # said at create, as the peers do
 
 
 def _wait_for_start(listener: socket.socket) -> socket.socket:
@@ -205,39 +168,4 @@ def start(plan: Plan, root: int, connection: socket.socket) -> None:
     hooks.run(plan.spec.hooks.start_container, "startContainer", state, process.env)
     attributes.set_early(process, linux.personality)
     flags = attributes.filter_flags(linux.seccomp)
-    execute(process, root, plan.filter, flags, plan.preserved)
-
-
-def execute(process: Process, root: int, code: bytes | None, flags: int, preserved: Preserved) -> None:
-    """Give up what the process may not have, and become its program.
-
-    The filter comes as late as the kernel takes it, and nothing is looked up behind it: a profile allows what its
-    program needs, and what this runtime needs besides exec is none of its business.
-    """
-    attributes.set_labels(process)
-    attributes.set_limits(process)
-    attributes.give_streams(process.user.uid, process.user.gid)
-    kernel.close_range(3, on_exec=True)
-    preserved.keep()
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
-        signal.signal(number, signal.SIG_DFL)
-    if code is not None and not process.no_new_privileges:  # takes CAP_SYS_ADMIN, which `become` may give up
-        path, environment = _program(process, root, preserved)
-        kernel.load_filter(code, flags)
-        attributes.become(process)
-    else:
-        attributes.become(process)
-        path, environment = _program(process, root, preserved)
-        if code is not None:
-            kernel.load_filter(code, flags)
-    program.execute(path, list(process.args), environment)
-
-
-def _program(process: Process, root: int, preserved: Preserved) -> tuple[str, list[str]]:
-    """The path to execute, and the environment."""
-    path = program.find(root, process.args[0], search_path(process))
-    environment = [*process.env, *preserved.environment()]
-    if not any(entry.startswith("HOME=") for entry in environment):
-        environment.append(f"HOME={identity.look_up(root, str(process.user.uid)).home}")
-    return path, environment
+    becoming.execute(process, root, plan.filter, flags, plan.preserved)

@@ -11,7 +11,7 @@ import os
 
 from engine.bare import signal, socket
 from engine.runtime import capabilities, kernel, program, wire
-from engine.runtime.oci import attributes, init, namespaces, starting
+from engine.runtime.oci import attributes, becoming, namespaces, starting
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -63,7 +63,7 @@ def execute(
     flags = _different(container.pid)
     if container.status() == "stopped":  # or these were another process's, perhaps the host's own: join nothing
         raise Failure("conflict", "cannot exec in a stopped container")
-    group = container.groups().open_group()
+    group = None if below else container.groups().open_group()
     try:
         pid = namespaces.through_helper(
             lambda: _join(pidfd, flags, process), lambda inside: _clone(joining, inside), group
@@ -128,16 +128,16 @@ def _become(joining: Joining) -> None:
     affinity = process.exec_cpu_affinity
     if affinity is not None:
         attributes.set_affinity(affinity.initial, "initial")
-    init.enter_groups(joining.doors)
+    becoming.enter_groups(joining.doors)
     if affinity is not None:
         attributes.set_affinity(affinity.final, "final")
     if any(namespace.type == "user" for namespace in linux.namespaces):
-        init.become_root()
+        becoming.become_root()
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
     kernel.new_session_keyring()
     root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     os.umask(0o022)
-    init.working_directory(root, process.cwd)
+    becoming.working_directory(root, process.cwd)
     if joining.terminal is not None:
         from engine.runtime.oci import console  # the caller has it loaded
 
@@ -148,5 +148,5 @@ def _become(joining: Joining) -> None:
         if signal.getsignal(number) == signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
     kernel.free_signals()
-    program.find(root, process.args[0], init.search_path(process))
-    init.execute(process, root, joining.filter, attributes.filter_flags(linux.seccomp), joining.preserved)
+    program.find(root, process.args[0], becoming.search_path(process))
+    becoming.execute(process, root, joining.filter, attributes.filter_flags(linux.seccomp), joining.preserved)

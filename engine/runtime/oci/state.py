@@ -153,3 +153,14 @@ def now() -> str:
     nanoseconds = time.time_ns()
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(nanoseconds // 1_000_000_000))
     return f"{whole}.{nanoseconds % 1_000_000_000:09d}Z"
+
+
+def write_pid_file(path: str, pid: int) -> None:
+    """Complete or not there: its reader may be waiting for it."""
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}")
+    try:
+        with open(temporary, "w") as file:
+            file.write(str(pid))
+        os.rename(temporary, path)
+    except OSError as error:
+        raise Failure("invalid_argument", f"--pid-file: {path}: {error.strerror}") from None

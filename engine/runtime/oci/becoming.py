@@ -1,0 +1,86 @@
+"""What the first process and one of exec have in common: entering, and giving up all that the program may not have."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from engine.bare import signal
+from engine.runtime import identity, kernel, mounts, program
+from engine.runtime.oci import attributes
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.oci.runtime_process import Process
+    from engine.runtime.oci.preserved import Preserved
+
+
+def become_root() -> None:
+    """In a new user namespace nobody is anybody until it is told so."""
+    for call in (os.setresgid, os.setresuid):
+        try:
+            call(0, 0, 0)
+        except OSError:
+            raise Failure("invalid_argument", "linux.uidMappings: id 0 must be mapped in the container") from None
+    kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
+
+
+def enter_groups(doors: list[int]) -> None:
+    for door in doors:
+        os.write(door, b"0")
+        os.close(door)
+
+
+def working_directory(root: int, path: str) -> None:
+    """Made if it is missing; opened inside the root, so the process can't stand outside (CVE-2024-21626)."""
+    try:
+        directory = mounts.open_target(root, path, directory=True)
+    except NotADirectoryError:
+        raise Failure("invalid_argument", f"process.cwd: {path} is not a directory") from None
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise Failure("invalid_argument", f"process.cwd: chdir to {path}: {error.strerror}") from None
+        why = "No such file or directory, and it can't be made on a read-only file system"
+        raise Failure("invalid_argument", f"process.cwd: chdir to {path}: {why}") from None
+    os.fchdir(directory)
+    os.close(directory)
+
+
+def search_path(process: Process) -> str:
+    return next((entry[5:] for entry in reversed(process.env) if entry.startswith("PATH=")), program.DEFAULT_PATH)
+
+
+def execute(process: Process, root: int, code: bytes | None, flags: int, preserved: Preserved) -> None:
+    """Give up what the process may not have, and become its program.
+
+    The filter comes as late as the kernel takes it, and nothing is looked up behind it: a profile allows what its
+    program needs, and what this runtime needs besides exec is none of its business.
+    """
+    attributes.set_labels(process)
+    attributes.set_limits(process)
+    attributes.give_streams(process.user.uid, process.user.gid)
+    kernel.close_range(3, on_exec=True)
+    preserved.keep()
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
+        signal.signal(number, signal.SIG_DFL)
+    if code is not None and not process.no_new_privileges:  # takes CAP_SYS_ADMIN, which `become` may give up
+        path, environment = _program(process, root, preserved)
+        kernel.load_filter(code, flags)
+        attributes.become(process)
+    else:
+        attributes.become(process)
+        path, environment = _program(process, root, preserved)
+        if code is not None:
+            kernel.load_filter(code, flags)
+    program.execute(path, list(process.args), environment)
+
+
+def _program(process: Process, root: int, preserved: Preserved) -> tuple[str, list[str]]:
+    """The path to execute, and the environment."""
+    path = program.find(root, process.args[0], search_path(process))
+    environment = [*process.env, *preserved.environment()]
+    if not any(entry.startswith("HOME=") for entry in environment):
+        environment.append(f"HOME={identity.look_up(root, str(process.user.uid)).home}")
+    return path, environment
