@@ -72,11 +72,11 @@ def imitation(tmp_path: Path) -> tuple[Cgroups, Path]:
 
 def test_version_2_limits_go_into_its_files(imitation: tuple[Cgroups, Path]) -> None:
     cgroups, container = imitation
-    cgroups.create("c1", Resources(memory_bytes=64 << 20, cpus=1.5, pids_limit=100))
+    cgroups.create("c1", Resources(memory_bytes=64 << 20, cpus=0.5, pids_limit=100))
     values = {p.name: p.read_text() for p in container.iterdir()}
     assert values["memory.max"] == str(64 << 20)
     assert values["memory.swap.max"] == "0"
-    assert values["cpu.max"] == "150000 100000"
+    assert values["cpu.max"] == "50000 100000"
     assert values["pids.max"] == "100"
     assert (container.parent / "cgroup.subtree_control").read_text().startswith("+")
 

@@ -18,6 +18,12 @@ COMMAND = [sys.executable, "-S", "-s", "-E", "-c", CODE]
 SECONDS = 30
 
 
+def groups_of(name: str) -> list[Path]:
+    """Control groups of that name (a pattern) at the top of each hierarchy: of version 2's, or of version 1's."""
+    root = Path("/sys/fs/cgroup")
+    return [*root.glob(name), *root.glob(f"*/{name}")]
+
+
 class Bundle:
     """`config` may be changed before a command; every container of it is deleted at the end."""
 
@@ -67,7 +73,7 @@ class Bundle:
         done = self.call("create", "--bundle", str(self.directory), self.id)
         assert done.returncode == 1, (done.returncode, done.stdout)
         assert not (self.root / self.id).exists()
-        assert not list(Path("/sys/fs/cgroup").glob(f"*/{self.id}"))
+        assert not groups_of(self.id)
         return str(done.stderr).strip()
 
     def create(self, *options: str, **how: Any) -> None:
@@ -107,4 +113,4 @@ class Bundle:
     def remove(self) -> None:
         if (self.root / self.id).exists():
             self.succeed("delete", "--force", self.id)
-        assert not list(Path("/sys/fs/cgroup").glob(f"*/{self.id}"))
+        assert not groups_of(self.id)

@@ -73,7 +73,7 @@ def test_a_waiting_process_can_not_be_looked_into(bundle: Bundle) -> None:
         "echo x >/proc/sys/kernel/core_pattern", "busybox unshare -m true",
         "busybox chroot / busybox mount -o remount,rw /sys",
         "echo 1 >/sys/fs/cgroup/memory/memory.force_empty", "echo x >/sys/fs/cgroup/release_agent", "cat /dev/kmsg",
-        "busybox mkdir /sys/fs/cgroup/pids/x",
+        "busybox mkdir /sys/fs/cgroup/pids/x", "echo max >/sys/fs/cgroup/pids.max", "busybox mkdir /sys/fs/cgroup/x",
     ],
 )  # fmt: skip
 def test_what_would_change_the_host_is_refused(bundle: Bundle, script: str) -> None:

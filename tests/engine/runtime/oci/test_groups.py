@@ -13,7 +13,7 @@ from engine.oci.runtime_resources import CPU, DeviceRule, Memory, Pids, Resource
 from engine.runtime.oci.groups import device_filter, v2
 from engine.runtime.oci.groups.tree import Tree, hierarchies
 from engine.runtime.wire import Failure
-from tests.engine.runtime.oci.bundles import Bundle
+from tests.engine.runtime.oci.bundles import Bundle, groups_of
 
 pytestmark = pytest.mark.root
 
@@ -40,7 +40,7 @@ def test_limits_are_written_where_the_kernel_enforces_them(bundle: Bundle) -> No
         for one, two, value in values:
             assert (bundle.group(controller) / (one if V1 else two)).read_text().strip() == value
     bundle.remove()
-    for tree in Path("/sys/fs/cgroup").glob(f"*/above-{bundle.id}"):
+    for tree in groups_of(f"above-{bundle.id}"):
         tree.rmdir()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.runtime.oci.bundles import COMMAND, Bundle
+from tests.engine.runtime.oci.bundles import COMMAND, Bundle, groups_of
 
 pytestmark = pytest.mark.root
 
@@ -19,7 +19,7 @@ CYCLES = int(os.environ.get("PORTSIDE_OCI_CYCLES", "25"))
 
 def left_of(bundle: Bundle) -> dict[str, object]:
     """What its containers could leave behind."""
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{bundle.id}-*")]
+    groups = [str(path) for path in groups_of(f"{bundle.id}-*")]
     directory = str(bundle.directory)
     mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if directory in line]
     return {"groups": groups, "mounts": mounts}
