@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+MACHINE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 # pip's own answer to a registry that is busy or slow.
@@ -10,10 +11,10 @@ PIP_INSTALL := -m pip install -qq --retries 10 --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev assets run test check format bench bench-runtime lock clean
+.PHONY: help setup setup-dev assets run test test-v2 check format bench bench-runtime lock clean
 
 help: ## List the commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.run assets ## Create the environment and fetch the front end's libraries
 
@@ -57,6 +58,9 @@ test: setup-dev ## All tests, with what they need set up by itself
 	@$(BIN)/python -m tests.support.prepare
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-v2: setup-dev ## The engine's tests on other kernels with version 2 control groups, in virtual machines (slow)
+	@$(BIN)/python -m tests.machines $(MACHINE_ARGS)
 
 check: setup-dev ## Format, lint, types, import rules
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run make format"; exit 1; }

@@ -45,7 +45,7 @@ def run(kernel: Path, disk: Path, command: Sequence[str], *, arguments: str = ""
         archive, status = Path(scratch) / "project.tar", Path(scratch) / "status"
         _pack(archive, command)
         initrd = kernel.with_name(kernel.name.replace("vmlinuz-", "initrd.img-"))
-        line = f"console=ttyS0 root=/dev/vda rw init=/init quiet panic=-1 {arguments}"
+        line = f"console=ttyS0 root=/dev/vda rw init=/init quiet loglevel=0 panic=-1 {arguments}"
         qemu = [
             "nice", "-n", str(NICENESS), "qemu-system-x86_64", *accelerated(), "-smp", "1",
             "-m", str(MEMORY_MIB), "-display", "none", "-no-reboot", "-nic", "none", "-kernel", str(kernel),

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Process 1 of a test machine. The second disk is a tar archive of the project; the serial port ttyS1 gets how it
-# ended, as a number. Nothing of the disk outlives the machine.
+# Process 1 of a test machine, unpacked with the project (image.py, LOADER). The serial port ttyS1 gets how the tests
+# ended, as a number. Nothing that is written here outlives the machine.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
-mount -t proc proc /proc
+mountpoint -q /proc || mount -t proc proc /proc
 mountpoint -q /sys || mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
 mountpoint -q /dev || mount -t devtmpfs dev /dev
-mkdir -p /dev/pts /dev/shm /run /project
+mkdir -p /dev/pts /dev/shm /run
 mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -t tmpfs -o mode=755 tmpfs /run
@@ -16,13 +16,13 @@ for module in overlay bridge veth nf_tables bfq; do modprobe "$module"; done
 ip link set lo up
 hostname machine
 echo 127.0.0.1 localhost machine > /etc/hosts
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
 ulimit -n 65536
 
 # As on a host with systemd: whoever runs the tests lives in a group of its own, and the root is not empty.
 mkdir /sys/fs/cgroup/session
 echo $$ > /sys/fs/cgroup/session/cgroup.procs
 
-tar -xf /dev/vdb -C / || { echo "the project's archive can't be read"; echo 1 > /dev/ttyS1; busybox poweroff -f; }
 cd /project || exit
 setsid -w sh -c 'exec sh /project/.machine-command' < /dev/null > /dev/ttyS0 2>&1
 echo $? > /dev/ttyS1

@@ -87,8 +87,9 @@ def _named(field: str, call: Any) -> None:
 
 def set_labels(process: Process) -> None:
     """The label of the program to come; feasible.py has seen that the kernel has such labels."""
-    if process.apparmor_profile not in ("", "unconfined"):
-        path = "self/attr/apparmor/exec" if os.path.exists("/proc/self/attr/apparmor") else "self/attr/exec"
+    has_apparmor = os.path.exists("/proc/self/attr/apparmor")
+    if process.apparmor_profile and (has_apparmor or process.apparmor_profile != "unconfined"):
+        path = "self/attr/apparmor/exec" if has_apparmor else "self/attr/exec"
         _label(path, f"exec {process.apparmor_profile}", "process.apparmorProfile")
     if process.selinux_label:
         _label("self/attr/exec", process.selinux_label, "process.selinuxLabel")
@@ -97,6 +98,8 @@ def set_labels(process: Process) -> None:
 def _label(path: str, value: str, field: str) -> None:
     try:
         procfs.write(path, value)
+    except FileNotFoundError:
+        raise Failure("invalid_argument", f"{field}: the kernel does not know {value.removeprefix('exec ')}") from None
     except OSError as error:
         raise Failure("permission_denied", f"{field}: {error.strerror}") from None
 

@@ -43,8 +43,10 @@ def check(spec: Spec) -> None:
 
 def check_process(process: Process) -> None:
     """The part of `check` that a process of `exec` needs too."""
-    if process.apparmor_profile not in ("", "unconfined") and not _has_apparmor():
-        raise _no("process.apparmorProfile", "this kernel has no AppArmor")
+    if process.apparmor_profile not in ("", "unconfined"):
+        if not _has_apparmor():
+            raise _no("process.apparmorProfile", "this kernel has no AppArmor")
+        _check_profile(process.apparmor_profile)
     if process.selinux_label and not _has_selinux():
         raise _no("process.selinuxLabel", "this kernel has no SELinux")
     if process.capabilities is None:
@@ -77,6 +79,18 @@ def _has_apparmor() -> bool:
             return file.read(1) == "Y"
     except OSError:
         return False
+
+
+def _check_profile(name: str) -> None:
+    """Refuse one that is not loaded; namespaces and stacks of profiles (apparmor(7)) are left to the kernel."""
+    try:
+        with open("/sys/kernel/security/apparmor/profiles") as file:
+            loaded = {line.rpartition(" (")[0] for line in file}
+    except OSError:  # securityfs is not mounted, so the kernel is asked when the container starts
+        return
+    if name not in loaded and ":" not in name and "//" not in name:
+        why = f"the profile {name} is not loaded; load it with apparmor_parser, or choose another"
+        raise Failure("invalid_argument", f"process.apparmorProfile: {why}")
 
 
 def _has_selinux() -> bool:

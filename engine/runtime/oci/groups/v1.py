@@ -64,6 +64,10 @@ def _memory(directory: str, memory: Memory) -> None:
     plain = f"{directory}/memory.limit_in_bytes"
     if swap is not None and not os.path.exists(with_swap) and swap not in (-1, limit):
         raise Failure("unsupported", f"{R}.memory.swap: this kernel does not account for swap")
+    used = int(read(f"{directory}/memory.usage_in_bytes") or 0)
+    if memory.check_before_update and limit is not None and 0 <= limit < used:
+        why = f"{limit} is below the {used} bytes in use, and checkBeforeUpdate is set"
+        raise Failure("invalid_argument", f"{R}.memory.limit: {why}")
     values = []
     if limit is not None:
         values.append((plain, limit, "limit"))
@@ -87,6 +91,8 @@ def _memory(directory: str, memory: Memory) -> None:
 
 
 def _cpu(directory: str, cpu: CPU) -> None:
+    if cpu.quota and cpu.burst is not None and read(f"{directory}/cpu.cfs_burst_us").strip() not in ("", "0"):
+        write(f"{directory}/cpu.cfs_burst_us", "0", f"{R}.cpu.burst")  # at no moment may it be above the quota
     for name, file, value in (
         ("shares", "cpu.shares", cpu.shares or None),
         ("period", "cpu.cfs_period_us", cpu.period or None),

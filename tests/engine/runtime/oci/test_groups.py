@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from engine.oci.runtime_resources import CPU, DeviceRule, Memory, Pids, Resource
 from engine.runtime.oci.groups import device_filter, v2
 from engine.runtime.oci.groups.tree import Tree, hierarchies
 from engine.runtime.wire import Failure
+from tests.engine.runtime.box import until
 from tests.engine.runtime.oci.bundles import Bundle, groups_of
 
 pytestmark = pytest.mark.root
@@ -48,6 +50,26 @@ def test_every_process_is_in_the_groups_and_sees_only_them(bundle: Bundle) -> No
     bundle.args("/bin/sleep", "100").start()
     assert (bundle.group("pids") / "cgroup.procs").read_text().split() == [str(bundle.pid())]
     assert ":/\n" in bundle.succeed("exec", bundle.id, "/bin/cat", "/proc/self/cgroup")
+
+
+def test_a_limit_below_what_is_used_is_refused_when_that_is_to_be_checked(bundle: Bundle) -> None:
+    bundle.args("/bin/sh", "-c", "busybox dd if=/dev/zero of=/dev/null bs=32M count=100000000").start()
+    file = bundle.group("memory") / ("memory.usage_in_bytes" if V1 else "memory.current")
+    until(lambda: int(file.read_text()) > 24 << 20)
+    resources = json.dumps({"memory": {"limit": 8 << 20, "checkBeforeUpdate": True}})
+    done = bundle.call("update", "--resources", "-", bundle.id, input=resources, stdin=None)
+    assert (done.returncode, done.stderr.split(":")[0]) == (1, "linux.resources.memory.limit")
+    assert bundle.status() == "running"
+
+
+def test_quota_and_burst_go_up_and_down_together(bundle: Bundle) -> None:
+    bundle.linux["resources"] = {"cpu": {"quota": 50_000, "period": 100_000, "burst": 40_000}}
+    bundle.args("/bin/sleep", "100").create()
+    for quota, burst in ((20_000, 10_000), (80_000, 70_000)):
+        bundle.succeed("update", "--cpu-quota", str(quota), "--cpu-burst", str(burst), bundle.id)
+        names = ("cpu.cfs_quota_us", "cpu.cfs_burst_us") if V1 else ("cpu.max", "cpu.max.burst")
+        found = [(bundle.group("cpu") / name).read_text().split()[0] for name in names]
+        assert found == [str(quota), str(burst)]
 
 
 def test_the_pids_limit_holds(bundle: Bundle) -> None:
