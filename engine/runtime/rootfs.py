@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -36,7 +37,8 @@ def overlay(layers: dict[str, Any]) -> int:
     try:
         return kernel.new_mount("overlay", [*lower, *upper], kernel.MOUNT_ATTR_NODEV, "overlay")
     except OSError as error:
-        if error.filename != "mount overlay, option lowerdir+":
+        # Before Linux 6.5 options are only read when all are there; from then on, each at once.
+        if error.errno != errno.EINVAL or error.filename not in ("mount overlay", "mount overlay, option lowerdir+"):
             raise
     return classic_overlay(layers)
 

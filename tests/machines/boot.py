@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.machines.image import PROJECT
+from tests.support import images
 
 MEMORY_MIB = 2048
 NICENESS = 5
@@ -63,7 +64,7 @@ def run(kernel: Path, disk: Path, command: Sequence[str], *, arguments: str = ""
 
 
 def _pack(archive: Path, command: Sequence[str]) -> None:
-    """The files that git knows or would add, below project/, and the command."""
+    """The files that git knows or would add, below project/, the command, and the image that takes a network."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=PROJECT, check=True, capture_output=True, text=True,
@@ -75,3 +76,5 @@ def _pack(archive: Path, command: Sequence[str]) -> None:
         script.write(shlex.join(command) + "\n")
         script.flush()
         tar.add(script.name, "project/.machine-command")
+        debian = images.debian()  # the machine has no network to make it with
+        tar.add(debian, f"root/.cache/portside-tests/{debian.name}")
