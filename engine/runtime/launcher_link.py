@@ -20,7 +20,7 @@ from engine.runtime import defaults, wire
 from engine.runtime.launcher import SOCKET
 from engine.runtime.program import NOT_EXECUTABLE
 
-START_SECONDS = 10.0
+START_SECONDS = 30.0  # a start after a reboot, on a slow machine, reads and compiles everything anew
 ANSWER_SECONDS = 30.0
 
 Answer = tuple[dict[str, Any] | None, list[int]]
