@@ -31,6 +31,7 @@ TESTS = {
     "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
     "crun": "crun",
     "runc": "runc",
+    "runsc": "runsc",
 }
 PEERS = {
     "dockerd": "docker.io",

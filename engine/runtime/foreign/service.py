@@ -108,7 +108,14 @@ class Foreign:
         runtime = self._runtime(found["runtime"])
         if runtime is None or runtime.is_plain:
             return False
-        done = self._run(runtime, "kill", _id(container_dir), str(signum))
+        frozen = self._cgroups.is_frozen(container_dir.name)
+        if frozen:  # a frozen sandbox would not hear of it
+            self._cgroups.thaw(container_dir.name)
+        try:
+            done = self._run(runtime, "kill", _id(container_dir), str(signum))
+        finally:
+            if frozen:
+                self._cgroups.freeze(container_dir.name)
         if done.returncode == 0:
             return True
         if record.start_ticks(found["pid"]) != found["start_ticks"]:
@@ -129,7 +136,8 @@ class Foreign:
                 done = self._run(runtime, "delete", "--force", _id(container_dir))
                 if done.returncode != 0:
                     log.info("%s delete of %s: %s", name, _id(container_dir)[:12], last_error(done.stderr))
-        shutil.rmtree(self._roots / name / _id(container_dir), ignore_errors=True)
+        for left in (self._roots / name).glob(f"{_id(container_dir)}*"):  # a directory, or files beside one another
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
         shutil.rmtree(container_dir / BUNDLE, ignore_errors=True)
 
     def _status(self, container_dir: Path) -> str | None:

@@ -28,7 +28,7 @@ def exit_code_of(message: str) -> int | None:
     (moby daemon/start.go, `translateContainerdStartErr`.)
     """
     text = message.lower()
-    if "exec" not in text:
+    if "exec" not in text and "failed to load" not in text:
         return None
     if any(words in text for words in ("executable file not found", "no such file or directory", "not found in $path")):
         return NOT_FOUND
