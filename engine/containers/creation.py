@@ -119,7 +119,7 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
         undo.add(parts.network.release, record.id)
         host = bundle.HostPlace(parts.network.allocate(record.id), parts.network.resolv_conf(), parts.config.run)
         bundle.lay_out(draft, final, record.spec, plan, host)
-        foreign.choose(draft, record.spec.runtime)
+        foreign.choose(draft, record.spec.runtime, limits.resources(record.spec))
         records.save(draft, record, durable=True)
         undo.add(parts.snapshots.remove, record.id)
         with parts.store.transaction():  # short: every other writer waits for it

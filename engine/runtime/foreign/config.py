@@ -32,6 +32,7 @@ def adapted(spec: dict[str, Any], root: str, who: Identity, group: str, resource
     process["env"] = environment
     process["oomScoreAdj"] = process.get("oomScoreAdj") or 0  # else it would keep the launcher's
     linux = {**(spec.get("linux") or {})}
+    made = [_to_make(device) for device in linux.get("devices") or []]
     if linux.get("seccomp"):
         linux["seccomp"] = for_libseccomp(linux["seccomp"])
     return {
@@ -42,9 +43,15 @@ def adapted(spec: dict[str, Any], root: str, who: Identity, group: str, resource
         "linux": {
             **linux,
             "cgroupsPath": f"/{group}",
-            "resources": {**(linux.get("resources") or {}), **resources},
+            "resources": {**(linux.get("resources") or {}), **resources, "devices": [*resources["devices"], *made]},
         },
     }
+
+
+def _to_make(device: dict[str, Any]) -> dict[str, Any]:
+    """A runtime makes a node from within the control groups, which may allow its use alone."""
+    numbers = {name: device[name] for name in ("type", "major", "minor")}
+    return {"allow": True, "access": "m", **numbers}
 
 
 def for_libseccomp(profile: dict[str, Any]) -> dict[str, Any]:

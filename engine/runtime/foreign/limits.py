@@ -5,24 +5,30 @@ Read from the kernel: what another runtime is told is then what holds, and writi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.cgroups import Cgroups
 from engine.cgroups.files import read
+from engine.cgroups.v1.devices import ALLOWED
 
-_DEVICES = ("c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm")
 _NO_LIMIT = 1 << 62  # version 1 tells the largest multiple of a page
 
 
-def of_group(cgroups: Cgroups, container_id: str) -> dict[str, Any]:
-    """memory, cpu, pids and devices, each only where something is limited."""
+def of_group(cgroups: Cgroups, container_id: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """memory, cpu, pids and devices, each only where something is limited.
+
+    `wanted["devices"]` ("c 10:229 rwm") and `wanted["all_devices"]` count where the kernel has no list to read.
+    """
     where = cgroups.directories(container_id)
     found = _version_2(where) if cgroups.version == "v2" else _version_1(where)
     pids = read(where["pids"] / "pids.max") or "max"
     if pids != "max":
         found["pids"] = {"limit": int(pids)}
-    allowed = (read(where["devices"] / "devices.list") or "").splitlines() if "devices" in where else _DEVICES
+    allowed = ["a *:* rwm"] if wanted["all_devices"] else [*ALLOWED, *wanted["devices"]]
+    if "devices" in where:
+        allowed = (read(where["devices"] / "devices.list") or "").splitlines()
     found["devices"] = [{"allow": False, "access": "rwm"}, *map(_rule, allowed)]
     return found
 

@@ -1,6 +1,6 @@
 """Foreign: the client's side of other runtimes. What is asked of a container lies in its directory, as with our own.
 
-runtime         the name that was chosen; without this file the container is ours
+runtime         which was chosen, and for which devices; without this file the container is ours
 foreign/        the bundle that the runtime got; there as long as the runtime may know of the container
 foreign.log     what the runtime said
 """
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine.cgroups import Cgroups
+from engine.cgroups import Cgroups, Resources
 from engine.cgroups.files import read
 from engine.config import EngineConfig
 from engine.errors import EngineError, InvalidArgument, NotFound, Unavailable
@@ -30,23 +30,30 @@ from engine.runtime.foreign.words import last_error
 
 log = logging.getLogger(__name__)
 
-NAME_FILE = "runtime"
+CHOICE_FILE = "runtime"
 PREFIXES = (".removed-",)  # a directory keeps its container's id behind such a prefix
 COMMAND_SECONDS = 30.0
 
 
-def choose(directory: Path, name: str) -> None:
+def choose(directory: Path, name: str, resources: Resources) -> None:
     """Note in a container's directory that this runtime shall make it. Nothing is noted for our own."""
     if name != OWN:
-        (directory / NAME_FILE).write_text(name)
+        chosen = {"name": name, "devices": list(resources.device_rules), "all_devices": resources.all_devices}
+        (directory / CHOICE_FILE).write_text(json.dumps(chosen))
 
 
-def chosen(container_dir: Path) -> str | None:
-    """The other runtime's name; None for ours."""
+def choice(container_dir: Path) -> dict[str, Any] | None:
+    """What `choose` noted; None for our own runtime."""
     try:
-        return (container_dir / NAME_FILE).read_text()
+        noted: dict[str, Any] = json.loads((container_dir / CHOICE_FILE).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
+    return noted
+
+
+def chosen(container_dir: Path) -> str:
+    """The other runtime's name; empty for ours."""
+    return str((choice(container_dir) or {}).get("name", ""))
 
 
 class Foreign:
@@ -59,9 +66,10 @@ class Foreign:
 
     def request(self, container_dir: Path) -> dict[str, Any] | None:
         """What the launcher needs to have the container made; None if it is ours. InvalidArgument if it can't be."""
-        name = chosen(container_dir)
-        if name is None:
+        noted = choice(container_dir)
+        if noted is None:
             return None
+        name = noted["name"]
         runtime = self._installed.get(name)
         root = self._roots / name
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -71,7 +79,7 @@ class Foreign:
             "root": str(root),
             "id": container_dir.name,
             "group": f"{self._cgroups.parent}/{container_dir.name}",
-            "resources": limits.of_group(self._cgroups, container_dir.name),
+            "resources": limits.of_group(self._cgroups, container_dir.name, noted),
             **self._for_mixed(runtime, container_dir.name),
         }
 
@@ -126,7 +134,7 @@ class Foreign:
         """Let the runtime forget a container whose process has ended, whatever state it is in. Idempotent."""
         if not (container_dir / BUNDLE).exists():
             return
-        name = chosen(container_dir) or ""
+        name = chosen(container_dir)
         runtime = self._runtime(name)
         found = record.read_run(str(container_dir))
         if found is not None:
@@ -141,7 +149,7 @@ class Foreign:
         shutil.rmtree(container_dir / BUNDLE, ignore_errors=True)
 
     def _status(self, container_dir: Path) -> str | None:
-        runtime = self._runtime(chosen(container_dir) or "")
+        runtime = self._runtime(chosen(container_dir))
         if runtime is None:
             return None
         done = self._run(runtime, "state", _id(container_dir))

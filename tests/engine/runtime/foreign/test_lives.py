@@ -99,6 +99,25 @@ def test_an_unknown_user_is_told_as_with_ours(foreign: ForeignHost) -> None:
         foreign.engine.container_start(spec.id)
 
 
+def test_the_options_of_docker_run_reach_it(foreign: ForeignHost) -> None:
+    script = (
+        "grep -E '^(CapBnd|NoNewPrivs|Seccomp):' /proc/self/status; grep -c ^ /dev/null; ulimit -n; id -G; "
+        "touch /x 2>&1; touch /scratch/x; dd if=/dev/zero of=/dev/nul2 count=1 2>/dev/null && echo made; "
+        "dd if=/dev/sd-none of=/dev/null count=1 2>/dev/null || echo refused; cat /proc/sys/net/core/somaxconn"
+    )
+    options = {
+        "cap_add": ("NET_ADMIN",), "cap_drop": ("CHOWN",), "security_opt": ("seccomp=unconfined",), "read_only": True,
+        "tmpfs": ("/scratch:size=1m",), "ulimits": ("nofile=77:88",), "group_add": ("42",), "init": True,
+        "devices": ("/dev/null:/dev/nul2:rw",), "sysctls": {"net.core.somaxconn": "333"},
+    }  # fmt: skip
+    ours = foreign.run("sh", "-c", script, runtime="portside", **options)
+    theirs = foreign.run("sh", "-c", script, **options)
+    for record in (ours, theirs):
+        assert foreign.ended(record.id).exit_code == 0, foreign.log(record.id)
+    assert foreign.log(theirs.id) == foreign.log(ours.id)
+    assert b"Read-only" in foreign.log(theirs.id) and b"made" in foreign.log(theirs.id)
+
+
 def test_stop_kill_and_pause(foreign: ForeignHost) -> None:
     script = "trap 'echo bye; exit 5' TERM; trap 'echo hup' HUP; while :; do echo tick; sleep 0.02; done"
     record = foreign.run("sh", "-c", script)
