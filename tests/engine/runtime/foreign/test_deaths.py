@@ -45,12 +45,11 @@ def goes_on(foreign: ForeignHost, container_id: str) -> None:
     assert foreign.is_clean(container_id) and container_id not in foreign.states()
 
 
-@pytest.mark.parametrize("verb", ["create", "start"])
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("moment", ["before create", "after create", "before start", "after start"])
 @pytest.mark.parametrize("whom", ["runtime", "helper", "monitor", "launcher"])
-def test_a_death_in_a_start_is_repaired_or_told(foreign: ForeignHost, when: str, verb: str, whom: str) -> None:
+def test_a_death_in_a_start_is_repaired_or_told(foreign: ForeignHost, moment: str, whom: str) -> None:
     container_id = created(foreign)
-    foreign.arm(f"{when} {verb} {whom}")
+    foreign.arm(f"{moment} {whom}")
     try:
         record = foreign.engine.container_start(container_id)
     except EngineError as error:
@@ -63,6 +62,7 @@ def test_a_death_in_a_start_is_repaired_or_told(foreign: ForeignHost, when: str,
     goes_on(foreign, container_id)
 
 
+@pytest.mark.parametrize("foreign_host", ["crun"], indirect=True)  # it is the engine's part that is tried
 @pytest.mark.parametrize("fault", ["before create", "after create", "before start", "after start"])
 def test_a_worker_that_dies_in_a_start_is_made_up_for_by_the_next(foreign: ForeignHost, fault: str) -> None:
     container_id = created(foreign)
@@ -87,6 +87,7 @@ def test_a_worker_that_dies_in_a_start_is_made_up_for_by_the_next(foreign: Forei
     goes_on(foreign, container_id)
 
 
+@pytest.mark.parametrize("foreign_host", ["runc"], indirect=True)
 def test_the_keeper_takes_back_a_start_whose_worker_died(foreign: ForeignHost) -> None:
     """Nobody reconciles: a container that is recorded as running and waits is found by the keeper."""
     container_id = created(foreign)

@@ -13,6 +13,7 @@ import pytest
 
 from engine.containers.spec import PortMapping
 from engine.errors import Conflict, EngineError, InvalidArgument
+from engine.runtime.execs import ExecSpec, Stdio
 from tests.engine.runtime.foreign.conftest import ForeignHost
 from tests.support.processes import eventually, free_port
 
@@ -137,6 +138,18 @@ def test_stop_kill_and_pause(foreign: ForeignHost) -> None:
     stubborn = foreign.run("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done")
     foreign.says(stubborn.id, b"ready")
     assert foreign.engine.container_stop(stubborn.id, 0.2).exit_code == 128 + signal.SIGKILL
+
+
+def test_an_exec_joins_it(foreign: ForeignHost) -> None:
+    record = foreign.run("sh", "-c", "while :; do sleep 1; done", hostname="there", user="app", pids_limit=50)
+    read, write = os.pipe()
+    script = "hostname; id -u; grep -E ':(memory|pids|devices|cpu|):' /proc/self/cgroup | grep -vc :/$; ls /proc | grep -c ^1$; exit 9"
+    made = foreign.engine.container_exec(record.id, ExecSpec(args=("sh", "-c", script)), Stdio(stdout=write))
+    os.close(write)
+    with os.fdopen(read) as output:
+        assert output.read().split() == ["there", "1000", "0", "1"]
+    status = foreign.engine.container_exec_wait(record.id, made.id, 10)
+    assert status is not None and status.code == 9
 
 
 def test_the_limits_hold(foreign: ForeignHost) -> None:

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from engine.containers.spec import PortMapping
-from engine.errors import EngineError
+from engine.errors import EngineError, Unsupported
+from engine.runtime.execs import ExecSpec
 from tests.engine.runtime.foreign.conftest import ForeignHost
 from tests.support.processes import eventually
 
@@ -46,6 +47,8 @@ def test_signals_reach_the_program_and_a_pause_holds_it(foreign: ForeignHost) ->
     foreign.says(record.id, b"tick")
     foreign.engine.container_kill(record.id, "HUP")
     foreign.says(record.id, b"hup")
+    with pytest.raises(Unsupported, match="runsc"):
+        foreign.engine.container_exec(record.id, ExecSpec(args=("true",)))
     foreign.engine.container_pause(record.id)
     time.sleep(0.1)  # what was in the pipe arrives
     before = foreign.log(record.id)
