@@ -143,7 +143,8 @@ def test_stop_kill_and_pause(foreign: ForeignHost) -> None:
 def test_an_exec_joins_it(foreign: ForeignHost) -> None:
     record = foreign.run("sh", "-c", "while :; do sleep 1; done", hostname="there", user="app", pids_limit=50)
     read, write = os.pipe()
-    script = "hostname; id -u; grep -E ':(memory|pids|devices|cpu|):' /proc/self/cgroup | grep -vc :/$; ls /proc | grep -c ^1$; exit 9"
+    strange = "grep -E ':(memory|pids|devices|cpu|):' /proc/self/cgroup | grep -vc :/$"
+    script = f"hostname; id -u; {strange}; ls /proc | grep -c ^1$; exit 9"
     made = foreign.engine.container_exec(record.id, ExecSpec(args=("sh", "-c", script)), Stdio(stdout=write))
     os.close(write)
     with os.fdopen(read) as output:
