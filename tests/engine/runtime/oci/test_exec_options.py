@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,17 @@ def test_exec_enters_a_group_below_the_containers(bundle: Bundle) -> None:
                          ("pids:nothere", "nothere"), ("what:below", "unknown controller")):  # fmt: skip
         done = bundle.call("exec", "--cgroup", path, bundle.id, "/bin/true")
         assert (done.returncode, reason in done.stderr) == (255, True), (path, done.stderr)
+
+
+def test_exec_enters_a_group_of_version_2_and_no_other(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    if " cgroup2 " not in Path("/proc/self/mounts").read_text():
+        pytest.skip("no version 2 hierarchy is mounted")
+    (bundle.group("unified") / "below").mkdir()
+    for options, end in (([], ""), (["--cgroup", "below"], "/below")):
+        found = bundle.succeed("exec", *options, bundle.id, "/bin/cat", "/proc/self/cgroup").splitlines()
+        (line,) = (line for line in found if line.startswith("0::"))
+        assert line.endswith(f"{end or '/'}"), line
 
 
 def test_exec_into_a_paused_container_waits_only_if_told_to(bundle: Bundle) -> None:
