@@ -18,6 +18,7 @@ What is counted
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
 import shutil
@@ -31,9 +32,11 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from bench import idle_memory, namespace
+from bench import idle_memory, namespace, share
 from bench.command_lines import IDLE, NOTHING, OURS, Runtime, peers, plain_root
 from bench.launched import Ours
+from engine.config import EngineConfig
+from engine.network.bridge import Bridge
 
 BURST, AT_A_TIME = 50, 8
 SUBNET = IPv4Network("10.231.0.0/16")
@@ -45,8 +48,6 @@ class Bench:
     """The contenders, and one method for each kind of work: it takes a contender and returns seconds."""
 
     def __init__(self, contenders: list[Any]) -> None:
-        from engine.network.bridge import Bridge
-
         self.contenders = contenders
         self.bridge = Bridge("psbench-br0", SUBNET)
         self.bridge.ensure()
@@ -117,15 +118,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.runtime")
     parser.add_argument("--rounds", type=int, default=30, help="rounds of single commands (default 30)")
     parser.add_argument("--bursts", type=int, default=3, help=f"rounds of {BURST} containers (default 3)")
+    parser.add_argument("--favoured", action="store_true", help="let the rest of a busy machine wait (share.py)")
     options = parser.parse_args()
     namespace.enter("bench.runtime")
     scratch = Path(tempfile.mkdtemp(prefix="psr-"))
+    homes = [EngineConfig(home=scratch / name) for name in ("engine", "engine-without-pool")]
+    with contextlib.ExitStack() as stack:
+        if options.favoured:
+            stack.enter_context(share.favoured(["portside-bench", *(home.cgroup_parent for home in homes)]))
+        compare(scratch, options.rounds, options.bursts)
+    return 0
+
+
+def compare(scratch: Path, rounds: int, bursts: int) -> None:
     image = plain_root(scratch / "image")
     engine = Ours("engine", scratch, image, pool=8)
     lean = Ours("engine without pool", scratch, image, pool=0)
     runtimes = [Runtime("command line", OURS, scratch, image), *peers(scratch, image)]
     try:
-        figures = measure(Bench([engine, *runtimes]), options.rounds, options.bursts)
+        figures = measure(Bench([engine, *runtimes]), rounds, bursts)
         held = {engine.name: idle_memory.of_engine(lean)}  # pooled processes would share pages with the monitors
         if shutil.which("conmon"):
             held |= {one.name: idle_memory.under_conmon(one) for one in runtimes}
@@ -134,7 +145,6 @@ def main() -> int:
             one.close()
         shutil.rmtree(scratch, ignore_errors=True)
     report(figures, held)
-    return 0
 
 
 def report(figures: Figures, held: dict[str, float]) -> None:
