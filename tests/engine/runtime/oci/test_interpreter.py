@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,14 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(shutil.which("cc") is None, r
 
 
 @pytest.fixture
-def python(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The copy that the runtime is run by from now on, in a bundle whose image attacks it."""
+def python(bundle: Bundle) -> Iterator[Path]:
+    """The copy that the runtime is run by until the container is removed, in a bundle whose image attacks it."""
     made = interpreters.copied(bundle.directory / "python")
-    monkeypatch.setattr(bundles, "COMMAND", [str(made), *bundles.COMMAND[1:]])
     interpreters.attack(make_image(bundle.directory / "rootfs"))
     bundle.config["root"] = {"path": "rootfs", "readonly": True}
-    return made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundles, "COMMAND", [str(made), *bundles.COMMAND[1:]])
+        yield made
 
 
 def environment(is_shielded: bool) -> dict[str, str]:
