@@ -40,8 +40,7 @@ ANSWER_BYTES = 1 << 16
 def create(request: dict[str, Any], connection: socket.socket) -> None:
     """In M, forked for this request and a session's leader: have the container made, answer, become its monitor.
 
-    `request["foreign"]`: {"name", "program", "root", "id", "group", "resources", "joins", "hides"}; see
-    `service.Foreign.request`.
+    `request["foreign"]`: see `service.Foreign.request`.
     """
     directory = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     readers = [os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]

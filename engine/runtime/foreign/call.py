@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 
 from engine.runtime import kernel
@@ -22,6 +23,7 @@ class Call:
     def __init__(self, foreign: dict[str, Any], directory: str) -> None:
         self.name: str = foreign["name"]
         self.id: str = foreign["id"]
+        self._patience: float = foreign["patience_seconds"]
         self._log = f"{directory}/{LOG}"
         options = ("--root", foreign["root"], "--log", self._log, "--log-format", "json")
         self._command = [foreign["program"], *options]
@@ -42,17 +44,24 @@ class Call:
         raise Failure("unavailable" if code is None else "invalid_argument", f"{self.name}: {message}", code)
 
     def run(self, *words: str) -> int:
-        """The wait status. The process dies with this one."""
+        """The wait status. The process dies with this one, and of taking too long, which is a Failure."""
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             try:
+                os.setpgid(0, 0)
                 for group in self._joins if words[0] == "create" else ():
                     os.write(group, b"0")
                 _execute([*self._command, *words], parent)
             finally:
                 os._exit(127)
-        return os.waitpid(pid, 0)[1]
+        ended = select.poll()
+        ended.register(os.pidfd_open(pid), select.POLLIN)
+        if ended.poll(self._patience * 1000):
+            return os.waitpid(pid, 0)[1]
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise Failure("unavailable", f"{self.name} {words[0]} did not end within {self._patience:g} s; try again")
 
 
 def _execute(command: list[str], parent: int) -> None:

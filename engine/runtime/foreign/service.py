@@ -57,7 +57,12 @@ def chosen(container_dir: Path) -> str:
 
 
 class Foreign:
-    """The other runtimes of one home. Safe for threads and processes; what it does may be repeated."""
+    """The other runtimes of one home. Safe for threads and processes; what it does may be repeated.
+
+    `patience_seconds`: how long a call may take; less than the launcher's clients wait.
+    """
+
+    patience_seconds = 25.0
 
     def __init__(self, config: EngineConfig, cgroups: Cgroups, installed: InstalledRuntimes) -> None:
         self._roots = config.run / "oci"
@@ -78,6 +83,7 @@ class Foreign:
             "program": runtime.path,
             "root": str(root),
             "id": container_dir.name,
+            "patience_seconds": self.patience_seconds,
             "group": f"{self._cgroups.parent}/{container_dir.name}",
             "resources": limits.of_group(self._cgroups, container_dir.name, noted),
             **self._for_mixed(runtime, container_dir.name),

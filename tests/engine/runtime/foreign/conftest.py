@@ -30,6 +30,7 @@ fault() {
     monitor) kill -9 "$(cut -d' ' -f4 "/proc/$PPID/stat")";;
     launcher) kill -9 "$(cat "$0.launcher")";;
     caller) kill -9 "$(cat "$0.caller")";;
+    nobody) sleep 60;;
   esac
   sleep 0.05
 }
@@ -53,7 +54,7 @@ class ForeignHost(Host):
         return super().run(*command, **{"runtime": self.runtime, **changes})
 
     def arm(self, fault: str) -> None:
-        """`fault`: "before|after VERB runtime|helper|monitor|launcher|caller"."""
+        """`fault`: "before|after VERB runtime|helper|monitor|launcher|caller", or "nobody" to hang."""
         Path(f"{self.wrapper}.launcher").write_text(str(self.engine.runtime.ensure_launcher()))
         Path(f"{self.wrapper}.fault").write_text(f"{fault}\n")
 

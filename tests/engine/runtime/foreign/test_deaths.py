@@ -13,6 +13,7 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import PortMapping
 from engine.errors import EngineError, Unavailable
 from engine.facade import Engine
+from engine.runtime.foreign.service import Foreign
 from tests.engine.runtime.foreign.conftest import ForeignHost
 from tests.support.processes import eventually
 
@@ -59,6 +60,21 @@ def test_a_death_in_a_start_is_repaired_or_told(foreign: ForeignHost, moment: st
     else:
         assert record.status == "running" and is_alive(foreign, container_id)
     assert foreign.is_obeyed()
+    goes_on(foreign, container_id)
+
+
+@pytest.mark.parametrize("foreign_host", ["crun"], indirect=True)
+@pytest.mark.parametrize(("moment", "seconds"), [("before create", 0.5), ("before start", 6)])
+def test_a_runtime_that_hangs_is_ended(
+    foreign: ForeignHost, moment: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Foreign, "patience_seconds", seconds)  # what comes before has to be done in it
+    container_id = created(foreign)
+    foreign.arm(f"{moment} nobody")
+    with pytest.raises(Unavailable, match="did not end within"):
+        foreign.engine.container_start(container_id)
+    assert foreign.is_clean(container_id) and container_id not in foreign.states()
+    monkeypatch.undo()
     goes_on(foreign, container_id)
 
 
