@@ -107,6 +107,8 @@ class Value:
 
 
 def _camel_case(name: str) -> str:
+    if "_" not in name:
+        return name
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 

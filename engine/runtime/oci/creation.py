@@ -16,14 +16,12 @@ from engine.runtime.oci import (
     ending,
     feasible,
     filesystem,
-    hooks,
     idmap,
     init,
     namespaces,
 )
 from engine.runtime.oci import bundle as bundles
 from engine.runtime.oci.filters import filter_program
-from engine.runtime.oci.groups import v1, v2
 from engine.runtime.oci.groups.tree import Tree
 from engine.runtime.oci.starting import START_SOCKET, raise_error
 from engine.runtime.oci.state import Container, now, write_pid_file
@@ -88,6 +86,8 @@ def _create(
         container.content["groups_made"] = False  # somebody was faster, and these are theirs
         raise
     if tree.is_v2 and tree.unified:
+        from engine.runtime.oci.groups import v2
+
         v2.delegate(tree.unified)
     limit(tree, spec)
     plan = _plan(container, request, spec, document, tree)
@@ -102,6 +102,10 @@ def _create(
     capabilities.last_capability()  # now: the container may have no /proc
     if spec.process is not None:
         attributes.raise_limits(spec.process)
+    if container.content["hooks"]:
+        from engine.runtime.oci import hooks
+
+        assert hooks  # loaded for the first process, which can't
     group = tree.open_group()
     pid = namespaces.spawn(spec.linux, joined, lambda inside: init.run(plan, inside), group)
     if group is not None:
@@ -147,8 +151,12 @@ def limit(tree: Tree, spec: Spec) -> None:
     resources = spec.linux.resources
     if tree.is_v2:
         assert tree.unified is not None
+        from engine.runtime.oci.groups import v2
+
         v2.apply(tree.unified, resources, None)
     else:
+        from engine.runtime.oci.groups import v1
+
         v1.apply(tree, resources, None)
 
 
@@ -158,8 +166,12 @@ def _restrict_devices(tree: Tree, spec: Spec) -> None:
     rules = devices.rules(spec)
     if tree.is_v2:
         assert tree.unified is not None
+        from engine.runtime.oci.groups import v2
+
         v2.apply(tree.unified, Resources(), rules)
     else:
+        from engine.runtime.oci.groups import v1
+
         v1.apply(tree, Resources(), rules)
 
 
@@ -179,8 +191,8 @@ def _converse(channel: socket.socket, container: Container, spec: Spec, tree: Tr
     _answer(channel)
     _restrict_devices(tree, spec)
     state = container.as_oci("creating")
-    hooks.run(spec.hooks.prestart, "prestart", state)
-    hooks.run(spec.hooks.create_runtime, "createRuntime", state)
+    init.run_hooks(spec.hooks.prestart, "prestart", state)
+    init.run_hooks(spec.hooks.create_runtime, "createRuntime", state)
     wire.send(channel, {"hooked": True, "pid": pid})
     _answer(channel)
     container.save(status="created")

@@ -25,14 +25,14 @@ import os
 
 from engine.bare import signal, socket
 from engine.runtime import kernel, mounts, procfs, program, wire
-from engine.runtime.oci import attributes, becoming, devices, filesystem, hooks, namespaces
+from engine.runtime.oci import attributes, becoming, devices, filesystem, namespaces
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from engine.oci.runtime_spec import Spec
+    from engine.oci.runtime_spec import Hook, Spec
     from engine.runtime.oci.preserved import Preserved
 
     class Plan:
@@ -113,10 +113,20 @@ def prepare(plan: Plan) -> int:
     devices.make(root, plan.nodes)
     wire.send(channel, {"mounted": True})
     plan.state["pid"] = _expect(channel)["pid"]
-    hooks.run(spec.hooks.create_container, "createContainer", plan.state, spec.process.env if spec.process else ())
+    run_hooks(spec.hooks.create_container, "createContainer", plan.state, spec.process.env if spec.process else ())
     root = filesystem.enter(root, plan.gathered.root_path, linux.rootfs_propagation)
     _finish(plan, root)
     return root
+
+
+def run_hooks(
+    found: tuple[Hook, ...], kind: str, state: dict[str, Any], environment: tuple[str, ...] | None = None
+) -> None:
+    """hooks.run, whose module is loaded only for those who have some: before the fork."""
+    if found:
+        from engine.runtime.oci import hooks
+
+        hooks.run(found, kind, state, environment)
 
 
 def _names(spec: Spec) -> None:
@@ -165,7 +175,7 @@ def start(plan: Plan, root: int, connection: socket.socket) -> None:
     if process is None:
         raise Failure("invalid_argument", "process: this bundle has none to start")
     state = {**plan.state, "status": "created"}
-    hooks.run(plan.spec.hooks.start_container, "startContainer", state, process.env)
+    run_hooks(plan.spec.hooks.start_container, "startContainer", state, process.env)
     attributes.set_early(process, linux.personality)
     flags = attributes.filter_flags(linux.seccomp)
     becoming.execute(process, root, plan.filter, flags, plan.preserved)
