@@ -24,6 +24,10 @@ FILES = {
     "uplot/dist/uPlot.esm.js": "uplot/uPlot.esm.js",
     "uplot/dist/uPlot.min.css": "uplot/uPlot.min.css",
     "uplot/LICENSE": "uplot/LICENSE",
+    "@xterm/xterm/lib/xterm.mjs": "xterm/xterm.mjs",
+    "@xterm/xterm/css/xterm.css": "xterm/xterm.css",
+    "@xterm/xterm/LICENSE": "xterm/LICENSE",
+    "@xterm/addon-fit/lib/addon-fit.mjs": "xterm/addon-fit.mjs",
 }
 
 

@@ -14,12 +14,15 @@ import redis
 from worker.app import make_app, serve
 from worker.broker import Emitter, connect
 from worker.contract import keys
-from worker.contract.frames import CancelJob, CloseStream, Credit, OpenStream, ReplayEvents
+from worker.contract.frames import CancelJob, CloseStream, Credit, OpenSession, OpenStream, ReplayEvents
 from worker.control import BLOCK_SECONDS, ControlListener
 from worker.executor import Executor
 from worker.ledger import Ledger
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
 from worker.publisher import Publisher
+from worker.sessions import pump
+from worker.sessions.server import SessionServer
+from worker.sessions.sources import openers
 from worker.settings import WorkerSettings, host_id
 from worker.streams import StreamServer
 
@@ -50,12 +53,16 @@ class WorkerService:
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
         self._executor = Executor(engine, self._ledger, emit, self._is_cancelled)
         self._streams = StreamServer(self._client, engine.container_logs)
+        self._sessions = SessionServer(
+            self._client, lambda: connect(settings.redis_url, blocking_seconds=pump.BLOCK_SECONDS), openers(engine)
+        )
         self._control = ControlListener(
             connect(settings.redis_url, blocking_seconds=BLOCK_SECONDS),
             self._host_id,
             {
                 CancelJob: lambda message: self._executor.cancel(message.job_id),
                 ReplayEvents: lambda message: self._publisher.replay(message.after_seq),
+                OpenSession: self._sessions.handle,
                 OpenStream: self._streams.handle,
                 Credit: self._streams.handle,
                 CloseStream: self._streams.handle,

@@ -6,6 +6,7 @@ from channels.routing import URLRouter
 from django.urls import path, re_path
 
 from webui.streams.events import EventsSocket
+from webui.streams.exec import ExecSocket
 from webui.streams.host_stats import HostStatsSocket
 from webui.streams.jobs import JobSocket
 from webui.streams.logs import LogSocket
@@ -17,6 +18,7 @@ urlpatterns = [
     path("ws/events/", EventsSocket.as_asgi()),
     path("ws/jobs/<uuid:job_id>/", JobSocket.as_asgi()),
     path("ws/hosts/<str:host_id>/stats/", HostStatsSocket.as_asgi()),
+    re_path(rf"{CONTAINER}exec/$", ExecSocket.as_asgi()),
     re_path(rf"{CONTAINER}logs/$", LogSocket.as_asgi()),
     re_path(rf"{CONTAINER}stats/$", StatsSocket.as_asgi()),
 ]

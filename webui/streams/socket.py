@@ -35,6 +35,8 @@ class Socket(AsyncWebsocketConsumer):
 
     user: User
     again_seconds: ClassVar[float] = AGAIN_SECONDS
+    is_revoked = False
+    """Whether a second look found that the user may not have this any more."""
 
     def prepare(self, user: User) -> None:
         """Load what the socket is about; may query the database. Raises Refused. Repeated at each second look."""
@@ -114,6 +116,7 @@ class Socket(AsyncWebsocketConsumer):
             try:
                 await self._admit()
             except Refused:
+                self.is_revoked = True
                 self._tasks[0].cancel()
                 await self.close(NOT_ANY_MORE)
                 return

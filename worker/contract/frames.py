@@ -64,6 +64,16 @@ class CloseStream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """Begin a two-way stream; `worker.contract.sessions` says how it goes on. `source`: exec."""
+
+    session_id: str
+    source: str
+    container_id: str
+    window_bytes: int = 256 << 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelJob:
     job_id: str
 
@@ -76,6 +86,7 @@ class ReplayEvents:
 
 
 CONTROL_KINDS: dict[str, type] = {
+    "session.open": OpenSession,
     "stream.open": OpenStream,
     "stream.credit": Credit,
     "stream.close": CloseStream,

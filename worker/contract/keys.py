@@ -37,6 +37,16 @@ def frames(stream_id: str) -> str:
     return f"portside:frames:{stream_id}"
 
 
+def session_input(session_id: str) -> str:
+    """Stream, site to host: encoded frames of one session (`sessions`)."""
+    return f"portside:input:{session_id}"
+
+
+def session_owner(session_id: str) -> str:
+    """Key: who may join the session again; it expires with it."""
+    return f"portside:session:{session_id}"
+
+
 def stats(host_id: str) -> str:
     """Stream, one entry per host and tick: `{"at", "host": {...}, "containers": {id: {...}}}`."""
     return f"portside:stats:{host_id}"

@@ -7,6 +7,7 @@ import { LogViewer } from "../log/viewer.js";
 import { Plots } from "../plots.js";
 import { showProgress } from "../progress.js";
 import { setStatus, stateOf } from "../rows.js";
+import { startTabs } from "../tabs.js";
 import { toast } from "../toast.js";
 
 const ALIVE = new Set(["running", "restarting", "paused"]);
@@ -14,8 +15,27 @@ const root = $("#container");
 const id = root.dataset.id;
 const log = new LogViewer($("#log"), id);
 const plots = new Plots(root, id);
+let terminals = null;
+let wantsTerminals = false;
+
+/** xterm.js is fetched when somebody wants a terminal. */
+async function showTerminals() {
+  wantsTerminals = true;
+  if (!terminals) {
+    const { TerminalPanel } = await import("../terminal/panel.js");
+    terminals ??= new TerminalPanel($("#terminal"), id);
+    terminals.setRunning(root.dataset.status === "running");
+  }
+  if (wantsTerminals) terminals.show(root.dataset.status === "running");
+}
+
+startTabs($("[data-tabs]"), (view) => {
+  wantsTerminals = false;
+  if (view === "view-terminal") showTerminals();
+});
 
 function setRunning(state) {
+  terminals?.setRunning(state === "running");
   log.setRunning(ALIVE.has(state));
   plots.setRunning(ALIVE.has(state));
 }

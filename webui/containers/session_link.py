@@ -1,0 +1,147 @@
+"""The site's end of a session with a host (`worker.contract.sessions`): for the sockets, and later for other doors.
+
+link = SessionLink.open(...)   or   SessionLink.join(...)    a session that was opened before
+async for frame in link.frames(): …                          output, in order, without gap or repeat
+await link.send(data) / resize / no_more_input / confirm     input, as far as the host has room
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import redis.asyncio
+
+from engine.errors import NotFound, Unavailable
+from webui.containers.log_stream import error_of, unseen
+from worker.contract import frames, keys, sessions
+from worker.contract.frames import Frame, OpenSession
+
+EXPIRE_SECONDS = 120
+KEEP_SECONDS = 15.0
+"""How often the host is told that somebody is still there."""
+BLOCK_SECONDS = 5.0
+CONTROL_MAXLEN = 10_000
+
+
+class SessionLink:
+    """One session. `owner` says whose it is: only who names the same one may join it later."""
+
+    def __init__(self, client: redis.asyncio.Redis, session_id: str, *, taken: int = 0, sent: int = 0) -> None:
+        self._client = client
+        self.id = session_id
+        self._last = b"0-0"
+        self.taken, self._confirmed = taken, taken  # bytes of output seen here, confirmed to the host
+        self.sent = self._room_until = sent
+        self._room_until += sessions.INPUT_WINDOW_BYTES
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._spoke_at = time.monotonic()
+
+    @classmethod
+    async def open(
+        cls,
+        client: redis.asyncio.Redis,
+        *,
+        host_id: str,
+        container_id: str,
+        source: str,
+        parameters: Mapping[str, Any],
+        owner: str,
+    ) -> SessionLink:
+        """Ask the host for a new session. Raises redis.RedisError."""
+        link = cls(client, secrets.token_hex(16))
+        request = OpenSession(session_id=link.id, source=source, container_id=container_id)
+        body = json.dumps(frames.encode_control(request), separators=(",", ":"))
+        await client.set(keys.session_owner(link.id), owner, ex=EXPIRE_SECONDS)
+        await link._put(sessions.BEGIN, data=json.dumps(dict(parameters)).encode())
+        await client.xadd(keys.control(host_id), {"m": body}, maxlen=CONTROL_MAXLEN, approximate=True)
+        return link
+
+    @classmethod
+    async def join(
+        cls, client: redis.asyncio.Redis, session_id: str, *, owner: str, taken: int, sent: int
+    ) -> SessionLink:
+        """Go on with a session; `taken` bytes of output and `sent` bytes of input are known already.
+
+        Raises NotFound when there is none of this owner (any more).
+        """
+        known: Any = await client.get(keys.session_owner(session_id))
+        if known is None or not secrets.compare_digest(known, owner.encode()):
+            raise NotFound("this session is over: open a new one")
+        link = cls(client, session_id, taken=taken, sent=sent)
+        await link.confirm(taken)
+        return link
+
+    async def frames(self) -> AsyncIterator[Frame | None]:
+        """OPENED, DATA, CREDIT, and at last one END; None when nothing came for some seconds. Raises what the host refused."""
+        key = keys.frames(self.id)
+        while True:
+            answer: Any = await self._client.xread({key: self._last}, count=32, block=int(BLOCK_SECONDS * 1000))
+            for entry_id, fields in answer[0][1] if answer else ():
+                self._last = entry_id
+                frame = Frame.decode(fields[b"m"])
+                if frame.kind == sessions.ERROR:
+                    raise error_of(frame)
+                if frame.kind == sessions.CREDIT:
+                    self._room_until = max(self._room_until, frame.cursor + sessions.INPUT_WINDOW_BYTES)
+                    self._has_room.set()
+                    yield frame
+                elif frame.kind == sessions.DATA:
+                    if frame.cursor > self.taken:
+                        frame, self.taken = unseen(frame, self.taken), frame.cursor
+                        yield frame
+                else:
+                    yield frame
+                    if frame.kind == sessions.END:
+                        return
+            if not answer:
+                yield None
+
+    async def send(self, data: bytes) -> None:
+        """Input for the process; waits while the host has no room."""
+        for start in range(0, len(data), sessions.DATA_BYTES):
+            part = data[start : start + sessions.DATA_BYTES]
+            while self.sent + len(part) > self._room_until:
+                self._has_room.clear()
+                await self._has_room.wait()
+            self.sent += len(part)
+            await self._put(sessions.DATA, self.sent, part)
+
+    async def no_more_input(self) -> None:
+        await self._put(sessions.END)
+
+    async def resize(self, rows: int, columns: int) -> None:
+        await self._put(sessions.RESIZE, data=json.dumps({"rows": rows, "columns": columns}).encode())
+
+    async def confirm(self, taken: int) -> None:
+        """Tell the host that `taken` bytes of output have arrived where they belong."""
+        self._confirmed = max(self._confirmed, taken)
+        await self._put(sessions.CREDIT, self._confirmed)
+
+    async def keep(self) -> None:
+        """Say that somebody is still there, if nothing was said for a while."""
+        if time.monotonic() - self._spoke_at > KEEP_SECONDS:
+            await self.confirm(self._confirmed)
+            await self._client.expire(keys.session_owner(self.id), EXPIRE_SECONDS)
+
+    async def close(self) -> None:
+        """End it: the process is told by the end of its streams."""
+        await self._put(sessions.CLOSE)
+        await self._client.delete(keys.session_owner(self.id))
+
+    async def _put(self, kind: int, cursor: int = 0, data: bytes = b"") -> None:
+        key = keys.session_input(self.id)
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.xadd(key, {"m": Frame(kind, 0, cursor, time.time(), data).encode()})
+        pipeline.expire(key, EXPIRE_SECONDS)
+        await pipeline.execute()
+        self._spoke_at = time.monotonic()
+
+
+def lost(host_name: str) -> Unavailable:
+    return Unavailable(f"the worker of host {host_name} is not the one that served this session: open a new one")

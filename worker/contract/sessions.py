@@ -1,0 +1,56 @@
+"""Sessions: two-way streams between a person or program at the site and something on a host (a terminal, a tar).
+
+    site                                              host
+      OpenSession(id, source) on the control stream ──►
+      BEGIN(parameters), then DATA* on `input(id)`  ──►
+                                                    ◄──  OPENED, DATA*, END(result) or ERROR on `frames(id)`
+      CREDIT(bytes of output consumed so far)       ──►
+                                                    ◄──  CREDIT(bytes of input consumed so far)
+      RESIZE, END (no more input), CLOSE            ──►
+
+Both ways the cursor of DATA is the count of bytes after it, so whoever comes again after a broken connection goes on
+without gap or repeat: the host keeps the output that no credit was given for, and passes over input that it has.
+Neither side sends more than the other's window beyond the last credit. Credit is the sign of life as well: a session
+that hears nothing for `IDLE_SECONDS` is closed by the host.
+
+Parameters travel on the session's own stream, which is deleted at the end: they may hold secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from worker.contract import frames
+
+DATA, END, ERROR = frames.DATA, frames.END, frames.ERROR
+STDIN, STDOUT, STDERR = 0, frames.STDOUT, frames.STDERR
+
+BEGIN, OPENED, CREDIT, RESIZE, CLOSE = 10, 11, 12, 13, 14
+
+INPUT_WINDOW_BYTES = 256 << 10
+DATA_BYTES = 64 << 10
+IDLE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalSize:
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecParameters:
+    """A further process in a running container. None: as the container's own.
+
+    Without `stdin` it reads nothing; with `tty` it has a terminal of this `size`.
+    """
+
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    workdir: str | None = None
+    tty: bool = False
+    stdin: bool = False
+    privileged: bool = False
+    size: TerminalSize | None = None

@@ -1,0 +1,261 @@
+"""Moves the bytes of one session: broker → stdin, outputs → broker, each as far as the other side has room.
+
+Two threads: the listener waits for the broker, the pump for descriptors; a pipe wakes the pump when the listener has
+something. Neither waits for the container's process: it may have stopped reading while it waits for us to read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import select
+import threading
+import time
+from typing import Any
+
+import redis
+
+from worker.contract import keys, sessions
+from worker.contract.frames import Frame, OpenSession
+from worker.sessions.source import Source
+
+BLOCK_SECONDS = 2.0
+EXPIRE_SECONDS = 120
+DRAIN_BYTES = 1 << 20
+"""What is still read after the process has ended: its children may hold the terminal for ever."""
+
+
+class Pump:
+    """One session. `out` and `listen` are broker connections of the caller's; `listen` may block."""
+
+    def __init__(self, out: redis.Redis, listen: redis.Redis, request: OpenSession, source: Source) -> None:
+        self._out, self._listen, self._source = out, listen, source
+        self._frames = keys.frames(request.session_id)
+        self._input = keys.session_input(request.session_id)
+        self._window = request.window_bytes
+        self._sent = self._consumed = 0  # bytes of output: sent, confirmed by the other side
+        self._taken = self._written = self._told = 0  # bytes of input: received, written, confirmed to the other side
+        self._pending = bytearray()
+        self._unread: list[tuple[bytes, int]] = []
+        self._no_more_input = False
+        self._closed = False
+        self._size: tuple[int, int] | None = None
+        self._heard_at = time.monotonic()
+        self._lock = threading.Lock()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def run(self, last: bytes) -> None:
+        """Serve until the end; `last` is the input entry that was read already. Raises redis.RedisError."""
+        listener = threading.Thread(target=self._hear, args=(last,), name="session-input", daemon=True)
+        try:
+            self._send(sessions.OPENED, data=json.dumps(self._source.described()).encode())
+            listener.start()
+            self._move()
+            if not self._closed:
+                self._send(sessions.END, data=json.dumps(self._source.result()).encode())
+        finally:
+            self._closed = True
+            with contextlib.suppress(redis.RedisError):
+                self._out.delete(self._input)
+            if listener.ident is not None:
+                listener.join(BLOCK_SECONDS + 1)
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+
+    # ---- the listener's thread
+
+    def _hear(self, last: bytes) -> None:
+        while not self._closed:
+            try:
+                answer: Any = self._listen.xread({self._input: last}, count=64, block=int(BLOCK_SECONDS * 1000))
+            except redis.RedisError:  # it comes back, or nobody is heard for too long
+                time.sleep(0.2)
+                continue
+            for entry_id, fields in answer[0][1] if answer else ():
+                last = entry_id
+                self._take(Frame.decode(fields[b"m"]))
+            if answer:
+                with contextlib.suppress(redis.RedisError):
+                    self._listen.xtrim(self._input, minid=_after(last), approximate=False)
+            self._wake()
+
+    def _take(self, frame: Frame) -> None:
+        with self._lock:
+            self._heard_at = time.monotonic()
+            if frame.kind == sessions.DATA:
+                repeated = self._taken - (frame.cursor - len(frame.data))
+                if 0 <= repeated < len(frame.data):  # a gap can't be: the other side sends again from our credit
+                    self._pending += frame.data[repeated:]
+                    self._taken = frame.cursor
+            elif frame.kind == sessions.END:
+                self._no_more_input = True
+            elif frame.kind == sessions.CREDIT:
+                self._consumed = max(self._consumed, min(frame.cursor, self._sent))
+            elif frame.kind == sessions.RESIZE:
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    size = json.loads(frame.data)
+                    self._size = (int(size["rows"]), int(size["columns"]))
+            elif frame.kind == sessions.CLOSE:
+                self._closed = True
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.write(self._wake_write, b"x")
+
+    # ---- the pump's thread
+
+    def _move(self) -> None:
+        source = self._source
+        outputs = dict(source.outputs)
+        for descriptor in (*outputs, *([] if source.stdin is None else [source.stdin])):
+            os.set_blocking(descriptor, False)
+        is_ended = False
+        while not self._closed and not is_ended and (outputs or source.ended is not None):
+            self._obey()
+            if time.monotonic() - self._heard_at > sessions.IDLE_SECONDS:
+                self._closed = True
+                return
+            for descriptor, events in self._poll(outputs):
+                if descriptor == self._wake_read:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._wake_read, 4096)
+                elif descriptor == source.ended:
+                    is_ended = True
+                elif (
+                    descriptor in outputs
+                    and events & ~select.POLLOUT
+                    and self._room() > 0
+                    and not self._read(descriptor, outputs[descriptor])
+                ):
+                    del outputs[descriptor]
+                if descriptor == source.stdin and events & ~select.POLLIN:
+                    self._write()
+        self._drain(outputs)
+
+    def _poll(self, outputs: dict[int, int]) -> list[tuple[int, int]]:
+        wanted: dict[int, int] = {self._wake_read: select.POLLIN}
+        with self._lock:
+            has_room, has_input = self._room() > 0, bool(self._pending)
+        if has_room:
+            wanted |= dict.fromkeys(outputs, select.POLLIN)
+        if has_input and self._source.stdin is not None:
+            wanted[self._source.stdin] = wanted.get(self._source.stdin, 0) | select.POLLOUT
+        if self._source.ended is not None and (has_room or not outputs):
+            wanted[self._source.ended] = select.POLLIN
+        poll = select.poll()
+        for descriptor, events in wanted.items():
+            poll.register(descriptor, events)
+        return poll.poll(1000)
+
+    def _obey(self) -> None:
+        with self._lock:
+            size, self._size = self._size, None
+            is_done = self._no_more_input and not self._pending
+            self._no_more_input = self._no_more_input and not is_done
+            consumed = self._consumed
+        if size is not None:
+            self._source.resize(*size)
+        if is_done:
+            self._source.close_stdin()
+        self._forget(consumed)
+
+    def _room(self) -> int:
+        return self._window - (self._sent - self._consumed)
+
+    def _read(self, descriptor: int, channel: int) -> bool:
+        """Send what is there, as far as there is room; False at the stream's end."""
+        try:
+            data = os.read(descriptor, min(sessions.DATA_BYTES, self._room()))
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            if error.errno != errno.EIO:  # a terminal's other side has no more holders: tty_ioctl(4), pty(7)
+                raise
+            return False
+        if data:
+            self._sent += len(data)
+            self._send(sessions.DATA, channel, self._sent, data)
+        return bool(data)
+
+    def _write(self) -> None:
+        source = self._source
+        with self._lock:
+            data = bytes(self._pending[: sessions.DATA_BYTES])
+        if not data or source.stdin is None:
+            return
+        try:
+            count = os.write(source.stdin, data)
+        except BlockingIOError:
+            return
+        except OSError:  # it reads no more: what comes is dropped, as a shell's pipe would
+            count = len(data)
+        with self._lock:
+            del self._pending[:count]
+            self._written += count
+        if self._written - self._told >= sessions.INPUT_WINDOW_BYTES // 4 or not self._pending:
+            self._told = self._written
+            self._send(sessions.CREDIT, cursor=self._written)
+
+    def _drain(self, outputs: dict[int, int]) -> None:
+        """What the process wrote before its end."""
+        end = self._sent + DRAIN_BYTES
+        for descriptor, channel in outputs.items():
+            while not self._closed and self._sent < end:
+                while not self._closed and self._room() <= 0:
+                    self._wait_for_room()
+                if not _is_readable(descriptor) or not self._read(descriptor, channel):
+                    break
+
+    def _wait_for_room(self) -> None:
+        poll = select.poll()
+        poll.register(self._wake_read, select.POLLIN)
+        if poll.poll(1000):
+            os.read(self._wake_read, 4096)
+        elif time.monotonic() - self._heard_at > sessions.IDLE_SECONDS:
+            self._closed = True
+
+    # ---- the broker
+
+    def _send(self, kind: int, channel: int = 0, cursor: int = 0, data: bytes = b"") -> None:
+        """Send, if need be when the broker is back: then it may come twice, which its cursor tells."""
+        message = Frame(kind, channel, cursor, time.time(), data).encode()
+        until = time.monotonic() + sessions.IDLE_SECONDS
+        while True:
+            try:
+                pipeline = self._out.pipeline(transaction=False)
+                pipeline.xadd(self._frames, {"m": message})
+                pipeline.expire(self._frames, EXPIRE_SECONDS)
+                entry_id: Any = pipeline.execute()[0]
+            except redis.RedisError:
+                if self._closed or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+            else:
+                if kind == sessions.DATA:
+                    self._unread.append((entry_id, cursor))
+                return
+
+    def _forget(self, consumed: int) -> None:
+        """Take from the broker what the other side has; what it has not stays for who comes again.
+
+        Confirmed bytes tell that everything before them was read, too.
+        """
+        last = None
+        while self._unread and self._unread[0][1] <= consumed:
+            last = self._unread.pop(0)[0]
+        if last is not None:
+            with contextlib.suppress(redis.RedisError):
+                self._out.xtrim(self._frames, minid=_after(last), approximate=False)
+
+
+def _is_readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _after(entry_id: bytes) -> str:
+    milliseconds, _, number = entry_id.decode().partition("-")
+    return f"{milliseconds}-{int(number) + 1}"

@@ -1,0 +1,32 @@
+"""What a session is about, as the pump sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Source(Protocol):
+    """Something with descriptors. The pump makes them non-blocking, closes none of them, and calls `close` last."""
+
+    stdin: int | None
+    """Where input goes; None when there is none."""
+    outputs: Mapping[int, int]
+    """Descriptor to read from → channel (STDOUT, STDERR)."""
+    ended: int | None
+    """Readable once the process has ended (a pidfd); None: the end of all outputs is the end."""
+
+    def described(self) -> dict[str, Any]:
+        """What the other side is told at the beginning."""
+
+    def close_stdin(self) -> None:
+        """No more input will come."""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """The terminal of the other side has this size."""
+
+    def result(self) -> dict[str, Any]:
+        """How it ended, for example `{"exit_code": 0}`; called once, after the end."""
+
+    def close(self) -> None:
+        """Let go of everything; a process that still runs is told by the end of its streams."""

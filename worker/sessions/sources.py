@@ -1,0 +1,14 @@
+"""Which sessions this host's engine can serve."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from worker.sessions.exec_source import ExecSource
+from worker.sessions.server import Opener
+
+
+def openers(engine: Any) -> dict[str, Opener]:
+    """By the name in `OpenSession.source`."""
+    return {"exec": partial(ExecSource, engine)}
