@@ -59,7 +59,9 @@ def test_figures_of_a_container_come_by_themselves(portside: Portside, tiny_imag
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}])
-@pytest.mark.parametrize("path", ["/ws/events/", "/ws/containers/{id}/logs/", "/ws/containers/{id}/stats/"])
+@pytest.mark.parametrize(
+    "path", ["/ws/events/", "/ws/containers/{id}/logs/", "/ws/containers/{id}/stats/", "/ws/containers/{id}/exec/"]
+)
 def test_a_stranger_gets_no_socket(portside: Portside, path: str, headers: dict[str, str]) -> None:
     with pytest.raises((InvalidStatus, WebSocketException)):
         url = f"ws://{portside.address}{path.format(id='0' * 64)}"

@@ -78,7 +78,10 @@ class SessionLink:
         return link
 
     async def frames(self) -> AsyncIterator[Frame | None]:
-        """OPENED, DATA, CREDIT, and at last one END; None when nothing came for some seconds. Raises what the host refused."""
+        """OPENED, DATA, CREDIT, and at last one END; None when nothing came for some seconds.
+
+        Raises what the host refused.
+        """
         key = keys.frames(self.id)
         while True:
             answer: Any = await self._client.xread({key: self._last}, count=32, block=int(BLOCK_SECONDS * 1000))

@@ -1,6 +1,6 @@
 """`/ws/containers/{id}/exec/`: a process in a running container, with its streams, from a page or a program.
 
-    ► {"type": "open", "command": ["sh"], "tty": true, "rows": 24, "columns": 80, "user", "workdir", "env", "privileged"}
+    ► {"type": "open", "command": ["sh"], "tty": true, "rows": 24, "columns": 80, "user", "workdir", "env"}
       or, after a broken connection,
     ► {"type": "join", "session": "…", "taken": bytes of output seen, "sent": bytes of input confirmed}
     ◄ {"type": "opened", "session": "…"}

@@ -107,6 +107,7 @@ CONTROLS = {
     "stream.open": f.OpenStream(
         stream_id="s", source="logs", container_id=CONTAINER, cursor=5, tail=10, since=1.5, until=9.5
     ),
+    "session.open": f.OpenSession(session_id="s", source="exec", container_id=CONTAINER),
     "stream.credit": f.Credit(stream_id="s", consumed_bytes=4096),
     "stream.close": f.CloseStream(stream_id="s"),
     "job.cancel": f.CancelJob(job_id=JOB),
