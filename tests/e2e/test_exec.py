@@ -36,7 +36,8 @@ class Exec:
         if isinstance(got, bytes):
             channel, self.cursor = struct.unpack(">BQ", got[:9])
             self.data[channel] += got[9:]
-            self.say(type="taken", bytes=self.cursor)
+            with contextlib.suppress(ConnectionClosed):  # the end may be on its way already
+                self.say(type="taken", bytes=self.cursor)
             return
         message = json.loads(got)
         self.messages.append(message)
