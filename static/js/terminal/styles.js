@@ -3,7 +3,10 @@
 
 const create = Document.prototype.createElement;
 
-function asSheet(element) {
+/** In place of a <style>: even an empty one counts against the policy once it is in the document. */
+function sheetInDisguise() {
+  const element = create.call(document, "div");
+  element.hidden = true;
   const sheet = new CSSStyleSheet();
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
   Object.defineProperty(element, "textContent", { get: () => "", set: (rules) => sheet.replaceSync(rules) });
@@ -28,8 +31,8 @@ function withStyleAttribute(element) {
 export function allowStyles() {
   if (Object.hasOwn(document, "createElement")) return;
   document.createElement = (tag, options) => {
+    if (tag === "style") return sheetInDisguise();
     const element = create.call(document, tag, options);
-    if (tag === "style") return asSheet(element);
     return tag === "span" ? withStyleAttribute(element) : element;
   };
 }
