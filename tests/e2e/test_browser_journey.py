@@ -133,3 +133,29 @@ def test_what_goes_wrong_on_the_host_is_told_on_the_page(page: Page, portside: P
     for container in portside.rest.rows("/api/v1/containers/"):
         if container["name"] in ("typo", "hog"):
             portside.rest.remove(container["id"])
+
+
+def test_a_terminal_is_a_shell_in_the_container(
+    page: Page, portside: Portside, tiny_image: str, problems: list[str]
+) -> None:
+    container = portside.rest.run(tiny_image, "sleep", "600")
+    visit(page, f"/containers/{container['id']}/")
+    page.get_by_role("tab", name="Terminal").click()
+    screen = page.locator(".xterm-rows")
+    expect(page.locator("[data-terminal-state]")).to_have_text("Connected")
+    expect(screen).to_contain_text("#")
+    page.keyboard.type("echo $((6*7)). && hostname\n")
+    expect(screen).to_contain_text("42.")
+    expect(screen).to_contain_text(container["id"][:12])
+    page.keyboard.type("exit 3\n")
+    expect(screen).to_contain_text("Ended with code 3.")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-terminal-state]")).to_have_text("Connected")
+    page.keyboard.type("echo again$((1+1))\n")
+    expect(screen).to_contain_text("again2")
+    page.get_by_role("button", name="Close shell 1").click()
+    portside.rest.act(container["id"], "kill")
+    expect(page.get_by_text("A terminal needs a running container")).to_be_visible()
+    page.get_by_role("tab", name="Log").press("ArrowRight")
+    assert page.url.endswith("#terminal")
+    assert problems == []

@@ -23,7 +23,7 @@ async function showTerminals() {
   wantsTerminals = true;
   if (!terminals) {
     const { TerminalPanel } = await import("../terminal/panel.js");
-    terminals ??= new TerminalPanel($("#terminal"), id);
+    terminals ??= new TerminalPanel($("#terminals"), id);
     terminals.setRunning(root.dataset.status === "running");
   }
   if (wantsTerminals) terminals.show(root.dataset.status === "running");
