@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.runtime.oci.bundles import CODE, PROJECT
+from tests.engine.runtime.oci.bundles import PROJECT
 
 pytestmark = [
     pytest.mark.root,
@@ -24,7 +24,13 @@ class Podman:
 
         self.directory = directory
         wrapper = directory / "portside-runtime"
-        wrapper.write_text(f"#!/bin/sh\nexec {sys.executable} -S -s -E -c '{CODE.replace(chr(39), chr(34))}' \"$@\"\n")
+        lines = [
+            "import sys",
+            f"sys.path.insert(0, {str(PROJECT)!r})",
+            "from engine.runtime.__main__ import main",
+            "main()",
+        ]
+        wrapper.write_text("\n".join([f"#!{sys.executable} -SsE", *lines, ""]))
         wrapper.chmod(0o755)
         self.command = [
             "podman", "--root", str(directory / "root"), "--runroot", str(directory / "run"), "--storage-driver", "vfs",
