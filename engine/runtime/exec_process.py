@@ -86,6 +86,9 @@ def _prepare(request: dict[str, Any], process: dict[str, Any]) -> bytes | None:
         os.write(fd, b"0")
         os.close(fd)
     privileges.set_limits(process)
+    profile = process.pop("apparmorProfile", None)
+    if profile:
+        privileges.confine(profile)  # by the host's /proc; who is born later inherits it
     kernel.new_session_keyring()
     if not request["seccomp"]:
         return None
@@ -113,7 +116,7 @@ def _join(first: int, pidfd: int) -> None:
 def _person(root: int, request: dict[str, Any], own: int) -> identity.Identity:
     user = request["process"].get("user") or {}
     who = identity.look_up(root, request["user"], own)
-    extra = user.get("additionalGids") or []
+    extra = [*(user.get("additionalGids") or []), *(identity.find_group(root, name, own) for name in request["groups"])]
     return identity.Identity(who.uid, who.gid, sorted({*who.groups, *extra}), who.home)
 
 

@@ -23,7 +23,7 @@ from engine.cgroups import Cgroups
 from engine.errors import Conflict, InvalidArgument, NotFound, Unavailable, Unsupported
 from engine.runtime import capabilities, record
 from engine.runtime.foreign.installed import InstalledRuntimes
-from engine.runtime.init import USER_ANNOTATION
+from engine.runtime.init import GROUPS_ANNOTATION, USER_ANNOTATION
 from engine.runtime.launcher_link import LauncherLink, raise_error
 from engine.runtime.seccomp.profile import default_profile
 
@@ -95,6 +95,7 @@ class Bundle(NamedTuple):
 
     process: dict[str, Any]
     user: str
+    groups: list[str]
     filter: Path | None
 
 
@@ -206,6 +207,7 @@ class Execs:
             "privileged": spec.privileged,
             "seccomp": self._filter(bundle, spec),
             "process": _process(bundle.process, spec),
+            "groups": bundle.groups,
             "user": bundle.user if spec.user is None else spec.user,
             "terminal": spec.tty,
             "size": spec.size,
@@ -233,9 +235,11 @@ class Execs:
         seccomp = (config.get("linux") or {}).get("seccomp")
         user = process.get("user") or {}
         numbers = f"{user.get('uid', 0)}:{user.get('gid', 0)}"
+        annotations: dict[str, str] = config.get("annotations") or {}
         bundle = Bundle(
             process,
-            (config.get("annotations") or {}).get(USER_ANNOTATION, numbers),
+            annotations.get(USER_ANNOTATION, numbers),
+            annotations.get(GROUPS_ANNOTATION, "").split(),
             self._compiled(seccomp) if seccomp else None,
         )
         while len(self._bundles) >= _REMEMBERED:
@@ -258,6 +262,7 @@ def _process(container: dict[str, Any], spec: ExecSpec) -> dict[str, Any]:
         names = _all_capabilities()
         process["capabilities"] = {"bounding": names, "effective": names, "permitted": names}
         process["noNewPrivileges"] = False
+        process.pop("apparmorProfile", None)
     return process
 
 

@@ -24,7 +24,7 @@ def drop(process: dict[str, Any], identity: Identity, seccomp: bytes | None) -> 
     """Take on the identity, capabilities and filter of the specification's `process` object."""
     no_new_privileges = bool(process.get("noNewPrivileges"))
     if process.get("apparmorProfile"):
-        _confine(process["apparmorProfile"])
+        confine(process["apparmorProfile"])
     if seccomp is not None and not no_new_privileges:
         kernel.load_filter(seccomp)
     sets: dict[str, list[str]] = process.get("capabilities") or {}
@@ -47,7 +47,7 @@ def drop(process: dict[str, Any], identity: Identity, seccomp: bytes | None) -> 
             kernel.load_filter(seccomp)
 
 
-def _confine(profile: str) -> None:
+def confine(profile: str) -> None:
     """The AppArmor profile of the program to come (apparmor(7), aa_change_onexec(2))."""
     path = "/proc/self/attr/apparmor/exec" if os.path.exists("/proc/self/attr/apparmor") else "/proc/self/attr/exec"
     try:

@@ -65,6 +65,12 @@ def test_environment_user_and_working_directory_can_be_had_otherwise(box: Box) -
     assert execs.sh(box, "id -u; id -g; echo $HOME", user="4711") == "4711\n0\n/\n"
 
 
+def test_groups_that_the_container_was_given_are_its_too(box: Box) -> None:
+    box.run("/bin/sleep", "1000", collect=False, user="ann", groups=["late", "4000"])
+    assert execs.sh(box, "id -G") == "1000 2 77 4000\n"
+    assert execs.sh(box, "id -G", user="4711:9") == "9 77 4000\n"
+
+
 def test_what_belongs_to_the_user_is_written_as_the_user(idle: Box) -> None:
     execs.sh(idle, "echo x > /tmp/mine", user="1000:77")
     found = (idle.directory / "upper" / "tmp" / "mine").stat()
