@@ -2,13 +2,13 @@
 
     client           launcher         M (becomes the monitor)        E (becomes the program)
       │ exec + stdio ──►│                      │                               │
-      │                 │ fork ───────────────►│ clone3 into group, pid ns ───►│ other groups, setns, user,
+      │                 │ (exec_workers.py) ──►│ clone3 into group, pid ns ───►│ other groups, setns, user,
       │                 │                      │ run.json                      │ terminal, privileges
       │                 │                      │◄── {"pid", "uid", "gid"} ─────┤ session, filter
       │                 │                      │ "go" ────────────────────────►│
       │                 │                      │◄── {"error": …} or the end ───┤ exec
       │◄── {"pid": …}, the terminal's master ──┤
-      │                 │                      │ waits, writes exit.<run>
+      │                 │                      │ waits, writes exit.<run>, serves the next
 
 M stays outside of the container, in namespaces, groups and rights. E lives among the container's processes before
 it is one of them, so nobody in there may trace it (CVE-2016-9962): it is not dumpable in the host's user namespace,
@@ -34,7 +34,7 @@ import select
 import stat
 
 from engine.bare import contextlib, signal, socket
-from engine.runtime import birth, exec_process, kernel, monitor, record, wire
+from engine.runtime import exec_process, kernel, monitor, record, wire
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -57,46 +57,43 @@ else:
 
 NOT_EXECUTABLE = 126
 LINGER_MILLISECONDS = 10
-"""How long M waits as it is: most execs are over before the C monitor could be."""
+"""How long M waits as it is."""
 PRIVILEGED = "exec.privileged"
 """In a container's directory: there was a privileged exec, whose processes may be there still."""
-ENDING_MILLISECONDS = 100
-"""A container's first process ends after all others: for so long it may seem to live when one of those was killed."""
 _MESSAGE_BYTES = 1 << 16
 
 
-def fork(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> int | None:
-    """In the launcher: begin the exec; M's pid, or None where nothing could be forked (the client is told)."""
-    try:
-        pid = os.fork()
-    except OSError as error:
-        wire.send(connection, wire.failure_of(error, "starting the process").as_message())
-        return None
-    if pid == 0:
-        _run(request, connection, stdio)
-    return pid
+def serve(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> tuple[int, int] | None:
+    """M. Start the process and answer; what `become_monitor` needs if it goes on, None if it has ended or never ran.
 
-
-def _run(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> NoReturn:
-    """M. `stdio`: the descriptors for those of 0, 1 and 2 that `request["given"]` names."""
-    status = 1
+    `stdio`: the descriptors for those of 0, 1 and 2 that `request["given"]` names.
+    """
     try:
-        birth.usual_signals()
-        kernel.close_all_but([connection.fileno(), *stdio])
-        connection.setblocking(True)
-        os.setsid()
-        _start(request, connection, stdio)
-        status = 0
-    except BaseException as error:  # noqa: BLE001 - a fork must never return into the launcher's loop
-        failure = wire.failure_of(error if isinstance(error, Exception) else RuntimeError(), "starting the process")
+        return _start(request, connection, stdio)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be told
+        failure = wire.failure_of(error, "starting the process")
         if failure.family == "invalid_argument" and failure.exit_code is None:
             failure.exit_code = NOT_EXECUTABLE
         with contextlib.suppress(OSError):
             wire.send(connection, failure.as_message())
-    os._exit(status)
+        return None
+    finally:
+        _leave_namespace()
 
 
-def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> None:
+def become_monitor(request: dict[str, Any], pid: int, directory: int) -> None:
+    """Returns when all is done, or never."""
+    monitor.become(monitor.Held(pid, request["run"], directory, 0, 0, 0), request["monitor"], request["name"])
+
+
+def _leave_namespace() -> None:
+    """Children are born on the host again, and the container's namespace of processes can go when it ends."""
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    kernel.setns(own, kernel.CLONE_NEWPID)
+    os.close(own)
+
+
+def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> tuple[int, int] | None:
     found = record.read_run(request["container"])
     container = None if found is None or found["run"] != request["run"] else record.open_pidfd(found)
     if found is None or container is None or not record.is_program(found):
@@ -107,7 +104,7 @@ def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int])
         terminal = _bear(birth)
     except BaseException as error:
         _undo(birth.made, directory)
-        if getattr(error, "family", "") != "invalid_argument" and _ends(container, ENDING_MILLISECONDS):
+        if getattr(error, "family", "") != "invalid_argument" and record.is_ending(birth.first):
             raise Failure("conflict", "the container ended while the process was started") from None
         raise
     with contextlib.suppress(OSError):  # a client that died meanwhile finds the exec in run.json
@@ -117,7 +114,7 @@ def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int])
     connection.close()
     for helper in birth.made[:-1]:
         os.waitpid(helper, 0)
-    _watch(request, birth.made[-1], directory)
+    return _linger(request["run"], birth.made[-1], directory)
 
 
 def _bear(birth: Birth) -> list[int]:
@@ -241,12 +238,12 @@ def _undo(made: list[int], directory: int) -> None:
         os.rmdir(os.readlink(f"/proc/self/fd/{directory}"))
 
 
-def _watch(request: dict[str, Any], pid: int, directory: int) -> None:
-    held = monitor.Held(pid, request["run"], directory, 0, 0, 0)
+def _linger(run: int, pid: int, directory: int) -> tuple[int, int] | None:
+    """Most execs are over before a monitor could be: see to it here, for a moment."""
     pidfd = os.pidfd_open(pid)
     is_over = _ends(pidfd, LINGER_MILLISECONDS)
     os.close(pidfd)
-    if is_over:
-        monitor.watch(held)
-    else:
-        monitor.become(held, request["monitor"], request["name"])
+    if not is_over:
+        return pid, directory
+    monitor.watch(monitor.Held(pid, run, directory, 0, 0, 0))
+    return None

@@ -24,7 +24,8 @@ import socket
 import sys
 import time
 
-from engine.runtime import birth, capabilities, exec_birth, foster, kernel, monitor, record, wire
+from engine.runtime import birth, capabilities, foster, kernel, monitor, record, wire
+from engine.runtime.exec_workers import Workers
 from engine.runtime.pool import Pool
 
 TYPE_CHECKING = False
@@ -48,6 +49,7 @@ class Launcher:
         self.orphans: dict[int, tuple[str, int, tuple[int, ...]]] = {}  # process whose monitor died; its pipes
         self.strays: dict[int, int] = {}  # reaped before it was known whose it is → wait status
         self.draining: list[tuple[int, ...]] = []
+        self.workers = Workers()
         self.stopping = False
 
     def serve(self) -> None:
@@ -75,7 +77,7 @@ class Launcher:
                     self._settle(fd)
                 elif fd in self.connections:
                     self._answer(fd)
-                elif not self.pool.settle(fd):
+                elif not (self.workers.settle(fd) or self.pool.settle(fd)):
                     self.poll.unregister(fd)
             self.reap()
             pooled = self.pool.fill()
@@ -125,9 +127,10 @@ class Launcher:
         verb = request["verb"]
         if verb == "exec":
             self.pool.disturb()
-            pid = exec_birth.fork(request, connection, handed)
-            if pid is not None:
-                self.monitors[pid] = (request["directory"], request["run"])
+            served = self.workers.hand_over(request, data, connection, handed)
+            if served is not None:
+                self.monitors[served[0]] = (request["directory"], request["run"])
+                self.poll.register(served[1], select.POLLIN)
             return
         if verb == "create":
             self._create(request, data, connection)

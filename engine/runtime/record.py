@@ -24,7 +24,7 @@ _LONGEST_MILLISECONDS = (1 << 31) - 1  # poll(2) takes an int: 24 days
 LOST_STATUS = 255 << 8
 
 
-PF_FORKNOEXEC = 0x40  # linux/sched.h: forked but didn't exec
+PF_EXITING, PF_FORKNOEXEC = 0x4, 0x40  # linux/sched.h; the latter: forked but didn't exec
 
 
 _NEVER = -1
@@ -50,6 +50,19 @@ def has_executed(pid: int) -> bool:
     """Whether the process has become another program since it was forked; True also if there is none."""
     fields = _stat(pid)
     return fields is None or not int(fields[6]) & PF_FORKNOEXEC
+
+
+def is_ending(pid: int) -> bool:
+    """Whether the process has ended, is about to, or has been sent what it can't survive."""
+    fields = _stat(pid)
+    if fields is None or fields[0] in (b"Z", b"X") or int(fields[6]) & PF_EXITING:
+        return True
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            pending = [int(line.split()[1], 16) for line in file if line.startswith(("SigPnd", "ShdPnd"))]
+    except OSError:
+        return True
+    return any(mask >> 8 & 1 for mask in pending)  # SIGKILL
 
 
 def is_stopped(pid: int) -> bool:

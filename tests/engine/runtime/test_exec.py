@@ -150,8 +150,11 @@ def test_a_long_one_gets_the_small_monitor_that_holds_nothing_of_it(idle: Box) -
     made = execs.start(idle, "/bin/sleep", "100", stdio=Stdio(read, write, write))
     watcher = record.read_run(str(idle.directory / record.EXECS / made.id))["monitor_pid"]  # type: ignore[index]
     until(lambda: "monitor-" in os.readlink(f"/proc/{watcher}/exe"))
-    held = [os.readlink(f"/proc/{watcher}/fd/{name}") for name in os.listdir(f"/proc/{watcher}/fd")]
-    assert held == [str(idle.directory / record.EXECS / made.id)]
+
+    def held() -> list[str]:
+        return [os.readlink(f"/proc/{watcher}/fd/{name}") for name in os.listdir(f"/proc/{watcher}/fd")]
+
+    until(lambda: held() == [str(idle.directory / record.EXECS / made.id)], what=lambda: f"{held()} to be one")
     assert os.readlink(f"/proc/{watcher}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
     idle.runtime.exec_signal(idle.directory, made.id, signal.SIGKILL)
     assert execs.ended(idle, made).code == 137
