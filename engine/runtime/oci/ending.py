@@ -16,16 +16,19 @@ END_SECONDS = 10.0
 
 
 def signal_number(text: str) -> int:
-    """SIGTERM, TERM, term, 15 → 15; Failure for what is no signal."""
-    if text.isdigit() and 0 < int(text) <= 64:
+    """SIGTERM, TERM, term, 15 → 15; RTMIN+3; 0, which only asks whether there is a process. Failure for others."""
+    if text.isascii() and text.isdigit() and len(text) <= 2 and int(text) <= 64:
         return int(text)
     name = text.upper() if text.upper().startswith("SIG") else f"SIG{text.upper()}"
     base, sign, offset = name.partition("+") if "+" in name else name.partition("-")
-    try:
-        number = int(getattr(signal, base))
-        return number + int(f"{sign}{offset}") if sign else number
-    except (AttributeError, ValueError, TypeError):
-        raise Failure("invalid_argument", f"unknown signal {text!r}") from None
+    number = 0 if base.startswith("SIG_") else int(getattr(signal, base, 0))
+    if sign and offset.isascii() and offset.isdigit() and len(offset) <= 2:
+        real_time = {"SIGRTMIN+": int(offset), "SIGRTMAX-": -int(offset)}.get(base + sign)
+        number = 0 if real_time is None else number + real_time
+        sign = ""
+    if sign or not 0 < number <= 64 or ("RT" in base and number < signal.SIGRTMIN):
+        raise Failure("invalid_argument", f"unknown signal {text!r}")
+    return number
 
 
 def kill(container: Container, number: int, *, everyone: bool = False) -> None:

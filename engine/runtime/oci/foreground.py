@@ -182,6 +182,6 @@ def _sub_groups(texts: list[str]) -> dict[str, str]:
 
 
 def _number(text: str, option: str) -> int:
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise Failure("invalid_argument", f"{option}: {text!r} is not a number")
     return int(text)

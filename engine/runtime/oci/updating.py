@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from engine.bare import json
+from engine.oci.runtime_spec import MAXIMUM_BYTES
 from engine.runtime.oci import bundle as bundles
 from engine.runtime.oci.groups import v1, v2
 from engine.runtime.wire import Failure
@@ -42,11 +43,11 @@ def update(container: Container, options: Options) -> None:
 def _document(options: Options) -> str:
     path = options.get("resources")
     if path == "-":
-        return sys.stdin.read()
+        return sys.stdin.buffer.read(MAXIMUM_BYTES + 1).decode(errors="replace")
     if path:
         try:
-            with open(path) as file:
-                return file.read()
+            with open(path, "rb") as file:
+                return file.read(MAXIMUM_BYTES + 1).decode(errors="replace")
         except OSError as error:
             raise Failure("not_found", f"--resources: {path}: {error.strerror}") from None
     document: dict[str, dict[str, Any]] = {}

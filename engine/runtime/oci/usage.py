@@ -40,7 +40,8 @@ def report(container: Container, *, once: bool, pause: str) -> int:
 def _seconds(text: str) -> float:
     for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("", 1.0)):
         digits = text.removesuffix(unit) if unit else text
-        if text.endswith(unit) and digits.replace(".", "", 1).isdigit() and float(digits) > 0:
+        plain = digits.isascii() and digits.replace(".", "", 1).isdigit() and len(digits) < 10
+        if text.endswith(unit) and plain and float(digits) > 0:
             return float(digits) * factor
     raise Failure("invalid_argument", f"--interval: {text!r} is not a duration such as 5s")
 

@@ -142,6 +142,8 @@ def ps(options: Options, words: list[str], log: Log) -> int:
     pids = _container(options, words).groups().pids()
     if options.get("format") == "json":
         sys.stdout.write(json.dumps(pids) + "\n")
+    elif options.get("format") not in (None, "table"):
+        raise Failure("invalid_argument", f"--format: {options['format']!r} is not table or json")
     else:
         sys.stdout.write("PID\n" + "".join(f"{pid}\n" for pid in pids))
     return 0
