@@ -18,46 +18,51 @@ class Relay:
         self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
 
     def run(self, pidfd: int) -> None:
+        """Returns when the process has ended, or its terminal or the caller's is gone: then it is hung up."""
         _, (master, *_), _, _ = socket.recv_fds(self._ours, 4096, 1)
         self._ours.close()
+        os.set_blocking(master, False)
         saved = termios.tcgetattr(0) if os.isatty(0) else None
         if saved is not None:
             tty.setraw(0)
             signal.signal(signal.SIGWINCH, lambda *_: _copy_size(master))
             _copy_size(master)
         try:
-            self._copy(master, pidfd)
+            with contextlib.suppress(OSError):  # EIO: nobody has the other end open any more, on whichever side
+                self._copy(master, pidfd)
         finally:
-            if saved is not None:
-                termios.tcsetattr(0, termios.TCSADRAIN, saved)
             os.close(master)
+            if saved is not None:
+                with contextlib.suppress(termios.error):
+                    termios.tcsetattr(0, termios.TCSADRAIN, saved)
 
     def _copy(self, master: int, pidfd: int) -> None:
+        """Never waits to write to the master: a program that waits to be read would wait for ever."""
+        typed = b""
         poll = select.poll()
-        for fd in (master, pidfd, 0):
-            poll.register(fd, select.POLLIN)
-        ended = False
+        poll.register(pidfd, select.POLLIN)
+        poll.register(0, select.POLLIN)
+        ended = finished = False
         while True:
+            poll.register(master, select.POLLIN | (select.POLLOUT if typed else 0))
             ready = dict(poll.poll(0 if ended else None))
-            if master in ready:
-                try:
-                    data = os.read(master, 1 << 16)
-                except OSError:  # EIO: nobody has the other end open any more
-                    data = b""
+            if ready.get(master, 0) & ~select.POLLOUT:
+                data = os.read(master, 1 << 16)
                 if not data:
                     return
                 _write(1, data)
             elif ended:
                 return
             if 0 in ready:
-                data = b""
-                with contextlib.suppress(OSError):
-                    data = os.read(0, 1 << 16)
-                if data:
-                    _write(master, data)
-                else:
-                    poll.unregister(0)
-                    _write(master, b"\x04")  # the terminal's own end of input
+                given = os.read(0, 1 << 16)
+                typed += given or b"\x04"  # the terminal's own end of input
+                poll.unregister(0)  # until it is all written
+                finished = not given
+            if typed:
+                with contextlib.suppress(BlockingIOError):
+                    typed = typed[os.write(master, typed) :]
+                if not typed and not finished:
+                    poll.register(0, select.POLLIN)
             if pidfd in ready:
                 ended = True
                 poll.unregister(pidfd)
