@@ -65,7 +65,7 @@ class Runtime:
         identity = secrets.token_hex(8)
         directory = self.bundles / identity
         directory.mkdir()
-        spec = build(ProcessSettings(args=args, cgroups_path=f"/portside-bench/{identity}"))
+        spec = build(ProcessSettings(args=args, cgroups_path=f"/portside-bench/{identity}", user_namespace=False))
         spec["ociVersion"] = "1.0.2"  # Debian's crun knows no later one
         spec["root"] = {"path": str(self.image), "readonly": False}
         spec["linux"]["resources"] = {"memory": {"limit": 64 << 20}, "pids": {"limit": 2048}}

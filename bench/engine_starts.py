@@ -1,8 +1,9 @@
 """`python -m bench.engine_starts`: the engine alone, from the pool and from scratch, beside crun and runc.
 
 No site, worker or broker: what a process start costs, and what an idle container holds. All take turns in each
-round. Ours has an overlay, limits and log pipes; the peers get the same config.json with a plain root directory,
-so what they leave out counts for them. Peers pay for the start of a program, as they do under every engine.
+round. Ours has an overlay, limits, log pipes and users of its own; the peers get the same config.json with a plain
+root directory and the host's users, so what they leave out counts for them. Peers pay for the start of a program, as
+they do under every engine.
 """
 
 from __future__ import annotations

@@ -1,65 +1,111 @@
 """What of a container can be made before anybody has asked for one: namespaces, and file systems that lie in them.
 
-A pooled process (pool.py) does this in its idle time. It enters new network, host name and IPC namespaces itself,
-so that what it makes there belongs to them, and hands them on by clone. A mount namespace waits too, with nothing
-in it but an empty root: a copy of the host's mounts would keep them busy, and get old. The process namespace is
-born with the container, since process 1 must be in its control group from birth (moving it there later waits for
-the kernel, 5 to 12 ms).
+The process C (midwife.py) does this, in the pool's idle time or while the rest of one container is being made. It is
+in the new namespaces from its birth, so that what it makes there belongs to them. Its mount namespace is emptied
+down to one directory for the root: a copy of the host's mounts would keep them busy, and get old. The host's proc
+is left in it until the container's own is mounted, since a user namespace may mount only such file systems as it
+can see all of (mount_namespaces(7), "mount point visibility"; linux/fs/namespace.c, mount_too_revealing).
 
-Only defaults are made, and each is used only where a specification asks for exactly that: `suits` and `tree`.
+Devices work only on a file system that was mounted with the host's rights, so M makes /dev and devpts: `device_trees`.
+
+The process namespace is born with the container, since process 1 must be in its control group from birth (moving it
+there later waits for the kernel, 5 to 12 ms). Only defaults are made ahead, and each is used only where a
+specification asks for exactly that: `suits` and `tree`.
 """
 
 from __future__ import annotations
 
 import os
 
-from engine.runtime import kernel, mounts, namespaces, rootfs
+from engine.runtime import device_nodes, kernel, mounts, namespaces, rootfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-NAMESPACES = kernel.CLONE_NEWNET | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNS
-_FILES = (("net", kernel.CLONE_NEWNET), ("uts", kernel.CLONE_NEWUTS), ("ipc", kernel.CLONE_NEWIPC))
+    Trees = list[tuple[dict[str, Any], int]]
+
 # proc belongs to the process namespace, and cgroup to the group that the container gets: neither is there yet.
-_KINDS = ("tmpfs", "devpts", "mqueue", "sysfs")
+_KINDS = ("tmpfs", "mqueue", "sysfs")
+_ONLY_AHEAD = ("devpts", "sysfs")
 _CLOSED = kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV | kernel.MOUNT_ATTR_NOEXEC
-_ROOT = "root"
+_ROOT, _PROC = "root", "proc"
 _OWN = {"mount", "uts", "ipc", "pid", "network", "cgroup"}
 
 
-class Ahead:
-    """Made by the constructor, in the calling process, which is in new namespaces afterwards.
+def _has_devices(mount: dict[str, Any]) -> bool:
+    return mount.get("type") == "devpts" or (
+        mount.get("type") == "tmpfs" and mount["destination"].rstrip("/") == "/dev"
+    )
 
-    `wanted`: entries of a specification's `mounts`; `sysctls`: its `linux.sysctl`. OSError if the kernel refuses.
+
+def device_trees(wanted: list[dict[str, Any]], devices: list[dict[str, Any]], owner: int) -> Trees:
+    """In M: detached mounts of those entries of a specification's `mounts` that hold devices.
+
+    `devices`: its `linux.devices`; `owner`: the host's id of the container's root. M is in no control group whose list
+    may refuse to make what may be used.
+    """
+    umask = os.umask(0)
+    trees = []
+    for mount in wanted:
+        if _has_devices(mount):
+            options = [_for_host(option, owner) for option in mount.get("options") or []]
+            tree = mounts.new_tree({**mount, "options": options}, owner)
+            if mount["type"] == "tmpfs":
+                rootfs.fill_dev(tree, owner)
+                device_nodes.add(tree, devices, owner)
+            elif owner:
+                for name in (".", "ptmx"):
+                    os.chown(name, owner, owner, dir_fd=tree)
+            trees.append((mount, tree))
+    os.umask(umask)
+    return trees
+
+
+def small_root() -> int:
+    """In M: a detached file system with nothing but two places for mounts; the caller must own what it makes there."""
+    tree = kernel.new_mount("tmpfs", [("mode", "755"), ("size", "4k")], _CLOSED)
+    for name in (_ROOT, _PROC):
+        os.mkdir(name, 0o755, dir_fd=tree)
+    return tree
+
+
+def _for_host(option: str, owner: int) -> str:
+    key, equals, value = option.partition("=")
+    return f"{key}={owner + int(value)}" if equals and key in ("uid", "gid") and value.isdigit() else option
+
+
+class Ahead:
+    """Made by the constructor, in the calling process, which is in new namespaces.
+
+    `wanted`: entries of a specification's `mounts`; `sysctls`: its `linux.sysctl`; `trees`: those that `device_trees`
+    made; `users`: whether there is a user namespace, whose root all is to belong to; `small`: of `small_root`. OSError
+    if the kernel refuses.
     """
 
-    def __init__(self, wanted: list[dict[str, Any]], sysctls: dict[str, str]) -> None:
-        self._home = [(os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind) for name, kind in _FILES]
-        kernel.unshare(NAMESPACES & ~kernel.CLONE_NEWNS)
+    def __init__(
+        self, wanted: list[dict[str, Any]], sysctls: dict[str, str], trees: Trees, small: int, *, users: bool
+    ) -> None:
+        self.users, self.sysctls = users, sysctls
+        self._trees = trees
+        self._process_trees = [mount for mount in wanted if mount.get("type") == "proc"]
         namespaces.loopback_up()
         namespaces.set_sysctls(sysctls)
-        self.sysctls = sysctls
-        self._trees: list[tuple[dict[str, Any], int]] = []
         umask = os.umask(0)
-        self._mounts = _empty_mount_namespace()
+        owner = 0 if users else None
         for mount in wanted:
-            if mount["type"] in _KINDS:
-                tree = mounts.new_tree(mount)
-                if mount["destination"] == "/dev":
-                    rootfs.fill_dev(tree)
-                self._trees.append((mount, tree))
+            if mount.get("type") in _KINDS and not _has_devices(mount):
+                trees.append((mount, mounts.new_tree(mount, owner)))
+        _empty_mount_namespace(small)
         os.umask(umask)
 
-    def leave(self) -> None:
-        """Back to the host's namespaces, once the container's process has been born into the new ones."""
-        for fd, kind in self._home:
-            kernel.setns(fd, kind)
-            os.close(fd)
+    def make_process_trees(self) -> None:
+        """In process 1, as its root: what shows its process namespace."""
+        for mount in self._process_trees:
+            self._trees.append((mount, mounts.new_tree(mount)))
 
-    def enter_mounts(self, root: int) -> int:
-        """In process 1: leave the host's mounts for those made ahead, with the detached `root`; see `rootfs.enter`."""
-        kernel.setns(self._mounts, kernel.CLONE_NEWNS)  # the empty root becomes ours: setns(2)
+    def enter_root(self, root: int) -> int:
+        """In process 1: leave the empty root and the host's proc for the detached `root`; see `rootfs.enter`."""
         return rootfs.enter(root, _ROOT)
 
     def tree(self, mount: dict[str, Any]) -> int | None:
@@ -71,29 +117,30 @@ class Ahead:
         return None
 
 
-def _empty_mount_namespace() -> int:
-    """A descriptor of a new one, in which there is an empty directory for the root; the caller stays where it is."""
-    entries = os.open("/proc/self/ns", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    home = os.open("mnt", os.O_RDONLY | os.O_CLOEXEC, dir_fd=entries)
-    kernel.unshare(kernel.CLONE_NEWNS)
+def _empty_mount_namespace(small: int) -> None:
+    """Leave of this mount namespace an empty directory for the root, and proc."""
     kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
-    tree = kernel.new_mount("tmpfs", [("mode", "755"), ("size", "4k")], _CLOSED)
-    os.mkdir(_ROOT, 0o755, dir_fd=tree)
-    os.close(rootfs.enter(tree, "/proc"))
-    made = os.open("mnt", os.O_RDONLY | os.O_CLOEXEC, dir_fd=entries)
-    kernel.setns(home, kernel.CLONE_NEWNS)
-    for fd in (entries, home):
+    proc = kernel.open_tree(kernel.AT_FDCWD, "/proc", recursive=True)
+    os.close(rootfs.enter(small, "/proc"))
+    place = os.open(_PROC, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    kernel.move_mount(proc, place)
+    for fd in (place, proc, small):
         os.close(fd)
-    return made
 
 
-def suits(spec: dict[str, Any], sysctls: dict[str, str]) -> bool:
-    """Whether a container of this specification may be born from what was made with `sysctls`.
+def suits(spec: dict[str, Any], wanted: list[dict[str, Any]], sysctls: dict[str, str], *, users: bool) -> bool:
+    """Whether a container of this specification may be born from what was made of `wanted` and `sysctls`.
 
-    It must want new namespaces of every kind, and every setting that can't be taken back.
+    It must want new namespaces of every kind (`users`: of users as well), and every setting that can't be taken back.
     """
     linux = spec.get("linux") or {}
-    wanted = linux.get("namespaces") or []
-    if {entry["type"] for entry in wanted} != _OWN or any(entry.get("path") for entry in wanted):
+    namespaces = linux.get("namespaces") or []
+    own = _OWN | {"user"} if users else _OWN
+    if {entry["type"] for entry in namespaces} != own or any(entry.get("path") for entry in namespaces):
         return False
+    if linux.get("devices"):
+        return False
+    for mount in spec.get("mounts") or []:
+        if (mount.get("type") in _ONLY_AHEAD or _has_devices(mount)) and mount not in wanted:
+            return False
     return sysctls.items() <= (linux.get("sysctl") or {}).items()

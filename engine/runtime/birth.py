@@ -2,28 +2,34 @@
 
     client              launcher            M (becomes the monitor)        I (becomes the container's process)
       │ create ───────────►│                         │                              │
-      │                    │ fork ──────────────────►│ pipes, overlay, init.sock    │
-      │                    │                         │ clone3 with namespaces ─────►│
-      │                    │                         │ run.json                     │ cgroups, mounts,
+      │                    │ fork ──────────────────►│ by C: namespaces, clone3 ───►│
+      │                    │                         │ overlay, binds, init.sock    │ proc
+      │                    │                         ├─ request, descriptors ──────►│
+      │                    │                         │ limits, run.json             │ cgroups, mounts,
       │◄──── {"pid": …} ───┼─────────────────────────┤                              │ pivot_root, masks …
       │   (attaches the    │                         │ exec monitor                 │
       │    network now)    │                         ⋮                              │
       │ start ─────────────┼─────────────────────────┼─────────────────────────────►│ (accept on init.sock)
       │◄─── {"error": …} or {"executing": …} and then the end of the stream ────────┤ exec
 
-A connection that ends without a word means that its process died. The launcher is never waited for: it forks
-and turns to the next request, and M answers on the connection that it inherited.
+C, which bears I, is in midwife.py. A connection that ends without a word means that its process died. The launcher
+is never waited for: it forks and turns to the next request, and M answers on the connection that it inherited.
+
+M opens all that belongs to the host, and shows it to the container with the container's users as owners.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
 
-from engine.runtime import ahead, device_nodes, init, kernel, monitor, record, rootfs, wire
+from engine.runtime import kernel, monitor, mounts, privileges, record, rootfs, wire
 from engine.runtime.foreign import birth as foreign
+from engine.runtime.ids import COUNT
+from engine.runtime.midwife import Midwife
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,37 +38,52 @@ if TYPE_CHECKING:
 START_SOCKET = "init.sock"
 
 
-def create_cold(request: dict[str, Any], connection: socket.socket) -> NoReturn:
-    """In a process that was forked for this request alone."""
+class Order:
+    """A create as it reaches M. `data`: the request as it came; `connection`: where the answer is awaited.
+
+    `first`: the first of the host's ids that are the container's, None if it shares the host's; `claim`: the
+    descriptor that keeps them from being given out again until they are seen to be lived in (ids.py).
+    """
+
+    def __init__(self, data: bytes, connection: socket.socket, first: int | None, claim: int) -> None:
+        self.request = wire.decode(data)
+        self.data, self.connection, self.first, self.claim = data, connection, first, claim
+
+
+def create_cold(data: bytes, connection: socket.socket, first: int | None, claim: int) -> NoReturn:
+    """In a process that was forked for this request alone; the arguments are those of `Order`."""
     try:
-        connection = keep_only(connection)
+        connection, claim = keep_only(connection, claim)
         os.setsid()
+        order = Order(data, connection, first, claim)
     except BaseException:  # noqa: BLE001 - a fork must never return into the launcher's loop
         os._exit(1)
-    create(request, connection, None)
+    create(order, None)
 
 
-def create(request: dict[str, Any], connection: socket.socket, made: ahead.Ahead | None) -> NoReturn:
-    """In M: make the container's process, answer, and become its monitor. `made`: what the pool made ahead."""
+def create(order: Order, midwife: Midwife | None) -> NoReturn:
+    """In M: make the container's process, answer, and become its monitor. `midwife`: what the pool made ahead."""
     status = 1
     try:
-        _become_monitor(request, connection, made)
+        _become_monitor(order, midwife)
         status = 0
     except BaseException as error:  # noqa: BLE001 - a fork must never return into the launcher's loop
         failure = wire.failure_of(error if isinstance(error, Exception) else RuntimeError(), "creating the container")
         with contextlib.suppress(OSError):
-            wire.send(connection, failure.as_message())
+            wire.send(order.connection, failure.as_message())
     os._exit(status)
 
 
-def keep_only(connection: socket.socket) -> socket.socket:
-    """Close every descriptor of the launcher but the standard ones and this connection."""
+def keep_only(connection: socket.socket, claim: int) -> tuple[socket.socket, int]:
+    """Close every descriptor of the launcher but the standard ones, this connection and this claim."""
     usual_signals()
+    claim = fcntl.fcntl(claim, fcntl.F_DUPFD_CLOEXEC, 5)
     os.dup2(connection.detach(), 3, inheritable=False)
-    kernel.close_range(4)
+    os.dup2(claim, 4, inheritable=False)
+    kernel.close_range(5)
     kept = socket.socket(fileno=3)
     kept.setblocking(True)
-    return kept
+    return kept, 4
 
 
 def usual_signals() -> None:
@@ -72,40 +93,65 @@ def usual_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _become_monitor(request: dict[str, Any], connection: socket.socket, made: ahead.Ahead | None) -> None:
+def _become_monitor(order: Order, midwife: Midwife | None) -> None:
+    request, first = order.request, order.first
     if request.get("foreign"):
-        foreign.create(request, connection)
+        os.close(order.claim)
+        foreign.create(request, order.connection)
         return
     directory = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    readers = [os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
-    writers = [os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
-    tree = rootfs.overlay(request["overlay"])
-    request["dev_tree"] = device_nodes.dev_tree(request["spec"])
-    listener = wire.listen(directory, START_SOCKET, 4)
+    spec = request["spec"]
+    pooled = midwife is not None
+    if midwife is None:
+        linux = spec.get("linux") or {}
+        midwife = Midwife(spec["mounts"], linux.get("sysctl") or {}, first, linux.get("devices"))
     group = None
     if request["unified"]:
         group = os.open(request["unified"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    new = init.NAMESPACES & ~ahead.NAMESPACES if made else init.NAMESPACES
-    pid = kernel.clone3(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, group)
-    if pid == 0:
-        try:
-            connection.close()
-            init.run(request, tree, (writers[0], writers[1]), listener, made)
-        finally:
-            os._exit(255)
-    for writer in writers:
-        os.close(writer)
-    listener.close()
+    midwife.bear(group)
+    readers = [os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
+    opened: list[int] = []
+    pid = 0
     try:
-        if made is not None:
-            made.leave()
-        record.write_run(directory, request["run"], pid)
+        try:
+            _open_all(request, directory, midwife, opened)
+        finally:
+            pid = midwife.born(was_ready=pooled)
+        midwife.hand_over(order.data, opened)
+        privileges.set_limits(spec["process"], pid)
+        ids = None if first is None else {"first": first, "count": COUNT}
+        record.write_run(directory, request["run"], pid, {"ids": ids})
     except BaseException:
-        os.kill(pid, signal.SIGKILL)  # unrecorded, nobody could ever find it
-        os.waitpid(pid, 0)
+        if pid:
+            os.kill(pid, signal.SIGKILL)  # unrecorded, nobody could ever find it
+            os.waitpid(pid, 0)
         raise
+    os.close(order.claim)
     with contextlib.suppress(OSError):  # a client that died meanwhile finds the created container in run.json
-        wire.send(connection, {"pid": pid, "pooled": made is not None})
-    connection.close()
-    held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], tree)
+        wire.send(order.connection, {"pid": pid, "pooled": pooled, "first": first})
+    order.connection.close()
+    midwife.leave()
+    held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], opened[1])
     monitor.become(held, request["monitor"], request["name"])
+
+
+def _open_all(request: dict[str, Any], directory: int, midwife: Midwife, opened: list[int]) -> None:
+    """Add to `opened`, in the order of `init.Handed`, what the first process needs of the host."""
+    owners = midwife.owners
+    listener = wire.listen(directory, START_SOCKET, 4)
+    opened.append(listener.detach())
+    opened.append(rootfs.overlay(request["overlay"], owners, midwife.first or 0))
+    # By way of a mount of its own, a pipe belongs to the container's root, who may hand it on to another user. The
+    # mount's descriptor is left to the end of this program: see `rootfs.overlay`.
+    home = directory if owners is None else rootfs.mapped(request["directory"], owners)
+    for name in monitor.PIPES:
+        opened.append(os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=home))
+    if request["seccomp"]:
+        opened.append(os.open(request["seccomp"], os.O_RDONLY | os.O_CLOEXEC))
+    for path in request["tasks"]:
+        opened.append(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
+    for _, path in request["groups"]:
+        opened.append(kernel.open_tree(kernel.AT_FDCWD, path))
+    for mount in request["spec"]["mounts"]:
+        if mount.get("type", "bind") == "bind":
+            opened.append(mounts.open_source(mount, owners))

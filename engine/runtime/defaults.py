@@ -26,10 +26,13 @@ MASKED_PATHS = (
 )
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
-SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
-"""Ports below 1024 and ping need no capability: the network namespace is the container's own."""
+SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 65535"}
+"""Ports below 1024 and ping need no capability: the network namespace is the container's own.
 
-NAMESPACES = ("mount", "uts", "ipc", "pid", "network", "cgroup")
+A user namespace has no groups above 65535.
+"""
+
+NAMESPACES = ("user", "mount", "uts", "ipc", "pid", "network", "cgroup")
 
 
 def masked_paths() -> list[str]:

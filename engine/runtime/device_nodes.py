@@ -6,29 +6,11 @@ import os
 import stat
 
 from engine.bare import contextlib
-from engine.runtime import mounts, rootfs
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-
-def dev_tree(spec: dict[str, Any]) -> int | None:
-    """A detached /dev with what every container has and `linux.devices`; None if the usual one will do.
-
-    Made before the process is in its control group, whose list may refuse to make what may be used.
-    """
-    devices = (spec.get("linux") or {}).get("devices")
-    if not devices:
-        return None
-    mount = next(entry for entry in spec["mounts"] if entry["destination"] == "/dev")
-    umask = os.umask(0)
-    tree = mounts.new_tree(mount)
-    rootfs.fill_dev(tree)
-    os.umask(umask)
-    add(tree, devices)
-    return tree
 
 
 _KINDS = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK}

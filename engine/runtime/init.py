@@ -3,9 +3,11 @@
 It prepares everything that takes time at once, while the network is still being attached, and then waits for
 "start". It is process 1 of a new pid namespace in which nobody else lives, it is not dumpable, and its
 executable lies on a read-only mount (see launcher.py): nothing in a container ever holds the host's interpreter.
+Where the container has a user namespace, all of this happens with the rights of its root, which are none outside.
 
-    prepare:  cgroups → cgroup namespace → private mounts → open sources → pivot_root → mounts → /dev → masks →
-              host name, lo, sysctls → user lookup → pipes' owner → working directory → limits
+    born:     its user namespace's root → keyring → proc → what M has opened
+    prepare:  cgroups → cgroup namespace → pivot_root → mounts → masks → host name, sysctls →
+              user lookup → pipes' owner → working directory
     start:    privileges → find the program → "executing" → exec, which closes the connection
 """
 
@@ -16,13 +18,25 @@ import os
 import signal
 import socket
 
-from engine.runtime import identity, kernel, mounts, namespaces, privileges, program, rootfs, wire
+from engine.runtime import identity, kernel, mounts, namespaces, privileges, program, wire
+from engine.runtime.ids import COUNT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NamedTuple
+    from typing import Any, NamedTuple, NoReturn
 
     from engine.runtime.ahead import Ahead
+
+    class Handed(NamedTuple):
+        """What M opened, in this order; `sources` has None where an entry of `mounts` is no bind."""
+
+        listener: socket.socket
+        tree: int
+        pipes: tuple[int, int]
+        seccomp: int | None
+        tasks: list[int]
+        groups: list[int]
+        sources: list[int | None]
 
     class Prepared(NamedTuple):
         root: int
@@ -32,31 +46,40 @@ if TYPE_CHECKING:
 else:
     from collections import namedtuple
 
+    Handed = namedtuple("Handed", "listener tree pipes seccomp tasks groups sources")
     Prepared = namedtuple("Prepared", "root who environment seccomp")
 
 USER_ANNOTATION = "portside.user"
 GROUPS_ANNOTATION = "portside.groups"
 INIT = "/dev/init"
 """Where a small process 1 is bound; its first argument is "--", the program's own follow."""
-NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET
 
 
-def run(
-    request: dict[str, Any], tree: int, pipes: tuple[int, int], listener: socket.socket, made: Ahead | None
-) -> None:
-    """Never returns to its caller's work: ends in exec or in os._exit. A failure is told to whoever starts it.
+def run(channel: socket.socket, made: Ahead) -> NoReturn:
+    """Ends in exec or in os._exit. A failure is told to whoever starts the container.
 
-    `tree`: the root's overlay; `made`: what was made ahead, in this process's namespaces.
+    `channel`: what M hands over comes here; `made`: what was made in this process's namespaces.
     """
     failure: wire.Failure | None = None
     prepared = None
     try:
         kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
+        if made.users:
+            _become_root()
         kernel.new_session_keyring()
-        prepared = prepare(request, tree, pipes, made)
+        made.make_process_trees()
     except Exception as error:  # noqa: BLE001 - whatever it is, the one who starts the container must be told
         failure = wire.failure_of(error, "setting up the container")
-    connection = _await_start(listener)
+    received = _receive(channel)
+    if received is None:
+        os._exit(0 if failure is None else 255)
+    request, handed = received
+    try:
+        if failure is None:
+            prepared = prepare(request, handed, made)
+    except Exception as error:  # noqa: BLE001 - as above
+        failure = wire.failure_of(error, "setting up the container")
+    connection = _await_start(handed.listener)
     try:
         if failure is not None:
             raise failure  # noqa: TRY301 - told below, like what start raises
@@ -65,7 +88,42 @@ def run(
     except Exception as error:  # noqa: BLE001 - as above
         failure = wire.failure_of(error, "starting the container")
         _tell(connection, failure.as_message())
-        os._exit(failure.exit_code or 255)
+    os._exit(failure.exit_code or 255 if failure else 255)
+
+
+def _become_root() -> None:
+    """In a new user namespace nobody is anybody until it says so, and what changes its user can be dumped again."""
+    os.setgroups([])
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
+
+
+def _receive(channel: socket.socket) -> tuple[dict[str, Any], Handed] | None:
+    """What M hands over; None if M is no more, or only wanted to know whether it gets as far as this."""
+    fds: list[int] = []
+    data = wire.receive_descriptors(channel, fds)
+    if not data:
+        return None
+    request = wire.decode(data)
+    binds = [mount.get("type", "bind") == "bind" for mount in request["spec"]["mounts"]]
+    tasks, groups = len(request["tasks"]), len(request["groups"])
+    filters = 1 if request["seccomp"] else 0
+    while len(fds) < 4 + filters + tasks + groups + sum(binds):
+        if not wire.receive_descriptors(channel, fds):
+            return None
+    channel.close()
+    rest = iter(fds[4:])
+    seccomp = next(rest) if filters else None
+    return request, Handed(
+        socket.socket(fileno=fds[0]),
+        fds[1],
+        (fds[2], fds[3]),
+        seccomp,
+        [next(rest) for _ in range(tasks)],
+        [next(rest) for _ in range(groups)],
+        [next(rest) if bind else None for bind in binds],
+    )
 
 
 def _await_start(listener: socket.socket) -> socket.socket:
@@ -85,31 +143,28 @@ def _tell(connection: socket.socket, message: dict[str, Any]) -> None:
         wire.send(connection, message)
 
 
-def prepare(request: dict[str, Any], tree: int, pipes: tuple[int, int], made: Ahead | None) -> Prepared:
+def prepare(request: dict[str, Any], handed: Handed, made: Ahead) -> Prepared:
     spec = request["spec"]
     linux = spec.get("linux") or {}
     os.umask(0)
-    _join(request["tasks"])
+    for fd in handed.tasks:
+        os.write(fd, b"0")
+        os.close(fd)
     os.setsid()  # not before: outside of a processor group, a new session gets one of its own for a moment
     kernel.unshare(kernel.CLONE_NEWCGROUP)
-    if made is None:
-        kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
-    seccomp = _read(request["seccomp"]) if request["seccomp"] else None
-    groups = [(name, kernel.open_tree(kernel.AT_FDCWD, path)) for name, path in request["groups"]]
-    sources = [mounts.open_source(m) if m.get("type", "bind") == "bind" else None for m in spec["mounts"]]
-    root = made.enter_mounts(tree) if made else rootfs.enter(tree, request["mount_point"])
-    for mount, source in zip(spec["mounts"], sources, strict=True):
-        own = request["dev_tree"] if mount["destination"] == "/dev" else None
-        mounts.place(root, mount, source, groups, made.tree(mount) if made and own is None else own)
-    _stdio(root, pipes)
+    seccomp = _read(handed.seccomp) if handed.seccomp is not None else None
+    groups = [(name, tree) for (name, _), tree in zip(request["groups"], handed.groups, strict=True)]
+    root = made.enter_root(handed.tree)
+    for mount, source in zip(spec["mounts"], handed.sources, strict=True):
+        mounts.place(root, mount, source, groups, made.tree(mount))
+    _stdio(root, handed.pipes)
     _system(spec, linux, made)
     mounts.mask(root, linux.get("maskedPaths") or [])
     mounts.make_read_only(root, linux.get("readonlyPaths") or [])
-    who, environment = _person(root, spec, pipes)
+    who, environment = _person(root, spec, handed.pipes, users=made.users)
     _working_directory(root, spec["process"].get("cwd") or "/")
     if (spec.get("root") or {}).get("readonly"):
         kernel.mount_setattr(root, kernel.MOUNT_ATTR_RDONLY)
-    privileges.set_limits(spec["process"])
     return Prepared(root, who, environment, seccomp)
 
 
@@ -129,15 +184,8 @@ def start(process: dict[str, Any], prepared: Prepared, connection: socket.socket
     program.execute(path, arguments, prepared.environment)
 
 
-def _join(tasks: list[str]) -> None:
-    for path in tasks:
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        os.write(fd, b"0")
-        os.close(fd)
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
+def _read(fd: int) -> bytes:
+    with open(fd, "rb") as file:
         return file.read()
 
 
@@ -149,20 +197,18 @@ def _stdio(root: int, pipes: tuple[int, int]) -> None:
     os.close(null)
 
 
-def _system(spec: dict[str, Any], linux: dict[str, Any], made: Ahead | None) -> None:
+def _system(spec: dict[str, Any], linux: dict[str, Any], made: Ahead) -> None:
     if spec.get("hostname"):
         socket.sethostname(spec["hostname"])
     if spec.get("domainname"):
         kernel.set_domain_name(spec["domainname"].encode())
     sysctls: dict[str, str] = linux.get("sysctl") or {}
-    if made is None:
-        namespaces.loopback_up()
-    else:
-        sysctls = {name: value for name, value in sysctls.items() if name not in made.sysctls}
-    namespaces.set_sysctls(sysctls)
+    namespaces.set_sysctls({name: value for name, value in sysctls.items() if name not in made.sysctls})
 
 
-def _person(root: int, spec: dict[str, Any], pipes: tuple[int, int]) -> tuple[identity.Identity, list[str]]:
+def _person(
+    root: int, spec: dict[str, Any], pipes: tuple[int, int], *, users: bool
+) -> tuple[identity.Identity, list[str]]:
     """Who the process is, and its environment with HOME; the pipes become the user's, so that it can reopen them."""
     user = spec["process"].get("user") or {}
     annotated = (spec.get("annotations") or {}).get(USER_ANNOTATION)
@@ -172,6 +218,12 @@ def _person(root: int, spec: dict[str, Any], pipes: tuple[int, int]) -> tuple[id
     named: str = (spec.get("annotations") or {}).get(GROUPS_ANNOTATION, "")
     extra = [*(user.get("additionalGids") or []), *(identity.find_group(root, name) for name in named.split())]
     who = identity.Identity(who.uid, who.gid, sorted({*who.groups, *extra}), who.home)
+    if users and max(who.uid, who.gid, *who.groups) >= COUNT:
+        raise wire.Failure(
+            "invalid_argument",
+            f"user: a user namespace has ids from 0 to {COUNT - 1}; choose others, or let the container do without "
+            "(userns: host)",
+        )
     for pipe in pipes:
         os.fchown(pipe, who.uid, who.gid)
         os.close(pipe)

@@ -12,6 +12,10 @@ import os
 
 from engine.bare import ctypes, signal, struct
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _libc = ctypes.PyDLL(None, use_errno=True)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
@@ -50,6 +54,7 @@ RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS = 0x01, 0x02, 0x04
 RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x08, 0x10
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME = 1, 4, 8, 15
+PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP = 28, 4
 PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 24, 36, 38, 47
 PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
 
@@ -57,7 +62,7 @@ PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 _MAP_PRIVATE, _MAP_FIXED = 0x02, 0x10
 _PR_SET_MM, _PR_SET_MM_MAP = 35, 14
 
-_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
+_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_SET_FD, _FSCONFIG_CMD_CREATE = 0, 1, 5, 6
 _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, 0o2000000
 _MOVE_MOUNT_F_EMPTY_PATH, _MOVE_MOUNT_T_EMPTY_PATH = 0x4, 0x40
 
@@ -190,16 +195,25 @@ def mount_setattr(
     _call("mount_setattr", NR_MOUNT_SETATTR, tree, b"", flags, attributes, len(attributes))
 
 
-def new_mount(kind: str, options: list[tuple[str, str | None]], attributes: int = 0, source: str | None = None) -> int:
-    """fsopen, fsconfig and fsmount: a detached mount of a new file system. An option without value is a flag."""
+def new_mount(
+    kind: str, options: Sequence[tuple[str, str | int | None]], attributes: int = 0, source: str | None = None
+) -> int:
+    """fsopen, fsconfig and fsmount: a detached mount of a new file system.
+
+    An option without value is a flag; one whose value is a number takes that open descriptor.
+    """
     context = _call(f"fsopen {kind}", NR_FSOPEN, kind.encode(), 1)
     try:
         if source is not None:
             options = [("source", source), *options]
         for key, value in options:
+            what = f"mount {kind}, option {key}"
+            if isinstance(value, int):
+                _call(what, NR_FSCONFIG, context, _FSCONFIG_SET_FD, key.encode(), None, value)
+                continue
             command = _FSCONFIG_SET_FLAG if value is None else _FSCONFIG_SET_STRING
             data = None if value is None else os.fsencode(value)
-            _call(f"mount {kind}, option {key}", NR_FSCONFIG, context, command, key.encode(), data, 0)
+            _call(what, NR_FSCONFIG, context, command, key.encode(), data, 0)
         _call(f"mount {kind}", NR_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0)
         return _call(f"mount {kind}", NR_FSMOUNT, context, 1, attributes)
     finally:
@@ -269,6 +283,17 @@ def bpf(command: int, attributes: ctypes.Array[ctypes.c_char]) -> int:
     if result < 0:
         _fail("bpf")
     return result
+
+
+def act_as_owner(owner: int) -> None:
+    """setfsuid(2), setfsgid(2): make and reach files as this user and group, with all capabilities kept."""
+    prctl("keep capabilities", PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
+    try:
+        _libc.setfsgid(ctypes.c_ulong(owner))
+        _libc.setfsuid(ctypes.c_ulong(owner))
+    finally:
+        prctl("let go of capabilities", PR_SET_SECUREBITS, 0)
+        prctl("dumpable", PR_SET_DUMPABLE, 0)  # which a change of the user may have reset
 
 
 def load_filter(program: bytes, flags: int = 0) -> None:

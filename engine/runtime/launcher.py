@@ -24,8 +24,9 @@ import socket
 import sys
 import time
 
-from engine.runtime import birth, capabilities, foster, kernel, monitor, record, wire
+from engine.runtime import birth, capabilities, foster, kernel, monitor, probe, record, wire
 from engine.runtime.exec_workers import Workers
+from engine.runtime.ids import Ranges
 from engine.runtime.pool import Pool
 
 TYPE_CHECKING = False
@@ -39,10 +40,14 @@ SHIELD = "PORTSIDE_LAUNCHER_SHIELDED"
 
 
 class Launcher:
-    """`run`: the open `$HOME/run`; `containers`: the directory that holds the containers' directories."""
+    """`run`: the open `$HOME/run`; `containers`: the directory that holds the containers' directories.
 
-    def __init__(self, listener: socket.socket, run: int, containers: str, pool: Pool) -> None:
-        self.listener, self.run, self.pool = listener, run, pool
+    `refusal`: why no container can have a user namespace of its own, None if they can.
+    """
+
+    def __init__(self, listener: socket.socket, run: int, containers: str, pool: Pool, *, refusal: str | None) -> None:
+        self.listener, self.run, self.pool, self.ranges, self.refusal = listener, run, pool, pool.ranges, refusal
+        self.lived_in: dict[int, int] = {}  # monitor pid → first of the user ids of its container
         self.fosters = {found.pidfd: found for found in foster.find(containers)}
         self.connections: dict[int, socket.socket] = {}
         self.monitors: dict[int, tuple[str, int]] = {}  # monitor pid → container directory, run
@@ -144,23 +149,34 @@ class Launcher:
                 self._settle(pidfd)
         elif verb == "stop":
             self.stopping = True
-        wire.send(connection, {"pid": os.getpid(), "pooled": self.pool.ready})
+        wire.send(connection, {"pid": os.getpid(), "pooled": self.pool.ready, "refusal": self.refusal})
 
     def _create(self, request: dict[str, Any], data: bytes, connection: socket.socket) -> None:
         self.pool.disturb()
-        pooled = self.pool.hand_over(data, request, connection)
-        if pooled is not None:
-            pid, channel = pooled
+        linux = (request.get("spec") or {}).get("linux") or {}
+        users = self.refusal is None and any(entry["type"] == "user" for entry in linux.get("namespaces") or [])
+        handed = self.pool.hand_over(data, request, connection, users=users)
+        if handed is not None:
+            pooled, channel = handed
             self.poll.unregister(channel)
+            pid, first = pooled.pid, pooled.first
         else:
+            first = self.ranges.take() if users else None
+            if users and first is None:
+                wire.send(connection, _NO_IDS.as_message())
+                return
             try:
                 pid = os.fork()
             except OSError as error:  # no process or no memory left
+                if first is not None:
+                    self.ranges.give_back(first)
                 wire.send(connection, wire.failure_of(error, "creating the container").as_message())
                 return
             if pid == 0:
-                birth.create_cold(request, connection)
+                birth.create_cold(data, connection, first, self.ranges.lock)
         self.monitors[pid] = (request["directory"], request["run"])
+        if first is not None:
+            self.lived_in[pid] = first
 
     def _settle(self, pidfd: int) -> None:
         child = self.fosters.pop(pidfd)
@@ -187,15 +203,19 @@ class Launcher:
 
     def _sort(self, pid: int, status: int) -> None:
         if pid in self.monitors:
-            self._monitor_died(*self.monitors.pop(pid))
+            self._monitor_died(pid, *self.monitors.pop(pid))
         elif pid in self.orphans:
             self._orphan_died(*self.orphans.pop(pid), status)
         else:
             self.strays[pid] = status
 
-    def _monitor_died(self, directory: str, run: int) -> None:
+    def _monitor_died(self, monitor_pid: int, directory: str, run: int) -> None:
+        ended = record.read_exit(directory, run) is not None
+        first = self.lived_in.pop(monitor_pid, None)
+        if first is not None:
+            (self.ranges.give_back if ended else self.ranges.doubt)(first)
         found = record.read_run(directory)
-        if found is None or found["run"] != run or record.read_exit(directory, run) is not None:
+        if found is None or found["run"] != run or ended:
             return
         pid: int = found["pid"]
         pipes = foster.open_pipes(directory)
@@ -211,6 +231,13 @@ class Launcher:
         finally:
             os.close(fd)
         self.draining.append(pipes)
+
+
+_NO_IDS = wire.Failure(
+    "resource_exhausted",
+    "every range of user ids of this host is in use; remove containers, give `portside` more in /etc/subuid and "
+    "/etc/subgid, or let the container do without a user namespace (userns: host)",
+)
 
 
 def _note(text: str) -> None:
@@ -238,12 +265,12 @@ def shield() -> None:
 
 
 def main() -> NoReturn:
-    """Arguments: `$HOME/run` and `$HOME/containers`. On standard input: the arguments of `Pool` as JSON.
+    """Arguments: `$HOME/run` and `$HOME/containers`. On standard input: `size`, `mounts`, `sysctls` of `Pool`.
 
     Returns to the starter (exit code 0) once requests are accepted, by this process or by an earlier one.
     """
     shield()
-    pool = Pool(**json.loads(sys.stdin.buffer.read()))
+    wanted = json.loads(sys.stdin.buffer.read())
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     os.dup2(null, 0)
     os.close(null)
@@ -269,5 +296,8 @@ def main() -> NoReturn:
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
     os.truncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
-    Launcher(listener, run, sys.argv[2], pool).serve()
+    ranges = Ranges()
+    refusal = probe.refusal(sys.argv[1], ranges, wanted["mounts"], wanted["sysctls"])
+    pool = Pool(**wanted, ranges=ranges, users=refusal is None)
+    Launcher(listener, run, sys.argv[2], pool, refusal=refusal).serve()
     os._exit(0)

@@ -12,7 +12,7 @@ import os
 import stat
 
 from engine.bare import contextlib
-from engine.runtime import kernel, rootfs
+from engine.runtime import kernel
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -49,14 +49,31 @@ def parse_options(options: list[str]) -> tuple[int, list[tuple[str, str | None]]
     return attributes, data
 
 
-def open_source(mount: dict[str, Any]) -> int:
-    """Before pivot_root: a detached copy of what is to be bound, with its flags already set."""
+def open_source(mount: dict[str, Any], owners: int | None = None) -> int:
+    """Before pivot_root: a detached copy of what is to be bound, with its flags already set.
+
+    `owners`: a user namespace, whose root and users its files are to belong to.
+    """
     options = mount.get("options") or []
     attributes, _ = parse_options(options)
     recursive = "rbind" in options
     tree = kernel.open_tree(kernel.AT_FDCWD, mount["source"], recursive=recursive)
     # Private: of a shared mount, the copy would be a peer, and what is mounted on one would appear on the other.
-    kernel.mount_setattr(tree, attributes, recursive=recursive, propagation=kernel.MS_PRIVATE)
+    if owners is not None:
+        attributes |= kernel.MOUNT_ATTR_IDMAP
+    try:
+        kernel.mount_setattr(
+            tree, attributes, recursive=recursive, propagation=kernel.MS_PRIVATE, users=0 if owners is None else owners
+        )
+    except OSError as error:
+        os.close(tree)
+        if owners is None or error.errno not in (errno.EINVAL, errno.EPERM):
+            raise
+        raise Failure(
+            "unsupported",
+            f"{mount['source']} lies on a file system that can't show other owners; "
+            "put it on another one, or let the container do without a user namespace (userns: host)",
+        ) from None
     return tree
 
 
@@ -115,9 +132,15 @@ def attach(root: int, tree: int, path: str, *, strict: bool = False, foreign: bo
         os.close(tree)
 
 
-def new_tree(mount: dict[str, Any]) -> int:
-    """A new file system as an entry of the specification's `mounts` describes it, detached."""
+def new_tree(mount: dict[str, Any], owner: int | None = None) -> int:
+    """A new file system as an entry of the specification's `mounts` describes it, detached.
+
+    `owner`: the number that whoever calls this has for the user and group whose it is to be, where it says nothing.
+    """
     attributes, data = parse_options(mount.get("options") or [])
+    if owner is not None and mount["type"] == "tmpfs":
+        named = {key for key, _ in data}
+        data += [(key, str(owner)) for key in ("uid", "gid") if key not in named]
     return kernel.new_mount(mount["type"], data, attributes, mount.get("source", mount["type"]))
 
 
@@ -136,12 +159,8 @@ def place(
         attributes, _ = parse_options(mount.get("options") or [])
         _place_cgroup(root, path, attributes, groups)
         return
-    is_dev = path.rstrip("/") == "/dev"
-    if tree is None:
-        tree = new_tree(mount)
-        if is_dev and kind == "tmpfs":
-            rootfs.fill_dev(tree)
-    attach(root, tree, path, strict=is_dev or kind in KERNEL_FILE_SYSTEMS)
+    strict = path.rstrip("/") == "/dev" or kind in KERNEL_FILE_SYSTEMS
+    attach(root, new_tree(mount) if tree is None else tree, path, strict=strict)
 
 
 def _place_cgroup(root: int, path: str, attributes: int, groups: list[tuple[str, int]]) -> None:

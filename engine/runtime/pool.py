@@ -21,10 +21,24 @@ import socket
 import time
 
 from engine.runtime import ahead, birth, wire
+from engine.runtime.midwife import Midwife
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, NamedTuple, NoReturn
+
+    from engine.runtime.ids import Ranges
+
+    class Pooled(NamedTuple):
+        """`first`: the first of the host's ids that are the container's; None if it shares the host's."""
+
+        pid: int
+        channel: socket.socket
+        first: int | None
+else:
+    from collections import namedtuple
+
+    Pooled = namedtuple("Pooled", "pid channel first")
 
 QUIET_SECONDS = 0.02
 """The launcher forks no pooled process sooner than this after a request: a burst is better off from scratch."""
@@ -34,12 +48,18 @@ NICENESS = 10
 
 
 class Pool:
-    """The launcher's side. `size`: how many to keep, 0 for none; `mounts`, `sysctls`: see `ahead.Ahead`."""
+    """The launcher's side. `size`: how many to keep, 0 for none; `mounts`, `sysctls`: see `ahead.Ahead`.
 
-    def __init__(self, size: int, mounts: list[dict[str, Any]], sysctls: dict[str, str]) -> None:
+    `ranges`: where user ids come from; None for no user namespaces.
+    """
+
+    def __init__(
+        self, size: int, mounts: list[dict[str, Any]], sysctls: dict[str, str], ranges: Ranges, *, users: bool
+    ) -> None:
         self._size, self._mounts, self._sysctls = size, mounts, sysctls
-        self._making: dict[int, tuple[int, socket.socket]] = {}  # channel's descriptor → pid, channel
-        self._ready: dict[int, tuple[int, socket.socket]] = {}
+        self.ranges, self._users = ranges, users
+        self._making: dict[int, Pooled] = {}  # by its channel's descriptor
+        self._ready: dict[int, Pooled] = {}
         self._not_before = 0.0
 
     @property
@@ -61,6 +81,10 @@ class Pool:
         """Fork one pooled process if it is time for it; its channel's descriptor, to be watched, or None."""
         if self.pause_seconds() != 0:
             return None
+        first = self.ranges.take() if self._users else None
+        if self._users and first is None:
+            self._not_before = time.monotonic() + TROUBLE_SECONDS
+            return None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             pid = os.fork()
@@ -68,66 +92,83 @@ class Pool:
             self._not_before = time.monotonic() + TROUBLE_SECONDS
             ours.close()
             theirs.close()
+            self._give_back(first)
             return None
         if pid == 0:
-            _wait_for_work(theirs, self._mounts, self._sysctls)
+            _wait_for_work(theirs, self._mounts, self._sysctls, first, self.ranges.lock)
         theirs.close()
         ours.setblocking(False)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.MAXIMUM_BYTES)
-        self._making[ours.fileno()] = (pid, ours)
+        wire.widen(ours)
+        self._making[ours.fileno()] = Pooled(pid, ours, first)
         return ours.fileno()
+
+    def _give_back(self, first: int | None) -> None:
+        if first is not None:
+            self.ranges.doubt(first)
 
     def settle(self, fd: int) -> bool:
         """Something came on a channel: True if its process is ready, False if it has died (then it is forgotten)."""
         made = self._making.pop(fd, None)
         if made is not None:
             with contextlib.suppress(OSError):
-                if made[1].recv(16):
+                if made.channel.recv(16):
                     self._ready[fd] = made
                     return True
             self._not_before = time.monotonic() + TROUBLE_SECONDS
-            made[1].close()
+            self._forget(made)
         elif fd in self._ready:
-            self._ready.pop(fd)[1].close()
+            self._forget(self._ready.pop(fd))
         return False
 
-    def hand_over(self, data: bytes, request: dict[str, Any], connection: socket.socket) -> tuple[int, int] | None:
-        """Give a create to a pooled process, which answers on `connection`: (its pid, its channel's descriptor).
+    def _forget(self, dead: Pooled) -> None:
+        dead.channel.close()
+        self._give_back(dead.first)
 
-        None if none is ready or it asks for what isn't made ahead; then nobody has begun.
+    def hand_over(
+        self, data: bytes, request: dict[str, Any], connection: socket.socket, *, users: bool
+    ) -> tuple[Pooled, int] | None:
+        """Give a create to a pooled process, which answers on `connection`: it, and its channel's descriptor.
+
+        None if none is ready or it asks for what isn't made ahead; then nobody has begun. `users`: whether it is to
+        have a user namespace.
         """
-        if not self._ready or not ahead.suits(request.get("spec") or {}, self._sysctls):
+        if not self._ready or users != self._users:
             return None
-        for fd, (pid, channel) in list(self._ready.items()):
+        if not ahead.suits(request.get("spec") or {}, self._mounts, self._sysctls, users=users):
+            return None
+        for fd, pooled in list(self._ready.items()):
             try:
-                socket.send_fds(channel, [data], [connection.fileno()])
+                wire.send_descriptors(pooled.channel, data, [connection.fileno()])
             except OSError as error:
                 if error.errno == errno.EMSGSIZE:
                     return None
-                taken = None  # it has died
-            else:
-                taken = (pid, fd)
+                self._forget(self._ready.pop(fd))  # it has died
+                continue
             del self._ready[fd]
-            channel.close()
-            if taken is not None:
-                return taken
+            pooled.channel.close()
+            return pooled, fd
         return None
 
 
-def _wait_for_work(channel: socket.socket, mounts: list[dict[str, Any]], sysctls: dict[str, str]) -> NoReturn:
+def _wait_for_work(
+    channel: socket.socket, mounts: list[dict[str, Any]], sysctls: dict[str, str], first: int | None, lock: int
+) -> NoReturn:
     """In the forked P. Anything that goes wrong ends it; the launcher sees that."""
     try:
-        channel = birth.keep_only(channel)
+        channel, claim = birth.keep_only(channel, lock)
         os.setsid()
         usual = os.getpriority(os.PRIO_PROCESS, 0)
         _set_priority(usual + NICENESS)
-        made = ahead.Ahead(mounts, sysctls)
+        midwife = Midwife(mounts, sysctls, first)
+        midwife.await_ready()
+        midwife.set_priority(usual)
         _set_priority(usual)
         channel.send(b"ready")
-        data, fds, _, _ = socket.recv_fds(channel, wire.MAXIMUM_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+        fds: list[int] = []
+        data = wire.receive_descriptors(channel, fds)
         if data and fds:
             channel.close()
-            birth.create(wire.decode(data), socket.socket(fileno=fds[0]), made)
+            birth.create(birth.Order(data, socket.socket(fileno=fds[0]), first, claim), midwife)
     finally:
         os._exit(0)
 

@@ -23,15 +23,20 @@ LINKS = (
 )
 
 
-def overlay(layers: dict[str, Any]) -> int:
+def overlay(layers: dict[str, Any], owners: int | None = None, first: int = 0) -> int:
     """A detached overlay mount of {"lowerdirs": [top first], "upperdir", "workdir"}.
 
     It is mounted nodev: devices are in /dev alone, where we made them, whatever nodes an image carries. Version 2
     of control groups has no list of devices, so this and the missing CAP_MKNOD are what keeps disks out of reach.
 
+    `owners`: a user namespace; its root (the host's id `first`) and users appear as the owners of what belongs to root
+    and users on disk. Each layer is mounted so for this overlay alone (mount_setattr(2), "ID-mapped mounts").
+
     Layers are handed over one by one ("lowerdir+", Linux 6.8), so neither their number nor the length of their
     paths meets the 4 KiB page of mount(2); an older kernel gets them by `classic_overlay`.
     """
+    if owners is not None:
+        return _mapped_overlay(layers, owners, first)
     upper: list[tuple[str, str | None]] = [("upperdir", layers["upperdir"]), ("workdir", layers["workdir"])]
     lower: list[tuple[str, str | None]] = [("lowerdir+", path) for path in layers["lowerdirs"]]
     try:
@@ -41,6 +46,36 @@ def overlay(layers: dict[str, Any]) -> int:
         if error.errno != errno.EINVAL or error.filename not in ("mount overlay", "mount overlay, option lowerdir+"):
             raise
     return classic_overlay(layers)
+
+
+def _mapped_overlay(layers: dict[str, Any], owners: int, first: int) -> int:
+    """Layers by descriptor (Linux 6.13). Upper and work directory must lie in one mount: overlayfs.rst.
+
+    An overlay works with the identity of whoever mounts it, who must be somebody in the mapped mount. The layers'
+    descriptors are left to the end of this program: each would wait for an RCU grace period to be closed.
+    """
+    above, name = os.path.split(layers["upperdir"])
+    work = os.path.relpath(layers["workdir"], above)
+    options = [("lowerdir+", mapped(path, owners)) for path in layers["lowerdirs"]]
+    both = mapped(above, owners)
+    for key, path in (("upperdir", name), ("workdir", work)):
+        options.append((key, os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=both)))
+    kernel.act_as_owner(first)
+    try:
+        return kernel.new_mount("overlay", options, kernel.MOUNT_ATTR_NODEV, "overlay")
+    finally:
+        kernel.act_as_owner(0)
+
+
+def mapped(path: str, owners: int) -> int:
+    """A detached, private copy of the mount at `path` that shows files as the user namespace `owners` sees its own."""
+    tree = kernel.open_tree(kernel.AT_FDCWD, path)
+    try:
+        kernel.mount_setattr(tree, kernel.MOUNT_ATTR_IDMAP, propagation=kernel.MS_PRIVATE, users=owners)
+    except OSError:
+        os.close(tree)
+        raise
+    return tree
 
 
 def classic_overlay(layers: dict[str, Any]) -> int:
@@ -78,9 +113,15 @@ def enter(tree: int, mount_point: str) -> int:
     return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def fill_dev(dev: int) -> None:
-    """The device nodes and links that every container has, in the tmpfs `dev` that is to be its /dev."""
+def fill_dev(dev: int, owner: int = 0) -> None:
+    """The device nodes and links that every container has, in the tmpfs `dev` that is to be its /dev.
+
+    `owner`: the host's user and group whose they are.
+    """
     for name, major, minor in DEVICES:
         os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=dev)
     for name, aim in LINKS:
         os.symlink(aim, name, dir_fd=dev)
+    if owner:
+        for name in (*(name for name, _, _ in DEVICES), *(name for name, _ in LINKS)):
+            os.chown(name, owner, owner, dir_fd=dev, follow_symlinks=False)

@@ -63,6 +63,7 @@ class ProcessSettings:
     `groups`: supplementary ones by name or number, looked up like the user. `seccomp`: False for none, a
     `linux.seccomp` object for another than ours. `masked_paths`, `readonly_paths`: None for ours. `writable_kernel`:
     /sys and /sys/fs/cgroup can be written. `init`: a program on the host that becomes process 1 and runs `args`.
+    `user_namespace`: users of the container's own, mapped to a range of the host's that the launcher chooses.
     """
 
     args: Sequence[str]
@@ -75,6 +76,7 @@ class ProcessSettings:
     capabilities: Sequence[str] = capabilities.DEFAULT
     no_new_privileges: bool = True
     seccomp: bool | Mapping[str, Any] = True
+    user_namespace: bool = True
     shm_bytes: int = defaults.SHM_BYTES
     rlimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     sysctls: Mapping[str, str] = field(default_factory=lambda: dict(defaults.SYSCTLS))
@@ -127,7 +129,7 @@ def build(settings: ProcessSettings) -> dict[str, Any]:
         ],
         "annotations": {**settings.annotations, USER_ANNOTATION: settings.user},
         "linux": {
-            "namespaces": [{"type": name} for name in defaults.NAMESPACES],
+            "namespaces": [{"type": name} for name in defaults.NAMESPACES if name != "user" or settings.user_namespace],
             "maskedPaths": _given(settings.masked_paths, defaults.masked_paths()),
             "readonlyPaths": _given(settings.readonly_paths, defaults.READONLY_PATHS),
             "sysctl": dict(settings.sysctls),

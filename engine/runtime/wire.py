@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAXIMUM_BYTES = 1 << 20
+_DESCRIPTORS = 250  # in a packet; unix(7): SCM_MAX_FD is 253
 _SO_SNDBUFFORCE = 32  # socket(7); Python has no name for it
 
 
@@ -60,8 +61,7 @@ def connect(directory: str, name: str, timeout_seconds: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         connection.settimeout(timeout_seconds)
-        with contextlib.suppress(PermissionError):  # more than net.core.wmem_max, which is 208 KiB on most machines
-            connection.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, MAXIMUM_BYTES)
+        widen(connection)
         connection.connect(f"/proc/self/fd/{fd}/{name}")
     except BaseException:
         connection.close()
@@ -69,6 +69,27 @@ def connect(directory: str, name: str, timeout_seconds: float) -> socket.socket:
     finally:
         os.close(fd)
     return connection
+
+
+def widen(connection: socket.socket) -> None:
+    """Let it take packets of `MAXIMUM_BYTES`: net.core.wmem_max is 208 KiB on most machines."""
+    with contextlib.suppress(PermissionError):
+        connection.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, MAXIMUM_BYTES)
+
+
+def send_descriptors(connection: socket.socket, data: bytes, descriptors: list[int]) -> None:
+    """`data` with any number of open descriptors, in as many packets as it takes."""
+    for at in range(0, len(descriptors) or 1, _DESCRIPTORS):
+        some = descriptors[at : at + _DESCRIPTORS]
+        rights = struct.pack(f"{len(some)}i", *some)
+        connection.sendmsg([b"more" if at else data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if some else [])
+
+
+def receive_descriptors(connection: socket.socket, descriptors: list[int]) -> bytes:
+    """One packet of `send_descriptors`, what came with it added to the list; empty at the end of the stream."""
+    data, more = take(connection, _DESCRIPTORS)
+    descriptors += more
+    return data
 
 
 def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:

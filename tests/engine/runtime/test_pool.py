@@ -141,13 +141,14 @@ def test_a_pooled_process_that_dies_is_replaced_and_never_chosen(make: Make) -> 
 def test_the_pool_ends_with_its_launcher(make: Make, ending: str) -> None:
     box = make()
     pooled = full(box)
-    held = {os.readlink(f"/proc/{pid}/ns/net") for pid in pooled}
+    inside = [child for pid in pooled for child in children(pid)]
+    held = {os.readlink(f"/proc/{pid}/ns/net") for pid in inside}
     assert len(held) == SIZE
     if ending == "killed":
         os.kill(box.runtime.ensure_launcher(), signal.SIGKILL)
     else:
         box.runtime.stop_launcher()
-    until(lambda: all(record.start_ticks(pid) is None for pid in pooled))
+    until(lambda: all(record.start_ticks(pid) is None for pid in pooled + inside))
     assert not held & set(_network_namespaces())
 
 

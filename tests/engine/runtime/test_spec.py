@@ -18,7 +18,15 @@ def test_the_defaults_are_podmans_capabilities_no_new_privileges_and_a_filter() 
     assert process["capabilities"]["inheritable"] == process["capabilities"]["ambient"] == []
     assert process["noNewPrivileges"] is True
     assert spec["linux"]["seccomp"]["defaultAction"] == "SCMP_ACT_ERRNO"
-    assert {n["type"] for n in spec["linux"]["namespaces"]} == {"mount", "uts", "ipc", "pid", "network", "cgroup"}
+    assert {n["type"] for n in spec["linux"]["namespaces"]} == {
+        "user",
+        "mount",
+        "uts",
+        "ipc",
+        "pid",
+        "network",
+        "cgroup",
+    }
     assert "/proc/kcore" in spec["linux"]["maskedPaths"]
 
 

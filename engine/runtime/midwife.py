@@ -1,0 +1,140 @@
+"""The process that is in a container's namespaces before the container is: C, M's child and the first process' elder.
+
+    M (becomes the monitor)            C                                   I (the container's first process)
+      │ clone3(user, net, …) ────────►│ waits for its ids
+      │ uid_map, gid_map              │
+      ├─ "mapped" ───────────────────►│ lo, sysctls, file systems,
+      │ /dev, devpts                  │ an empty mount namespace
+      ⋮                               ⋮                                    (the pool's processes wait here)
+      ├─ "bear", the group ──────────►│ clone3(pid | PARENT) ─────────────►│ proc
+      │◄───────────────────────── pid ┤ ends                               │
+      ├─ request, descriptors ─────────────────────────────────────────────►│ goes on in init.py
+
+What is made in a user namespace belongs to it, so the other namespaces are made in it or with it; the process
+namespace too, which is born with its first process. C therefore bears that process, and CLONE_PARENT makes it M's
+child. M itself never leaves the host's namespaces, nor does it give its root's rights away: C and I are the host's
+user 0 with rights over the container's namespaces alone, and I becomes the container's root at once. (C must not:
+the group that a child is born into asks for the host's root, cgroups(7).)
+
+Without a user namespace of its own a container is made in the same way, all with the host's rights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+
+from engine.runtime import ahead, init, kernel, wire
+from engine.runtime.ids import COUNT
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC
+_MAPPED, _BEAR = b"mapped", b"bear"
+
+
+class Midwife:
+    """M's side. The constructor begins to make what mounts, sysctls and devices of a specification ask for.
+
+    `first`: the host's id that is the container's 0; None for no user namespace. `owners` is a descriptor of the user
+    namespace then, for mounts that show a container's files as its own.
+    """
+
+    def __init__(
+        self,
+        mounts: list[dict[str, Any]],
+        sysctls: dict[str, str],
+        first: int | None,
+        devices: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self.first = first
+        trees, small = ahead.device_trees(mounts, devices or [], first or 0), ahead.small_root()
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        new = NAMESPACES if first is None else NAMESPACES | kernel.CLONE_NEWUSER
+        self._pid = kernel.clone3(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD)
+        if self._pid == 0:
+            self._channel.close()
+            _attend(theirs, lambda: ahead.Ahead(mounts, sysctls, trees, small, users=first is not None))
+        theirs.close()
+        for tree in (small, *(tree for _, tree in trees)):
+            os.close(tree)
+        wire.widen(self._channel)
+        self.owners: int | None = None
+        if first is not None:
+            for name in ("gid_map", "uid_map"):
+                _write(f"/proc/{self._pid}/{name}", f"0 {first} {COUNT}")
+            self.owners = os.open(f"/proc/{self._pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._channel.send(_MAPPED)
+
+    def await_ready(self) -> None:
+        """Wait until everything is made. Raises Failure if something can't be."""
+        self._answer()
+
+    def set_priority(self, nice: int) -> None:
+        """That of C, and so of the process that it bears."""
+        os.setpriority(os.PRIO_PROCESS, self._pid, nice)
+
+    def bear(self, group: int | None) -> None:
+        """Have the first process born, in the version 2 group that is open as `group`."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has said why, or `born` says that it died
+            wire.send_descriptors(self._channel, _BEAR, [] if group is None else [group])
+
+    def born(self, *, was_ready: bool) -> int:
+        """Its pid, which is this process' child now. `was_ready`: whether `await_ready` has returned before."""
+        if not was_ready:
+            self._answer()
+        return int(self._answer()["pid"])
+
+    def hand_over(self, data: bytes, descriptors: list[int]) -> None:
+        """Give the first process the request that it is to fulfil, and what was opened for it."""
+        wire.send_descriptors(self._channel, data, descriptors)
+
+    def leave(self) -> None:
+        """C has done its work, or is not needed any more: let it end."""
+        self._channel.close()
+        os.waitpid(self._pid, 0)
+
+    def _answer(self) -> dict[str, Any]:
+        answer = wire.receive(self._channel)
+        if answer is None:
+            raise Failure("unavailable", "a process that prepared the container died; see its memory limit")
+        if "error" in answer:
+            raise Failure(answer["error"]["family"], answer["error"]["message"])
+        return answer
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def _attend(channel: socket.socket, make: Callable[[], ahead.Ahead]) -> NoReturn:
+    """In C. The channel's end means that M is no more."""
+    try:
+        if channel.recv(16) != _MAPPED:
+            os._exit(0)
+        try:
+            made = make()
+            wire.send(channel, {"ready": True})
+            groups: list[int] = []
+            if wire.receive_descriptors(channel, groups) != _BEAR:
+                os._exit(0)
+            flags = kernel.CLONE_NEWPID | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND
+            pid = kernel.clone3(flags, 0, groups[0] if groups else None)
+            if pid == 0:
+                init.run(channel, made)
+            wire.send(channel, {"pid": pid})
+        except Exception as error:  # noqa: BLE001 - whatever it is, M must be told
+            wire.send(channel, wire.failure_of(error, "preparing the container").as_message())
+    finally:
+        os._exit(0)
