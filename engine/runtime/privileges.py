@@ -60,10 +60,10 @@ def confine(profile: str) -> None:
 _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 
-def set_limits(process: dict[str, Any], pid: int) -> None:
-    """rlimits and the OOM score of the process `pid`; what this machine does not allow is refused by name.
+def set_limits(process: dict[str, Any], pid: int = 0) -> None:
+    """rlimits and the OOM score of the process `pid`, 0 for this one; what this machine refuses is refused by name.
 
-    Its parent does so, with the host's rights: raising a limit is beyond a user namespace's.
+    It takes the host's rights: raising a limit is beyond a user namespace's.
     """
     for limit in process.get("rlimits") or []:
         number = getattr(resource, limit["type"], None)
@@ -75,7 +75,7 @@ def set_limits(process: dict[str, Any], pid: int) -> None:
             raise Failure("permission_denied", f"process.rlimits: {limit['type']} can't be set here: {error}") from None
     score = process.get("oomScoreAdj")
     try:
-        procfs.write(f"{pid}/oom_score_adj", str(score or 0))
+        procfs.write(f"{pid or 'self'}/oom_score_adj", str(score or 0))
     except PermissionError:
         if score is not None:
             raise Failure("permission_denied", f"process.oomScoreAdj can't be set to {score} here") from None

@@ -127,8 +127,8 @@ def test_paths_are_masked_and_unmasked_as_podman_does(host: Host) -> None:
     normal, unmasked, pattern, masked = outputs(
         host,
         (f"{script}; {touched}", {}),
-        (f"{script}; {touched}", {"security_opt": ("systempaths=unconfined",)}),
-        (f"{script}; {touched}", {"security_opt": ("unmask=/proc/timer*:/proc/sys",)}),
+        (f"{script}; {touched}", {"security_opt": ("systempaths=unconfined",), "userns": "host"}),
+        (f"{script}; {touched}", {"security_opt": ("unmask=/proc/timer*:/proc/sys",), "userns": "host"}),
         (f"{script}; {touched}", {"security_opt": ("mask=/etc/hosts",)}),
     )
     assert normal.splitlines()[0] == "0" and "sys" not in normal
