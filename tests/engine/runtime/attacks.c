@@ -211,7 +211,15 @@ static void ways_up(const char *marker) {
               result = stat(marker, &found); });
 }
 
+/* The terminal that somebody left on descriptor 0: typing into it would be commands of theirs. */
+static void terminal(void) {
+    char letter = 'x';
+    tell("type-into-the-terminal", ioctl(0, TIOCSTI, &letter));
+    tell("take-the-terminal", ioctl(0, TIOCSCTTY, 1));
+}
+
 int main(int count, char **arguments) {
+    if (count == 1) { terminal(); return 0; }
     if (count < 7) return 2;
     victim = atoi(arguments[1]);
     mounts();

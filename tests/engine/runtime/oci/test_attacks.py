@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import pytest
 from engine.runtime.capabilities import DEFAULT
 from engine.runtime.seccomp.profile import default_profile
 from tests.engine.runtime import attacks
-from tests.engine.runtime.oci.bundles import Bundle
+from tests.engine.runtime.box import make_image
+from tests.engine.runtime.oci.bundles import COMMAND, Bundle
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")]
 
@@ -75,3 +77,51 @@ def test_the_ways_up_lead_out_of_a_mere_chroot(image: Path, programs: Path) -> N
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = attacks.read(done.stdout)
     assert [found[name] for name in attacks.WAYS_UP] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("is_loose", [False, True], ids=["tight", "loose"])
+def test_nobody_types_into_the_terminal_that_the_caller_left_open(
+    bundle: Bundle, programs: Path, is_loose: bool
+) -> None:
+    """TIOCSTI, where standard input is an administrator's own terminal (it is another session's: setsid)."""
+    if is_loose:
+        attacks.loosen(bundle.config)
+    master, slave = os.openpty()
+    bundle.args("/bin/attacks").write()
+    command = [*COMMAND, "--root", str(bundle.root), "run", "--bundle", str(bundle.directory), bundle.id]
+    command = ["setsid", "--ctty", "--wait", *command]
+    done = subprocess.run(command, stdin=slave, capture_output=True, text=True, timeout=30, check=True)
+    for descriptor in (master, slave):
+        os.close(descriptor)
+    answers = attacks.read(done.stdout)
+    if is_loose:
+        assert answers["type-into-the-terminal"] == "ok"
+    else:
+        assert answers["type-into-the-terminal"] in ("EPERM", "EIO")
+        assert answers["take-the-terminal"] == "EPERM"
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "link to a device", "link out", "endless"])
+def test_a_hostile_passwd_neither_blocks_nor_leads_out(bundle: Bundle, kind: str) -> None:
+    """HOME is looked up in it."""
+    image = make_image(bundle.directory / "rootfs")
+    bundle.config["root"] = {"path": "rootfs", "readonly": True}
+    passwd = image / "etc" / "passwd"
+    passwd.unlink()
+    secret = bundle.directory / "passwd"
+    secret.write_text("root:x:0:0::/from-the-host:/bin/sh\n")
+    if kind == "fifo":
+        os.mkfifo(passwd)
+    elif kind == "directory":
+        passwd.mkdir()
+    elif kind == "endless":
+        passwd.write_text("root:x:0:0::/home-of-root:\n")
+        os.truncate(passwd, 1 << 40)
+    else:
+        passwd.symlink_to({"link to a device": "/dev/zero", "link out": f"../../../../../../..{secret}"}[kind])
+    done = bundle.run("echo $HOME")
+    assert "from-the-host" not in done.stdout
+    if kind in ("link out", "endless"):
+        assert done.stdout == ("/home-of-root\n" if kind == "endless" else "/\n")
+    else:
+        assert done.returncode != 0 and "is not a regular file" in done.stderr
