@@ -62,15 +62,23 @@ def all_capabilities() -> list[str]:
     return [name for name, number in capabilities.NUMBERS.items() if bits >> number & 1]
 
 
+def with_the_hosts_users(config: dict[str, Any]) -> None:
+    """Without a user namespace."""
+    linux = config["linux"]
+    for key in ("uidMappings", "gidMappings"):
+        linux.pop(key, None)
+    linux["namespaces"] = [entry for entry in linux["namespaces"] if entry["type"] != "user"]
+
+
 def loosen(config: dict[str, Any]) -> None:
     """Take every guard away from a config.json that a bundle can do without."""
     every = all_capabilities()
     process, linux = config["process"], config["linux"]
     process["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), every)
     process["noNewPrivileges"] = False
-    for key in ("seccomp", "maskedPaths", "readonlyPaths", "uidMappings", "gidMappings"):
+    for key in ("seccomp", "maskedPaths", "readonlyPaths"):
         linux.pop(key, None)
-    linux["namespaces"] = [entry for entry in linux["namespaces"] if entry["type"] != "user"]
+    with_the_hosts_users(config)
     for mount in config["mounts"]:
         if mount["type"] in ("sysfs", "cgroup"):
             mount["options"] = [option for option in mount["options"] if option != "ro"]

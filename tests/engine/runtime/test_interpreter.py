@@ -16,7 +16,7 @@ from engine.config import EngineConfig
 from engine.runtime import launcher, launcher_link
 from engine.runtime.client import Runtime
 from engine.runtime.execs import Stdio
-from tests.engine.runtime import execs, interpreters
+from tests.engine.runtime import attacks, execs, interpreters
 from tests.engine.runtime.box import Box
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")]
@@ -39,6 +39,7 @@ def attacked(request: pytest.FixtureRequest, tmp_path: Path, image: Path, monkey
     cgroups = Cgroups(config)
     box = Box(config, Runtime(config, cgroups, pool=1), cgroups, image)
     interpreters.attack(box.directory / "upper")
+    box.alter = attacks.with_the_hosts_users  # who else might write to a file of the host's root?
     yield box, python, "EROFS\n" if request.param == "shielded" else "written ok\n"
     box.remove()
     box.runtime.stop_launcher()
