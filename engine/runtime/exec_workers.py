@@ -13,6 +13,7 @@ takes its place. The first exec forks the first worker: a home without execs has
 from __future__ import annotations
 
 import os
+import time
 
 from engine.bare import contextlib, socket
 from engine.runtime import birth, exec_birth, kernel, wire
@@ -21,8 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-KEPT = 4
-"""How many wait at most; 1.4 MiB each."""
+KEPT, KEPT_IN_QUIET = 8, 1
+"""How many wait at most, and how many when none was needed for a while; 2 MiB each."""
+QUIET_SECONDS = 10.0
 
 
 class Workers:
@@ -31,11 +33,13 @@ class Workers:
     def __init__(self) -> None:
         self._all: dict[int, tuple[int, socket.socket]] = {}  # channel's descriptor → pid, channel
         self._idle: list[int] = []
+        self._wanted_at = 0.0
 
     def hand_over(
         self, request: dict[str, Any], data: bytes, connection: socket.socket, stdio: list[int]
     ) -> tuple[int, int] | None:
         """Have an exec served: (the worker's pid, its channel's descriptor). None if no process can be had: told."""
+        self._wanted_at = time.monotonic()
         while self._idle:
             channel = self._idle.pop()
             pid, way = self._all[channel]
@@ -72,6 +76,15 @@ class Workers:
         if channel in self._idle:
             self._idle.remove(channel)
         return False
+
+    def rest(self) -> list[int]:
+        """Let go those whom nobody needs; the descriptors that are closed now."""
+        if len(self._idle) <= KEPT_IN_QUIET or time.monotonic() - self._wanted_at < QUIET_SECONDS:
+            return []
+        gone, self._idle = self._idle[KEPT_IN_QUIET:], self._idle[:KEPT_IN_QUIET]
+        for channel in gone:
+            self._all.pop(channel)[1].close()
+        return gone
 
 
 def _work(channel: socket.socket, request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> NoReturn:

@@ -85,6 +85,8 @@ class Launcher:
                 elif not (self.workers.settle(fd) or self.pool.settle(fd)):
                     self.poll.unregister(fd)
             self.reap()
+            for fd in self.workers.rest():
+                self.poll.unregister(fd)
             pooled = self.pool.fill()
             if pooled is not None:
                 self.poll.register(pooled, select.POLLIN)
