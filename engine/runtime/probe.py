@@ -1,7 +1,7 @@
 """Whether containers of this home can have user namespaces of their own: tried once, by making one.
 
 What may stand in the way: a kernel without them (or with user.max_user_namespaces at 0), a file system that can't
-show other owners (mount_setattr(2), "ID-mapped mounts") or an overlay that won't take such layers (Linux 6.13 does
+show other owners (mount_setattr(2), "ID-mapped mounts") or an overlay that won't take such layers (Linux 5.19 does
 all of it), a host whose own /proc or /sys is partly covered, as in a container.
 """
 

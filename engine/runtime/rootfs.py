@@ -63,8 +63,47 @@ def _mapped_overlay(layers: dict[str, Any], owners: int, first: int) -> int:
     kernel.act_as_owner(first)
     try:
         return kernel.new_mount("overlay", options, kernel.MOUNT_ATTR_NODEV, "overlay")
+    except OSError as error:
+        if error.errno != errno.EINVAL or error.filename != "mount overlay, option lowerdir+":
+            raise
     finally:
         kernel.act_as_owner(0)
+    lower = [tree for key, tree in options if key == "lowerdir+"]
+    return _placed_overlay(above, lower, both, (name, work), first)
+
+
+def _placed_overlay(place: str, lower: list[int], both: int, names: tuple[str, str], first: int) -> int:
+    """The same by mount(2), before Linux 6.13: it wants paths, which the detached mounts get for a moment.
+
+    `place`: a directory to mount them in; `lower`: top first; `both`: the mount in which the upper and the work
+    directory have these `names`.
+    """
+    home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    kernel.unshare(kernel.CLONE_NEWNS)
+    try:
+        kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+        kernel.mount("tmpfs", place, "tmpfs", 0, "mode=755")
+        os.chdir(place)
+        for tree, name in ((both, "u"), *((tree, str(number)) for number, tree in enumerate(lower))):
+            os.mkdir(name)
+            target = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            kernel.move_mount(tree, target)
+            os.close(target)
+        os.mkdir("all")
+        layers = ":".join(map(str, range(len(lower))))
+        options = f"lowerdir={layers},upperdir=u/{names[0]},workdir=u/{names[1]}"
+        if len(options) > 4095:
+            why = f"{len(lower)} layers are too many for this kernel; Linux 6.13 takes any number"
+            raise Failure("unsupported", why)
+        kernel.act_as_owner(first)
+        try:
+            kernel.mount("overlay", "all", "overlay", kernel.MS_NODEV, options)
+        finally:
+            kernel.act_as_owner(0)
+        return kernel.open_tree(kernel.AT_FDCWD, "all")
+    finally:
+        kernel.setns(home, kernel.CLONE_NEWNS)  # and back to its root as the working directory: setns(2)
+        os.close(home)
 
 
 def mapped(path: str, owners: int) -> int:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.errors import EngineError
-from engine.runtime import ids
+from engine.runtime import ids, kernel, rootfs
 from engine.runtime.spec import Bind
-from tests.engine.runtime.box import Box
+from tests.engine.runtime.box import Box, until
 from tests.engine.runtime.conftest import MakeBox
 
 pytestmark = pytest.mark.root
@@ -151,6 +154,45 @@ def test_nothing_of_the_host_is_left_in_its_mount_table(box: Box, tmp_path: Path
     roots = [line.split()[4] for line in seen.splitlines()]
     assert roots.count("/") == roots.count("/proc") == 1
     assert str(box.config.home) not in " ".join(line.split(" - ")[1] for line in seen.splitlines())
+
+
+def test_an_older_kernel_maps_layers_that_were_given_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux before 6.13 takes no descriptors for an overlay's layers."""
+    take = kernel.new_mount
+
+    def refuse(kind: str, options: list[tuple[str, str | int | None]], *rest: Any) -> int:
+        if any(isinstance(value, int) for _, value in options):
+            raise OSError(errno.EINVAL, "", "mount overlay, option lowerdir+")
+        return take(kind, options, *rest)
+
+    monkeypatch.setattr(kernel, "new_mount", refuse)
+    for name in ("above", "below", "own/upper", "own/work"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "above" / "file").write_text("above")
+    (tmp_path / "below" / "file").write_text("below")
+    names = {"lowerdirs": [str(tmp_path / "above"), str(tmp_path / "below")]}
+    layers = {**names, "upperdir": str(tmp_path / "own/upper"), "workdir": str(tmp_path / "own/work")}
+    holder = subprocess.Popen(["unshare", "--user", "sleep", "100"])
+    until(lambda: os.readlink(f"/proc/{holder.pid}/ns/user") != os.readlink("/proc/self/ns/user"))
+    for name in ("uid_map", "gid_map"):
+        Path(f"/proc/{holder.pid}/{name}").write_text("0 700000 65536")
+    owners = os.open(f"/proc/{holder.pid}/ns/user", os.O_RDONLY)
+    pid = os.fork()  # a process of its own: it changes its namespaces and its working directory
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            tree = rootfs.overlay(layers, owners, 700000)
+            kernel.act_as_owner(700000)
+            made = os.open("new", os.O_CREAT | os.O_WRONLY, dir_fd=tree)
+            found = os.open("file", os.O_RDONLY, dir_fd=tree)
+            uids = {os.fstat(fd).st_uid for fd in (tree, made, found)}
+            mounted = str(tmp_path) in Path("/proc/self/mounts").read_text()
+            os._exit(0 if (uids, os.read(found, 10), mounted) == ({700000}, b"above", False) else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert owner(tmp_path / "own" / "upper" / "new") == (0, 0)
+    os.close(owners)
+    holder.kill()
+    holder.wait()
 
 
 def test_a_user_beyond_its_range_is_refused(box: Box) -> None:
