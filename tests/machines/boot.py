@@ -14,7 +14,7 @@ from tests.machines.image import PROJECT
 from tests.support import images
 
 MEMORY_MIB = 2048
-NICENESS = 5
+NICENESS = 1
 
 
 def why_not() -> str:
@@ -46,7 +46,8 @@ def run(kernel: Path, disk: Path, command: Sequence[str], *, arguments: str = ""
         archive, status = Path(scratch) / "project.tar", Path(scratch) / "status"
         _pack(archive, command)
         initrd = kernel.with_name(kernel.name.replace("vmlinuz-", "initrd.img-"))
-        line = f"console=ttyS0 root=/dev/vda rw init=/init quiet loglevel=0 panic=-1 {arguments}"
+        # no_timer_check: where this machine is busy, its ticks come too late for the check that the kernel makes of them
+        line = f"console=ttyS0 root=/dev/vda rw init=/init loglevel=4 no_timer_check panic=-1 {arguments}"
         qemu = [
             "nice", "-n", str(NICENESS), "qemu-system-x86_64", *accelerated(), "-smp", "1",
             "-m", str(MEMORY_MIB), "-display", "none", "-no-reboot", "-nic", "none", "-kernel", str(kernel),
