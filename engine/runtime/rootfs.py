@@ -64,7 +64,8 @@ def _mapped_overlay(layers: dict[str, Any], owners: int, first: int) -> int:
     try:
         return kernel.new_mount("overlay", options, kernel.MOUNT_ATTR_NODEV, "overlay")
     except OSError as error:
-        if error.errno != errno.EINVAL or error.filename != "mount overlay, option lowerdir+":
+        no = (errno.EINVAL, errno.EOPNOTSUPP)  # the latter before Linux 6.5
+        if error.errno not in no or error.filename != "mount overlay, option lowerdir+":
             raise
     finally:
         kernel.act_as_owner(0)
