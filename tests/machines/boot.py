@@ -46,7 +46,7 @@ def run(kernel: Path, disk: Path, command: Sequence[str], *, arguments: str = ""
         archive, status = Path(scratch) / "project.tar", Path(scratch) / "status"
         _pack(archive, command)
         initrd = kernel.with_name(kernel.name.replace("vmlinuz-", "initrd.img-"))
-        # no_timer_check: where this machine is busy, its ticks come too late for the check that the kernel makes of them
+        # no_timer_check: where this machine is busy, its ticks come too late for the check that is made of them
         line = f"console=ttyS0 root=/dev/vda rw init=/init loglevel=1 no_timer_check panic=-1 {arguments}"
         qemu = [
             "nice", "-n", str(NICENESS), "qemu-system-x86_64", *accelerated(), "-smp", "1",
