@@ -53,10 +53,10 @@ def runtime(request: pytest.FixtureRequest, home: EngineConfig, cgroups: Cgroups
 def idle(home: EngineConfig, runtime: Runtime, cgroups: Cgroups, image: Path) -> Iterator[Box]:
     """A container that sleeps, for execs; one for all tests of a file, which leave it as they find it.
 
-    The one from scratch may trace others' processes, so that execs take the guarded way.
+    The one from scratch has the host's users and may trace others' processes: execs take the guarded way there.
     """
     box = Box(home, runtime, cgroups, image)
-    extra = {} if runtime.pool_size else {"capabilities": [*execs.CAPABILITIES, "CAP_SYS_PTRACE"]}
+    extra = {} if runtime.pool_size else execs.TRACED
     box.run("/bin/sleep", "1000", collect=False, **extra)
     yield box
     box.remove()

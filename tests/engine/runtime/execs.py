@@ -14,6 +14,9 @@ from tests.engine.runtime.box import Box
 
 CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID", "CAP_KILL")
 
+TRACED: dict[str, Any] = {"capabilities": [*CAPABILITIES, "CAP_SYS_PTRACE"], "user_namespace": False}
+"""Settings of a container whose processes may trace an exec before it is one of them."""
+
 
 def start(box: Box, *args: str, stdio: Stdio = Stdio(), **fields: Any) -> Exec:  # noqa: B008 - immutable
     return box.runtime.exec(box.directory, ExecSpec(args=args, **fields), stdio)

@@ -40,6 +40,23 @@ def test_it_is_in_the_same_namespaces_and_groups(idle: Box) -> None:
     execs.end(idle, made)
 
 
+def test_users_of_the_containers_own_are_its_too(box: Box) -> None:
+    first = box.run("/bin/sleep", "1000", collect=False)
+    if box.record()["ids"] is None:
+        pytest.skip("this machine's containers have the host's users")
+    outside = box.record()["ids"]["first"]
+    read, write = os.pipe()
+    made = execs.start(box, "/bin/sleep", "100", user="ann", stdio=Stdio(stdout=write))
+    assert os.readlink(f"/proc/{made.pid}/ns/user") == os.readlink(f"/proc/{first}/ns/user")
+    assert os.stat(f"/proc/{made.pid}").st_uid == os.fstat(write).st_uid == outside + 1000
+    assert execs.sh(box, "id -u; busybox stat -Lc %u:%g /dev/stdout") == "0\n0:0\n"
+    assert execs.sh(box, "id -u; echo x > /dev/stdout", user="1000:77") == "1000\nx\n"
+    assert not (box.directory / "exec.privileged").exists()
+    execs.end(box, made)
+    os.close(read)
+    os.close(write)
+
+
 def test_it_has_the_same_rights_and_is_a_leader_of_its_own_session(idle: Box) -> None:
     mine, first = status("self", idle), status("1", idle)
     names = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Umask")
@@ -100,7 +117,7 @@ def test_without_no_new_privileges_the_filter_holds_too(box: Box) -> None:
         "1000",
         collect=False,
         no_new_privileges=False,
-        capabilities=[*execs.CAPABILITIES, "CAP_SYS_PTRACE"],
+        **execs.TRACED,
     )
     found = status("self", box)
     assert (found["Seccomp"], found["NoNewPrivs"]) == ("2", "0")

@@ -35,7 +35,7 @@ done
 @pytest.fixture(params=["plain", "traced"])
 def watched(request: pytest.FixtureRequest, make_box: MakeBox) -> Iterator[Box]:
     box = make_box()
-    extra = {"capabilities": [*execs.CAPABILITIES, "CAP_SYS_PTRACE"]} if request.param == "traced" else {}
+    extra = execs.TRACED if request.param == "traced" else {}
     box.run("/bin/sh", "-c", SPY, collect=False, **extra)
     yield box
 
