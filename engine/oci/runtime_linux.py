@@ -10,6 +10,7 @@ from engine.oci.fields import (
     full_text,
     int64,
     many,
+    mapping,
     named,
     number,
     one_of,
@@ -23,6 +24,10 @@ from engine.oci.runtime_seccomp import Seccomp
 NAMESPACES = ("pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time")
 _PROPAGATIONS = ("shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable")
 MAXIMUM_MAPPINGS = 340  # user_namespaces(7)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Namespace(Value):
@@ -166,6 +171,7 @@ class Linux(Value):
     mount_label: str = field(text, default="")
     sysctl: dict[str, str] = field(_sysctls, default={})
     intel_rdt: IntelRdt | None = field(IntelRdt.read, default=None)
+    memory_policy: dict[str, Any] | None = field(mapping, default=None)
     personality: Personality | None = field(Personality.read, default=None)
 
     def check(self, path: str) -> None:

@@ -33,6 +33,9 @@ def check(spec: Spec) -> None:
     for index, namespace in enumerate(linux.namespaces):
         if not os.path.exists(f"/proc/self/ns/{FILES[namespace.type]}"):
             raise _no(f"linux.namespaces[{index}]", f"this kernel has no {namespace.type} namespaces")
+    for index, mount in enumerate(spec.mounts):
+        if os.path.normpath(f"/{mount.destination}").strip("/") == "" and mount.type:
+            raise _no(f"mounts[{index}].destination", "nothing is mounted over the root, which root.path is for")
     _check_labels(spec)
     _check_seccomp(linux)
     _check_settings(linux)
@@ -69,6 +72,8 @@ def _bounding() -> int:
 def _check_labels(spec: Spec) -> None:
     if spec.linux.mount_label and not _has_selinux():
         raise _no("linux.mountLabel", "this kernel has no SELinux")
+    if spec.linux.memory_policy is not None:
+        raise _no("linux.memoryPolicy", "version 1.3 of the specification has it, this runtime speaks 1.2")
     if spec.linux.intel_rdt is not None:
         raise _no("linux.intelRdt", "there is no resctrl file system, or not for this runtime yet")
 

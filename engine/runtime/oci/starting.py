@@ -38,7 +38,7 @@ def start(container: Container) -> list[str]:
         from engine.runtime.oci import bundle, hooks
 
         spec, _ = bundle.load(container.directory)
-        return hooks.run_all(spec.hooks.poststart, "poststart", container.as_oci())
+        return hooks.run_all(spec.hooks.poststart, "poststart", container.as_oci("running"))
 
 
 def _last_word(connection: socket.socket) -> dict[str, Any]:

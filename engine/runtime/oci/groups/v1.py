@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from engine.runtime.oci.groups import v2
 from engine.runtime.oci.groups.tree import Tree, read, write
 from engine.runtime.wire import Failure
 
@@ -37,9 +38,7 @@ def apply(tree: Tree, resources: Resources, devices: tuple[DeviceRule, ...] | No
         write(f"{at('pids', f'{R}.pids')}/pids.max", str(limit) if limit > 0 else "max", f"{R}.pids.limit")
     if resources.block_io is not None:
         _block_io(at("blkio", f"{R}.blockIO"), resources.block_io)
-    for index, page in enumerate(resources.hugepage_limits):
-        field = f"{R}.hugepageLimits[{index}]"
-        write(f"{at('hugetlb', field)}/hugetlb.{page.page_size}.limit_in_bytes", str(page.limit), field)
+    _huge_pages(tree, resources)
     if resources.network is not None:
         if resources.network.class_id is not None:
             field = f"{R}.network.classID"
@@ -56,6 +55,21 @@ def apply(tree: Tree, resources: Resources, devices: tuple[DeviceRule, ...] | No
         _devices(at("devices", f"{R}.devices"), devices)
     if resources.unified:
         raise Failure("unsupported", f"{R}.unified: controllers are version 1 on this machine")
+
+
+def _huge_pages(tree: Tree, resources: Resources) -> None:
+    """On a hybrid machine what version 1 doesn't have may be version 2's."""
+    if not resources.hugepage_limits:
+        return
+    directory, suffix = tree.v1.get("hugetlb"), "limit_in_bytes"
+    if directory is None and tree.unified:
+        v2.delegate(tree.unified)
+        directory, suffix = tree.unified, "max"
+    for index, page in enumerate(resources.hugepage_limits):
+        field = f"{R}.hugepageLimits[{index}]"
+        if directory is None:
+            raise Failure("unsupported", f"{field}: this machine has no hugetlb control group")
+        write(f"{directory}/hugetlb.{page.page_size}.{suffix}", str(page.limit), field)
 
 
 def _memory(directory: str, memory: Memory) -> None:
@@ -88,6 +102,8 @@ def _memory(directory: str, memory: Memory) -> None:
     ):
         if number is not None:
             write(f"{directory}/{file}", str(number), f"{R}.memory.{name}")
+            if name == "kernel" and 0 < number < int(read(f"{directory}/{file}") or 0):
+                raise Failure("unsupported", f"{R}.memory.kernel: this kernel takes the limit and does not apply it")
 
 
 def _cpu(directory: str, cpu: CPU) -> None:

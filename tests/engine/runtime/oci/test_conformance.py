@@ -10,7 +10,7 @@ from engine.oci.fields import Value
 
 PROJECT = Path(__file__).parents[4]
 TEXT = (PROJECT / "docs" / "conformance.md").read_text()
-ROWS = [line.split("|")[1:-1] for line in TEXT.splitlines() if line.startswith("| `")]
+ROWS = [line.split("|")[1:-1] for line in TEXT.splitlines() if line.startswith("| `") and line.count(" | ") == 2]
 
 
 def fields(kind: type[Value], prefix: str) -> list[str]:

@@ -192,3 +192,31 @@ def test_version_2_files_get_translated_values(tmp_path: Path) -> None:
 def test_what_version_2_lacks_is_refused(tmp_path: Path, resources: Resources, field: str) -> None:
     with pytest.raises(Failure, match=field.replace(".", r"\.")):
         v2.apply(str(tmp_path), resources, None)
+
+
+def test_throttles_of_a_block_device_are_in_force(bundle: Bundle) -> None:
+    if "blkio" not in Tree.of(bundle.id).v1:
+        pytest.skip("the io controller is version 2's here")
+    device = next(iter(sorted(Path("/sys/block").glob("*/dev")))).read_text().strip()
+    major, minor = (int(number) for number in device.split(":"))
+    bundle.linux["resources"]["blockIO"] = {
+        f"throttle{way}{unit}Device": [{"major": major, "minor": minor, "rate": rate}]
+        for rate, (way, unit) in enumerate(
+            [("Read", "Bps"), ("Write", "Bps"), ("Read", "IOPS"), ("Write", "IOPS")], 1_000_000
+        )
+    }
+    bundle.args("/bin/sleep", "100").create()
+    for rate, name in enumerate(("read_bps", "write_bps", "read_iops", "write_iops"), 1_000_000):
+        assert (bundle.group("blkio") / f"blkio.throttle.{name}_device").read_text() == f"{device} {rate}\n"
+
+
+def test_huge_pages_are_limited_wherever_their_controller_is(bundle: Bundle) -> None:
+    of_version_2 = Path(f"{UNIFIED}/cgroup.controllers").read_text() if UNIFIED else ""
+    if "hugetlb" not in Tree.of(bundle.id).v1 and "hugetlb" not in of_version_2:
+        pytest.skip("this kernel has no hugetlb controller")
+    bundle.linux["resources"]["hugepageLimits"] = [{"pageSize": "2MB", "limit": 4 << 20}]
+    bundle.args("/bin/sleep", "100").create()
+    directory = bundle.group("hugetlb")
+    found = next(directory / name for name in ("hugetlb.2MB.max", "hugetlb.2MB.limit_in_bytes")
+                 if (directory / name).exists())  # fmt: skip
+    assert found.read_text() == f"{4 << 20}\n"
