@@ -8,6 +8,7 @@ import shutil
 from typing import TypedDict
 
 from engine.config import EngineConfig
+from engine.runtime import probe
 from engine.runtime.foreign.installed import RuntimeFacts
 
 ENGINE_VERSION = "0.1.0"
@@ -16,7 +17,8 @@ ENGINE_VERSION = "0.1.0"
 class HostFacts(TypedDict):
     """Sizes in bytes; disk figures are those of the file system that holds the home.
 
-    `runtimes` are the OCI runtimes that a container can choose instead of ours.
+    `runtimes` are the OCI runtimes that a container can choose instead of ours. `userns_problem` is why containers
+    can't have user namespaces of their own; empty if they can, and until it is known.
     """
 
     cores: int
@@ -30,6 +32,7 @@ class HostFacts(TypedDict):
     disk_free_bytes: int
     containers_running: int
     runtimes: list[RuntimeFacts]
+    userns_problem: str
 
 
 def host_facts(
@@ -48,6 +51,7 @@ def host_facts(
         disk_free_bytes=disk.free,
         containers_running=containers_running,
         runtimes=runtimes,
+        userns_problem=probe.known(str(config.run)) or "",
     )
 
 

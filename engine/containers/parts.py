@@ -105,6 +105,10 @@ class Network(Protocol):
 class Created(Protocol):
     @property
     def pid(self) -> int: ...
+    @property
+    def userns(self) -> str: ...
+    @property
+    def userns_problem(self) -> str: ...
 
 
 class ExitStatus(Protocol):

@@ -49,6 +49,8 @@ class ContainerRecord:
     `exit_code` and `error` tell of the last run (or the last attempt to start one). `restart_at` is set while
     a restart policy waits, `restart_delay_seconds` is its last wait.
 
+    `userns` and `userns_problem` tell of the last run whether it had users of its own ("auto" or "host"), and why not.
+
     A start writes the record as running just before the program does: `before` is what it replaces, so that a
     start which is cut short there can be taken back.
     """
@@ -72,6 +74,8 @@ class ContainerRecord:
     restart_count: int = 0
     restart_delay_seconds: float = 0.0
     restart_at: float | None = None
+    userns: str = ""
+    userns_problem: str = ""
     before: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -108,6 +112,8 @@ class ContainerRecord:
             "created_at": self.created_at,
             "started_at": self.started_at,
             "finished_at": self.finished_at,
+            "userns": self.userns,
+            "userns_problem": self.userns_problem,
             "spec": self.spec.as_dict(),
         }
 

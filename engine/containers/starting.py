@@ -99,16 +99,18 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
         undo.add(parts.cgroups.remove, record.id)
         _limit(parts, record.spec)
         undo.add(parts.runtime.abort, directory)
-        pid = parts.runtime.create(directory, run, overlay).pid
+        created = parts.runtime.create(directory, run, overlay)
         undo.add(parts.network.unpublish, record.id)
-        endpoint = parts.network.attach(record.id, pid)
+        endpoint = parts.network.attach(record.id, created.pid)
         published = parts.network.publish(record.id, record.spec.ports) if record.spec.ports else ()
         started = record.with_changes(
             run=run,
             status=states.RUNNING,
             desired=states.RUNNING,
             stopping=None,
-            pid=pid,
+            pid=created.pid,
+            userns=created.userns,
+            userns_problem=created.userns_problem,
             ip_address=endpoint.ip,
             ports=tuple(_published(port) for port in published),
             exit_code=None,

@@ -131,12 +131,13 @@ def _empty_mount_namespace(small: int) -> None:
 def suits(spec: dict[str, Any], wanted: list[dict[str, Any]], sysctls: dict[str, str], *, users: bool) -> bool:
     """Whether a container of this specification may be born from what was made of `wanted` and `sysctls`.
 
-    It must want new namespaces of every kind (`users`: of users as well), and every setting that can't be taken back.
+    It must want new namespaces of every kind, and every setting that can't be taken back. `users`: whether it is to
+    have a user namespace, which this host may refuse to one that wants it.
     """
     linux = spec.get("linux") or {}
     namespaces = linux.get("namespaces") or []
-    own = _OWN | {"user"} if users else _OWN
-    if {entry["type"] for entry in namespaces} != own or any(entry.get("path") for entry in namespaces):
+    kinds = {entry["type"] for entry in namespaces}
+    if ("user" in kinds) < users or kinds - {"user"} != _OWN or any(entry.get("path") for entry in namespaces):
         return False
     if linux.get("devices"):
         return False

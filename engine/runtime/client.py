@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound, Unavailable
-from engine.runtime import capabilities, record, wire
+from engine.runtime import capabilities, probe, record, wire
 from engine.runtime.birth import START_SOCKET
 from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.exec_verbs import ExecVerbs
@@ -50,11 +50,14 @@ class Overlay(Protocol):
 class Created:
     """`pid`: the container's first process, as the host numbers it; its namespaces exist.
 
-    `pooled`: whether it came from the pool of prepared ones.
+    `pooled`: whether it came from the pool of prepared ones. `userns`: "auto" with users of its own, "host" without;
+    `userns_problem`: why it had to do without.
     """
 
     pid: int
     pooled: bool = False
+    userns: str = "host"
+    userns_problem: str = ""
 
 
 class Runtime(ExecVerbs):
@@ -126,9 +129,16 @@ class Runtime(ExecVerbs):
             answer = self._launcher.ask_surely(request)
             if answer is not None:
                 raise_error(answer)
-                return Created(int(answer["pid"]), bool(answer.get("pooled")))
+                return self._created(request["spec"], answer)
             self._sweep(container_dir)
         raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
+
+    def _created(self, spec: dict[str, Any], answer: dict[str, Any]) -> Created:
+        userns, problem = "host" if answer.get("first") is None else "auto", ""
+        wanted = (spec.get("linux") or {}).get("namespaces") or []
+        if userns == "host" and any(entry["type"] == "user" for entry in wanted):
+            problem = probe.known(str(self._run)) or "the launcher could not tell why"
+        return Created(int(answer["pid"]), bool(answer.get("pooled")), userns, problem)
 
     def _sweep(self, container_dir: Path) -> None:
         """The launcher or its child was killed in the middle of a create: end what it may have made, to try again.

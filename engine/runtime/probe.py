@@ -18,23 +18,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-_NAME = "probe"
+_NAME, _ANSWER = "probe", "user-namespaces"
 
 
 def refusal(run: str, ranges: Ranges, mounts: list[dict[str, Any]], sysctls: dict[str, str]) -> str | None:
-    """Why not, for people; None if they can. `run`: a directory on the home's file system, which keeps a good answer.
+    """Why not, for people; None if they can. `run`: a directory on the home's file system, which keeps the answer.
 
-    It is good until the machine is started anew, with another kernel perhaps.
+    A good one holds until the machine is started anew, with another kernel perhaps; a bad one is asked for again by
+    every launcher.
     """
-    known = f"{run}/{_NAME}.fine"
-    with contextlib.suppress(OSError), open(known) as file:
-        if file.read() == record.boot_id():
-            return None
+    if known(run) == "":
+        return None
     reason = _ask(run, ranges, mounts, sysctls)
-    if reason is None:
-        with contextlib.suppress(OSError), open(known, "w") as file:
-            file.write(record.boot_id())
+    with contextlib.suppress(OSError):
+        with open(f"{run}/{_ANSWER}.new", "w") as file:
+            file.write(f"{record.boot_id()}\n{reason or ''}")
+        os.rename(f"{run}/{_ANSWER}.new", f"{run}/{_ANSWER}")
     return reason
+
+
+def known(run: str) -> str | None:
+    """What was found out before, since this boot: empty for a good answer, None for nothing."""
+    with contextlib.suppress(OSError), open(f"{run}/{_ANSWER}") as file:
+        boot, _, reason = file.read().partition("\n")
+        if boot == record.boot_id():
+            return reason
+    return None
 
 
 def _ask(run: str, ranges: Ranges, mounts: list[dict[str, Any]], sysctls: dict[str, str]) -> str | None:

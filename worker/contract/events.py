@@ -89,6 +89,8 @@ class HostFacts:
     last_seq: int = 0
     # What a container's `runtime` can name besides "portside".
     runtimes: tuple[RuntimeFacts, ...] = ()
+    # Why containers can't have user namespaces of their own; empty if they can, and until that is known.
+    userns_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,11 @@ class PublishedPort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerState:
-    """`status` is one of creating, created, running, paused, restarting, stopped; times are Unix seconds."""
+    """`status` is one of creating, created, running, paused, restarting, stopped; times are Unix seconds.
+
+    `userns` is how the last run was: "auto" with users of its own, "host" without, "" before the first;
+    `userns_problem` tells why it had to do without.
+    """
 
     id: str
     name: str
@@ -118,6 +124,8 @@ class ContainerState:
     created_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    userns: str = ""
+    userns_problem: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -109,6 +109,8 @@ class FakeEndpoint:
 @dataclass(frozen=True)
 class FakeCreated:
     pid: int
+    userns: str = "auto"
+    userns_problem: str = ""
 
 
 @dataclass(frozen=True)

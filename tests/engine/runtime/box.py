@@ -94,9 +94,9 @@ class Box:
             self.collect()
         if self.wants_pool:
             until(lambda: self.runtime.pooled() > 0)
-        created = self.runtime.create(self.directory, self.number, overlay)
-        self.was_pooled = created.pooled
-        return created.pid
+        self.created = self.runtime.create(self.directory, self.number, overlay)
+        self.was_pooled = self.created.pooled
+        return self.created.pid
 
     def run(self, *args: str, **settings: Any) -> int:
         """Create and start; the pid."""

@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from engine.cgroups import Cgroups
+from engine.config import EngineConfig
 from engine.errors import EngineError
-from engine.runtime import ids, kernel, rootfs
+from engine.runtime import ids, kernel, probe, rootfs
+from engine.runtime.client import Runtime
 from engine.runtime.spec import Bind
 from tests.engine.runtime.box import Box, until
 from tests.engine.runtime.conftest import MakeBox
@@ -211,6 +214,28 @@ def test_it_can_do_without(box: Box) -> None:
 def test_a_source_on_a_file_system_that_cannot_show_owners_is_refused_by_name(box: Box) -> None:
     with pytest.raises(EngineError, match="/sys/kernel lies on a file system that can't show other owners"):
         box.create("/bin/echo", binds=[Bind("/sys/kernel", "/data")], collect=False)
+
+
+@pytest.mark.parametrize("reason", ["the file system can't", ""])
+def test_a_host_that_cannot_is_told_so_and_its_containers_run_without(tmp_path: Path, image: Path, reason: str) -> None:
+    config = EngineConfig(home=tmp_path / "home")
+    config.run.mkdir(parents=True)
+    if reason:  # what a launcher finds out, which asks again; so the file system must be one that can't
+        subprocess.run(["mount", "-t", "ramfs", "ramfs", str(config.run)], check=True)
+    cgroups = Cgroups(config)
+    box = Box(config, Runtime(config, cgroups, pool=1), cgroups, image)
+    try:
+        pid = box.run("/bin/sleep", "100", collect=False)
+        own = os.readlink(f"/proc/{pid}/ns/user") != os.readlink("/proc/self/ns/user")
+        assert own == (box.created.userns == "auto") == (not reason)
+        assert box.was_pooled
+        assert bool(probe.known(str(config.run))) == bool(reason) == bool(box.created.userns_problem)
+    finally:
+        box.remove()
+        box.runtime.stop_launcher()
+        cgroups.remove_parent()
+        if reason:
+            subprocess.run(["umount", "--lazy", str(config.run)], check=True)
 
 
 def test_ranges_are_taken_once_and_found_again_by_those_who_come_later(tmp_path: Path) -> None:

@@ -58,12 +58,13 @@ FACTS = e.HostFacts(
     operating_system="Debian GNU/Linux 12", engine_version="0.1.0", cgroup_version="v2", disk_total_bytes=100,
     disk_free_bytes=50, containers_running=1, last_seq=7,
     runtimes=(e.RuntimeFacts(name="crun", version="crun version 1.8.1"),),
+    userns_problem="user.max_user_namespaces is 0",
 )  # fmt: skip
 STATE = e.ContainerState(
     id=CONTAINER, name="web", image="alpine:3", status="stopped", image_id=IMAGE, pid=None, ip_address="10.88.0.2",
     ports=(e.PublishedPort(container=80, host=8080, protocol="tcp", address="127.0.0.1"),), exit_code=137,
     oom_killed=True, error="out of memory", restart_count=2, created_at=1.0, started_at=2.0, finished_at=3.5,
-    spec={"restart": "no"},
+    userns="host", userns_problem="user.max_user_namespaces is 0", spec={"restart": "no"},
 )  # fmt: skip
 IMAGE_STATE = e.ImageState(
     id=IMAGE, tags=("docker.io/library/alpine:3",), digests=("docker.io/library/alpine@" + IMAGE,), size_bytes=7,
