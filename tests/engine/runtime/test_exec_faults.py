@@ -182,3 +182,18 @@ def test_launchers_and_monitors_that_are_killed_again_and_again_leave_nothing(ow
 def _try_to_kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def test_an_exec_that_meets_a_frozen_container_is_given_up_and_never_runs(
+    own_box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.launcher_link.ANSWER_SECONDS", 0.5)
+    own_box.cgroups.freeze(own_box.id)
+    with pytest.raises(EngineError, match="in time"):
+        execs.start(own_box, "/bin/sh", "-c", "echo x > /gate/ran")
+    assert own_box.runtime.execs(own_box.directory) == []
+    own_box.cgroups.thaw(own_box.id)
+    until(lambda: len(own_box.cgroups.pids(own_box.id)) == 1)
+    assert not (own_box.directory / "gate" / "ran").exists()
+    monkeypatch.undo()
+    assert execs.result(own_box, "/bin/sh", "-c", "exit 3")[0] == 3
