@@ -23,7 +23,8 @@ def test_exec_enters_a_group_below_the_containers(bundle: Bundle) -> None:
     every = bundle.succeed("exec", "--cgroup", "below", bundle.id, "/bin/cat", "/proc/self/cgroup")
     assert every.count("/below") >= 1
     for path, reason in (("..", "bad sub cgroup path"), ("a/../..", "bad sub cgroup path"), ("nothere", "nothere"),
-                         ("pids:nothere", "nothere" if version_1 else "unknown controller"), ("what:below", "unknown controller")):  # fmt: skip
+                         ("pids:nothere", "nothere" if version_1 else "unknown controller"),
+                         ("what:below", "unknown controller")):  # fmt: skip
         done = bundle.call("exec", "--cgroup", path, bundle.id, "/bin/true")
         assert (done.returncode, reason in done.stderr) == (255, True), (path, done.stderr)
 
