@@ -102,7 +102,11 @@ def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan,
         if existing is not None:
             return existing
     try:
-        existing = _existing(parts, record.spec)
+        try:
+            existing = _existing(parts, record.spec)
+        except AlreadyExists:  # another took the name between the first look and the draft
+            parts.catalog.discard(draft)
+            raise
         if existing is not None:
             parts.catalog.discard(draft)
             return existing
