@@ -46,9 +46,9 @@ def parse(options: Sequence[str]) -> Security:
             found["no_new_privileges"] = _TRUTH[value.lower()]
         elif key == "seccomp":
             found["seccomp"] = _profile(value)
-        elif key == "apparmor" and value:
+        elif key == "apparmor" and _is_word(value):
             found["apparmor"] = value
-        elif key == "label" and value:
+        elif key == "label" and _is_word(value):
             found["label"] = (*found.get("label", ()), value)
         elif key == "systempaths" and value == "unconfined":
             found["systempaths_unconfined"] = True
@@ -88,12 +88,16 @@ def _profile(value: str) -> str | dict[str, Any] | None:
     return profile
 
 
+def _is_word(value: str) -> bool:
+    return bool(value) and value.isprintable() and " " not in value and len(value) < 256
+
+
 def _paths(key: str, value: str) -> list[str]:
     """Podman's form: /a:/b, and ALL for unmask."""
     if key == "unmask" and value.upper() == "ALL":
         return ["ALL"]
     paths = value.split(":")
     for path in paths:
-        if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
+        if not path.startswith("/") or not path.isprintable() or ".." in path.split("/"):
             raise InvalidArgument(f"{key}={value[:60]}: give absolute paths without .., with : between")
     return paths

@@ -96,8 +96,9 @@ def extra_host(text: str) -> tuple[str, str]:
 
 
 def is_address(text: str) -> bool:
+    """An IP address without a zone (%eth0), which would mean one of the host's links."""
     try:
-        return bool(ipaddress.ip_address(text))
+        return "%" not in text and bool(ipaddress.ip_address(text))
     except ValueError:
         return False
 

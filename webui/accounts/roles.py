@@ -6,6 +6,7 @@ from engine.errors import PermissionDenied
 from webui.accounts.models import Membership, Role, Team, User
 
 VIEW, OPERATE, CREATE, MANAGE = "view", "operate", "create", "manage"
+LOOSEN = "loosen"
 
 ROLES: dict[str, frozenset[str]] = {
     Role.VIEWER: frozenset({VIEW}),
@@ -13,7 +14,10 @@ ROLES: dict[str, frozenset[str]] = {
     Role.DEVELOPER: frozenset({VIEW, OPERATE, CREATE}),
     Role.MAINTAINER: frozenset({VIEW, OPERATE, CREATE, MANAGE}),
 }
-"""view: read. operate: start, stop, logs. create: create, pull, remove. manage: members, credentials."""
+"""view: read. operate: start, stop, logs. create: create, pull, remove. manage: members, credentials.
+
+loosen, which no role has but the administrator: containers that reach the host itself.
+"""
 
 _WHAT_TO_DO = "ask a maintainer of the team for a role that may"
 
@@ -23,9 +27,19 @@ def actions_of(user: User, team: Team) -> frozenset[str]:
     if not user.is_active:
         return frozenset()
     if user.is_superuser:
-        return ROLES[Role.MAINTAINER]
+        return ROLES[Role.MAINTAINER] | {LOOSEN}
     role = Membership.objects.filter(user_id=user.pk, team_id=team.pk).values_list("role", flat=True).first()
     return ROLES.get(role or "", frozenset())
+
+
+def require_loosening(user: User, team: Team, wanted: list[tuple[str, str]]) -> None:
+    """Return if `user` may have all of `wanted`, (field, what); else raise PermissionDenied that names each field."""
+    if not wanted or LOOSEN in actions_of(user, team):
+        return
+    what = ", ".join(dict.fromkeys(words for _, words in wanted))
+    message = f"the right '{LOOSEN}' is needed for {what}: ask an administrator, or leave it out"
+    fields = {field: [f"This needs the right '{LOOSEN}', which administrators have."] for field, _ in wanted}
+    raise PermissionDenied(message, {"action": LOOSEN, "team": str(team.pk), "fields": fields})
 
 
 def require(user: User, action: str, team: Team) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from webui.accounts.models import Role
+from webui.api import option_shapes
 from webui.containers.models import DesiredStatus, ObservedStatus
 from webui.containers.request import RESTART_POLICIES
 from webui.jobs.models import JobStatus
@@ -91,7 +92,10 @@ class PortSchema(serializers.Serializer):
     address = serializers.CharField()
 
 
-class ContainerSchema(serializers.Serializer):
+_Options = type("_Options", (serializers.Serializer,), option_shapes.answered())
+
+
+class ContainerSchema(_Options):  # type: ignore[valid-type,misc]
     id = serializers.CharField(help_text="64 hex digits.")
     short_id = serializers.CharField()
     name = serializers.CharField()
@@ -107,6 +111,10 @@ class ContainerSchema(serializers.Serializer):
     ip_address = serializers.CharField(allow_null=True)
     ports = PortSchema(many=True)
     command = serializers.ListField(child=serializers.CharField(allow_blank=True))
+    entrypoint = serializers.ListField(child=serializers.CharField(allow_blank=True), allow_null=True)
+    user = serializers.CharField(allow_null=True)
+    workdir = serializers.CharField(allow_null=True)
+    hostname = serializers.CharField(allow_null=True)
     env = serializers.DictField(child=serializers.CharField(allow_blank=True))
     labels = serializers.DictField(child=serializers.CharField(allow_blank=True))
     memory_bytes = serializers.IntegerField(allow_null=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from webui.accounts.representation import team_reference_as_json, time_as_json
 from webui.containers.models import Container
+from webui.containers.options import options_as_json
 from webui.hosts.representation import host_reference_as_json
 
 _PORT_FIELDS = ("container", "host", "protocol", "address")
@@ -31,6 +32,10 @@ def container_as_json(container: Container) -> dict[str, Any]:
         "ip_address": container.ip_address,
         "ports": [{name: port.get(name) for name in _PORT_FIELDS} for port in ports],
         "command": spec.get("command") or [],
+        "entrypoint": spec.get("entrypoint"),
+        "user": spec.get("user"),
+        "workdir": spec.get("workdir"),
+        "hostname": spec.get("hostname"),
         "env": spec.get("env") or {},
         "labels": spec.get("labels") or {},
         "memory_bytes": spec.get("memory_bytes"),
@@ -38,6 +43,7 @@ def container_as_json(container: Container) -> dict[str, Any]:
         "pids_limit": spec.get("pids_limit"),
         "restart": spec.get("restart") or "no",
         "restart_limit": spec.get("restart_limit"),
+        **options_as_json(spec),
         "restart_count": container.restart_count,
         "created_by": container.created_by.username if container.created_by else None,
         "created_at": time_as_json(container.created_at),

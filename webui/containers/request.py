@@ -14,7 +14,8 @@ from typing import Any
 
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
-from worker.contract.commands import PortMapping
+from engine.options import checking
+from worker.contract.commands import ContainerOptions, PortMapping
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 HOST_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?")
@@ -31,7 +32,7 @@ PORTS_MAXIMUM, WORDS_MAXIMUM, VARIABLES_MAXIMUM = 200, 1000, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerRequest:
+class ContainerRequest(ContainerOptions):
     """Fields as in the contract's CreateContainer, whose `user` is `run_as` here; `name` None: a friendly one."""
 
     image: str
@@ -82,6 +83,8 @@ def request_check(request: ContainerRequest) -> tuple[str, tuple[PortMapping, ..
     _variables(request.labels, "labels", errors)
     _process(request, errors)
     _limits(request, errors)
+    for name, sentence in checking.problems(request):
+        errors.check(False, name, sentence)
     ports = _ports(request.ports, errors)
     errors.raise_any()
     return image, ports
@@ -150,7 +153,9 @@ def _limits(request: ContainerRequest, errors: FieldErrors) -> None:
     )
     errors.check(cpus is None or 0.01 <= cpus <= 4096, "cpus", "Give a number of cores from 0.01 up, such as 0.5 or 2.")
     errors.check(
-        pids is None or 1 <= pids <= PIDS_MAXIMUM, "pids_limit", f"Give a number of processes from 1 to {PIDS_MAXIMUM}."
+        pids is None or pids == -1 or 1 <= pids <= PIDS_MAXIMUM,
+        "pids_limit",
+        f"Give a number of processes from 1 to {PIDS_MAXIMUM}, or -1 for no limit.",
     )
 
 

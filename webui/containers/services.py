@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import fields
 from typing import Any, NoReturn
 
 from django.db import IntegrityError, transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from engine.options.loosening import needing_a_right
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, OPERATE, require
+from webui.accounts.roles import CREATE, OPERATE, require, require_loosening
 from webui.broadcast import change_publish
 from webui.containers.models import Container, DesiredStatus, ObservedStatus
 from webui.containers.names import friendly_name
@@ -46,6 +48,7 @@ __all__ = [
 
 SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,10}|[0-9]{1,2}")
 TIMEOUT_MAXIMUM = 3600.0
+OPTION_NAMES = tuple(field.name for field in fields(commands.ContainerOptions))
 
 
 @transaction.atomic
@@ -58,6 +61,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     require(user, CREATE, host.team)
     request = ContainerRequest(image=image, **wishes)
     canonical, ports = request_check(request)
+    require_loosening(user, host.team, needing_a_right(request))
     taken = Container.objects.filter(host=host)
     name = request.name or friendly_name(lambda candidate: taken.filter(name=candidate).exists())
     command = _command(request, name=name, image=canonical, ports=ports, start=start)
@@ -109,7 +113,12 @@ def _command(
         restart=request.restart,
         restart_limit=request.restart_limit,
         start=start,
+        **{name: _frozen(getattr(request, name)) for name in OPTION_NAMES},
     )
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def container_start(*, user: User, container: Container) -> Job:

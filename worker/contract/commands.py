@@ -45,33 +45,14 @@ class CreateStarterImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreateContainer:
-    """Create (and with `start` also start) a container; a missing image is pulled first.
+class ContainerOptions:
+    """Options of `docker run` under their own names, all of which may be left out.
 
-    `container_id` is 64 hex digits, `memory_bytes` a hard limit, `cpus` cores, `restart` one of
-    no, on-failure, always, unless-stopped. Empty `command` or `entrypoint` None means the image's own.
-
-    From `cap_add` on: options of `docker run` under their own names. Lists hold what one such option is given
-    ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048"), sizes are bytes, times seconds, `cpu_quota` and `cpu_period`
-    microseconds; a `security_opt` of seccomp= holds the profile itself, not the name of a file.
+    Lists hold what one such option is given ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048"), sizes are bytes, times
+    seconds, `cpu_quota` and `cpu_period` microseconds; a `security_opt` of seccomp= holds the profile itself, not
+    the name of a file. `userns` is auto (ids of its own) or host, `runtime` portside or one that the host has.
     """
 
-    container_id: str
-    name: str
-    image: str
-    command: tuple[str, ...] = ()
-    entrypoint: tuple[str, ...] | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    ports: tuple[PortMapping, ...] = ()
-    user: str | None = None
-    workdir: str | None = None
-    hostname: str | None = None
-    memory_bytes: int | None = None
-    cpus: float | None = None
-    pids_limit: int | None = None
-    restart: str = "no"
-    restart_limit: int | None = None
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     privileged: bool = False
@@ -109,6 +90,32 @@ class CreateContainer:
     device_write_bps: tuple[str, ...] = ()
     device_read_iops: tuple[str, ...] = ()
     device_write_iops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateContainer(ContainerOptions):
+    """Create (and with `start` also start) a container; a missing image is pulled first.
+
+    `container_id` is 64 hex digits, `memory_bytes` a hard limit, `cpus` cores, `restart` one of
+    no, on-failure, always, unless-stopped. Empty `command` or `entrypoint` None means the image's own.
+    """
+
+    container_id: str
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[PortMapping, ...] = ()
+    user: str | None = None
+    workdir: str | None = None
+    hostname: str | None = None
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids_limit: int | None = None
+    restart: str = "no"
+    restart_limit: int | None = None
     start: bool = True
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.valkey import Valkey
-from tests.webui.cast import Caller
-from webui.accounts.models import Team
+from tests.webui.cast import Caller, caller
+from webui.accounts.models import Team, User
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import RegistryCredential
@@ -34,6 +34,43 @@ WHOLE = {
     "hostname": "web-1",
     "entrypoint": [],
     "start": True,
+    "cap_add": ["NET_RAW"],
+    "cap_drop": ["CHOWN"],
+    "privileged": False,
+    "read_only": True,
+    "security_opt": ["no-new-privileges=false"],
+    "userns": "auto",
+    "runtime": "crun",
+    "init": True,
+    "devices": [],
+    "device_cgroup_rules": [],
+    "group_add": ["audio"],
+    "sysctls": {"net.core.somaxconn": "128"},
+    "ulimits": ["nofile=64:128"],
+    "tmpfs": ["/run:size=64m"],
+    "shm_size": 1 << 20,
+    "stop_signal": "SIGINT",
+    "stop_timeout": 3,
+    "auto_remove": False,
+    "domainname": "example.org",
+    "extra_hosts": ["db:10.0.0.2"],
+    "dns": ["9.9.9.9"],
+    "dns_search": ["example.org"],
+    "dns_options": ["ndots:2"],
+    "memory_reservation": 32 << 20,
+    "memory_swap": 128 << 20,
+    "oom_score_adj": 500,
+    "oom_kill_disable": False,
+    "cpu_shares": 512,
+    "cpu_quota": None,
+    "cpu_period": None,
+    "cpuset_cpus": "0",
+    "cpuset_mems": None,
+    "blkio_weight": 500,
+    "device_read_bps": ["/dev/sda:1048576"],
+    "device_write_bps": [],
+    "device_read_iops": [],
+    "device_write_iops": [],
 }
 
 
@@ -60,6 +97,24 @@ def test_everything_that_is_asked_reaches_the_host(site_broker: Valkey, owner: C
         "running",
     )
     assert shown == owner.get(f"containers/{container.pk}/").json()
+    same = set(WHOLE) - {"host", "image", "ports", "start"}
+    assert {name: shown[name] for name in same} == {name: WHOLE[name] for name in same}
+    assert shown["loosened"] == ["+NET_RAW", "new privileges allowed", "runtime crun"]
+    assert shown["tightened"] == ["read-only root", "\N{MINUS SIGN}CHOWN"]
+
+
+def test_what_reaches_the_host_needs_a_right_that_is_named(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    wish = {"image": "alpine", "privileged": True, "security_opt": ["seccomp=unconfined"], "cap_add": ["sys_time"]}
+    answer = owner.post("containers/", wish)
+    assert answer.status_code == 403
+    problem = answer.json()
+    assert problem["family"] == "permission_denied" and "'loosen'" in problem["detail"]
+    assert set(problem["errors"]) == {"privileged", "security_opt", "cap_add"}
+    assert not Container.objects.exists() and not Job.objects.exists()
+    chief = caller(User.objects.create(username="chief", is_superuser=True))
+    answer = chief.post("containers/", {**wish, "host": "pier"})
+    assert answer.status_code == 202, answer.content
+    assert answer.json()["container"]["loosened"] == ["privileged"]
 
 
 def test_an_image_is_enough_and_the_name_is_a_friendly_one(site_broker: Valkey, owner: Caller, host: Host) -> None:
@@ -112,7 +167,15 @@ def test_an_image_id_is_taken_as_it_is(site_broker: Valkey, owner: Caller, host:
         ({"workdir": "srv"}, "workdir"),
         ({"hostname": "-x"}, "hostname"),
         ({"start": "yes"}, "start"),
-        ({"privileged": True}, "privileged"),
+        ({"privileged": "yes"}, "privileged"),
+        ({"cap_add": ["NET_ADMINISTRATOR"]}, "cap_add"),
+        ({"security_opt": ["seccomp=profile.json"]}, "security_opt"),
+        ({"ulimits": ["nofile=9:5"]}, "ulimits"),
+        ({"sysctls": {"kernel.panic": "1"}}, "sysctls"),
+        ({"memory_swap": 64 << 20}, "memory_swap"),
+        ({"cpus": 1, "cpu_quota": 50000}, "cpus"),
+        ({"auto_remove": True, "restart": "always"}, "auto_remove"),
+        ({"apparmour": "x"}, "apparmour"),
         ({"team": "Lighthouse"}, "team"),
         ({"id": "c0" * 32}, "id"),
     ],

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webui.api import bodies
+from webui.api import bodies, option_shapes
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import job_reference, operation, page_of
 from webui.api.schemas import Accepted, AcceptedContainer, ContainerSchema
@@ -32,7 +32,10 @@ class NewPort(bodies.Body):
     address = bodies.Text(required=False, default="127.0.0.1", help_text="An IPv4 address of the host.")
 
 
-class NewContainer(bodies.Body):
+_Options = type("_Options", (bodies.Body,), option_shapes.asked())
+
+
+class NewContainer(_Options):  # type: ignore[valid-type,misc]
     """Everything but the image may be left out. Rules of the values: `webui.containers.request`."""
 
     host = bodies.Text(required=False, allow_null=True, help_text=HOST_HELP)
@@ -48,7 +51,7 @@ class NewContainer(bodies.Body):
     hostname = bodies.Text(required=False, allow_null=True)
     memory_bytes = bodies.Whole((MEMORY_MINIMUM, (1 << 60) - 1), required=False, allow_null=True)
     cpus = bodies.Number(required=False, allow_null=True)
-    pids_limit = bodies.Whole((1, PIDS_MAXIMUM), required=False, allow_null=True)
+    pids_limit = bodies.Whole((-1, PIDS_MAXIMUM), required=False, allow_null=True, help_text="-1 for no limit.")
     restart = bodies.Text(required=False, help_text=f"One of {', '.join(RESTART_POLICIES)}.")
     restart_limit = bodies.Whole((1, 1_000_000), required=False, allow_null=True)
     start = bodies.Flag(required=False)

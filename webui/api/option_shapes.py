@@ -1,0 +1,107 @@
+"""The options of `docker run` in requests and answers: one table of names, kinds and explanations for both."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rest_framework import serializers
+
+from webui.api import bodies
+
+BIG = (0, (1 << 60) - 1)
+
+
+class Option(NamedTuple):
+    """`kind`: texts, flag, text, number or map; `bounds`: of a number, for the document."""
+
+    name: str
+    kind: str
+    help: str
+    bounds: tuple[int, int] = BIG
+    default: Any = None
+
+
+OPTIONS = (
+    Option("cap_add", "texts", "Capabilities to add, with or without CAP_, or ALL."),
+    Option("cap_drop", "texts", "Capabilities to take away, or ALL."),
+    Option("privileged", "flag", "All capabilities and devices, no seccomp, no masked paths. Needs the right loosen."),
+    Option("read_only", "flag", "The root file system can't be written."),
+    Option(
+        "security_opt",
+        "texts",
+        "no-new-privileges=false, seccomp=unconfined or seccomp={the profile's JSON}, apparmor=PROFILE, "
+        "systempaths=unconfined, mask=/a:/b, unmask=/a:/b.",
+    ),
+    Option("userns", "text", "auto: user ids of its own; host: the host's (needs the right loosen).", default="auto"),
+    Option("runtime", "text", "portside, or one that the host has installed, such as crun.", default="portside"),
+    Option("init", "flag", "A small process 1 that buries orphans and hands signals on."),
+    Option("devices", "texts", "Devices of the host, as HOST[:CONTAINER[:rwm]]. Needs the right loosen."),
+    Option("device_cgroup_rules", "texts", "As 'c 10:229 rwm'. Needs the right loosen."),
+    Option("group_add", "texts", "Supplementary groups, by name or number."),
+    Option("sysctls", "map", "Kernel settings of the container's own namespaces, such as net.core.somaxconn."),
+    Option("ulimits", "texts", "As nofile=1024:4096."),
+    Option("tmpfs", "texts", "File systems in memory, as /run:size=64m."),
+    Option("shm_size", "number", "Bytes of /dev/shm; 64 MiB if left out.", (4096, BIG[1])),
+    Option("stop_signal", "text", "What a stop sends first; the image's own if left out."),
+    Option("stop_timeout", "number", "Seconds until a stop kills; 10 if left out, -1 for ever.", (-1, 86_400)),
+    Option("auto_remove", "flag", "Remove it, with its log, when it ends."),
+    Option("domainname", "text", "The host name's domain."),
+    Option("extra_hosts", "texts", "Lines of /etc/hosts, as NAME:ADDRESS; host-gateway stands for the host."),
+    Option("dns", "texts", "Addresses of name servers."),
+    Option("dns_search", "texts", "Search domains."),
+    Option("dns_options", "texts", "Resolver options, such as ndots:2."),
+    Option("memory_reservation", "number", "Bytes it is left with when memory is short.", (6 << 20, BIG[1])),
+    Option("memory_swap", "number", "Bytes of memory and swap together; -1 for any amount of swap.", (-1, BIG[1])),
+    Option("oom_score_adj", "number", "-1000 to 1000, killed first; below 0 needs loosen.", (-1000, 1000)),
+    Option("oom_kill_disable", "flag", "Wait for memory instead of being killed (control groups v1)."),
+    Option("cpu_shares", "number", "The weight beside others; 1024 is usual.", (2, 262_144)),
+    Option("cpu_quota", "number", "Microseconds in each period; -1 for no limit.", (-1, 1 << 40)),
+    Option("cpu_period", "number", "Microseconds; 100000 if left out.", (1000, 1_000_000)),
+    Option("cpuset_cpus", "text", "The processors it may use, as 0-3,6."),
+    Option("cpuset_mems", "text", "The memory nodes it may use."),
+    Option("blkio_weight", "number", "The weight of its disk access.", (10, 1000)),
+    Option("device_read_bps", "texts", "Bytes a second from a disk, as /dev/sda:1048576."),
+    Option("device_write_bps", "texts", "Bytes a second to a disk."),
+    Option("device_read_iops", "texts", "Reads a second of a disk, as /dev/sda:100."),
+    Option("device_write_iops", "texts", "Writes a second of a disk."),
+)
+
+
+def _asked(option: Option) -> serializers.Field[Any, Any, Any, Any]:
+    """The field of a request's body; the service checks values, so that all that is wrong is told at once."""
+    if option.kind == "texts":
+        child = bodies.Text(allow_blank=True)
+        return serializers.ListField(child=child, required=False, help_text=option.help)
+    if option.kind == "map":
+        return bodies.Strings(required=False, help_text=option.help)
+    if option.kind == "flag":
+        return bodies.Flag(required=False, help_text=option.help)
+    if option.kind == "number":
+        return bodies.Whole(option.bounds, required=False, allow_null=True, help_text=option.help)
+    return bodies.Text(required=False, allow_null=option.default is None, help_text=option.help)
+
+
+def _answered(option: Option) -> serializers.Field[Any, Any, Any, Any]:
+    if option.kind == "texts":
+        return serializers.ListField(child=serializers.CharField(allow_blank=True), help_text=option.help)
+    if option.kind == "map":
+        return serializers.DictField(child=serializers.CharField(allow_blank=True), help_text=option.help)
+    if option.kind == "flag":
+        return serializers.BooleanField(help_text=option.help)
+    if option.kind == "number":
+        return serializers.IntegerField(allow_null=True, help_text=option.help)
+    return serializers.CharField(allow_null=option.default is None, help_text=option.help)
+
+
+def asked() -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    """Fields for the body of a request."""
+    return {option.name: _asked(option) for option in OPTIONS}
+
+
+def answered() -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    """Fields for the shape of an answer."""
+    words = serializers.ListField
+    return {option.name: _answered(option) for option in OPTIONS} | {
+        "loosened": words(child=serializers.CharField(), help_text="What is less isolated than usual, in words."),
+        "tightened": words(child=serializers.CharField(), help_text="What is more isolated than usual, in words."),
+    }
