@@ -32,6 +32,7 @@ export function fillContainer(row, container) {
   setText(field("name"), container.name);
   field("name")?.setAttribute("href", `/containers/${container.id}/`);
   setText(field("image"), container.image);
+  fillWalls(field("walls"), container.loosened ?? []);
   setStatus(field("status"), state, "container_status");
   const note = field("note");
   if (note) {
@@ -45,6 +46,13 @@ export function fillContainer(row, container) {
   for (const button of row.querySelectorAll("[data-action][aria-label], [data-tick], summary[aria-label]")) {
     button.setAttribute("aria-label", `${button.matches("[data-tick]") ? "Select" : button.title || "More for"} ${container.name}`);
   }
+}
+
+/** What is looser than usual, in one mark; as templates/parts/walls.html. */
+function fillWalls(place, loosened) {
+  const text = loosened.length > 1 ? `${loosened[0]} and ${loosened.length - 1} more` : loosened[0];
+  if (!place || place.textContent === (text ?? "")) return;
+  place.replaceChildren(...(text ? [el("span", { class: "pill pill-warn", title: loosened.join(", ") }, text)] : []));
 }
 
 /** Published ports as links (TCP), the others as text. */

@@ -1,5 +1,6 @@
 // The form that makes a container: what is typed becomes the REST body, and that the line beside it.
 import { Problem, api } from "../api.js";
+import { beforeCommand, fillOptions, offerRuntimes, openChanged, optionWords, readOptions, showFolds, startProfileFile } from "../container_options.js";
 import { $, $$, el, pageData, setText } from "../dom.js";
 import { joinWords, quoteWord, splitWords } from "../shell.js";
 
@@ -7,7 +8,7 @@ const form = $("#create");
 const suggestions = pageData("suggestions") ?? [];
 const LEAST_MEMORY = 6 << 20;
 const isPort = (value) => value > 0 && value < 65536;
-const KNOWN = ["name", "image", "host", "command", "env", "ports", "memory_bytes", "cpus", "restart", "restart_limit"];
+const hosts = pageData("hosts") ?? [];
 
 function addRow(kind, values = {}) {
   const row = $(`#${kind}-row`).content.firstElementChild.cloneNode(true);
@@ -60,7 +61,8 @@ function read() {
     else problems.restart_limit = ["Give a whole number."];
   }
   if (!form.start.checked) body.start = false;
-  return { body, problems };
+  const options = readOptions();
+  return { body: { ...body, ...options.body }, problems: { ...problems, ...options.problems } };
 }
 
 function readPort(row) {
@@ -86,7 +88,8 @@ export function dockerLine(body) {
   if (body.memory_bytes) words.push("--memory", body.memory_bytes % 1048576 ? `${body.memory_bytes}b` : `${body.memory_bytes / 1048576}m`);
   if (body.cpus) words.push("--cpus", String(body.cpus));
   if (body.restart) words.push("--restart", body.restart + (body.restart_limit ? `:${body.restart_limit}` : ""));
-  words.push(body.image ? quoteWord(body.image) : "IMAGE", joinWords(body.command ?? []));
+  words.push(...optionWords(body));
+  words.push(body.image ? quoteWord(body.image) : "IMAGE", joinWords([...beforeCommand(body), ...(body.command ?? [])]));
   return words.filter(Boolean).join(" ");
 }
 
@@ -131,6 +134,7 @@ function showLines() {
   setText($('[data-as="rest"]'), restCall(body));
   setText($("[data-submit-text]"), form.start.checked ? "Create and start" : "Create");
   $("[data-restart-limit]").hidden = form.restart.value !== "on-failure";
+  showFolds();
 }
 
 function clearProblems() {
@@ -146,13 +150,15 @@ function showProblems(fields, message = null) {
     const [kind, index, part] = name.split(".");
     const row = index !== undefined && $$(`[data-pairs="${kind}"] .pair`)[Number(index)];
     const place = (row && $("[data-row-problem]", row)) || $(`[data-problem="${kind}"]`);
-    if (!place || !KNOWN.includes(kind)) {
+    if (!place) {
       rest.push(...texts);
       continue;
     }
     setText(place, [place.textContent, ...texts].filter(Boolean).join(" "));
-    const field = (row && part && $(`[data-${part}]`, row)) || form.elements[kind === "memory_bytes" ? "memory" : kind];
+    const field = (row && part && $(`[data-${part}]`, row)) || form.elements[kind === "memory_bytes" ? "memory" : kind] || $(`[data-option="${kind}"]`);
     field?.setAttribute?.("aria-invalid", "true");
+    const fold = place.closest("[data-fold]");
+    if (fold) fold.open = true;
   }
   if (message && (rest.length || !Object.keys(fields).length)) rest.unshift(message);
   if (rest.length) {
@@ -201,12 +207,14 @@ function fillLike(like) {
   if (like.cpus) form.cpus.value = like.cpus;
   form.restart.value = like.restart ?? "no";
   if (like.restart_limit) form.restart_limit.value = like.restart_limit;
+  fillOptions(like);
   if ([...form.host.options].some((option) => option.value === like.host?.id)) form.host.value = like.host.id;
 }
 
-form.addEventListener("input", () => {
+form.addEventListener("input", (event) => {
   showPieces();
   showImage();
+  if (event.target === form.host) showRuntimes();
   showLines();
 });
 form.addEventListener("paste", pasteMany);
@@ -239,10 +247,17 @@ function firstFreePort() {
   return next ? { container: next[0], protocol: next[1] ?? "tcp" } : {};
 }
 
+function showRuntimes() {
+  offerRuntimes(hosts.find((host) => host.id === form.host.value)?.runtimes ?? []);
+}
+
 const like = pageData("like");
 if (like) fillLike(like);
 for (const option of $$("[data-offline]", form.host)) option.disabled = form.host.options.length > 1;
 if (form.host.selectedOptions[0]?.disabled) form.host.value = [...form.host.options].find((option) => !option.disabled)?.value ?? form.host.value;
+startProfileFile(showLines);
+showRuntimes();
+openChanged();
 showPieces();
 showImage();
 showLines();

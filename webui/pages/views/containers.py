@@ -15,7 +15,7 @@ from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image
 from webui.jobs.models import Job
-from webui.pages import words
+from webui.pages import options, words
 from webui.pages.examples import first_tag, run_example
 from webui.pages.explain import explain
 from webui.pages.page import page
@@ -72,6 +72,7 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         "may_operate": OPERATE in allowed,
         "may_remove": CREATE in allowed,
         "restart_words": words.RESTART,
+        "options": options.chosen(row),
     }
 
 
@@ -88,6 +89,7 @@ def container_new(request: HttpRequest) -> dict[str, Any]:
         ],
         "image": request.GET.get("image", ""),
         "like": like_of(request),
+        **options.form_context(request.user),
         "restart_words": words.RESTART,
     }
 

@@ -1,0 +1,104 @@
+"""The folded groups of the form, and what a container's page says of its walls."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import visit
+from tests.support.valkey import Valkey
+from tests.webui.pages.seed import Seeded, hex_id
+from tests.webui.pages.sockets import Sockets
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from worker.contract.commands import CreateContainer
+from worker.contract.wire import to_wire
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PATH = "/containers/new/"
+PROFILE = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}
+
+
+def full() -> CreateContainer:
+    """One of everything that the form can be filled with."""
+    return CreateContainer(
+        container_id=hex_id("web"), name="web", image="nginx:1.29-alpine", command=("nginx", "-g", "daemon off;"),
+        entrypoint=("/entry", "-x"), env={"A": "1"}, labels={"team": "harbour"}, user="1000:1000", workdir="/srv",
+        hostname="web", memory_bytes=64 << 20, pids_limit=100, cap_add=("NET_ADMIN", "NET_RAW"), cap_drop=("CHOWN",),
+        read_only=True, security_opt=("no-new-privileges=false", f"seccomp={json.dumps(PROFILE)}", "mask=/etc/hosts"),
+        userns="host", runtime="crun", init=True, devices=("/dev/fuse",), device_cgroup_rules=("c 10:229 rwm",),
+        group_add=("audio", "44"), sysctls={"net.core.somaxconn": "77"}, ulimits=("nofile=64:128",),
+        tmpfs=("/run:size=64m", "/tmp"), shm_size=1 << 20, stop_signal="SIGINT", stop_timeout=3, auto_remove=True,
+        domainname="example.org", extra_hosts=("db:10.0.0.2",), dns=("9.9.9.9",), dns_search=("example.org",),
+        dns_options=("ndots:2",), memory_reservation=32 << 20, memory_swap=-1, oom_score_adj=500,
+        oom_kill_disable=True, cpu_shares=512, cpu_quota=50_000, cpu_period=100_000, cpuset_cpus="0-1",
+        cpuset_mems="0", blkio_weight=500, device_read_bps=("/dev/sda:1",), device_write_bps=("/dev/sda:2",),
+        device_read_iops=("/dev/sda:3",), device_write_iops=("/dev/sda:4",), privileged=True,
+    )  # fmt: skip
+
+
+def test_one_like_another_carries_every_option_over(
+    page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey
+) -> None:
+    wanted = to_wire(full())
+    Container.objects.filter(pk=hex_id("web")).update(spec=wanted)
+    visit(page, f"{PATH}?like={hex_id('web')}")
+    body = json.loads(page.locator('[data-as="rest"]').inner_text().partition("-d '")[2].rstrip("'"))
+    left_out = {"container_id", "name", "start", "cpus", "ports", "restart", "restart_limit"}
+    assert {key: value for key, value in body.items() if key != "host"} == {
+        key: value for key, value in wanted.items() if key not in left_out
+    }
+    line = page.locator('[data-as="docker"]').inner_text()
+    for part in (
+        "--entrypoint /entry", "--cap-add NET_ADMIN --cap-add NET_RAW", "--security-opt seccomp=profile.json",
+        "--device /dev/fuse", "--shm-size 1m", "--memory-swap -1", "--sysctl net.core.somaxconn=77", "--rm",
+        "--userns host", "--runtime crun", "nginx:1.29-alpine -x nginx -g 'daemon off;'",
+    ):  # fmt: skip
+        assert part in line
+    assert page.locator("[data-fold]").evaluate_all("(all) => all.every((fold) => fold.open)")
+    page.get_by_label("Name", exact=True).fill("copy")
+    page.get_by_role("button", name="Create and start").click()
+    page.wait_for_url(lambda url: "/new/" not in url)
+    made = Container.objects.get(name="copy").spec
+    kept = set(wanted) - {"container_id", "name", "image"}
+    assert {key: made[key] for key in kept} == {key: wanted[key] for key in kept}
+    expect(page.locator(".badges")).to_contain_text("privileged")
+    expect(page.locator(".badges")).to_contain_text("read-only root")
+
+
+def test_folds_say_what_is_changed_and_open_where_something_is_wrong(
+    page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey
+) -> None:
+    Host.objects.update(runtimes=[{"name": "crun", "version": "1.8", "problem": ""}])
+    visit(page, f"{PATH}?image=alpine")
+    assert not page.locator("[data-fold][open]").count()
+    security = page.locator("#fold-security")
+    security.locator("summary").click()
+    page.get_by_label("Capabilities to add").fill("NET_RAW sys_time")
+    page.get_by_label("Read-only root file system").check()
+    page.get_by_label("Runtime", exact=True).select_option("crun")
+    page.get_by_label("System calls").select_option("profile")
+    page.get_by_label("Seccomp profile").fill("not JSON")
+    expect(security.locator("[data-changed]")).to_have_text("4 changed")
+    expect(page.locator('[data-as="docker"]')).to_contain_text("--cap-add NET_RAW --cap-add sys_time --read-only")
+    security.locator("summary").click()
+    page.get_by_role("button", name="Create and start").click()
+    expect(page.locator("#security-problem")).not_to_be_empty()
+    expect(security).to_have_attribute("open", "")
+    page.get_by_label("System calls").select_option("")
+    expect(page.get_by_label("Seccomp profile")).to_be_hidden()
+    page.get_by_text("Resources", exact=True).click()
+    page.get_by_label("Processes at most").fill("many")
+    page.get_by_role("button", name="Create and start").click()
+    expect(page.locator("#pids-problem")).to_have_text("Give a whole number.")
+    page.get_by_label("Processes at most").fill("-1")
+    page.get_by_role("button", name="Create and start").click()
+    page.wait_for_url(lambda url: "/new/" not in url)
+    expect(page.locator(".badges .pill-warn")).to_have_text(
+        ["+NET_RAW", "+SYS_TIME", "processes unlimited", "runtime crun"]
+    )
+    visit(page, "/containers/")
+    expect(page.locator("[data-field=walls] .pill").first).to_have_text("+NET_RAW and 3 more")

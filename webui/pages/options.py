@@ -1,0 +1,103 @@
+"""The options of `docker run` in words, for the form and for a container's page."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from engine.oci.runtime_process import CAPABILITIES
+from webui.accounts.models import User
+from webui.accounts.roles import LOOSEN, actions_of
+from webui.hosts.models import Host
+from webui.pages.templatetags.portside import size
+
+_LABELS = {
+    "entrypoint": "Entrypoint",
+    "user": "User",
+    "workdir": "Directory",
+    "hostname": "Host name",
+    "pids_limit": "Processes at most",
+    "cap_add": "Capabilities added",
+    "cap_drop": "Capabilities dropped",
+    "privileged": "Privileged",
+    "read_only": "Read-only root",
+    "security_opt": "Security options",
+    "userns": "User ids",
+    "runtime": "Runtime",
+    "init": "Init as process 1",
+    "devices": "Devices",
+    "device_cgroup_rules": "Device rules",
+    "group_add": "More groups",
+    "sysctls": "Kernel settings",
+    "ulimits": "Limits of a process",
+    "tmpfs": "File systems in memory",
+    "shm_size": "Shared memory",
+    "stop_signal": "Signal that stops it",
+    "stop_timeout": "Seconds until it is killed",
+    "auto_remove": "Removed when it ends",
+    "domainname": "Domain",
+    "extra_hosts": "More hosts",
+    "dns": "Name servers",
+    "dns_search": "Search domains",
+    "dns_options": "Resolver options",
+    "memory_reservation": "Memory it keeps when short",
+    "memory_swap": "Memory and swap together",
+    "oom_score_adj": "OOM score",
+    "oom_kill_disable": "Waits for memory",
+    "cpu_shares": "CPU weight",
+    "cpu_quota": "CPU quota",
+    "cpu_period": "CPU period",
+    "cpuset_cpus": "Only these processors",
+    "cpuset_mems": "Only these memory nodes",
+    "blkio_weight": "Disk weight",
+    "device_read_bps": "Bytes read a second",
+    "device_write_bps": "Bytes written a second",
+    "device_read_iops": "Reads a second",
+    "device_write_iops": "Writes a second",
+}
+_USUAL = {"userns": "auto", "runtime": "portside"}
+_SIZES = frozenset(("shm_size", "memory_reservation", "memory_swap"))
+_SHOWN = 200
+"""Characters of one entry: a seccomp profile has thousands."""
+THROTTLES = [
+    {"name": name, "label": _LABELS[name], "example": f"/dev/sda:{example}"}
+    for name, example in (
+        ("device_read_bps", 1 << 20),
+        ("device_write_bps", 1 << 20),
+        ("device_read_iops", 100),
+        ("device_write_iops", 100),
+    )
+]
+
+
+def form_context(user: User) -> dict[str, Any]:
+    """What the folded groups of the form need."""
+    hosts = Host.objects.visible_to(user).select_related("team")
+    return {
+        "capability_names": sorted(CAPABILITIES),
+        "throttles": THROTTLES,
+        "may_loosen": any(LOOSEN in actions_of(user, host.team) for host in hosts),
+    }
+
+
+def chosen(row: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """(label, lines) of every option that is not as usual."""
+    found = []
+    for name, label in _LABELS.items():
+        value = row.get(name)
+        if value in (None, False, _USUAL.get(name)) or value in ([], {}):
+            continue
+        found.append((label, _lines(name, value)))
+    return found
+
+
+def _lines(name: str, value: Any) -> list[str]:
+    if value is True:
+        return ["yes"]
+    if isinstance(value, dict):
+        return [f"{key}={text}" for key, text in value.items()]
+    if name == "entrypoint":
+        return [shlex.join(value)]
+    if isinstance(value, list):
+        return [text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…" for text in value]
+    return [size(value) if name in _SIZES and value > 0 else str(value)]
