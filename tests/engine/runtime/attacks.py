@@ -44,6 +44,12 @@ NEIGHBOURS = (
     "kcmp", "root-of-a-neighbour", "abstract-socket", "shared-memory",
 )  # fmt: skip
 DEVICES = ("make-disk", "make-kmsg", "make-mem", "open-disk", "open-kmsg", "open-mem")
+HELD_BY_USERS = (
+    *DEVICES, "acct", "cgroup.procs", "core_pattern", "delete_module", "dmesg", "init_module", "irq", "kexec_load",
+    "modprobe", "open_by_handle_at", "panic_on_oom", "poweroff_cmd", "release_agent", "set-the-clock", "swapon",
+    "sysrq", "timer_list", "transparent_hugepage", "uevent_helper",
+)  # fmt: skip
+"""What a user namespace alone refuses: the rights that these take are the host's."""
 WAYS_UP = ("way-up", "chroot-twice")
 EVERY = (*MOUNTS, *NAMESPACES, *KERNEL, *FILES, *NEIGHBOURS, *DEVICES, *WAYS_UP)
 
@@ -82,6 +88,13 @@ def loosen(config: dict[str, Any]) -> None:
     for mount in config["mounts"]:
         if mount["type"] in ("sysfs", "cgroup"):
             mount["options"] = [option for option in mount["options"] if option != "ro"]
+
+
+def loosen_all_but_users(config: dict[str, Any]) -> None:
+    """As `loosen`, but for the user namespace."""
+    users = [entry for entry in config["linux"]["namespaces"] if entry["type"] == "user"]
+    loosen(config)
+    config["linux"]["namespaces"] += users
 
 
 @contextlib.contextmanager
