@@ -47,7 +47,7 @@ def run(kernel: Path, disk: Path, command: Sequence[str], *, arguments: str = ""
         _pack(archive, command)
         initrd = kernel.with_name(kernel.name.replace("vmlinuz-", "initrd.img-"))
         # no_timer_check: where this machine is busy, its ticks come too late for the check that is made of them
-        line = f"console=ttyS0 root=/dev/vda rw init=/init loglevel=1 no_timer_check panic=-1 {arguments}"
+        line = f"console=ttyS0 root=/dev/vda rw init=/init quiet loglevel=1 no_timer_check panic=-1 {arguments}"
         qemu = [
             "nice", "-n", str(NICENESS), "qemu-system-x86_64", *accelerated(), "-smp", "1",
             "-m", str(MEMORY_MIB), "-display", "none", "-no-reboot", "-nic", "none", "-kernel", str(kernel),
