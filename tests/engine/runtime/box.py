@@ -93,7 +93,7 @@ class Box:
         if collect:
             self.collect()
         if self.wants_pool:
-            until(lambda: self.runtime.pooled() > 0)
+            until(lambda: self.runtime.pooled() > 0, 30)
         self.created = self.runtime.create(self.directory, self.number, overlay)
         self.was_pooled = self.created.pooled
         return self.created.pid
