@@ -10,6 +10,7 @@ from engine.options import capabilities, security
 from engine.options.wishes import Wishes
 
 OWN_RUNTIME = "portside"
+HOST_USERS = "user namespace of the host"
 
 
 def loosened(wishes: Wishes) -> list[str]:
@@ -54,7 +55,7 @@ def _loosened(wishes: Wishes) -> Iterator[str]:
 def _loosened_walls(wishes: Wishes, options: security.Security) -> Iterator[str]:
     """What privileged contains."""
     if wishes.userns == "host":
-        yield "user namespace of the host"
+        yield HOST_USERS
     if options.seccomp == "unconfined":
         yield "seccomp off"
     elif options.seccomp is not None:

@@ -122,6 +122,7 @@ class ContainerSchema(_Options):  # type: ignore[valid-type,misc]
     pids_limit = serializers.IntegerField(allow_null=True)
     restart = serializers.ChoiceField(RESTART_POLICIES)
     restart_limit = serializers.IntegerField(allow_null=True)
+    userns_problem = serializers.CharField(allow_null=True, help_text="Why its last run had no user ids of its own.")
     restart_count = serializers.IntegerField()
     created_by = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()

@@ -48,6 +48,8 @@ class Container(models.Model):
     image_id = models.CharField(max_length=80, blank=True)
     pid = models.PositiveIntegerField(null=True)
     ip_address = models.GenericIPAddressField(null=True)
+    observed_userns = models.CharField(max_length=8, blank=True)
+    userns_problem = models.TextField(blank=True)
     ports = models.JSONField(default=list)
     exit_code = models.IntegerField(null=True)
     oom_killed = models.BooleanField(default=False)

@@ -56,6 +56,8 @@ def _observed(state: ContainerState) -> dict[str, Any]:
         "image_id": state.image_id or "",
         "pid": state.pid,
         "ip_address": state.ip_address or None,
+        "observed_userns": state.userns[:8],
+        "userns_problem": state.userns_problem,
         "ports": to_wire(state.ports),
         "exit_code": state.exit_code,
         "oom_killed": state.oom_killed,

@@ -16,10 +16,11 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def options_as_json(spec: Mapping[str, Any]) -> dict[str, Any]:
+def options_as_json(spec: Mapping[str, Any], *, userns: str = "") -> dict[str, Any]:
     """Every option with its value, and `loosened` and `tightened`: short words. `spec`: a container's, as JSON.
 
-    Specs of containers made by older versions lack options; those have their defaults.
+    `userns`: how its last run was ("host": without user ids of its own, whatever was asked for). Specs of containers
+    made by older versions lack options; those have their defaults.
     """
     options = {name: spec.get(name, default) for name, default in _DEFAULTS.items()}
     walls: dict[str, list[str]] = {"loosened": [], "tightened": []}
@@ -29,4 +30,6 @@ def options_as_json(spec: Mapping[str, Any]) -> dict[str, Any]:
         except ContractError:  # a host of another version made it
             return {**options, **walls}
         walls = {"loosened": loosening.loosened(wishes), "tightened": loosening.tightened(wishes)}
+    if userns == "host" and not options["privileged"] and loosening.HOST_USERS not in walls["loosened"]:
+        walls["loosened"] = [loosening.HOST_USERS, *walls["loosened"]]
     return {**options, **walls}

@@ -14,6 +14,7 @@ from tests.webui.cast import CONTAINER_ID
 from webui.accounts.models import Team
 from webui.containers import services
 from webui.containers.models import Container
+from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_apply
@@ -80,6 +81,17 @@ def test_a_state_is_taken_over_whole_and_told_to_the_pages(
     )
     assert shown["ports"] == [{"container": 80, "host": 32768, "protocol": "tcp", "address": "127.0.0.1"}]
     assert shown["finished_at"] == "1970-01-01T00:00:05.000Z"
+
+
+def test_who_runs_without_user_ids_of_its_own_is_seen_and_told_why(
+    site_broker: Valkey, host: Host, container: Container
+) -> None:
+    seen = state(userns="host", userns_problem="the file system can't map owners")
+    shown = container_as_json(services.container_apply_state(host=host, seq=6, state=seen))
+    assert (shown["userns"], shown["loosened"]) == ("auto", ["user namespace of the host"])
+    assert shown["userns_problem"] == "the file system can't map owners"
+    shown = container_as_json(services.container_apply_state(host=host, seq=7, state=state(userns="auto")))
+    assert (shown["loosened"], shown["userns_problem"]) == ([], None)
 
 
 def test_an_older_number_never_overwrites_a_newer_one(site_broker: Valkey, host: Host, container: Container) -> None:
