@@ -104,12 +104,12 @@ def test_the_options_of_docker_run_reach_it(foreign: ForeignHost) -> None:
     script = (
         "grep -E '^(CapBnd|NoNewPrivs|Seccomp):' /proc/self/status; grep -c ^ /dev/null; ulimit -n; id -G; "
         "touch /x 2>&1; touch /scratch/x; dd if=/dev/zero of=/dev/nul2 count=1 2>/dev/null && echo made; "
-        "dd if=/dev/sd-none of=/dev/null count=1 2>/dev/null || echo refused; cat /proc/sys/net/core/somaxconn"
+        "dd if=/dev/sd-none of=/dev/null count=1 2>/dev/null || echo refused; cat /proc/sys/net/ipv4/ip_default_ttl"
     )
     options = {
         "cap_add": ("NET_ADMIN",), "cap_drop": ("CHOWN",), "security_opt": ("seccomp=unconfined",), "read_only": True,
         "tmpfs": ("/scratch:size=1m",), "ulimits": ("nofile=77:88",), "group_add": ("42",), "init": True,
-        "devices": ("/dev/null:/dev/nul2:rw",), "sysctls": {"net.core.somaxconn": "333"},
+        "devices": ("/dev/null:/dev/nul2:rw",), "sysctls": {"net.ipv4.ip_default_ttl": "33"},
     }  # fmt: skip
     ours = foreign.run("sh", "-c", script, runtime="portside", **options)
     theirs = foreign.run("sh", "-c", script, **options)
