@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"The disk has no kernel {', '.join(unknown)}; it has {', '.join(found)}.", file=sys.stderr)
         return 2
     tests = rest or [f"tests/engine/{area}" for area in AREAS]
-    pytest = ["python3", "-m", "pytest", "-c", "tests/machines/pytest.ini", "--rootdir=/project", "-q", "--color=no"]
+    where = ["-c", "tests/machines/pytest.ini", "--rootdir=/project", "--confcutdir=/project"]
+    pytest = ["python3", "-m", "pytest", *where, "-q", "--color=no"]
     command = ["sh", "-c", options.shell] if options.shell else [*pytest, *tests]
     failed = []
     for version in wanted:

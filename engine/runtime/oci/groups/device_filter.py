@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from engine.bare import ctypes, struct
+from engine.bare import contextlib, ctypes, struct
 from engine.runtime import kernel
 from engine.runtime.wire import Failure
 
@@ -70,17 +70,25 @@ def _rule(rule: DeviceRule) -> list[bytes]:
 def load(rules: tuple[DeviceRule, ...]) -> int:
     """The program in the kernel: its descriptor. Failure names the field."""
     code = program(rules)
-    held, licence, log = (ctypes.create_string_buffer(data) for data in (code, b"GPL", b"\0" * 4096))
-    attributes = struct.pack(
-        "=IIQQIIQI", _TYPE_CGROUP_DEVICE, len(code) // 8, ctypes.addressof(held), ctypes.addressof(licence),
-        1, len(log), ctypes.addressof(log), 0,
-    )  # fmt: skip
     try:
-        return kernel.bpf(_LOAD, ctypes.create_string_buffer(attributes.ljust(128, b"\0"), 128))
+        return _load(code, None)
     except OSError as error:
+        # Asked for from the first, the log of a long list would not fit, which is an error of its own.
+        log = ctypes.create_string_buffer(b"", 1 << 16)
+        with contextlib.suppress(OSError):
+            return _load(code, log)
         told = log.value.decode(errors="replace").strip().rpartition("\n")[2]
         why = f"{error.strerror} {told}".strip()
         raise Failure("unsupported", f"linux.resources.devices: the kernel refuses its filter: {why}") from None
+
+
+def _load(code: bytes, log: ctypes.Array[ctypes.c_char] | None) -> int:
+    held, licence = ctypes.create_string_buffer(code), ctypes.create_string_buffer(b"GPL")
+    told = (0, 0, 0) if log is None else (1, len(log), ctypes.addressof(log))
+    attributes = struct.pack(
+        "=IIQQIIQI", _TYPE_CGROUP_DEVICE, len(code) // 8, ctypes.addressof(held), ctypes.addressof(licence), *told, 0
+    )
+    return kernel.bpf(_LOAD, ctypes.create_string_buffer(attributes.ljust(128, b"\0"), 128))
 
 
 def attach(directory: str, rules: tuple[DeviceRule, ...]) -> None:

@@ -158,6 +158,12 @@ def test_the_filter_of_version_2_answers_by_type_number_and_access(unified: Path
     assert found == {"null": (True, True), "zero": (True, False), "full": (False, False), "urandom": (False, False)}
 
 
+def test_a_long_list_of_devices_is_no_trouble(unified: Path) -> None:
+    many = tuple(DeviceRule(allow=True, type="b", major=number, minor=7, access="rw") for number in range(300, 360))
+    device_filter.attach(str(unified), (DeviceRule(allow=False), DeviceRule(allow=True, type="c", major=1), *many))
+    assert opens(unified, "/dev/null", os.O_RDWR)
+
+
 def test_later_rules_of_the_filter_win(unified: Path) -> None:
     rules = (DeviceRule(allow=True), DeviceRule(allow=False, type="c", major=1, minor=8),
              DeviceRule(allow=False, type="c", major=1, minor=9, access="w"))  # fmt: skip
