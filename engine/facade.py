@@ -124,6 +124,10 @@ class Engine:
         """Remove it with its log and its files; `force` kills a running one first."""
         self.containers.remove(name, force=force)
 
+    def container_rename(self, name: str, new_name: str) -> ContainerRecord:
+        """Call it `new_name`. AlreadyExists when another container is called so."""
+        return self.containers.rename(name, new_name)
+
     def container_get(self, name: str) -> ContainerRecord:
         return self.containers.get(name)
 

@@ -119,6 +119,11 @@ def _unpause(command: c.UnpauseContainer, context: Context) -> dict[str, Any]:
     return {}
 
 
+def _rename(command: c.RenameContainer, context: Context) -> dict[str, Any]:
+    context.engine.container_rename(command.container_id, command.name)
+    return {}
+
+
 def _remove(command: c.RemoveContainer, context: Context) -> dict[str, Any]:
     try:
         context.engine.container_remove(command.container_id, force=command.force)
@@ -139,5 +144,6 @@ _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.RestartContainer: _restart,
     c.PauseContainer: _pause,
     c.UnpauseContainer: _unpause,
+    c.RenameContainer: _rename,
     c.RemoveContainer: _remove,
 }

@@ -125,8 +125,15 @@ class Catalog:
 
     def claim_name(self, name: str, container_id: str) -> None:
         """Inside a transaction: take the name. Raises `AlreadyExists` with the owner in the detail."""
+        self._write_name("INSERT INTO container_name (name, id) VALUES (?, ?)", name, container_id)
+
+    def change_name(self, name: str, container_id: str) -> None:
+        """Inside a transaction: exchange its name for `name`. Raises `AlreadyExists` with the owner in the detail."""
+        self._write_name("UPDATE container_name SET name = ? WHERE id = ?", name, container_id)
+
+    def _write_name(self, statement: str, name: str, container_id: str) -> None:
         try:
-            self._store.connection().execute("INSERT INTO container_name VALUES (?, ?)", (name, container_id))
+            self._store.connection().execute(statement, (name, container_id))
         except sqlite3.IntegrityError as error:
             owner = self.owner_of(name) or container_id
             raise AlreadyExists(

@@ -6,6 +6,7 @@
     `.removed-<id>`, `.trash-…`                      its removal is finished
     a directory without a name                       its creation is completed, or undone if it can't be
     a name without a directory                       freed
+    a record with another name than its container's  given that name: a rename was cut short
     record runs, process runs                        marked for the keeper
     record runs, process gone, exit noted            reaped; the restart policy applies
     record runs, process gone, nothing noted         stopped with 255; `always` and `unless-stopped` start again
@@ -25,12 +26,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.containers import creation, events, execs, reaping, removal, restarts, starting, states
+from engine.containers import creation, events, execs, reaping, removal, renaming, restarts, starting, states
 from engine.containers.catalog import CREATING, REMOVED, TRASH, Busy
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.unfinished import clear, settle_birth
-from engine.errors import EngineError, NotFound
+from engine.errors import DataCorrupt, EngineError, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +131,10 @@ def _match_names(parts: Parts) -> str | None:
         with contextlib.suppress(Busy, NotFound), parts.catalog.locked(container_id, wait=False):
             if container_id not in parts.catalog.names().values():
                 lines.append(_complete_or_drop(parts, container_id))
+    for container_id in directories & names.keys():
+        with contextlib.suppress(Busy, NotFound, DataCorrupt):
+            if parts.catalog.get(container_id).name != names[container_id]:
+                lines += renaming.follow_table(parts, container_id)
     return "; ".join(lines) or None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from engine.containers import creation, execs, reaping, recovery, removal, signals, starting, states, stopping
+from engine.containers import creation, execs, reaping, recovery, removal, renaming, signals, starting, states, stopping
 from engine.containers.parts import ExitStatus, Parts, Progress
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
@@ -71,6 +71,9 @@ class Containers:
 
     def remove(self, name: str, *, force: bool = False) -> None:
         removal.remove(self._parts, self._id(name), force=force)
+
+    def rename(self, name: str, new_name: str) -> ContainerRecord:
+        return renaming.rename(self._parts, self._id(name), new_name)
 
     def get(self, name: str) -> ContainerRecord:
         return self._parts.catalog.get(self._id(name))

@@ -143,15 +143,20 @@ def _bad(field_name: str, message: str) -> InvalidArgument:
     return InvalidArgument(f"{field_name}: {message}", {"field": field_name})
 
 
+def check_name(name: str) -> None:
+    """Raise `InvalidArgument` for what can't be a container's name."""
+    if not NAME.fullmatch(name) or len(name) > NAME_LENGTH:
+        raise _bad(
+            "name",
+            f"{name!r} can't be a container's name; use letters, digits, '_', '.' and '-', starting with a "
+            f"letter or digit, at most {NAME_LENGTH} characters",
+        )
+
+
 def _check_identity(spec: ContainerSpec) -> None:
     if not ID.fullmatch(spec.id):
         raise _bad("id", "64 lower-case hex digits are needed")
-    if not NAME.fullmatch(spec.name) or len(spec.name) > NAME_LENGTH:
-        raise _bad(
-            "name",
-            f"{spec.name!r} can't be a container's name; use letters, digits, '_', '.' and '-', starting with a "
-            f"letter or digit, at most {NAME_LENGTH} characters",
-        )
+    check_name(spec.name)
     try:
         Reference.parse(spec.image)
     except InvalidArgument as error:

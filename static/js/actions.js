@@ -3,6 +3,7 @@ import { api, attempt } from "./api.js";
 import { confirmAction } from "./dialog.js";
 import { $ } from "./dom.js";
 import { jobEnd } from "./live.js";
+import { rename } from "./rename.js";
 import { toast } from "./toast.js";
 
 const ASK = {
@@ -22,6 +23,10 @@ export async function send(id, action, { force = false } = {}) {
 /** Ask where it destroys, send, show the failure. Answers true when it was done. */
 export async function act(row, action, button) {
   const name = row.dataset.name || $('[data-field="name"]', row)?.textContent || "the container";
+  if (action === "rename") {
+    const job = await rename(row.dataset.id, name);
+    return job ? settled(job, name) : false;
+  }
   let force = false;
   if (ASK[action]) {
     const question = ASK[action](name);

@@ -20,11 +20,12 @@ export function confirmAction({ title, text, yes, check = null }) {
   });
 }
 
-/** Buttons with data-open="dialog-id" open it; a click on the backdrop closes it. */
+/** Buttons with data-open="dialog-id" open it; those with data-close in it and a click on the backdrop close it. */
 export function startDialogs() {
   document.addEventListener("click", (event) => {
     const opener = event.target.closest?.("[data-open]");
     if (opener) document.getElementById(opener.dataset.open)?.showModal();
+    event.target.closest?.("dialog [data-close]")?.closest("dialog").close("no");
     if (event.target instanceof HTMLDialogElement && !insideOf(event.target, event)) event.target.close("no");
   });
 }

@@ -45,9 +45,25 @@ def container_apply_state(*, host: Host, seq: int, state: ContainerState) -> Con
     for name, value in changed.items():
         setattr(container, name, value)
     container.save(update_fields=["observed_seq", *changed])
+    if state.name and container.name != state.name and not is_new:
+        changed |= _follow_name(container, state.name)
     if changed or is_new:
         _publish_updated(container)
     return container
+
+
+def _follow_name(container: Container, name: str) -> dict[str, Any]:
+    """Call it what its host calls it; nothing if another row has that name, as after an adoption."""
+    before = container.name
+    container.name = name[:128]
+    container.spec = {**container.spec, "name": name}
+    try:
+        with transaction.atomic():
+            container.save(update_fields=["name", "spec"])
+    except IntegrityError:  # someone asked here for the same name a moment ago; that job will fail on the host
+        container.name = before
+        return {}
+    return {"name": name}
 
 
 def _observed(state: ContainerState) -> dict[str, Any]:

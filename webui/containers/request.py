@@ -18,6 +18,7 @@ from engine.options import checking
 from worker.contract.commands import ContainerOptions, PortMapping
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+NAME_RULE = "Use 1 to 128 letters, digits, _ . and -, beginning with a letter or a digit."
 HOST_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?")
 USER = re.compile(r"[A-Za-z0-9_.-]{1,64}(:[A-Za-z0-9_.-]{1,64})?")
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
@@ -75,7 +76,7 @@ def request_check(request: ContainerRequest) -> tuple[str, tuple[PortMapping, ..
     errors.check(
         request.name is None or bool(NAME.fullmatch(request.name)),
         "name",
-        "Use 1 to 128 letters, digits, _ . and -, beginning with a letter or a digit.",
+        NAME_RULE,
     )
     _words(request.command, "command", errors)
     _words(request.entrypoint or (), "entrypoint", errors)

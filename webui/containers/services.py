@@ -23,7 +23,7 @@ from webui.containers.observed import (
     container_job_finished,
 )
 from webui.containers.representation import container_as_json
-from webui.containers.request import IMAGE_ID, ContainerRequest, request_check
+from webui.containers.request import IMAGE_ID, NAME, NAME_RULE, ContainerRequest, request_check
 from webui.hosts.models import Host
 from webui.images.services import secrets_for
 from webui.jobs.models import Job
@@ -40,6 +40,7 @@ __all__ = [
     "container_kill",
     "container_pause",
     "container_remove",
+    "container_rename",
     "container_restart",
     "container_start",
     "container_stop",
@@ -155,6 +156,20 @@ def container_pause(*, user: User, container: Container) -> Job:
 
 def container_unpause(*, user: User, container: Container) -> Job:
     return _ask(user, container, commands.UnpauseContainer(container_id=container.pk))
+
+
+def container_rename(*, user: User, container: Container, name: str) -> Job:
+    """Ask for another name; the row has it when the host says so.
+
+    Raises InvalidArgument and AlreadyExists with the field `name`.
+    """
+    require(user, CREATE, container.team)
+    if not NAME.fullmatch(name):
+        raise InvalidArgument(NAME_RULE, {"fields": {"name": [NAME_RULE]}})
+    if Container.objects.filter(host=container.host_id, name=name).exclude(pk=container.pk).exists():
+        message = f"A container named {name} is already on the host {container.host.name}: choose another name."
+        raise AlreadyExists(message, {"fields": {"name": [message]}})
+    return _ask(user, container, commands.RenameContainer(container_id=container.pk, name=name), action=CREATE)
 
 
 def container_remove(*, user: User, container: Container, force: bool = False) -> Job:

@@ -156,6 +156,12 @@ class UnpauseContainer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenameContainer:
+    container_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveContainer:
     container_id: str
     force: bool = False
@@ -172,6 +178,7 @@ Command = (
     | RestartContainer
     | PauseContainer
     | UnpauseContainer
+    | RenameContainer
     | RemoveContainer
 )
 
@@ -186,6 +193,7 @@ KINDS: dict[str, type[Any]] = {
     "container.restart": RestartContainer,
     "container.pause": PauseContainer,
     "container.unpause": UnpauseContainer,
+    "container.rename": RenameContainer,
     "container.remove": RemoveContainer,
 }
 _NAMES = {cls: kind for kind, cls in KINDS.items()}

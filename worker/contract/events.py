@@ -35,13 +35,15 @@ JOB_FINISHED = "job.finished"
 IMAGE_UPDATED = "image.updated"
 IMAGE_REMOVED = "image.removed"
 
-# Containers; subject is the container's id; attributes: ContainerState (removed: {}).
+# Containers; subject is the container's id; attributes: ContainerState (removed: {}),
+# with "old_name" on top for renamed.
 CONTAINER_CREATED = "container.created"
 CONTAINER_STARTED = "container.started"
 CONTAINER_DIED = "container.died"
 CONTAINER_PAUSED = "container.paused"
 CONTAINER_UNPAUSED = "container.unpaused"
 CONTAINER_RESTARTING = "container.restarting"
+CONTAINER_RENAMED = "container.renamed"
 CONTAINER_REMOVED = "container.removed"
 
 # Execs; subject is the exec's id. started {"container", "command": [...], "user": …|None, "tty"}, died {"container",

@@ -1,6 +1,6 @@
 // One container: its state, its log, its plots.
 import { api } from "../api.js";
-import { $, pageData } from "../dom.js";
+import { $, pageData, setText } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { onChange, onReset } from "../live.js";
 import { LogViewer } from "../log/viewer.js";
@@ -43,10 +43,18 @@ function setRunning(state) {
 function show(container) {
   const state = stateOf(container);
   root.dataset.status = state;
+  setName(container.name);
   setStatus($('[data-field="status"]', root), state, "container_status");
   setRunning(state);
   if (ALIVE.has(state)) log.open();
   refreshSoon("headline", "details");
+}
+
+function setName(name) {
+  if (root.dataset.name === name) return;
+  document.title = document.title.replace(root.dataset.name, () => name);
+  root.dataset.name = name;
+  setText($('[data-field="name"]', root), name);
 }
 
 onChange("container", (change) => {

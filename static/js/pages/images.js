@@ -84,8 +84,7 @@ function problemAt(fields) {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("button");
   const card = button?.closest("[data-pull]");
-  if (button?.matches("[data-close]")) dialog.close();
-  else if (card && button.matches("[data-cancel]")) {
+  if (card && button.matches("[data-cancel]")) {
     button.disabled = true;
     await attempt("POST", `jobs/${card.dataset.pull}/cancel/`, {});
     button.disabled = false;

@@ -77,6 +77,29 @@ def test_a_close_name_of_a_field_is_suggested(site_broker: Valkey, owner: Caller
     assert "did you mean timeout_seconds?" in answer.json()["errors"]["timeout_second"][0]
 
 
+def test_a_rename_is_a_job_and_the_name_changes_when_the_host_says_so(
+    site_broker: Valkey, owner: Caller, container: Container
+) -> None:
+    answer = owner.post(f"{PATH}rename/", {"name": "front"})
+    assert answer.status_code == 202, answer.content
+    command = Job.objects.get().command
+    assert {"kind": "container.rename", "container_id": CONTAINER_ID, "name": "front"}.items() <= command.items()
+    container.refresh_from_db()
+    assert container.name == "web"
+
+
+def test_a_name_that_is_wrong_taken_or_not_ones_own_to_give_is_refused(
+    site_broker: Valkey, owner: Caller, teammate: Caller, outsider: Caller, container: Container
+) -> None:
+    Container.objects.create(id="d0" * 32, team=container.team, host=container.host, name="db", image="alpine")
+    for name, status in (("-web", 400), ("", 400), ("db", 409)):
+        answer = owner.post(f"{PATH}rename/", {"name": name})
+        assert (answer.status_code, list(answer.json()["errors"])) == (status, ["name"])
+    assert teammate.post(f"{PATH}rename/", {"name": "front"}).status_code == 403
+    assert outsider.post(f"{PATH}rename/", {"name": "front"}).status_code == 404
+    assert not Job.objects.exists()
+
+
 def test_get_is_the_wrong_method(site_broker: Valkey, owner: Caller, container: Container) -> None:
     answer = owner.get(f"{PATH}start/")
     assert (answer.status_code, answer.json()["family"]) == (405, "unsupported")

@@ -187,3 +187,20 @@ def test_a_remove_that_failed_leaves_the_container_usable(
     finish(job_of(container, RemoveContainer(container_id=CONTAINER_ID)), "failed", "unavailable", "the disk is away")
     container.refresh_from_db()
     assert (container.desired_status, container.error) == ("running", "the disk is away")
+
+
+def test_a_container_is_called_what_its_host_calls_it(site_broker: Valkey, host: Host, container: Container) -> None:
+    services.container_apply_state(host=host, seq=6, state=state(name="front"))
+    [change] = changes(site_broker)
+    assert change["object"]["name"] == "front"
+    container.refresh_from_db()
+    assert (container.name, container.spec["name"]) == ("front", "front")
+
+
+def test_a_name_that_another_row_has_meanwhile_does_not_stop_the_rest(
+    site_broker: Valkey, host: Host, container: Container
+) -> None:
+    Container.objects.create(id="d0" * 32, team=container.team, host=host, name="front", image="alpine")
+    services.container_apply_state(host=host, seq=6, state=state(name="front", status="paused"))
+    container.refresh_from_db()
+    assert (container.name, container.observed_status) == ("web", "paused")

@@ -155,7 +155,7 @@ def test_removing_asks_first_and_the_safe_answer_has_the_focus(page: Page, socke
 
 def test_a_menu_offers_what_the_state_allows(page: Page, sockets: Sockets) -> None:
     visit(page, "/containers/")
-    for name, offered in (("web", ["Restart", "Pause", "Kill", "Remove"]), ("hog", ["Remove"])):
+    for name, offered in (("web", ["Restart", "Pause", "Kill", "Rename", "Remove"]), ("hog", ["Rename", "Remove"])):
         row(page, name).get_by_label(f"More for {name}").click()
         items = row(page, name).locator(".menu-list button:visible")
         expect(items).to_have_text(offered)

@@ -1,4 +1,4 @@
-"""What can be done with a container: start, stop, kill, restart, pause, unpause. Each answers 202 with its job."""
+"""What can be done with a container: start, stop, kill, pause, rename and so on. Each answers 202 with its job."""
 
 from __future__ import annotations
 
@@ -26,12 +26,16 @@ class Kill(bodies.Body):
     signal = bodies.Text(required=False, help_text="SIGKILL if left out.")
 
 
+class Rename(bodies.Body):
+    name = bodies.Text(max_length=128, help_text="What no other container of the host is called.")
+
+
 class Restart(bodies.Body):
     timeout_seconds = bodies.Number(required=False, allow_null=True, help_text="Grace before SIGKILL; 10 if left out.")
 
 
 def action(name: str, body: type[bodies.Body], service: Callable[..., Job], summary: str) -> type[APIView]:
-    """A view for `POST /containers/{id}/<name>/`: six endpoints that differ in nothing but these four."""
+    """A view for `POST /containers/{id}/<name>/`: endpoints that differ in nothing but these four."""
 
     def post(self: APIView, request: Request, container_id: str) -> Response:
         wishes: dict[str, Any] = bodies.read(body, request)
@@ -54,5 +58,6 @@ ACTIONS: dict[str, type[APIView]] = {
         ("restart", Restart, services.container_restart, "Stop a container and start it again."),
         ("pause", bodies.EmptyBody, services.container_pause, "Freeze all processes of a container."),
         ("unpause", bodies.EmptyBody, services.container_unpause, "Let a frozen container go on."),
+        ("rename", Rename, services.container_rename, "Give a container another name; it may run meanwhile."),
     )
 }

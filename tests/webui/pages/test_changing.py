@@ -1,0 +1,66 @@
+"""Changing a container from its page and from the list."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.support.browser import visit
+from tests.webui.pages.seed import Seeded, hex_id
+from tests.webui.pages.sockets import Sockets
+from webui.containers.models import Container
+from webui.containers.representation import container_as_json
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+WEB = hex_id("web")
+JOB = "8f5a3c1e-0000-4000-8000-00000000000a"
+
+
+def answered(page: Page, path: str, status: int, body: dict[str, Any]) -> list[Any]:
+    """Let REST answer so; the bodies that were sent."""
+    sent: list[Any] = []
+
+    def answer(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        route.fulfill(status=status, content_type="application/json", body=json.dumps(body))
+
+    page.route(f"**/api/v1/{path}", answer)
+    return sent
+
+
+def as_json(**changed: Any) -> dict[str, Any]:
+    return container_as_json(Container.objects.get(pk=WEB)) | changed
+
+
+def test_a_container_is_renamed_in_a_dialog_that_says_what_is_wrong(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    visit(page, f"/containers/{WEB}/")
+    sockets.events.wait()
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Rename").click()
+    dialog = page.locator("#rename-dialog")
+    expect(dialog.get_by_label("Name")).to_have_value("web")
+    taken = {"status": 409, "detail": "taken", "errors": {"name": ["That one is taken."]}}
+    answered(page, f"containers/{WEB}/rename/", 409, taken)
+    page.keyboard.type("db")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("alert")).to_have_text("That one is taken.")
+    sent = answered(page, f"containers/{WEB}/rename/", 202, {"job": {"id": JOB, "url": f"/api/v1/jobs/{JOB}/"}})
+    dialog.get_by_label("Name").fill("front")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    assert sent == [{"name": "front"}]
+    sockets.change("container", as_json(name="front"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("front")
+    assert page.title().startswith("front ")
+
+
+def test_a_new_name_shows_in_the_list_at_once(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, "/containers/")
+    sockets.change("container", as_json(name="front"))
+    expect(page.locator(f'tr[data-id="{WEB}"] .name')).to_have_text("front")
