@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, refused
-from webui.accounts.models import User
+from webui.accounts.models import Membership, Role, User
 from webui.containers.models import Container
 from webui.jobs.models import Job
 from webui.streams.routing import urlpatterns
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def paths(job: Job) -> list[str]:
     """Every socket there is; a new one has to be named here before the tests pass again."""
     known = ["/ws/events/", f"/ws/jobs/{job.pk}/", f"/ws/hosts/{job.host_id}/stats/"]
-    known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats")]
+    known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats", "exec")]
     assert len(known) == len(urlpatterns), "name the new socket here"
     return known
 
@@ -40,6 +40,14 @@ async def test_an_outsider_gets_into_no_socket_of_an_object(
 async def test_a_teammate_gets_into_all(fake_host: FakeHost, teammate: Caller, container: Container, job: Job) -> None:
     for path in paths(job):
         assert await refused(path, teammate.headers) == 101, path
+
+
+async def test_who_may_only_look_gets_no_process_in_a_container(
+    fake_host: FakeHost, teammate: Caller, container: Container
+) -> None:
+    await in_thread(Membership.objects.filter(user=teammate.user).update, role=Role.VIEWER)
+    for name, status in (("logs", 101), ("exec", 403)):
+        assert await refused(f"/ws/containers/{CONTAINER_ID}/{name}/", teammate.headers) == status
 
 
 async def test_a_page_of_another_origin_is_refused_whatever_it_carries(

@@ -1,0 +1,88 @@
+"""`/ws/containers/{id}/exec/` against a host that is played: whose session it is, and when it has to end."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.webui.cast import CONTAINER_ID, Caller
+from tests.webui.streams.fake_host import FakeHost, Opened, opened
+from webui.accounts.models import Membership, Role
+from webui.containers.models import Container
+from webui.streams.exec import ExecSocket
+from webui.streams.socket import in_thread
+from worker.contract import keys, sessions
+from worker.contract.frames import Frame
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATH = f"/ws/containers/{CONTAINER_ID}/exec/"
+
+
+async def say(socket: Opened, **message: Any) -> None:
+    await socket.communicator.send_input({"type": "websocket.receive", "text": json.dumps(message)})
+
+
+async def begin(fake_host: FakeHost, socket: Opened) -> str:
+    """Open a session as a page does; its id."""
+    await say(socket, type="open", command=["sh"], tty=True, rows=24, columns=80)
+    asked = await fake_host.next_control("session.open")
+    assert (asked["source"], asked["container_id"]) == ("exec", CONTAINER_ID)
+    assert await socket.message() == {"type": "opened", "session": asked["session_id"]}
+    return str(asked["session_id"])
+
+
+async def typed(fake_host: FakeHost, session: str, kind: int) -> list[Frame]:
+    raw = await fake_host.client.xrange(keys.session_input(session))
+    return [frame for frame in (Frame.decode(fields[b"m"]) for _, fields in raw) if frame.kind == kind]
+
+
+async def test_parameters_travel_on_the_sessions_own_stream(
+    fake_host: FakeHost, owner: Caller, container: Container
+) -> None:
+    async with opened(PATH, owner) as socket:
+        await say(socket, type="open", command=["env"], env={"SECRET": "s3"}, user="12")
+        asked = await fake_host.next_control("session.open")
+        assert "s3" not in json.dumps(asked), "others may read the control stream, and it is kept"
+        (first,) = await typed(fake_host, asked["session_id"], sessions.BEGIN)
+        wish = json.loads(first.data)
+        assert (wish["command"], wish["env"], wish["user"], wish["stdin"]) == (["env"], {"SECRET": "s3"}, "12", False)
+
+
+async def test_a_session_can_be_joined_by_its_owner_alone(
+    fake_host: FakeHost, owner: Caller, teammate: Caller, container: Container
+) -> None:
+    async with opened(PATH, owner) as socket:
+        session = await begin(fake_host, socket)
+    async with opened(PATH, teammate) as socket:
+        await say(socket, type="join", session=session, taken=0, sent=0)
+        assert (await socket.message())["error"]["family"] == "not_found"
+    async with opened(PATH, owner) as socket:
+        await say(socket, type="join", session=session, taken=0, sent=0)
+        assert await socket.message() == {"type": "opened", "session": session}
+
+
+async def test_who_loses_the_right_loses_the_process(
+    fake_host: FakeHost, owner: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ExecSocket, "again_seconds", 0.1)
+    async with opened(PATH, owner) as socket:
+        session = await begin(fake_host, socket)
+        await in_thread(Membership.objects.filter(user=owner.user).update, role=Role.VIEWER)
+        assert await socket.closed() == 4401
+        end = time.monotonic() + 3
+        while not await typed(fake_host, session, sessions.CLOSE):
+            assert time.monotonic() < end, "the host was not told"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"type": "open"}', '{"type": "open", "command": ["a"], "tty": 3}'])
+async def test_a_senseless_beginning_is_an_error(
+    fake_host: FakeHost, owner: Caller, container: Container, text: str
+) -> None:
+    async with opened(PATH, owner) as socket:
+        await socket.communicator.send_input({"type": "websocket.receive", "text": text})
+        assert (await socket.message())["error"]["family"] == "invalid_argument"
+        assert await socket.closed() == 1000
