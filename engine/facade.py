@@ -7,6 +7,7 @@ the families of `engine.errors`.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,13 @@ class Engine:
     def container_rename(self, name: str, new_name: str) -> ContainerRecord:
         """Call it `new_name`. AlreadyExists when another container is called so."""
         return self.containers.rename(name, new_name)
+
+    def container_update(self, name: str, changes: Mapping[str, Any]) -> ContainerRecord:
+        """Change limits and restart policy (`engine.options.changing.CHANGEABLE`; None: no limit), now and for later.
+
+        InvalidArgument or Unsupported with the field's name; then nothing is changed.
+        """
+        return self.containers.update(name, changes)
 
     def container_get(self, name: str) -> ContainerRecord:
         return self.containers.get(name)

@@ -119,6 +119,11 @@ def _unpause(command: c.UnpauseContainer, context: Context) -> dict[str, Any]:
     return {}
 
 
+def _update(command: c.UpdateContainer, context: Context) -> dict[str, Any]:
+    context.engine.container_update(command.container_id, command.changes)
+    return {}
+
+
 def _rename(command: c.RenameContainer, context: Context) -> dict[str, Any]:
     context.engine.container_rename(command.container_id, command.name)
     return {}
@@ -144,6 +149,7 @@ _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.RestartContainer: _restart,
     c.PauseContainer: _pause,
     c.UnpauseContainer: _unpause,
+    c.UpdateContainer: _update,
     c.RenameContainer: _rename,
     c.RemoveContainer: _remove,
 }

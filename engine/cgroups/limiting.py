@@ -31,11 +31,11 @@ def apply(where: Mapping[str, Path], resources: Resources, *, v2: bool) -> None:
         (v2_pids if v2 else v1_pids).limit(where["pids"], resources.pids_limit)
     disks = where.get("io" if v2 else "blkio")
     if resources.blkio_weight is not None:
-        with _explained("blkio_weight"):
-            (v2_io if v2 else v1_blkio).weigh(_there(disks, "blkio_weight"), resources.blkio_weight)
+        with explained("blkio_weight"):
+            (v2_io if v2 else v1_blkio).weigh(there(disks, "blkio_weight"), resources.blkio_weight)
     for kind, device, rate in resources.throttles:
-        with _explained(f"device_{kind}"):
-            (v2_io if v2 else v1_blkio).throttle(_there(disks, f"device_{kind}"), kind, device, rate)
+        with explained(f"device_{kind}"):
+            (v2_io if v2 else v1_blkio).throttle(there(disks, f"device_{kind}"), kind, device, rate)
 
 
 def _memory(where: Mapping[str, Path], resources: Resources, *, v2: bool) -> None:
@@ -43,7 +43,7 @@ def _memory(where: Mapping[str, Path], resources: Resources, *, v2: bool) -> Non
     if resources.memory_bytes is not None:
         memory.limit(where["memory"], resources.memory_bytes, resources.memory_swap)
     if resources.memory_reservation is not None:
-        with _explained("memory_reservation"):
+        with explained("memory_reservation"):
             memory.reserve(where["memory"], resources.memory_reservation)
     if resources.oom_kill_disable:
         if v2:
@@ -60,26 +60,27 @@ def _processors(where: Mapping[str, Path], resources: Resources, *, v2: bool) ->
     if resources.cpus is not None:
         cpu.limit(where["cpu"], round(resources.cpus * cpu.PERIOD_MICROSECONDS), cpu.PERIOD_MICROSECONDS)
     elif resources.cpu_quota is not None or resources.cpu_period is not None:
-        with _explained("cpu_quota"):
+        with explained("cpu_quota"):
             cpu.limit(where["cpu"], resources.cpu_quota, resources.cpu_period)
     if resources.cpu_shares is not None:
-        with _explained("cpu_shares"):
+        with explained("cpu_shares"):
             cpu.share(where["cpu"], resources.cpu_shares)
     if resources.wants_cpuset:
         field = "cpuset_cpus" if resources.cpuset_cpus is not None else "cpuset_mems"
-        with _explained(field):
+        with explained(field):
             cpuset = v2_cpuset if v2 else v1_cpuset
-            cpuset.limit(_there(where.get("cpuset"), field), resources.cpuset_cpus, resources.cpuset_mems)
+            cpuset.limit(there(where.get("cpuset"), field), resources.cpuset_cpus, resources.cpuset_mems)
 
 
-def _there(directory: Path | None, field: str) -> Path:
+def there(directory: Path | None, field: str) -> Path:
+    """The directory of a controller that the field needs. Raises Unsupported if this host has it not."""
     if directory is None:
         raise Unsupported(f"{field}: the controller is not mounted on this host; leave it out", {"field": field})
     return directory
 
 
 @contextmanager
-def _explained(field: str) -> Iterator[None]:
+def explained(field: str) -> Iterator[None]:
     """What the kernel refuses is the fault of the value that was asked for."""
     try:
         yield

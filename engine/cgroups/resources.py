@@ -57,3 +57,12 @@ class Resources:
             )
         if self.pids_limit is not None and self.pids_limit < 1:
             raise InvalidArgument("pids_limit must be at least 1", {"field": "pids_limit", "minimum": 1})
+
+
+def beyond_limit(used: int, memory_bytes: int) -> InvalidArgument:
+    """What to say of a memory limit that what runs is beyond already."""
+    return InvalidArgument(
+        f"memory_bytes: the container uses {used} bytes just now, which can't be brought below {memory_bytes}: "
+        "give it more, or let it free memory first",
+        {"field": "memory_bytes", "used": used},
+    )

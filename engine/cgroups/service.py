@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.cgroups import files, limiting
+from engine.cgroups import changing, files, limiting
 from engine.cgroups.hierarchy import NEEDED, Hierarchy
 from engine.cgroups.resources import Resources
+from engine.cgroups.v1 import cpuset as v1_cpuset
 from engine.cgroups.v1 import devices as v1_devices
 from engine.cgroups.v1 import freezer as v1_freezer
 from engine.cgroups.v1 import memory as v1_memory
 from engine.cgroups.v2 import core
 from engine.cgroups.v2 import memory as v2_memory
 from engine.config import EngineConfig
-from engine.errors import Unavailable
+from engine.errors import EngineError, Unavailable
 
 JOINED_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "blkio")
 DELEGATED_V2 = ("memory", "cpu", "pids", "io", "cpuset")
@@ -74,6 +75,37 @@ class Cgroups:
         except BaseException:
             self.remove(container_id)
             raise
+
+    def change(self, container_id: str, old: Resources, new: Resources) -> None:
+        """Other limits for a container that runs; put back as they were when one can't be had.
+
+        Raises InvalidArgument or Unsupported with the field's name.
+        """
+        new.check(os.cpu_count() or 1)
+        self._join_cpuset(container_id, new)
+        where, v2 = self.directories(container_id), self.version == "v2"
+        try:
+            changing.change(where, old, new, v2=v2)
+        except BaseException:
+            with contextlib.suppress(EngineError):
+                changing.change(where, new, old, v2=v2)
+            raise
+
+    def _join_cpuset(self, container_id: str, resources: Resources) -> None:
+        """Version 1's cpuset has a group for those only who ask for processors; who asks now is moved into one."""
+        if not resources.wants_cpuset or self._cpuset is None:
+            return
+        directory = self._cpuset / self.parent / container_id
+        if directory.exists():
+            return
+        files.make(directory)
+        v1_cpuset.limit(directory, None, None)
+        moved: set[int] = set()
+        while left := set(self.pids(container_id)) - moved:  # a new process is born where its parent is
+            for pid in left:
+                with contextlib.suppress(Unavailable):  # it has just ended
+                    files.write(directory / "cgroup.procs", pid)
+            moved |= left
 
     def _delegate(self) -> None:
         root = self.hierarchy.unified

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
-from engine.containers import creation, execs, reaping, recovery, removal, renaming, signals, starting, states, stopping
+from engine.containers import (
+    creation,
+    execs,
+    reaping,
+    recovery,
+    removal,
+    renaming,
+    signals,
+    starting,
+    states,
+    stopping,
+    updating,
+)
 from engine.containers.parts import ExitStatus, Parts, Progress
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
@@ -74,6 +87,9 @@ class Containers:
 
     def rename(self, name: str, new_name: str) -> ContainerRecord:
         return renaming.rename(self._parts, self._id(name), new_name)
+
+    def update(self, name: str, changes: Mapping[str, Any]) -> ContainerRecord:
+        return updating.update(self._parts, self._id(name), changes)
 
     def get(self, name: str) -> ContainerRecord:
         return self._parts.catalog.get(self._id(name))

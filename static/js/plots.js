@@ -1,5 +1,5 @@
 // CPU and memory of one container: the last half hour, then every sample as it comes.
-import { $, setText } from "./dom.js";
+import { $, $$, setText } from "./dom.js";
 import { percent, rate, size } from "./format.js";
 import { ReturningSocket } from "./socket.js";
 import { colour } from "./theme.js";
@@ -80,21 +80,21 @@ export class Plots {
 
   #now() {
     const last = this.samples.at(-1);
-    const now = (name) => $(`[data-now="${name}"]`, this.root);
+    const now = (name, text) => $$(`[data-now="${name}"]`, this.root).forEach((place) => setText(place, text));
     if (!last || !this.running) {
-      for (const name of ["cpu", "memory", "pids", ...Object.keys(COUNTERS)]) setText(now(name), "–");
+      for (const name of ["cpu", "memory", "pids", ...Object.keys(COUNTERS)]) now(name, "–");
       return;
     }
     if (!this.hovering) {
-      setText(now("cpu"), percent(last.cpu_percent));
-      setText(now("memory"), last.memory_limit_bytes ? `${size(last.memory_bytes)} of ${size(last.memory_limit_bytes)}` : size(last.memory_bytes));
+      now("cpu", percent(last.cpu_percent));
+      now("memory", last.memory_limit_bytes ? `${size(last.memory_bytes)} of ${size(last.memory_limit_bytes)}` : size(last.memory_bytes));
     }
     const before = this.samples.at(-2);
     for (const [name, field] of Object.entries(COUNTERS)) {
       const seconds = before ? last.at - before.at : 0;
-      setText(now(name), seconds > 0 && last[field] !== undefined ? rate((last[field] - before[field]) / seconds) : "–");
+      now(name, seconds > 0 && last[field] !== undefined ? rate((last[field] - before[field]) / seconds) : "–");
     }
-    setText(now("pids"), last.pids ?? "–");
+    now("pids", last.pids ?? "–");
   }
 
   #hover(name, plot, format) {

@@ -22,3 +22,19 @@ def test_a_container_is_renamed_while_it_runs(portside: Portside, tiny_image: st
     assert again["id"] != container["id"]
     for row in (container, other, again):
         rest.remove(row["id"])
+
+
+def test_limits_and_policy_change_while_it_runs(portside: Portside, tiny_image: str) -> None:
+    rest = portside.rest
+    container = rest.run(tiny_image, "sleep", "100", memory_bytes=64 << 20)
+    path = f"/api/v1/containers/{container['id']}/update/"
+    rest.act(container["id"], "update", memory_bytes=128 << 20, cpus=0.5, restart="always")
+    after = eventually(
+        lambda: (now := rest.container(container["id"]))["restart"] == "always" and now, what="the new policy"
+    )
+    assert isinstance(after, dict)
+    assert (after["memory_bytes"], after["cpus"], after["status"]) == (128 << 20, 0.5, "running")
+    error = rest.fail(rest.post(path, {"cpuset_cpus": "4000"}))
+    assert (error["family"], error["detail"]["field"]) == ("invalid_argument", "cpuset_cpus")
+    assert rest.container(container["id"])["cpuset_cpus"] is None
+    rest.remove(container["id"])

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from engine.errors import Conflict
+from engine.options.changing import CHANGEABLE
 from webui.broadcast import change_publish
 from webui.containers.models import Container, DesiredStatus, ObservedStatus
 from webui.containers.representation import container_as_json
@@ -45,25 +46,33 @@ def container_apply_state(*, host: Host, seq: int, state: ContainerState) -> Con
     for name, value in changed.items():
         setattr(container, name, value)
     container.save(update_fields=["observed_seq", *changed])
-    if state.name and container.name != state.name and not is_new:
-        changed |= _follow_name(container, state.name)
+    if not is_new:
+        changed |= _follow_host(container, state)
     if changed or is_new:
         _publish_updated(container)
     return container
 
 
-def _follow_name(container: Container, name: str) -> dict[str, Any]:
-    """Call it what its host calls it; nothing if another row has that name, as after an adoption."""
-    before = container.name
-    container.name = name[:128]
-    container.spec = {**container.spec, "name": name}
-    try:
-        with transaction.atomic():
-            container.save(update_fields=["name", "spec"])
-    except IntegrityError:  # someone asked here for the same name a moment ago; that job will fail on the host
-        container.name = before
-        return {}
-    return {"name": name}
+def _follow_host(container: Container, state: ContainerState) -> dict[str, Any]:
+    """Take over what can be changed of a container that exists: its name, its limits. What was changed."""
+    changed = {
+        name: state.spec[name]
+        for name in CHANGEABLE
+        if name in state.spec and state.spec[name] != container.spec.get(name)
+    }
+    if changed:
+        container.spec = {**container.spec, **changed}
+        container.save(update_fields=["spec"])
+    if state.name and state.name != container.name and _is_free(container, state.name):
+        container.name = changed["name"] = state.name[:128]
+        container.spec = {**container.spec, "name": state.name}
+        container.save(update_fields=["name", "spec"])
+    return changed
+
+
+def _is_free(container: Container, name: str) -> bool:
+    """Whether the row may be called so: someone may have asked here for the same name, which then fails on the host."""
+    return not Container.objects.filter(host=container.host_id, name=name).exclude(pk=container.pk).exists()
 
 
 def _observed(state: ContainerState) -> dict[str, Any]:

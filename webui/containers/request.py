@@ -63,10 +63,10 @@ class FieldErrors:
         if not holds:
             self.fields.setdefault(name, []).append(message)
 
-    def raise_any(self) -> None:
+    def raise_any(self, what: str = "the container can't be created") -> None:
         if self.fields:
             first = next(iter(self.fields.values()))[0]
-            raise InvalidArgument(f"the container can't be created: {first}", {"fields": self.fields})
+            raise InvalidArgument(f"{what}: {first}", {"fields": self.fields})
 
 
 def request_check(request: ContainerRequest) -> tuple[str, tuple[PortMapping, ...]]:
@@ -89,6 +89,18 @@ def request_check(request: ContainerRequest) -> tuple[str, tuple[PortMapping, ..
     ports = _ports(request.ports, errors)
     errors.raise_any()
     return image, ports
+
+
+def limits_check(spec: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Check other limits and another restart policy (`values`) for a container of this spec. Raises InvalidArgument."""
+    kept = {name: spec[name] for name in ("auto_remove", "oom_kill_disable") if name in spec}
+    request = ContainerRequest(image="any", **kept, **values)
+    errors = FieldErrors()
+    _process(request, errors)
+    _limits(request, errors)
+    for name, sentence in checking.problems(request):
+        errors.check(False, name, sentence)
+    errors.raise_any("the limits can't be changed")
 
 
 def _image(text: str, errors: FieldErrors) -> str:

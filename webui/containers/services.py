@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from django.db import IntegrityError, transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from engine.options.changing import CHANGEABLE, merged
 from engine.options.loosening import needing_a_right
 from webui.accounts.models import User
 from webui.accounts.roles import CREATE, OPERATE, require, require_loosening
@@ -23,7 +24,7 @@ from webui.containers.observed import (
     container_job_finished,
 )
 from webui.containers.representation import container_as_json
-from webui.containers.request import IMAGE_ID, NAME, NAME_RULE, ContainerRequest, request_check
+from webui.containers.request import IMAGE_ID, NAME, NAME_RULE, ContainerRequest, limits_check, request_check
 from webui.hosts.models import Host
 from webui.images.services import secrets_for
 from webui.jobs.models import Job
@@ -45,6 +46,7 @@ __all__ = [
     "container_start",
     "container_stop",
     "container_unpause",
+    "container_update",
 ]
 
 SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,10}|[0-9]{1,2}")
@@ -156,6 +158,18 @@ def container_pause(*, user: User, container: Container) -> Job:
 
 def container_unpause(*, user: User, container: Container) -> Job:
     return _ask(user, container, commands.UnpauseContainer(container_id=container.pk))
+
+
+def container_update(*, user: User, container: Container, **changes: Any) -> Job:
+    """Ask for other limits or another restart policy: fields of `CHANGEABLE`, None for no limit.
+
+    Raises InvalidArgument with the field errors. The row has them when the host says so.
+    """
+    require(user, CREATE, container.team)
+    if not changes:
+        raise InvalidArgument(f"nothing is to be changed: give at least one of {', '.join(CHANGEABLE)}")
+    limits_check(container.spec, merged(container.spec, changes))
+    return _ask(user, container, commands.UpdateContainer(container_id=container.pk, changes=changes), action=CREATE)
 
 
 def container_rename(*, user: User, container: Container, name: str) -> Job:

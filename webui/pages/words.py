@@ -34,6 +34,7 @@ JOB_KIND = {
     "container.restart": "Restart container",
     "container.pause": "Pause container",
     "container.unpause": "Resume container",
+    "container.update": "Change limits",
     "container.rename": "Rename container",
     "container.remove": "Remove container",
 }

@@ -156,6 +156,14 @@ class UnpauseContainer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateContainer:
+    """`changes`: fields of CreateContainer that limit or restart, with their new values; None is no limit."""
+
+    container_id: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenameContainer:
     container_id: str
     name: str
@@ -178,6 +186,7 @@ Command = (
     | RestartContainer
     | PauseContainer
     | UnpauseContainer
+    | UpdateContainer
     | RenameContainer
     | RemoveContainer
 )
@@ -193,6 +202,7 @@ KINDS: dict[str, type[Any]] = {
     "container.restart": RestartContainer,
     "container.pause": PauseContainer,
     "container.unpause": UnpauseContainer,
+    "container.update": UpdateContainer,
     "container.rename": RenameContainer,
     "container.remove": RemoveContainer,
 }

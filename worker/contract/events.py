@@ -43,6 +43,7 @@ CONTAINER_DIED = "container.died"
 CONTAINER_PAUSED = "container.paused"
 CONTAINER_UNPAUSED = "container.unpaused"
 CONTAINER_RESTARTING = "container.restarting"
+CONTAINER_UPDATED = "container.updated"
 CONTAINER_RENAMED = "container.renamed"
 CONTAINER_REMOVED = "container.removed"
 

@@ -17,6 +17,6 @@ def limit(directory: Path, quota: int | None, period: int | None = None) -> None
         files.write(directory / "cpu.cfs_quota_us", quota)
 
 
-def share(directory: Path, shares: int) -> None:
-    """The weight beside others when there is not enough for all; 1024 is what every group has."""
-    files.write(directory / "cpu.shares", shares)
+def share(directory: Path, shares: int | None) -> None:
+    """The weight beside others when there is not enough for all; None is 1024, what every group has."""
+    files.write(directory / "cpu.shares", 1024 if shares is None else shares)

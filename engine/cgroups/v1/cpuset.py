@@ -14,6 +14,11 @@ def inherit(directory: Path) -> None:
             files.write(directory / name, files.read(directory.parent / name) or "0")
 
 
+def as_parent(directory: Path, name: str) -> None:
+    """Let the file `name` have what the parent has."""
+    files.write(directory / name, files.read(directory.parent / name) or "0")
+
+
 def limit(directory: Path, cpus: str | None, memory_nodes: str | None) -> None:
     """Lists such as 0-3,6; what is not given is the parent's."""
     inherit(directory.parent)  # made by ourselves, as empty as any new one

@@ -15,6 +15,9 @@ def limit(directory: Path, quota: int | None, period: int | None = None) -> None
     files.write(directory / "cpu.max", f"{amount} {period or PERIOD_MICROSECONDS}")
 
 
-def share(directory: Path, shares: int) -> None:
-    """Version 1's shares, 2 to 262144, as a weight, 1 to 10000: runc's and crun's translation."""
-    files.write(directory / "cpu.weight", 1 + (shares - 2) * 9999 // 262_142)
+def share(directory: Path, shares: int | None) -> None:
+    """Version 1's shares, 2 to 262144, as a weight, 1 to 10000: runc's and crun's translation.
+
+    None is 100, what every group has.
+    """
+    files.write(directory / "cpu.weight", 100 if shares is None else 1 + (shares - 2) * 9999 // 262_142)

@@ -12,3 +12,8 @@ def limit(directory: Path, cpus: str | None, memory_nodes: str | None) -> None:
     for name, value in (("cpuset.cpus", cpus), ("cpuset.mems", memory_nodes)):
         if value is not None:
             files.write(directory / name, value)
+
+
+def as_parent(directory: Path, name: str) -> None:
+    """Let the file `name` have what the parent has, which an empty one does."""
+    files.write(directory / name, "\n")

@@ -7,5 +7,6 @@ from pathlib import Path
 from engine.cgroups import files
 
 
-def limit(directory: Path, pids_limit: int) -> None:
+def limit(directory: Path, pids_limit: int | str) -> None:
+    """A number, or "max" for no limit."""
     files.write(directory / "pids.max", pids_limit)

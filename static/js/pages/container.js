@@ -2,6 +2,7 @@
 import { api } from "../api.js";
 import { $, pageData, setText } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
+import { LimitsDialog } from "../limits.js";
 import { onChange, onReset } from "../live.js";
 import { LogViewer } from "../log/viewer.js";
 import { Plots } from "../plots.js";
@@ -33,6 +34,9 @@ startTabs($("[data-tabs]"), (view) => {
   wantsTerminals = false;
   if (view === "view-terminal") showTerminals();
 });
+
+const limits = $("#limits-dialog") && new LimitsDialog($("#limits-dialog"), id);
+root.addEventListener("click", (event) => event.target.closest("[data-limits]") && limits.open());
 
 function setRunning(state) {
   terminals?.setRunning(state === "running");

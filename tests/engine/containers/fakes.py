@@ -173,6 +173,10 @@ class FakeCgroups:
         self.world.step("cgroups.create")
         self.world.cgroups.add(container_id)
 
+    def change(self, container_id: str, old: Any, new: Any, /) -> None:
+        self.world.step("cgroups.change")
+        assert container_id in self.world.cgroups
+
     def remove(self, container_id: str, /) -> None:
         self.world.step("cgroups.remove")
         self.world.cgroups.discard(container_id)

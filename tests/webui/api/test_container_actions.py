@@ -100,6 +100,37 @@ def test_a_name_that_is_wrong_taken_or_not_ones_own_to_give_is_refused(
     assert not Job.objects.exists()
 
 
+def test_other_limits_are_a_job_with_just_what_was_given(
+    site_broker: Valkey, owner: Caller, container: Container
+) -> None:
+    answer = owner.post(f"{PATH}update/", {"memory_bytes": 64 << 20, "cpus": None, "restart": "always"})
+    assert answer.status_code == 202, answer.content
+    command = Job.objects.get().command
+    assert command["changes"] == {"memory_bytes": 64 << 20, "cpus": None, "restart": "always"}
+    assert (command["kind"], command["container_id"]) == ("container.update", CONTAINER_ID)
+
+
+def test_limits_that_can_not_be_are_refused_beside_those_that_are(
+    site_broker: Valkey, owner: Caller, teammate: Caller, outsider: Caller, container: Container
+) -> None:
+    container.spec |= {"memory_swap": 128 << 20, "memory_bytes": 64 << 20}
+    container.save()
+    for body, fields in (
+        ({"memory_bytes": 1}, {"memory_bytes"}),
+        ({"memory_bytes": 256 << 20}, {"memory_swap"}),
+        ({"restart_limit": 3}, {"restart_limit"}),
+        ({"cpus": 1, "cpu_quota": 5}, {"cpus", "cpu_quota"}),
+        ({"image": "other"}, {"image"}),
+        ({"restart": None}, {"restart"}),
+    ):
+        answer = owner.post(f"{PATH}update/", body)
+        assert (answer.status_code, set(answer.json()["errors"])) == (400, fields), body
+    assert owner.post(f"{PATH}update/", {}).status_code == 400
+    assert teammate.post(f"{PATH}update/", {"cpus": 1}).status_code == 403
+    assert outsider.post(f"{PATH}update/", {"cpus": 1}).status_code == 404
+    assert not Job.objects.exists()
+
+
 def test_get_is_the_wrong_method(site_broker: Valkey, owner: Caller, container: Container) -> None:
     answer = owner.get(f"{PATH}start/")
     assert (answer.status_code, answer.json()["family"]) == (405, "unsupported")

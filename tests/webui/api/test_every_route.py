@@ -24,6 +24,7 @@ OWN = {"teams", "tokens", "token"}
 BODIES: dict[str, Any] = {
     "containers": {"image": "alpine", "name": "intruder"},
     "image-pull": {"reference": "alpine"},
+    "container-update": {"restart": "always"},
     "container-rename": {"name": "intruder"},
     "registries": {"registry": "docker.io", "username": "x", "password": "y", "team": "Harbour"},
 }

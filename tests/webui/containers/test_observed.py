@@ -204,3 +204,11 @@ def test_a_name_that_another_row_has_meanwhile_does_not_stop_the_rest(
     services.container_apply_state(host=host, seq=6, state=state(name="front", status="paused"))
     container.refresh_from_db()
     assert (container.name, container.observed_status) == ("web", "paused")
+
+
+def test_limits_that_the_host_has_changed_are_shown(site_broker: Valkey, host: Host, container: Container) -> None:
+    services.container_apply_state(host=host, seq=6, state=state(spec={"cpus": 0.5, "restart": "always", "env": {}}))
+    [change] = changes(site_broker)
+    assert (change["object"]["cpus"], change["object"]["restart"]) == (0.5, "always")
+    container.refresh_from_db()
+    assert container.spec["image"] == "docker.io/library/alpine:latest"

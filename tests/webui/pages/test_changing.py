@@ -64,3 +64,34 @@ def test_a_new_name_shows_in_the_list_at_once(page: Page, sockets: Sockets, seed
     visit(page, "/containers/")
     sockets.change("container", as_json(name="front"))
     expect(page.locator(f'tr[data-id="{WEB}"] .name')).to_have_text("front")
+
+
+def test_limits_are_changed_with_the_present_use_beside_them(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, f"/containers/{WEB}/")
+    sockets.stats.wait()
+    sample = {"at": 5.0, "cpu_percent": 12.0, "memory_bytes": 48 << 20, "memory_limit_bytes": None, "pids": 7}
+    sockets.stats.send(type="sample", sample=sample)
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Change limits").click()
+    dialog = page.locator("#limits-dialog")
+    expect(dialog.locator("#limit-memory-now")).to_have_text("Now 48 MiB")
+    expect(dialog.locator("#limit-pids-now")).to_have_text("Now 7")
+    dialog.get_by_label("Memory", exact=True).fill("lots")
+    dialog.get_by_label("CPU cores").fill("0.5")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_label("Memory", exact=True)).to_be_focused()
+    expect(dialog.locator("#limit-memory-problem")).to_contain_text("Give a number")
+    sent = answered(page, f"containers/{WEB}/update/", 202, {"job": {"id": JOB, "url": f"/api/v1/jobs/{JOB}/"}})
+    dialog.get_by_label("Memory", exact=True).fill("32")
+    page.keyboard.press("Enter")
+    expect(dialog.locator("[data-submit]")).to_have_attribute("aria-busy", "true")
+    assert sent == [{"memory_bytes": 32 << 20, "cpus": 0.5}]
+    error = {"family": "invalid_argument", "message": "It uses 48 MiB.", "detail": {"field": "memory_bytes"}}
+    sockets.change("job", {"id": JOB, "status": "failed", "kind": "container.update", "error": error}, id="3-0")
+    expect(dialog.locator("#limit-memory-problem")).to_have_text("It uses 48 MiB.")
+    other = JOB[:-1] + "b"
+    answered(page, f"containers/{WEB}/update/", 202, {"job": {"id": other, "url": f"/api/v1/jobs/{other}/"}})
+    dialog.get_by_label("Memory", exact=True).fill("64")
+    page.keyboard.press("Enter")
+    sockets.change("job", {"id": other, "status": "succeeded", "kind": "container.update", "error": None}, id="4-0")
+    expect(dialog).to_be_hidden()

@@ -50,6 +50,7 @@ COMMANDS: list[c.Command] = [
     c.RestartContainer(container_id=CONTAINER, timeout_seconds=1.0),
     c.PauseContainer(container_id=CONTAINER),
     c.UnpauseContainer(container_id=CONTAINER),
+    c.UpdateContainer(container_id=CONTAINER, changes={"memory_bytes": 64 << 20, "cpus": None, "restart": "always"}),
     c.RenameContainer(container_id=CONTAINER, name="web-2"),
     c.RemoveContainer(container_id=CONTAINER, force=True),
 ]  # fmt: skip
@@ -92,6 +93,7 @@ ATTRIBUTES: dict[str, Any] = {
     e.CONTAINER_PAUSED: STATE,
     e.CONTAINER_UNPAUSED: STATE,
     e.CONTAINER_RESTARTING: STATE,
+    e.CONTAINER_UPDATED: STATE,
     e.CONTAINER_RENAMED: {**to_wire(STATE), "old_name": "web-1"},
     e.CONTAINER_REMOVED: {},
     e.EXEC_STARTED: {"container": CONTAINER, "command": ["sh"], "user": None, "tty": True},

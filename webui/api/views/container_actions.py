@@ -14,6 +14,7 @@ from webui.api.operations import job_reference, operation
 from webui.api.schemas import Accepted
 from webui.api.views.containers import find
 from webui.containers import services
+from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLICIES
 from webui.jobs.models import Job
 
 
@@ -28,6 +29,24 @@ class Kill(bodies.Body):
 
 class Rename(bodies.Body):
     name = bodies.Text(max_length=128, help_text="What no other container of the host is called.")
+
+
+class Update(bodies.Body):
+    """What is left out stays as it is; null is no limit."""
+
+    memory_bytes = bodies.Whole((MEMORY_MINIMUM, (1 << 60) - 1), required=False, allow_null=True)
+    memory_swap = bodies.Whole((-1, (1 << 60) - 1), required=False, allow_null=True, help_text="-1: any amount.")
+    memory_reservation = bodies.Whole((MEMORY_MINIMUM, (1 << 60) - 1), required=False, allow_null=True)
+    cpus = bodies.Number(required=False, allow_null=True, help_text="Cores; replaces cpu_quota and cpu_period.")
+    cpu_shares = bodies.Whole((2, 262_144), required=False, allow_null=True)
+    cpu_quota = bodies.Whole((-1, 1 << 40), required=False, allow_null=True, help_text="Replaces cpus.")
+    cpu_period = bodies.Whole((1000, 1_000_000), required=False, allow_null=True)
+    cpuset_cpus = bodies.Text(required=False, allow_null=True, help_text="As 0-3,6.")
+    cpuset_mems = bodies.Text(required=False, allow_null=True)
+    pids_limit = bodies.Whole((-1, PIDS_MAXIMUM), required=False, allow_null=True, help_text="-1: none; null: usual.")
+    blkio_weight = bodies.Whole((10, 1000), required=False, allow_null=True)
+    restart = bodies.Text(required=False, help_text=f"One of {', '.join(RESTART_POLICIES)}.")
+    restart_limit = bodies.Whole((1, 1_000_000), required=False, allow_null=True)
 
 
 class Restart(bodies.Body):
@@ -58,6 +77,7 @@ ACTIONS: dict[str, type[APIView]] = {
         ("restart", Restart, services.container_restart, "Stop a container and start it again."),
         ("pause", bodies.EmptyBody, services.container_pause, "Freeze all processes of a container."),
         ("unpause", bodies.EmptyBody, services.container_unpause, "Let a frozen container go on."),
+        ("update", Update, services.container_update, "Change limits and restart policy, also while it runs."),
         ("rename", Rename, services.container_rename, "Give a container another name; it may run meanwhile."),
     )
 }

@@ -1,0 +1,107 @@
+// Other limits for a container, with what it uses beside each; the dialog stays until its host has made the change.
+import { Problem, api, attempt } from "./api.js";
+import { $, $$, setText } from "./dom.js";
+import { jobEnd } from "./live.js";
+import { toast } from "./toast.js";
+
+const MIB = 1 << 20;
+
+/** `dialog` holds fields with data-limit (REST's name) and data-kind: mib, number or text. */
+export class LimitsDialog {
+  #before = {};
+
+  constructor(dialog, containerId) {
+    this.dialog = dialog;
+    this.id = containerId;
+    this.form = $("form", dialog);
+    this.form.addEventListener("submit", (event) => this.#submit(event));
+    this.#field("restart").addEventListener("change", () => this.#showTimes());
+  }
+
+  async open() {
+    const container = await attempt("GET", `containers/${this.id}/`);
+    if (!container) return;
+    for (const input of this.#fields()) input.value = written(container[input.dataset.limit], input.dataset.kind);
+    this.#before = Object.fromEntries(this.#fields().map((input) => [input.dataset.limit, input.value]));
+    this.#complain({});
+    this.#showTimes();
+    this.dialog.showModal();
+  }
+
+  #fields() {
+    return $$("[data-limit]", this.dialog);
+  }
+
+  #field(name) {
+    return $(`[data-limit="${name}"]`, this.dialog);
+  }
+
+  #showTimes() {
+    const isLimited = this.#field("restart").value === "on-failure";
+    $("[data-restart-limit]", this.dialog).hidden = !isLimited;
+    if (!isLimited) this.#field("restart_limit").value = "";
+  }
+
+  /** What differs from when the dialog was opened, as REST takes it. */
+  #changes() {
+    const changes = {};
+    const problems = {};
+    for (const input of this.#fields()) {
+      const { limit, kind } = input.dataset;
+      const text = input.value.trim();
+      if (text === this.#before[limit]) continue;
+      changes[limit] = read(text, kind);
+      if (Number.isNaN(changes[limit])) problems[limit] = ["Give a number, or leave it empty."];
+    }
+    return { changes, problems };
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    const { changes, problems } = this.#changes();
+    this.#complain(problems);
+    if (Object.keys(problems).length) return;
+    if (!Object.keys(changes).length) return this.dialog.close("no");
+    const button = $("[data-submit]", this.dialog);
+    if (button.getAttribute("aria-busy") === "true") return;
+    button.setAttribute("aria-busy", "true");
+    try {
+      const { job } = await api("POST", `containers/${this.id}/update/`, changes);
+      const end = await jobEnd(job.id, () => api("GET", job.url));
+      if (end.status === "succeeded") {
+        this.dialog.close("yes");
+        toast("The limits are changed.");
+      } else {
+        this.#complain({ [end.error?.detail?.field ?? ""]: [end.error?.message ?? "It failed."] });
+      }
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      this.#complain(Object.keys(problem.fields).length ? problem.fields : { "": [problem.message] });
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  }
+
+  #complain(fields) {
+    for (const place of $$("[data-problem]", this.dialog)) setText(place, "");
+    for (const input of this.#fields()) input.removeAttribute("aria-invalid");
+    for (const [name, texts] of Object.entries(fields)) {
+      const place = $(`[data-problem="${CSS.escape(name)}"]`, this.dialog) ?? $('[data-problem=""]', this.dialog);
+      setText(place, texts.join(" "));
+      this.#field(CSS.escape(name))?.setAttribute("aria-invalid", "true");
+    }
+    $("[aria-invalid]", this.dialog)?.focus();
+  }
+}
+
+function written(value, kind) {
+  if (value === null || value === undefined) return "";
+  return String(kind === "mib" && value > 0 ? value / MIB : value);
+}
+
+function read(text, kind) {
+  if (text === "") return null;
+  if (kind === "text") return text;
+  const number = Number(text.replace(",", "."));
+  return kind === "mib" && number > 0 ? Math.round(number * MIB) : number;
+}
