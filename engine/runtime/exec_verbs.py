@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -70,6 +72,28 @@ class ExecVerbs:
             self.signal(directory, signum)
         except NotFound:
             raise NotFound(f"exec {exec_id[:12]} has ended", {"id": exec_id}) from None
+
+    def exec_drop(self, container_dir: Path, exec_id: str) -> bool:
+        """Forget it, and kill it first if it runs: with what it has started, but for what left its process group.
+
+        No error if it is gone. False while it doesn't end, as in a container that is frozen.
+        """
+        directory = container_dir / record.EXECS / exec_id
+        found = record.read_run(str(directory))
+        pidfd = None if found is None else record.open_pidfd(found)
+        if found is not None and pidfd is not None:
+            try:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, signal.SIGSTOP)  # what stands still can't end and free its number
+                    os.killpg(found["pid"], signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # a moment ago it had no group of its own yet
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            finally:
+                os.close(pidfd)
+        if found is not None and self.wait(directory, found["run"], SETTLE_SECONDS) is None:
+            return False
+        self._execs.remove(container_dir, exec_id)
+        return True
 
     def exec_remove(self, container_dir: Path, exec_id: str) -> None:
         """Forget one that has ended; one that is gone is no error. Conflict while it runs."""

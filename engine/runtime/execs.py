@@ -43,6 +43,7 @@ class ExecSpec:
     `user`: "name|uid[:group|gid]", None for the container's own; `cwd`: absolute, None for the container's own.
     `tty`: a terminal of the container's, `size` (rows, columns). `privileged`: every capability, its own
     no_new_privileges and list of system calls notwithstanding; within the container's user namespace.
+    `id`: 64 hex digits that the caller chooses, so as to find it again whatever happens; None for a new one.
     """
 
     args: Sequence[str]
@@ -52,6 +53,7 @@ class ExecSpec:
     tty: bool = False
     size: tuple[int, int] | None = None
     privileged: bool = False
+    id: str | None = None
 
     def check(self) -> None:
         """Raise InvalidArgument, with detail["field"], for what could never run."""
@@ -125,7 +127,7 @@ class Execs:
             raise Unsupported(f"a container that {runtime} has made can't be joined: its processes are out of reach")
         given = {} if spec.tty else {number: fd for number, fd in enumerate(stdio) if fd is not None}
         for _ in range(5):
-            directory = self._make(container_dir)
+            directory = self._make(container_dir, spec.id)
             request = self._request(container_dir, directory, found["run"], spec, sorted(given))
             try:
                 answer, descriptors = self._launcher.hand(request, [given[number] for number in sorted(given)])
@@ -177,11 +179,13 @@ class Execs:
                     swept.append(name)
         return swept
 
-    def _make(self, container_dir: Path) -> Path:
-        directory = container_dir / record.EXECS / secrets.token_hex(32)
+    def _make(self, container_dir: Path, exec_id: str | None) -> Path:
+        directory = container_dir / record.EXECS / (exec_id or secrets.token_hex(32))
         for _ in range(2):
             try:
                 directory.mkdir(0o700)
+            except FileExistsError:
+                raise Conflict(f"exec {directory.name[:12]} is there already; remove it first") from None
             except FileNotFoundError:
                 with contextlib.suppress(FileNotFoundError, FileExistsError):
                     directory.parent.mkdir(0o700)
