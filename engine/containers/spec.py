@@ -50,6 +50,9 @@ class ContainerSpec:
     is given ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048", "/run:size=64m"), sizes are bytes, times seconds,
     `cpu_quota` and `cpu_period` microseconds; a `security_opt` of seccomp= holds the profile itself. `userns` is
     "auto" (ids of its own) or "host"; `runtime` is "portside" or one that is installed.
+
+    `healthcheck` in the words of `engine.options.healthcheck`, None for the image's; `restart_unhealthy` starts it
+    again when that fails. `depends_on` names containers that a boot of the host starts first.
     """
 
     id: str
@@ -105,6 +108,9 @@ class ContainerSpec:
     device_write_bps: tuple[str, ...] = ()
     device_read_iops: tuple[str, ...] = ()
     device_write_iops: tuple[str, ...] = ()
+    healthcheck: Mapping[str, Any] | None = None
+    restart_unhealthy: bool = False
+    depends_on: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values only; `from_dict` reads it back."""

@@ -24,7 +24,10 @@ _WHAT = "image config"
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """`env` is `NAME=value` in the image's order; `exposed_ports` as `80/tcp`; `diff_ids` lowest layer first."""
+    """`env` is `NAME=value` in the image's order; `exposed_ports` as `80/tcp`; `diff_ids` lowest layer first.
+
+    `healthcheck` is in the words of `engine.options.healthcheck`; `shell` runs its line (Docker's additions).
+    """
 
     architecture: str
     os: str
@@ -40,6 +43,8 @@ class ImageConfig:
     exposed_ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     stop_signal: str = ""
+    healthcheck: Mapping[str, Any] | None = None
+    shell: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, data: bytes) -> ImageConfig:
@@ -67,6 +72,8 @@ class ImageConfig:
             exposed_ports=tuple(sorted(optional(config, "ExposedPorts", dict, {}, _WHAT))),
             volumes=tuple(sorted(optional(config, "Volumes", dict, {}, _WHAT))),
             stop_signal=optional(config, "StopSignal", str, "", _WHAT),
+            healthcheck=_healthcheck(config),
+            shell=strings(config, "Shell", _WHAT),
         )
 
     @property
@@ -89,6 +96,7 @@ class ImageConfig:
             "exposed_ports": list(self.exposed_ports),
             "volumes": list(self.volumes),
             "stop_signal": self.stop_signal,
+            "healthcheck": None if self.healthcheck is None else dict(self.healthcheck),
         }
 
 
@@ -103,3 +111,23 @@ def _command(config: dict[str, Any], key: str) -> tuple[str, ...]:
     # Very old images have a plain string where the specification wants a list; Docker reads it as one word.
     value = config.get(key)
     return (value,) if isinstance(value, str) and value else strings(config, key, _WHAT)
+
+
+_NANOSECONDS = {
+    "Interval": "interval_seconds",
+    "Timeout": "timeout_seconds",
+    "StartPeriod": "start_period_seconds",
+    "StartInterval": "start_interval_seconds",
+}
+
+
+def _healthcheck(config: dict[str, Any]) -> dict[str, Any] | None:
+    """Docker's HealthConfig, whose times are nanoseconds; 0 is what was left out."""
+    found = optional(config, "Healthcheck", dict, {}, _WHAT)
+    if not found:
+        return None
+    read: dict[str, Any] = {"test": list(strings(found, "Test", _WHAT))}
+    for theirs, ours in _NANOSECONDS.items():
+        read[ours] = max(0, optional(found, theirs, int, 0, _WHAT)) / 1e9
+    read["retries"] = max(0, optional(found, "Retries", int, 0, _WHAT))
+    return read

@@ -9,6 +9,7 @@ security       --security-opt
 seccomp        a profile in Docker's form or the specification's → the specification's
 devices        --device, --device-cgroup-rule, throttles
 values         ulimits, tmpfs, sysctls, hosts, processors
+healthcheck    what a request and an image ask for, merged
 checking       every field of a request, with a sentence for each that can't work
 loosening      what a request loosens and tightens, in words; which of it needs a right
 """

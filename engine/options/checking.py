@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from engine.errors import InvalidArgument
-from engine.options import capabilities, devices, seccomp, security, values
+from engine.options import capabilities, devices, healthcheck, seccomp, security, values
 from engine.options.wishes import Wishes
 
 Problem = tuple[str, str]
@@ -15,6 +15,7 @@ Problem = tuple[str, str]
 USERNS = ("auto", "host")
 RUNTIME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9]{1,10}([+-][0-9]{1,2})?|[0-9]{1,2}")
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 LIST_MAXIMUM = 200
 MEMORY_MINIMUM = 6 << 20
 _GROUP = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -38,6 +39,7 @@ def problems(wishes: Wishes) -> Iterator[Problem]:
         yield from _list(name, getattr(wishes, name), read)
     yield from _security(wishes)
     yield from _process(wishes)
+    yield from _life(wishes)
     yield from _names(wishes)
     yield from _memory(wishes)
     yield from _processors(wishes)
@@ -96,8 +98,21 @@ def _process(wishes: Wishes) -> Iterator[Problem]:
         yield "stop_signal", f"{wishes.stop_signal[:40]!r} is not a signal: give a name such as SIGINT, or a number."
     if wishes.stop_timeout is not None and not -1 <= wishes.stop_timeout <= 86_400:
         yield "stop_timeout", "Give 0 to 86400 seconds, or -1 to wait for ever."
+
+
+def _life(wishes: Wishes) -> Iterator[Problem]:
     if wishes.auto_remove and wishes.restart != "no":
         yield "auto_remove", "What is removed when it ends can't be restarted: choose restart: no, or leave this out."
+    yield from (("healthcheck", sentence) for sentence in healthcheck.problems(wishes.healthcheck))
+    if wishes.restart_unhealthy and wishes.auto_remove:
+        yield "restart_unhealthy", "What is removed when it ends can't be restarted: leave one of the two out."
+    if wishes.restart_unhealthy and list((wishes.healthcheck or {}).get("test") or []) == [healthcheck.NONE]:
+        yield "restart_unhealthy", "Without a health check nothing turns unhealthy: give one, or leave this out."
+    if len(wishes.depends_on) > LIST_MAXIMUM:
+        yield "depends_on", f"Give at most {LIST_MAXIMUM} entries."
+    for name in wishes.depends_on:
+        if not NAME.fullmatch(name):
+            yield "depends_on", f"{name[:40]!r} is no container's name."
 
 
 def _names(wishes: Wishes) -> Iterator[Problem]:

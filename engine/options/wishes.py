@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Wishes(Protocol):
@@ -89,3 +89,9 @@ class Wishes(Protocol):
     def device_read_iops(self) -> Sequence[str]: ...
     @property
     def device_write_iops(self) -> Sequence[str]: ...
+    @property
+    def healthcheck(self) -> Mapping[str, Any] | None: ...
+    @property
+    def restart_unhealthy(self) -> bool: ...
+    @property
+    def depends_on(self) -> Sequence[str]: ...

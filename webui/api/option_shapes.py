@@ -12,7 +12,7 @@ BIG = (0, (1 << 60) - 1)
 
 
 class Option(NamedTuple):
-    """`kind`: texts, flag, text, number or map; `bounds`: of a number, for the document."""
+    """`kind`: texts, flag, text, number, map or health; `bounds`: of a number, for the document."""
 
     name: str
     kind: str
@@ -64,7 +64,45 @@ OPTIONS = (
     Option("device_write_bps", "texts", "Bytes a second to a disk."),
     Option("device_read_iops", "texts", "Reads a second of a disk, as /dev/sda:100."),
     Option("device_write_iops", "texts", "Writes a second of a disk."),
+    Option("healthcheck", "health", "How to find out whether it is well; null for the image's own check."),
+    Option("restart_unhealthy", "flag", "Restart it when its health check fails, whatever its restart policy."),
+    Option("depends_on", "texts", "Names of containers that are started before it when the host starts."),
 )
+
+
+TEST_HELP = "CMD and a program with its words, CMD-SHELL and a line for the shell, or NONE for no check."
+RETRIES_HELP = "So many failures in a row make it unhealthy; 3."
+
+
+class HealthcheckBody(bodies.Body):
+    """What is left out comes from the image."""
+
+    test = bodies.serializers.ListField(child=bodies.Text(allow_blank=True), required=False, help_text=TEST_HELP)
+    interval_seconds = bodies.Number(
+        required=False, allow_null=True, help_text="From one check to the next; 30 if left out here and in the image."
+    )
+    timeout_seconds = bodies.Number(
+        required=False, allow_null=True, help_text="After which a check is killed and has failed; 30."
+    )
+    start_period_seconds = bodies.Number(
+        required=False, allow_null=True, help_text="In which failures of what was never healthy don't count; 0."
+    )
+    start_interval_seconds = bodies.Number(
+        required=False, allow_null=True, help_text="From one check to the next in the start period; 5."
+    )
+    retries = bodies.Whole((1, 1000), required=False, allow_null=True, help_text=RETRIES_HELP)
+
+
+class HealthcheckSchema(serializers.Serializer[Any]):
+    test = serializers.ListField(child=serializers.CharField(allow_blank=True), required=False, help_text=TEST_HELP)
+    interval_seconds = serializers.FloatField(required=False, allow_null=True)
+    timeout_seconds = serializers.FloatField(required=False, allow_null=True)
+    start_period_seconds = serializers.FloatField(required=False, allow_null=True)
+    start_interval_seconds = serializers.FloatField(required=False, allow_null=True)
+    retries = serializers.IntegerField(required=False, allow_null=True)
+
+    class Meta:
+        ref_name = "Healthcheck"
 
 
 def _asked(option: Option) -> serializers.Field[Any, Any, Any, Any]:
@@ -78,6 +116,8 @@ def _asked(option: Option) -> serializers.Field[Any, Any, Any, Any]:
         return bodies.Flag(required=False, help_text=option.help)
     if option.kind == "number":
         return bodies.Whole(option.bounds, required=False, allow_null=True, help_text=option.help)
+    if option.kind == "health":
+        return HealthcheckBody(required=False, allow_null=True, help_text=option.help)
     return bodies.Text(required=False, allow_null=option.default is None, help_text=option.help)
 
 
@@ -90,6 +130,8 @@ def _answered(option: Option) -> serializers.Field[Any, Any, Any, Any]:
         return serializers.BooleanField(help_text=option.help)
     if option.kind == "number":
         return serializers.IntegerField(allow_null=True, help_text=option.help)
+    if option.kind == "health":
+        return HealthcheckSchema(allow_null=True, help_text=option.help)
     return serializers.CharField(allow_null=option.default is None, help_text=option.help)
 
 

@@ -54,6 +54,9 @@ _LABELS = {
     "device_write_bps": "Bytes written a second",
     "device_read_iops": "Reads a second",
     "device_write_iops": "Writes a second",
+    "healthcheck": "Health check",
+    "restart_unhealthy": "Restarted when unhealthy",
+    "depends_on": "Starts after, with the host",
 }
 _USUAL = {"userns": "auto", "runtime": "portside"}
 _SIZES = frozenset(("shm_size", "memory_reservation", "memory_swap"))

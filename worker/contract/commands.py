@@ -51,6 +51,10 @@ class ContainerOptions:
     Lists hold what one such option is given ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048"), sizes are bytes, times
     seconds, `cpu_quota` and `cpu_period` microseconds; a `security_opt` of seccomp= holds the profile itself, not
     the name of a file. `userns` is auto (ids of its own) or host, `runtime` portside or one that the host has.
+
+    `healthcheck` is {"test": ["CMD", …] | ["CMD-SHELL", line] | ["NONE"], "interval_seconds", "timeout_seconds",
+    "start_period_seconds", "start_interval_seconds", "retries"}, each of which may be left out for the image's own.
+    `restart_unhealthy` restarts what fails it; `depends_on` names containers that a boot of the host starts first.
     """
 
     cap_add: tuple[str, ...] = ()
@@ -90,6 +94,9 @@ class ContainerOptions:
     device_write_bps: tuple[str, ...] = ()
     device_read_iops: tuple[str, ...] = ()
     device_write_iops: tuple[str, ...] = ()
+    healthcheck: Mapping[str, Any] | None = None
+    restart_unhealthy: bool = False
+    depends_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

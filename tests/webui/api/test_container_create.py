@@ -71,6 +71,9 @@ WHOLE = {
     "device_write_bps": [],
     "device_read_iops": [],
     "device_write_iops": [],
+    "healthcheck": {"test": ["CMD-SHELL", "curl -f localhost"], "interval_seconds": 0.5, "retries": 2},
+    "restart_unhealthy": True,
+    "depends_on": ["db"],
 }
 
 
@@ -101,6 +104,16 @@ def test_everything_that_is_asked_reaches_the_host(site_broker: Valkey, owner: C
     assert {name: shown[name] for name in same} == {name: WHOLE[name] for name in same}
     assert shown["loosened"] == ["+NET_RAW", "new privileges allowed", "runtime crun"]
     assert shown["tightened"] == ["read-only root", "\N{MINUS SIGN}CHOWN"]
+
+
+def test_a_health_check_that_can_not_work_is_told_by_field(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    wish = {"test": ["curl", "localhost"], "interval_seconds": 0.01}
+    answer = owner.post("containers/", {"image": "alpine", "healthcheck": wish, "depends_on": ["-"]})
+    assert answer.status_code == 400
+    errors = answer.json()["errors"]
+    assert set(errors) == {"healthcheck", "depends_on"} and len(errors["healthcheck"]) == 2
+    answer = owner.post("containers/", {"image": "alpine", "healthcheck": {"every": 3}})
+    assert answer.status_code == 400 and not Container.objects.exists()
 
 
 def test_what_reaches_the_host_needs_a_right_that_is_named(site_broker: Valkey, owner: Caller, host: Host) -> None:
