@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.config import EngineConfig
+from engine.containers import health
 from engine.containers import record as records
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ID
@@ -75,12 +76,12 @@ class Catalog:
         version = (found.st_ino, found.st_mtime_ns)
         cached = self._cache.get(container_id)
         if cached is not None and cached[0] == version:
-            return cached[1]
+            return _with_health(directory, cached[1])
         record = records.load(directory)
         if record is None:
             raise NotFound(f"no container {container_id[:12]} on this host", {"id": container_id})
         self._cache[container_id] = (version, record)
-        return record
+        return _with_health(directory, record)
 
     def resolve(self, id_or_name: str) -> str:
         """The id behind an id, a name or a unique prefix of an id. Raises `NotFound`, `Conflict` if ambiguous."""
@@ -206,3 +207,7 @@ class Catalog:
             with contextlib.suppress(NotFound, DataCorrupt):
                 found.append(self.get(container_id))
         return sorted(found, key=lambda record: record.created_at)
+
+
+def _with_health(directory: Path, record: ContainerRecord) -> ContainerRecord:
+    return record if record.healthcheck is None else record.with_changes(health=health.load(directory))

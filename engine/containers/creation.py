@@ -20,11 +20,14 @@ from typing import Any
 from engine.containers import bundle, events, limits, process, signals
 from engine.containers import record as records
 from engine.containers.catalog import CREATING
+from engine.containers.health import Health
 from engine.containers.parts import Image, Parts, Progress
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec, validate
 from engine.containers.undo import Undo
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from engine.options import healthcheck
+from engine.options.healthcheck import Healthcheck
 from engine.runtime.foreign import service as foreign
 
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -59,8 +62,26 @@ def create(
         raise InvalidArgument(
             f"image {spec.image} asks for stop signal {plan.stop_signal!r}, which isn't one"
         ) from error
-    record = ContainerRecord(spec=spec, image_id=image.id, created_at=time.time(), stop_signal=plan.stop_signal)
+    check = _healthcheck(spec, image)
+    record = ContainerRecord(
+        spec=spec,
+        image_id=image.id,
+        created_at=time.time(),
+        stop_signal=plan.stop_signal,
+        healthcheck=None if check is None else check.as_dict(),
+        health=None if check is None else Health(),
+    )
     return _make_once(parts, record, plan, image)
+
+
+def _healthcheck(spec: ContainerSpec, image: Image) -> Healthcheck | None:
+    check = healthcheck.merge(spec.healthcheck, image.config.healthcheck, image.config.shell)
+    if check is None and spec.restart_unhealthy:
+        raise InvalidArgument(
+            f"restart_unhealthy: neither the request nor image {spec.image} has a health check; give one",
+            {"field": "restart_unhealthy"},
+        )
+    return check
 
 
 def _existing(parts: Parts, spec: ContainerSpec) -> ContainerRecord | None:

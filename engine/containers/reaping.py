@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 LOST_EXIT_CODE = 255
 LOST = "it ended while nobody watched (the host restarted, or its monitor was killed); its exit code is lost"
+UNHEALTHY = "it was ended because its health check failed"
 DRAIN_SECONDS = 2.0
 MONITOR_SECONDS = 1.0
 
@@ -109,7 +110,7 @@ def _after(
         ports=(),
         exit_code=code,
         oom_killed=oom_killed,
-        error=error,
+        error=UNHEALTHY if error is None and record.unhealthy == record.run else error,
         finished_at=at,
         restart_at=None,
     )
@@ -120,6 +121,7 @@ def _after(
         exit_code=code,
         restart_count=record.restart_count,
         stopped=record.desired == states.STOPPED,
+        unhealthy=record.unhealthy == record.run,
     ):
         return ended
     delay = restarts.next_delay(record.restart_delay_seconds, at - (record.started_at or at))

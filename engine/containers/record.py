@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.containers import states
+from engine.containers.health import Health
 from engine.containers.spec import ContainerSpec
 from engine.errors import DataCorrupt
+from engine.options.healthcheck import Healthcheck
 
 FILE = "container.json"
 
@@ -51,6 +53,9 @@ class ContainerRecord:
 
     `userns` and `userns_problem` tell of the last run whether it had users of its own ("auto" or "host"), and why not.
 
+    `healthcheck` is what request and image make together; `health`, what it has found, is no part of the file, but
+    of one beside it, and None without a check. `unhealthy` is the run that is ended for it.
+
     A start writes the record as running just before the program does: `before` is what it replaces, so that a
     start which is cut short there can be taken back.
     """
@@ -77,6 +82,9 @@ class ContainerRecord:
     userns: str = ""
     userns_problem: str = ""
     before: Mapping[str, Any] = field(default_factory=dict)
+    healthcheck: Mapping[str, Any] | None = None
+    health: Health | None = None
+    unhealthy: int | None = None
 
     @property
     def id(self) -> str:
@@ -85,6 +93,10 @@ class ContainerRecord:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def check(self) -> Healthcheck | None:
+        return None if self.healthcheck is None else Healthcheck.from_dict(self.healthcheck)
 
     def with_changes(self, **changes: Any) -> ContainerRecord:
         """A copy with some fields changed."""
@@ -114,11 +126,12 @@ class ContainerRecord:
             "finished_at": self.finished_at,
             "userns": self.userns,
             "userns_problem": self.userns_problem,
+            "health": None if self.health is None else self.health.as_state(is_alive=self.status in states.ALIVE),
             "spec": self.spec.as_dict(),
         }
 
     def as_json(self) -> bytes:
-        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "health"}
         data["spec"] = self.spec.as_dict()
         data["ports"] = [asdict(port) for port in self.ports]
         data["before"] = dict(self.before)

@@ -14,17 +14,20 @@ LONGEST_DELAY_SECONDS = 60.0
 STEADY_SECONDS = 10.0
 
 
-def wants_restart(policy: str, limit: int | None, *, exit_code: int, restart_count: int, stopped: bool) -> bool:
+def wants_restart(
+    policy: str, limit: int | None, *, exit_code: int, restart_count: int, stopped: bool, unhealthy: bool = False
+) -> bool:
     """Whether a run that ended with `exit_code` is followed by another.
 
     `restart_count` counts restarts by policy since a person last started the container, `limit` (for
-    on-failure; None or 0 means no limit) bounds it, `stopped` says that a person asked for the end.
+    on-failure; None or 0 means no limit) bounds it, `stopped` says that a person asked for the end, `unhealthy` that
+    it was ended to be restarted, which goes for every policy within its limit.
     """
     if stopped:
         return False
     if policy == "on-failure":
-        return exit_code != 0 and (not limit or restart_count < limit)
-    return policy in ("always", "unless-stopped")
+        return (unhealthy or exit_code != 0) and (not limit or restart_count < limit)
+    return unhealthy or policy in ("always", "unless-stopped")
 
 
 def wants_start_at_boot(policy: str, *, was_running: bool) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.containers import (
+    checks,
     creation,
     execs,
     reaping,
@@ -102,6 +103,14 @@ class Containers:
 
     def restart_by_policy(self, container_id: str, run: int) -> ContainerRecord:
         return starting.restart_by_policy(self._parts, container_id, run)
+
+    def check(self, container_id: str, run: int) -> checks.Turn:
+        """Do the health check of a run, if it is due, and say what follows."""
+        return checks.check(self._parts, container_id, run)
+
+    def restart_unhealthy(self, container_id: str, run: int) -> None:
+        """End a run that is unhealthy, so that its reaper starts the next one."""
+        checks.restart_unhealthy(self._parts, container_id, run)
 
     def forget_mark(self, container_id: str) -> None:
         """Nothing is left of this container: the keeper needs no mark of it."""

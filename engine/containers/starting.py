@@ -15,7 +15,7 @@ import logging
 import os
 import time
 
-from engine.containers import devices, events, limits, restarts, states
+from engine.containers import devices, events, health, limits, restarts, states
 from engine.containers.parts import Parts, Published
 from engine.containers.record import ContainerRecord, PublishedPort
 from engine.containers.spec import ContainerSpec
@@ -120,6 +120,8 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
             finished_at=None,
             restart_at=None,
             before=parts.catalog.get(record.id).for_take_back(),
+            health=None if record.healthcheck is None else health.begin(directory, run),
+            unhealthy=None,
         )
         parts.catalog.save(started)
         parts.runtime.start(directory)

@@ -27,7 +27,8 @@ IDLE_SECONDS = 60.0
 class Outcome:
     """How the job (`verb`, `id`, `run`) ended: what the container's run is now and what shall follow.
 
-    `restart_at` (Unix seconds) asks for a restart then, `again_seconds` for another try.
+    `restart_at` (Unix seconds) asks for a restart then, `again_seconds` for another try (or the next check);
+    `heals` for the restart of what a check has found unhealthy.
     """
 
     verb: str
@@ -37,6 +38,7 @@ class Outcome:
     is_running: bool = False
     restart_at: float | None = None
     again_seconds: float | None = None
+    heals: bool = False
 
 
 class Hands:

@@ -11,6 +11,7 @@ import logging
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
@@ -20,13 +21,35 @@ from engine.containers.catalog import Busy
 from engine.containers.reaping import is_to_be_removed
 from engine.errors import Conflict, EngineError, NotFound
 from engine.facade import Engine
+from engine.keeper.checks import HEAL, VERBS
 from engine.keeper.dispatch import Outcome
 
 log = logging.getLogger(__name__)
 
 THREADS = 4
+"""How many containers are started or reaped at a time, also after a boot of the host."""
+CHECK_THREADS = 32
+"""How many health checks run at a time: a check takes as long as it takes, and most of that it sleeps."""
 BUSY_SECONDS = 0.05
+CHECK_BUSY_SECONDS = 0.5
 RETRY_SECONDS = 2.0
+
+
+def attend(engine: Engine, verb: str, container_id: str, run: int) -> Outcome:
+    """Do a health check (or end what one found unhealthy) and say what shall follow; never raises."""
+    try:
+        if verb == HEAL:
+            engine.containers.restart_unhealthy(container_id, run)
+            return Outcome(verb, container_id, run, again_seconds=RETRY_SECONDS)  # of use only if it still runs
+        turn = engine.containers.check(container_id, run)
+    except NotFound:
+        return Outcome(verb, container_id, run)
+    except Busy:
+        return Outcome(verb, container_id, run, again_seconds=CHECK_BUSY_SECONDS)
+    except Exception:
+        log.exception("%s of container %s failed", verb, container_id[:12])
+        return Outcome(verb, container_id, run, again_seconds=RETRY_SECONDS)
+    return Outcome(verb, container_id, run, again_seconds=turn.again_seconds, heals=turn.heals)
 
 
 def do(engine: Engine, verb: str, container_id: str, run: int) -> Outcome:
@@ -71,14 +94,18 @@ def main() -> None:
     engine = Engine(EngineConfig.from_environment())
     sending = threading.Lock()
 
-    def work(verb: str, container_id: str, run: int) -> None:
-        outcome = do(engine, verb, container_id, run)
+    def work(task: Callable[[Engine, str, str, int], Outcome], verb: str, container_id: str, run: int) -> None:
+        outcome = task(engine, verb, container_id, run)
         with sending:
             connection.send(json.dumps(asdict(outcome)).encode())
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool, ThreadPoolExecutor(CHECK_THREADS) as checks:
         while request := connection.recv(4096):
-            pool.submit(work, *json.loads(request))
+            verb, container_id, run = json.loads(request)
+            if verb in VERBS:
+                checks.submit(work, attend, verb, container_id, run)
+            else:
+                pool.submit(work, do, verb, container_id, run)
 
 
 if __name__ == "__main__":

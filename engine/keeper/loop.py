@@ -21,6 +21,8 @@ from functools import partial
 from engine.config import EngineConfig
 from engine.containers import record as records
 from engine.errors import DataCorrupt, EngineError
+from engine.keeper.checks import VERBS as CHECK_VERBS
+from engine.keeper.checks import Checks
 from engine.keeper.dispatch import Hands, Outcome
 from engine.keeper.watched import ENDED, RUNNING, Watched
 from engine.keeper.worker_lock import worker_lives
@@ -52,6 +54,7 @@ class Keeper:
         self._rescan_due = 0.0
         self._idle_since = time.monotonic()
         self._hands = Hands(config, self._outcome, self._register, self._unregister, self.after)
+        self._checks = Checks(self._hands, self.after)
         self._register(inbox.fileno(), self._on_wake)
 
     def serve(self) -> None:
@@ -124,6 +127,7 @@ class Keeper:
         else:
             self._register(watched.pidfd, lambda _: self._ended(watched))
             self.after(BIRTH_SECONDS, partial(self._check_birth, watched, watched.run))
+            self._checks.begin(watched)
 
     def _check_birth(self, watched: Watched, run: int) -> None:
         """A process that waits to become its program for so long may have lost its starter: let the hands see."""
@@ -190,6 +194,9 @@ class Keeper:
     def _outcome(self, outcome: Outcome) -> None:
         """The hands have answered: forget it, wait for its restart, or try again."""
         watched = self._watched.get(outcome.id)
+        if watched is not None and outcome.verb in CHECK_VERBS:
+            self._checks.outcome(outcome, watched)
+            return
         if watched is None or watched.phase == RUNNING:
             return
         if outcome.again_seconds is not None:
