@@ -92,6 +92,21 @@ class PortSchema(serializers.Serializer):
     address = serializers.CharField()
 
 
+class HealthResultSchema(serializers.Serializer):
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    exit_code = serializers.IntegerField(help_text="0: healthy; -1: it took too long.")
+    output = serializers.CharField(allow_blank=True, help_text="At most 4096 bytes.")
+
+
+class HealthSchema(serializers.Serializer):
+    status = serializers.ChoiceField(
+        ["starting", "healthy", "unhealthy", "none"], help_text="none: nothing is checked, as it doesn't run."
+    )
+    failing_streak = serializers.IntegerField()
+    log = HealthResultSchema(many=True, help_text="The last five, the newest last, as of the last change of status.")
+
+
 _Options = type("_Options", (serializers.Serializer,), option_shapes.answered())
 
 
@@ -123,6 +138,7 @@ class ContainerSchema(_Options):  # type: ignore[valid-type,misc]
     restart = serializers.ChoiceField(RESTART_POLICIES)
     restart_limit = serializers.IntegerField(allow_null=True)
     userns_problem = serializers.CharField(allow_null=True, help_text="Why its last run had no user ids of its own.")
+    health = HealthSchema(allow_null=True, help_text="null: it has no health check.")
     restart_count = serializers.IntegerField()
     created_by = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()

@@ -50,6 +50,7 @@ class Container(models.Model):
     ip_address = models.GenericIPAddressField(null=True)
     observed_userns = models.CharField(max_length=8, blank=True)
     userns_problem = models.TextField(blank=True)
+    health = models.JSONField(null=True)
     ports = models.JSONField(default=list)
     exit_code = models.IntegerField(null=True)
     oom_killed = models.BooleanField(default=False)

@@ -83,6 +83,7 @@ def _observed(state: ContainerState) -> dict[str, Any]:
         "ip_address": state.ip_address or None,
         "observed_userns": state.userns[:8],
         "userns_problem": state.userns_problem,
+        "health": to_wire(state.health),
         "ports": to_wire(state.ports),
         "exit_code": state.exit_code,
         "oom_killed": state.oom_killed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from webui.accounts.representation import team_reference_as_json, time_as_json
@@ -45,6 +47,7 @@ def container_as_json(container: Container) -> dict[str, Any]:
         "restart_limit": spec.get("restart_limit"),
         **options_as_json(spec, userns=container.observed_userns),
         "userns_problem": container.userns_problem or None,
+        "health": _health(container.health),
         "restart_count": container.restart_count,
         "created_by": container.created_by.username if container.created_by else None,
         "created_at": time_as_json(container.created_at),
@@ -52,3 +55,18 @@ def container_as_json(container: Container) -> dict[str, Any]:
         "finished_at": time_as_json(container.finished_at),
         "url": f"/api/v1/containers/{container.pk}/",
     }
+
+
+def _health(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The contract's HealthState with times as everywhere else."""
+    if found is None:
+        return None
+    log = [
+        {
+            **{name: time_as_json(datetime.fromtimestamp(result[name], UTC)) for name in ("start", "end")},
+            "exit_code": result["exit_code"],
+            "output": result["output"],
+        }
+        for result in found["log"]
+    ]
+    return {"status": found["status"], "failing_streak": found["failing_streak"], "log": log}

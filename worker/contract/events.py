@@ -45,6 +45,8 @@ CONTAINER_UNPAUSED = "container.unpaused"
 CONTAINER_RESTARTING = "container.restarting"
 CONTAINER_UPDATED = "container.updated"
 CONTAINER_RENAMED = "container.renamed"
+# Its health check's status has changed.
+CONTAINER_HEALTH = "container.health"
 CONTAINER_REMOVED = "container.removed"
 
 # Execs; subject is the exec's id. started {"container", "command": [...], "user": …|None, "tty"}, died {"container",
@@ -105,11 +107,30 @@ class PublishedPort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthResult:
+    """One check: Unix seconds, the exit code (0: healthy, -1: it took too long), output up to 4096 bytes."""
+
+    start: float
+    end: float
+    exit_code: int
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthState:
+    """`status` is starting, healthy, unhealthy, or none while it doesn't run; `log` the last five, the newest last."""
+
+    status: str
+    failing_streak: int = 0
+    log: tuple[HealthResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerState:
     """`status` is one of creating, created, running, paused, restarting, stopped; times are Unix seconds.
 
     `userns` is how the last run was: "auto" with users of its own, "host" without, "" before the first;
-    `userns_problem` tells why it had to do without.
+    `userns_problem` tells why it had to do without. `health` is None for one without a health check.
     """
 
     id: str
@@ -129,6 +150,7 @@ class ContainerState:
     finished_at: float | None = None
     userns: str = ""
     userns_problem: str = ""
+    health: HealthState | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -20,7 +20,7 @@ from webui.jobs.models import Job
 from webui.jobs.services import job_apply
 from worker.contract import keys
 from worker.contract.commands import CreateContainer, RemoveContainer, StartContainer, encode_command
-from worker.contract.events import ContainerState, PublishedPort
+from worker.contract.events import ContainerState, HealthResult, HealthState, PublishedPort
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -92,6 +92,28 @@ def test_who_runs_without_user_ids_of_its_own_is_seen_and_told_why(
     assert shown["userns_problem"] == "the file system can't map owners"
     shown = container_as_json(services.container_apply_state(host=host, seq=7, state=state(userns="auto")))
     assert (shown["loosened"], shown["userns_problem"]) == ([], None)
+
+
+def test_health_is_seen_with_its_history(site_broker: Valkey, host: Host, container: Container) -> None:
+    result = HealthResult(start=1.0, end=1.5, exit_code=7, output="refused")
+    seen = state(health=HealthState(status="unhealthy", failing_streak=3, log=(result,)))
+    shown = container_as_json(services.container_apply_state(host=host, seq=6, state=seen))
+    assert shown["health"] == {
+        "status": "unhealthy",
+        "failing_streak": 3,
+        "log": [
+            {
+                "start": "1970-01-01T00:00:01.000Z",
+                "end": "1970-01-01T00:00:01.500Z",
+                "exit_code": 7,
+                "output": "refused",
+            }
+        ],
+    }
+    [change] = changes(site_broker)
+    assert change["object"]["health"] == shown["health"]
+    shown = container_as_json(services.container_apply_state(host=host, seq=7, state=state()))
+    assert shown["health"] is None
 
 
 def test_an_older_number_never_overwrites_a_newer_one(site_broker: Valkey, host: Host, container: Container) -> None:

@@ -43,6 +43,8 @@ COMMANDS: list[c.Command] = [
         cpu_shares=512, cpu_quota=50_000, cpu_period=100_000, cpuset_cpus="0-1", cpuset_mems="0", blkio_weight=500,
         device_read_bps=("/dev/sda:1048576",), device_write_bps=("/dev/sda:1048576",),
         device_read_iops=("/dev/sda:100",), device_write_iops=("/dev/sda:100",),
+        healthcheck={"test": ["CMD-SHELL", "curl -f localhost"], "interval_seconds": 5.5, "retries": 2},
+        restart_unhealthy=True, depends_on=("db",),
     ),
     c.StartContainer(container_id=CONTAINER),
     c.StopContainer(container_id=CONTAINER, timeout_seconds=2.5, signal="SIGINT"),
@@ -66,7 +68,11 @@ STATE = e.ContainerState(
     id=CONTAINER, name="web", image="alpine:3", status="stopped", image_id=IMAGE, pid=None, ip_address="10.88.0.2",
     ports=(e.PublishedPort(container=80, host=8080, protocol="tcp", address="127.0.0.1"),), exit_code=137,
     oom_killed=True, error="out of memory", restart_count=2, created_at=1.0, started_at=2.0, finished_at=3.5,
-    userns="host", userns_problem="user.max_user_namespaces is 0", spec={"restart": "no"},
+    userns="host", userns_problem="user.max_user_namespaces is 0",
+    health=e.HealthState(
+        status="unhealthy", failing_streak=3,
+        log=(e.HealthResult(start=2.5, end=2.75, exit_code=1, output="connection refused"),),
+    ), spec={"restart": "no"},
 )  # fmt: skip
 IMAGE_STATE = e.ImageState(
     id=IMAGE, tags=("docker.io/library/alpine:3",), digests=("docker.io/library/alpine@" + IMAGE,), size_bytes=7,
@@ -95,6 +101,7 @@ ATTRIBUTES: dict[str, Any] = {
     e.CONTAINER_RESTARTING: STATE,
     e.CONTAINER_UPDATED: STATE,
     e.CONTAINER_RENAMED: {**to_wire(STATE), "old_name": "web-1"},
+    e.CONTAINER_HEALTH: STATE,
     e.CONTAINER_REMOVED: {},
     e.EXEC_STARTED: {"container": CONTAINER, "command": ["sh"], "user": None, "tty": True},
     e.EXEC_DIED: {"container": CONTAINER, "exit_code": 3},
