@@ -59,7 +59,7 @@ PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 2
 PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
 
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
-_MAP_PRIVATE, _MAP_FIXED = 0x02, 0x10
+_MAP_PRIVATE, _MAP_FIXED, _MAP_ANONYMOUS = 0x02, 0x10, 0x20
 _PR_SET_MM, _PR_SET_MM_MAP = 35, 14
 
 _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_SET_FD, _FSCONFIG_CMD_CREATE = 0, 1, 5, 6
@@ -306,6 +306,11 @@ def load_filter(program: bytes, flags: int = 0) -> None:
 def map_file(start: int, length: int, protection: int, fd: int, offset: int) -> None:
     """mmap(2): a private mapping of the file in the place of whatever is there; `start` and `offset` of a page."""
     _call("mmap", NR_MMAP, start, length, protection, _MAP_PRIVATE | _MAP_FIXED, fd, offset)
+
+
+def map_memory(length: int) -> int:
+    """mmap(2): the address of `length` new bytes that can be written."""
+    return _call("mmap", NR_MMAP, None, length, PROT_READ | PROT_WRITE, _MAP_PRIVATE | _MAP_ANONYMOUS, -1, 0)
 
 
 def protect_memory(start: int, length: int, protection: int) -> None:

@@ -6,15 +6,16 @@
       ├─ "mapped" ───────────────────►│ lo, sysctls, file systems,
       │ /dev, devpts                  │ an empty mount namespace
       ⋮                               ⋮                                    (the pool's processes wait here)
-      ├─ "bear", the group ──────────►│ clone3(pid | PARENT) ─────────────►│ proc
-      │◄───────────────────────── pid ┤ ends                               │
+      ├─ "bear", the group ──────────►│ clone3(pid | PARENT) ─────────────►│
+      │◄───────────────────────────────────────────────────────────── pid ─┤ proc
       ├─ request, descriptors ─────────────────────────────────────────────►│ goes on in init.py
 
 What is made in a user namespace belongs to it, so the other namespaces are made in it or with it; the process
 namespace too, which is born with its first process. C therefore bears that process, and CLONE_PARENT makes it M's
-child. M itself never leaves the host's namespaces, nor does it give its root's rights away: C and I are the host's
-user 0 with rights over the container's namespaces alone, and I becomes the container's root at once. (C must not:
-the group that a child is born into asks for the host's root, cgroups(7).)
+child. It does so with its last breath, and leaves its memory to the child: in_place.py. M itself never leaves the
+host's namespaces, nor does it give its root's rights away: C and I are the host's user 0 with rights over the
+container's namespaces alone, and I becomes the container's root at once. (C must not: the group that a child is born
+into asks for the host's root, cgroups(7).)
 
 Without a user namespace of its own a container is made in the same way, all with the host's rights.
 """
@@ -28,6 +29,7 @@ import socket
 
 from engine.runtime import ahead, init, kernel, wire
 from engine.runtime.ids import COUNT
+from engine.runtime.in_place import Bearer
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC
 _MAPPED, _BEAR = b"mapped", b"bear"
+_BORN = kernel.CLONE_NEWPID | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND
+_bearer = Bearer()
 
 
 class Midwife:
@@ -97,8 +101,9 @@ class Midwife:
         wire.send_descriptors(self._channel, data, descriptors)
 
     def leave(self) -> None:
-        """C has done its work, or is not needed any more: let it end."""
+        """C has done its work, or is not needed any more: it ends, which it else does with the exec of what it bore."""
         self._channel.close()
+        os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
 
     def _answer(self) -> dict[str, Any]:
@@ -108,6 +113,18 @@ class Midwife:
         if "error" in answer:
             raise Failure(answer["error"]["family"], answer["error"]["message"])
         return answer
+
+
+def _bear(channel: socket.socket, made: ahead.Ahead, group: int | None) -> None:
+    """In C, whose last act it is, and in I, which ends here."""
+    if _bearer.possible:
+        pid = _bearer.bear(_BORN, 0, group)
+        wire.send(channel, {"pid": pid})
+        init.run(channel, made)
+    pid = kernel.clone3(_BORN, 0, group)
+    if pid == 0:
+        init.run(channel, made)
+    wire.send(channel, {"pid": pid})
 
 
 def _write(path: str, text: str) -> None:
@@ -129,11 +146,7 @@ def _attend(channel: socket.socket, make: Callable[[], ahead.Ahead]) -> NoReturn
             groups: list[int] = []
             if wire.receive_descriptors(channel, groups) != _BEAR:
                 os._exit(0)
-            flags = kernel.CLONE_NEWPID | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND
-            pid = kernel.clone3(flags, 0, groups[0] if groups else None)
-            if pid == 0:
-                init.run(channel, made)
-            wire.send(channel, {"pid": pid})
+            _bear(channel, made, groups[0] if groups else None)
         except Exception as error:  # noqa: BLE001 - whatever it is, M must be told
             wire.send(channel, wire.failure_of(error, "preparing the container").as_message())
     finally:
