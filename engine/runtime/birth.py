@@ -3,9 +3,10 @@
     client              launcher            M (becomes the monitor)        I (becomes the container's process)
       │ create ───────────►│                         │                              │
       │                    │ fork ──────────────────►│ by C: namespaces, clone3 ───►│
-      │                    │                         │ overlay, binds, init.sock    │ proc
-      │                    │                         ├─ request, descriptors ──────►│
-      │                    │                         │ limits, run.json             │ cgroups, mounts,
+      │                    │                         ├─ request, groups, binds ────►│ proc
+      │                    │                         │ overlay                      │ cgroups
+      │                    │                         ├─ root, and init.sock, pipes ►│
+      │                    │                         │ limits, run.json             │ mounts,
       │◄──── {"pid": …} ───┼─────────────────────────┤                              │ pivot_root, masks …
       │   (attaches the    │                         │ exec monitor                 │
       │    network now)    │                         ⋮                              │
@@ -15,7 +16,7 @@
 C, which bears I, is in midwife.py. A connection that ends without a word means that its process died. The launcher
 is never waited for: it forks and turns to the next request, and M answers on the connection that it inherited.
 
-M opens all that belongs to the host, and shows it to the container with the container's users as owners.
+M opens all that belongs to the host (handover.py), and shows it to the container with the container's users as owners.
 """
 
 from __future__ import annotations
@@ -26,16 +27,14 @@ import os
 import signal
 import socket
 
-from engine.runtime import kernel, monitor, mounts, privileges, record, rootfs, wire
+from engine.runtime import handover, kernel, monitor, privileges, record, wire
 from engine.runtime.foreign import birth as foreign
 from engine.runtime.ids import COUNT
 from engine.runtime.midwife import Midwife
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
-
-START_SOCKET = "init.sock"
+    from typing import NoReturn
 
 
 class Order:
@@ -110,14 +109,14 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
         group = os.open(request["unified"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     midwife.bear(group)
     readers = [os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
-    opened: list[int] = []
     pid = 0
     try:
         try:
-            _open_all(request, directory, midwife, opened)
+            handover.hand_request(midwife, order.data, request)
+            root = handover.hand_root(midwife, request)
+            handover.hand_ends(midwife, request["directory"], directory)
         finally:
             pid = midwife.born(was_ready=pooled)
-        midwife.hand_over(order.data, opened)
         privileges.set_limits(spec["process"], pid)
         ids = None if first is None else {"first": first, "count": COUNT}
         record.write_run(directory, request["run"], pid, {"ids": ids})
@@ -131,27 +130,5 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
         wire.send(order.connection, {"pid": pid, "pooled": pooled, "first": first})
     order.connection.close()
     midwife.leave()
-    held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], opened[1])
+    held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], root)
     monitor.become(held, request["monitor"], request["name"])
-
-
-def _open_all(request: dict[str, Any], directory: int, midwife: Midwife, opened: list[int]) -> None:
-    """Add to `opened`, in the order of `init.Handed`, what the first process needs of the host."""
-    owners = midwife.owners
-    listener = wire.listen(directory, START_SOCKET, 4)
-    opened.append(listener.detach())
-    opened.append(rootfs.overlay(request["overlay"], owners, midwife.first or 0))
-    # By way of a mount of its own, a pipe belongs to the container's root, who may hand it on to another user. The
-    # mount's descriptor is left to the end of this program: see `rootfs.overlay`.
-    home = directory if owners is None else rootfs.mapped(request["directory"], owners)
-    for name in monitor.PIPES:
-        opened.append(os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=home))
-    if request["seccomp"]:
-        opened.append(os.open(request["seccomp"], os.O_RDONLY | os.O_CLOEXEC))
-    for path in request["tasks"]:
-        opened.append(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
-    for _, path in request["groups"]:
-        opened.append(kernel.open_tree(kernel.AT_FDCWD, path))
-    for mount in request["spec"]["mounts"]:
-        if mount.get("type", "bind") == "bind":
-            opened.append(mounts.open_source(mount, owners))

@@ -20,13 +20,13 @@ from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound, Unavailable
 from engine.runtime import capabilities, probe, record, wire
-from engine.runtime.birth import START_SOCKET
 from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.exec_verbs import ExecVerbs
 from engine.runtime.execs import Execs
 from engine.runtime.exit_status import ExitStatus
 from engine.runtime.foreign.installed import OWN, InstalledRuntimes
 from engine.runtime.foreign.service import Foreign
+from engine.runtime.handover import START_SOCKET
 from engine.runtime.launcher_link import LauncherLink, raise_error
 from engine.runtime.seccomp.cache import cached_filter
 from engine.runtime.seccomp.profile import default_profile

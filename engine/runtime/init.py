@@ -5,7 +5,7 @@ It prepares everything that takes time at once, while the network is still being
 executable lies on a read-only mount (see launcher.py): nothing in a container ever holds the host's interpreter.
 Where the container has a user namespace, all of this happens with the rights of its root, which are none outside.
 
-    born:     its user namespace's root → keyring → proc → what M has opened
+    born:     its user namespace's root → keyring → proc
     prepare:  cgroups → cgroup namespace → pivot_root → mounts → masks → host name, sysctls →
               user lookup → pipes' owner → working directory
     start:    privileges → find the program → "executing" → exec, which closes the connection
@@ -19,6 +19,7 @@ import signal
 import socket
 
 from engine.runtime import identity, kernel, mounts, namespaces, privileges, program, wire
+from engine.runtime.handover import Receiver
 from engine.runtime.ids import COUNT
 
 TYPE_CHECKING = False
@@ -26,28 +27,18 @@ if TYPE_CHECKING:
     from typing import Any, NamedTuple, NoReturn
 
     from engine.runtime.ahead import Ahead
-
-    class Handed(NamedTuple):
-        """What M opened, in this order; `sources` has None where an entry of `mounts` is no bind."""
-
-        listener: socket.socket
-        tree: int
-        pipes: tuple[int, int]
-        seccomp: int | None
-        tasks: list[int]
-        groups: list[int]
-        sources: list[int | None]
+    from engine.runtime.handover import Request
 
     class Prepared(NamedTuple):
         root: int
+        process: dict[str, Any]
         who: identity.Identity
         environment: list[str]
         seccomp: bytes | None
 else:
     from collections import namedtuple
 
-    Handed = namedtuple("Handed", "listener tree pipes seccomp tasks groups sources")
-    Prepared = namedtuple("Prepared", "root who environment seccomp")
+    Prepared = namedtuple("Prepared", "root process who environment seccomp")
 
 USER_ANNOTATION = "portside.user"
 GROUPS_ANNOTATION = "portside.groups"
@@ -62,29 +53,23 @@ def run(channel: socket.socket, made: Ahead) -> NoReturn:
     """
     failure: wire.Failure | None = None
     prepared = None
+    receiver = Receiver(channel)
     try:
         kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
         if made.users:
             _become_root()
         kernel.new_session_keyring()
         made.make_process_trees()
+        prepared = prepare(receiver, made)
     except Exception as error:  # noqa: BLE001 - whatever it is, the one who starts the container must be told
         failure = wire.failure_of(error, "setting up the container")
-    received = _receive(channel)
-    if received is None:
-        os._exit(0 if failure is None else 255)
-    request, handed = received
-    try:
-        if failure is None:
-            prepared = prepare(request, handed, made)
-    except Exception as error:  # noqa: BLE001 - as above
-        failure = wire.failure_of(error, "setting up the container")
-    connection = _await_start(handed.listener)
+        receiver.exit_code = 255
+    connection = _await_start(receiver.ends().listener)
     try:
         if failure is not None:
             raise failure  # noqa: TRY301 - told below, like what start raises
         assert prepared is not None
-        start(request["spec"]["process"], prepared, connection)
+        start(prepared, connection)
     except Exception as error:  # noqa: BLE001 - as above
         failure = wire.failure_of(error, "starting the container")
         _tell(connection, failure.as_message())
@@ -97,33 +82,6 @@ def _become_root() -> None:
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)
-
-
-def _receive(channel: socket.socket) -> tuple[dict[str, Any], Handed] | None:
-    """What M hands over; None if M is no more, or only wanted to know whether it gets as far as this."""
-    fds: list[int] = []
-    data = wire.receive_descriptors(channel, fds)
-    if not data:
-        return None
-    request = wire.decode(data)
-    binds = [mount.get("type", "bind") == "bind" for mount in request["spec"]["mounts"]]
-    tasks, groups = len(request["tasks"]), len(request["groups"])
-    filters = 1 if request["seccomp"] else 0
-    while len(fds) < 4 + filters + tasks + groups + sum(binds):
-        if not wire.receive_descriptors(channel, fds):
-            return None
-    channel.close()
-    rest = iter(fds[4:])
-    seccomp = next(rest) if filters else None
-    return request, Handed(
-        socket.socket(fileno=fds[0]),
-        fds[1],
-        (fds[2], fds[3]),
-        seccomp,
-        [next(rest) for _ in range(tasks)],
-        [next(rest) for _ in range(groups)],
-        [next(rest) if bind else None for bind in binds],
-    )
 
 
 def _await_start(listener: socket.socket) -> socket.socket:
@@ -143,32 +101,39 @@ def _tell(connection: socket.socket, message: dict[str, Any]) -> None:
         wire.send(connection, message)
 
 
-def prepare(request: dict[str, Any], handed: Handed, made: Ahead) -> Prepared:
-    spec = request["spec"]
+def prepare(receiver: Receiver, made: Ahead) -> Prepared:
+    request = receiver.request()
+    spec = request.spec
     linux = spec.get("linux") or {}
     os.umask(0)
-    for fd in handed.tasks:
+    seccomp = _join(request)
+    root = made.enter_root(receiver.root())
+    for mount, source in zip(spec["mounts"], request.sources, strict=True):
+        mounts.place(root, mount, source, request.groups, made.tree(mount))
+    pipes = receiver.ends().pipes
+    _stdio(root, pipes)
+    _system(spec, linux, made)
+    mounts.mask(root, linux.get("maskedPaths") or [])
+    mounts.make_read_only(root, linux.get("readonlyPaths") or [])
+    who, environment = _person(root, spec, pipes, users=made.users)
+    _working_directory(root, spec["process"].get("cwd") or "/")
+    if (spec.get("root") or {}).get("readonly"):
+        kernel.mount_setattr(root, kernel.MOUNT_ATTR_RDONLY)
+    return Prepared(root, spec["process"], who, environment, seccomp)
+
+
+def _join(request: Request) -> bytes | None:
+    """The control groups and a namespace of them; returns the filter, if there is one."""
+    for fd in request.tasks:
         os.write(fd, b"0")
         os.close(fd)
     os.setsid()  # not before: outside of a processor group, a new session gets one of its own for a moment
     kernel.unshare(kernel.CLONE_NEWCGROUP)
-    seccomp = _read(handed.seccomp) if handed.seccomp is not None else None
-    groups = [(name, tree) for (name, _), tree in zip(request["groups"], handed.groups, strict=True)]
-    root = made.enter_root(handed.tree)
-    for mount, source in zip(spec["mounts"], handed.sources, strict=True):
-        mounts.place(root, mount, source, groups, made.tree(mount))
-    _stdio(root, handed.pipes)
-    _system(spec, linux, made)
-    mounts.mask(root, linux.get("maskedPaths") or [])
-    mounts.make_read_only(root, linux.get("readonlyPaths") or [])
-    who, environment = _person(root, spec, handed.pipes, users=made.users)
-    _working_directory(root, spec["process"].get("cwd") or "/")
-    if (spec.get("root") or {}).get("readonly"):
-        kernel.mount_setattr(root, kernel.MOUNT_ATTR_RDONLY)
-    return Prepared(root, who, environment, seccomp)
+    return None if request.seccomp is None else _read(request.seccomp)
 
 
-def start(process: dict[str, Any], prepared: Prepared, connection: socket.socket) -> None:
+def start(prepared: Prepared, connection: socket.socket) -> None:
+    process = prepared.process
     arguments: list[str] = process["args"]
     os.umask((process.get("user") or {}).get("umask", 0o022))
     kernel.close_range(3, on_exec=True)

@@ -97,8 +97,9 @@ class Midwife:
         return int(self._answer()["pid"])
 
     def hand_over(self, data: bytes, descriptors: list[int]) -> None:
-        """Give the first process the request that it is to fulfil, and what was opened for it."""
-        wire.send_descriptors(self._channel, data, descriptors)
+        """Give the first process, which may not be born yet, the next packet: see handover.py."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # as above
+            wire.send_descriptors(self._channel, data, descriptors)
 
     def leave(self) -> None:
         """C has done its work, or is not needed any more: it ends, which it else does with the exec of what it bore."""

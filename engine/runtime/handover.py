@@ -1,0 +1,133 @@
+"""What M opens for a container's first process, in three packets, each as soon as it is there.
+
+    M (birth.py)                                     I (init.py)
+      ├─ request, control groups, binds ──────────────►│ joins the groups
+      │ overlay                                        │
+      ├─ root ────────────────────────────────────────►│ leaves the old root, mounts
+      │ init.sock, pipes                               │
+      ├─ ends ────────────────────────────────────────►│ masks …, waits for "start"
+
+They lie in the channel until I is there to take them, and M never waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from engine.runtime import kernel, monitor, mounts, rootfs, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple, NoReturn
+
+    from engine.runtime.midwife import Midwife
+
+    class Request(NamedTuple):
+        """`tasks`: version 1 groups to join; `groups`: to be mounted; `sources`: None where an entry is no bind."""
+
+        spec: dict[str, Any]
+        seccomp: int | None
+        tasks: list[int]
+        groups: list[tuple[str, int]]
+        sources: list[int | None]
+
+    class Ends(NamedTuple):
+        """Where the start will be asked for, and where the program's output goes."""
+
+        listener: socket.socket
+        pipes: tuple[int, int]
+else:
+    from collections import namedtuple
+
+    Request = namedtuple("Request", "spec seccomp tasks groups sources")
+    Ends = namedtuple("Ends", "listener pipes")
+
+START_SOCKET = "init.sock"
+_ROOT, _ENDS = b"root", b"ends"
+
+
+def hand_request(midwife: Midwife, data: bytes, request: dict[str, Any]) -> None:
+    """In M: the first packet. `data`: the request as it came.
+
+    What is opened here and below is left to the end of this program: a mount's descriptor would wait for RCU.
+    """
+    opened: list[int] = []
+    if request["seccomp"]:
+        opened.append(os.open(request["seccomp"], os.O_RDONLY | os.O_CLOEXEC))
+    for path in request["tasks"]:
+        opened.append(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
+    for _, path in request["groups"]:
+        opened.append(kernel.open_tree(kernel.AT_FDCWD, path))
+    for mount in request["spec"]["mounts"]:
+        if mount.get("type", "bind") == "bind":
+            opened.append(mounts.open_source(mount, midwife.owners))
+    midwife.hand_over(data, opened)
+
+
+def hand_root(midwife: Midwife, request: dict[str, Any]) -> int:
+    """In M: the second packet; the root's mount, which M keeps open."""
+    tree = rootfs.overlay(request["overlay"], midwife.owners, midwife.first or 0)
+    midwife.hand_over(_ROOT, [tree])
+    return tree
+
+
+def hand_ends(midwife: Midwife, path: str, directory: int) -> None:
+    """In M: the third packet. `path`, `directory`: the container's, which is open.
+
+    By way of a mount of its own, a pipe belongs to the container's root, who may hand it on to another user.
+    """
+    listener = wire.listen(directory, START_SOCKET, 4)
+    home = directory if midwife.owners is None else rootfs.mapped(path, midwife.owners)
+    pipes = [os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=home) for name in monitor.PIPES]
+    midwife.hand_over(_ENDS, [listener.detach(), *pipes])
+
+
+class Receiver:
+    """I's side. The end of the stream ends this process with `exit_code`: M died, or only tried how far this gets."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._ends: Ends | None = None
+        self.exit_code = 0
+
+    def request(self) -> Request:
+        data, fds = self._packet()
+        request = wire.decode(data)
+        spec = request["spec"]
+        binds = [mount.get("type", "bind") == "bind" for mount in spec["mounts"]]
+        tasks, names = len(request["tasks"]), [name for name, _ in request["groups"]]
+        filters = 1 if request["seccomp"] else 0
+        while len(fds) < filters + tasks + len(names) + sum(binds):
+            fds += self._packet()[1]
+        rest = iter(fds)
+        return Request(
+            spec,
+            next(rest) if filters else None,
+            [next(rest) for _ in range(tasks)],
+            [(name, next(rest)) for name in names],
+            [next(rest) if bind else None for bind in binds],
+        )
+
+    def root(self) -> int:
+        """A detached mount."""
+        return self._packet()[1][0]
+
+    def ends(self) -> Ends:
+        """Whatever was not taken before it is passed over."""
+        while self._ends is None:
+            data, fds = self._packet()
+            if data == _ENDS:
+                self._ends = Ends(socket.socket(fileno=fds[0]), (fds[1], fds[2]))
+                self._channel.close()
+        return self._ends
+
+    def _packet(self) -> tuple[bytes, list[int]]:
+        fds: list[int] = []
+        data = wire.receive_descriptors(self._channel, fds)
+        if not data:
+            self._leave()
+        return data, fds
+
+    def _leave(self) -> NoReturn:
+        os._exit(self.exit_code)
