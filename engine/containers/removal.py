@@ -14,6 +14,7 @@ from engine.containers.parts import Parts
 from engine.errors import Conflict, DataCorrupt, NotFound
 
 ATTEMPTS = 3
+_OVERTAKEN = ("remove", "kill", "stop")
 
 
 def remove(parts: Parts, container_id: str, *, force: bool = False) -> None:
@@ -30,9 +31,9 @@ def remove(parts: Parts, container_id: str, *, force: bool = False) -> None:
         except NotFound:
             return
         except Conflict as error:
-            if not force or error.detail.get("verb") != "remove":
+            if not force or error.detail.get("verb") not in _OVERTAKEN:
                 raise
-            continue  # something started it again between the kill and the lock
+            continue  # it ended, or something started it again, between our look and the lock
         return
     raise Conflict(f"container {container_id[:12]} is started again and again; stop it, then remove it")
 

@@ -8,11 +8,14 @@ import stat
 import statistics
 import subprocess
 import time
+from typing import Any
 
 import pytest
 
+from engine.containers import stopping
+from engine.containers.record import ContainerRecord
 from engine.containers.spec import PortMapping
-from engine.errors import AlreadyExists, Conflict, EngineError, InvalidArgument
+from engine.errors import AlreadyExists, Conflict, EngineError, InvalidArgument, NotFound
 from tests.support.engine import Host, timed
 from tests.support.processes import eventually, free_port
 
@@ -247,3 +250,17 @@ def test_how_long_a_start_takes(host: Host, record_property: pytest.RecordProper
         removes.append(timed(lambda spec=spec: host.engine.container_remove(spec.id)))
     for name, values in (("create", creates), ("start", starts), ("stop", stops), ("remove", removes)):
         print(f"{name}: median {statistics.median(values):.1f} ms, min {min(values):.1f} ms")
+
+
+def test_a_forced_removal_is_not_overtaken_by_an_end(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = host.run("sleep", "300")
+    kill = stopping.kill
+
+    def overtaken(*arguments: Any) -> ContainerRecord:
+        monkeypatch.setattr(stopping, "kill", kill)
+        raise Conflict("it is restarting", {"status": "restarting", "verb": "kill"})
+
+    monkeypatch.setattr(stopping, "kill", overtaken)
+    host.engine.container_remove(record.id, force=True)
+    with pytest.raises(NotFound):
+        host.engine.container_get(record.id)

@@ -231,7 +231,14 @@ def test_a_value_can_not_be_changed() -> None:
 
 
 def test_what_the_engine_builds_for_its_own_containers_is_valid() -> None:
-    assert parse(json.dumps(build(ProcessSettings(args=["sh"])))).process is not None
+    built = build(ProcessSettings(args=["sh"]))
+    assert {"type": "user"} in built["linux"]["namespaces"]
+    with pytest.raises(InvalidArgument, match="uidMappings"):
+        parse(json.dumps(built))  # each run has ids of its own, so they are not in what is kept
+    for kind in ("uidMappings", "gidMappings"):
+        built["linux"][kind] = [{"containerID": 0, "hostID": 2_000_224_256, "size": 65536}]
+    assert parse(json.dumps(built)).process is not None
+    assert parse(json.dumps(build(ProcessSettings(args=["sh"], user_namespace=False)))).process is not None
 
 
 def test_the_specifications_capabilities_are_the_runtimes() -> None:
