@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine.containers import bundle, events, limits, process, signals
+from engine.containers import bundle, dependencies, events, limits, process, signals
 from engine.containers import record as records
 from engine.containers.catalog import CREATING
 from engine.containers.health import Health
@@ -50,6 +50,7 @@ def create(
     existing = _existing(parts, spec)
     if existing is not None:
         return existing
+    dependencies.refuse_circle(parts, spec)
     parts.runtime.require(spec.runtime)
     limits.resources(spec).check(os.cpu_count() or 1)  # what this host hasn't, before an image is pulled
     image = _image(parts, spec, credentials, progress, cancel)

@@ -56,6 +56,8 @@ class ContainerRecord:
     `healthcheck` is what request and image make together; `health`, what it has found, is no part of the file, but
     of one beside it, and None without a check. `unhealthy` is the run that is ended for it.
 
+    `awaits`: it is restarting after a boot of the host, once those run that it depends on.
+
     A start writes the record as running just before the program does: `before` is what it replaces, so that a
     start which is cut short there can be taken back.
     """
@@ -85,6 +87,7 @@ class ContainerRecord:
     healthcheck: Mapping[str, Any] | None = None
     health: Health | None = None
     unhealthy: int | None = None
+    awaits: bool = False
 
     @property
     def id(self) -> str:

@@ -9,7 +9,8 @@
     a record with another name than its container's  given that name: a rename was cut short
     record runs, process runs                        marked for the keeper
     record runs, process gone, exit noted            reaped; the restart policy applies
-    record runs, process gone, nothing noted         stopped with 255; `always` and `unless-stopped` start again
+    record runs, process gone, nothing noted         stopped with 255; `always` and `unless-stopped` start again,
+                                                     what they depend on before them; `always` even if it was stopped
     record rests, but a mark or a cgroup is there     a start was cut short: undone; its job comes again
     an exec that ended long ago                       its directory is removed
     cgroup, snapshot, endpoint of no container       removed
@@ -23,10 +24,22 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from engine.containers import creation, events, execs, reaping, removal, renaming, restarts, starting, states
+from engine.containers import (
+    creation,
+    dependencies,
+    events,
+    execs,
+    reaping,
+    removal,
+    renaming,
+    restarts,
+    starting,
+    states,
+)
 from engine.containers.catalog import CREATING, REMOVED, TRASH, Busy
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
@@ -34,6 +47,9 @@ from engine.containers.unfinished import clear, settle_birth
 from engine.errors import DataCorrupt, EngineError, NotFound
 
 log = logging.getLogger(__name__)
+
+STARTS = 4
+"""So many containers are started at a time after a boot: more would only take the processors from one another."""
 
 
 def recover(parts: Parts) -> list[str]:
@@ -56,8 +72,7 @@ def recover(parts: Parts) -> list[str]:
     for container_id in parts.catalog.ids():
         _attempt(done, execs.sweep, parts, container_id)
     _attempt(done, _drop_orphans, parts)
-    for container_id in due:
-        _attempt(done, _start, parts, container_id)
+    _start_all(done, parts, due)
     boot.write_text(_boot_id())  # last: a recovery that is cut short is for the next one to repeat
     return done
 
@@ -159,7 +174,7 @@ def _settle_one(parts: Parts, container_id: str, rebooted: bool) -> str | None:
             return _settle_running(parts, record)
         if record.status == states.RESTARTING:
             parts.catalog.mark_live(container_id)
-            return None
+            return START if _waited_through_boot(record, rebooted=rebooted) else None
         if found.status in states.ALIVE:
             return f"took back the unfinished start of container {record.name}"
         if _is_due(record, rebooted=rebooted):
@@ -189,6 +204,11 @@ def _is_due(record: ContainerRecord, *, rebooted: bool) -> bool:
     if not rebooted and not (was_running and record.error == reaping.LOST):
         return False
     return record.started_at is not None and restarts.wants_start_at_boot(record.spec.restart, was_running=was_running)
+
+
+def _waited_through_boot(record: ContainerRecord, *, rebooted: bool) -> bool:
+    """Whether a restart that was due is one of the boot's starts now; on-failure just goes on with its back-off."""
+    return rebooted and restarts.wants_start_at_boot(record.spec.restart, was_running=True)
 
 
 def _undo_start(parts: Parts, record: ContainerRecord) -> str | None:
@@ -228,7 +248,22 @@ def _drop_orphans_alone(parts: Parts) -> str | None:
     return "; ".join(lines) or None
 
 
+def _start_all(done: list[str], parts: Parts, due: Sequence[str]) -> None:
+    """Start what the boot has ended: after those it depends on, else the oldest first, `STARTS` at a time."""
+    records = []
+    for container_id in due:
+        with contextlib.suppress(NotFound, DataCorrupt):
+            records.append(parts.catalog.get(container_id))
+    with ThreadPoolExecutor(STARTS) as pool:
+        for wave in dependencies.waves(records):
+            for future in [pool.submit(_attempt, done, _start, parts, record.id) for record in wave]:
+                future.result()
+
+
 def _start(parts: Parts, container_id: str) -> str:
+    why = starting.await_dependencies(parts, container_id)
+    if why is not None:
+        return f"container {container_id[:12]} is started later: {why}"
     with contextlib.suppress(EngineError):
         record = starting.start(parts, container_id)
         return f"started container {record.name}, as its restart policy asks"

@@ -15,7 +15,7 @@ import logging
 import os
 import time
 
-from engine.containers import devices, events, health, limits, restarts, states
+from engine.containers import dependencies, devices, events, health, limits, restarts, states
 from engine.containers.parts import Parts, Published
 from engine.containers.record import ContainerRecord, PublishedPort
 from engine.containers.spec import ContainerSpec
@@ -24,6 +24,9 @@ from engine.containers.unfinished import clear, settle_birth
 from engine.errors import EngineError, ResourceExhausted, Unavailable
 
 log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+"""How often it is looked whether those run that a container waits for."""
 
 
 def start(parts: Parts, container_id: str) -> ContainerRecord:
@@ -49,7 +52,34 @@ def restart_by_policy(parts: Parts, container_id: str, run: int) -> ContainerRec
             return record
         if record.status != states.RESTARTING or record.run < run:
             return record
-        return launch(parts, record.with_changes(restart_count=record.restart_count + 1), by_policy=True)
+        if not record.awaits:
+            return launch(parts, record.with_changes(restart_count=record.restart_count + 1), by_policy=True)
+        why = dependencies.blocker(parts, record)
+        return launch(parts, record, by_policy=True) if why is None else _wait_on(parts, record, why)
+
+
+def await_dependencies(parts: Parts, container_id: str) -> str | None:
+    """After a boot: leave a container to the keeper when it has to wait for others, and say why. Else None."""
+    with parts.catalog.locked(container_id):
+        record = parts.catalog.get(container_id)
+        why = dependencies.blocker(parts, record)
+        if why is None or record.status not in (states.CREATED, states.STOPPED, states.RESTARTING):
+            return None
+        parts.catalog.mark_live(container_id)
+        counters = {"restart_count": 0, "restart_delay_seconds": 0.0}
+        _wait_on(parts, record.with_changes(desired=states.RUNNING, awaits=True, **counters), why)
+    _wake_keeper(parts, container_id)
+    return why
+
+
+def _wait_on(parts: Parts, record: ContainerRecord, why: str) -> ContainerRecord:
+    """Look again in a moment; an event tells when there is another reason."""
+    waiting = record.with_changes(status=states.RESTARTING, restart_at=time.time() + LOOK_SECONDS, error=why)
+    with parts.store.transaction():
+        parts.catalog.save(waiting)
+        if (record.status, record.error) != (waiting.status, why):
+            events.append(parts.journal, events.RESTARTING, waiting)
+    return waiting
 
 
 def launch(parts: Parts, record: ContainerRecord, *, by_policy: bool = False) -> ContainerRecord:
@@ -119,6 +149,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
             started_at=time.time(),
             finished_at=None,
             restart_at=None,
+            awaits=False,
             before=parts.catalog.get(record.id).for_take_back(),
             health=None if record.healthcheck is None else health.begin(directory, run),
             unhealthy=None,
@@ -159,6 +190,7 @@ def _note_failure(parts: Parts, record: ContainerRecord, error: EngineError) -> 
         error=error.message,
         finished_at=time.time(),
         restart_at=None,
+        awaits=False,
     )
     with parts.store.transaction():
         parts.catalog.save(failed)
@@ -169,7 +201,8 @@ def _try_later(parts: Parts, record: ContainerRecord, error: EngineError) -> Con
     delay = restarts.next_delay(record.restart_delay_seconds, 0)
     waiting = record.with_changes(
         status=states.RESTARTING,
-        restart_count=record.restart_count - 1,
+        restart_count=max(0, record.restart_count - 1),
+        awaits=False,
         restart_delay_seconds=delay,
         restart_at=time.time() + delay,
         error=error.message,

@@ -126,7 +126,7 @@ def _stay_down(parts: Parts, record: ContainerRecord) -> ContainerRecord:
             record = record.with_changes(desired=states.STOPPED)
             parts.catalog.save(record)
         return record
-    stopped = record.with_changes(status=states.STOPPED, desired=states.STOPPED, restart_at=None)
+    stopped = record.with_changes(status=states.STOPPED, desired=states.STOPPED, restart_at=None, awaits=False)
     with parts.store.transaction():
         parts.catalog.save(stopped)
         events.append(parts.journal, events.DIED, stopped)
