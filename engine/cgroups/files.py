@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import PermissionDenied, ResourceExhausted, Unavailable, Unsupported
@@ -11,6 +12,11 @@ from engine.errors import PermissionDenied, ResourceExhausted, Unavailable, Unsu
 
 def write(path: Path, value: str | int) -> None:
     """Write one value in one system call; the error names the file and the value."""
+    write_each(path, (value,))
+
+
+def write_each(path: Path, values: Iterable[str | int]) -> None:
+    """Write one value after the other, each in a system call of its own; as `write`."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -18,9 +24,11 @@ def write(path: Path, value: str | int) -> None:
     except PermissionError:
         raise PermissionDenied(f"{path} can't be written; Portside needs root on this machine") from None
     try:
-        os.write(fd, str(value).encode())
-    except OSError as error:
-        raise _translated(error, path, value) from error
+        for value in values:
+            try:
+                os.write(fd, str(value).encode())
+            except OSError as error:
+                raise _translated(error, path, value) from error
     finally:
         os.close(fd)
 

@@ -27,7 +27,7 @@ import os
 import signal
 import socket
 
-from engine.runtime import ahead, init, kernel, wire
+from engine.runtime import ahead, init, kernel, rehearsal, wire
 from engine.runtime.ids import COUNT
 from engine.runtime.in_place import Bearer
 from engine.runtime.wire import Failure
@@ -47,7 +47,7 @@ class Midwife:
     """M's side. The constructor begins to make what mounts, sysctls and devices of a specification ask for.
 
     `first`: the host's id that is the container's 0; None for no user namespace. `owners` is a descriptor of the user
-    namespace then, for mounts that show a container's files as its own.
+    namespace then, for mounts that show a container's files as its own. `idle`: nobody waits for it yet.
     """
 
     def __init__(
@@ -56,6 +56,8 @@ class Midwife:
         sysctls: dict[str, str],
         first: int | None,
         devices: list[dict[str, Any]] | None = None,
+        *,
+        idle: bool = False,
     ) -> None:
         self.first = first
         trees, small = ahead.device_trees(mounts, devices or [], first or 0), ahead.small_root()
@@ -64,7 +66,7 @@ class Midwife:
         self._pid = kernel.clone3(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD)
         if self._pid == 0:
             self._channel.close()
-            _attend(theirs, lambda: ahead.Ahead(mounts, sysctls, trees, small, users=first is not None))
+            _attend(theirs, lambda: _make(mounts, sysctls, trees, small, users=first is not None, idle=idle))
         theirs.close()
         for tree in (small, *(tree for _, tree in trees)):
             os.close(tree)
@@ -134,6 +136,16 @@ def _write(path: str, text: str) -> None:
         os.write(fd, text.encode())
     finally:
         os.close(fd)
+
+
+def _make(
+    mounts: list[dict[str, Any]], sysctls: dict[str, str], trees: ahead.Trees, small: int, *, users: bool, idle: bool
+) -> ahead.Ahead:
+    """In C: see `ahead.Ahead`."""
+    made = ahead.Ahead(mounts, sysctls, trees, small, users=users)
+    if idle:
+        rehearsal.first_process(mounts)
+    return made
 
 
 def _attend(channel: socket.socket, make: Callable[[], ahead.Ahead]) -> NoReturn:

@@ -20,7 +20,7 @@ import os
 import socket
 import time
 
-from engine.runtime import ahead, birth, wire
+from engine.runtime import ahead, birth, rehearsal, wire
 from engine.runtime.midwife import Midwife
 
 TYPE_CHECKING = False
@@ -159,7 +159,8 @@ def _wait_for_work(
         os.setsid()
         usual = os.getpriority(os.PRIO_PROCESS, 0)
         _set_priority(usual + NICENESS)
-        midwife = Midwife(mounts, sysctls, first)
+        midwife = Midwife(mounts, sysctls, first, idle=True)
+        rehearsal.monitor(mounts, midwife.owners)
         midwife.await_ready()
         midwife.set_priority(usual)
         _set_priority(usual)

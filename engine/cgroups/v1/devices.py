@@ -22,5 +22,4 @@ ALLOWED = (
 def restrict(directory: Path, more: Sequence[str] = ()) -> None:
     """Allow `ALLOWED` and `more` alone. The group must have no children yet."""
     files.write(directory / "devices.deny", "a")
-    for rule in (*ALLOWED, *more):
-        files.write(directory / "devices.allow", rule)
+    files.write_each(directory / "devices.allow", (*ALLOWED, *more))

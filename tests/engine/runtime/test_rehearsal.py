@@ -1,0 +1,29 @@
+"""What waits in the pool rehearses, and nothing of that is left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from engine.runtime import defaults, rehearsal
+
+
+@pytest.mark.parametrize(
+    "rehearse",
+    [lambda: rehearsal.monitor(defaults.mounts(), None), lambda: rehearsal.first_process(defaults.mounts())],
+    ids=["monitor", "first process"],
+)
+def test_a_rehearsal_leaves_nothing(rehearse: Callable[[], None]) -> None:
+    def state() -> tuple[object, ...]:
+        with open("/proc/self/mountinfo") as mounts, open("/proc/self/status") as status:
+            rights = [line for line in status if line.startswith(("Uid", "Gid", "Cap", "NoNewPrivs", "Seccomp"))]
+            return os.listdir("/proc/self/fd"), os.getcwd(), len(mounts.readlines()), rights
+
+    child = os.fork()
+    if child == 0:
+        before = state()
+        rehearse()
+        os._exit(0 if state() == before else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
