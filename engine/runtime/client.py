@@ -135,8 +135,7 @@ class Runtime(ExecVerbs):
 
     def _created(self, spec: dict[str, Any], answer: dict[str, Any]) -> Created:
         userns, problem = "host" if answer.get("first") is None else "auto", ""
-        wanted = (spec.get("linux") or {}).get("namespaces") or []
-        if userns == "host" and any(entry["type"] == "user" for entry in wanted):
+        if userns == "host" and _wants_users(spec):
             problem = probe.known(str(self._run)) or "the launcher could not tell why"
         return Created(int(answer["pid"]), bool(answer.get("pooled")), userns, problem)
 
@@ -162,6 +161,7 @@ class Runtime(ExecVerbs):
             "directory": str(container_dir),
             "mount_point": str(container_dir / "bundle" / "rootfs"),
             "run": run,
+            "users": _wants_users(spec),
             "name": f"portside-monitor {container_dir.name[:12]}",
             "overlay": {
                 "lowerdirs": [str(path) for path in overlay.lowerdirs],
@@ -173,8 +173,8 @@ class Runtime(ExecVerbs):
             "groups": entrance.mounts,
             "monitor": self._monitor(),
             "seccomp": str(self._filter(seccomp)) if seccomp else None,
-            "spec": spec,
             "foreign": foreign,
+            "spec": spec,  # the last, since the launcher reads no further
         }
 
     def _filter(self, seccomp: dict[str, Any]) -> Path:
@@ -348,3 +348,9 @@ class Runtime(ExecVerbs):
                 os.close(fd)
         except FileNotFoundError:
             raise NotFound("the container was removed") from None
+
+
+def _wants_users(spec: dict[str, Any]) -> bool:
+    """Whether it asks for a user namespace, which not every host can give it."""
+    namespaces = (spec.get("linux") or {}).get("namespaces") or []
+    return any(entry["type"] == "user" for entry in namespaces)

@@ -20,7 +20,7 @@ from engine.runtime import birth, exec_birth, kernel, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
 KEPT, KEPT_IN_QUIET = 8, 1
 """How many wait at most, and how many when none was needed for a while; 2 MiB each."""
@@ -35,9 +35,7 @@ class Workers:
         self._idle: list[int] = []
         self._wanted_at = 0.0
 
-    def hand_over(
-        self, request: dict[str, Any], data: bytes, connection: socket.socket, stdio: list[int]
-    ) -> tuple[int, int] | None:
+    def hand_over(self, data: bytes, connection: socket.socket, stdio: list[int]) -> tuple[int, int] | None:
         """Have an exec served: (the worker's pid, its channel's descriptor). None if no process can be had: told."""
         self._wanted_at = time.monotonic()
         while self._idle:
@@ -57,7 +55,7 @@ class Workers:
             wire.send(connection, wire.failure_of(error, "starting the process").as_message())
             return None
         if pid == 0:
-            _work(theirs, request, connection, stdio)
+            _work(theirs, data, connection, stdio)
         theirs.close()
         ours.setblocking(False)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.MAXIMUM_BYTES)
@@ -87,7 +85,7 @@ class Workers:
         return gone
 
 
-def _work(channel: socket.socket, request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> NoReturn:
+def _work(channel: socket.socket, data: bytes, connection: socket.socket, stdio: list[int]) -> NoReturn:
     """The worker, from its fork on."""
     try:
         birth.usual_signals()
@@ -95,6 +93,7 @@ def _work(channel: socket.socket, request: dict[str, Any], connection: socket.so
         os.setsid()
         while True:
             connection.setblocking(True)
+            request = wire.decode(data)
             goes_on = exec_birth.serve(request, connection, stdio)
             connection.close()
             if goes_on is not None:
@@ -107,7 +106,7 @@ def _work(channel: socket.socket, request: dict[str, Any], connection: socket.so
             data, descriptors = wire.take(channel, 4)
             if not data:
                 break
-            request, connection, stdio = wire.decode(data), socket.socket(fileno=descriptors[0]), descriptors[1:]
+            connection, stdio = socket.socket(fileno=descriptors[0]), descriptors[1:]
     finally:
         os._exit(0)
 

@@ -122,7 +122,7 @@ class Launcher:
         try:
             data, handed = wire.take(connection, 3)
             if data:
-                self._do(wire.decode(data), data, connection, handed)
+                self._do(wire.head(data), data, connection, handed)
         except (OSError, ValueError, KeyError) as error:
             _note(f"request: {error!r}")
         finally:
@@ -134,7 +134,7 @@ class Launcher:
         verb = request["verb"]
         if verb == "exec":
             self.pool.disturb()
-            served = self.workers.hand_over(request, data, connection, handed)
+            served = self.workers.hand_over(data, connection, handed)
             if served is not None:
                 self.monitors[served[0]] = (request["directory"], request["run"])
                 self.poll.register(served[1], select.POLLIN)
@@ -155,9 +155,8 @@ class Launcher:
 
     def _create(self, request: dict[str, Any], data: bytes, connection: socket.socket) -> None:
         self.pool.disturb()
-        linux = (request.get("spec") or {}).get("linux") or {}
-        users = self.refusal is None and any(entry["type"] == "user" for entry in linux.get("namespaces") or [])
-        handed = self.pool.hand_over(data, request, connection, users=users)
+        users = self.refusal is None and request.get("users", True)
+        handed = self.pool.hand_over(data, connection, users=users)
         if handed is not None:
             pooled, channel = handed
             self.poll.unregister(channel)

@@ -124,17 +124,13 @@ class Pool:
         dead.channel.close()
         self._give_back(dead.first)
 
-    def hand_over(
-        self, data: bytes, request: dict[str, Any], connection: socket.socket, *, users: bool
-    ) -> tuple[Pooled, int] | None:
+    def hand_over(self, data: bytes, connection: socket.socket, *, users: bool) -> tuple[Pooled, int] | None:
         """Give a create to a pooled process, which answers on `connection`: it, and its channel's descriptor.
 
-        None if none is ready or it asks for what isn't made ahead; then nobody has begun. `users`: whether it is to
-        have a user namespace.
+        None if none is ready; then nobody has begun. `users`: whether it is to have a user namespace. Whether it asks
+        for what was made ahead is for the process to find out: it reads the request anyway.
         """
         if not self._ready or users != self._users:
-            return None
-        if not ahead.suits(request.get("spec") or {}, self._mounts, self._sysctls, users=users):
             return None
         for fd, pooled in list(self._ready.items()):
             try:
@@ -169,7 +165,11 @@ def _wait_for_work(
         data = wire.receive_descriptors(channel, fds)
         if data and fds:
             channel.close()
-            birth.create(birth.Order(data, socket.socket(fileno=fds[0]), first, claim), midwife)
+            order = birth.Order(data, socket.socket(fileno=fds[0]), first, claim)
+            suits = ahead.suits(order.request.get("spec") or {}, mounts, sysctls, users=first is not None)
+            if not suits:
+                midwife.leave()
+            birth.create(order, midwife if suits else None)
     finally:
         os._exit(0)
 

@@ -14,7 +14,7 @@ import pytest
 
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
-from engine.runtime import record
+from engine.runtime import record, wire
 from engine.runtime.client import Runtime
 from engine.runtime.spec import Bind
 from tests.engine.runtime.box import Box, until
@@ -208,3 +208,10 @@ def test_what_the_host_mounts_later_can_be_bound_and_stays_apart(make: Make, tmp
         assert "later" not in Path(f"/proc/{pid}/mountinfo").read_text()
     finally:
         subprocess.run(["umount", "--recursive", "--lazy", str(place)], check=True)
+
+
+@pytest.mark.parametrize("long", ["spec", "process"])
+def test_the_launcher_reads_no_further_than_it_needs(long: str) -> None:
+    request = {"verb": 'create",\\"spec":', "directory": "/a", "run": 1, long: {"spec": {"process": 1}}, "more": 2}
+    assert wire.head(wire.encode(request)) == dict(list(request.items())[:3])
+    assert wire.head(wire.encode({"verb": "ping"})) == {"verb": "ping"}
