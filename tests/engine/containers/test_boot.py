@@ -17,6 +17,7 @@ from engine.containers.health import Health
 from engine.containers.parts import Parts
 from engine.containers.service import Containers
 from engine.errors import InvalidArgument, Unavailable
+from engine.runtime.execs import ExecSpec
 from tests.engine.containers.fakes import FakeImage, World, engine_on, image_config, spec
 from tests.support.engine import Host
 from tests.support.processes import eventually
@@ -150,7 +151,7 @@ def test_a_circle_is_refused_with_its_names(tmp_path: Path, world: World) -> Non
 @pytest.mark.registry
 def test_on_a_real_host_the_last_starts_when_the_first_is_healthy(host: Host) -> None:
     check = {"test": ["CMD-SHELL", "test -e /tmp/ok"], "interval_seconds": 0.2}
-    script = "rm -f /tmp/ok; sleep 1; touch /tmp/ok; sleep 100"
+    script = "rm -f /tmp/ok; sleep 100"
     first = host.run("sh", "-c", script, healthcheck=check, restart="always")
     last = host.run("sleep", "100", depends_on=(first.name,), restart="unless-stopped")
     off = host.run("sleep", "100", restart="unless-stopped")
@@ -165,6 +166,7 @@ def test_on_a_real_host_the_last_starts_when_the_first_is_healthy(host: Host) ->
     for pid in host.helper_pids("engine.keeper"):
         host.kill_hard(pid)  # what waits is known by the files alone
     host.engine.ensure_helpers()
+    host.engine.container_exec(first.id, ExecSpec(args=("touch", "/tmp/ok")))
     eventually(lambda: host.events(last.id)[-1] == "started", what="the start of the last")
     entries = [one for one in host.engine.journal.read(0, limit=10_000) if one.kind.startswith("container.")]
     news = [(one.subject, one.kind) for one in entries]
