@@ -136,6 +136,10 @@ class Engine:
         """
         return self.containers.update(name, changes)
 
+    def container_top(self, name: str) -> dict[str, Any]:
+        """{"at", "processes": [as `engine.containers.processes.Process`]}. Conflict for one that doesn't run."""
+        return self.containers.top(name)
+
     def container_get(self, name: str) -> ContainerRecord:
         return self.containers.get(name)
 

@@ -20,6 +20,7 @@ from worker.executor import Executor
 from worker.ledger import Ledger
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
 from worker.publisher import Publisher
+from worker.questions import Questions, answers
 from worker.sessions import pump
 from worker.sessions.server import SessionServer
 from worker.sessions.sources import openers
@@ -53,6 +54,7 @@ class WorkerService:
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
         self._executor = Executor(engine, self._ledger, emit, self._is_cancelled)
         self._streams = StreamServer(self._client, engine.container_logs)
+        self._questions = Questions(self._client, answers(engine))
         self._sessions = SessionServer(
             self._client, lambda: connect(settings.redis_url, blocking_seconds=pump.BLOCK_SECONDS), openers(engine)
         )
@@ -63,7 +65,7 @@ class WorkerService:
                 CancelJob: lambda message: self._executor.cancel(message.job_id),
                 ReplayEvents: lambda message: self._publisher.replay(message.after_seq),
                 OpenSession: self._sessions.handle,
-                OpenStream: self._streams.handle,
+                OpenStream: self._open_stream,
                 Credit: self._streams.handle,
                 CloseStream: self._streams.handle,
             },
@@ -97,6 +99,9 @@ class WorkerService:
         self._finish_stop()
         return code
 
+    def _open_stream(self, message: OpenStream) -> None:
+        (self._questions if self._questions.knows(message.source) else self._streams).handle(message)
+
     def _begin_stop(self) -> None:
         self._executor.interrupt()
         threading.Thread(target=self._insist, name="insist", daemon=True).start()
@@ -117,6 +122,7 @@ class WorkerService:
             periodic.stop()
         self._control.stop()
         self._streams.stop()
+        self._questions.stop()
         self._presence.stopped()
         self._publisher.stop(FLUSH_SECONDS)
         self._engine.stop_launcher()

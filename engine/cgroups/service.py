@@ -191,6 +191,14 @@ class Cgroups:
         text = files.read(where.get("pids", where.get("unified", Path())) / "cgroup.procs") or ""
         return [int(line) for line in text.split()]
 
+    def processes(self, container_id: str) -> list[int]:
+        """Those in groups that the container has made for itself too. As the host numbers them."""
+        where = self.directories(container_id)
+        found: list[int] = []
+        for directory, _, _ in os.walk(where.get("pids", where.get("unified", Path()))):
+            found += map(int, (files.read(Path(directory) / "cgroup.procs") or "").split())
+        return found
+
     def list(self) -> list[str]:
         """The ids that have a group in any tree."""
         ids: set[str] = set()

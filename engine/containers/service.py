@@ -21,6 +21,7 @@ from engine.containers import (
     updating,
 )
 from engine.containers.parts import ExitStatus, Parts, Progress
+from engine.containers.processes import Processes
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
 from engine.runtime.execs import Exec, ExecSpec, Stdio
@@ -34,6 +35,7 @@ class Containers:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._processes = Processes(parts)
 
     def create(
         self,
@@ -91,6 +93,9 @@ class Containers:
 
     def update(self, name: str, changes: Mapping[str, Any]) -> ContainerRecord:
         return updating.update(self._parts, self._id(name), changes)
+
+    def top(self, name: str) -> dict[str, Any]:
+        return self._processes.top(self._id(name))
 
     def get(self, name: str) -> ContainerRecord:
         return self._parts.catalog.get(self._id(name))

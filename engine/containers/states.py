@@ -30,6 +30,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "unpause": frozenset({PAUSED}),
     "restart": frozenset({CREATED, RUNNING, PAUSED, RESTARTING, STOPPED}),
     "exec": frozenset({RUNNING}),
+    "top": frozenset({RUNNING, PAUSED}),
     "remove": frozenset({CREATED, STOPPED}),
 }
 
@@ -40,6 +41,8 @@ _NEXT_STEP = {
     ("exec", PAUSED): "unpause it first",
     ("exec", CREATED): "start it first",
     ("exec", STOPPED): "start it first",
+    ("top", CREATED): "start it first",
+    ("top", STOPPED): "start it first",
     ("remove", RUNNING): "stop it first, or remove it with force",
     ("remove", PAUSED): "stop it first, or remove it with force",
     ("remove", RESTARTING): "stop it first, or remove it with force",

@@ -65,6 +65,19 @@ def find_group(root: int, group: str, own: int | None = None) -> int:
     raise Failure("invalid_argument", f"unable to find group {group}: no matching entry in the image's /etc/group")
 
 
+def user_names(root: int) -> dict[int, str]:
+    """uid → name by the /etc/passwd below `root`, the first of several; nothing if it isn't a regular file."""
+    names: dict[int, str] = {}
+    try:
+        for entry in _entries(root, "etc/passwd", 3, None):
+            number = _number(entry[2])
+            if number is not None and entry[0].isprintable():
+                names.setdefault(number, entry[0][:64])
+    except Failure:
+        pass
+    return names
+
+
 def _number(text: str) -> int | None:
     if not text.isascii() or not text.isdigit():
         return None

@@ -38,3 +38,15 @@ def test_limits_and_policy_change_while_it_runs(portside: Portside, tiny_image: 
     assert (error["family"], error["detail"]["field"]) == ("invalid_argument", "cpuset_cpus")
     assert rest.container(container["id"])["cpuset_cpus"] is None
     rest.remove(container["id"])
+
+
+def test_processes_are_told_over_rest(portside: Portside, tiny_image: str) -> None:
+    rest = portside.rest
+    container = rest.run(tiny_image, "sleep", "100", user="app")
+    path = f"/api/v1/containers/{container['id']}/top/"
+    (process,) = rest.get(path).json["processes"]
+    assert (process["pid"], process["user"], process["command"]) == (1, "app", "sleep 100")
+    rest.act(container["id"], "kill")
+    answer = rest.get(path)
+    assert (answer.status, answer.json["family"]) == (409, "conflict")
+    rest.remove(container["id"])

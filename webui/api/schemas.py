@@ -219,6 +219,25 @@ class LogSchema(serializers.Serializer):
     chunks = LogChunkSchema(many=True)
 
 
+class ProcessSchema(serializers.Serializer):
+    pid = serializers.IntegerField(help_text="As the container numbers it.")
+    host_pid = serializers.IntegerField(help_text="As its host numbers it.")
+    parent = serializers.IntegerField(help_text="0: none in the container.")
+    user = serializers.CharField(help_text="A name of the container's own, or a number.")
+    cpu_percent = serializers.FloatField(help_text="Of one processor, since it was asked last, or since its start.")
+    cpu_seconds = serializers.FloatField()
+    memory_bytes = serializers.IntegerField()
+    threads = serializers.IntegerField()
+    state = serializers.CharField()
+    started_at = serializers.FloatField(help_text="Unix seconds.")
+    command = serializers.CharField(help_text="Characters that can't be printed are escaped.")
+
+
+class TopSchema(serializers.Serializer):
+    at = serializers.FloatField(help_text="Unix seconds.")
+    processes = ProcessSchema(many=True)
+
+
 class Problem(serializers.Serializer):
     """RFC 9457."""
 

@@ -61,7 +61,7 @@ def open_message(container_id: str, position: LogPosition, *, follow: bool) -> f
 
 def host_silent(container: Container) -> Unavailable:
     return Unavailable(
-        f"the host {container.host.name} does not answer, so its logs can't be read now: see that its worker runs"
+        f"the host {container.host.name} does not answer, so nothing can be read from it now: see that its worker runs"
     )
 
 
@@ -71,7 +71,7 @@ def error_of(frame: Frame) -> EngineError:
         info = json.loads(frame.data)
         family, message = str(info["family"]), str(info["message"])
     except (ValueError, KeyError, TypeError):
-        return Unavailable("the host could not read the log and did not say why: see the worker's output")
+        return Unavailable("the host could not answer and did not say why: see the worker's output")
     return FAMILIES.get(family, EngineError)(message)
 
 
@@ -80,15 +80,19 @@ def read_log(container: Container, position: LogPosition) -> Iterator[Frame]:
 
     Raises Unavailable when the host or the broker is away, and what the host answers.
     """
+    yield from read_stream(container, open_message(container.pk, position, follow=False))
+
+
+def read_stream(container: Container, message: frames.OpenStream) -> Iterator[Frame]:
+    """All frames of a stream that ends by itself, the END included. Raises as `read_log`."""
     if not container.host.is_online:
         raise host_silent(container)
-    message = open_message(container.pk, position, follow=False)
     if not control_send(container.host_id, message):
         raise Unavailable("the broker can't be reached, so no host can be asked: try again in a moment")
     try:
         yield from _frames(container, message)
     except redis.RedisError as error:
-        raise Unavailable("the broker was lost while the log was read: try again in a moment") from error
+        raise Unavailable("the broker was lost while the host answered: try again in a moment") from error
     finally:
         control_send(container.host_id, frames.CloseStream(stream_id=message.stream_id))
 

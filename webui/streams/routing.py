@@ -11,6 +11,7 @@ from webui.streams.host_stats import HostStatsSocket
 from webui.streams.jobs import JobSocket
 from webui.streams.logs import LogSocket
 from webui.streams.stats import StatsSocket
+from webui.streams.top import TopSocket
 
 CONTAINER = r"^ws/containers/(?P<container_id>[0-9a-f]{64})/"
 
@@ -21,5 +22,6 @@ urlpatterns = [
     re_path(rf"{CONTAINER}exec/$", ExecSocket.as_asgi()),
     re_path(rf"{CONTAINER}logs/$", LogSocket.as_asgi()),
     re_path(rf"{CONTAINER}stats/$", StatsSocket.as_asgi()),
+    re_path(rf"{CONTAINER}top/$", TopSocket.as_asgi()),
 ]
 sockets = URLRouter(urlpatterns)

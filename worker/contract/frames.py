@@ -34,7 +34,9 @@ IDLE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenStream:
-    """`source`: logs. `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end.
+    """`source`: logs, or a question (top): its answer is one frame with JSON, and the end.
+
+    `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end.
 
     Both `tail` and `since`: the later beginning. Only what was logged before `until` (Unix seconds) comes, and only
     from the streams in `channels`.

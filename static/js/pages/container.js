@@ -6,6 +6,7 @@ import { LimitsDialog } from "../limits.js";
 import { onChange, onReset } from "../live.js";
 import { LogViewer } from "../log/viewer.js";
 import { Plots } from "../plots.js";
+import { ProcessTable } from "../processes.js";
 import { showProgress } from "../progress.js";
 import { setStatus, stateOf } from "../rows.js";
 import { startTabs } from "../tabs.js";
@@ -16,6 +17,7 @@ const root = $("#container");
 const id = root.dataset.id;
 const log = new LogViewer($("#log"), id);
 const plots = new Plots(root, id);
+const processes = new ProcessTable($("#processes"), id);
 let terminals = null;
 let wantsTerminals = false;
 
@@ -32,6 +34,7 @@ async function showTerminals() {
 
 startTabs($("[data-tabs]"), (view) => {
   wantsTerminals = false;
+  processes.show(view === "view-processes");
   if (view === "view-terminal") showTerminals();
 });
 
@@ -40,6 +43,7 @@ root.addEventListener("click", (event) => event.target.closest("[data-limits]") 
 
 function setRunning(state) {
   terminals?.setRunning(state === "running");
+  processes.setRunning(state === "running" || state === "paused");
   log.setRunning(ALIVE.has(state));
   plots.setRunning(ALIVE.has(state));
 }

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser import visit
-from tests.webui.pages.seed import Seeded, hex_id
+from tests.webui.pages.seed import NASTY, Seeded, hex_id
 from tests.webui.pages.sockets import Sockets
 from webui.containers.models import Container
 from webui.containers.representation import container_as_json
@@ -95,3 +95,28 @@ def test_limits_are_changed_with_the_present_use_beside_them(page: Page, sockets
     page.keyboard.press("Enter")
     sockets.change("job", {"id": other, "status": "succeeded", "kind": "container.update", "error": None}, id="4-0")
     expect(dialog).to_be_hidden()
+
+
+def test_processes_are_shown_while_they_are_looked_at_and_sorted(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, f"/containers/{WEB}/")
+    page.get_by_role("tab", name="Log").wait_for()
+    assert sockets.top.connections == []
+    page.get_by_role("tab", name="Processes").click()
+    sockets.top.wait()
+    common = {"parent": 0, "cpu_seconds": 1, "threads": 1, "state": "sleeping", "started_at": 5.0, "user": "root"}
+    one = common | {"pid": 1, "host_pid": 71, "cpu_percent": 0.0, "memory_bytes": 9 << 20, "command": "nginx"}
+    two = common | {"pid": 7, "host_pid": 72, "cpu_percent": 88.0, "memory_bytes": 1 << 20, "command": NASTY}
+    sockets.top.send(type="top", at=6.0, processes=[one, two])
+    rows = page.locator("[data-processes] tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text(NASTY)
+    expect(rows.nth(0)).to_contain_text("88 %")
+    page.locator("#processes").get_by_role("button", name="Memory").click()
+    expect(rows.nth(0)).to_contain_text("nginx")
+    page.locator("#processes").get_by_role("button", name="Memory").click()
+    expect(rows.nth(1)).to_contain_text("nginx")
+    sockets.top.send(type="top", at=8.0, processes=[one])
+    expect(rows).to_have_count(1)
+    sockets.change("container", as_json(status="stopped", exit_code=0))
+    expect(rows).to_have_count(0)
+    expect(page.locator("[data-processes-note]")).to_contain_text("Nothing runs in it")

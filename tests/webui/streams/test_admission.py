@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def paths(job: Job) -> list[str]:
     """Every socket there is; a new one has to be named here before the tests pass again."""
     known = ["/ws/events/", f"/ws/jobs/{job.pk}/", f"/ws/hosts/{job.host_id}/stats/"]
-    known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats", "exec")]
+    known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats", "top", "exec")]
     assert len(known) == len(urlpatterns), "name the new socket here"
     return known
 

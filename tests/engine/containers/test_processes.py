@@ -1,0 +1,85 @@
+"""Top on the real kernel: pids, users and commands as they are inside, whatever the container does to its files."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from engine.containers.processes import COMMAND_LENGTH, printable
+from engine.errors import Conflict
+from tests.support.engine import Host
+from tests.support.processes import eventually
+
+pytestmark = [pytest.mark.root, pytest.mark.registry]
+
+
+def processes(host: Host, name: str) -> dict[str, dict[str, Any]]:
+    """By the last word of the command."""
+    return {one["command"].split()[-1]: one for one in host.engine.container_top(name)["processes"]}
+
+
+def test_processes_are_told_as_the_container_knows_them(host: Host) -> None:
+    script = "sleep 1001 & sh -c 'while :; do :; done' spin & exec sleep 1002"
+    record = host.run("sh", "-c", script, user="app")
+    eventually(lambda: len(processes(host, record.name)) == 3, what="its processes")
+    time.sleep(1.2)
+    found = processes(host, record.name)
+    first, child = found["1002"], found["1001"]
+    assert (first["pid"], first["parent"], first["host_pid"]) == (1, 0, record.pid)
+    assert (child["parent"], child["user"], child["state"]) == (1, "app", "sleeping")
+    assert child["memory_bytes"] > 0 and child["threads"] == 1
+    assert abs(first["started_at"] - time.time()) < 20
+    spinning = found["spin"]
+    assert spinning["cpu_percent"] > 5 > first["cpu_percent"]
+    assert spinning["cpu_seconds"] > 0.1
+    host.engine.container_pause(record.id)
+    assert len(processes(host, record.name)) == 3
+    host.engine.container_kill(record.id)
+    with pytest.raises(Conflict, match="start it first"):
+        host.engine.container_top(record.id)
+
+
+def test_root_inside_is_root_and_ids_without_a_name_are_numbers(host: Host) -> None:
+    record = host.run("sh", "-c", "sed -i /^root/d /etc/passwd; echo x; exec sleep 1000")
+    host.says(record.id, b"x")
+    assert processes(host, record.id)["1000"]["user"] == "0"
+    host.engine.container_remove(record.id, force=True)
+    record = host.run("sleep", "1000")
+    assert processes(host, record.id)["1000"]["user"] == "root"
+    assert processes(host, record.id)["1000"]["command"] == "sleep 1000"
+    host.engine.container_remove(record.id, force=True)
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        "ln -sf /proc/1/root/etc/shadow /etc/passwd",
+        "rm /etc/passwd; mkfifo /etc/passwd",
+        "rm /etc/passwd; mkdir /etc/passwd",
+        "ln -sf ../../../../../etc/passwd /etc/passwd",
+        "head -c 3000000 /dev/zero > /etc/passwd",
+        r"printf 'a\033[2Jb:x:0:0::/:/bin/sh\nroot:x:99999999999999:0\n' > /etc/passwd",
+    ],
+)
+def test_a_hostile_list_of_users_is_no_trouble(host: Host, prepare: str) -> None:
+    record = host.run("sh", "-c", f"{prepare}; echo done; exec sleep 1000")
+    host.says(record.id, b"done")
+    began = time.monotonic()
+    assert processes(host, record.id)["1000"]["user"] == "0"
+    assert time.monotonic() - began < 2
+    host.engine.container_remove(record.id, force=True)
+
+
+def test_what_a_process_calls_itself_moves_no_cursor(host: Host) -> None:
+    record = host.run("sh", "-c", 'exec sh -c "sleep 1000 & wait" "$(printf "\\033[31mred\\nline")"')
+    eventually(lambda: len(host.engine.container_top(record.id)["processes"]) == 2, what="its processes")
+    first = next(one for one in host.engine.container_top(record.id)["processes"] if one["pid"] == 1)
+    assert first["command"].endswith(r"\x1b[31mred\nline")
+    host.engine.container_remove(record.id, force=True)
+
+
+def test_escapes_and_length() -> None:
+    assert printable(b"a\xff\x00b\xe2\x80\xaec") == r"a\xff\x00b\u202ec"
+    assert len(printable(b"x" * 9999)) == COMMAND_LENGTH

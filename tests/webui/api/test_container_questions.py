@@ -1,0 +1,88 @@
+"""`GET /api/v1/containers/{id}/top/` and its like: what the host answers, or why it doesn't."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.valkey import Valkey
+from tests.webui.cast import CONTAINER_ID, Caller
+from tests.webui.site_broker import HOST_ID
+from webui.containers import log_stream
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from worker.contract import frames, keys
+from worker.contract.frames import Frame
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATH = f"containers/{CONTAINER_ID}/top/"
+PROCESS = {"pid": 1, "host_pid": 4711, "parent": 0, "user": "root", "cpu_percent": 1.5, "cpu_seconds": 2.0,
+           "memory_bytes": 4096, "threads": 1, "state": "running", "started_at": 5.0, "command": "sh"}  # fmt: skip
+Answering = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def answering(site_broker: Valkey) -> Iterator[Answering]:
+    """A host that answers the next question with these frames; the questions it got."""
+    ended = threading.Event()
+
+    def serve(asked: list[dict[str, Any]], answer: tuple[Frame, ...]) -> None:
+        client = site_broker.client()
+        while not ended.is_set():
+            for _, entries in client.xread({keys.control(HOST_ID): b"0-0"}, block=50) or ():
+                message = json.loads(entries[0][1][b"m"])
+                asked.append(message)
+                for frame in answer:
+                    client.xadd(keys.frames(message["stream_id"]), {"m": frame.encode()})
+                return
+
+    def start(*answer: Frame) -> list[dict[str, Any]]:
+        asked: list[dict[str, Any]] = []
+        threading.Thread(target=serve, args=(asked, answer), daemon=True).start()
+        return asked
+
+    yield start
+    ended.set()
+
+
+def frames_of(answer: Any) -> tuple[Frame, Frame]:
+    data = json.dumps(answer).encode()
+    return Frame(frames.DATA, 0, len(data), 1.0, data), Frame(frames.END, 0, len(data), 1.0)
+
+
+def test_the_hosts_answer_is_handed_on(answering: Answering, teammate: Caller, container: Container) -> None:
+    asked = answering(*frames_of({"at": 1.0, "processes": [PROCESS]}))
+    answer = teammate.get(PATH)
+    assert (answer.status_code, answer.json()) == (200, {"at": 1.0, "processes": [PROCESS]})
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert (asked[0]["source"], asked[0]["container_id"], asked[0]["follow"]) == ("top", CONTAINER_ID, False)
+
+
+def test_the_hosts_refusal_keeps_its_family(answering: Answering, owner: Caller, container: Container) -> None:
+    error = {"family": "conflict", "message": "start it first", "detail": {}}
+    answering(Frame(frames.ERROR, 0, 0, 1.0, json.dumps(error).encode()))
+    answer = owner.get(PATH)
+    assert (answer.status_code, answer.json()["detail"]) == (409, "start it first")
+
+
+def test_a_host_that_is_away_or_silent_is_a_503(
+    site_broker: Valkey, owner: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_stream, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(log_stream, "_BLOCK_MILLISECONDS", 20)
+    assert owner.get(PATH).status_code == 503
+    Host.objects.update(heartbeat_at=None)
+    assert owner.get(PATH).status_code == 503
+
+
+def test_an_outsider_learns_nothing(
+    site_broker: Valkey, outsider: Caller, nobody: Caller, container: Container
+) -> None:
+    assert outsider.get(PATH).status_code == 404
+    assert nobody.get(PATH).status_code == 401
+    assert site_broker.client().xlen(keys.control(HOST_ID)) == 0

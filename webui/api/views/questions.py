@@ -1,0 +1,19 @@
+"""What is asked of a container's host, and answered at once."""
+
+from __future__ import annotations
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from webui.api.operations import operation
+from webui.api.schemas import TopSchema
+from webui.api.views.containers import find
+from webui.containers.questions import TOP, ask
+
+
+class ContainerTop(APIView):
+    @operation("containers_top", tag="containers", answers={200: TopSchema}, problems=[404, 409, 503])
+    def get(self, request: Request, container_id: str) -> Response:
+        """The processes of a running container."""
+        return Response(ask(find(request, container_id), TOP), headers={"Cache-Control": "no-store"})

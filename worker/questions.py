@@ -1,0 +1,92 @@
+"""Questions: what the site asks a host about a container, to be answered now, and not remembered by anybody.
+
+They come as an `OpenStream` whose `source` is the question's name. The answer is one DATA frame with JSON and an END,
+or an ERROR. A new question is a line in `answers`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import redis
+
+from engine.errors import EngineError, Unavailable
+from worker.contract import frames, keys
+from worker.contract.frames import Frame, OpenStream
+from worker.contract.wire import to_wire
+from worker.faults import error_info
+
+logger = logging.getLogger(__name__)
+
+THREADS = 2
+WAITING_MAXIMUM = 64
+"""More than that would be answered when nobody waits any more."""
+EXPIRE_SECONDS = 60
+
+Answer = Callable[[str], Any]
+
+
+def answers(engine: Any) -> Mapping[str, Answer]:
+    """Every question by name: from a container's id to what JSON can hold. They raise the engine's errors."""
+    return {"top": engine.container_top}
+
+
+class Questions:
+    """Answers in threads of its own, so that a slow one holds up neither logs nor jobs."""
+
+    def __init__(self, client: redis.Redis, answers: Mapping[str, Answer]) -> None:
+        self._client = client
+        self._answers = answers
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="questions")
+        self._room = threading.Semaphore(WAITING_MAXIMUM)
+
+    def knows(self, source: str) -> bool:
+        return source in self._answers
+
+    def handle(self, message: OpenStream) -> None:
+        """Take a question; called by the control thread."""
+        if not self._room.acquire(blocking=False):
+            self._send(message, *_failed(Unavailable("this host is asked too much at once: try again in a moment")))
+            return
+        self._threads.submit(self._answer, message)
+
+    def stop(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, message: OpenStream) -> None:
+        try:
+            data = json.dumps(self._answers[message.source](message.container_id), separators=(",", ":")).encode()
+            self._send(message, *_answered(data))
+        except (EngineError, OSError) as error:
+            self._send(message, *_failed(error))
+        except Exception as error:
+            logger.exception("the question %s about %s failed", message.source, message.container_id[:12])
+            self._send(message, *_failed(error))
+        finally:
+            self._room.release()
+
+    def _send(self, message: OpenStream, *answer: Frame) -> None:
+        key = keys.frames(message.stream_id)
+        try:
+            pipeline = self._client.pipeline(transaction=False)
+            for frame in answer:
+                pipeline.xadd(key, {"m": frame.encode()})
+            pipeline.expire(key, EXPIRE_SECONDS)
+            pipeline.execute()
+        except redis.RedisError as error:  # who asked will ask again
+            logger.warning("an answer could not be sent: %s", error)
+
+
+def _answered(data: bytes) -> tuple[Frame, Frame]:
+    now = time.time()
+    return Frame(frames.DATA, 0, len(data), now, data), Frame(frames.END, 0, len(data), now)
+
+
+def _failed(error: BaseException) -> tuple[Frame]:
+    return (Frame(frames.ERROR, 0, 0, time.time(), json.dumps(to_wire(error_info(error))).encode()),)
