@@ -104,6 +104,14 @@ class Ahead:
         for mount in self._process_trees:
             self._trees.append((mount, mounts.new_tree(mount)))
 
+    def make_group_trees(self, wanted: list[dict[str, Any]], groups: list[tuple[str, int]]) -> None:
+        """In process 1, in its groups: what shows them, for an entry of the specification's `mounts`."""
+        for mount in wanted:
+            if mount.get("type") == "cgroup":
+                tree = mounts.cgroup_tree(mount, groups)
+                self._trees += [] if tree is None else [(mount, tree)]
+                return
+
     def enter_root(self, root: int) -> int:
         """In process 1: leave the empty root and the host's proc for the detached `root`; see `rootfs.enter`."""
         return rootfs.enter(root, _ROOT)

@@ -107,6 +107,7 @@ def prepare(receiver: Receiver, made: Ahead) -> Prepared:
     linux = spec.get("linux") or {}
     os.umask(0)
     seccomp = _join(request)
+    made.make_group_trees(spec["mounts"], request.groups)
     root = made.enter_root(receiver.root())
     for mount, source in zip(spec["mounts"], request.sources, strict=True):
         mounts.place(root, mount, source, request.groups, made.tree(mount))

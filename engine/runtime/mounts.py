@@ -155,7 +155,7 @@ def place(
     if source is not None:
         attach(root, source, path, foreign=True)
         return
-    if kind == "cgroup":
+    if kind == "cgroup" and tree is None:
         attributes, _ = parse_options(mount.get("options") or [])
         _place_cgroup(root, path, attributes, groups)
         return
@@ -163,23 +163,59 @@ def place(
     attach(root, new_tree(mount) if tree is None else tree, path, strict=strict)
 
 
+def cgroup_tree(mount: dict[str, Any], groups: list[tuple[str, int]]) -> int | None:
+    """What `place` makes of an entry for control groups, still detached; None where mounts can't hang on such a one.
+
+    They can since Linux 6.15. Version 2 has a single tree, which needs nothing.
+    """
+    if not groups or [name for name, _ in groups] == [""]:
+        return None
+    attributes, _ = parse_options(mount.get("options") or [])
+    base = _cgroup_base(attributes, groups)
+    for name, tree in groups:
+        os.mkdir(name, 0o755, dir_fd=base)
+        target = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=base)
+        try:
+            kernel.move_mount(tree, target)
+        except OSError as error:
+            if error.errno != errno.EINVAL or (name, tree) != groups[0]:
+                raise
+            os.close(base)
+            return None
+        finally:
+            os.close(target)
+    _finish_cgroups(base, attributes, groups)
+    return base
+
+
 def _place_cgroup(root: int, path: str, attributes: int, groups: list[tuple[str, int]]) -> None:
     """The container's own groups, as (name below `path`, tree); the name is empty on version 2."""
-    for _, tree in groups:
-        kernel.mount_setattr(tree, attributes, propagation=kernel.MS_PRIVATE)
     if [name for name, _ in groups] == [""]:
+        kernel.mount_setattr(groups[0][1], attributes, propagation=kernel.MS_PRIVATE)
         attach(root, groups[0][1], path, strict=True)
         return
-    base = kernel.new_mount("tmpfs", [("mode", "755"), ("size", "64k")], attributes & ~kernel.MOUNT_ATTR_RDONLY)
+    base = _cgroup_base(attributes, groups)
     keep = os.dup(base)
     attach(root, base, path, strict=True)
     for name, tree in groups:
-        attach(root, tree, f"{path}/{name}", strict=True)
+        attach(root, os.dup(tree), f"{path}/{name}", strict=True)
+    _finish_cgroups(keep, attributes, groups)
+    os.close(keep)
+
+
+def _cgroup_base(attributes: int, groups: list[tuple[str, int]]) -> int:
+    for _, tree in groups:
+        kernel.mount_setattr(tree, attributes, propagation=kernel.MS_PRIVATE)
+    return kernel.new_mount("tmpfs", [("mode", "755"), ("size", "64k")], attributes & ~kernel.MOUNT_ATTR_RDONLY)
+
+
+def _finish_cgroups(base: int, attributes: int, groups: list[tuple[str, int]]) -> None:
+    for name, tree in groups:
         for alias in name.split(","):
             if alias != name:
-                os.symlink(name, alias, dir_fd=keep)
-    kernel.mount_setattr(keep, attributes)
-    os.close(keep)
+                os.symlink(name, alias, dir_fd=base)
+        os.close(tree)
+    kernel.mount_setattr(base, attributes)
 
 
 def mask(root: int, paths: list[str]) -> None:
