@@ -30,6 +30,7 @@ from engine.store.database import Store
 from engine.store.journal import Journal
 
 if TYPE_CHECKING:
+    from engine.containers.attaching import Attachment
     from engine.containers.parts import ExitStatus
     from engine.images.service import Images
     from engine.stats.sampler import Sampler
@@ -120,6 +121,13 @@ class Engine:
     def container_exec_remove(self, name: str, exec_id: str) -> None:
         """Forget one that has ended, which its owner should: others are forgotten after ten minutes, by `reconcile`."""
         self.containers.exec_remove(name, exec_id)
+
+    def container_attach(self, name: str) -> Attachment:
+        """Input for the process of a running container, and its terminal's size; its output is the log from now on.
+
+        Conflict when the container doesn't run or is paused. Any number may be attached; `close` detaches.
+        """
+        return self.containers.attach(name)
 
     def container_remove(self, name: str, force: bool = False) -> None:
         """Remove it with its log and its files; `force` kills a running one first."""

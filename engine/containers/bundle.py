@@ -36,7 +36,7 @@ def lay_out(directory: Path, final: Path, spec: ContainerSpec, plan: ProcessPlan
     """
     os.mkdir(directory / "log", 0o700)
     os.makedirs(directory / "bundle" / "rootfs", 0o700)
-    pipes.make(directory)
+    pipes.make(directory, has_input=spec.stdin_open and not spec.tty)
     write_hosts(directory, host.endpoint, spec)
     _write(directory / "hostname", plan.hostname + "\n")
     _write(directory / "resolv.conf", names.resolv_conf(spec, host.resolv_conf))

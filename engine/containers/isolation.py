@@ -49,6 +49,7 @@ def settings(spec: ContainerSpec, plan: ProcessPlan, binds: Sequence[Bind], init
         devices=host_devices.given(spec.devices),
         apparmor_profile=_apparmor(options),
         init=init,
+        terminal=spec.tty,
         # A runtime of somebody else's would have to be told the ids, which a run of ours gets when it starts.
         user_namespace=spec.userns != "host" and not spec.privileged and spec.runtime == "portside",
     )

@@ -1,4 +1,4 @@
-"""The two FIFOs that a container writes to, and how much of it is still on its way to the log (fifo(7))."""
+"""A container's FIFOs, and how much of what it has written is still on its way to the log (fifo(7))."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ import termios
 import time
 from pathlib import Path
 
+from engine.runtime import held
+from engine.runtime.monitor import STDIN, is_read
+
 STREAMS = ("stdout", "stderr")
 
 
-def make(directory: Path) -> None:
-    for name in STREAMS:
+def make(directory: Path, *, has_input: bool = False) -> None:
+    """The two that it writes to and, with `has_input`, the one that it reads."""
+    for name in (*STREAMS, *((STDIN,) if has_input else ())):
         os.mkfifo(directory / name, 0o600)
 
 
 def pending_bytes(directory: Path) -> int:
-    """Bytes that wait in both pipes."""
-    total = 0
+    """Bytes that wait in both pipes; a terminal in which some wait counts as one."""
+    total = _waits_in_terminal(directory)
     for name in STREAMS:
         try:
             descriptor = os.open(directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -31,6 +35,16 @@ def pending_bytes(directory: Path) -> int:
         finally:
             os.close(descriptor)
     return total
+
+
+def _waits_in_terminal(directory: Path) -> int:
+    master = held.terminal(directory)
+    if master is None:
+        return 0
+    try:
+        return 0 if is_read(master) else 1
+    finally:
+        os.close(master)
 
 
 def wait_drained(directory: Path, timeout_seconds: float) -> bool:

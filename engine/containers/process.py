@@ -59,7 +59,7 @@ def hostname(spec: ContainerSpec) -> str:
 
 
 def _environment(spec: ContainerSpec, image: ImageConfig) -> dict[str, str]:
-    merged = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname(spec)}
+    merged = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname(spec), **({"TERM": "xterm"} if spec.tty else {})}
     for entry in image.env:
         key, _, value = entry.partition("=")
         merged[key] = value

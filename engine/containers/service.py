@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.containers import (
+    attaching,
     checks,
     creation,
     execs,
@@ -20,6 +21,7 @@ from engine.containers import (
     stopping,
     updating,
 )
+from engine.containers.attaching import Attachment
 from engine.containers.parts import ExitStatus, Parts, Progress
 from engine.containers.processes import Processes
 from engine.containers.record import ContainerRecord
@@ -84,6 +86,9 @@ class Containers:
 
     def exec_remove(self, name: str, exec_id: str) -> None:
         execs.remove(self._parts, self._id(name), exec_id)
+
+    def attach(self, name: str) -> Attachment:
+        return attaching.attach(self._parts, self._id(name))
 
     def remove(self, name: str, *, force: bool = False) -> None:
         removal.remove(self._parts, self._id(name), force=force)

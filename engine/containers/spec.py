@@ -49,7 +49,9 @@ class ContainerSpec:
     The fields from `cap_add` on are options of `docker run` under their own names: lists hold what one such option
     is given ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048", "/run:size=64m"), sizes are bytes, times seconds,
     `cpu_quota` and `cpu_period` microseconds; a `security_opt` of seccomp= holds the profile itself. `userns` is
-    "auto" (ids of its own) or "host"; `runtime` is "portside" or one that is installed.
+    "auto" (ids of its own) or "host"; `tty` gives it a terminal, `stdin_open` an input that stays open for those who
+    attach, `stdin_once` lets it end with the first of them who ends it; `runtime` is "portside" or one that is
+    installed.
 
     `healthcheck` in the words of `engine.options.healthcheck`, None for the image's; `restart_unhealthy` starts it
     again when that fails. `depends_on` names containers that a boot of the host starts first.
@@ -79,6 +81,9 @@ class ContainerSpec:
     userns: str = "auto"
     runtime: str = "portside"
     init: bool = False
+    tty: bool = False
+    stdin_open: bool = False
+    stdin_once: bool = False
     devices: tuple[str, ...] = ()
     device_cgroup_rules: tuple[str, ...] = ()
     group_add: tuple[str, ...] = ()

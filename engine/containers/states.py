@@ -31,6 +31,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "restart": frozenset({CREATED, RUNNING, PAUSED, RESTARTING, STOPPED}),
     "exec": frozenset({RUNNING}),
     "top": frozenset({RUNNING, PAUSED}),
+    "attach": frozenset({RUNNING}),
     "remove": frozenset({CREATED, STOPPED}),
 }
 
@@ -43,6 +44,9 @@ _NEXT_STEP = {
     ("exec", STOPPED): "start it first",
     ("top", CREATED): "start it first",
     ("top", STOPPED): "start it first",
+    ("attach", PAUSED): "unpause it first",
+    ("attach", CREATED): "start it first",
+    ("attach", STOPPED): "start it first",
     ("remove", RUNNING): "stop it first, or remove it with force",
     ("remove", PAUSED): "stop it first, or remove it with force",
     ("remove", RESTARTING): "stop it first, or remove it with force",

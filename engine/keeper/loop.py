@@ -105,6 +105,7 @@ class Keeper:
                 container_id, self._config.containers / container_id, self._packer
             )
         elif watched.phase == RUNNING:
+            self._take_terminal(watched)
             return True
         try:
             adopted = watched.adopt()
@@ -128,6 +129,16 @@ class Keeper:
             self._register(watched.pidfd, lambda _: self._ended(watched))
             self.after(BIRTH_SECONDS, partial(self._check_birth, watched, watched.run))
             self._checks.begin(watched)
+
+    def _take_terminal(self, watched: Watched) -> None:
+        """One that was not there yet, or whose other side had nobody for a while."""
+        try:
+            descriptor = watched.open_terminal()
+        except OSError as error:
+            log.warning("the terminal of container %s can't be read yet: %s", watched.id[:12], error)
+            return
+        if descriptor is not None:
+            self._register(descriptor, partial(self._on_pipe, watched, descriptor))
 
     def _check_birth(self, watched: Watched, run: int) -> None:
         """A process that waits to become its program for so long may have lost its starter: let the hands see."""

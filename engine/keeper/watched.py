@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.containers.pipes import STREAMS
+from engine.keeper.terminal import Terminal
 from engine.logs.packer import Packer
 from engine.logs.writer import LogWriter
 from engine.runtime import record as runs
 
+TERMINAL = "terminal"
 RUNNING = "running"
 ENDED = "ended"
 """Its process is gone and its pipes are empty; what follows is the hands' work."""
@@ -28,6 +30,7 @@ class Watched:
         self.pidfd: int | None = None
         self._found: dict[str, Any] = {}
         self.pipes: dict[int, str] = {}
+        self._terminal: Terminal | None = None
         self._log: LogWriter | None = None
         self._packer = packer
 
@@ -41,13 +44,25 @@ class Watched:
             return False
         self.release()
         for name in STREAMS:
-            descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            self.pipes[descriptor] = name
+            self._open_pipe(name)
         self.run = found["run"]
         self.phase = RUNNING
-        self.pidfd = _pidfd(found["pid"], found["start_ticks"])
         self._found = found
+        self.open_terminal()
+        self.pidfd = _pidfd(found["pid"], found["start_ticks"])
         return True
+
+    def open_terminal(self) -> int | None:
+        """The master of the container's terminal, if it has one that is not open yet; `pipes` has it from here on."""
+        if self._terminal is not None or not self._found.get("terminal"):
+            return None
+        self._terminal = Terminal.of(self.directory)
+        if self._terminal is None:
+            return None
+        if Terminal.STREAM not in self.pipes.values():  # it had no writer for a moment
+            self._open_pipe(Terminal.STREAM)
+        self.pipes[self._terminal.master] = TERMINAL
+        return self._terminal.master
 
     def is_unborn(self) -> bool:
         """Whether its process still waits to become the program."""
@@ -60,21 +75,35 @@ class Watched:
         """Move what waits in one pipe to the log: the number of bytes, 0 at the stream's end, None if empty."""
         if self._log is None:
             self._log = LogWriter(self.directory / "log", full=self._packer.submit)
-        return self._log.pump(descriptor, self.pipes[descriptor])
+        if self._terminal is None or descriptor != self._terminal.master:
+            return self._log.pump(descriptor, self.pipes[descriptor])
+        pipe = next(pipe for pipe, name in self.pipes.items() if name == Terminal.STREAM)
+        self._log.pump(pipe, Terminal.STREAM)  # which makes room
+        moved = self._terminal.move()
+        self._log.pump(pipe, Terminal.STREAM)
+        return moved
 
     def drain(self) -> None:
         """After the end: nobody can write any more, so empty is empty. Opens again what was closed early."""
         for name in STREAMS:
             if name not in self.pipes.values():
-                descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-                self.pipes[descriptor] = name
-        for descriptor in self.pipes:
+                self._open_pipe(name)
+        self.open_terminal()
+        for descriptor in sorted(self.pipes, key=lambda descriptor: self.pipes[descriptor] != TERMINAL):
             while self.pump(descriptor):
                 pass
 
+    def _open_pipe(self, name: str) -> None:
+        descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.pipes[descriptor] = name
+
     def close_pipe(self, descriptor: int) -> None:
         self.pipes.pop(descriptor, None)
-        os.close(descriptor)
+        if self._terminal is not None and descriptor == self._terminal.master:
+            self._terminal.close()
+            self._terminal = None
+        else:
+            os.close(descriptor)
 
     def release(self) -> None:
         """Close everything that belongs to a run; the log too, so that nothing is kept for what rests."""

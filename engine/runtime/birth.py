@@ -109,17 +109,19 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
         group = os.open(request["unified"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     midwife.bear(group)
     readers = [os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
+    stdin = monitor.open_input(directory) if request["stdin"] else 0
+    has_terminal = bool(spec["process"].get("terminal"))
     pid = 0
     try:
         try:
             handover.hand_request(midwife, order.data, request)
             root = handover.hand_root(midwife, request)
-            handover.hand_ends(midwife, request["directory"], directory)
+            handover.hand_ends(midwife, request, directory)
         finally:
             pid = midwife.born(was_ready=pooled)
         privileges.set_limits(spec["process"], pid)
         ids = None if first is None else {"first": first, "count": COUNT}
-        record.write_run(directory, request["run"], pid, {"ids": ids})
+        record.write_run(directory, request["run"], pid, {"ids": ids, "terminal": has_terminal})
     except BaseException:
         if pid:
             os.kill(pid, signal.SIGKILL)  # unrecorded, nobody could ever find it
@@ -129,6 +131,7 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
     with contextlib.suppress(OSError):  # a client that died meanwhile finds the created container in run.json
         wire.send(order.connection, {"pid": pid, "pooled": pooled, "first": first})
     order.connection.close()
+    terminal = midwife.take_terminal() if has_terminal else 0
     midwife.leave()
-    held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], root)
+    held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], root, stdin, terminal)
     monitor.become(held, request["monitor"], request["name"])

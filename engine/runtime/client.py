@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound, Unavailable
-from engine.runtime import capabilities, probe, record, wire
+from engine.runtime import capabilities, monitor, probe, record, wire
 from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.exec_verbs import ExecVerbs
 from engine.runtime.execs import Execs
@@ -174,6 +174,7 @@ class Runtime(ExecVerbs):
             "monitor": self._monitor(),
             "seccomp": str(self._filter(seccomp)) if seccomp else None,
             "foreign": foreign,
+            "stdin": (container_dir / monitor.STDIN).exists(),
             "spec": spec,  # the last, since the launcher reads no further
         }
 

@@ -5,13 +5,15 @@
       │ overlay                                        │
       ├─ root ────────────────────────────────────────►│ leaves the old root, mounts
       │ init.sock, pipes                               │
-      ├─ ends ────────────────────────────────────────►│ masks …, waits for "start"
+      ├─ ends ────────────────────────────────────────►│ masks …
+      │◄───────────────── its terminal's master, or not ┤ waits for "start"
 
-They lie in the channel until I is there to take them, and M never waits for it.
+They lie in the channel until I is there to take them, and M never waits for it but for a terminal.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 
@@ -33,10 +35,10 @@ if TYPE_CHECKING:
         sources: list[int | None]
 
     class Ends(NamedTuple):
-        """Where the start will be asked for, and where the program's output goes."""
+        """Where the start will be asked for, and the pipes for 1, 2 and, if the program has an input, 0."""
 
         listener: socket.socket
-        pipes: tuple[int, int]
+        pipes: list[int]
 else:
     from collections import namedtuple
 
@@ -45,6 +47,8 @@ else:
 
 START_SOCKET = "init.sock"
 _ROOT, _ENDS = b"root", b"ends"
+MASTER, NO_MASTER, HELD = b"master", b"none", b"held"
+"""What I says of its terminal, and M's answer: it holds the master."""
 
 
 def hand_request(midwife: Midwife, data: bytes, request: dict[str, Any]) -> None:
@@ -72,14 +76,16 @@ def hand_root(midwife: Midwife, request: dict[str, Any]) -> int:
     return tree
 
 
-def hand_ends(midwife: Midwife, path: str, directory: int) -> None:
-    """In M: the third packet. `path`, `directory`: the container's, which is open.
+def hand_ends(midwife: Midwife, request: dict[str, Any], directory: int) -> None:
+    """In M: the third packet. `directory`: the container's, which is open.
 
     By way of a mount of its own, a pipe belongs to the container's root, who may hand it on to another user.
     """
     listener = wire.listen(directory, START_SOCKET, 4)
-    home = directory if midwife.owners is None else rootfs.mapped(path, midwife.owners)
+    home = directory if midwife.owners is None else rootfs.mapped(request["directory"], midwife.owners)
     pipes = [os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=home) for name in monitor.PIPES]
+    if request["stdin"]:
+        pipes.append(os.open(monitor.STDIN, os.O_RDONLY | os.O_CLOEXEC, dir_fd=home))
     midwife.hand_over(_ENDS, [listener.detach(), *pipes])
 
 
@@ -89,12 +95,14 @@ class Receiver:
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._ends: Ends | None = None
+        self._owes_terminal = True  # as long as nobody knows
         self.exit_code = 0
 
     def request(self) -> Request:
         data, fds = self._packet()
         request = wire.decode(data)
         spec = request["spec"]
+        self._owes_terminal = bool(spec["process"].get("terminal"))
         binds = [mount.get("type", "bind") == "bind" for mount in spec["mounts"]]
         tasks, names = len(request["tasks"]), [name for name, _ in request["groups"]]
         filters = 1 if request["seccomp"] else 0
@@ -118,9 +126,22 @@ class Receiver:
         while self._ends is None:
             data, fds = self._packet()
             if data == _ENDS:
-                self._ends = Ends(socket.socket(fileno=fds[0]), (fds[1], fds[2]))
-                self._channel.close()
+                self._ends = Ends(socket.socket(fileno=fds[0]), fds[1:])
         return self._ends
+
+    def give_terminal(self, master: int) -> None:
+        """Have M hold it, and wait until it does."""
+        wire.send_descriptors(self._channel, MASTER, [master])
+        self._owes_terminal = False
+        if self._channel.recv(len(HELD)) != HELD:
+            raise wire.Failure("unavailable", "the container's monitor was killed while it was being made; try again")
+
+    def close(self) -> None:
+        """There will be no terminal, if there is none yet."""
+        if self._owes_terminal:
+            with contextlib.suppress(OSError):  # M, who may not wait for one, is gone
+                self._channel.send(NO_MASTER, socket.MSG_NOSIGNAL)
+        self._channel.close()
 
     def _packet(self) -> tuple[bytes, list[int]]:
         fds: list[int] = []

@@ -7,18 +7,20 @@ Where the container has a user namespace, all of this happens with the rights of
 
     born:     its user namespace's root → keyring → proc
     prepare:  cgroups → cgroup namespace → pivot_root → mounts → masks → host name, sysctls →
-              user lookup → pipes' owner → working directory
+              user lookup → pipes' owner → terminal → working directory
     start:    privileges → find the program → "executing" → exec, which closes the connection
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
+import termios
 
-from engine.runtime import identity, kernel, mounts, namespaces, privileges, program, wire
+from engine.runtime import identity, kernel, mounts, namespaces, privileges, program, terminal, wire
 from engine.runtime.handover import Receiver
 from engine.runtime.ids import COUNT
 
@@ -64,7 +66,9 @@ def run(channel: socket.socket, made: Ahead) -> NoReturn:
     except Exception as error:  # noqa: BLE001 - whatever it is, the one who starts the container must be told
         failure = wire.failure_of(error, "setting up the container")
         receiver.exit_code = 255
-    connection = _await_start(receiver.ends().listener)
+    listener = receiver.ends().listener
+    receiver.close()
+    connection = _await_start(listener)
     try:
         if failure is not None:
             raise failure  # noqa: TRY301 - told below, like what start raises
@@ -117,6 +121,8 @@ def prepare(receiver: Receiver, made: Ahead) -> Prepared:
     mounts.mask(root, linux.get("maskedPaths") or [])
     mounts.make_read_only(root, linux.get("readonlyPaths") or [])
     who, environment = _person(root, spec, pipes, users=made.users)
+    if spec["process"].get("terminal"):
+        _terminal(root, who, receiver)
     _working_directory(root, spec["process"].get("cwd") or "/")
     if (spec.get("root") or {}).get("readonly"):
         kernel.mount_setattr(root, kernel.MOUNT_ATTR_RDONLY)
@@ -155,12 +161,23 @@ def _read(fd: int) -> bytes:
         return file.read()
 
 
-def _stdio(root: int, pipes: tuple[int, int]) -> None:
+def _stdio(root: int, pipes: list[int]) -> None:
     """The container's own /dev/null and its pipes; never the host's null, whose inode root could change."""
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    for number, fd in enumerate((null, *pipes)):
+    for number, fd in zip((1, 2, 0), (*pipes, null), strict=False):
         os.dup2(fd, number)
     os.close(null)
+
+
+def _terminal(root: int, who: identity.Identity, receiver: Receiver) -> None:
+    """A terminal of the container's for 0, 1 and 2, which its session has; M holds the other side before we go on."""
+    master, slave = terminal.make(root, None, who.uid, who.gid)
+    for number in range(3):
+        os.dup2(slave, number)
+    os.close(slave)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    receiver.give_terminal(master)
+    os.close(master)
 
 
 def _system(spec: dict[str, Any], linux: dict[str, Any], made: Ahead) -> None:
@@ -172,9 +189,7 @@ def _system(spec: dict[str, Any], linux: dict[str, Any], made: Ahead) -> None:
     namespaces.set_sysctls({name: value for name, value in sysctls.items() if name not in made.sysctls})
 
 
-def _person(
-    root: int, spec: dict[str, Any], pipes: tuple[int, int], *, users: bool
-) -> tuple[identity.Identity, list[str]]:
+def _person(root: int, spec: dict[str, Any], pipes: list[int], *, users: bool) -> tuple[identity.Identity, list[str]]:
     """Who the process is, and its environment with HOME; the pipes become the user's, so that it can reopen them."""
     user = spec["process"].get("user") or {}
     annotated = (spec.get("annotations") or {}).get(USER_ANNOTATION)

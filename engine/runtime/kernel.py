@@ -29,6 +29,7 @@ NR_KEYCTL = 250 if _X86 else 219
 NR_SECCOMP = 317 if _X86 else 277
 NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSOPEN, NR_FSCONFIG, NR_FSMOUNT = 428, 429, 430, 431, 432
 NR_CLONE3, NR_CLOSE_RANGE, NR_OPENAT2, NR_MOUNT_SETATTR = 435, 436, 437, 442
+NR_PIDFD_GETFD = 438
 NR_IOPRIO_SET = 251 if _X86 else 30
 NR_SCHED_SETATTR = 314 if _X86 else 274
 NR_BPF = 321 if _X86 else 280
@@ -149,6 +150,11 @@ def close_all_but(kept: list[int]) -> None:
     for low, high in zip(edges, [*edges[1:], 1 << 31], strict=True):
         if high - low > 1:
             close_range(low + 1, high - 1)
+
+
+def pidfd_getfd(pidfd: int, descriptor: int) -> int:
+    """pidfd_getfd(2): a duplicate of another process' descriptor, closed at exec. EBADF if it has none there."""
+    return _call("pidfd_getfd", NR_PIDFD_GETFD, pidfd, descriptor, 0)
 
 
 def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:

@@ -27,7 +27,7 @@ import os
 import signal
 import socket
 
-from engine.runtime import ahead, init, kernel, rehearsal, wire
+from engine.runtime import ahead, handover, init, kernel, monitor, rehearsal, wire
 from engine.runtime.ids import COUNT
 from engine.runtime.in_place import Bearer
 from engine.runtime.wire import Failure
@@ -102,6 +102,20 @@ class Midwife:
         """Give the first process, which may not be born yet, the next packet: see handover.py."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # as above
             wire.send_descriptors(self._channel, data, descriptors)
+
+    def take_terminal(self) -> int:
+        """Wait for the master of the terminal that the first process makes, and keep it where others look for it.
+
+        0 if it has failed, which it tells whoever starts the container.
+        """
+        masters: list[int] = []
+        if wire.receive_descriptors(self._channel, masters) != handover.MASTER:
+            return 0
+        os.dup2(masters[0], monitor.TERMINAL, inheritable=False)
+        os.close(masters[0])
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._channel.send(handover.HELD)
+        return monitor.TERMINAL
 
     def leave(self) -> None:
         """C has done its work, or is not needed any more: it ends, which it else does with the exec of what it bore."""

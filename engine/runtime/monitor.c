@@ -1,8 +1,8 @@
 /* The parent of a container's first process; monitor.py says what for and why.
  *
  * No C library: the program is one page of code, and one page of stack is what a running container costs.
- * Arguments: pid run directory-fd stdout-fd stderr-fd tree-fd (decimal); 0 for none of the last three: it is closed
- * below, and what is closed counts as drained.
+ * Arguments: pid run directory-fd stdout-fd stderr-fd tree-fd stdin-fd terminal-fd (decimal); 0 for none of the last
+ * five: it is closed below, and what is closed counts as drained.
  */
 #include <asm/unistd.h>
 
@@ -87,6 +87,33 @@ static int is_drained(word reader) {
     return !state.nlink;
 }
 
+static int is_read(word terminal, word out) {
+    struct { int fd; short events, revents; } wanted = {(int)terminal, 1 /* POLLIN */, 0};
+    struct timespec64 now = {0, 0};
+    struct { unsigned mask, blksize; unsigned long attributes; unsigned nlink; char rest[236]; } state;
+    static const char nothing[1];
+    call(__NR_ppoll, (word)&wanted, 1, (word)&now, 0, 8);
+    if (!(wanted.revents & 1)) return 1;
+    state.nlink = 1;
+    call(__NR_statx, out, (word)nothing, 0x1000 /* AT_EMPTY_PATH */, 4 /* STATX_NLINK */, (word)&state);
+    return !state.nlink;
+}
+
+/* Until a child has ended, or SIGUSR1 tells to let go. Both signals are blocked, so none gets lost. */
+static void hold_input(word stdin) {
+    struct { int signo, error, code, pad, pid, uid, status; char rest[128]; } end;
+    word wanted = 1UL << (17 - 1) | 1UL << (10 - 1); /* SIGCHLD, SIGUSR1 */
+    for (;;) {
+        end.pid = 0;
+        /* P_ALL, WEXITED | WNOWAIT | WNOHANG */
+        if (call(__NR_waitid, 0, 0, (word)&end, 4 | 0x01000000 | 1, 0) != 0 || end.pid) return;
+        if (call(__NR_rt_sigtimedwait, (word)&wanted, 0, 0, 8, 0) == 10) {
+            call(__NR_close, stdin, 0, 0, 0, 0);
+            return;
+        }
+    }
+}
+
 /* Waits for the end and leaves the zombie: if this process is killed before the exit file is there, the launcher
    inherits the zombie and can still tell. To reap first would lose the code. The wait status of wait(2). */
 static int await_end(word pid) {
@@ -108,10 +135,11 @@ __attribute__((used, noreturn)) void begin(word *stack) {
     word out = number(arguments[4]), err = number(arguments[5]);
     struct timespec64 pause = {0, 10 * 1000 * 1000};
     for (word fd = 0; fd < 3; fd++) call(__NR_close, fd, 0, 0, 0, 0);
+    if (number(arguments[7])) hold_input(number(arguments[7]));
     write_exit(directory, run, await_end(number(arguments[1])));
     call(__NR_wait4, number(arguments[1]), 0, 0, 0, 0);
     call(__NR_close, number(arguments[6]), 0, 0, 0, 0);
-    while (!is_drained(out) || !is_drained(err)) {
+    while (!is_drained(out) || !is_drained(err) || !is_read(number(arguments[8]), out)) {
         call(__NR_nanosleep, (word)&pause, 0, 0, 0, 0);
         if (pause.nanoseconds < 900 * 1000 * 1000) pause.nanoseconds += pause.nanoseconds / 2;
     }

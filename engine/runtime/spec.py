@@ -63,6 +63,7 @@ class ProcessSettings:
     `groups`: supplementary ones by name or number, looked up like the user. `seccomp`: False for none, a
     `linux.seccomp` object for another than ours. `masked_paths`, `readonly_paths`: None for ours. `writable_kernel`:
     /sys and /sys/fs/cgroup can be written. `init`: a program on the host that becomes process 1 and runs `args`.
+    `terminal`: it is 0, 1 and 2 of the process.
     `user_namespace`: users of the container's own, mapped to a range of the host's that the launcher chooses.
     """
 
@@ -92,6 +93,7 @@ class ProcessSettings:
     devices: Sequence[DeviceNode] = ()
     apparmor_profile: str = ""
     init: str | None = None
+    terminal: bool = False
 
 
 def standard_binds(container_dir: Path) -> list[Bind]:
@@ -107,7 +109,7 @@ def build(settings: ProcessSettings) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "ociVersion": VERSION,
         "process": {
-            "terminal": False,
+            "terminal": settings.terminal,
             "user": {"uid": 0, "gid": 0},
             "args": [INIT, "--", *settings.args] if settings.init else list(settings.args),
             "env": _environment(settings.env),

@@ -22,14 +22,20 @@ def make(root: int, size: tuple[int, int] | None, uid: int, gid: int) -> tuple[i
     try:
         master = kernel.openat2(root, "dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY, mounts.STRICT)
         fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
-        slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
+        slave = open_peer(master)
     except OSError as error:
         raise Failure("invalid_argument", f"process.terminal: no terminal in /dev/pts: {error.strerror}") from None
-    os.set_inheritable(slave, False)
     if size is not None:
         resize(slave, *size)
     os.fchown(slave, uid, gid if uid else -1)
     return master, slave
+
+
+def open_peer(master: int) -> int:
+    """The other side."""
+    slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
+    os.set_inheritable(slave, False)
+    return slave
 
 
 def resize(descriptor: int, rows: int, columns: int) -> None:

@@ -50,7 +50,9 @@ class ContainerOptions:
 
     Lists hold what one such option is given ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048"), sizes are bytes, times
     seconds, `cpu_quota` and `cpu_period` microseconds; a `security_opt` of seccomp= holds the profile itself, not
-    the name of a file. `userns` is auto (ids of its own) or host, `runtime` portside or one that the host has.
+    the name of a file. `tty` gives it a terminal, `stdin_open` an input that stays open for those who attach,
+    `stdin_once` lets it end with the first of them who ends it. `userns` is auto (ids of its own) or host, `runtime`
+    portside or one that the host has.
 
     `healthcheck` is {"test": ["CMD", …] | ["CMD-SHELL", line] | ["NONE"], "interval_seconds", "timeout_seconds",
     "start_period_seconds", "start_interval_seconds", "retries"}, each of which may be left out for the image's own.
@@ -65,6 +67,9 @@ class ContainerOptions:
     userns: str = "auto"
     runtime: str = "portside"
     init: bool = False
+    tty: bool = False
+    stdin_open: bool = False
+    stdin_once: bool = False
     devices: tuple[str, ...] = ()
     device_cgroup_rules: tuple[str, ...] = ()
     group_add: tuple[str, ...] = ()

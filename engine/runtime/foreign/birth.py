@@ -44,7 +44,10 @@ def create(request: dict[str, Any], connection: socket.socket) -> None:
     """
     directory = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     readers = [os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
-    writers = [os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
+    pipes = [os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory) for name in monitor.PIPES]
+    stdin = monitor.open_input(directory) if request["stdin"] else 0
+    if stdin:
+        pipes.append(os.open(monitor.STDIN, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory))
     tree = rootfs.overlay(request["overlay"])
     listener = wire.listen(directory, START_SOCKET, 4)
     kernel.prctl("subreaper", kernel.PR_SET_CHILD_SUBREAPER, 1)
@@ -56,15 +59,15 @@ def create(request: dict[str, Any], connection: socket.socket) -> None:
         _help(
             request,
             directory,
-            pipes=(writers[0], writers[1]),
+            pipes=pipes,
             tree=tree,
             listener=listener,
             channel=theirs,
             connection=connection,
             parent=monitor_pid,
         )
-    for writer in writers:
-        os.close(writer)
+    for pipe in pipes:
+        os.close(pipe)
     listener.close()
     theirs.close()
     answer = wire.decode(ours.recv(ANSWER_BYTES) or b"{}")
@@ -82,7 +85,7 @@ def create(request: dict[str, Any], connection: socket.socket) -> None:
         wire.send(connection, {"pid": pid})
     ours.close()
     connection.close()
-    held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], tree)
+    held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], tree, stdin)
     monitor.become(held, request["monitor"], request["name"])
 
 
@@ -90,7 +93,7 @@ def _help(
     request: dict[str, Any],
     directory: int,
     *,
-    pipes: tuple[int, int],
+    pipes: list[int],
     tree: int,
     listener: socket.socket,
     channel: socket.socket,
@@ -102,6 +105,7 @@ def _help(
         kernel.prctl("pdeathsig", kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
         call = Call(request["foreign"], request["directory"])
         try:
             pid = _make(request, call, pipes, tree)
@@ -124,7 +128,7 @@ def _help(
         os._exit(0)
 
 
-def _make(request: dict[str, Any], call: Call, pipes: tuple[int, int], tree: int) -> int:
+def _make(request: dict[str, Any], call: Call, pipes: list[int], tree: int) -> int:
     """Mount, write the bundle, let the runtime create: the container's process."""
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_SLAVE)
@@ -153,7 +157,7 @@ def _make(request: dict[str, Any], call: Call, pipes: tuple[int, int], tree: int
     adapted = config.adapted(spec, request["mount_point"], who, foreign["group"], foreign["resources"])
     with open(f"{bundle}/config.json", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         file.write(json.dumps(adapted))
-    _stdio(_null(), *pipes)
+    _stdio(pipes[2] if request["stdin"] else _null(), *pipes[:2])
     with contextlib.suppress(FileNotFoundError):
         os.unlink(f"{bundle}/pid")
     call.must_run("create", "--bundle", bundle, "--pid-file", f"{bundle}/pid", call.id)

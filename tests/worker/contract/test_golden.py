@@ -35,6 +35,7 @@ COMMANDS: list[c.Command] = [
         workdir="/srv", hostname="web", memory_bytes=64 << 20, cpus=1.5, pids_limit=100, restart="on-failure",
         restart_limit=3, start=False, cap_add=("NET_ADMIN",), cap_drop=("ALL",), privileged=True, read_only=True,
         security_opt=("no-new-privileges=false", "seccomp=unconfined"), userns="host", runtime="crun", init=True,
+        tty=True, stdin_open=True, stdin_once=True,
         devices=("/dev/fuse:/dev/fuse:rw",), device_cgroup_rules=("c 10:* rm",), group_add=("audio",),
         sysctls={"net.core.somaxconn": "128"}, ulimits=("nofile=64:128",), tmpfs=("/run:size=64m",),
         shm_size=1 << 20, stop_signal="SIGINT", stop_timeout=3, auto_remove=True, domainname="example.org",
