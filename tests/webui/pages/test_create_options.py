@@ -37,6 +37,7 @@ def full() -> CreateContainer:
         oom_kill_disable=True, cpu_shares=512, cpu_quota=50_000, cpu_period=100_000, cpuset_cpus="0-1",
         cpuset_mems="0", blkio_weight=500, device_read_bps=("/dev/sda:1",), device_write_bps=("/dev/sda:2",),
         device_read_iops=("/dev/sda:3",), device_write_iops=("/dev/sda:4",), privileged=True,
+        stdin_open=True, stdin_once=True,
     )  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def test_one_like_another_carries_every_option_over(
     Container.objects.filter(pk=hex_id("web")).update(spec=wanted)
     visit(page, f"{PATH}?like={hex_id('web')}")
     body = json.loads(page.locator('[data-as="rest"]').inner_text().partition("-d '")[2].rstrip("'"))
-    left_out = {"container_id", "name", "start", "cpus", "ports", "restart", "restart_limit"}
+    left_out = {"container_id", "name", "start", "cpus", "ports", "restart", "restart_limit", "tty"}
     assert {key: value for key, value in body.items() if key != "host"} == {
         key: value for key, value in wanted.items() if key not in left_out
     }
