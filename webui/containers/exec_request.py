@@ -1,4 +1,4 @@
-"""What somebody wants to run in a container, checked field by field."""
+"""What somebody wants to run in a container, or of the process that it runs, checked field by field."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import InvalidArgument
-from worker.contract.sessions import ExecParameters, TerminalSize
+from worker.contract.sessions import AttachParameters, ExecParameters, TerminalSize
 
 COMMAND_BYTES = 128 << 10
 SIZE_MAXIMUM = 0xFFFF
 COUNT_MAXIMUM = 2**53
+LINES_MAXIMUM = 100_000
 
 
 def exec_parameters(wish: Mapping[str, Any]) -> ExecParameters:
@@ -27,11 +28,6 @@ def exec_parameters(wish: Mapping[str, Any]) -> ExecParameters:
     words = [*command, *env.values()]
     if any("\0" in word for word in words) or sum(len(word) for word in words) > COMMAND_BYTES:
         raise _bad("command", f"at most {COMMAND_BYTES} bytes, and no NUL")
-    size = None
-    if wish.get("rows") is not None or wish.get("columns") is not None:
-        size = TerminalSize(
-            rows=number_of(wish, "rows", SIZE_MAXIMUM), columns=number_of(wish, "columns", SIZE_MAXIMUM)
-        )
     return ExecParameters(
         command=tuple(command),
         env=env,
@@ -40,8 +36,14 @@ def exec_parameters(wish: Mapping[str, Any]) -> ExecParameters:
         tty=_flag(wish, "tty"),
         stdin=_flag(wish, "stdin") or _flag(wish, "tty"),
         privileged=_flag(wish, "privileged"),
-        size=size,
+        size=_size(wish),
     )
+
+
+def attach_parameters(wish: Mapping[str, Any]) -> AttachParameters:
+    """From the fields of an `open` message. Raises InvalidArgument with the field's name."""
+    logs = 0 if wish.get("logs") is None else number_of(wish, "logs", LINES_MAXIMUM)
+    return AttachParameters(logs=logs, stdin=_flag(wish, "stdin"), size=_size(wish))
 
 
 def number_of(wish: Mapping[str, Any], name: str, maximum: int = COUNT_MAXIMUM) -> int:
@@ -50,6 +52,12 @@ def number_of(wish: Mapping[str, Any], name: str, maximum: int = COUNT_MAXIMUM) 
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= maximum:
         raise _bad(name, f"give a whole number from 0 to {maximum}")
     return number
+
+
+def _size(wish: Mapping[str, Any]) -> TerminalSize | None:
+    if wish.get("rows") is None and wish.get("columns") is None:
+        return None
+    return TerminalSize(rows=number_of(wish, "rows", SIZE_MAXIMUM), columns=number_of(wish, "columns", SIZE_MAXIMUM))
 
 
 def _text(wish: Mapping[str, Any], name: str) -> str | None:

@@ -16,139 +16,17 @@ A connection that just breaks leaves the session at its host for a minute.
 
 from __future__ import annotations
 
-import asyncio
-import json
-import struct
+from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import InvalidArgument, PermissionDenied, Unavailable
-from webui.accounts.models import User
-from webui.accounts.roles import OPERATE, require
-from webui.containers.exec_request import exec_parameters, number_of
-from webui.containers.session_link import SessionLink, lost
-from webui.hosts.models import Host
-from webui.streams.admission import Refused
-from webui.streams.container import ContainerSocket
-from webui.streams.socket import connect_to_broker, in_thread
-from worker.contract import sessions
-from worker.contract.frames import Frame
+from webui.containers.exec_request import exec_parameters
+from webui.streams.session import SessionSocket
 from worker.contract.wire import to_wire
 
-FIRST_SECONDS = 15.0
-UNREAD_MESSAGES = 16
-_HEAD = struct.Struct(">BQ")
 
+class ExecSocket(SessionSocket):
+    source = "exec"
 
-class ExecSocket(ContainerSocket):
-    def prepare(self, user: User) -> None:
-        super().prepare(user)
-        try:
-            require(user, OPERATE, self.container.team)
-        except PermissionDenied as error:
-            raise Refused(403, error.message) from error
-
-    async def connect(self) -> None:
-        self._inbox: asyncio.Queue[str | bytes] = asyncio.Queue(UNREAD_MESSAGES)
-        await super().connect()
-
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Waits while the host has no room for more, and the browser with it."""
-        await self._inbox.put(text_data if bytes_data is None else bytes_data)
-
-    async def run(self) -> None:
-        if not self.container.host.is_online:
-            raise Unavailable(f"the host {self.container.host.name} does not answer: see that its worker runs")
-        self._session = self.container.host.session
-        client = connect_to_broker()
-        try:
-            link = await self._begin(client)
-            await self.send_message(type="opened", session=link.id)
-            listener = asyncio.create_task(self._listen(link))
-            try:
-                await self._show(link, listener)
-            finally:
-                listener.cancel()
-                await asyncio.gather(listener, return_exceptions=True)
-                if self.is_revoked:
-                    await link.close()
-        finally:
-            await client.aclose()
-
-    async def _begin(self, client: Any) -> SessionLink:
-        try:
-            first = await asyncio.wait_for(self._inbox.get(), FIRST_SECONDS)
-        except TimeoutError as error:
-            raise InvalidArgument("nothing came: begin with a message of type open or join") from error
-        wish = _message(first)
-        owner = f"{self.user.pk} {self.container_id}"
-        if wish.get("type") == "join":
-            taken, sent = number_of(wish, "taken"), number_of(wish, "sent")
-            return await SessionLink.join(client, str(wish.get("session")), owner=owner, taken=taken, sent=sent)
-        if wish.get("type") != "open":
-            raise InvalidArgument("begin with a message of type open or join")
-        return await SessionLink.open(
-            client,
-            host_id=self.host_id,
-            container_id=self.container_id,
-            source="exec",
-            parameters=to_wire(exec_parameters(wish)),
-            owner=owner,
-        )
-
-    async def _show(self, link: SessionLink, listener: asyncio.Task[None]) -> None:
-        """Output to the browser until the end."""
-        async for frame in link.frames():
-            if listener.done():
-                listener.result()  # it raised, or it was told to close
-                return
-            if frame is None:
-                await link.keep()
-                await self._check_host()
-            elif frame.kind == sessions.DATA:
-                await self.send(bytes_data=_HEAD.pack(frame.channel, frame.cursor) + frame.data)
-            elif frame.kind == sessions.CREDIT:
-                await self.send_message(type="confirmed", bytes=frame.cursor)
-            elif frame.kind == sessions.END:
-                await self.send_message(type="end", **_result(frame))
-
-    async def _listen(self, link: SessionLink) -> None:
-        """What the browser says."""
-        while True:
-            said = await self._inbox.get()
-            if isinstance(said, bytes):
-                await link.send(said)
-                continue
-            message = _message(said)
-            kind = message.get("type")
-            if kind == "taken":
-                await link.confirm(number_of(message, "bytes"))
-            elif kind == "resize":
-                await link.resize(number_of(message, "rows"), number_of(message, "columns"))
-            elif kind == "eof":
-                await link.no_more_input()
-            elif kind == "close":
-                await link.close()
-                await self.close(1000)
-                return
-            else:
-                raise InvalidArgument(f"a message of type {kind!r} is not known here")
-
-    async def _check_host(self) -> None:
-        host = await in_thread(Host.objects.filter(pk=self.host_id).first)
-        if host is None or host.session != self._session:
-            raise lost(self.container.host.name)
-
-
-def _message(text: str | bytes) -> dict[str, Any]:
-    try:
-        message = json.loads(text)
-    except ValueError as error:
-        raise InvalidArgument("a message has to be a JSON object") from error
-    if not isinstance(message, dict):
-        raise InvalidArgument("a message has to be a JSON object")
-    return message
-
-
-def _result(frame: Frame) -> dict[str, Any]:
-    result = json.loads(frame.data or b"{}")
-    return result if isinstance(result, dict) else {}
+    @staticmethod
+    def parameters(wish: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(to_wire(exec_parameters(wish)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from channels.routing import URLRouter
 from django.urls import path, re_path
 
+from webui.streams.attach import AttachSocket
 from webui.streams.events import EventsSocket
 from webui.streams.exec import ExecSocket
 from webui.streams.host_stats import HostStatsSocket
@@ -19,6 +20,7 @@ urlpatterns = [
     path("ws/events/", EventsSocket.as_asgi()),
     path("ws/jobs/<uuid:job_id>/", JobSocket.as_asgi()),
     path("ws/hosts/<str:host_id>/stats/", HostStatsSocket.as_asgi()),
+    re_path(rf"{CONTAINER}attach/$", AttachSocket.as_asgi()),
     re_path(rf"{CONTAINER}exec/$", ExecSocket.as_asgi()),
     re_path(rf"{CONTAINER}logs/$", LogSocket.as_asgi()),
     re_path(rf"{CONTAINER}stats/$", StatsSocket.as_asgi()),

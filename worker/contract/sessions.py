@@ -54,3 +54,15 @@ class ExecParameters:
     stdin: bool = False
     privileged: bool = False
     size: TerminalSize | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachParameters:
+    """The process that a running container runs: its output from now on, after the last `logs` lines of its log.
+
+    Without `stdin` nothing reaches it. `size`: its terminal's from now on, if it has one.
+    """
+
+    logs: int = 0
+    stdin: bool = True
+    size: TerminalSize | None = None

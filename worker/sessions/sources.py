@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from worker.sessions.attach_source import AttachSource
 from worker.sessions.exec_source import ExecSource
 from worker.sessions.server import Opener
 
 
 def openers(engine: Any) -> dict[str, Opener]:
     """By the name in `OpenSession.source`."""
-    return {"exec": partial(ExecSource, engine)}
+    return {"exec": partial(ExecSource, engine), "attach": partial(AttachSource, engine)}
