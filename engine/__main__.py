@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from engine import exec_session
+from engine import attach_session, exec_session
 from engine.config import EngineConfig
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec, PortMapping
@@ -81,6 +81,8 @@ def run(engine: Engine, options: argparse.Namespace) -> int:
         if options.detach:
             say(spec.id)
             return 0
+        if options.interactive or options.tty:
+            return attend(engine, options, spec.id, cursor=0)
         follow(engine, spec.id, 0)
         return engine.container_get(spec.id).exit_code or 0
     except KeyboardInterrupt:
@@ -89,6 +91,19 @@ def run(engine: Engine, options: argparse.Namespace) -> int:
     finally:
         if options.rm and not options.detach:
             engine.container_remove(spec.id, force=True)
+
+
+def attach(engine: Engine, options: argparse.Namespace) -> int:
+    """Its exit code is ours, unless we leave before."""
+    options.interactive = not options.no_stdin
+    return attend(engine, options, options.name)
+
+
+def attend(engine: Engine, options: argparse.Namespace, name: str, cursor: int | None = None) -> int:
+    keys = options.detach_keys
+    code = attach_session.attend(engine, name, interactive=options.interactive, keys=keys, cursor=cursor)
+    options.detach = code is None
+    return code or 0
 
 
 def execute(engine: Engine, options: argparse.Namespace) -> int:
@@ -167,6 +182,9 @@ def specification(options: argparse.Namespace) -> ContainerSpec:
         hostname=options.hostname,
         memory_bytes=None if options.memory is None else size(options.memory),
         cpus=options.cpus,
+        tty=options.tty,
+        stdin_open=options.interactive,
+        stdin_once=options.interactive and not options.detach,
         **restart_policy(options.restart),
     )
 
@@ -269,6 +287,10 @@ def parser() -> argparse.ArgumentParser:
     _removal(add("rmi", rmi, "remove an image"), "name")
     _run_options(add("run", run, "create and start a container"))
     _exec_options(add("exec", execute, "run a command in a running container"))
+    attaching = add("attach", attach, "see and feed what a container runs")
+    attaching.add_argument("--detach-keys", default=attach_session.DETACH_KEYS, metavar="KEYS")
+    attaching.add_argument("--no-stdin", action="store_true", help="only see")
+    attaching.add_argument("name")
     add("ps", ps, "list containers")
     log = add("logs", logs, "show a container's log")
     log.add_argument("-f", "--follow", action="store_true")
@@ -305,6 +327,9 @@ def _exec_options(command: argparse.ArgumentParser) -> None:
 
 def _run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-d", "--detach", action="store_true", help="print the id and return")
+    command.add_argument("-i", "--interactive", action="store_true", help="pass standard input on")
+    command.add_argument("-t", "--tty", action="store_true", help="give it a terminal")
+    command.add_argument("--detach-keys", default=attach_session.DETACH_KEYS, metavar="KEYS")
     command.add_argument("--rm", action="store_true", help="remove it when it has ended")
     command.add_argument("--name")
     command.add_argument("-e", "--env", action="append", default=[], metavar="NAME=VALUE")

@@ -14,7 +14,8 @@ import sys
 import termios
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from engine.facade import Engine
 from engine.runtime import terminal
@@ -79,7 +80,7 @@ def _feed(pipe: int) -> None:
 
 
 def _carry_terminal(master: int, *, interactive: bool) -> None:
-    with _raw(interactive), _following_size(master), selectors.DefaultSelector() as selector:
+    with raw(interactive), following_size(partial(terminal.resize, master)), selectors.DefaultSelector() as selector:
         selector.register(master, selectors.EVENT_READ)
         if interactive:
             selector.register(0, selectors.EVENT_READ)
@@ -100,13 +101,13 @@ def _carry_terminal(master: int, *, interactive: bool) -> None:
 
 
 @contextlib.contextmanager
-def _raw(interactive: bool) -> Iterator[None]:
+def raw(interactive: bool) -> Iterator[None]:
     """Our terminal passes on each key; as it was afterwards."""
     if not interactive or not sys.stdin.isatty():
         yield
         return
     before = termios.tcgetattr(0)
-    tty.setraw(0)
+    tty.setraw(0, termios.TCSADRAIN)  # what was typed ahead is kept
     try:
         yield
     finally:
@@ -114,14 +115,17 @@ def _raw(interactive: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _following_size(master: int) -> Iterator[None]:
+def following_size(resize: Callable[[int, int], None]) -> Iterator[None]:
+    """The other terminal has the rows and columns of ours, now and later."""
+
     def follow(*_: object) -> None:
         size = size_of(1)
         if size is not None:
             with contextlib.suppress(OSError):
-                terminal.resize(master, *size)
+                resize(*size)
 
     before = signal.signal(signal.SIGWINCH, follow)
+    follow()
     try:
         yield
     finally:
