@@ -1,6 +1,7 @@
 // The folded groups of the form: options of docker run, each field telling its kind; what is typed becomes the
 // fields of the REST body and the flags of the line beside it.
 import { $, $$, setText } from "./dom.js";
+import { fillHealth, healthWords, readHealth, showHealth } from "./health_options.js";
 import { joinWords, quoteWord, splitWords } from "./shell.js";
 
 const MIB = 1048576;
@@ -105,6 +106,12 @@ export function readOptions() {
   }
   const security = readSecurity();
   if (security) body.security_opt = security;
+  try {
+    const health = readHealth();
+    if (health) body.healthcheck = health;
+  } catch (error) {
+    problems.healthcheck = [error.message];
+  }
   return { body, problems };
 }
 
@@ -112,6 +119,7 @@ export function readOptions() {
 export function fillOptions(like) {
   for (const field of $$("[data-option]")) KINDS[field.dataset.kind][1](field, like[field.dataset.option]);
   fillSecurity(like.security_opt);
+  fillHealth(like.healthcheck);
 }
 
 /** The words of a docker line for these options; a profile is named as a file, as docker takes it. */
@@ -127,7 +135,7 @@ export function optionWords(body) {
     else if (SIZES.has(name) && value > 0) words.push(flag, value % MIB ? `${value}b` : `${value / MIB}m`);
     else words.push(flag, quoteWord(String(value)));
   }
-  return words;
+  return [...words, ...healthWords(body.healthcheck)];
 }
 
 /** Docker's entrypoint is one word; what follows it comes before the command. */
@@ -138,12 +146,13 @@ export function beforeCommand(body) {
 /** Each group says how many of its fields are changed; a profile's field is there only when it is chosen. */
 export function showFolds() {
   for (const fold of $$("[data-fold]")) {
-    const changed = $$("[data-option], [data-security]", fold).filter(isChanged).length;
+    const changed = $$("[data-option], [data-security], [data-health]", fold).filter(isChanged).length;
     const pill = $("[data-changed]", fold);
     pill.hidden = changed === 0;
     setText(pill, `${changed} changed`);
   }
   $("[data-profile]").hidden = $("#seccomp").value !== "profile";
+  showHealth();
 }
 
 function isChanged(field) {

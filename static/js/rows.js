@@ -33,6 +33,7 @@ export function fillContainer(row, container) {
   field("name")?.setAttribute("href", `/containers/${container.id}/`);
   setText(field("image"), container.image);
   fillWalls(field("walls"), container.loosened ?? []);
+  fillHealth(field("health"), container.health);
   setStatus(field("status"), state, "container_status");
   const note = field("note");
   if (note) {
@@ -53,6 +54,16 @@ function fillWalls(place, loosened) {
   const text = loosened.length > 1 ? `${loosened[0]} and ${loosened.length - 1} more` : loosened[0];
   if (!place || place.textContent === (text ?? "")) return;
   place.replaceChildren(...(text ? [el("span", { class: "pill pill-warn", title: loosened.join(", ") }, text)] : []));
+}
+
+const HEALTH_TONE = { healthy: "pill pill-good", unhealthy: "pill pill-bad" };
+
+/** The mark of the health check, for what runs and has one; as templates/parts/health.html. */
+export function fillHealth(place, health) {
+  const status = health && health.status !== "none" ? health.status : "";
+  const text = status && (words.health?.[status] ?? status);
+  if (!place || place.textContent === text) return;
+  place.replaceChildren(...(text ? [el("span", { class: HEALTH_TONE[status] ?? "pill" }, text)] : []));
 }
 
 /** Published ports as links (TCP), the others as text. */

@@ -46,6 +46,12 @@ def explain(container: dict[str, Any]) -> Explanation | None:
     status, error = container["status"], container["error"]
     if error and status in ("pending", "creating", "created", "stopped"):
         return _of_error(container, error)
+    if status == "restarting" and error:
+        return Explanation("warn", f"It will be started again: {error}.")
+    if status == "running" and (container.get("health") or {}).get("status") == "unhealthy":
+        return Explanation(
+            "bad", "It runs, but its health check fails.", "Health, below, shows what the check printed."
+        )
     if status == "restarting":
         return Explanation("warn", f"It ended with exit code {container['exit_code']} and will be started again.")
     if status == "paused":

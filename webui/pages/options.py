@@ -100,6 +100,8 @@ def chosen(row: dict[str, Any]) -> list[tuple[str, list[str]]]:
 def _lines(name: str, value: Any) -> list[str]:
     if value is True:
         return ["yes"]
+    if name == "healthcheck":
+        return _check_lines(value)
     if isinstance(value, dict):
         return [f"{key}={text}" for key, text in value.items()]
     if name == "entrypoint":
@@ -107,3 +109,11 @@ def _lines(name: str, value: Any) -> list[str]:
     if isinstance(value, list):
         return [text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…" for text in value]
     return [size(value) if name in _SIZES and value > 0 else str(value)]
+
+
+def _check_lines(check: dict[str, Any]) -> list[str]:
+    kind, *words = check.get("test") or ["the image's own"]
+    line = {"CMD": shlex.join(words), "CMD-SHELL": " ".join(words), "NONE": "none"}.get(kind, kind)
+    times = [f"{name.removesuffix('_seconds').replace('_', ' ')} {value:g} s" for name, value in check.items()
+             if name.endswith("_seconds") and value]  # fmt: skip
+    return [line, *times, *([f"retries {check['retries']}"] if check.get("retries") else [])]

@@ -15,6 +15,8 @@ CONTAINER_STATUS = {
     "failed": "Failed",
 }
 
+HEALTH = {"starting": "Health: starting", "healthy": "Healthy", "unhealthy": "Unhealthy"}
+
 JOB_STATUS = {
     "queued": "Queued",
     "running": "Running",
@@ -78,6 +80,7 @@ def as_json() -> dict[str, Any]:
     """What the scripts need of this."""
     return {
         "container_status": CONTAINER_STATUS,
+        "health": HEALTH,
         "job_status": JOB_STATUS,
         "job_kind": JOB_KIND,
         "layer_status": LAYER_STATUS,

@@ -8,7 +8,7 @@ import { LogViewer } from "../log/viewer.js";
 import { Plots } from "../plots.js";
 import { ProcessTable } from "../processes.js";
 import { showProgress } from "../progress.js";
-import { setStatus, stateOf } from "../rows.js";
+import { fillHealth, setStatus, stateOf } from "../rows.js";
 import { startTabs } from "../tabs.js";
 import { toast } from "../toast.js";
 
@@ -53,9 +53,10 @@ function show(container) {
   root.dataset.status = state;
   setName(container.name);
   setStatus($('[data-field="status"]', root), state, "container_status");
+  fillHealth($('[data-field="health"]', root), container.health);
   setRunning(state);
   if (ALIVE.has(state)) log.open();
-  refreshSoon("headline", "details");
+  refreshSoon("headline", "health", "details");
 }
 
 function setName(name) {

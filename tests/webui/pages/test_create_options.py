@@ -12,6 +12,7 @@ from tests.support.valkey import Valkey
 from tests.webui.pages.seed import Seeded, hex_id
 from tests.webui.pages.sockets import Sockets
 from webui.containers.models import Container
+from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
 from worker.contract.commands import CreateContainer
 from worker.contract.wire import to_wire
@@ -38,6 +39,8 @@ def full() -> CreateContainer:
         cpuset_mems="0", blkio_weight=500, device_read_bps=("/dev/sda:1",), device_write_bps=("/dev/sda:2",),
         device_read_iops=("/dev/sda:3",), device_write_iops=("/dev/sda:4",), privileged=True,
         stdin_open=True, stdin_once=True,
+        healthcheck={"test": ["CMD-SHELL", "curl -f localhost"], "interval_seconds": 0.5, "retries": 2},
+        depends_on=("db", "queue"),
     )  # fmt: skip
 
 
@@ -48,7 +51,17 @@ def test_one_like_another_carries_every_option_over(
     Container.objects.filter(pk=hex_id("web")).update(spec=wanted)
     visit(page, f"{PATH}?like={hex_id('web')}")
     body = json.loads(page.locator('[data-as="rest"]').inner_text().partition("-d '")[2].rstrip("'"))
-    left_out = {"container_id", "name", "start", "cpus", "ports", "restart", "restart_limit", "tty"}
+    left_out = {
+        "container_id",
+        "name",
+        "start",
+        "cpus",
+        "ports",
+        "restart",
+        "restart_limit",
+        "tty",
+        "restart_unhealthy",
+    }
     assert {key: value for key, value in body.items() if key != "host"} == {
         key: value for key, value in wanted.items() if key not in left_out
     }
@@ -56,6 +69,7 @@ def test_one_like_another_carries_every_option_over(
     for part in (
         "--entrypoint /entry", "--cap-add NET_ADMIN --cap-add NET_RAW", "--security-opt seccomp=profile.json",
         "--device /dev/fuse", "--shm-size 1m", "--memory-swap -1", "--sysctl net.core.somaxconn=77", "--rm",
+        "--health-cmd 'curl -f localhost' --health-interval 500ms --health-retries 2",
         "--userns host", "--runtime crun", "nginx:1.29-alpine -x nginx -g 'daemon off;'",
     ):  # fmt: skip
         assert part in line
@@ -103,3 +117,48 @@ def test_folds_say_what_is_changed_and_open_where_something_is_wrong(
     )
     visit(page, "/containers/")
     expect(page.locator("[data-field=walls] .pill").first).to_have_text("+NET_RAW and 3 more")
+
+
+def test_a_health_check_is_asked_for_in_parts(
+    page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey
+) -> None:
+    visit(page, f"{PATH}?image=alpine")
+    page.locator("#fold-health summary").click()
+    assert not page.get_by_label("What it runs").is_visible()
+    page.get_by_label("Health check").select_option("a program")
+    page.get_by_label("What it runs").fill("probe --name 'a b'")
+    page.get_by_label("Time between checks").fill("soon")
+    page.get_by_label("Restart it when it turns unhealthy").check()
+    page.get_by_role("button", name="Create and start").click()
+    expect(page.locator('[data-problem="healthcheck"]')).to_have_text("Give a number, such as 30.")
+    page.get_by_label("Time between checks").fill("1.5")
+    line = page.locator('[data-as="docker"]').inner_text()
+    assert "--health-interval 1500ms" in line and "--health-cmd" in line
+    page.get_by_role("button", name="Create and start").click()
+    page.wait_for_url(lambda url: "/new/" not in url)
+    made = Container.objects.exclude(pk__in=[hex_id(name) for name in seeded.containers]).get().spec
+    assert made["healthcheck"] == {"test": ["CMD", "probe", "--name", "a b"], "interval_seconds": 1.5}
+    assert made["restart_unhealthy"] is True
+    expect(page.locator('[data-fragment="details"]')).to_contain_text("probe --name 'a b'")
+
+
+def test_health_is_shown_with_its_history_and_follows(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    result = {"start": 1.0, "end": 1.5, "exit_code": 7, "output": "<b>refused</b>"}
+    late = {"start": 2.0, "end": 2.5, "exit_code": -1, "output": ""}
+    health = {"status": "unhealthy", "failing_streak": 2, "log": [result, late]}
+    Container.objects.filter(pk=hex_id("web")).update(health=health)
+    visit(page, "/containers/")
+    mark = page.locator(f'tr[data-id="{hex_id("web")}"] [data-field="health"]')
+    expect(mark).to_have_text("Unhealthy")
+    Container.objects.filter(pk=hex_id("web")).update(health={**health, "status": "healthy", "failing_streak": 0})
+    sockets.change("container", container_as_json(Container.objects.get(pk=hex_id("web"))), id="7-0")
+    expect(mark).to_have_text("Healthy")
+    visit(page, f"/containers/{hex_id('web')}/")
+    section = page.locator('[data-fragment="health"]')
+    expect(section.locator("tbody tr").first).to_contain_text("took too long")
+    expect(section.locator("tbody tr").last).to_contain_text("<b>refused</b>")
+    Container.objects.filter(pk=hex_id("web")).update(health={**health, "log": []})
+    sockets.change("container", container_as_json(Container.objects.get(pk=hex_id("web"))), id="8-0")
+    expect(page.locator('#container > .page-head [data-field="health"]')).to_have_text("Unhealthy")
+    expect(section).to_contain_text("No check has told anything yet.")
+    expect(page.locator('[data-fragment="headline"]')).to_contain_text("its health check fails")
