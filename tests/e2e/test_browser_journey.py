@@ -159,3 +159,24 @@ def test_a_terminal_is_a_shell_in_the_container(
     page.get_by_role("tab", name="Log").press("ArrowRight")
     assert page.url.endswith("#terminal")
     assert problems == []
+
+
+def test_attaching_is_to_the_process_of_the_container_and_leaving_it_ends_nothing(
+    page: Page, portside: Portside, tiny_image: str, problems: list[str]
+) -> None:
+    script = "echo started; while read line; do echo got-$line; done"
+    container = portside.rest.run(tiny_image, "sh", "-c", script, tty=True, stdin_open=True)
+    visit(page, f"/containers/{container['id']}/")
+    page.get_by_role("tab", name="Terminal").click()
+    page.get_by_role("button", name="Attach", exact=True).click()
+    screen = page.locator(".terminal-box:not([hidden]) .xterm-rows")
+    expect(screen).to_contain_text("started")
+    expect(page.locator("[data-terminal-state]")).to_have_text("Connected")
+    page.keyboard.type("it\n")
+    expect(screen).to_contain_text("got-it")
+    page.get_by_role("button", name="Close attached 2").click()
+    page.get_by_role("tab", name="Log").click()
+    expect(page.locator("#view-log")).to_contain_text("got-it")
+    assert portside.rest.container(container["id"])["status"] == "running"
+    portside.rest.remove(container["id"])
+    assert problems == []

@@ -1,11 +1,13 @@
 // The terminal tab of a container's page: several terminals side by side, each a session of its own.
 import { $, el, icon, setText } from "../dom.js";
 import { Screen } from "./screen.js";
-import { ExecSession } from "./session.js";
+import { Session } from "./session.js";
 
 const STATE = { connecting: "Connecting", live: "Connected", waiting: "Connection lost, trying again", over: "Ended" };
 // The best shell that the image has; exec keeps it the only process of the session.
 const SHELL = ["/bin/sh", "-c", "if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi"];
+
+const ATTACHED_LINES = 50;
 
 export class TerminalPanel {
   constructor(root, containerId) {
@@ -18,6 +20,8 @@ export class TerminalPanel {
       event.preventDefault();
       this.open(this.#wish());
     });
+    this.attach = $("[data-terminal-attach]", root);
+    this.attach?.addEventListener("click", () => this.open({ name: "attached" }));
     $("[data-terminal-list]", root).addEventListener("keydown", (event) => this.#onKey(event));
   }
 
@@ -30,11 +34,12 @@ export class TerminalPanel {
 
   setRunning(isRunning) {
     this.root.classList.toggle("terminal-off", !isRunning);
-    $("[data-terminal-new]", this.root).disabled = !isRunning;
+    for (const button of [$("[data-terminal-new]", this.root), this.attach]) if (button) button.disabled = !isRunning;
     $("[data-terminal-off]", this.root).hidden = isRunning || this.tabs.length > 0;
   }
 
-  open({ command, name, user = null }) {
+  /** A new process; without `command` the container's own, with the last lines that it said. */
+  open({ command = null, name, user = null }) {
     const box = el("div", { class: "terminal-box" });
     const title = el("span", { class: "truncate" }, `${name} ${++this.number}`);
     const state = el("span", { class: "terminal-dot", "data-state": "connecting" });
@@ -46,19 +51,24 @@ export class TerminalPanel {
     $("[data-terminal-screens]", this.root).append(box);
     $("[data-terminal-off]", this.root).hidden = true;
     this.#select(tab, false);
+    const hasLines = !command && !("tty" in this.attach.dataset);
     tab.screen = new Screen(box, {
+      hasLines,
       label: `Terminal ${this.number}`,
-      onInput: (text) => this.#onInput(tab, text),
+      onInput: (text) => this.#onInput(tab, hasLines ? this.#echo(tab, text) : text),
       onResize: (rows, columns) => tab.session?.resize(rows, columns),
     });
-    tab.begin = () => this.#begin(tab, { command, tty: true, ...(user ? { user } : {}), ...tab.screen.size });
+    tab.begin = () => {
+      if (command) this.#begin(tab, "exec", { command, tty: true, ...(user ? { user } : {}), ...tab.screen.size });
+      else this.#begin(tab, "attach", { stdin: true, logs: ATTACHED_LINES, ...tab.screen.size });
+    };
     tab.begin();
     tab.screen.focus();
   }
 
-  #begin(tab, request) {
+  #begin(tab, kind, request) {
     tab.isOver = false;
-    tab.session = new ExecSession(this.containerId, request, {
+    tab.session = new Session(this.containerId, kind, request, {
       data: (bytes, done) => tab.screen.write(bytes, done),
       end: ({ exit_code: code }) => this.#ended(tab, `Ended with code ${code}.`),
       error: ({ message }) => this.#ended(tab, message),
@@ -78,6 +88,14 @@ export class TerminalPanel {
   #onInput(tab, text) {
     if (!tab.isOver) tab.session.send(text);
     else if (text === "\r") tab.begin();
+  }
+
+  /** Nobody at the other end echoes, or knows Enter by another name than newline. */
+  #echo(tab, text) {
+    if (tab.isOver) return text;
+    const lines = text.replaceAll("\r", "\n");
+    tab.screen.write(lines);
+    return lines;
   }
 
   #wish() {

@@ -21,9 +21,9 @@ function theme() {
   return found;
 }
 
-/** `onInput(text)`, `onResize(rows, columns)`. */
+/** `onInput(text)`, `onResize(rows, columns)`; `hasLines`: what comes is no terminal's, lines end with \n alone. */
 export class Screen {
-  constructor(box, { onInput, onResize, label }) {
+  constructor(box, { onInput, onResize, label, hasLines = false }) {
     allowStyles();
     this.terminal = new Terminal({
       theme: theme(),
@@ -31,6 +31,7 @@ export class Screen {
       fontSize: 13,
       lineHeight: 1.2,
       scrollback: 10_000,
+      convertEol: hasLines,
       cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
       screenReaderMode: false,
       macOptionIsMeta: true,

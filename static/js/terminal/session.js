@@ -1,4 +1,4 @@
-// One process in a container, over a socket that may break: output and input go on where they stopped, nothing twice.
+// One process in a container, new (exec) or its own (attach), over a socket that may break: output and input go on where they stopped, nothing twice.
 import { backoff, socketUrl } from "../socket.js";
 
 const KEEP_MS = 20_000;
@@ -9,9 +9,9 @@ const encoder = new TextEncoder();
  * `on`: opened(), data(bytes, done), end({exit_code}), error({family, message}), state(connecting|live|waiting|over).
  * `done` is to be called when the bytes are on the screen: the host sends no more than a window ahead of that.
  */
-export class ExecSession {
-  constructor(containerId, request, on) {
-    Object.assign(this, { path: `/ws/containers/${containerId}/exec/`, request, on });
+export class Session {
+  constructor(containerId, kind, request, on) {
+    Object.assign(this, { path: `/ws/containers/${containerId}/${kind}/`, request, on });
     Object.assign(this, { id: null, taken: 0, shown: 0, sent: 0, confirmed: 0, unconfirmed: [], tries: 0, isOver: false });
     this.keep = setInterval(() => this.#say({ type: "taken", bytes: this.shown }), KEEP_MS);
     this.#connect();
@@ -31,7 +31,7 @@ export class ExecSession {
     this.#say({ type: "resize", rows, columns });
   }
 
-  /** End it: the process is hung up on. */
+  /** End it: a new process is hung up on, the container's own goes on. */
   close() {
     this.#say({ type: "close" });
     this.#finish();
