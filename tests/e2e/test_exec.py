@@ -109,6 +109,7 @@ def test_a_terminal_has_a_size_a_prompt_and_control_c(portside: Portside, contai
 
 def test_a_broken_connection_is_joined_again_without_gap_or_repeat(portside: Portside, container_id: str) -> None:
     with opened(portside, container_id, command=["sh"], tty=True, rows=24, columns=80) as made:
+        made.until(lambda: b"# " in made.data[1], "prompt")  # until then the terminal echoes as well
         made.connection.send(b"n=41\r")
         made.until(lambda: made.last("opened") and made.confirmed == 5, "confirmed input")
         session = (made.last("opened") or {})["session"]
