@@ -27,7 +27,7 @@ def monitor(wanted: list[dict[str, Any]], owners: int | None) -> None:
     _try(
         lambda: _converse(wanted),
         lambda: kernel.act_as_owner(0),
-        lambda: rootfs.overlay(_LAYERS, owners),
+        lambda: None if owners is None else rootfs.overlay(_LAYERS, owners),  # without, an old kernel's way is long
         lambda: rootfs.mapped(_NOWHERE, owners or 0),
         lambda: mounts.open_source(bind, owners),
         lambda: wire.listen(-1, "nobody"),
