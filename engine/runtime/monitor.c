@@ -99,14 +99,18 @@ static int is_read(word terminal, word out) {
     return !state.nlink;
 }
 
-/* Until a child has ended, or SIGUSR1 tells to let go. Both signals are blocked, so none gets lost. */
-static void hold_input(word stdin) {
+/* Until the process has ended, or SIGUSR1 tells to let go. Both signals are blocked, so none gets lost. */
+static void hold_input(word stdin, word pid) {
     struct { int signo, error, code, pad, pid, uid, status; char rest[128]; } end;
     word wanted = 1UL << (17 - 1) | 1UL << (10 - 1); /* SIGCHLD, SIGUSR1 */
     for (;;) {
         end.pid = 0;
         /* P_ALL, WEXITED | WNOWAIT | WNOHANG */
-        if (call(__NR_waitid, 0, 0, (word)&end, 4 | 0x01000000 | 1, 0) != 0 || end.pid) return;
+        if (call(__NR_waitid, 0, 0, (word)&end, 4 | 0x01000000 | 1, 0) != 0 || (word)end.pid == pid) return;
+        if (end.pid) {
+            call(__NR_wait4, (word)end.pid, 0, 0, 0, 0); /* as below */
+            continue;
+        }
         if (call(__NR_rt_sigtimedwait, (word)&wanted, 0, 0, 8, 0) == 10) {
             call(__NR_close, stdin, 0, 0, 0, 0);
             return;
@@ -135,7 +139,7 @@ __attribute__((used, noreturn)) void begin(word *stack) {
     word out = number(arguments[4]), err = number(arguments[5]);
     struct timespec64 pause = {0, 10 * 1000 * 1000};
     for (word fd = 0; fd < 3; fd++) call(__NR_close, fd, 0, 0, 0, 0);
-    if (number(arguments[7])) hold_input(number(arguments[7]));
+    if (number(arguments[7])) hold_input(number(arguments[7]), number(arguments[1]));
     write_exit(directory, run, await_end(number(arguments[1])));
     call(__NR_wait4, number(arguments[1]), 0, 0, 0, 0);
     call(__NR_close, number(arguments[6]), 0, 0, 0, 0);

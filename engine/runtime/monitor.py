@@ -78,9 +78,9 @@ def become(held: Held, program: str | None, name: str) -> None:
 
 def watch(held: Held) -> None:
     """Wait for the end, write exit.<run>, and hold the pipes until they are empty or their files are gone."""
-    # WNOWAIT leaves the zombie: if we are killed before the file is there, the launcher inherits it and can still tell.
     if held.stdin:
-        _hold_input(held.stdin)
+        _hold_input(held.stdin, held.pid)
+    # WNOWAIT leaves the zombie: if we are killed before the file is there, the launcher inherits it and can still tell.
     while True:
         end = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         assert end is not None  # only WNOHANG returns without one
@@ -98,10 +98,15 @@ def watch(held: Held) -> None:
     drain([reader for reader in (held.stdout, held.stderr) if reader], held.terminal)
 
 
-def _hold_input(stdin: int) -> None:
-    """Until a child has ended, or until we are told to let go. Both signals are blocked, so none gets lost."""
-    while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
-        if signal.sigwaitinfo({signal.SIGCHLD, signal.SIGUSR1}).si_signo == signal.SIGUSR1:
+def _hold_input(stdin: int, pid: int) -> None:
+    """Until the process has ended, or until we are told to let go. Both signals are blocked, so none gets lost."""
+    while True:
+        end = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        if end is not None and end.si_pid == pid:
+            return
+        if end is not None:
+            os.waitpid(end.si_pid, 0)  # as in `watch`
+        elif signal.sigwaitinfo({signal.SIGCHLD, signal.SIGUSR1}).si_signo == signal.SIGUSR1:
             os.close(stdin)
             return
 

@@ -233,3 +233,17 @@ def test_a_runtime_that_was_taken_away_is_named_and_what_it_left_can_be_removed(
         assert foreign.is_clean(running.id) and running.id not in foreign.states()
     finally:
         away.rename(foreign.wrapper)
+
+
+@any_runtime
+def test_it_has_an_input_that_outlives_its_writers_and_ends_when_told(foreign: ForeignHost) -> None:
+    record = foreign.run("cat", stdin_open=True, stdin_once=True, user="app")
+    for text in (b"one\n", b"two\n"):
+        attached = foreign.engine.container_attach(record.id)
+        os.write(attached.stdin or -1, text)
+        foreign.says(record.id, text)
+        attached.close()
+    attached = foreign.engine.container_attach(record.id)
+    attached.close_stdin()
+    assert foreign.ended(record.id).exit_code == 0
+    assert foreign.log(record.id) == b"one\ntwo\n"
