@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import logging
 import os
 import select
@@ -47,11 +46,6 @@ class Turn:
 
     again_seconds: float | None = None
     heals: bool = False
-
-
-def exec_id(container_id: str) -> str:
-    """The id of the exec that checks this container."""
-    return hashlib.sha256(f"healthcheck {container_id}".encode()).hexdigest()
 
 
 def check(parts: Parts, container_id: str, run: int) -> Turn:
@@ -144,7 +138,7 @@ def _note(parts: Parts, container_id: str, run: int, result: Result) -> Turn:
 
 def _probe(parts: Parts, record: ContainerRecord, found: Healthcheck) -> Result | None:
     """Run the check; None when it was cut short by something that is not the container's fault."""
-    directory, name = parts.catalog.directory(record.id), exec_id(record.id)
+    directory, name = parts.catalog.directory(record.id), health.exec_id(record.id)
     if not parts.runtime.exec_drop(directory, name):
         return None  # what an earlier one left still ends
     reader, writer = os.pipe2(os.O_CLOEXEC)
@@ -185,7 +179,7 @@ def _attend(parts: Parts, container_id: str, reader: int, deadline: float) -> tu
     None when the container is paused then. The end of the output is mostly the end of the check; what it has left
     in the background may hold it open for ever.
     """
-    directory, name = parts.catalog.directory(container_id), exec_id(container_id)
+    directory, name = parts.catalog.directory(container_id), health.exec_id(container_id)
     poll, output, is_open = select.poll(), b"", True
     poll.register(reader, select.POLLIN)
     os.set_blocking(reader, False)

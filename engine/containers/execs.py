@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.containers import events, states
+from engine.containers import events, health, states
 from engine.containers.parts import ExitStatus, Parts
 from engine.errors import NotFound
 from engine.runtime.execs import Exec, ExecSpec, Stdio
@@ -69,7 +69,7 @@ def sweep(parts: Parts, container_id: str) -> str | None:
             found = parts.runtime.exec_status(directory, exec_id)
         except NotFound:
             continue  # never born
-        if found is not None:
+        if found is not None and exec_id != health.exec_id(container_id):  # nobody is told of those
             _tell(parts, container_id, exec_id, found)
     swept = parts.runtime.exec_sweep(directory)
     return f"forgot {len(swept)} ended execs of container {container_id[:12]}" if swept else None

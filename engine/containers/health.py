@@ -9,6 +9,7 @@ The file is replaced atomically by whoever holds the container's lock. It is the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -70,6 +71,11 @@ class Health:
             "failing_streak": self.failing_streak,
             "log": [asdict(result) for result in self.log],
         }
+
+
+def exec_id(container_id: str) -> str:
+    """The id of the exec that checks this container: always the same, so that what a crash leaves is found."""
+    return hashlib.sha256(f"healthcheck {container_id}".encode()).hexdigest()
 
 
 def load(directory: Path) -> Health:

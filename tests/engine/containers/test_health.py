@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from engine.containers import checks
+from engine.containers import health
 from engine.containers.record import ContainerRecord
-from engine.errors import InvalidArgument
+from engine.errors import InvalidArgument, NotFound
 from engine.runtime.execs import ExecSpec
 from tests.support import images
 from tests.support.engine import Host
@@ -204,4 +205,18 @@ def test_many_checks_that_hang_keep_nobody_else_waiting(host: Host) -> None:
         host.run("sleep", "100", healthcheck=wish("sleep 4711", timeout_seconds=60))
     record = host.run("sh", "-c", "exit 7", healthcheck=wish("true"))
     assert host.ended(record.id, 5).exit_code == 7
-    assert checks.exec_id(record.id) != record.id
+
+
+def test_a_recovery_tells_nothing_of_checks(host: Host) -> None:
+    record = host.run("sleep", "100", healthcheck=wish("sleep 0.5"))
+    directory = host.home.config.containers / record.id
+    started = directory / "exec" / health.exec_id(record.id) / "run.json"
+    eventually(started.exists, what="a check that runs")
+    for module in ("engine.keeper", "engine.keeper.hands"):
+        for pid in host.helper_pids(module):
+            host.kill_hard(pid)
+    with contextlib.suppress(NotFound):  # killed in the moment before it became its program
+        host.engine.runtime.exec_wait(directory, health.exec_id(record.id), 10)
+    host.engine.reconcile()
+    assert not [one for one in host.engine.journal.read(0, limit=10_000) if one.kind.startswith("exec.")]
+    becomes(host, record, "healthy")
