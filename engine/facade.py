@@ -148,6 +148,10 @@ class Engine:
         """{"at", "processes": [as `engine.containers.processes.Process`]}. Conflict for one that doesn't run."""
         return self.containers.top(name)
 
+    def container_changes(self, name: str) -> dict[str, Any]:
+        """{"changes": [as `engine.containers.changes.Change`], "more"}: what differs from its image's files."""
+        return self.containers.changes(name)
+
     def container_get(self, name: str) -> ContainerRecord:
         return self.containers.get(name)
 

@@ -34,7 +34,7 @@ Answer = Callable[[str], Any]
 
 def answers(engine: Any) -> Mapping[str, Answer]:
     """Every question by name: from a container's id to what JSON can hold. They raise the engine's errors."""
-    return {"top": engine.container_top}
+    return {"top": engine.container_top, "changes": engine.container_changes}
 
 
 class Questions:

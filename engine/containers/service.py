@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.containers import (
     attaching,
+    changes,
     checks,
     creation,
     execs,
@@ -101,6 +102,9 @@ class Containers:
 
     def top(self, name: str) -> dict[str, Any]:
         return self._processes.top(self._id(name))
+
+    def changes(self, name: str) -> dict[str, Any]:
+        return changes.changes(self._parts, self._id(name))
 
     def get(self, name: str) -> ContainerRecord:
         return self._parts.catalog.get(self._id(name))

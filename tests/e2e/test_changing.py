@@ -50,3 +50,16 @@ def test_processes_are_told_over_rest(portside: Portside, tiny_image: str) -> No
     answer = rest.get(path)
     assert (answer.status, answer.json["family"]) == (409, "conflict")
     rest.remove(container["id"])
+
+
+def test_changed_files_are_told_over_rest_also_once_it_has_ended(portside: Portside, tiny_image: str) -> None:
+    rest = portside.rest
+    container = rest.run(tiny_image, "sh", "-c", "echo 12345 > /new; rm /etc/passwd")
+    rest.wait_status(container["id"], "stopped")
+    answer = rest.get(f"/api/v1/containers/{container['id']}/changes/").json
+    assert [(change["change"], change["path"]) for change in answer["changes"]] == [
+        ("changed", "/etc"),
+        ("deleted", "/etc/passwd"),
+        ("added", "/new"),
+    ]
+    rest.remove(container["id"])

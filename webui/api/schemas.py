@@ -238,6 +238,18 @@ class TopSchema(serializers.Serializer):
     processes = ProcessSchema(many=True)
 
 
+class ChangeSchema(serializers.Serializer):
+    path = serializers.CharField(help_text="From the container's root; bytes that are no text are escaped.")
+    change = serializers.ChoiceField(["added", "changed", "deleted"])
+    type = serializers.ChoiceField(["file", "directory", "link", "pipe", "socket", "device"])
+    size_bytes = serializers.IntegerField(allow_null=True, help_text="Of a file that is there.")
+
+
+class ChangesSchema(serializers.Serializer):
+    changes = ChangeSchema(many=True)
+    more = serializers.BooleanField(help_text="There are more than are told here.")
+
+
 class Problem(serializers.Serializer):
     """RFC 9457."""
 

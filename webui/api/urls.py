@@ -35,6 +35,11 @@ urlpatterns = [
     path("containers/<container_id:container_id>/", containers.ContainerDetail.as_view(), name="container"),
     path("containers/<container_id:container_id>/logs/", logs.ContainerLogs.as_view(), name="container-logs"),
     path("containers/<container_id:container_id>/top/", questions.ContainerTop.as_view(), name="container-top"),
+    path(
+        "containers/<container_id:container_id>/changes/",
+        questions.ContainerChanges.as_view(),
+        name="container-changes",
+    ),
     *(
         path(f"containers/<container_id:container_id>/{name}/", view.as_view(), name=f"container-{name}")
         for name, view in ACTIONS.items()

@@ -1,4 +1,4 @@
-"""What a host is asked about a container, and answers at once: its processes."""
+"""What a host is asked about a container, and answers at once: its processes, its changed files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webui.containers.log_stream import read_stream
 from webui.containers.models import Container
 from worker.contract import frames
 
-TOP = "top"
+TOP, CHANGES = "top", "changes"
 
 
 def ask(container: Container, question: str) -> Any:

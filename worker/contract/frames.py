@@ -34,7 +34,7 @@ IDLE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenStream:
-    """`source`: logs, or a question (top): its answer is one frame with JSON, and the end.
+    """`source`: logs, or a question (top, changes): its answer is one frame with JSON, and the end.
 
     `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end.
 

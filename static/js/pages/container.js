@@ -1,5 +1,6 @@
 // One container: its state, its log, its plots.
 import { api } from "../api.js";
+import { ChangedFiles } from "../changed_files.js";
 import { $, pageData, setText } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { LimitsDialog } from "../limits.js";
@@ -18,6 +19,7 @@ const id = root.dataset.id;
 const log = new LogViewer($("#log"), id);
 const plots = new Plots(root, id);
 const processes = new ProcessTable($("#processes"), id);
+const files = new ChangedFiles($("#files"), id);
 let terminals = null;
 let wantsTerminals = false;
 
@@ -35,6 +37,7 @@ async function showTerminals() {
 startTabs($("[data-tabs]"), (view) => {
   wantsTerminals = false;
   processes.show(view === "view-processes");
+  if (view === "view-files") files.load();
   if (view === "view-terminal") showTerminals();
 });
 

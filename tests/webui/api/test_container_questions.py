@@ -63,6 +63,16 @@ def test_the_hosts_answer_is_handed_on(answering: Answering, teammate: Caller, c
     assert (asked[0]["source"], asked[0]["container_id"], asked[0]["follow"]) == ("top", CONTAINER_ID, False)
 
 
+def test_changed_files_are_asked_for_in_the_same_way(
+    answering: Answering, teammate: Caller, outsider: Caller, container: Container
+) -> None:
+    told = {"changes": [{"path": "/a", "change": "added", "type": "file", "size_bytes": 3}], "more": False}
+    asked = answering(*frames_of(told))
+    assert outsider.get(f"containers/{CONTAINER_ID}/changes/").status_code == 404
+    answer = teammate.get(f"containers/{CONTAINER_ID}/changes/")
+    assert (answer.status_code, answer.json(), asked[0]["source"]) == (200, told, "changes")
+
+
 def test_the_hosts_refusal_keeps_its_family(answering: Answering, owner: Caller, container: Container) -> None:
     error = {"family": "conflict", "message": "start it first", "detail": {}}
     answering(Frame(frames.ERROR, 0, 0, 1.0, json.dumps(error).encode()))

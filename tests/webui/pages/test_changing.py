@@ -120,3 +120,24 @@ def test_processes_are_shown_while_they_are_looked_at_and_sorted(page: Page, soc
     sockets.change("container", as_json(status="stopped", exit_code=0))
     expect(rows).to_have_count(0)
     expect(page.locator("[data-processes-note]")).to_contain_text("Nothing runs in it")
+
+
+def test_changed_files_are_asked_for_when_somebody_looks(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    changes = [
+        {"path": "/etc", "change": "changed", "type": "directory", "size_bytes": None},
+        {"path": f"/etc/{NASTY}\u202e\n", "change": "added", "type": "file", "size_bytes": 2048},
+        {"path": "/etc/group", "change": "deleted", "type": "file", "size_bytes": None},
+    ]
+    asked = answered(page, f"containers/{WEB}/changes/", 200, {"changes": changes, "more": False})
+    visit(page, f"/containers/{WEB}/")
+    assert asked == []
+    page.get_by_role("tab", name="Files changed").click()
+    rows = page.locator("[data-files] tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text("/etc/")
+    expect(rows.nth(1)).to_contain_text(NASTY + r"\u{202e}\u{a}")
+    expect(rows.nth(1)).to_contain_text("2 KiB")
+    expect(page.locator("[data-files-note]")).to_have_text("1 added, 1 changed, 1 deleted.")
+    answered(page, f"containers/{WEB}/changes/", 503, {"status": 503, "detail": "The host does not answer."})
+    page.get_by_role("button", name="Look again").click()
+    expect(page.locator("[data-files-note]")).to_have_text("The host does not answer.")
