@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def paths(job: Job) -> list[str]:
     """Every socket there is; a new one has to be named here before the tests pass again."""
     known = ["/ws/events/", f"/ws/jobs/{job.pk}/", f"/ws/hosts/{job.host_id}/stats/"]
-    known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats", "top", "exec")]
+    known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats", "top", "exec", "attach")]
     assert len(known) == len(urlpatterns), "name the new socket here"
     return known
 
@@ -46,7 +46,7 @@ async def test_who_may_only_look_gets_no_process_in_a_container(
     fake_host: FakeHost, teammate: Caller, container: Container
 ) -> None:
     await in_thread(Membership.objects.filter(user=teammate.user).update, role=Role.VIEWER)
-    for name, status in (("logs", 101), ("exec", 403)):
+    for name, status in (("logs", 101), ("top", 101), ("exec", 403), ("attach", 403)):
         assert await refused(f"/ws/containers/{CONTAINER_ID}/{name}/", teammate.headers) == status
 
 
