@@ -180,7 +180,8 @@ def test_on_a_real_host_the_last_starts_when_the_first_is_healthy(host: Host) ->
 
 def _go_down(host: Host) -> None:
     """Everything ends at once, and nobody is there to see it; the disk stays."""
-    for module in ("engine.keeper", "engine.keeper.hands", "engine.runtime.launcher"):
+    host.kill_hard(host.engine.runtime.ensure_launcher())
+    for module in ("engine.keeper", "engine.keeper.hands"):
         for pid in host.helper_pids(module):
             host.kill_hard(pid)
     while processes := host.home.container_processes():

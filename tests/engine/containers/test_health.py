@@ -139,12 +139,18 @@ def test_nothing_is_checked_while_it_is_paused(host: Host) -> None:
 def test_keeper_hands_and_launcher_may_be_killed_and_checks_go_on(host: Host) -> None:
     record = host.run("sh", "-c", "touch /tmp/ok; sleep 100", healthcheck=wish(f"sleep 0.1; {OK}"))
     becomes(host, record, "healthy")
-    for module in ("engine.keeper.hands", "engine.runtime.launcher", "engine.keeper"):
-        for pid in host.helper_pids(module):
+    victims: dict[str, Callable[[], list[int]]] = {
+        "hands": lambda: host.helper_pids("engine.keeper.hands"),
+        "launcher": lambda: [host.engine.runtime.ensure_launcher()],
+        "keeper": lambda: host.helper_pids("engine.keeper"),
+    }
+    for name, pids in victims.items():
+        found = eventually(pids, what=f"a pid of the {name}")
+        for pid in found if isinstance(found, list) else []:
             host.kill_hard(pid)
         host.engine.ensure_helpers()
         now = time.time()
-        assert last(host, record, lambda one, now=now: one.start > now).exit_code == 0, module
+        assert last(host, record, lambda one, now=now: one.start > now).exit_code == 0, name
     assert told(host, record) == ["healthy"]
     host.engine.container_remove(record.id, force=True)
     assert host.is_clean(record.id)
