@@ -63,3 +63,18 @@ def test_changed_files_are_told_over_rest_also_once_it_has_ended(portside: Ports
         ("added", "/new"),
     ]
     rest.remove(container["id"])
+
+
+def test_what_has_ended_is_pruned_and_what_runs_stays(portside: Portside, tiny_image: str) -> None:
+    rest = portside.rest
+    label = {"prune": "me"}
+    ended = rest.run(tiny_image, "true", labels=label)
+    runs = rest.run(tiny_image, "sleep", "100", labels=label)
+    rest.wait_status(ended["id"], "stopped")
+    wish = {"labels": ["prune=me"]}
+    (row,) = rest.post("/api/v1/containers/prune/", {**wish, "dry_run": True}).json["containers"]
+    assert (row["id"], row["job"]) == (ended["id"], None)
+    assert len(rest.post("/api/v1/containers/prune/", wish).json["containers"]) == 1
+    eventually(lambda: rest.get(f"/api/v1/containers/{ended['id']}/").status == 404, what="its removal")
+    assert rest.container(runs["id"])["status"] == "running"
+    rest.remove(runs["id"])

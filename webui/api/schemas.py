@@ -195,6 +195,16 @@ class Accepted(serializers.Serializer):
     job = JobReference()
 
 
+class PrunedSchema(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    job = JobReference(allow_null=True, help_text="null: it would go, but nothing was asked to be done.")
+
+
+class PruneSchema(serializers.Serializer):
+    containers = PrunedSchema(many=True)
+
+
 class AcceptedContainer(Accepted):
     container = ContainerSchema()
 

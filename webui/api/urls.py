@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 
 from webui.api.errors import unknown_path
-from webui.api.views import containers, docs, hosts, images, jobs, logs, questions, registries, teams, tokens
+from webui.api.views import containers, docs, hosts, images, jobs, logs, pruning, questions, registries, teams, tokens
 from webui.api.views.container_actions import ACTIONS
 
 
@@ -32,6 +32,7 @@ urlpatterns = [
     path("images/starter/", images.ImageStarter.as_view(), name="image-starter"),
     path("images/<int:image_id>/", images.ImageDetail.as_view(), name="image"),
     path("containers/", containers.ContainerList.as_view(), name="containers"),
+    path("containers/prune/", pruning.ContainersPrune.as_view(), name="containers-prune"),
     path("containers/<container_id:container_id>/", containers.ContainerDetail.as_view(), name="container"),
     path("containers/<container_id:container_id>/logs/", logs.ContainerLogs.as_view(), name="container-logs"),
     path("containers/<container_id:container_id>/top/", questions.ContainerTop.as_view(), name="container-top"),

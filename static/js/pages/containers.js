@@ -4,6 +4,7 @@ import { $, $$, setText } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { onChange, onReset } from "../live.js";
 import { fillContainer } from "../rows.js";
+import { startPrune } from "../prune.js";
 import { startSearch } from "../search.js";
 
 const FRAGMENTS = ["filters", "list"];
@@ -21,6 +22,8 @@ onChange("container", (change) => {
 });
 onReset(() => refreshSoon(...FRAGMENTS));
 startSearch(...FRAGMENTS);
+
+startPrune();
 
 const bulk = $("[data-bulk]");
 const ticked = () => $$("tr:has([data-tick]:checked)");

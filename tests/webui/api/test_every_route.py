@@ -19,7 +19,7 @@ from webui.jobs.models import Job
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PUBLIC = {"schema", "docs"}
-OWN = {"teams", "tokens", "token"}
+OWN = {"teams", "tokens", "token", "containers-prune"}
 """Routes to what belongs to the caller alone."""
 BODIES: dict[str, Any] = {
     "containers": {"image": "alpine", "name": "intruder"},

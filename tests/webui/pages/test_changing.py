@@ -141,3 +141,20 @@ def test_changed_files_are_asked_for_when_somebody_looks(page: Page, sockets: So
     answered(page, f"containers/{WEB}/changes/", 503, {"status": 503, "detail": "The host does not answer."})
     page.get_by_role("button", name="Look again").click()
     expect(page.locator("[data-files-note]")).to_have_text("The host does not answer.")
+
+
+def test_what_has_ended_is_named_before_it_is_removed(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    rows = [{"id": hex_id(name), "name": name, "job": None} for name in ("old", NASTY)]
+    sent = answered(page, "containers/prune/", 200, {"containers": rows})
+    visit(page, "/containers/")
+    page.get_by_role("button", name="Remove stopped").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Remove 2 stopped containers?")
+    expect(dialog).to_contain_text(f"old, {NASTY}: the containers")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    assert sent == [{"dry_run": True}]
+    page.get_by_role("button", name="Remove stopped").click()
+    dialog.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_text("2 will be removed.")).to_be_visible()
+    assert sent[1:] == [{"dry_run": True}, {}]

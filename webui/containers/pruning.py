@@ -1,0 +1,55 @@
+"""Prune: remove every container that has ended (or never ran), as far as one may and as filters say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from engine.errors import EngineError
+from webui.accounts.models import User
+from webui.accounts.roles import CREATE, actions_of
+from webui.containers.models import Container, DesiredStatus, ObservedStatus
+from webui.containers.services import container_remove
+from webui.jobs.models import Job
+
+ENDED = (ObservedStatus.STOPPED, ObservedStatus.CREATED)
+
+
+def containers_to_prune(
+    *, user: User, host: str | None = None, until: float | None = None, labels: Sequence[str] = ()
+) -> list[Container]:
+    """What would go: what is seen ended, is not wanted running, and is of a team in which `user` may remove.
+
+    `host` is an id; `until`: only those made before (Unix seconds); `labels`: KEY or KEY=VALUE, all of them.
+    """
+    rows = Container.objects.visible_to(user).select_related("team", "host", "created_by")
+    rows = rows.filter(observed_status__in=ENDED).exclude(desired_status=DesiredStatus.REMOVED)
+    rows = rows.exclude(observed_status=ObservedStatus.CREATED, desired_status=DesiredStatus.RUNNING)  # about to start
+    if host is not None:
+        rows = rows.filter(host=host)
+    if until is not None:
+        rows = rows.filter(created_at__lt=datetime.fromtimestamp(until, UTC))
+    may = {team.pk: CREATE in actions_of(user, team) for team in {row.team for row in rows}}
+    return [row for row in rows if may[row.team_id] and _has(row, labels)]
+
+
+def containers_prune(
+    *, user: User, host: str | None = None, until: float | None = None, labels: Sequence[str] = ()
+) -> list[tuple[Container, Job]]:
+    """Ask for the removal of each, without force: what was started meanwhile stays, and its job says so."""
+    asked = []
+    for container in containers_to_prune(user=user, host=host, until=until, labels=labels):
+        try:
+            asked.append((container, container_remove(user=user, container=container)))
+        except EngineError:  # it was started or removed just now
+            continue
+    return asked
+
+
+def _has(container: Container, labels: Sequence[str]) -> bool:
+    own = container.spec.get("labels") or {}
+    for label in labels:
+        key, equals, value = label.partition("=")
+        if key not in own or (equals and own[key] != value):
+            return False
+    return True
