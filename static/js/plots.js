@@ -80,7 +80,7 @@ export class Plots {
 
   #now() {
     const last = this.samples.at(-1);
-    const now = (name, text) => $$(`[data-now="${name}"]`, this.root).forEach((place) => setText(place, text));
+    const now = (name, text) => $$(`[data-now="${name}"], [data-now-too="${name}"]`, this.root).forEach((place) => setText(place, text));
     if (!last || !this.running) {
       for (const name of ["cpu", "memory", "pids", ...Object.keys(COUNTERS)]) now(name, "–");
       return;
