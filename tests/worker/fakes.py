@@ -147,6 +147,12 @@ class FakeEngine:
     def container_remove(self, id: str, force: bool = False) -> None:
         self.note(f"remove {id} {force}")
 
+    def container_top(self, id: str) -> dict[str, object]:
+        return {"processes": []}
+
+    def container_changes(self, id: str) -> dict[str, object]:
+        return {"changes": [], "more": False}
+
     def container_logs(self, id: str) -> FakeLog:
         if id not in self.logs:
             raise NotFound(f"There is no container {id}.")

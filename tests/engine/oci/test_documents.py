@@ -163,6 +163,7 @@ def test_a_config_says_what_runs() -> None:
         "exposed_ports": ["80/tcp"],
         "volumes": ["/data"],
         "stop_signal": "SIGINT",
+        "healthcheck": None,
     }
     assert config.chain_ids == (A, Digest.of(f"{A} {B}".encode()))
 
