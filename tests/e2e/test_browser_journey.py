@@ -168,6 +168,7 @@ def test_attaching_is_to_the_process_of_the_container_and_leaving_it_ends_nothin
     container = portside.rest.run(tiny_image, "sh", "-c", script, tty=True, stdin_open=True)
     visit(page, f"/containers/{container['id']}/")
     page.get_by_role("tab", name="Terminal").click()
+    expect(page.locator("[data-terminal-state]")).to_have_text("Connected")  # a shell opens by itself, as the first
     page.get_by_role("button", name="Attach", exact=True).click()
     screen = page.locator(".terminal-box:not([hidden]) .xterm-rows")
     expect(screen).to_contain_text("started")
