@@ -48,9 +48,8 @@ def test_a_shell_on_a_terminal_outlives_those_who_attach(portside: Portside, tin
         third.until(lambda: third.last("opened"), "opening")
         time.sleep(0.5)
         second.say(type="resize", rows=50, columns=90)
-        second.connection.send(b"sleep 100\r")
-        second.until(lambda: b"sleep 100\r\n" in second.data[1], "echo")
-        time.sleep(0.3)
+        second.connection.send(b"sh -c 'echo up-$((1+1)); exec sleep 100'\r")
+        second.until(lambda: b"up-2" in second.data[1], "program")
         second.connection.send(b"\x03")
         second.connection.send(b"stty size; echo $((n+1)) $?\r")
         for each in (second, third):

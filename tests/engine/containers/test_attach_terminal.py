@@ -21,8 +21,9 @@ def test_a_shell_has_a_terminal_with_a_size_and_control_characters(host: Host) -
     attached.resize(33, 111)
     say(attached, b"stty size; test -t 0 -a -t 1 -a -t 2 && echo is-$((6*7))-terminal; echo $TERM\n")
     host.says(record.id, b"33 111\r\nis-42-terminal\r\nxterm\r\n")
-    say(attached, b"sleep 100\n")
-    host.says(record.id, b"sleep 100\r\n")
+    # What comes before the program runs is the shell's own to read, and interrupts nothing.
+    say(attached, b"sh -c 'echo up-$((1+1)); exec sleep 100'\n")
+    host.says(record.id, b"up-2\r\n")
     say(attached, b"\x03")
     say(attached, b"echo code-$?\n")
     host.says(record.id, b"code-130\r\n")

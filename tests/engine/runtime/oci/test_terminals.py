@@ -104,9 +104,8 @@ def test_the_size_follows_the_callers(shell: Screen) -> None:
 
 
 def test_control_c_ends_the_job_and_not_the_container(shell: Screen) -> None:
-    shell.type("busybox sleep 100; echo code $?\n")
-    shell.until("\n")
-    time.sleep(0.3)
+    shell.type("busybox sh -c 'echo up$((1+1)); exec busybox sleep 100'; echo code $?\n")
+    shell.until("up2")
     shell.type("\x03")
     shell.until("# ")
     shell.type("echo still $((1+1))\n")
@@ -117,9 +116,9 @@ def test_control_c_ends_the_job_and_not_the_container(shell: Screen) -> None:
 
 
 def test_control_z_stops_a_job_inside_and_fg_goes_on(shell: Screen) -> None:
-    shell.type("set -m; busybox sleep 100\n")
-    shell.until("\n")
-    time.sleep(0.3)
+    shell.type("set -m; busybox sh -c 'echo up$((1+1)); exec busybox sleep 100'\n")
+    shell.until("up2")
+    time.sleep(0.1)
     shell.type("\x1a")
     shell.until("# ")
     shell.type("jobs\n")
