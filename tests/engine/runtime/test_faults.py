@@ -55,8 +55,9 @@ def has_open(pid: int, path: Path) -> bool:
 
 
 def test_the_monitor_is_the_one_that_was_asked_for(own_box: Box, request: pytest.FixtureRequest) -> None:
-    own_box.run("/bin/sleep", "100", collect=False)
-    program = os.readlink(f"/proc/{own_box.record()['monitor_pid']}/exe")
+    own_box.run("/bin/echo", "nobody has read this yet", collect=False)
+    own_box.wait()  # a create is answered before the monitor is executed, but the end is the monitor's to tell
+    program = os.readlink(f"/proc/{own_box.record()['monitor_pid']}/exe")  # it stays for what nobody has read
     assert ("monitor-" in program) == ("[c]" in request.node.name)
 
 
