@@ -10,6 +10,7 @@ from webui.streams.events import EventsSocket
 from webui.streams.exec import ExecSocket
 from webui.streams.host_stats import HostStatsSocket
 from webui.streams.jobs import JobSocket
+from webui.streams.list_stats import ListStatsSocket
 from webui.streams.logs import LogSocket
 from webui.streams.stats import StatsSocket
 from webui.streams.top import TopSocket
@@ -20,6 +21,7 @@ urlpatterns = [
     path("ws/events/", EventsSocket.as_asgi()),
     path("ws/jobs/<uuid:job_id>/", JobSocket.as_asgi()),
     path("ws/hosts/<str:host_id>/stats/", HostStatsSocket.as_asgi()),
+    path("ws/containers/stats/", ListStatsSocket.as_asgi()),
     re_path(rf"{CONTAINER}attach/$", AttachSocket.as_asgi()),
     re_path(rf"{CONTAINER}exec/$", ExecSocket.as_asgi()),
     re_path(rf"{CONTAINER}logs/$", LogSocket.as_asgi()),

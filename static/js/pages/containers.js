@@ -6,6 +6,7 @@ import { onChange, onReset } from "../live.js";
 import { fillContainer } from "../rows.js";
 import { startPrune } from "../prune.js";
 import { startSearch } from "../search.js";
+import { startUse, watchUse } from "../use.js";
 
 const FRAGMENTS = ["filters", "list"];
 
@@ -17,6 +18,7 @@ onChange("container", (change) => {
   }
   const before = row?.dataset.status;
   if (row) fillContainer(row, change.object);
+  if (before !== row?.dataset.status) watchUse();
   // A row that only changed its ports needs no new list; one that moved between filters does.
   if (!row || before !== row.dataset.status) refreshSoon(...FRAGMENTS);
 });
@@ -24,6 +26,7 @@ onReset(() => refreshSoon(...FRAGMENTS));
 startSearch(...FRAGMENTS);
 
 startPrune();
+startUse();
 
 const bulk = $("[data-bulk]");
 const ticked = () => $$("tr:has([data-tick]:checked)");
@@ -57,6 +60,7 @@ document.addEventListener("change", (event) => {
   showBulk();
 });
 document.addEventListener("fragment", showBulk);
+document.addEventListener("fragment", watchUse);
 
 bulk.addEventListener("click", async (event) => {
   if (event.target.closest("[data-bulk-clear]")) {

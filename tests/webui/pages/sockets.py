@@ -49,6 +49,7 @@ class Sockets:
         self.events = Played(page, "**/ws/events/**", greeting={"type": "hello", "last": "1-0"})
         self.logs = Played(page, "**/ws/containers/*/logs/**")
         self.stats = Played(page, "**/ws/containers/*/stats/**", greeting={"type": "history", "samples": []})
+        self.use = Played(page, "**/ws/containers/stats/**")
         self.top = Played(page, "**/ws/containers/*/top/**")
         self.hosts = Played(page, "**/ws/hosts/*/stats/**", greeting={"type": "history", "samples": []})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -105,6 +106,21 @@ def test_rows_come_go_and_change_without_a_reload(page: Page, sockets: Sockets, 
     sockets.change("container", item, action="removed", id="3-0")
     expect(row(page, "db")).to_have_count(0)
     assert page.evaluate("window.mark") == 1
+
+
+def test_a_row_shows_what_its_container_uses(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, "/containers/")
+    sockets.use.wait()
+    figures = {"cpu_percent": 12.5, "memory_bytes": 63 << 20, "memory_limit_bytes": 64 << 20}
+    history = [{"at": 1.0, "containers": {hex_id("web"): figures | {"cpu_percent": 90.0}}}]
+    sockets.use.send(type="history", samples=history)
+    sockets.use.send(type="sample", sample={"at": 3.0, "containers": {hex_id("web"): figures}})
+    use = row(page, "web").locator("[data-use]")
+    expect(use).to_have_text("13 %63 MiB")
+    expect(use.locator("path")).to_have_attribute("d", re.compile(r"^M\d.*L60\.0 "))
+    expect(use.locator(".use-tight")).to_have_count(1)
+    sockets.change("container", as_json("web", status="stopped", exit_code=0))
+    expect(use).to_have_text("–")
 
 
 def test_search_as_you_type_and_filters(page: Page, sockets: Sockets) -> None:

@@ -15,10 +15,13 @@ from webui.streams.socket import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+OPEN = ("/ws/events/", "/ws/containers/stats/")
+"""For everybody who is signed in, as they show each only what is theirs."""
+
 
 def paths(job: Job) -> list[str]:
     """Every socket there is; a new one has to be named here before the tests pass again."""
-    known = ["/ws/events/", f"/ws/jobs/{job.pk}/", f"/ws/hosts/{job.host_id}/stats/"]
+    known = ["/ws/events/", "/ws/containers/stats/", f"/ws/jobs/{job.pk}/", f"/ws/hosts/{job.host_id}/stats/"]
     known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats", "top", "exec", "attach")]
     assert len(known) == len(urlpatterns), "name the new socket here"
     return known
@@ -34,7 +37,7 @@ async def test_an_outsider_gets_into_no_socket_of_an_object(
     fake_host: FakeHost, outsider: Caller, container: Container, job: Job
 ) -> None:
     for path in paths(job):
-        assert await refused(path, outsider.headers) == (101 if path == "/ws/events/" else 404), path
+        assert await refused(path, outsider.headers) == (101 if path in OPEN else 404), path
 
 
 async def test_a_teammate_gets_into_all(fake_host: FakeHost, teammate: Caller, container: Container, job: Job) -> None:
