@@ -120,7 +120,7 @@ def test_a_row_shows_what_its_container_uses(page: Page, sockets: Sockets, seede
     expect(use.locator("path")).to_have_attribute("d", re.compile(r"^M\d.*L60\.0 "))
     expect(use.locator(".use-tight")).to_have_count(1)
     sockets.change("container", as_json("web", status="stopped", exit_code=0))
-    expect(use).to_have_text("–")
+    expect(use).to_have_text("\u2013")
 
 
 def test_search_as_you_type_and_filters(page: Page, sockets: Sockets) -> None:
