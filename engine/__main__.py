@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from engine import attach_session, exec_session
+from engine import archive_session, attach_session, exec_session
 from engine.config import EngineConfig
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec, PortMapping
@@ -158,6 +158,14 @@ def rm(engine: Engine, options: argparse.Namespace) -> None:
 
 def inspect(engine: Engine, options: argparse.Namespace) -> None:
     say(json.dumps(engine.container_get(options.name).as_state(), indent=2))
+
+
+def cp(engine: Engine, options: argparse.Namespace) -> None:
+    archive_session.copy(engine, options.source, options.target, as_user=options.as_user)
+
+
+def export(engine: Engine, options: argparse.Namespace) -> None:
+    archive_session.export(engine, options.name)
 
 
 def reconcile(engine: Engine, _: argparse.Namespace) -> None:
@@ -304,6 +312,11 @@ def parser() -> argparse.ArgumentParser:
     killing.add_argument("-s", "--signal", default="SIGKILL")
     killing.add_argument("names", nargs="+")
     _removal(add("rm", rm, "remove containers"), "names", nargs="+")
+    copying = add("cp", cp, "copy files out of a container as a tar, or into it")
+    copying.add_argument("--as-user", action="store_true", help="what is copied in becomes the container's user's")
+    copying.add_argument("source", metavar="NAME:PATH|-")
+    copying.add_argument("target", metavar="-|NAME:PATH")
+    add("export", export, "write a container's root file system as a tar").add_argument("name")
     add("inspect", inspect, "show a container's state as JSON").add_argument("name")
     add("reconcile", reconcile, "finish or undo what a crash left half done")
     return root

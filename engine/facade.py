@@ -30,6 +30,8 @@ from engine.store.database import Store
 from engine.store.journal import Journal
 
 if TYPE_CHECKING:
+    from engine.archives.request import PathStat
+    from engine.archives.transfer import Transfer
     from engine.containers.attaching import Attachment
     from engine.containers.parts import ExitStatus
     from engine.images.service import Images
@@ -151,6 +153,30 @@ class Engine:
     def container_changes(self, name: str) -> dict[str, Any]:
         """{"changes": [as `engine.containers.changes.Change`], "more"}: what differs from its image's files."""
         return self.containers.changes(name)
+
+    def container_path_stat(self, name: str, path: str) -> PathStat:
+        """What is at a path in the container. A link itself, unless the path ends with `/` or `/.`."""
+        return self.containers.path_stat(name, path)
+
+    def container_copy_out(self, name: str, path: str) -> Transfer:
+        """A file or directory as a tar, to be read from `Transfer.stream`; then `wait` and `close`.
+
+        Raises NotFound, PermissionDenied for the kernel's files. What a container does to its files meanwhile shows,
+        but no link of its leads out of it.
+        """
+        return self.containers.copy_out(name, path)
+
+    def container_copy_in(self, name: str, path: str, *, keep_kinds: bool = False, as_user: bool = False) -> Transfer:
+        """Unpack a tar (plain, gzip or zstd) into a directory: write it to `Transfer.stream`, `close_stream`, `wait`.
+
+        `keep_kinds`: Conflict instead of a directory in the place of another thing, or the reverse; `as_user`: all
+        becomes the container's user's. A container that rests can't be started meanwhile.
+        """
+        return self.containers.copy_in(name, path, keep_kinds=keep_kinds, as_user=as_user)
+
+    def container_export(self, name: str) -> Transfer:
+        """The whole root file system as a tar, without what is mounted into it: as `container_copy_out`."""
+        return self.containers.export(name)
 
     def container_get(self, name: str) -> ContainerRecord:
         return self.containers.get(name)

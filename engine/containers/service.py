@@ -6,7 +6,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from engine.archives.request import PathStat
+from engine.archives.transfer import Transfer
 from engine.containers import (
+    archiving,
     attaching,
     changes,
     checks,
@@ -105,6 +108,18 @@ class Containers:
 
     def changes(self, name: str) -> dict[str, Any]:
         return changes.changes(self._parts, self._id(name))
+
+    def path_stat(self, name: str, path: str) -> PathStat:
+        return archiving.path_stat(self._parts, self._id(name), path)
+
+    def copy_out(self, name: str, path: str) -> Transfer:
+        return archiving.copy_out(self._parts, self._id(name), path)
+
+    def copy_in(self, name: str, path: str, *, keep_kinds: bool = False, as_user: bool = False) -> Transfer:
+        return archiving.copy_in(self._parts, self._id(name), path, keep_kinds=keep_kinds, as_user=as_user)
+
+    def export(self, name: str) -> Transfer:
+        return archiving.export(self._parts, self._id(name))
 
     def get(self, name: str) -> ContainerRecord:
         return self._parts.catalog.get(self._id(name))

@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 from collections.abc import Iterator
+from typing import Protocol
 
 import zstandard
 from isal import igzip_lib
@@ -53,7 +54,13 @@ class GrowingFile:
         return data
 
 
-def inflate(source: GrowingFile) -> Iterator[bytes]:
+class Source(Protocol):
+    """Where packed bytes come from: up to `size` at a time, none at the end."""
+
+    def read(self, size: int = _READ_BYTES) -> bytes: ...
+
+
+def inflate(source: Source) -> Iterator[bytes]:
     """Yield the uncompressed bytes; the compression is told by the first bytes, not by a media type.
 
     Raises `LayerRefused` for a damaged or cut stream.
@@ -66,13 +73,13 @@ def inflate(source: GrowingFile) -> Iterator[bytes]:
     return _unzstd(head, source) if head.startswith(_ZSTD) else _plain(head, source)
 
 
-def _plain(head: bytes, source: GrowingFile) -> Iterator[bytes]:
+def _plain(head: bytes, source: Source) -> Iterator[bytes]:
     while head:
         yield head
         head = source.read(_CHUNK_BYTES)
 
 
-def _gunzip(head: bytes, source: GrowingFile) -> Iterator[bytes]:
+def _gunzip(head: bytes, source: Source) -> Iterator[bytes]:
     while head:  # one turn per gzip member
         member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
         try:
@@ -92,7 +99,7 @@ def _gunzip(head: bytes, source: GrowingFile) -> Iterator[bytes]:
 class _Prefixed:
     """A file object for python-zstandard: what was already read, then the rest."""
 
-    def __init__(self, head: bytes, source: GrowingFile) -> None:
+    def __init__(self, head: bytes, source: Source) -> None:
         self._head, self._source = head, source
 
     def read(self, size: int) -> bytes:
@@ -102,7 +109,7 @@ class _Prefixed:
         return self._source.read(size)
 
 
-def _unzstd(head: bytes, source: GrowingFile) -> Iterator[bytes]:
+def _unzstd(head: bytes, source: Source) -> Iterator[bytes]:
     decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
     reader = decompressor.stream_reader(
         _Prefixed(head, source),  # type: ignore[arg-type]  # only read() is used

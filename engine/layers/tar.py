@@ -84,11 +84,15 @@ class Chunks:
 
 
 class TarReader:
-    """Iterate over a tar's entries. The consumer reads an entry's data with `pieces` before it goes on."""
+    """Iterate over a tar's entries. The consumer reads an entry's data with `pieces` before it goes on.
 
-    def __init__(self, chunks: Chunks, limits: Limits) -> None:
+    `clean` makes a name relative, or refuses it: a layer's are judged more strictly than what a person copies.
+    """
+
+    def __init__(self, chunks: Chunks, limits: Limits, clean: Callable[[bytes, Limits], bytes] = clean) -> None:
         self._chunks = chunks
         self._limits = limits
+        self._clean = clean
         self._left = 0
         self._times: dict[bytes, int] = {}
         self._owners: dict[bytes, tuple[int, int, int]] = {}
@@ -179,7 +183,7 @@ class TarReader:
         if size < 0:
             raise LayerRefused(f"{name[:120]!r} has a negative size")
         mtime_ns = self._seconds(header[136:148]) * 1_000_000_000
-        entry = Entry(_KINDS.get(kind, kind), clean(name, self._limits), mode, uid, gid, size, mtime_ns)
+        entry = Entry(_KINDS.get(kind, kind), self._clean(name, self._limits), mode, uid, gid, size, mtime_ns)
         if kind in _LINKS:
             entry.link = overrides.get(b"linkpath") or header[157:257].partition(b"\0")[0]
         elif kind in _DEVICES:
@@ -206,7 +210,7 @@ class TarReader:
             sparse = pax.sparse(overrides, self._limits)
             entry.regions, entry.real_size = sparse.regions, sparse.real_size
             if sparse.name:
-                entry.name = clean(sparse.name, self._limits)
+                entry.name = self._clean(sparse.name, self._limits)
             if sparse.regions is None:
                 entry.regions = self._sparse_map()
                 entry.size = self._left

@@ -1,0 +1,13 @@
+"""Files of a container go out and in as tar streams; a container can be as hostile as it likes.
+
+    transfer   the caller's side: one child process for each stream, its descriptor, how it ended
+    child      that process: enters the container's root, says what was found, moves the bytes
+    places     how a root is entered, and what a path in it stands for
+    packing    files → tar          arriving, unpacking   tar → files
+    capability a program's capabilities, whoever root is
+    tar_writer headers (POSIX.1-2017 pax, with GNU's sparse files and SCHILY's extended attributes)
+
+A child changes its root to the container's before it touches a name, so that the kernel resolves every link inside
+of it, and works on open descriptors from then on: what a container renames meanwhile is another of its own files at
+most. It loads no code any more once it is inside (as CVE-2019-14271 did).
+"""

@@ -1,0 +1,132 @@
+"""Copy out, copy in, export: a container's files as tar streams, whether it runs or rests.
+
+Of a running container all is seen that it sees itself, mounts included, by the root of its first process. One that
+rests has its own layer over its image's alone: reading takes nothing from a start that comes meanwhile, and what is
+copied in holds the container's lock, so that the two never write to one layer at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from engine.archives import request as words
+from engine.archives import transfer
+from engine.archives.places import OVERLAY
+from engine.archives.request import Owners, PathStat, Request
+from engine.archives.transfer import Transfer
+from engine.containers import process, states
+from engine.containers.parts import Parts
+from engine.containers.record import ContainerRecord
+from engine.errors import PermissionDenied, Unavailable, Unsupported
+from engine.runtime import kernel
+from engine.runtime.ids import COUNT
+
+
+def path_stat(parts: Parts, container_id: str, path: str) -> PathStat:
+    """What is at a path. Raises `NotFound` and the others of `copy_out`."""
+    with _reading(parts, container_id, words.STAT, path) as copying:
+        assert copying.stat is not None
+        return copying.stat
+
+
+def copy_out(parts: Parts, container_id: str, path: str) -> Transfer:
+    """The file or directory at `path` as a tar, whose names begin with its own: to be read from `Transfer.stream`.
+
+    Raises `NotFound`, `InvalidArgument`, `PermissionDenied` for the kernel's files, `Unsupported`.
+    """
+    return _reading(parts, container_id, words.PACK, path)
+
+
+def export(parts: Parts, container_id: str) -> Transfer:
+    """The whole root file system as a tar, without what is mounted into it."""
+    return _reading(parts, container_id, words.EXPORT, "/")
+
+
+def copy_in(parts: Parts, container_id: str, path: str, *, keep_kinds: bool = False, as_user: bool = False) -> Transfer:
+    """Unpack the tar that is written to `Transfer.stream` into the directory `path`.
+
+    `keep_kinds`: a directory never makes room for another thing, nor the reverse; `as_user`: all becomes the
+    container's user's (if it has one) instead of whom the archive names. Raises as `copy_out` does.
+    """
+    with contextlib.ExitStack() as held:
+        record = parts.catalog.get(container_id)
+        if record.status not in states.ALIVE:
+            held.enter_context(parts.catalog.locked(container_id))
+            record = parts.catalog.get(container_id)
+        user = None
+        if as_user:
+            image = parts.images().get(record.image_id)
+            user = process.plan(record.spec, image.config).user or None
+        request, opened = _request(parts, record, words.UNPACK, path, is_writable=True)
+        with _closing(opened):
+            request = replace(request, keep_kinds=keep_kinds, user=user)
+            return transfer.begin(request, held.pop_all())
+
+
+def _reading(parts: Parts, container_id: str, action: str, path: str) -> Transfer:
+    request, opened = _request(parts, parts.catalog.get(container_id), action, path)
+    with _closing(opened):
+        return transfer.begin(request)
+
+
+def _request(
+    parts: Parts, record: ContainerRecord, action: str, path: str, *, is_writable: bool = False
+) -> tuple[Request, list[int]]:
+    """The way into the container as it is now, and the descriptors that go along with it."""
+    if record.status in states.ALIVE:
+        return _way_into_running(parts, record, action, path)
+    if is_writable and record.spec.read_only:
+        raise PermissionDenied(
+            f"container {record.name} has a read-only root: nothing can be copied into it while it rests"
+        )
+    overlay = parts.snapshots.overlay(record.id)
+    layers = {"lowerdirs": list(overlay.lowerdirs), "upperdir": overlay.upperdir, "workdir": overlay.workdir}
+    owners = Owners(0, COUNT) if record.userns == "auto" else Owners()
+    return Request(action=action, path=path, layers=layers, is_writable=is_writable, owners=owners), []
+
+
+def _way_into_running(parts: Parts, record: ContainerRecord, action: str, path: str) -> tuple[Request, list[int]]:
+    opened: list[int] = []
+    try:
+        for name, flags in (("root", os.O_PATH | os.O_DIRECTORY), ("ns/mnt", os.O_RDONLY)):
+            opened.append(os.open(f"/proc/{record.pid}/{name}", flags | os.O_CLOEXEC))
+        owners = _owners(Path(f"/proc/{record.pid}/uid_map").read_text())
+        if not parts.runtime.is_alive(parts.catalog.directory(record.id)):
+            raise ProcessLookupError  # what was opened may be another process's
+        is_overlay = kernel.file_system(opened[0]) == OVERLAY
+    except OSError as error:
+        _close(opened)
+        raise Unavailable(f"container {record.name} has just ended: try again in a moment") from error
+    if not is_overlay:
+        _close(opened)
+        raise Unsupported(
+            f"container {record.name} keeps its files where the host can't see them while it runs: stop it first"
+        )
+    root, mounts = opened
+    return Request(action=action, path=path, root=root, mounts=mounts, owners=owners), opened
+
+
+def _owners(uid_map: str) -> Owners:
+    """user_namespaces(7): inside, outside, count. Ours map one range; the host's own maps all to itself."""
+    lines = [line.split() for line in uid_map.splitlines()]
+    if len(lines) == 1 and lines[0][0] == "0":
+        return Owners(int(lines[0][1]), int(lines[0][2]))
+    return Owners()
+
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _closing(descriptors: list[int]) -> Iterator[None]:
+    """The child has its own by then."""
+    try:
+        yield
+    finally:
+        _close(descriptors)
