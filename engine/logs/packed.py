@@ -13,7 +13,7 @@ import bisect
 import contextlib
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.errors import DataCorrupt
 from engine.logs.segments import Segment
@@ -27,8 +27,10 @@ _ENTRY = struct.Struct("<II")
 _FOOT = struct.Struct("<IBI")
 
 
-def pack(segment: Segment) -> bool:
+def pack(segment: Segment, seen: Callable[[bytes], None] = lambda _: None) -> bool:
     """Compress a segment that no writer will touch any more; False when it is gone or was packed before.
+
+    `seen` is given its bytes in order, since they are read anyway.
 
     Raises OSError (a full disk, for example); the segment is as it was then.
     """
@@ -39,7 +41,7 @@ def pack(segment: Segment) -> bool:
         return False
     try:
         with open(temporary, "wb", opener=_private) as target:
-            sizes = [target.write(block) for block in _blocks(source)]
+            sizes = [target.write(block) for block in _blocks(source, seen)]
             target.write(_table(sizes, os.fstat(source).st_size))
             target.flush()
             os.fsync(target.fileno())  # the original goes next
@@ -65,11 +67,12 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
-def _blocks(source: int) -> Iterator[bytes]:
+def _blocks(source: int, seen: Callable[[bytes], None]) -> Iterator[bytes]:
     import zstandard  # not loaded by a keeper whose containers say little
 
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
     while block := os.read(source, BLOCK_BYTES):
+        seen(block)
         yield compressor.compress(block)
 
 

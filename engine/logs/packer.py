@@ -47,7 +47,11 @@ class Packer:
                         self._works = False
                         return
                 continue
+            from engine.logs.outline import NewlineCounter, save_counts  # a keeper of quiet containers needs it never
+
+            counter = NewlineCounter()
             try:
-                pack(segment)
+                if pack(segment, counter.add):
+                    save_counts(segment, counter.counts)
             except OSError as error:  # it stays as it is, and is read as well
                 log.warning("the log %s can't be compressed: %s", segment.data, error)

@@ -75,7 +75,7 @@ class LogReader:
     def end(self) -> int:
         """The cursor behind the newest byte."""
         for segment in reversed(segments(self._directory)):
-            with _open(segment) as opened:
+            with open_segment(segment) as opened:
                 if opened is not None:
                     return segment.base + opened.size
         return 0
@@ -86,7 +86,7 @@ class LogReader:
             return self.end()
         wanted, first = lines, True
         for segment in reversed(segments(self._directory)):
-            with _open(segment) as opened:
+            with open_segment(segment) as opened:
                 if opened is None:
                     break  # rotated away meanwhile, and all that is older too
                 position = opened.size
@@ -109,7 +109,7 @@ class LogReader:
         found = segments(self._directory)
         number = bisect.bisect_left(found, time_ns, key=_last_time)
         for segment in found[number:]:
-            with _open(segment) as opened:
+            with open_segment(segment) as opened:
                 if opened is None:
                     continue
                 record = opened.index.at_time(time_ns)
@@ -117,13 +117,17 @@ class LogReader:
                     return segment.base + min(opened.index.record(record).offset, opened.size)
         return self.end()
 
+    def segments(self) -> list[Segment]:
+        """What the log is made of, the oldest first."""
+        return segments(self._directory)
+
     def follow(self) -> LogFollower:
         """Something to wait with for what comes; close it, or use it as a context manager."""
         return LogFollower(self._directory, self.end)
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class OpenSegment:
     """An open segment. `size` was taken before `index`, so every byte below it is described there.
 
     `read(count, offset)` is as pread(2); `changed_ns` is when the last byte came.
@@ -136,7 +140,7 @@ class _Opened:
 
 
 @contextmanager
-def _open(segment: Segment) -> Iterator[_Opened | None]:
+def open_segment(segment: Segment) -> Iterator[OpenSegment | None]:
     """Open data and index; None when the segment is gone."""
     with ExitStack() as files:
         data = _open_file(segment.data, files)
@@ -153,7 +157,7 @@ def _open(segment: Segment) -> Iterator[_Opened | None]:
         else:
             read, size = partial(os.pread, data), status.st_size
         index = _open_file(segment.index, files)
-        yield None if index is None else _Opened(read, size, status.st_mtime_ns, Index(index))
+        yield None if index is None else OpenSegment(read, size, status.st_mtime_ns, Index(index))
 
 
 def _open_file(path: Path, files: ExitStack) -> int | None:
@@ -166,7 +170,7 @@ def _open_file(path: Path, files: ExitStack) -> int | None:
 
 
 def _read_segment(segment: Segment, cursor: int, max_bytes: int) -> list[Chunk]:
-    with _open(segment) as opened:
+    with open_segment(segment) as opened:
         if opened is None:
             return []
         offset = cursor - segment.base
@@ -175,7 +179,7 @@ def _read_segment(segment: Segment, cursor: int, max_bytes: int) -> list[Chunk]:
         return list(_chunks(opened, segment.base, offset, data)) if data else []
 
 
-def _chunks(opened: _Opened, base: int, offset: int, data: bytes) -> Iterator[Chunk]:
+def _chunks(opened: OpenSegment, base: int, offset: int, data: bytes) -> Iterator[Chunk]:
     """Cut `data`, which begins at `offset`, where records begin."""
     stop = offset + len(data)
     number = opened.index.at_offset(offset)
@@ -200,7 +204,7 @@ def _chunk(record: Record, cursor: int, data: bytes) -> Chunk:
 
 
 def _last_time(segment: Segment) -> int:
-    with _open(segment) as opened:
+    with open_segment(segment) as opened:
         if opened is None:
             return 0
         if not opened.index.count:  # just made: whatever comes is newer

@@ -3,6 +3,8 @@
     <base>.log   what the container wrote, both streams in the order in which it was taken from their pipes
     <base>.idx   records of 16 bytes: offset in the .log file (u64), time in ns << 1 | stream (u64)
     <base>.zst   in place of the .log file once the segment is full and compressed (packed.py)
+    <base>.cnt   of a full segment: its newlines by blocks of 64 KiB (outline.py), made when it is compressed or asked
+    <base>.lvl   of a full segment: its lines by time and level (tally.py), made when somebody asks
 
 `base` is the cursor of the segment's first byte: how many bytes were logged before it, over all segments
 and both streams. A record is written before the bytes that it describes and says where they begin; they end
@@ -25,6 +27,7 @@ STREAMS = ("stdout", "stderr")
 RECORD_SIZE = 16
 _RECORD = struct.Struct("<QQ")
 _DIGITS = 20
+_ABOUT = (".idx", ".cnt", ".lvl")
 _RECORDS_A_READ = 256
 
 
@@ -64,11 +67,18 @@ class Segment:
     def packed(self) -> Path:
         return self.directory / f"{self.base:0{_DIGITS}d}.zst"
 
+    @property
+    def counts(self) -> Path:
+        return self.directory / f"{self.base:0{_DIGITS}d}.cnt"
+
+    @property
+    def levels(self) -> Path:
+        return self.directory / f"{self.base:0{_DIGITS}d}.lvl"
+
     def remove(self) -> None:
-        """Data first: a lone index is swept up at the next rotation."""
-        self.data.unlink(missing_ok=True)
-        self.packed.unlink(missing_ok=True)
-        self.index.unlink(missing_ok=True)
+        """Data first: what is left over is swept up at the next rotation."""
+        for path in (self.data, self.packed, self.index, self.counts, self.levels):
+            path.unlink(missing_ok=True)
 
 
 def segments(directory: Path) -> list[Segment]:
@@ -81,12 +91,14 @@ def segments(directory: Path) -> list[Segment]:
 
 
 def lone_indexes(directory: Path) -> list[Path]:
-    """Index files whose data is gone: a writer was killed while it removed or made a segment."""
+    """Files about segments whose data is gone: somebody was killed, or wrote one while the segment was removed."""
     names = set(os.listdir(directory))
     return [
         directory / n
         for n in names
-        if _is_segment(n, ".idx") and f"{n[:-4]}.log" not in names and f"{n[:-4]}.zst" not in names
+        if any(_is_segment(n, suffix) for suffix in _ABOUT)
+        and f"{n[:-4]}.log" not in names
+        and f"{n[:-4]}.zst" not in names
     ]
 
 
