@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cgroups import Cgroups
@@ -21,6 +22,7 @@ from engine.containers.service import Containers
 from engine.containers.spec import ContainerSpec
 from engine.errors import Conflict, ResourceExhausted
 from engine.facts import HostFacts, host_facts
+from engine.logs.clerk import LogClerk
 from engine.logs.reader import LogReader
 from engine.network.service import Network
 from engine.runtime.client import Runtime
@@ -50,6 +52,7 @@ class Engine:
         self.network = Network(config, self.store)
         self.runtime = Runtime(config, self.cgroups)
         self._keeper = KeeperLink(config)
+        self._log_clerk = LogClerk()
         self._catalog = Catalog(config, self.store)
         self.containers = Containers(
             Parts(
@@ -186,7 +189,14 @@ class Engine:
 
     def container_logs(self, name: str) -> LogReader:
         """The log of all its runs."""
-        return LogReader(self._catalog.directory(self._catalog.resolve(name)) / "log")
+        return LogReader(self._log_directory(name))
+
+    def _log_directory(self, name: str) -> Path:
+        return self._catalog.directory(self._catalog.resolve(name)) / "log"
+
+    def container_log_ask(self, name: str, kind: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask for a part of a long log (`engine.logs.answers`): an outline, lines, a search, a histogram, a moment."""
+        return self._log_clerk.ask(self._log_directory(name), kind, parameters)
 
     def container_wait(self, name: str, timeout_seconds: float | None = None) -> ContainerRecord | None:
         """Wait until it neither runs nor waits for a restart; None when the time is over first."""

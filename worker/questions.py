@@ -25,16 +25,32 @@ from worker.faults import error_info
 logger = logging.getLogger(__name__)
 
 THREADS = 2
+LOG_QUESTIONS = ("outline", "lines", "search", "histogram", "seek")
 WAITING_MAXIMUM = 64
 """More than that would be answered when nobody waits any more."""
 EXPIRE_SECONDS = 60
 
-Answer = Callable[[str], Any]
+Answer = Callable[[str, Mapping[str, Any]], Any]
 
 
 def answers(engine: Any) -> Mapping[str, Answer]:
-    """Every question by name: from a container's id to what JSON can hold. They raise the engine's errors."""
-    return {"top": engine.container_top, "changes": engine.container_changes}
+    """Every question by name: from a container's id and parameters to what JSON can hold.
+
+    They raise the engine's errors.
+    """
+    return {
+        "top": lambda container_id, _: engine.container_top(container_id),
+        "changes": lambda container_id, _: engine.container_changes(container_id),
+    }
+
+
+def log_answers(engine: Any) -> Mapping[str, Answer]:
+    """The questions about logs, which may take their time."""
+
+    def about(kind: str) -> Answer:
+        return lambda container_id, parameters: engine.container_log_ask(container_id, kind, parameters)
+
+    return {f"log.{kind}": about(kind) for kind in LOG_QUESTIONS}
 
 
 class Questions:
@@ -61,7 +77,9 @@ class Questions:
 
     def _answer(self, message: OpenStream) -> None:
         try:
-            data = json.dumps(self._answers[message.source](message.container_id), separators=(",", ":")).encode()
+            data = json.dumps(
+                self._answers[message.source](message.container_id, message.parameters), separators=(",", ":")
+            ).encode()
             self._send(message, *_answered(data))
         except (EngineError, OSError) as error:
             self._send(message, *_failed(error))

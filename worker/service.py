@@ -20,7 +20,7 @@ from worker.executor import Executor
 from worker.ledger import Ledger
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
 from worker.publisher import Publisher
-from worker.questions import Questions, answers
+from worker.questions import Questions, answers, log_answers
 from worker.sessions import pump
 from worker.sessions.server import SessionServer
 from worker.sessions.sources import openers
@@ -54,7 +54,7 @@ class WorkerService:
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
         self._executor = Executor(engine, self._ledger, emit, self._is_cancelled)
         self._streams = StreamServer(self._client, engine.container_logs)
-        self._questions = Questions(self._client, answers(engine))
+        self._questions = (Questions(self._client, answers(engine)), Questions(self._client, log_answers(engine)))
         self._sessions = SessionServer(
             self._client, lambda: connect(settings.redis_url, blocking_seconds=pump.BLOCK_SECONDS), openers(engine)
         )
@@ -100,7 +100,11 @@ class WorkerService:
         return code
 
     def _open_stream(self, message: OpenStream) -> None:
-        (self._questions if self._questions.knows(message.source) else self._streams).handle(message)
+        for questions in self._questions:
+            if questions.knows(message.source):
+                questions.handle(message)
+                return
+        self._streams.handle(message)
 
     def _begin_stop(self) -> None:
         self._executor.interrupt()
@@ -122,7 +126,8 @@ class WorkerService:
             periodic.stop()
         self._control.stop()
         self._streams.stop()
-        self._questions.stop()
+        for questions in self._questions:
+            questions.stop()
         self._presence.stopped()
         self._publisher.stop(FLUSH_SECONDS)
         self._engine.stop_launcher()

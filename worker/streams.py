@@ -33,6 +33,7 @@ FOLLOW_SECONDS, RESTING_SECONDS, SECONDS_PER_LOG = 0.02, 0.05, 0.001
 TURN_BYTES = 4 * frames.FRAME_BYTES
 MERGE_SECONDS = 0.005
 EXPIRE_SECONDS = 120
+SKIP_TO_LINES = 1000
 _CHANNELS = {"stdout": frames.STDOUT, "stderr": frames.STDERR}
 
 
@@ -160,6 +161,9 @@ class StreamServer:
                 return self._finish(stream) if request.until is not None and time.time() >= request.until else False
             if stream.cursor > ends[request.container_id]:
                 raise FileNotFoundError
+            skip = request.skip_bytes
+            if skip is not None and ends[request.container_id] - stream.cursor > skip:
+                stream.cursor = max(stream.cursor, log.cursor_at_tail(SKIP_TO_LINES))
             chunks = log.read(stream.cursor, min(TURN_BYTES, stream.credit))
         except (EngineError, OSError) as error:
             self._drop(request.stream_id)

@@ -153,6 +153,9 @@ class FakeEngine:
     def container_changes(self, id: str) -> dict[str, object]:
         return {"changes": [], "more": False}
 
+    def container_log_ask(self, id: str, kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        return {"kind": kind, "parameters": parameters}
+
     def container_logs(self, id: str) -> FakeLog:
         if id not in self.logs:
             raise NotFound(f"There is no container {id}.")

@@ -45,13 +45,13 @@ def question(stream_id: str, source: str) -> OpenStream:
 
 
 def test_an_answer_is_one_frame_of_json_and_the_end(valkey: Valkey) -> None:
-    def refuse(container_id: str) -> Any:
+    def refuse(container_id: str, _: object) -> Any:
         raise Conflict(f"container {container_id} does not run")
 
-    def break_down(container_id: str) -> Any:
+    def break_down(container_id: str, _: object) -> Any:
         raise RuntimeError("the password is hunter2")
 
-    answers = {"top": lambda container_id: {"of": container_id, "text": "ü"}, "no": refuse, "bug": break_down}
+    answers = {"top": lambda container_id, _: {"of": container_id, "text": "ü"}, "no": refuse, "bug": break_down}
     asked = Questions(valkey.client(), answers)
     assert asked.knows("top") and not asked.knows("logs")
     for name in answers:
@@ -69,7 +69,7 @@ def test_an_answer_is_one_frame_of_json_and_the_end(valkey: Valkey) -> None:
 
 def test_a_slow_answer_holds_up_neither_the_caller_nor_others(valkey: Valkey) -> None:
     go = threading.Event()
-    asked = Questions(valkey.client(), {"slow": lambda _: go.wait(20), "top": lambda _: 1})
+    asked = Questions(valkey.client(), {"slow": lambda *_: go.wait(20), "top": lambda *_: 1})
     began = time.monotonic()
     asked.handle(question("s1", "slow"))
     asked.handle(question("t1", "top"))
@@ -83,7 +83,7 @@ def test_a_slow_answer_holds_up_neither_the_caller_nor_others(valkey: Valkey) ->
 def test_more_than_can_be_answered_in_time_is_refused_at_once(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(questions, "WAITING_MAXIMUM", 3)
     go = threading.Event()
-    asked = Questions(valkey.client(), {"slow": lambda _: go.wait(20)})
+    asked = Questions(valkey.client(), {"slow": lambda *_: go.wait(20)})
     for stream_id in ("s1", "s2", "s3", "s4"):
         asked.handle(question(stream_id, "slow"))
     (error,) = answer(valkey, "s4")

@@ -136,6 +136,21 @@ def test_a_follower_ends_when_its_until_has_come(bench: Bench) -> None:
     viewer.read_until(lambda: viewer.frames[-1].kind == frames.END, "the end")
 
 
+def test_a_follower_that_fell_behind_is_taken_to_the_last_lines(bench: Bench) -> None:
+    log = bench.logs["c"]
+    log.append(b"first\n", at=1.0)
+    viewer = Viewer(bench, skip_bytes=50_000, window_bytes=10)
+    viewer.read_until(lambda: viewer.data == b"first\n", "the first line")
+    for number in range(20_000):
+        log.append(b"%05d\n" % number, at=2.0)
+    patient = Viewer(bench, window_bytes=1 << 30)
+    patient.read_until(lambda: patient.data.endswith(b"19999\n"), "all lines")
+    late = Viewer(bench, skip_bytes=50_000, window_bytes=1 << 30)
+    late.read_until(lambda: late.data.endswith(b"19999\n"), "the last lines")
+    assert late.data.splitlines()[0] == b"19000"
+    assert len(patient.data.splitlines()) == 20_001
+
+
 def test_a_later_beginning_wins_of_tail_and_since(bench: Bench) -> None:
     for number in range(10):
         bench.logs["c"].append(f"{number}\n".encode(), at=float(number))

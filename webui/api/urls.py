@@ -5,7 +5,20 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 
 from webui.api.errors import unknown_path
-from webui.api.views import containers, docs, hosts, images, jobs, logs, pruning, questions, registries, teams, tokens
+from webui.api.views import (
+    containers,
+    docs,
+    hosts,
+    images,
+    jobs,
+    log_parts,
+    logs,
+    pruning,
+    questions,
+    registries,
+    teams,
+    tokens,
+)
 from webui.api.views.container_actions import ACTIONS
 
 
@@ -34,6 +47,13 @@ urlpatterns = [
     path("containers/", containers.ContainerList.as_view(), name="containers"),
     path("containers/prune/", pruning.ContainersPrune.as_view(), name="containers-prune"),
     path("containers/<container_id:container_id>/", containers.ContainerDetail.as_view(), name="container"),
+    path(
+        "containers/<container_id:container_id>/logs/histogram/", log_parts.LogHistogram.as_view(), name="log-histogram"
+    ),
+    path("containers/<container_id:container_id>/logs/lines/", log_parts.LogLines.as_view(), name="log-lines"),
+    path("containers/<container_id:container_id>/logs/moment/", log_parts.LogMoment.as_view(), name="log-moment"),
+    path("containers/<container_id:container_id>/logs/outline/", log_parts.LogOutline.as_view(), name="log-outline"),
+    path("containers/<container_id:container_id>/logs/search/", log_parts.LogSearch.as_view(), name="log-search"),
     path("containers/<container_id:container_id>/logs/", logs.ContainerLogs.as_view(), name="container-logs"),
     path("containers/<container_id:container_id>/top/", questions.ContainerTop.as_view(), name="container-top"),
     path(

@@ -36,6 +36,7 @@ class LogPosition:
     """Where to begin: `cursor` (bytes) wins over `tail` (lines) and `since` (Unix seconds); all None: the start.
 
     Where to end: before what was logged at `until` (Unix seconds). `streams`: those of stdout and stderr to be read.
+    `skip` (bytes): who follows and is further behind than that goes on with the last lines instead.
     """
 
     cursor: int | None = None
@@ -43,6 +44,7 @@ class LogPosition:
     since: float | None = None
     until: float | None = None
     streams: tuple[str, ...] = STREAMS
+    skip: int | None = None
 
 
 def open_message(container_id: str, position: LogPosition, *, follow: bool) -> frames.OpenStream:
@@ -56,6 +58,7 @@ def open_message(container_id: str, position: LogPosition, *, follow: bool) -> f
         until=position.until,
         channels=tuple(frames.STDOUT if name == "stdout" else frames.STDERR for name in position.streams),
         follow=follow,
+        skip_bytes=position.skip,
     )
 
 
@@ -140,6 +143,10 @@ class LogText:
         make = getincrementaldecoder("utf-8")
         self._decoders = {frames.STDOUT: make("replace"), frames.STDERR: make("replace")}
         self.cursor = self._seen = cursor
+
+    def is_gap_before(self, frame: Frame) -> bool:
+        """Whether bytes before this frame were left out, or what came before is not known at all."""
+        return frame.cursor - len(frame.data) > self._seen
 
     def chunk(self, frame: Frame) -> dict[str, Any] | None:
         """A DATA frame as `{"stream", "at", "text"}`; None if it ended no character or came before."""

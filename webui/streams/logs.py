@@ -1,8 +1,11 @@
-"""`/ws/containers/{id}/logs/?cursor=&tail=&since=&until=&stream=`: a container's log from a position on, live.
+"""`/ws/containers/{id}/logs/?cursor=&tail=&since=&until=&stream=&skip=`: a container's log from a position on, live.
 
-    ◄ {"type": "log", "cursor": N, "chunks": [{"stream": "stdout", "at": 1.5, "text": "…"}]}
+    ◄ {"type": "log", "from": N, "cursor": N, "chunks": [{"stream": "stdout", "at": 1.5, "text": "…"}]}
     ◄ {"type": "end"}            the container is gone
     ◄ {"type": "error", "error": {"family": "unavailable", "message": "…"}}    and a close with 1013: come again
+
+The bytes between two cursors are in the chunks; where `from` is beyond the last cursor, some were left out: with
+`skip` a reader who is more than so many bytes behind is taken to the last lines.
 
 Who comes again with the last `cursor` goes on without gap or repeat. Credit is given to the host for what the
 browser's connection has taken, so a slow one holds back its own stream at the host and nothing else. A worker
@@ -41,13 +44,16 @@ CONTROL_MAXLEN = 10_000
 class LogSocket(ContainerSocket):
     def prepare(self, user: User) -> None:
         super().prepare(user)
-        cursor, tail, since, until = (self.query_number(name) for name in ("cursor", "tail", "since", "until"))
+        cursor, tail, since, until, skip = (
+            self.query_number(name) for name in ("cursor", "tail", "since", "until", "skip")
+        )
         self.position = LogPosition(
             cursor=None if cursor is None else int(cursor),
             tail=None if tail is None else int(tail),
             since=since,
             until=until,
             streams=self._streams(),
+            skip=None if skip is None else int(skip),
         )
 
     def _streams(self) -> tuple[str, ...]:
@@ -113,28 +119,31 @@ class LogSocket(ContainerSocket):
     async def _deliver(self, stream: _Stream, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> bool:
         """Send frames on in messages of at most 64 KiB or one frame; False after the last one."""
         chunks: list[dict[str, Any]] = []
-        size = 0
+        size, begin = 0, self.text.cursor
         for entry_id, fields in entries:
             stream.last = entry_id
             frame = Frame.decode(fields[b"m"])
             if frame.kind != frames.DATA:
-                await self._send_chunks(chunks)
+                await self._send_chunks(begin, chunks)
                 if frame.kind == frames.ERROR:
                     raise error_of(frame)
                 return False
-            if size and size + len(frame.data) > MESSAGE_BYTES:
-                await self._send_chunks(chunks)
-                chunks, size = [], 0
+            is_gap = self.text.is_gap_before(frame)
+            if size and (is_gap or size + len(frame.data) > MESSAGE_BYTES):
+                await self._send_chunks(begin, chunks)
+                chunks, size, begin = [], 0, self.text.cursor
+            if is_gap:
+                begin = frame.cursor - len(frame.data)
             chunk = self.text.chunk(frame)
             chunks += [chunk] if chunk else []
             size += len(frame.data)
             stream.consumed += len(frame.data)
-        await self._send_chunks(chunks)
+        await self._send_chunks(begin, chunks)
         return True
 
-    async def _send_chunks(self, chunks: list[dict[str, Any]]) -> None:
+    async def _send_chunks(self, begin: int, chunks: list[dict[str, Any]]) -> None:
         if chunks:
-            await self.send_message(type="log", cursor=self.text.cursor, chunks=chunks)
+            await self.send_message(type="log", **{"from": begin}, cursor=self.text.cursor, chunks=chunks)
 
     async def _control(self, message: Any) -> None:
         body = json.dumps(frames.encode_control(message), separators=(",", ":"))

@@ -18,7 +18,8 @@ when nothing came.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from worker.contract.wire import to_wire
@@ -34,12 +35,14 @@ IDLE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenStream:
-    """`source`: logs, or a question (top, changes): its answer is one frame with JSON, and the end.
+    """`source`: logs, or a question (top, changes, log.outline …): its answer is one frame with JSON, and the end.
 
     `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end.
 
     Both `tail` and `since`: the later beginning. Only what was logged before `until` (Unix seconds) comes, and only
-    from the streams in `channels`.
+    from the streams in `channels`. A follower that is more than `skip_bytes` behind is taken to the last lines.
+
+    `parameters`: what a question asks for in particular.
     """
 
     stream_id: str
@@ -52,6 +55,8 @@ class OpenStream:
     channels: tuple[int, ...] = (STDOUT, STDERR)
     follow: bool = True
     window_bytes: int = WINDOW_BYTES
+    skip_bytes: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ async def test_a_log_comes_from_the_position_and_goes_on_live(
         )
         assert await socket.message() == {
             "type": "log",
+            "from": 0,
             "cursor": 9,
             "chunks": [
                 {"stream": "stdout", "at": 1.5, "text": "one\n"},
@@ -96,6 +97,18 @@ async def test_what_a_host_sends_twice_after_an_outage_is_shown_once(
         texts = []
         while "".join(texts) != "one\ntwo\n":
             texts += [chunk["text"] for chunk in (await socket.message())["chunks"]]
+
+
+async def test_what_a_reader_who_fell_behind_was_spared_is_told_by_the_cursors(
+    fake_host: FakeHost, owner: Caller, container: Container
+) -> None:
+    async with opened(f"{PATH}?skip=1000", owner) as socket:
+        asked = await fake_host.next_control("stream.open")
+        assert asked["skip_bytes"] == 1000
+        sent = [Frame(frames.DATA, 1, 4, 1.0, b"one\n"), Frame(frames.DATA, 1, 5004, 1.0, b"far\n")]
+        await fake_host.send(asked["stream_id"], *sent)
+        first, second = await socket.message(), await socket.message()
+        assert (first["from"], first["cursor"], second["from"], second["cursor"]) == (0, 4, 5000, 5004)
 
 
 async def test_a_removed_containers_log_ends(fake_host: FakeHost, owner: Caller, container: Container) -> None:
