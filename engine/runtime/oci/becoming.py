@@ -12,8 +12,21 @@ from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NamedTuple
+
     from engine.oci.runtime_process import Process
     from engine.runtime.oci.preserved import Preserved
+
+    class Ready(NamedTuple):
+        path: str
+        arguments: list[str]
+        environment: list[str]
+        filter: bytes | None
+        flags: int
+else:
+    from engine.bare import namedtuple
+
+    Ready = namedtuple("Ready", "path arguments environment filter flags")
 
 
 def become_root() -> None:
@@ -52,35 +65,47 @@ def search_path(process: Process) -> str:
 
 
 def execute(process: Process, root: int, code: bytes | None, flags: int, preserved: Preserved) -> None:
-    """Give up what the process may not have, and become its program.
+    """Give up what the process may not have, and become its program."""
+    attributes.set_labels(process)
+    ready = give_up(process, root, code, flags, preserved)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    become_program(ready)
+
+
+def give_up(
+    process: Process, root: int, code: bytes | None, flags: int, preserved: Preserved, *, own: int | None = None
+) -> Ready:
+    """Everything that takes rights, with which the process may not start. `own`: see identity.look_up.
 
     The filter comes as late as the kernel takes it, and nothing is looked up behind it: a profile allows what its
     program needs, and what this runtime needs besides exec is none of its business.
     """
-    attributes.set_labels(process)
     attributes.set_limits(process)
     attributes.give_streams(process.user.uid, process.user.gid)
     kernel.close_range(3, on_exec=True)
     preserved.keep()
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
         signal.signal(number, signal.SIG_DFL)
-    if code is not None and not process.no_new_privileges:  # takes CAP_SYS_ADMIN, which `become` may give up
-        path, environment = _program(process, root, preserved)
+    late = code if process.no_new_privileges else None  # else it takes CAP_SYS_ADMIN, which `become` may give up
+    found = None
+    if code is not None and late is None:
+        found = _program(process, root, preserved, own)
         kernel.load_filter(code, flags)
-        attributes.become(process)
-    else:
-        attributes.become(process)
-        path, environment = _program(process, root, preserved)
-        if code is not None:
-            kernel.load_filter(code, flags)
-    program.execute(path, list(process.args), environment)
+    attributes.become(process)
+    path, environment = found or _program(process, root, preserved, own)
+    return Ready(path, list(process.args), environment, late, flags)
 
 
-def _program(process: Process, root: int, preserved: Preserved) -> tuple[str, list[str]]:
+def become_program(ready: Ready) -> None:
+    if ready.filter is not None:
+        kernel.load_filter(ready.filter, ready.flags)
+    program.execute(ready.path, ready.arguments, ready.environment)
+
+
+def _program(process: Process, root: int, preserved: Preserved, own: int | None) -> tuple[str, list[str]]:
     """The path to execute, and the environment."""
     path = program.find(root, process.args[0], search_path(process))
     environment = [*process.env, *preserved.environment()]
     if not any(entry.startswith("HOME=") for entry in environment):
-        environment.append(f"HOME={identity.look_up(root, str(process.user.uid)).home}")
+        environment.append(f"HOME={identity.look_up(root, str(process.user.uid), own).home}")
     return path, environment

@@ -35,9 +35,9 @@ def connect(path: str) -> socket.socket:
 
 
 def open_terminal(root: int, size: Box | None, handler: socket.socket, uid: int, gid: int, *, console: bool) -> None:
-    """Make a terminal, send its master away and put its slave on 0, 1 and 2 as the controlling terminal.
+    """Make a terminal, send its master away and put its slave on 0, 1 and 2; `control` makes it the controlling one.
 
-    `root`: the container's. `console`: also bind it to /dev/console. The caller leads a session without a terminal.
+    `root`: the container's. `console`: also bind it to /dev/console.
     """
     master, slave = terminal.make(root, None if size is None else (size.height, size.width), uid, gid)
     if console:
@@ -47,7 +47,11 @@ def open_terminal(root: int, size: Box | None, handler: socket.socket, uid: int,
     socket.send_fds(handler, [name.encode()[:4096]], [master])
     handler.close()
     os.close(master)
-    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for number in (0, 1, 2):
         os.dup2(slave, number)
     os.close(slave)
+
+
+def control() -> None:
+    """Make the terminal on 0 the controlling one of the session that the caller leads: ioctl_tty(2)."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

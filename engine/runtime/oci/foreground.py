@@ -104,9 +104,11 @@ def _hand_on(pid: int, number: int) -> None:
 
 def exec_(container: Container, options: Options, words: list[str], preserved: Preserved) -> int:
     """One more process; waits for it unless --detach."""
-    from engine.runtime.oci import feasible, filters, joining
+    from engine.runtime.oci import feasible, filters, guarded, joining, shield
 
     spec, document = bundles.load(container.directory)
+    if guarded.is_watched(container.directory, spec):
+        shield.forget_environment()
     process = _process(document, options, words)
     feasible.check_process(process)
     detach = bool(options.get("detach"))

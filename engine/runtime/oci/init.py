@@ -145,6 +145,7 @@ def _finish(plan: Plan, root: int) -> None:
 
         user = process.user
         console.open_terminal(root, process.console_size, plan.terminal, user.uid, user.gid, console=True)
+        console.control()
     for name, value in linux.sysctl.items():
         try:
             procfs.write(f"sys/{name.replace('.', '/') if '/' not in name else name}", value)

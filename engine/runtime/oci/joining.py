@@ -3,6 +3,7 @@
     caller ──fork──► helper: setns to everything of the first process's ──clone3(PARENT)──► new process
 
 The new process is the caller's child, so that an `exec --detach` leaves it to whoever adopts the caller's children.
+Where somebody in the container might trace it, the helper does what the new process would: guarded.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 
 from engine.bare import signal, socket
 from engine.runtime import capabilities, kernel, program, wire
-from engine.runtime.oci import attributes, becoming, namespaces, starting
+from engine.runtime.oci import attributes, becoming, guarded, namespaces, starting
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
         terminal: socket.socket | None
         channel: socket.socket
         callers_end: socket.socket
+        guard: guarded.Guard | None
 else:
     from engine.bare import namedtuple
 
-    Joining = namedtuple("Joining", "process spec filter preserved doors terminal channel callers_end")
+    Joining = namedtuple("Joining", "process spec filter preserved doors terminal channel callers_end guard")
 
 
 def execute(
@@ -59,15 +61,14 @@ def execute(
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     doors = container.groups().doors(below)
     capabilities.last_capability()  # now: the container may have no /proc
-    joining = Joining(process, spec, filter_program, preserved, doors, terminal, theirs, ours)
     flags = _different(container.pid)
+    guard = guarded.guard_of(container.directory, spec, process, flags)
+    joining = Joining(process, spec, filter_program, preserved, doors, terminal, theirs, ours, guard)
     if container.status() == "stopped":  # or these were another process's, perhaps the host's own: join nothing
         raise Failure("conflict", "cannot exec in a stopped container")
     group = None if below else container.groups().open_group()
     try:
-        pid = namespaces.through_helper(
-            lambda: _join(pidfd, flags, process), lambda inside: _clone(joining, inside), group
-        )
+        pid = namespaces.through_helper(lambda: _join(joining, pidfd, flags), lambda *how: _clone(joining, *how), group)
     finally:
         if group is not None:
             os.close(group)
@@ -80,7 +81,8 @@ def execute(
     answer = wire.receive(ours)
     ours.close()
     if answer is not None:
-        os.waitpid(pid, 0)
+        if pid:
+            os.waitpid(pid, 0)
         starting.raise_error(answer)
     return pid
 
@@ -96,7 +98,10 @@ def _different(pid: int) -> int:
     return flags
 
 
-def _join(pidfd: int, flags: int, process: Process) -> None:
+def _join(joining: Joining, pidfd: int, flags: int) -> None:
+    process = joining.process
+    if joining.guard is not None:
+        joining.guard.prepare()
     attributes.raise_limits(process)
     if process.oom_score_adj is not None:
         attributes.set_oom_score(process.oom_score_adj, os.getpid())
@@ -107,9 +112,11 @@ def _join(pidfd: int, flags: int, process: Process) -> None:
             kernel.setns(pidfd, part)
 
 
-def _clone(joining: Joining, inside: bool) -> int:
+def _clone(joining: Joining, inside: bool, answer: int) -> int:
     if inside:
         os.close(joining.doors.pop())  # the version 2 group's
+    if joining.guard is not None:
+        return joining.guard.bear(joining, furnish, answer)
     pid = kernel.clone3(kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND, 0)
     if pid == 0:
         try:
@@ -123,8 +130,20 @@ def _clone(joining: Joining, inside: bool) -> int:
 
 
 def _become(joining: Joining) -> None:
-    process, linux = joining.process, joining.spec.linux
     os.setsid()
+    root = furnish(joining)
+    if joining.terminal is not None:
+        from engine.runtime.oci import console
+
+        console.control()
+    program.find(root, joining.process.args[0], becoming.search_path(joining.process))
+    flags = attributes.filter_flags(joining.spec.linux.seccomp)
+    becoming.execute(joining.process, root, joining.filter, flags, joining.preserved)
+
+
+def furnish(joining: Joining) -> int:
+    """All that the process gets beside its rights, in its namespaces: groups, directory, terminal; its root."""
+    process, linux = joining.process, joining.spec.linux
     affinity = process.exec_cpu_affinity
     if affinity is not None:
         attributes.set_affinity(affinity.initial, "initial")
@@ -148,5 +167,4 @@ def _become(joining: Joining) -> None:
         if signal.getsignal(number) == signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
     kernel.free_signals()
-    program.find(root, process.args[0], becoming.search_path(process))
-    becoming.execute(process, root, joining.filter, attributes.filter_flags(linux.seccomp), joining.preserved)
+    return root

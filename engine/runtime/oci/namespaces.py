@@ -75,7 +75,7 @@ def spawn(linux: Linux, joined: list[tuple[str, int]], child: Callable[[bool], N
             return _clone(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD, child, group)
         return through_helper(
             lambda: _join(joined),
-            lambda _: _clone(new | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND, 0, child, group),
+            lambda *_: _clone(new | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND, 0, child, group),
         )
 
 
@@ -94,10 +94,11 @@ def _clone(flags: int, exit_signal: int, child: Callable[[bool], None], group: i
     return pid
 
 
-def through_helper(prepare: Callable[[], None], clone: Callable[[bool], int], group: int | None = None) -> int:
+def through_helper(prepare: Callable[[], None], clone: Callable[[bool, int], int], group: int | None = None) -> int:
     """`prepare` and `clone` in a forked helper, since joining some namespaces can't be undone; the child's pid.
 
-    `group`: an open version 2 group to start the helper in; `clone` is told whether that was possible.
+    `group`: an open version 2 group to start the helper in; `clone` is told whether that was possible, and which
+    descriptor the helper answers by.
     """
     read, write = os.pipe2(os.O_CLOEXEC)
     helper, inside = _fork(group)
@@ -105,7 +106,7 @@ def through_helper(prepare: Callable[[], None], clone: Callable[[bool], int], gr
         try:
             os.close(read)
             prepare()
-            os.write(write, f"{clone(inside)}".encode())
+            os.write(write, f"{clone(inside, write)}".encode())
         except BaseException as error:  # noqa: BLE001 - told to the caller, who raises it
             failure = failure_of(error if isinstance(error, Exception) else RuntimeError(), "linux.namespaces")
             os.write(write, f"!{failure.family} {failure}".encode())

@@ -60,7 +60,7 @@ def _move(name: str, new_name: str, home: int) -> None:
             if was_up:
                 _ask(inside, _RTM_NEWLINK, _REQUEST | _ACK, struct.pack("=BxHiII", 0, 0, there, _UP, _UP))
 
-    namespaces.through_helper(settle, lambda _: 1)
+    namespaces.through_helper(settle, lambda *_: 1)
 
 
 def _netlink() -> socket.socket:

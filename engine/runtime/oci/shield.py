@@ -21,6 +21,9 @@ from engine.runtime import kernel
 EXE = "/proc/self/exe"
 AGAIN = "PORTSIDE_RUNTIME_SHIELDED"
 MAXIMUM_STUB_BYTES = 256 << 10
+FORGOT = "PORTSIDE_RUNTIME_FORGOT"
+KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "XDG_RUNTIME_DIR", "LISTEN_FDS")
+"""Variables that the interpreter or a command reads."""
 _LEAN = ("-S", "-s", "-E", "-c")
 
 
@@ -38,6 +41,14 @@ def raise_shield() -> None:
     if not is_up():
         os.execve(tree, _command(), {**os.environ, AGAIN: "1"})  # noqa: S606 - ourselves
     os.close(tree)
+
+
+def forget_environment() -> None:
+    """Returns in a process that has nothing in its memory of what the caller's environment told it beyond KEPT."""
+    if os.environ.pop(FORGOT, None):
+        return
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    os.execve(EXE, _command(), {**kept, FORGOT: "1"})  # noqa: S606 - ourselves
 
 
 def is_up() -> bool:

@@ -17,7 +17,6 @@ from engine.runtime.wire import Failure
 from tests.engine.runtime import racer
 from tests.engine.runtime.box import make_image
 from tests.engine.runtime.oci.bundles import Bundle
-from tests.engine.runtime.test_exec_isolation import SPY
 
 pytestmark = pytest.mark.root
 
@@ -182,28 +181,3 @@ def test_exec_joins_nothing_when_the_process_ends_while_its_namespaces_are_looke
             container, spec, spec.process, filter_program=None, preserved=Preserved(0, 0), terminal=None, below={},
             although_paused=False,
         )  # fmt: skip
-
-
-@pytest.mark.parametrize("may_trace", [False, True], ids=["by default", "with CAP_SYS_PTRACE"])
-def test_an_exec_can_not_be_looked_into_before_it_is_the_program(
-    bundle: Bundle, own_image: Path, may_trace: bool
-) -> None:
-    """CVE-2016-9962: what it still is, and holds open, is the host's. The spy is one: with the right it sees."""
-    if may_trace:
-        for names in bundle.process["capabilities"].values():
-            names.append("CAP_SYS_PTRACE")
-    (own_image / "gate").mkdir()
-    bundle.args("/bin/sh", "-c", SPY).start()
-
-    def hosts() -> set[str]:
-        """What the spy saw of the host: a file outside of every mount has no name but "/"."""
-        found = "".join(path.read_text() for path in (own_image / "tmp").glob("seen/*")).splitlines()
-        return {line for line in found if line == "exe /" or (line.startswith("fd/") and "/sys/fs/cgroup" in line)}
-
-    for _ in range(100 if may_trace else 10):
-        bundle.succeed("exec", bundle.id, "/bin/busybox", "true")
-        if hosts():
-            break
-    (own_image / "gate" / "open").touch()
-    bundle.until("stopped")
-    assert bool(hosts()) is may_trace
