@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.machines", description=__doc__)
     parser.add_argument("--kernel", default="all", help="such as 6.1; all of the disk's without it")
     parser.add_argument("--append", default="", help="more for the kernel's command line")
+    parser.add_argument("--minutes", type=float, default=240, help="until a machine is stopped that is not ready")
     parser.add_argument("--shell", help="a shell command instead of the tests")
     options, rest = parser.parse_known_args(arguments)
     reason = boot.why_not()
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = []
     for version in wanted:
         print(f"Linux {version}: {found[version].name.removeprefix('vmlinuz-')}", flush=True)
-        if boot.run(found[version], directory / "disk.img", command, arguments=options.append) != 0:
+        disk = directory / "disk.img"
+        if boot.run(found[version], disk, command, arguments=options.append, minutes=options.minutes) != 0:
             failed.append(version)
     if failed:
         print(f"Failed on Linux {', '.join(failed)}.", file=sys.stderr)
