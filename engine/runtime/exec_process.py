@@ -2,7 +2,7 @@
 
     groups of version 1 → limits → namespaces → root of the user namespace → user lookup → terminal or /dev/null →
     working directory → privileges → find the program (→ guarded: E is born) → session, controlling terminal →
-    filter → "go" → exec
+    filter → "go", or a look whether it is still wanted → exec
 
 The order is the safe one: what needs the host's files comes before setns, and nothing of the host is open after it
 but the directory of the process's own descriptors, through which a file that proved regular is opened again.
@@ -14,12 +14,14 @@ import fcntl
 import os
 import termios
 
-from engine.bare import signal, socket
+from engine.bare import contextlib, signal, socket
 from engine.runtime import identity, kernel, mounts, privileges, program, terminal, wire
+from engine.runtime.exec_parts import is_apart
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, NamedTuple
 
     class Ready(NamedTuple):
@@ -46,25 +48,10 @@ FILTER_BYTES = 4096 * 8
 
 
 def run(request: dict[str, Any], first: int, pidfd: int, stdio: list[int], channel: socket.socket) -> None:
-    """`first`, `pidfd`: the container's first process; `stdio`: see exec_birth. Ends in exec or in os._exit."""
+    """In a fork. `first`, `pidfd`: the container's first process; `stdio`: see exec_birth. Ends in exec or os._exit."""
     try:
-        given: list[int] = request["given"]
-        for number, descriptor in zip(given, stdio, strict=True):
-            os.dup2(descriptor, number)
-        kernel.close_all_but([pidfd, channel.fileno()])
-        own = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        process: dict[str, Any] = request["process"]
-        seccomp = _prepare(request, process)
-        _join(first, pidfd)
-        os.close(pidfd)
-        root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        who = _person(root, request, own)
-        os.close(own)
-        master = _stdio(root, request, who, given)
-        _working_directory(root, process.get("cwd") or "/")
-        ready = _ready(process, who, root, seccomp)
-        kernel.close_range(3, on_exec=True)
-        os.close(root)
+        arrange(request, stdio, [pidfd, channel.fileno()])
+        who, ready, master = enter(request, first, pidfd)
         pid = kernel.clone_sibling() if request["guarded"] else 0
         if pid or not request["guarded"]:
             wire.send(channel, {"pid": pid, "uid": who.uid, "gid": who.gid}, master)
@@ -72,11 +59,47 @@ def run(request: dict[str, Any], first: int, pidfd: int, stdio: list[int], chann
             os._exit(0)
         for descriptor in master:
             os.close(descriptor)
-        _become(ready, channel.fileno(), bool(master))
+        settle(ready, bool(master))
+        if not os.read(channel.fileno(), GO_BYTES):
+            os._exit(255)  # M died, or thought better of it
+        program.execute(ready.path, ready.arguments, ready.environment)
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be told
         failure = wire.failure_of(error, "starting the process")
         os.write(channel.fileno(), wire.encode(failure.as_message()))
         os._exit(failure.exit_code or 255)
+
+
+def arrange(request: dict[str, Any], stdio: list[int], kept: list[int]) -> None:
+    """The caller's descriptors for 0, 1 and 2 in their places, and none but these and `kept`."""
+    for descriptor, number in zip(stdio, request["given"], strict=True):
+        os.dup2(descriptor, number)
+    kernel.close_all_but(kept)
+
+
+def enter(
+    request: dict[str, Any], first: int, pidfd: int, pipes: Sequence[int] = ()
+) -> tuple[identity.Identity, Ready, list[int]]:
+    """From the host into the container, to the last step but `settle`; who it is, and its terminal's master, if any.
+
+    `pipes`: of those for 0, 1 and 2, which belong to the container's root; it hands them on to its user.
+    """
+    own = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    process: dict[str, Any] = request["process"]
+    seccomp = _prepare(request, process)
+    _join(first, pidfd)
+    os.close(pidfd)
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    who = _person(root, request, own)
+    os.close(own)
+    for pipe in pipes if who.uid or who.gid else ():
+        with contextlib.suppress(OSError):  # an id that the container hasn't: the next steps say so
+            os.fchown(pipe, who.uid, who.gid)
+    master = _stdio(root, request, who, request["given"])
+    _working_directory(root, process.get("cwd") or "/")
+    ready = _ready(process, who, root, seccomp)
+    kernel.close_range(3, on_exec=True)
+    os.close(root)
+    return who, ready, master
 
 
 def _prepare(request: dict[str, Any], process: dict[str, Any]) -> bytes | None:
@@ -102,11 +125,11 @@ def _prepare(request: dict[str, Any], process: dict[str, Any]) -> bytes | None:
 def _join(first: int, pidfd: int) -> None:
     """Every namespace of the container's; that of processes is entered by those who are born from here on."""
     wanted = NAMESPACES
-    if os.path.exists("/proc/self/ns/time"):
+    if is_apart(first, "time"):  # asking for it would fail for a process that shares its memory
         wanted |= kernel.CLONE_NEWTIME
-    stays = os.stat(f"/proc/{first}/ns/user").st_ino == os.stat("/proc/self/ns/user").st_ino
-    kernel.setns(pidfd, wanted if stays else wanted | kernel.CLONE_NEWUSER)  # one's own can't be entered again
-    if not stays:
+    apart = is_apart(first, "user")
+    kernel.setns(pidfd, wanted | kernel.CLONE_NEWUSER if apart else wanted)  # one's own can't be entered again
+    if apart:
         os.setgroups([])
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
@@ -165,8 +188,8 @@ def _ready(process: dict[str, Any], who: identity.Identity, root: int, seccomp: 
     return Ready(path, process["args"], environment, late)
 
 
-def _become(ready: Ready, channel: int, has_terminal: bool) -> None:
-    """The last steps, by plain read and write, which every filter lets pass."""
+def settle(ready: Ready, has_terminal: bool) -> None:
+    """The last steps. From here on by plain read and write alone, which every filter lets pass."""
     os.setsid()
     if has_terminal:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -175,6 +198,3 @@ def _become(ready: Ready, channel: int, has_terminal: bool) -> None:
         signal.signal(number, signal.SIG_DFL)
     if ready.filter is not None:
         kernel.load_filter(ready.filter)
-    if not os.read(channel, GO_BYTES):
-        os._exit(255)  # M died, or thought better of it
-    program.execute(ready.path, ready.arguments, ready.environment)

@@ -132,7 +132,7 @@ class Execs:
             try:
                 answer, descriptors = self._launcher.hand(request, [given[number] for number in sorted(given)])
                 if answer is None:
-                    answer = _find_out(directory)
+                    answer = _find_out(directory, found["pid"])
                 if answer is not None:
                     raise_error(answer)
                     return Exec(directory.name, int(answer["pid"]), descriptors[0] if descriptors else None)
@@ -278,8 +278,11 @@ def _environment(container: Sequence[str], spec: ExecSpec) -> list[str]:
     return [f"{name}={value}" for name, value in variables.items()]
 
 
-def _find_out(directory: Path) -> dict[str, Any] | None:
-    """Who should have answered is dead: what has become of the exec? None if it never ran and can be tried again."""
+def _find_out(directory: Path, first: int) -> dict[str, Any] | None:
+    """Who should have answered is dead: what has become of the exec? None if it never ran and can be tried again.
+
+    `first`: the container's process. An exec that ends before it is its program takes along who bears it.
+    """
     deadline = time.monotonic() + _SETTLE_SECONDS
     while time.monotonic() < deadline:
         found = record.read_run(str(directory))
@@ -292,4 +295,6 @@ def _find_out(directory: Path) -> dict[str, Any] | None:
         if record.has_executed(found["pid"]):
             return {"pid": found["pid"]}
         time.sleep(0.001)  # without M it ends by itself
-    raise Unavailable("a helper of the engine was killed while the process was started, which may have run; look first")
+    if record.is_ending(first):
+        raise Conflict("the container ended while the process was started")
+    raise Unavailable("the process or its parent was killed while it was started; it may have run: look first")

@@ -33,6 +33,7 @@ NR_PIDFD_GETFD = 438
 NR_IOPRIO_SET = 251 if _X86 else 30
 NR_SCHED_SETATTR = 314 if _X86 else 274
 NR_BPF = 321 if _X86 else 280
+NR_ARCH_PRCTL = 158  # of x86-64 alone
 NR_MMAP, NR_MPROTECT, NR_BRK = (9, 10, 12) if _X86 else (222, 226, 214)
 
 AT_FDCWD = -100
@@ -327,6 +328,11 @@ def protect_memory(start: int, length: int, protection: int) -> None:
 def write_memory(start: int, content: bytes) -> None:
     """Copy `content` to the address `start` of this process."""
     _libc.memcpy(ctypes.c_ulong(start), content, ctypes.c_ulong(len(content)))
+
+
+def arch_prctl(option: int, address: int) -> None:
+    """arch_prctl(2), on x86-64."""
+    _call("arch_prctl", NR_ARCH_PRCTL, option, address)
 
 
 def heap_end() -> int:

@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from engine.runtime.in_place import Lender
+
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -76,9 +78,23 @@ def execute(path: str, arguments: list[str], environment: list[str]) -> NoReturn
     try:
         os.execve(path, arguments, variables)  # noqa: S606 - that's the point
     except OSError as error:
-        code = NOT_FOUND if error.errno in (errno.ENOENT, errno.ENOTDIR) else NOT_EXECUTABLE
-        if error.errno == errno.E2BIG:
-            message = f"exec {path}: the command and its environment are too long"
-        else:
-            message = f"exec {path}: {_text(error.errno or errno.EIO)}"
-        raise Failure("invalid_argument", message, code) from None
+        raise refused(path, error) from None
+
+
+def execute_lent(lender: Lender, path: str, arguments: list[str], environment: list[str]) -> None:
+    """The same in memory that is lent: returns in the lender."""
+    variables = {entry.partition("=")[0]: entry for entry in environment}
+    try:
+        lender.execute(
+            os.fsencode(path), [os.fsencode(text) for text in arguments], [os.fsencode(v) for v in variables.values()]
+        )
+    except OSError as error:
+        raise refused(path, error) from None
+
+
+def refused(path: str, error: OSError) -> Failure:
+    """Why the kernel does not execute `path`."""
+    code = NOT_FOUND if error.errno in (errno.ENOENT, errno.ENOTDIR) else NOT_EXECUTABLE
+    if error.errno == errno.E2BIG:
+        return Failure("invalid_argument", f"exec {path}: the command and its environment are too long", code)
+    return Failure("invalid_argument", f"exec {path}: {_text(error.errno or errno.EIO)}", code)

@@ -85,9 +85,11 @@ def _stat(pid: int) -> list[bytes] | None:
         os.close(fd)
 
 
-def write_run(directory: int, run: int, pid: int, more: dict[str, Any] | None = None) -> None:
-    """Called by the container's parent, which is the monitor from here on. `more`: see `foreign.birth`."""
-    monitor = os.getpid()
+def write_run(
+    directory: int, run: int, pid: int, more: dict[str, Any] | None = None, monitor: int | None = None
+) -> None:
+    """`monitor`: its parent, which sees to it from here on; None for the caller. `more`: see `foreign.birth`."""
+    monitor = os.getpid() if monitor is None else monitor
     content = {
         "run": run,
         "pid": pid,

@@ -7,6 +7,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,16 +112,12 @@ def test_a_privileged_one_has_every_capability(idle: Box) -> None:
     assert everything not in execs.sh(idle, f"busybox {FACTS}")
 
 
-def test_without_no_new_privileges_the_filter_holds_too(box: Box) -> None:
-    box.run(
-        "/bin/sleep",
-        "1000",
-        collect=False,
-        no_new_privileges=False,
-        **execs.TRACED,
-    )
+@pytest.mark.parametrize("how", [{}, {"user_namespace": False}, execs.TRACED], ids=["lent", "forked", "guarded"])
+def test_without_no_new_privileges_the_filter_holds_too(box: Box, how: dict[str, Any]) -> None:
+    box.run("/bin/sleep", "1000", collect=False, no_new_privileges=False, **how)
     found = status("self", box)
     assert (found["Seccomp"], found["NoNewPrivs"]) == ("2", "0")
+    assert execs.sh(box, "id -u; echo x > /dev/stdout", user="1000:77") == "1000\nx\n"
     assert "not permitted" in execs.result(box, "/bin/busybox", "unshare", "-U", "true")[2]
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
-from engine.errors import EngineError, NotFound
-from engine.runtime import record
+from engine.errors import Conflict, EngineError, NotFound
+from engine.runtime import exec_lent, record
 from engine.runtime.client import Runtime
 from tests.engine.runtime import execs
 from tests.engine.runtime.box import GATE, Box, until
@@ -135,7 +135,8 @@ def _all_ended(box: Box) -> bool:
             with contextlib.suppress(NotFound):
                 box.runtime.exec_signal(box.directory, exec_id, signal.SIGKILL)
                 assert code_of(box, exec_id) == (137, False)
-            box.runtime.exec_remove(box.directory, exec_id)
+            with contextlib.suppress(Conflict):  # just being given up: it has ended, and will not have been
+                box.runtime.exec_remove(box.directory, exec_id)
         else:
             with contextlib.suppress(OSError):
                 directory.rmdir()
@@ -197,3 +198,43 @@ def test_an_exec_that_meets_a_frozen_container_is_given_up_and_never_runs(
     assert not (own_box.directory / "gate" / "ran").exists()
     monkeypatch.undo()
     assert execs.result(own_box, "/bin/sh", "-c", "exit 3")[0] == 3
+
+
+@pytest.mark.parametrize("who", ["borrower", "lender"])
+def test_who_is_killed_while_memory_is_lent_takes_the_other_along(own_box: Box, who: str) -> None:
+    """A frozen container holds the process at its birth, or on its way from the host to its program."""
+    if not exec_lent.can_be(own_box.record()["pid"]):
+        pytest.skip("this machine's execs are forked")
+    own_box.cgroups.freeze(own_box.id)
+    with ThreadPoolExecutor(1) as threads:
+        started = threads.submit(execs.start, own_box, "/bin/sh", "-c", "echo x > /gate/ran")
+        until(lambda: _lent(own_box) is not None)
+        lent = _lent(own_box)
+        assert lent is not None
+        os.kill(lent[who == "borrower"], signal.SIGKILL)
+        own_box.cgroups.thaw(own_box.id)
+        try:
+            execs.ended(own_box, started.result())
+        except EngineError as error:
+            assert "killed" in error.message
+            assert not (own_box.directory / "gate" / "ran").exists()
+        else:
+            assert who == "borrower"  # it had not begun, and was begun anew
+    for pid in lent:
+        until(lambda pid=pid: record.start_ticks(pid) is None)  # type: ignore[misc]
+    assert execs.result(own_box, "/bin/sh", "-c", "exit 3")[0] == 3
+
+
+def _lent(box: Box) -> tuple[int, int] | None:
+    """The process that bears an exec's and the one that it bears."""
+    for elder in _children(box.runtime.ensure_launcher()):
+        if elder != box.record()["monitor_pid"]:
+            for born in _children(elder):
+                return elder, born
+    return None
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(FileNotFoundError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.errors import InvalidArgument
-from engine.runtime import exec_birth
+from engine.runtime import exec_fork
 from engine.runtime.execs import Stdio
 from tests.engine.runtime import execs
 from tests.engine.runtime.box import Box
@@ -68,12 +68,12 @@ def test_the_one_that_is_born_guarded_has_the_containers_rights_from_birth(
     request = {"container": str(idle.directory), "privileged": False, "traces": True}
     first = idle.record()["pid"]
     own = os.stat("/proc/self/ns/user").st_ino == os.stat(f"/proc/{first}/ns/user").st_ino
-    assert exec_birth._is_guarded(request, first) is own
-    mark = idle.directory / exec_birth.PRIVILEGED
+    assert exec_fork.is_guarded(request, first) is own
+    mark = idle.directory / exec_fork.PRIVILEGED
     mark.unlink(missing_ok=True)
-    assert exec_birth._is_guarded({**request, "traces": False}, first) is False
-    assert exec_birth._is_guarded({**request, "traces": False, "privileged": True}, first) is own
-    assert exec_birth._is_guarded({**request, "traces": False}, first) is own
+    assert exec_fork.is_guarded({**request, "traces": False}, first) is False
+    assert exec_fork.is_guarded({**request, "traces": False, "privileged": True}, first) is own
+    assert exec_fork.is_guarded({**request, "traces": False}, first) is own
     mark.unlink(missing_ok=True)
 
 

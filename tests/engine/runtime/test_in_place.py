@@ -1,16 +1,17 @@
-"""A process that is born in the memory of its elder, who ends without having returned to it."""
+"""A process that is born in the memory of its elder, who ends without having returned to it, or goes on with it."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from engine.runtime import defaults, kernel, midwife, probe
 from engine.runtime.ids import Ranges
-from engine.runtime.in_place import Bearer
+from engine.runtime.in_place import Bearer, Lender
 
 pytestmark = pytest.mark.skipif(not Bearer().possible, reason="this machine has to fork")
 
@@ -54,3 +55,80 @@ def test_containers_are_born_by_fork_where_it_can_not_be(tmp_path: Path, monkeyp
     fast = probe.refusal(str(tmp_path / "a"), Ranges(), defaults.mounts(), defaults.SYSCTLS)
     monkeypatch.setattr(midwife._bearer, "possible", False)
     assert probe.refusal(str(tmp_path / "b"), Ranges(), defaults.mounts(), defaults.SYSCTLS) == fast
+
+
+LENDER = pytest.mark.skipif(not Lender().possible, reason="this machine has to fork")
+CLEAR = kernel.CLONE_CLEAR_SIGHAND
+
+
+def _in_fork(act: Callable[[], str]) -> tuple[str, int]:
+    """What `act` says in a process of its own, and how that process ended."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(write, act().encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with open(read, "rb") as words:
+        said = words.read().decode()
+    return said, os.waitpid(pid, 0)[1]
+
+
+@LENDER
+@pytest.mark.parametrize("last_call", ["execute", "end"])
+def test_a_lender_goes_on_with_what_the_borrower_knew(last_call: str) -> None:
+    def act() -> str:
+        lender, said = Lender(), []
+        for code in (7, 8):  # once more with the same memory
+            pid = lender.lend(CLEAR, signal.SIGCHLD, None)
+            knows = [bytes([number % 256]) * 40 for number in range(5000)]
+            descriptor = os.open("/dev/null", os.O_RDONLY)
+            said += [os.getpid() == pid, os.path.exists(f"/proc/self/fd/{descriptor}")]
+            if last_call == "end":
+                lender.end(code)
+            else:
+                lender.execute(b"/bin/sh", [b"sh", b"-c", b"test $A = 1 && exit $CODE"], [b"A=1", b"CODE=%d" % code])
+            said += [os.getpid() != pid, os.path.exists(f"/proc/self/fd/{descriptor}"), len(set(knows))]
+            said += [os.waitpid(pid, 0) == (pid, code << 8)]
+        return repr(said)
+
+    said, status = _in_fork(act)
+    assert said == repr([True, True, True, False, 256, True] * 2)
+    assert status == 0
+
+
+@LENDER
+def test_a_borrower_that_can_not_execute_is_still_itself() -> None:
+    def act() -> str:
+        lender = Lender()
+        pid = lender.lend(CLEAR, signal.SIGCHLD, None)
+        try:
+            lender.execute(b"/nowhere", [b"nowhere"], [])
+        except FileNotFoundError:
+            was = os.getpid() == pid
+        lender.end(3)
+        return f"{was} {os.waitpid(pid, 0)[1] >> 8}"
+
+    assert _in_fork(act) == ("True 3", 0)
+
+
+@LENDER
+def test_a_borrower_that_is_killed_takes_the_lender_along() -> None:
+    def act() -> str:
+        lender = Lender()
+        lender.lend(CLEAR, signal.SIGCHLD, None)
+        lender.end(0)
+        lender.lend(CLEAR, signal.SIGCHLD, None)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return "never said"
+
+    said, status = _in_fork(act)
+    assert (said, os.waitstatus_to_exitcode(status)) == ("", 1)
+
+
+@LENDER
+def test_what_the_kernel_refuses_is_raised_in_the_lender() -> None:
+    with pytest.raises(OSError, match="clone3"):
+        Lender().lend(CLEAR | 0x800, signal.SIGCHLD, None)
