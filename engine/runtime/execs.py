@@ -288,11 +288,10 @@ def _find_out(directory: Path, first: int) -> dict[str, Any] | None:
         found = record.read_run(str(directory))
         if found is None:
             return None
-        pidfd = record.open_pidfd(found)
-        if pidfd is None:
+        executed = record.has_executed(found["pid"])  # said of who is gone, too
+        if record.start_ticks(found["pid"]) != found["start_ticks"]:
             break
-        os.close(pidfd)
-        if record.has_executed(found["pid"]):
+        if executed:
             return {"pid": found["pid"]}
         time.sleep(0.001)  # without M it ends by itself
     if record.is_ending(first):
