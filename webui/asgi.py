@@ -23,10 +23,11 @@ from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
 from webui import health, metrics  # noqa: E402
 from webui.accounts.services import token_authenticate  # noqa: E402
+from webui.api.streamed import has_streamed_body  # noqa: E402
 from webui.bridge import Bridge, Receive, Scope, Send  # noqa: E402
 from webui.streams.routing import sockets  # noqa: E402
 
-_django = Bridge(WSGIHandler())
+_django = Bridge(WSGIHandler(), leaves_body=has_streamed_body)
 _JSON, _TEXT = b"application/json", b"text/plain; charset=utf-8"
 
 

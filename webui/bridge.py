@@ -3,7 +3,8 @@
 Django's own ASGI handler costs three times the processor time per request (it hops between loop and threads
 for every synchronous middleware), and would read a chunked body as empty under WSGI. So: the body is collected
 here, with a limit; the handler runs in a thread; a streaming answer is pulled chunk by chunk at the pace of the
-client. Large uploads never come this way: they are ASGI routes of their own.
+client. For large uploads and endless answers a view decides and hands the connection over (`webui.api.streamed`): an
+answer that has `take_over` is called with it instead of being sent, and a body that waits for one is not read here.
 """
 
 from __future__ import annotations
@@ -36,15 +37,22 @@ class Gone(Exception):
 
 
 class Bridge:
-    """An ASGI application (http only) around a WSGI one."""
+    """An ASGI application (http only) around a WSGI one.
 
-    def __init__(self, application: Any, threads: int = THREADS) -> None:
+    `leaves_body` tells of requests whose body is for whoever the answer hands the connection to.
+    """
+
+    def __init__(
+        self, application: Any, threads: int = THREADS, leaves_body: Callable[[Scope], bool] = lambda _: False
+    ) -> None:
         self._application = application
+        self._leaves_body = leaves_body
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_left = self._leaves_body(scope)
         try:
-            body = await body_of(scope, receive)
+            body = b"" if is_left else await body_of(scope, receive)
         except TooLarge:
             await refuse_body(send)
             return
@@ -53,6 +61,11 @@ class Bridge:
         context = contextvars.copy_context()
         call = partial(context.run, self._call, environ_of(scope, body))
         start, content = await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        if hasattr(content, "take_over"):
+            await content.take_over(receive, send)
+            return
+        if is_left:  # it is refused, and nobody reads on
+            start["headers"].append((b"connection", b"close"))
         await send(start)
         if isinstance(content, bytes):
             await send({"type": "http.response.body", "body": content})
@@ -68,6 +81,9 @@ class Bridge:
             start.update(type="http.response.start", status=int(status[:3]), headers=encoded)
 
         response = self._application(environ, start_response)
+        if hasattr(response, "take_over"):
+            response.close()  # Django is done with it
+            return start, response
         if getattr(response, "streaming", True):
             return start, response
         try:

@@ -156,6 +156,18 @@ class FakeEngine:
     def container_log_ask(self, id: str, kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
         return {"kind": kind, "parameters": parameters}
 
+    def container_path_stat(self, id: str, path: str) -> Any:
+        raise NotFound(f"There is no {path} in container {id}.")
+
+    def container_copy_out(self, id: str, path: str) -> Any:
+        raise NotFound(f"There is no {path} in container {id}.")
+
+    def container_copy_in(self, id: str, path: str, *, keep_kinds: bool = False, as_user: bool = False) -> Any:
+        raise NotFound(f"There is no {path} in container {id}.")
+
+    def container_export(self, id: str) -> Any:
+        raise NotFound(f"There is no container {id}.")
+
     def container_logs(self, id: str) -> FakeLog:
         if id not in self.logs:
             raise NotFound(f"There is no container {id}.")

@@ -14,7 +14,8 @@ ROLES: dict[str, frozenset[str]] = {
     Role.DEVELOPER: frozenset({VIEW, OPERATE, CREATE}),
     Role.MAINTAINER: frozenset({VIEW, OPERATE, CREATE, MANAGE}),
 }
-"""view: read. operate: start, stop, logs. create: create, pull, remove. manage: members, credentials.
+"""view: read. operate: start, stop, terminals, files out. create: create, pull, remove, files in. manage: members,
+credentials.
 
 loosen, which no role has but the administrator: containers that reach the host itself.
 """

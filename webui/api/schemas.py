@@ -298,6 +298,11 @@ class ChangesSchema(serializers.Serializer):
     more = serializers.BooleanField(help_text="There are more than are told here.")
 
 
+class ArchiveTakenSchema(serializers.Serializer):
+    entries = serializers.IntegerField(help_text="Members of the tar.")
+    bytes = serializers.IntegerField(help_text="Of its files' data.")
+
+
 class Problem(serializers.Serializer):
     """RFC 9457."""
 

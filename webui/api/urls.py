@@ -6,6 +6,7 @@ from django.urls import path, re_path, register_converter
 
 from webui.api.errors import unknown_path
 from webui.api.views import (
+    archives,
     containers,
     docs,
     hosts,
@@ -61,6 +62,12 @@ urlpatterns = [
         questions.ContainerChanges.as_view(),
         name="container-changes",
     ),
+    path(
+        "containers/<container_id:container_id>/archive/",
+        archives.ContainerArchive.as_view(),
+        name="container-archive",
+    ),
+    path("containers/<container_id:container_id>/export/", archives.ContainerExport.as_view(), name="container-export"),
     *(
         path(f"containers/<container_id:container_id>/{name}/", view.as_view(), name=f"container-{name}")
         for name, view in ACTIONS.items()

@@ -22,6 +22,7 @@ from worker.contract import frames, keys, sessions
 from worker.contract.frames import Frame, OpenSession
 
 EXPIRE_SECONDS = 120
+WINDOW_BYTES = 256 << 10
 KEEP_SECONDS = 15.0
 """How often the host is told that somebody is still there."""
 BLOCK_SECONDS = 5.0
@@ -52,10 +53,11 @@ class SessionLink:
         source: str,
         parameters: Mapping[str, Any],
         owner: str,
+        window_bytes: int = WINDOW_BYTES,
     ) -> SessionLink:
-        """Ask the host for a new session. Raises redis.RedisError."""
+        """Ask the host for a new session, whose output may be `window_bytes` ahead. Raises redis.RedisError."""
         link = cls(client, secrets.token_hex(16))
-        request = OpenSession(session_id=link.id, source=source, container_id=container_id)
+        request = OpenSession(session_id=link.id, source=source, container_id=container_id, window_bytes=window_bytes)
         body = json.dumps(frames.encode_control(request), separators=(",", ":"))
         await client.set(keys.session_owner(link.id), owner, ex=EXPIRE_SECONDS)
         await link._put(sessions.BEGIN, data=json.dumps(dict(parameters)).encode())

@@ -72,7 +72,10 @@ class CloseStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSession:
-    """Begin a two-way stream; `worker.contract.sessions` says how it goes on. `source`: exec."""
+    """Begin a two-way stream; `worker.contract.sessions` says how it goes on.
+
+    `source`: exec, attach, path_stat, copy_out, copy_in, export.
+    """
 
     session_id: str
     source: str

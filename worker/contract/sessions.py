@@ -66,3 +66,25 @@ class AttachParameters:
     logs: int = 0
     stdin: bool = True
     size: TerminalSize | None = None
+
+
+PATH_STAT, COPY_OUT, COPY_IN, EXPORT = "path_stat", "copy_out", "copy_in", "export"
+"""Sources whose bytes are a tar. OPENED tells of what is at the path: {"stat", "header"}; an ERROR after it says that
+the tar is not whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathParameters:
+    """A path in the container; one that ends with `/` or `/.` means what a link leads to."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyInParameters:
+    """A directory in the container. `keep_kinds`: no directory makes room for another thing, nor the reverse;
+    `as_user`: all becomes the container's user's, instead of whom the tar names."""
+
+    path: str
+    keep_kinds: bool = False
+    as_user: bool = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from worker.contract import sessions
+from worker.sessions.archive_source import InSource, OutSource, PathSource
 from worker.sessions.attach_source import AttachSource
 from worker.sessions.exec_source import ExecSource
 from worker.sessions.server import Opener
@@ -12,4 +14,11 @@ from worker.sessions.server import Opener
 
 def openers(engine: Any) -> dict[str, Opener]:
     """By the name in `OpenSession.source`."""
-    return {"exec": partial(ExecSource, engine), "attach": partial(AttachSource, engine)}
+    return {
+        "exec": partial(ExecSource, engine),
+        "attach": partial(AttachSource, engine),
+        sessions.PATH_STAT: partial(PathSource, engine),
+        sessions.COPY_OUT: partial(OutSource.of_path, engine),
+        sessions.COPY_IN: partial(InSource, engine),
+        sessions.EXPORT: partial(OutSource.of_everything, engine),
+    }

@@ -33,6 +33,8 @@ def unforeseen(context: Any, response: Any, case: Any) -> None:
     assert response.status_code != 500
 
 
+schemathesis.serializer.alias("application/x-tar", "application/octet-stream")
+
 CHECKS = [unforeseen, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = 6
 OPERATIONS = [

@@ -1,0 +1,171 @@
+"""Answers and bodies that flow past Django: a view decides, and hands over to the ASGI side.
+
+A view answers with a `Handover` after it has asked for rights and checked the request. `webui.bridge` then gives it the
+connection instead of sending it: no thread waits while bytes come and go, and no body is collected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+import redis
+from django.http import HttpResponse
+
+from engine.errors import EngineError
+from webui.api.errors import CONTENT_TYPE, STATUSES, problem
+from webui.containers.archives import ArchiveSession, ArchiveWish, unavailable
+
+logger = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+TAR = "application/x-tar"
+STAT_HEADER = "X-Docker-Container-Path-Stat"
+_BODIES = re.compile(r"/api/v1/containers/[0-9a-f]{64}/archive/")
+
+
+def has_streamed_body(scope: dict[str, Any]) -> bool:
+    """Whether a request's body is left for a `Handover` to read."""
+    return scope["method"] == "PUT" and _BODIES.fullmatch(scope["path"]) is not None
+
+
+class Gone(Exception):
+    """The client went away in the middle."""
+
+
+class Handover(HttpResponse):
+    """Says to the bridge who goes on. Where there is no bridge, Django alone says that it can't."""
+
+    def __init__(self, take_over: Callable[[Receive, Send], Awaitable[None]]) -> None:
+        body = problem(
+            503, "Archives need the ASGI server: start the site as `manage.py up` does.", family="unavailable"
+        )
+        super().__init__(json.dumps(body), status=503, content_type=CONTENT_TYPE)
+        self._take_over = take_over
+
+    async def take_over(self, receive: Receive, send: Send) -> None:
+        """Serve the connection. What goes wrong before the answer has begun is answered as a problem."""
+        has_begun = False
+
+        async def noting(message: dict[str, Any]) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._take_over(receive, noting)
+        except Gone:
+            return
+        except (EngineError, redis.RedisError) as error:
+            found = error if isinstance(error, EngineError) else unavailable(error)
+            if has_begun:  # all that can be done is not to end it properly
+                logger.warning("an archive was cut short: %s", found.message)
+                raise
+            await _refuse(send, found)
+
+
+def stat_answer(wish: ArchiveWish) -> Handover:
+    """No content, and what is at the path in the header."""
+
+    async def serve(_: Receive, send: Send) -> None:
+        async with ArchiveSession(wish) as session:
+            await _start(send, 200, [(STAT_HEADER, session.found.get("header", ""))])
+        await send({"type": "http.response.body", "body": b""})
+
+    return Handover(serve)
+
+
+def tar_answer(wish: ArchiveWish, filename: str) -> Handover:
+    """The tar, at the pace of the client."""
+
+    async def serve(receive: Receive, send: Send) -> None:
+        async with ArchiveSession(wish) as session:
+            gone = asyncio.ensure_future(_until_gone(receive))
+            try:
+                await _start(send, 200, _tar_headers(session.found.get("header", ""), filename))
+                async for data in session.chunks():
+                    if gone.done():
+                        raise Gone
+                    if data:
+                        await send({"type": "http.response.body", "body": data, "more_body": True})
+            finally:
+                gone.cancel()
+        await send({"type": "http.response.body", "body": b""})
+
+    return Handover(serve)
+
+
+def tar_intake(wish: ArchiveWish) -> Handover:
+    """The request's body is the tar; the answer says what became of it."""
+
+    async def serve(receive: Receive, send: Send) -> None:
+        async with ArchiveSession(wish) as session:
+            feeder = asyncio.ensure_future(_feed(session, receive))
+            ending = asyncio.ensure_future(session.result())
+            try:
+                await asyncio.wait({feeder, ending}, return_when=asyncio.FIRST_COMPLETED)
+                if not ending.done():
+                    feeder.result()  # raises Gone
+                result = await ending
+            finally:
+                await _cancel(feeder, ending)
+        body = json.dumps({"entries": result.get("entries", 0), "bytes": result.get("bytes", 0)}).encode()
+        await _start(send, 200, [("Content-Type", "application/json")])
+        await send({"type": "http.response.body", "body": body})
+
+    return Handover(serve)
+
+
+async def _feed(session: ArchiveSession, receive: Receive) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        if message.get("body"):
+            await session.send(message["body"])
+        if not message.get("more_body"):
+            await session.sent_all()
+            return
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+def _tar_headers(stat: str, filename: str) -> list[tuple[str, str]]:
+    headers = [
+        ("Content-Type", TAR),
+        ("Content-Disposition", f"attachment; filename*=UTF-8''{quote(filename, safe='')}.tar"),
+    ]
+    return [*headers, (STAT_HEADER, stat)] if stat else headers
+
+
+async def _start(send: Send, status: int, headers: list[tuple[str, str]]) -> None:
+    own = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+    encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in (*headers, *own)]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+
+
+async def _refuse(send: Send, error: EngineError) -> None:
+    """A problem, and no reading on of what the client still sends."""
+    status = STATUSES.get(error.family, 500)
+    body = json.dumps(problem(status, error.message, family=error.family)).encode()
+    await _start(send, status, [("Content-Type", CONTENT_TYPE), ("Connection", "close")])
+    await send({"type": "http.response.body", "body": body})
