@@ -150,6 +150,15 @@ class Cgroups:
             mounts.append(("" if self.version == "v2" else "unified", unified))
         return Entrance(tuple(f"{tree}/{parent}/tasks" for tree in trees), unified, tuple(mounts))
 
+    def whole(self, entrance: Entrance) -> tuple[tuple[str, str], ...]:
+        """The `mounts` of who has no namespace of groups: all of version 2's tree, as Docker shows it.
+
+        Version 1's trees show the container's own groups to everybody.
+        """
+        if self.version != "v2":
+            return entrance.mounts
+        return (("", str(self.hierarchy.unified)),)
+
     def join_files(self, container_id: str) -> list[Path]:
         """The files that a process writes its pid to, to be moved into the container's groups."""
         return [directory / "cgroup.procs" for directory in self._all(container_id) if directory.exists()]

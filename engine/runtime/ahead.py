@@ -79,17 +79,25 @@ class Ahead:
     """Made by the constructor, in the calling process, which is in new namespaces.
 
     `wanted`: entries of a specification's `mounts`; `sysctls`: its `linux.sysctl`; `trees`: those that `device_trees`
-    made; `users`: whether there is a user namespace, whose root all is to belong to; `small`: of `small_root`. OSError
-    if the kernel refuses.
+    made; `users`: whether there is a user namespace, whose root all is to belong to; `small`: of `small_root`;
+    `network`: whether the network namespace is new. OSError if the kernel refuses.
     """
 
     def __init__(
-        self, wanted: list[dict[str, Any]], sysctls: dict[str, str], trees: Trees, small: int, *, users: bool
+        self,
+        wanted: list[dict[str, Any]],
+        sysctls: dict[str, str],
+        trees: Trees,
+        small: int,
+        *,
+        users: bool,
+        network: bool = True,
     ) -> None:
         self.users, self.sysctls = users, sysctls
         self._trees = trees
         self._process_trees = [mount for mount in wanted if mount.get("type") == "proc"]
-        namespaces.loopback_up()
+        if network:
+            namespaces.loopback_up()
         namespaces.set_sysctls(sysctls)
         umask = os.umask(0)
         owner = 0 if users else None

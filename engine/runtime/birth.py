@@ -31,6 +31,7 @@ from engine.runtime import handover, kernel, monitor, privileges, record, wire
 from engine.runtime.foreign import birth as foreign
 from engine.runtime.ids import COUNT
 from engine.runtime.midwife import Midwife
+from engine.runtime.shared import Namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
     pooled = midwife is not None
     if midwife is None:
         linux = spec.get("linux") or {}
-        midwife = Midwife(spec["mounts"], linux.get("sysctl") or {}, first, linux.get("devices"))
+        places = Namespaces(request)
+        midwife = Midwife(spec["mounts"], linux.get("sysctl") or {}, first, linux.get("devices"), places)
     group = None
     if request["unified"]:
         group = os.open(request["unified"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

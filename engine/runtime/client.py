@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound, Unavailable
-from engine.runtime import capabilities, monitor, probe, record, wire
+from engine.runtime import capabilities, defaults, joins, monitor, probe, record, wire
 from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.exec_verbs import ExecVerbs
 from engine.runtime.execs import Execs
@@ -129,14 +129,16 @@ class Runtime(ExecVerbs):
             answer = self._launcher.ask_surely(request)
             if answer is not None:
                 raise_error(answer)
-                return self._created(request["spec"], answer)
+                return self._created(request["spec"], answer, joined=bool(request["joins"]))
             self._sweep(container_dir)
         raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
 
-    def _created(self, spec: dict[str, Any], answer: dict[str, Any]) -> Created:
+    def _created(self, spec: dict[str, Any], answer: dict[str, Any], *, joined: bool) -> Created:
         userns, problem = "host" if answer.get("first") is None else "auto", ""
         if userns == "host" and _wants_users(spec):
             problem = probe.known(str(self._run)) or "the launcher could not tell why"
+            if joined:
+                problem = "it shares namespaces of a container that has no user ids of its own"
         return Created(int(answer["pid"]), bool(answer.get("pooled")), userns, problem)
 
     def _sweep(self, container_dir: Path) -> None:
@@ -156,12 +158,16 @@ class Runtime(ExecVerbs):
         spec = {} if foreign else json.loads((container_dir / "bundle" / "config.json").read_bytes())
         seccomp = (spec.get("linux") or {}).pop("seccomp", None)
         entrance = self._cgroups.entrance(container_dir.name)
+        wants_users, whose = _wants_users(spec), joins.resolve(container_dir, spec)
         return {
             "verb": "create",
             "directory": str(container_dir),
             "mount_point": str(container_dir / "bundle" / "rootfs"),
             "run": run,
-            "users": _wants_users(spec),
+            "users": wants_users and not whose,
+            "shares": _shares(spec),
+            "inhabits": whose.first if wants_users else None,
+            "joins": whose.processes,
             "name": f"portside-monitor {container_dir.name[:12]}",
             "overlay": {
                 "lowerdirs": [str(path) for path in overlay.lowerdirs],
@@ -170,7 +176,7 @@ class Runtime(ExecVerbs):
             },
             "tasks": entrance.tasks,
             "unified": entrance.unified,
-            "groups": entrance.mounts,
+            "groups": entrance.mounts if _has(spec, "cgroup") or foreign else self._cgroups.whole(entrance),
             "monitor": self._monitor(),
             "seccomp": str(self._filter(seccomp)) if seccomp else None,
             "foreign": foreign,
@@ -353,5 +359,18 @@ class Runtime(ExecVerbs):
 
 def _wants_users(spec: dict[str, Any]) -> bool:
     """Whether it asks for a user namespace, which not every host can give it."""
+    return _has(spec, "user")
+
+
+def _has(spec: dict[str, Any], kind: str) -> bool:
     namespaces = (spec.get("linux") or {}).get("namespaces") or []
-    return any(entry["type"] == "user" for entry in namespaces)
+    return any(entry["type"] == kind for entry in namespaces)
+
+
+def _shares(spec: dict[str, Any]) -> bool:
+    """Whether some of its namespaces are not new ones: then what was made ahead is of no use."""
+    namespaces = (spec.get("linux") or {}).get("namespaces")
+    if namespaces is None:
+        return False  # another runtime's
+    kinds = {entry["type"] for entry in namespaces if not entry.get("path")}
+    return not kinds.issuperset(kind for kind in defaults.NAMESPACES if kind != "user")

@@ -41,15 +41,23 @@ def masked_paths() -> list[str]:
     return [*MASKED_PATHS, *throttles]
 
 
-def mounts(shm_bytes: int = SHM_BYTES, *, writable: bool = False) -> list[dict[str, Any]]:
-    """The file systems of the kernel, in the order in which they are mounted. `writable`: /sys and its groups too."""
+def mounts(shm_bytes: int = SHM_BYTES, *, writable: bool = False, shm: str = "own") -> list[dict[str, Any]]:
+    """The file systems of the kernel, in the order in which they are mounted. `writable`: /sys and its groups too.
+
+    `shm`: "own", "shared" (that of whoever shares the IPC namespace) or "none".
+    """
     closed = ["nosuid", "noexec", "nodev"]
+    memory = {
+        "own": [_mount("/dev/shm", "tmpfs", [*closed, "mode=1777", f"size={shm_bytes}"], "shm")],  # noqa: S108
+        "shared": [_mount("/dev/shm", "bind", ["bind", *closed], "/dev/shm")],  # noqa: S108
+        "none": [],
+    }
     read_only = [] if writable else ["ro"]
     return [
         _mount("/proc", "proc", closed),
         _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
         _mount("/dev/pts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
-        _mount("/dev/shm", "tmpfs", [*closed, "mode=1777", f"size={shm_bytes}"], "shm"),  # noqa: S108 - a mount point
+        *memory[shm],
         _mount("/dev/mqueue", "mqueue", closed),
         _mount("/sys", "sysfs", [*closed, *read_only]),
         _mount("/sys/fs/cgroup", "cgroup", [*closed, *read_only]),

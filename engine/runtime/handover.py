@@ -65,7 +65,8 @@ def hand_request(midwife: Midwife, data: bytes, request: dict[str, Any]) -> None
         opened.append(kernel.open_tree(kernel.AT_FDCWD, path))
     for mount in request["spec"]["mounts"]:
         if mount.get("type", "bind") == "bind":
-            opened.append(mounts.open_source(mount, midwife.owners))
+            shared = midwife.places.shared_memory(mount)
+            opened.append(mounts.open_source(mount, midwife.owners) if shared is None else shared)
     midwife.hand_over(data, opened)
 
 

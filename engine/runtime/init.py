@@ -135,7 +135,8 @@ def _join(request: Request) -> bytes | None:
         os.write(fd, b"0")
         os.close(fd)
     os.setsid()  # not before: outside of a processor group, a new session gets one of its own for a moment
-    kernel.unshare(kernel.CLONE_NEWCGROUP)
+    if any(entry["type"] == "cgroup" for entry in (request.spec.get("linux") or {}).get("namespaces") or []):
+        kernel.unshare(kernel.CLONE_NEWCGROUP)
     return None if request.seccomp is None else _read(request.seccomp)
 
 

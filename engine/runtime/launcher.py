@@ -156,20 +156,22 @@ class Launcher:
     def _create(self, request: dict[str, Any], data: bytes, connection: socket.socket) -> None:
         self.pool.disturb()
         users = self.refusal is None and request.get("users", True)
-        handed = self.pool.hand_over(data, connection, users=users)
+        first: int | None = request.get("inhabits")  # another container's range, whose namespaces it shares
+        handed = None if request.get("shares") else self.pool.hand_over(data, connection, users=users)
         if handed is not None:
             pooled, channel = handed
             self.poll.unregister(channel)
             pid, first = pooled.pid, pooled.first
         else:
-            first = self.ranges.take() if users else None
+            if users:
+                first = self.ranges.take()
             if users and first is None:
                 wire.send(connection, _NO_IDS.as_message())
                 return
             try:
                 pid = os.fork()
             except OSError as error:  # no process or no memory left
-                if first is not None:
+                if users and first is not None:
                     self.ranges.give_back(first)
                 wire.send(connection, wire.failure_of(error, "creating the container").as_message())
                 return
@@ -213,7 +215,7 @@ class Launcher:
     def _monitor_died(self, monitor_pid: int, directory: str, run: int) -> None:
         ended = record.read_exit(directory, run) is not None
         first = self.lived_in.pop(monitor_pid, None)
-        if first is not None:
+        if first is not None and first not in self.lived_in.values():  # who shares it may live on
             (self.ranges.give_back if ended else self.ranges.doubt)(first)
         found = record.read_run(directory)
         if found is None or found["run"] != run or ended:

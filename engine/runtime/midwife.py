@@ -17,7 +17,8 @@ host's namespaces, nor does it give its root's rights away: C and I are the host
 container's namespaces alone, and I becomes the container's root at once. (C must not: the group that a child is born
 into asks for the host's root, cgroups(7).)
 
-Without a user namespace of its own a container is made in the same way, all with the host's rights.
+Without a user namespace of its own a container is made in the same way, all with the host's rights. One that shares
+namespaces of the host or of another container has C not born into them, but sent there: shared.py.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import socket
 from engine.runtime import ahead, handover, init, kernel, monitor, rehearsal, wire
 from engine.runtime.ids import COUNT
 from engine.runtime.in_place import Bearer
+from engine.runtime.shared import Namespaces
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -37,9 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC
 _MAPPED, _BEAR = b"mapped", b"bear"
-_BORN = kernel.CLONE_NEWPID | kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND
+_BORN = kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND
 _bearer = Bearer()
 
 
@@ -47,7 +48,8 @@ class Midwife:
     """M's side. The constructor begins to make what mounts, sysctls and devices of a specification ask for.
 
     `first`: the host's id that is the container's 0; None for no user namespace. `owners` is a descriptor of the user
-    namespace then, for mounts that show a container's files as its own. `idle`: nobody waits for it yet.
+    namespace then, for mounts that show a container's files as its own. `places`: the namespaces, if not new ones of
+    every kind. `idle`: nobody waits for it yet.
     """
 
     def __init__(
@@ -56,23 +58,29 @@ class Midwife:
         sysctls: dict[str, str],
         first: int | None,
         devices: list[dict[str, Any]] | None = None,
+        places: Namespaces | None = None,
         *,
         idle: bool = False,
     ) -> None:
-        self.first = first
+        self.first, self.places = first, places or Namespaces()
         trees, small = ahead.device_trees(mounts, devices or [], first or 0), ahead.small_root()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        new = NAMESPACES if first is None else NAMESPACES | kernel.CLONE_NEWUSER
+        inside = self.places
+        new = 0 if inside.is_joining else inside.flags if first is None else inside.flags | kernel.CLONE_NEWUSER
         self._pid = kernel.clone3(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD)
         if self._pid == 0:
             self._channel.close()
-            _attend(theirs, lambda: _make(mounts, sysctls, trees, small, users=first is not None, idle=idle))
+            _attend(
+                theirs, inside, lambda: _make(mounts, sysctls, trees, small, inside, users=first is not None, idle=idle)
+            )
         theirs.close()
         for tree in (small, *(tree for _, tree in trees)):
             os.close(tree)
         wire.widen(self._channel)
         self.owners: int | None = None
-        if first is not None:
+        if inside.is_joining:
+            self.owners = inside.users
+        elif first is not None:
             for name in ("gid_map", "uid_map"):
                 _write(f"/proc/{self._pid}/{name}", f"0 {first} {COUNT}")
             self.owners = os.open(f"/proc/{self._pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
@@ -132,13 +140,14 @@ class Midwife:
         return answer
 
 
-def _bear(channel: socket.socket, made: ahead.Ahead, group: int | None) -> None:
+def _bear(channel: socket.socket, made: ahead.Ahead, group: int | None, places: Namespaces) -> None:
     """In C, whose last act it is, and in I, which ends here."""
+    flags = _BORN | kernel.CLONE_NEWPID if places.has_processes else _BORN
     if _bearer.possible:
-        pid = _bearer.bear(_BORN, 0, group)
+        pid = _bearer.bear(flags, 0, group)
         wire.send(channel, {"pid": pid})
         init.run(channel, made)
-    pid = kernel.clone3(_BORN, 0, group)
+    pid = kernel.clone3(flags, 0, group)
     if pid == 0:
         init.run(channel, made)
     wire.send(channel, {"pid": pid})
@@ -153,16 +162,25 @@ def _write(path: str, text: str) -> None:
 
 
 def _make(
-    mounts: list[dict[str, Any]], sysctls: dict[str, str], trees: ahead.Trees, small: int, *, users: bool, idle: bool
+    mounts: list[dict[str, Any]],
+    sysctls: dict[str, str],
+    trees: ahead.Trees,
+    small: int,
+    places: Namespaces,
+    *,
+    users: bool,
+    idle: bool,
 ) -> ahead.Ahead:
     """In C: see `ahead.Ahead`."""
-    made = ahead.Ahead(mounts, sysctls, trees, small, users=users)
+    if places.is_joining:
+        places.enter()
+    made = ahead.Ahead(mounts, sysctls, trees, small, users=users, network=places.has_network)
     if idle:
         rehearsal.first_process(mounts)
     return made
 
 
-def _attend(channel: socket.socket, make: Callable[[], ahead.Ahead]) -> NoReturn:
+def _attend(channel: socket.socket, places: Namespaces, make: Callable[[], ahead.Ahead]) -> NoReturn:
     """In C. The channel's end means that M is no more."""
     try:
         if channel.recv(16) != _MAPPED:
@@ -173,7 +191,7 @@ def _attend(channel: socket.socket, make: Callable[[], ahead.Ahead]) -> NoReturn
             groups: list[int] = []
             if wire.receive_descriptors(channel, groups) != _BEAR:
                 os._exit(0)
-            _bear(channel, made, groups[0] if groups else None)
+            _bear(channel, made, groups[0] if groups else None, places)
         except Exception as error:  # noqa: BLE001 - whatever it is, M must be told
             wire.send(channel, wire.failure_of(error, "preparing the container").as_message())
     finally:

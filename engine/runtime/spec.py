@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,8 @@ class ProcessSettings:
     /sys and /sys/fs/cgroup can be written. `init`: a program on the host that becomes process 1 and runs `args`.
     `terminal`: it is 0, 1 and 2 of the process.
     `user_namespace`: users of the container's own, mapped to a range of the host's that the launcher chooses.
+    `host_namespaces`: kinds that are the host's; `joined_namespaces`: kind → "container:ID", whose it is then.
+    `shm`: "own", "none", or "shared" with whomever the IPC namespace is shared.
     """
 
     args: Sequence[str]
@@ -94,6 +96,9 @@ class ProcessSettings:
     apparmor_profile: str = ""
     init: str | None = None
     terminal: bool = False
+    host_namespaces: Collection[str] = ()
+    joined_namespaces: Mapping[str, str] = field(default_factory=dict)
+    shm: str = "own"
 
 
 def standard_binds(container_dir: Path) -> list[Bind]:
@@ -126,12 +131,12 @@ def build(settings: ProcessSettings) -> dict[str, Any]:
         },
         "root": {"path": "rootfs", "readonly": settings.read_only_root},
         "mounts": [
-            *defaults.mounts(settings.shm_bytes, writable=settings.writable_kernel),
+            *defaults.mounts(settings.shm_bytes, writable=settings.writable_kernel, shm=settings.shm),
             *(_mount(entry) for entry in _outer_first([*settings.binds, *settings.tmpfs])),
         ],
         "annotations": {**settings.annotations, USER_ANNOTATION: settings.user},
         "linux": {
-            "namespaces": [{"type": name} for name in defaults.NAMESPACES if name != "user" or settings.user_namespace],
+            "namespaces": _namespaces(settings),
             "maskedPaths": _given(settings.masked_paths, defaults.masked_paths()),
             "readonlyPaths": _given(settings.readonly_paths, defaults.READONLY_PATHS),
             "sysctl": dict(settings.sysctls),
@@ -200,6 +205,15 @@ def _check_target(path: str, name: str) -> None:
         raise InvalidArgument(f"{path!r} must be an absolute path without ..", {"field": name})
     if any(target == own or target.startswith(f"{own}/") for own in _OWN):
         raise InvalidArgument(f"nothing can be mounted at {path}: it is the kernel's", {"field": name})
+
+
+def _namespaces(settings: ProcessSettings) -> list[dict[str, str]]:
+    left_out = {*settings.host_namespaces, *(() if settings.user_namespace else ("user",))}
+    return [
+        {"type": name, **({"path": settings.joined_namespaces[name]} if name in settings.joined_namespaces else {})}
+        for name in defaults.NAMESPACES
+        if name not in left_out
+    ]
 
 
 def _environment(env: Sequence[str]) -> list[str]:
