@@ -33,6 +33,9 @@ def apply(where: Mapping[str, Path], resources: Resources, *, v2: bool) -> None:
     if resources.blkio_weight is not None:
         with explained("blkio_weight"):
             (v2_io if v2 else v1_blkio).weigh(there(disks, "blkio_weight"), resources.blkio_weight)
+    for device, weight in resources.disk_weights:
+        with explained("blkio_weight_device"):
+            (v2_io if v2 else v1_blkio).weigh_one(there(disks, "blkio_weight_device"), device, weight)
     for kind, device, rate in resources.throttles:
         with explained(f"device_{kind}"):
             (v2_io if v2 else v1_blkio).throttle(there(disks, f"device_{kind}"), kind, device, rate)
@@ -45,6 +48,15 @@ def _memory(where: Mapping[str, Path], resources: Resources, *, v2: bool) -> Non
     if resources.memory_reservation is not None:
         with explained("memory_reservation"):
             memory.reserve(where["memory"], resources.memory_reservation)
+    if resources.memory_swappiness not in (None, -1):
+        if v2:
+            raise Unsupported(
+                "memory_swappiness: control groups of version 2, which this host has, swap all containers alike; "
+                "memory_swap limits how much",
+                {"field": "memory_swappiness"},
+            )
+        with explained("memory_swappiness"):
+            v1_memory.swap_readily(where["memory"], int(resources.memory_swappiness or 0))
     if resources.oom_kill_disable:
         if v2:
             raise Unsupported(

@@ -19,6 +19,7 @@ class Resources:
 
     `memory_swap` is memory and swap together, -1 for any amount of swap; without it a limit has no swap on top.
     `cpu_quota` and `cpu_period` are microseconds, `cpuset_*` lists such as "0-3,6", `blkio_weight` 10 to 1000.
+    `memory_swappiness`: 0 to 100, -1 or None for the host's. `disk_weights`: ("major:minor", 10 to 1000).
     `throttles`: ("read_bps" | "write_bps" | "read_iops" | "write_iops", "major:minor", a second).
     `device_rules`: version 1 rules ("c 10:229 rwm") beside those of every container; `all_devices`: no list at all.
     """
@@ -36,6 +37,8 @@ class Resources:
     cpuset_mems: str | None = None
     blkio_weight: int | None = None
     throttles: tuple[tuple[str, str, int], ...] = ()
+    memory_swappiness: int | None = None
+    disk_weights: tuple[tuple[str, int], ...] = ()
     device_rules: tuple[str, ...] = ()
     all_devices: bool = False
 

@@ -31,6 +31,11 @@ def resources(spec: ContainerSpec) -> Resources:
         cpuset_mems=spec.cpuset_mems,
         blkio_weight=spec.blkio_weight,
         throttles=tuple(_throttles(spec)),
+        memory_swappiness=spec.memory_swappiness,
+        disk_weights=tuple(
+            (host_devices.disk(entry.path, "blkio_weight_device"), entry.rate)
+            for entry in map(devices.weight, spec.blkio_weight_device)
+        ),
         device_rules=(*host_devices.rules(spec.devices), *map(_rule, spec.device_cgroup_rules)),
         all_devices=spec.privileged,
     )

@@ -9,6 +9,10 @@ security       --security-opt
 seccomp        a profile in Docker's form or the specification's → the specification's
 devices        --device, --device-cgroup-rule, throttles
 values         ulimits, tmpfs, sysctls, hosts, processors
+modes          which namespaces are its own, the host's, another container's
+ports          --expose and what --publish-all publishes
+variables      files of variables and of labels
+refused        what isn't taken, and what to do instead
 healthcheck    what a request and an image ask for, merged
 checking       every field of a request, with a sentence for each that can't work
 loosening      what a request loosens and tightens, in words; which of it needs a right

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from engine.errors import InvalidArgument
-from engine.options import capabilities, devices, healthcheck, seccomp, security, values
+from engine.oci.platform import Platform
+from engine.options import capabilities, devices, healthcheck, modes, ports, seccomp, security, values
 from engine.options.wishes import Wishes
 
 Problem = tuple[str, str]
@@ -18,6 +19,8 @@ SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9]{1,10}([+-][0-9]{1,2})?|[0-9]{1,2}")
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 LIST_MAXIMUM = 200
 MEMORY_MINIMUM = 6 << 20
+PULL = ("missing", "always", "never")
+ANNOTATION_MAXIMUM = 4096
 _GROUP = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SIZE_MAXIMUM = 1 << 60
 _THROTTLES = ("device_read_bps", "device_write_bps", "device_read_iops", "device_write_iops")
@@ -29,6 +32,8 @@ _LISTS: dict[str, Callable[[str], object]] = {
     "ulimits": values.ulimit,
     "tmpfs": values.tmpfs,
     "extra_hosts": values.extra_host,
+    "expose": ports.exposed,
+    "blkio_weight_device": devices.weight,
     **dict.fromkeys(_THROTTLES, devices.throttle),
 }
 
@@ -43,6 +48,8 @@ def problems(wishes: Wishes) -> Iterator[Problem]:
     yield from _names(wishes)
     yield from _memory(wishes)
     yield from _processors(wishes)
+    yield from modes.problems(wishes)
+    yield from _image(wishes)
 
 
 def _list(name: str, entries: Sequence[str], read: Callable[[str], object]) -> Iterator[Problem]:
@@ -136,6 +143,23 @@ def _names(wishes: Wishes) -> Iterator[Problem]:
             yield "dns_options", f"{option[:60]!r} is no resolver option: ndots:2 is one (resolv.conf(5))."
 
 
+def _image(wishes: Wishes) -> Iterator[Problem]:
+    if wishes.pull not in PULL:
+        yield "pull", f"Choose {', '.join(PULL[:-1])} or {PULL[-1]}."
+    if wishes.platform is not None:
+        try:
+            Platform.parse(wishes.platform)
+        except InvalidArgument as error:
+            yield "platform", error.message
+    if len(wishes.annotations) > LIST_MAXIMUM:
+        yield "annotations", f"Give at most {LIST_MAXIMUM} entries."
+    for name, value in wishes.annotations.items():
+        if not name or "\0" in name + value or len(name) + len(value) > ANNOTATION_MAXIMUM:
+            yield "annotations", f"{name[:60]!r}: give a name and a value of at most {ANNOTATION_MAXIMUM} characters."
+        elif name.startswith("portside."):
+            yield "annotations", f"{name[:60]!r}: names that begin with portside. are Portside's own."
+
+
 def _memory(wishes: Wishes) -> Iterator[Problem]:
     limit, reservation, swap = wishes.memory_bytes, wishes.memory_reservation, wishes.memory_swap
     if reservation is not None and not MEMORY_MINIMUM <= reservation < _SIZE_MAXIMUM:
@@ -146,6 +170,8 @@ def _memory(wishes: Wishes) -> Iterator[Problem]:
         yield "memory_swap", "It goes only with a memory limit, which it contains."
     elif swap is not None and limit is not None and swap != -1 and not limit <= swap < _SIZE_MAXIMUM:
         yield "memory_swap", "It is memory and swap together: at least the memory limit, or -1 for any amount of swap."
+    if wishes.memory_swappiness is not None and not -1 <= wishes.memory_swappiness <= 100:
+        yield "memory_swappiness", "Give 0 (swap as little as can be) to 100, or -1 for the host's own."
     if wishes.oom_score_adj is not None and not -1000 <= wishes.oom_score_adj <= 1000:
         yield "oom_score_adj", "Give -1000 (never killed) to 1000 (killed first)."
     if wishes.oom_kill_disable and limit is None:

@@ -76,5 +76,13 @@ def throttle(text: str) -> Throttle:
     return Throttle(path, int(rate))
 
 
+def weight(text: str) -> Throttle:
+    """PATH:WEIGHT, 10 to 1000. Raises InvalidArgument."""
+    path, _, number = text.rpartition(":")
+    if not path.startswith("/") or not number.isascii() or not number.isdigit() or not 10 <= int(number[:20]) <= 1000:
+        raise InvalidArgument(f"{text[:80]!r}: give DEVICE:WEIGHT with a weight of 10 to 1000, such as /dev/sda:500")
+    return Throttle(path, int(number))
+
+
 def _is_permissions(text: str) -> bool:
     return bool(text) and set(text) <= set("rwm") and len(set(text)) == len(text)

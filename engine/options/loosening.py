@@ -6,11 +6,19 @@ from collections.abc import Iterator
 
 from engine.errors import InvalidArgument
 from engine.oci.runtime_process import CAPABILITIES
-from engine.options import capabilities, security
+from engine.options import capabilities, modes, security
 from engine.options.wishes import Wishes
 
 OWN_RUNTIME = "portside"
 HOST_USERS = "user namespace of the host"
+_SHARED = {
+    "network": "network",
+    "pid": "processes",
+    "ipc": "IPC",
+    "uts": "host name",
+    "cgroupns": "control groups",
+}
+"""What people call the namespaces of each kind."""
 
 
 def loosened(wishes: Wishes) -> list[str]:
@@ -40,6 +48,7 @@ def _loosened(wishes: Wishes) -> Iterator[str]:
         yield "privileged"
     else:
         yield from _loosened_walls(wishes, options)
+    yield from _loosened_namespaces(wishes)
     if options.no_new_privileges is False:
         yield "new privileges allowed"
     if wishes.pids_limit == -1:
@@ -52,9 +61,16 @@ def _loosened(wishes: Wishes) -> Iterator[str]:
         yield f"runtime {wishes.runtime}"
 
 
+def _loosened_namespaces(wishes: Wishes) -> Iterator[str]:
+    for kind in modes.of_host(wishes):
+        yield f"{_SHARED[kind]} of the host"
+    for kind, container in modes.targets(wishes).items():
+        yield f"{_SHARED[kind]} of container {container[:12]}"
+
+
 def _loosened_walls(wishes: Wishes, options: security.Security) -> Iterator[str]:
     """What privileged contains."""
-    if wishes.userns == "host":
+    if not modes.wants_own_users(wishes):
         yield HOST_USERS
     if options.seccomp == "unconfined":
         yield "seccomp off"
@@ -101,6 +117,8 @@ def _needing(wishes: Wishes) -> Iterator[tuple[str, str]]:
         yield "privileged", "a privileged container"
     if wishes.userns == "host":
         yield "userns", "the host's user namespace"
+    for kind in modes.of_host(wishes):
+        yield kind, f"the host's {_SHARED[kind]}"
     extra = set(capabilities.kept(wishes.cap_add, wishes.cap_drop)) - capabilities.DOCKER_DEFAULT
     if extra:
         yield "cap_add", f"capabilities beyond Docker's default ({', '.join(sorted(extra)[:5])})"

@@ -57,6 +57,10 @@ class ContainerOptions:
     `healthcheck` is {"test": ["CMD", …] | ["CMD-SHELL", line] | ["NONE"], "interval_seconds", "timeout_seconds",
     "start_period_seconds", "start_interval_seconds", "retries"}, each of which may be left out for the image's own.
     `restart_unhealthy` restarts what fails it; `depends_on` names containers that a boot of the host starts first.
+
+    `network` is bridge, none, host or container:ID; `pid` private, host or container:ID; `ipc` private, shareable,
+    none, host or container:ID; `uts` and `cgroupns` private or host. `publish_all` publishes what image and `expose`
+    name. `pull` is missing, always or never, `platform` as linux/arm64.
     """
 
     cap_add: tuple[str, ...] = ()
@@ -102,6 +106,18 @@ class ContainerOptions:
     healthcheck: Mapping[str, Any] | None = None
     restart_unhealthy: bool = False
     depends_on: tuple[str, ...] = ()
+    network: str = "bridge"
+    pid: str = "private"
+    ipc: str = "private"
+    uts: str = "private"
+    cgroupns: str = "private"
+    expose: tuple[str, ...] = ()
+    publish_all: bool = False
+    pull: str = "missing"
+    platform: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    memory_swappiness: int | None = None
+    blkio_weight_device: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,11 @@ def reserve(directory: Path, memory_bytes: int) -> None:
     files.write(directory / "memory.soft_limit_in_bytes", memory_bytes)
 
 
+def swap_readily(directory: Path, swappiness: int) -> None:
+    """0 to 100: how readily the kernel swaps rather than drops what files have in memory."""
+    files.write(directory / "memory.swappiness", swappiness)
+
+
 def never_kill(directory: Path) -> None:
     """Who reaches the limit waits for memory instead of being killed."""
     files.write(directory / "memory.oom_control", 1)

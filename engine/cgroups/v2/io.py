@@ -18,6 +18,15 @@ def weigh(directory: Path, weight: int) -> None:
         files.write(directory / "io.weight", 1 + (weight - 10) * 9999 // 990)
 
 
+def weigh_one(directory: Path, device: str, weight: int) -> None:
+    """For the one disk `device` (major:minor)."""
+    bfq = directory / "io.bfq.weight"
+    if bfq.exists():
+        files.write(bfq, f"{device} {weight}")
+    else:
+        files.write(directory / "io.weight", f"{device} {1 + (weight - 10) * 9999 // 990}")
+
+
 def throttle(directory: Path, kind: str, device: str, rate: int) -> None:
     """`kind`: read_bps, write_bps, read_iops or write_iops; `device`: major:minor."""
     files.write(directory / "io.max", f"{device} {_KEYS[kind]}={rate or 'max'}")

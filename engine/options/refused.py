@@ -1,0 +1,46 @@
+"""What `docker run` takes and Portside doesn't, each with the reason and what to do instead.
+
+Names are those of the flags, in REST with `_` for `-`. docs/options.md has the table of everything.
+"""
+
+from __future__ import annotations
+
+_WINDOWS = "It is for Windows, and hosts of Portside run Linux: leave it out"
+_NETWORKS = "Networks of your own, with addresses to choose, are still to come: leave it out"
+_VOLUMES = "Volumes are still to come: leave it out, and copy files in and out for now"
+
+REFUSED = {
+    "cgroup_parent": "Each container is in the control group of its host, where limits are found again: "
+    "give it limits of its own instead",
+    "cpu_count": f"{_WINDOWS}; cpus is the same",
+    "cpu_percent": f"{_WINDOWS}; cpus is the same",
+    "cpu_rt_period": "Hosts have no real-time share for groups (CONFIG_RT_GROUP_SCHED, control groups of version 1): "
+    "ulimits rtprio=99 with cap_add SYS_NICE lets a program take real-time priority",
+    "cpu_rt_runtime": "Hosts have no real-time share for groups (CONFIG_RT_GROUP_SCHED, control groups of version 1): "
+    "ulimits rtprio=99 with cap_add SYS_NICE lets a program take real-time priority",
+    "gpus": "No driver of GPUs is supported: give the device itself by devices, such as /dev/dri/renderD128",
+    "io_maxbandwidth": f"{_WINDOWS}; device_read_bps and device_write_bps are like it",
+    "io_maxiops": f"{_WINDOWS}; device_read_iops and device_write_iops are like it",
+    "ip": _NETWORKS,
+    "ip6": _NETWORKS,
+    "isolation": _WINDOWS,
+    "link": "Links are Docker's old way to find another container: give its address by extra_hosts, or share its "
+    "network by network=container:NAME",
+    "link_local_ip": _NETWORKS,
+    "mac_address": _NETWORKS,
+    "mount": f"{_VOLUMES}; tmpfs has file systems in memory",
+    "network_alias": _NETWORKS,
+    "storage_opt": "A container's own files can't be limited in size here: they lie on the host's file system with all "
+    "others; tmpfs with size= is limited",
+    "use_api_socket": "A container gets no access to the host's engine: give it an API token of its own by env",
+    "volume": f"{_VOLUMES}; tmpfs has file systems in memory",
+    "volume_driver": _VOLUMES,
+    "volumes_from": _VOLUMES,
+}
+"""Name → sentence, without its full stop."""
+
+
+def sentence(name: str) -> str | None:
+    """Why an option isn't taken; None for one that is, or that nobody knows. Any way to write the name will do."""
+    told = REFUSED.get(name.strip("-").replace("-", "_").lower())
+    return None if told is None else f"{told}."
