@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.containers import isolation, names, pipes
-from engine.containers.parts import Endpoint
-from engine.containers.process import ProcessPlan, hostname
+from engine.containers.process import ProcessPlan
+from engine.containers.sharing import NetworkPlace
 from engine.containers.spec import ContainerSpec
 from engine.errors import Unsupported
 from engine.runtime.compile_monitor import init_program
@@ -22,10 +22,9 @@ _INSTALLED = ("/usr/bin/tini-static", "/usr/bin/docker-init", "/usr/libexec/podm
 
 @dataclass(frozen=True, slots=True)
 class HostPlace:
-    """What the host gives: an address, its usual /etc/resolv.conf, and `run`, where compiled programs are."""
+    """What the host gives: a place in a network, and `run`, where compiled programs are."""
 
-    endpoint: Endpoint
-    resolv_conf: str
+    network: NetworkPlace
     run: Path
 
 
@@ -37,24 +36,26 @@ def lay_out(directory: Path, final: Path, spec: ContainerSpec, plan: ProcessPlan
     os.mkdir(directory / "log", 0o700)
     os.makedirs(directory / "bundle" / "rootfs", 0o700)
     pipes.make(directory, has_input=spec.stdin_open and not spec.tty)
-    write_hosts(directory, host.endpoint, spec)
-    _write(directory / "hostname", plan.hostname + "\n")
-    _write(directory / "resolv.conf", names.resolv_conf(spec, host.resolv_conf))
+    if host.network.files is None:
+        write_hosts(directory, host.network, spec, plan.hostname)
+        _write(directory / "hostname", plan.hostname + "\n")
+        _write(directory / "resolv.conf", names.resolv_conf(spec, host.network.resolv_conf))
     init = str(final / "init") if spec.init else None
     if init is not None:
         _place_init(directory / "init", host.run)
-    settings = isolation.settings(spec, plan, standard_binds(final), init)
+    settings = isolation.settings(spec, plan, standard_binds(host.network.files or final), init)
     _write(directory / "bundle" / "config.json", json.dumps(build(settings), separators=(",", ":")), 0o600)
 
 
-def write_hosts(directory: Path, endpoint: Endpoint, spec: ContainerSpec) -> None:
+def write_hosts(directory: Path, place: NetworkPlace, spec: ContainerSpec, hostname: str) -> None:
     """/etc/hosts; written in place, since a bind mount shows the file and not its name."""
     text = names.hosts(
-        endpoint.ip,
-        hostname(spec),
+        None if place.endpoint is None else place.endpoint.ip,
+        hostname,
         domainname=spec.domainname,
         extra=spec.extra_hosts,
-        gateway=endpoint.gateway,
+        gateway="127.0.0.1" if place.endpoint is None else place.endpoint.gateway,
+        usual=place.hosts or names.HOSTS,
     )
     _write(directory / "hosts", text)
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from engine.containers import bundle, dependencies, events, limits, process, signals
+from engine.containers import bundle, choosing, dependencies, events, limits, process, sharing, signals
 from engine.containers import record as records
 from engine.containers.catalog import CREATING
 from engine.containers.health import Health
@@ -26,11 +25,9 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec, validate
 from engine.containers.undo import Undo
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
-from engine.options import healthcheck
+from engine.options import healthcheck, ports
 from engine.options.healthcheck import Healthcheck
 from engine.runtime.foreign import service as foreign
-
-_IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
 def create(
@@ -47,14 +44,15 @@ def create(
     `AlreadyExists` (name, or id with another spec), and whatever a pull raises.
     """
     validate(spec)
+    spec = sharing.resolved(parts, spec)
     existing = _existing(parts, spec)
     if existing is not None:
         return existing
     dependencies.refuse_circle(parts, spec)
     parts.runtime.require(spec.runtime)
     limits.resources(spec).check(os.cpu_count() or 1)  # what this host hasn't, before an image is pulled
-    image = _image(parts, spec, credentials, progress, cancel)
-    plan = process.plan(spec, image.config)
+    image = choosing.image(parts, spec, credentials=credentials, progress=progress, cancel=cancel)
+    plan = process.plan(spec, image.config, sharing.hostname(parts, spec))
     try:
         signals.parse(plan.stop_signal)
     except InvalidArgument as error:
@@ -71,6 +69,7 @@ def create(
         stop_signal=plan.stop_signal,
         healthcheck=None if check is None else check.as_dict(),
         health=None if check is None else Health(),
+        exposed=_exposed(spec, image) if spec.publish_all else (),
     )
     return _make_once(parts, record, plan, image)
 
@@ -83,6 +82,16 @@ def _healthcheck(spec: ContainerSpec, image: Image) -> Healthcheck | None:
             {"field": "restart_unhealthy"},
         )
     return check
+
+
+def _exposed(spec: ContainerSpec, image: Image) -> tuple[str, ...]:
+    found = ports.all_exposed(image.config.exposed_ports, spec.expose)
+    if len(found) > ports.MOST:
+        raise InvalidArgument(
+            f"publish_all: {len(found)} ports are exposed, and {ports.MOST} can be published; name them by ports",
+            {"field": "publish_all"},
+        )
+    return tuple(f"{port}/{protocol}" for port, protocol in found)
 
 
 def _existing(parts: Parts, spec: ContainerSpec) -> ContainerRecord | None:
@@ -99,21 +108,6 @@ def _existing(parts: Parts, spec: ContainerSpec) -> ContainerRecord | None:
     if record.spec != spec:
         raise AlreadyExists(f"container {spec.id[:12]} exists with another specification", {"id": spec.id})
     return record
-
-
-def _image(
-    parts: Parts,
-    spec: ContainerSpec,
-    credentials: Any,
-    progress: Progress | None,
-    cancel: threading.Event | None,
-) -> Image:
-    try:
-        return parts.images().get(spec.image)
-    except NotFound:
-        if _IMAGE_ID.match(spec.image):
-            raise  # as a reference it would be a tag of docker.io/library/sha256, which nobody means
-        return parts.images().pull(spec.image, credentials=credentials, progress=progress, cancel=cancel)
 
 
 def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image) -> ContainerRecord:
@@ -143,7 +137,7 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
     with parts.catalog.growing(), Undo() as undo:
         undo.add(parts.catalog.discard, draft)
         undo.add(parts.network.release, record.id)
-        host = bundle.HostPlace(parts.network.allocate(record.id), parts.network.resolv_conf(), parts.config.run)
+        host = bundle.HostPlace(sharing.place(parts, record.spec), parts.config.run)
         bundle.lay_out(draft, final, record.spec, plan, host)
         foreign.choose(draft, record.spec.runtime, limits.resources(record.spec))
         records.save(draft, record, durable=True)
@@ -158,8 +152,10 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
 
 def register(parts: Parts, record: ContainerRecord, image: Image) -> None:
     """Tell the database of a whole container that it doesn't know (any more); the caller holds the lock."""
-    endpoint = parts.network.allocate(record.id)
-    bundle.write_hosts(parts.catalog.directory(record.id), endpoint, record.spec)
+    place = sharing.place(parts, record.spec)
+    if place.files is None:
+        name = sharing.hostname(parts, record.spec)
+        bundle.write_hosts(parts.catalog.directory(record.id), place, record.spec, name)
     with parts.store.transaction():
         _claim(parts, record, image)
         events.append(parts.journal, events.CREATED, record)

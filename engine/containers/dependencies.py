@@ -1,4 +1,4 @@
-"""Who starts after whom when the host has booted: `depends_on`, by name.
+"""Who starts after whom when the host has booted: `depends_on`, by name, and those whose namespaces it shares.
 
 A name that no container has is nobody to wait for. So names can come to stand in a circle only by containers that
 are made in turns, which creation refuses, or renamed; whoever stands in one waits for nobody of it.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.containers import health, states
+from engine.containers import health, sharing, states
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
 from engine.errors import DataCorrupt, InvalidArgument, NotFound
+from engine.options import modes
 
 
 def refuse_circle(parts: Parts, spec: ContainerSpec) -> None:
@@ -30,7 +31,7 @@ def blocker(parts: Parts, record: ContainerRecord) -> str | None:
 
     One that rests, since a person has stopped it or it couldn't be started, keeps nobody waiting.
     """
-    for name in record.spec.depends_on:
+    for name in sharing.starts_after(parts, record.spec):
         other = _named(parts, name)
         if other is None or _way_back(parts, record.name, other.spec.depends_on):
             continue
@@ -45,7 +46,12 @@ def waves(records: Sequence[ContainerRecord]) -> Iterator[list[ContainerRecord]]
     """All of `records`: each wave once those are started that it depends on; in each, the oldest first. Pure."""
     pending = {record.name: record for record in sorted(records, key=lambda record: record.created_at)}
     while pending:
-        ready = [record for record in pending.values() if pending.keys().isdisjoint(record.spec.depends_on)]
+        ids = {record.id for record in pending.values()}
+        ready = [
+            record
+            for record in pending.values()
+            if pending.keys().isdisjoint(record.spec.depends_on) and ids.isdisjoint(modes.targets(record.spec).values())
+        ]
         wave = ready or [next(iter(pending.values()))]  # a circle has to be entered somewhere
         for record in wave:
             del pending[record.name]

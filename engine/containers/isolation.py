@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine.containers import host_devices
+from engine.containers import host_devices, sharing
 from engine.containers.process import ProcessPlan
 from engine.containers.spec import ContainerSpec
 from engine.errors import EngineError, InvalidArgument, Unsupported
 from engine.oci.runtime_process import CAPABILITIES
-from engine.options import capabilities, seccomp, security, values
+from engine.options import capabilities, modes, seccomp, security, values
 from engine.runtime import defaults
 from engine.runtime.spec import Bind, ProcessSettings, TmpfsMount
 
@@ -33,7 +33,7 @@ def settings(spec: ContainerSpec, plan: ProcessPlan, binds: Sequence[Bind], init
         env=plan.env,
         user=plan.user,
         cwd=plan.cwd,
-        hostname=plan.hostname,
+        hostname="" if spec.uts == modes.HOST else plan.hostname,
         domainname=spec.domainname or "",
         read_only_root=spec.read_only,
         binds=binds,
@@ -42,7 +42,7 @@ def settings(spec: ContainerSpec, plan: ProcessPlan, binds: Sequence[Bind], init
         seccomp=_seccomp(options, kept, privileged=spec.privileged),
         shm_bytes=spec.shm_size or defaults.SHM_BYTES,
         rlimits={limit.name: (limit.soft, limit.hard) for limit in map(values.ulimit, spec.ulimits)},
-        sysctls={**defaults.SYSCTLS, **{values.sysctl(name): value for name, value in spec.sysctls.items()}},
+        sysctls=_sysctls(spec),
         oom_score_adj=spec.oom_score_adj,
         groups=spec.group_add,
         tmpfs=[TmpfsMount(entry.path, entry.options) for entry in map(values.tmpfs, spec.tmpfs)],
@@ -50,8 +50,8 @@ def settings(spec: ContainerSpec, plan: ProcessPlan, binds: Sequence[Bind], init
         apparmor_profile=_apparmor(options),
         init=init,
         terminal=spec.tty,
-        # A runtime of somebody else's would have to be told the ids, which a run of ours gets when it starts.
-        user_namespace=spec.userns != "host" and not spec.privileged and spec.runtime == "portside",
+        annotations=spec.annotations,
+        **sharing.namespaces(spec),
     )
     masked, read_only = _paths(options, privileged=spec.privileged)
     wanted = replace(wanted, masked_paths=masked, readonly_paths=read_only)
@@ -60,6 +60,12 @@ def settings(spec: ContainerSpec, plan: ProcessPlan, binds: Sequence[Bind], init
         every = [node for node in host_devices.every() if node.path not in asked]
         wanted = replace(wanted, devices=[*every, *wanted.devices], writable_kernel=True)
     return wanted
+
+
+def _sysctls(spec: ContainerSpec) -> dict[str, str]:
+    """Ours are for a network of the container's own."""
+    usual = defaults.SYSCTLS if spec.network in (modes.BRIDGE, modes.NONE) else {}
+    return {**usual, **{values.sysctl(name): value for name, value in spec.sysctls.items()}}
 
 
 def _kept(spec: ContainerSpec) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.containers.spec import ContainerSpec
 from engine.options import values
 
-_HOSTS = """127.0.0.1\tlocalhost
+HOSTS = """127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
 fe00::\tip6-localnet
 ff00::\tip6-mcastprefix
@@ -14,15 +14,27 @@ ff02::2\tip6-allrouters
 """
 
 
-def hosts(ip: str, hostname: str, *, domainname: str | None = None, extra: tuple[str, ...] = (), gateway: str) -> str:
-    """/etc/hosts as Docker writes it: loopback, IPv6's names, what was added, then the container itself."""
+def hosts(
+    ip: str | None,
+    hostname: str,
+    *,
+    domainname: str | None = None,
+    extra: tuple[str, ...] = (),
+    gateway: str,
+    usual: str = HOSTS,
+) -> str:
+    """/etc/hosts as Docker writes it: `usual` (loopback, IPv6's names), what was added, then the container itself.
+
+    `ip` None: it has no address of its own.
+    """
     full = f"{hostname}.{domainname}" if domainname else hostname
     short = full.partition(".")[0]
     names = full if short == full else f"{full} {short}"
     lines = []
     for name, address in map(values.extra_host, extra):
         lines.append(f"{gateway if address == values.HOST_GATEWAY else address}\t{name}\n")
-    return f"{_HOSTS}{''.join(lines)}{ip}\t{names}\n"
+    own = "" if ip is None else f"{ip}\t{names}\n"
+    return f"{usual}{'' if usual.endswith(chr(10)) or not usual else chr(10)}{''.join(lines)}{own}"
 
 
 def resolv_conf(spec: ContainerSpec, usual: str) -> str:

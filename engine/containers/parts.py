@@ -39,6 +39,7 @@ class Images(Protocol):
         /,
         *,
         credentials: Any = None,
+        platform: str | None = None,
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> Image: ...

@@ -33,8 +33,9 @@ class ProcessPlan:
     stop_signal: str
 
 
-def plan(spec: ContainerSpec, image: ImageConfig) -> ProcessPlan:
-    """Merge; raises `InvalidArgument` when neither names anything to run."""
+def plan(spec: ContainerSpec, image: ImageConfig, name: str | None = None) -> ProcessPlan:
+    """Merge; raises `InvalidArgument` when neither names anything to run. `name`: its host name, if not its own."""
+    name = name or hostname(spec)
     if spec.entrypoint is not None:
         args = (*spec.entrypoint, *spec.command)
     else:
@@ -46,10 +47,10 @@ def plan(spec: ContainerSpec, image: ImageConfig) -> ProcessPlan:
         )
     return ProcessPlan(
         args=args,
-        env=tuple(f"{key}={value}" for key, value in _environment(spec, image).items()),
+        env=tuple(f"{key}={value}" for key, value in _environment(spec, image, name).items()),
         user=image.user if spec.user is None else spec.user,
         cwd=spec.workdir or image.working_dir or "/",
-        hostname=hostname(spec),
+        hostname=name,
         stop_signal=spec.stop_signal or image.stop_signal or "SIGTERM",
     )
 
@@ -58,8 +59,8 @@ def hostname(spec: ContainerSpec) -> str:
     return spec.hostname or spec.id[:12]
 
 
-def _environment(spec: ContainerSpec, image: ImageConfig) -> dict[str, str]:
-    merged = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname(spec), **({"TERM": "xterm"} if spec.tty else {})}
+def _environment(spec: ContainerSpec, image: ImageConfig, name: str) -> dict[str, str]:
+    merged = {"PATH": DEFAULT_PATH, "HOSTNAME": name, **({"TERM": "xterm"} if spec.tty else {})}
     for entry in image.env:
         key, _, value = entry.partition("=")
         merged[key] = value

@@ -56,6 +56,8 @@ class ContainerRecord:
     `healthcheck` is what request and image make together; `health`, what it has found, is no part of the file, but
     of one beside it, and None without a check. `unhealthy` is the run that is ended for it.
 
+    `exposed`: the ports ("80/tcp") that a start publishes beside those it was asked for by name (publish_all).
+
     `awaits`: it is restarting after a boot of the host, once those run that it depends on.
 
     A start writes the record as running just before the program does: `before` is what it replaces, so that a
@@ -88,6 +90,7 @@ class ContainerRecord:
     health: Health | None = None
     unhealthy: int | None = None
     awaits: bool = False
+    exposed: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -147,6 +150,7 @@ class ContainerRecord:
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         known["spec"] = ContainerSpec.from_dict(known["spec"])
         known["ports"] = tuple(PublishedPort(**port) for port in known.get("ports", ()))
+        known["exposed"] = tuple(known.get("exposed", ()))
         return cls(**known)
 
 

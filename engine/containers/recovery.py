@@ -45,6 +45,7 @@ from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.unfinished import clear, settle_birth
 from engine.errors import DataCorrupt, EngineError, NotFound
+from engine.options import modes
 
 log = logging.getLogger(__name__)
 
@@ -242,7 +243,7 @@ def _drop_orphans_alone(parts: Parts) -> str | None:
     live = {
         record.id: record.pid
         for record in parts.catalog.list()
-        if record.pid and parts.runtime.is_alive(parts.catalog.directory(record.id))
+        if record.pid and modes.is_on_bridge(record.spec) and parts.runtime.is_alive(parts.catalog.directory(record.id))
     }
     parts.network.reconcile(live, keep=parts.catalog.ids())
     return "; ".join(lines) or None

@@ -55,6 +55,9 @@ class ContainerSpec:
 
     `healthcheck` in the words of `engine.options.healthcheck`, None for the image's; `restart_unhealthy` starts it
     again when that fails. `depends_on` names containers that a boot of the host starts first.
+
+    `network`, `pid`, `ipc`, `uts`, `cgroupns`: the words of `engine.options.modes`. `publish_all` publishes what image
+    and `expose` name. `pull`: "missing", "always" or "never"; `platform` as linux/arm64.
     """
 
     id: str
@@ -116,6 +119,18 @@ class ContainerSpec:
     healthcheck: Mapping[str, Any] | None = None
     restart_unhealthy: bool = False
     depends_on: tuple[str, ...] = ()
+    network: str = "bridge"
+    pid: str = "private"
+    ipc: str = "private"
+    uts: str = "private"
+    cgroupns: str = "private"
+    expose: tuple[str, ...] = ()
+    publish_all: bool = False
+    pull: str = "missing"
+    platform: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    memory_swappiness: int | None = None
+    blkio_weight_device: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values only; `from_dict` reads it back."""
@@ -136,7 +151,7 @@ class ContainerSpec:
         return cls(**known)
 
 
-_MAPPINGS = ("env", "labels", "sysctls")
+_MAPPINGS = ("env", "labels", "sysctls", "annotations")
 _LISTS = {name for name, made in ContainerSpec.__dataclass_fields__.items() if made.default == ()} - {"ports"}
 
 

@@ -15,13 +15,14 @@ import logging
 import os
 import time
 
-from engine.containers import dependencies, devices, events, health, limits, restarts, states
+from engine.containers import dependencies, devices, events, health, limits, restarts, sharing, states
 from engine.containers.parts import Parts, Published
 from engine.containers.record import ContainerRecord, PublishedPort
-from engine.containers.spec import ContainerSpec
+from engine.containers.spec import ContainerSpec, PortMapping
 from engine.containers.undo import Undo
 from engine.containers.unfinished import clear, settle_birth
 from engine.errors import EngineError, ResourceExhausted, Unavailable
+from engine.options import modes
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ def _wake_keeper(parts: Parts, container_id: str) -> None:
 
 def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
     directory = parts.catalog.directory(record.id)
+    sharing.require_running(parts, record)
     if record.id in parts.catalog.live_ids():
         clear(parts, record.id)
     forget_run(directory, run)
@@ -131,8 +133,9 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
         undo.add(parts.runtime.abort, directory)
         created = parts.runtime.create(directory, run, overlay)
         undo.add(parts.network.unpublish, record.id)
-        endpoint = parts.network.attach(record.id, created.pid)
-        published = parts.network.publish(record.id, record.spec.ports) if record.spec.ports else ()
+        endpoint = parts.network.attach(record.id, created.pid) if modes.is_on_bridge(record.spec) else None
+        wanted = _ports(record)
+        published = parts.network.publish(record.id, wanted) if wanted else ()
         started = record.with_changes(
             run=run,
             status=states.RUNNING,
@@ -141,7 +144,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
             pid=created.pid,
             userns=created.userns,
             userns_problem=created.userns_problem,
-            ip_address=endpoint.ip,
+            ip_address=None if endpoint is None else endpoint.ip,
             ports=tuple(_published(port) for port in published),
             exit_code=None,
             oom_killed=False,
@@ -158,6 +161,14 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
         parts.runtime.start(directory)
         events.append(parts.journal, events.STARTED, started)
     return started
+
+
+def _ports(record: ContainerRecord) -> tuple[PortMapping, ...]:
+    """Those that were named, and with publish_all a free one for each other that is exposed."""
+    named = {(port.container, port.protocol) for port in record.spec.ports}
+    exposed = (text.partition("/")[::2] for text in record.exposed)
+    more = [PortMapping(container=int(port), protocol=protocol) for port, protocol in exposed]
+    return (*record.spec.ports, *(port for port in more if (port.container, port.protocol) not in named))
 
 
 def _limit(parts: Parts, spec: ContainerSpec) -> None:
