@@ -2,6 +2,7 @@
 // fields of the REST body and the flags of the line beside it.
 import { $, $$, setText } from "./dom.js";
 import { fillHealth, healthWords, readHealth, showHealth } from "./health_options.js";
+import { fillMode, readMode, showModes } from "./mode_options.js";
 import { joinWords, quoteWord, splitWords } from "./shell.js";
 
 const MIB = 1048576;
@@ -11,6 +12,8 @@ const CONTENT = "profile.json";
 const KINDS = {
   flag: [(field) => field.checked || undefined, (field, value) => { field.checked = Boolean(value); }],
   text: [(field) => field.value.trim() || undefined, (field, value) => { field.value = value ?? ""; }],
+  raw: [(field) => field.value || undefined, (field, value) => { field.value = value ?? ""; }],
+  mode: [readMode, fillMode],
   choice: [(field) => (field.value === field.dataset.default ? undefined : field.value), choose],
   number: [(field) => whole(field.value), (field, value) => { field.value = value ?? ""; }],
   mib: [mebibytes, (field, value) => { field.value = value === null || value === undefined ? "" : value < 0 ? value : value / MIB; }],
@@ -32,8 +35,13 @@ const FLAGS = {
   workdir: "--workdir", pids_limit: "--pids-limit", oom_score_adj: "--oom-score-adj", cpu_shares: "--cpu-shares",
   cpu_quota: "--cpu-quota", cpu_period: "--cpu-period", cpuset_cpus: "--cpuset-cpus", cpuset_mems: "--cpuset-mems",
   blkio_weight: "--blkio-weight", shm_size: "--shm-size", memory_reservation: "--memory-reservation", memory_swap: "--memory-swap",
+  network: "--network", expose: "--expose", publish_all: "--publish-all", pid: "--pid", ipc: "--ipc", uts: "--uts",
+  cgroupns: "--cgroupns", pull: "--pull", platform: "--platform", annotations: "--annotation",
+  memory_swappiness: "--memory-swappiness", blkio_weight_device: "--blkio-weight-device",
   labels: "--label", sysctls: "--sysctl", security_opt: "--security-opt",
 };
+/** What came out of a file is named as one, as docker takes it. */
+const FILES = { env_file: ["--env-file", "variables.env"], label_file: ["--label-file", "labels.txt"] };
 const SIZES = new Set(["shm_size", "memory_reservation", "memory_swap"]);
 
 function whole(text) {
@@ -135,6 +143,7 @@ export function optionWords(body) {
     else if (SIZES.has(name) && value > 0) words.push(flag, value % MIB ? `${value}b` : `${value / MIB}m`);
     else words.push(flag, quoteWord(String(value)));
   }
+  for (const [name, flag] of Object.entries(FILES)) if (body[name]) words.push(...flag);
   return [...words, ...healthWords(body.healthcheck)];
 }
 
@@ -152,6 +161,7 @@ export function showFolds() {
     setText(pill, `${changed} changed`);
   }
   $("[data-profile]").hidden = $("#seccomp").value !== "profile";
+  showModes();
   showHealth();
 }
 
@@ -171,14 +181,4 @@ export function offerRuntimes(runtimes) {
   const chosen = field.value;
   field.replaceChildren(field.options[0], ...runtimes.filter((one) => !one.problem).map((one) => new Option(one.version ? `${one.name} ${one.version}` : one.name, one.name)));
   choose(field, chosen);
-}
-
-/** A file's content goes into the profile's field. */
-export function startProfileFile(changed) {
-  $("#profile-file").addEventListener("change", async (event) => {
-    const file = event.target.files[0];
-    if (!file) return;
-    $("#profile").value = await file.text();
-    changed();
-  });
 }

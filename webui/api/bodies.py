@@ -37,8 +37,15 @@ class Body(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
     def _unknown(self, name: str) -> str:
+        refused = self.refusals(name)
+        if refused is not None:
+            return refused
         close = get_close_matches(name, list(self.fields), n=1)
         return "There is no such field" + (f"; did you mean {close[0]}?" if close else ".")
+
+    def refusals(self, name: str) -> str | None:
+        """Why a field that people may well send isn't taken, if there is more to say than that there is none."""
+        return None
 
 
 class BodyShape(OpenApiSerializerExtension):

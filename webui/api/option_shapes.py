@@ -69,6 +69,25 @@ OPTIONS = (
     Option("device_write_iops", "texts", "Writes a second of a disk."),
     Option("healthcheck", "health", "How to find out whether it is well; null for the image's own check."),
     Option("restart_unhealthy", "flag", "Restart it when its health check fails, whatever its restart policy."),
+    Option("network", "text", "bridge, none, host (needs loosen), or container:NAME.", default="bridge"),
+    Option(
+        "pid", "text", "private, host (needs loosen), or container:NAME: whose processes it sees.", default="private"
+    ),
+    Option(
+        "ipc",
+        "text",
+        "private, shareable, none, host (needs loosen), or container:NAME: shared memory and message queues.",
+        default="private",
+    ),
+    Option("uts", "text", "private, or host (needs loosen): the host name.", default="private"),
+    Option("cgroupns", "text", "private, or host (needs loosen): the control groups it sees.", default="private"),
+    Option("expose", "texts", "Ports that it listens on, as 80, 53/udp or 8000-8010; publish_all publishes them."),
+    Option("publish_all", "flag", "Publish every port that the image or expose names on a free one of 127.0.0.1."),
+    Option("pull", "text", "missing, always or never: when the image is pulled.", default="missing"),
+    Option("platform", "text", "The image's platform, as linux/arm64; the host's if left out."),
+    Option("annotations", "map", "Annotations of the OCI bundle, for runtimes and hooks."),
+    Option("memory_swappiness", "number", "0 to 100, -1 for the host's own (control groups v1).", (-1, 100)),
+    Option("blkio_weight_device", "texts", "The weight of its access to one disk, as /dev/sda:500."),
     Option("depends_on", "texts", "Names of containers that are started before it when the host starts."),
 )
 

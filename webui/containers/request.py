@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
-from engine.options import checking
+from engine.options import checking, variables
 from worker.contract.commands import ContainerOptions, PortMapping
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
@@ -29,12 +29,17 @@ PIDS_MAXIMUM = 4_194_304
 """What the kernel's pid_max can be at most (proc(5))."""
 TEXT_MAXIMUM = 128 << 10
 """Bytes of one argument or variable that execve(2) takes (MAX_ARG_STRLEN)."""
+FILE_MAXIMUM = 1 << 20
+"""Characters of a file of variables or labels."""
 PORTS_MAXIMUM, WORDS_MAXIMUM, VARIABLES_MAXIMUM = 200, 1000, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerRequest(ContainerOptions):
-    """Fields as in the contract's CreateContainer, whose `user` is `run_as` here; `name` None: a friendly one."""
+    """Fields as in the contract's CreateContainer, whose `user` is `run_as` here; `name` None: a friendly one.
+
+    `env_file` and `label_file`: the text of files that `env` and `labels` go beyond; see `with_files`.
+    """
 
     image: str
     name: str | None = None
@@ -51,6 +56,8 @@ class ContainerRequest(ContainerOptions):
     pids_limit: int | None = None
     restart: str = "no"
     restart_limit: int | None = None
+    env_file: str = ""
+    label_file: str = ""
 
 
 class FieldErrors:
@@ -89,6 +96,27 @@ def request_check(request: ContainerRequest) -> tuple[str, tuple[PortMapping, ..
     ports = _ports(request.ports, errors)
     errors.raise_any()
     return image, ports
+
+
+def with_files(request: ContainerRequest) -> ContainerRequest:
+    """The request with what its files say among `env` and `labels`. Raises InvalidArgument with the field's name."""
+    errors = FieldErrors()
+    read: dict[str, dict[str, str]] = {}
+    for name, lookup in (("env_file", {}), ("label_file", None)):
+        text = getattr(request, name)
+        errors.check(len(text) <= FILE_MAXIMUM, name, f"Give at most {FILE_MAXIMUM} characters.")
+        try:
+            read[name] = variables.read(text[:FILE_MAXIMUM], lookup)
+        except InvalidArgument as error:
+            errors.check(False, name, f"{error.message[0].upper()}{error.message[1:]}.")
+    errors.raise_any()
+    return replace(
+        request,
+        env={**read["env_file"], **request.env},
+        labels={**read["label_file"], **request.labels},
+        env_file="",
+        label_file="",
+    )
 
 
 def limits_check(spec: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -24,7 +24,16 @@ from webui.containers.observed import (
     container_job_finished,
 )
 from webui.containers.representation import container_as_json
-from webui.containers.request import IMAGE_ID, NAME, NAME_RULE, ContainerRequest, limits_check, request_check
+from webui.containers.request import (
+    IMAGE_ID,
+    NAME,
+    NAME_RULE,
+    ContainerRequest,
+    limits_check,
+    request_check,
+    with_files,
+)
+from webui.containers.sharing import sharing_resolve
 from webui.hosts.models import Host
 from webui.images.services import secrets_for
 from webui.jobs.models import Job
@@ -62,9 +71,10 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     Raises PermissionDenied, InvalidArgument with field errors, AlreadyExists with the field `name`.
     """
     require(user, CREATE, host.team)
-    request = ContainerRequest(image=image, **wishes)
+    request = with_files(ContainerRequest(image=image, **wishes))
     canonical, ports = request_check(request)
-    require_loosening(user, host.team, needing_a_right(request))
+    request, needed = sharing_resolve(host=host, request=request)
+    require_loosening(user, host.team, [*needing_a_right(request), *needed])
     taken = Container.objects.filter(host=host)
     name = request.name or friendly_name(lambda candidate: taken.filter(name=candidate).exists())
     command = _command(request, name=name, image=canonical, ports=ports, start=start)

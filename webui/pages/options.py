@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 from engine.oci.runtime_process import CAPABILITIES
+from engine.options import modes
 from webui.accounts.models import User
 from webui.accounts.roles import LOOSEN, actions_of
+from webui.containers.models import Container, ObservedStatus
 from webui.hosts.models import Host
 from webui.pages.templatetags.portside import size
 
 _LABELS = {
+    "network": "Network",
+    "expose": "Ports it listens on",
+    "publish_all": "All of them published",
+    "pid": "Processes",
+    "ipc": "IPC",
+    "uts": "Host name shared",
+    "cgroupns": "Control groups",
+    "pull": "Image is pulled",
+    "platform": "Platform",
+    "annotations": "Annotations",
+    "memory_swappiness": "Swappiness",
+    "blkio_weight_device": "Weight of a disk",
     "entrypoint": "Entrypoint",
     "user": "User",
     "workdir": "Directory",
@@ -61,13 +76,15 @@ _LABELS = {
     "restart_unhealthy": "Restarted when unhealthy",
     "depends_on": "Starts after, with the host",
 }
-_USUAL = {"userns": "auto", "runtime": "portside"}
+_USUAL = {"userns": "auto", "runtime": "portside", "pull": "missing", **modes.USUAL}
 _SIZES = frozenset(("shm_size", "memory_reservation", "memory_swap"))
+_NAMES = 200
 _SHOWN = 200
 """Characters of one entry: a seccomp profile has thousands."""
 THROTTLES = [
     {"name": name, "label": _LABELS[name], "example": f"/dev/sda:{example}"}
     for name, example in (
+        ("blkio_weight_device", 500),
         ("device_read_bps", 1 << 20),
         ("device_write_bps", 1 << 20),
         ("device_read_iops", 100),
@@ -82,8 +99,16 @@ def form_context(user: User) -> dict[str, Any]:
     return {
         "capability_names": sorted(CAPABILITIES),
         "throttles": THROTTLES,
+        "container_names": list(_names_of(user)),
         "may_loosen": any(LOOSEN in actions_of(user, host.team) for host in hosts),
     }
+
+
+def _names_of(user: User) -> Iterator[str]:
+    """What may be shared with: those that run, the newest first."""
+    alive = (ObservedStatus.RUNNING, ObservedStatus.PAUSED)
+    rows = Container.objects.visible_to(user).filter(observed_status__in=alive)
+    return iter(rows.values_list("name", flat=True)[:_NAMES])
 
 
 def chosen(row: dict[str, Any]) -> list[tuple[str, list[str]]]:

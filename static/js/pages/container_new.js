@@ -1,7 +1,8 @@
 // The form that makes a container: what is typed becomes the REST body, and that the line beside it.
 import { Problem, api } from "../api.js";
-import { beforeCommand, fillOptions, offerRuntimes, openChanged, optionWords, readOptions, showFolds, startProfileFile } from "../container_options.js";
+import { beforeCommand, fillOptions, offerRuntimes, openChanged, optionWords, readOptions, showFolds } from "../container_options.js";
 import { $, $$, el, pageData, setText } from "../dom.js";
+import { startFiles } from "../mode_options.js";
 import { joinWords, quoteWord, splitWords } from "../shell.js";
 
 const form = $("#create");
@@ -255,7 +256,7 @@ const like = pageData("like");
 if (like) fillLike(like);
 for (const option of $$("[data-offline]", form.host)) option.disabled = form.host.options.length > 1;
 if (form.host.selectedOptions[0]?.disabled) form.host.value = [...form.host.options].find((option) => !option.disabled)?.value ?? form.host.value;
-startProfileFile(showLines);
+startFiles(showLines);
 showRuntimes();
 openChanged();
 showPieces();

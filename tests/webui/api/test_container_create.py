@@ -77,6 +77,18 @@ WHOLE = {
     "healthcheck": {"test": ["CMD-SHELL", "curl -f localhost"], "interval_seconds": 0.5, "retries": 2},
     "restart_unhealthy": True,
     "depends_on": ["db"],
+    "network": "bridge",
+    "pid": "private",
+    "ipc": "shareable",
+    "uts": "private",
+    "cgroupns": "private",
+    "expose": ["80", "53/udp"],
+    "publish_all": True,
+    "pull": "always",
+    "platform": "linux/arm64",
+    "annotations": {"org.example.a": "1"},
+    "memory_swappiness": 10,
+    "blkio_weight_device": ["/dev/sda:500"],
 }
 
 

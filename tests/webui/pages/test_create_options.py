@@ -40,7 +40,9 @@ def full() -> CreateContainer:
         device_read_iops=("/dev/sda:3",), device_write_iops=("/dev/sda:4",), privileged=True,
         stdin_open=True, stdin_once=True,
         healthcheck={"test": ["CMD-SHELL", "curl -f localhost"], "interval_seconds": 0.5, "retries": 2},
-        depends_on=("db", "queue"),
+        depends_on=("db", "queue"), network="none", pid="host", ipc="shareable", cgroupns="host", expose=("80", "53/udp"),
+        pull="never", platform="linux/arm64", annotations={"org.example.a": "1"}, memory_swappiness=10,
+        blkio_weight_device=("/dev/sda:500",),
     )  # fmt: skip
 
 
@@ -61,6 +63,8 @@ def test_one_like_another_carries_every_option_over(
         "restart_limit",
         "tty",
         "restart_unhealthy",
+        "uts",
+        "publish_all",
     }
     assert {key: value for key, value in body.items() if key != "host"} == {
         key: value for key, value in wanted.items() if key not in left_out
@@ -70,6 +74,8 @@ def test_one_like_another_carries_every_option_over(
         "--entrypoint /entry", "--cap-add NET_ADMIN --cap-add NET_RAW", "--security-opt seccomp=profile.json",
         "--device /dev/fuse", "--shm-size 1m", "--memory-swap -1", "--sysctl net.core.somaxconn=77", "--rm",
         "--health-cmd 'curl -f localhost' --health-interval 500ms --health-retries 2",
+        "--network none --expose 80 --expose 53/udp --pid host --ipc shareable --cgroupns host --pull never",
+        "--platform linux/arm64 --annotation org.example.a=1 --memory-swappiness 10 --blkio-weight-device /dev/sda:500",
         "--userns host", "--runtime crun", "nginx:1.29-alpine -x nginx -g 'daemon off;'",
     ):  # fmt: skip
         assert part in line
@@ -162,3 +168,40 @@ def test_health_is_shown_with_its_history_and_follows(page: Page, sockets: Socke
     expect(page.locator('#container > .page-head [data-field="health"]')).to_have_text("Unhealthy")
     expect(section).to_contain_text("No check has told anything yet.")
     expect(page.locator('[data-fragment="headline"]')).to_contain_text("its health check fails")
+
+
+def test_another_containers_namespace_is_asked_for_by_its_name(
+    page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey
+) -> None:
+    visit(page, f"{PATH}?image=alpine")
+    page.locator(".fold-title", has_text="Network").click()
+    expect(page.get_by_label("Whose network")).to_be_hidden()
+    page.get_by_label("Network", exact=True).select_option("container:")
+    page.get_by_role("button", name="Create and start").click()
+    expect(page.locator("#network-problem")).to_have_text("Name the container, or choose something else.")
+    page.get_by_label("Whose network").fill("web")
+    expect(page.locator('[data-as="docker"]')).to_contain_text("--network container:web")
+    page.get_by_label("Ports it listens on").fill("80")
+    page.get_by_role("button", name="Create and start").click()
+    expect(page.locator("#expose-problem")).to_contain_text("of the container whose network it shares")
+    page.get_by_label("Ports it listens on").fill("")
+    page.get_by_label("Name", exact=True).fill("beside")
+    page.get_by_role("button", name="Create and start").click()
+    page.wait_for_url(lambda url: "/new/" not in url)
+    assert Container.objects.get(name="beside").spec["network"] == f"container:{hex_id('web')}"
+    expect(page.locator(".badges .pill-warn")).to_have_text([f"network of container {hex_id('web')[:12]}"])
+
+
+def test_a_file_of_variables_is_read_into_the_form(
+    page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey
+) -> None:
+    visit(page, f"{PATH}?image=alpine")
+    page.locator("#env-file").set_input_files(
+        {"name": "variables.env", "mimeType": "text/plain", "buffer": b"# who\nA=1\nB=two words\n"}
+    )
+    expect(page.get_by_label("Variables from a file")).to_have_value("# who\nA=1\nB=two words\n")
+    expect(page.locator('[data-as="docker"]')).to_contain_text("--env-file variables.env")
+    page.get_by_label("Name", exact=True).fill("filed")
+    page.get_by_role("button", name="Create and start").click()
+    page.wait_for_url(lambda url: "/new/" not in url)
+    assert Container.objects.get(name="filed").spec["env"] == {"A": "1", "B": "two words"}

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from engine.options import refused
 from webui.api import bodies, option_shapes
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import job_reference, operation, page_of
@@ -22,6 +23,8 @@ from webui.containers.services import container_create, container_remove
 from webui.hosts.services import host_choose
 
 PORT = (1, 65535)
+ENV_FILE_HELP = "The text of a file of NAME=value lines, as --env-file takes it; env counts more."
+LABEL_FILE_HELP = "The text of a file of NAME=value lines, as --label-file takes it; labels count more."
 ORDERING = ("created_at", "name", "started_at", "finished_at")
 
 
@@ -52,9 +55,14 @@ class NewContainer(_Options):  # type: ignore[valid-type,misc]
     memory_bytes = bodies.Whole((MEMORY_MINIMUM, (1 << 60) - 1), required=False, allow_null=True)
     cpus = bodies.Number(required=False, allow_null=True)
     pids_limit = bodies.Whole((-1, PIDS_MAXIMUM), required=False, allow_null=True, help_text="-1 for no limit.")
+    env_file = bodies.Text(required=False, allow_blank=True, help_text=ENV_FILE_HELP)
+    label_file = bodies.Text(required=False, allow_blank=True, help_text=LABEL_FILE_HELP)
     restart = bodies.Text(required=False, help_text=f"One of {', '.join(RESTART_POLICIES)}.")
     restart_limit = bodies.Whole((1, 1_000_000), required=False, allow_null=True)
     start = bodies.Flag(required=False)
+
+    def refusals(self, name: str) -> str | None:
+        return refused.sentence(name)
 
 
 def visible(request: Request) -> ContainerQuerySet:
