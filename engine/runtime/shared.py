@@ -1,7 +1,7 @@
 """Namespaces that a container does not have of its own: the host's, or those of another container.
 
 A namespace belongs to the user namespace in which it was made. Who is to join another container's therefore lives in
-that one's user namespace, with its range of ids (as moby's daemon/oci_linux.go has it; docs/adr/0013-…):
+that one's user namespace, with its range of ids (as moby's daemon/oci_linux.go has it; docs/adr/0016):
 
     M                                            C (midwife.py), born in the host's namespaces
     │ opens /proc/PID of the other, and looks    │
