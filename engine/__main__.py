@@ -9,24 +9,20 @@ running worker on the same home.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
-import secrets
-import select
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine import archive_session, attach_session, exec_session
+from engine import archive_session, attach_session, exec_session, run_options
 from engine.config import EngineConfig
 from engine.containers.record import ContainerRecord
-from engine.containers.spec import ContainerSpec, PortMapping
-from engine.errors import EngineError, InvalidArgument
+from engine.errors import EngineError
 from engine.facade import Engine
+from engine.run_command import copy_log, follow, run, show_progress
 from engine.runtime.execs import ExecSpec
-
-FOLLOW_SECONDS = 1.0
-_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def say(text: str) -> None:
@@ -35,8 +31,8 @@ def say(text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code for the shell."""
-    options = parser().parse_args(arguments)
     try:
+        options = parser().parse_args(arguments)
         engine = Engine(EngineConfig.from_environment())
         command: Callable[[Engine, argparse.Namespace], int | None] = options.do
         return command(engine, options) or 0
@@ -72,27 +68,6 @@ def rmi(engine: Engine, options: argparse.Namespace) -> None:
             say(f"{verb} {name}")
 
 
-def run(engine: Engine, options: argparse.Namespace) -> int:
-    """In the foreground: the log as it comes, and the container's exit code as ours."""
-    spec = specification(options)
-    engine.container_create(spec, progress=show_progress)
-    try:
-        engine.container_start(spec.id)
-        if options.detach:
-            say(spec.id)
-            return 0
-        if options.interactive or options.tty:
-            return attend(engine, options, spec.id, cursor=0)
-        follow(engine, spec.id, 0)
-        return engine.container_get(spec.id).exit_code or 0
-    except KeyboardInterrupt:
-        engine.container_stop(spec.id)
-        return 130
-    finally:
-        if options.rm and not options.detach:
-            engine.container_remove(spec.id, force=True)
-
-
 def attach(engine: Engine, options: argparse.Namespace) -> int:
     """Its exit code is ours, unless we leave before."""
     options.interactive = not options.no_stdin
@@ -110,14 +85,23 @@ def execute(engine: Engine, options: argparse.Namespace) -> int:
     """One more process in a container; its exit code is ours."""
     spec = ExecSpec(
         args=tuple(options.command),
-        env=tuple(options.env),
+        env=tuple(f"{name}={value}" for name, value in run_options.variables_of(options).items()),
         user=options.user,
         cwd=options.workdir,
         tty=options.tty,
         size=exec_session.size_of(1) if options.tty else None,
         privileged=options.privileged,
     )
+    if options.detach:
+        engine.container_exec(options.name, dataclasses.replace(spec, tty=False, size=None))
+        return 0
     return exec_session.attend(engine, options.name, spec, interactive=options.interactive)
+
+
+def update(engine: Engine, options: argparse.Namespace) -> None:
+    for name in options.names:
+        engine.container_update(name, run_options.changes(options))
+        say(name)
 
 
 def ps(engine: Engine, _: argparse.Namespace) -> None:
@@ -173,88 +157,7 @@ def reconcile(engine: Engine, _: argparse.Namespace) -> None:
         say(line)
 
 
-# ---- words
-
-
-def specification(options: argparse.Namespace) -> ContainerSpec:
-    """The words of `run` as a spec. Raises `InvalidArgument`."""
-    return ContainerSpec(
-        id=secrets.token_hex(32),
-        name=options.name or f"c-{secrets.token_hex(4)}",
-        image=options.image,
-        command=tuple(options.command),
-        env=dict(entry.partition("=")[::2] for entry in options.env),
-        ports=tuple(port_mapping(text) for text in options.publish),
-        user=options.user,
-        workdir=options.workdir,
-        hostname=options.hostname,
-        memory_bytes=None if options.memory is None else size(options.memory),
-        cpus=options.cpus,
-        tty=options.tty,
-        stdin_open=options.interactive,
-        stdin_once=options.interactive and not options.detach,
-        **restart_policy(options.restart),
-    )
-
-
-def port_mapping(text: str) -> PortMapping:
-    """`80`, `8080:80`, `0.0.0.0:8080:80/udp`."""
-    rest, _, protocol = text.partition("/")
-    words = rest.split(":")
-    try:
-        host = int(words[-2]) if len(words) > 1 and words[-2] else None
-        address = words[0] if len(words) > 2 else "127.0.0.1"
-        return PortMapping(container=int(words[-1]), host=host, protocol=protocol or "tcp", address=address)
-    except ValueError:
-        raise InvalidArgument(f"{text!r} is no port; write [[ADDRESS:]HOST:]CONTAINER[/PROTOCOL]") from None
-
-
-def restart_policy(text: str) -> dict[str, Any]:
-    """`always`, `on-failure:3`."""
-    policy, sign, limit = text.partition(":")
-    if sign and not limit.isdigit():
-        raise InvalidArgument(f"{text!r} is no restart policy; write on-failure:LIMIT")
-    return {"restart": policy, "restart_limit": int(limit) if sign else None}
-
-
-def size(text: str) -> int:
-    """`64m` → bytes."""
-    number = text.lower().rstrip("bkmg")
-    unit = text.lower()[len(number) :]
-    if unit not in _UNITS or not number.isdigit():
-        raise InvalidArgument(f"{text!r} is no size; write a number with b, k, m or g")
-    return int(number) * _UNITS[unit]
-
-
 # ---- what people see
-
-
-def follow(engine: Engine, name: str, cursor: int) -> None:
-    """Copy the log until the container neither runs nor waits for a restart."""
-    with engine.container_logs(name).follow() as more, engine.journal.listen() as changes:
-        while engine.container_get(name).status in ("running", "paused", "restarting"):
-            cursor = copy_log(engine, name, cursor)
-            select.select([more.fileno(), changes.socket.fileno()], [], [], FOLLOW_SECONDS)
-            more.drain()
-            changes.wait(0)
-    copy_log(engine, name, cursor)
-
-
-def copy_log(engine: Engine, name: str, cursor: int) -> int:
-    """Copy everything from `cursor` on, each stream to its own; returns where it ends."""
-    reader = engine.container_logs(name)
-    while chunks := reader.read(cursor):
-        for chunk in chunks:
-            target = sys.stderr if chunk.stream == "stderr" else sys.stdout
-            target.buffer.write(chunk.data)
-            target.flush()
-        cursor = chunks[-1].end
-    return cursor
-
-
-def show_progress(phase: str, layers: Iterable[Any]) -> None:
-    done, total = sum(layer.done_bytes for layer in layers), sum(layer.total_bytes for layer in layers)
-    sys.stderr.write(f"\r{phase}: {done / 1e6:.1f} of {total / 1e6:.1f} MB   " + ("\n" if phase == "done" else ""))
 
 
 def status(record: ContainerRecord) -> str:
@@ -282,8 +185,8 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="python -m engine", description="Portside's engine by hand.")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, do: Callable[..., int | None], text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+    def add(name: str, do: Callable[..., int | None], text: str, **more: Any) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, **more)
         command.set_defaults(do=do)
         return command
 
@@ -293,8 +196,9 @@ def parser() -> argparse.ArgumentParser:
     )
     add("images", images, "list images")
     _removal(add("rmi", rmi, "remove an image"), "name")
-    _run_options(add("run", run, "create and start a container"))
-    _exec_options(add("exec", execute, "run a command in a running container"))
+    run_options.add(add("run", run, "create and start a container", conflict_handler="resolve"))
+    run_options.add_exec(add("exec", execute, "run a command in a running container"))
+    run_options.add_update(add("update", update, "change limits and restart policy of containers"))
     attaching = add("attach", attach, "see and feed what a container runs")
     attaching.add_argument("--detach-keys", default=attach_session.DETACH_KEYS, metavar="KEYS")
     attaching.add_argument("--no-stdin", action="store_true", help="only see")
@@ -325,36 +229,6 @@ def parser() -> argparse.ArgumentParser:
 def _removal(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
     command.add_argument("-f", "--force", action="store_true")
     command.add_argument(name, **options)
-
-
-def _exec_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-i", "--interactive", action="store_true", help="pass standard input on")
-    command.add_argument("-t", "--tty", action="store_true", help="give it a terminal")
-    command.add_argument("-e", "--env", action="append", default=[], metavar="NAME=VALUE")
-    command.add_argument("-u", "--user")
-    command.add_argument("-w", "--workdir")
-    command.add_argument("--privileged", action="store_true", help="with every capability")
-    command.add_argument("name")
-    command.add_argument("command", nargs=argparse.REMAINDER)
-
-
-def _run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-d", "--detach", action="store_true", help="print the id and return")
-    command.add_argument("-i", "--interactive", action="store_true", help="pass standard input on")
-    command.add_argument("-t", "--tty", action="store_true", help="give it a terminal")
-    command.add_argument("--detach-keys", default=attach_session.DETACH_KEYS, metavar="KEYS")
-    command.add_argument("--rm", action="store_true", help="remove it when it has ended")
-    command.add_argument("--name")
-    command.add_argument("-e", "--env", action="append", default=[], metavar="NAME=VALUE")
-    command.add_argument("-p", "--publish", action="append", default=[], metavar="[[ADDRESS:]HOST:]PORT[/PROTOCOL]")
-    command.add_argument("-u", "--user")
-    command.add_argument("-w", "--workdir")
-    command.add_argument("--hostname")
-    command.add_argument("-m", "--memory", metavar="SIZE")
-    command.add_argument("--cpus", type=float)
-    command.add_argument("--restart", default="no", metavar="POLICY[:LIMIT]")
-    command.add_argument("image")
-    command.add_argument("command", nargs=argparse.REMAINDER)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.containers import isolation, names, pipes
+from engine.containers import isolation, log_limits, names, pipes
 from engine.containers.process import ProcessPlan
 from engine.containers.sharing import NetworkPlace
 from engine.containers.spec import ContainerSpec
 from engine.errors import Unsupported
+from engine.options import log_options
 from engine.runtime.compile_monitor import init_program
 from engine.runtime.spec import build, standard_binds
 
@@ -34,6 +35,7 @@ def lay_out(directory: Path, final: Path, spec: ContainerSpec, plan: ProcessPlan
     Raises `InvalidArgument` for what no start could succeed with, `Unsupported` for what this host hasn't.
     """
     os.mkdir(directory / "log", 0o700)
+    log_limits.save(directory, log_options.read(spec.log_driver, spec.log_opt))
     os.makedirs(directory / "bundle" / "rootfs", 0o700)
     pipes.make(directory, has_input=spec.stdin_open and not spec.tty)
     if host.network.files is None:

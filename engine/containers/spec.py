@@ -57,7 +57,8 @@ class ContainerSpec:
     again when that fails. `depends_on` names containers that a boot of the host starts first.
 
     `network`, `pid`, `ipc`, `uts`, `cgroupns`: the words of `engine.options.modes`. `publish_all` publishes what image
-    and `expose` name. `pull`: "missing", "always" or "never"; `platform` as linux/arm64.
+    and `expose` name. `pull`: "missing", "always" or "never"; `platform` as linux/arm64. `log_driver` and
+    `log_opt`: the words of `engine.options.log_options`.
     """
 
     id: str
@@ -131,6 +132,8 @@ class ContainerSpec:
     annotations: Mapping[str, str] = field(default_factory=dict)
     memory_swappiness: int | None = None
     blkio_weight_device: tuple[str, ...] = ()
+    log_driver: str = "json-file"
+    log_opt: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values only; `from_dict` reads it back."""
@@ -151,7 +154,7 @@ class ContainerSpec:
         return cls(**known)
 
 
-_MAPPINGS = ("env", "labels", "sysctls", "annotations")
+_MAPPINGS = ("env", "labels", "sysctls", "annotations", "log_opt")
 _LISTS = {name for name, made in ContainerSpec.__dataclass_fields__.items() if made.default == ()} - {"ports"}
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from engine.containers import log_limits
 from engine.containers.pipes import STREAMS
 from engine.keeper.terminal import Terminal
 from engine.logs.packer import Packer
@@ -74,7 +75,8 @@ class Watched:
     def pump(self, descriptor: int) -> int | None:
         """Move what waits in one pipe to the log: the number of bytes, 0 at the stream's end, None if empty."""
         if self._log is None:
-            self._log = LogWriter(self.directory / "log", full=self._packer.submit)
+            limits = log_limits.load(self.directory)
+            self._log = LogWriter(self.directory / "log", full=self._packer.submit, **limits)
         if self._terminal is None or descriptor != self._terminal.master:
             return self._log.pump(descriptor, self.pipes[descriptor])
         pipe = next(pipe for pipe, name in self.pipes.items() if name == Terminal.STREAM)

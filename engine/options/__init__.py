@@ -12,6 +12,7 @@ values         ulimits, tmpfs, sysctls, hosts, processors
 modes          which namespaces are its own, the host's, another container's
 ports          --expose and what --publish-all publishes
 variables      files of variables and of labels
+log_options    how much of a log is kept
 refused        what isn't taken, and what to do instead
 healthcheck    what a request and an image ask for, merged
 checking       every field of a request, with a sentence for each that can't work

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from engine.errors import InvalidArgument
+from engine.errors import EngineError, InvalidArgument
 from engine.oci.platform import Platform
-from engine.options import capabilities, devices, healthcheck, modes, ports, seccomp, security, values
+from engine.options import capabilities, devices, healthcheck, log_options, modes, ports, seccomp, security, values
 from engine.options.wishes import Wishes
 
 Problem = tuple[str, str]
@@ -50,6 +50,7 @@ def problems(wishes: Wishes) -> Iterator[Problem]:
     yield from _processors(wishes)
     yield from modes.problems(wishes)
     yield from _image(wishes)
+    yield from _log(wishes)
 
 
 def _list(name: str, entries: Sequence[str], read: Callable[[str], object]) -> Iterator[Problem]:
@@ -158,6 +159,18 @@ def _image(wishes: Wishes) -> Iterator[Problem]:
             yield "annotations", f"{name[:60]!r}: give a name and a value of at most {ANNOTATION_MAXIMUM} characters."
         elif name.startswith("portside."):
             yield "annotations", f"{name[:60]!r}: names that begin with portside. are Portside's own."
+
+
+def _log(wishes: Wishes) -> Iterator[Problem]:
+    try:
+        log_options.read(wishes.log_driver, {})
+    except EngineError as error:
+        yield "log_driver", error.message
+        return
+    try:
+        log_options.read(wishes.log_driver, wishes.log_opt)
+    except EngineError as error:
+        yield "log_opt", error.message
 
 
 def _memory(wishes: Wishes) -> Iterator[Problem]:

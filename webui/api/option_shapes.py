@@ -88,6 +88,13 @@ OPTIONS = (
     Option("annotations", "map", "Annotations of the OCI bundle, for runtimes and hooks."),
     Option("memory_swappiness", "number", "0 to 100, -1 for the host's own (control groups v1).", (-1, 100)),
     Option("blkio_weight_device", "texts", "The weight of its access to one disk, as /dev/sda:500."),
+    Option(
+        "log_driver",
+        "text",
+        "json-file or local (both Portside's own log), or none (the newest MiB, for those who are attached).",
+        default="json-file",
+    ),
+    Option("log_opt", "map", "max-size, as 10m, and max-file: the log's bytes in one file, and how many files stay."),
     Option("depends_on", "texts", "Names of containers that are started before it when the host starts."),
 )
 

@@ -25,6 +25,8 @@ _LABELS = {
     "pull": "Image is pulled",
     "platform": "Platform",
     "annotations": "Annotations",
+    "log_driver": "Log driver",
+    "log_opt": "Log options",
     "memory_swappiness": "Swappiness",
     "blkio_weight_device": "Weight of a disk",
     "entrypoint": "Entrypoint",
@@ -76,7 +78,7 @@ _LABELS = {
     "restart_unhealthy": "Restarted when unhealthy",
     "depends_on": "Starts after, with the host",
 }
-_USUAL = {"userns": "auto", "runtime": "portside", "pull": "missing", **modes.USUAL}
+_USUAL = {"userns": "auto", "runtime": "portside", "pull": "missing", "log_driver": "json-file", **modes.USUAL}
 _SIZES = frozenset(("shm_size", "memory_reservation", "memory_swap"))
 _NAMES = 200
 _SHOWN = 200

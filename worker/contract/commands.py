@@ -61,6 +61,7 @@ class ContainerOptions:
     `network` is bridge, none, host or container:ID; `pid` private, host or container:ID; `ipc` private, shareable,
     none, host or container:ID; `uts` and `cgroupns` private or host. `publish_all` publishes what image and `expose`
     name. `pull` is missing, always or never, `platform` as linux/arm64.
+    `log_driver` is json-file, local or none, `log_opt` has max-size and max-file.
     """
 
     cap_add: tuple[str, ...] = ()
@@ -118,6 +119,8 @@ class ContainerOptions:
     annotations: Mapping[str, str] = field(default_factory=dict)
     memory_swappiness: int | None = None
     blkio_weight_device: tuple[str, ...] = ()
+    log_driver: str = "json-file"
+    log_opt: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

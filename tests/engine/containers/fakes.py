@@ -131,7 +131,14 @@ class FakeImages:
         raise NotFound(f"no image {name}")
 
     def pull(
-        self, reference: str, /, *, credentials: Any = None, progress: Any = None, cancel: Any = None
+        self,
+        reference: str,
+        /,
+        *,
+        credentials: Any = None,
+        platform: str | None = None,
+        progress: Any = None,
+        cancel: Any = None,
     ) -> FakeImage:
         self.world.step("images.pull")
         if reference not in self.world.remote:

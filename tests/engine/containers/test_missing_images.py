@@ -36,3 +36,20 @@ def test_an_image_id_that_is_not_here_is_not_looked_for_in_a_registry(
     with pytest.raises(NotFound):
         engine[0].create(spec(image="sha256:" + "0" * 64))
     assert "images.pull" not in world.calls
+
+
+def test_a_pull_policy_and_a_platform_decide_what_is_pulled(engine: tuple[Containers, Parts], world: World) -> None:
+    containers, _ = engine
+    with pytest.raises(NotFound):
+        containers.create(spec(image="far", pull="never"))
+    assert "images.pull" not in world.calls
+    containers.create(spec(image="far", pull="missing"))
+    containers.create(spec(2, image="far", pull="never"))
+    containers.create(spec(3, image="far", platform="linux/amd64"))
+    assert world.calls.count("images.pull") == 1
+    containers.create(spec(4, image="far", pull="always"))
+    containers.create(spec(5, image="far", platform="arm64"))
+    assert world.calls.count("images.pull") == 3
+    with pytest.raises(NotFound, match="linux/amd64, not for linux/arm64") as caught:
+        containers.create(spec(6, image="far", pull="never", platform="linux/arm64"))
+    assert caught.value.detail["field"] == "platform"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,26 +13,14 @@ from engine.errors import Conflict, InvalidArgument, NotFound, Unavailable
 from engine.runtime.execs import ExecSpec
 from engine.runtime.ids import BLOCK
 from tests.support.engine import Host
-from tests.support.home import throwaway_home
 from tests.support.processes import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
 
 
-@pytest.fixture(scope="module")
-def shared_host(tiny_image: str) -> Iterator[Host]:
-    with throwaway_home() as home:
-        yield Host(home, tiny_image)
-
-
 @pytest.fixture
-def host(shared_host: Host) -> Iterator[Host]:
-    """One for all of these tests, which has nothing left after each."""
-    yield shared_host
-    gone = [record.id for record in shared_host.engine.container_list()]
-    for container_id in gone:
-        shared_host.engine.container_remove(container_id, force=True)
-    eventually(lambda: not shared_host.home.leaks(*gone), seconds=60, what="a clean kernel")
+def host(tidy_host: Host) -> Host:
+    return tidy_host
 
 
 KINDS = ("net", "pid", "ipc", "uts", "cgroup", "user")

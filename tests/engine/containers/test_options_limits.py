@@ -92,3 +92,11 @@ def test_a_processor_that_is_not_there_is_refused_by_its_field(host: Host) -> No
     with pytest.raises(InvalidArgument, match="cpuset_cpus: the kernel refuses it"):
         host.engine.container_start(spec.id)
     assert host.is_clean(spec.id)
+
+
+def test_how_readily_it_swaps(host: Host) -> None:
+    if Cgroups(host.engine.config).version == "v2":
+        with pytest.raises(Unsupported, match="memory_swappiness"):
+            group_files(host, memory_swappiness=7)
+    else:
+        assert group_files(host, memory_swappiness=7)["memory.swappiness"] == "7"

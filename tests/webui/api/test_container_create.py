@@ -89,6 +89,8 @@ WHOLE = {
     "annotations": {"org.example.a": "1"},
     "memory_swappiness": 10,
     "blkio_weight_device": ["/dev/sda:500"],
+    "log_driver": "local",
+    "log_opt": {"max-size": "1m", "max-file": "3"},
 }
 
 

@@ -40,7 +40,8 @@ def full() -> CreateContainer:
         device_read_iops=("/dev/sda:3",), device_write_iops=("/dev/sda:4",), privileged=True,
         stdin_open=True, stdin_once=True,
         healthcheck={"test": ["CMD-SHELL", "curl -f localhost"], "interval_seconds": 0.5, "retries": 2},
-        depends_on=("db", "queue"), network="none", pid="host", ipc="shareable", cgroupns="host", expose=("80", "53/udp"),
+        depends_on=("db", "queue"), network="none", pid="host", ipc="shareable", cgroupns="host",
+        expose=("80", "53/udp"), log_driver="local", log_opt={"max-size": "1m", "max-file": "3"},
         pull="never", platform="linux/arm64", annotations={"org.example.a": "1"}, memory_swappiness=10,
         blkio_weight_device=("/dev/sda:500",),
     )  # fmt: skip
@@ -76,6 +77,7 @@ def test_one_like_another_carries_every_option_over(
         "--health-cmd 'curl -f localhost' --health-interval 500ms --health-retries 2",
         "--network none --expose 80 --expose 53/udp --pid host --ipc shareable --cgroupns host --pull never",
         "--platform linux/arm64 --annotation org.example.a=1 --memory-swappiness 10 --blkio-weight-device /dev/sda:500",
+        "--log-driver local --log-opt max-size=1m --log-opt max-file=3",
         "--userns host", "--runtime crun", "nginx:1.29-alpine -x nginx -g 'daemon off;'",
     ):  # fmt: skip
         assert part in line

@@ -48,6 +48,7 @@ COMMANDS: list[c.Command] = [
         restart_unhealthy=True, depends_on=("db",), network=f"container:{CONTAINER}", pid="host", ipc="shareable",
         uts="host", cgroupns="host", expose=("80/tcp",), publish_all=True, pull="always", platform="linux/arm64",
         annotations={"org.example.a": "1"}, memory_swappiness=10, blkio_weight_device=("/dev/sda:500",),
+        log_driver="local", log_opt={"max-size": "1m"},
     ),
     c.StartContainer(container_id=CONTAINER),
     c.StopContainer(container_id=CONTAINER, timeout_seconds=2.5, signal="SIGINT"),

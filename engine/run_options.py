@@ -1,0 +1,331 @@
+"""The words of `docker run` on the command line: a table of flags, and what they say as a ContainerSpec.
+
+Flags that are about the client alone (--detach, --cidfile …) are read here and acted on by run_command.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from engine import attach_session
+from engine.containers.spec import ContainerSpec, PortMapping
+from engine.errors import InvalidArgument, Unsupported
+from engine.options import refused, variables
+from engine.options.changing import LIMITS
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "us": 1e-6}
+_SHORT = {"volume": "-v"}
+
+
+class Flag(NamedTuple):
+    """`field`: of ContainerSpec; `kind`: each, yes, text, whole, number or size."""
+
+    name: str
+    field: str
+    kind: str
+    short: str = ""
+
+
+FLAGS = (
+    Flag("add-host", "extra_hosts", "each"),
+    Flag("blkio-weight", "blkio_weight", "whole"),
+    Flag("blkio-weight-device", "blkio_weight_device", "each"),
+    Flag("cap-add", "cap_add", "each"),
+    Flag("cap-drop", "cap_drop", "each"),
+    Flag("cgroupns", "cgroupns", "text"),
+    Flag("cpu-period", "cpu_period", "whole"),
+    Flag("cpu-quota", "cpu_quota", "whole"),
+    Flag("cpu-shares", "cpu_shares", "whole", "-c"),
+    Flag("cpus", "cpus", "number"),
+    Flag("cpuset-cpus", "cpuset_cpus", "text"),
+    Flag("cpuset-mems", "cpuset_mems", "text"),
+    Flag("device", "devices", "each"),
+    Flag("device-cgroup-rule", "device_cgroup_rules", "each"),
+    Flag("device-read-bps", "device_read_bps", "each size"),
+    Flag("device-read-iops", "device_read_iops", "each"),
+    Flag("device-write-bps", "device_write_bps", "each size"),
+    Flag("device-write-iops", "device_write_iops", "each"),
+    Flag("dns", "dns", "each"),
+    Flag("dns-option", "dns_options", "each"),
+    Flag("dns-search", "dns_search", "each"),
+    Flag("domainname", "domainname", "text"),
+    Flag("expose", "expose", "each"),
+    Flag("group-add", "group_add", "each"),
+    Flag("hostname", "hostname", "text", "-h"),
+    Flag("init", "init", "yes"),
+    Flag("ipc", "ipc", "text"),
+    Flag("log-driver", "log_driver", "text"),
+    Flag("memory", "memory_bytes", "size", "-m"),
+    Flag("memory-reservation", "memory_reservation", "size"),
+    Flag("memory-swap", "memory_swap", "size"),
+    Flag("memory-swappiness", "memory_swappiness", "whole"),
+    Flag("network", "network", "text"),
+    Flag("oom-kill-disable", "oom_kill_disable", "yes"),
+    Flag("oom-score-adj", "oom_score_adj", "whole"),
+    Flag("pid", "pid", "text"),
+    Flag("pids-limit", "pids_limit", "whole"),
+    Flag("platform", "platform", "text"),
+    Flag("privileged", "privileged", "yes"),
+    Flag("publish-all", "publish_all", "yes", "-P"),
+    Flag("pull", "pull", "text"),
+    Flag("read-only", "read_only", "yes"),
+    Flag("runtime", "runtime", "text"),
+    Flag("security-opt", "security_opt", "each"),
+    Flag("shm-size", "shm_size", "size"),
+    Flag("stop-signal", "stop_signal", "text"),
+    Flag("stop-timeout", "stop_timeout", "whole"),
+    Flag("tmpfs", "tmpfs", "each"),
+    Flag("tty", "tty", "yes", "-t"),
+    Flag("ulimit", "ulimits", "each"),
+    Flag("user", "user", "text", "-u"),
+    Flag("userns", "userns", "text"),
+    Flag("uts", "uts", "text"),
+    Flag("workdir", "workdir", "text", "-w"),
+)
+_CHANGEABLE = tuple(flag for flag in FLAGS if flag.field in LIMITS)
+_HEALTH = (
+    ("health-interval", "interval_seconds"),
+    ("health-timeout", "timeout_seconds"),
+    ("health-start-period", "start_period_seconds"),
+    ("health-start-interval", "start_interval_seconds"),
+)
+_ALIASES = {"network": ["--net"]}
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Give the command every flag of `docker run`; those that aren't taken say why when they are given."""
+    command.add_argument("-d", "--detach", action="store_true", help="print the id and return")
+    command.add_argument("-i", "--interactive", action="store_true", help="pass standard input on")
+    command.add_argument("-a", "--attach", action="append", default=[], choices=("stdin", "stdout", "stderr"))
+    command.add_argument("--detach-keys", default=attach_session.DETACH_KEYS, metavar="KEYS")
+    command.add_argument("--sig-proxy", default="true", choices=("true", "false"), help="hand signals on (true)")
+    command.add_argument("--rm", action="store_true", help="remove it when it has ended")
+    command.add_argument("--name")
+    command.add_argument("--cidfile", metavar="FILE", help="write its id to a file that doesn't exist yet")
+    command.add_argument("-q", "--quiet", action="store_true", help="tell nothing of a pull")
+    command.add_argument("-e", "--env", action="append", default=[], metavar="NAME[=VALUE]")
+    command.add_argument("--env-file", action="append", default=[], metavar="FILE")
+    command.add_argument("-l", "--label", action="append", default=[], metavar="NAME[=VALUE]")
+    command.add_argument("--label-file", action="append", default=[], metavar="FILE")
+    command.add_argument("--annotation", action="append", default=[], metavar="NAME=VALUE")
+    command.add_argument("--log-opt", action="append", default=[], metavar="NAME=VALUE")
+    command.add_argument("--sysctl", action="append", default=[], metavar="NAME=VALUE")
+    command.add_argument("--entrypoint", metavar="PROGRAM")
+    command.add_argument("-p", "--publish", action="append", default=[], metavar="[[ADDRESS:]HOST:]PORT[/PROTOCOL]")
+    command.add_argument("--restart", default="no", metavar="POLICY[:LIMIT]")
+    command.add_argument("--health-cmd", metavar="LINE")
+    command.add_argument("--health-retries", type=int)
+    for name, _ in _HEALTH:
+        command.add_argument(f"--{name}", metavar="TIME")
+    command.add_argument("--no-healthcheck", action="store_true", help="not even the image's")
+    for flag in FLAGS:
+        _add(command, flag)
+    for name in refused.REFUSED:
+        _add_refusal(command, name)
+    command.add_argument("image")
+    command.add_argument("command", nargs=argparse.REMAINDER)
+
+
+def add_update(command: argparse.ArgumentParser) -> None:
+    """Those of `docker update`."""
+    for flag in _CHANGEABLE:
+        _add(command, flag)
+    command.add_argument("--restart", metavar="POLICY[:LIMIT]")
+    for name in ("cpu_rt_period", "cpu_rt_runtime"):
+        _add_refusal(command, name)
+    command.add_argument("names", nargs="+")
+
+
+def changes(options: argparse.Namespace) -> dict[str, Any]:
+    """What the flags of an update change. Raises `InvalidArgument`."""
+    fields = {flag.field: _value(flag, getattr(options, flag.field)) for flag in _CHANGEABLE}
+    policy = {} if options.restart is None else restart_policy(options.restart)
+    return {**{name: value for name, value in fields.items() if value is not None}, **policy}
+
+
+def add_exec(command: argparse.ArgumentParser) -> None:
+    """Those of `docker exec`."""
+    command.add_argument("-d", "--detach", action="store_true", help="leave it alone once it runs")
+    command.add_argument("-i", "--interactive", action="store_true", help="pass standard input on")
+    command.add_argument("-t", "--tty", action="store_true", help="give it a terminal")
+    command.add_argument("-e", "--env", action="append", default=[], metavar="NAME[=VALUE]")
+    command.add_argument("--env-file", action="append", default=[], metavar="FILE")
+    command.add_argument("-u", "--user")
+    command.add_argument("-w", "--workdir")
+    command.add_argument("--privileged", action="store_true", help="with every capability")
+    _add_refusal(command, "exec_detach_keys", "--detach-keys")
+    command.add_argument("name")
+    command.add_argument("command", nargs=argparse.REMAINDER)
+
+
+def variables_of(options: argparse.Namespace) -> dict[str, str]:
+    """What --env-file and --env say; the latter counts more. Raises `InvalidArgument`."""
+    own = dict(os.environ)
+    return {**_files(options.env_file, own), **_pairs(options.env, own)}
+
+
+def _add_refusal(command: argparse.ArgumentParser, name: str, *flags: str) -> None:
+    names = flags or (*([_SHORT[name]] if name in _SHORT else []), f"--{name.replace('_', '-')}")
+    command.add_argument(*names, dest=f"refused {name}", action=_Refusal, help=argparse.SUPPRESS)
+
+
+def _add(command: argparse.ArgumentParser, flag: Flag) -> None:
+    names = [*([flag.short] if flag.short else []), f"--{flag.name}", *_ALIASES.get(flag.name, [])]
+    if flag.kind == "yes":
+        command.add_argument(*names, dest=flag.field, action="store_true")
+    elif flag.kind.startswith("each"):
+        command.add_argument(*names, dest=flag.field, action="append", default=[])
+    else:
+        types: dict[str, Callable[[str], Any]] = {"whole": int, "number": float}
+        command.add_argument(*names, dest=flag.field, type=types.get(flag.kind, str))
+
+
+class _Refusal(argparse.Action):
+    def __call__(self, *arguments: Any) -> None:
+        raise Unsupported(f"{arguments[3]}: {refused.sentence(self.dest.removeprefix('refused '))}")
+
+
+def specification(options: argparse.Namespace) -> ContainerSpec:
+    """What the flags say. Raises `InvalidArgument`."""
+    fields = {flag.field: _value(flag, getattr(options, flag.field)) for flag in FLAGS}
+    given = {name: value for name, value in fields.items() if value not in (None, ())}
+    return ContainerSpec(
+        id=secrets.token_hex(32),
+        name=options.name or f"c-{secrets.token_hex(4)}",
+        image=options.image,
+        command=tuple(options.command),
+        entrypoint=None if options.entrypoint is None else (options.entrypoint,) if options.entrypoint else (),
+        env=variables_of(options),
+        labels={**_files(options.label_file, None), **_pairs(options.label, None)},
+        annotations=_pairs(options.annotation, None),
+        sysctls=_pairs(options.sysctl, None),
+        log_opt=_pairs(options.log_opt, None),
+        ports=tuple(port_mapping(text) for text in options.publish),
+        stdin_open=options.interactive,
+        stdin_once=options.interactive and not options.detach,
+        auto_remove=options.rm and options.detach,
+        healthcheck=_healthcheck(options),
+        **restart_policy(options.restart),
+        **given,
+    )
+
+
+def _value(flag: Flag, value: Any) -> Any:
+    if value is None:
+        return None
+    if flag.kind == "size":
+        return -1 if value == "-1" else size(value)
+    if flag.kind == "each size":
+        return tuple(_rate(text) for text in value)
+    if flag.field == "security_opt":
+        return tuple(_with_profile(text) for text in value)
+    return tuple(value) if flag.kind == "each" else value
+
+
+def _rate(text: str) -> str:
+    path, _, rate = text.rpartition(":")
+    return f"{path}:{size(rate)}"
+
+
+def _with_profile(option: str) -> str:
+    """The engine takes a profile's content; here is who has the file."""
+    key, sign, value = option.partition("=")
+    if key != "seccomp" or not sign or value.startswith("{") or value in ("unconfined", "builtin", "default", ""):
+        return option
+    return f"seccomp={_text(value)}"
+
+
+def _healthcheck(options: argparse.Namespace) -> dict[str, Any] | None:
+    wish: dict[str, Any] = {}
+    if options.no_healthcheck:
+        if options.health_cmd is not None:
+            raise InvalidArgument("--no-healthcheck and --health-cmd go ill together: leave one of the two out")
+        return {"test": ["NONE"]}
+    if options.health_cmd is not None:
+        wish["test"] = ["CMD-SHELL", options.health_cmd]
+    for name, field in _HEALTH:
+        text = getattr(options, name.replace("-", "_"))
+        if text is not None:
+            wish[field] = seconds(text)
+    if options.health_retries is not None:
+        wish["retries"] = options.health_retries
+    return wish or None
+
+
+def _files(paths: Sequence[str], lookup: dict[str, str] | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in paths:
+        try:
+            found.update(variables.read(_text(path), lookup))
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{path}: {error.message}") from error
+    return found
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"{path} can't be read: {error}") from error
+
+
+def _pairs(entries: Sequence[str], lookup: dict[str, str] | None) -> dict[str, str]:
+    """`NAME=value`; a name alone has the value of our own environment, or none."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        name, sign, value = entry.partition("=")
+        if sign or lookup is None:
+            found[name] = value
+        elif name in lookup:
+            found[name] = lookup[name]
+    return found
+
+
+def port_mapping(text: str) -> PortMapping:
+    """`80`, `8080:80`, `0.0.0.0:8080:80/udp`."""
+    rest, _, protocol = text.partition("/")
+    words = rest.split(":")
+    try:
+        host = int(words[-2]) if len(words) > 1 and words[-2] else None
+        address = words[0] if len(words) > 2 else "127.0.0.1"
+        return PortMapping(container=int(words[-1]), host=host, protocol=protocol or "tcp", address=address)
+    except ValueError:
+        raise InvalidArgument(f"{text!r} is no port; write [[ADDRESS:]HOST:]CONTAINER[/PROTOCOL]") from None
+
+
+def restart_policy(text: str) -> dict[str, Any]:
+    """`always`, `on-failure:3`."""
+    policy, sign, limit = text.partition(":")
+    if sign and not limit.isdigit():
+        raise InvalidArgument(f"{text!r} is no restart policy; write on-failure:LIMIT")
+    return {"restart": policy, "restart_limit": int(limit) if sign else None}
+
+
+def size(text: str) -> int:
+    """`64m` → bytes."""
+    number = text.lower().rstrip("bkmg")
+    unit = text.lower()[len(number) :].removesuffix("b") or text.lower()[len(number) :]
+    if unit not in _UNITS or not number.isdigit():
+        raise InvalidArgument(f"{text!r} is no size; write a number with b, k, m or g")
+    return int(number) * _UNITS[unit]
+
+
+def seconds(text: str) -> float:
+    """`1m30s`, `500ms` → seconds, as Go's time.ParseDuration."""
+    total, rest = 0.0, text.strip()
+    while rest:
+        number = rest[: len(rest) - len(rest.lstrip("0123456789."))]
+        rest = rest[len(number) :]
+        unit = rest[: len(rest) - len(rest.lstrip("hmsun"))]
+        rest = rest[len(unit) :]
+        try:
+            total += float(number) * _SECONDS[unit]
+        except (ValueError, KeyError):
+            raise InvalidArgument(f"{text!r} is no time; write it as 30s, 500ms or 1m30s") from None
+    return total
