@@ -16,7 +16,7 @@ from engine.containers.spec import ContainerSpec, PortMapping
 from engine.errors import InvalidArgument, Unsupported
 from engine.facade import Engine
 from engine.options import refused, variables
-from engine.run_options import changes, seconds, size, specification
+from engine.run_options import FLAGS, changes, seconds, size, specification
 from tests.support.home import Home
 from tests.support.processes import eventually
 
@@ -91,6 +91,19 @@ def test_what_is_not_taken_says_why_and_what_to_do(name: str) -> None:
     flag = f"--{name.replace('_', '-')}"
     with pytest.raises(Unsupported, match=f"{flag}: [A-Z].{{20,}}"):
         spec(flag, "value", "image")
+
+
+def test_the_keys_of_an_exec_are_refused() -> None:
+    with pytest.raises(Unsupported, match="--detach-keys: The terminal"):
+        parser().parse_args(["exec", "--detach-keys", "a", "web", "true"])
+
+
+def test_help_names_every_flag_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["run", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"--{flag.name}" in shown for flag in FLAGS)
+    assert "--gpus" not in shown
 
 
 def test_sizes_and_times_are_read_as_docker_reads_them() -> None:
