@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from engine.archives.request import PathStat
     from engine.archives.transfer import Transfer
     from engine.containers.attaching import Attachment
-    from engine.containers.parts import ExitStatus
+    from engine.containers.committing import CommitSpec
+    from engine.containers.parts import ExitStatus, Image
     from engine.images.service import Images
     from engine.stats.sampler import Sampler
     from engine.stats.samples import ContainerSample, HostSample
@@ -180,6 +181,13 @@ class Engine:
     def container_export(self, name: str) -> Transfer:
         """The whole root file system as a tar, without what is mounted into it: as `container_copy_out`."""
         return self.containers.export(name)
+
+    def container_commit(self, name: str, spec: CommitSpec, *, cancel: threading.Event | None = None) -> Image:
+        """Make an image of what it has changed and how it runs; a running one stands still meanwhile, if `spec.pause`.
+
+        The same `created_at` and reference again give what is there. Raises InvalidArgument for wrong changes.
+        """
+        return self.containers.commit(name, spec, cancel=cancel)
 
     def container_get(self, name: str) -> ContainerRecord:
         return self.containers.get(name)

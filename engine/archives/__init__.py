@@ -4,6 +4,7 @@
     child      that process: enters the container's root, says what was found, moves the bytes
     places     how a root is entered, and what a path in it stands for
     packing    files → tar          arriving, unpacking   tar → files
+    difference a container's own layer → an image's
     capability a program's capabilities, whoever root is
     tar_writer headers (POSIX.1-2017 pax, with GNU's sparse files and SCHILY's extended attributes)
 

@@ -72,6 +72,8 @@ def _do(request: Request, own: int) -> dict[str, object]:
         _seal()
         enter(request)
         return unpack(request, Root(own), lambda: _say(request, {}))
+    if request.action == words.DIFFERENCE:
+        return _difference(request, own)
     _seal()
     enter(request)
     root = Root(own)
@@ -84,6 +86,17 @@ def _do(request: Request, own: int) -> dict[str, object]:
         assert request.out is not None
         pack_all(root, request.owners, TarWriter(request.out))
     return {}
+
+
+def _difference(request: Request, own: int) -> dict[str, object]:
+    from engine.archives.difference import Difference
+
+    assert request.layers is not None and request.out is not None
+    _seal()
+    difference = Difference(request.layers, request.own, own, TarWriter(request.out))
+    _say(request, {})
+    difference.write()
+    return {"left_out": difference.left_out}
 
 
 def _failure(error: EngineError) -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import InvalidArgument
 
-PACK, UNPACK, STAT, EXPORT = "pack", "unpack", "stat", "export"
+PACK, UNPACK, STAT, EXPORT, DIFFERENCE = "pack", "unpack", "stat", "export", "difference"
 NOBODY = 65534
 """The kernel's overflow id: what a user namespace shows of owners that it doesn't know."""
 
@@ -44,7 +44,8 @@ class Request:
     overlay's `layers` while it rests.
 
     `user`: whose everything becomes that is copied in, in the words of `--user`; None for what the archive says.
-    `out`: for the bytes of a tar, `into`: where they come from, `report`: for lines of JSON.
+    `own`: paths that a start has made, which are no change of the container's. `out`: for the bytes of a tar, `into`:
+    where they come from, `report`: for lines of JSON.
     """
 
     action: str
@@ -56,6 +57,7 @@ class Request:
     owners: Owners = Owners()
     keep_kinds: bool = False
     user: str | None = None
+    own: tuple[str, ...] = ()
     out: int | None = None
     into: int | None = None
     report: int = -1
@@ -66,7 +68,7 @@ class Request:
     @classmethod
     def from_json(cls, text: str) -> Request:
         data = json.loads(text)
-        return cls(**{**data, "owners": Owners(**data["owners"])})
+        return cls(**{**data, "owners": Owners(**data["owners"]), "own": tuple(data["own"])})
 
 
 _GO_TYPES = {

@@ -12,11 +12,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from engine.archives.request import EXPORT, PACK, UNPACK, PathStat, Request
+from engine.archives.request import DIFFERENCE, EXPORT, PACK, UNPACK, PathStat, Request
 from engine.errors import FAMILIES, EngineError, Unavailable
 
 PIPE_BYTES = 1 << 20
-_OUT = frozenset({PACK, EXPORT})
+_OUT = frozenset({PACK, EXPORT, DIFFERENCE})
 
 
 class Transfer:

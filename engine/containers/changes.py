@@ -55,7 +55,7 @@ class Change(NamedTuple):
 def changes(parts: Parts, container_id: str) -> dict[str, Any]:
     """{"changes": [`Change` as JSON, in the order of paths], "more": whether there are more than are told}."""
     parts.catalog.get(container_id)
-    own = _mount_points(parts.catalog.directory(container_id))
+    own = mount_points(parts.catalog.directory(container_id))
     walk = _Walk(parts.snapshots.overlay(container_id), own)
     try:
         found = list(islice(walk.directory(b"", walk.everything(), hidden=False), MAXIMUM + 1))
@@ -65,7 +65,7 @@ def changes(parts: Parts, container_id: str) -> dict[str, Any]:
     return {"changes": [change._asdict() for change in found[:MAXIMUM]], "more": more}
 
 
-def _mount_points(directory: Path) -> frozenset[bytes]:
+def mount_points(directory: Path) -> frozenset[bytes]:
     """What a start makes in the container's layer for its mounts, and is no change of the container's."""
     try:
         config = json.loads((directory / "bundle" / "config.json").read_bytes())

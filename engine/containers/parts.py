@@ -43,6 +43,21 @@ class Images(Protocol):
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> Image: ...
+    def commit(
+        self,
+        base: str,
+        stream: int,
+        /,
+        *,
+        config: Callable[[dict[str, Any]], dict[str, Any]],
+        author: str,
+        comment: str,
+        created_at: str,
+        created_by: str,
+        reference: str | None,
+        finish: Callable[[], object],
+        cancel: threading.Event | None,
+    ) -> Image: ...
     def recover(self) -> None: ...
 
 
@@ -69,6 +84,7 @@ class Cgroups(Protocol):
     def processes(self, container_id: str, /) -> Sequence[int]: ...
     def freeze(self, container_id: str, /) -> None: ...
     def thaw(self, container_id: str, /) -> None: ...
+    def is_frozen(self, container_id: str, /) -> bool: ...
     def oom_kills(self, container_id: str, /) -> int: ...
     def directories(self, container_id: str, /) -> Mapping[str, Path]: ...
     @property

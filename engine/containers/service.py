@@ -13,6 +13,7 @@ from engine.containers import (
     attaching,
     changes,
     checks,
+    committing,
     creation,
     execs,
     reaping,
@@ -26,7 +27,8 @@ from engine.containers import (
     updating,
 )
 from engine.containers.attaching import Attachment
-from engine.containers.parts import ExitStatus, Parts, Progress
+from engine.containers.committing import CommitSpec
+from engine.containers.parts import ExitStatus, Image, Parts, Progress
 from engine.containers.processes import Processes
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
@@ -120,6 +122,9 @@ class Containers:
 
     def export(self, name: str) -> Transfer:
         return archiving.export(self._parts, self._id(name))
+
+    def commit(self, name: str, spec: CommitSpec, *, cancel: threading.Event | None = None) -> Image:
+        return committing.commit(self._parts, self._id(name), spec, cancel=cancel)
 
     def get(self, name: str) -> ContainerRecord:
         return self._parts.catalog.get(self._id(name))

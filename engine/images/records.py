@@ -138,6 +138,15 @@ class Records:
         images = [self._image(row) for row in self.store.connection().execute("SELECT * FROM image")]
         return sorted(images, key=lambda image: (not image.tags, image.tags, image.digests, image.id))
 
+    def documents(self, image_id: str) -> tuple[bytes, list[str]]:
+        """The config of an image as it was written, and the digests that it consists of. Raises `ImageMissing`."""
+        connection = self.store.connection()
+        row = connection.execute("SELECT config FROM image WHERE id = ?", (image_id,)).fetchone()
+        if row is None:
+            raise ImageMissing(f"there is no image {image_id[:19]} on this host", {"image": image_id})
+        blobs = connection.execute("SELECT digest FROM image_blob WHERE image = ?", (image_id,))
+        return bytes(row["config"]), [blob["digest"] for blob in blobs]
+
     def wanted_blobs(self) -> set[str]:
         """The digests that images consist of."""
         return {row["digest"] for row in self.store.connection().execute("SELECT DISTINCT digest FROM image_blob")}

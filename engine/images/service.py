@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
+import uuid
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
 from engine.errors import Cancelled, Conflict, EngineError, InvalidArgument, Unavailable
-from engine.images import starter
+from engine.images import commit, starter
+from engine.images.commit import Authorship
 from engine.images.garbage import Collector
 from engine.images.image import Image
 from engine.images.layer import Workshop
 from engine.images.progress import Board, LayerProgress, Report
 from engine.images.pull import Resolved, Stop, fetch_layers, host_platform, lease_all, resolve
 from engine.images.records import Records
+from engine.oci.digest import Digest
+from engine.oci.image_config import ImageConfig
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.auth import Credentials
@@ -27,6 +33,14 @@ from engine.store.journal import Journal
 
 Names = list[str]
 __all__ = ["Credentials", "Image", "Images", "LayerProgress"]
+
+
+def named(reference: str) -> Reference:
+    """A name that an image can be given here. Raises `InvalidReference`, and `InvalidArgument` for a digest."""
+    name = Reference.parse(reference)
+    if name.digest is not None:
+        raise InvalidArgument("a new image can be given a tag, but not a digest", {"field": "reference"})
+    return name
 
 
 class Images:
@@ -154,6 +168,52 @@ class Images:
             fetch_layers(Workshop(self._content, self._snapshots, board, threading.Event()), None, resolved, cancel)
             image = self._record(resolved, [name])
         board.show("done")
+        self._sync_later()
+        return image
+
+    def commit(
+        self,
+        base: str,
+        stream: int,
+        *,
+        config: Callable[[dict[str, Any]], dict[str, Any]],
+        author: str = "",
+        comment: str = "",
+        created_at: str,
+        created_by: str = "",
+        reference: str | None = None,
+        finish: Callable[[], object],
+        cancel: threading.Event | None = None,
+    ) -> Image:
+        """Make an image of the image `base` and one more layer, the tar that is read from `stream`; give it a name.
+
+        `config` changes the base's configuration; `finish` is called at the stream's end, and raises if that is not
+        the tar's. Raises `ImageMissing`, `InvalidReference`, `InvalidArgument`, `ResourceExhausted`, `Cancelled`.
+        """
+        names = [] if reference is None else [named(reference)]
+        base_id = self._records.by_id(base).id
+        with self._leases.hold(f"commit {uuid.uuid4().hex}") as lease:
+            data, blobs = self._records.documents(base_id)
+            lease.add([*blobs, *self._records.by_id(base_id).diff_ids])
+            manifest = commit.manifest_of(self._content, base_id, blobs)
+            changed = config(json.loads(data).get("config") or {})
+            layer = commit.write_layer(
+                self._content, self._snapshots, stream, finish=finish, cancel=cancel, keep=lease.add
+            )
+            added = layer if layer.entries else None
+            authorship = Authorship(created_at=created_at, author=author, comment=comment, created_by=created_by)
+            made = commit.config_of(data, changed, added, authorship)
+            document = commit.manifest_for(manifest, made, added)
+            digests = [Digest.of(made), Digest.of(document)]
+            lease.add(digests)
+            for text in (made, document):
+                self._content.put(text, is_durable=False)
+            layers = [descriptor.digest for descriptor in (*manifest.layers, *([added.descriptor] if added else ()))]
+            parsed = ImageConfig.parse(made)
+            with self._records.store.transaction():
+                self._snapshots.record_chain(parsed.diff_ids)
+                size = sum(self._snapshots.layer_size(diff_id) for diff_id in parsed.diff_ids)
+                image = self._records.add(digests[0], made, size, names, [*digests, *layers])
         self._sync_later()
         return image
 

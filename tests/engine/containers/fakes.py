@@ -198,6 +198,9 @@ class FakeCgroups:
         self.world.frozen.discard(container_id)
         self._act_on_pending(container_id)
 
+    def is_frozen(self, container_id: str, /) -> bool:
+        return container_id in self.world.frozen
+
     def _act_on_pending(self, container_id: str) -> None:
         code = self.world.ends_on.get(15)
         if code is not None and container_id in self.world.processes and "signal.15.pending" in self.world.calls:

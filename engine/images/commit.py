@@ -1,0 +1,181 @@
+"""A new image of an image and one more layer, whose tar comes as a stream.
+
+tar ──► sha256 (diff id) ──► gzip ──► sha256 (digest) ──► file ──┬─► blob
+                                                                 └─► child process unpacks what is there so far
+                                                                                  └─► committed layer
+
+File and unpacked layer grow side by side in a staging directory, which a death leaves for the next recovery to clear.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isal import isal_zlib
+
+from engine.content.blobs import ContentStore
+from engine.errors import Cancelled, DataCorrupt
+from engine.layers.unpack import Unpacked, Unpacking
+from engine.oci import media
+from engine.oci.digest import Digest
+from engine.oci.manifest import Descriptor, Manifest, parse
+from engine.snapshots.service import Snapshots
+
+_READ_BYTES = 1 << 20
+_GROW_BYTES = 512 << 10
+_POLL_SECONDS = 0.1
+_GZIP_WINDOW = 31
+_DOCUMENT_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What a stream has become; `entries` is 0 for one that changes nothing."""
+
+    diff_id: Digest
+    descriptor: Descriptor
+    size_bytes: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorship:
+    """What an image says of how it came to be. `created_at` in RFC 3339."""
+
+    created_at: str
+    author: str = ""
+    comment: str = ""
+    created_by: str = ""
+
+
+def write_layer(
+    content: ContentStore,
+    snapshots: Snapshots,
+    stream: int,
+    *,
+    finish: Callable[[], object],
+    cancel: threading.Event | None,
+    keep: Callable[[list[str]], None],
+) -> Layer:
+    """Store the tar that is read from `stream` as blob and as layer. `finish` is called at its end, and raises if
+    that is not the tar's; `keep` leases digests before they are there. Raises `Cancelled`, `ResourceExhausted`.
+    """
+    with snapshots.stage() as files:
+        blob = files.parent / "blob"
+        blob.touch(0o600)
+        with Unpacking(blob, files) as child:
+            writer = _Writer(blob, child)
+            while data := os.read(stream, _READ_BYTES):
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled("cancelled")
+                writer.add(data)
+            finish()
+            unpacked = writer.end(cancel)
+        layer = Layer(
+            Digest(f"sha256:{writer.diff.hexdigest()}"),
+            Descriptor(media.OCI_LAYER_GZIP, Digest(f"sha256:{writer.packed.hexdigest()}"), writer.size),
+            unpacked.size_bytes,
+            unpacked.entries,
+        )
+        if unpacked.diff_id != layer.diff_id:
+            raise DataCorrupt("the layer could not be read back as it was written: see that the disk is in order")
+        if layer.entries:
+            keep([layer.diff_id, layer.descriptor.digest])
+            content.adopt(blob, layer.descriptor.digest)
+            snapshots.commit_layer(files, layer.diff_id, layer.size_bytes)
+    return layer
+
+
+class _Writer:
+    def __init__(self, blob: Path, child: Unpacking) -> None:
+        self._file = os.open(blob, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._child = child
+        self._compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, _GZIP_WINDOW)
+        self._told = 0
+        self.diff, self.packed = hashlib.sha256(), hashlib.sha256()
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        self.diff.update(data)
+        self._store(self._compressor.compress(data))
+        if self.size - self._told >= _GROW_BYTES:
+            self._told = self.size
+            self._child.grow(self.size)
+            self._child.poll()
+
+    def end(self, cancel: threading.Event | None) -> Unpacked:
+        self._store(self._compressor.flush())
+        os.close(self._file)
+        self._child.grow(self.size, is_complete=True)
+        while (unpacked := self._child.poll(_POLL_SECONDS)) is None:
+            if cancel is not None and cancel.is_set():
+                raise Cancelled("cancelled")
+        return unpacked
+
+    def _store(self, packed: bytes) -> None:
+        self.packed.update(packed)
+        self.size += len(packed)
+        while packed:
+            packed = packed[os.write(self._file, packed) :]
+
+
+def manifest_of(content: ContentStore, image_id: str, blobs: list[str]) -> Manifest:
+    """The manifest among an image's blobs. Raises `DataCorrupt` when there is none."""
+    for text in blobs:
+        digest = Digest(text)
+        if text == image_id or not content.has(digest) or content.size(digest) > _DOCUMENT_BYTES:
+            continue
+        data = content.read(digest)
+        if not data.lstrip().startswith(b"{"):
+            continue
+        found = parse(data)
+        if isinstance(found, Manifest) and found.config.digest == image_id:
+            return found
+    raise DataCorrupt(f"image {image_id[:19]} has lost its manifest: pull it again")
+
+
+def config_of(base: bytes, config: dict[str, Any], layer: Layer | None, authorship: Authorship) -> bytes:
+    """The new image's config: the base's, with `config`, one more layer (or none) and one more line of history."""
+    document: dict[str, Any] = json.loads(base)
+    entry: dict[str, Any] = {"created": authorship.created_at, "created_by": authorship.created_by}
+    entry |= {name: text for name in ("author", "comment") if (text := getattr(authorship, name))}
+    if layer is None:
+        entry["empty_layer"] = True
+    else:
+        document["rootfs"]["diff_ids"] = [*document["rootfs"].get("diff_ids", ()), layer.diff_id]
+    document |= {"created": authorship.created_at, "config": config}
+    document["history"] = [*(document.get("history") or ()), entry]
+    for name in ("container", "container_config", "author"):
+        document.pop(name, None)
+    if authorship.author:
+        document["author"] = authorship.author
+    return _json(document)
+
+
+def manifest_for(base: Manifest, config: bytes, layer: Layer | None) -> bytes:
+    """The new image's manifest, in the base's dialect."""
+    is_docker = base.media_type == media.DOCKER_MANIFEST
+    config_type = media.DOCKER_CONFIG if is_docker else media.OCI_CONFIG
+    layers = [descriptor.as_json() for descriptor in base.layers]
+    if layer is not None:
+        kind = "application/vnd.docker.image.rootfs.diff.tar.gzip" if is_docker else layer.descriptor.media_type
+        layers.append({**layer.descriptor.as_json(), "mediaType": kind})
+    return _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": media.DOCKER_MANIFEST if is_docker else media.OCI_MANIFEST,
+            "config": Descriptor(config_type, Digest.of(config), len(config)).as_json(),
+            "layers": layers,
+        }
+    )
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
