@@ -152,6 +152,11 @@ def export(engine: Engine, options: argparse.Namespace) -> None:
     archive_session.export(engine, options.name)
 
 
+def commit(engine: Engine, options: argparse.Namespace) -> None:
+    how = {"author": options.author, "comment": options.message, "pause": not options.no_pause}
+    say(archive_session.commit(engine, options.name, options.reference, changes=tuple(options.change), **how))
+
+
 def reconcile(engine: Engine, _: argparse.Namespace) -> None:
     for line in engine.reconcile():
         say(line)
@@ -221,6 +226,15 @@ def parser() -> argparse.ArgumentParser:
     copying.add_argument("source", metavar="NAME:PATH|-")
     copying.add_argument("target", metavar="-|NAME:PATH")
     add("export", export, "write a container's root file system as a tar").add_argument("name")
+    committing = add("commit", commit, "make an image of a container")
+    committing.add_argument("-a", "--author", default="")
+    committing.add_argument("-m", "--message", default="")
+    committing.add_argument(
+        "-c", "--change", action="append", default=[], metavar="INSTRUCTION", help="of a Dockerfile"
+    )
+    committing.add_argument("--no-pause", action="store_true", help="let it run while its files are read")
+    committing.add_argument("name")
+    committing.add_argument("reference", nargs="?", help="the image's name")
     add("inspect", inspect, "show a container's state as JSON").add_argument("name")
     add("reconcile", reconcile, "finish or undo what a crash left half done")
     return root

@@ -1,11 +1,13 @@
-"""`cp` and `export` of the command line: tar streams between a container and this process's standard streams."""
+"""`cp`, `export` and `commit` of the command line: tar streams by this process's standard streams, and images."""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from engine.archives.transfer import Transfer
+from engine.containers.committing import CommitSpec
 from engine.errors import InvalidArgument
 from engine.facade import Engine
 
@@ -29,6 +31,11 @@ def copy(engine: Engine, source: str, target: str, *, as_user: bool) -> None:
 def export(engine: Engine, name: str) -> None:
     """The container's root file system to standard output."""
     _empty(engine.container_export(name))
+
+
+def commit(engine: Engine, name: str, reference: str | None, **how: Any) -> str:
+    """The new image's id; `how` are the other fields of `CommitSpec`."""
+    return engine.container_commit(name, CommitSpec(reference=reference, **how)).id
 
 
 def _empty(transfer: Transfer) -> None:

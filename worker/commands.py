@@ -129,6 +129,21 @@ def _rename(command: c.RenameContainer, context: Context) -> dict[str, Any]:
     return {}
 
 
+def _commit(command: c.CommitContainer, context: Context) -> dict[str, Any]:
+    from engine.containers.committing import CommitSpec
+
+    spec = CommitSpec(
+        reference=command.reference,
+        author=command.author,
+        comment=command.comment,
+        changes=command.changes,
+        pause=command.pause,
+        created_at=command.created_at,
+    )
+    image = context.engine.container_commit(command.container_id, spec, cancel=context.cancel)
+    return {"image_id": image.id, "tags": list(image.tags)}
+
+
 def _remove(command: c.RemoveContainer, context: Context) -> dict[str, Any]:
     try:
         context.engine.container_remove(command.container_id, force=command.force)
@@ -151,5 +166,6 @@ _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.UnpauseContainer: _unpause,
     c.UpdateContainer: _update,
     c.RenameContainer: _rename,
+    c.CommitContainer: _commit,
     c.RemoveContainer: _remove,
 }

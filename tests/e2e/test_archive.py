@@ -124,3 +124,25 @@ def children(portside: Portside) -> list[int]:
             if parent in ours and "engine.archives.child" in command_of(int(entry)):
                 found.append(int(entry))
     return found
+
+
+def test_a_container_becomes_an_image_that_runs(portside: Portside, tiny_image: str) -> None:
+    rest = portside.rest
+    container = rest.run(tiny_image, "sh", "-c", "echo made > /made; echo ready; sleep 1000")
+    eventually(lambda: "ready" in rest.logs(container["id"]), what="its file", seconds=30)
+    path = f"/api/v1/containers/{container['id']}/commit/"
+    wrong = rest.post(path, {"reference": "Not A Name", "changes": ["FROM x"]})
+    assert (wrong.status, set(wrong.json["errors"])) == (400, {"reference", "changes"})
+    job = rest.succeed(rest.post(path, {"reference": "local/made:1", "changes": ["CMD cat /made"], "comment": "why"}))
+    assert job["result"]["tags"] == ["local/made:1"]
+    image = eventually(
+        lambda: next((row for row in rest.rows("/api/v1/images/") if "local/made:1" in row["tags"]), None),
+        what="the image's row",
+    )
+    again = rest.run("local/made:1")
+    rest.wait_status(again["id"], "stopped", seconds=30)
+    eventually(lambda: rest.logs(again["id"]) == "made\n", what="its output")
+    assert rest.container(container["id"])["status"] == "running"
+    for row in (container, again):
+        rest.remove(row["id"])
+    rest.succeed(rest.delete(f"/api/v1/images/{image['id']}/"))  # type: ignore[index]

@@ -168,6 +168,10 @@ class FakeEngine:
     def container_export(self, id: str) -> Any:
         raise NotFound(f"There is no container {id}.")
 
+    def container_commit(self, id: str, spec: Any, *, cancel: threading.Event | None = None) -> FakeImage:
+        self.note(f"commit {id} {spec.reference} {spec.created_at}")
+        return FakeImage("sha256:feed", (spec.reference,))
+
     def container_logs(self, id: str) -> FakeLog:
         if id not in self.logs:
             raise NotFound(f"There is no container {id}.")

@@ -44,6 +44,7 @@ from worker.contract.wire import to_wire
 __all__ = [
     "container_apply_inventory",
     "container_apply_state",
+    "container_ask",
     "container_create",
     "container_forget",
     "container_job_finished",
@@ -135,7 +136,9 @@ def _frozen(value: Any) -> Any:
 
 
 def container_start(*, user: User, container: Container) -> Job:
-    return _ask(user, container, commands.StartContainer(container_id=container.pk), desired=DesiredStatus.RUNNING)
+    return container_ask(
+        user, container, commands.StartContainer(container_id=container.pk), desired=DesiredStatus.RUNNING
+    )
 
 
 def container_stop(
@@ -146,28 +149,30 @@ def container_stop(
     command = commands.StopContainer(
         container_id=container.pk, timeout_seconds=timeout_seconds, signal=_signal(signal) if signal else None
     )
-    return _ask(user, container, command, desired=DesiredStatus.STOPPED)
+    return container_ask(user, container, command, desired=DesiredStatus.STOPPED)
 
 
 def container_kill(*, user: User, container: Container, signal: str = "SIGKILL") -> Job:
     """Send one signal. Only SIGKILL says that the container should be stopped: others may be mere news to it."""
     name = _signal(signal)
     desired = DesiredStatus.STOPPED if name in ("SIGKILL", "9") else None
-    return _ask(user, container, commands.KillContainer(container_id=container.pk, signal=name), desired=desired)
+    return container_ask(
+        user, container, commands.KillContainer(container_id=container.pk, signal=name), desired=desired
+    )
 
 
 def container_restart(*, user: User, container: Container, timeout_seconds: float | None = None) -> Job:
     _check_timeout(timeout_seconds)
     command = commands.RestartContainer(container_id=container.pk, timeout_seconds=timeout_seconds)
-    return _ask(user, container, command, desired=DesiredStatus.RUNNING)
+    return container_ask(user, container, command, desired=DesiredStatus.RUNNING)
 
 
 def container_pause(*, user: User, container: Container) -> Job:
-    return _ask(user, container, commands.PauseContainer(container_id=container.pk))
+    return container_ask(user, container, commands.PauseContainer(container_id=container.pk))
 
 
 def container_unpause(*, user: User, container: Container) -> Job:
-    return _ask(user, container, commands.UnpauseContainer(container_id=container.pk))
+    return container_ask(user, container, commands.UnpauseContainer(container_id=container.pk))
 
 
 def container_update(*, user: User, container: Container, **changes: Any) -> Job:
@@ -179,7 +184,9 @@ def container_update(*, user: User, container: Container, **changes: Any) -> Job
     if not changes:
         raise InvalidArgument(f"nothing is to be changed: give at least one of {', '.join(CHANGEABLE)}")
     limits_check(container.spec, merged(container.spec, changes))
-    return _ask(user, container, commands.UpdateContainer(container_id=container.pk, changes=changes), action=CREATE)
+    return container_ask(
+        user, container, commands.UpdateContainer(container_id=container.pk, changes=changes), action=CREATE
+    )
 
 
 def container_rename(*, user: User, container: Container, name: str) -> Job:
@@ -193,7 +200,7 @@ def container_rename(*, user: User, container: Container, name: str) -> Job:
     if Container.objects.filter(host=container.host_id, name=name).exclude(pk=container.pk).exists():
         message = f"A container named {name} is already on the host {container.host.name}: choose another name."
         raise AlreadyExists(message, {"fields": {"name": [message]}})
-    return _ask(user, container, commands.RenameContainer(container_id=container.pk, name=name), action=CREATE)
+    return container_ask(user, container, commands.RenameContainer(container_id=container.pk, name=name), action=CREATE)
 
 
 def container_remove(*, user: User, container: Container, force: bool = False) -> Job:
@@ -208,11 +215,11 @@ def container_remove(*, user: User, container: Container, force: bool = False) -
             f"the container {container.name} is {container.observed_status}: stop it first, or remove it by force"
         )
     command = commands.RemoveContainer(container_id=container.pk, force=force)
-    return _ask(user, container, command, desired=DesiredStatus.REMOVED, action=CREATE)
+    return container_ask(user, container, command, desired=DesiredStatus.REMOVED, action=CREATE)
 
 
 @transaction.atomic
-def _ask(
+def container_ask(
     user: User,
     container: Container,
     command: commands.Command,
@@ -220,6 +227,7 @@ def _ask(
     desired: DesiredStatus | None = None,
     action: str = OPERATE,
 ) -> Job:
+    """Note what is desired and send `command` to the host, if `user` may do `action`. What each verb here ends with."""
     require(user, action, container.team)
     # What was read before this transaction may be history: somebody else may have asked for its removal since.
     locked = Container.objects.select_for_update(of=("self",)).filter(pk=container.pk)

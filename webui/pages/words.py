@@ -38,6 +38,7 @@ JOB_KIND = {
     "container.unpause": "Resume container",
     "container.update": "Change limits",
     "container.rename": "Rename container",
+    "container.commit": "Make image of container",
     "container.remove": "Remove container",
 }
 

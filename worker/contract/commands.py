@@ -201,6 +201,22 @@ class RenameContainer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommitContainer:
+    """Make the image `reference` of a container. `changes` are instructions of a Dockerfile that change its
+    configuration; `pause` lets a running one stand still meanwhile. `created_at` (RFC 3339) is the image's, so that a
+    second attempt finds what the first has made.
+    """
+
+    container_id: str
+    reference: str
+    created_at: str
+    author: str = ""
+    comment: str = ""
+    changes: tuple[str, ...] = ()
+    pause: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveContainer:
     container_id: str
     force: bool = False
@@ -219,6 +235,7 @@ Command = (
     | UnpauseContainer
     | UpdateContainer
     | RenameContainer
+    | CommitContainer
     | RemoveContainer
 )
 
@@ -235,6 +252,7 @@ KINDS: dict[str, type[Any]] = {
     "container.unpause": UnpauseContainer,
     "container.update": UpdateContainer,
     "container.rename": RenameContainer,
+    "container.commit": CommitContainer,
     "container.remove": RemoveContainer,
 }
 _NAMES = {cls: kind for kind, cls in KINDS.items()}

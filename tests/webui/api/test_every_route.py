@@ -26,6 +26,7 @@ BODIES: dict[str, Any] = {
     "image-pull": {"reference": "alpine"},
     "container-update": {"restart": "always"},
     "container-rename": {"name": "intruder"},
+    "container-commit": {"reference": "intruder"},
     "registries": {"registry": "docker.io", "username": "x", "password": "y", "team": "Harbour"},
 }
 

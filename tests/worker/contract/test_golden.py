@@ -58,6 +58,9 @@ COMMANDS: list[c.Command] = [
     c.UnpauseContainer(container_id=CONTAINER),
     c.UpdateContainer(container_id=CONTAINER, changes={"memory_bytes": 64 << 20, "cpus": None, "restart": "always"}),
     c.RenameContainer(container_id=CONTAINER, name="web-2"),
+    c.CommitContainer(
+        container_id=CONTAINER, reference="local/web:2", created_at="2026-01-02T03:04:05Z", changes=("USER app",)
+    ),
     c.RemoveContainer(container_id=CONTAINER, force=True),
 ]  # fmt: skip
 

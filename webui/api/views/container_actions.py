@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -14,6 +15,7 @@ from webui.api.operations import job_reference, operation
 from webui.api.schemas import Accepted
 from webui.api.views.containers import find
 from webui.containers import services
+from webui.containers.committing import container_commit
 from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLICIES
 from webui.jobs.models import Job
 
@@ -29,6 +31,18 @@ class Kill(bodies.Body):
 
 class Rename(bodies.Body):
     name = bodies.Text(max_length=128, help_text="What no other container of the host is called.")
+
+
+class Commit(bodies.Body):
+    reference = bodies.Text(max_length=300, help_text="The new image's name, as team/app:1.")
+    author = bodies.Text(required=False, max_length=1000)
+    comment = bodies.Text(required=False, max_length=1000)
+    changes = serializers.ListField(
+        child=bodies.Text(),
+        required=False,
+        help_text="CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, USER, VOLUME, WORKDIR as in a Dockerfile.",
+    )
+    pause = bodies.Flag(required=False, help_text="Let it stand still meanwhile; true if left out.")
 
 
 class Update(bodies.Body):
@@ -78,6 +92,7 @@ ACTIONS: dict[str, type[APIView]] = {
         ("pause", bodies.EmptyBody, services.container_pause, "Freeze all processes of a container."),
         ("unpause", bodies.EmptyBody, services.container_unpause, "Let a frozen container go on."),
         ("update", Update, services.container_update, "Change limits and restart policy, also while it runs."),
+        ("commit", Commit, container_commit, "Make an image of a container's changes and configuration."),
         ("rename", Rename, services.container_rename, "Give a container another name; it may run meanwhile."),
     )
 }
