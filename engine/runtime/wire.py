@@ -22,6 +22,10 @@ _LONG = (b',"spec":', b',"process":')
 _SO_SNDBUFFORCE = 32  # socket(7); Python has no name for it
 
 
+_buffers: list[bytearray] = []
+"""Where packets arrive, one for each thread that waits for one: a new one would be mapped and unmapped each time."""
+
+
 class Failure(Exception):
     """What goes wrong on this side of the wire: an error family, a message and, for exec, an exit code."""
 
@@ -108,7 +112,14 @@ def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequen
 def take(connection: socket.socket, most: int, size: int = MAXIMUM_BYTES) -> tuple[bytes, list[int]]:
     """The next packet, empty at the end of the stream, and the descriptors that came with it, `most` at most."""
     space = socket.CMSG_LEN(4 * most)
-    data, ancillary, _, _ = connection.recvmsg(size, space, socket.MSG_CMSG_CLOEXEC)
+    try:
+        buffer = _buffers.pop()
+    except IndexError:
+        buffer = bytearray(MAXIMUM_BYTES)
+    with memoryview(buffer) as view:
+        count, ancillary, _, _ = connection.recvmsg_into([view[:size]], space, socket.MSG_CMSG_CLOEXEC)
+        data = bytes(view[:count])
+    _buffers.append(buffer)
     descriptors: list[int] = []
     for level, kind, rights in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
@@ -118,7 +129,7 @@ def take(connection: socket.socket, most: int, size: int = MAXIMUM_BYTES) -> tup
 
 def receive(connection: socket.socket) -> dict[str, Any] | None:
     """The next message; None at the end of the stream."""
-    data = connection.recv(MAXIMUM_BYTES)
+    data = take(connection, 0)[0]
     return decode(data) if data else None
 
 
