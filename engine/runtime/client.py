@@ -323,7 +323,8 @@ class Runtime(ExecVerbs):
     def wait(self, container_dir: Path, run: int, timeout: float | None) -> ExitStatus | None:
         """Wait for the end of that run, at most `timeout` seconds; None if it still runs then."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        record.await_end(str(container_dir), timeout, run)
+        if record.read_exit(str(container_dir), run) is None:
+            record.await_end(str(container_dir), timeout, run)
         pause = 0.0002  # the process has ended: its monitor is writing the file
         while (status := self.exit_status(container_dir, run)) is None:
             if deadline is not None and time.monotonic() > deadline:

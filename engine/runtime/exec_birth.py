@@ -6,7 +6,8 @@
       │                 │                      │                               │ user, privileges, filter
       │                 │                      │◄──────────────────────────────┤ exec
       │◄── {"pid": …}, the terminal's master ──┤
-      │                 │                      │ waits, writes exit.<run>, serves the next
+      │                 │                      │ waits, writes exit.<run>
+      │◄────────────────────── end of stream ──┤ serves the next
 
 M stays outside of the container, in namespaces, groups and rights. E lives among the container's processes before
 it is one of them, so nobody in there may trace it (CVE-2016-9962): it is not dumpable in the host's user namespace,
@@ -37,10 +38,11 @@ LINGER_MILLISECONDS = 10
 """How long M waits as it is."""
 
 
-def serve(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> tuple[int, int] | None:
-    """M. Start the process and answer; what `become_monitor` needs if it goes on, None if it has ended or never ran.
+def serve(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> monitor.Held | None:
+    """M. Start the process and answer; what it needs as a monitor if that goes on, None if it has ended or never ran.
 
-    `stdio`: the descriptors for those of 0, 1 and 2 that `request["given"]` names.
+    `stdio`: the descriptors for those of 0, 1 and 2 that `request["given"]` names. The connection ends when the exit
+    code is written, or will never be by this process.
     """
     try:
         return _start(request, connection, stdio)
@@ -55,11 +57,6 @@ def serve(request: dict[str, Any], connection: socket.socket, stdio: list[int]) 
         _leave_namespace()
 
 
-def become_monitor(request: dict[str, Any], pid: int, directory: int) -> None:
-    """Returns when all is done, or never."""
-    monitor.become(monitor.Held(pid, request["run"], directory, 0, 0, 0), request["monitor"], request["name"])
-
-
 def _leave_namespace() -> None:
     """Children are born on the host again, and the container's namespace of processes can go when it ends."""
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -67,7 +64,7 @@ def _leave_namespace() -> None:
     os.close(own)
 
 
-def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> tuple[int, int] | None:
+def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int]) -> monitor.Held | None:
     found = record.read_run(request["container"])
     container = None if found is None or found["run"] != request["run"] else record.open_pidfd(found)
     if found is None or container is None or not record.is_program(found):
@@ -86,10 +83,9 @@ def _start(request: dict[str, Any], connection: socket.socket, stdio: list[int])
         wire.send(connection, {"pid": birth.made[-1]}, terminal)
     for descriptor in (container, *terminal):
         os.close(descriptor)
-    connection.close()
     for helper in birth.made[:-1]:
         os.waitpid(helper, 0)
-    return _linger(request["run"], birth.made[-1], directory)
+    return _linger(monitor.Held(birth.made[-1], request["run"], directory, 0, 0, connection.detach()))
 
 
 def _undo(made: list[int], directory: int) -> None:
@@ -104,12 +100,12 @@ def _undo(made: list[int], directory: int) -> None:
         os.rmdir(os.readlink(f"/proc/self/fd/{directory}"))
 
 
-def _linger(run: int, pid: int, directory: int) -> tuple[int, int] | None:
+def _linger(held: monitor.Held) -> monitor.Held | None:
     """Most execs are over before a monitor could be: see to it here, for a moment."""
-    pidfd = os.pidfd_open(pid)
+    pidfd = os.pidfd_open(held.pid)
     has_ended = is_over(pidfd, LINGER_MILLISECONDS)
     os.close(pidfd)
     if not has_ended:
-        return pid, directory
-    monitor.watch(monitor.Held(pid, run, directory, 0, 0, 0))
+        return held
+    monitor.watch(held)
     return None

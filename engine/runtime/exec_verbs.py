@@ -58,7 +58,8 @@ class ExecVerbs:
         directory = self._execs.directory(container_dir, exec_id)
         run = self._execs.run(directory)
         deadline = None if timeout is None else time.monotonic() + timeout
-        record.await_end(str(directory), timeout)
+        if not self._execs.await_end(directory, timeout):
+            return None
         while (status := self.wait(directory, run, _left(deadline))) is None:
             if deadline is not None and time.monotonic() >= deadline:
                 return None

@@ -16,7 +16,7 @@ import os
 import time
 
 from engine.bare import contextlib, socket
-from engine.runtime import birth, exec_birth, kernel, wire
+from engine.runtime import birth, exec_birth, kernel, monitor, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _work(channel: socket.socket, data: bytes, connection: socket.socket, stdio:
             connection.close()
             if goes_on is not None:
                 channel.close()
-                exec_birth.become_monitor(request, *goes_on)
+                monitor.become(goes_on, request["monitor"], request["name"])
                 break
             kernel.close_all_but([channel.fileno()])
             _reap()

@@ -12,7 +12,9 @@ import json
 import os
 import re
 import secrets
+import select
 import shutil
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -115,6 +117,7 @@ class Execs:
         self._cgroups, self._launcher, self._installed = cgroups, launcher, installed
         self._compiled, self._monitor = compiled, monitor
         self._bundles: dict[Path, tuple[tuple[int, int], Bundle]] = {}
+        self._streams: dict[Path, socket.socket] = {}  # of those that this process has started
 
     def start(self, container_dir: Path, spec: ExecSpec, stdio: Stdio) -> Exec:
         """See `Runtime.exec`."""
@@ -130,16 +133,18 @@ class Execs:
             directory = self._make(container_dir, spec.id)
             request = self._request(container_dir, directory, found["run"], spec, sorted(given))
             try:
-                answer, descriptors = self._launcher.hand(request, [given[number] for number in sorted(given)])
+                answer, descriptors, stream = self._launcher.hand(request, [given[number] for number in sorted(given)])
+                if stream is not None:
+                    self._keep(directory, stream)
                 if answer is None:
                     answer = _find_out(directory, found["pid"])
                 if answer is not None:
                     raise_error(answer)
                     return Exec(directory.name, int(answer["pid"]), descriptors[0] if descriptors else None)
             except BaseException:
-                shutil.rmtree(directory, ignore_errors=True)
+                self.remove(container_dir, directory.name)
                 raise
-            shutil.rmtree(directory, ignore_errors=True)
+            self.remove(container_dir, directory.name)
         raise Unavailable("the launcher dies again and again; see launcher.log in the home's run directory")
 
     def directory(self, container_dir: Path, exec_id: str) -> Path:
@@ -162,7 +167,37 @@ class Execs:
 
     def remove(self, container_dir: Path, exec_id: str) -> None:
         """Its directory, at once for everybody who looks."""
-        shutil.rmtree(container_dir / record.EXECS / exec_id, ignore_errors=True)
+        directory = container_dir / record.EXECS / exec_id
+        self._drop(directory)
+        shutil.rmtree(directory, ignore_errors=True)
+
+    def await_end(self, directory: Path, timeout: float | None) -> bool:
+        """Until its exit code is there, or is nobody's to write; False when `timeout`, in seconds, is over first.
+
+        Told by the end of the stream to its parent; one that another process has started is seen to end by the kernel,
+        a moment before.
+        """
+        stream = self._streams.pop(directory, None)
+        if stream is None:
+            return record.await_end(str(directory), timeout)
+        poll = select.poll()
+        poll.register(stream, select.POLLIN)
+        ended = poll.poll(None if timeout is None else min(max(0, timeout * 1000), record.LONGEST_MILLISECONDS))
+        if ended:
+            stream.close()
+        else:
+            self._keep(directory, stream)
+        return bool(ended)
+
+    def _keep(self, directory: Path, stream: socket.socket) -> None:
+        while len(self._streams) >= _REMEMBERED:
+            self._drop(next(iter(self._streams)))
+        self._streams[directory] = stream
+
+    def _drop(self, directory: Path) -> None:
+        stream = self._streams.pop(directory, None)
+        if stream is not None:
+            stream.close()
 
     def sweep(self, container_dir: Path, has_ended: Callable[[Path], float | None]) -> list[str]:
         """Remove what nobody will ask for; returns the ids. `has_ended`: when, in Unix seconds, None if it runs."""

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -23,8 +24,8 @@ from engine.runtime.program import NOT_EXECUTABLE
 START_SECONDS = 30.0  # a start after a reboot, on a slow machine, reads and compiles everything anew
 ANSWER_SECONDS = 30.0
 
-Answer = tuple[dict[str, Any] | None, list[int]]
-"""The message, None if the launcher died, and the descriptors that came with it."""
+Handed = tuple[dict[str, Any] | None, list[int], socket.socket | None]
+"""The message, None if the launcher died; the descriptors that came with it; the connection, the caller's to close."""
 
 
 class LauncherLink:
@@ -85,29 +86,32 @@ class LauncherLink:
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Its answer; None if it died. OSError if nobody listens."""
-        return self._converse(request, ())[0]
+        with wire.connect(str(self._run), SOCKET, ANSWER_SECONDS) as connection:
+            return _converse(connection, request, ())[0]
 
     def ask_surely(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Ask, and start a launcher if there is none. None if it died and may have begun."""
-        return self.hand(request, ())[0]
+        answer, _, connection = self.hand(request, ())
+        if connection is not None:
+            connection.close()
+        return answer
 
-    def _converse(self, request: dict[str, Any], descriptors: Sequence[int]) -> Answer:
-        with wire.connect(str(self._run), SOCKET, ANSWER_SECONDS) as connection:
-            wire.send(connection, request, descriptors)
-            data, answered = wire.take(connection, 1)
-        return wire.decode(data) if data else None, answered
-
-    def hand(self, request: dict[str, Any], descriptors: Sequence[int]) -> Answer:
-        """`ask_surely` with open descriptors, which stay open here; the answer may have brought one."""
+    def hand(self, request: dict[str, Any], descriptors: Sequence[int]) -> Handed:
+        """`ask_surely` with open descriptors, which stay open here."""
         for _ in range(5):
             try:
-                return self._converse(request, descriptors)
+                connection = wire.connect(str(self._run), SOCKET, ANSWER_SECONDS)
+                try:
+                    return *_converse(connection, request, descriptors), connection
+                except BaseException:
+                    connection.close()
+                    raise
             except (FileNotFoundError, ConnectionRefusedError):
                 self.ensure()
             except TimeoutError:
                 raise Unavailable("the launcher did not answer in time; try again") from None
             except ConnectionError:
-                return None, []
+                return None, [], None
             except OSError as error:
                 if error.errno != errno.EMSGSIZE:
                     raise
@@ -115,6 +119,14 @@ class LauncherLink:
                     "the command and its environment are too long", {"exit_code": NOT_EXECUTABLE}
                 ) from None
         raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
+
+
+def _converse(
+    connection: socket.socket, request: dict[str, Any], descriptors: Sequence[int]
+) -> tuple[dict[str, Any] | None, list[int]]:
+    wire.send(connection, request, descriptors)
+    data, answered = wire.take(connection, 1)
+    return wire.decode(data) if data else None, answered
 
 
 def raise_error(answer: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ program of a page, where a C compiler built it at set-up, and `watch` here, in t
 It holds
   - the read ends of the container's pipes, so that a killed reader costs no SIGPIPE and no byte: the container
     waits on a full pipe until a reader comes back. After the end it stays until the pipes are drained;
-  - the container's root mount, so that the end is seen at once and not after the file system has synced;
+  - the container's root mount, so that the end is seen at once and not after the file system has synced; or the
+    connection of whoever started an exec. It is let go of as soon as the exit code is written;
   - a writing end of its standard input, if it has one that is kept open: whoever attaches may come and go. SIGUSR1
     tells to let go of it, so that the container sees the end once nobody else has it (held.py);
   - the master of its terminal, if it has one, at a number that others know, who take duplicates (held.py).

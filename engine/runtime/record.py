@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 RUN_FILE = "run.json"
 EXECS = "exec"
 """The directory, in a container's, with one for each exec: the same two files, and the run of its container."""
-_LONGEST_MILLISECONDS = (1 << 31) - 1  # poll(2) takes an int: 24 days
+LONGEST_MILLISECONDS = (1 << 31) - 1  # poll(2) takes an int: 24 days
 LOST_STATUS = 255 << 8
+_LARGEST_BYTES = 1 << 16
 
 
 PF_EXITING, PF_FORKNOEXEC = 0x4, 0x40  # linux/sched.h; the latter: forked but didn't exec
@@ -127,8 +128,7 @@ def read_run(directory: str) -> dict[str, Any] | None:
     the process is gone, too.
     """
     try:
-        with open(f"{directory}/{RUN_FILE}", "rb") as file:
-            content: dict[str, Any] = json.loads(file.read())
+        content: dict[str, Any] = json.loads(_read(f"{directory}/{RUN_FILE}"))
     except (FileNotFoundError, ValueError):
         return None
     if content.get("boot_id", boot_id()) != boot_id():
@@ -156,16 +156,19 @@ def open_pidfd(found: dict[str, Any]) -> int | None:
     return pidfd
 
 
-def await_end(directory: str, timeout: float | None, run: int | None = None) -> None:
-    """Until the process that run.json names has ended, at most `timeout` seconds; at once for one of another `run`."""
+def await_end(directory: str, timeout: float | None, run: int | None = None) -> bool:
+    """Until the process that run.json names has ended, at most `timeout` seconds; at once for one of another `run`.
+
+    False when the time was over first.
+    """
     found = read_run(directory)
     pidfd = None if found is None or run not in (None, found["run"]) else open_pidfd(found)
     if pidfd is None:
-        return
+        return True
     try:
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
-        poll.poll(None if timeout is None else min(max(0, timeout * 1000), _LONGEST_MILLISECONDS))
+        return bool(poll.poll(None if timeout is None else min(max(0, timeout * 1000), LONGEST_MILLISECONDS)))
     finally:
         os.close(pidfd)
 
@@ -178,11 +181,19 @@ def write_exit(directory: int, run: int, status: int, *, lost: bool = False) -> 
 def read_exit(directory: str, run: int) -> tuple[int, float, bool] | None:
     """(wait status, Unix time, lost); None while the run has not ended, or when a power cut took the content."""
     try:
-        with open(f"{directory}/exit.{run}") as file:
-            fields = file.read().split()
+        fields = _read(f"{directory}/exit.{run}").split()
         return int(fields[0]), float(fields[1]), len(fields) > 2
     except (FileNotFoundError, ValueError, IndexError):
         return None
+
+
+def _read(path: str) -> bytes:
+    """A small file, without what `open` finds out about it first."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, _LARGEST_BYTES)
+    finally:
+        os.close(fd)
 
 
 def _replace(directory: int, name: str, content: str) -> None:

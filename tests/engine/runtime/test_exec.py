@@ -141,6 +141,19 @@ def test_its_end_is_known_to_everybody_until_it_is_removed(idle: Box) -> None:
         idle.runtime.exec_status(idle.directory, made.id)
 
 
+def test_its_end_is_known_to_whoever_started_it_without_looking_again(
+    idle: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.record.await_end", lambda *_: pytest.fail("it was looked for"))
+    read, write = os.pipe()
+    made = execs.start(idle, "/bin/sh", "-c", "read x; exit 4", stdio=Stdio(stdin=read))
+    assert idle.runtime.exec_wait(idle.directory, made.id, 0.01) is None
+    os.write(write, b"go\n")
+    assert execs.ended(idle, made).code == 4
+    for descriptor in (read, write):
+        os.close(descriptor)
+
+
 def test_a_signal_reaches_it_and_nobody_else(idle: Box) -> None:
     read, write = os.pipe()
     script = "trap 'echo got; exit 9' USR1; echo up; while :; do busybox sleep 0.02; done"
@@ -166,9 +179,13 @@ def test_a_long_one_gets_the_small_monitor_that_holds_nothing_of_it(idle: Box) -
     until(lambda: "monitor-" in os.readlink(f"/proc/{watcher}/exe"))
 
     def held() -> list[str]:
-        return [os.readlink(f"/proc/{watcher}/fd/{name}") for name in os.listdir(f"/proc/{watcher}/fd")]
+        paths = sorted(os.readlink(f"/proc/{watcher}/fd/{name}") for name in os.listdir(f"/proc/{watcher}/fd"))
+        return [path.partition(":")[0] for path in paths]
 
-    until(lambda: held() == [str(idle.directory / record.EXECS / made.id)], what=lambda: f"{held()} to be one")
+    # Its directory, and the way to tell whoever has started it that it has ended.
+    until(
+        lambda: held() == [str(idle.directory / record.EXECS / made.id), "socket"], what=lambda: f"{held()} to be two"
+    )
     assert os.readlink(f"/proc/{watcher}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
     idle.runtime.exec_signal(idle.directory, made.id, signal.SIGKILL)
     assert execs.ended(idle, made).code == 137
