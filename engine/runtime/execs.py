@@ -36,6 +36,8 @@ UNBORN_SECONDS = 60.0
 _ID = re.compile(r"[0-9a-f]{64}")
 _SETTLE_SECONDS = 2.0
 _REMEMBERED = 256
+_WRITERS = 4
+"""How often a directory is emptied: the launcher may just be writing there how one ended whose parent was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +171,10 @@ class Execs:
         """Its directory, at once for everybody who looks."""
         directory = container_dir / record.EXECS / exec_id
         self._drop(directory)
-        shutil.rmtree(directory, ignore_errors=True)
+        for _ in range(_WRITERS):
+            shutil.rmtree(directory, ignore_errors=True)
+            if not directory.exists():
+                break
 
     def await_end(self, directory: Path, timeout: float | None) -> bool:
         """Until its exit code is there, or is nobody's to write; False when `timeout`, in seconds, is over first.
