@@ -7,7 +7,7 @@ import os
 import resource
 import stat
 
-from engine.bare import struct
+from engine.bare import contextlib, struct
 from engine.runtime import capabilities, kernel, procfs
 from engine.runtime.wire import Failure
 
@@ -28,6 +28,7 @@ _SCHED_FLAGS = {
     "SCHED_FLAG_KEEP_POLICY": 0x08, "SCHED_FLAG_KEEP_PARAMS": 0x10, "SCHED_FLAG_UTIL_CLAMP_MIN": 0x20,
     "SCHED_FLAG_UTIL_CLAMP_MAX": 0x40,
 }  # fmt: skip
+_PROCESSORS = 8192  # CONFIG_NR_CPUS is no more: arch/x86/Kconfig
 _LIMITS = {"RLIMIT_LOCKS": 10}
 _FILTER_FLAGS = {"SECCOMP_FILTER_FLAG_TSYNC": 1, "SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4}
 
@@ -76,6 +77,12 @@ def set_affinity(wanted: str, field: str) -> None:
         except ValueError:
             raise Failure("invalid_argument", f"process.execCPUAffinity.{field}: {part!r} is no range") from None
     _named(f"process.execCPUAffinity.{field}", lambda: os.sched_setaffinity(0, processors))
+
+
+def free_affinity() -> None:
+    """Whatever processors the caller is bound to: a container is bound by its cpuset alone, as with runc."""
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, range(_PROCESSORS))  # the kernel leaves out what the cpuset does not have
 
 
 def _named(field: str, call: Any) -> None:

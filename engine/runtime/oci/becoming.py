@@ -105,7 +105,13 @@ def become_program(ready: Ready) -> None:
 def _program(process: Process, root: int, preserved: Preserved, own: int | None) -> tuple[str, list[str]]:
     """The path to execute, and the environment."""
     path = program.find(root, process.args[0], search_path(process))
-    environment = [*process.env, *preserved.environment()]
-    if not any(entry.startswith("HOME=") for entry in environment):
+    return path, [*environment_of(process, root, own), *preserved.environment()]
+
+
+def environment_of(process: Process, root: int, own: int | None = None) -> list[str]:
+    """The process's, with HOME from the image's /etc/passwd where there is none or an empty one, as with runc."""
+    environment = list(process.env)
+    last = next((entry for entry in reversed(environment) if entry.startswith("HOME=")), "HOME=")
+    if last == "HOME=":
         environment.append(f"HOME={identity.look_up(root, str(process.user.uid), own).home}")
-    return path, environment
+    return environment

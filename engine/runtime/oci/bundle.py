@@ -13,14 +13,22 @@ from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 CONFIG = "config.json"
 
 
-def load(bundle: str, name: str = CONFIG) -> tuple[runtime_spec.Spec, dict[str, Any]]:
-    """(typed, plain). `name`: relative to the bundle. Failure names the file or the field that is wrong."""
+def load(
+    bundle: str, name: str = CONFIG, warn: Callable[[str], None] | None = None
+) -> tuple[runtime_spec.Spec, dict[str, Any]]:
+    """(typed, plain). `name`: relative to the bundle. Failure names the file or the field that is wrong.
+
+    `warn`: told what can't be granted, which is left out (`grantable.sift`); None: all has been granted before.
+    """
     document = _document(os.path.join(bundle, name))
+    if warn is not None:
+        _sift(document.get("process"), warn)
     try:
         return runtime_spec.Spec.read(document, ""), document
     except EngineError as error:
@@ -36,17 +44,24 @@ def keep(document: dict[str, Any], directory: str) -> None:
         file.write(json.dumps(document, separators=(",", ":")))
 
 
-def load_process(path: str) -> tuple[Process, dict[str, Any]]:
+def load_process(path: str, warn: Callable[[str], None]) -> Process:
     """The same for a file that holds a `process` alone (exec --process)."""
-    document = _document(path)
-    return read_process(document), document
+    return read_process(_document(path), warn)
 
 
-def read_process(document: dict[str, Any]) -> Process:
+def read_process(document: dict[str, Any], warn: Callable[[str], None]) -> Process:
+    _sift(document, warn)
     try:
         return Process.read(document, "process")
     except EngineError as error:
         raise Failure(error.family, str(error)) from None
+
+
+def _sift(process: object, warn: Callable[[str], None]) -> None:
+    from engine.runtime.oci import grantable
+
+    for problem in grantable.sift(process):
+        warn(problem)
 
 
 def read_resources(data: str) -> Resources:

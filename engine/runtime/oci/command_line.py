@@ -73,20 +73,28 @@ def printable(message: str) -> str:
 class Log:
     """Where errors go: stderr, and the file of --log as text or as one JSON object per line (logrus' form)."""
 
-    def __init__(self, path: str, form: str) -> None:
+    def __init__(self, path: str, form: str, *, debug: bool = False) -> None:
         if form not in ("", "text", "json"):
             raise Failure("invalid_argument", f"--log-format: {form!r} is not text or json")
-        self.path, self.json = path, form == "json"
+        self.path, self.json, self._debug = path, form == "json", debug
         if path:
             try:
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
             except OSError as error:
                 raise Failure("invalid_argument", f"--log: {path}: {error.strerror}") from None
 
+    def debug(self, message: str) -> None:
+        """Only with --debug."""
+        if self._debug:
+            self.say("debug", message)
+
+    def warn(self, message: str) -> None:
+        self.say("warning", message)
+
     def say(self, level: str, message: str) -> None:
         message = printable(message)
         if level == "error" or not self.path:
-            sys.stderr.write(f"{message}\n")
+            sys.stderr.write(f"{message}\n" if level != "debug" else f"level=debug msg={message!r}\n")
         if not self.path:
             return
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -110,11 +118,12 @@ def main(words: list[str]) -> int:
     command = ""
     try:
         options, rest = parse(list(words), GLOBAL)
-        log = Log(options.get("log", ""), options.get("log-format", ""))
+        log = Log(options.get("log", ""), options.get("log-format", ""), debug=bool(options.get("debug")))
         _check(options)
         options["root"] = os.path.abspath(options.get("root") or _default_root())
         from engine.runtime.oci import verbs
 
+        log.debug(f"pid {os.getpid()}, parent {os.getppid()}, root {options['root']}: {' '.join(rest[:1])}")
         command = "version" if options.get("version") else "help" if options.get("help") or not rest else rest[0]
         return _run(verbs.VERBS, command, options, rest[1:], log)
     except Failure as failure:

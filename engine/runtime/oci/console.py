@@ -43,6 +43,8 @@ def open_terminal(root: int, size: Box | None, handler: socket.socket, uid: int,
     if console:
         # No link and not the kernel's files: CVE-2025-52565.
         mounts.attach(root, kernel.open_tree(slave, ""), "/dev/console", strict=True, foreign=True)
+    if handler.getpeername() == "" and not os.isatty(1):  # our own relay's, to no terminal
+        _keep_line_feeds(slave)
     name = os.readlink(f"/proc/self/fd/{slave}") if os.path.exists("/proc/self/fd") else "/dev/ptmx"
     socket.send_fds(handler, [name.encode()[:4096]], [master])
     handler.close()
@@ -50,6 +52,13 @@ def open_terminal(root: int, size: Box | None, handler: socket.socket, uid: int,
     for number in (0, 1, 2):
         os.dup2(slave, number)
     os.close(slave)
+
+
+def _keep_line_feeds(slave: int) -> None:
+    """LF doesn't become CR LF, so that whoever reads a pipe or a file sees what the program wrote; as with runc."""
+    modes = termios.tcgetattr(slave)
+    modes[1] &= ~termios.ONLCR
+    termios.tcsetattr(slave, termios.TCSANOW, modes)
 
 
 def control() -> None:

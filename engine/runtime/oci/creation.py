@@ -29,6 +29,7 @@ from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NamedTuple
 
     from engine.oci.runtime_spec import Spec
@@ -42,15 +43,16 @@ if TYPE_CHECKING:
         console_socket: str
         pid_file: str
         preserved: Preserved
+        warn: Callable[[str], None]
 else:
     from engine.bare import namedtuple
 
-    Request = namedtuple("Request", "root id bundle config console_socket pid_file preserved")
+    Request = namedtuple("Request", "root id bundle config console_socket pid_file preserved warn")
 
 
 def create(request: Request, terminal: socket.socket | None = None) -> Container:
     """Returns once the first process waits. `terminal`: takes the master where there is no console socket."""
-    spec, document = bundles.load(request.bundle, request.config)
+    spec, document = bundles.load(request.bundle, request.config, request.warn)
     wants_terminal = spec.process is not None and spec.process.terminal
     if wants_terminal and not (request.console_socket or terminal):
         raise Failure("invalid_argument", "process.terminal: needs --console-socket, to hand the terminal to")
@@ -73,6 +75,7 @@ def _create(
     bundle = os.path.abspath(request.bundle)
     creator = {"pid": os.getpid(), "start_ticks": record.start_ticks(os.getpid())}
     tree = Tree.of(spec.linux.cgroups_path or container.id)
+    tree.refuse_frozen()
     container.save(
         id=container.id, bundle=bundle, status="creating", annotations=spec.annotations, creator=creator,
         created=now(), owner=_owner(), rootfs=os.path.realpath(os.path.join(bundle, spec.root.path)),

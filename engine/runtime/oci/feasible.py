@@ -52,21 +52,6 @@ def check_process(process: Process) -> None:
         _check_profile(process.apparmor_profile)
     if process.selinux_label and not _has_selinux():
         raise _no("process.selinuxLabel", "this kernel has no SELinux")
-    if process.capabilities is None:
-        return
-    ours = _bounding()
-    from engine.runtime.capabilities import NUMBERS
-
-    for name in ("bounding", "effective", "permitted", "inheritable"):
-        for index, capability in enumerate(getattr(process.capabilities, name)):
-            if not ours >> NUMBERS[capability] & 1:
-                why = f"this process may not hand on {capability}: it is not in its own bounding set"
-                raise Failure("permission_denied", f"process.capabilities.{name}[{index}]: {why}")
-
-
-def _bounding() -> int:
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1], 16) for line in file if line.startswith("CapBnd:"))
 
 
 def _check_labels(spec: Spec) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from engine.oci.runtime_process import Process
     from engine.runtime.oci import creation
     from engine.runtime.oci.command_line import Log, Options
-    from engine.runtime.oci.preserved import Preserved
     from engine.runtime.oci.relay import Relay
 
 _KEPT = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGPIPE)
@@ -29,7 +28,7 @@ def run(request: creation.Request, log: Log, *, detach: bool, keep: bool) -> int
     from engine.runtime.oci import creation, ending, starting
 
     kernel.prctl("subreaper", kernel.PR_SET_CHILD_SUBREAPER, 0 if detach else 1)
-    spec, _ = bundles.load(request.bundle, request.config)
+    spec, _ = bundles.load(request.bundle, request.config, lambda _: None)  # creation warns
     relay = None
     if spec.process is not None and spec.process.terminal and not request.console_socket:
         if detach:
@@ -102,14 +101,18 @@ def _hand_on(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def exec_(container: Container, options: Options, words: list[str], preserved: Preserved) -> int:
+def exec_(container: Container, options: Options, words: list[str], log: Log) -> int:
     """One more process; waits for it unless --detach."""
-    from engine.runtime.oci import feasible, filters, guarded, joining, shield
+    from engine.runtime.oci import feasible, filters, guarded, joining, preserved, shield
 
     spec, document = bundles.load(container.directory)
     if guarded.is_watched(container.directory, spec):
         shield.forget_environment()
-    process = _process(document, options, words)
+    if options.get("process"):
+        process = bundles.load_process(options["process"], log.warn)
+    else:
+        process = _process(document, options, words, log)
+    kept = preserved.of_options(options.get("preserve-fds", "0"))  # --process may be one of those that it closes
     feasible.check_process(process)
     detach = bool(options.get("detach"))
     relay = handler = None
@@ -128,7 +131,7 @@ def exec_(container: Container, options: Options, words: list[str], preserved: P
     if not detach:
         hold_signals()
     pid = joining.execute(
-        container, spec, process, filter_program=program, preserved=preserved, terminal=handler,
+        container, spec, process, filter_program=program, preserved=kept, terminal=handler,
         below=_sub_groups(options.get("cgroup", [])), although_paused=bool(options.get("ignore-paused")),
     )  # fmt: skip
     if options.get("pid-file"):
@@ -136,10 +139,8 @@ def exec_(container: Container, options: Options, words: list[str], preserved: P
     return 0 if detach else wait(pid, relay)
 
 
-def _process(document: dict[str, Any], options: Options, words: list[str]) -> Process:
-    """That of --process, or the container's own with what the options change."""
-    if options.get("process"):
-        return bundles.load_process(options["process"])[0]
+def _process(document: dict[str, Any], options: Options, words: list[str], log: Log) -> Process:
+    """The container's own with what the options change."""
     if not words:
         raise Failure("invalid_argument", "exec needs a command, or --process")
     process: dict[str, Any] = {**(document.get("process") or {}), "args": words}
@@ -167,8 +168,10 @@ def _process(document: dict[str, Any], options: Options, words: list[str]) -> Pr
         sets = dict(process.get("capabilities") or {})
         for name in _CAPABILITY_SETS:
             sets[name] = list(dict.fromkeys([*(sets.get(name) or []), *options["cap"]]))
+        if sets.get("inheritable"):  # without that no ambient one can be, and --cap does not touch it: as runc
+            sets["ambient"] = [*(sets.get("ambient") or []), *options["cap"]]
         process["capabilities"] = sets
-    return bundles.read_process(process)
+    return bundles.read_process(process, log.warn)
 
 
 def _sub_groups(texts: list[str]) -> dict[str, str]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from engine.oci.runtime_spec import Hook
 
 
+_SAID_BYTES = 4096
+
+
 def run(hooks: tuple[Hook, ...], kind: str, state: dict[str, Any], environment: tuple[str, ...] | None = None) -> None:
     """Each in turn; the first that fails or takes longer than its timeout raises Failure with its place.
 
@@ -45,6 +48,7 @@ def run_all(hooks: tuple[Hook, ...], kind: str, state: dict[str, Any]) -> list[s
 
 def _run(hook: Hook, state: bytes, environment: tuple[str, ...] | None) -> str:
     """What went wrong; empty if nothing."""
+    said = os.memfd_create("stderr")
     read, write = os.pipe2(os.O_CLOEXEC)
     told, tell = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
@@ -52,6 +56,7 @@ def _run(hook: Hook, state: bytes, environment: tuple[str, ...] | None) -> str:
         try:
             os.setsid()
             os.dup2(read, 0)
+            os.dup2(said, 2)
             _become(hook, environment if hook.env is None else hook.env, tell)
         finally:
             os._exit(127)
@@ -66,9 +71,21 @@ def _run(hook: Hook, state: bytes, environment: tuple[str, ...] | None) -> str:
         if problem:
             os.waitpid(pid, 0)
             return f"can't be started: {problem}"
-        return _wait(pid, hook.timeout)
+        return _with_words(_wait(pid, hook.timeout), said)
     finally:
         os.close(told)
+        os.close(said)
+
+
+def _with_words(problem: str, said: int) -> str:
+    """A problem with the last that the hook wrote to its stderr; without one that goes to ours."""
+    text = os.pread(said, _SAID_BYTES, max(0, os.fstat(said).st_size - _SAID_BYTES))
+    if problem:
+        return f"{problem}: {' '.join(text.decode(errors='replace').split())}" if text.strip() else problem
+    if text:
+        with contextlib.suppress(OSError):
+            os.write(2, text)
+    return ""
 
 
 def _become(hook: Hook, entries: tuple[str, ...] | None, tell: int) -> None:

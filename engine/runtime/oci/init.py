@@ -104,6 +104,7 @@ def prepare(plan: Plan) -> int:
         becoming.become_root()
     kernel.new_session_keyring()
     becoming.enter_groups(plan.doors)
+    attributes.free_affinity()
     if namespaces.is_new(linux, "cgroup"):
         kernel.unshare(kernel.CLONE_NEWCGROUP)
     if namespaces.is_new(linux, "network"):
@@ -113,6 +114,7 @@ def prepare(plan: Plan) -> int:
     devices.make(root, plan.nodes)
     wire.send(channel, {"mounted": True})
     plan.state["pid"] = _expect(channel)["pid"]
+    os.fchdir(root)  # where hooks are used to be (runc, crun)
     run_hooks(spec.hooks.create_container, "createContainer", plan.state, spec.process.env if spec.process else ())
     root = filesystem.enter(root, plan.gathered.root_path, linux.rootfs_propagation)
     _finish(plan, root)
@@ -176,7 +178,9 @@ def start(plan: Plan, root: int, connection: socket.socket) -> None:
     if process is None:
         raise Failure("invalid_argument", "process: this bundle has none to start")
     state = {**plan.state, "status": "created"}
-    run_hooks(plan.spec.hooks.start_container, "startContainer", state, process.env)
+    if plan.spec.hooks.start_container:
+        environment = tuple(becoming.environment_of(process, root))
+        run_hooks(plan.spec.hooks.start_container, "startContainer", state, environment)
     attributes.set_early(process, linux.personality)
     flags = attributes.filter_flags(linux.seccomp)
     becoming.execute(process, root, plan.filter, flags, plan.preserved)

@@ -148,6 +148,8 @@ def furnish(joining: Joining) -> int:
     if affinity is not None:
         attributes.set_affinity(affinity.initial, "initial")
     becoming.enter_groups(joining.doors)
+    if affinity is None or not affinity.final:
+        attributes.free_affinity()
     if affinity is not None:
         attributes.set_affinity(affinity.final, "final")
     if any(namespace.type == "user" for namespace in linux.namespaces):

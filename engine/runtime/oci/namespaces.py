@@ -88,6 +88,8 @@ def _clone(flags: int, exit_signal: int, child: Callable[[bool], None], group: i
         raise Failure("unsupported", f"linux.namespaces: the kernel refuses to make them: {error.strerror}") from None
     if pid == 0:
         try:
+            if group is not None:
+                os.close(group)
             child(group is not None)
         finally:
             os._exit(255)

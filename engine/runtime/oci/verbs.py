@@ -35,21 +35,21 @@ def _print(value: object) -> None:
     sys.stdout.flush()
 
 
-def _request(options: Options, words: list[str]) -> Any:
+def _request(options: Options, words: list[str], log: Log) -> Any:
     from engine.runtime.oci.creation import Request
     from engine.runtime.oci.preserved import of_options
 
     preserved = of_options(options.get("preserve-fds", "0"))
     return Request(
         options["root"], _id(words), options.get("bundle") or ".", options.get("config") or "config.json",
-        options.get("console-socket", ""), options.get("pid-file", ""), preserved,
+        options.get("console-socket", ""), options.get("pid-file", ""), preserved, log.warn,
     )  # fmt: skip
 
 
 def create(options: Options, words: list[str], log: Log) -> int:
     from engine.runtime.oci import creation
 
-    creation.create(_request(options, words))
+    creation.create(_request(options, words, log))
     return 0
 
 
@@ -64,15 +64,13 @@ def start(options: Options, words: list[str], log: Log) -> int:
 def run(options: Options, words: list[str], log: Log) -> int:
     from engine.runtime.oci import foreground
 
-    return foreground.run(_request(options, words), log, detach="detach" in options, keep="keep" in options)
+    return foreground.run(_request(options, words, log), log, detach="detach" in options, keep="keep" in options)
 
 
 def exec_(options: Options, words: list[str], log: Log) -> int:
     from engine.runtime.oci import foreground
-    from engine.runtime.oci.preserved import of_options
 
-    preserved = of_options(options.get("preserve-fds", "0"))
-    return foreground.exec_(_container(options, words), options, words[1:], preserved)
+    return foreground.exec_(_container(options, words), options, words[1:], log)
 
 
 def state(options: Options, words: list[str], log: Log) -> int:

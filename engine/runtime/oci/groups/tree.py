@@ -74,12 +74,18 @@ class Tree:
         """Whether nobody lives in these groups, if there are any."""
         return not any(read(f"{directory}/cgroup.procs").strip() for directory in self.directories())
 
+    def refuse_frozen(self) -> None:
+        """The first process would never come to say that it is there."""
+        if self.is_frozen():
+            why = f"container's cgroup unexpectedly frozen: {self.directories()[-1]}; thaw it first"
+            raise Failure("conflict", f"linux.cgroupsPath: {why}")
+
     def make(self) -> None:
         """Make what is missing. A group that somebody lives in already is refused: limits are not for sharing."""
         for directory in self.directories():
             if os.path.isdir(directory):
                 if read(f"{directory}/cgroup.procs").strip():
-                    raise Failure("conflict", f"linux.cgroupsPath: there are processes in {directory} already")
+                    raise Failure("conflict", f"linux.cgroupsPath: container's cgroup is not empty: {directory}")
                 continue
             try:
                 os.makedirs(directory, exist_ok=True)
@@ -158,13 +164,15 @@ class Tree:
             self._thaw_v1()
 
     def _thaw_v1(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(Failure, KeyError):
             write(f"{self.v1['freezer']}/freezer.state", "THAWED", "kill")
 
     def freeze(self, wanted: bool, timeout_seconds: float = 5.0) -> None:
         """Stop every process, or let them run on; returns once it is so."""
         if self.unified and os.path.exists(f"{self.unified}/cgroup.freeze"):
             write(f"{self.unified}/cgroup.freeze", "1" if wanted else "0", "pause")
+            if not wanted:
+                self._thaw_v1()  # somebody else's doing, but whoever is told to go on shall go on
         elif "freezer" in self.v1:
             write(f"{self.v1['freezer']}/freezer.state", "FROZEN" if wanted else "THAWED", "pause")
         else:
@@ -179,8 +187,8 @@ class Tree:
 
     def is_frozen(self) -> bool:
         with contextlib.suppress(OSError):
-            if self.unified:
-                return "frozen 1" in read(f"{self.unified}/cgroup.events")
+            if self.unified and "frozen 1" in read(f"{self.unified}/cgroup.events"):
+                return True
             if "freezer" in self.v1:
                 return read(f"{self.v1['freezer']}/freezer.state").strip() == "FROZEN"
         return False

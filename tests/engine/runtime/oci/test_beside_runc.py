@@ -38,7 +38,6 @@ PROCESSES: list[dict[str, Any]] = [
 OTHERWISE = {
     ("exec LIVE /nothere", 127, 255),
     ("exec LIVE /etc/passwd", 126, 255),
-    ("exec --cap CAP_X LIVE /bin/sh", 255, 0),
     ("frob", 1, 3),
 }
 

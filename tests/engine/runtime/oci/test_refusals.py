@@ -44,7 +44,7 @@ def put(document: dict[str, Any], path: str, value: object) -> None:
         ("linux.namespaces", [{"type": "uts"}, {"type": "mount"}, {"type": "pid", "path": "/proc/self/ns/net"}],
          "linux.namespaces[2].path"),
         ("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 1, "hard": 1 << 60}], "process.rlimits[0]"),
-        ("process.capabilities.bounding", ["CAP_KILL", "CAP_NONE"], "process.capabilities.bounding[1]"),
+        ("process.capabilities.bounding", ["CAP_KILL", 5], "process.capabilities.bounding[1]"),
         ("process.cwd", "/etc/passwd", "process.cwd"),
         ("root.path", "nothere", "root.path"),
         ("mounts", [{"destination": "/tmp", "type": "bind", "source": "nothere"}], "mounts[0].source"),
