@@ -16,7 +16,7 @@ def filter_program(root: str, seccomp: dict[str, Any]) -> bytes:
     """The compiled filter, from <root>/.seccomp if it was compiled before: compiling takes longer than all else."""
     from _blake2 import blake2b
 
-    content = json.dumps([1, os.uname().machine, seccomp], sort_keys=True, separators=(",", ":"))
+    content = json.dumps([2, os.uname().machine, seccomp], sort_keys=True, separators=(",", ":"))
     directory = os.path.join(root, ".seccomp")
     path = os.path.join(directory, f"{blake2b(content.encode(), digest_size=16).hexdigest()}.bpf")
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:

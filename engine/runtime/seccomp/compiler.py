@@ -4,8 +4,8 @@ The numbers of an architecture are cut into ranges that share one answer, and a 
 finds the range: about seven steps instead of one per name, and a program a third as long as a linear one (the
 kernel walks it for every number when the filter is loaded, so short is also fast to load).
 
-    load arch ── not ours → kill the process
-    load nr ─── x32 (bit 30) → as an unknown call
+    load arch ── not ours → kill the process; i386, if it is among `architectures` → a tree of its own
+    load nr ─── x32 (bit 30) → as an unknown call; if x32 is among `architectures`, a tree of its own
        ├─ nr ≥ 128 ─ … ─ RET allow
        └─ …            ─ arguments: each rule's conditions in turn, RET at the first that holds, else RET default
 
@@ -21,6 +21,8 @@ from typing import Any
 
 from engine.errors import InvalidArgument, Unsupported
 from engine.runtime.seccomp.numbers_aarch64 import AARCH64
+from engine.runtime.seccomp.numbers_i386 import I386, IPC, SOCKETCALL
+from engine.runtime.seccomp.numbers_x32 import X32
 from engine.runtime.seccomp.numbers_x86_64 import X86_64
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, k
@@ -34,6 +36,7 @@ ARCHITECTURES: Mapping[str, tuple[int, Mapping[str, int]]] = {
     "x86_64": (0xC000003E, X86_64),
     "aarch64": (0xC00000B7, AARCH64),
 }
+AUDIT_I386 = 0x40000003
 
 KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, TRACE, LOG, ALLOW = (
     0x80000000,
@@ -62,34 +65,62 @@ Alternative = tuple[tuple[Condition, ...], int]  # all conditions hold → this 
 def compile_filter(seccomp: Mapping[str, Any], machine: str) -> bytes:
     """The program (an array of struct sock_filter) for `machine` ("x86_64", "aarch64": os.uname().machine).
 
-    Unknown names are skipped, as libseccomp's users do: a profile lists calls of every architecture. Raises
-    InvalidArgument with the field's name, Unsupported for notify and for machines without a table.
+    Unknown names are skipped, as libseccomp's users do: a profile lists calls of every architecture. The machine's
+    own architecture is always meant, 32-bit x86 and x32 where `architectures` has them. Raises InvalidArgument with
+    the field's name, Unsupported for notify and for machines without a table.
     """
     try:
         audit_arch, numbers = ARCHITECTURES[machine]
     except KeyError:
         raise Unsupported(f"linux.seccomp: there is no table of system calls for {machine}") from None
     default = _return_value(seccomp.get("defaultAction"), seccomp.get("defaultErrnoRet"), "linux.seccomp.defaultAction")
-    calls: dict[int, tuple[Alternative, ...]] = {}
-    for index, rule in enumerate(seccomp.get("syscalls") or ()):
-        alternative = _alternative(rule, f"linux.seccomp.syscalls[{index}]")
-        for name in rule.get("names") or ():
-            if name in numbers:
-                number = numbers[name]
-                calls[number] = (*calls.get(number, ()), alternative)
-    tree = _tree(_ranges(calls, default))
-    program: list[Instruction] = [
-        (LOAD, 0, 0, OFFSET_ARCH),
-        (JUMP_EQ, 1, 0, audit_arch),
-        (RETURN, 0, 0, KILL_PROCESS),
-        (LOAD, 0, 0, OFFSET_NR),
+    rules = [
+        (rule.get("names") or (), _alternative(rule, f"linux.seccomp.syscalls[{index}]"))
+        for index, rule in enumerate(seccomp.get("syscalls") or ())
     ]
-    if machine == "x86_64":
-        program += [(JUMP_GE, 0, 1, X32_BIT), (RETURN, 0, 0, default)]
-    program += tree
+    more = set(seccomp.get("architectures") or ()) if machine == "x86_64" else set()
+    program: list[Instruction] = [(LOAD, 0, 0, OFFSET_NR)]
+    tree = _tree(_ranges(_calls(rules, numbers), default))
+    if "SCMP_ARCH_X32" in more:
+        program += [(JUMP_GE, 0, 1, X32_BIT), (JUMP, 0, 0, len(tree)), *tree, (AND, 0, 0, X32_BIT - 1)]
+        program += _tree(_ranges(_calls(rules, X32), default))
+    else:
+        program += [(JUMP_GE, 0, 1, X32_BIT), (RETURN, 0, 0, default), *tree] if machine == "x86_64" else tree
+    other: list[Instruction] = [(RETURN, 0, 0, KILL_PROCESS)]
+    if "SCMP_ARCH_X86" in more:
+        ranges = _ranges(_calls(rules, I386, {"socketcall": SOCKETCALL, "ipc": IPC}), default)
+        other = [(JUMP_EQ, 1, 0, AUDIT_I386), *other, (LOAD, 0, 0, OFFSET_NR), *_tree(ranges)]
+    if len(other) == 1:
+        program = [(LOAD, 0, 0, OFFSET_ARCH), (JUMP_EQ, 1, 0, audit_arch), *other, *program]
+    else:
+        skip: list[Instruction] = [(JUMP_EQ, 0, 1, audit_arch), (JUMP, 0, 0, len(other))]
+        program = [(LOAD, 0, 0, OFFSET_ARCH), *skip, *other, *program]
     if len(program) > 4096:  # BPF_MAXINSNS
         raise InvalidArgument(f"linux.seccomp: {len(program)} instructions are needed, the kernel takes 4096")
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+Rules = Sequence[tuple[Sequence[str], Alternative]]
+
+
+def _calls(
+    rules: Rules, numbers: Mapping[str, int], doors: Mapping[str, Mapping[str, int]] | None = None
+) -> dict[int, tuple[Alternative, ...]]:
+    """Number → its rules in order. `doors`: a call that stands for others, → which, by its first argument.
+
+    What is said of one of those is true of the door with its number as well, as with libseccomp; except with
+    conditions on arguments, which lie behind a pointer there.
+    """
+    calls: dict[int, tuple[Alternative, ...]] = {}
+    for names, alternative in rules:
+        for name in names:
+            if name in numbers:
+                calls[numbers[name]] = (*calls.get(numbers[name], ()), alternative)
+            for door, behind in (doors or {}).items():
+                if name in behind and not alternative[0]:
+                    through = ((0, "SCMP_CMP_EQ", behind[name], 0),), alternative[1]
+                    calls[numbers[door]] = (*calls.get(numbers[door], ()), through)
+    return calls
 
 
 def _return_value(action: object, errno_ret: object, field: str) -> int:

@@ -15,6 +15,8 @@ from engine.errors import InvalidArgument, Unsupported
 from engine.runtime import capabilities
 from engine.runtime.seccomp.cache import cached_filter
 from engine.runtime.seccomp.compiler import ARCHITECTURES, compile_filter
+from engine.runtime.seccomp.numbers_i386 import I386
+from engine.runtime.seccomp.numbers_x32 import X32
 from engine.runtime.seccomp.profile import default_profile
 
 ALLOW, EPERM, ENOSYS, KILL = 0x7FFF0000, 0x50001, 0x50026, 0x80000000
@@ -87,6 +89,62 @@ def test_another_architecture_is_killed_and_x32_is_unknown() -> None:
     program = compile_filter(default_profile(()), "x86_64")
     assert interpret(program, "x86_64", 0, arch=0x40000003) == KILL
     assert interpret(program, "x86_64", 0x40000000) == ENOSYS
+
+
+I386_ARCH, X32_BIT = 0x40000003, 0x40000000
+OTHERS = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
+
+
+def test_the_machines_other_architectures_have_tables_of_their_own_where_a_profile_lists_them() -> None:
+    profile = default_profile(capabilities.DEFAULT)
+    rules: list[dict[str, Any]] = profile["syscalls"]  # type: ignore[assignment]
+    plain = {name: rule["action"] for rule in rules if "args" not in rule for name in rule["names"]}
+    program = compile_filter(profile | {"architectures": OTHERS}, "x86_64")
+    tables = (({}, ARCHITECTURES["x86_64"][1], 0), ({"arch": I386_ARCH}, I386, 0), ({}, X32, X32_BIT))
+    for how, numbers, bit in tables:
+        names = {number: name for name, number in numbers.items()}
+        for number in range(600):
+            name = names.get(number, "")
+            if name in ("socket", "clone", "personality", "socketcall", "ipc"):
+                continue
+            expected = {"SCMP_ACT_ALLOW": ALLOW, "SCMP_ACT_ERRNO": EPERM, None: ENOSYS}[plain.get(name)]
+            assert interpret(program, "x86_64", number | bit, **how) == expected, (name, how, bit)
+
+
+@pytest.mark.parametrize(
+    ("listed", "i386", "x32"),
+    [
+        ([], KILL, ALLOW), (["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"], KILL, ALLOW),
+        (["SCMP_ARCH_X86"], EPERM, ALLOW), (["SCMP_ARCH_X32"], KILL, EPERM), (OTHERS, EPERM, EPERM),
+    ],
+)  # fmt: skip
+def test_an_architecture_that_is_not_listed_has_none_of_the_rules(listed: list[str], i386: int, x32: int) -> None:
+    rule = {"names": ["getuid", "getuid32"], "action": "SCMP_ACT_ERRNO"}
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": listed, "syscalls": [rule]}
+    program = compile_filter(profile, "x86_64")
+    assert interpret(program, "x86_64", ARCHITECTURES["x86_64"][1]["getuid"]) == EPERM
+    assert interpret(program, "x86_64", I386["getuid32"], arch=I386_ARCH) == i386
+    assert interpret(program, "x86_64", X32["getuid"] | X32_BIT) == x32
+    assert interpret(program, "x86_64", 0, arch=ARCHITECTURES["aarch64"][0]) == KILL
+
+
+def test_a_rule_reaches_a_call_through_the_old_doors_of_32_bit_programs() -> None:
+    """socketcall(2), ipc(2). A condition on arguments can't: they lie behind a pointer there."""
+    family = {"index": 0, "value": 40, "op": "SCMP_CMP_EQ"}
+    rules = [
+        {"names": ["bind", "shmget"], "action": "SCMP_ACT_ERRNO"},
+        {"names": ["socket"], "action": "SCMP_ACT_ERRNO", "args": [family]},
+        {"names": ["socketcall", "ipc"], "action": "SCMP_ACT_ALLOW"},
+    ]
+    program = compile_filter(
+        {"defaultAction": "SCMP_ACT_KILL_PROCESS", "architectures": OTHERS, "syscalls": rules}, "x86_64"
+    )
+    for door, number, expected in (
+        ("socketcall", 2, EPERM), ("socketcall", 1, ALLOW), ("socketcall", 3, ALLOW), ("ipc", 23, EPERM),
+        ("ipc", 21, ALLOW),
+    ):  # fmt: skip
+        assert interpret(program, "x86_64", I386[door], (number,), arch=I386_ARCH) == expected, (door, number)
+    assert interpret(program, "x86_64", I386["socket"], (40,), arch=I386_ARCH) == EPERM
 
 
 def test_capabilities_open_their_calls() -> None:
