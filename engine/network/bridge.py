@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from engine.errors import Conflict
 from engine.network import rtnetlink as rt
-from engine.network.namespace import netlink_inside
+from engine.network.namespace import Entering
 from engine.network.netlink import NETLINK_ROUTE, Netlink, NetlinkError
 
 _DEFAULT_MTU = 1500
@@ -78,8 +78,13 @@ class Bridge:
         except FileNotFoundError:
             raise Conflict(f"The container's process {pid} is gone; start the container again") from None
         try:
-            self._plug(address, namespace)
-            with netlink_inside(namespace) as inside:
+            entering = Entering(namespace)
+            try:
+                self._plug(address, namespace)
+            except BaseException:
+                entering.cancel()
+                raise
+            with entering.socket() as inside:
                 index = rt.link(inside, INTERFACE).index
                 inside.send(
                     [

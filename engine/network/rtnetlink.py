@@ -29,7 +29,7 @@ _NEWROUTE, _GETROUTE = 24, 26
 _IFF_UP = 1
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 10, 18
-_IFLA_NET_NS_FD = 28
+_IFLA_NET_NS_FD, _IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES = 28, 31, 32
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
 _VETH_INFO_PEER = 1
 _BRPORT_MODE = 4  # hairpin: a frame may leave by the port on which it came
@@ -114,13 +114,18 @@ def veth(name: str, master: int, mtu: int, *, peer: str, peer_mac: str, namespac
 
     One message, since moving a peer later takes ten times as long; down, since a peer that is made up in
     another namespace is refused with ENOTCONN.
+
+    One queue each, which is what a veth gets in the end. The kernel would make one for each processor first, and wait
+    for an RCU grace period in letting go of them, twice (linux/drivers/net/veth.c, veth_init_queues).
     """
+    queues = u32(_IFLA_NUM_TX_QUEUES, 1) + u32(_IFLA_NUM_RX_QUEUES, 1)
     inner = (
         _link()
         + text(_IFLA_IFNAME, peer)
         + u32(_IFLA_MTU, mtu)
         + attribute(_IFLA_ADDRESS, _mac(peer_mac))
         + u32(_IFLA_NET_NS_FD, namespace)
+        + queues
     )
     return Message(
         _NEWLINK,
@@ -129,6 +134,7 @@ def veth(name: str, master: int, mtu: int, *, peer: str, peer_mac: str, namespac
         + text(_IFLA_IFNAME, name)
         + u32(_IFLA_MTU, mtu)
         + u32(_IFLA_MASTER, master)
+        + queues
         + nested(_IFLA_LINKINFO, text(_INFO_KIND, "veth"), nested(_INFO_DATA, nested(_VETH_INFO_PEER, inner))),
     )
 

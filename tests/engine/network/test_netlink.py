@@ -56,6 +56,8 @@ def test_bridge_and_interfaces_are_as_the_witness_expects(host: Host, spaces: Ca
     ports = witness(host.space, lambda route: [link for link in route.get_links() if link.get("master")])
     assert [link.get("master") for link in ports] == [bridge["index"]]
     assert [link.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") for link in ports] == ["veth"]
+    for link in (inside, *ports):  # the kernel would wait to let go of more
+        assert (link.get("num_tx_queues"), link.get("num_rx_queues")) == (1, 1)
 
 
 def test_the_table_is_as_the_witness_expects(host: Host) -> None:
