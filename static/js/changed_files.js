@@ -1,6 +1,7 @@
 // What a container added, changed and deleted of its image's files: asked for when somebody looks.
 import { Problem, api } from "./api.js";
-import { $, el, setText } from "./dom.js";
+import { archiveUrl } from "./copying.js";
+import { $, el, icon, setText } from "./dom.js";
 import { size } from "./format.js";
 
 const TONES = { added: "pill-good", changed: "pill-warn", deleted: "pill-bad" };
@@ -9,6 +10,7 @@ const SHOWN = 2000;
 export class ChangedFiles {
   constructor(root, containerId) {
     this.root = root;
+    this.id = containerId;
     this.path = `containers/${containerId}/changes/`;
     $("[data-files-again]", root).addEventListener("click", () => this.load());
   }
@@ -28,7 +30,7 @@ export class ChangedFiles {
   }
 
   #show({ changes, more }) {
-    $("[data-files]", this.root).replaceChildren(...changes.slice(0, SHOWN).map(row));
+    $("[data-files]", this.root).replaceChildren(...changes.slice(0, SHOWN).map((change) => this.#row(change)));
     $(".files-list", this.root).hidden = changes.length === 0;
     if (!changes.length) return this.#say("Nothing differs from the image.");
     const counts = Object.keys(TONES).map((change) => [change, changes.filter((one) => one.change === change).length]);
@@ -37,17 +39,30 @@ export class ChangedFiles {
     this.#say(`${text}.${cut}`);
   }
 
+  #row(change) {
+    const slash = change.type === "directory" ? "/" : "";
+    const cells = [
+      el("td", {}, el("span", { class: `pill ${TONES[change.change] ?? ""}` }, change.change)),
+      el("td", { class: "command" }, visible(change.path) + slash),
+      el("td", { class: "numeric small" }, change.size_bytes === null ? "" : size(change.size_bytes)),
+    ];
+    if ("mayRead" in this.root.dataset) cells.push(el("td", { class: "numeric" }, this.#download(change)));
+    return el("tr", { "data-change": change.change }, ...cells);
+  }
+
+  /** A link to its tar; none for what is gone, or has a name that no address can hold. */
+  #download(change) {
+    if (change.change === "deleted" || change.path.includes("\\x")) return null;
+    const name = visible(change.path);
+    return el("a", {
+      href: archiveUrl(this.id, change.path), class: "button button-quiet button-icon button-small", download: "",
+      "aria-label": `Download ${name} as tar`, title: "Download as tar",
+    }, icon("download"));
+  }
+
   #say(text) {
     setText($("[data-files-note]", this.root), text);
   }
-}
-
-function row(change) {
-  const slash = change.type === "directory" ? "/" : "";
-  return el("tr", { "data-change": change.change },
-    el("td", {}, el("span", { class: `pill ${TONES[change.change] ?? ""}` }, change.change)),
-    el("td", { class: "command" }, visible(change.path) + slash),
-    el("td", { class: "numeric small" }, change.size_bytes === null ? "" : size(change.size_bytes)));
 }
 
 /** A path without what would move text about: controls, marks of direction, line ends. */

@@ -1,6 +1,8 @@
 // One container: its state, its log, its plots.
 import { api } from "../api.js";
 import { ChangedFiles } from "../changed_files.js";
+import { CommitDialog } from "../commit.js";
+import { Copying } from "../copying.js";
 import { $, pageData, setText } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { LimitsDialog } from "../limits.js";
@@ -20,6 +22,7 @@ const log = new LogViewer($("#log"), id);
 const plots = new Plots(root, id);
 const processes = new ProcessTable($("#processes"), id);
 const files = new ChangedFiles($("#files"), id);
+if ($("#copying")) new Copying($("#copying"), id, () => files.load());
 let terminals = null;
 let wantsTerminals = false;
 
@@ -42,7 +45,11 @@ startTabs($("[data-tabs]"), (view) => {
 });
 
 const limits = $("#limits-dialog") && new LimitsDialog($("#limits-dialog"), id);
-root.addEventListener("click", (event) => event.target.closest("[data-limits]") && limits.open());
+const commit = $("#commit-dialog") && new CommitDialog($("#commit-dialog"), id);
+root.addEventListener("click", (event) => {
+  if (event.target.closest("[data-limits]")) limits.open();
+  if (event.target.closest("[data-commit]")) commit.open();
+});
 
 function setRunning(state) {
   terminals?.setRunning(state === "running");
