@@ -5,6 +5,7 @@ No lock is held while a container takes its time to end, so a kill can overtake 
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 
@@ -82,6 +83,8 @@ def wait(parts: Parts, container_id: str, timeout_seconds: float | None = None) 
         while True:
             record = parts.catalog.get(container_id)
             if record.status not in (*states.ALIVE, states.RESTARTING):
+                with contextlib.suppress(NotFound), parts.catalog.locked(container_id):
+                    pass  # who wrote that has told of it, too
                 return record
             left = 5.0 if deadline is None else deadline - time.monotonic()
             if left <= 0:
