@@ -102,7 +102,7 @@ class Child:
         self.output = self.ready = -1
         code, self.process = self.process.returncode, None
         if not again:
-            return ""
+            return f"{self.name} did not stop when it was asked to and was killed" if code == -signal.SIGKILL else ""
         if time.monotonic() - self._started_at > STEADY_SECONDS:
             self._pause = FIRST_PAUSE
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
