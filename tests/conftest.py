@@ -115,7 +115,7 @@ def portside(shared_portside: Portside) -> Iterator[Portside]:
         return not leaks
 
     try:
-        eventually(is_clean, seconds=5, what="a clean kernel")
+        eventually(is_clean, what="a clean kernel")
     except AssertionError:
         pytest.fail(f"containers are gone, but left behind: {leaks}")
 

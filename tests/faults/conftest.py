@@ -23,7 +23,7 @@ def mortal(battered: Portside) -> Iterator[Portside]:
     """Running and ready; after the test its containers are removed and nothing may be left in the kernel."""
     if battered.program is None or not battered.program.is_running:
         battered.start()
-    eventually(battered.is_ready, seconds=30, what="/readyz")
+    eventually(battered.is_ready, what="/readyz")
     battered.wait_host()
     yield battered
     battered.remove_containers()
@@ -34,6 +34,6 @@ def mortal(battered: Portside) -> Iterator[Portside]:
         return not leaks[-1]
 
     try:
-        eventually(is_clean, seconds=10, what="a clean kernel")
+        eventually(is_clean, what="a clean kernel")
     except AssertionError:
         pytest.fail(f"containers are gone, but left behind: {leaks[-1]}")

@@ -10,7 +10,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Error, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Request, expect, sync_playwright
+
+from tests.support.processes import PATIENCE_SECONDS
 
 CHROMIUM = os.environ.get("PORTSIDE_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
@@ -21,6 +23,7 @@ NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser; each test makes a context of its own in it."""
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)  # its own five seconds are less than a busy machine needs
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:

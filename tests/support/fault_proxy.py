@@ -108,7 +108,7 @@ class FaultProxy:
             request.end_headers()
             request.wfile.write(fault.body)
             return
-        connection = http.client.HTTPConnection(self.upstream, timeout=30)
+        connection = http.client.HTTPConnection(self.upstream, timeout=60)
         try:
             headers = {name: value for name, value in request.headers.items() if name.lower() != "connection"}
             connection.request(method, path, headers=headers)
@@ -136,13 +136,13 @@ class FaultProxy:
                 request.wfile.flush()
                 request.close_connection = True
                 return
+            with self._lock:
+                self.body_bytes += len(chunk)  # before they go, so that nobody has more than is counted
             try:
                 request.wfile.write(chunk)
             except OSError:
                 request.close_connection = True
                 return
             sent += len(chunk)
-            with self._lock:
-                self.body_bytes += len(chunk)
             if fault.bytes_per_second:
                 time.sleep(len(chunk) / fault.bytes_per_second)

@@ -37,7 +37,7 @@ def live(engine: Engine, image: str, container_id: str, port: int, how: str) -> 
         elif how == "stop":
             engine.container_stop(container_id, 1)
         else:
-            engine.container_wait(container_id, 20)
+            engine.container_wait(container_id, 60)
     except Conflict:  # it had ended before: a monitor was killed
         pass
     engine.container_remove(container_id, force=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import urllib3
 
 from tests.support.home import Home, command_of, throwaway_home
-from tests.support.processes import Program, eventually, free_port
+from tests.support.processes import PATIENCE_SECONDS, Program, eventually, free_port
 from tests.support.rest import Rest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ class Portside:
         self.program: Program | None = None
         self.rest = Rest(self.url, None)
 
-    def start(self, *, seconds: float = 60) -> None:
+    def start(self, *, seconds: float = 2 * PATIENCE_SECONDS) -> None:
         """Start `up`, wait until it is ready and its host is online.
 
         It says so itself: /readyz alone may be the answer of a run before that is on its way out.
@@ -55,7 +55,7 @@ class Portside:
             return self.rest.get("/readyz").status == 200
         return False
 
-    def wait_host(self, name: str = "tests", *, seconds: float = 30) -> None:
+    def wait_host(self, name: str = "tests", *, seconds: float = PATIENCE_SECONDS) -> None:
         def is_online() -> bool:
             return any(host["name"] == name and host["online"] for host in self.rest.rows("/api/v1/hosts/"))
 
@@ -76,12 +76,12 @@ class Portside:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=2 * PATIENCE_SECONDS,
         )
         assert done.returncode == 0, f"manage.py {arguments}: {done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def interrupt(self, *, seconds: float = 30) -> int:
+    def interrupt(self, *, seconds: float = PATIENCE_SECONDS) -> int:
         """Ctrl-C, as a terminal sends it: to the whole foreground process group."""
         assert self.program is not None
         if self.program.is_running:
@@ -103,7 +103,7 @@ class Portside:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if self.program is not None and self.program.pid in pids:
-            self.program.process.wait(30)
+            self.program.process.wait(PATIENCE_SECONDS)
         eventually(lambda: not set(pids) & set(self.pids(*words)), what=f"the end of {words}")
         return pids
 

@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+PATIENCE_SECONDS = 60.0
+"""How long a test waits for what must come: ten times as long as it takes on a machine that is slow and busy."""
+
 
 class NotReady(AssertionError):
     """A program ended or stayed silent; the text has its last output."""
@@ -53,7 +56,7 @@ class Program:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
-    def wait_until(self, claim: Callable[[], object], *, seconds: float, what: str) -> None:
+    def wait_until(self, claim: Callable[[], object], *, seconds: float = PATIENCE_SECONDS, what: str) -> None:
         """Wait until `claim()` is true. Raises NotReady when the program ends first or time is up."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -67,7 +70,7 @@ class Program:
             time.sleep(0.02)
         raise NotReady(f"{what} did not come within {seconds:g} s:\n{self.output()}")
 
-    def stop(self, signum: int = signal.SIGTERM, *, seconds: float = 15) -> int:
+    def stop(self, signum: int = signal.SIGTERM, *, seconds: float = 30) -> int:
         """Signal it, kill it when it does not end in time; its return code."""
         if self.is_running:
             self.process.send_signal(signum)
@@ -75,7 +78,7 @@ class Program:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        return self.process.wait(10)
+        return self.process.wait(PATIENCE_SECONDS)
 
 
 def free_port() -> int:
@@ -88,13 +91,13 @@ def free_port() -> int:
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:
     try:
-        socket.create_connection((host, port), timeout=1).close()
+        socket.create_connection((host, port), timeout=5).close()
     except OSError:
         return False
     return True
 
 
-def eventually(claim: Callable[[], object], *, seconds: float = 10, what: str = "it") -> object:
+def eventually(claim: Callable[[], object], *, seconds: float = PATIENCE_SECONDS, what: str = "it") -> object:
     """Poll `claim` until it is true and give its value back; fails the test with `what` otherwise.
 
     An AssertionError inside counts as "not yet", and the last one is shown.

@@ -58,11 +58,11 @@ class Registry:
 
     def start(self) -> None:
         self.program = Program(self._command, log=self.directory / "registry.log")
-        self.program.wait_until(lambda: answers(self.port), seconds=20, what=f"the registry on {self.address}")
+        self.program.wait_until(lambda: answers(self.port), what=f"the registry on {self.address}")
 
     def stop(self) -> None:
         """Stop answering; the data stays, `start` goes on at the same address."""
-        self.program.stop(seconds=5)
+        self.program.stop()
 
     def close(self) -> None:
         self.stop()
@@ -100,7 +100,7 @@ class Registry:
                 "application/vnd.docker.distribution.manifest.v2+json"
             },
         )
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             document: dict[str, object] = json.load(response)
         return document
 

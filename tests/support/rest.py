@@ -8,7 +8,7 @@ from typing import Any
 
 import urllib3
 
-from tests.support.processes import eventually
+from tests.support.processes import PATIENCE_SECONDS, eventually
 
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -33,7 +33,9 @@ class Rest:
     def __init__(self, base: str, token: str | None) -> None:
         self.base = base
         self.token = token
-        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=60))
+        self._pool = urllib3.PoolManager(
+            retries=False, timeout=urllib3.Timeout(connect=PATIENCE_SECONDS, read=PATIENCE_SECONDS)
+        )
 
     def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         if self.token is not None:
@@ -65,7 +67,9 @@ class Rest:
             following = answer.json["next"]
         return rows
 
-    def job(self, answer: Answer, *, seconds: float = 60, watch: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    def job(
+        self, answer: Answer, *, seconds: float = 2 * PATIENCE_SECONDS, watch: list[dict[str, Any]] | None = None
+    ) -> dict[str, Any]:
         """Follow the job of a 202 to its end; each state seen goes to `watch`."""
         assert answer.status == 202, answer
         end = time.monotonic() + seconds
@@ -80,12 +84,12 @@ class Rest:
             assert time.monotonic() < end, f"the job did not end within {seconds:g} s: {job}"
             time.sleep(0.02)
 
-    def succeed(self, answer: Answer, *, seconds: float = 60) -> dict[str, Any]:
+    def succeed(self, answer: Answer, *, seconds: float = 2 * PATIENCE_SECONDS) -> dict[str, Any]:
         job = self.job(answer, seconds=seconds)
         assert job["status"] == "succeeded", job
         return job
 
-    def fail(self, answer: Answer, *, seconds: float = 60) -> dict[str, Any]:
+    def fail(self, answer: Answer, *, seconds: float = 2 * PATIENCE_SECONDS) -> dict[str, Any]:
         """Follow the job to its failure; the error: family, message, detail."""
         job = self.job(answer, seconds=seconds)
         assert job["status"] == "failed", job
@@ -93,13 +97,13 @@ class Rest:
         assert error["message"], job
         return error
 
-    def pull(self, reference: str, *, seconds: float = 120, **more: Any) -> dict[str, Any]:
+    def pull(self, reference: str, *, seconds: float = 2 * PATIENCE_SECONDS, **more: Any) -> dict[str, Any]:
         return self.succeed(self.post("/api/v1/images/pull/", {"reference": reference, **more}), seconds=seconds)
 
     def create(self, image: str, *command: str, **more: Any) -> Answer:
         return self.post("/api/v1/containers/", {"image": image, "command": list(command), **more})
 
-    def run(self, image: str, *command: str, seconds: float = 60, **more: Any) -> dict[str, Any]:
+    def run(self, image: str, *command: str, seconds: float = 2 * PATIENCE_SECONDS, **more: Any) -> dict[str, Any]:
         """Create and start; the container once its job has succeeded."""
         answer = self.create(image, *command, **more)
         self.succeed(answer, seconds=seconds)
@@ -111,7 +115,7 @@ class Rest:
         container: dict[str, Any] = answer.json
         return container
 
-    def wait_status(self, id: str, *statuses: str, seconds: float = 20) -> dict[str, Any]:
+    def wait_status(self, id: str, *statuses: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         def reached() -> dict[str, Any] | None:
             container = self.container(id)
             assert container["status"] in statuses, container

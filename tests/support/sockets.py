@@ -11,6 +11,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.portside import Portside
+from tests.support.processes import PATIENCE_SECONDS
 
 
 class Socket:
@@ -20,12 +21,12 @@ class Socket:
         self.connection = connection
         self.messages: list[dict[str, Any]] = []
 
-    def receive(self, seconds: float = 10) -> dict[str, Any]:
+    def receive(self, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(self.connection.recv(timeout=seconds))
         self.messages.append(message)
         return message
 
-    def until(self, claim: Callable[[dict[str, Any]], object], *, seconds: float = 20) -> dict[str, Any]:
+    def until(self, claim: Callable[[dict[str, Any]], object], *, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The first message from now on for which `claim` is true."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -39,7 +40,9 @@ class Socket:
 @contextlib.contextmanager
 def socket(portside: Portside, path: str) -> Iterator[Socket]:
     headers = {"Authorization": f"Bearer {portside.rest.token}"}
-    with connect(f"ws://{portside.address}{path}", additional_headers=headers, max_size=None) as connection:
+    with connect(
+        f"ws://{portside.address}{path}", additional_headers=headers, max_size=None, open_timeout=PATIENCE_SECONDS
+    ) as connection:
         yield Socket(connection)
 
 
@@ -48,7 +51,7 @@ def log_text(messages: list[dict[str, Any]]) -> str:
 
 
 def follow_log(
-    portside: Portside, container_id: str, *, until: str, cursor: int = 0, seconds: float = 30
+    portside: Portside, container_id: str, *, until: str, cursor: int = 0, seconds: float = PATIENCE_SECONDS
 ) -> tuple[str, int]:
     """Read a log from `cursor` until it contains `until`; its text and the cursor to go on from."""
     with socket(portside, f"/ws/containers/{container_id}/logs/?cursor={cursor}") as log:

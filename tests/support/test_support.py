@@ -13,7 +13,7 @@ pytestmark = pytest.mark.registry
 
 
 def fetch(url: str, **headers: str) -> bytes:
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as response:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as response:
         body: bytes = response.read()
     return body
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import redis
 
+from tests.support.processes import PATIENCE_SECONDS
 from webui.up import broker
 
 
@@ -27,7 +28,7 @@ class Valkey:
         data.mkdir(parents=True, exist_ok=True)
         with (self.directory / "valkey.log").open("ab") as log:
             self.process = subprocess.Popen(broker.command(self.socket, data), stdout=log, stderr=log)
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE_SECONDS
         while not broker.answers(self.socket):
             assert self.process.poll() is None, (self.directory / "valkey.log").read_text()
             assert time.monotonic() < end, "valkey-server does not answer"
@@ -41,10 +42,10 @@ class Valkey:
         self._end(signal.SIGTERM)
 
     def client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url, socket_timeout=10)
+        return redis.Redis.from_url(self.url, socket_timeout=PATIENCE_SECONDS)
 
     def _end(self, signum: int) -> None:
         if self.process is not None:
             self.process.send_signal(signum)
-            self.process.wait(10)
+            self.process.wait(PATIENCE_SECONDS)
             self.process = None
