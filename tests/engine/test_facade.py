@@ -118,7 +118,7 @@ def test_the_command_line_runs_shows_and_removes(
 
     began = time.monotonic()
     assert engine("run", "--rm", host.image, "sh", "-c", "echo out; echo err >&2; exit 4") == (4, "out\n", "err\n")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     code, out, _ = engine("run", "-d", "--name", "web", "-p", "80", "-m", "16m", host.image, "sleep", "100")
     container_id = out.strip()
     assert code == 0 and host.engine.container_get("web").id == container_id

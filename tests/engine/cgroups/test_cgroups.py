@@ -156,7 +156,7 @@ def test_removal_kills_what_is_inside_frozen_or_not(real: Cgroups, sleeper: subp
     real.freeze("c1")
     assert real.is_frozen("c1")
     real.remove("c1")
-    assert sleeper.wait(5) == -9
+    assert sleeper.wait(60) == -9
     assert real.list() == []
     real.remove("c1")
 
@@ -186,7 +186,7 @@ def test_without_the_unified_tree_version_1_freezes_and_kills(tmp_path: Path) ->
     assert not cgroups.is_frozen("c1")
     cgroups.freeze("c1")
     cgroups.remove("c1")
-    assert process.wait(5) == -9
+    assert process.wait(60) == -9
     cgroups.remove_parent()
 
 
@@ -200,11 +200,11 @@ def test_the_core_of_version_2_works_on_a_real_tree(tmp_path: Path) -> None:
     process = subprocess.Popen(["sleep", "100"])
     (group / "cgroup.procs").write_text(str(process.pid))
     core.freeze(group)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not core.is_frozen(group):
         assert time.monotonic() < deadline
     assert core.kill(group)
-    assert process.wait(5) == -9
+    assert process.wait(60) == -9
     while True:
         try:
             group.rmdir()

@@ -46,13 +46,13 @@ def test_a_person_leaves_by_keys_and_comes_back(host: Host) -> None:
     os.write(ours, b"n=41\r")
     read_until(ours, b"n=41\r\n")
     os.write(ours, b"\x10\x11")
-    assert program.wait(20) == 0
+    assert program.wait(60) == 0
     assert host.engine.container_get("shell").status == "running"
     program = start("attach", "--detach-keys", "a,b", "shell")
     os.write(ours, b"echo $((n+1))=\r")
     read_until(ours, b"\r\n42=\r\n", 60)
     os.write(ours, b"exit 6\r")
-    assert program.wait(20) == 6
+    assert program.wait(60) == 6
     os.close(ours)
     os.close(theirs)
 

@@ -69,7 +69,7 @@ def test_record_and_kernel_agree_after_a_crowd(host: Host) -> None:
     stopped = [record for record in engine.container_list() if record.spec.restart != "no"]
     for record in stopped:
         engine.container_stop(record.id, 0)
-    eventually(agree, seconds=10, what="agreement of record and kernel")
+    eventually(agree, what="agreement of record and kernel")
     for record in engine.container_list():
         engine.container_remove(record.id, force=True)
     assert host.is_clean() and list(host.home.config.containers.iterdir()) == []

@@ -39,7 +39,7 @@ def test_its_start_and_its_end_are_told_once(host: Host) -> None:
     os.close(write)
     assert read_all(read) == b"1\n"
     for _ in range(2):
-        status = host.engine.container_exec_wait(record.id, made.id, 10)
+        status = host.engine.container_exec_wait(record.id, made.id, 60)
         assert status is not None and status.code == 3
     host.engine.container_exec_remove(record.id, made.id)
     started = {"container": record.id, "command": ["sh", "-c", "echo $A; exit 3"], "user": None, "tty": False}
@@ -61,7 +61,7 @@ def test_a_container_that_does_not_run_or_is_paused_takes_none(host: Host) -> No
         host.engine.container_exec(spec.id, ExecSpec(args=("true",)))
     host.engine.container_unpause(spec.id)
     made = host.engine.container_exec(spec.id, ExecSpec(args=("true",)))
-    assert host.engine.container_exec_wait(spec.id, made.id, 10) is not None
+    assert host.engine.container_exec_wait(spec.id, made.id, 60) is not None
     host.engine.container_kill(spec.id)
     with pytest.raises(Conflict, match="start it first"):
         host.engine.container_exec(spec.id, ExecSpec(args=("true",)))
@@ -106,11 +106,11 @@ def test_the_command_line_carries_bytes_and_the_exit_code(host: Host) -> None:
     script = "cat; echo err >&2; id -u; pwd; echo $A; exit 6"
     done = subprocess.run(
         command_line(host, "-i", "-e", "A=x", "-u", "4711", "-w", "/tmp", record.name, "sh", "-c", script),
-        input=b"in\n", capture_output=True, env=environment(host), check=False, timeout=60,
+        input=b"in\n", capture_output=True, env=environment(host), check=False, timeout=120,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (6, b"in\n4711\n/tmp\nx\n", b"err\n")
     done = subprocess.run(
-        command_line(host, record.name, "nosuch"), capture_output=True, env=environment(host), check=False, timeout=60
+        command_line(host, record.name, "nosuch"), capture_output=True, env=environment(host), check=False, timeout=120
     )
     assert done.returncode == 127 and b"not found" in done.stderr
     assert host.engine.runtime.execs(host.engine.config.containers / record.id) == []
@@ -127,6 +127,6 @@ def test_the_command_line_can_be_a_terminal(host: Host) -> None:
     read_until(ours, b"up\r\n", 60)
     os.write(ours, b"hello\r")
     read_until(ours, b"got hello\r\n")
-    assert program.wait(20) == 8
+    assert program.wait(60) == 8
     os.close(ours)
     assert signal.getsignal(signal.SIGWINCH) in (signal.SIG_DFL, None)

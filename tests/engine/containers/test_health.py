@@ -36,7 +36,7 @@ def status(host: Host, record: ContainerRecord) -> str:
 
 
 def becomes(host: Host, record: ContainerRecord, wanted: str) -> None:
-    eventually(lambda: status(host, record) == wanted, seconds=20, what=wanted)
+    eventually(lambda: status(host, record) == wanted, what=wanted)
 
 
 def last(host: Host, record: ContainerRecord, holds: Callable[[Any], bool]) -> Any:
@@ -46,7 +46,7 @@ def last(host: Host, record: ContainerRecord, holds: Callable[[Any], bool]) -> A
         found = host.engine.container_get(record.id).health
         return found.log[-1] if found is not None and found.log and holds(found.log[-1]) else None
 
-    return eventually(newest, seconds=20, what="such a result")
+    return eventually(newest, what="such a result")
 
 
 def told(host: Host, record: ContainerRecord) -> list[str]:
@@ -64,12 +64,13 @@ def test_it_starts_turns_unhealthy_and_healthy_and_tells_of_each_once(host: Host
     assert (found.exit_code, found.output) == (3, "not yet\n") and found.start < found.end
     host.engine.container_exec(record.id, ExecSpec(args=("touch", "/tmp/ok")))
     becomes(host, record, "healthy")
-    time.sleep(0.6)
+    now = time.time()
+    last(host, record, lambda one: one.start > now + 0.5)
     assert told(host, record) == ["unhealthy", "healthy"]
     assert len([one for one in host.engine.journal.read(0, limit=10_000) if one.kind.startswith("exec.")]) == 1
     host.engine.container_kill(record.id)
     state = host.engine.container_get(record.id).as_state()["health"]
-    assert state["status"] == "none" and len(state["log"]) > 3
+    assert state["status"] == "none" and len(state["log"]) > 3, "two that failed, the first good one, and one later"
 
 
 def test_failures_of_the_start_period_do_not_count(host: Host) -> None:
@@ -83,7 +84,7 @@ def test_a_check_that_takes_too_long_is_killed_with_what_it_started(host: Host) 
     slow = wish("echo began; sleep 4711; echo never", timeout_seconds=0.4, retries=1)
     record = host.run("sleep", "100", healthcheck=slow)
     becomes(host, record, "unhealthy")
-    found = last(host, record, lambda one: True)
+    found = last(host, record, lambda one: "began" in one.output)  # a busy machine may not come so far in time
     assert (found.exit_code, found.output) == (-1, "Health check exceeded timeout (0.4s): began\n")
     host.engine.container_pause(record.id)
     time.sleep(0.8)
@@ -128,11 +129,12 @@ def test_nothing_is_checked_while_it_is_paused(host: Host) -> None:
     record = host.run("sh", "-c", "touch /tmp/ok; sleep 100", healthcheck=wish(OK))
     becomes(host, record, "healthy")
     host.engine.container_pause(record.id)
-    before = host.engine.container_get(record.id).health
+    paused = time.time()
     time.sleep(1)
-    assert host.engine.container_get(record.id).health == before
+    found = host.engine.container_get(record.id).health
+    assert found is not None and all(one.start < paused for one in found.log)  # one may have been under way
     host.engine.container_unpause(record.id)
-    last(host, record, lambda one: before is not None and one.start > before.log[-1].end)
+    last(host, record, lambda one: one.start > paused)
     assert told(host, record) == ["healthy"]
 
 
@@ -210,7 +212,7 @@ def test_many_checks_that_hang_keep_nobody_else_waiting(host: Host) -> None:
     for _ in range(6):
         host.run("sleep", "100", healthcheck=wish("sleep 4711", timeout_seconds=60))
     record = host.run("sh", "-c", "exit 7", healthcheck=wish("true"))
-    assert host.ended(record.id, 5).exit_code == 7
+    assert host.ended(record.id, 50).exit_code == 7  # those take 60
 
 
 def test_a_recovery_tells_nothing_of_checks(host: Host) -> None:
@@ -222,7 +224,7 @@ def test_a_recovery_tells_nothing_of_checks(host: Host) -> None:
         for pid in host.helper_pids(module):
             host.kill_hard(pid)
     with contextlib.suppress(NotFound):  # killed in the moment before it became its program
-        host.engine.runtime.exec_wait(directory, health.exec_id(record.id), 10)
+        host.engine.runtime.exec_wait(directory, health.exec_id(record.id), 60)
     host.engine.reconcile()
     assert not [one for one in host.engine.journal.read(0, limit=10_000) if one.kind.startswith("exec.")]
     becomes(host, record, "healthy")

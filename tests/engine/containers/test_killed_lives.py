@@ -69,7 +69,7 @@ class Caller:
 
     def end(self) -> None:
         if self.process is not None:
-            self.process.communicate(timeout=20)
+            self.process.communicate(timeout=60)
 
 
 def test_killed_lives_leave_nothing(host: Host) -> None:
@@ -82,7 +82,7 @@ def test_killed_lives_leave_nothing(host: Host) -> None:
         caller.begin(secrets.token_hex(32), port, how)
         assert caller.answer() == ""
     recover(host, secrets.token_hex(32))
-    before = traces(host)
+    before: dict[str, object] = eventually(lambda: seen(host), what="a quiet host")  # type: ignore[assignment]
     complaints = []
     for number in range(CYCLES):
         container_id, how = secrets.token_hex(32), dice.choice(("kill", "stop", "exit"))
@@ -104,16 +104,15 @@ def test_killed_lives_leave_nothing(host: Host) -> None:
     print("\n".join(complaints))
     Engine(host.home.config).reconcile()
     assert [record.id for record in host.engine.container_list()] == [neighbour.id]
-    more: dict[str, object] = {"traces": "not seen yet"}
-    end = time.monotonic() + 15
-    while more and time.monotonic() < end:
-        with contextlib.suppress(FileNotFoundError):  # of a process that went while it was looked at
-            after = traces(host)
-            more = {
-                name: difference(before[name], after[name]) for name in before if differs(before[name], after[name])
-            }
-        time.sleep(0.1)
-    assert more == {}
+
+    def nothing_more() -> bool:
+        after = seen(host)
+        assert after is not None
+        more = {name: difference(before[name], after[name]) for name in before if differs(before[name], after[name])}
+        assert more == {}
+        return True
+
+    eventually(nothing_more, what="no trace of them")
     assert host.engine.container_get(neighbour.id).status == "running"
     host.engine.container_remove(neighbour.id, force=True)
     assert host.is_clean()
@@ -162,6 +161,13 @@ def launchers(host: Host) -> list[int]:
     with contextlib.suppress(OSError, ValueError):
         return [int((host.home.config.run / "launcher.lock").read_text())]
     return []
+
+
+def seen(host: Host) -> dict[str, object] | None:
+    """The traces; None when a process went while it was looked at."""
+    with contextlib.suppress(OSError):
+        return traces(host)
+    return None
 
 
 def traces(host: Host) -> dict[str, object]:

@@ -23,7 +23,9 @@ def test_an_init_buries_orphans_and_hands_signals_on(host: Host) -> None:
 
 
 def test_an_init_leaves_no_zombie_and_tells_what_can_not_be_started(host: Host) -> None:
-    script = "(sh -c 'exit 3' & :); sleep 0.3; grep -l 'State:.*Z' /proc/[0-9]*/status | wc -l"
+    orphan = "(sh -c 'exit 3' & echo $! >/tmp/pid)"
+    buried = "while [ -e /proc/$(cat /tmp/pid) ]; do sleep 0.02; done"
+    script = f"{orphan}; {buried}; grep -l 'State:.*Z' /proc/[0-9]*/status | wc -l"
     with_init = host.run("sh", "-c", script, init=True)
     assert host.ended(with_init.id).exit_code == 0
     assert host.log(with_init.id) == b"0\n"
@@ -92,7 +94,7 @@ def test_what_is_to_be_removed_goes_when_it_ends_and_not_when_it_restarts(host: 
     host.engine.container_stop(stopped.id, 0)
     told = ["died", "removed"]
     for record in (short, stopped):
-        eventually(lambda record=record: host.events(record.id)[-2:] == told, seconds=10, what=f"{record.name}'s end")
+        eventually(lambda record=record: host.events(record.id)[-2:] == told, what=f"{record.name}'s end")
         with pytest.raises(NotFound):
             host.engine.container_get(record.id)
     assert host.engine.container_get(restarted.id).status == "running"

