@@ -42,7 +42,7 @@ def spaces() -> Iterator[Callable[[], Space]]:
 @pytest.fixture
 def host(spaces: Callable[[], Space], tmp_path: Path) -> Iterator[Host]:
     space = spaces()
-    space.run(_loopback_up)
+    space.run(loopback_up)
     host = second_home(space, tmp_path)
     yield host
     host.network.close()
@@ -53,7 +53,7 @@ def second_home(space: Space, home: Path) -> Host:
     return Host(space, config, Network(config, Store(config.database)))
 
 
-def _loopback_up() -> None:
+def loopback_up() -> None:
     from engine.network import rtnetlink as rt
     from engine.network.netlink import NETLINK_ROUTE, Netlink
 

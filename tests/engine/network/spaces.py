@@ -86,12 +86,12 @@ class Space:
             thread.join()
             listener.close()
 
-    def ask(self, address: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = 2.0) -> str:
+    def ask(self, address: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = 60.0) -> str:
         """Connect from inside and return the server's answer: the address it saw."""
         return self.run(lambda: ask(address, port, kind, timeout))
 
 
-def ask(address: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = 2.0) -> str:
+def ask(address: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = 60.0) -> str:
     with socket.socket(socket.AF_INET, kind) as client:
         client.settimeout(timeout)
         client.connect((address, port))
