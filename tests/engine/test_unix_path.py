@@ -13,4 +13,4 @@ def test_a_journal_wakes_its_readers_at_any_depth(tmp_path: Path) -> None:
     journal = Journal(Store(deep / "engine.db"), deep / "run")
     with journal.listen() as listener:
         journal.append("container.died", "c1", {})
-        assert listener.wait(1)
+        assert listener.wait(60)

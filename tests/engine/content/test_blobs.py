@@ -18,6 +18,7 @@ from engine.content.locks import held
 from engine.errors import Cancelled, ResourceExhausted
 from engine.oci.digest import Digest
 from engine.store.database import Store
+from tests.support.processes import eventually
 
 REPOSITORY = Path(__file__).parents[3]
 DATA = os.urandom(300_000)
@@ -95,7 +96,7 @@ def test_threads_that_want_one_digest_take_turns(store: ContentStore) -> None:
         with store.ingest(digest, waiting=told.append) as ingest:
             if ingest is not None:
                 ingest.write(DATA)
-                time.sleep(0.3)
+                eventually(lambda: len(DATA) in told, what="somebody who waits and is told")
                 ingest.commit(is_durable=False)
                 committed.append(1)
 

@@ -162,7 +162,7 @@ def test_a_sparse_map_without_an_end_is_refused_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(DataCorrupt, match="too many"):
         unpack_members(tmp_path, [member("a", bytes(32 << 20), pax_headers=records)])
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_too_many_entries_are_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from engine.logs.reader import LogReader
 from engine.logs.segments import segments
 from engine.logs.writer import LogWriter
 from tests.engine.logs.test_log import Pipes, everything, joined
+from tests.support.speed import slowness
 
 
 class Died(BaseException):
@@ -112,19 +113,20 @@ while True:
 
 
 def test_kill_9_of_the_writer_again_and_again_loses_nothing(tmp_path: Path) -> None:
-    pipes, total = Pipes(), 60_000
+    pipes, total, kills = Pipes(), 60_000, 0
     chance = random.Random(7)
 
     def produce(stream: str) -> None:
         with os.fdopen(os.dup(pipes.ends[stream][1]), "wb") as sink:
             for number in range(total):
+                while kills * total < number * 3:  # the kills are spread over what is written
+                    time.sleep(0.001)
                 sink.write(b"%s %07d\n" % (stream.encode(), number))
 
     producers = [threading.Thread(target=produce, args=(stream,)) for stream in pipes.ends]
     for producer in producers:
         producer.start()
     sources = [str(pipes.ends[stream][0]) for stream in ("stdout", "stderr")]
-    kills = 0
     while any(producer.is_alive() for producer in producers):
         process = subprocess.Popen(
             [sys.executable, "-c", _WRITER, str(tmp_path), *sources],
@@ -181,5 +183,5 @@ def test_a_million_lines_are_written_and_read_back_fast(tmp_path: Path) -> None:
     read = time.process_time() - started
     assert (cursor, lines) == (100_000_000, 1_000_000)
     print(f"write {wrote:.3f} s, read {read:.3f} s")
-    assert wrote < 1.5, "0.3 s on a quiet machine, producer included"
-    assert read < 0.8, "0.1 s on a quiet machine"
+    assert wrote < 1.5 * slowness(), "0.3 s on a quiet machine, producer included"
+    assert read < 0.8 * slowness(), "0.1 s on a quiet machine"

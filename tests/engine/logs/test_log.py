@@ -202,22 +202,16 @@ def test_a_log_that_does_not_exist_is_empty(tmp_path: Path) -> None:
     assert (reader.read(0), reader.end(), reader.cursor_at_tail(5), reader.cursor_since(0)) == ([], 0, 0, 0)
 
 
-def test_a_follower_wakes_within_milliseconds(tmp_path: Path, pipes: Pipes) -> None:
+def test_a_follower_wakes_when_something_is_written_and_not_when_its_time_is_over(tmp_path: Path, pipes: Pipes) -> None:
     reader = LogReader(tmp_path)
     with LogWriter(tmp_path) as writer, reader.follow() as follower:
         assert follower.wait(0, 0.01) is False
-        written: list[float] = []
-
-        def later() -> None:
-            time.sleep(0.05)
-            written.append(time.monotonic())
-            pipes.put(writer, b"x\n")
-
-        thread = threading.Thread(target=later)
-        thread.start()
-        assert follower.wait(0, 5) is True
-        assert time.monotonic() - written[0] < 0.2  # usually one; the machine may be busy
-        thread.join()
+        began = time.monotonic()
+        timer = threading.Timer(0.05, lambda: pipes.put(writer, b"x\n"))
+        timer.start()
+        assert follower.wait(0, 100) is True
+        assert time.monotonic() - began < 50
+        timer.join()
         assert follower.wait(2, 0) is False
 
 
@@ -226,7 +220,7 @@ def test_a_follower_sees_a_new_segment(tmp_path: Path, pipes: Pipes) -> None:
         pipes.put(writer, b"1234")
         timer = threading.Timer(0.05, lambda: pipes.put(writer, b"5"))
         timer.start()
-        assert follower.wait(4, 5) is True
+        assert follower.wait(4, 60) is True
         timer.join()
 
 
