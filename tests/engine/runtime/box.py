@@ -21,6 +21,7 @@ from engine.cgroups import Cgroups, Resources
 from engine.config import EngineConfig
 from engine.runtime.client import ExitStatus, Runtime
 from engine.runtime.spec import Bind, ProcessSettings, build, standard_binds
+from tests.support.processes import PATIENCE_SECONDS
 
 BUSYBOX = Path("/bin/busybox")
 PASSWD = (
@@ -93,7 +94,7 @@ class Box:
         if collect:
             self.collect()
         if self.wants_pool:
-            until(lambda: self.runtime.pooled() > 0, 30)
+            until(lambda: self.runtime.pooled() > 0)
         self.created = self.runtime.create(self.directory, self.number, overlay)
         self.was_pooled = self.created.pooled
         return self.created.pid
@@ -104,7 +105,7 @@ class Box:
         self.runtime.start(self.directory)
         return pid
 
-    def result(self, *args: str, timeout: float = 20, **settings: Any) -> tuple[int, str, str]:
+    def result(self, *args: str, timeout: float = PATIENCE_SECONDS, **settings: Any) -> tuple[int, str, str]:
         """Run to the end: exit code, what it printed, what it complained about."""
         self.run(*args, **settings)
         status = self.wait(timeout)
@@ -116,7 +117,7 @@ class Box:
         assert code == 0, (code, out, err)
         return out
 
-    def wait(self, timeout: float = 20) -> ExitStatus:
+    def wait(self, timeout: float = PATIENCE_SECONDS) -> ExitStatus:
         status = self.runtime.wait(self.directory, self.number, timeout)
         assert status is not None, "the container did not end in time"
         return status
@@ -145,7 +146,7 @@ class Box:
 
     def output(self) -> tuple[str, str]:
         for thread in self._readers:
-            thread.join(10)
+            thread.join(PATIENCE_SECONDS)
         return self.outputs["stdout"].decode(), self.outputs["stderr"].decode()
 
     def record(self) -> dict[str, Any]:
@@ -158,7 +159,9 @@ class Box:
         shutil.rmtree(self.directory)
 
 
-def until(happened: Callable[[], bool], seconds: float = 10, what: Callable[[], str] = lambda: "it") -> None:
+def until(
+    happened: Callable[[], bool], seconds: float = PATIENCE_SECONDS, what: Callable[[], str] = lambda: "it"
+) -> None:
     """Wait for it; fails the test with `what` when it does not happen in time."""
     deadline = time.monotonic() + seconds
     while not happened():

@@ -11,6 +11,7 @@ from typing import Any
 from engine.runtime.client import ExitStatus
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 from tests.engine.runtime.box import Box
+from tests.support.processes import PATIENCE_SECONDS
 
 CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID", "CAP_KILL")
 
@@ -22,7 +23,7 @@ def start(box: Box, *args: str, stdio: Stdio = Stdio(), **fields: Any) -> Exec: 
     return box.runtime.exec(box.directory, ExecSpec(args=args, **fields), stdio)
 
 
-def ended(box: Box, made: Exec, timeout: float = 20) -> ExitStatus:
+def ended(box: Box, made: Exec, timeout: float = PATIENCE_SECONDS) -> ExitStatus:
     """How it ended; it is forgotten then."""
     status = box.runtime.exec_wait(box.directory, made.id, timeout)
     assert status is not None, "the exec did not end in time"
@@ -69,7 +70,7 @@ def read_all(fd: int) -> bytes:
     return data
 
 
-def read_until(fd: int, text: bytes, seconds: float = 10) -> bytes:
+def read_until(fd: int, text: bytes, seconds: float = PATIENCE_SECONDS) -> bytes:
     """What comes up to and with `text`."""
     data, deadline = b"", time.monotonic() + seconds
     while text not in data:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def server(box: Box) -> int:
 
 def test_one_process_serves_many_that_are_over_at_once(idle: Box) -> None:
     # One that took its time, as on a busy machine, has a monitor of its own.
-    until(lambda: len({server(idle) for _ in range(4)}) < 4, seconds=30)
+    until(lambda: len({server(idle) for _ in range(4)}) < 4)
 
 
 def test_it_does_not_keep_a_container_that_is_gone(idle: Box, box: Box) -> None:
@@ -41,8 +43,9 @@ def test_it_does_not_keep_a_container_that_is_gone(idle: Box, box: Box) -> None:
     if Path(f"/proc/{serving}").exists():
         own = Path("/proc/self/ns/pid_for_children").readlink()
         until(lambda: _namespace(serving) in (own, None))
-        held = [Path(f"/proc/{serving}/fd/{name}") for name in ("0", "1", "2", "3")]
-        assert not any(str(box.directory) in str(path.readlink()) for path in held if path.is_symlink())
+        for name in ("0", "1", "2", "3"):
+            with contextlib.suppress(FileNotFoundError):  # it may end meanwhile
+                assert str(box.directory) not in os.readlink(f"/proc/{serving}/fd/{name}")
 
 
 def _namespace(pid: int) -> Path | None:
@@ -55,7 +58,7 @@ def _namespace(pid: int) -> Path | None:
 def test_a_burst_leaves_a_few_and_quiet_leaves_one(idle: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     with ThreadPoolExecutor(12) as threads:
         list(threads.map(lambda _: server(idle), range(36)))
-    others = idle.runtime.pooled() + 2  # the container's monitor, and what is just ending
+    others = idle.runtime.pool_size + 2  # the container's monitor, and what is just ending
     until(lambda: len(children(idle)) <= exec_workers.KEPT + others)
     workers = Workers()
     for channel in (7, 8, 9):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
 
 from engine.runtime import capabilities
 from engine.runtime.spec import Bind
-from tests.engine.runtime.box import BUSYBOX, Box
+from tests.engine.runtime.box import BUSYBOX, Box, until
 from tests.engine.runtime.conftest import MakeBox
 
 pytestmark = pytest.mark.root
@@ -171,10 +170,7 @@ def test_files_of_the_host_are_seen_where_they_are_bound(box: Box, tmp_path: Pat
 def test_no_zombie_and_no_process_outlives_pid_1(box: Box) -> None:
     box.run("/bin/sh", "-c", "sleep 4321 & sleep 4321 & exit 0")
     assert box.wait().code == 0
-    deadline = time.monotonic() + 5
-    while box.cgroups.pids(box.id) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert box.cgroups.pids(box.id) == []
+    until(lambda: box.cgroups.pids(box.id) == [])
 
 
 def test_two_containers_do_not_see_each_other(make_box: MakeBox) -> None:

@@ -12,8 +12,9 @@ import pytest
 from engine.cgroups import Resources
 from engine.errors import InvalidArgument, NotFound
 from engine.runtime import rootfs
-from tests.engine.runtime.box import Box, waiting_bytes
+from tests.engine.runtime.box import Box, until, waiting_bytes
 from tests.engine.runtime.conftest import MakeBox
+from tests.engine.runtime.execs import read_until
 
 pytestmark = pytest.mark.root
 
@@ -24,7 +25,7 @@ def test_a_created_container_waits_and_start_makes_it_the_program(box: Box) -> N
     assert box.runtime.is_alive(box.directory)
     assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
     box.runtime.start(box.directory)
-    assert b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    until(lambda: b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes())  # it is empty for a moment
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 255])
@@ -37,10 +38,15 @@ def test_the_exit_code_of_the_program_is_kept(box: Box, code: int) -> None:
 
 
 def test_a_signal_counts_as_128_and_its_number(make_box: MakeBox) -> None:
-    for number, script in ((9, "sleep 100"), (15, "trap 'trap - TERM; exit 143' TERM; echo up; sleep 100 & wait")):
+    for number, script in (
+        (9, "echo up; sleep 100"),
+        (15, "trap 'trap - TERM; exit 143' TERM; echo up; sleep 100 & wait"),
+    ):
         box = make_box()
-        box.run("/bin/sh", "-c", script)
-        time.sleep(0.1)
+        box.run("/bin/sh", "-c", script, collect=False)
+        fd = os.open(box.directory / "stdout", os.O_RDONLY | os.O_NONBLOCK)
+        read_until(fd, b"up\n")
+        os.close(fd)
         box.runtime.signal(box.directory, number)
         assert box.wait().code == 128 + number
         assert not box.runtime.is_alive(box.directory)

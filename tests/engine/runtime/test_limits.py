@@ -8,7 +8,7 @@ import pytest
 
 from engine.cgroups import Resources
 from engine.stats import cgroup_v1, cgroup_v2
-from tests.engine.runtime.box import Box
+from tests.engine.runtime.box import Box, until
 
 pytestmark = pytest.mark.root
 
@@ -46,7 +46,7 @@ def test_a_fork_bomb_ends_at_the_limit_of_processes(box: Box) -> None:
 
 def test_half_a_processor_is_half_a_processor(box: Box) -> None:
     box.run("/bin/sh", "-c", "while :; do :; done", resources=Resources(cpus=0.25), collect=False)
-    before, began = cpu_seconds(box), time.monotonic()
+    began, before = time.monotonic(), cpu_seconds(box)
     time.sleep(1.0)
     assert (cpu_seconds(box) - before) / (time.monotonic() - began) < 0.35
 
@@ -59,9 +59,8 @@ def test_a_frozen_container_stands_still_and_runs_on(box: Box) -> None:
     time.sleep(0.1)
     assert cpu_seconds(box) == before
     box.cgroups.thaw(box.id)
-    time.sleep(0.2)
-    assert not box.cgroups.is_frozen(box.id)
-    assert cpu_seconds(box) > before
+    until(lambda: not box.cgroups.is_frozen(box.id))
+    until(lambda: cpu_seconds(box) > before)
 
 
 def test_a_frozen_container_can_be_removed(box: Box) -> None:

@@ -6,16 +6,16 @@ import json
 import secrets
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from engine.runtime.oci import offering
+from tests.engine.runtime.box import until
 
 PROJECT = Path(__file__).parents[4]
 CODE = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from engine.runtime.__main__ import main; main()"
 COMMAND = [sys.executable, "-S", "-s", "-E", "-c", CODE]
-SECONDS = 30
+SECONDS = 120
 
 
 def groups_of(name: str) -> list[Path]:
@@ -97,10 +97,7 @@ class Bundle:
         return str(self.state()["status"])
 
     def until(self, status: str) -> None:
-        deadline = time.monotonic() + 10
-        while self.status() != status:
-            assert time.monotonic() < deadline, self.status()
-            time.sleep(0.02)
+        until(lambda: self.status() == status, SECONDS, lambda: f"{status} instead of {self.status()}")
 
     def pid(self) -> int:
         return int(self.state()["pid"])

@@ -90,7 +90,7 @@ def test_nobody_types_into_the_terminal_that_the_caller_left_open(
     bundle.args("/bin/attacks").write()
     command = [*COMMAND, "--root", str(bundle.root), "run", "--bundle", str(bundle.directory), bundle.id]
     command = ["setsid", "--ctty", "--wait", *command]
-    done = subprocess.run(command, stdin=slave, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, stdin=slave, capture_output=True, text=True, timeout=120, check=True)
     for descriptor in (master, slave):
         os.close(descriptor)
     answers = attacks.read(done.stdout)

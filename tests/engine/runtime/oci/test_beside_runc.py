@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.runtime.box import until
 from tests.engine.runtime.oci.bundles import COMMAND, Bundle
 
 RUNC = shutil.which("runc") or "/usr/sbin/runc"
@@ -50,11 +51,18 @@ class Peer:
         self.bundle = bundle
         self.name = root.name
 
-    def __call__(self, *words: str) -> int:
+    def line(self, *words: str) -> list[str]:
         names = {"LIVE": f"live-{self.name}", "DEAD": f"dead-{self.name}", "HERE": str(self.bundle.directory)}
-        command = [*self.command, *(names.get(word, word) for word in words)]
+        return [*self.command, *(names.get(word, word) for word in words)]
+
+    def __call__(self, *words: str) -> int:
         silent = subprocess.DEVNULL  # not a pipe, which a container that was created would hold open
-        return subprocess.run(command, check=False, stdin=silent, stdout=silent, stderr=silent, timeout=30).returncode
+        done = subprocess.run(self.line(*words), check=False, stdin=silent, stdout=silent, stderr=silent, timeout=120)
+        return done.returncode
+
+    def status(self, name: str) -> str:
+        done = subprocess.run(self.line("state", name), check=True, capture_output=True, timeout=120)
+        return str(json.loads(done.stdout)["status"])
 
     def process(self, **changes: Any) -> int:
         config = copy.deepcopy(self.bundle.config)
@@ -75,6 +83,7 @@ def peers(bundle: Bundle, tmp_path: Path) -> Iterator[tuple[Peer, Peer]]:
         for name in ("LIVE", "DEAD"):
             assert peer("run", "-d", "-b", "HERE", name) == 0
         assert peer("kill", "DEAD", "KILL") == 0
+        until(lambda peer=peer: peer.status("DEAD") == "stopped")  # type: ignore[misc]
     yield ours, runc
     for peer in (ours, runc):
         for name in ("LIVE", "DEAD"):

@@ -74,7 +74,7 @@ def test_quota_and_burst_go_up_and_down_together(bundle: Bundle) -> None:
 
 def test_the_pids_limit_holds(bundle: Bundle) -> None:
     bundle.linux["resources"] = {"pids": {"limit": 3}}
-    done = bundle.run("sleep 1 & sleep 1 & sleep 1 & sleep 1 & wait")
+    done = bundle.run("sleep 60 & sleep 60 & sleep 60 & sleep 60 & wait")
     assert "fork" in done.stderr
 
 
@@ -112,10 +112,7 @@ def test_without_a_pid_namespace_kill_reaches_everybody(bundle: Bundle) -> None:
     bundle.succeed("kill", bundle.id, "KILL")
     bundle.until("stopped")
     tree = Tree.of(bundle.id)
-    deadline = 200
-    while tree.pids() and deadline:
-        deadline -= 1
-        os.sched_yield()
+    until(lambda: not tree.pids())
     bundle.succeed("delete", bundle.id)
 
 

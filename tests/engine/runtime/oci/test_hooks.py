@@ -20,7 +20,7 @@ def note(bundle: Bundle, kind: str, script: str = "true") -> dict[str, Any]:
     """A hook that appends kind, mount namespace, root and state to a file of the bundle."""
     log = bundle.directory / "log"
     text = f'echo "{kind} $(busybox readlink /proc/self/ns/mnt) $A $(cat)" >> {log}; {script}'
-    return {"path": "/bin/busybox", "args": ["sh", "-c", text], "env": ["PATH=/bin", f"A={kind}!"], "timeout": 10}
+    return {"path": "/bin/busybox", "args": ["sh", "-c", text], "env": ["PATH=/bin", f"A={kind}!"], "timeout": 60}
 
 
 def notes(bundle: Bundle) -> list[tuple[str, str, dict[str, Any]]]:
@@ -65,7 +65,7 @@ def test_a_hook_that_takes_too_long_is_killed(bundle: Bundle) -> None:
     bundle.args("/bin/sleep", "100")
     begin = time.monotonic()
     assert "timeout of 1 s" in bundle.refusal()
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 29
 
 
 def test_a_failing_start_container_hook_stops_the_start(bundle: Bundle) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.engine.runtime.box import until
 from tests.engine.runtime.oci.bundles import COMMAND, Bundle, groups_of
 
 pytestmark = pytest.mark.root
@@ -55,9 +55,6 @@ def test_cycles_with_kills_of_the_caller_leave_nothing(bundle: Bundle) -> None:
             bundle.succeed("kill", identity, "KILL")
         bundle.succeed("delete", "--force", identity)
     assert [path.name for path in bundle.root.iterdir() if path.name != ".seccomp"] == []
-    deadline = time.monotonic() + 5
-    while processes_of(bundle.root) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert processes_of(bundle.root) == []
+    until(lambda: processes_of(bundle.root) == [])
     assert left_of(bundle) == {"groups": [], "mounts": []}
     assert survived < CYCLES

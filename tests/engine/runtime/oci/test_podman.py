@@ -38,7 +38,7 @@ class Podman:
         ]  # fmt: skip
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run([*self.command, *words], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*self.command, *words], capture_output=True, text=True, timeout=150, check=False)
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done.stdout + done.stderr
 

@@ -38,7 +38,7 @@ def fds(bundle: Bundle, count: str, env: dict[str, str] | None = None) -> list[s
     words = [*COMMAND, "--root", str(bundle.root), "run", *(["--preserve-fds", count] if count else [])]
     script = 'exec 3</dev/null 4>&- 5>&-; exec "$@"'
     done = subprocess.run(
-        ["/bin/bash", "-c", script, "x", *words, "-b", str(bundle.directory), bundle.id], check=True, timeout=30,
+        ["/bin/bash", "-c", script, "x", *words, "-b", str(bundle.directory), bundle.id], check=True, timeout=120,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})},
     )  # fmt: skip
     return done.stdout.split()

@@ -30,7 +30,7 @@ os.system('echo and goes on')
 def report(before: str, *options: str) -> list[str]:
     code = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from engine.runtime.oci import shield\n"
     command = [sys.executable, *options, "-c", f"{code}{before}\nshield.raise_shield()\n{REPORT}", "one", "two"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
