@@ -111,6 +111,7 @@ class FakeImages:
             raise RuntimeError("the password is hunter2")
         if reference.startswith("slow/"):
             for step in range(200):
+                self._engine.step = step
                 if progress is not None:
                     progress("pulling", (FakeLayer("layer1", "downloading", step, 200),))
                 if cancel is not None and cancel.wait(0.1):
@@ -127,6 +128,7 @@ class FakeEngine:
         self.journal = Journal(self.store, config.run)
         self.images = FakeImages(self)
         self.logs: dict[str, FakeLog] = {}
+        self.step = -1  # how far the last slow pull came
         self._calls = config.home / "calls"
 
     def note(self, what: str) -> None:

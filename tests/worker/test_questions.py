@@ -69,11 +69,11 @@ def test_an_answer_is_one_frame_of_json_and_the_end(valkey: Valkey) -> None:
 
 def test_a_slow_answer_holds_up_neither_the_caller_nor_others(valkey: Valkey) -> None:
     go = threading.Event()
-    asked = Questions(valkey.client(), {"slow": lambda *_: go.wait(20), "top": lambda *_: 1})
+    asked = Questions(valkey.client(), {"slow": lambda *_: go.wait(100), "top": lambda *_: 1})
     began = time.monotonic()
     asked.handle(question("s1", "slow"))
     asked.handle(question("t1", "top"))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 50, "it waited for the slow one"
     assert answer(valkey, "t1")[0].data == b"1"
     go.set()
     assert answer(valkey, "s1")[0].data == b"true"
@@ -83,7 +83,7 @@ def test_a_slow_answer_holds_up_neither_the_caller_nor_others(valkey: Valkey) ->
 def test_more_than_can_be_answered_in_time_is_refused_at_once(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(questions, "WAITING_MAXIMUM", 3)
     go = threading.Event()
-    asked = Questions(valkey.client(), {"slow": lambda *_: go.wait(20)})
+    asked = Questions(valkey.client(), {"slow": lambda *_: go.wait(100)})
     for stream_id in ("s1", "s2", "s3", "s4"):
         asked.handle(question(stream_id, "slow"))
     (error,) = answer(valkey, "s4")

@@ -63,11 +63,11 @@ class Program:
         self.sizes.append((rows, columns))
 
     def result(self) -> dict[str, Any]:
-        return {"exit_code": self.process.wait(5)}
+        return {"exit_code": self.process.wait(60)}
 
     def close(self) -> None:
         self.process.kill()
-        self.process.wait(5)
+        self.process.wait(60)
         assert self.ended is not None
         os.close(self.ended)
         self.is_closed = True
@@ -78,9 +78,17 @@ class Host:
         self.valkey = valkey
         self.client = valkey.client()
         self.opened: list[Program] = []
+        self.visitors: list[Visitor] = []
         self.server = SessionServer(
             connect(valkey.url), lambda: connect(valkey.url, blocking_seconds=2), {"program": self.open}
         )
+
+    def close(self) -> None:
+        """Sessions that go on would look for their broker from among the next tests."""
+        for visitor in self.visitors:
+            visitor.put(sessions.CLOSE)
+        eventually(lambda: not self.server._running, what="the end of all sessions")
+        self.client.close()
 
     def open(self, container_id: str, parameters: Mapping[str, Any]) -> Program:
         if container_id == "stopped":
@@ -95,6 +103,7 @@ class Visitor:
     def __init__(self, host: Host, *command: str, container: str = "c", tty: bool = False, **options: Any) -> None:
         self.host, self.client = host, host.client
         self.id = secrets.token_hex(8)
+        host.visitors.append(self)
         self.put(sessions.BEGIN, data=json.dumps({"command": command, "tty": tty}).encode())
         self.sent = self.consumed = 0
         self.last = b"0-0"
@@ -127,8 +136,8 @@ class Visitor:
     def of(self, *channels: int) -> bytes:
         return b"".join(f.data for f in self.frames if f.kind == sessions.DATA and f.channel in channels)
 
-    def until(self, claim: Any, what: str, seconds: float = 10) -> None:
-        eventually(lambda: [self.read(), claim()][1], what=what, seconds=seconds)
+    def until(self, claim: Any, what: str) -> None:
+        eventually(lambda: [self.read(), claim()][1], what=what)
 
     @property
     def end(self) -> Any:
@@ -137,11 +146,14 @@ class Visitor:
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setattr(pump, "BLOCK_SECONDS", 0.2)  # a listener ends at its next look
     with tempfile.TemporaryDirectory(prefix="ps") as directory:
         valkey = Valkey(Path(directory))
         valkey.start()
-        yield Host(valkey)
+        made = Host(valkey)
+        yield made
+        made.close()
         valkey.kill()
 
 
@@ -175,7 +187,7 @@ def test_who_does_not_read_holds_up_the_program_and_loses_nothing(host: Host) ->
     time.sleep(0.3)
     visitor.read(credit=False)
     assert len(visitor.data) == 100_000
-    visitor.until(lambda: visitor.end, "the end", seconds=30)
+    visitor.until(lambda: visitor.end, "the end")
     assert visitor.data == b"x" * 3_000_000
 
 
@@ -188,7 +200,7 @@ def test_megabytes_go_through_cat_without_growth(host: Host) -> None:
         )
         visitor.say(block)
     visitor.put(sessions.END)
-    visitor.until(lambda: visitor.end, "the end", seconds=30)
+    visitor.until(lambda: visitor.end, "the end")
     assert visitor.data == block * 80
     assert echoed == 0 and visitor.end == {"exit_code": 0}
 

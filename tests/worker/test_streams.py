@@ -130,10 +130,10 @@ def test_until_ends_a_stream_before_what_came_then(bench: Bench) -> None:
 
 def test_a_follower_ends_when_its_until_has_come(bench: Bench) -> None:
     bench.logs["c"].append(b"now\n")
-    viewer = Viewer(bench, until=time.time() + 0.5)
-    viewer.read_until(lambda: viewer.data == b"now\n", "what there is")
-    assert viewer.frames[-1].kind == frames.DATA, "it still follows"
-    viewer.read_until(lambda: viewer.frames[-1].kind == frames.END, "the end")
+    until = time.time() + 0.5
+    viewer = Viewer(bench, until=until)
+    viewer.read_until(lambda: viewer.frames and viewer.frames[-1].kind == frames.END, "the end")
+    assert viewer.data == b"now\n" and viewer.frames[-1].at >= until
 
 
 def test_a_follower_that_fell_behind_is_taken_to_the_last_lines(bench: Bench) -> None:
@@ -191,18 +191,15 @@ def test_what_was_read_leaves_the_broker_and_the_rest_expires(bench: Bench) -> N
     eventually(lambda: bench.client.xlen(viewer.key) == 0, what="an empty stream")
     bench.logs["c"].append(b"more", at=99.0)
     eventually(lambda: bench.client.xlen(viewer.key) == 1, what="one frame")
-    assert 0 < bench.client.ttl(viewer.key) <= streams.EXPIRE_SECONDS
+    eventually(lambda: 0 < bench.client.ttl(viewer.key) <= streams.EXPIRE_SECONDS, what="an end of its time")
 
 
-def test_a_closed_or_forgotten_stream_is_served_no_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "IDLE_SECONDS", 0.5)
+def test_a_closed_or_forgotten_stream_is_served_no_more(bench: Bench) -> None:
     closed, forgotten, kept = Viewer(bench), Viewer(bench), Viewer(bench)
     eventually(lambda: len(bench.server._streams) == 3, what="three streams")
     bench.server.handle(CloseStream(stream_id=closed.id))
-    end = time.monotonic() + 1
-    while time.monotonic() < end:
-        kept.read()
-        time.sleep(0.05)
+    bench.server._streams[forgotten.id].heard_at -= frames.IDLE_SECONDS
+    eventually(lambda: set(bench.server._streams) == {kept.id}, what="the end of two")
     bench.logs["c"].append(b"late\n")
     kept.read_until(lambda: kept.data == b"late\n", "the late line")
     assert set(bench.server._streams) == {kept.id}
@@ -232,10 +229,13 @@ def test_a_hundred_viewers_need_one_thread_and_few_looks_at_the_log(bench: Bench
     for viewer in viewers:
         viewer.read_until(lambda v=viewer: v.data == b"hello\n", "the greeting")
     assert threading.active_count() <= threads  # one of an earlier test may have ended meanwhile
-    time.sleep(0.2)  # the last look, which finds nothing more, may come after the last viewer was served
-    reads = bench.logs["c"].reads
-    time.sleep(0.5)
-    assert bench.logs["c"].reads == reads
+
+    def is_left_alone() -> bool:  # the last look, which finds nothing more, may come after the last viewer was served
+        reads = bench.logs["c"].reads
+        time.sleep(0.5)
+        return bench.logs["c"].reads == reads
+
+    eventually(is_left_alone, what="no more looks at the log")
     start = time.perf_counter()
     bench.logs["c"].append(b"all of you\n")
     for viewer in viewers:
@@ -268,7 +268,7 @@ def test_throughput_of_one_stream(bench: Bench) -> None:
         bench.logs["c"].append(bytes(50_000), at=float(number))
     viewer = Viewer(bench)
     start = time.perf_counter()
-    end = start + 30
+    end = start + 100
     while len(viewer.data) < 20_000_000 and time.perf_counter() < end:
         viewer.read()
     print(f"one stream: {20 / (time.perf_counter() - start):.0f} MB/s")

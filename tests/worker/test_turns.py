@@ -10,6 +10,7 @@ import pytest
 
 from engine.config import EngineConfig
 from engine.errors import Cancelled
+from tests.support.processes import eventually
 from tests.worker.fakes import FakeEngine
 from worker.contract.commands import StartContainer, StopContainer, encode_command
 from worker.executor import Executor
@@ -19,6 +20,11 @@ from worker.turns import Turns
 STOP = {"kind": "container.stop", "container_id": "c"}
 START = {"kind": "container.start", "container_id": "c"}
 KILL = {"kind": "container.kill", "container_id": "c"}
+
+
+def cancel_when_it_runs(executor: Executor, job_id: str) -> None:
+    eventually(lambda: job_id in executor.running(), what=f"job {job_id}")
+    executor.cancel(job_id)
 
 
 def waits(turns: Turns, turn: object) -> bool:
@@ -83,7 +89,7 @@ def test_nothing_is_kept_of_lines_that_are_over() -> None:
 def test_stop_then_start_ends_with_the_start_whichever_thread_is_quicker(tmp_path: Path) -> None:
     engine = FakeEngine(EngineConfig(home=tmp_path))
     stop_may_end = threading.Event()
-    engine.container_stop = lambda *_, **__: (stop_may_end.wait(5), engine.note("stop"))  # type: ignore[method-assign,assignment]
+    engine.container_stop = lambda *_, **__: (stop_may_end.wait(60), engine.note("stop"))  # type: ignore[method-assign,assignment]
     engine.container_start = lambda id: engine.note("start")  # type: ignore[method-assign]
     executor = Executor(engine, Ledger(engine.store, engine.journal, "s", lambda: 0), lambda *_: None, lambda _: False)
     stop, start = (
@@ -98,7 +104,7 @@ def test_stop_then_start_ends_with_the_start_whichever_thread_is_quicker(tmp_pat
         time.sleep(0.05)
     stop_may_end.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     assert engine.calls() == ["stop", "start"]
 
 
@@ -106,7 +112,7 @@ def test_a_job_that_waits_for_its_turn_can_be_cancelled(tmp_path: Path) -> None:
     engine = FakeEngine(EngineConfig(home=tmp_path))
     executor = Executor(engine, Ledger(engine.store, engine.journal, "s", lambda: 0), lambda *_: None, lambda _: False)
     executor.expect(job_id="a", command=encode_command(StopContainer(container_id="c")))
-    threading.Timer(0.1, lambda: executor.cancel("b")).start()
+    threading.Thread(target=cancel_when_it_runs, args=(executor, "b")).start()
     executor.execute(job_id="b", command=encode_command(StartContainer(container_id="c")))
     [end] = [entry for entry in engine.journal.read(0) if entry.kind == "job.finished"]
     assert end.attributes["status"] == "cancelled"
