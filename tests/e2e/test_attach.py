@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from websockets.sync.client import connect
 
 from tests.e2e.test_exec import Exec
 from tests.support.portside import Portside
+from tests.support.processes import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.root, pytest.mark.registry]
 def attached(portside: Portside, container_id: str, **first: Any) -> Iterator[Exec]:
     headers = {"Authorization": f"Bearer {portside.rest.token}"}
     url = f"ws://{portside.address}/ws/containers/{container_id}/attach/"
-    with connect(url, additional_headers=headers, max_size=None) as connection:
+    with connect(url, additional_headers=headers, max_size=None, open_timeout=PATIENCE_SECONDS) as connection:
         made = Exec(connection)
         made.say(**{"type": "open", "stdin": True, **first})
         yield made
@@ -33,7 +33,7 @@ def test_input_comes_back_and_its_end_ends_the_container(portside: Portside, tin
         for number in range(40):
             made.connection.send(b"%09d\n" % number * 1000)
         made.say(type="eof")
-        assert made.end(30) == {"type": "end", "exit_code": 4}
+        assert made.end() == {"type": "end", "exit_code": 4}
     assert made.data == {1: b"".join(b"%09d\n" % number * 1000 for number in range(40)), 2: b"all\n"}
 
 
@@ -46,7 +46,6 @@ def test_a_shell_on_a_terminal_outlives_those_who_attach(portside: Portside, tin
     with attached(portside, container["id"], logs=10) as second, attached(portside, container["id"]) as third:
         second.until(lambda: b"40 123" in second.data[1], "the last lines of its log")
         third.until(lambda: third.last("opened"), "opening")
-        time.sleep(0.5)
         second.say(type="resize", rows=50, columns=90)
         second.connection.send(b"sh -c 'echo up-$((1+1)); exec sleep 100'\r")
         second.until(lambda: b"up-2" in second.data[1], "program")

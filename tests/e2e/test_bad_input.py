@@ -9,7 +9,7 @@ from tests.support import images
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.oci_layout import Layout, directory, member, symlink, tar_of
 from tests.support.portside import Portside
-from tests.support.processes import free_port
+from tests.support.processes import eventually, free_port
 from tests.support.registry import PASSWORD, USERNAME, Registry
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
@@ -219,7 +219,7 @@ def test_a_command_that_cannot_run(portside: Portside, tiny_image: str, command:
     assert command in error["message"]
     container = portside.rest.wait_status(answer.json["container"]["id"], "created", "stopped")
     assert container["exit_code"] == code
-    assert portside.home.leaks(container["id"]).processes == []
+    eventually(lambda: portside.home.leaks(container["id"]).processes == [], what="the end of its processes")
 
 
 def test_a_container_that_runs_is_not_removed_without_force(portside: Portside, tiny_image: str) -> None:

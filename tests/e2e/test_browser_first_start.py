@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import chromium, visit
 from tests.support.portside import Portside, running_portside
+from tests.support.processes import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.registry, pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -33,7 +34,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, fresh: Portside) -> Iterator[Page]:
     """A page whose console must stay free of errors."""
     context = browser.new_context(base_url=fresh.url, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -45,12 +46,11 @@ def page(browser: Browser, fresh: Portside) -> Iterator[Page]:
 def test_a_newcomer_signs_in_runs_and_watches_through_the_death_of_the_site(
     page: Page, fresh: Portside, tiny_image: str
 ) -> None:
-    expect.set_options(timeout=30_000)
     sign_in(page, fresh)
     run(page, tiny_image)
     survive_the_death_of_the_site(page, fresh)
     remove(page)
-    assert not fresh.home.leaks()
+    eventually(lambda: not fresh.home.leaks(), what="a clean kernel")
 
 
 def sign_in(page: Page, fresh: Portside) -> None:

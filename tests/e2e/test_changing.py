@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.portside import Portside
@@ -44,7 +46,12 @@ def test_processes_are_told_over_rest(portside: Portside, tiny_image: str) -> No
     rest = portside.rest
     container = rest.run(tiny_image, "sleep", "100", user="app")
     path = f"/api/v1/containers/{container['id']}/top/"
-    (process,) = rest.get(path).json["processes"]
+
+    def started() -> dict[str, Any] | None:  # for a moment after its start a program has no command line
+        (process,) = rest.get(path).json["processes"]
+        return process if process["command"] == "sleep 100" else None
+
+    process: Any = eventually(started, what="its program")
     assert (process["pid"], process["user"], process["command"]) == (1, "app", "sleep 100")
     rest.act(container["id"], "kill")
     answer = rest.get(path)

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.portside import Portside
+from tests.support.processes import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
 
@@ -44,7 +45,7 @@ class Exec:
         if message["type"] == "confirmed":
             self.confirmed = message["bytes"]
 
-    def until(self, claim: Callable[[], object], what: str, seconds: float = 15) -> None:
+    def until(self, claim: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
         end = time.monotonic() + seconds
         while not claim():
             left = end - time.monotonic()
@@ -55,7 +56,7 @@ class Exec:
     def last(self, kind: str) -> dict[str, Any] | None:
         return next((message for message in reversed(self.messages) if message["type"] == kind), None)
 
-    def end(self, seconds: float = 15) -> dict[str, Any]:
+    def end(self, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         self.until(lambda: self.last("end") or self.last("error"), "end", seconds)
         return self.last("end") or self.last("error") or {}
 
@@ -64,7 +65,7 @@ class Exec:
 def opened(portside: Portside, container_id: str, **first: Any) -> Iterator[Exec]:
     headers = {"Authorization": f"Bearer {portside.rest.token}"}
     url = f"ws://{portside.address}/ws/containers/{container_id}/exec/"
-    with connect(url, additional_headers=headers, max_size=None) as connection:
+    with connect(url, additional_headers=headers, max_size=None, open_timeout=PATIENCE_SECONDS) as connection:
         made = Exec(connection)
         made.say(**{"type": "open", **first})
         yield made
@@ -87,7 +88,7 @@ def test_input_reaches_it_and_ends(portside: Portside, container_id: str) -> Non
         for _ in range(50):
             made.connection.send(b"x" * 20_000)
         made.say(type="eof")
-        assert made.end(30) == {"type": "end", "exit_code": 0}
+        assert made.end() == {"type": "end", "exit_code": 0}
     assert made.data[1].strip() == b"1000000"
 
 
@@ -126,7 +127,6 @@ def test_a_broken_connection_is_joined_again_without_gap_or_repeat(portside: Por
 def test_an_end_of_the_container_ends_it(portside: Portside, container_id: str) -> None:
     with opened(portside, container_id, command=["sleep", "600"]) as made:
         made.until(lambda: made.last("opened"), "opening")
-        time.sleep(0.5)
         portside.rest.act(container_id, "kill")
         assert made.end()["exit_code"] == 137
 
@@ -148,7 +148,7 @@ def test_what_can_not_be_is_an_error_that_says_why(
     with opened(portside, container_id, **first) as made:
         assert words in made.end()["error"]["message"]
         with pytest.raises(ConnectionClosed):
-            made.receive(5)
+            made.receive(PATIENCE_SECONDS)
 
 
 def test_a_stopped_container_says_so(portside: Portside, tiny_image: str) -> None:

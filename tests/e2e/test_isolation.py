@@ -22,7 +22,7 @@ def inside(portside: Portside, tiny_image: str):
 
     def run(script: str, **more: object) -> str:
         container = portside.rest.run(tiny_image, "sh", "-c", script, **more)
-        portside.rest.wait_status(container["id"], "stopped", seconds=60)
+        portside.rest.wait_status(container["id"], "stopped")
         return portside.rest.logs(container["id"])
 
     return run
@@ -118,14 +118,14 @@ def test_a_memory_hog_is_killed_and_reported_as_out_of_memory(portside: Portside
     container = portside.rest.run(
         tiny_image, "sh", "-c", "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo survived", memory_bytes=24 << 20
     )
-    ended = portside.rest.wait_status(container["id"], "stopped", seconds=40)
+    ended = portside.rest.wait_status(container["id"], "stopped")
     assert ended["oom_killed"] is True
     assert ended["exit_code"] == 137
     assert "survived" not in portside.rest.logs(container["id"])
 
 
 def test_a_fork_bomb_stops_at_its_limit(inside) -> None:
-    text = inside("for i in $(seq 60); do sleep 2 & done 2>&1; wait; echo end", pids_limit=20)
+    text = inside("for i in $(seq 60); do sleep 60 & done 2>&1; wait; echo end", pids_limit=20)
     assert "can't fork" in text or "Resource temporarily unavailable" in text
 
 
@@ -137,15 +137,18 @@ def test_two_containers_talk_over_the_bridge_and_a_published_port_answers(portsi
     )  # fmt: skip
     assert server["ip_address"]
     client = rest.run(
-        tiny_image, "sh", "-c", f"sleep 0.3; wget -q -O - http://{server['ip_address']}/; ip -o link | wc -l"
+        tiny_image,
+        "sh",
+        "-c",
+        f"until wget -q -O - http://{server['ip_address']}/; do sleep 0.1; done; ip -o link | wc -l",
     )
     rest.wait_status(client["id"], "stopped")
-    assert rest.logs(client["id"]).split() == ["served", "2"], "loopback and eth0, no more"
+    assert rest.logs(client["id"], "?stream=stdout").split() == ["served", "2"], "loopback and eth0, no more"
     (port,) = server["ports"]
     assert port["host"] > 0
 
     def answer() -> bool:
-        with sockets.create_connection(("127.0.0.1", port["host"]), timeout=5) as connection:
+        with sockets.create_connection(("127.0.0.1", port["host"]), timeout=60) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             return b"served" in b"".join(iter(lambda: connection.recv(4096), b""))
 

@@ -28,7 +28,6 @@ def test_two_workers_with_two_homes_are_two_hosts_of_one_site(tiny_image: str) -
             worker.program.stop()
             eventually(
                 lambda: [host["online"] for host in rest.rows("/api/v1/hosts/") if host["name"] == "second"] == [False],
-                seconds=30,
                 what="the second host offline",
             )
         finally:
