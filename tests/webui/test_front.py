@@ -50,14 +50,14 @@ async def request(
     parts = list(body)
     for index, part in enumerate(parts):
         await communicator.send_input({"type": "http.request", "body": part, "more_body": index < len(parts) - 1})
-    start = await communicator.receive_output(5)
+    start = await communicator.receive_output(60)
     content = b""
     more = True
     while more:
-        message = await communicator.receive_output(5)
+        message = await communicator.receive_output(60)
         content += message.get("body", b"")
         more = message.get("more_body", False)
-    await communicator.wait(5)
+    await communicator.wait(60)
     return start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, content
 
 
@@ -169,7 +169,7 @@ async def test_a_streaming_answer_is_pulled_at_the_clients_pace_and_closed_when_
     assert made <= 7
     gone.set()
     sent.release()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 60)
     assert closed.is_set()
 
 

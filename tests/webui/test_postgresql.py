@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHOSEN = ("accounts", "containers/test_observed.py", "hosts", "images", "api/test_lists.py", "api/test_resources.py")
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.skipif("PORTSIDE_TEST_DATABASE" in os.environ, reason="these tests run on it already")
 def test_the_sites_tests_pass_on_postgresql() -> None:
     done = subprocess.run(
@@ -22,6 +23,6 @@ def test_the_sites_tests_pass_on_postgresql() -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=500,
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]

@@ -10,6 +10,7 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.browser import NETWORK_CHANGED, chromium
+from tests.support.processes import PATIENCE_SECONDS
 from tests.webui.cast import container, image, job, nobody, outsider, owner, teammate  # noqa: F401
 from tests.webui.pages.seed import Seeded, seed
 from tests.webui.pages.sockets import Sockets
@@ -32,7 +33,7 @@ def seeded(browser: Browser, live_server: Any) -> Seeded:
 @pytest.fixture
 def context(browser: Browser, live_server: Any) -> Iterator[BrowserContext]:
     opened = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
-    opened.set_default_timeout(8000)
+    opened.set_default_timeout(PATIENCE_SECONDS * 1000)
     yield opened
     opened.close()
 

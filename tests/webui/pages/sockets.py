@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, WebSocketRoute
 
+from tests.support.processes import PATIENCE_SECONDS
+
 
 class Played:
     """All connections that a page made to one kind of socket, the last one last."""
@@ -23,7 +25,7 @@ class Played:
         if self.greeting is not None:
             connection.send(json.dumps(self.greeting))
 
-    def wait(self, count: int = 1, seconds: float = 5) -> None:
+    def wait(self, count: int = 1, seconds: float = PATIENCE_SECONDS) -> None:
         """Until the page has connected for the `count`th time."""
         for _ in range(int(seconds * 50)):
             if len(self.connections) >= count:

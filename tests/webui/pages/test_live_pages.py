@@ -190,7 +190,7 @@ def test_many_are_started_stopped_and_removed_at_once(
     expect(page.locator("[data-bulk-count]")).to_have_text("2 selected")
     page.get_by_role("button", name="Stop", exact=True).click()
     asked = Container.objects.filter(name__in=("web", "db"), desired_status="stopped")
-    for _ in range(200):
+    for _ in range(1200):
         if asked.count() == 2:
             break
         page.wait_for_timeout(50)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import pytest
@@ -37,21 +39,24 @@ def lines(page: Page) -> list[str]:
 
 
 def test_a_hundred_thousand_lines_keep_the_page_small_and_quick(page: Page, log: Sockets) -> None:
-    page.evaluate(
-        """() => {
+    idle = page.evaluate(
+        """async () => {
           window.gaps = [];
           let last = performance.now();
           const tick = (now) => { window.gaps.push(now - last); last = now; requestAnimationFrame(tick); };
           requestAnimationFrame(tick);
+          while (window.gaps.length < 30) await new Promise(requestAnimationFrame);
+          return window.gaps.splice(0).sort((a, b) => a - b)[15];
         }"""
     )
+    slowness = max(1, idle / 17)  # a frame of a machine that has time takes a sixtieth of a second
     for block in range(100):
         say(log, block + 1, chunk("".join(f"line {block * 1000 + number} of a long log\n" for number in range(1000))))
     expect(page.locator(ROWS).last).to_have_text("line 99999 of a long log")
     page.wait_for_timeout(200)
     assert page.evaluate("document.querySelectorAll('.log-line').length") < 120
     gaps = sorted(page.evaluate("window.gaps"))
-    assert gaps[len(gaps) // 2] < 50, f"the median frame took {gaps[len(gaps) // 2]:.0f} ms"
+    assert gaps[len(gaps) // 2] < 50 * slowness, f"the median frame took {gaps[len(gaps) // 2]:.0f} ms"
 
     # Anywhere in the log, the rows of that place are there within a frame or two.
     seconds = page.evaluate(
@@ -69,7 +74,7 @@ def test_a_hundred_thousand_lines_keep_the_page_small_and_quick(page: Page, log:
           return (performance.now() - begin) / 1000;
         }"""
     )
-    assert seconds < 6
+    assert seconds < 6 * slowness
     assert page.evaluate("document.querySelectorAll('.log-line').length") < 120
 
 
@@ -91,12 +96,12 @@ def test_a_host_that_is_away_is_asked_less_and_less_often(page: Page, log: Socke
     away = {"type": "error", "error": {"family": "unavailable", "message": "The host pier does not answer."}}
     log.logs.greeting = away
     log.logs.drop(1013)
-    for count in range(2, 6):
-        log.logs.wait(count, seconds=10)
-        page.wait_for_timeout(50)
+    for count in range(2, 5):
+        dropped = time.monotonic()
+        log.logs.wait(count)
+        least = 0.3 * 2 ** (count - 2) * 0.7  # 0.3 s, and twice as much each time, give or take a third
+        assert time.monotonic() - dropped >= least, f"the wait before connection {count}"
         log.logs.drop(1013)
-    page.wait_for_timeout(1000)  # after four tries the fifth waits 2.4 s, give or take a third
-    assert len(log.logs.connections) == 5
 
 
 def test_the_streams_do_not_tear_each_others_lines(page: Page, log: Sockets) -> None:
@@ -221,7 +226,7 @@ def test_the_oldest_lines_go_when_there_are_too_many(page: Page, log: Sockets) -
         say(log, block + 1, chunk("".join(f"{block * 10000 + number}\n" for number in range(10000))))
     expect(page.locator(ROWS).last).to_have_text("309999")
     page.evaluate("document.querySelector('[data-log-view]').scrollTop = 0")
-    page.wait_for_timeout(100)
+    expect(page.locator(ROWS).first).to_have_text(re.compile(r"^\d{1,5}$"))
     first = int(lines(page)[0])
     assert 0 < first <= 50000
 

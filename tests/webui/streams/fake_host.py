@@ -11,6 +11,7 @@ from typing import Any
 import redis.asyncio
 from asgiref.testing import ApplicationCommunicator
 
+from tests.support.processes import PATIENCE_SECONDS
 from tests.webui.cast import Caller
 from tests.webui.site_broker import HOST_ID
 from webui.asgi import application
@@ -31,7 +32,7 @@ class FakeHost:
         cursor = (self.log[-1].cursor if self.log else 0) + len(data)
         self.log.append(Frame(frames.DATA, channel, cursor, 1.5, data))
 
-    async def next_control(self, kind: str, seconds: float = 5) -> dict[str, Any]:
+    async def next_control(self, kind: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """Wait for the next control message of this kind."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -68,13 +69,13 @@ class Opened:
     def __init__(self, communicator: ApplicationCommunicator) -> None:
         self.communicator = communicator
 
-    async def message(self, seconds: float = 3) -> dict[str, Any]:
+    async def message(self, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The next message, as the JSON it carries."""
         got = await self.communicator.receive_output(seconds)
         assert got["type"] == "websocket.send", got
         return dict(json.loads(got["text"]))
 
-    async def closed(self, seconds: float = 3) -> int:
+    async def closed(self, seconds: float = PATIENCE_SECONDS) -> int:
         """The code of the close that comes next."""
         got = await self.communicator.receive_output(seconds)
         assert got["type"] == "websocket.close", got
@@ -104,7 +105,7 @@ async def opened(path: str, caller: Caller) -> AsyncIterator[Opened]:
     """The socket at `path`, accepted; closed again at the end, with all its tasks done."""
     communicator = handshake(path, caller.headers)
     await communicator.send_input({"type": "websocket.connect"})
-    answer = await communicator.receive_output(5)
+    answer = await communicator.receive_output(PATIENCE_SECONDS)
     assert answer["type"] == "websocket.accept", answer
     try:
         yield Opened(communicator)
@@ -116,13 +117,13 @@ async def refused(path: str, headers: dict[str, str]) -> int:
     """The status with which the handshake is refused; 101 when it is not."""
     communicator = handshake(path, headers)
     await communicator.send_input({"type": "websocket.connect"})
-    answer = await communicator.receive_output(5)
+    answer = await communicator.receive_output(PATIENCE_SECONDS)
     if answer["type"] == "websocket.http.response.start":
-        await communicator.receive_output(5)
+        await communicator.receive_output(PATIENCE_SECONDS)
     await _end(communicator)
     return 101 if answer["type"] == "websocket.accept" else int(answer.get("status", 403))
 
 
 async def _end(communicator: ApplicationCommunicator) -> None:
     await communicator.send_input({"type": "websocket.disconnect", "code": 1000})
-    await communicator.wait(5)
+    await communicator.wait(PATIENCE_SECONDS)

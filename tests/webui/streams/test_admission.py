@@ -8,6 +8,7 @@ from django.test import Client
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, refused
 from webui.accounts.models import Membership, Role, User
+from webui.containers import log_stream
 from webui.containers.models import Container
 from webui.jobs.models import Job
 from webui.streams.routing import urlpatterns
@@ -17,6 +18,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 OPEN = ("/ws/events/", "/ws/containers/stats/")
 """For everybody who is signed in, as they show each only what is theirs."""
+
+
+@pytest.fixture(autouse=True)
+def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some sockets ask the host at once, and there is none that answers."""
+    monkeypatch.setattr(log_stream, "FIRST_SECONDS", 0.1)
 
 
 def paths(job: Job) -> list[str]:
