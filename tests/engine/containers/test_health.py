@@ -26,7 +26,7 @@ OK = "test -e /tmp/ok || { echo not yet; exit 3; }"
 
 
 def wish(line: str, **changes: Any) -> dict[str, Any]:
-    return {"test": ["CMD-SHELL", line], "interval_seconds": 0.2, "timeout_seconds": 5, "retries": 2, **changes}
+    return {"test": ["CMD-SHELL", line], "interval_seconds": 0.2, "timeout_seconds": 60, "retries": 2, **changes}
 
 
 def status(host: Host, record: ContainerRecord) -> str:
