@@ -1,10 +1,12 @@
 """The main job over REST: pull, run, read the log, stop, start, remove."""
 
+import threading
 from typing import Any
 
 import pytest
 
 from tests.support import images
+from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.portside import Portside
 from tests.support.processes import eventually
 from tests.support.registry import Registry
@@ -42,22 +44,33 @@ def test_an_image_is_pulled_run_watched_stopped_started_and_removed(portside: Po
     eventually(lambda: portside.home.leaks(container["id"]).processes == [], what="the end of its processes")
 
 
-def test_a_pull_tells_its_progress_for_each_layer(portside: Portside, debian_image: str) -> None:
+def test_a_pull_tells_its_progress_for_each_layer(
+    portside: Portside, debian_image: str, fault_proxy: FaultProxy
+) -> None:
     rest = portside.rest
     for image in rest.rows("/api/v1/images/"):
         rest.succeed(rest.delete(f"/api/v1/images/{image['id']}/?force=true"))
-    answer = rest.post("/api/v1/images/pull/", {"reference": debian_image})
+    reference, go_on = fault_proxy.reference(debian_image.partition("/")[2]), threading.Event()
+    fault_proxy.add(Fault("/blobs/", go_on=go_on, times=10))
+    answer = rest.post("/api/v1/images/pull/", {"reference": reference})
     with socket(portside, f"/ws/jobs/{answer.json['job']['id']}/") as job:
+        job.until(lambda message: any(is_half_way(item) for item in items(message)))
+        go_on.set()
         last = job.until(lambda message: message["job"]["status"] in ("succeeded", "failed"), seconds=120)["job"]
     assert last["status"] == "succeeded", last
     layers = last["progress"]["items"]
     assert len(layers) == 4
     assert {layer["status"] for layer in layers} <= {"done", "exists"}
     assert all(layer["done_bytes"] == layer["total_bytes"] > 0 for layer in layers)
-    seen: list[dict[str, Any]] = [
-        item for message in job.messages for item in message["job"]["progress"].get("items", [])
-    ]
-    assert any(0 < item["done_bytes"] < item["total_bytes"] for item in seen), "no layer was ever seen half-way"
+
+
+def items(message: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = message["job"]["progress"].get("items", [])
+    return found
+
+
+def is_half_way(item: dict[str, Any]) -> bool:
+    return 0 < item["done_bytes"] < item["total_bytes"]
 
 
 def test_run_pulls_a_missing_image(portside: Portside, registry: Registry) -> None:

@@ -23,7 +23,8 @@ class Fault:
 
     `status` answers without asking the registry; `cut_after_bytes` closes the connection in the body;
     `flip_at` changes one byte of the body; `short_length` claims and sends that many bytes fewer;
-    `bytes_per_second` is slow; `delay_seconds` waits before the answer.
+    `bytes_per_second` is slow; `delay_seconds` waits before the answer; a long body stands still in its middle until
+    `go_on` is set.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Fault:
     short_length: int = 0
     bytes_per_second: int | None = None
     delay_seconds: float = 0
+    go_on: threading.Event | None = None
 
 
 class FaultProxy:
@@ -136,6 +138,8 @@ class FaultProxy:
                 request.wfile.flush()
                 request.close_connection = True
                 return
+            if fault.go_on is not None and sent > CHUNK_BYTES and sent + len(chunk) > length // 2:
+                fault.go_on.wait()
             with self._lock:
                 self.body_bytes += len(chunk)  # before they go, so that nobody has more than is counted
             try:
