@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from engine.runtime import kernel
+from engine.runtime import kernel, room
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -35,19 +35,26 @@ def clone(birth: Birth, make: Callable[[int | None], int], *, inside: bool) -> i
 
     `make`, given the group's descriptor or None, calls the kernel; `inside`: in the container's namespace of processes.
     """
-    group = None
-    if birth.request["unified"]:
-        group = os.open(birth.request["unified"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    path: str = birth.request["unified"]
     try:
         if inside:
             kernel.setns(birth.container, kernel.CLONE_NEWPID)  # for children; M stays where it is
-        return make(group)
+        try:
+            return _in_group(path, make)
+        except OSError as error:
+            if error.errno != errno.EBUSY or not path:
+                raise
+            return _in_group(room.joinable(path, birth.first), make)
     except OSError as error:
         if error.errno == errno.EAGAIN:
-            raise Failure(
-                "resource_exhausted", "the container has reached its limit of processes; raise pids_limit or end some"
-            ) from None
+            raise Failure("resource_exhausted", room.FULL) from None
         raise
+
+
+def _in_group(path: str, make: Callable[[int | None], int]) -> int:
+    group = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if path else None
+    try:
+        return make(group)
     finally:
         if group is not None:
             os.close(group)

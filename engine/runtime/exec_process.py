@@ -15,7 +15,7 @@ import os
 import termios
 
 from engine.bare import contextlib, signal, socket
-from engine.runtime import identity, kernel, mounts, privileges, program, terminal, wire
+from engine.runtime import identity, kernel, mounts, privileges, program, room, terminal, wire
 from engine.runtime.exec_parts import is_apart
 from engine.runtime.wire import Failure
 
@@ -108,6 +108,8 @@ def _prepare(request: dict[str, Any], process: dict[str, Any]) -> bytes | None:
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         os.write(fd, b"0")
         os.close(fd)
+        if "pids" in path:
+            room.refuse_crowd(room.open_count(os.path.dirname(path)))
     privileges.set_limits(process)
     profile = process.pop("apparmorProfile", None)
     if profile:

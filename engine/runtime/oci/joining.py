@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 
 from engine.bare import signal, socket
-from engine.runtime import capabilities, kernel, program, wire
+from engine.runtime import capabilities, kernel, program, room, wire
 from engine.runtime.oci import attributes, becoming, guarded, namespaces, starting
+from engine.runtime.oci.groups.tree import Tree
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         filter: bytes | None
         preserved: Preserved
         doors: list[int]
+        counted: list[int]
         terminal: socket.socket | None
         channel: socket.socket
         callers_end: socket.socket
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 else:
     from engine.bare import namedtuple
 
-    Joining = namedtuple("Joining", "process spec filter preserved doors terminal channel callers_end guard")
+    Joining = namedtuple("Joining", "process spec filter preserved doors counted terminal channel callers_end guard")
 
 
 def execute(
@@ -59,14 +61,17 @@ def execute(
     if pidfd is None:
         raise Failure("conflict", "cannot exec in a stopped container")
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    doors = container.groups().doors(below)
+    groups = container.groups()
+    if groups.unified and not below:
+        groups = Tree(groups.v1, room.joinable(groups.unified, container.pid))
+    doors, count = groups.doors(below), groups.open_count(below)
     capabilities.last_capability()  # now: the container may have no /proc
     flags = _different(container.pid)
     guard = guarded.guard_of(container.directory, spec, process, flags)
-    joining = Joining(process, spec, filter_program, preserved, doors, terminal, theirs, ours, guard)
+    joining = Joining(process, spec, filter_program, preserved, doors, count, terminal, theirs, ours, guard)
     if container.status() == "stopped":  # or these were another process's, perhaps the host's own: join nothing
         raise Failure("conflict", "cannot exec in a stopped container")
-    group = None if below else container.groups().open_group()
+    group = None if below else groups.open_group()
     try:
         pid = namespaces.through_helper(lambda: _join(joining, pidfd, flags), lambda *how: _clone(joining, *how), group)
     finally:
@@ -74,8 +79,8 @@ def execute(
             os.close(group)
         theirs.close()
         os.close(pidfd)
-        for door in doors:
-            os.close(door)
+        for fd in (*doors, *count):
+            os.close(fd)
     if terminal is not None:
         terminal.close()
     answer = wire.receive(ours)
@@ -148,6 +153,7 @@ def furnish(joining: Joining) -> int:
     if affinity is not None:
         attributes.set_affinity(affinity.initial, "initial")
     becoming.enter_groups(joining.doors)
+    room.refuse_crowd(joining.counted)
     if affinity is None or not affinity.final:
         attributes.free_affinity()
     if affinity is not None:

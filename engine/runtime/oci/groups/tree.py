@@ -11,6 +11,7 @@ import os
 import time
 
 from engine.bare import contextlib, signal
+from engine.runtime import room
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -128,6 +129,14 @@ class Tree:
             ]
         except OSError as error:
             raise Failure("not_found", f"control group {error.filename}: {error.strerror}") from None
+
+    def open_count(self, below: Mapping[str, str]) -> list[int]:
+        """What room.refuse_crowd takes, for one who moves in: a move is held by no limit. `below`: as for `doors`."""
+        directory = self.v1.get("pids")
+        if directory is None and below:
+            directory = self.unified
+        part = below.get("pids", below.get("", ""))
+        return room.open_count(os.path.join(directory, part)) if directory else []
 
     def _door(self, directory: str, part: str) -> str:
         """Threads move into a group of version 1 without the wait that its cgroup.procs costs."""

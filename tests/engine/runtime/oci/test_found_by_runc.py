@@ -14,6 +14,7 @@ from engine.runtime import capabilities
 from engine.runtime.oci import grantable
 from engine.runtime.oci.groups.tree import Tree
 from tests.engine.runtime.oci.bundles import Bundle
+from tests.engine.runtime.test_room import sub_group
 
 pytestmark = pytest.mark.root
 
@@ -156,3 +157,22 @@ def test_with_debug_it_tells_what_it_does(bundle: Bundle) -> None:
     done = bundle.call("--debug", "list")
     assert "level=debug" in done.stderr and "list" in done.stderr
     assert "level=debug" not in bundle.call("list").stderr
+
+
+def test_exec_is_held_by_the_limit_of_processes(bundle: Bundle) -> None:
+    bundle.linux["resources"] = {"pids": {"limit": 1}}
+    bundle.args("/bin/sleep", "100").start()
+    done = bundle.call("exec", bundle.id, "/bin/busybox", "true")
+    assert done.returncode == 255, done.stderr
+    assert "limit of processes" in done.stderr or "Resource temporarily unavailable" in done.stderr
+
+
+def test_exec_joins_process_1_where_its_group_hands_controllers_down(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    unified = Tree.of(bundle.id).unified
+    if unified is None:
+        pytest.skip("this machine has no control groups of version 2")
+    below = sub_group(Path(unified), bundle.pid())
+    out = bundle.succeed("exec", bundle.id, "/bin/busybox", "grep", "^0::", "/proc/self/cgroup")
+    assert out.rstrip().endswith("/init.scope")
+    assert (below / "cgroup.procs").read_text().split() == [str(bundle.pid())]
