@@ -25,6 +25,7 @@ from engine.facts import HostFacts, host_facts
 from engine.logs.clerk import LogClerk
 from engine.logs.reader import LogReader
 from engine.network.service import Network
+from engine.options import modes
 from engine.runtime.client import Runtime
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 from engine.snapshots.service import Snapshots
@@ -269,5 +270,7 @@ class Engine:
 
     def sample(self) -> tuple[HostSample, dict[str, ContainerSample]]:
         """Figures of the host and of every running container, by id."""
-        running = {record.id: record.pid for record in self.container_list() if record.pid is not None}
-        return self._sampler.host(), self._sampler.sample(running)
+        records = [record for record in self.container_list() if record.pid is not None]
+        running = {record.id: record.pid for record in records if record.pid is not None}
+        sharing = {record.id for record in records if not modes.is_on_bridge(record.spec)}
+        return self._sampler.host(), self._sampler.sample(running, sharing)
