@@ -71,6 +71,7 @@ DIFFERS = {
     "status.NoNewPrivs": "on unless it is switched off",
     "group.pids/pids.max": "2048 unless it is said otherwise",
     "group.pids.max": "as above",
+    "group.cpu.weight": "runc 1.3 has another way from shares to weights",
     "sysctl.net/ipv4/ping_group_range": "a user namespace has no groups above 65535",
     "dev.mqueue": "the kernel gives it to nobody of a user namespace; all may use it",
     "mount./": "nodev: devices are in /dev alone",

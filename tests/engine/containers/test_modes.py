@@ -226,6 +226,20 @@ def test_a_privileged_one_and_one_with_the_hosts_users_join_with_those(host: Hos
         host.run("true", network=f"container:{donor.name}", pid=f"container:{waiting(host).name}")
 
 
+def test_nobody_who_could_trace_what_prepares_a_container_shares_its_processes(host: Host) -> None:
+    tracer = waiting(host, userns="host", cap_add=("SYS_PTRACE",))
+    other = waiting(host, userns="host")
+    for options in (
+        {"pid": f"container:{tracer.name}"},
+        {"pid": f"container:{other.name}", "cap_add": ("SYS_PTRACE",)},
+    ):
+        with pytest.raises(Conflict, match="SYS_PTRACE"):
+            host.run("true", **options)
+    own = waiting(host, cap_add=("SYS_PTRACE",))
+    joiner = host.run("true", pid=f"container:{own.name}", cap_add=("SYS_PTRACE",))
+    assert host.ended(joiner.id).exit_code == 0
+
+
 def test_a_process_that_has_the_number_of_the_other_is_not_taken_for_it(host: Host) -> None:
     """The record of the other says another start time, as after a reuse of its number."""
     donor = waiting(host)
