@@ -153,7 +153,15 @@ def _run(
     if command not in verbs:
         raise Failure("invalid_argument", f"unknown command {command!r}; see --help")
     known, verb = verbs[command]
-    own, rest = parse(words, {**known, "help": "flag", "h": "help"})
+    known = {**known, "help": "flag", "h": "help"}
+    own, rest = parse(words, known)
+    if command != "exec":  # whose words are a program's; elsewhere an option may follow them, and is not passed over
+        names = []
+        while rest:
+            names.append(rest[0])
+            more, rest = parse(rest[1:], known)
+            own.update(more)
+        rest = names
     if own.get("help"):
         command, (_, verb) = "help", verbs["help"]
     try:

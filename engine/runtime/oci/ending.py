@@ -39,6 +39,9 @@ def kill(container: Container, number: int, *, everyone: bool = False) -> None:
         return
     pidfd = container.open_pidfd()
     if pidfd is None or status == "stopped":
+        if number == signal.SIGKILL and container.groups().pids():  # without a pid namespace they outlive the first
+            container.groups().kill()
+            return
         raise Failure("conflict", "container not running")
     try:
         signal.pidfd_send_signal(pidfd, number)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _NUMBERS = {
     "memory": ("memory", "limit"), "memory-reservation": ("memory", "reservation"), "memory-swap": ("memory", "swap"),
     "cpu-period": ("cpu", "period"), "cpu-quota": ("cpu", "quota"), "cpu-share": ("cpu", "shares"),
+    "cpu-rt-period": ("cpu", "realtimePeriod"), "cpu-rt-runtime": ("cpu", "realtimeRuntime"),
     "cpu-burst": ("cpu", "burst"), "cpu-idle": ("cpu", "idle"), "pids-limit": ("pids", "limit"),
     "blkio-weight": ("blockIO", "weight"),
 }  # fmt: skip

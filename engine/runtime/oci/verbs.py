@@ -236,6 +236,7 @@ _EXEC = {
 }  # fmt: skip
 _UPDATE = {
     "resources": "value", "r": "resources", "memory": "value", "memory-reservation": "value", "memory-swap": "value",
+    "cpu-rt-period": "value", "cpu-rt-runtime": "value",
     "cpu-period": "value", "cpu-quota": "value", "cpu-share": "value", "cpu-burst": "value", "cpu-idle": "value",
     "cpuset-cpus": "value", "cpuset-mems": "value", "pids-limit": "value", "blkio-weight": "value",
 }  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 from engine.runtime import capabilities
 from engine.runtime.oci import grantable
 from engine.runtime.oci.groups.tree import Tree
+from tests.engine.runtime.box import until
 from tests.engine.runtime.oci.bundles import Bundle
 from tests.engine.runtime.test_room import sub_group
 
@@ -176,3 +177,30 @@ def test_exec_joins_process_1_where_its_group_hands_controllers_down(bundle: Bun
     out = bundle.succeed("exec", bundle.id, "/bin/busybox", "grep", "^0::", "/proc/self/cgroup")
     assert out.rstrip().endswith("/init.scope")
     assert (below / "cgroup.procs").read_text().split() == [str(bundle.pid())]
+
+
+def test_an_option_behind_the_name_is_not_passed_over(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    bundle.succeed("update", bundle.id, "--pids-limit", "33")
+    assert (bundle.group("pids") / "pids.max").read_text() == "33\n"
+    done = bundle.call("update", bundle.id, "--nothing-of-that-name", "33")
+    assert done.returncode == 1 and "--nothing-of-that-name" in done.stderr
+    assert bundle.succeed("exec", bundle.id, "/bin/busybox", "echo", "--cwd", "/") == "--cwd /\n"
+
+
+def test_a_path_that_is_masked_twice_is_masked_once(bundle: Bundle) -> None:
+    bundle.linux["maskedPaths"] = ["/proc/uptime", "/proc/uptime"]
+    assert bundle.sh("busybox grep -c ' /proc/uptime ' /proc/self/mountinfo") == "1\n"
+
+
+def test_what_outlives_the_first_process_can_be_killed(bundle: Bundle) -> None:
+    """Without a process namespace of their own nobody ends the others."""
+    bundle.linux["namespaces"] = [each for each in bundle.linux["namespaces"] if each["type"] != "pid"]
+    bundle.config["mounts"] = [each for each in bundle.config["mounts"] if each["type"] != "proc"]
+    bundle.args("/bin/sh", "-c", "busybox sleep 1000 & exit 0").start()
+    bundle.until("stopped")
+    left = Tree.of(bundle.id).pids()
+    assert len(left) == 1
+    bundle.succeed("kill", bundle.id, "KILL")
+    until(lambda: Tree.of(bundle.id).pids() == [])
+    assert bundle.call("kill", bundle.id, "KILL").returncode == 1
