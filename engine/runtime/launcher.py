@@ -90,6 +90,7 @@ class Launcher:
             pooled = self.pool.fill()
             if pooled is not None:
                 self.poll.register(pooled, select.POLLIN)
+                self.pool.rehearse()
             self.draining = [pipes for pipes in self.draining if not _let_go(pipes)]
             if not self.monitors and os.fstat(self.run).st_nlink == 0:
                 return  # the home is gone: nobody can ever ask for anything again

@@ -102,6 +102,10 @@ class Pool:
         self._making[ours.fileno()] = Pooled(pid, ours, first)
         return ours.fileno()
 
+    def rehearse(self) -> None:
+        """Have ready what the launcher will need."""
+        rehearsal.launcher(self._mounts)
+
     def _give_back(self, first: int | None) -> None:
         if first is not None:
             self.ranges.doubt(first)

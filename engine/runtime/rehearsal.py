@@ -8,9 +8,22 @@ anybody waits for it. Nothing here matters but speed: whatever fails, fails here
 from __future__ import annotations
 
 import os
+import signal
 
-from engine.bare import contextlib
-from engine.runtime import capabilities, identity, kernel, mounts, program, record, rootfs, wire
+from engine.bare import contextlib, socket
+from engine.runtime import (
+    ahead,
+    capabilities,
+    identity,
+    kernel,
+    mounts,
+    privileges,
+    procfs,
+    program,
+    record,
+    rootfs,
+    wire,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +31,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NOWHERE = "/proc/portside/nowhere"
+_NAMESPACES = [{"type": kind} for kind in ("mount", "uts", "ipc", "pid", "network", "cgroup", "user")]
 _LAYERS = {"lowerdirs": [_NOWHERE], "upperdir": f"{_NOWHERE}/upper", "workdir": f"{_NOWHERE}/work"}
+
+
+def launcher(wanted: list[dict[str, Any]]) -> None:
+    """In the launcher, which each fork leaves with pages to be copied anew: hand a request over."""
+    _try(lambda: _converse(wanted))
 
 
 def monitor(wanted: list[dict[str, Any]], owners: int | None) -> None:
@@ -26,12 +45,16 @@ def monitor(wanted: list[dict[str, Any]], owners: int | None) -> None:
     bind = {"destination": "/", "source": _NOWHERE, "options": ["bind", "ro"]}
     _try(
         lambda: _converse(wanted),
+        lambda: ahead.suits({"mounts": wanted, "linux": {"namespaces": _NAMESPACES}}, wanted, {}, users=True),
         lambda: kernel.act_as_owner(0),
         lambda: None if owners is None else rootfs.overlay(_LAYERS, owners),  # without, an old kernel's way is long
         lambda: rootfs.mapped(_NOWHERE, owners or 0),
         lambda: mounts.open_source(bind, owners),
         lambda: wire.listen(-1, "nobody"),
+        lambda: privileges.set_limits({"rlimits": [{"type": "nothing"}]}),
+        lambda: procfs.write("nowhere", ""),
         lambda: record.write_run(-1, 0, os.getpid()),
+        lambda: set(signal.Signals) - {signal.SIGKILL},
     )
 
 
@@ -45,13 +68,39 @@ def first_process(wanted: list[dict[str, Any]]) -> None:
         lambda: mounts.make_read_only(root, ["/nowhere"]),
         lambda: identity.look_up(root, "0:0"),
         lambda: program.find(root, "nowhere", program.DEFAULT_PATH),
-        lambda: capabilities.mask(capabilities.DEFAULT),
+        _be_asked,
+        kernel.free_signals,
+        lambda: [capabilities.mask(capabilities.DEFAULT) for _ in range(5)],
+        lambda: kernel.prctl("nothing", kernel.PR_CAPBSET_DROP, 255),
+        lambda: kernel.load_filter(b""),
         lambda: os.close(root),
     )
 
 
 def _converse(wanted: list[dict[str, Any]]) -> None:
-    wire.decode(wire.encode({"verb": "create", "spec": {"mounts": wanted, "process": {"env": ["A=1"] * 40}}}))
+    """A request as long as most."""
+    process = {"env": ["A=1"] * 40, "capabilities": {str(number): capabilities.DEFAULT for number in range(5)}}
+    request = {"verb": "create", "groups": [["name", _NOWHERE]] * 8, "spec": {"mounts": wanted, "process": process}}
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        wire.send_descriptors(ours, wire.encode(request), [ours.fileno()])
+        data, descriptors = wire.take(theirs, 250)
+        with socket.socket(fileno=descriptors[0]):
+            wire.head(data)
+            wire.decode(data)
+
+
+def _be_asked() -> None:
+    """By an abstract name, which is the network namespace's own."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind("")
+        listener.listen(1)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+            asking.connect(listener.getsockname())
+            wire.send(asking, {"verb": "start"})
+            connection, _ = listener.accept()
+            with connection:
+                wire.receive(connection)
 
 
 def _try(*acts: Callable[[], Any]) -> None:

@@ -13,11 +13,12 @@ from engine.runtime import defaults, rehearsal
 @pytest.mark.parametrize(
     "rehearse",
     [
+        lambda: rehearsal.launcher(defaults.mounts()),
         lambda: rehearsal.monitor(defaults.mounts(), None),
         lambda: rehearsal.monitor(defaults.mounts(), 0),
         lambda: rehearsal.first_process(defaults.mounts()),
     ],
-    ids=["monitor", "monitor with users", "first process"],
+    ids=["launcher", "monitor", "monitor with users", "first process"],
 )
 def test_a_rehearsal_leaves_nothing(rehearse: Callable[[], None]) -> None:
     def state() -> tuple[object, ...]:
