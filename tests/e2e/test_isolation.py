@@ -169,3 +169,23 @@ def test_a_container_knows_its_own_name_and_resolver(inside) -> None:
 
 def test_the_masked_paths_are_not_merely_empty_for_root(inside) -> None:
     assert json.loads(inside("test -r /proc/timer_list && cat /proc/timer_list | wc -c || echo 0")) == 0
+
+
+def test_a_container_is_in_the_network_of_another_by_its_name(portside: Portside, tiny_image: str) -> None:
+    rest = portside.rest
+    donor = rest.run(tiny_image, "sh", "-c", "readlink /proc/self/ns/net; exec sleep 1000", name="donor")
+    rest.wait_status(donor["id"], "running")
+    joiner = rest.run(
+        tiny_image,
+        "sh",
+        "-c",
+        "readlink /proc/self/ns/net; echo $HERE",
+        network="container:donor",
+        env_file="HERE=yes\n",
+    )
+    rest.wait_status(joiner["id"], "stopped")
+    eventually(lambda: rest.logs(donor["id"]), seconds=60, what="the name of its network")
+    assert rest.logs(joiner["id"]).split() == [rest.logs(donor["id"]).strip(), "yes"]
+    assert rest.get(f"/api/v1/containers/{joiner['id']}/").json["loosened"] == [
+        f"network of container {donor['id'][:12]}"
+    ]

@@ -62,6 +62,16 @@ def test_the_oldest_come_first_and_all_after_what_they_depend_on(
     assert started(world) == ["c4", "c3", "c1", "c2", "c5"]
 
 
+def test_who_shares_namespaces_comes_after_those_whose_they_are(tmp_path: Path, world: World) -> None:
+    containers, _ = engine_on(tmp_path, world)
+    make(containers, {3: {}, 2: {"network": "container:c3"}, 1: {"pid": "container:c2"}})
+    made = {record.name: record for record in containers.list()}
+    # Were they taken by age, they would come the other way round.
+    younger = [made[name].with_changes(created_at=float(age)) for age, name in enumerate(("c1", "c2", "c3"))]
+    assert [[record.name for record in wave] for wave in dependencies.waves(younger)] == [["c3"], ["c2"], ["c1"]]
+    assert made["c1"].spec.pid == f"container:{made['c2'].id}"
+
+
 def test_no_more_than_four_start_at_a_time(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     containers, _ = engine_on(tmp_path, world)
     make(containers, {number: {} for number in range(1, 11)})
