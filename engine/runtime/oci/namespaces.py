@@ -32,6 +32,7 @@ FLAGS = {
     "cgroup": kernel.CLONE_NEWCGROUP,
     "time": kernel.CLONE_NEWTIME,
 }
+_NS_GET_NSTYPE = 0xB703
 FILES = {"pid": "pid", "network": "net", "mount": "mnt", "ipc": "ipc", "uts": "uts", "user": "user",
          "cgroup": "cgroup", "time": "time"}  # fmt: skip
 
@@ -51,12 +52,21 @@ def open_paths(linux: Linux) -> list[tuple[str, int]]:
             fd = os.open(namespace.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise Failure("not_found", f"{field}: {namespace.path}: {error.strerror}") from None
-        kind = os.readlink(f"/proc/self/fd/{fd}").partition(":[")[0]
-        if kind != FILES[namespace.type]:
+        if _kind(fd) != FLAGS[namespace.type]:
             os.close(fd)
             raise Failure("invalid_argument", f"{field}: {namespace.path} is not a {namespace.type} namespace")
         found.append((namespace.type, fd))
     return sorted(found, key=lambda entry: entry[0] == "user")
+
+
+def _kind(fd: int) -> int:
+    """CLONE_NEW* of a namespace, 0 for what is none: ioctl_nsfs(2), NS_GET_NSTYPE. One that is bound somewhere, as in
+    /run/netns, has that place for a name.
+    """
+    try:
+        return fcntl.ioctl(fd, _NS_GET_NSTYPE)
+    except OSError:
+        return 0
 
 
 def spawn(linux: Linux, joined: list[tuple[str, int]], child: Callable[[bool], None], group: int | None) -> int:

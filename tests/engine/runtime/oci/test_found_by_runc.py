@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.oci.runtime_linux import Linux
 from engine.runtime import capabilities
-from engine.runtime.oci import grantable
+from engine.runtime.oci import grantable, namespaces
 from engine.runtime.oci.groups.tree import Tree
 from tests.engine.runtime.box import until
 from tests.engine.runtime.oci.bundles import Bundle
@@ -204,3 +205,31 @@ def test_what_outlives_the_first_process_can_be_killed(bundle: Bundle) -> None:
     bundle.succeed("kill", bundle.id, "KILL")
     until(lambda: Tree.of(bundle.id).pids() == [])
     assert bundle.call("kill", bundle.id, "KILL").returncode == 1
+
+
+@pytest.mark.parametrize("kind", ["network", "user"])
+def test_a_namespace_is_joined_where_it_was_bound(bundle: Bundle, tmp_path: Path, kind: str) -> None:
+    """As `ip netns` and podman keep them in /run/netns; such a file's name doesn't tell what it is."""
+    name = {"network": "net", "user": "user"}[kind]
+    place = tmp_path / "kept"
+    place.touch()
+    holder = subprocess.Popen(["unshare", f"--{name}", "sleep", "1000"])
+    try:
+        until(lambda: os.readlink(f"/proc/{holder.pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}"))
+        wanted = os.readlink(f"/proc/{holder.pid}/ns/{name}")
+        subprocess.run(["mount", "--bind", f"/proc/{holder.pid}/ns/{name}", place], check=True)
+    finally:
+        holder.kill()
+        holder.wait()
+    try:
+        found = namespaces.open_paths(Linux.read({"namespaces": [{"type": kind, "path": str(place)}]}, "linux"))
+        assert [(each, os.stat(fd).st_ino) for each, fd in found] == [(kind, int(wanted.split("[")[1][:-1]))]
+        os.close(found[0][1])
+        if kind == "network":
+            others = [each for each in bundle.linux["namespaces"] if each["type"] != "network"]
+            bundle.linux["namespaces"] = [*others, {"type": "network", "path": str(place)}]
+            assert bundle.sh("busybox readlink /proc/self/ns/net") == f"{wanted}\n"
+            bundle.linux["namespaces"] = [*others, {"type": "network", "path": str(tmp_path)}]
+            assert "is not a network namespace" in bundle.refusal()
+    finally:
+        subprocess.run(["umount", place], check=True)
