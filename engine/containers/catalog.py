@@ -32,7 +32,11 @@ from engine.errors import AlreadyExists, Conflict, DataCorrupt, NotFound
 from engine.store.database import Store
 from engine.trees import delete_tree
 
-SCHEMA = ["CREATE TABLE container_name (name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE)"]
+SCHEMA = [
+    "CREATE TABLE container_name (name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE)",
+    # What the journal was told of a container, by the number of its change (`events`).
+    "CREATE TABLE told (id TEXT, what TEXT, number INTEGER NOT NULL, PRIMARY KEY (id, what)) WITHOUT ROWID",
+]
 
 CREATING, REMOVED, TRASH = ".creating-", ".removed-", ".trash-"
 
@@ -142,10 +146,12 @@ class Catalog:
                 {"field": "name", "id": owner},
             ) from error
 
-    def free_name(self, container_id: str) -> None:
+    def free_name(self, container_id: str) -> bool:
+        """Whether it had one."""
         with self._store.transaction() as connection:
-            connection.execute("DELETE FROM container_name WHERE id = ?", (container_id,))
+            freed = connection.execute("DELETE FROM container_name WHERE id = ?", (container_id,)).rowcount > 0
         self._cache.pop(container_id, None)
+        return freed
 
     # ---- the lock
 

@@ -18,12 +18,12 @@ import select
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine.containers import events, health, signals, states, stopping
 from engine.containers.catalog import Busy
-from engine.containers.health import Result
+from engine.containers.health import Health, Result
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.errors import Conflict, EngineError, InvalidArgument, NotFound, ResourceExhausted, Unavailable, Unsupported
@@ -71,14 +71,16 @@ def restart_unhealthy(parts: Parts, container_id: str, run: int) -> None:
         record = parts.catalog.get(container_id)
         if not _is_to_be_healed(record, run):
             return
-        parts.catalog.save(record.with_changes(unhealthy=run))
-        _signal(parts, directory, signals.parse(record.stop_signal))
+        record = record.with_changes(unhealthy=run)
+        parts.catalog.save(record)
+        _signal(parts, record, signals.parse(record.stop_signal))
     grace = record.spec.stop_timeout
     if parts.runtime.wait(directory, run, stopping.GRACE_SECONDS if grace is None or grace < 0 else grace) is not None:
         return
     with parts.catalog.locked(container_id):
-        if _is_to_be_healed(parts.catalog.get(container_id), run):
-            _signal(parts, directory, signal.SIGKILL)
+        record = parts.catalog.get(container_id)
+        if _is_to_be_healed(record, run):
+            _signal(parts, record, signal.SIGKILL)
     parts.runtime.wait(directory, run, KILL_SECONDS)
 
 
@@ -93,9 +95,10 @@ def _is_to_be_healed(record: ContainerRecord, run: int) -> bool:
     )
 
 
-def _signal(parts: Parts, directory: Path, number: int) -> None:
+def _signal(parts: Parts, record: ContainerRecord, number: int) -> None:
     with contextlib.suppress(NotFound):  # it has just ended by itself
-        parts.runtime.signal(directory, number)
+        parts.runtime.signal(parts.catalog.directory(record.id), number)
+        events.append(parts.journal, events.KILLED, record, signal=int(number))
 
 
 @contextlib.contextmanager
@@ -115,10 +118,7 @@ def _alone(directory: Path) -> Iterator[None]:
 
 
 def _note(parts: Parts, container_id: str, run: int, result: Result) -> Turn:
-    """Write down a result, unless the container's fate has changed meanwhile.
-
-    The event goes first: a crash in between tells it twice, and the other way round it would never be told.
-    """
+    """Write down a result, unless the container's fate has changed meanwhile."""
     directory = parts.catalog.directory(container_id)
     with parts.catalog.locked(container_id):
         record = parts.catalog.get(container_id)
@@ -127,13 +127,24 @@ def _note(parts: Parts, container_id: str, run: int, result: Result) -> Turn:
             return Turn()
         if record.status == states.PAUSED or not parts.runtime.is_alive(directory):
             return Turn(AGAIN_SECONDS)
+        _tell(parts, record, before)  # what a death cut short
         after = before.after(result, found, started_at)
-        if after.status != before.status:
-            events.append(parts.journal, events.HEALTH, record.with_changes(health=after))
         health.save(directory, after)
+        _tell(parts, record, after)
         if _is_to_be_healed(record.with_changes(health=after), run):
             return Turn(0.0, heals=True)
     return Turn(max(0.0, after.due_in(found, started_at, time.time())))
+
+
+def _tell(parts: Parts, record: ContainerRecord, known: Health) -> None:
+    """Tell of the last check, and of the status if it has changed: once (`events`)."""
+    if not known.checks or known.run != record.run:
+        return
+    result = asdict(known.log[-1])
+    told = [(events.CHECKED, record.id, {"run": known.run, "failing_streak": known.failing_streak, **result})]
+    if known.has_turned:
+        told.append((events.HEALTH, record.id, record.with_changes(health=known).as_state()))
+    events.once(parts, record.id, health.TOLD, known.checks, told)
 
 
 def _probe(parts: Parts, record: ContainerRecord, found: Healthcheck) -> Result | None:

@@ -71,7 +71,7 @@ def create(
         health=None if check is None else Health(),
         exposed=_exposed(spec, image) if spec.publish_all else (),
     )
-    return _make_once(parts, record, plan, image)
+    return _make_once(parts, events.prepared(record, events.of(events.CREATED)), plan, image)
 
 
 def _healthcheck(spec: ContainerSpec, image: Image) -> Healthcheck | None:
@@ -146,7 +146,7 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
             _claim(parts, record, image)
             os.rename(draft, final)
             undo.add(parts.catalog.discard, final)
-            events.append(parts.journal, events.CREATED, record)
+            events.tell(parts, record)
     _sync(final.parent)
 
 
@@ -158,7 +158,7 @@ def register(parts: Parts, record: ContainerRecord, image: Image) -> None:
         bundle.write_hosts(parts.catalog.directory(record.id), place, record.spec, name)
     with parts.store.transaction():
         _claim(parts, record, image)
-        events.append(parts.journal, events.CREATED, record)
+        events.tell(parts, record)
 
 
 def _claim(parts: Parts, record: ContainerRecord, image: Image) -> None:

@@ -1,19 +1,18 @@
 """Execs: more processes in a container that runs. What is known of them lies in the container's directory.
 
 The journal tells of each start and each end, with the exec's id as subject. An end is told by whoever waits for it,
-or by the next recovery: `told` in the exec's directory says that it was. A crash in between tells it twice.
+or by the next recovery, and once (`events.once`).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 from engine.containers import events, health, states
 from engine.containers.parts import ExitStatus, Parts
+from engine.containers.record import ContainerRecord
 from engine.errors import NotFound
 from engine.runtime.execs import Exec, ExecSpec, Stdio
-
-TOLD = "told"
 
 
 def start(parts: Parts, container_id: str, spec: ExecSpec, stdio: Stdio) -> Exec:
@@ -21,11 +20,10 @@ def start(parts: Parts, container_id: str, spec: ExecSpec, stdio: Stdio) -> Exec
     record = parts.catalog.get(container_id)
     states.require("exec", record.status, record.name)
     made = parts.runtime.exec(parts.catalog.directory(container_id), spec, stdio)
-    parts.journal.append(
-        events.EXEC_STARTED,
-        made.id,
-        {"container": container_id, "command": list(spec.args), "user": spec.user, "tty": spec.tty},
-    )
+    facts = {**_labelled(record), "command": list(spec.args), "user": spec.user, "tty": spec.tty}
+    with parts.store.transaction():
+        for kind in (events.EXEC_CREATED, events.EXEC_STARTED):
+            parts.journal.append(kind, made.id, facts)
     return made
 
 
@@ -57,6 +55,7 @@ def remove(parts: Parts, container_id: str, exec_id: str) -> None:
     if found is not None:
         _tell(parts, container_id, exec_id, found)
     parts.runtime.exec_remove(directory, exec_id)
+    events.forget(parts, container_id, exec_id)
 
 
 def sweep(parts: Parts, container_id: str) -> str | None:
@@ -72,15 +71,15 @@ def sweep(parts: Parts, container_id: str) -> str | None:
         if found is not None and exec_id != health.exec_id(container_id):  # nobody is told of those
             _tell(parts, container_id, exec_id, found)
     swept = parts.runtime.exec_sweep(directory)
+    for exec_id in swept:
+        events.forget(parts, container_id, exec_id)
     return f"forgot {len(swept)} ended execs of container {container_id[:12]}" if swept else None
 
 
 def _tell(parts: Parts, container_id: str, exec_id: str, found: ExitStatus) -> None:
-    told: Path = parts.catalog.directory(container_id) / "exec" / exec_id / TOLD
-    if told.exists():
-        return
-    parts.journal.append(events.EXEC_DIED, exec_id, {"container": container_id, "exit_code": found.code})
-    try:
-        told.touch()
-    except FileNotFoundError:
-        return  # removed by another who waited
+    facts = {**_labelled(parts.catalog.get(container_id)), "exit_code": found.code}
+    events.once(parts, container_id, exec_id, 1, [(events.EXEC_DIED, exec_id, facts)])
+
+
+def _labelled(record: ContainerRecord) -> dict[str, Any]:
+    return {**events.labelled(record), "container": record.id}

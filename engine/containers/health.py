@@ -24,6 +24,8 @@ STARTING, HEALTHY, UNHEALTHY = "starting", "healthy", "unhealthy"
 NONE = "none"
 """What a container that doesn't run is."""
 KEPT = 5
+TOLD = "health"
+"""What the journal was told of, in `events.once`."""
 OUTPUT_BYTES = 4096
 
 
@@ -39,23 +41,29 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """Of `run`. `log` holds the last five results, the oldest first, those of earlier runs among them."""
+    """Of `run`. `log` holds the last five results, the oldest first, those of earlier runs among them.
+
+    `checks` counts all that there ever were; `has_turned`: the last one changed the status.
+    """
 
     run: int = 0
     status: str = STARTING
     failing_streak: int = 0
     log: tuple[Result, ...] = ()
+    checks: int = 0
+    has_turned: bool = False
 
     def after(self, result: Result, check: Healthcheck, started_at: float) -> Health:
         """What it is once `result` is known."""
         log = (*self.log, result)[-KEPT:]
+        noted = replace(self, log=log, checks=self.checks + 1, has_turned=False)
         if result.exit_code == 0:
-            return replace(self, status=HEALTHY, failing_streak=0, log=log)
+            return replace(noted, status=HEALTHY, failing_streak=0, has_turned=self.status != HEALTHY)
         if self.status == STARTING and result.start - started_at < check.start_period_seconds:
-            return replace(self, log=log)
+            return noted
         streak = self.failing_streak + 1
         status = UNHEALTHY if streak >= check.retries else self.status
-        return replace(self, status=status, failing_streak=streak, log=log)
+        return replace(noted, status=status, failing_streak=streak, has_turned=status != self.status)
 
     def due_in(self, check: Healthcheck, started_at: float, now: float) -> float:
         """Seconds until the next check. Never more than its interval, whatever the clock does."""
@@ -98,6 +106,7 @@ def save(directory: Path, health: Health) -> None:
 
 def begin(directory: Path, run: int) -> Health:
     """For a start: from the beginning again, with the history that there is."""
-    begun = Health(run=run, log=load(directory).log)
+    before = load(directory)
+    begun = Health(run=run, log=before.log, checks=before.checks)
     save(directory, begun)
     return begun

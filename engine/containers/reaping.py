@@ -2,13 +2,14 @@
 
 The keeper sees a death and a stop waits for one; both call `reap`, and the second finds it done. The order is:
 figures (exit, OOM) ─► kernel (cgroup, ports) ─► record and event in one transaction ─► the keeper's mark. A
-crash anywhere leaves the mark, so the keeper does it again; at worst an event is told twice.
+crash anywhere leaves the mark, so the keeper does it again; what was told is not told again.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 
 from engine.containers import events, pipes, restarts, states
 from engine.containers.parts import Parts
@@ -52,6 +53,7 @@ def reap(parts: Parts, container_id: str, run: int, *, wait: bool = True) -> Con
         record = settle_birth(parts, parts.catalog.get(container_id))
         if record.run == run and record.status in states.ALIVE:
             return _reap(parts, record)
+        events.tell(parts, record)
         if record.status in (states.CREATED, states.STOPPED) and not is_to_be_removed(record):
             parts.catalog.unmark_live(container_id)
         return record
@@ -82,14 +84,22 @@ def finish(
     if record.ports:
         parts.network.unpublish(record.id)
     ended = _after(record, code=code, at=at, oom_killed=oom_killed, error=error, may_restart=may_restart)
-    with parts.store.transaction():
-        parts.catalog.save(ended)
-        events.append(parts.journal, events.DIED, ended)
-        if ended.status == states.RESTARTING:
-            events.append(parts.journal, events.RESTARTING, ended)
+    ended = events.change(parts, ended, *_told_of(record, ended))
     if ended.status == states.STOPPED and not is_to_be_removed(ended):
         parts.catalog.unmark_live(record.id)
     return ended
+
+
+def _told_of(record: ContainerRecord, ended: ContainerRecord) -> Iterator[events.Untold]:
+    """What is told of an end, in Docker's order."""
+    if ended.oom_killed:
+        yield events.of(events.OOM)
+    yield events.of(events.DIED)
+    yield from events.of_network("disconnect", record)
+    if record.stopping == record.run and record.ending == "stop":
+        yield events.of(events.STOPPED)
+    if ended.status == states.RESTARTING:
+        yield events.of(events.RESTARTING)
 
 
 def is_to_be_removed(record: ContainerRecord) -> bool:

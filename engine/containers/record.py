@@ -58,6 +58,10 @@ class ContainerRecord:
 
     `exposed`: the ports ("80/tcp") that a start publishes beside those it was asked for by name (publish_all).
 
+    `ending`: the verb that asked for the end of the run `stopping`: stop, kill.
+
+    `changes` numbers the record's changes; `untold` is what the journal has to know of the last one (`events`).
+
     `awaits`: it is restarting after a boot of the host, once those run that it depends on.
 
     A start writes the record as running just before the program does: `before` is what it replaces, so that a
@@ -91,6 +95,9 @@ class ContainerRecord:
     unhealthy: int | None = None
     awaits: bool = False
     exposed: tuple[str, ...] = ()
+    ending: str = ""
+    changes: int = 0
+    untold: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
 
     @property
     def id(self) -> str:
@@ -151,6 +158,7 @@ class ContainerRecord:
         known["spec"] = ContainerSpec.from_dict(known["spec"])
         known["ports"] = tuple(PublishedPort(**port) for port in known.get("ports", ()))
         known["exposed"] = tuple(known.get("exposed", ()))
+        known["untold"] = tuple((kind, subject, news) for kind, subject, news in known.get("untold", ()))
         return cls(**known)
 
 

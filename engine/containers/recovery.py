@@ -141,7 +141,8 @@ def _match_names(parts: Parts) -> str | None:
             continue
         with parts.store.transaction():
             parts.catalog.free_name(container_id)
-            parts.journal.append(events.REMOVED, container_id, {})
+            parts.journal.append(events.REMOVED, container_id, {"type": "container", "name": names[container_id]})
+            events.forget(parts, container_id)
         lines.append(f"forgot container {names[container_id]}, whose directory is gone")
     for container_id in directories - names.keys():
         with contextlib.suppress(Busy, NotFound), parts.catalog.locked(container_id, wait=False):
@@ -162,6 +163,7 @@ def _complete_or_drop(parts: Parts, container_id: str) -> str:
     except (EngineError, OSError) as error:
         directory = parts.catalog.directory(container_id)
         os.rename(directory, directory.with_name(REMOVED + container_id))
+        parts.journal.append(events.REMOVED, container_id, {"type": "container"})  # a site may have heard of it
         removal.finish(parts, container_id)
         return f"dropped container {container_id[:12]}, whose creation can't be completed: {error}"
     return f"completed the creation of container {record.name}"
@@ -171,6 +173,7 @@ def _settle_one(parts: Parts, container_id: str, rebooted: bool) -> str | None:
     with parts.catalog.locked(container_id, wait=False):
         found = parts.catalog.get(container_id)
         record = settle_birth(parts, found)
+        events.tell(parts, record)
         if record.status in states.ALIVE:
             return _settle_running(parts, record)
         if record.status == states.RESTARTING:

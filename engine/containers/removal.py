@@ -7,8 +7,10 @@ Renaming the directory is the point of no return. What follows can be repeated a
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from engine.containers import events, states, stopping
+from engine.containers import record as records
 from engine.containers.catalog import REMOVED
 from engine.containers.parts import Parts
 from engine.errors import Conflict, DataCorrupt, NotFound
@@ -47,10 +49,22 @@ def finish(parts: Parts, container_id: str) -> None:
     parts.network.release(container_id)
     parts.snapshots.remove(container_id)
     parts.catalog.unmark_live(container_id)
-    with parts.store.transaction():
-        parts.catalog.free_name(container_id)
-        parts.journal.append(events.REMOVED, container_id, {})
+    _tell(parts, directory, container_id)
     parts.catalog.discard(directory)
+
+
+def _tell(parts: Parts, directory: Path, container_id: str) -> None:
+    """Free the name and tell of the end: with the name the right to tell goes, however often this is repeated."""
+    try:
+        record = records.load(directory)
+    except DataCorrupt:
+        record = None
+    with parts.store.transaction():
+        if record is not None:
+            events.tell(parts, record)
+        if parts.catalog.free_name(container_id):
+            parts.journal.append(events.REMOVED, container_id, {} if record is None else events.labelled(record))
+        events.forget(parts, container_id)
 
 
 def _bring_down(parts: Parts, container_id: str) -> None:

@@ -24,6 +24,7 @@ def rename(parts: Parts, container_id: str, name: str) -> ContainerRecord:
         record = parts.catalog.get(container_id)
         if record.name == name:
             return record
+        events.tell(parts, record)
         renamed = record.with_changes(spec=replace(record.spec, name=name))
         try:
             with parts.store.transaction():

@@ -70,7 +70,7 @@ class Containers:
         record = self._parts.catalog.get(container_id)
         states.require("restart", record.status, record.name)
         stopping.stop(self._parts, container_id, timeout_seconds)
-        return starting.start(self._parts, container_id)
+        return starting.start(self._parts, container_id, again=True)
 
     def pause(self, name: str) -> ContainerRecord:
         return stopping.pause(self._parts, self._id(name))

@@ -30,14 +30,18 @@ LOOK_SECONDS = 0.5
 """How often it is looked whether those run that a container waits for."""
 
 
-def start(parts: Parts, container_id: str) -> ContainerRecord:
-    """Start because a person asked: restart counters begin anew. A running container is left as it is."""
+def start(parts: Parts, container_id: str, *, again: bool = False) -> ContainerRecord:
+    """Start because a person asked: restart counters begin anew. A running container is left as it is.
+
+    `again`: the second half of a restart.
+    """
     with parts.catalog.locked(container_id):
         record = settle_birth(parts, parts.catalog.get(container_id))
         if record.status == states.RUNNING:
             return _announce_again(parts, record)
         states.require("start", record.status, record.name)
-        return launch(parts, record.with_changes(restart_count=0, restart_delay_seconds=0.0, desired=states.RUNNING))
+        counted = record.with_changes(restart_count=0, restart_delay_seconds=0.0, desired=states.RUNNING)
+        return launch(parts, counted, again=again)
 
 
 def restart_by_policy(parts: Parts, container_id: str, run: int) -> ContainerRecord:
@@ -48,8 +52,7 @@ def restart_by_policy(parts: Parts, container_id: str, run: int) -> ContainerRec
     with parts.catalog.locked(container_id):
         record = settle_birth(parts, parts.catalog.get(container_id))
         if record.status == states.RUNNING and record.run > run:
-            with parts.store.transaction():  # whoever started it may have died before it could say so
-                events.append(parts.journal, events.STARTED, record)
+            events.tell(parts, record)  # whoever started it may have died before it could say so
             return record
         if record.status != states.RESTARTING or record.run < run:
             return record
@@ -76,14 +79,13 @@ def await_dependencies(parts: Parts, container_id: str) -> str | None:
 def _wait_on(parts: Parts, record: ContainerRecord, why: str) -> ContainerRecord:
     """Look again in a moment; an event tells when there is another reason."""
     waiting = record.with_changes(status=states.RESTARTING, restart_at=time.time() + LOOK_SECONDS, error=why)
-    with parts.store.transaction():
+    if (record.status, record.error) == (waiting.status, why):
         parts.catalog.save(waiting)
-        if (record.status, record.error) != (waiting.status, why):
-            events.append(parts.journal, events.RESTARTING, waiting)
-    return waiting
+        return waiting
+    return events.change(parts, waiting, events.of(events.RESTARTING))
 
 
-def launch(parts: Parts, record: ContainerRecord, *, by_policy: bool = False) -> ContainerRecord:
+def launch(parts: Parts, record: ContainerRecord, *, by_policy: bool = False, again: bool = False) -> ContainerRecord:
     """Start the next run of a container whose lock the caller holds; raises what failed, with nothing left behind.
 
     `by_policy` answers what is `Unavailable` with a record that waits for another try.
@@ -91,7 +93,7 @@ def launch(parts: Parts, record: ContainerRecord, *, by_policy: bool = False) ->
     run = record.run + 1
     try:
         with parts.catalog.growing():
-            record = _launch(parts, record, run)
+            record = _launch(parts, record, run, again=again)
     except (EngineError, OSError) as error:
         explained = error if isinstance(error, EngineError) else _explained(error, record)
         record = record.with_changes(run=run)
@@ -118,8 +120,10 @@ def _wake_keeper(parts: Parts, container_id: str) -> None:
         log.warning("%s", error.message)
 
 
-def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
+def _launch(parts: Parts, record: ContainerRecord, run: int, *, again: bool) -> ContainerRecord:
     directory = parts.catalog.directory(record.id)
+    before = parts.catalog.get(record.id)
+    events.tell(parts, before)
     sharing.require_running(parts, record)
     if record.id in parts.catalog.live_ids():
         clear(parts, record.id)
@@ -153,13 +157,15 @@ def _launch(parts: Parts, record: ContainerRecord, run: int) -> ContainerRecord:
             finished_at=None,
             restart_at=None,
             awaits=False,
-            before=parts.catalog.get(record.id).for_take_back(),
+            before=before.for_take_back(),
             health=None if record.healthcheck is None else health.begin(directory, run),
             unhealthy=None,
         )
+        told = [*events.of_network("connect", started), events.of(events.STARTED)]
+        started = events.prepared(started, *told, *([events.of(events.RESTARTED)] if again else []))
         parts.catalog.save(started)
         parts.runtime.start(directory)
-        events.append(parts.journal, events.STARTED, started)
+        events.tell(parts, started)
     return started
 
 
@@ -183,6 +189,7 @@ def _published(port: Published) -> PublishedPort:
 
 def _announce_again(parts: Parts, record: ContainerRecord) -> ContainerRecord:
     """The start was done before; whoever did it may have died between record and event, or before the keeper knew."""
+    events.tell(parts, record)
     parts.catalog.mark_live(record.id)
     _wake_keeper(parts, record.id)
     return record
@@ -203,9 +210,7 @@ def _note_failure(parts: Parts, record: ContainerRecord, error: EngineError) -> 
         restart_at=None,
         awaits=False,
     )
-    with parts.store.transaction():
-        parts.catalog.save(failed)
-        events.append(parts.journal, events.DIED, failed)
+    events.instead(parts, failed, events.of(events.DIED))
 
 
 def _try_later(parts: Parts, record: ContainerRecord, error: EngineError) -> ContainerRecord:
@@ -219,10 +224,7 @@ def _try_later(parts: Parts, record: ContainerRecord, error: EngineError) -> Con
         error=error.message,
     )
     parts.catalog.mark_live(record.id)
-    with parts.store.transaction():
-        parts.catalog.save(waiting)
-        events.append(parts.journal, events.RESTARTING, waiting)
-    return waiting
+    return events.instead(parts, waiting, events.of(events.RESTARTING))
 
 
 def forget_run(directory: os.PathLike[str], run: int) -> None:

@@ -34,7 +34,7 @@ def stop(
         number = signals.parse(signal_name or record.stop_signal)
         if record.status not in states.ALIVE:
             return _stay_down(parts, record)
-        _signal(parts, record, number, ends_it=True)
+        _signal(parts, record, number, ending="stop")
     directory = parts.catalog.directory(container_id)
     if parts.runtime.wait(directory, record.run, None if grace < 0 else grace) is None:
         return _kill_now(parts, container_id, record.run)
@@ -48,7 +48,7 @@ def kill(parts: Parts, container_id: str, signal_name: str = "SIGKILL") -> Conta
         record = parts.catalog.get(container_id)
         states.require("kill", record.status, record.name)
         ends_it = number in (signal.SIGKILL, signals.parse(record.stop_signal))
-        _signal(parts, record, number, ends_it=ends_it)
+        _signal(parts, record, number, ending="kill" if ends_it else None)
     if number == signal.SIGKILL:
         return _await_end(parts, container_id, record.run)
     return parts.catalog.get(container_id)
@@ -92,15 +92,18 @@ def wait(parts: Parts, container_id: str, timeout_seconds: float | None = None) 
             listener.wait(min(left, 5.0))
 
 
-def _signal(parts: Parts, record: ContainerRecord, number: int, *, ends_it: bool) -> None:
-    if ends_it:  # first the wish, then the signal: whoever sees the death knows that it was asked for
-        parts.catalog.save(record.with_changes(desired=states.STOPPED, stopping=record.run))
+def _signal(parts: Parts, record: ContainerRecord, number: int, *, ending: str | None) -> None:
+    """Send a signal and tell of it; `ending` is the verb that wants the run to end by it."""
+    if ending:  # first the wish, then the signal: whoever sees the death knows that it was asked for
+        record = record.with_changes(desired=states.STOPPED, stopping=record.run, ending=ending)
+        parts.catalog.save(record)
     directory = parts.catalog.directory(record.id)
     try:
         parts.runtime.signal(directory, number)
     except NotFound:
         return  # it ended by itself just now
-    if ends_it and record.status == states.PAUSED:
+    events.append(parts.journal, events.KILLED, record, signal=int(number))
+    if ending and record.status == states.PAUSED:
         parts.cgroups.thaw(record.id)  # a frozen process can't act on a signal
 
 
@@ -108,7 +111,7 @@ def _kill_now(parts: Parts, container_id: str, run: int) -> ContainerRecord:
     with parts.catalog.locked(container_id):
         record = parts.catalog.get(container_id)
         if record.run == run and record.status in states.ALIVE:
-            _signal(parts, record, signal.SIGKILL, ends_it=True)
+            _signal(parts, record, signal.SIGKILL, ending=record.ending or "stop")
     return _await_end(parts, container_id, run)
 
 
@@ -130,16 +133,10 @@ def _stay_down(parts: Parts, record: ContainerRecord) -> ContainerRecord:
             parts.catalog.save(record)
         return record
     stopped = record.with_changes(status=states.STOPPED, desired=states.STOPPED, restart_at=None, awaits=False)
-    with parts.store.transaction():
-        parts.catalog.save(stopped)
-        events.append(parts.journal, events.DIED, stopped)
+    stopped = events.change(parts, stopped, events.of(events.STOPPED))
     parts.catalog.unmark_live(record.id)
     return stopped
 
 
 def _change(parts: Parts, record: ContainerRecord, kind: str, status: str) -> ContainerRecord:
-    changed = record.with_changes(status=status)
-    with parts.store.transaction():
-        parts.catalog.save(changed)
-        events.append(parts.journal, kind, changed)
-    return changed
+    return events.change(parts, record.with_changes(status=status), events.of(kind))

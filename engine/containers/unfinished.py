@@ -39,10 +39,8 @@ def settle_birth(parts: Parts, record: ContainerRecord) -> ContainerRecord:
     back = record.with_changes(**{"pid": None, "ports": (), **record.before})
     if back.status == states.RESTARTING:
         back = back.with_changes(restart_at=time.time())
-    kind = events.RESTARTING if back.status == states.RESTARTING else events.DIED
-    with parts.store.transaction():
-        parts.catalog.save(back)
-        events.append(parts.journal, kind, back)
+    kind = events.RESTARTING if back.status == states.RESTARTING else events.SETTLED
+    back = events.instead(parts, back, events.of(kind))
     if back.status != states.RESTARTING:
         parts.catalog.unmark_live(record.id)
     return back

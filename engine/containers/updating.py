@@ -35,8 +35,4 @@ def update(parts: Parts, container_id: str, changes: Mapping[str, Any]) -> Conta
         old, new = limits.resources(record.spec), limits.resources(spec)
         if record.status in states.ALIVE:
             parts.cgroups.change(container_id, old, new)
-        updated = record.with_changes(spec=spec)
-        with parts.store.transaction():
-            parts.catalog.save(updated)
-            events.append(parts.journal, events.UPDATED, updated)
-        return updated
+        return events.change(parts, record.with_changes(spec=spec), events.of(events.UPDATED))

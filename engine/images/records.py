@@ -38,7 +38,7 @@ SCHEMA = [
     )
     """
 ]
-UPDATED, REMOVED = "image.updated", "image.removed"
+UPDATED, REMOVED, ACTION = "image.updated", "image.removed", "action.done"
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})\Z")
 
 
@@ -55,9 +55,19 @@ class Records:
         store.ensure("images", SCHEMA)
 
     def add(
-        self, image_id: Digest, config: bytes, size_bytes: int, names: Iterable[Reference], blobs: Iterable[Digest]
+        self,
+        image_id: Digest,
+        config: bytes,
+        size_bytes: int,
+        names: Iterable[Reference],
+        blobs: Iterable[Digest],
+        *,
+        action: str = "pull",
     ) -> Image:
-        """Record an image and give it names; a tag moves here from the image that had it."""
+        """Record an image and give it names; a tag moves here from the image that had it.
+
+        `action` is what events call it, in Docker's words: pull, tag, load, import.
+        """
         with self.store.transaction() as connection:
             connection.execute(
                 "INSERT INTO image (id, config, size_bytes, boot) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
@@ -73,6 +83,9 @@ class Records:
                 )
                 if before is not None and before["image"] != image_id:
                     self._announce(before["image"])
+                    self._tell("untag", before["image"], name)
+                if name.digest is None:
+                    self._tell(action, image_id, name)
             return self._announce(image_id)
 
     def drop_name(self, name: Reference) -> None:
@@ -82,12 +95,23 @@ class Records:
             if row is not None:
                 connection.execute("DELETE FROM image_reference WHERE name = ?", (str(name),))
                 self._announce(row["image"])
+                if name.digest is None:
+                    self._tell("untag", row["image"], name)
 
     def delete(self, image_id: str) -> None:
         """Forget an image with all its names."""
         with self.store.transaction() as connection:
+            rows = connection.execute(
+                "SELECT name FROM image_reference WHERE image = ? AND is_tag", (image_id,)
+            ).fetchall()
             if connection.execute("DELETE FROM image WHERE id = ?", (image_id,)).rowcount:
+                for row in rows:
+                    self._tell("untag", image_id, Reference.parse(row["name"]))
                 self._journal.append(REMOVED, image_id, {})
+
+    def _tell(self, action: str, image_id: str, name: Reference) -> None:
+        """News for those who watch what is done, beside the state that `_announce` tells."""
+        self._journal.append(ACTION, image_id, {"action": action, "type": "image", "name": name.familiar})
 
     def by_id(self, image_id: str) -> Image:
         """Raises `ImageMissing`."""

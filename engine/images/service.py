@@ -166,7 +166,7 @@ class Images:
             self._store_documents(resolved, board)
             self._content.put(made.layer, is_durable=False)
             fetch_layers(Workshop(self._content, self._snapshots, board, threading.Event()), None, resolved, cancel)
-            image = self._record(resolved, [name])
+            image = self._record(resolved, [name], action="import")
         board.show("done")
         self._sync_later()
         return image
@@ -230,14 +230,14 @@ class Images:
             board.add(layer.digest.short, layer.size)
         board.show("pulling")
 
-    def _record(self, resolved: Resolved, names: Iterable[Reference]) -> Image:
-        """Make the image visible, in one transaction."""
+    def _record(self, resolved: Resolved, names: Iterable[Reference], *, action: str = "pull") -> Image:
+        """Make the image visible, in one transaction; `action` as in `Records.add`."""
         diff_ids = resolved.config.diff_ids
         with self._records.store.transaction():
             self._snapshots.record_chain(diff_ids)
             size = sum(self._snapshots.layer_size(diff_id) for diff_id in diff_ids)
             return self._records.add(
-                resolved.manifest.config.digest, resolved.config_data, size, names, resolved.digests
+                resolved.manifest.config.digest, resolved.config_data, size, names, resolved.digests, action=action
             )
 
     def _sync_later(self) -> None:

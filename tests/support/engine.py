@@ -80,7 +80,8 @@ class Host:
 
     def events(self, container_id: str) -> list[str]:
         entries = self.engine.journal.read(0, limit=100_000)
-        return [entry.kind.removeprefix("container.") for entry in entries if entry.subject == container_id]
+        mine = [entry.kind for entry in entries if entry.subject == container_id]
+        return [kind.removeprefix("container.") for kind in mine if kind.startswith("container.")]
 
     def is_clean(self, *container_ids: str) -> bool:
         """Nothing of these containers (or of any) is left; a namespace goes a moment after its last process."""

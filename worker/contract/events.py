@@ -35,11 +35,18 @@ JOB_FINISHED = "job.finished"
 IMAGE_UPDATED = "image.updated"
 IMAGE_REMOVED = "image.removed"
 
-# Containers; subject is the container's id; attributes: ContainerState (removed: {}),
-# with "old_name" on top for renamed.
+# Containers; subject is the container's id; attributes: ContainerState (removed: Labelled, as far as it is known),
+# with "old_name" on top for renamed and "signal" (a number) for killed.
 CONTAINER_CREATED = "container.created"
 CONTAINER_STARTED = "container.started"
+# The kernel killed something in it for want of memory; what ends for it is told next.
+CONTAINER_OOM = "container.oom"
 CONTAINER_DIED = "container.died"
+# A signal was sent to its first process.
+CONTAINER_KILLED = "container.killed"
+# A stop has reached its aim, a restart too; what died and started was told before.
+CONTAINER_STOPPED = "container.stopped"
+CONTAINER_RESTARTED = "container.restarted"
 CONTAINER_PAUSED = "container.paused"
 CONTAINER_UNPAUSED = "container.unpaused"
 CONTAINER_RESTARTING = "container.restarting"
@@ -48,11 +55,22 @@ CONTAINER_RENAMED = "container.renamed"
 # Its health check's status has changed.
 CONTAINER_HEALTH = "container.health"
 CONTAINER_REMOVED = "container.removed"
+# Its state, and nothing that has happened: a start that was cut short was taken back.
+CONTAINER_SETTLED = "container.settled"
 
-# Execs; subject is the exec's id. started {"container", "command": [...], "user": …|None, "tty"}, died {"container",
-# "exit_code"}; news for those who watch, and no state.
+# Execs; subject is the exec's id. created and started {"container", "command": [...], "user": …|None, "tty"}, died
+# {"container", "exit_code"}, all with Labelled; news for those who watch, and no state.
+EXEC_CREATED = "exec.created"
 EXEC_STARTED = "exec.started"
 EXEC_DIED = "exec.died"
+
+# A health check has ended; subject is the container's id; attributes: {"run", "failing_streak"} and a HealthResult.
+HEALTH_CHECKED = "health.checked"
+
+# What was done and changes no state: {"action": Docker's name for it (attach, resize, export, pull, untag, connect, …),
+# "type": container|image|network} and Labelled, with Docker's attributes on top; subject is the id of what it was done
+# with (of a network its name).
+ACTION_DONE = "action.done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +122,16 @@ class PublishedPort:
     host: int
     protocol: str
     address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """What an event is found by when it carries no state: `type` is container, image or network."""
+
+    type: str
+    name: str = ""
+    image: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,9 +42,10 @@ def test_its_start_and_its_end_are_told_once(host: Host) -> None:
         status = host.engine.container_exec_wait(record.id, made.id, 60)
         assert status is not None and status.code == 3
     host.engine.container_exec_remove(record.id, made.id)
-    started = {"container": record.id, "command": ["sh", "-c", "echo $A; exit 3"], "user": None, "tty": False}
-    died = {"container": record.id, "exit_code": 3}
-    assert told(host, made.id) == [("exec.started", started), ("exec.died", died)]
+    whose = {"type": "container", "container": record.id, "name": record.name, "image": record.spec.image, "labels": {}}
+    started = {**whose, "command": ["sh", "-c", "echo $A; exit 3"], "user": None, "tty": False}
+    died = {**whose, "exit_code": 3}
+    assert told(host, made.id) == [("exec.created", started), ("exec.started", started), ("exec.died", died)]
     with pytest.raises(NotFound):
         host.engine.container_exec_status(record.id, made.id)
     assert host.engine.container_get(record.id).status == "running"
@@ -83,11 +84,12 @@ def test_a_recovery_tells_of_ends_that_nobody_saw(host: Host, monkeypatch: pytes
     made = host.engine.container_exec(record.id, ExecSpec(args=("sleep", "100")))
     engine = Engine(host.engine.config)  # the worker's next life
     engine.reconcile()
-    assert [kind for kind, _ in told(host, made.id)] == ["exec.started"]
+    assert [kind for kind, _ in told(host, made.id)] == ["exec.created", "exec.started"]
     engine.container_exec_signal(record.id, made.id, "SIGKILL")
     eventually(lambda: engine.container_exec_status(record.id, made.id), what="its end")
     engine.reconcile()
-    assert told(host, made.id)[1] == ("exec.died", {"container": record.id, "exit_code": 137})
+    kind, died = told(host, made.id)[2]
+    assert (kind, died["container"], died["exit_code"]) == ("exec.died", record.id, 137)
     monkeypatch.setattr("engine.runtime.execs.KEEP_SECONDS", -1)
     assert any("forgot 1 ended execs" in line for line in engine.reconcile())
     assert engine.runtime.execs(engine.config.containers / record.id) == []

@@ -67,7 +67,7 @@ def test_it_starts_turns_unhealthy_and_healthy_and_tells_of_each_once(host: Host
     now = time.time()
     last(host, record, lambda one: one.start > now + 0.5)
     assert told(host, record) == ["unhealthy", "healthy"]
-    assert len([one for one in host.engine.journal.read(0, limit=10_000) if one.kind.startswith("exec.")]) == 1
+    assert len([one for one in host.engine.journal.read(0, limit=10_000) if one.kind == "exec.started"]) == 1
     host.engine.container_kill(record.id)
     state = host.engine.container_get(record.id).as_state()["health"]
     assert state["status"] == "none" and len(state["log"]) > 3, "two that failed, the first good one, and one later"
@@ -175,7 +175,7 @@ def test_what_is_unhealthy_is_restarted_when_that_was_asked_for(host: Host) -> N
     eventually(lambda: host.engine.container_get(record.id).restart_count == 1, what="its restart")
     becomes(host, record, "healthy")
     kinds = [kind for kind in host.events(record.id) if kind != "created"]
-    assert kinds == ["started", "health", "died", "restarting", "started", "health"]
+    assert kinds == ["started", "health", "killed", "died", "restarting", "started", "health"]
     died = next(one for one in host.engine.journal.read(0, limit=10_000) if one.kind == "container.died")
     assert (died.attributes["exit_code"], died.attributes["error"]) == (
         0,

@@ -69,5 +69,5 @@ def test_a_running_container_keeps_its_host_name_and_its_process(host: Host) -> 
     assert {line for line in host.log(record.id).split() if not line.isdigit()} == {record.id[:12].encode()}
     host.engine.container_start(new)
     assert host.engine.container_get(new).run == 2
-    assert host.events(record.id) == ["created", "started", "renamed", "died", "started"]
+    assert host.events(record.id) == ["created", "started", "renamed", "killed", "died", "started"]
     host.engine.container_remove(new, force=True)

@@ -98,9 +98,24 @@ def test_a_record_survives_json_and_has_the_contracts_shape() -> None:
 
 
 def test_the_engine_speaks_the_contracts_words() -> None:
-    for name in ("CREATED", "STARTED", "DIED", "PAUSED", "UNPAUSED", "RESTARTING", "REMOVED"):
+    for name in [
+        "CREATED",
+        "STARTED",
+        "OOM",
+        "DIED",
+        "KILLED",
+        "STOPPED",
+        "RESTARTED",
+        "PAUSED",
+        "UNPAUSED",
+        "RESTARTING",
+        "SETTLED",
+        "REMOVED",
+    ]:
         assert getattr(events, name) == getattr(contract, f"CONTAINER_{name}")
-    assert (events.EXEC_STARTED, events.EXEC_DIED) == (contract.EXEC_STARTED, contract.EXEC_DIED)
+    assert (events.EXEC_CREATED, events.EXEC_STARTED) == (contract.EXEC_CREATED, contract.EXEC_STARTED)
+    assert (events.EXEC_DIED, events.CHECKED) == (contract.EXEC_DIED, contract.HEALTH_CHECKED)
+    assert events.ACTION == contract.ACTION_DONE
     ours = {field.name for field in dataclasses.fields(ContainerSpec)}
     theirs = {field.name for field in dataclasses.fields(CreateContainer)}
     assert theirs - ours == {"container_id", "start"}

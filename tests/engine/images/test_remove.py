@@ -30,7 +30,12 @@ def test_the_last_tag_takes_the_image_and_its_space(host: Host, push: Push) -> N
     assert untagged[0] == two
     assert deleted == [image.id]
     assert host.is_empty
-    assert [entry.kind for entry in host.journal.read(0)[-2:]] == ["image.updated", "image.removed"]
+    assert [entry.kind for entry in host.journal.read(0)[-4:]] == [
+        "image.updated",
+        "action.done",
+        "action.done",
+        "image.removed",
+    ]
 
 
 def test_an_id_takes_all_tags(host: Host, push: Push) -> None:

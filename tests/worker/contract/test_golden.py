@@ -85,6 +85,8 @@ IMAGE_STATE = e.ImageState(
     id=IMAGE, tags=("docker.io/library/alpine:3",), digests=("docker.io/library/alpine@" + IMAGE,), size_bytes=7,
     architecture="amd64", os="linux", created_at="2026-01-01T00:00:00Z", layers=1, config={"cmd": ["sh"]},
 )  # fmt: skip
+RESULT = e.HealthResult(start=2.5, end=2.75, exit_code=1, output="connection refused")
+LABELLED = e.Labelled(type="container", name="web", image="alpine:3", labels={"a": "b"})
 PROGRESS = e.Progress(
     phase="downloading", items=(e.ProgressItem(id="sha256:aa", status="downloading", done_bytes=5, total_bytes=9),)
 )
@@ -109,12 +111,28 @@ ATTRIBUTES: dict[str, Any] = {
     e.CONTAINER_UPDATED: STATE,
     e.CONTAINER_RENAMED: {**to_wire(STATE), "old_name": "web-1"},
     e.CONTAINER_HEALTH: STATE,
-    e.CONTAINER_REMOVED: {},
+    e.CONTAINER_OOM: STATE,
+    e.CONTAINER_KILLED: {**to_wire(STATE), "signal": 15},
+    e.CONTAINER_STOPPED: STATE,
+    e.CONTAINER_RESTARTED: STATE,
+    e.CONTAINER_SETTLED: STATE,
+    e.CONTAINER_REMOVED: LABELLED,
+    e.EXEC_CREATED: {"container": CONTAINER, "command": ["sh"], "user": None, "tty": True},
     e.EXEC_STARTED: {"container": CONTAINER, "command": ["sh"], "user": None, "tty": True},
     e.EXEC_DIED: {"container": CONTAINER, "exit_code": 3},
+    e.HEALTH_CHECKED: {"run": 2, "failing_streak": 1, **to_wire(RESULT)},
+    e.ACTION_DONE: {"action": "resize", "height": 24, "width": 80, **to_wire(LABELLED)},
 }
 TRANSIENT = {e.HOST_HEARTBEAT, e.HOST_JOURNAL_TRIMMED, e.JOB_PROGRESS}
-SUBJECTS = {"host": HOST, "job": JOB, "image": IMAGE, "container": CONTAINER, "exec": EXEC}
+SUBJECTS = {
+    "host": HOST,
+    "job": JOB,
+    "image": IMAGE,
+    "container": CONTAINER,
+    "exec": EXEC,
+    "health": CONTAINER,
+    "action": CONTAINER,
+}
 EVENTS = [
     e.Event(
         host_id=HOST, kind=kind, subject=SUBJECTS[kind.split(".")[0]], at=1700000000.25,
