@@ -1,6 +1,8 @@
 """The site on one port: what does not need Django is answered here, sockets go to Channels, the rest to Django.
 
 /healthz /readyz /metrics    here          /ws/…    Channels          everything else    Django by WSGI
+
+What of /api/ takes its time (events that are followed, waiting) is `webui.streams.rest`'s, in the loop.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from webui import health, metrics  # noqa: E402
 from webui.accounts.services import token_authenticate  # noqa: E402
 from webui.api.streamed import has_streamed_body  # noqa: E402
 from webui.bridge import Bridge, Receive, Scope, Send  # noqa: E402
+from webui.streams.endpoints import ENDPOINTS  # noqa: E402
+from webui.streams.rest import route, serve  # noqa: E402
 from webui.streams.routing import sockets  # noqa: E402
 
 _django = Bridge(WSGIHandler(), leaves_body=has_streamed_body)
@@ -45,6 +49,10 @@ async def _http(scope: Scope, receive: Receive, send: Send) -> None:
     own = _OWN.get(scope["path"])
     if own is not None:
         await own(scope, send)
+        return
+    slow = route(ENDPOINTS, scope)
+    if slow is not None:
+        await serve(*slow, scope, receive, send)
         return
     begin = time.perf_counter()
     status = 500

@@ -28,6 +28,7 @@ class Configuration:
     redis_is_embedded: bool
     admin_password: str | None
     debug: bool
+    events_days: int
 
     @property
     def celery_broker_url(self) -> str:
@@ -54,6 +55,7 @@ def configuration_from(environ: Mapping[str, str] = os.environ) -> Configuration
         redis_is_embedded=not redis_url,
         admin_password=environ.get("PORTSIDE_ADMIN_PASSWORD") or None,
         debug=environ.get("PORTSIDE_DEBUG") == "1",
+        events_days=_days("PORTSIDE_EVENTS_DAYS", environ.get("PORTSIDE_EVENTS_DAYS") or "30"),
     )
 
 
@@ -87,6 +89,12 @@ def _secret_key_at(path: Path) -> str:
         finally:
             os.unlink(scratch)
         return key
+
+
+def _days(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= 36_500):
+        raise ImproperlyConfigured(f"{name}={text!r}: give a number of days, such as 30")
+    return int(text)
 
 
 def _bind(text: str) -> tuple[str, int]:

@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "webui.jobs",
     "webui.images",
     "webui.containers",
+    "webui.activity",
     "webui.pages",
     "webui.api",
     "webui.streams",

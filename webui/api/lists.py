@@ -58,7 +58,7 @@ def list_response(
     if isinstance(joined, dict):
         rows = rows.select_related(None).prefetch_related(*joined)
     rows = rows.order_by(*_order(request, ordering))
-    size = _number(request, "page_size", PAGE_SIZE, PAGE_SIZE_MAXIMUM)
+    size = page_size(request)
     number = _number(request, "page", 1, PAGE_MAXIMUM)
     paginator = Paginator(rows, size)
     try:
@@ -73,6 +73,11 @@ def list_response(
             "results": [as_json(row) for row in page.object_list],
         }
     )
+
+
+def page_size(request: Request) -> int:
+    """How many entries a page shall have. Raises ValidationError."""
+    return _number(request, "page_size", PAGE_SIZE, PAGE_SIZE_MAXIMUM)
 
 
 def parameter(request: Request, name: str, choices: Iterable[str] | None = None) -> str | None:

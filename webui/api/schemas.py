@@ -218,6 +218,53 @@ class CredentialSchema(serializers.Serializer):
     url = serializers.CharField()
 
 
+class ActorSchema(serializers.Serializer):
+    id = serializers.CharField(help_text="Of what it happened to: a container, an image; a network's name.")
+    attributes = serializers.DictField(child=serializers.CharField(allow_blank=True), help_text="Labels among them.")
+
+
+class EventSchema(serializers.Serializer):
+    id = serializers.IntegerField(help_text="Rises; ?after= goes on from here.")
+    type = serializers.ChoiceField(["container", "image", "network"])
+    action = serializers.CharField(help_text="Docker's name of it, such as start, die or health_status: healthy.")
+    actor = ActorSchema()
+    container = serializers.CharField(allow_null=True, help_text="The container to whose life it belongs.")
+    at = serializers.DateTimeField()
+    host = HostReference()
+    team = TeamReference()
+    seq = serializers.IntegerField(help_text="The host's own number of it.")
+
+
+class EventPageSchema(serializers.Serializer):
+    next = serializers.CharField(allow_null=True)
+    results = EventSchema(many=True)
+
+
+class FiguresSchema(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    at = serializers.FloatField(help_text="Unix seconds.")
+    cpu_percent = serializers.FloatField(help_text="Of one processor.")
+    memory_bytes = serializers.IntegerField()
+    memory_limit_bytes = serializers.IntegerField(allow_null=True)
+    pids = serializers.IntegerField()
+    network_rx_bytes = serializers.IntegerField()
+    network_tx_bytes = serializers.IntegerField()
+    block_read_bytes = serializers.IntegerField()
+    block_write_bytes = serializers.IntegerField()
+
+
+class AllFiguresSchema(serializers.Serializer):
+    results = FiguresSchema(many=True)
+
+
+class WaitSchema(serializers.Serializer):
+    condition = serializers.ChoiceField(["not-running", "next-exit", "removed"])
+    reached = serializers.BooleanField(help_text="false: the time was over first.")
+    exit_code = serializers.IntegerField(allow_null=True, help_text="null: it has not run.")
+    error = serializers.CharField(allow_null=True)
+
+
 class LogChunkSchema(serializers.Serializer):
     stream = serializers.ChoiceField(["stdout", "stderr"])
     at = serializers.FloatField(help_text="Unix seconds.")

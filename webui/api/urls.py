@@ -9,6 +9,7 @@ from webui.api.views import (
     archives,
     containers,
     docs,
+    events,
     hosts,
     images,
     jobs,
@@ -19,6 +20,7 @@ from webui.api.views import (
     registries,
     teams,
     tokens,
+    watching,
 )
 from webui.api.views.container_actions import ACTIONS
 
@@ -47,6 +49,7 @@ urlpatterns = [
     path("images/<int:image_id>/", images.ImageDetail.as_view(), name="image"),
     path("containers/", containers.ContainerList.as_view(), name="containers"),
     path("containers/prune/", pruning.ContainersPrune.as_view(), name="containers-prune"),
+    path("containers/stats/", watching.ContainersStats.as_view(), name="containers-stats"),
     path("containers/<container_id:container_id>/", containers.ContainerDetail.as_view(), name="container"),
     path(
         "containers/<container_id:container_id>/logs/histogram/", log_parts.LogHistogram.as_view(), name="log-histogram"
@@ -57,6 +60,8 @@ urlpatterns = [
     path("containers/<container_id:container_id>/logs/search/", log_parts.LogSearch.as_view(), name="log-search"),
     path("containers/<container_id:container_id>/logs/", logs.ContainerLogs.as_view(), name="container-logs"),
     path("containers/<container_id:container_id>/top/", questions.ContainerTop.as_view(), name="container-top"),
+    path("containers/<container_id:container_id>/stats/", watching.ContainerStats.as_view(), name="container-stats"),
+    path("containers/<container_id:container_id>/wait/", watching.ContainerWait.as_view(), name="container-wait"),
     path(
         "containers/<container_id:container_id>/changes/",
         questions.ContainerChanges.as_view(),
@@ -72,6 +77,7 @@ urlpatterns = [
         path(f"containers/<container_id:container_id>/{name}/", view.as_view(), name=f"container-{name}")
         for name, view in ACTIONS.items()
     ),
+    path("events/", events.EventList.as_view(), name="events"),
     path("jobs/", jobs.JobList.as_view(), name="jobs"),
     path("jobs/<uuid:job_id>/", jobs.JobDetail.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),

@@ -19,6 +19,8 @@ class HostQuerySet(OwnedQuerySet["Host"]):
 class Host(models.Model):
     """`id` is made by the host itself and kept in its home; `last_event_seq` is how far its journal is applied.
 
+    `journal_era` counts how often that journal was lost, and its numbers with it.
+
     `runtimes`: what a container can choose instead of the engine's own, as {"name", "version", "problem"}.
     """
 
@@ -37,6 +39,7 @@ class Host(models.Model):
     engine_version = models.CharField(max_length=40, blank=True)
     runtimes = models.JSONField(default=list, blank=True)
     last_event_seq = models.BigIntegerField(default=0)
+    journal_era = models.PositiveIntegerField(default=0)
     registered_at = models.DateTimeField(default=timezone.now)
     heartbeat_at = models.DateTimeField(null=True)
     stopped_at = models.DateTimeField(null=True)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
 
+from webui.activity.recording import events_record
 from webui.containers import services as containers
 from webui.hosts import services as hosts
 from webui.hosts.models import Host
@@ -47,6 +48,7 @@ def host_apply(host_id: str, batch: Sequence[Event]) -> Applied:
             return Applied(gap=True)
         sequence = in_turn(batch, host.last_event_seq)
         applied = Applied(last_seq=sequence.last_seq, gap=sequence.gap)
+        events_record(host=host, events=sequence.events)  # before a removal takes the row that tells the team
         known = _jobs(sequence.events)
         for group in condensed(sequence.events):
             _apply_safely(host, group, known, applied)

@@ -16,7 +16,9 @@ from typing import Any
 
 import redis
 from django.db import connection, transaction
+from django.db.models import F
 
+from webui.activity.recording import wake
 from webui.broadcast import broker
 from webui.containers.models import Container
 from webui.hosts.models import Host
@@ -114,6 +116,7 @@ class Inbox:
         """An emptied broker knows nothing, and a host would begin from its journal's start."""
         for host_id, number in Host.objects.values_list("pk", "last_event_seq"):
             broker().set(keys.acknowledged(host_id), number)
+        wake((), ())  # who follows may have missed that while the broker was away
 
     def _see_to(self, host_id: str, applied: Applied) -> int:
         """Do what follows from a batch outside its transaction; the number to acknowledge."""
@@ -148,7 +151,7 @@ class Inbox:
         """The host's journal is younger than what we know: its store was lost, and it counts from 1 again."""
         logger.warning("host %s counts its events anew; everything is read again", host_id)
         with transaction.atomic():
-            Host.objects.filter(pk=host_id).update(last_event_seq=0)
+            Host.objects.filter(pk=host_id).update(last_event_seq=0, journal_era=F("journal_era") + 1)
             # 1, not 0: the host has spoken of them, so its inventory decides whether they still exist.
             Container.objects.filter(host_id=host_id, observed_seq__gt=1).update(observed_seq=1)
         broker().set(keys.acknowledged(host_id), 0)

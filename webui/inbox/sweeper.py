@@ -7,6 +7,7 @@ import time
 
 from django.utils import timezone
 
+from webui.activity.recording import events_trim
 from webui.broadcast import broker
 from webui.hosts.models import Host
 from webui.hosts.services import host_publish
@@ -20,6 +21,7 @@ from worker.contract import keys
 logger = logging.getLogger(__name__)
 
 HOSTS_SECONDS = 2.0
+TRIM_SECONDS = 3600.0
 JOBS_SECONDS = 5.0
 ALIVE_SECONDS = 15
 
@@ -31,6 +33,7 @@ class Sweeper:
         self._online: dict[str, bool] = {}
         self._hosts_due = 0.0
         self._jobs_due = 0.0
+        self._trim_due = 0.0
 
     def sweep(self) -> None:
         """Raises redis.RedisError and the database's errors; the next call tries again."""
@@ -44,6 +47,9 @@ class Sweeper:
             self.send_lost_jobs()
             for job in jobs.jobs_to_cancel():
                 cancel_send(job.host_id, str(job.pk))
+        if now >= self._trim_due:
+            self._trim_due = now + TRIM_SECONDS
+            events_trim()
 
     def look_at_hosts(self) -> None:
         """Tell the pages when a host's heartbeats have stopped (or have come again)."""

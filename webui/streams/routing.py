@@ -5,6 +5,7 @@ from __future__ import annotations
 from channels.routing import URLRouter
 from django.urls import path, re_path
 
+from webui.streams.activity import ActivitySocket
 from webui.streams.attach import AttachSocket
 from webui.streams.events import EventsSocket
 from webui.streams.exec import ExecSocket
@@ -18,6 +19,7 @@ from webui.streams.top import TopSocket
 CONTAINER = r"^ws/containers/(?P<container_id>[0-9a-f]{64})/"
 
 urlpatterns = [
+    path("ws/activity/", ActivitySocket.as_asgi()),
     path("ws/events/", EventsSocket.as_asgi()),
     path("ws/jobs/<uuid:job_id>/", JobSocket.as_asgi()),
     path("ws/hosts/<str:host_id>/stats/", HostStatsSocket.as_asgi()),

@@ -16,6 +16,10 @@ CHANGES = "portside:changes"
 """Stream, inbox and services to every web process: what browsers are told (`webui.streams`)."""
 CHANGES_MAXLEN = 20_000
 
+ACTIVITY = "portside:activity"
+"""Stream, inbox to every web process: `{"teams": [...], "containers": [...]}`, whose new events the database has."""
+ACTIVITY_MAXLEN = 1_000
+
 
 def queue(host_id: str) -> str:
     """Celery queue of one host."""

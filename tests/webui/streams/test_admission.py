@@ -16,7 +16,7 @@ from webui.streams.socket import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-OPEN = ("/ws/events/", "/ws/containers/stats/")
+OPEN = ("/ws/events/", "/ws/activity/", "/ws/containers/stats/")
 """For everybody who is signed in, as they show each only what is theirs."""
 
 
@@ -28,7 +28,13 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def paths(job: Job) -> list[str]:
     """Every socket there is; a new one has to be named here before the tests pass again."""
-    known = ["/ws/events/", "/ws/containers/stats/", f"/ws/jobs/{job.pk}/", f"/ws/hosts/{job.host_id}/stats/"]
+    known = [
+        "/ws/events/",
+        "/ws/activity/",
+        "/ws/containers/stats/",
+        f"/ws/jobs/{job.pk}/",
+        f"/ws/hosts/{job.host_id}/stats/",
+    ]
     known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats", "top", "exec", "attach")]
     assert len(known) == len(urlpatterns), "name the new socket here"
     return known

@@ -1,0 +1,151 @@
+"""Which events somebody asks for: one reading of the parameters for REST, NDJSON, socket and page.
+
+since, until   Unix seconds or RFC 3339: at or after, before
+after, before  ids of events: what follows one, what came before one
+type, event, container, image, label, host, team   as `docker events --filter`; each may be given several times,
+which means any of them (of labels: all of them). `label` is KEY or KEY=VALUE.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+from uuid import UUID
+
+from django.db.models import Q
+from django.db.models.fields.json import KeyTransform
+from django.utils.dateparse import parse_datetime
+
+from engine.errors import InvalidArgument
+from webui.accounts.models import User
+from webui.activity.models import Event, EventQuerySet
+from webui.activity.naming import TYPES
+
+VALUES_MAXIMUM, LENGTH_MAXIMUM = 20, 512
+ID_MAXIMUM = 2**53
+_LISTS = ("type", "event", "container", "image", "label", "host", "team")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventQuery:
+    since: datetime | None = None
+    until: datetime | None = None
+    after: int | None = None
+    before: int | None = None
+    type: tuple[str, ...] = ()
+    event: tuple[str, ...] = ()
+    container: tuple[str, ...] = ()
+    image: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+    host: tuple[str, ...] = ()
+    team: tuple[str, ...] = ()
+
+    @classmethod
+    def from_parameters(cls, given: Mapping[str, Sequence[str]]) -> Self:
+        """Of query parameters, each with its values. Raises InvalidArgument that names the parameter."""
+        lists = {name: _values(name, given) for name in _LISTS}
+        for kind in lists["type"]:
+            if kind not in TYPES:
+                raise _wrong("type", f"Choose of {', '.join(TYPES)}.")
+        if any(set('"\\') & set(label.partition("=")[0]) for label in lists["label"]):
+            raise _wrong("label", "A key can't contain a quotation mark or a backslash here.")
+        return cls(
+            since=_moment("since", given),
+            until=_moment("until", given),
+            after=_number("after", given),
+            before=_number("before", given),
+            **lists,
+        )
+
+    def rows(self, user: User) -> EventQuerySet:
+        """What `user` may see of it."""
+        found = Event.objects.visible_to(user).select_related("host", "team")
+        if self.since is not None:
+            found = found.filter(at__gte=self.since)
+        if self.until is not None:
+            found = found.filter(at__lt=self.until)
+        if self.after is not None:
+            found = found.filter(id__gt=self.after)
+        if self.before is not None:
+            found = found.filter(id__lt=self.before)
+        for wish in self._wishes():
+            found = found.filter(wish)
+        return self._labelled(found)
+
+    def _wishes(self) -> list[Q]:
+        wishes: list[Q] = []
+        if self.type:
+            wishes.append(Q(type__in=self.type))
+        if self.event:
+            wishes.append(Q(verb__in=self.event) | Q(action__in=self.event))
+        if self.container:
+            of_name = Q(type="container", name__in=self.container)
+            wishes.append(Q(container_id__in=self.container) | of_name)
+        if self.image:
+            of_image = Q(type="image") & (Q(name__in=self.image) | Q(actor_id__in=self.image))
+            wishes.append(Q(image__in=self.image) | of_image)
+        if self.host:
+            wishes.append(Q(host_id__in=self.host) | Q(host__name__in=self.host))
+        if self.team:
+            wishes.append(Q(team__name__in=self.team) | Q(team_id__in=[text for text in self.team if _is_uuid(text)]))
+        return wishes
+
+    def _labelled(self, found: EventQuerySet) -> EventQuerySet:
+        for number, label in enumerate(self.label):
+            key, has_value, value = label.partition("=")
+            if has_value:
+                name = f"label_{number}"
+                found = found.annotate(**{name: KeyTransform(key, "labels")}).filter(**{name: value})
+            else:
+                found = found.filter(labels__has_key=key)
+        return found
+
+
+def _wrong(name: str, message: str) -> InvalidArgument:
+    return InvalidArgument(f"{name}: {message}", {"fields": {name: [message]}})
+
+
+def _values(name: str, given: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    values = tuple(value for value in given.get(name, ()) if value)
+    if len(values) > VALUES_MAXIMUM or any("\0" in value or len(value) > LENGTH_MAXIMUM for value in values):
+        raise _wrong(name, f"Give at most {VALUES_MAXIMUM} values of {LENGTH_MAXIMUM} characters, and no NUL.")
+    return values
+
+
+def _moment(name: str, given: Mapping[str, Sequence[str]]) -> datetime | None:
+    text = next(iter(given.get(name, ())), "")
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+        if math.isfinite(seconds):
+            return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _wrong(name, "Give Unix seconds, or a time such as 2026-01-31T12:00:00Z.")
+    return moment
+
+
+def _number(name: str, given: Mapping[str, Sequence[str]]) -> int | None:
+    text = next(iter(given.get(name, ())), "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 17 and int(text) < ID_MAXIMUM):
+        raise _wrong(name, "Give the id of an event, a whole number.")
+    return int(text)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""The endpoints that `rest` serves: what each asks for first, and what it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from engine.errors import NotFound
+from webui.activity.query import EventQuery
+from webui.activity.waiting import Outcome, Waiting, wait_begin, wait_look
+from webui.containers.figures import Source, lines_of, sources_of
+from webui.containers.models import Container
+from webui.streams.broadcaster import listening
+from webui.streams.following import follow, woken
+from webui.streams.rest import Ask, Endpoint, line
+from webui.streams.socket import in_thread
+from worker.contract import keys
+
+NDJSON, JSON = b"application/x-ndjson", b"application/json"
+KEEP_ALIVE_SECONDS = 20.0
+"""So often a blank goes out to who waits, lest a proxy take the connection for dead; JSON may begin with blanks."""
+FRESH_SECONDS = 30.0
+"""So often it is looked which containers somebody sees who follows the figures of all."""
+
+
+def _events_admit(ask: Ask) -> EventQuery:
+    return EventQuery.from_parameters(ask.parameters)
+
+
+async def _events_run(ask: Ask, query: EventQuery) -> AsyncIterator[bytes]:
+    yield b""  # who follows learns at once that it is heard
+    async for events in follow(ask.user, query):
+        yield b"".join(line(event) for event in events)
+
+
+def _container(ask: Ask) -> Container:
+    found = Container.objects.visible_to(ask.user).select_related("host", "team").filter(pk=ask.container_id).first()
+    if found is None:
+        raise NotFound("There is no such thing, or it is another team's: lists show what there is.")
+    return found
+
+
+def _wait_admit(ask: Ask) -> Waiting:
+    _container(ask)
+    return wait_begin(ask.container_id, condition=ask.one("condition"), timeout=ask.one("timeout"))
+
+
+async def _wait_run(ask: Ask, waiting: Waiting) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    deadline = None if waiting.timeout is None else loop.time() + waiting.timeout
+    async with listening(keys.ACTIVITY) as activity, listening(keys.CHANGES) as changes:
+        while (outcome := await in_thread(wait_look, waiting)) is None:
+            left = None if deadline is None else deadline - loop.time()
+            if left is not None and left <= 0:
+                outcome = Outcome(condition=waiting.condition, reached=False)
+                break
+            seconds = KEEP_ALIVE_SECONDS if left is None else min(left, KEEP_ALIVE_SECONDS)
+            if not await _told(ask.container_id, activity, changes, seconds) and seconds == KEEP_ALIVE_SECONDS:
+                yield b" "
+    yield json.dumps(outcome.as_json()).encode()
+
+
+async def _told(container_id: str, activity: Any, changes: Any, seconds: float) -> bool:
+    """Sleep until an event or a change concerns the container; False when the time is over first."""
+    events = asyncio.create_task(woken(activity, None, None, container_id))
+    others = asyncio.create_task(_changed(container_id, changes))
+    try:
+        done, _ = await asyncio.wait({events, others}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return bool(done)
+    finally:
+        for task in (events, others):
+            task.cancel()
+        await asyncio.gather(events, others, return_exceptions=True)
+
+
+async def _changed(container_id: str, changes: Any) -> None:
+    """A container's row or one of its jobs: what fails before it runs is told by no event."""
+    while True:
+        entries = await changes.take()
+        if entries is None or any(_is_about(entry.content, container_id) for entry in entries):
+            return
+
+
+def _is_about(change: dict[str, Any], container_id: str) -> bool:
+    if change.get("kind") == "job":
+        return (change.get("object") or {}).get("subject") == container_id
+    return change.get("kind") == "container" and change.get("id") == container_id
+
+
+def _stats_admit(ask: Ask) -> list[Source]:
+    return sources_of(ask.user, _container(ask) if ask.container_id else None)
+
+
+async def _stats_run(ask: Ask, sources: list[Source]) -> AsyncIterator[bytes]:
+    """Of one container, or of all that the user sees, as often as their hosts tell."""
+    yield b""
+    loop, hosts = asyncio.get_running_loop(), {source.host_id: source for source in sources}
+    waiting: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(64)
+
+    async def listen(host_id: str) -> None:
+        async with listening(keys.stats(host_id)) as subscription:
+            while True:
+                for entry in await subscription.take() or []:
+                    await waiting.put((host_id, entry.content))
+
+    tasks = {host_id: asyncio.create_task(listen(host_id)) for host_id in hosts}
+    fresh_until = loop.time() + FRESH_SECONDS
+    try:
+        while True:
+            host_id, entry = await waiting.get()
+            if not ask.container_id and loop.time() > fresh_until:
+                hosts = {source.host_id: source for source in await in_thread(_stats_admit, ask)}
+                fresh_until = loop.time() + FRESH_SECONDS
+                for new in hosts.keys() - tasks.keys():
+                    tasks[new] = asyncio.create_task(listen(new))
+            if host_id in hosts and (found := lines_of(hosts[host_id], entry)):
+                yield b"".join(line(one) for one in found)
+    finally:
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+_ONE = r"/api/v1/containers/(?P<container_id>[0-9a-f]{64})"
+ENDPOINTS = (
+    Endpoint("GET", re.compile(r"/api/v1/events/"), "follow", NDJSON, _events_admit, _events_run),
+    Endpoint("GET", re.compile(r"/api/v1/containers/stats/"), "stream", NDJSON, _stats_admit, _stats_run),
+    Endpoint("GET", re.compile(rf"{_ONE}/stats/"), "stream", NDJSON, _stats_admit, _stats_run),
+    Endpoint("POST", re.compile(rf"{_ONE}/wait/"), None, JSON, _wait_admit, _wait_run),
+)
