@@ -1,6 +1,6 @@
 from django.urls import path
 
-from webui.pages.views import containers, dashboard, hosts, images, jobs, session, settings
+from webui.pages.views import activity, containers, dashboard, hosts, images, jobs, session, settings
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("containers/new/", containers.container_new, name="container-new"),
     path("containers/<str:container_id>/", containers.container, name="container"),
     path("images/", images.images, name="images"),
+    path("activity/", activity.activity, name="activity"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/", jobs.job, name="job"),
     path("hosts/<str:host_id>/", hosts.host, name="host"),

@@ -43,7 +43,38 @@ def seed(*, empty: bool = False) -> Seeded:
     images = _images(team, hosts)
     containers = _containers(team, hosts, admin)
     jobs = _jobs(team, hosts[0], admin, containers)
+    _events(team, hosts[0], containers)
     return Seeded(admin, team, hosts, containers, images, jobs)
+
+
+def _events(team: Any, host: Any, containers: dict[str, Any]) -> None:
+    """A container's life, one that is gone, and a pull."""
+    from webui.activity.models import Event
+
+    web = containers["web"]
+    told: list[tuple[str, str, dict[str, Any]]] = [
+        ("image", "pull", {"actor_id": "sha256:" + "1a" * 32, "name": "nginx:1.27"}),
+        ("container", "create", {}),
+        ("container", "start", {}),
+        ("container", f"exec_start: sh -c {NASTY}", {"attributes": {"execID": "e" * 64}}),
+        ("container", "health_status: healthy", {}),
+        ("container", "kill", {"attributes": {"signal": "15"}}),
+        ("container", "die", {"attributes": {"exitCode": "137", "execDuration": "12", "error": NASTY}}),
+        ("network", "disconnect", {"actor_id": "bridge", "name": "bridge", "image": ""}),
+        ("container", "destroy", {"actor_id": "d" * 64, "container_id": "d" * 64, "name": NASTY}),
+    ]
+    for number, (kind, action, more) in enumerate(told, 1):
+        of_container = {"actor_id": web.pk, "container_id": web.pk, "name": web.name, "image": web.image}
+        Event.objects.create(
+            host=host,
+            team=team,
+            seq=number,
+            at=timezone.now() - timedelta(minutes=20 - number),
+            type=kind,
+            verb=action.partition(":")[0],
+            action=action,
+            **{**(of_container if kind != "image" else {}), **more},
+        )
 
 
 def _hosts(team: Any, count: int) -> list[Any]:

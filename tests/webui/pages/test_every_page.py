@@ -27,6 +27,8 @@ def paths(seeded: Seeded) -> list[str]:
         "/images/",
         "/images/?pull",
         "/jobs/",
+        "/activity/",
+        "/activity/?event=never",
         *(f"/jobs/{seeded.jobs[name].pk}/" for name in ("pull", "nasty")),
         f"/hosts/{seeded.hosts[0].pk}/",
         "/settings/",
