@@ -129,12 +129,13 @@ class Engine:
         """Forget one that has ended, which its owner should: others are forgotten after ten minutes, by `reconcile`."""
         self.containers.exec_remove(name, exec_id)
 
-    def container_attach(self, name: str) -> Attachment:
+    def container_attach(self, name: str, *, ahead: bool = False) -> Attachment:
         """Input for the process of a running container, and its terminal's size; its output is the log from now on.
 
-        Conflict when the container doesn't run or is paused. Any number may be attached; `close` detaches.
+        With `ahead` it is the next run's, and not a byte of it is missed. Conflict when the container doesn't run or is
+        paused, and with `ahead` when it runs. Any number may be attached; `close` detaches.
         """
-        return self.containers.attach(name)
+        return self.containers.attach(name, ahead=ahead)
 
     def container_remove(self, name: str, force: bool = False) -> None:
         """Remove it with its log and its files; `force` kills a running one first."""

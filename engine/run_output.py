@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.containers import events, states
 from engine.errors import NotFound
@@ -16,9 +16,15 @@ CHUNK_BYTES = 1 << 18
 
 
 class RunOutput:
-    """`cursor`: where in the log it begins. `exit_code`: how the run ended, None while it runs or if nobody knows."""
+    """`cursor`: where in the log it begins. `exit_code`: how the run ended, None while it runs or if nobody knows.
 
-    def __init__(self, engine: Engine, container_id: str, run: int, cursor: int) -> None:
+    The run may be one that has not begun. `at_look` is called whenever it may have, from the thread that reads.
+    """
+
+    def __init__(
+        self, engine: Engine, container_id: str, run: int, cursor: int, at_look: Callable[[], object] = lambda: None
+    ) -> None:
+        self._at_look = at_look
         self._engine, self._id, self._run, self._cursor = engine, container_id, run, cursor
         self._reader = engine.container_logs(container_id)
         self._seq = engine.journal.last_seq()
@@ -29,6 +35,8 @@ class RunOutput:
         may_have_ended = True
         with self._reader.follow() as more, self._engine.journal.listen() as changes:
             while True:
+                if may_have_ended:
+                    self._look()
                 ended = may_have_ended and self._has_ended()
                 yield from self._read()
                 if ended:
@@ -38,6 +46,10 @@ class RunOutput:
                     return
                 more.drain()
                 may_have_ended = changes.wait(0) or not ready
+
+    def _look(self) -> None:
+        with contextlib.suppress(NotFound):
+            self._at_look()
 
     def _read(self) -> Iterator[Chunk]:
         with contextlib.suppress(FileNotFoundError):  # removed as soon as it ended
@@ -51,7 +63,7 @@ class RunOutput:
         except NotFound:
             self.exit_code = self._told()
             return True
-        if record.run == self._run and record.status in states.ALIVE:
+        if record.run < self._run or (record.run == self._run and record.status in states.ALIVE):
             return False
         self.exit_code = record.exit_code if record.run == self._run else self._told()
         return True

@@ -2,49 +2,84 @@
 
 Any number of people may attach at once; each has a writing end of the same pipe, or a duplicate of the same
 terminal's master. Whoever leaves only closes it: the monitor's own keeps the input open (monitor.py).
+
+One may also attach ahead of a start: what the run says is in the log from the place where that ends now, and its
+input is there once `begin` finds that it runs. While anybody is attached, `auto_remove` waits (`held_by_somebody`).
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 from pathlib import Path
 
-from engine.containers import states
+from engine.containers import events, states
 from engine.containers.parts import Parts
+from engine.containers.record import ContainerRecord
+from engine.errors import Conflict, NotFound
 from engine.logs.reader import LogReader
 from engine.runtime import held, terminal
+
+LOCK = "attached.lock"
 
 
 class Attachment:
     """One who is attached. Not safe for threads; `close` it, the container runs on.
 
-    `stdin`: a descriptor that does not block, ours; None without an input, or when it has ended. `cursor`: where the
-    log ended. `has_terminal`: what a keyboard says goes in raw, control characters too.
+    `stdin`: a descriptor that does not block, ours; None without an input, when it has ended, or before the start.
+    `run`: the run it is attached to, or the next one. `cursor`: where the log ended. `has_terminal`: what a keyboard
+    says goes in raw, control characters too.
     """
 
-    def __init__(
-        self, directory: Path, *, run: int, cursor: int, has_terminal: bool, is_open: bool, once: bool
-    ) -> None:
-        self.run, self.cursor, self.has_terminal = run, cursor, has_terminal
-        self._directory, self._once = directory, once
-        self._master = held.terminal(directory) if has_terminal else None
-        if not is_open:
-            self.stdin: int | None = None
-        elif has_terminal:
-            self.stdin = None if self._master is None else os.dup(self._master)
-        else:
-            self.stdin = held.stdin(directory)
-        for descriptor in (self._master, self.stdin):
-            if descriptor is not None:
-                os.set_blocking(descriptor, False)
+    def __init__(self, parts: Parts, record: ContainerRecord, *, ahead: bool) -> None:
+        self._parts, self._id = parts, record.id
+        self._directory = parts.catalog.directory(record.id)
+        self._once, self.takes_input = record.spec.stdin_once, record.spec.stdin_open
+        self.run, self.has_terminal = record.run + 1 if ahead else record.run, record.spec.tty
+        self.is_waiting = ahead
+        self.stdin: int | None = None
+        self._master: int | None = None
+        self._size: tuple[int, int] | None = None
+        self._is_over = False
+        self._lock = _hold(self._directory)
+        self.cursor = LogReader(self._directory / "log").end()
+        if not ahead:
+            self._open()
+        events.news(parts.journal, "attach", record)
+
+    def begin(self) -> bool:
+        """After attaching ahead: take up the run that has begun; whether there is nothing more to wait for."""
+        if not self.is_waiting:
+            return True
+        record = self._parts.catalog.get(self._id)
+        if record.run < self.run:
+            return False
+        if record.status in states.ALIVE and self.takes_input:
+            self._open()
+            if self.stdin is None:
+                return False  # it is just being born
+        self.is_waiting = False
+        if self._size is not None:
+            self.resize(*self._size)
+        if self._is_over:
+            self.close_stdin()
+        return True
 
     def resize(self, rows: int, columns: int) -> None:
         """The terminal's size, for all who are attached; nothing happens without a terminal."""
+        self._size = (rows, columns)
         if self._master is not None:
             terminal.resize(self._master, rows, columns)
+            with contextlib.suppress(NotFound):
+                record = self._parts.catalog.get(self._id)
+                events.news(self._parts.journal, "resize", record, height=rows, width=columns)
 
     def close_stdin(self) -> None:
         """No more input of ours. With `stdin_once` the container's input ends, when nobody else is attached."""
+        self._is_over = True
+        if self.is_waiting:
+            return
         if self.stdin is not None:
             os.close(self.stdin)
             self.stdin = None
@@ -53,22 +88,61 @@ class Attachment:
 
     def close(self) -> None:
         """Detach."""
-        for descriptor in (self._master, self.stdin):
+        if self._lock is None:
+            return
+        with contextlib.suppress(NotFound):  # it is gone, and with it who was attached
+            events.news(self._parts.journal, "detach", self._parts.catalog.get(self._id))
+        for descriptor in (self._master, self.stdin, self._lock):
             if descriptor is not None:
                 os.close(descriptor)
-        self._master = self.stdin = None
+        self._master = self.stdin = self._lock = None
+
+    def _open(self) -> None:
+        if self.has_terminal and self._master is None:
+            self._master = held.terminal(self._directory)
+        if not self.takes_input:
+            self.stdin = None
+        elif self.has_terminal:
+            self.stdin = None if self._master is None else os.dup(self._master)
+        else:
+            self.stdin = held.stdin(self._directory)
+        for descriptor in (self._master, self.stdin):
+            if descriptor is not None:
+                os.set_blocking(descriptor, False)
 
 
-def attach(parts: Parts, container_id: str) -> Attachment:
-    """Attach to a running container. Conflict for one that doesn't run or is paused."""
+def attach(parts: Parts, container_id: str, *, ahead: bool = False) -> Attachment:
+    """Attach to a running container; with `ahead` to the next run of one that does not run.
+
+    Conflict for one that doesn't run or is paused, and with `ahead` for one that runs.
+    """
     record = parts.catalog.get(container_id)
-    states.require("attach", record.status, record.name)
-    directory = parts.catalog.directory(container_id)
-    return Attachment(
-        directory,
-        run=record.run,
-        cursor=LogReader(directory / "log").end(),
-        has_terminal=record.spec.tty,
-        is_open=record.spec.stdin_open,
-        once=record.spec.stdin_once,
-    )
+    if ahead and record.status in (*states.ALIVE, states.RESTARTING):
+        raise Conflict(
+            f"can't attach ahead to container {record.name}, which is {record.status}: attach to what runs instead",
+            {"status": record.status, "verb": "attach"},
+        )
+    if not ahead:
+        states.require("attach", record.status, record.name)
+    return Attachment(parts, record, ahead=ahead)
+
+
+def held_by_somebody(directory: Path) -> bool:
+    """Whether anybody is attached who may not have read the last words yet; a killed one lets go by itself."""
+    try:
+        descriptor = os.open(directory / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _hold(directory: Path) -> int | None:
+    descriptor = os.open(directory / LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor

@@ -7,15 +7,17 @@ Renaming the directory is the point of no return. What follows can be repeated a
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
-from engine.containers import events, states, stopping
+from engine.containers import attaching, events, states, stopping
 from engine.containers import record as records
-from engine.containers.catalog import REMOVED
+from engine.containers.catalog import REMOVED, Busy
 from engine.containers.parts import Parts
 from engine.errors import Conflict, DataCorrupt, NotFound
 
 ATTEMPTS = 3
+LAST_WORDS_SECONDS = 600.0
 _OVERTAKEN = ("remove", "kill", "stop")
 
 
@@ -38,6 +40,18 @@ def remove(parts: Parts, container_id: str, *, force: bool = False) -> None:
             continue  # it ended, or something started it again, between our look and the lock
         return
     raise Conflict(f"container {container_id[:12]} is started again and again; stop it, then remove it")
+
+
+def remove_ended(parts: Parts, container_id: str) -> None:
+    """Remove what was made with `auto_remove` and has ended, once those who are attached have read its last words.
+
+    Raises `Busy` until then; nobody holds it up for longer than `LAST_WORDS_SECONDS`.
+    """
+    record = parts.catalog.get(container_id)
+    waited = time.time() - (record.finished_at or 0.0)
+    if 0 <= waited < LAST_WORDS_SECONDS and attaching.held_by_somebody(parts.catalog.directory(container_id)):
+        raise Busy(f"somebody still reads what container {record.name} has said")
+    remove(parts, container_id)
 
 
 def finish(parts: Parts, container_id: str) -> None:

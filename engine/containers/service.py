@@ -93,11 +93,15 @@ class Containers:
     def exec_remove(self, name: str, exec_id: str) -> None:
         execs.remove(self._parts, self._id(name), exec_id)
 
-    def attach(self, name: str) -> Attachment:
-        return attaching.attach(self._parts, self._id(name))
+    def attach(self, name: str, *, ahead: bool = False) -> Attachment:
+        return attaching.attach(self._parts, self._id(name), ahead=ahead)
 
     def remove(self, name: str, *, force: bool = False) -> None:
         removal.remove(self._parts, self._id(name), force=force)
+
+    def remove_ended(self, container_id: str) -> None:
+        """What `auto_remove` asks for. Raises `Busy` while somebody is attached who may not have read all."""
+        removal.remove_ended(self._parts, container_id)
 
     def rename(self, name: str, new_name: str) -> ContainerRecord:
         return renaming.rename(self._parts, self._id(name), new_name)

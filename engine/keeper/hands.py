@@ -30,7 +30,7 @@ THREADS = 4
 """How many containers are started or reaped at a time, also after a boot of the host."""
 CHECK_THREADS = 32
 """How many health checks run at a time: a check takes as long as it takes, and most of that it sleeps."""
-BUSY_SECONDS = 0.05
+BUSY_SECONDS = 0.1
 CHECK_BUSY_SECONDS = 0.5
 RETRY_SECONDS = 2.0
 
@@ -60,7 +60,7 @@ def do(engine: Engine, verb: str, container_id: str, run: int) -> Outcome:
         else:
             record = engine.containers.reap(container_id, run, wait=False)
             if is_to_be_removed(record):
-                engine.containers.remove(container_id)
+                engine.containers.remove_ended(container_id)
                 return Outcome(verb, container_id, run)
     except NotFound:
         engine.containers.forget_mark(container_id)

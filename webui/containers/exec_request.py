@@ -43,7 +43,7 @@ def exec_parameters(wish: Mapping[str, Any]) -> ExecParameters:
 def attach_parameters(wish: Mapping[str, Any]) -> AttachParameters:
     """From the fields of an `open` message. Raises InvalidArgument with the field's name."""
     logs = 0 if wish.get("logs") is None else number_of(wish, "logs", LINES_MAXIMUM)
-    return AttachParameters(logs=logs, stdin=_flag(wish, "stdin"), size=_size(wish))
+    return AttachParameters(logs=logs, stdin=_flag(wish, "stdin"), size=_size(wish), ahead=_flag(wish, "ahead"))
 
 
 def number_of(wish: Mapping[str, Any], name: str, maximum: int = COUNT_MAXIMUM) -> int:

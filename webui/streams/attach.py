@@ -2,6 +2,10 @@
 
     ► {"type": "open", "logs": 100, "stdin": true, "rows": 24, "columns": 80}
 
+With "ahead": true it is attached to the next run of a container that does not run:
+
+    ◄ {"type": "attached", "run": 1, "tty": true}      now it can be started, and not a byte will be missed
+
 `logs`: so many last lines of the log come first; the size is the terminal's, if the container has one. All else is as
 in exec.py. {"type": "eof"} ends the input of a container with stdin_once; "close" leaves it running.
 """

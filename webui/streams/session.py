@@ -103,6 +103,8 @@ class SessionSocket(ContainerSocket):
                 await self._check_host()
             elif frame.kind == sessions.DATA:
                 await self.send(bytes_data=_HEAD.pack(frame.channel, frame.cursor) + frame.data)
+            elif frame.kind == sessions.OPENED and (described := _result(frame)).get("ahead"):
+                await self.send_message(type="attached", run=described.get("run"), tty=described.get("tty"))
             elif frame.kind == sessions.CREDIT:
                 await self.send_message(type="confirmed", bytes=frame.cursor)
             elif frame.kind == sessions.END:

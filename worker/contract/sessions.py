@@ -60,9 +60,11 @@ class ExecParameters:
 class AttachParameters:
     """The process that a running container runs: its output from now on, after the last `logs` lines of its log.
 
-    Without `stdin` nothing reaches it. `size`: its terminal's from now on, if it has one.
+    Without `stdin` nothing reaches it. `size`: its terminal's from now on, if it has one. `ahead`: of one that does not
+    run, its next run; OPENED says that it can be started without missing a byte.
     """
 
+    ahead: bool = False
     logs: int = 0
     stdin: bool = True
     size: TerminalSize | None = None

@@ -19,7 +19,7 @@ import redis
 
 from worker.contract import keys, sessions
 from worker.contract.frames import Frame, OpenSession
-from worker.sessions.source import Source
+from worker.sessions.source import InputLater, Source
 
 BLOCK_SECONDS = 2.0
 EXPIRE_SECONDS = 120
@@ -48,6 +48,8 @@ class Pump:
 
     def run(self, last: bytes) -> None:
         """Serve until the end; `last` is the input entry that was read already. Raises redis.RedisError."""
+        if isinstance(self._source, InputLater):
+            self._source.on_change(self._wake)
         listener = threading.Thread(target=self._hear, args=(last,), name="session-input", daemon=True)
         try:
             self._send(sessions.OPENED, data=json.dumps(self._source.described()).encode())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 
 class Source(Protocol):
@@ -30,3 +30,11 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of everything; a process that still runs is told by the end of its streams."""
+
+
+@runtime_checkable
+class InputLater(Protocol):
+    """A source whose `stdin` may come only after its beginning."""
+
+    def on_change(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when it is there."""
