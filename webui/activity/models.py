@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from webui.accounts.models import OwnedQuerySet, Team
+from webui.containers.models import Container
 from webui.hosts.models import Host
 
 
@@ -48,3 +49,20 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.action} {self.actor_id[:12]}"
+
+
+class HealthResult(models.Model):
+    """One health check of a container; the last of each are kept (`webui.activity.health`)."""
+
+    container = models.ForeignKey(Container, on_delete=models.CASCADE, related_name="health_results")
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    exit_code = models.IntegerField()
+    output = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["container", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.container_id[:12]}: {self.exit_code}"

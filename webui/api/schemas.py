@@ -99,12 +99,20 @@ class HealthResultSchema(serializers.Serializer):
     output = serializers.CharField(allow_blank=True, help_text="At most 4096 bytes.")
 
 
+class HealthHistorySchema(serializers.Serializer):
+    status = serializers.ChoiceField(
+        ["starting", "healthy", "unhealthy", "none"], allow_null=True, help_text="null: it has no health check."
+    )
+    failing_streak = serializers.IntegerField()
+    results = HealthResultSchema(many=True, help_text="The newest last.")
+
+
 class HealthSchema(serializers.Serializer):
     status = serializers.ChoiceField(
         ["starting", "healthy", "unhealthy", "none"], help_text="none: nothing is checked, as it doesn't run."
     )
     failing_streak = serializers.IntegerField()
-    log = HealthResultSchema(many=True, help_text="The last five, the newest last, as of the last change of status.")
+    log = HealthResultSchema(many=True, help_text="The last five, the newest last.")
 
 
 _Options = type("_Options", (serializers.Serializer,), option_shapes.answered())

@@ -61,6 +61,7 @@ urlpatterns = [
     path("containers/<container_id:container_id>/logs/", logs.ContainerLogs.as_view(), name="container-logs"),
     path("containers/<container_id:container_id>/top/", questions.ContainerTop.as_view(), name="container-top"),
     path("containers/<container_id:container_id>/stats/", watching.ContainerStats.as_view(), name="container-stats"),
+    path("containers/<container_id:container_id>/health/", watching.ContainerHealth.as_view(), name="container-health"),
     path("containers/<container_id:container_id>/wait/", watching.ContainerWait.as_view(), name="container-wait"),
     path(
         "containers/<container_id:container_id>/changes/",

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
 
+from webui.activity.health import health_record
 from webui.activity.recording import events_record
 from webui.containers import services as containers
 from webui.hosts import services as hosts
@@ -52,6 +53,7 @@ def host_apply(host_id: str, batch: Sequence[Event]) -> Applied:
         known = _jobs(sequence.events)
         for group in condensed(sequence.events):
             _apply_safely(host, group, known, applied)
+        health_record(host=host, events=sequence.events)
         if sequence.last_seq != host.last_event_seq:
             Host.objects.filter(pk=host_id).update(last_event_seq=sequence.last_seq)
     return applied

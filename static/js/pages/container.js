@@ -82,6 +82,8 @@ onChange("container", (change) => {
   else show(change.object);
 });
 
+onChange("health", (change) => change.object_id === id && refreshSoon("health"));
+
 function leave() {
   toast(`${root.dataset.name} is removed.`);
   setTimeout(() => location.assign("/containers/"), 800);

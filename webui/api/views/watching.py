@@ -8,10 +8,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from engine.errors import Unavailable
+from webui.activity.health import health_results
 from webui.activity.waiting import CONDITIONS, TIMEOUT_MAXIMUM, Outcome, wait_begin, wait_look
 from webui.api.lists import parameter
 from webui.api.operations import operation
-from webui.api.schemas import AllFiguresSchema, FiguresSchema, WaitSchema
+from webui.api.schemas import AllFiguresSchema, FiguresSchema, HealthHistorySchema, WaitSchema
 from webui.api.views.containers import find
 from webui.containers.figures import figures_now, figures_of, sources_of
 
@@ -47,6 +48,20 @@ class ContainerStats(APIView):
         """What a container uses now."""
         parameter(request, "stream", ["true", "false"])
         return Response(figures_of(request.user, find(request, container_id)), headers=_FRESH)
+
+
+class ContainerHealth(APIView):
+    @operation("containers_health", tag="containers", answers={200: HealthHistorySchema}, problems=[404])
+    def get(self, request: Request, container_id: str) -> Response:
+        """How a container's health check stands, with the last fifty results. Its status is null without a check."""
+        container = find(request, container_id)
+        state = container.health or {}
+        body = {
+            "status": state.get("status"),
+            "failing_streak": state.get("failing_streak", 0),
+            "results": health_results(container),
+        }
+        return Response(body, headers=_FRESH)
 
 
 class ContainerWait(APIView):

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from webui.accounts.roles import CREATE, OPERATE, actions_of
+from webui.activity.health import health_results
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
@@ -73,6 +74,7 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         "may_remove": CREATE in allowed,
         "restart_words": words.RESTART,
         "options": options.chosen(row),
+        "health_results": health_results(found),
     }
 
 
