@@ -156,6 +156,10 @@ class Engine:
         """{"at", "processes": [as `engine.containers.processes.Process`]}. Conflict for one that doesn't run."""
         return self.containers.top(name)
 
+    def container_signal_process(self, name: str, host_pid: int, started_at: float, signal: str = "SIGTERM") -> None:
+        """Send a signal to one of its processes, as `container_top` names it. NotFound when that has ended."""
+        self.containers.signal_process(name, host_pid, started_at, signal)
+
     def container_changes(self, name: str) -> dict[str, Any]:
         """{"changes": [as `engine.containers.changes.Change`], "more"}: what differs from its image's files."""
         return self.containers.changes(name)

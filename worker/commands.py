@@ -104,6 +104,11 @@ def _kill(command: c.KillContainer, context: Context) -> dict[str, Any]:
     return {}
 
 
+def _signal(command: c.SignalProcess, context: Context) -> dict[str, Any]:
+    context.engine.container_signal_process(command.container_id, command.host_pid, command.started_at, command.signal)
+    return {}
+
+
 def _restart(command: c.RestartContainer, context: Context) -> dict[str, Any]:
     context.engine.container_restart(command.container_id, timeout_seconds=command.timeout_seconds)
     return {}
@@ -161,6 +166,7 @@ _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.StartContainer: _start,
     c.StopContainer: _stop,
     c.KillContainer: _kill,
+    c.SignalProcess: _signal,
     c.RestartContainer: _restart,
     c.PauseContainer: _pause,
     c.UnpauseContainer: _unpause,

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine.containers import states
+from engine.containers import events, states
 from engine.containers.parts import Parts
-from engine.errors import Conflict
+from engine.errors import Conflict, NotFound
 from engine.runtime import identity
 
 COMMAND_LENGTH = 2048
 REMEMBERED = 200
+SAME_SECONDS = 1.0
+"""A process that began at another time than was told is another one; its time is counted from a clock that moves."""
 UNMAPPED = 65534
 """What the kernel shows for an id that has no number inside (/proc/sys/kernel/overflowuid)."""
 LEAST_SECONDS, MOST_SECONDS = 0.9, 60.0
@@ -103,6 +106,32 @@ class Processes:
             for raw in found
         ]
         return {"at": now, "processes": [asdict(process) for process in sorted(processes, key=lambda one: one.pid)]}
+
+    def signal(self, container_id: str, host_pid: int, started_at: float, number: int) -> None:
+        """Send a signal to one process, named as `top` tells it. NotFound for one that has ended (or never was its).
+
+        The descriptor comes first: what is found to be the process afterwards can't be another one when it is told.
+        """
+        record = self._parts.catalog.get(container_id)
+        states.require("top", record.status, record.name)
+        gone = NotFound(f"container {record.name} has no process {host_pid} (any more): look at its processes again")
+        try:
+            descriptor = os.pidfd_open(host_pid)
+        except (ProcessLookupError, ValueError, OverflowError):
+            raise gone from None
+        try:
+            raw = _read(host_pid)
+            booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+            if raw is None or abs(booted + raw.started / _TICK - started_at) > SAME_SECONDS:
+                raise gone
+            if host_pid not in self._parts.cgroups.processes(container_id):
+                raise gone
+            signal.pidfd_send_signal(descriptor, number)
+        except ProcessLookupError:
+            raise gone from None
+        finally:
+            os.close(descriptor)
+        events.news(self._parts.journal, "kill", record, signal=number, pid=raw.pid)
 
     def _base(self, container_id: str, found: Sequence[_Raw]) -> _Look | None:
         """The look to count from; this one is remembered in its stead once it is old enough."""

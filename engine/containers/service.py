@@ -112,6 +112,9 @@ class Containers:
     def top(self, name: str) -> dict[str, Any]:
         return self._processes.top(self._id(name))
 
+    def signal_process(self, name: str, host_pid: int, started_at: float, signal_name: str) -> None:
+        self._processes.signal(self._id(name), host_pid, started_at, signals.parse(signal_name))
+
     def changes(self, name: str) -> dict[str, Any]:
         return changes.changes(self._parts, self._id(name))
 

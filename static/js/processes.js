@@ -1,8 +1,11 @@
 // The processes of a container: the site says them again every two seconds, while they are looked at.
-import { $, $$, el, setText } from "./dom.js";
+import { api, attempt } from "./api.js";
+import { $, $$, el, icon, setText } from "./dom.js";
 import { percent, size } from "./format.js";
+import { jobEnd } from "./live.js";
 import { ReturningSocket } from "./socket.js";
 import { timeElement } from "./time.js";
+import { toast } from "./toast.js";
 
 const SINKING = new Set(["cpu_percent", "memory_bytes", "started_at"]);
 
@@ -14,11 +17,13 @@ export class ProcessTable {
 
   constructor(root, containerId) {
     this.root = root;
+    this.id = containerId;
     this.note = $("[data-processes-note]", root);
     this.socket = new ReturningSocket(`/ws/containers/${containerId}/top/`, {
       onMessage: (message) => this.#receive(message),
       onState: (state) => state === "waiting" && this.#running && this.#say("The host does not answer just now."),
     });
+    $("[data-processes]", root).addEventListener("click", (event) => this.#signal(event.target.closest("[data-signal]")));
     $("thead", root).addEventListener("click", (event) => this.#choose(event.target.closest("[data-sort]")));
     document.addEventListener("visibilitychange", () => this.#follow());
   }
@@ -63,6 +68,18 @@ export class ProcessTable {
     this.#draw();
   }
 
+  /** The host makes sure that the number still is this process's. */
+  async #signal(button) {
+    if (!button) return;
+    button.closest("details").open = false;
+    const { hostPid, startedAt } = button.closest("tr").dataset;
+    const wish = { host_pid: Number(hostPid), started_at: Number(startedAt), signal: button.dataset.signal };
+    const answer = await attempt("POST", `containers/${this.id}/signal/`, wish);
+    if (!answer?.job) return;
+    const job = await jobEnd(answer.job.id, () => api("GET", answer.job.url));
+    if (job.status !== "succeeded") toast(job.error?.message ?? "The signal was not sent.", { bad: true });
+  }
+
   #draw() {
     const { by, sinks } = this.#sort;
     const sorted = this.#processes.toSorted((one, other) => {
@@ -71,7 +88,7 @@ export class ProcessTable {
     });
     const body = $("[data-processes]", this.root);
     const rows = new Map($$("tr", body).map((row) => [row.dataset.process, row]));
-    const kept = sorted.map((process) => fill(rows.get(keyOf(process)) ?? blank(process), process));
+    const kept = sorted.map((process) => fill(rows.get(keyOf(process)) ?? blank(process, "maySignal" in this.root.dataset), process));
     // Only what moved is moved, so that a selection of text outlives the next look.
     if (kept.length !== body.children.length || kept.some((row, index) => body.children[index] !== row)) body.replaceChildren(...kept);
   }
@@ -79,10 +96,19 @@ export class ProcessTable {
 
 const keyOf = (process) => `${process.host_pid}-${Math.round(process.started_at)}`;
 
-function blank(process) {
+const SIGNALS = { SIGTERM: "Ask to end", SIGKILL: "Kill", SIGINT: "Interrupt", SIGHUP: "Hang up", SIGUSR1: "", SIGUSR2: "", SIGSTOP: "Stop", SIGCONT: "Go on" };
+
+function signalMenu(process) {
+  return el("td", {}, el("details", { class: "menu" },
+    el("summary", { class: "button button-quiet button-icon", "aria-label": `Send a signal to ${process.pid}`, title: "Send a signal" }, icon("more")),
+    el("div", { class: "menu-list" }, ...Object.entries(SIGNALS).map(([name, text]) => el("button", { type: "button", "data-signal": name }, text ? `${text} (${name})` : name)))));
+}
+
+function blank(process, maySignal) {
   const cell = (name, classes = "") => el("td", { class: classes || null, "data-field": name });
-  const row = el("tr", { "data-process": keyOf(process) },
+  const row = el("tr", { "data-process": keyOf(process), "data-host-pid": process.host_pid, "data-started-at": process.started_at },
     cell("pid", "numeric"), cell("user"), cell("cpu", "numeric"), cell("memory", "numeric"), cell("started", "wide small"), cell("state", "wide small"), cell("command", "command"));
+  if (maySignal) row.append(signalMenu(process));
   $('[data-field="started"]', row).append(timeElement(new Date(process.started_at * 1000).toISOString()));
   return row;
 }

@@ -152,6 +152,9 @@ class FakeEngine:
     def container_top(self, id: str) -> dict[str, object]:
         return {"processes": []}
 
+    def container_signal_process(self, id: str, host_pid: int, started_at: float, signal: str = "SIGTERM") -> None:
+        self.note(f"signal {id} {host_pid} {started_at} {signal}")
+
     def container_changes(self, id: str) -> dict[str, object]:
         return {"changes": [], "more": False}
 

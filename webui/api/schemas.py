@@ -100,9 +100,7 @@ class HealthResultSchema(serializers.Serializer):
 
 
 class HealthHistorySchema(serializers.Serializer):
-    status = serializers.ChoiceField(
-        ["starting", "healthy", "unhealthy", "none"], allow_null=True, help_text="null: it has no health check."
-    )
+    status = serializers.CharField(allow_null=True, help_text="As in health of a container; null: it has no check.")
     failing_streak = serializers.IntegerField()
     results = HealthResultSchema(many=True, help_text="The newest last.")
 

@@ -53,6 +53,7 @@ __all__ = [
     "container_remove",
     "container_rename",
     "container_restart",
+    "container_signal",
     "container_start",
     "container_stop",
     "container_unpause",
@@ -159,6 +160,16 @@ def container_kill(*, user: User, container: Container, signal: str = "SIGKILL")
     return container_ask(
         user, container, commands.KillContainer(container_id=container.pk, signal=name), desired=desired
     )
+
+
+def container_signal(
+    *, user: User, container: Container, host_pid: int, started_at: float, signal: str = "SIGTERM"
+) -> Job:
+    """Send a signal to one of its processes, which the host has told of (`top`). What is wished for stays as it is."""
+    command = commands.SignalProcess(
+        container_id=container.pk, host_pid=host_pid, started_at=started_at, signal=_signal(signal)
+    )
+    return _ask(user, container, command)
 
 
 def container_restart(*, user: User, container: Container, timeout_seconds: float | None = None) -> Job:

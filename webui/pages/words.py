@@ -33,6 +33,7 @@ JOB_KIND = {
     "container.start": "Start container",
     "container.stop": "Stop container",
     "container.kill": "Kill container",
+    "container.signal": "Signal a process",
     "container.restart": "Restart container",
     "container.pause": "Pause container",
     "container.unpause": "Resume container",

@@ -171,6 +171,16 @@ class KillContainer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalProcess:
+    """Send `signal` to one process of a container: its pid on the host and when it started, as `top` tells them."""
+
+    container_id: str
+    host_pid: int
+    started_at: float
+    signal: str = "SIGTERM"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestartContainer:
     container_id: str
     timeout_seconds: float | None = None
@@ -230,6 +240,7 @@ Command = (
     | StartContainer
     | StopContainer
     | KillContainer
+    | SignalProcess
     | RestartContainer
     | PauseContainer
     | UnpauseContainer
@@ -247,6 +258,7 @@ KINDS: dict[str, type[Any]] = {
     "container.start": StartContainer,
     "container.stop": StopContainer,
     "container.kill": KillContainer,
+    "container.signal": SignalProcess,
     "container.restart": RestartContainer,
     "container.pause": PauseContainer,
     "container.unpause": UnpauseContainer,

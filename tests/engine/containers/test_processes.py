@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.containers.processes import COMMAND_LENGTH, printable
-from engine.errors import Conflict
+from engine.errors import Conflict, InvalidArgument, NotFound
 from tests.support.engine import Host
 from tests.support.processes import eventually
 
@@ -93,3 +93,29 @@ def test_what_a_process_calls_itself_moves_no_cursor(host: Host) -> None:
 def test_escapes_and_length() -> None:
     assert printable(b"a\xff\x00b\xe2\x80\xaec") == r"a\xff\x00b\u202ec"
     assert len(printable(b"x" * 9999)) == COMMAND_LENGTH
+
+
+def test_a_signal_reaches_the_process_that_was_looked_at_and_no_other(host: Host) -> None:
+    record = host.run("sh", "-c", "sleep 1001 & sleep 1002 & exec sleep 1003")
+    eventually(lambda: len(processes(host, record.name)) == 3, what="its processes")
+    found = processes(host, record.name)
+    one = found["1001"]
+    with pytest.raises(InvalidArgument):
+        host.engine.container_signal_process(record.id, one["host_pid"], one["started_at"], "SIGNOPE")
+    for host_pid, started_at in ((one["host_pid"], one["started_at"] - 60), (1, one["started_at"]), (-1, 0.0)):
+        with pytest.raises(NotFound, match="look at its processes again"):
+            host.engine.container_signal_process(record.id, host_pid, started_at, "SIGKILL")
+    other = host.run("sleep", "1004")
+    theirs = processes(host, other.name)["1004"]
+    with pytest.raises(NotFound, match="look at its processes again"):
+        host.engine.container_signal_process(record.id, theirs["host_pid"], theirs["started_at"], "SIGKILL")
+    host.engine.container_signal_process(record.id, one["host_pid"], one["started_at"], "SIGKILL")
+    eventually(
+        lambda: processes(host, record.name).get("1001", {"state": "zombie"})["state"] == "zombie",
+        seconds=60,
+        what="the end of the first",
+    )
+    assert {"1002", "1003"} <= set(processes(host, record.name)) and "1004" in processes(host, other.name)
+    told = [one.attributes for one in host.engine.journal.read(0, limit=1000) if one.kind == "action.done"]
+    mine = [news for news in told if news["action"] == "kill"]
+    assert [(news["signal"], news["name"]) for news in mine] == [(9, record.name)]

@@ -33,6 +33,12 @@ PATH = f"containers/{CONTAINER_ID}/"
         ),
         ("kill", {}, {"kind": "container.kill", "signal": "SIGKILL"}, "stopped"),
         ("kill", {"signal": "HUP"}, {"kind": "container.kill", "signal": "SIGHUP"}, "running"),
+        (
+            "signal",
+            {"host_pid": 4711, "started_at": 1.5, "signal": "hup"},
+            {"kind": "container.signal", "host_pid": 4711, "started_at": 1.5, "signal": "SIGHUP"},
+            "running",
+        ),
         ("restart", {}, {"kind": "container.restart", "timeout_seconds": None}, "running"),
         ("pause", {}, {"kind": "container.pause"}, "running"),
         ("unpause", {}, {"kind": "container.unpause"}, "running"),

@@ -35,3 +35,16 @@ async def test_processes_come_again_until_the_container_ends(
         await fake_host.send(asked["stream_id"], Frame(frames.ERROR, 0, 0, 1.0, json.dumps(error).encode()))
         assert (await socket.message())["error"] == {"family": "conflict", "message": "start it first"}
         assert await socket.closed() == 1000
+
+
+async def test_many_who_look_are_one_question(
+    fake_host: FakeHost, owner: Caller, teammate: Caller, container: Container
+) -> None:
+    async with opened(PATH, teammate) as first, opened(PATH, owner) as second:
+        asked = await fake_host.next_control("stream.open")
+        data = json.dumps({"at": 1.0, "processes": [{"pid": 1}]}).encode()
+        end = Frame(frames.END, 0, len(data), 1.0)
+        await fake_host.send(asked["stream_id"], Frame(frames.DATA, 0, len(data), 1.0, data), end)
+        for socket in (first, second):
+            assert await socket.message() == {"type": "top", "at": 1.0, "processes": [{"pid": 1}]}
+        assert len([one for one in fake_host.control if one["kind"] == "stream.open"]) == 1

@@ -53,6 +53,7 @@ COMMANDS: list[c.Command] = [
     c.StartContainer(container_id=CONTAINER),
     c.StopContainer(container_id=CONTAINER, timeout_seconds=2.5, signal="SIGINT"),
     c.KillContainer(container_id=CONTAINER, signal="SIGHUP"),
+    c.SignalProcess(container_id=CONTAINER, host_pid=4711, started_at=1700000000.25, signal="SIGHUP"),
     c.RestartContainer(container_id=CONTAINER, timeout_seconds=1.0),
     c.PauseContainer(container_id=CONTAINER),
     c.UnpauseContainer(container_id=CONTAINER),

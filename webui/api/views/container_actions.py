@@ -29,6 +29,12 @@ class Kill(bodies.Body):
     signal = bodies.Text(required=False, help_text="SIGKILL if left out.")
 
 
+class Signal(bodies.Body):
+    host_pid = bodies.Whole((1, PIDS_MAXIMUM), help_text="As its host numbers it: host_pid of top.")
+    started_at = bodies.Number(help_text="As top tells it, lest another process of that number gets the signal.")
+    signal = bodies.Text(required=False, help_text="SIGTERM if left out.")
+
+
 class Rename(bodies.Body):
     name = bodies.Text(max_length=128, help_text="What no other container of the host is called.")
 
@@ -88,6 +94,7 @@ ACTIONS: dict[str, type[APIView]] = {
         ("start", bodies.EmptyBody, services.container_start, "Start a container that does not run."),
         ("stop", Stop, services.container_stop, "Stop a container: its stop signal, then SIGKILL after the grace."),
         ("kill", Kill, services.container_kill, "Send a signal to a container's first process."),
+        ("signal", Signal, services.container_signal, "Send a signal to one of a container's processes."),
         ("restart", Restart, services.container_restart, "Stop a container and start it again."),
         ("pause", bodies.EmptyBody, services.container_pause, "Freeze all processes of a container."),
         ("unpause", bodies.EmptyBody, services.container_unpause, "Let a frozen container go on."),
