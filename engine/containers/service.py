@@ -15,6 +15,7 @@ from engine.containers import (
     checks,
     committing,
     creation,
+    events,
     execs,
     reaping,
     recovery,
@@ -122,16 +123,24 @@ class Containers:
         return archiving.path_stat(self._parts, self._id(name), path)
 
     def copy_out(self, name: str, path: str) -> Transfer:
-        return archiving.copy_out(self._parts, self._id(name), path)
+        transfer = archiving.copy_out(self._parts, self._id(name), path)
+        self._tell(name, "archive-path", path=path)
+        return transfer
 
     def copy_in(self, name: str, path: str, *, keep_kinds: bool = False, as_user: bool = False) -> Transfer:
-        return archiving.copy_in(self._parts, self._id(name), path, keep_kinds=keep_kinds, as_user=as_user)
+        transfer = archiving.copy_in(self._parts, self._id(name), path, keep_kinds=keep_kinds, as_user=as_user)
+        self._tell(name, "extract-to-dir", path=path)
+        return transfer
 
     def export(self, name: str) -> Transfer:
-        return archiving.export(self._parts, self._id(name))
+        transfer = archiving.export(self._parts, self._id(name))
+        self._tell(name, "export")
+        return transfer
 
     def commit(self, name: str, spec: CommitSpec, *, cancel: threading.Event | None = None) -> Image:
-        return committing.commit(self._parts, self._id(name), spec, cancel=cancel)
+        image = committing.commit(self._parts, self._id(name), spec, cancel=cancel)
+        self._tell(name, "commit", imageID=image.id, imageRef=spec.reference or "")
+        return image
 
     def get(self, name: str) -> ContainerRecord:
         return self._parts.catalog.get(self._id(name))
@@ -164,6 +173,10 @@ class Containers:
     def using_image(self, image_id: str) -> list[str]:
         """Names of the containers made from this image."""
         return [record.name for record in self._parts.catalog.list() if record.image_id == image_id]
+
+    def _tell(self, name: str, action: str, **attributes: Any) -> None:
+        """What was done and changed no state, in Docker's words."""
+        events.news(self._parts.journal, action, self.get(name), **attributes)
 
     def _id(self, name: str) -> str:
         return self._parts.catalog.resolve(name)

@@ -213,7 +213,7 @@ class Images:
             with self._records.store.transaction():
                 self._snapshots.record_chain(parsed.diff_ids)
                 size = sum(self._snapshots.layer_size(diff_id) for diff_id in parsed.diff_ids)
-                image = self._records.add(digests[0], made, size, names, [*digests, *layers])
+                image = self._records.add(digests[0], made, size, names, [*digests, *layers], action="tag")
         self._sync_later()
         return image
 

@@ -169,7 +169,7 @@ def container_signal(
     command = commands.SignalProcess(
         container_id=container.pk, host_pid=host_pid, started_at=started_at, signal=_signal(signal)
     )
-    return _ask(user, container, command)
+    return container_ask(user, container, command)
 
 
 def container_restart(*, user: User, container: Container, timeout_seconds: float | None = None) -> Job:
