@@ -49,6 +49,7 @@ class Sockets:
 
     def __init__(self, page: Page) -> None:
         self.events = Played(page, "**/ws/events/**", greeting={"type": "hello", "last": "1-0"})
+        self.activity = Played(page, "**/ws/activity/**")
         self.logs = Played(page, "**/ws/containers/*/logs/**")
         self.stats = Played(page, "**/ws/containers/*/stats/**", greeting={"type": "history", "samples": []})
         self.use = Played(page, "**/ws/containers/stats/**")
