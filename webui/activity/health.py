@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,14 +37,14 @@ def health_record(*, host: Host, events: Iterable[contract.Event]) -> None:
 
 
 def _record(container: Container, events: list[contract.Event]) -> None:
-    results = [from_wire(contract.HealthResult, event.attributes) for event in events[-KEPT:]]
+    results = [_readable(from_wire(contract.HealthResult, event.attributes)) for event in events[-KEPT:]]
     rows = [
         HealthResult(
             container=container,
             start=datetime.fromtimestamp(result.start, UTC),
             end=datetime.fromtimestamp(result.end, UTC),
             exit_code=result.exit_code,
-            output=result.output.replace("\0", "\ufffd"),
+            output=result.output,
         )
         for result in results
     ]
@@ -59,6 +60,11 @@ def _record(container: Container, events: list[contract.Event]) -> None:
         id=container.pk,
         object={"failing_streak": streak, "result": result_as_json(rows[-1])},
     )
+
+
+def _readable(result: contract.HealthResult) -> contract.HealthResult:
+    """Databases take no NUL."""
+    return replace(result, output=result.output.replace("\0", "\ufffd"))
 
 
 def _renew(container: Container, results: list[contract.HealthResult], streak: int) -> None:
