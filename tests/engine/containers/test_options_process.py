@@ -92,9 +92,10 @@ def test_what_is_to_be_removed_goes_when_it_ends_and_not_when_it_restarts(host: 
     restarted = host.run("sleep", "100", auto_remove=True)
     host.engine.container_restart(restarted.id, 0)
     host.engine.container_stop(stopped.id, 0)
-    told = ["died", "removed"]
-    for record in (short, stopped):
-        eventually(lambda record=record: host.events(record.id)[-2:] == told, what=f"{record.name}'s end")
+    for record, told in ((short, ["died", "removed"]), (stopped, ["died", "stopped", "removed"])):
+        eventually(
+            lambda record=record, told=told: host.events(record.id)[-len(told) :] == told, what=f"{record.name}'s end"
+        )
         with pytest.raises(NotFound):
             host.engine.container_get(record.id)
     assert host.engine.container_get(restarted.id).status == "running"

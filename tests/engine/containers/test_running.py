@@ -188,7 +188,7 @@ def test_remove_leaves_nothing(host: Host) -> None:
     addresses = host.engine.store.connection().execute("SELECT count(*) FROM network_address").fetchone()[0]
     snapshots = host.engine.store.connection().execute("SELECT count(*) FROM snapshot WHERE key IS NOT NULL")
     assert (addresses, snapshots.fetchone()[0]) == (0, 0)
-    assert host.events(record.id) == ["created", "started", "died", "removed"]
+    assert host.events(record.id) == ["created", "started", "killed", "died", "removed"]
 
 
 def test_on_failure_restarts_up_to_its_limit(host: Host) -> None:
