@@ -117,7 +117,7 @@ class Processes:
         gone = NotFound(f"container {record.name} has no process {host_pid} (any more): look at its processes again")
         try:
             descriptor = os.pidfd_open(host_pid)
-        except (ProcessLookupError, ValueError, OverflowError):
+        except (OSError, OverflowError):  # it has ended, or no process could ever be called so
             raise gone from None
         try:
             raw = _read(host_pid)
