@@ -20,18 +20,28 @@ class Checks:
 
     def __init__(self, hands: Hands, after: Callable[[float, Callable[[], None]], None]) -> None:
         self._hands, self._after = hands, after
+        self._going: dict[str, int] = {}  # container → the run whose checks go on by themselves
 
     def begin(self, watched: Watched) -> None:
-        """For a run that was just adopted."""
-        if (watched.directory / FILE).exists():
+        """Whenever a run is seen: one may be adopted before it has its check, or a record that tells of it."""
+        if self._going.get(watched.id) != watched.run and (watched.directory / FILE).exists():
+            self._going[watched.id] = watched.run
             self._ask(CHECK, watched, watched.run)
 
     def outcome(self, outcome: Outcome, watched: Watched) -> None:
         """Go on after what was asked for has been done."""
-        if outcome.again_seconds is not None:
+        if outcome.again_seconds is None:
+            self._stop(watched.id, outcome.run)
+        else:
             verb = HEAL if outcome.heals else CHECK
             self._after(outcome.again_seconds, lambda: self._ask(verb, watched, outcome.run))
 
     def _ask(self, verb: str, watched: Watched, run: int) -> None:
         if watched.run == run and watched.phase == RUNNING:
             self._hands.ask(verb, watched.id, run)
+        else:
+            self._stop(watched.id, run)
+
+    def _stop(self, container_id: str, run: int) -> None:
+        if self._going.get(container_id) == run:
+            del self._going[container_id]

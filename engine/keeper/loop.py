@@ -106,6 +106,7 @@ class Keeper:
             )
         elif watched.phase == RUNNING:
             self._take_terminal(watched)
+            self._checks.begin(watched)
             return True
         try:
             adopted = watched.adopt()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.containers import health
+from engine.containers.keeper_link import KeeperLink
 from engine.containers.record import ContainerRecord
 from engine.errors import InvalidArgument, NotFound
 from engine.runtime.execs import ExecSpec
@@ -156,6 +157,24 @@ def test_keeper_hands_and_launcher_may_be_killed_and_checks_go_on(host: Host) ->
     assert told(host, record) == ["healthy"]
     host.engine.container_remove(record.id, force=True)
     assert host.is_clean(record.id)
+
+
+def test_a_run_that_the_keeper_sees_before_its_record_is_checked_all_the_same(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = health.begin
+
+    def late(directory: Path, run: int) -> health.Health:
+        """The process is there already, and the keeper looks."""
+        KeeperLink(host.home.config).notify(directory.name)
+        time.sleep(0.5)
+        return begin(directory, run)
+
+    monkeypatch.setattr(health, "begin", late)
+    record = host.run("sleep", "100", healthcheck=wish("true"))
+    becomes(host, record, "healthy")
+    host.engine.container_restart(record.id, 0)
+    becomes(host, record, "healthy")
 
 
 def test_a_removal_while_a_check_runs_leaves_nothing(host: Host) -> None:
