@@ -45,7 +45,7 @@ def test_files_are_downloaded_by_row_and_by_path(page: Page, sockets: Sockets, s
 
     page.route(ARCHIVE, answer)
     visit(page, f"/containers/{WEB}/#files")
-    sockets.events.wait()
+    sockets.events.wait(seconds=30)
     rows = page.locator("[data-files] tr")
     expect(rows).to_have_count(2)
     expect(rows.nth(0).get_by_role("link")).to_have_attribute(
@@ -76,7 +76,7 @@ def test_files_are_copied_into_a_directory(page: Page, sockets: Sockets, seeded:
 
     page.route(ARCHIVE, answer)
     visit(page, f"/containers/{WEB}/#files")
-    sockets.events.wait()
+    sockets.events.wait(seconds=30)
     page.get_by_label("Path in the container").fill("/nope")
     files = page.locator("[data-copy-files]")
     files.set_input_files([{"name": "a.txt", "mimeType": "text/plain", "buffer": b"12345"}])
@@ -89,7 +89,7 @@ def test_files_are_copied_into_a_directory(page: Page, sockets: Sockets, seeded:
 
 def test_the_page_writes_a_tar_that_others_read(page: Page, sockets: Sockets, seeded: Seeded) -> None:
     visit(page, f"/containers/{WEB}/")
-    sockets.events.wait()
+    sockets.events.wait(seconds=30)
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode(page.evaluate(TAR)))) as archive:
         found = archive.getmembers()
         assert [(member.name, member.size) for member in found] == [("small.txt", 5), ("ä" * 120, 0), ("block", 512)]
@@ -99,7 +99,7 @@ def test_the_page_writes_a_tar_that_others_read(page: Page, sockets: Sockets, se
 
 def test_an_image_is_made_in_a_dialog_that_says_what_is_wrong(page: Page, sockets: Sockets, seeded: Seeded) -> None:
     visit(page, f"/containers/{WEB}/")
-    sockets.events.wait()
+    sockets.events.wait(seconds=30)
     page.get_by_label("More actions").click()
     expect(page.get_by_role("link", name="Export as tar")).to_have_attribute(
         "href", f"/api/v1/containers/{WEB}/export/"
