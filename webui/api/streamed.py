@@ -21,6 +21,7 @@ from django.http import HttpResponse
 from engine.errors import EngineError
 from webui.api.errors import CONTENT_TYPE, STATUSES, problem
 from webui.containers.archives import ArchiveSession, ArchiveWish, unavailable
+from worker.contract import sessions
 
 logger = logging.getLogger(__name__)
 
@@ -125,13 +126,18 @@ def tar_intake(wish: ArchiveWish) -> Handover:
 
 
 async def _feed(session: ArchiveSession, receive: Receive) -> None:
+    """What the client sends, in pieces that are worth a round trip to the broker."""
+    waiting: list[bytes] = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Gone
-        if message.get("body"):
-            await session.send(message["body"])
-        if not message.get("more_body"):
+        waiting.append(message.get("body", b""))
+        is_last = not message.get("more_body")
+        if is_last or sum(map(len, waiting)) >= sessions.ARCHIVE_BYTES:
+            await session.send(b"".join(waiting))
+            waiting.clear()
+        if is_last:
             await session.sent_all()
             return
 

@@ -109,6 +109,8 @@ class ArchiveSession:
                 parameters=wish.parameters,
                 owner=secrets.token_hex(16),  # nobody comes back for it
                 window_bytes=WINDOW_BYTES,
+                input_window_bytes=WINDOW_BYTES,
+                input_chunk_bytes=sessions.ARCHIVE_BYTES,
             )
             self._frames = self._link.frames()
             try:

@@ -38,7 +38,8 @@ class SessionLink:
         self._last = b"0-0"
         self.taken, self._confirmed = taken, taken  # bytes of output seen here, confirmed to the host
         self.sent = self._room_until = sent
-        self._room_until += sessions.INPUT_WINDOW_BYTES
+        self._window, self._chunk = sessions.INPUT_WINDOW_BYTES, sessions.DATA_BYTES
+        self._room_until += self._window
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._spoke_at = time.monotonic()
@@ -54,9 +55,16 @@ class SessionLink:
         parameters: Mapping[str, Any],
         owner: str,
         window_bytes: int = WINDOW_BYTES,
+        input_window_bytes: int = sessions.INPUT_WINDOW_BYTES,
+        input_chunk_bytes: int = sessions.DATA_BYTES,
     ) -> SessionLink:
-        """Ask the host for a new session, whose output may be `window_bytes` ahead. Raises redis.RedisError."""
+        """Ask the host for a new session, whose output may be `window_bytes` ahead. Raises redis.RedisError.
+
+        Input may be `input_window_bytes` ahead of what the host has confirmed, which keeps so much for it.
+        """
         link = cls(client, secrets.token_hex(16))
+        link._window, link._chunk = input_window_bytes, input_chunk_bytes
+        link._room_until = input_window_bytes
         request = OpenSession(session_id=link.id, source=source, container_id=container_id, window_bytes=window_bytes)
         body = json.dumps(frames.encode_control(request), separators=(",", ":"))
         await client.set(keys.session_owner(link.id), owner, ex=EXPIRE_SECONDS)
@@ -93,7 +101,7 @@ class SessionLink:
                 if frame.kind == sessions.ERROR:
                     raise error_of(frame)
                 if frame.kind == sessions.CREDIT:
-                    self._room_until = max(self._room_until, frame.cursor + sessions.INPUT_WINDOW_BYTES)
+                    self._room_until = max(self._room_until, frame.cursor + self._window)
                     self._has_room.set()
                     yield frame
                 elif frame.kind == sessions.DATA:
@@ -109,8 +117,8 @@ class SessionLink:
 
     async def send(self, data: bytes) -> None:
         """Input for the process; waits while the host has no room."""
-        for start in range(0, len(data), sessions.DATA_BYTES):
-            part = data[start : start + sessions.DATA_BYTES]
+        for start in range(0, len(data), self._chunk):
+            part = data[start : start + self._chunk]
             while self.sent + len(part) > self._room_until:
                 self._has_room.clear()
                 await self._has_room.wait()

@@ -70,6 +70,8 @@ class AttachParameters:
     size: TerminalSize | None = None
 
 
+ARCHIVE_BYTES = 256 << 10
+"""Of an archive, one DATA frame carries up to so many bytes: each is a round trip to the broker."""
 PATH_STAT, COPY_OUT, COPY_IN, EXPORT = "path_stat", "copy_out", "copy_in", "export"
 """Sources whose bytes are a tar. OPENED tells of what is at the path: {"stat", "header"}; an ERROR after it says that
 the tar is not whole."""

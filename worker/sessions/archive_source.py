@@ -41,6 +41,8 @@ class PathSource:
 class _TransferSource:
     """A transfer of the engine's; an end that it did not reach by itself kills its process."""
 
+    chunk_bytes = sessions.ARCHIVE_BYTES
+
     def __init__(self, transfer: Any) -> None:
         self._transfer = transfer
         self.stdin: int | None = None

@@ -35,6 +35,7 @@ class Pump:
         self._frames = keys.frames(request.session_id)
         self._input = keys.session_input(request.session_id)
         self._window = request.window_bytes
+        self._chunk = getattr(source, "chunk_bytes", sessions.DATA_BYTES)
         self._sent = self._consumed = 0  # bytes of output: sent, confirmed by the other side
         self._taken = self._written = self._told = 0  # bytes of input: received, written, confirmed to the other side
         self._pending = bytearray()
@@ -169,7 +170,7 @@ class Pump:
     def _read(self, descriptor: int, channel: int) -> bool:
         """Send what is there, as far as there is room; False at the stream's end."""
         try:
-            data = os.read(descriptor, min(sessions.DATA_BYTES, self._room()))
+            data = os.read(descriptor, min(self._chunk, self._room()))
         except BlockingIOError:
             return True
         except OSError as error:
@@ -184,7 +185,7 @@ class Pump:
     def _write(self) -> None:
         source = self._source
         with self._lock:
-            data = bytes(self._pending[: sessions.DATA_BYTES])
+            data = bytes(self._pending[: self._chunk])
         if not data or source.stdin is None:
             return
         try:

@@ -7,7 +7,10 @@ from typing import Any, Protocol, runtime_checkable
 
 
 class Source(Protocol):
-    """Something with descriptors. The pump makes them non-blocking, closes none of them, and calls `close` last."""
+    """Something with descriptors. The pump makes them non-blocking, closes none of them, and calls `close` last.
+
+    One that has much to say may have `chunk_bytes`: how much of it one frame carries, instead of `DATA_BYTES`.
+    """
 
     stdin: int | None
     """Where input goes; None when there is none."""
