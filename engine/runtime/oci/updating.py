@@ -41,6 +41,15 @@ def update(container: Container, options: Options) -> None:
             v1.apply(tree, resources, resources.devices or None)
 
 
+def _number(text: str, *, in_bytes: bool) -> int:
+    """Bytes may have a suffix, as with the peers: 50M, 1gb. ValueError for what is no number."""
+    if not in_bytes:
+        return int(text)
+    digits = text.lower().removesuffix("b").removesuffix("i")
+    power = "kmgt".find(digits[-1:]) + 1 if digits else 0
+    return int(digits[:-1] if power else digits) << 10 * power
+
+
 def _document(options: Options) -> str:
     path = options.get("resources")
     if path == "-":
@@ -55,7 +64,7 @@ def _document(options: Options) -> str:
     for option, (group, key) in _NUMBERS.items():
         if option in options:
             try:
-                document.setdefault(group, {})[key] = int(options[option])
+                document.setdefault(group, {})[key] = _number(options[option], in_bytes=group == "memory")
             except ValueError:
                 raise Failure("invalid_argument", f"--{option}: {options[option]!r} is not a number") from None
     for option, (group, key) in _TEXTS.items():

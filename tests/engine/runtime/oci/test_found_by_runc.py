@@ -12,7 +12,7 @@ import pytest
 
 from engine.oci.runtime_linux import Linux
 from engine.runtime import capabilities
-from engine.runtime.oci import grantable, namespaces
+from engine.runtime.oci import grantable, namespaces, updating
 from engine.runtime.oci.groups.tree import Tree
 from tests.engine.runtime.box import until
 from tests.engine.runtime.oci.bundles import Bundle
@@ -180,9 +180,23 @@ def test_exec_joins_process_1_where_its_group_hands_controllers_down(bundle: Bun
     assert (below / "cgroup.procs").read_text().split() == [str(bundle.pid())]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("50M", 50 << 20), ("1gb", 1 << 30), ("2KiB", 2048), ("7b", 7), ("-1", -1), ("7", 7)],
+)
+def test_sizes_may_have_a_suffix(text: str, value: int) -> None:
+    assert updating._number(text, in_bytes=True) == value
+
+
+@pytest.mark.parametrize("text", ["", "M", "x", "5X", "5MM"])
+def test_what_is_no_size_is_none(text: str) -> None:
+    with pytest.raises(ValueError):
+        updating._number(text, in_bytes=True)
+
+
 def test_an_option_behind_the_name_is_not_passed_over(bundle: Bundle) -> None:
     bundle.args("/bin/sleep", "100").start()
-    bundle.succeed("update", bundle.id, "--pids-limit", "33")
+    bundle.succeed("update", bundle.id, "--pids-limit", "33", "--memory", "50M")
     assert (bundle.group("pids") / "pids.max").read_text() == "33\n"
     done = bundle.call("update", bundle.id, "--nothing-of-that-name", "33")
     assert done.returncode == 1 and "--nothing-of-that-name" in done.stderr
