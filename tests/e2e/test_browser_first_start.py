@@ -17,9 +17,9 @@ SCRIPT = "sh -c 'n=0; while true; do n=$((n+1)); echo tick $n; sleep 0.2; done'"
 PASSWORD = "four words for tests"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fresh() -> Iterator[Portside]:
-    """As at the very first start: no password in the environment, so one is made and printed."""
+    """As at the very first start, also for a second try: no password in the environment, so one is made and printed."""
     with running_portside(PORTSIDE_ADMIN_PASSWORD="") as portside:
         yield portside
 
