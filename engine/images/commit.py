@@ -5,6 +5,7 @@ tar ──► sha256 (diff id) ──► gzip ──► sha256 (digest) ──�
                                                                                   └─► committed layer
 
 File and unpacked layer grow side by side in a staging directory, which a death leaves for the next recovery to clear.
+The layer is committed in the transaction that makes the image visible: there is both, or neither.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from engine.layers.unpack import Unpacked, Unpacking
 from engine.oci import media
 from engine.oci.digest import Digest
 from engine.oci.manifest import Descriptor, Manifest, parse
-from engine.snapshots.service import Snapshots
 
 _READ_BYTES = 1 << 20
 _GROW_BYTES = 512 << 10
@@ -57,39 +57,39 @@ class Authorship:
 
 def write_layer(
     content: ContentStore,
-    snapshots: Snapshots,
+    files: Path,
     stream: int,
     *,
     finish: Callable[[], object],
     cancel: threading.Event | None,
     keep: Callable[[list[str]], None],
 ) -> Layer:
-    """Store the tar that is read from `stream` as blob and as layer. `finish` is called at its end, and raises if
-    that is not the tar's; `keep` leases digests before they are there. Raises `Cancelled`, `ResourceExhausted`.
+    """Unpack the tar that is read from `stream` into the staged directory `files`, and store it as blob.
+
+    `finish` is called at its end, and raises if that is not the tar's; `keep` leases the blob before it is there.
+    Raises `Cancelled`, `ResourceExhausted`, `DataCorrupt`.
     """
-    with snapshots.stage() as files:
-        blob = files.parent / "blob"
-        blob.touch(0o600)
-        with Unpacking(blob, files) as child:
-            writer = _Writer(blob, child)
-            while data := os.read(stream, _READ_BYTES):
-                if cancel is not None and cancel.is_set():
-                    raise Cancelled("cancelled")
-                writer.add(data)
-            finish()
-            unpacked = writer.end(cancel)
-        layer = Layer(
-            Digest(f"sha256:{writer.diff.hexdigest()}"),
-            Descriptor(media.OCI_LAYER_GZIP, Digest(f"sha256:{writer.packed.hexdigest()}"), writer.size),
-            unpacked.size_bytes,
-            unpacked.entries,
-        )
-        if unpacked.diff_id != layer.diff_id:
-            raise DataCorrupt("the layer could not be read back as it was written: see that the disk is in order")
-        if layer.entries:
-            keep([layer.diff_id, layer.descriptor.digest])
-            content.adopt(blob, layer.descriptor.digest)
-            snapshots.commit_layer(files, layer.diff_id, layer.size_bytes)
+    blob = files.parent / "blob"
+    blob.touch(0o600)
+    with Unpacking(blob, files) as child:
+        writer = _Writer(blob, child)
+        while data := os.read(stream, _READ_BYTES):
+            if cancel is not None and cancel.is_set():
+                raise Cancelled("cancelled")
+            writer.add(data)
+        finish()
+        unpacked = writer.end(cancel)
+    layer = Layer(
+        Digest(f"sha256:{writer.diff.hexdigest()}"),
+        Descriptor(media.OCI_LAYER_GZIP, Digest(f"sha256:{writer.packed.hexdigest()}"), writer.size),
+        unpacked.size_bytes,
+        unpacked.entries,
+    )
+    if unpacked.diff_id != layer.diff_id:
+        raise DataCorrupt("the layer could not be read back as it was written: see that the disk is in order")
+    if layer.entries:
+        keep([layer.descriptor.digest])
+        content.adopt(blob, layer.descriptor.digest)
     return layer
 
 

@@ -6,7 +6,8 @@ import contextlib
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from engine.config import EngineConfig
@@ -14,7 +15,7 @@ from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
 from engine.errors import Cancelled, Conflict, EngineError, InvalidArgument, Unavailable
 from engine.images import commit, starter
-from engine.images.commit import Authorship
+from engine.images.commit import Authorship, Layer
 from engine.images.garbage import Collector
 from engine.images.image import Image
 from engine.images.layer import Workshop
@@ -192,30 +193,51 @@ class Images:
         """
         names = [] if reference is None else [named(reference)]
         base_id = self._records.by_id(base).id
-        with self._leases.hold(f"commit {uuid.uuid4().hex}") as lease:
+        authorship = Authorship(created_at=created_at, author=author, comment=comment, created_by=created_by)
+        lease_name = f"commit {uuid.uuid4().hex}"
+        with (
+            self._abandoning(lease_name),
+            self._leases.hold(lease_name) as lease,
+            self._snapshots.stage() as files,
+        ):
             data, blobs = self._records.documents(base_id)
             lease.add([*blobs, *self._records.by_id(base_id).diff_ids])
             manifest = commit.manifest_of(self._content, base_id, blobs)
             changed = config(json.loads(data).get("config") or {})
-            layer = commit.write_layer(
-                self._content, self._snapshots, stream, finish=finish, cancel=cancel, keep=lease.add
-            )
+            layer = commit.write_layer(self._content, files, stream, finish=finish, cancel=cancel, keep=lease.add)
             added = layer if layer.entries else None
-            authorship = Authorship(created_at=created_at, author=author, comment=comment, created_by=created_by)
             made = commit.config_of(data, changed, added, authorship)
             document = commit.manifest_for(manifest, made, added)
             digests = [Digest.of(made), Digest.of(document)]
             lease.add(digests)
             for text in (made, document):
                 self._content.put(text, is_durable=False)
-            layers = [descriptor.digest for descriptor in (*manifest.layers, *([added.descriptor] if added else ()))]
-            parsed = ImageConfig.parse(made)
-            with self._records.store.transaction():
-                self._snapshots.record_chain(parsed.diff_ids)
-                size = sum(self._snapshots.layer_size(diff_id) for diff_id in parsed.diff_ids)
-                image = self._records.add(digests[0], made, size, names, [*digests, *layers], action="tag")
+            digests += [descriptor.digest for descriptor in manifest.layers]
+            image = self._make_visible(made, names, digests, added, files)
         self._sync_later()
         return image
+
+    @contextlib.contextmanager
+    def _abandoning(self, lease_name: str) -> Iterator[None]:
+        """What fails in here keeps nothing for another attempt."""
+        try:
+            yield
+        except BaseException:
+            self._leases.abandon(lease_name)
+            raise
+
+    def _make_visible(
+        self, made: bytes, names: Iterable[Reference], digests: Sequence[Digest], added: Layer | None, files: Path
+    ) -> Image:
+        """The new image and its own layer, in one transaction."""
+        diff_ids = ImageConfig.parse(made).diff_ids
+        with self._records.store.transaction():
+            if added is not None:
+                self._snapshots.commit_layer(files, added.diff_id, added.size_bytes)
+                digests = [*digests, added.descriptor.digest]
+            self._snapshots.record_chain(diff_ids)
+            size = sum(self._snapshots.layer_size(diff_id) for diff_id in diff_ids)
+            return self._records.add(digests[0], made, size, names, digests)
 
     def recover(self) -> None:
         """At a start: drop what killed processes left half made, keep what a pull can go on with."""
