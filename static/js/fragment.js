@@ -3,9 +3,11 @@
 import { $, $$ } from "./dom.js";
 
 const PAUSE_MS = 150;
+const TRIES = 5; // browsers break off what they load when the machine's network changes
 const wanted = new Set();
 let timer = 0;
 let running = null;
+let failures = 0;
 const postponed = new Set();
 
 /** Refresh parts soon; requests that come close together are one. */
@@ -18,10 +20,11 @@ async function flush() {
   timer = 0;
   const names = [...wanted];
   wanted.clear();
-  running = refresh(location.href, names).catch(() => {});
-  await running;
+  running = refresh(location.href, names).then(() => true, () => false);
+  failures = (await running) ? 0 : failures + 1;
   running = null;
-  if (wanted.size) timer = setTimeout(flush, PAUSE_MS);
+  if (failures > 0 && failures < TRIES) for (const name of names) wanted.add(name);
+  if (wanted.size) timer = setTimeout(flush, PAUSE_MS * 2 ** failures);
 }
 
 /** Fetch `url` and put its parts in place of ours. Answers the parsed page, or null when it is not to be had. */

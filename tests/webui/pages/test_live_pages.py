@@ -95,6 +95,20 @@ def test_after_a_reset_the_page_fetches_its_data_again(page: Page, sockets: Sock
     expect(row(page, "web")).to_contain_text("exit 3")
 
 
+def test_a_refresh_that_the_network_breaks_off_is_tried_again(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, "/containers/")
+    sockets.events.wait()
+    broken = iter(range(2))
+    page.route(
+        "**/containers/",
+        lambda route: route.continue_() if next(broken, None) is None else route.abort("internetdisconnected"),
+    )
+    Container.objects.filter(pk=hex_id("web")).update(observed_status="stopped", exit_code=3)
+    sockets.events.send(type="reset")
+    expect(row(page, "web")).to_contain_text("exit 3")
+    assert next(broken, None) is None
+
+
 def test_rows_come_go_and_change_without_a_reload(page: Page, sockets: Sockets, seeded: Seeded) -> None:
     visit(page, "/containers/")
     page.evaluate("window.mark = 1")
