@@ -71,6 +71,16 @@ class EngineConfig:
         return self.home / "containers"
 
     @property
+    def kept_logs(self) -> Path:
+        """Logs of containers that were removed, a directory each, named by its id."""
+        return self.home / "kept-logs"
+
+    @property
+    def log_retention(self) -> Path:
+        """How long those are kept, and how much of them: what the site said last."""
+        return self.home / "log-retention.json"
+
+    @property
     def run(self) -> Path:
         """Sockets, locks and pid files of the engine's own processes."""
         return self.home / "run"

@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.containers.catalog import Catalog
+from engine.containers.events import LOG_REMOVED
 from engine.containers.keeper_link import KeeperLink
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.service import Containers
 from engine.containers.spec import ContainerSpec
-from engine.errors import Conflict, ResourceExhausted
+from engine.errors import Conflict, NotFound, ResourceExhausted
 from engine.facts import HostFacts, host_facts
 from engine.logs.clerk import LogClerk
+from engine.logs.kept import KeptLogs, Retention
 from engine.logs.reader import LogReader
 from engine.network.service import Network
-from engine.options import modes
 from engine.runtime.client import Runtime
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 from engine.snapshots.service import Snapshots
@@ -55,6 +56,7 @@ class Engine:
         self.runtime = Runtime(config, self.cgroups)
         self._keeper = KeeperLink(config)
         self._log_clerk = LogClerk()
+        self._kept_logs = KeptLogs(config)
         self._catalog = Catalog(config, self.store)
         self.containers = Containers(
             Parts(
@@ -138,7 +140,7 @@ class Engine:
         return self.containers.attach(name, ahead=ahead)
 
     def container_remove(self, name: str, force: bool = False) -> None:
-        """Remove it with its log and its files; `force` kills a running one first."""
+        """Remove it with its files (its log may be kept); `force` kills a running one first."""
         self.containers.remove(name, force=force)
 
     def container_rename(self, name: str, new_name: str) -> ContainerRecord:
@@ -206,7 +208,26 @@ class Engine:
         return LogReader(self._log_directory(name))
 
     def _log_directory(self, name: str) -> Path:
-        return self._catalog.directory(self._catalog.resolve(name)) / "log"
+        """A container's, or the one that was kept of a container with this id."""
+        try:
+            return self._catalog.directory(self._catalog.resolve(name)) / "log"
+        except NotFound:
+            kept = self._kept_logs.find(name)
+            if kept is None:
+                raise
+            return kept
+
+    def keep_logs(self, seconds: float, max_bytes: int) -> None:
+        """From now on keep the logs of removed containers for so long, and so many bytes of them; 0 s: not at all."""
+        self._kept_logs.set_retention(Retention(seconds, max_bytes))
+
+    def tidy_kept_logs(self) -> list[str]:
+        """Delete what was kept long enough, or is too much; `log.removed` tells of each. The ids of those."""
+        return self._kept_logs.tidy(self._forget_log)
+
+    def _forget_log(self, container_id: str) -> None:
+        with self.store.transaction():
+            self.journal.append(LOG_REMOVED, container_id, {})
 
     def container_log_ask(self, name: str, kind: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Ask for a part of a long log (`engine.logs.answers`): an outline, lines, a search, a histogram, a moment."""
@@ -275,7 +296,5 @@ class Engine:
 
     def sample(self) -> tuple[HostSample, dict[str, ContainerSample]]:
         """Figures of the host and of every running container, by id."""
-        records = [record for record in self.container_list() if record.pid is not None]
-        running = {record.id: record.pid for record in records if record.pid is not None}
-        sharing = {record.id for record in records if not modes.is_on_bridge(record.spec)}
-        return self._sampler.host(), self._sampler.sample(running, sharing)
+        running = {record.id: record.pid for record in self.container_list() if record.pid is not None}
+        return self._sampler.host(), self._sampler.sample(running)

@@ -14,7 +14,7 @@ import redis
 from worker.app import make_app, serve
 from worker.broker import Emitter, connect
 from worker.contract import keys
-from worker.contract.frames import CancelJob, CloseStream, Credit, OpenSession, OpenStream, ReplayEvents
+from worker.contract.frames import CancelJob, CloseStream, Credit, HostSettings, OpenSession, OpenStream, ReplayEvents
 from worker.control import BLOCK_SECONDS, ControlListener
 from worker.executor import Executor
 from worker.ledger import Ledger
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 # to stop) is left to the next worker after this many.
 STOP_SECONDS = 3.0
 FLUSH_SECONDS = 1.0
+KEPT_LOGS_SECONDS = 600.0
 
 
 class WorkerService:
@@ -63,6 +64,7 @@ class WorkerService:
             self._host_id,
             {
                 CancelJob: lambda message: self._executor.cancel(message.job_id),
+                HostSettings: self._take_settings,
                 ReplayEvents: lambda message: self._publisher.replay(message.after_seq),
                 OpenSession: self._sessions.handle,
                 OpenStream: self._open_stream,
@@ -76,6 +78,7 @@ class WorkerService:
             Periodic("figures", STATS_SECONDS, figures.sample),
             Periodic("helpers", HEARTBEAT_SECONDS, engine.ensure_helpers),
             Periodic("ledger", 3600, self._ledger.trim),
+            Periodic("kept logs", KEPT_LOGS_SECONDS, engine.tidy_kept_logs),
         ]
 
     def run(self, stop: threading.Event) -> int:
@@ -98,6 +101,9 @@ class WorkerService:
         )
         self._finish_stop()
         return code
+
+    def _take_settings(self, message: HostSettings) -> None:
+        self._engine.keep_logs(message.keep_logs_seconds, message.keep_logs_bytes)
 
     def _open_stream(self, message: OpenStream) -> None:
         for questions in self._questions:

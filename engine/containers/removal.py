@@ -1,4 +1,4 @@
-"""Remove: the container, its log, its snapshot, its address and its name.
+"""Remove: the container, its snapshot, its address and its name; its log is put away, if the team keeps those.
 
 Renaming the directory is the point of no return. What follows can be repeated any number of times, and
 `recovery` does when a crash comes between.
@@ -6,15 +6,18 @@ Renaming the directory is the point of no return. What follows can be repeated a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from engine.containers import attaching, events, states, stopping
 from engine.containers import record as records
 from engine.containers.catalog import REMOVED, Busy
 from engine.containers.parts import Parts
 from engine.errors import Conflict, DataCorrupt, NotFound
+from engine.logs.kept import KeptLogs
 
 ATTEMPTS = 3
 LAST_WORDS_SECONDS = 600.0
@@ -63,11 +66,12 @@ def finish(parts: Parts, container_id: str) -> None:
     parts.network.release(container_id)
     parts.snapshots.remove(container_id)
     parts.catalog.unmark_live(container_id)
-    _tell(parts, directory, container_id)
+    is_kept = KeptLogs(parts.config).keep(container_id, directory / "log", _about(directory, container_id))
+    _tell(parts, directory, container_id, is_kept)
     parts.catalog.discard(directory)
 
 
-def _tell(parts: Parts, directory: Path, container_id: str) -> None:
+def _tell(parts: Parts, directory: Path, container_id: str, is_kept: bool) -> None:
     """Free the name and tell of the end: with the name the right to tell goes, however often this is repeated."""
     try:
         record = records.load(directory)
@@ -77,8 +81,19 @@ def _tell(parts: Parts, directory: Path, container_id: str) -> None:
         if record is not None:
             events.tell(parts, record)
         if parts.catalog.free_name(container_id):
-            parts.journal.append(events.REMOVED, container_id, {} if record is None else events.labelled(record))
+            labels = {} if record is None else events.labelled(record)
+            parts.journal.append(events.REMOVED, container_id, {**labels, "log_kept": is_kept})
         events.forget(parts, container_id)
+
+
+def _about(directory: Path, container_id: str) -> dict[str, Any]:
+    """What is worth knowing of it with its log."""
+    about: dict[str, Any] = {"id": container_id}
+    with contextlib.suppress(DataCorrupt):
+        record = records.load(directory)
+        if record is not None:
+            about |= {"name": record.name, "image": record.spec.image, "created_at": record.created_at}
+    return about
 
 
 def _bring_down(parts: Parts, container_id: str) -> None:

@@ -20,7 +20,7 @@ from engine.containers.process import hostname as own_hostname
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
 from engine.errors import Conflict, DataCorrupt, EngineError, InvalidArgument, NotFound, Unavailable
-from engine.options import capabilities, modes
+from engine.options import modes
 
 _LINKS = 32
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
@@ -85,26 +85,6 @@ def require_running(parts: Parts, record: ContainerRecord) -> None:
                 f"container {record.name} shares the {kind} namespace of {other.name}, which is {other.status}; "
                 "start that one first",
                 {"field": kind},
-            )
-        if kind == "pid":
-            _refuse_tracers(record, other)
-
-
-def _refuse_tracers(record: ContainerRecord, other: ContainerRecord) -> None:
-    """Raise Conflict where one of two that share processes could take over what prepares the other (CVE-2016-9962).
-
-    Until its program begins, a container's first process has the host's rights. Who may trace others, in the host's
-    user namespace, may trace that too; privileged ones have those rights anyway.
-    """
-    users_are_the_hosts = other.userns == modes.HOST or not modes.wants_own_users(record.spec)
-    for one, is_there in ((other, other.userns == modes.HOST), (record, users_are_the_hosts)):
-        kept = capabilities.kept(one.spec.cap_add, one.spec.cap_drop)
-        if is_there and not one.spec.privileged and "SYS_PTRACE" in kept:
-            raise Conflict(
-                f"container {one.name} may trace processes (SYS_PTRACE) with the host's user ids, and would get hold "
-                "of Portside's own while they share a process namespace; take the capability from it, or give it user "
-                "ids of its own",
-                {"field": "pid"},
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
@@ -20,13 +20,10 @@ class Sampler:
         self._usage = cgroup_v2.usage if self._cgroups.version == "v2" else cgroup_v1.usage
         self._host = HostStats(config.home)
 
-    def sample(self, containers: Mapping[str, int], sharing: Collection[str] = ()) -> dict[str, ContainerSample]:
-        """A sample for each of `containers` (id → pid of a process in it); those that are gone are left out.
-
-        `sharing`: those without a network of their own. What goes over the host's or another's is not theirs.
-        """
+    def sample(self, containers: Mapping[str, int]) -> dict[str, ContainerSample]:
+        """A sample for each of `containers` (id → pid of a process in it); those that are gone are left out."""
         return {
-            container_id: sample if container_id not in sharing else sample.without_network()
+            container_id: sample
             for container_id, pid in containers.items()
             if (sample := self._sample(container_id, pid)) is not None
         }

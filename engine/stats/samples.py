@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,6 @@ class ContainerSample:
     network_tx_bytes: int
     block_read_bytes: int
     block_write_bytes: int
-
-    def without_network(self) -> ContainerSample:
-        """The same of a container that has none of its own."""
-        return replace(self, network_rx_bytes=0, network_tx_bytes=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,12 @@ class FakeEngine:
     def container_changes(self, id: str) -> dict[str, object]:
         return {"changes": [], "more": False}
 
+    def keep_logs(self, seconds: float, max_bytes: int) -> None:
+        self.note(f"keep logs {seconds} {max_bytes}")
+
+    def tidy_kept_logs(self) -> list[str]:
+        return []
+
     def container_log_ask(self, id: str, kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
         return {"kind": kind, "parameters": parameters}
 

@@ -35,7 +35,8 @@ JOB_FINISHED = "job.finished"
 IMAGE_UPDATED = "image.updated"
 IMAGE_REMOVED = "image.removed"
 
-# Containers; subject is the container's id; attributes: ContainerState (removed: Labelled, as far as it is known),
+# Containers; subject is the container's id; attributes: ContainerState (removed: Labelled, as far as it is known,
+# and "log_kept", whether its log still is on the host),
 # with "old_name" on top for renamed and "signal" (a number) for killed.
 CONTAINER_CREATED = "container.created"
 CONTAINER_STARTED = "container.started"
@@ -57,6 +58,9 @@ CONTAINER_HEALTH = "container.health"
 CONTAINER_REMOVED = "container.removed"
 # Its state, and nothing that has happened: a start that was cut short was taken back.
 CONTAINER_SETTLED = "container.settled"
+
+# The log that was kept of a removed container is gone; subject is the container's id.
+LOG_REMOVED = "log.removed"
 
 # Execs; subject is the exec's id. created and started {"container", "command": [...], "user": …|None, "tty"}, died
 # {"container", "exit_code"}, all with Labelled; news for those who watch, and no state.

@@ -95,6 +95,14 @@ class ReplayEvents:
     after_seq: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """How long (0: not at all) and how many bytes at most the host keeps of the logs of removed containers."""
+
+    keep_logs_seconds: float
+    keep_logs_bytes: int
+
+
 CONTROL_KINDS: dict[str, type] = {
     "session.open": OpenSession,
     "stream.open": OpenStream,
@@ -102,6 +110,7 @@ CONTROL_KINDS: dict[str, type] = {
     "stream.close": CloseStream,
     "job.cancel": CancelJob,
     "events.replay": ReplayEvents,
+    "host.settings": HostSettings,
 }
 _CONTROL_NAMES = {cls: kind for kind, cls in CONTROL_KINDS.items()}
 

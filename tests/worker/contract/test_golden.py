@@ -117,7 +117,8 @@ ATTRIBUTES: dict[str, Any] = {
     e.CONTAINER_STOPPED: STATE,
     e.CONTAINER_RESTARTED: STATE,
     e.CONTAINER_SETTLED: STATE,
-    e.CONTAINER_REMOVED: LABELLED,
+    e.CONTAINER_REMOVED: {**to_wire(LABELLED), "log_kept": True},
+    e.LOG_REMOVED: {},
     e.EXEC_CREATED: {"container": CONTAINER, "command": ["sh"], "user": None, "tty": True},
     e.EXEC_STARTED: {"container": CONTAINER, "command": ["sh"], "user": None, "tty": True},
     e.EXEC_DIED: {"container": CONTAINER, "exit_code": 3},
@@ -133,6 +134,7 @@ SUBJECTS = {
     "exec": EXEC,
     "health": CONTAINER,
     "action": CONTAINER,
+    "log": CONTAINER,
 }
 EVENTS = [
     e.Event(
@@ -150,6 +152,7 @@ CONTROLS = {
     "stream.close": f.CloseStream(stream_id="s"),
     "job.cancel": f.CancelJob(job_id=JOB),
     "events.replay": f.ReplayEvents(after_seq=41),
+    "host.settings": f.HostSettings(keep_logs_seconds=604800.0, keep_logs_bytes=1 << 30),
 }
 
 
