@@ -80,14 +80,20 @@ export class LineBuffer {
     return lowest;
   }
 
-  /** Drop the oldest tenth when there are too many. Answers how many lines went. */
-  trim() {
-    if (this.length <= this.most) return 0;
-    const count = this.length - Math.floor(this.most * 0.9);
+  /** Drop the lines before the absolute number `line`. */
+  forget(line) {
+    const count = line - this.first;
     this.texts.splice(0, count);
     this.times.splice(0, count);
     this.streams.splice(0, count);
     this.first += count;
+  }
+
+  /** Drop the oldest tenth when there are too many. Answers how many lines went. */
+  trim() {
+    if (this.length <= this.most) return 0;
+    const count = this.length - Math.floor(this.most * 0.9);
+    this.forget(this.first + count);
     return count;
   }
 }

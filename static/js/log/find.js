@@ -1,43 +1,36 @@
-// Which lines have what is searched for. The scan goes in slices of a few milliseconds, so that a search through
-// 300,000 lines never holds up a frame.
-import { plain } from "./ansi.js";
+// Which of the lines that came live are wanted. The scan goes in slices of a few milliseconds, so that a search through
+// many lines never holds up a frame.
 
 const SLICE_MS = 6;
 const LOOK_AT_CLOCK = 256;
 
 export class Finder {
-  /** `onProgress()` is called after each slice that found something and at the end. */
+  /** `onProgress()` is called after each slice. */
   constructor(buffer, onProgress) {
-    this.buffer = buffer;
-    this.onProgress = onProgress;
-    this.timer = 0;
-    this.set("");
+    Object.assign(this, { buffer, onProgress, timer: 0 });
+    this.set(null);
   }
 
-  /** Search for `text` as it stands, upper and lower case alike; "" ends the search. */
-  set(text) {
-    this.text = text;
-    this.pattern = text ? new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "gi") : null;
+  /** `test(text, stream)` says whether a line is wanted; null ends the search. */
+  set(test) {
+    this.test = test;
     this.lines = [];
     this.next = this.buffer.first;
     this.#later();
   }
 
-  get active() {
-    return this.pattern !== null;
-  }
-
   get done() {
-    return !this.active || this.next >= this.buffer.end;
+    return !this.test || this.next >= this.buffer.end;
   }
 
   /** New lines are there, and `changed` (an open line) may have grown. */
   grown(changed) {
-    if (!this.active) return;
-    if (changed < this.next && changed >= this.buffer.first && this.#matches(changed)) this.#insert(changed);
+    if (!this.test) return;
+    if (changed !== null && changed < this.next && changed >= this.buffer.first && this.#matches(changed)) this.#insert(changed);
     this.#later();
   }
 
+  /** The buffer's oldest lines are gone. */
   dropped() {
     this.next = Math.max(this.next, this.buffer.first);
     const gone = this.lowerBound(this.buffer.first);
@@ -47,14 +40,7 @@ export class Finder {
 
   /** Where in `lines` the first line ≥ `line` is. */
   lowerBound(line) {
-    let low = 0;
-    let high = this.lines.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.lines[middle] < line) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return lowerBound(this.lines, line);
   }
 
   #insert(line) {
@@ -63,17 +49,16 @@ export class Finder {
   }
 
   #matches(line) {
-    // Unlike test() this leaves the pattern's lastIndex alone, from where whoever marks the matches would go on.
-    return plain(this.buffer.text(line)).search(this.pattern) !== -1;
+    return this.test(this.buffer.text(line), this.buffer.stream(line));
   }
 
   #later() {
-    if (!this.timer && this.active) this.timer = setTimeout(() => this.#slice(), 0);
+    if (!this.timer && this.test) this.timer = setTimeout(() => this.#slice(), 0);
   }
 
   #slice() {
     this.timer = 0;
-    if (!this.active) return;
+    if (!this.test) return;
     const until = performance.now() + SLICE_MS;
     let looked = 0;
     while (this.next < this.buffer.end) {
@@ -85,4 +70,16 @@ export class Finder {
     this.onProgress();
     if (!this.done) this.#later();
   }
+}
+
+/** Where in the ascending `numbers` the first one ≥ `number` is. */
+export function lowerBound(numbers, number) {
+  let low = 0;
+  let high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle] < number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -7,15 +7,6 @@ export class EvenHeights {
     this.count = 0;
   }
 
-  push() {
-    this.count += 1;
-  }
-
-  dropFirst(count) {
-    this.count -= count;
-    return count * this.height;
-  }
-
   set() {}
 
   /** Pixels above row `index`. */
@@ -56,15 +47,6 @@ export class UnevenHeights {
     if (!change) return;
     this.values[index] = height;
     for (let at = index + 1; at < this.tree.length; at += at & -at) this.tree[at] += change;
-  }
-
-  dropFirst(count) {
-    const gone = this.top(count);
-    const rest = this.values.slice(count);
-    this.values = [];
-    this.tree = [0];
-    for (const height of rest) this.push(height);
-    return gone;
   }
 
   top(index) {

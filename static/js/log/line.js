@@ -2,8 +2,10 @@
 import { el } from "../dom.js";
 import { pieces, plain } from "./ansi.js";
 import { STDERR } from "./buffer.js";
+import { LEVELS, levelOf } from "./levels.js";
 
 const two = (number) => String(number).padStart(2, "0");
+const NAMES = { error: "error", warn: "warning", info: "info", debug: "debug" };
 
 /** Local time to the millisecond; with the day where that isn't today. */
 export function clock(at) {
@@ -13,11 +15,19 @@ export function clock(at) {
   return isToday ? time : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
 }
 
+/** A row whose line is still on its way. */
+export function absentElement(index) {
+  return el("div", { class: "log-line log-absent", "aria-hidden": "true" }, el("span", { class: `log-ghost log-ghost-${index % 4}` }));
+}
+
 /** `pattern` (or null) is marked; `current` is the match that next and previous stand on. */
 export function lineElement({ raw, at, stream, times, pattern, current }) {
-  const line = el("div", { class: `log-line${stream === STDERR ? " log-stderr" : ""}${current ? " log-current" : ""}`, title: stream === STDERR ? "stderr" : null });
+  const level = LEVELS[levelOf(raw)];
+  const line = el("div", { class: `log-line log-${level}${stream === STDERR ? " log-stderr" : ""}${current ? " log-current" : ""}` });
+  const title = [NAMES[level], stream === STDERR ? "stderr" : null].filter(Boolean).join(", ");
+  if (title) line.title = title;
   if (times) line.append(el("span", { class: "log-time" }, clock(at)));
-  const hits = pattern ? [...plain(raw).matchAll(pattern)].map((hit) => [hit.index, hit.index + hit[0].length]) : [];
+  const hits = pattern ? [...plain(raw).matchAll(pattern)].filter((hit) => hit[0]).map((hit) => [hit.index, hit.index + hit[0].length]) : [];
   let offset = 0;
   for (const piece of pieces(raw)) {
     append(line, piece, offset, hits);

@@ -1,40 +1,42 @@
 // A list of any length of which only the rows in sight are in the document.
 //
-// The scroll bar belongs to the browser: an empty box has the height of everything, the rows in sight lie in
-// one box moved to their place. While the end is in sight the list follows it; scrolling up lets go.
+// The scroll bar belongs to the browser: an empty box has the height of everything, the rows in sight lie in one box
+// moved to their place. A box can't be of any height (Firefox: 17.9 million pixels), so that of a very long list is lower
+// than its rows together: the bar's thumb moves through all of it, the wheel moves by rows as ever. While the end is in
+// sight the list follows it; scrolling up lets go.
 import { EvenHeights, UnevenHeights } from "./heights.js";
 
 export const ROW = 20;
 const OVER = 12;
 const AT_END = 24;
+const MOST_PIXELS = 8_000_000;
+const SETTLE_MS = 150;
 
 export class VirtualList {
   /**
-   * `source`: count() rows; key(i) tells rows apart over time; draw(i) makes the element; stamp(i) changes when a
-   * row must be drawn again; rowsOf(i) estimates how many screen rows it takes when lines wrap.
+   * `source`: count() rows; key(i) tells rows apart over time; draw(i) makes the element; stamp(i) changes when a row
+   * must be drawn again; rowsOf(i) estimates how many screen rows it takes when lines wrap; want(first, last): these
+   * rows are in sight.
    */
   constructor(view, source, { onFollow = () => {} } = {}) {
-    this.view = view;
+    Object.assign(this, { view, source, onFollow, following: true, wrap: false, drawn: new Map(), frame: 0, width: 0 });
     this.space = view.querySelector(".log-space");
     this.rows = view.querySelector(".log-rows");
-    this.source = source;
-    this.onFollow = onFollow;
-    this.following = true;
-    this.wrap = false;
-    this.drawn = new Map();
-    this.frame = 0;
     this.heights = new EvenHeights(ROW);
+    this.top = 0; // the first pixel in sight, of the rows' own
+    this.barAt = 0; // where the scroll bar was seen last
+    this.settle = 0;
     view.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.width = 0;
     new ResizeObserver(() => this.#resized()).observe(view);
   }
 
-  /** Everything may be different: filter, wrap, width. `keep` is the key of a row to hold in place. */
+  /** Everything may be different: filter, wrap, width. `keep` is the row to hold in place. */
   rebuild(keep = null) {
     this.heights = this.wrap ? new UnevenHeights() : new EvenHeights(ROW);
     this.#grow();
     this.#forget();
-    if (keep !== null && !this.following) this.view.scrollTop = this.heights.top(keep);
+    this.#fit();
+    if (keep !== null && !this.following) this.#goTo(this.heights.top(keep));
     this.schedule();
   }
 
@@ -44,10 +46,14 @@ export class VirtualList {
     this.schedule();
   }
 
-  /** The first `count` rows are gone; what is in sight stays in sight. */
-  dropped(count) {
-    const gone = this.heights.dropFirst(Math.min(count, this.heights.count));
-    if (!this.following) this.view.scrollTop -= gone;
+  /** `count` rows more (or fewer) lie before `row`; what is in sight stays in sight. */
+  moved(row, count) {
+    const first = this.firstInSight;
+    const offset = this.top - this.heights.top(first);
+    this.heights = this.wrap ? new UnevenHeights() : new EvenHeights(ROW);
+    this.#grow();
+    this.#fit();
+    if (!this.following && row <= first) this.#goTo(this.heights.top(Math.max(0, first + count)) + offset);
     this.schedule();
   }
 
@@ -60,18 +66,33 @@ export class VirtualList {
     this.schedule();
   }
 
+  /** Stay where one is, whatever comes. */
+  hold() {
+    this.#follow(false);
+  }
+
   /** Bring row `index` into the middle. */
   show(index) {
     this.#follow(false);
     this.#grow();
-    this.space.style.height = `${this.heights.total}px`;
-    this.view.scrollTop = this.heights.top(index) - this.view.clientHeight / 2;
+    this.#fit();
+    this.#goTo(this.heights.top(index) - this.view.clientHeight / 2);
     this.schedule();
   }
 
   /** The index of the first row in sight. */
   get firstInSight() {
-    return this.heights.find(this.view.scrollTop);
+    return this.heights.find(this.top);
+  }
+
+  get lastInSight() {
+    return this.heights.find(this.top + this.view.clientHeight - 1);
+  }
+
+  /** So many pixels of rows does a pixel of the bar stand for. */
+  get #scale() {
+    const height = this.view.clientHeight;
+    return this.heights.total <= MOST_PIXELS ? 1 : (this.heights.total - height) / (MOST_PIXELS - height);
   }
 
   #follow(on) {
@@ -81,8 +102,37 @@ export class VirtualList {
   }
 
   #scrolled() {
-    this.#follow(this.view.scrollTop + this.view.clientHeight >= this.heights.total - AT_END);
+    const bar = this.view.scrollTop;
+    const moved = bar - this.barAt;
+    if (moved === 0) return;
+    this.barAt = bar;
+    const scale = this.#scale;
+    const end = Math.max(0, this.heights.total - this.view.clientHeight);
+    const isThumb = Math.abs(moved) > this.view.clientHeight * 3;
+    if (scale === 1 || isThumb) this.top = bar * scale;
+    else this.top += moved;
+    if (bar <= 0) this.top = 0;
+    else if (bar >= this.view.scrollHeight - this.view.clientHeight - 1) this.top = end;
+    this.top = Math.min(end, Math.max(0, this.top));
+    if (scale !== 1) {
+      clearTimeout(this.settle);
+      this.settle = setTimeout(() => this.#goTo(this.top), SETTLE_MS);
+    }
+    this.#follow(this.top >= end - AT_END);
     this.schedule();
+  }
+
+  /** Put pixel `top` of the rows at the upper edge, and the bar where it belongs. */
+  #goTo(top) {
+    this.top = Math.min(Math.max(0, this.heights.total - this.view.clientHeight), Math.max(0, top));
+    this.view.scrollTop = this.top / this.#scale;
+    this.barAt = this.view.scrollTop;
+    this.schedule();
+  }
+
+  #fit() {
+    this.space.style.height = `${Math.min(MOST_PIXELS, this.heights.total)}px`;
+    if (this.following) this.#goTo(this.heights.total);
   }
 
   #resized() {
@@ -96,9 +146,10 @@ export class VirtualList {
   }
 
   #grow() {
-    for (let index = this.heights.count, end = this.source.count(); index < end; index += 1) {
-      this.heights.push(this.wrap ? this.#estimate(index) : ROW);
-    }
+    const end = this.source.count();
+    if (end < this.heights.count) this.heights = this.wrap ? new UnevenHeights() : new EvenHeights(ROW);
+    if (this.wrap) for (let index = this.heights.count; index < end; index += 1) this.heights.push(this.#estimate(index));
+    else this.heights.count = end;
   }
 
   #forget() {
@@ -109,22 +160,20 @@ export class VirtualList {
   #render() {
     this.frame = 0;
     this.#grow();
-    this.space.style.height = `${this.heights.total}px`;
-    if (this.following) this.view.scrollTop = this.heights.total;
+    this.#fit();
     // Rows that turn out taller than estimated move what lies below: once more settles it.
     if (this.#place() && this.wrap) {
-      this.space.style.height = `${this.heights.total}px`;
-      if (this.following) this.view.scrollTop = this.heights.total;
+      this.#fit();
       this.#place();
     }
   }
 
   #place() {
-    const top = this.view.scrollTop;
-    const bottom = top + this.view.clientHeight;
     const count = this.heights.count;
-    const from = count ? Math.max(0, this.heights.find(top) - OVER) : 0;
-    const to = count ? Math.min(count, this.heights.find(bottom) + 1 + OVER) : 0;
+    this.top = Math.min(Math.max(0, this.heights.total - this.view.clientHeight), this.top);
+    const from = count ? Math.max(0, this.heights.find(this.top) - OVER) : 0;
+    const to = count ? Math.min(count, this.heights.find(this.top + this.view.clientHeight) + 1 + OVER) : 0;
+    if (count) this.source.want(from, to - 1);
     const wanted = new Map();
     for (let index = from; index < to; index += 1) {
       const key = this.source.key(index);
@@ -139,7 +188,7 @@ export class VirtualList {
       else this.rows.insertBefore(row.element, before);
     }
     this.drawn = wanted;
-    this.rows.style.transform = `translateY(${this.heights.top(from)}px)`;
+    this.rows.style.transform = `translateY(${this.view.scrollTop + this.heights.top(from) - this.top}px)`;
     return this.wrap && this.#measure(from);
   }
 

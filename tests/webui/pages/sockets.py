@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Page, WebSocketRoute
 
 from tests.support.processes import PATIENCE_SECONDS
+from tests.webui.pages.played_log import PlayedLog
 
 
 class Played:
@@ -45,12 +46,13 @@ class Played:
 
 
 class Sockets:
-    """Every socket of a page, none of them reaching a server."""
+    """Every socket of a page, and what it asks of a host about a log, none of it reaching a server."""
 
     def __init__(self, page: Page) -> None:
         self.events = Played(page, "**/ws/events/**", greeting={"type": "hello", "last": "1-0"})
         self.activity = Played(page, "**/ws/activity/**")
         self.logs = Played(page, "**/ws/containers/*/logs/**")
+        self.host_log = PlayedLog(page)
         self.stats = Played(page, "**/ws/containers/*/stats/**", greeting={"type": "history", "samples": []})
         self.use = Played(page, "**/ws/containers/stats/**")
         self.top = Played(page, "**/ws/containers/*/top/**")
