@@ -44,11 +44,17 @@ class SessionLink:
         self._has_room.set()
         self._spoke_at = time.monotonic()
 
+    @staticmethod
+    def new_id() -> str:
+        """The id of a session that is to be opened: who knows it may not join it, but nobody shall guess it."""
+        return secrets.token_hex(16)
+
     @classmethod
     async def open(
         cls,
         client: redis.asyncio.Redis,
         *,
+        session_id: str | None = None,
         host_id: str,
         container_id: str,
         source: str,
@@ -61,8 +67,9 @@ class SessionLink:
         """Ask the host for a new session, whose output may be `window_bytes` ahead. Raises redis.RedisError.
 
         Input may be `input_window_bytes` ahead of what the host has confirmed, which keeps so much for it.
+        `session_id` is of `new_id`, if it has to be known before.
         """
-        link = cls(client, secrets.token_hex(16))
+        link = cls(client, session_id or cls.new_id())
         link._window, link._chunk = input_window_bytes, input_chunk_bytes
         link._room_until = input_window_bytes
         request = OpenSession(session_id=link.id, source=source, container_id=container_id, window_bytes=window_bytes)

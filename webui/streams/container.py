@@ -20,7 +20,7 @@ class ContainerSocket(Socket):
         return str(self.container.host_id)
 
     def prepare(self, user: User) -> None:
-        containers = Container.objects.visible_to(user).select_related("host")
+        containers = Container.objects.visible_to(user).select_related("host", "team")
         container = containers.filter(pk=self.container_id).first()
         if container is None:
             raise Refused(404, "there is no such container")

@@ -3,7 +3,8 @@
     ► {"type": "open", "command": ["sh"], "tty": true, "rows": 24, "columns": 80, "user", "workdir", "env"}
       or, after a broken connection,
     ► {"type": "join", "session": "…", "taken": bytes of output seen, "sent": bytes of input confirmed}
-    ◄ {"type": "opened", "session": "…"}
+    ◄ {"type": "opened", "session": "…"}      with "recording": its id, if what is shown is recorded: because of
+      "record": true in `open`, or since the team wants it of all
     ◄ binary: channel (1 byte: 1 stdout, 2 stderr), cursor after it (8 bytes, big-endian), bytes
     ► binary: bytes for stdin                        ► {"type": "eof"}       no more input
     ► {"type": "taken", "bytes": N}                  output that has been shown; what is ahead of it waits at the host

@@ -17,6 +17,9 @@ from webui.accounts.roles import OPERATE, require
 from webui.containers.exec_request import number_of
 from webui.containers.session_link import SessionLink, lost
 from webui.hosts.models import Host
+from webui.recordings.models import Recording
+from webui.recordings.recorder import Recorder
+from webui.recordings.services import recording_begin, recording_end, recording_of, recording_wanted
 from webui.streams.admission import Refused
 from webui.streams.container import ContainerSocket
 from webui.streams.socket import connect_to_broker, in_thread
@@ -45,6 +48,7 @@ class SessionSocket(ContainerSocket):
             raise Refused(403, error.message) from error
 
     async def connect(self) -> None:
+        self._recording: tuple[Recording, Recorder] | None = None
         self._inbox: asyncio.Queue[str | bytes] = asyncio.Queue(UNREAD_MESSAGES)
         await super().connect()
 
@@ -59,7 +63,8 @@ class SessionSocket(ContainerSocket):
         client = connect_to_broker()
         try:
             link = await self._begin(client)
-            await self.send_message(type="opened", session=link.id)
+            recorded = {} if self._recording is None else {"recording": str(self._recording[0].pk)}
+            await self.send_message(type="opened", session=link.id, **recorded)
             listener = asyncio.create_task(self._listen(link))
             try:
                 await self._show(link, listener)
@@ -80,17 +85,36 @@ class SessionSocket(ContainerSocket):
         owner = f"{self.user.pk} {self.container_id}"
         if wish.get("type") == "join":
             taken, sent = number_of(wish, "taken"), number_of(wish, "sent")
-            return await SessionLink.join(client, str(wish.get("session")), owner=owner, taken=taken, sent=sent)
+            link = await SessionLink.join(client, str(wish.get("session")), owner=owner, taken=taken, sent=sent)
+            self._recording = await in_thread(recording_of, link.id)
+            return link
         if wish.get("type") != "open":
             raise InvalidArgument("begin with a message of type open or join")
+        is_recorded = recording_wanted(self.container.team, wish.get("record") is True)
+        parameters = self.parameters({name: value for name, value in wish.items() if name != "record"})
+        session_id = SessionLink.new_id()
+        if is_recorded:
+            self._recording = await in_thread(self._record, session_id, wish)
         return await SessionLink.open(
             client,
+            session_id=session_id,
             host_id=self.host_id,
             container_id=self.container_id,
             source=self.source,
-            parameters=self.parameters(wish),
+            parameters=parameters,
             owner=owner,
         )
+
+    def _record(self, session_id: str, wish: Mapping[str, Any]) -> tuple[Recording, Recorder]:
+        """What the team wants recorded and can't be does not begin."""
+        try:
+            return recording_begin(
+                user=self.user, container=self.container, session=session_id, source=self.source, wish=wish
+            )
+        except OSError as error:
+            raise Unavailable(
+                f"this terminal has to be recorded, but the site can't write that: {error.strerror}"
+            ) from error
 
     async def _show(self, link: SessionLink, listener: asyncio.Task[None]) -> None:
         """Output to the browser until the end."""
@@ -102,12 +126,16 @@ class SessionSocket(ContainerSocket):
                 await link.keep()
                 await self._check_host()
             elif frame.kind == sessions.DATA:
+                if self._recording is not None:
+                    await asyncio.to_thread(self._recording[1].output, frame.cursor, frame.data)
                 await self.send(bytes_data=_HEAD.pack(frame.channel, frame.cursor) + frame.data)
             elif frame.kind == sessions.OPENED and (described := _result(frame)).get("ahead"):
                 await self.send_message(type="attached", run=described.get("run"), tty=described.get("tty"))
             elif frame.kind == sessions.CREDIT:
                 await self.send_message(type="confirmed", bytes=frame.cursor)
             elif frame.kind == sessions.END:
+                if self._recording is not None:
+                    await in_thread(recording_end, self._recording[0], _result(frame).get("exit_code"))
                 await self.send_message(type="end", **_result(frame))
 
     async def _listen(self, link: SessionLink) -> None:
@@ -122,11 +150,16 @@ class SessionSocket(ContainerSocket):
             if kind == "taken":
                 await link.confirm(number_of(message, "bytes"))
             elif kind == "resize":
-                await link.resize(number_of(message, "rows"), number_of(message, "columns"))
+                rows, columns = number_of(message, "rows"), number_of(message, "columns")
+                if self._recording is not None:
+                    await asyncio.to_thread(self._recording[1].resized, rows, columns)
+                await link.resize(rows, columns)
             elif kind == "eof":
                 await link.no_more_input()
             elif kind == "close":
                 await link.close()
+                if self._recording is not None:
+                    await in_thread(recording_end, self._recording[0], None)
                 await self.close(1000)
                 return
             else:

@@ -39,7 +39,7 @@ export class TerminalPanel {
   }
 
   /** A new process; without `command` the container's own, with the last lines that it said. */
-  open({ command = null, name, user = null }) {
+  open({ command = null, name, user = null, record = this.records }) {
     const box = el("div", { class: "terminal-box" });
     const title = el("span", { class: "truncate" }, `${name} ${++this.number}`);
     const state = el("span", { class: "terminal-dot", "data-state": "connecting" });
@@ -59,8 +59,9 @@ export class TerminalPanel {
       onResize: (rows, columns) => tab.session?.resize(rows, columns),
     });
     tab.begin = () => {
-      if (command) this.#begin(tab, "exec", { command, tty: true, ...(user ? { user } : {}), ...tab.screen.size });
-      else this.#begin(tab, "attach", { stdin: true, logs: ATTACHED_LINES, ...tab.screen.size });
+      const more = { ...(record ? { record } : {}), ...tab.screen.size };
+      if (command) this.#begin(tab, "exec", { command, tty: true, ...(user ? { user } : {}), ...more });
+      else this.#begin(tab, "attach", { stdin: true, logs: ATTACHED_LINES, ...more });
     };
     tab.begin();
     tab.screen.focus();
@@ -72,12 +73,25 @@ export class TerminalPanel {
       data: (bytes, done) => tab.screen.write(bytes, done),
       end: ({ exit_code: code }) => this.#ended(tab, `Ended with code ${code}.`),
       error: ({ message }) => this.#ended(tab, message),
+      recorded: () => this.#recorded(tab),
       state: (state) => {
         tab.state.dataset.state = state;
         tab.button.title = STATE[state];
         if (tab === this.current) setText($("[data-terminal-state]", this.root), STATE[state]);
       },
     });
+  }
+
+  /** Whoever types has to know, before anything is typed. */
+  #recorded(tab) {
+    tab.holder.classList.add("terminal-recorded");
+    tab.button.setAttribute("aria-label", `${tab.button.textContent}, recorded`);
+    tab.screen.note("This session is recorded: what is shown here can be played back. What you type is not kept, unless it is shown.");
+  }
+
+  /** Whether new terminals are to be recorded; the team may want it of all. */
+  get records() {
+    return this.form.elements.record?.checked ?? false;
   }
 
   #ended(tab, text) {

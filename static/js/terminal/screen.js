@@ -6,7 +6,8 @@ import { allowStyles } from "./styles.js";
 
 const COLOURS = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 
-function theme() {
+/** xterm.js in the colours of the page, as they are now. */
+export function terminalTheme() {
   const found = {
     background: colour("--terminal"),
     foreground: colour("--ink"),
@@ -26,7 +27,7 @@ export class Screen {
   constructor(box, { onInput, onResize, label, hasLines = false }) {
     allowStyles();
     this.terminal = new Terminal({
-      theme: theme(),
+      theme: terminalTheme(),
       fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"),
       fontSize: 13,
       lineHeight: 1.2,
@@ -45,7 +46,7 @@ export class Screen {
     this.terminal.attachCustomKeyEventHandler((event) => this.#isForTerminal(event));
     this.watcher = new ResizeObserver(() => this.resize());
     this.watcher.observe(box);
-    this.onTheme = () => (this.terminal.options.theme = theme());
+    this.onTheme = () => (this.terminal.options.theme = terminalTheme());
     addEventListener("themechange", this.onTheme);
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     this.dark.addEventListener("change", this.onTheme);

@@ -59,14 +59,15 @@ export class Session {
   #hear(data) {
     if (data instanceof ArrayBuffer) return this.#take(data);
     const message = JSON.parse(data);
-    if (message.type === "opened") this.#begin(message.session);
+    if (message.type === "opened") this.#begin(message);
     else if (message.type === "confirmed") this.#confirm(message.bytes);
     else if (message.type === "end") this.#over(() => this.on.end(message));
     else if (message.type === "error" && message.error.family !== "unavailable") this.#over(() => this.on.error(message.error));
     else if (message.type === "error") this.lastError = message.error;
   }
 
-  #begin(session) {
+  #begin({ session, recording }) {
+    if (recording && this.id === null) this.on.recorded?.(recording);
     this.id = session;
     this.hasBegun = true;
     this.tries = 0;
