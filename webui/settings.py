@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "webui.images",
     "webui.containers",
     "webui.activity",
+    "webui.recordings",
     "webui.pages",
     "webui.api",
     "webui.streams",

@@ -28,6 +28,14 @@ class Role(models.TextChoices):
     MAINTAINER = "maintainer", "Maintainer"
 
 
+class RecordTerminals(models.TextChoices):
+    """Which terminal sessions of a team are recorded: none, those whose user wants it, all."""
+
+    NEVER = "never", "Never"
+    ASKED = "asked", "When asked"
+    ALWAYS = "always", "Always"
+
+
 class TeamQuerySet(models.QuerySet["Team"]):
     def visible_to(self, user: User) -> TeamQuerySet:
         """The teams whose objects `user` may see."""
@@ -55,6 +63,10 @@ class Team(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=80, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
+    keep_logs_days = models.PositiveIntegerField(default=7)
+    """How long its hosts keep the logs of removed containers; 0: they go with the container."""
+    record_terminals = models.CharField(max_length=10, choices=RecordTerminals.choices, default=RecordTerminals.ASKED)
+    keep_recordings_days = models.PositiveIntegerField(default=90)
 
     objects = TeamQuerySet.as_manager()
 

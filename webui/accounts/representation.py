@@ -24,6 +24,9 @@ def team_as_json(team: Team, role: str | None) -> dict[str, Any]:
         "id": str(team.pk),
         "name": team.name,
         "role": role or Role.MAINTAINER.value,
+        "keep_logs_days": team.keep_logs_days,
+        "record_terminals": team.record_terminals,
+        "keep_recordings_days": team.keep_recordings_days,
         "created_at": time_as_json(team.created_at),
     }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from webui.accounts.models import Role
+from webui.accounts.models import RecordTerminals, Role
 from webui.api import option_shapes
 from webui.containers.models import DesiredStatus, ObservedStatus
 from webui.containers.request import RESTART_POLICIES
@@ -26,6 +26,9 @@ class HostReference(serializers.Serializer):
 
 class TeamSchema(TeamReference):
     role = serializers.ChoiceField(Role.choices, help_text="Your role in the team.")
+    keep_logs_days = serializers.IntegerField(help_text="How long logs of removed containers are kept; 0: not at all.")
+    record_terminals = serializers.ChoiceField(RecordTerminals.choices)
+    keep_recordings_days = serializers.IntegerField()
     created_at = serializers.DateTimeField()
 
     class Meta:
@@ -280,6 +283,46 @@ class LogChunkSchema(serializers.Serializer):
 class LogSchema(serializers.Serializer):
     cursor = serializers.IntegerField(help_text="Where the next reading goes on, as ?cursor=.")
     chunks = LogChunkSchema(many=True)
+
+
+class RemovedContainerSchema(serializers.Serializer):
+    id = serializers.CharField()
+    short_id = serializers.CharField()
+    name = serializers.CharField()
+    image = serializers.CharField()
+    host = HostReference()
+    team = TeamReference()
+    exit_code = serializers.IntegerField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    removed_at = serializers.DateTimeField()
+    log_kept_until = serializers.DateTimeField(help_text="At the latest; the host's room may end it before.")
+
+    class Meta:
+        ref_name = "RemovedContainer"
+
+
+class ContainerReference(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class RecordingSchema(serializers.Serializer):
+    id = serializers.UUIDField()
+    team = TeamReference()
+    user = serializers.CharField()
+    source = serializers.CharField(help_text="exec or attach.")
+    command = serializers.CharField(allow_blank=True)
+    container = ContainerReference()
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    seconds = serializers.FloatField(allow_null=True)
+    exit_code = serializers.IntegerField(allow_null=True)
+    size_bytes = serializers.IntegerField()
+    url = serializers.CharField()
+    cast_url = serializers.CharField(help_text="The recording itself, as asciicast v2.")
+
+    class Meta:
+        ref_name = "Recording"
 
 
 class LogPartSchema(serializers.Serializer):

@@ -9,21 +9,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import InvalidArgument
-from webui.containers.models import Container
+from webui.containers.models import Container, RemovedContainer
 from webui.containers.questions import LOG_HISTOGRAM, LOG_LINES, LOG_OUTLINE, LOG_SEARCH, LOG_SEEK, ask
 
 LEVELS = ("none", "debug", "info", "warn", "error")
 STREAMS = ("stdout", "stderr")
+Logged = Container | RemovedContainer
 PATTERN_MAXIMUM, AT_MAXIMUM, BUCKETS_MAXIMUM, MATCHES_MAXIMUM = 512, 500, 400, 20_000
 
 
-def log_outline(container: Container, start: int | None, end: int | None) -> dict[str, Any]:
+def log_outline(container: Logged, start: int | None, end: int | None) -> dict[str, Any]:
     """How many lines lie where between two cursors."""
     return dict(ask(container, LOG_OUTLINE, _range(start, end)))
 
 
 def log_lines(
-    container: Container, start: int | None = None, end: int | None = None, at: Sequence[int] | None = None
+    container: Logged, start: int | None = None, end: int | None = None, at: Sequence[int] | None = None
 ) -> dict[str, Any]:
     """The lines that end between two cursors (at most a mebibyte of them), or right before the cursors `at`."""
     if at is not None and len(at) > AT_MAXIMUM:
@@ -32,7 +33,7 @@ def log_lines(
 
 
 def log_search(
-    container: Container,
+    container: Logged,
     *,
     pattern: str = "",
     is_expression: bool = False,
@@ -64,12 +65,12 @@ def log_search(
     return dict(ask(container, LOG_SEARCH, wish | _range(start, end)))
 
 
-def log_histogram(container: Container, buckets: int) -> dict[str, Any]:
+def log_histogram(container: Logged, buckets: int) -> dict[str, Any]:
     """Lines by time and level; not `complete` while the host still counts: ask again."""
     return {**ask(container, LOG_HISTOGRAM, {"buckets": buckets}), "levels": LEVELS}
 
 
-def log_seek(container: Container, at: float) -> dict[str, Any]:
+def log_seek(container: Logged, at: float) -> dict[str, Any]:
     """The cursor of a moment (Unix seconds), and where the first line from then on ends."""
     return dict(ask(container, LOG_SEEK, {"at": at}))
 

@@ -19,7 +19,7 @@ import redis
 
 from engine.errors import FAMILIES, EngineError, Unavailable
 from webui.broadcast import broker
-from webui.containers.models import Container
+from webui.containers.models import Container, RemovedContainer
 from webui.jobs.dispatch import control_send
 from worker.contract import frames, keys
 from worker.contract.frames import Frame
@@ -62,7 +62,7 @@ def open_message(container_id: str, position: LogPosition, *, follow: bool) -> f
     )
 
 
-def host_silent(container: Container) -> Unavailable:
+def host_silent(container: Container | RemovedContainer) -> Unavailable:
     return Unavailable(
         f"the host {container.host.name} does not answer, so nothing can be read from it now: see that its worker runs"
     )
@@ -78,7 +78,7 @@ def error_of(frame: Frame) -> EngineError:
     return FAMILIES.get(family, EngineError)(message)
 
 
-def read_log(container: Container, position: LogPosition) -> Iterator[Frame]:
+def read_log(container: Container | RemovedContainer, position: LogPosition) -> Iterator[Frame]:
     """Everything from `position` to the present end, as DATA frames and one END.
 
     Raises Unavailable when the host or the broker is away, and what the host answers.
@@ -86,7 +86,7 @@ def read_log(container: Container, position: LogPosition) -> Iterator[Frame]:
     yield from read_stream(container, open_message(container.pk, position, follow=False))
 
 
-def read_stream(container: Container, message: frames.OpenStream) -> Iterator[Frame]:
+def read_stream(container: Container | RemovedContainer, message: frames.OpenStream) -> Iterator[Frame]:
     """All frames of a stream that ends by itself, the END included. Raises as `read_log`."""
     if not container.host.is_online:
         raise host_silent(container)
@@ -100,7 +100,7 @@ def read_stream(container: Container, message: frames.OpenStream) -> Iterator[Fr
         control_send(container.host_id, frames.CloseStream(stream_id=message.stream_id))
 
 
-def _frames(container: Container, message: frames.OpenStream) -> Iterator[Frame]:
+def _frames(container: Container | RemovedContainer, message: frames.OpenStream) -> Iterator[Frame]:
     key, last, consumed, credited, seen = keys.frames(message.stream_id), b"0-0", 0, 0, 0
     deadline = time.monotonic() + FIRST_SECONDS
     while True:

@@ -74,3 +74,29 @@ class Container(models.Model):
     @property
     def short_id(self) -> str:
         return self.id[:12]
+
+
+class RemovedContainer(models.Model):
+    """One that is gone, and whose log its host has kept. Its fields are named as a Container's, for who reads logs."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="removed_containers")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="removed_containers")
+    name = models.CharField(max_length=128)
+    image = models.CharField(max_length=512)
+    exit_code = models.IntegerField(null=True)
+    created_at = models.DateTimeField()
+    removed_at = models.DateTimeField(default=timezone.now)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-removed_at", "id"]
+        indexes = [models.Index(fields=["team", "-removed_at"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def short_id(self) -> str:
+        return self.id[:12]

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from engine.errors import Conflict
 from engine.options.changing import CHANGEABLE
 from webui.broadcast import change_publish
-from webui.containers.models import Container, DesiredStatus, ObservedStatus
+from webui.containers.models import Container, DesiredStatus, ObservedStatus, RemovedContainer
 from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
 from webui.jobs.models import Job, JobStatus
@@ -117,14 +117,25 @@ def _adopt(host: Host, state: ContainerState) -> Container:
 
 
 @transaction.atomic
-def container_forget(*, host: Host, container_id: str, seq: int | None = None) -> None:
-    """The container is gone from the host: delete its row, unless a newer number says that it is there."""
+def container_forget(*, host: Host, container_id: str, seq: int | None = None, log_kept: bool = False) -> None:
+    """The container is gone from the host: delete its row, unless a newer number says that it is there.
+
+    `log_kept`: its host has its log still, which then can be found.
+    """
     container = Container.objects.filter(pk=container_id, host=host).first()
     if container is None or (seq is not None and seq <= container.observed_seq):
         return
     team_id = container.team_id
+    if log_kept:
+        kept = {name: getattr(container, name) for name in ("team", "host", "name", "image", "exit_code", "created_at")}
+        RemovedContainer.objects.update_or_create(id=container_id, defaults=kept)
     container.delete()
     change_publish(team_id=team_id, kind="container", action="removed", id=container_id, object=None)
+
+
+def container_forget_log(*, host: Host, container_id: str) -> None:
+    """Its host has not kept the log any longer."""
+    RemovedContainer.objects.filter(pk=container_id, host=host).delete()
 
 
 @transaction.atomic

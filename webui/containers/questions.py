@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import Unavailable
 from webui.containers.log_stream import read_stream
-from webui.containers.models import Container
+from webui.containers.models import Container, RemovedContainer
 from worker.contract import frames
 
 TOP, CHANGES = "top", "changes"
@@ -18,7 +18,7 @@ LOG_OUTLINE, LOG_LINES, LOG_SEARCH, LOG_HISTOGRAM, LOG_SEEK = (
 )  # fmt: skip
 
 
-def ask(container: Container, question: str, parameters: Mapping[str, Any] | None = None) -> Any:
+def ask(container: Container | RemovedContainer, question: str, parameters: Mapping[str, Any] | None = None) -> Any:
     """The host's answer, as JSON decodes it.
 
     Raises Unavailable when the host or the broker is away, and what the host answers. Rights are the caller's matter.

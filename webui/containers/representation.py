@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from webui.accounts.representation import team_reference_as_json, time_as_json
-from webui.containers.models import Container
+from webui.containers.models import Container, RemovedContainer
 from webui.containers.options import options_as_json
 from webui.hosts.representation import host_reference_as_json
 
@@ -54,6 +54,22 @@ def container_as_json(container: Container) -> dict[str, Any]:
         "started_at": time_as_json(container.started_at),
         "finished_at": time_as_json(container.finished_at),
         "url": f"/api/v1/containers/{container.pk}/",
+    }
+
+
+def removed_as_json(container: RemovedContainer) -> dict[str, Any]:
+    """One that is gone and whose log is kept, by what its team wants now."""
+    return {
+        "id": container.pk,
+        "short_id": container.short_id,
+        "name": container.name,
+        "image": container.image,
+        "host": host_reference_as_json(container.host),
+        "team": team_reference_as_json(container.team),
+        "exit_code": container.exit_code,
+        "created_at": time_as_json(container.created_at),
+        "removed_at": time_as_json(container.removed_at),
+        "log_kept_until": time_as_json(container.removed_at + timedelta(days=container.team.keep_logs_days)),
     }
 
 

@@ -21,6 +21,7 @@ from webui.containers.observed import (
     container_apply_inventory,
     container_apply_state,
     container_forget,
+    container_forget_log,
     container_job_finished,
 )
 from webui.containers.representation import container_as_json
@@ -47,6 +48,7 @@ __all__ = [
     "container_ask",
     "container_create",
     "container_forget",
+    "container_forget_log",
     "container_job_finished",
     "container_kill",
     "container_pause",

@@ -128,7 +128,10 @@ def _apply_state(host: Host, event: Event, applied: Applied) -> None:
     elif kind == events.HOST_INVENTORY:
         _apply_inventory(host, event)
     elif kind == events.CONTAINER_REMOVED:
-        containers.container_forget(host=host, container_id=event.subject, seq=event.seq)
+        log_kept = attributes.get("log_kept") is True
+        containers.container_forget(host=host, container_id=event.subject, seq=event.seq, log_kept=log_kept)
+    elif kind == events.LOG_REMOVED:
+        containers.container_forget_log(host=host, container_id=event.subject)
     elif kind.startswith("container."):
         containers.container_apply_state(host=host, seq=event.seq or 0, state=from_wire(ContainerState, attributes))
     elif kind == events.IMAGE_REMOVED:

@@ -20,6 +20,7 @@ from django.db.models import F
 
 from webui.activity.recording import wake
 from webui.broadcast import broker
+from webui.containers.log_keeping import settings_send
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.inbox.applying import DATABASE_TROUBLE, Applied, host_apply
@@ -123,7 +124,8 @@ class Inbox:
         if applied.gap:
             self._ask_for_replay(host_id, applied.last_seq)
         if applied.registered:
-            host = Host.objects.get(pk=host_id)
+            host = Host.objects.select_related("team").get(pk=host_id)
+            settings_send(host)
             for job in jobs.jobs_unfinished(host=host):
                 job_send_again(job)
         if any(self._counts_anew(host_id, facts, applied.last_seq) for facts in applied.heartbeats):

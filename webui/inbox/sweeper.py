@@ -16,6 +16,7 @@ from webui.inbox.applying import DATABASE_TROUBLE
 from webui.jobs import services as jobs
 from webui.jobs.dispatch import cancel_send
 from webui.jobs.models import Job, JobStatus
+from webui.recordings.services import recordings_sweep
 from worker.contract import keys
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 HOSTS_SECONDS = 2.0
 TRIM_SECONDS = 3600.0
 JOBS_SECONDS = 5.0
+RECORDINGS_SECONDS = 1800.0
 ALIVE_SECONDS = 15
 
 
@@ -34,6 +36,7 @@ class Sweeper:
         self._hosts_due = 0.0
         self._jobs_due = 0.0
         self._trim_due = 0.0
+        self._recordings_due = 0.0
 
     def sweep(self) -> None:
         """Raises redis.RedisError and the database's errors; the next call tries again."""
@@ -50,6 +53,9 @@ class Sweeper:
         if now >= self._trim_due:
             self._trim_due = now + TRIM_SECONDS
             events_trim()
+        if now >= self._recordings_due:
+            self._recordings_due = now + RECORDINGS_SECONDS
+            recordings_sweep(timezone.now())
 
     def look_at_hosts(self) -> None:
         """Tell the pages when a host's heartbeats have stopped (or have come again)."""

@@ -131,8 +131,6 @@ def _lines(name: str, value: Any) -> list[str]:
         return _check_lines(value)
     if isinstance(value, dict):
         return [f"{key}={text}" for key, text in value.items()]
-    if name in modes.JOINABLE and (joined := modes.target(value)) is not None:
-        return [f"of container {joined[:12]}"]
     if name == "entrypoint":
         return [shlex.join(value)]
     if isinstance(value, list):

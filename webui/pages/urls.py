@@ -1,6 +1,16 @@
 from django.urls import path
 
-from webui.pages.views import activity, containers, dashboard, hosts, images, jobs, session, settings
+from webui.pages.views import (
+    activity,
+    containers,
+    dashboard,
+    hosts,
+    images,
+    jobs,
+    recordings,
+    session,
+    settings,
+)
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -8,6 +18,8 @@ urlpatterns = [
     path("logout/", session.logout, name="logout"),
     path("password/", session.password, name="password"),
     path("containers/", containers.containers, name="containers"),
+    path("containers/removed/", containers.removed, name="removed"),
+    path("containers/removed/<str:container_id>/", containers.removed_log, name="removed-log"),
     path("containers/new/", containers.container_new, name="container-new"),
     path("containers/<str:container_id>/", containers.container, name="container"),
     path("images/", images.images, name="images"),
@@ -15,5 +27,7 @@ urlpatterns = [
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/", jobs.job, name="job"),
     path("hosts/<str:host_id>/", hosts.host, name="host"),
+    path("recordings/", recordings.recordings, name="recordings"),
+    path("recordings/<uuid:recording_id>/", recordings.recording, name="recording"),
     path("settings/", settings.settings, name="settings"),
 ]

@@ -26,7 +26,7 @@ import redis.exceptions
 from engine.errors import NotFound
 from webui.accounts.models import User
 from webui.containers.log_stream import CREDIT_EVERY, STREAMS, LogPosition, LogText, error_of, host_silent, open_message
-from webui.containers.models import ObservedStatus
+from webui.containers.models import ObservedStatus, RemovedContainer
 from webui.hosts.models import Host
 from webui.streams.admission import Refused
 from webui.streams.container import ContainerSocket
@@ -43,7 +43,11 @@ CONTROL_MAXLEN = 10_000
 
 class LogSocket(ContainerSocket):
     def prepare(self, user: User) -> None:
-        super().prepare(user)
+        removed = RemovedContainer.objects.visible_to(user).select_related("host").filter(pk=self.container_id).first()
+        if removed is not None:
+            self.container = removed  # type: ignore[assignment]  # for a log it is as good
+        else:
+            super().prepare(user)
         cursor, tail, since, until, skip = (
             self.query_number(name) for name in ("cursor", "tail", "since", "until", "skip")
         )
@@ -86,7 +90,10 @@ class LogSocket(ContainerSocket):
     async def _wait_until_created(self) -> None:
         """A container whose image is still being pulled has no log yet. Raises NotFound for any other."""
         await in_thread(self.prepare, self.user)
-        if self.container.observed_status not in (ObservedStatus.PENDING, ObservedStatus.CREATING):
+        if isinstance(self.container, RemovedContainer) or self.container.observed_status not in (
+            ObservedStatus.PENDING,
+            ObservedStatus.CREATING,
+        ):
             raise NotFound(f"the host {self.container.host.name} has no log of this container")
         await asyncio.sleep(NOT_YET_SECONDS)
 

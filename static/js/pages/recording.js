@@ -26,7 +26,7 @@ async function start() {
         button.setAttribute("aria-label", isPlaying ? "Pause" : "Play");
       },
     });
-    slider.max = player.seconds;
+    slider.max = Math.ceil(player.seconds * 100) / 100;
     bar.hidden = false;
     button.addEventListener("click", () => (player.isPlaying ? player.pause() : player.play()));
     slider.addEventListener("input", () => player.seek(slider.valueAsNumber));

@@ -6,13 +6,13 @@ import { refreshSoon } from "../fragment.js";
 import { toast } from "../toast.js";
 
 /** Send a form's fields; errors go beside them. Answers undefined when it was refused. */
-async function sendForm(form, path) {
+async function sendForm(form, path, { method = "POST", body = Object.fromEntries(new FormData(form)) } = {}) {
   for (const place of $$("[data-problem]", form)) setText(place, "");
   for (const field of form.elements) field.removeAttribute("aria-invalid");
   const button = $("button", form);
   button.setAttribute("aria-busy", "true");
   try {
-    return await api("POST", path, Object.fromEntries(new FormData(form)));
+    return await api(method, path, body);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     const fields = Object.keys(problem.fields).length ? problem.fields : { "": [problem.message] };
@@ -49,6 +49,15 @@ $("[data-registry-form]")?.addEventListener("submit", async (event) => {
   form.reset();
   refreshSoon("registries");
 });
+
+for (const form of $$("[data-team-form]")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { keep_logs_days: logs, keep_recordings_days: recordings, record_terminals: record } = form.elements;
+    const body = { keep_logs_days: logs.valueAsNumber, keep_recordings_days: recordings.valueAsNumber, record_terminals: record.value };
+    if (await sendForm(form, `teams/${form.dataset.teamForm}/`, { method: "PATCH", body })) toast("Saved.");
+  });
+}
 
 document.addEventListener("click", async (event) => {
   const row = event.target.closest?.("tr");

@@ -15,6 +15,7 @@ from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
 from webui.jobs.models import Job
+from webui.recordings.models import Recording
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,6 +28,7 @@ BODIES: dict[str, Any] = {
     "container-update": {"restart": "always"},
     "container-rename": {"name": "intruder"},
     "container-commit": {"reference": "intruder"},
+    "team": {"keep_logs_days": 1},
     "registries": {"registry": "docker.io", "username": "x", "password": "y", "team": "Harbour"},
 }
 
@@ -36,6 +38,9 @@ def world(
     site_broker: Valkey, host: Host, container: Container, image: Image, job: Job, credential: RegistryCredential
 ) -> dict[str, Any]:
     """One object of each kind, all of them Harbour's."""
+    recording = Recording.objects.create(
+        team=host.team, username="owner", session="s", source="exec", container_id=CONTAINER_ID, container_name="web"
+    )
     return {
         "host_id": host.pk,
         "container_id": container.pk,
@@ -43,6 +48,8 @@ def world(
         "job_id": str(job.pk),
         "credential_id": str(credential.pk),
         "token_id": str(job.pk),
+        "team_id": str(host.team_id),
+        "recording_id": str(recording.pk),
     }
 
 

@@ -16,7 +16,16 @@ from webui.images.models import Image
 from webui.jobs.models import Job
 from webui.pages.security import POLICY
 
-LISTS = ["/", "/containers/", "/containers/new/", "/images/", "/jobs/", "/settings/"]
+LISTS = [
+    "/",
+    "/containers/",
+    "/containers/new/",
+    "/containers/removed/",
+    "/images/",
+    "/jobs/",
+    "/recordings/",
+    "/settings/",
+]
 OBJECTS = [f"/containers/{CONTAINER_ID}/", f"/hosts/{HOST_ID}/"]
 
 

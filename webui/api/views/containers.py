@@ -14,10 +14,10 @@ from engine.options import refused
 from webui.api import bodies, option_shapes
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import job_reference, operation, page_of
-from webui.api.schemas import Accepted, AcceptedContainer, ContainerSchema
+from webui.api.schemas import Accepted, AcceptedContainer, ContainerSchema, RemovedContainerSchema
 from webui.api.views.images import HOST_HELP, force_parameter
-from webui.containers.models import Container, ContainerQuerySet, ObservedStatus
-from webui.containers.representation import container_as_json
+from webui.containers.models import Container, ContainerQuerySet, ObservedStatus, RemovedContainer
+from webui.containers.representation import container_as_json, removed_as_json
 from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLICIES
 from webui.containers.services import container_create, container_remove
 from webui.hosts.services import host_choose
@@ -74,6 +74,12 @@ def find(request: Request, container_id: str) -> Container:
     return get_object_or_404(visible(request), pk=container_id)
 
 
+def find_log(request: Request, container_id: str) -> Container | RemovedContainer:
+    """The container whose log is asked for, also one that was removed. Raises Http404, for other teams' ones too."""
+    removed = RemovedContainer.objects.visible_to(request.user).select_related("host", "team").filter(pk=container_id)
+    return visible(request).filter(pk=container_id).first() or get_object_or_404(removed)
+
+
 class ContainerList(APIView):
     @operation(
         "containers_list",
@@ -114,6 +120,28 @@ class ContainerList(APIView):
         run_as = wishes.pop("user", None)
         container, job = container_create(user=request.user, host=host, run_as=run_as, **wishes)
         return Response({**job_reference(job), "container": container_as_json(container)}, status=202)
+
+
+class RemovedList(APIView):
+    @operation(
+        "containers_removed",
+        tag="containers",
+        answers={200: page_of(RemovedContainerSchema)},
+        problems=[400, 404],
+        parameters=list_parameters(
+            ordering=("removed_at", "name"), search="Part of the name, the image or the id.",
+            filters={"host": "A host's name or id."},
+        ),
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        """List removed containers whose logs are kept, the last one first; their logs are read as ever."""
+        rows = RemovedContainer.objects.visible_to(request.user).select_related("team", "host")
+        rows = rows.filter(host_filter(request))
+        if search := parameter(request, "search"):
+            rows = rows.filter(
+                Q(name__icontains=search) | Q(image__icontains=search) | Q(id__startswith=search.lower())
+            )
+        return list_response(request, rows, removed_as_json, ordering=("removed_at", "name"))
 
 
 class ContainerDetail(APIView):

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from webui.api.lists import number_parameter, parameter, whole_parameter
 from webui.api.operations import operation
 from webui.api.schemas import LogHistogramSchema, LogLinesSchema, LogMatchesSchema, LogMomentSchema, LogOutlineSchema
-from webui.api.views.containers import find
+from webui.api.views.containers import find_log
 from webui.containers.log_parts import (
     BUCKETS_MAXIMUM,
     LEVELS,
@@ -40,7 +40,7 @@ class LogOutline(APIView):
                parameters=RANGE)  # fmt: skip
     def get(self, request: Request, container_id: str) -> Response:
         """How many lines lie where in a container's log: blocks of 64 KiB as [cursor, newlines from there]."""
-        return _fresh(log_outline(find(request, container_id), _cursor(request, "from"), _cursor(request, "to")))
+        return _fresh(log_outline(find_log(request, container_id), _cursor(request, "from"), _cursor(request, "to")))
 
 
 class LogLines(APIView):
@@ -49,7 +49,7 @@ class LogLines(APIView):
                )  # fmt: skip
     def get(self, request: Request, container_id: str) -> Response:
         """Lines of a container's log, put together by stream: [cursor behind it, Unix time, stream, text]."""
-        container = find(request, container_id)
+        container = find_log(request, container_id)
         at = _list(request, "at")
         if at is not None and not all(number.isascii() and number.isdigit() and len(number) < 17 for number in at):
             raise ValidationError({"at": ["Give whole numbers with commas between them."]})
@@ -77,7 +77,7 @@ class LogSearch(APIView):
     def get(self, request: Request, container_id: str) -> Response:
         """Where matching lines end. A search takes half a second at most; go on from where it came to."""
         found = log_search(
-            find(request, container_id),
+            find_log(request, container_id),
             pattern=_text(request, "q"),
             is_expression=parameter(request, "expression", YES_NO) == "true",
             is_case_sensitive=parameter(request, "case", YES_NO) == "true",
@@ -102,7 +102,7 @@ class LogHistogram(APIView):
     def get(self, request: Request, container_id: str) -> Response:
         """Lines of a container's log by time and level; ask again while it is not complete."""
         buckets = _whole(request, "buckets", 1, BUCKETS_MAXIMUM) or 120
-        return _fresh(log_histogram(find(request, container_id), buckets))
+        return _fresh(log_histogram(find_log(request, container_id), buckets))
 
 
 class LogMoment(APIView):
@@ -117,7 +117,7 @@ class LogMoment(APIView):
     )
     def get(self, request: Request, container_id: str) -> Response:
         """Where a container's log goes on at a moment; found without reading what lies before."""
-        container = find(request, container_id)
+        container = find_log(request, container_id)
         at = number_parameter(request, "at", minimum=0, maximum=MOMENT_MAXIMUM)
         if at is None:
             raise ValidationError({"at": ["Give a moment in Unix seconds."]})

@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from webui.api.lists import number_parameter, parameter, whole_parameter
 from webui.api.operations import operation
 from webui.api.schemas import LogSchema
-from webui.api.views.containers import find
+from webui.api.views.containers import find_log
 from webui.containers.log_lines import stamped
 from webui.containers.log_stream import STREAMS, LogPosition, LogText, read_log
 from worker.contract.frames import DATA, Frame
@@ -92,7 +92,7 @@ class ContainerLogs(APIView):
             streams=_streams(request),
         )
         is_stamped = parameter(request, "timestamps", YES_NO) == "true"
-        log = read_log(find(request, container_id), position)
+        log = read_log(find_log(request, container_id), position)
         if isinstance(request.accepted_renderer, JSONRenderer):
             return Response(_as_json(log, position))
         first = next(log)  # what the host answers at once may be an error, and then there is a status for it

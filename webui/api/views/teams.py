@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from django.db import transaction
+from django.shortcuts import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from webui.accounts.models import Membership, Team
 from webui.accounts.representation import team_as_json
+from webui.accounts.roles import MANAGE, require
+from webui.api import bodies
 from webui.api.lists import list_parameters, list_response
 from webui.api.operations import operation, page_of
 from webui.api.schemas import TeamSchema
+from webui.containers.log_keeping import DAYS_MAXIMUM, team_keep_logs
+from webui.recordings.services import team_record
 
 ORDERING = ("created_at", "name")
+
+
+class TeamChanges(bodies.Body):
+    """What is left out stays as it is."""
+
+    keep_logs_days = bodies.Whole(
+        (0, DAYS_MAXIMUM), required=False, help_text="For logs of removed containers; 0: they go with the container."
+    )
+    record_terminals = bodies.Text(required=False, help_text="never, asked or always.")
+    keep_recordings_days = bodies.Whole((1, DAYS_MAXIMUM), required=False)
+
+
+class TeamDetail(APIView):
+    @operation("teams_update", tag="teams", body=TeamChanges, answers={200: TeamSchema}, problems=[403, 404])
+    def patch(self, request: Request, team_id: UUID) -> Response:
+        """Change what holds for all of a team's containers."""
+        team = get_object_or_404(Team.objects.visible_to(request.user), pk=team_id)
+        wish = bodies.read(TeamChanges, request)
+        require(request.user, MANAGE, team)
+        with transaction.atomic():
+            if "keep_logs_days" in wish:
+                team_keep_logs(user=request.user, team=team, days=wish["keep_logs_days"])
+            record, days = wish.get("record_terminals"), wish.get("keep_recordings_days")
+            team_record(user=request.user, team=team, record=record, keep_days=days)
+        role = Membership.objects.filter(user=request.user, team=team).values_list("role", flat=True).first()
+        return Response(team_as_json(team, role))
 
 
 class TeamList(APIView):

@@ -11,7 +11,8 @@ from django.shortcuts import get_object_or_404
 
 from webui.accounts.roles import CREATE, OPERATE, actions_of
 from webui.activity.health import health_results
-from webui.containers.models import Container
+from webui.containers.models import Container, RemovedContainer
+from webui.containers.representation import removed_as_json
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image
@@ -49,6 +50,7 @@ def containers(request: HttpRequest) -> dict[str, Any]:
         "counts": counts,
         "total": visible.count() if query or status else counts["all"],
         "page": shown,
+        "removed": RemovedContainer.objects.visible_to(request.user).count(),
         "containers": container_rows(shown.object_list),
         "several_hosts": Host.objects.visible_to(request.user).count() > 1,
         "run_example": run_example(request, first_tag(request)),
@@ -72,10 +74,33 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         "host_online": found.host.is_online,
         "may_operate": OPERATE in allowed,
         "may_remove": CREATE in allowed,
+        "record_terminals": found.team.record_terminals,
         "restart_words": words.RESTART,
         "options": options.chosen(row),
         "health_results": health_results(found),
     }
+
+
+@page("pages/removed.html", section="containers")
+def removed(request: HttpRequest) -> dict[str, Any]:
+    """Removed containers whose logs are kept."""
+    visible = RemovedContainer.objects.visible_to(request.user).select_related("host", "team")
+    query = request.GET.get("q", "").strip()[:200]
+    found = visible.filter(Q(name__icontains=query) | Q(image__icontains=query) | Q(id__startswith=query.lower()))
+    shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    return {
+        "query": query,
+        "page": shown,
+        "containers": [removed_as_json(one) for one in shown.object_list],
+        "several_hosts": Host.objects.visible_to(request.user).count() > 1,
+    }
+
+
+@page("pages/removed_log.html", section="containers")
+def removed_log(request: HttpRequest, container_id: str) -> dict[str, Any]:
+    visible = RemovedContainer.objects.visible_to(request.user).select_related("host", "team")
+    found = get_object_or_404(visible, pk=container_id)
+    return {"container": removed_as_json(found), "host_online": found.host.is_online}
 
 
 @page("pages/container_new.html", section="containers")

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from webui.accounts.models import ApiToken, Team
 from webui.accounts.representation import token_as_json
 from webui.accounts.roles import MANAGE, actions_of
+from webui.containers.log_keeping import DAYS_MAXIMUM
 from webui.images.models import RegistryCredential
 from webui.images.representation import credential_as_json
 from webui.pages.page import page
@@ -22,5 +23,6 @@ def settings(request: HttpRequest) -> dict[str, Any]:
         "tokens": [token_as_json(token) for token in ApiToken.objects.filter(user=request.user)],
         "teams": [team for team in teams if MANAGE in actions_of(request.user, team)],
         "registries": [credential_as_json(credential) for credential in credentials],
+        "days_maximum": DAYS_MAXIMUM,
         "base_url": request.build_absolute_uri("/").rstrip("/"),
     }
