@@ -11,8 +11,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from webui.api.lists import number_parameter, parameter, whole_parameter
+from webui.api.log_schemas import (
+    LogHistogramSchema,
+    LogLinesSchema,
+    LogMatchesSchema,
+    LogMomentSchema,
+    LogOutlineSchema,
+)
 from webui.api.operations import operation
-from webui.api.schemas import LogHistogramSchema, LogLinesSchema, LogMatchesSchema, LogMomentSchema, LogOutlineSchema
 from webui.api.views.containers import find_log
 from webui.containers.log_parts import (
     BUCKETS_MAXIMUM,
