@@ -99,7 +99,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_open(portside: Portsi
     archives = Archives(portside, container["id"])
     answer = archives.ask("GET", "/archive/?path=/big", preload_content=False)
     assert answer.status == 200 and len(answer.read(100_000)) > 0
-    eventually(lambda: children(portside), what="the process that copies")
+    eventually(lambda: children(portside), seconds=60, what="the process that copies")
     answer.close()
     eventually(lambda: not children(portside), seconds=60, what="the end of the download's process")
     host, port = portside.rest.base.removeprefix("http://").split(":")
@@ -109,7 +109,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_open(portside: Portsi
             f"Content-Length: 10000000\r\nAuthorization: Bearer {portside.rest.token}\r\n\r\n"
         )
         connection.sendall(head.encode() + packed({"x": bytes(300_000)})[:200_000])
-        eventually(lambda: children(portside), what="the process that copies")
+        eventually(lambda: children(portside), seconds=60, what="the process that copies")
     eventually(lambda: not children(portside), seconds=60, what="the end of the upload's process")
     assert portside.rest.act(container["id"], "start")["status"] == "succeeded"  # no lock is left
     portside.rest.remove(container["id"])
@@ -137,11 +137,12 @@ def test_a_container_becomes_an_image_that_runs(portside: Portside, tiny_image: 
     assert job["result"]["tags"] == ["local/made:1"]
     image = eventually(
         lambda: next((row for row in rest.rows("/api/v1/images/") if "local/made:1" in row["tags"]), None),
+        seconds=30,
         what="the image's row",
     )
     again = rest.run("local/made:1")
     rest.wait_status(again["id"], "stopped", seconds=30)
-    eventually(lambda: rest.logs(again["id"]) == "made\n", what="its output")
+    eventually(lambda: rest.logs(again["id"]) == "made\n", seconds=30, what="its output")
     assert rest.container(container["id"])["status"] == "running"
     for row in (container, again):
         rest.remove(row["id"])

@@ -30,7 +30,7 @@ def test_a_committed_image_has_the_containers_files_and_words(host: Host) -> Non
     record = host.run(
         "sh", "-ec", f"{WORK}\necho ready; exec sleep 1000", env={"A": "1"}, labels={"l": "1"}, tmpfs=("/mnt/scratch",)
     )
-    host.says(record.id, b"ready")
+    host.says(record.id, b"ready", seconds=60)
     before = len(layers(host))
     spec = CommitSpec(
         reference="local/made:1",

@@ -29,7 +29,7 @@ long=$(printf 'n%.0s' $(seq 120)); echo long > $long; ln -s /$long/$long longlin
 
 def prepared(host: Host, **options: object) -> str:
     record = host.run("sh", "-ec", f"{MAKE}\necho ready; exec sleep 1000", **options)
-    host.says(record.id, b"ready")
+    host.says(record.id, b"ready", seconds=60)
     return record.id
 
 

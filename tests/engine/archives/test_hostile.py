@@ -85,7 +85,7 @@ done
 
 def test_a_container_that_swaps_directories_for_links_gains_nothing(host: Host, outside: Path) -> None:
     record = host.run("sh", "-c", SWAP.replace("TARGET", str(outside)))
-    host.says(record.id, b"ready")
+    host.says(record.id, b"ready", seconds=60)
     for _ in range(6):
         for path in ("/w", "/w/d/."):
             try:
@@ -119,7 +119,7 @@ def test_odd_names_attributes_and_depths(host: Host) -> None:
     assert CAPABILITY in whole(host.engine.container_copy_out(name, "/home/ping"))
     assert "SCHILY.xattr.trusted.overlay.opaque" not in records
     deep = host.run("sh", "-c", "cd /home; i=0; while [ $i -lt 1100 ]; do mkdir d; cd d; i=$((i+1)); done")
-    assert host.ended(deep.id).exit_code == 0
+    assert host.ended(deep.id, 60).exit_code == 0
     with pytest.raises(Unsupported, match="deep"):
         whole(host.engine.container_copy_out(deep.id, "/home"))
     for made in (name, deep.id):
