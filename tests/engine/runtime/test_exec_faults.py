@@ -215,6 +215,8 @@ def test_who_is_killed_while_memory_is_lent_takes_the_other_along(own_box: Box, 
         lent = _lent(own_box)
         assert lent is not None
         os.kill(lent[who == "borrower"], signal.SIGKILL)
+        if who == "lender":  # the other dies once it is thawed
+            until(lambda: record.start_ticks(lent[0]) is None)
         own_box.cgroups.thaw(own_box.id)
         try:
             execs.ended(own_box, started.result())
