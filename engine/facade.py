@@ -86,9 +86,12 @@ class Engine:
         """Create it, pulling a missing image; creating the same again returns what is there."""
         return self.containers.create(spec, credentials=credentials, progress=progress, cancel=cancel)
 
-    def container_start(self, name: str) -> ContainerRecord:
-        """Start it; a running one is left alone. `detail["exit_code"]` is 126 or 127 when its command can't run."""
-        return self.containers.start(name)
+    def container_start(self, name: str, request: str = "") -> ContainerRecord:
+        """Start it; a running one is left alone. `detail["exit_code"]` is 126 or 127 when its command can't run.
+
+        `request` is the caller's name for what it asks: asked again, it starts nothing a second time.
+        """
+        return self.containers.start(name, request)
 
     def container_stop(
         self, name: str, timeout_seconds: float | None = None, signal: str | None = None
@@ -99,8 +102,8 @@ class Engine:
     def container_kill(self, name: str, signal: str = "SIGKILL") -> ContainerRecord:
         return self.containers.kill(name, signal)
 
-    def container_restart(self, name: str, timeout_seconds: float | None = None) -> ContainerRecord:
-        return self.containers.restart(name, timeout_seconds)
+    def container_restart(self, name: str, timeout_seconds: float | None = None, request: str = "") -> ContainerRecord:
+        return self.containers.restart(name, timeout_seconds, request)
 
     def container_pause(self, name: str) -> ContainerRecord:
         return self.containers.pause(name)

@@ -20,13 +20,17 @@ ProgressCallback = Callable[[str, Sequence[Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a command's function needs besides the command. `attempt` above 1 means an earlier worker died."""
+    """What a command's function needs besides the command. `attempt` above 1 means an earlier worker died.
+
+    `job_id` is the engine's name for what is asked: a start that was done before that death is not done again.
+    """
 
     engine: Any
     progress: ProgressCallback
     cancel: threading.Event
     secrets: Mapping[str, Any] | None
     attempt: int = 1
+    job_id: str = ""
 
     @property
     def credentials(self) -> Any:
@@ -78,7 +82,7 @@ def _create_container(command: c.CreateContainer, context: Context) -> dict[str,
     )
     # A worker that died may have started it already; it may even have ended since, and must not run twice.
     if command.start and (context.attempt == 1 or engine.container_get(command.container_id).started_at is None):
-        engine.container_start(command.container_id)
+        engine.container_start(command.container_id, request=context.job_id)
     return {"container_id": command.container_id}
 
 
@@ -90,7 +94,7 @@ def container_spec(command: c.CreateContainer) -> Any:
 
 
 def _start(command: c.StartContainer, context: Context) -> dict[str, Any]:
-    context.engine.container_start(command.container_id)
+    context.engine.container_start(command.container_id, request=context.job_id)
     return {}
 
 
@@ -110,7 +114,9 @@ def _signal(command: c.SignalProcess, context: Context) -> dict[str, Any]:
 
 
 def _restart(command: c.RestartContainer, context: Context) -> dict[str, Any]:
-    context.engine.container_restart(command.container_id, timeout_seconds=command.timeout_seconds)
+    context.engine.container_restart(
+        command.container_id, timeout_seconds=command.timeout_seconds, request=context.job_id
+    )
     return {}
 
 

@@ -71,7 +71,8 @@ class Executor:
     ) -> None:
         if self._stopping:
             return  # the site sends it again when the next worker registers
-        claim = self._ledger.claim(job_id, fence, str(command.get("kind")))
+        kept = command if not secrets else None  # secrets stay out of the ledger, so the site has to send it again
+        claim = self._ledger.claim(job_id, fence, str(command.get("kind")), kept, turn.number)
         if not claim.run:
             logger.info("job %s was delivered again, %s", job_id, claim.reason)
             return
@@ -87,6 +88,17 @@ class Executor:
             logger.info("job %s is interrupted by the worker's end and goes on with the next one", job_id)
             return
         self._finish(job_id, outcome)
+
+    def resume(self) -> list[threading.Thread]:
+        """Go on with what dead workers have left, before anything that was asked for later. Returns at once."""
+        threads = []
+        for left in self._ledger.left_over():
+            arguments: dict[str, Any] = {"job_id": left.job_id, "command": left.command, "fence": left.fence}
+            self.expect(**arguments)
+            threads.append(threading.Thread(target=self.execute, kwargs=arguments, name="resume", daemon=True))
+        for thread in threads:
+            thread.start()
+        return threads
 
     def cancel(self, job_id: str) -> None:
         """Ask a running job to stop; one that has not begun finds the broker's mark."""
@@ -136,7 +148,7 @@ class Executor:
         progress = _ProgressReporter(job_id, self._emit)
         try:
             command = c.decode_command(encoded)
-            context = commands.Context(self._engine, progress, running.cancel, secrets, attempt)
+            context = commands.Context(self._engine, progress, running.cancel, secrets, attempt, job_id)
             self._turns.wait(running.turn, running.cancel)
             result = commands.run(command, context)
         except Cancelled as error:

@@ -32,7 +32,11 @@ SCHEMA = [
         outcome TEXT
     );
     CREATE INDEX job_finished_at ON job (finished_at)
+    """,
     """
+    ALTER TABLE job ADD COLUMN command TEXT;
+    ALTER TABLE job ADD COLUMN place INTEGER NOT NULL DEFAULT 0
+    """,
 ]
 
 KEEP_SECONDS = 30 * 24 * 3600
@@ -47,6 +51,13 @@ class Claim:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    job_id: str
+    fence: int
+    command: dict[str, Any]
+
+
 class Ledger:
     """The ledger of one worker process; `acknowledged` gives the last event number that the site has."""
 
@@ -57,9 +68,13 @@ class Ledger:
         self._acknowledged = acknowledged
         store.ensure("worker", SCHEMA)
 
-    def claim(self, job_id: str, fence: int, kind: str) -> Claim:
+    def claim(
+        self, job_id: str, fence: int, kind: str, command: Mapping[str, Any] | None = None, place: int = 0
+    ) -> Claim:
         """Take a delivered job, and tell the site that it has started.
 
+        `command` is what the next worker may go on with if this one dies; None when it can't without the site's
+        secrets. `place` orders what this session took.
         A delivery of a finished job announces the end again, if the site asks anew (a higher fence) although it
         has read past the first announcement. Other repeated deliveries are dropped.
         """
@@ -67,8 +82,9 @@ class Ledger:
             row = connection.execute("SELECT * FROM job WHERE id = ?", (job_id,)).fetchone()
             if row is None:
                 connection.execute(
-                    "INSERT INTO job (id, kind, fence, session, claimed_at) VALUES (?, ?, ?, ?, ?)",
-                    (job_id, kind, fence, self._session, time.time()),
+                    "INSERT INTO job (id, kind, fence, session, claimed_at, place, command)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (job_id, kind, fence, self._session, time.time(), place, _encoded(command)),
                 )
                 attempt = 1
             elif row["finished_at"] is not None:
@@ -81,8 +97,9 @@ class Ledger:
             else:
                 attempt = row["attempts"] + 1
                 connection.execute(
-                    "UPDATE job SET fence = max(fence, ?), session = ?, attempts = ?, claimed_at = ? WHERE id = ?",
-                    (fence, self._session, attempt, time.time(), job_id),
+                    "UPDATE job SET fence = max(fence, ?), session = ?, attempts = ?, claimed_at = ?, place = ?"
+                    " WHERE id = ?",
+                    (fence, self._session, attempt, time.time(), place, job_id),
                 )
             self._journal.append(events.JOB_STARTED, job_id, {"fence": fence, "attempt": attempt})
         return Claim(True, attempt)
@@ -93,9 +110,18 @@ class Ledger:
             row = connection.execute("SELECT fence FROM job WHERE id = ?", (job_id,)).fetchone()
             seq = self._journal.append(events.JOB_FINISHED, job_id, {**outcome, "fence": row["fence"]})
             connection.execute(
-                "UPDATE job SET finished_at = ?, finished_seq = ?, outcome = ? WHERE id = ?",
+                "UPDATE job SET finished_at = ?, finished_seq = ?, outcome = ?, command = NULL WHERE id = ?",
                 (time.time(), seq, json.dumps(outcome), job_id),
             )
+
+    def left_over(self) -> list[LeftOver]:
+        """What dead sessions have begun and not ended, in the order in which it was asked for."""
+        rows = self._store.connection().execute(
+            "SELECT id, fence, command FROM job WHERE finished_at IS NULL AND session <> ? AND command IS NOT NULL"
+            " ORDER BY place, claimed_at",
+            (self._session,),
+        )
+        return [LeftOver(row["id"], row["fence"], json.loads(row["command"])) for row in rows]
 
     def trim(self) -> None:
         """Forget ends that are older than any redelivery can be."""
@@ -108,3 +134,7 @@ class Ledger:
         seq = self._journal.append(events.JOB_FINISHED, job_id, {**outcome, "fence": fence})
         connection = self._store.connection()
         connection.execute("UPDATE job SET fence = ?, finished_seq = ? WHERE id = ?", (fence, seq, job_id))
+
+
+def _encoded(command: Mapping[str, Any] | None) -> str | None:
+    return None if command is None else json.dumps(command, separators=(",", ":"))

@@ -86,6 +86,7 @@ class WorkerService:
         began = time.monotonic()
         for line in self._engine.reconcile():
             logger.info("found at the start: %s", line)
+        self._executor.resume()  # before the site hears of us and asks for more
         self._presence.register()
         self._publisher.start()
         self._control.start()

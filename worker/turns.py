@@ -20,11 +20,15 @@ LOOK_SECONDS = 0.2
 
 @dataclass(eq=False, slots=True)
 class Turn:
-    """One delivery's place in the line of its container; without a container it waits for nobody."""
+    """One delivery's place in the line of its container; without a container it waits for nobody.
+
+    `number` counts all that one worker was asked for.
+    """
 
     container_id: str | None
     kind: str
     hurries: bool
+    number: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
     def waits_for(self, earlier: Turn) -> bool:
@@ -38,6 +42,7 @@ class Turns:
         self._lock = threading.Lock()
         self._lines: dict[str, list[Turn]] = {}
         self._booked: dict[str, Turn] = {}
+        self._count = 0
 
     def book(self, delivery: str, command: Mapping[str, Any]) -> None:
         """Take a place for a delivery before a thread has been found for it: threads may overtake one another."""
@@ -71,7 +76,8 @@ class Turns:
     def _queue_up(self, command: Mapping[str, Any]) -> Turn:
         container_id, kind = command.get("container_id"), str(command.get("kind"))
         hurries = kind == "container.kill" or (kind == "container.remove" and command.get("force") is True)
-        turn = Turn(container_id if isinstance(container_id, str) else None, kind, hurries)
+        self._count += 1
+        turn = Turn(container_id if isinstance(container_id, str) else None, kind, hurries, self._count)
         if turn.container_id:
             self._lines.setdefault(turn.container_id, []).append(turn)
         return turn

@@ -33,6 +33,7 @@ _REPLACED_BY_START = (
     "restart_at",
     "restart_count",
     "restart_delay_seconds",
+    "asked_by",
 )
 
 
@@ -61,6 +62,9 @@ class ContainerRecord:
     `ending`: the verb that asked for the end of the run `stopping`: stop, kill.
 
     `changes` numbers the record's changes; `untold` is what the journal has to know of the last one (`events`).
+
+    `asked_by` names the request that started it last (the caller's own name for it, perhaps none): one that comes
+    again is not obeyed again.
 
     `awaits`: it is restarting after a boot of the host, once those run that it depends on.
 
@@ -98,6 +102,7 @@ class ContainerRecord:
     ending: str = ""
     changes: int = 0
     untold: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
+    asked_by: str = ""
 
     @property
     def id(self) -> str:

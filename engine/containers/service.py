@@ -56,8 +56,8 @@ class Containers:
     ) -> ContainerRecord:
         return creation.create(self._parts, spec, credentials=credentials, progress=progress, cancel=cancel)
 
-    def start(self, name: str) -> ContainerRecord:
-        return starting.start(self._parts, self._id(name))
+    def start(self, name: str, request: str = "") -> ContainerRecord:
+        return starting.start(self._parts, self._id(name), request)
 
     def stop(self, name: str, timeout_seconds: float | None = None, signal_name: str | None = None) -> ContainerRecord:
         return stopping.stop(self._parts, self._id(name), timeout_seconds, signal_name)
@@ -65,13 +65,15 @@ class Containers:
     def kill(self, name: str, signal_name: str = "SIGKILL") -> ContainerRecord:
         return stopping.kill(self._parts, self._id(name), signal_name)
 
-    def restart(self, name: str, timeout_seconds: float | None = None) -> ContainerRecord:
-        """Stop what runs, then start; a container that doesn't run is just started."""
+    def restart(self, name: str, timeout_seconds: float | None = None, request: str = "") -> ContainerRecord:
+        """Stop what runs, then start; a container that doesn't run is just started. `request` as for `start`."""
         container_id = self._id(name)
         record = self._parts.catalog.get(container_id)
+        if starting.is_done(record, request):
+            return record
         states.require("restart", record.status, record.name)
         stopping.stop(self._parts, container_id, timeout_seconds)
-        return starting.start(self._parts, container_id, again=True)
+        return starting.start(self._parts, container_id, request, again=True)
 
     def pause(self, name: str) -> ContainerRecord:
         return stopping.pause(self._parts, self._id(name))

@@ -30,18 +30,26 @@ LOOK_SECONDS = 0.5
 """How often it is looked whether those run that a container waits for."""
 
 
-def start(parts: Parts, container_id: str, *, again: bool = False) -> ContainerRecord:
+def start(parts: Parts, container_id: str, request: str = "", *, again: bool = False) -> ContainerRecord:
     """Start because a person asked: restart counters begin anew. A running container is left as it is.
 
+    `request` names what was asked: the same one again starts nothing, even if the run that it began has ended.
     `again`: the second half of a restart.
     """
     with parts.catalog.locked(container_id):
         record = settle_birth(parts, parts.catalog.get(container_id))
         if record.status == states.RUNNING:
             return _announce_again(parts, record)
+        if is_done(record, request):
+            return record
         states.require("start", record.status, record.name)
         counted = record.with_changes(restart_count=0, restart_delay_seconds=0.0, desired=states.RUNNING)
-        return launch(parts, counted, again=again)
+        return launch(parts, counted, again=again, request=request)
+
+
+def is_done(record: ContainerRecord, request: str) -> bool:
+    """Whether this request has started the container before, and nobody else has since."""
+    return bool(request) and record.asked_by == request
 
 
 def restart_by_policy(parts: Parts, container_id: str, run: int) -> ContainerRecord:
@@ -85,7 +93,9 @@ def _wait_on(parts: Parts, record: ContainerRecord, why: str) -> ContainerRecord
     return events.change(parts, waiting, events.of(events.RESTARTING))
 
 
-def launch(parts: Parts, record: ContainerRecord, *, by_policy: bool = False, again: bool = False) -> ContainerRecord:
+def launch(
+    parts: Parts, record: ContainerRecord, *, by_policy: bool = False, again: bool = False, request: str = ""
+) -> ContainerRecord:
     """Start the next run of a container whose lock the caller holds; raises what failed, with nothing left behind.
 
     `by_policy` answers what is `Unavailable` with a record that waits for another try.
@@ -93,7 +103,7 @@ def launch(parts: Parts, record: ContainerRecord, *, by_policy: bool = False, ag
     run = record.run + 1
     try:
         with parts.catalog.growing():
-            record = _launch(parts, record, run, again=again)
+            record = _launch(parts, record, run, record.asked_by if by_policy else request, again=again)
     except (EngineError, OSError) as error:
         explained = error if isinstance(error, EngineError) else _explained(error, record)
         record = record.with_changes(run=run)
@@ -120,7 +130,7 @@ def _wake_keeper(parts: Parts, container_id: str) -> None:
         log.warning("%s", error.message)
 
 
-def _launch(parts: Parts, record: ContainerRecord, run: int, *, again: bool) -> ContainerRecord:
+def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, again: bool) -> ContainerRecord:
     directory = parts.catalog.directory(record.id)
     before = parts.catalog.get(record.id)
     events.tell(parts, before)
@@ -160,6 +170,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, *, again: bool) -> 
             before=before.for_take_back(),
             health=None if record.healthcheck is None else health.begin(directory, run),
             unhealthy=None,
+            asked_by=request,
         )
         told = [*events.of_network("connect", started), events.of(events.STARTED)]
         started = events.prepared(started, *told, *([events.of(events.RESTARTED)] if again else []))

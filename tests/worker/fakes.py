@@ -139,11 +139,12 @@ class FakeEngine:
         return self._calls.read_text().splitlines() if self._calls.exists() else []
 
     def container_stop(self, id: str, timeout_seconds: float | None = None, signal: str | None = None) -> None:
+        again = any(call.startswith(f"stop {id} ") for call in self.calls())
         self.note(f"stop {id} {timeout_seconds} {signal}")
-        if id.startswith("stubborn"):
+        if id.startswith("stubborn") and not (again and id == "stubborn-once"):
             time.sleep(60)
 
-    def container_start(self, id: str) -> None:
+    def container_start(self, id: str, request: str = "") -> None:
         self.note(f"start {id} {time.time()}")
 
     def container_remove(self, id: str, force: bool = False) -> None:

@@ -165,3 +165,27 @@ def test_commands_pass_their_arguments_on(bench: Bench) -> None:
     bench.executor.execute(job_id="1", command=encode_command(stop))
     bench.executor.execute(job_id="2", command=encode_command(RemoveContainer(container_id="c", force=True)))
     assert bench.engine.calls() == ["stop c 2.5 SIGINT", "remove c True"]
+
+
+def test_what_a_dead_worker_left_is_done_before_what_is_asked_for_now(bench: Bench) -> None:
+    dead = Ledger(bench.engine.store, bench.engine.journal, "dead", lambda: 0)
+    for place, (job_id, command) in enumerate(
+        {"a": StopContainer(container_id="c"), "b": RemoveContainer(container_id="c")}.items()
+    ):
+        dead.claim(job_id, 1, "container.x", encode_command(command), place)
+    next_one = bench.new_executor("second")
+    resumed = next_one.resume()
+    next_one.execute(job_id="d", command=encode_command(RemoveContainer(container_id="c", force=False)), fence=1)
+    for thread in resumed:
+        thread.join()
+    assert bench.engine.calls() == ["stop c None None", "remove c False", "remove c False"]
+    assert bench.end_of("a")["status"] == bench.end_of("b")["status"] == "succeeded"
+    for job_id in ("a", "b"):  # the site has sent it again meanwhile
+        next_one.execute(job_id=job_id, command=encode_command(StopContainer(container_id="c")), fence=2)
+    assert len(bench.engine.calls()) == 3
+
+
+def test_a_job_with_secrets_waits_for_the_site_to_send_them_again(bench: Bench) -> None:
+    threading.Timer(0.2, bench.executor.interrupt).start()
+    bench.executor.execute(job_id="j", command=pull("slow/x"), secrets={"username": "u", "password": "p"})
+    assert bench.new_executor("second").resume() == []

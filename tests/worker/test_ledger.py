@@ -80,3 +80,18 @@ def test_an_end_that_is_still_on_its_way_is_not_announced_twice(home: Home) -> N
     ledger.finish("j", DONE)
     ledger.claim("j", 2, "image.pull")
     assert home.kinds().count("job.finished") == 1
+
+
+def test_what_dead_workers_left_is_known_in_the_order_in_which_it_was_asked_for(home: Home) -> None:
+    dead = home.ledger("dead")
+    dead.claim("late", 1, "container.start", {"kind": "container.start"}, place=2)
+    dead.claim("early", 3, "container.stop", {"kind": "container.stop"}, place=1)
+    dead.claim("secret", 1, "image.pull", None, place=3)
+    dead.claim("done", 1, "image.pull", {"kind": "image.pull"}, place=4)
+    dead.finish("done", DONE)
+    assert dead.left_over() == []
+    left = home.ledger("alive").left_over()
+    assert [(one.job_id, one.fence, one.command["kind"]) for one in left] == [
+        ("early", 3, "container.stop"),
+        ("late", 1, "container.start"),
+    ]
