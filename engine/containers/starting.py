@@ -243,6 +243,6 @@ def forget_run(directory: os.PathLike[str], run: int) -> None:
 
     The end of the run before the last is of no use any more: what restarts for ever must not leave a file each time.
     """
-    for number in (run, run - 2):
+    for name in (f"exit.{run}", f"exit.{run - 2}", f"exit.{run - 1}.new"):  # the last: its end was told by another
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(directory, f"exit.{number}"))
+            os.unlink(os.path.join(directory, name))

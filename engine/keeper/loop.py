@@ -35,6 +35,7 @@ RESCAN_SECONDS = 2.0
 STOPPER_SECONDS = 0.5
 """Who stops a container reaps it; the keeper does it only when that one has died meanwhile."""
 BIRTH_SECONDS = 1.0
+TOLD_SECONDS = 0.003
 IDLE_SECONDS = 2.0
 
 
@@ -181,6 +182,9 @@ class Keeper:
                 return
             log.warning("last words of container %s can't be logged: %s; trying again", watched.id[:12], error)
             self.after(1.0, lambda: self._ended(watched))
+            return
+        if not watched.is_told():
+            self.after(TOLD_SECONDS, lambda: self._ended(watched))
             return
         watched.release()
         watched.phase = ENDED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from engine.containers.pipes import STREAMS
 from engine.keeper.terminal import Terminal
 from engine.logs.packer import Packer
 from engine.logs.writer import LogWriter
+from engine.runtime import foster
 from engine.runtime import record as runs
 
 TERMINAL = "terminal"
 RUNNING = "running"
+MONITOR_SECONDS = 2.0
 ENDED = "ended"
 """Its process is gone and its pipes are empty; what follows is the hands' work."""
 
@@ -28,6 +31,7 @@ class Watched:
         self.directory = directory
         self.run = 0
         self.phase = ENDED
+        self._ended_at = 0.0
         self.pidfd: int | None = None
         self._found: dict[str, Any] = {}
         self.pipes: dict[int, str] = {}
@@ -48,6 +52,7 @@ class Watched:
             self._open_pipe(name)
         self.run = found["run"]
         self.phase = RUNNING
+        self._ended_at = 0.0
         self._found = found
         self.open_terminal()
         self.pidfd = _pidfd(found["pid"], found["start_ticks"])
@@ -94,6 +99,24 @@ class Watched:
         for descriptor in sorted(self.pipes, key=lambda descriptor: self.pipes[descriptor] != TERMINAL):
             while self.pump(descriptor):
                 pass
+
+    def is_told(self) -> bool:
+        """After the end: whether it is written down how it ended, or nobody can tell any more.
+
+        That is the monitor's to do, and the launcher's if the monitor was killed. If both were, it is done here.
+        """
+        directory = str(self.directory)
+        told = runs.read_exit(directory, self.run)
+        if self.pidfd is None or (told is not None and not told[2]):
+            return True
+        if runs.start_ticks(self._found["monitor_pid"]) == self._found["monitor_start_ticks"]:
+            self._ended_at = self._ended_at or time.monotonic()
+            return time.monotonic() - self._ended_at > MONITOR_SECONDS
+        status = foster.exit_seen(self._found["pid"], self.pidfd)
+        if status is not None:
+            with contextlib.suppress(FileNotFoundError):  # it has been removed
+                foster.write_exit(directory, self.run, status)
+        return True
 
     def _open_pipe(self, name: str) -> None:
         descriptor = os.open(self.directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

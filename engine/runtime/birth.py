@@ -24,6 +24,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import socket
 
@@ -76,7 +77,7 @@ def create(order: Order, midwife: Midwife | None) -> NoReturn:
 
 def keep_only(connection: socket.socket, claim: int) -> tuple[socket.socket, int]:
     """Close every descriptor of the launcher but the standard ones, this connection and this claim."""
-    usual_signals()
+    usual_settings()
     claim = fcntl.fcntl(claim, fcntl.F_DUPFD_CLOEXEC, 5)
     os.dup2(connection.detach(), 3, inheritable=False)
     os.dup2(claim, 4, inheritable=False)
@@ -86,8 +87,20 @@ def keep_only(connection: socket.socket, claim: int) -> tuple[socket.socket, int
     return kept, 4
 
 
-def usual_signals() -> None:
+_usual_descriptors: list[tuple[int, int]] = []
+
+
+def take_descriptors() -> None:
+    """Let the launcher, which holds the pipes of every container, have as many descriptors as there may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _usual_descriptors.append((soft, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def usual_settings() -> None:
     """Undo what the launcher has set for itself."""
+    for limits in _usual_descriptors:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -123,6 +136,7 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
             pid = midwife.born(was_ready=pooled)
         privileges.set_limits(spec["process"], pid)
         ids = None if first is None else {"first": first, "count": COUNT}
+        record.reserve_exit(directory, request["run"])
         record.write_run(directory, request["run"], pid, {"ids": ids, "terminal": has_terminal})
     except BaseException:
         if pid:

@@ -32,6 +32,8 @@ from engine.runtime.seccomp.cache import cached_filter
 from engine.runtime.seccomp.profile import default_profile
 
 START_SECONDS = 30.0
+KEEPER_SECONDS = 0.5
+"""How long the keeper may take to write down an end that it alone has seen."""
 POOL_SIZE = 8
 
 
@@ -339,6 +341,17 @@ class Runtime(ExecVerbs):
             return found is not None and found["run"] > run
         return all(record.start_ticks(found[f"{who}pid"]) != found[f"{who}start_ticks"] for who in ("", "monitor_"))
 
+    def _is_told(self, container_dir: Path, run: int) -> bool:
+        """Whether somebody has written the exit; the keeper may be about to, if it saw the end of a process of now."""
+        found = record.read_run(str(container_dir))
+        waits = found is not None and found["run"] == run and found.get("boot_id") == record.boot_id()
+        deadline = time.monotonic() + (KEEPER_SECONDS if waits else 0)
+        while record.read_exit(str(container_dir), run) is None:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
     def _settle(self, container_dir: Path, run: int) -> None:
         """Neither process nor monitor is left: the launcher writes what it saw, else the end counts as lost.
 
@@ -346,7 +359,7 @@ class Runtime(ExecVerbs):
         """
         with contextlib.suppress(OSError):
             self._launcher.ask({"verb": "settle"})
-        if record.read_exit(str(container_dir), run) is not None:
+        if self._is_told(container_dir, run):
             return
         try:
             fd = os.open(container_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -88,7 +88,7 @@ class Workers:
 def _work(channel: socket.socket, data: bytes, connection: socket.socket, stdio: list[int]) -> NoReturn:
     """The worker, from its fork on."""
     try:
-        birth.usual_signals()
+        birth.usual_settings()
         kernel.close_all_but([channel.fileno(), connection.fileno(), *stdio])
         os.setsid()
         while True:

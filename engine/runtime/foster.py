@@ -39,14 +39,8 @@ class Foster:
                 return
             if record.read_exit(self.directory, self.run) is not None:
                 return
-            status = _zombie_status(self.pid)
-            if status is None:
-                status = _pidfd_status(self.pidfd)
-            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                record.write_exit(fd, self.run, record.LOST_STATUS if status is None else status, lost=status is None)
-            finally:
-                os.close(fd)
+            status = exit_seen(self.pid, self.pidfd)
+            write_exit(self.directory, self.run, record.LOST_STATUS if status is None else status, lost=status is None)
         finally:
             os.close(self.pidfd)
 
@@ -70,6 +64,24 @@ def open_pipes(directory: str) -> tuple[int, ...]:
     if f"/{record.EXECS}/" in directory:
         return ()
     return tuple(os.open(f"{directory}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) for name in monitor.PIPES)
+
+
+def write_exit(directory: str, run: int, status: int, *, lost: bool = False) -> None:
+    """`record.write_exit` by the directory's path."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        record.write_exit(fd, run, status, lost=lost)
+    finally:
+        os.close(fd)
+
+
+def exit_seen(pid: int, pidfd: int) -> int | None:
+    """The wait status of a process that has ended, for who is not its parent; None if it can't be told (any more).
+
+    `pidfd` was opened while it lived. Linux before 6.15 tells only until its parent has collected it.
+    """
+    status = _zombie_status(pid)
+    return _pidfd_status(pidfd) if status is None else status
 
 
 def _zombie_status(pid: int) -> int | None:

@@ -4,8 +4,8 @@
 
 It imports little, has one thread and a frozen heap, so that a fork costs under a millisecond. It is a child
 subreaper: monitors are its children, and if one is killed, the container's process becomes its child too, and
-it writes the exit code in the monitor's place. Killing the launcher itself harms nobody; a new one looks after
-what runs (foster.py).
+it writes the exit code in the monitor's place. It holds each container's pipes as well, for the same case. Killing
+the launcher itself harms nobody; a new one looks after what runs (foster.py).
 
 It runs from a read-only copy of the interpreter's mount (a detached one that no path reaches): whatever a
 container finds behind /proc/self/exe (CVE-2019-5736) can't be opened for writing, by nobody.
@@ -54,6 +54,7 @@ class Launcher:
         self.orphans: dict[int, tuple[str, int, tuple[int, ...]]] = {}  # process whose monitor died; its pipes
         self.strays: dict[int, int] = {}  # reaped before it was known whose it is → wait status
         self.draining: list[tuple[int, ...]] = []
+        self.pipes: dict[int, tuple[int, ...]] = {}  # monitor pid → what it holds as well; foster.open_pipes
         self.workers = Workers()
         self.stopping = False
 
@@ -179,6 +180,8 @@ class Launcher:
             if pid == 0:
                 birth.create_cold(data, connection, first, self.ranges.lock)
         self.monitors[pid] = (request["directory"], request["run"])
+        with contextlib.suppress(OSError):  # the monitor and the keeper do without
+            self.pipes[pid] = foster.open_pipes(request["directory"])
         if first is not None:
             self.lived_in[pid] = first
 
@@ -218,11 +221,13 @@ class Launcher:
         first = self.lived_in.pop(monitor_pid, None)
         if first is not None and first not in self.lived_in.values():  # who shares it may live on
             (self.ranges.give_back if ended else self.ranges.doubt)(first)
+        pipes = self.pipes.pop(monitor_pid, ())
         found = record.read_run(directory)
         if found is None or found["run"] != run or ended:
+            self.draining.append(pipes)  # most often they are empty
             return
         pid: int = found["pid"]
-        pipes = foster.open_pipes(directory)
+        pipes = pipes or foster.open_pipes(directory)
         if pid in self.strays:
             self._orphan_died(directory, run, pipes, self.strays.pop(pid))
         else:
@@ -279,6 +284,7 @@ def main() -> NoReturn:
     os.dup2(null, 0)
     os.close(null)
     run = os.open(sys.argv[1], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    birth.take_descriptors()
     lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=run)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

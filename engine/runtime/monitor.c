@@ -56,7 +56,8 @@ static char *name(char *at, word run) {
     return put(at, run, 1);
 }
 
-static void write_exit(word directory, word run, int status) {
+/* Over the file that was made for it when the container was (record.reserve_exit): a full disk has room for it. */
+static int write_exit(word directory, word run, int status) {
     struct timespec64 now = {0, 0};
     char final_name[40], temporary[48], text[64], *end;
     *name(final_name, run) = 0;
@@ -69,11 +70,13 @@ static void write_exit(word directory, word run, int status) {
     *end++ = '.';
     end = put(end, (word)now.nanoseconds / 1000, 6);
     *end++ = '\n';
-    /* O_WRONLY | O_CREAT | O_TRUNC */
-    word fd = call(__NR_openat, directory, (word)temporary, 01 | 0100 | 01000, 0600, 0);
-    call(__NR_write, fd, (word)text, (word)(end - text), 0, 0);
+    /* O_WRONLY | O_CREAT */
+    word fd = call(__NR_openat, directory, (word)temporary, 01 | 0100, 0600, 0);
+    word written = call(__NR_write, fd, (word)text, (word)(end - text), 0, 0);
     call(__NR_close, fd, 0, 0, 0, 0);
+    if (written != (word)(end - text)) return 0;
     call(__NR_renameat2, directory, (word)temporary, directory, (word)final_name, 0);
+    return 1;
 }
 
 static int is_drained(word reader) {
@@ -140,7 +143,9 @@ __attribute__((used, noreturn)) void begin(word *stack) {
     struct timespec64 pause = {0, 10 * 1000 * 1000};
     for (word fd = 0; fd < 3; fd++) call(__NR_close, fd, 0, 0, 0, 0);
     if (number(arguments[7])) hold_input(number(arguments[7]), number(arguments[1]));
-    write_exit(directory, run, await_end(number(arguments[1])));
+    int status = await_end(number(arguments[1]));
+    for (int tries = 0; tries < 100 && !write_exit(directory, run, status); tries++) /* an exec's disk is full */
+        call(__NR_nanosleep, (word)&pause, 0, 0, 0, 0);
     call(__NR_wait4, number(arguments[1]), 0, 0, 0, 0);
     call(__NR_close, number(arguments[6]), 0, 0, 0, 0);
     while (!is_drained(out) || !is_drained(err) || !is_read(number(arguments[8]), out)) {

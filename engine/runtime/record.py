@@ -7,11 +7,12 @@ id for ever: machines that start the same things have the same pids at the same 
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
 
-from engine.bare import json
+from engine.bare import contextlib, json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,9 +174,24 @@ def await_end(directory: str, timeout: float | None, run: int | None = None) -> 
         os.close(pidfd)
 
 
+def reserve_exit(directory: int, run: int) -> None:
+    """Take the room that exit.<run> will need, so that a disk that is full by then costs no exit code.
+
+    Whoever writes an exit may write it over this file. Raises OSError: the disk is full already.
+    """
+    _write(directory, f"exit.{run}.new", os.O_TRUNC, " " * 63 + "\n")
+
+
 def write_exit(directory: int, run: int, status: int, *, lost: bool = False) -> None:
     """`status` as waitpid gave it. `lost`: nobody was left to see it, `LOST_STATUS` stands in."""
-    _replace(directory, f"exit.{run}", f"{status} {time.time():.6f}{' lost' if lost else ''}\n")
+    content = f"{status} {time.time():.6f}{' lost' if lost else ''}\n"
+    try:
+        _replace(directory, f"exit.{run}", content)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _write(directory, f"exit.{run}.new", 0, content)
+        os.rename(f"exit.{run}.new", f"exit.{run}", src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def read_exit(directory: str, run: int) -> tuple[int, float, bool] | None:
@@ -198,9 +214,19 @@ def _read(path: str) -> bytes:
 
 def _replace(directory: int, name: str, content: str) -> None:
     temporary = f"{name}.{os.getpid()}"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600, dir_fd=directory)
     try:
-        os.write(fd, content.encode())
+        _write(directory, temporary, os.O_TRUNC, content)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=directory)
+        raise
+    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _write(directory: int, name: str, flags: int, content: str) -> None:
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o600, dir_fd=directory)
+    try:
+        if os.write(fd, content.encode()) != len(content):  # a disk that is nearly full takes a part
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(fd)
-    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)

@@ -78,6 +78,7 @@ def create(request: dict[str, Any], connection: socket.socket) -> None:
         os._exit(1)
     pid: int = answer["pid"]
     more = {"runtime": request["foreign"]["name"], "helper_pid": helper, "helper_ticks": record.start_ticks(helper)}
+    record.reserve_exit(directory, request["run"])
     record.write_run(directory, request["run"], pid, more)
     with contextlib.suppress(OSError):
         ours.send(b"recorded")
