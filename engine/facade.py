@@ -7,7 +7,7 @@ the families of `engine.errors`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -239,6 +239,13 @@ class Engine:
     def container_wait(self, name: str, timeout_seconds: float | None = None) -> ContainerRecord | None:
         """Wait until it neither runs nor waits for a restart; None when the time is over first."""
         return self.containers.wait(name, timeout_seconds)
+
+    def make_durable(self, container_ids: Iterable[str]) -> None:
+        """Return when all that is recorded of these containers, and every event so far, is on the disk.
+
+        Before that a power cut may take back what a verb has done. Raises OSError when the disk doesn't take it.
+        """
+        self.containers.make_durable(container_ids)
 
     # ---- images
 

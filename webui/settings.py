@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "webui.up",
 ]
 MIDDLEWARE = [
+    "webui.durability.DurableAnswers",
     "webui.pages.security.SecureCookies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -34,7 +34,10 @@ class _Running:
 
 
 class Executor:
-    """`emit(kind, subject, attributes)` sends a transient event; `is_cancelled(job_id)` asks the broker's mark."""
+    """`emit(kind, subject, attributes)` sends a transient event; `is_cancelled(job_id)` asks the broker's mark.
+
+    `touch` is told of each container that a job was about, before its end is written.
+    """
 
     def __init__(
         self,
@@ -42,11 +45,13 @@ class Executor:
         ledger: Ledger,
         emit: Callable[[str, str, Mapping[str, Any]], None],
         is_cancelled: Callable[[str], bool],
+        touch: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._ledger = ledger
         self._emit = emit
         self._is_cancelled = is_cancelled
+        self._touch = touch
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._turns = Turns()
@@ -87,6 +92,8 @@ class Executor:
         if outcome is None:
             logger.info("job %s is interrupted by the worker's end and goes on with the next one", job_id)
             return
+        if turn.container_id:
+            self._touch(turn.container_id)
         self._finish(job_id, outcome)
 
     def resume(self) -> list[threading.Thread]:

@@ -1,7 +1,8 @@
 """Carries the journal to the site: in order, from the last number that the site has acknowledged.
 
 The broker may lose anything at any time. Whatever happened, sending again from the acknowledged number is
-right, because the site applies each number once.
+right, because the site applies each number once. What is sent is on the host's disk before: a number that a power
+cut took back would be given a second time, and the site would pass over it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -29,7 +30,10 @@ ACKNOWLEDGED_SECONDS = 2.0
 
 
 class Publisher:
-    """A thread that follows the journal. `on_trimmed` is called when a replay asks for what was forgotten."""
+    """A thread that follows the journal. `on_trimmed` is called when a replay asks for what was forgotten.
+
+    `settle` returns when what it is given is on the disk.
+    """
 
     def __init__(
         self,
@@ -38,12 +42,15 @@ class Publisher:
         host_id: str,
         emit: Callable[[str, str, Mapping[str, Any]], None],
         on_trimmed: Callable[[], None],
+        *,
+        settle: Callable[[Sequence[Entry]], None],
     ) -> None:
         self._client = client
         self._journal = journal
         self._host_id = host_id
         self._emit = emit
         self._on_trimmed = on_trimmed
+        self._settle = settle
         self._position = 0
         self._acknowledged = 0
         self._read_acknowledged_at = 0.0
@@ -96,6 +103,7 @@ class Publisher:
             return False
         if entries[0].seq > self._position + 1:
             self._tell_of_gap(entries[0].seq)
+        self._settle(entries)
         self._send(entries)
         self._position = entries[-1].seq
         return True

@@ -16,6 +16,7 @@ from worker.broker import Emitter, connect
 from worker.contract import keys
 from worker.contract.frames import CancelJob, CloseStream, Credit, HostSettings, OpenSession, OpenStream, ReplayEvents
 from worker.control import BLOCK_SECONDS, ControlListener
+from worker.durability import Durability
 from worker.executor import Executor
 from worker.ledger import Ledger
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
@@ -51,9 +52,12 @@ class WorkerService:
         self._presence = Presence(
             engine, journal, host_id=self._host_id, host_name=settings.host_name, session=session, emit=emit
         )
-        self._publisher = Publisher(self._client, journal, self._host_id, emit, self._presence.register)
+        durability = Durability(engine.make_durable)
+        self._publisher = Publisher(
+            self._client, journal, self._host_id, emit, self._presence.register, settle=durability.settle
+        )
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
-        self._executor = Executor(engine, self._ledger, emit, self._is_cancelled)
+        self._executor = Executor(engine, self._ledger, emit, self._is_cancelled, durability.touch)
         self._streams = StreamServer(self._client, engine.container_logs)
         self._questions = (Questions(self._client, answers(engine)), Questions(self._client, log_answers(engine)))
         self._sessions = SessionServer(

@@ -140,14 +140,13 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
         host = bundle.HostPlace(sharing.place(parts, record.spec), parts.config.run)
         bundle.lay_out(draft, final, record.spec, plan, host)
         foreign.choose(draft, record.spec.runtime, limits.resources(record.spec))
-        records.save(draft, record, durable=True)
+        records.save(draft, record)
         undo.add(parts.snapshots.remove, record.id)
         with parts.store.transaction():  # short: every other writer waits for it
             _claim(parts, record, image)
             os.rename(draft, final)
             undo.add(parts.catalog.discard, final)
             events.tell(parts, record)
-    _sync(final.parent)
 
 
 def register(parts: Parts, record: ContainerRecord, image: Image) -> None:
@@ -165,14 +164,6 @@ def _claim(parts: Parts, record: ContainerRecord, image: Image) -> None:
     """Inside a transaction: take the name, prepare the snapshot."""
     parts.catalog.claim_name(record.name, record.id)
     parts.snapshots.prepare(record.id, str(image.chain_ids[-1]) if image.chain_ids else "")
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _open_draft(draft: Path) -> int | None:

@@ -167,11 +167,10 @@ class ContainerRecord:
         return cls(**known)
 
 
-def save(directory: Path, record: ContainerRecord, *, durable: bool = False) -> None:
-    """Replace the record in `directory`; with `durable` it is on the disk, not only in its cache.
+def save(directory: Path, record: ContainerRecord) -> None:
+    """Replace the record in `directory`.
 
-    A rename is atomic against any death of ours. Only creation pays for fsync: what later transitions write is
-    checked against the kernel at the next start anyway.
+    A rename is atomic against any death of ours. Nobody waits for the disk here: `durability` does, for all at once.
     """
     temporary = f"{directory}/.{FILE}.new"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -182,8 +181,6 @@ def save(directory: Path, record: ContainerRecord, *, durable: bool = False) -> 
         # The kernel's own times move in steps of milliseconds, and readers tell versions apart by them.
         now = time.time_ns()
         os.utime(descriptor, ns=(now, now))
-        if durable:
-            os.fsync(descriptor)
     finally:
         os.close(descriptor)
     os.rename(temporary, f"{directory}/{FILE}")

@@ -4,6 +4,7 @@
     ───────────────────────────────────────────────  ─────────────────────────────────────────────
     `.creating-<id>`, nobody holds its lock          deleted; it was never acknowledged
     `.removed-<id>`, `.trash-…`                      its removal is finished
+    a record that is empty                           a power cut took its creation: removed, nobody had heard of it
     a directory without a name                       its creation is completed, or undone if it can't be
     a name without a directory                       freed
     a record with another name than its container's  given that name: a rename was cut short
@@ -42,7 +43,7 @@ from engine.containers import (
 )
 from engine.containers.catalog import CREATING, REMOVED, TRASH, Busy
 from engine.containers.parts import Parts
-from engine.containers.record import ContainerRecord
+from engine.containers.record import FILE, ContainerRecord
 from engine.containers.unfinished import clear, settle_birth
 from engine.errors import DataCorrupt, EngineError, NotFound
 from engine.options import modes
@@ -64,6 +65,8 @@ def recover(parts: Parts) -> list[str]:
         _attempt(done, _finish_removal, parts, container_id)
     for name in parts.catalog.leftovers(TRASH):
         parts.catalog.discard(parts.config.containers / f"{TRASH}{name}")
+    for container_id in parts.catalog.ids():
+        _attempt(done, _drop_unwritten, parts, container_id)
     _attempt(done, _match_names, parts)
     due = [
         container_id
@@ -129,6 +132,20 @@ def _finish_removal(parts: Parts, container_id: str) -> str:
     with parts.catalog.locked(container_id, wait=False, prefix=REMOVED):
         removal.finish(parts, container_id)
     return f"finished the removal of container {container_id[:12]}"
+
+
+def _drop_unwritten(parts: Parts, container_id: str) -> str | None:
+    """The name of a file may reach the disk before what is in it; what was acknowledged is whole: `durability`."""
+    directory = parts.catalog.directory(container_id)
+    try:
+        if (directory / FILE).stat().st_size:
+            return None
+    except FileNotFoundError:
+        return None
+    with parts.catalog.locked(container_id, wait=False):
+        os.rename(directory, directory.with_name(REMOVED + container_id))
+        removal.finish(parts, container_id)
+    return f"dropped container {container_id[:12]}, whose creation a power cut has cut short"
 
 
 def _match_names(parts: Parts) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.archives.request import PathStat
@@ -29,6 +29,7 @@ from engine.containers import (
 )
 from engine.containers.attaching import Attachment
 from engine.containers.committing import CommitSpec
+from engine.containers.durability import Durability
 from engine.containers.parts import ExitStatus, Image, Parts, Progress
 from engine.containers.processes import Processes
 from engine.containers.record import ContainerRecord
@@ -45,6 +46,7 @@ class Containers:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._processes = Processes(parts)
+        self._durability = Durability(parts)
 
     def create(
         self,
@@ -168,6 +170,9 @@ class Containers:
         """Nothing is left of this container: the keeper needs no mark of it."""
         if not self._parts.catalog.directory(container_id).exists():
             self._parts.catalog.unmark_live(container_id)
+
+    def make_durable(self, container_ids: Iterable[str]) -> None:
+        self._durability.make_durable(container_ids)
 
     def recover(self) -> list[str]:
         return recovery.recover(self._parts)

@@ -2,8 +2,8 @@
 
 Each package of the engine owns its tables and brings their definitions as a list of scripts, the newest
 last; `Store.ensure` runs those that this home has not seen. WAL with synchronous=NORMAL: a crash of any
-process loses nothing that was committed; a power cut may lose the last moments, and the reconcile at start
-compares the record with disk and kernel anyway.
+process loses nothing that was committed; a power cut may lose what came after the last `Store.sync`, which is
+called before anybody is told, and the reconcile at start compares the record with disk and kernel anyway.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Store:
         self.path = path
         self._local = threading.local()
         self._ensured: set[str] = set()
+        self._directory_synced = False
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def connection(self) -> sqlite3.Connection:
@@ -69,6 +70,24 @@ class Store:
         """Call `callback` once this thread's open transaction has committed (never after a rollback)."""
         if callback not in self._local.after_commit:
             self._local.after_commit.append(callback)
+
+    def sync(self) -> None:
+        """Return when everything that was committed before is on the disk (fdatasync(2)). Raises OSError.
+
+        The log of SQLite's WAL mode is all that has to be there: what it does not hold any more, a checkpoint has
+        brought into the database, and has synced it (https://sqlite.org/wal.html, "Checkpointing").
+        """
+        paths = [Path(f"{self.path}-wal"), *(() if self._directory_synced else (self.path.parent,))]
+        for path in paths:
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue  # nobody has the database open, and the last who closed it has made the checkpoint
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+        self._directory_synced = True
 
     def ensure(self, component: str, scripts: Sequence[str]) -> None:
         """Bring the tables of `component` up to date: run the SQL scripts from the first unseen one on.

@@ -21,6 +21,7 @@ ROUNDS = int(os.environ.get("PORTSIDE_FAULT_ROUNDS", "3"))
 MANY = 20
 
 
+@pytest.mark.timeout(300 + 60 * ROUNDS)
 def test_nothing_is_lost_whatever_dies(mortal: Portside, tiny_image: str) -> None:
     seed = int(os.environ.get("PORTSIDE_FAULT_SEED") or random.randrange(1 << 30))
     print(f"seed {seed}")

@@ -40,10 +40,10 @@ class Leaks:
 
 
 class Home:
-    """A short path (Unix sockets allow 107 bytes) that is a home for `PORTSIDE_HOME`."""
+    """A short path (Unix sockets allow 107 bytes) that is a home for `PORTSIDE_HOME`; `path`: one that is there."""
 
-    def __init__(self) -> None:
-        self.path = Path(os.path.realpath(tempfile.mkdtemp(prefix="ps-")))
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = Path(os.path.realpath(path or tempfile.mkdtemp(prefix="ps-")))
         self.config = EngineConfig(home=self.path)
 
     def environment(self, **more: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -203,6 +204,9 @@ class FakeEngine:
             "engine_version": "0.1.0",
             "newer": "than this worker",
         }
+
+    def make_durable(self, ids: Iterable[str]) -> None:
+        self.store.sync()
 
     def reconcile(self) -> list[str]:
         self.note("reconcile")

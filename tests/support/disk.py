@@ -1,0 +1,65 @@
+"""A disk of its own for a home: small enough to be filled, and one whose power can be cut.
+
+ext4 on a loop device. A cut is ext4's own shutdown (EXT4_IOC_SHUTDOWN, as xfstests uses it): from that moment nothing
+more reaches the device, neither what waits in the page cache nor the file system's open transaction. What it does not
+show is a disk that forgets what it has said it had written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import subprocess
+import tempfile
+from pathlib import Path
+
+_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32): linux/ext4.h
+_NO_LOG_FLUSH = 2
+
+
+class Disk:
+    """Mounted at `path`."""
+
+    def __init__(self, megabytes: int) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="psd-"))
+        self._device, self.path = self._directory / "disk", self._directory / "m"
+        self.path.mkdir()
+        with self._device.open("wb") as file:
+            file.truncate(megabytes << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", self._device], check=True)
+        self.mount()
+
+    def mount(self) -> None:
+        subprocess.run(["mount", "-o", "loop", self._device, self.path], check=True)
+
+    def power_up(self) -> None:
+        """After a cut, once all processes are gone: mount what is on the device, which nothing can change any more.
+
+        A copy of it: the device itself is free only when the last namespace that saw the mount has gone.
+        """
+        subprocess.run(["umount", "-R", "-l", self.path], check=True)
+        copy = self._directory / "copy"
+        subprocess.run(["cp", "--sparse=always", self._device, copy], check=True)
+        copy.rename(self._device)
+        self.mount()
+
+    def cut_power(self) -> None:
+        """Whoever uses it from now on meets EIO."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(descriptor, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
+        finally:
+            os.close(descriptor)
+
+    def fill(self, leave_bytes: int = 0) -> Path:
+        """Take all its room but `leave_bytes`; the file that does."""
+        path = self.path / "filler"
+        with path.open("wb") as file:
+            status = os.fstatvfs(file.fileno())
+            os.posix_fallocate(file.fileno(), 0, max(1, status.f_bavail * status.f_frsize - leave_bytes))
+        return path
+
+    def close(self) -> None:
+        subprocess.run(["umount", "-R", "-l", self.path], check=False, capture_output=True)
+        subprocess.run(["rm", "-rf", self._directory], check=False)
