@@ -30,6 +30,7 @@ CUTS = int(os.environ.get("PORTSIDE_FAULT_CUTS", "2"))
 Told = list[dict[str, Any]]
 
 
+@pytest.mark.timeout(180 + 60 * CUTS)
 def test_what_was_acknowledged_is_there_after_a_power_cut(tiny_image: str, tmp_path: Path) -> None:
     seed = int(os.environ.get("PORTSIDE_FAULT_SEED") or random.randrange(1 << 30))
     print(f"seed {seed}")

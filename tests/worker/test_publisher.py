@@ -1,0 +1,66 @@
+"""Nothing is told to the site before the host's disk has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from engine.store.database import Store
+from engine.store.journal import Entry, Journal
+from tests.support.processes import eventually
+from tests.support.valkey import Valkey
+from worker.contract import keys
+from worker.durability import Durability
+from worker.publisher import Publisher
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    server = Valkey(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_an_event_is_sent_once_the_disk_has_it(tmp_path: Path, valkey: Valkey) -> None:
+    client, journal = valkey.client(), Journal(Store(tmp_path / "engine.db"), tmp_path / "run")
+    durable: list[list[str]] = []
+    troubles = [OSError(5, "Input/output error")]
+
+    def make_durable(ids: Sequence[str]) -> None:
+        assert client.xlen(keys.EVENTS) == 0, "told before it was on the disk"
+        if troubles:
+            raise troubles.pop()
+        durable.append(sorted(ids))
+
+    durability = Durability(make_durable)  # type: ignore[arg-type]
+    publisher = Publisher(client, journal, "h", lambda *_: None, lambda: None, settle=durability.settle)
+    durability.touch("stayed-down")
+    journal.append("container.started", "c", {})
+    journal.append("job.finished", "j", {})
+    publisher.start()
+    try:
+        eventually(lambda: client.xlen(keys.EVENTS) == 2, seconds=60, what="both events")
+        assert durable == [["c", "stayed-down"]]
+    finally:
+        publisher.stop(1)
+
+
+def test_what_a_failed_attempt_was_about_is_not_forgotten() -> None:
+    asked: list[set[str]] = []
+
+    def make_durable(ids: set[str]) -> None:
+        asked.append(set(ids))
+        if len(asked) == 1:
+            raise OSError(5, "Input/output error")
+
+    durability = Durability(make_durable)  # type: ignore[arg-type]
+    durability.touch("a")
+    entry = Entry(1, 0.0, "job.finished", "j", {})
+    with pytest.raises(OSError, match="Input/output"):
+        durability.settle([entry])
+    durability.settle([entry])
+    durability.settle([entry])
+    assert asked == [{"a"}, {"a"}, set()]
