@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.errors import PermissionDenied, ResourceExhausted, Unavailable, Unsupported
+from engine.errors import Conflict, PermissionDenied, ResourceExhausted, Unavailable, Unsupported
 
 
 def write(path: Path, value: str | int) -> None:
@@ -20,6 +20,10 @@ def write_each(path: Path, values: Iterable[str | int]) -> None:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     except FileNotFoundError:
+        if not path.parent.exists():
+            raise Conflict(
+                f"the control group {path.parent} is gone, somebody has removed it by hand: restart the container"
+            ) from None
         raise Unsupported(f"the kernel has no {path}; this limit can't be set here") from None
     except PermissionError:
         raise PermissionDenied(f"{path} can't be written; Portside needs root on this machine") from None

@@ -34,6 +34,7 @@ from engine.containers.parts import ExitStatus, Image, Parts, Progress
 from engine.containers.processes import Processes
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
+from engine.containers.troubles import told
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 
 
@@ -48,6 +49,7 @@ class Containers:
         self._processes = Processes(parts)
         self._durability = Durability(parts)
 
+    @told
     def create(
         self,
         spec: ContainerSpec,
@@ -58,15 +60,19 @@ class Containers:
     ) -> ContainerRecord:
         return creation.create(self._parts, spec, credentials=credentials, progress=progress, cancel=cancel)
 
+    @told
     def start(self, name: str, request: str = "") -> ContainerRecord:
         return starting.start(self._parts, self._id(name), request)
 
+    @told
     def stop(self, name: str, timeout_seconds: float | None = None, signal_name: str | None = None) -> ContainerRecord:
         return stopping.stop(self._parts, self._id(name), timeout_seconds, signal_name)
 
+    @told
     def kill(self, name: str, signal_name: str = "SIGKILL") -> ContainerRecord:
         return stopping.kill(self._parts, self._id(name), signal_name)
 
+    @told
     def restart(self, name: str, timeout_seconds: float | None = None, request: str = "") -> ContainerRecord:
         """Stop what runs, then start; a container that doesn't run is just started. `request` as for `start`."""
         container_id = self._id(name)
@@ -77,12 +83,15 @@ class Containers:
         stopping.stop(self._parts, container_id, timeout_seconds)
         return starting.start(self._parts, container_id, request, again=True)
 
+    @told
     def pause(self, name: str) -> ContainerRecord:
         return stopping.pause(self._parts, self._id(name))
 
+    @told
     def unpause(self, name: str) -> ContainerRecord:
         return stopping.unpause(self._parts, self._id(name))
 
+    @told
     def exec(self, name: str, spec: ExecSpec, stdio: Stdio) -> Exec:
         return execs.start(self._parts, self._id(name), spec, stdio)
 
@@ -98,12 +107,15 @@ class Containers:
     def exec_remove(self, name: str, exec_id: str) -> None:
         execs.remove(self._parts, self._id(name), exec_id)
 
+    @told
     def attach(self, name: str, *, ahead: bool = False) -> Attachment:
         return attaching.attach(self._parts, self._id(name), ahead=ahead)
 
+    @told
     def remove(self, name: str, *, force: bool = False) -> None:
         removal.remove(self._parts, self._id(name), force=force)
 
+    @told
     def remove_ended(self, container_id: str) -> None:
         """What `auto_remove` asks for. Raises `Busy` while somebody is attached who may not have read all."""
         removal.remove_ended(self._parts, container_id)
@@ -111,6 +123,7 @@ class Containers:
     def rename(self, name: str, new_name: str) -> ContainerRecord:
         return renaming.rename(self._parts, self._id(name), new_name)
 
+    @told
     def update(self, name: str, changes: Mapping[str, Any]) -> ContainerRecord:
         return updating.update(self._parts, self._id(name), changes)
 

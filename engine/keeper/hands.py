@@ -11,6 +11,7 @@ import logging
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -19,6 +20,8 @@ from engine.config import EngineConfig
 from engine.containers import states
 from engine.containers.catalog import Busy
 from engine.containers.reaping import is_to_be_removed
+from engine.containers.record import ContainerRecord
+from engine.containers.starting import LOOK_SECONDS
 from engine.errors import Conflict, EngineError, NotFound
 from engine.facade import Engine
 from engine.keeper.checks import HEAL, VERBS
@@ -84,8 +87,14 @@ def do(engine: Engine, verb: str, container_id: str, run: int) -> Outcome:
         run,
         current_run=record.run,
         is_running=record.status in states.ALIVE,
-        restart_at=record.restart_at if record.status == states.RESTARTING else None,
+        restart_at=_restart_at(record) if record.status == states.RESTARTING else None,
     )
+
+
+def _restart_at(record: ContainerRecord) -> float | None:
+    """When its restart is due, never longer from now than it has to wait: the clock may have been set back since."""
+    latest = time.time() + max(record.restart_delay_seconds, LOOK_SECONDS)
+    return None if record.restart_at is None else min(record.restart_at, latest)
 
 
 def main() -> None:

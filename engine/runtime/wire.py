@@ -44,6 +44,10 @@ def failure_of(error: Exception, doing: str) -> Failure:
     if isinstance(error, Failure):
         return error
     if isinstance(error, OSError):
+        if error.errno == errno.ENOENT and str(error.filename).startswith("/sys/fs/cgroup/"):
+            group = os.path.dirname(str(error.filename)) if str(error.filename).endswith(".procs") else error.filename
+            text = f"{doing}: the control group {group} is gone, somebody has removed it by hand: restart the container"
+            return Failure("conflict", text)
         family = "resource_exhausted" if error.errno in (11, 12, 23, 24, 28) else "unavailable"
         where = f" ({error.filename})" if error.filename is not None else ""
         return Failure(family, f"{doing}: {error.strerror}{where}")

@@ -7,6 +7,7 @@ show is a disk that forgets what it has said it had written.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -55,9 +56,15 @@ class Disk:
     def fill(self, leave_bytes: int = 0) -> Path:
         """Take all its room but `leave_bytes`; the file that does."""
         path = self.path / "filler"
-        with path.open("wb") as file:
-            status = os.fstatvfs(file.fileno())
-            os.posix_fallocate(file.fileno(), 0, max(1, status.f_bavail * status.f_frsize - leave_bytes))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            for size in (1 << 20, 1 << 12, 1):
+                with contextlib.suppress(OSError):
+                    while True:
+                        os.write(descriptor, bytes(size))
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - leave_bytes)
+        finally:
+            os.close(descriptor)
         return path
 
     def close(self) -> None:
