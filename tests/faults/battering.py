@@ -150,7 +150,9 @@ class Battering:
         self.reckon(patient=False)
 
     def _kill(self, part: str) -> None:
-        for pid in self.portside.pids(*PARTS[part]):
+        # What is to become a container is the launcher's fork, and a container from when it is in its group on.
+        containers = {int(line.split()[0]) for line in self.portside.home.container_processes()}
+        for pid in set(self.portside.pids(*PARTS[part])) - containers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 self.kills += 1
@@ -232,7 +234,8 @@ class Battering:
 
         row: dict[str, Any] = eventually(agrees, seconds=180, what="the same at the site and on the host")  # type: ignore[assignment]
         told = (row["status"], row["exit_code"], row["restart_count"], row["error"] or None)
-        assert told == ("stopped", kind.code, kind.restarts, None), (life.id, told, row, self._record(life))
+        log = self.insist(lambda: self.rest.get(f"/api/v1/containers/{life.id}/logs/"), 200).text
+        assert told == ("stopped", kind.code, kind.restarts, None), (life.id, told, log[-500:], self._record(life))
         for stream, expected in {"stdout": kind.stdout, "stderr": kind.stderr}.items():
             query = f"/api/v1/containers/{life.id}/logs/?stream={stream}"
             said = self.insist(lambda query=query: self.rest.get(query), 200).text.encode()  # type: ignore[misc]
