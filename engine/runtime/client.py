@@ -183,6 +183,7 @@ class Runtime(ExecVerbs):
             "seccomp": str(self._filter(seccomp)) if seccomp else None,
             "foreign": foreign,
             "stdin": (container_dir / monitor.STDIN).exists(),
+            "terminal": bool((spec.get("process") or {}).get("terminal")),
             "spec": spec,  # the last, since the launcher reads no further
         }
 

@@ -9,12 +9,13 @@ pipes, so that the loss of the monitor costs no SIGPIPE. An end that nobody coul
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import struct
 
-from engine.runtime import monitor, record
+from engine.runtime import kernel, monitor, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Foster:
     def __init__(self, directory: str, found: dict[str, Any], pidfd: int) -> None:
         self.directory, self.run, self.pid, self.pidfd = directory, int(found["run"]), int(found["pid"]), pidfd
         self.pipes = open_pipes(directory)
+        self.terminal = hold_terminal(directory, self.run) or 0
         self._monitor = (found["monitor_pid"], found["monitor_start_ticks"])
 
     def settle(self) -> None:
@@ -73,6 +75,29 @@ def write_exit(directory: str, run: int, status: int, *, lost: bool = False) -> 
         record.write_exit(fd, run, status, lost=lost)
     finally:
         os.close(fd)
+
+
+def hold_terminal(directory: str, run: int) -> int | None:
+    """A duplicate of the master of that run's terminal, and word in the container's directory of who has it.
+
+    0 if it has none, or none any more; None if it is not there yet: its monitor takes it a moment after run.json.
+    """
+    found = record.read_run(directory)
+    if found is None or found["run"] != run:
+        return None
+    monitor_process = {"pid": found["monitor_pid"], "start_ticks": found["monitor_start_ticks"]}
+    pidfd = record.open_pidfd(monitor_process) if found.get("terminal") else None
+    if pidfd is None:
+        return 0
+    try:
+        master = kernel.pidfd_getfd(pidfd, monitor.TERMINAL)
+    except OSError as error:
+        return None if error.errno == errno.EBADF else 0
+    finally:
+        os.close(pidfd)
+    with contextlib.suppress(OSError):  # it is removed just now
+        record.write_holder(directory, run, master)
+    return master
 
 
 def exit_seen(pid: int, pidfd: int) -> int | None:

@@ -1,6 +1,7 @@
 """What a container's monitor holds for those who attach: its terminal's master, a writing end of its standard input.
 
-The container's directory says who the monitor is; a killed one has let go of everything.
+The container's directory says who the monitor is; a killed one has let go of everything. The terminal the launcher
+holds, too (`record.write_holder`): without any master, the kernel hangs up on the container.
 """
 
 from __future__ import annotations
@@ -22,11 +23,16 @@ def terminal(container_dir: Path) -> int | None:
     found = record.read_run(str(container_dir))
     if found is None or not found.get("terminal"):
         return None
-    pidfd = _monitor(found)
+    pidfd, number = _monitor(found), monitor.TERMINAL
+    if pidfd is None:  # it was killed; the launcher has had one from the start
+        holder = record.read_holder(str(container_dir), found["run"])
+        if holder is None or found.get("boot_id") != record.boot_id():
+            return None
+        pidfd, number = record.open_pidfd(holder), holder["fd"]
     if pidfd is None:
         return None
     try:
-        return kernel.pidfd_getfd(pidfd, monitor.TERMINAL)
+        return kernel.pidfd_getfd(pidfd, number)
     except OSError as error:
         if error.errno not in (errno.EBADF, errno.ESRCH):  # not there yet, or a moment ago
             raise

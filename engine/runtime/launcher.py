@@ -33,6 +33,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    Held = tuple[tuple[int, ...], int]
+    """What the launcher has of a container: its pipes, and its terminal or 0."""
+
 SOCKET = "launcher.sock"
 LOCK = "launcher.lock"
 HOME_MILLISECONDS = 30_000
@@ -51,10 +54,12 @@ class Launcher:
         self.fosters = {found.pidfd: found for found in foster.find(containers)}
         self.connections: dict[int, socket.socket] = {}
         self.monitors: dict[int, tuple[str, int]] = {}  # monitor pid → container directory, run
-        self.orphans: dict[int, tuple[str, int, tuple[int, ...]]] = {}  # process whose monitor died; its pipes
+        self.orphans: dict[int, tuple[str, int, Held]] = {}  # process whose monitor died; what of it is held here
         self.strays: dict[int, int] = {}  # reaped before it was known whose it is → wait status
-        self.draining: list[tuple[int, ...]] = []
+        self.draining: list[Held] = []
         self.pipes: dict[int, tuple[int, ...]] = {}  # monitor pid → what it holds as well; foster.open_pipes
+        self.terminals: dict[int, int] = {}  # monitor pid → its container's terminal, held here as well
+        self.awaited: set[int] = set()  # monitors that have not taken their terminal yet
         self.workers = Workers()
         self.stopping = False
 
@@ -92,7 +97,9 @@ class Launcher:
             if pooled is not None:
                 self.poll.register(pooled, select.POLLIN)
                 self.pool.rehearse()
-            self.draining = [pipes for pipes in self.draining if not _let_go(pipes)]
+            for pid in list(self.awaited):
+                self._hold_terminal(pid)
+            self.draining = [held for held in self.draining if not _let_go(*held)]
             if not self.monitors and os.fstat(self.run).st_nlink == 0:
                 return  # the home is gone: nobody can ever ask for anything again
 
@@ -101,6 +108,8 @@ class Launcher:
         pause = self.pool.pause_seconds()
         if pause is not None:
             return pause * 1000
+        if self.awaited:
+            return 10
         return 250 if self.draining else HOME_MILLISECONDS
 
     def _stop(self, *_: object) -> None:
@@ -182,13 +191,24 @@ class Launcher:
         self.monitors[pid] = (request["directory"], request["run"])
         with contextlib.suppress(OSError):  # the monitor and the keeper do without
             self.pipes[pid] = foster.open_pipes(request["directory"])
+        if request.get("terminal"):
+            self.awaited.add(pid)
         if first is not None:
             self.lived_in[pid] = first
+
+    def _hold_terminal(self, pid: int) -> None:
+        with contextlib.suppress(OSError):
+            master = foster.hold_terminal(*self.monitors[pid])
+            if master is None:
+                return
+            if master:
+                self.terminals[pid] = master
+        self.awaited.discard(pid)
 
     def _settle(self, pidfd: int) -> None:
         child = self.fosters.pop(pidfd)
         self.poll.unregister(pidfd)
-        self.draining.append(child.pipes)
+        self.draining.append((child.pipes, child.terminal))
         with contextlib.suppress(OSError):  # removed in the meantime
             child.settle()
 
@@ -221,25 +241,26 @@ class Launcher:
         first = self.lived_in.pop(monitor_pid, None)
         if first is not None and first not in self.lived_in.values():  # who shares it may live on
             (self.ranges.give_back if ended else self.ranges.doubt)(first)
-        pipes = self.pipes.pop(monitor_pid, ())
+        self.awaited.discard(monitor_pid)
+        pipes, terminal = self.pipes.pop(monitor_pid, ()), self.terminals.pop(monitor_pid, 0)
         found = record.read_run(directory)
         if found is None or found["run"] != run or ended:
-            self.draining.append(pipes)  # most often they are empty
+            self.draining.append((pipes, terminal))  # most often they are empty
             return
         pid: int = found["pid"]
         pipes = pipes or foster.open_pipes(directory)
         if pid in self.strays:
-            self._orphan_died(directory, run, pipes, self.strays.pop(pid))
+            self._orphan_died(directory, run, (pipes, terminal), self.strays.pop(pid))
         else:
-            self.orphans[pid] = (directory, run, pipes)
+            self.orphans[pid] = (directory, run, (pipes, terminal))
 
-    def _orphan_died(self, directory: str, run: int, pipes: tuple[int, ...], status: int) -> None:
+    def _orphan_died(self, directory: str, run: int, held: Held, status: int) -> None:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             record.write_exit(fd, run, status)
         finally:
             os.close(fd)
-        self.draining.append(pipes)
+        self.draining.append(held)
 
 
 _NO_IDS = wire.Failure(
@@ -255,12 +276,14 @@ def _note(text: str) -> None:
     sys.stderr.flush()
 
 
-def _let_go(pipes: tuple[int, ...]) -> bool:
-    """Close the pipes of an ended container once they are empty."""
+def _let_go(pipes: tuple[int, ...], terminal: int) -> bool:
+    """Close pipes and terminal of an ended container once they are empty, or nobody can read them any more."""
     if not all(map(monitor.is_drained, pipes)):
         return False
-    for pipe in pipes:
-        os.close(pipe)
+    if terminal and pipes and not monitor.is_read(terminal) and os.fstat(pipes[0]).st_nlink:
+        return False
+    for descriptor in (*pipes, *((terminal,) if terminal else ())):
+        os.close(descriptor)
     return True
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 RUN_FILE = "run.json"
+HOLDER = "terminal.json"
 EXECS = "exec"
 """The directory, in a container's, with one for each exec: the same two files, and the run of its container."""
 LONGEST_MILLISECONDS = (1 << 31) - 1  # poll(2) takes an int: 24 days
@@ -192,6 +193,27 @@ def write_exit(directory: int, run: int, status: int, *, lost: bool = False) -> 
             raise
         _write(directory, f"exit.{run}.new", 0, content)
         os.rename(f"exit.{run}.new", f"exit.{run}", src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def write_holder(directory: str, run: int, descriptor: int) -> None:
+    """This process holds the master of the run's terminal as well, under that number; see held.terminal."""
+    me = os.getpid()
+    content = {"run": run, "pid": me, "start_ticks": start_ticks(me), "fd": descriptor}
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _replace(fd, HOLDER, json.dumps(content))
+    finally:
+        os.close(fd)
+
+
+def read_holder(directory: str, run: int) -> dict[str, Any] | None:
+    """Who holds the terminal of that run beside its monitor, as `write_holder` said; perhaps a process of before."""
+    try:
+        with open(f"{directory}/{HOLDER}", "rb") as file:
+            content: dict[str, Any] = json.loads(file.read())
+    except (FileNotFoundError, ValueError):
+        return None
+    return content if content["run"] == run else None
 
 
 def read_exit(directory: str, run: int) -> tuple[int, float, bool] | None:

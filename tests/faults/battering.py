@@ -16,6 +16,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -170,8 +171,8 @@ class Battering:
             self.rest.post(f"/api/v1/containers/{life.id}/stop/", {"timeout_seconds": 120})
 
     def _kill_a_monitor(self) -> None:
-        """Of a container without a terminal, whose monitor holds what nobody else does; the others can hold all."""
-        mortal = [life for life in self.lives if life.has_monitor and life.kind is not KINDS["terminal"]]
+        """Of one that the other two can hold."""
+        mortal = [life for life in self.lives if life.has_monitor]
         if not mortal or not self._are_watched():
             return
         life = self.dice.choice(mortal)
@@ -185,9 +186,15 @@ class Battering:
     def _are_watched(self) -> bool:
         """Whether keeper and launcher are there and have every container's pipes open that runs."""
         wanted = {f"{self.portside.home.config.containers}/{life.id}/stdout" for life in self.lives if self._runs(life)}
+        for life in self.lives:  # the launcher takes a terminal a moment after the rest
+            if life.kind is KINDS["terminal"] and self._runs(life) and not self._holder(life).exists():
+                return False
         return all(
             any(wanted <= opened(pid) for pid in self.portside.pids(*PARTS[part])) for part in ("keeper", "launcher")
         )
+
+    def _holder(self, life: Life) -> Path:
+        return self.portside.home.config.containers / life.id / "terminal.json"
 
     def _record(self, life: Life) -> dict[str, Any]:
         path = self.portside.home.config.containers / life.id / "container.json"

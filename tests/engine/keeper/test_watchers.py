@@ -100,6 +100,32 @@ def test_what_a_monitor_still_held_after_the_end_is_kept_when_it_is_killed(host:
     assert host.log(record.id) == b"begin\n" + NUMBERS
 
 
+def test_a_terminal_outlives_its_monitor_and_then_its_keeper(host: Host) -> None:
+    record = talker(host, tty=True)
+    eventually((host.home.config.containers / record.id / "terminal.json").exists, seconds=60, what="its second holder")
+    host.kill_hard(monitor_of(host, record))
+    host.kill_hard(host.keeper_pid())
+    host.engine.container_kill(record.id, "USR1")
+    host.engine.ensure_helpers()
+    assert host.ended(record.id, 60).exit_code == 6
+    assert host.log(record.id) == (b"begin\n" + NUMBERS).replace(b"\n", b"\r\n")
+    assert host.is_clean(record.id)
+
+
+def test_a_new_launcher_holds_terminals_as_well(host: Host) -> None:
+    record = talker(host, tty=True)
+    host.kill_hard(host.engine.runtime.ensure_launcher())
+    launcher = host.engine.runtime.ensure_launcher()
+    holder = host.home.config.containers / record.id / "terminal.json"
+    eventually(lambda: json.loads(holder.read_bytes())["pid"] == launcher, seconds=60, what="its new holder")
+    host.kill_hard(monitor_of(host, record))
+    host.kill_hard(host.keeper_pid())
+    host.engine.container_kill(record.id, "USR1")
+    host.engine.ensure_helpers()
+    host.ended(record.id, 60)
+    assert host.log(record.id) == (b"begin\n" + NUMBERS).replace(b"\n", b"\r\n")
+
+
 def test_a_container_has_the_hosts_limit_of_descriptors_and_not_the_launchers(host: Host) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 900), hard))
