@@ -1,4 +1,4 @@
-"""`python -m bench`: container start and pull, ours beside docker.io and podman, ratios printed.
+"""`python -m bench`: containers' starts, lives and pulls, ours beside docker.io and podman, ratios printed.
 
 All contenders take turns in each round, so that whatever else the machine does falls on all alike. The table
 goes to standard output, every single figure to a JSON file whose path is printed last.
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from bench import namespace
 from bench.contender import CannotStart, Contender
+from bench.lives import lives
 from bench.ours import Ours, engine_pull, unpack_floor
 from bench.peers import Docker, Podman
 from bench.report import Row, table
@@ -32,8 +33,9 @@ SECONDS = 900  # no new round begins after this
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--starts", type=int, default=15, help="rounds of container starts (default 15)")
+    parser.add_argument("--lives", type=int, default=10, help="rounds of execs, stops and removals (default 10)")
     parser.add_argument("--pulls", type=int, default=3, help="rounds of pulls (default 3)")
-    parser.add_argument("--only", choices=["starts", "pulls"], help="one half alone")
+    parser.add_argument("--only", choices=["starts", "lives", "pulls"], help="one part alone")
     parser.add_argument("--without-big", action="store_true", help="leave out the image of 600 MB")
     options = parser.parse_args()
     namespace.enter()
@@ -43,9 +45,14 @@ def main() -> int:
     contenders = ready([Ours(), Docker(scratch / "docker"), Podman(scratch / "podman")])
     rows: list[Row] = []
     try:
-        if options.only != "pulls":
+        if options.only in (None, "starts"):
             starts(rows, contenders, registry, options.starts)
-        if options.only != "starts":
+        if options.only in (None, "lives"):
+            reference = registry.push(images.tiny(), "start:latest")
+            for contender in contenders:
+                contender.pull(reference)
+            lives(rows, contenders, reference, options.lives, say)
+        if options.only in (None, "pulls"):
             pulls(rows, contenders, registry, options.pulls, scratch, with_big=not options.without_big)
     finally:
         report(rows, ["portside", "docker", "podman"])  # what there is, even if it ends early

@@ -93,7 +93,8 @@ SCENES = {
     ),
     "restarts no success": Scene(Wish(("true",), restart="on-failure", limit=2), (("start",), ("wait",), STOPPED)),
     "always, until it is stopped": Scene(
-        Wish(sh("sleep 0.3; exit 2"), restart="always"), (("start",), ("until", ("restarts", 1)), ("stop", 0), STOPPED)
+        Wish(sh("[ -e /again ] && exec sleep 1000; touch /again; exit 2"), restart="always"),
+        (("start",), ("until", ("restarts", 1)), RUNNING, ("stop", 0), STOPPED),
     ),
     "unless it was stopped": Scene(Wish(POLITE, restart="unless-stopped"), (("start",), READY, ("stop", 30), STOPPED)),
     "killed, with a policy": Scene(Wish(POLITE, restart="always"), (("start",), READY, ("kill",), STOPPED)),

@@ -74,7 +74,7 @@ class Actor(Protocol):
 def act(actor: Actor, scene: Scene) -> list[tuple[int, State | None]]:
     """The outcome of each step, the creation first. `until` waits for a state and has no outcome but that.
 
-    There is no state where the next step waits for one: by then it may have come, or not.
+    There is no state where the next step waits for one, nor just after a restart: it may be this one yet, or the next.
     """
     outcomes: list[tuple[int, State | None]] = [(actor.create(scene.wish), actor.state())]
     for (verb, *arguments), following in zip(scene.steps, [*scene.steps[1:], ("",)], strict=True):
@@ -85,7 +85,7 @@ def act(actor: Actor, scene: Scene) -> list[tuple[int, State | None]]:
                 seconds=SETTLES,
                 what=f"{wanted} of {actor.state()}",
             )
-            outcomes.append((0, actor.state()))
+            outcomes.append((0, None if wanted[0] == "restarts" else actor.state()))
         else:
             number = actor.do(verb, *arguments)
             outcomes.append((number, None if following[0] in ("until", "wait") else actor.state()))
