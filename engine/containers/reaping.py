@@ -27,7 +27,13 @@ MONITOR_SECONDS = 1.0
 
 
 def settle(parts: Parts, container_id: str, run: int) -> ContainerRecord:
-    """After a death that the caller has seen: let the keeper finish the log, then reap.
+    """After a death that the caller has seen: let the keeper finish the log, without holding anybody up; then reap."""
+    _let_log_finish(parts, container_id)
+    return reap(parts, container_id, run)
+
+
+def _let_log_finish(parts: Parts, container_id: str) -> None:
+    """Whoever reads that a container has ended finds its last words in the log.
 
     A keeper that died meanwhile is started by the notification, and the pipe keeps the bytes for it; after
     `DRAIN_SECONDS` the record goes ahead of the log.
@@ -40,7 +46,6 @@ def settle(parts: Parts, container_id: str, run: int) -> ContainerRecord:
             log.warning("the log of container %s is written later: %s", container_id[:12], error.message)
         else:
             pipes.wait_drained(directory, DRAIN_SECONDS)
-    return reap(parts, container_id, run)
 
 
 def reap(parts: Parts, container_id: str, run: int, *, wait: bool = True) -> ContainerRecord:
@@ -66,6 +71,7 @@ def _reap(parts: Parts, record: ContainerRecord) -> ContainerRecord:
         return record
     if status is None:  # its monitor is a moment away from the rename
         status = parts.runtime.wait(directory, record.run, MONITOR_SECONDS)
+    _let_log_finish(parts, record.id)  # most often it has: the keeper asks for this when it is through
     if status is None:
         return finish(parts, record, code=LOST_EXIT_CODE, at=time.time(), error=LOST)
     return finish(parts, record, code=status.code, at=status.at, error=LOST if status.lost else None)

@@ -151,13 +151,19 @@ class Battering:
         self.reckon(patient=False)
 
     def _kill(self, part: str) -> None:
-        # What is to become a container is the launcher's fork, and a container from when it is in its group on.
-        containers = {int(line.split()[0]) for line in self.portside.home.container_processes()}
-        for pid in set(self.portside.pids(*PARTS[part])) - containers:
+        births = self._births()
+        for pid in set(self.portside.pids(*PARTS[part])) - births - self._births():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 self.kills += 1
                 self.killed[part] = self.killed.get(part, 0) + 1
+
+    def _births(self) -> set[int]:
+        """The launcher's forks on their way to a monitor or to a container: to kill one is to kill what it becomes."""
+        launchers = self.portside.pids(*PARTS["launcher"])
+        with contextlib.suppress(OSError, ValueError):
+            launchers.remove(int((self.portside.home.config.run / "launcher.lock").read_text()))
+        return set(launchers)
 
     def _start(self) -> None:
         """By hand what a person starts; all else comes back by itself."""
