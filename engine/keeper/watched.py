@@ -114,7 +114,7 @@ class Watched:
             return time.monotonic() - self._ended_at > MONITOR_SECONDS
         status = foster.exit_seen(self._found["pid"], self.pidfd)
         if status is not None:
-            with contextlib.suppress(FileNotFoundError):  # it has been removed
+            with contextlib.suppress(OSError):  # it has been removed, or the disk has failed
                 foster.write_exit(directory, self.run, status)
         return True
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.verbs import Docker, Ours, Scene, Wish, act
-from tests.support.dockerd import Dockerd, missing
+from tests.support.dockerd import CannotStart, running_docker
+from tests.support.dockerd import Docker as Client
 from tests.support.engine import Host
 from tests.support.home import throwaway_home
 
@@ -20,7 +21,6 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.registry,
     pytest.mark.skipif(not os.environ.get("PORTSIDE_BESIDE_DOCKER"), reason="PORTSIDE_BESIDE_DOCKER=1 asks for it"),
-    pytest.mark.skipif(bool(missing()), reason="Debian's docker.io is not installed"),
 ]
 
 
@@ -112,13 +112,13 @@ SCENES = {
 
 
 @pytest.fixture(scope="module")
-def dockerd(tmp_path_factory: pytest.TempPathFactory, tiny_layout: Path) -> Iterator[Dockerd]:
-    started = Dockerd(tmp_path_factory.mktemp("docker"))
+def dockerd(tmp_path_factory: pytest.TempPathFactory, tiny_layout: Path) -> Iterator[Client]:
     try:
-        started.import_layer(tiny_layout, "tiny:latest")
-        yield started
-    finally:
-        started.close()
+        with running_docker(tmp_path_factory.mktemp("docker")) as client:
+            client.load(tiny_layout, "tiny:latest", tmp_path_factory.mktemp("image"))
+            yield client
+    except CannotStart as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def ours(tiny_image: str) -> Iterator[Host]:
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_steps_end_as_they_do_with_docker(name: str, ours: Host, dockerd: Dockerd) -> None:
+def test_steps_end_as_they_do_with_docker(name: str, ours: Host, dockerd: Client) -> None:
     scene = SCENES[name]
     here, there = act(Ours(ours), scene), act(Docker(dockerd, "tiny:latest"), scene)
     steps = [("create",), *scene.steps]

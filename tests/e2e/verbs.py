@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from engine.errors import EngineError
 from engine.runtime.execs import ExecSpec
-from tests.support.dockerd import Dockerd
+from tests.support import dockerd
 from tests.support.engine import Host
 from tests.support.processes import eventually
 
@@ -177,8 +177,8 @@ class Ours:
 
 
 class Docker:
-    def __init__(self, dockerd: Dockerd, image: str) -> None:
-        self.dockerd, self.image, self.id = dockerd, image, ""
+    def __init__(self, client: dockerd.Docker, image: str) -> None:
+        self.client, self.image, self.id = client, image, ""
 
     def create(self, wish: Wish) -> int:
         self.id = f"c{secrets.token_hex(6)}"
@@ -206,17 +206,17 @@ class Docker:
         return self._told("create", *options, self.image, *wish.command)
 
     def _told(self, *arguments: str) -> int:
-        code, text = self.dockerd.call(*arguments)
+        code, text = self.client.attempt(*arguments)
         if arguments[0] == "start" and code:
             return 127 if "not found" in text or "no such file" in text else 126 if "permission denied" in text else -1
         return 0 if code == 0 else REFUSED
 
     def do(self, verb: str, *arguments: Any) -> int:
         if verb == "exec":
-            code, text = self.dockerd.call("exec", self.id, *arguments)
+            code, text = self.client.attempt("exec", self.id, *arguments)
             return REFUSED if text.startswith("Error response from daemon") else code
         if verb == "wait":
-            return int(self.dockerd.must("wait", self.id))
+            return int(self.client.call("wait", self.id))
         words = {
             "start": ("start", self.id),
             "stop": ("stop", "-t", *map(str, arguments or (10,)), self.id),
@@ -235,7 +235,7 @@ class Docker:
         return outcome
 
     def state(self) -> State:
-        code, text = self.dockerd.call("inspect", "--format", "{{json .}}", self.id)
+        code, text = self.client.attempt("inspect", "--format", "{{json .}}", self.id)
         if code:
             return GONE
         found = json.loads(text)
@@ -246,4 +246,4 @@ class Docker:
         return State(status, exit_code, state["OOMKilled"], found["RestartCount"], health)
 
     def forget(self) -> None:
-        self.dockerd.call("rm", "-f", self.id)
+        self.client.attempt("rm", "-f", self.id)
