@@ -74,7 +74,9 @@ class Site:
 
     def remove(self, container: str) -> None:
         with self._events() as events:
-            self.rest.delete(f"/api/v1/containers/{container}/")
+            answer = self.rest.delete(f"/api/v1/containers/{container}/")
+            if answer.status != 202:
+                raise CannotStart(f"portside remove: {answer}")
             _until(events, container, None)
 
     def remove_all(self, containers: list[str]) -> None:
@@ -106,7 +108,7 @@ def _until(events: ClientConnection, container: str, claim: Callable[[dict[str, 
         state = message.get("object") or {}
         if message.get("kind") == "job" and state.get("status") == "failed":
             raise CannotStart(f"portside: {state['error']}")
-        if message.get("kind") != "container" or container not in (state.get("id"), message.get("id")):
+        if message.get("kind") != "container" or container not in (state.get("id"), message.get("object_id")):
             continue
         if claim is None and message.get("action") == "removed":
             return
