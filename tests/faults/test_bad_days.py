@@ -7,14 +7,12 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.errors import EngineError, ResourceExhausted
+from engine.errors import EngineError
 from engine.runtime.execs import ExecSpec
-from tests.support.disk import Disk
 from tests.support.engine import Host
 from tests.support.home import Home
 from tests.support.processes import eventually
@@ -27,37 +25,6 @@ FORKS = "echo begin; trap '' TERM; f() { f | f & }; f; while :; do sleep 1; done
 @pytest.fixture
 def host(home: Home, tiny_image: str) -> Host:
     return Host(home, tiny_image)
-
-
-@pytest.fixture
-def small(tiny_image: str) -> Iterator[tuple[Disk, Host]]:
-    """A host whose home is all of a disk of 600 MB."""
-    disk = Disk(600)
-    (disk.path / "h").mkdir()
-    home = Home(disk.path / "h")
-    try:
-        yield disk, Host(home, tiny_image)
-    finally:
-        home.destroy()
-        disk.close()
-
-
-def test_on_a_full_disk_ends_are_kept_and_told_when_there_is_room(small: tuple[Disk, Host]) -> None:
-    disk, host = small
-    record = host.run("sh", "-c", "trap 'seq 1 30000; exit 9' USR1; echo begin; while :; do sleep 0.05; done")
-    host.says(record.id, b"begin")
-    filler = disk.fill()
-    spec = host.spec("true")
-    with pytest.raises(ResourceExhausted) as refused:
-        host.engine.container_create(spec)
-    assert "full" in str(refused.value) or "free" in str(refused.value) or "space" in str(refused.value)
-    os.kill(record.pid or 0, signal.SIGUSR1)  # to ask the engine would take room for the event
-    eventually(lambda: not host.engine.runtime.is_alive(host.home.config.containers / record.id), seconds=120)
-    filler.unlink()
-    ended = host.ended(record.id, 120)
-    assert (ended.exit_code, ended.error) == (9, None)
-    eventually(lambda: host.log(record.id).endswith(b"30000\n"), seconds=60, what="the whole log")
-    assert host.log(record.id) == b"begin\n" + b"".join(b"%d\n" % number for number in range(1, 30001))
 
 
 def test_a_log_directory_that_is_gone_is_made_again(host: Host) -> None:
