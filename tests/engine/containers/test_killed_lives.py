@@ -214,7 +214,7 @@ def files(home: Path) -> set[str]:
     """Every name below the home but those of SQLite's own side files, which come and go."""
     found: set[str] = set()
     for directory, below, names in os.walk(home):
-        if Path(directory).name in ("content", "layers", "blobs"):
+        if Path(directory).name in ("content", "layers", "blobs", "kept-logs"):  # the last: logs of removed containers
             below[:] = []
         found |= {f"{directory}/{name}" for name in (*below, *names) if not name.endswith(("-wal", "-shm", "-journal"))}
     return found
