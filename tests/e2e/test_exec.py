@@ -125,8 +125,8 @@ def test_a_broken_connection_is_joined_again_without_gap_or_repeat(portside: Por
 
 
 def test_an_end_of_the_container_ends_it(portside: Portside, container_id: str) -> None:
-    with opened(portside, container_id, command=["sleep", "600"]) as made:
-        made.until(lambda: made.last("opened"), "opening")
+    with opened(portside, container_id, command=["sh", "-c", "echo up; exec sleep 600"]) as made:
+        made.until(lambda: b"up" in made.data[1], "program")
         portside.rest.act(container_id, "kill")
         assert made.end()["exit_code"] == 137
 

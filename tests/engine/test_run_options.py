@@ -129,9 +129,14 @@ def test_files_of_variables_have_dockers_rules() -> None:
 
 
 def command(home: Home, *words: str) -> subprocess.Popen[bytes]:
+    """It heeds Ctrl-C, also where the tests themselves don't (in a shell's background)."""
     environment = {**os.environ, "PORTSIDE_HOME": str(home.path)}
     return subprocess.Popen(
-        [sys.executable, "-m", "engine", *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "engine", *words],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - nothing else runs there
     )
 
 

@@ -52,9 +52,9 @@ def test_listening_sockets_are_preserved_and_told_to_the_program(bundle: Bundle)
 
 @pytest.mark.parametrize("count", ["x", "-1", "100000", "9" * 5000])
 def test_a_senseless_number_of_descriptors_is_refused(bundle: Bundle, count: str) -> None:
-    bundle.write()
-    for verb, rest in (("run", ["-b", str(bundle.directory)]), ("exec", [])):
-        done = bundle.call(verb, f"--preserve-fds={count}", *rest, bundle.id, "/bin/true")
+    bundle.args("/bin/sleep", "100").start()
+    for verb, rest in (("run", ["-b", str(bundle.directory), "another"]), ("exec", [bundle.id, "/bin/true"])):
+        done = bundle.call(verb, f"--preserve-fds={count}", *rest)
         assert done.returncode in (1, 255)
         assert done.stderr.startswith("--preserve-fds")
 
