@@ -16,6 +16,7 @@ def sift(process: object) -> list[str]:
     if not isinstance(sets, dict):
         return []
     ours, problems = _bounding(), {}
+    granted: dict[str, list[str]] = {}
     for kind in (*_SETS, "ambient"):
         names = sets.get(kind) or []
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -29,13 +30,14 @@ def sift(process: object) -> list[str]:
                 problems[name] = f"process.capabilities.{kind}: {name} {why}"
             else:
                 kept.append(name)
-        sets[kind] = kept
-    able = set(sets["permitted"]) & set(sets["inheritable"])
-    for name in sets["ambient"]:
+        granted[kind] = kept
+    able = set(granted["permitted"]) & set(granted["inheritable"])
+    for name in granted["ambient"]:
         if name not in able:
             why = "it is not permitted and inheritable (capabilities(7))"
             problems[f"ambient {name}"] = f"process.capabilities.ambient: can't raise ambient capability {name}: {why}"
-    sets["ambient"] = [name for name in sets["ambient"] if name in able]
+    granted["ambient"] = [name for name in granted["ambient"] if name in able]
+    sets.update({kind: names for kind, names in granted.items() if kind in sets})
     return list(problems.values())
 
 
