@@ -20,7 +20,7 @@ from django.http import HttpResponse
 
 from engine.errors import EngineError
 from webui.api.errors import CONTENT_TYPE, STATUSES, problem
-from webui.containers.archives import ArchiveSession, ArchiveWish, unavailable
+from webui.links.transfer import ArchiveSession, ArchiveWish, unavailable
 from worker.contract import sessions
 
 logger = logging.getLogger(__name__)

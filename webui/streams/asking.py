@@ -16,8 +16,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from engine.errors import EngineError, Unavailable
-from webui.containers.log_stream import FIRST_SECONDS, error_of, host_silent
 from webui.containers.models import Container
+from webui.links.stream import FIRST_SECONDS, error_of, host_silent
 from webui.streams.socket import connect_to_broker, in_thread
 from worker.contract import frames, keys
 from worker.contract.frames import Frame
@@ -98,7 +98,7 @@ async def ask(client: Any, container: Container, question: str) -> Any:
     """The host's answer to one question, as JSON decodes it. Raises as `webui.containers.questions.ask`."""
     await in_thread(container.host.refresh_from_db)
     if not container.host.is_online:
-        raise host_silent(container)
+        raise host_silent(container.host)
     stream_id = uuid.uuid4().hex
     message = frames.OpenStream(stream_id=stream_id, source=question, container_id=container.pk, follow=False)
     body = json.dumps(frames.encode_control(message), separators=(",", ":"))
@@ -107,7 +107,7 @@ async def ask(client: Any, container: Container, question: str) -> Any:
         async with asyncio.timeout(FIRST_SECONDS):
             data = await _answer(client, keys.frames(stream_id))
     except TimeoutError:
-        raise host_silent(container) from None
+        raise host_silent(container.host) from None
     try:
         return json.loads(data)
     except ValueError as error:

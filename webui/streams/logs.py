@@ -25,9 +25,10 @@ import redis.exceptions
 
 from engine.errors import NotFound
 from webui.accounts.models import User
-from webui.containers.log_stream import CREDIT_EVERY, STREAMS, LogPosition, LogText, error_of, host_silent, open_message
+from webui.containers.log_stream import STREAMS, LogPosition, LogText, open_message
 from webui.containers.models import ObservedStatus, RemovedContainer
 from webui.hosts.models import Host
+from webui.links.stream import CREDIT_EVERY, error_of, host_silent
 from webui.streams.admission import Refused
 from webui.streams.container import ContainerSocket
 from webui.streams.socket import connect_to_broker, in_thread
@@ -74,7 +75,7 @@ class LogSocket(ContainerSocket):
             while True:
                 session = await in_thread(_session, self.container.host)
                 if session is None:
-                    raise host_silent(self.container)
+                    raise host_silent(self.container.host)
                 try:
                     if not await self._follow(position, session):
                         await self.send_message(type="end")
@@ -110,7 +111,7 @@ class LogSocket(ContainerSocket):
                 if not answer:
                     present = await in_thread(_session, self.container.host)
                     if present is None:
-                        raise host_silent(self.container)
+                        raise host_silent(self.container.host)
                     if present != session:
                         return True
                     await self._control(frames.Credit(stream_id=stream.id, consumed_bytes=stream.consumed))

@@ -15,8 +15,8 @@ from engine.errors import InvalidArgument, PermissionDenied, Unavailable
 from webui.accounts.models import User
 from webui.accounts.roles import OPERATE, require
 from webui.containers.exec_request import number_of
-from webui.containers.session_link import SessionLink, lost
 from webui.hosts.models import Host
+from webui.links.session_link import SessionLink, lost
 from webui.recordings.models import Recording
 from webui.recordings.recorder import Recorder
 from webui.recordings.services import recording_begin, recording_end, recording_of, recording_wanted

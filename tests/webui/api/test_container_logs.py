@@ -11,9 +11,9 @@ import pytest
 from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.site_broker import HOST_ID
-from webui.containers import log_stream
 from webui.containers.models import Container
 from webui.hosts.models import Host
+from webui.links import stream
 from worker.contract import frames, keys
 from worker.contract.frames import Frame
 
@@ -148,8 +148,8 @@ def test_an_offline_host_is_unavailable_at_once(site_broker: Valkey, owner: Call
 def test_a_host_that_does_not_answer_is_unavailable_after_a_while(
     site_broker: Valkey, owner: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_stream, "FIRST_SECONDS", 0.1)
-    monkeypatch.setattr(log_stream, "_BLOCK_MILLISECONDS", 50)
+    monkeypatch.setattr(stream, "FIRST_SECONDS", 0.1)
+    monkeypatch.setattr(stream, "_BLOCK_MILLISECONDS", 50)
     assert owner.get(PATH).status_code == 503
     assert owner.get(PATH, Accept="application/json").status_code == 503
 

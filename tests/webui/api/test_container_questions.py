@@ -12,9 +12,9 @@ import pytest
 from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.site_broker import HOST_ID
-from webui.containers import log_stream
 from webui.containers.models import Container
 from webui.hosts.models import Host
+from webui.links import stream
 from worker.contract import frames, keys
 from worker.contract.frames import Frame
 
@@ -83,8 +83,8 @@ def test_the_hosts_refusal_keeps_its_family(answering: Answering, owner: Caller,
 def test_a_host_that_is_away_or_silent_is_a_503(
     site_broker: Valkey, owner: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_stream, "FIRST_SECONDS", 0.05)
-    monkeypatch.setattr(log_stream, "_BLOCK_MILLISECONDS", 20)
+    monkeypatch.setattr(stream, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(stream, "_BLOCK_MILLISECONDS", 20)
     assert owner.get(PATH).status_code == 503
     Host.objects.update(heartbeat_at=None)
     assert owner.get(PATH).status_code == 503

@@ -19,11 +19,11 @@ from schemathesis.specs.openapi.checks import (
 from tests.support.valkey import Valkey
 from tests.webui.cast import Caller
 from webui.api.views.docs import document
-from webui.containers import log_stream
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
 from webui.jobs.models import Job
+from webui.links import stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,8 +63,8 @@ def known(
 def test_no_request_breaks_the_site_or_its_promises(
     owner: Caller, known: dict[str, Any], label: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_stream, "FIRST_SECONDS", 0.0)
-    monkeypatch.setattr(log_stream, "_BLOCK_MILLISECONDS", 1)
+    monkeypatch.setattr(stream, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(stream, "_BLOCK_MILLISECONDS", 1)
     schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", WSGIHandler())
     method, path = label.split(" ")
     operation = schema[path][method]

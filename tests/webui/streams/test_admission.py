@@ -8,9 +8,9 @@ from django.test import Client
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, refused
 from webui.accounts.models import Membership, Role, User
-from webui.containers import log_stream
 from webui.containers.models import Container
 from webui.jobs.models import Job
+from webui.links import stream
 from webui.streams.routing import urlpatterns
 from webui.streams.socket import in_thread
 
@@ -23,7 +23,7 @@ OPEN = ("/ws/events/", "/ws/activity/", "/ws/containers/stats/")
 @pytest.fixture(autouse=True)
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some sockets ask the host at once, and there is none that answers."""
-    monkeypatch.setattr(log_stream, "FIRST_SECONDS", 0.1)
+    monkeypatch.setattr(stream, "FIRST_SECONDS", 0.1)
 
 
 def paths(job: Job) -> list[str]:

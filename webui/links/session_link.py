@@ -17,7 +17,7 @@ from typing import Any
 import redis.asyncio
 
 from engine.errors import NotFound, Unavailable
-from webui.containers.log_stream import error_of, unseen
+from webui.links.stream import error_of, unseen
 from worker.contract import frames, keys, sessions
 from worker.contract.frames import Frame, OpenSession
 
