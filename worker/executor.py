@@ -167,7 +167,7 @@ class Executor:
         except Exception as error:  # noqa: BLE001  whatever it was, the job must end
             return _failed(error_info(error))
         finally:
-            progress.flush()
+            progress.close()
         return {"status": "succeeded", "result": result, "error": None}
 
 
@@ -180,7 +180,9 @@ def _failed(error: ErrorInfo) -> dict[str, Any]:
 
 
 class _ProgressReporter:
-    """The engine's progress callback: passes on at most four states a second, but always the last."""
+    """The engine's progress callback: passes on at most four states a second, but always the last, even when nothing
+    more comes: who waits for a registry that has gone silent sees how far it got.
+    """
 
     def __init__(self, job_id: str, emit: Callable[[str, str, Mapping[str, Any]], None]) -> None:
         self._job_id = job_id
@@ -189,6 +191,7 @@ class _ProgressReporter:
         self._phase: str | None = None
         self._sent_at = 0.0
         self._pending: Progress | None = None
+        self._timer: threading.Timer | None = None
 
     def __call__(self, phase: str, layers: Sequence[Any]) -> None:
         items = tuple(
@@ -197,13 +200,25 @@ class _ProgressReporter:
         )
         with self._lock:
             self._pending = Progress(phase=phase, items=items)
-            if phase == self._phase and time.monotonic() - self._sent_at < PROGRESS_SECONDS:
-                return
-            self._phase = phase
+            left = self._sent_at + PROGRESS_SECONDS - time.monotonic()
+            if phase != self._phase or left <= 0:
+                self._phase = phase
+                self._send()
+            elif self._timer is None:
+                self._timer = threading.Timer(left, self._send_late)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def close(self) -> None:
+        """Pass on the last state; nothing comes after it."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
             self._send()
 
-    def flush(self) -> None:
+    def _send_late(self) -> None:
         with self._lock:
+            self._timer = None
             self._send()
 
     def _send(self) -> None:

@@ -117,6 +117,12 @@ class FakeImages:
                     progress("pulling", (FakeLayer("layer1", "downloading", step, 200),))
                 if cancel is not None and cancel.wait(0.1):
                     raise Cancelled("The pull was cancelled.")
+        if reference.startswith("silent/") and cancel is not None:
+            for step in range(2):
+                self._engine.step = step
+                progress("pulling", (FakeLayer("layer1", "downloading", step, 200),))
+            cancel.wait()
+            raise Cancelled("The pull was cancelled.")
         self._engine.note(f"end pull {reference}")
         self._engine.journal.append("image.updated", "sha256:feed", {"id": "sha256:feed", "tags": [reference]})
         return FakeImage("sha256:feed", (reference,))

@@ -41,6 +41,10 @@ class Bench:
 
         threading.Thread(target=wait).start()
 
+    def progress(self) -> list[int]:
+        """The first layer's bytes in each state that was told."""
+        return [event["items"][0]["done_bytes"] for kind, _, event in self.emitted if kind == "job.progress"]
+
     def end_of(self, job_id: str) -> dict[str, Any]:
         [entry] = [e for e in self.engine.journal.read(0) if e.kind == "job.finished" and e.subject == job_id]
         return entry.attributes
@@ -95,9 +99,24 @@ def test_progress_comes_at_most_four_times_a_second_and_the_last_state_always(be
     began = time.monotonic()
     bench.once_begun(lambda: (time.sleep(1.1), bench.executor.cancel("j")))
     bench.executor.execute(job_id="j", command=pull("slow/x"))
-    states = [attributes["items"][0]["done_bytes"] for kind, _, attributes in bench.emitted if kind == "job.progress"]
+    states = bench.progress()
     assert 2 <= len(states) <= 2 + 4 * (time.monotonic() - began)
     assert states == sorted(states) and states[-1] == bench.engine.step >= 1
+
+
+def test_the_last_state_before_a_silence_is_told_during_the_silence(bench: Bench) -> None:
+    told: list[int] = []
+
+    def wait_and_cancel() -> None:
+        try:
+            eventually(lambda: bench.progress() == [0, 1], what="the second of two states in one moment")
+            told.extend(bench.progress())
+        finally:
+            bench.executor.cancel("j")
+
+    bench.once_begun(wait_and_cancel)
+    bench.executor.execute(job_id="j", command=pull("silent/x"))
+    assert told == [0, 1]
 
 
 def test_cancelling_ends_a_running_job_as_cancelled(bench: Bench) -> None:
