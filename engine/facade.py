@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from engine.containers.committing import CommitSpec
     from engine.containers.parts import ExitStatus, Image
     from engine.images.service import Images
+    from engine.registry.access import Access
     from engine.stats.sampler import Sampler
     from engine.stats.samples import ContainerSample, HostSample
 
@@ -79,12 +80,20 @@ class Engine:
         self,
         spec: ContainerSpec,
         *,
+        access: Access | None = None,
         credentials: Any = None,
         progress: Any = None,
         cancel: threading.Event | None = None,
     ) -> ContainerRecord:
-        """Create it, pulling a missing image; creating the same again returns what is there."""
-        return self.containers.create(spec, credentials=credentials, progress=progress, cancel=cancel)
+        """Create it, pulling a missing image with `access`; creating the same again returns what is there.
+
+        `credentials` is short for an access that has nothing else.
+        """
+        if access is None and credentials is not None:
+            from engine.registry.access import Access
+
+            access = Access(credentials)
+        return self.containers.create(spec, access=access, progress=progress, cancel=cancel)
 
     def container_start(self, name: str, request: str = "") -> ContainerRecord:
         """Start it; a running one is left alone. `detail["exit_code"]` is 126 or 127 when its command can't run.

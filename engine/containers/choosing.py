@@ -25,7 +25,7 @@ _ID = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
 def image(
-    parts: Parts, spec: ContainerSpec, *, credentials: Any, progress: Progress | None, cancel: threading.Event | None
+    parts: Parts, spec: ContainerSpec, *, access: Any, progress: Progress | None, cancel: threading.Event | None
 ) -> Image:
     """The image, which is pulled if it has to be. Raises NotFound and what a pull raises.
 
@@ -33,18 +33,18 @@ def image(
     """
     is_id = _ID.match(spec.image) is not None
     if spec.pull == ALWAYS and not is_id:
-        return _pull(parts, spec, credentials, progress, cancel)
+        return _pull(parts, spec, access, progress, cancel)
     may_pull = not is_id and spec.pull != NEVER
     try:
         found = parts.images().get(spec.image)
     except NotFound:
         if not may_pull:
             raise
-        return _pull(parts, spec, credentials, progress, cancel)
+        return _pull(parts, spec, access, progress, cancel)
     if spec.platform is None or Platform.parse(spec.platform).rank(found.config.platform) is not None:
         return found
     if may_pull:
-        return _pull(parts, spec, credentials, progress, cancel)
+        return _pull(parts, spec, access, progress, cancel)
     raise NotFound(
         f"platform: the image {spec.image} on this host is for {found.config.platform}, not for {spec.platform}; "
         "pull that one, or leave platform out",
@@ -53,7 +53,7 @@ def image(
 
 
 def _pull(
-    parts: Parts, spec: ContainerSpec, credentials: Any, progress: Progress | None, cancel: threading.Event | None
+    parts: Parts, spec: ContainerSpec, access: Any, progress: Progress | None, cancel: threading.Event | None
 ) -> Image:
     asked = {} if spec.platform is None else {"platform": spec.platform}
-    return parts.images().pull(spec.image, credentials=credentials, progress=progress, cancel=cancel, **asked)
+    return parts.images().pull(spec.image, access=access, progress=progress, cancel=cancel, **asked)

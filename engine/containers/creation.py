@@ -34,7 +34,7 @@ def create(
     parts: Parts,
     spec: ContainerSpec,
     *,
-    credentials: Any = None,
+    access: Any = None,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> ContainerRecord:
@@ -51,7 +51,7 @@ def create(
     dependencies.refuse_circle(parts, spec)
     parts.runtime.require(spec.runtime)
     limits.resources(spec).check(os.cpu_count() or 1)  # what this host hasn't, before an image is pulled
-    image = choosing.image(parts, spec, credentials=credentials, progress=progress, cancel=cancel)
+    image = choosing.image(parts, spec, access=access, progress=progress, cancel=cancel)
     plan = process.plan(spec, image.config, sharing.hostname(parts, spec))
     try:
         signals.parse(plan.stop_signal)

@@ -38,7 +38,7 @@ class Images(Protocol):
         reference: str,
         /,
         *,
-        credentials: Any = None,
+        access: Any = None,
         platform: str | None = None,
         progress: Progress | None = None,
         cancel: threading.Event | None = None,

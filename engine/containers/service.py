@@ -54,11 +54,11 @@ class Containers:
         self,
         spec: ContainerSpec,
         *,
-        credentials: Any = None,
+        access: Any = None,
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> ContainerRecord:
-        return creation.create(self._parts, spec, credentials=credentials, progress=progress, cancel=cancel)
+        return creation.create(self._parts, spec, access=access, progress=progress, cancel=cancel)
 
     @told
     def start(self, name: str, request: str = "") -> ContainerRecord:

@@ -26,6 +26,7 @@ from engine.oci.digest import Digest
 from engine.oci.image_config import ImageConfig
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
+from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from engine.registry.client import FetchedManifest, RegistryClient
 from engine.snapshots.service import Snapshots
@@ -33,7 +34,7 @@ from engine.store.database import Store
 from engine.store.journal import Journal
 
 Names = list[str]
-__all__ = ["Credentials", "Image", "Images", "LayerProgress"]
+__all__ = ["Access", "Credentials", "Image", "Images", "LayerProgress"]
 
 
 def named(reference: str) -> Reference:
@@ -59,6 +60,7 @@ class Images:
         self,
         reference: str,
         *,
+        access: Access | None = None,
         credentials: Credentials | None = None,
         platform: str | None = None,
         progress: Report | None = None,
@@ -67,9 +69,9 @@ class Images:
         """Fetch an image and give it its name; an image is visible once it is complete, not before.
 
         `progress` is called from this thread, at most ten times a second and once at the end. After `cancel`, after
-        a kill or a broken connection, what was fetched stays for the next pull. Raises `InvalidReference`,
-        `ImageUnknown`, `AccessDenied`, `PlatformMissing`, `RegistryUnavailable`, `BlobDamaged`, `LayerRefused`,
-        `ResourceExhausted`, `Unsupported`, `Cancelled`.
+        a kill or a broken connection, what was fetched stays for the next pull. `credentials` is short for an access
+        that has nothing else. Raises `InvalidReference`, `ImageUnknown`, `AccessDenied`, `PlatformMissing`,
+        `RegistryUnavailable`, `BlobDamaged`, `LayerRefused`, `ResourceExhausted`, `Unsupported`, `Cancelled`.
         """
         name = Reference.parse(reference)
         wanted = Platform.parse(platform) if platform else host_platform()
@@ -81,7 +83,7 @@ class Images:
         try:
             with (
                 self._leases.hold(lease_name) as lease,
-                RegistryClient(self._config, name, credentials, stop) as client,
+                RegistryClient(self._config, name, access or Access(credentials), stop) as client,
             ):
                 resolved = resolve(client, name, wanted)
                 lease_all(lease, resolved)

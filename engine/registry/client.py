@@ -17,7 +17,7 @@ from engine.oci.digest import Digest, InvalidDigest
 from engine.oci.document import MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES
 from engine.oci.manifest import Descriptor
 from engine.oci.reference import Reference
-from engine.registry.auth import Credentials
+from engine.registry.access import Access
 from engine.registry.endpoint import Endpoint
 from engine.registry.errors import BlobDamaged, ImageUnknown, RegistryUnavailable
 from engine.registry.transport import Transport
@@ -44,17 +44,18 @@ class _Document:
 
 
 class RegistryClient:
-    """Reads from the registry of one reference, as one user. Thread-safe; a context manager."""
+    """Reads from the registry of one reference, with one access. Thread-safe; a context manager."""
 
     def __init__(
         self,
         config: EngineConfig,
         reference: Reference,
-        credentials: Credentials | None = None,
+        access: Access | None = None,
         cancel: threading.Event | None = None,
     ) -> None:
         self._reference = reference
-        self._transport = Transport(Endpoint.of(reference.registry, config.insecure_registries), credentials, cancel)
+        endpoint = Endpoint.of(reference.registry, config.insecure_registries, access)
+        self._transport = Transport(endpoint, access.credentials if access else None, cancel)
 
     def manifest(self, identifier: str) -> FetchedManifest:
         """Fetch by tag or digest; a digest is verified.

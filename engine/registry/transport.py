@@ -41,12 +41,9 @@ class Transport:
         if not endpoint.is_secure:  # a setting says so; no need to be warned at every request
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._pool = urllib3.PoolManager(
-            maxsize=16,
-            retries=False,
-            timeout=_TIMEOUT,
-            cert_reqs="CERT_REQUIRED" if endpoint.is_secure else "CERT_NONE",
+            maxsize=16, retries=False, timeout=_TIMEOUT, ssl_context=endpoint.tls_context()
         )
-        self._authorizer = Authorizer(credentials, self._fetch_token, allow_plain=not endpoint.is_secure)
+        self._authorizer = Authorizer(credentials, self._fetch_token, allow_plain=endpoint.allows_plain)
         self._live: set[urllib3.BaseHTTPResponse] = set()
         self._live_lock = threading.Lock()
 
@@ -157,7 +154,7 @@ class Transport:
                 scheme, is_home = urlsplit(url).scheme, _origin(url) == origin
             except ValueError as error:
                 raise RegistryUnavailable(f"registry {self.host} redirects to what is no web address") from error
-            if scheme != "https" and (scheme != "http" or self._endpoint.is_secure):
+            if scheme != "https" and (scheme != "http" or not self._endpoint.allows_plain):
                 raise RegistryUnavailable(f"registry {self.host} redirects to an address without TLS")
             response = self._send(
                 url, headers | ({"Authorization": authorization} if is_home and authorization else {})

@@ -135,7 +135,7 @@ class FakeImages:
         reference: str,
         /,
         *,
-        credentials: Any = None,
+        access: Any = None,
         platform: str | None = None,
         progress: Any = None,
         cancel: Any = None,

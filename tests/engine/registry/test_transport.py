@@ -20,6 +20,7 @@ from engine.config import EngineConfig
 from engine.errors import PermissionDenied, Unavailable
 from engine.oci.reference import Reference
 from engine.registry import transport
+from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from engine.registry.client import RegistryClient
 
@@ -83,10 +84,15 @@ def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fetch(
-    tmp_path: Path, address: str, credentials: Credentials | None = None, insecure: tuple[str, ...] = ("127.0.0.0/8",)
+    tmp_path: Path,
+    address: str,
+    access: Access | Credentials | None = None,
+    insecure: tuple[str, ...] = ("127.0.0.0/8",),
 ) -> bytes:
     config = EngineConfig(home=tmp_path, insecure_registries=insecure)
-    with RegistryClient(config, Reference.parse(f"{address}/app"), credentials) as client:
+    if isinstance(access, Credentials):
+        access = Access(access)
+    with RegistryClient(config, Reference.parse(f"{address}/app"), access) as client:
         return client.manifest("latest").data
 
 
@@ -156,6 +162,25 @@ def test_a_listed_registry_may_have_a_certificate_of_its_own(tmp_path: Path, ser
     assert fetch(tmp_path, registry.address) == MANIFEST
     with pytest.raises(Unavailable, match="can't be reached"):
         fetch(tmp_path, registry.address, insecure=())
+
+
+def test_a_certificate_of_its_own_is_trusted_when_it_is_given(tmp_path: Path, serve: Callable[..., Server]) -> None:
+    registry = serve(lambda _: (200, {}, MANIFEST), self_signed(tmp_path))
+    other = serve(lambda _: (200, {}, MANIFEST), self_signed(tmp_path))
+    pem = (tmp_path / "tls.pem").read_text()
+    certificate = pem[pem.index("-----BEGIN CERTIFICATE") :]
+    with pytest.raises(Unavailable):
+        fetch(tmp_path, registry.address, Access(ca_pem=certificate), insecure=())
+    assert fetch(tmp_path, other.address, Access(ca_pem=certificate), insecure=()) == MANIFEST
+    assert fetch(tmp_path, registry.address, Access(tls_verify=False), insecure=()) == MANIFEST
+
+
+def test_plain_http_is_for_registries_that_are_set_so(tmp_path: Path, serve: Callable[..., Server]) -> None:
+    registry = serve(lambda _: (200, {}, MANIFEST))
+    assert fetch(tmp_path, registry.address, Access(plain_http=True), insecure=()) == MANIFEST
+    with pytest.raises(Unavailable):
+        fetch(tmp_path, registry.address, Access(tls_verify=False), insecure=())
+    assert len(registry.seen) == 1
 
 
 def test_a_registry_that_is_not_listed_is_never_asked_in_plain_text(

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.errors import InvalidArgument
+from engine.registry.access import Access
 from engine.registry.challenge import Challenge, parse
 from engine.registry.endpoint import Endpoint, is_insecure
 from engine.registry.errors import registry_says
@@ -76,6 +78,49 @@ def test_only_listed_registries_may_do_without_tls(host: str, expected: bool) ->
 def test_dockers_hub_has_another_host_than_its_name() -> None:
     assert Endpoint.of("docker.io", LISTED) == Endpoint("registry-1.docker.io", ("https",), True)
     assert Endpoint.of("localhost:5000", LISTED) == Endpoint("localhost:5000", ("http", "https"), False)
+
+
+@pytest.mark.parametrize(
+    ("access", "expected"),
+    [
+        (Access(), Endpoint("r.example", ("https",), True)),
+        (Access(plain_http=True), Endpoint("r.example", ("http",), False)),
+        (Access(tls_verify=False), Endpoint("r.example", ("https",), False)),
+    ],
+)
+def test_what_is_not_safe_has_to_be_set(access: Access, expected: Endpoint) -> None:
+    assert Endpoint.of("r.example", LISTED, access) == expected
+
+
+@pytest.mark.parametrize(
+    ("mirror", "host", "schemes", "prefix"),
+    [
+        ("mirror.example", "mirror.example", ("https",), ""),
+        ("mirror.example:5000", "mirror.example:5000", ("https",), ""),
+        ("localhost:5000", "localhost:5000", ("http", "https"), ""),
+        ("https://mirror.example/hub/", "mirror.example", ("https",), "/hub"),
+        ("http://mirror.example/v2/", "mirror.example", ("http",), ""),
+        ("[fd00::1]:5000", "[fd00::1]:5000", ("http", "https"), ""),
+    ],
+)
+def test_mirrors_are_written_as_hosts_or_addresses(
+    mirror: str, host: str, schemes: tuple[str, ...], prefix: str
+) -> None:
+    found = Endpoint.of_mirror(mirror, "docker.io", LISTED)
+    assert (found.host, found.schemes, found.prefix, found.namespace) == (host, schemes, prefix, "docker.io")
+
+
+@pytest.mark.parametrize("mirror", ["", "ftp://m", "http://", "https://u:secret@m", "m:port", "http://[", "m/?q=1"])
+def test_what_is_no_mirror_is_refused_without_its_password(mirror: str) -> None:
+    with pytest.raises(InvalidArgument, match="mirror") as refused:
+        Endpoint.of_mirror(mirror, "docker.io", LISTED)
+    assert "secret" not in refused.value.message
+
+
+@pytest.mark.parametrize("text", ["words", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "\xe4"])
+def test_what_is_no_certificate_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="certificates"):
+        Endpoint.of("r.example", LISTED, Access(ca_pem=text))
 
 
 @pytest.mark.parametrize(
