@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from engine.errors import NotFound
+from engine.errors import Cancelled, NotFound, PermissionDenied
 from worker.contract import commands as c
-from worker.contract.wire import to_wire
+from worker.contract.secrets import RegistrySecrets
+from worker.contract.wire import from_wire, to_wire
 
 ProgressCallback = Callable[[str, Sequence[Any]], None]
 
@@ -33,12 +35,23 @@ class Context:
     job_id: str = ""
 
     @property
-    def credentials(self) -> Any:
-        if not self.secrets or "username" not in self.secrets:
-            return None
-        from engine.registry.auth import Credentials
+    def access(self) -> Any:
+        """How the command's registry is to be spoken to, `contract.secrets.RegistrySecrets` on the wire."""
+        return None if not self.secrets else access_of(from_wire(RegistrySecrets, self.secrets))
 
-        return Credentials(username=str(self.secrets["username"]), password=str(self.secrets["password"]))
+
+def access_of(secrets: RegistrySecrets) -> Any:
+    """The engine's form of what the site knows of a registry."""
+    from engine.registry.access import Access
+    from engine.registry.auth import Credentials
+
+    return Access(
+        credentials=Credentials(secrets.username, secrets.password) if secrets.username else None,
+        plain_http=secrets.plain_http,
+        tls_verify=secrets.tls_verify,
+        ca_pem=secrets.ca_pem,
+        mirrors=secrets.mirrors,
+    )
 
 
 def run(command: c.Command, context: Context) -> dict[str, Any]:
@@ -49,7 +62,7 @@ def run(command: c.Command, context: Context) -> dict[str, Any]:
 def _pull_image(command: c.PullImage, context: Context) -> dict[str, Any]:
     image = context.engine.images.pull(
         command.reference,
-        credentials=context.credentials,
+        access=context.access,
         platform=command.platform,
         progress=context.progress,
         cancel=context.cancel,
@@ -67,6 +80,63 @@ def _remove_image(command: c.RemoveImage, context: Context) -> dict[str, Any]:
     return {"untagged": list(untagged), "deleted": list(deleted)}
 
 
+def _push_image(command: c.PushImage, context: Context) -> dict[str, Any]:
+    pushed = context.engine.images.push(
+        command.reference,
+        access=context.access,
+        all_platforms=command.all_platforms,
+        progress=context.progress,
+        cancel=context.cancel,
+    )
+    found: dict[str, Any] = to_wire(pushed)
+    return found
+
+
+def _tag_image(command: c.TagImage, context: Context) -> dict[str, Any]:
+    image = context.engine.images.tag(command.image, command.reference)
+    return {"image_id": image.id, "tags": list(image.tags)}
+
+
+def _prune_images(command: c.PruneImages, context: Context) -> dict[str, Any]:
+    report = context.engine.image_prune(
+        all=command.all,
+        until=None if command.until is None else datetime.fromtimestamp(command.until, UTC),
+        labels=command.labels,
+    )
+    found: dict[str, Any] = to_wire(report)
+    return found
+
+
+def _verify_images(command: c.VerifyImages, context: Context) -> dict[str, Any]:
+    report = context.engine.images.fsck(
+        repair=command.repair, access=context.access, progress=context.progress, cancel=context.cancel
+    )
+    found: dict[str, Any] = to_wire(report)
+    return found
+
+
+def _look_up_images(command: c.LookUpImages, context: Context) -> dict[str, Any]:
+    """A registry that is away, or wants no more questions, fails the job; an image that it lacks is an answer."""
+    found: list[dict[str, Any]] = []
+    limit = None
+    for reference in command.references:
+        if context.cancel.is_set():
+            raise Cancelled("Cancelled before every image was looked up.")
+        try:
+            remote = context.engine.images.remote(reference, access=context.access)
+        except (NotFound, PermissionDenied) as error:
+            found.append({"reference": reference, "digest": None, "problem": error.message})
+        else:
+            limit = remote.rate_limit or limit
+            found.append({"reference": reference, "digest": str(remote.digest), "problem": ""})
+    return {"images": found, "rate_limit": to_wire(limit)}
+
+
+def _try_registry(command: c.TryRegistry, context: Context) -> dict[str, Any]:
+    found: dict[str, Any] = to_wire(context.engine.images.try_registry(command.registry, context.access))
+    return found
+
+
 def _create_starter_image(command: c.CreateStarterImage, context: Context) -> dict[str, Any]:
     image = context.engine.images.create_starter(command.reference, progress=context.progress, cancel=context.cancel)
     return {"image_id": image.id, "tags": list(image.tags)}
@@ -76,7 +146,7 @@ def _create_container(command: c.CreateContainer, context: Context) -> dict[str,
     engine = context.engine
     engine.container_create(
         container_spec(command),
-        credentials=context.credentials,
+        access=context.access,
         progress=context.progress,
         cancel=context.cancel,
     )
@@ -167,6 +237,12 @@ def _remove(command: c.RemoveContainer, context: Context) -> dict[str, Any]:
 _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.PullImage: _pull_image,
     c.RemoveImage: _remove_image,
+    c.PushImage: _push_image,
+    c.TagImage: _tag_image,
+    c.PruneImages: _prune_images,
+    c.VerifyImages: _verify_images,
+    c.LookUpImages: _look_up_images,
+    c.TryRegistry: _try_registry,
     c.CreateStarterImage: _create_starter_image,
     c.CreateContainer: _create_container,
     c.StartContainer: _start,

@@ -1,4 +1,4 @@
-"""Questions: what the site asks a host about a container, to be answered now, and not remembered by anybody.
+"""Questions: what the site asks a host about a container or an image, to be answered now, and kept by nobody.
 
 They come as an `OpenStream` whose `source` is the question's name. The answer is one DATA frame with JSON and an END,
 or an ERROR. A new question is a line in `answers`.
@@ -25,6 +25,7 @@ from worker.faults import error_info
 logger = logging.getLogger(__name__)
 
 THREADS = 2
+FILES_LIMIT = 2000
 LOG_QUESTIONS = ("outline", "lines", "search", "histogram", "seek")
 WAITING_MAXIMUM = 64
 """More than that would be answered when nobody waits any more."""
@@ -34,13 +35,29 @@ Answer = Callable[[str, Mapping[str, Any]], Any]
 
 
 def answers(engine: Any) -> Mapping[str, Answer]:
-    """Every question by name: from a container's id and parameters to what JSON can hold.
+    """Every quick question by name: from a container's id and parameters to what JSON can hold.
 
     They raise the engine's errors.
     """
     return {
         "top": lambda container_id, _: engine.container_top(container_id),
         "changes": lambda container_id, _: engine.container_changes(container_id),
+    }
+
+
+def image_answers(engine: Any) -> Mapping[str, Answer]:
+    """The questions about images and the disk, some of which read whole layers."""
+
+    def files(image_id: str, wish: Mapping[str, Any]) -> Any:
+        return engine.images.layer_files(
+            image_id, str(wish["layer"]), path=str(wish.get("path") or "/"), limit=int(wish.get("limit") or FILES_LIMIT)
+        )
+
+    return {
+        "image.history": lambda image_id, _: {"layers": to_wire(list(engine.images.history(image_id)))},
+        "image.files": lambda image_id, wish: to_wire(files(image_id, wish)),
+        "image.waste": lambda image_id, _: to_wire(engine.images.waste(image_id)),
+        "disk.usage": lambda *_: to_wire(engine.disk_usage()),
     }
 
 

@@ -21,7 +21,7 @@ from worker.executor import Executor
 from worker.ledger import Ledger
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
 from worker.publisher import Publisher
-from worker.questions import Questions, answers, log_answers
+from worker.questions import Questions, answers, image_answers, log_answers
 from worker.sessions import pump
 from worker.sessions.server import SessionServer
 from worker.sessions.sources import openers
@@ -59,7 +59,8 @@ class WorkerService:
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
         self._executor = Executor(engine, self._ledger, emit, self._is_cancelled, durability.touch)
         self._streams = StreamServer(self._client, engine.container_logs)
-        self._questions = (Questions(self._client, answers(engine)), Questions(self._client, log_answers(engine)))
+        kinds = (answers(engine), log_answers(engine), image_answers(engine))
+        self._questions = tuple(Questions(self._client, known) for known in kinds)
         self._sessions = SessionServer(
             self._client, lambda: connect(settings.redis_url, blocking_seconds=pump.BLOCK_SECONDS), openers(engine)
         )

@@ -1,8 +1,6 @@
 """A strict stand-in for the engine: real store and journal, no kernel. Unknown calls and arguments fail.
 
-What it did is in the file `calls` under the home, so that tests see it across processes. The name of an image
-says how its pull goes: `slow/…` takes 20 s unless cancelled, `missing/…` is not found, `bug/…` is a mistake of
-ours with a secret in its text.
+What it did is in the file `calls` under the home, so that tests see it across processes.
 """
 
 from __future__ import annotations
@@ -10,28 +8,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from engine.config import EngineConfig
-from engine.errors import Cancelled, NotFound
+from engine.errors import NotFound
 from engine.store.database import Store
 from engine.store.journal import Journal
-
-
-@dataclass(frozen=True)
-class FakeImage:
-    id: str
-    tags: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FakeLayer:
-    id: str
-    status: str
-    done_bytes: int
-    total_bytes: int
+from tests.worker.image_fakes import FakeImage, FakeImages, FakePruned
 
 
 @dataclass(frozen=True)
@@ -92,42 +78,6 @@ class FakeLog:
         return next((chunk.cursor for chunk in self.chunks if chunk.at >= at), self.end())
 
 
-class FakeImages:
-    def __init__(self, engine: FakeEngine) -> None:
-        self._engine = engine
-
-    def pull(
-        self,
-        reference: str,
-        *,
-        credentials: Any = None,
-        platform: str | None = None,
-        progress: Any = None,
-        cancel: threading.Event | None = None,
-    ) -> FakeImage:
-        self._engine.note(f"begin pull {reference}")
-        if reference.startswith("missing/"):
-            raise NotFound(f"There is no image {reference}.", {"reference": reference})
-        if reference.startswith("bug/"):
-            raise RuntimeError("the password is hunter2")
-        if reference.startswith("slow/"):
-            for step in range(200):
-                self._engine.step = step
-                if progress is not None:
-                    progress("pulling", (FakeLayer("layer1", "downloading", step, 200),))
-                if cancel is not None and cancel.wait(0.1):
-                    raise Cancelled("The pull was cancelled.")
-        if reference.startswith("silent/") and cancel is not None:
-            for step in range(2):
-                self._engine.step = step
-                progress("pulling", (FakeLayer("layer1", "downloading", step, 200),))
-            cancel.wait()
-            raise Cancelled("The pull was cancelled.")
-        self._engine.note(f"end pull {reference}")
-        self._engine.journal.append("image.updated", "sha256:feed", {"id": "sha256:feed", "tags": [reference]})
-        return FakeImage("sha256:feed", (reference,))
-
-
 class FakeEngine:
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
@@ -165,6 +115,15 @@ class FakeEngine:
 
     def container_changes(self, id: str) -> dict[str, object]:
         return {"changes": [], "more": False}
+
+    def image_prune(
+        self, *, all: bool = False, until: datetime | None = None, labels: Sequence[str] = ()
+    ) -> FakePruned:
+        self.note(f"prune {all} {until} {list(labels)}")
+        return FakePruned(("old:1",), ("sha256:feed",), 4096)
+
+    def disk_usage(self) -> dict[str, Any]:
+        return {"images": [], "layers_bytes": 7}
 
     def keep_logs(self, seconds: float, max_bytes: int) -> None:
         self.note(f"keep logs {seconds} {max_bytes}")

@@ -38,6 +38,55 @@ class RemoveImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PushImage:
+    """Send what is called `reference` to the registry of that name; `all_platforms`: of an index, all that it names."""
+
+    reference: str
+    all_platforms: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagImage:
+    """Give the image (an id or a reference) one more name, taking it from another image that has it."""
+
+    image: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneImages:
+    """Remove images that no container uses: those without a tag, with `all` those with tags as well.
+
+    Only those made before `until` (Unix seconds), and with all of `labels` (KEY or KEY=VALUE).
+    """
+
+    all: bool = False
+    until: float | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyImages:
+    """Compare every blob with its digest and see that every layer is there; `repair` fetches again what is not."""
+
+    repair: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUpImages:
+    """Ask a registry which digests `references`, all of them its own, have there now; nothing is pulled."""
+
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryRegistry:
+    """See whether a registry (docker.io, registry.example.com:5000) answers and takes the credentials."""
+
+    registry: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateStarterImage:
     """Make an image from the machine's own files, for first contact without a registry."""
 
@@ -235,6 +284,12 @@ class RemoveContainer:
 Command = (
     PullImage
     | RemoveImage
+    | PushImage
+    | TagImage
+    | PruneImages
+    | VerifyImages
+    | LookUpImages
+    | TryRegistry
     | CreateStarterImage
     | CreateContainer
     | StartContainer
@@ -253,6 +308,12 @@ Command = (
 KINDS: dict[str, type[Any]] = {
     "image.pull": PullImage,
     "image.remove": RemoveImage,
+    "image.push": PushImage,
+    "image.tag": TagImage,
+    "image.prune": PruneImages,
+    "image.fsck": VerifyImages,
+    "image.lookup": LookUpImages,
+    "registry.try": TryRegistry,
     "image.starter": CreateStarterImage,
     "container.create": CreateContainer,
     "container.start": StartContainer,

@@ -36,6 +36,7 @@ IDLE_SECONDS = 60
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenStream:
     """`source`: logs, or a question (top, changes, log.outline …): its answer is one frame with JSON, and the end.
+    For a question about an image `container_id` is the image's id.
 
     `cursor` wins over `tail` (lines) and `since` (Unix seconds); `follow` goes on after the end.
 
@@ -74,7 +75,8 @@ class CloseStream:
 class OpenSession:
     """Begin a two-way stream; `worker.contract.sessions` says how it goes on.
 
-    `source`: exec, attach, path_stat, copy_out, copy_in, export.
+    `source`: exec, attach, path_stat, copy_out, copy_in, export; image_save, image_load, image_import, for which
+    `container_id` is empty.
     """
 
     session_id: str

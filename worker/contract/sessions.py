@@ -77,6 +77,28 @@ PATH_STAT, COPY_OUT, COPY_IN, EXPORT = "path_stat", "copy_out", "copy_in", "expo
 the tar is not whole."""
 
 
+IMAGE_SAVE, IMAGE_LOAD, IMAGE_IMPORT = "image_save", "image_load", "image_import"
+"""Images as a tar, out of a host or into it. The END of one that goes in has {"images": [{"id", "tags"}…]}."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveParameters:
+    """References or ids of images. `format`: docker (as `docker save`) or oci (an OCI image layout)."""
+
+    names: tuple[str, ...]
+    format: str = "docker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportParameters:
+    """The tar is a root file system: it becomes an image of one layer. `changes` are instructions of a Dockerfile."""
+
+    reference: str | None = None
+    changes: tuple[str, ...] = ()
+    message: str = ""
+    platform: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathParameters:
     """A path in the container; one that ends with `/` or `/.` means what a link leads to."""

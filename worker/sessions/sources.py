@@ -9,6 +9,7 @@ from worker.contract import sessions
 from worker.sessions.archive_source import InSource, OutSource, PathSource
 from worker.sessions.attach_source import AttachSource
 from worker.sessions.exec_source import ExecSource
+from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
 from worker.sessions.server import Opener
 
 
@@ -20,5 +21,8 @@ def openers(engine: Any) -> dict[str, Opener]:
         sessions.PATH_STAT: partial(PathSource, engine),
         sessions.COPY_OUT: partial(OutSource.of_path, engine),
         sessions.COPY_IN: partial(InSource, engine),
+        sessions.IMAGE_SAVE: partial(SaveSource, engine),
+        sessions.IMAGE_LOAD: partial(LoadSource, engine),
+        sessions.IMAGE_IMPORT: partial(ImportSource, engine),
         sessions.EXPORT: partial(OutSource.of_everything, engine),
     }

@@ -28,6 +28,12 @@ IMAGE = "sha256:" + "ab" * 32
 COMMANDS: list[c.Command] = [
     c.PullImage(reference="docker.io/library/alpine:latest", platform="linux/arm64"),
     c.RemoveImage(image=IMAGE, force=True),
+    c.PushImage(reference="registry.example.com/app:1", all_platforms=True),
+    c.TagImage(image=IMAGE, reference="registry.example.com/app:1"),
+    c.PruneImages(all=True, until=1700000000.0, labels=("stage=build",)),
+    c.VerifyImages(repair=True),
+    c.LookUpImages(references=("docker.io/library/alpine:3",)),
+    c.TryRegistry(registry="registry.example.com:5000"),
     c.CreateStarterImage(),
     c.CreateContainer(
         container_id=CONTAINER, name="web", image="alpine:3", command=("sh", "-c", "echo hi"), entrypoint=("/entry",),

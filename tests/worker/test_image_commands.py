@@ -1,0 +1,128 @@
+"""What the site asks about images reaches the engine, with how the registry is to be spoken to; answers come back."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from engine.config import EngineConfig
+from engine.errors import DataCorrupt, NotFound
+from engine.registry.access import Access
+from tests.support.home import Home
+from tests.worker.fakes import FakeEngine
+from worker import commands
+from worker.contract import commands as c
+from worker.contract import sessions
+from worker.questions import image_answers
+from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
+
+IMAGE = "sha256:feed"
+SECRETS = {"username": "alice", "password": "hunter2", "plain_http": True, "mirrors": ["mirror:5000"]}
+
+
+@pytest.fixture
+def engine(home: Home) -> Iterator[FakeEngine]:
+    config = EngineConfig(home=home.path)
+    config.run.mkdir(parents=True, exist_ok=True)
+    yield FakeEngine(config)
+
+
+def run(engine: FakeEngine, command: Any, secrets: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    found = commands.run(command, commands.Context(engine, lambda *_: None, threading.Event(), secrets))
+    return json.loads(json.dumps(found))
+
+
+def test_a_push_goes_with_the_access_and_says_what_was_sent(engine: FakeEngine) -> None:
+    found = run(engine, c.PushImage(reference="mine:1", all_platforms=True), SECRETS)
+    assert (found["uploaded"], found["mounted"], found["existed"], found["size_bytes"]) == (3, 1, 2, 10)
+    assert "mirror:5000" in engine.calls()[0] and engine.calls()[0].endswith(" True")
+    assert "hunter2" not in engine.calls()[0]
+
+
+def test_secrets_become_the_engines_access() -> None:
+    context = commands.Context(None, lambda *_: None, threading.Event(), SECRETS)
+    access = context.access
+    assert isinstance(access, Access) and access.credentials is not None
+    assert (access.credentials.username, access.credentials.password) == ("alice", "hunter2")
+    assert (access.plain_http, access.tls_verify, access.ca_pem, access.mirrors) == (True, True, None, ("mirror:5000",))
+    nobody = commands.Context(None, lambda *_: None, threading.Event(), {"plain_http": True}).access
+    assert nobody.credentials is None and nobody.plain_http
+    assert commands.Context(None, lambda *_: None, threading.Event(), None).access is None
+
+
+def test_verbs_reach_the_engine(engine: FakeEngine) -> None:
+    assert run(engine, c.TagImage(image=IMAGE, reference="b:2")) == {"image_id": IMAGE, "tags": ["b:2"]}
+    pruned = run(engine, c.PruneImages(all=True, until=1700000000.0, labels=("a=b",)))
+    assert pruned == {"untagged": ["old:1"], "deleted": [IMAGE], "reclaimed_bytes": 4096}
+    assert engine.calls()[1] == "prune True 2023-11-14 22:13:20+00:00 ['a=b']"
+    assert run(engine, c.VerifyImages(repair=True))["checked_blobs"] == 3
+    assert run(engine, c.TryRegistry(registry="docker.io"), SECRETS)["ok"] is True
+
+
+def test_a_look_up_names_what_the_registry_lacks(engine: FakeEngine) -> None:
+    found = run(engine, c.LookUpImages(references=("a:1", "missing/b:1")))
+    assert [(one["reference"], one["digest"] is None) for one in found["images"]] == [
+        ("a:1", False),
+        ("missing/b:1", True),
+    ]
+    assert found["rate_limit"] == {"limit": 100, "remaining": 99, "window_seconds": 21600}
+
+
+def test_questions_are_answered_as_json(engine: FakeEngine) -> None:
+    answers = image_answers(engine)
+    for name, wish in (
+        ("image.history", {}),
+        ("image.files", {"layer": "sha256:1"}),
+        ("image.waste", {}),
+        ("disk.usage", {}),
+    ):
+        json.dumps(answers[name](IMAGE, wish))
+    assert answers["image.history"](IMAGE, {})["layers"][0]["created_by"] == "COPY . /"
+
+
+def fill(source: LoadSource, data: bytes) -> None:
+    assert source.stdin is not None
+    os.write(source.stdin, data)
+
+
+def test_a_loaded_tar_becomes_images(engine: FakeEngine) -> None:
+    source = LoadSource(engine, "", {})
+    fill(source, b"mine:2")
+    source.close_stdin()
+    assert source.result() == {"images": [{"id": IMAGE, "tags": ["mine:2"]}]}
+    source.close()
+
+
+def test_what_is_no_archive_ends_before_all_was_sent(engine: FakeEngine) -> None:
+    source = LoadSource(engine, "", {})
+    fill(source, b"bad")
+    assert source.ended is not None
+    assert os.read(source.ended, 1) == b""  # the pump waits for this
+    with pytest.raises(DataCorrupt):
+        source.result()
+    source.close()
+
+
+def test_a_load_that_its_visitor_leaves_is_cancelled(engine: FakeEngine) -> None:
+    source = LoadSource(engine, "", {})
+    fill(source, b"half of it")
+    source.close()
+    assert engine.calls() == []
+
+
+def test_an_import_takes_its_wishes_along(engine: FakeEngine) -> None:
+    source = ImportSource(engine, "", {"reference": "root:1", "changes": ["CMD sh"], "message": "made by hand"})
+    source.close_stdin()
+    assert source.result()["images"][0]["tags"] == ["root:1"]
+    assert engine.calls()[-1] == "import root:1 ['CMD sh'] made by hand None"
+    source.close()
+
+
+def test_a_save_of_what_is_not_there_is_refused(engine: FakeEngine) -> None:
+    with pytest.raises(NotFound):
+        SaveSource(engine, "", {"names": ["nothing"], "format": sessions.SaveParameters(names=()).format})

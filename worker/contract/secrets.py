@@ -1,0 +1,21 @@
+"""What goes with a task beside its command, and is written down neither by the site nor by the worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySecrets:
+    """How the registry of the command's reference is to be spoken to: as whom, how safely, through which mirrors.
+
+    Without `username` as nobody. `plain_http`: without TLS; `ca_pem`: certificates to be trusted as well; without
+    `tls_verify` any is. `mirrors` are asked first for what is read, as nobody.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    plain_http: bool = False
+    tls_verify: bool = True
+    ca_pem: str | None = None
+    mirrors: tuple[str, ...] = ()
