@@ -6,10 +6,13 @@ has the stream's own id, so that a page which was cut off asks for what followed
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import threading
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from django.conf import settings
@@ -18,6 +21,16 @@ from django.db import transaction
 from worker.contract import keys
 
 logger = logging.getLogger(__name__)
+
+_gathering = threading.local()
+
+
+class Entry(NamedTuple):
+    """One entry of a broker's stream that keeps about `maxlen` of them."""
+
+    key: str
+    message: str
+    maxlen: int
 
 
 @cache
@@ -33,14 +46,45 @@ def change_publish(*, team_id: Any, kind: str, action: str, id: Any, object: dic
         separators=(",", ":"),
     )
 
-    def send() -> None:
-        try:
-            broker().xadd(keys.CHANGES, {"m": message}, maxlen=keys.CHANGES_MAXLEN, approximate=True)
-        except redis.RedisError as error:
-            # The row is written; pages that reconnect start from it. Only the live update is lost.
-            logger.warning("a %s change could not be broadcast: %s", kind, error)
+    transaction.on_commit(lambda: _send(Entry(keys.CHANGES, message, keys.CHANGES_MAXLEN)))
 
-    transaction.on_commit(send)
+
+def wake_publish(message: str) -> None:
+    """Once the transaction has committed, tell the web processes that there are new events (`webui.activity`)."""
+    transaction.on_commit(lambda: _send(Entry(keys.ACTIVITY, message, keys.ACTIVITY_MAXLEN)))
+
+
+@contextlib.contextmanager
+def gathered() -> Iterator[None]:
+    """What this thread publishes in the block goes out at its end, in order, by one round trip to the broker."""
+    _gathering.entries = entries = []
+    try:
+        yield
+    finally:
+        _gathering.entries = None
+        _send_all(entries)
+
+
+def _send(entry: Entry) -> None:
+    entries: list[Entry] | None = getattr(_gathering, "entries", None)
+    if entries is None:
+        _send_all([entry])
+    else:
+        entries.append(entry)
+
+
+def _send_all(entries: list[Entry]) -> None:
+    if not entries:
+        return
+    pipeline = broker().pipeline(transaction=len(entries) > 1)  # whoever waits for the first gets all of them
+    for entry in entries:
+        pipeline.xadd(entry.key, {"m": entry.message}, maxlen=entry.maxlen, approximate=True)
+    try:
+        pipeline.execute()
+    except redis.RedisError as error:
+        # The rows are written; pages that reconnect start from them, and the inbox wakes everybody once the broker
+        # is back. Only the live update is lost.
+        logger.warning("%d changes could not be broadcast: %s", len(entries), error)
 
 
 def last_change_id() -> str:

@@ -48,6 +48,31 @@ def test_an_event_is_sent_once_the_disk_has_it(tmp_path: Path, valkey: Valkey) -
         publisher.stop(1)
 
 
+def test_what_nobody_waits_for_goes_with_what_follows(
+    tmp_path: Path, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, journal = valkey.client(), Journal(Store(tmp_path / "engine.db"), tmp_path / "run")
+    batches: list[list[str]] = []
+
+    def settle(entries: Sequence[Entry]) -> None:
+        batches.append([entry.kind for entry in entries])
+
+    monkeypatch.setattr("worker.publisher.PATIENCE_SECONDS", 3600.0)
+    publisher = Publisher(client, journal, "h", lambda *_: None, lambda: None, settle=settle)
+    journal.append("job.started", "j", {})
+    publisher.start()
+    try:
+        journal.append("container.created", "c", {})
+        journal.append("container.started", "c", {})
+        eventually(lambda: client.xlen(keys.EVENTS) == 3, seconds=60, what="all events")
+        assert batches == [["job.started", "container.created", "container.started"]]
+        monkeypatch.setattr("worker.publisher.PATIENCE_SECONDS", 0.01)
+        journal.append("job.started", "j", {})  # nothing follows
+        eventually(lambda: client.xlen(keys.EVENTS) == 4, seconds=60, what="what nothing follows")
+    finally:
+        publisher.stop(1)
+
+
 def test_what_a_failed_attempt_was_about_is_not_forgotten() -> None:
     asked: list[set[str]] = []
 

@@ -12,19 +12,16 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import redis
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from webui.activity.models import Event
 from webui.activity.naming import named
-from webui.broadcast import broker
+from webui.broadcast import wake_publish
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from worker.contract import events as contract
-from worker.contract import keys
 
 logger = logging.getLogger(__name__)
 
@@ -81,15 +78,7 @@ def _give_teams(host: Host, rows: Collection[Event]) -> None:
 def wake(teams: Collection[str], containers: Collection[str]) -> None:
     """On commit, tell the web processes for whom there is something new; empty `teams`: for everybody."""
     message = json.dumps({"teams": sorted(teams), "containers": sorted(containers)}, separators=(",", ":"))
-
-    def send() -> None:
-        try:
-            broker().xadd(keys.ACTIVITY, {"m": message}, maxlen=keys.ACTIVITY_MAXLEN, approximate=True)
-        except redis.RedisError as error:
-            # The rows are written; the inbox wakes everybody once the broker is back.
-            logger.warning("the followers of events could not be woken: %s", error)
-
-    transaction.on_commit(send)
+    wake_publish(message)
 
 
 def events_trim() -> int:

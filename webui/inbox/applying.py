@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from webui.activity.health import health_record
 from webui.activity.recording import events_record
+from webui.broadcast import gathered
 from webui.containers import services as containers
 from webui.hosts import services as hosts
 from webui.hosts.models import Host
@@ -43,7 +44,7 @@ class Applied:
 
 def host_apply(host_id: str, batch: Sequence[Event]) -> Applied:
     """Apply the events of one host in one transaction. Raises DATABASE_TROUBLE, having changed nothing."""
-    with transaction.atomic():
+    with gathered(), transaction.atomic():
         host = _host(host_id) or _introduced(host_id, batch)
         if host is None:
             return Applied(gap=True)

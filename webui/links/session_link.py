@@ -74,9 +74,13 @@ class SessionLink:
         link._room_until = input_window_bytes
         request = OpenSession(session_id=link.id, source=source, container_id=container_id, window_bytes=window_bytes)
         body = json.dumps(frames.encode_control(request), separators=(",", ":"))
-        await client.set(keys.session_owner(link.id), owner, ex=EXPIRE_SECONDS)
-        await link._put(sessions.BEGIN, data=json.dumps(dict(parameters)).encode())
-        await client.xadd(keys.control(host_id), {"m": body}, maxlen=CONTROL_MAXLEN, approximate=True)
+        begin = Frame(sessions.BEGIN, 0, 0, time.time(), json.dumps(dict(parameters)).encode())
+        pipeline = client.pipeline(transaction=False)
+        pipeline.set(keys.session_owner(link.id), owner, ex=EXPIRE_SECONDS)
+        pipeline.xadd(keys.session_input(link.id), {"m": begin.encode()})
+        pipeline.expire(keys.session_input(link.id), EXPIRE_SECONDS)
+        pipeline.xadd(keys.control(host_id), {"m": body}, maxlen=CONTROL_MAXLEN, approximate=True)
+        await pipeline.execute()
         return link
 
     @classmethod

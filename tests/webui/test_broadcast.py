@@ -1,0 +1,47 @@
+"""What a transaction publishes reaches the pages in order, whether it goes out at once or together."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import transaction
+
+from tests.support.valkey import Valkey
+from tests.webui.site_broker import site_broker  # noqa: F401
+from webui.broadcast import change_publish, gathered
+from worker.contract import keys
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def told(server: Valkey) -> list[str]:
+    return [json.loads(fields[b"m"])["id"] for _, fields in server.client().xrange(keys.CHANGES)]
+
+
+def publish(*ids: str) -> None:
+    for id_ in ids:
+        change_publish(team_id="t", kind="container", action="removed", id=id_, object=None)
+
+
+def test_what_is_gathered_goes_out_at_the_end_in_order(site_broker: Valkey) -> None:  # noqa: F811
+    with gathered():
+        with transaction.atomic():
+            publish("1", "2")
+        assert told(site_broker) == []
+        with transaction.atomic():
+            publish("3")
+    assert told(site_broker) == ["1", "2", "3"]
+    with transaction.atomic():
+        publish("4")
+    assert told(site_broker) == ["1", "2", "3", "4"]
+
+
+def test_a_transaction_that_is_undone_tells_nothing_and_what_was_done_before_it_is_told(site_broker: Valkey) -> None:  # noqa: F811
+    with pytest.raises(ZeroDivisionError), gathered():
+        with transaction.atomic():
+            publish("done")
+        with transaction.atomic():
+            publish("undone")
+            raise ZeroDivisionError
+    assert told(site_broker) == ["done"]
