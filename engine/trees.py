@@ -1,4 +1,4 @@
-"""Deleting directories that strangers filled: as deep, as wide and as odd as a container or a layer could make them."""
+"""Directories that strangers filled: as deep, as wide and as odd as a container or a layer could make them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import errno
 import logging
 import os
 import uuid
+from collections.abc import Iterator
 from itertools import islice
+from stat import S_ISDIR
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # shutil.rmtree takes a descriptor and a Python frame for each level and a list of each directory: a container that
 # makes a thousand levels, or ten million names in one place, would stop it for good.
 _DEPTH = 40
 _BATCH = 4096
+_WALK_DEPTH = 200  # a descriptor for each level
 
 log = logging.getLogger(__name__)
 
@@ -81,3 +84,61 @@ def _is_removed(path: str | os.PathLike[str], directory: int | None = None) -> b
             raise
         return False
     return True
+
+
+def walk(path: str | os.PathLike[str]) -> Iterator[tuple[bytes, int, dict[bytes, os.stat_result]]]:
+    """Each directory at and below `path`: its name from there on, a descriptor of it, and what is in it by name.
+
+    Names are in order, a directory comes before those below it. Links are not followed, whoever changes the tree
+    meanwhile leads nowhere else, and what lies deeper than 200 levels is passed over. Raises OSError for `path` alone.
+    """
+    top = os.open(path, _FLAGS)
+    stack: list[tuple[bytes, int, Iterator[bytes]]] = [(b"", top, iter(()))]
+    try:
+        entries = _entries(top)
+        yield b"", top, entries
+        stack[0] = (b"", top, _below(entries))
+        while stack:
+            name, directory, below = stack[-1]
+            child = next(below, None)
+            if child is None:
+                os.close(stack.pop()[1])
+                continue
+            with contextlib.suppress(OSError):  # it has gone, or is something else now
+                found = os.open(child, _FLAGS, dir_fd=directory)
+                full = name + b"/" + child if name else child
+                stack.append((full, found, iter(())))
+                entries = _entries(found)
+                yield full, found, entries
+                stack[-1] = (full, found, _below(entries) if len(stack) < _WALK_DEPTH else iter(()))
+    finally:
+        for _, descriptor, _ in stack:
+            os.close(descriptor)
+
+
+def _entries(directory: int) -> dict[bytes, os.stat_result]:
+    found: dict[bytes, os.stat_result] = {}
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                found[os.fsencode(entry.name)] = entry.stat(follow_symlinks=False)
+    return dict(sorted(found.items()))
+
+
+def _below(entries: dict[bytes, os.stat_result]) -> Iterator[bytes]:
+    return iter([name for name, facts in entries.items() if S_ISDIR(facts.st_mode)])
+
+
+def disk_bytes(path: str | os.PathLike[str]) -> int:
+    """Bytes on the disk of all that is below `path`, each file once, however many names it has; 0 where nothing is."""
+    total, seen = 0, set()
+    with contextlib.suppress(OSError):
+        for _, _, entries in walk(path):
+            for facts in entries.values():
+                if facts.st_nlink > 1 and not S_ISDIR(facts.st_mode):
+                    key = facts.st_dev, facts.st_ino
+                    if key in seen:
+                        continue
+                    seen.add(key)
+                total += facts.st_blocks * 512
+    return total

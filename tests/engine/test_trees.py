@@ -12,7 +12,7 @@ import pytest
 from engine.config import EngineConfig
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
-from engine.trees import delete_tree
+from engine.trees import delete_tree, disk_bytes, walk
 
 LEVELS = 3000  # more than Python's recursion, this test's descriptors and the kernel's longest path
 
@@ -87,3 +87,31 @@ def test_a_container_that_dug_deep_is_removed_and_stops_no_recovery(tmp_path: Pa
         files.parent.rename(config.snapshots / "staging" / "killed")  # as if its maker had died
     snapshots.recover()
     assert not list((config.snapshots / "staging").iterdir())
+
+
+def test_a_walk_names_everything_once_and_follows_no_link(tmp_path: Path) -> None:
+    (tmp_path / "b/c").mkdir(parents=True)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b/c/file").write_bytes(b"1")
+    (tmp_path / "b/out").symlink_to("/")
+    found = [(name, list(entries)) for name, _, entries in walk(tmp_path)]
+    assert found == [(b"", [b"a", b"b"]), (b"a", []), (b"b", [b"c", b"out"]), (b"b/c", [b"file"])]
+
+
+def test_a_walk_ends_where_it_would_need_too_many_descriptors(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(300):
+        os.mkdir("d", dir_fd=here)
+        here, old = os.open("d", os.O_RDONLY, dir_fd=here), here
+        os.close(old)
+    os.close(here)
+    assert sum(1 for _ in walk(tmp_path)) == 200
+    delete_tree(tmp_path / "d")
+
+
+def test_disk_bytes_count_a_file_with_two_names_once(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(bytes(100_000))
+    alone = disk_bytes(tmp_path)
+    os.link(tmp_path / "one", tmp_path / "two")
+    assert disk_bytes(tmp_path) == alone >= 100_000
+    assert disk_bytes(tmp_path / "nothing") == 0
