@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import threading
+import uuid
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -112,7 +113,14 @@ class ContentStore:
         self.root = root
         self._ingests = root / "ingest"
         self._locks = root / "locks"
-        for directory in (self._ingests, self._locks, root / "blobs" / "sha256", root / "blobs" / "sha512"):
+        self._trash = root / "trash"
+        for directory in (
+            self._ingests,
+            self._locks,
+            self._trash,
+            root / "blobs" / "sha256",
+            root / "blobs" / "sha512",
+        ):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def path(self, digest: Digest) -> Path:
@@ -190,6 +198,14 @@ class ContentStore:
             finally:
                 ingest.close()
 
+    def unfinished_bytes(self) -> int:
+        """Bytes of what is on its way in, or was when somebody was killed."""
+        return _total(self._ingests)
+
+    def complete_bytes(self) -> int:
+        """Bytes of all complete blobs."""
+        return sum(_total(self.root / "blobs" / algorithm) for algorithm in ("sha256", "sha512"))
+
     def digests(self) -> list[Digest]:
         """All complete blobs."""
         return [
@@ -208,6 +224,22 @@ class ContentStore:
             return 0
         return size
 
+    def discard(self, digest: Digest) -> int:
+        """Put a blob out of reach; returns its bytes, which `empty_trash` gives back: large files take their time."""
+        path = self.path(digest)
+        try:
+            size = path.stat().st_size
+            path.rename(self._trash / uuid.uuid4().hex)
+        except FileNotFoundError:
+            return 0
+        return size
+
+    def empty_trash(self) -> None:
+        """Delete what was put out of reach, by whomever."""
+        for name in os.listdir(self._trash):
+            with contextlib.suppress(FileNotFoundError):
+                (self._trash / name).unlink()
+
     def forget_ingests(self, keep: Collection[str]) -> None:
         """Remove unfinished ingests that nobody works on, except those of the digests to `keep`."""
         cancelled = threading.Event()
@@ -216,6 +248,15 @@ class ContentStore:
             if name.replace("-", ":", 1) not in keep:
                 with contextlib.suppress(Cancelled, FileNotFoundError), held(self._locks / name, cancelled):
                     (self._ingests / name).unlink()
+
+
+def _total(directory: Path) -> int:
+    total = 0
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                total += entry.stat(follow_symlinks=False).st_size
+    return total
 
 
 def _sync_directory(path: Path) -> None:

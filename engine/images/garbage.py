@@ -5,19 +5,27 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
 from engine.images.records import Records
 from engine.snapshots.service import Snapshots
-from engine.trees import delete_tree
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """Bytes of the files of unpacked layers, and of blobs, that a collection has deleted."""
+
+    layer_bytes: int = 0
+    blob_bytes: int = 0
+
+
 class Collector:
-    """Garbage collection of one home. It can be killed anywhere: what it forgot to delete, the next run deletes."""
+    """Garbage collection of one home. It can be killed anywhere: what it forgot to delete, the next start deletes."""
 
     def __init__(self, records: Records, content: ContentStore, snapshots: Snapshots, leases: Leases) -> None:
         self._records = records
@@ -25,24 +33,24 @@ class Collector:
         self._snapshots = snapshots
         self._leases = leases
 
-    def collect(self) -> None:
+    def collect(self) -> Freed:
         """Delete unneeded layers, blobs and unfinished ingests.
 
         What is needed is found out, and everything else put out of reach, in one transaction: a job that begins
-        meanwhile takes its lease before or after it, never in between.
+        meanwhile takes its lease before or after it, never in between. What is out of reach is deleted after: a death
+        before that leaves it to `recover`.
         """
         with self._records.store.transaction():
             self._leases.drop_expired()
             leased = self._leases.digests()
             layers = {diff_id for image in self._records.all() for diff_id in image.diff_ids}
-            trash = self._snapshots.collect(layers | leased)
+            dropped = self._snapshots.collect(layers | leased)
             blobs = self._records.wanted_blobs() | leased
-            for digest in self._content.digests():
-                if digest not in blobs:
-                    self._content.delete(digest)
-        for directory in trash:
-            delete_tree(directory)
+            discarded = sum(self._content.discard(digest) for digest in self._content.digests() if digest not in blobs)
+        self._snapshots.clear(dropped)
+        self._content.empty_trash()
         self._content.forget_ingests(leased)
+        return Freed(sum(dropped.values()), discarded)
 
     def recover(self) -> None:
         """After a start: drop what is half made or may never have reached the disk, keep what a pull can go on with."""

@@ -7,7 +7,7 @@ import fcntl
 import os
 import stat
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound
 from engine.oci.digest import Digest, chain_ids
 from engine.store.database import Store
-from engine.trees import delete_tree
+from engine.trees import delete_tree, disk_bytes
 
 SCHEMA = [
     """
@@ -72,6 +72,12 @@ class Snapshots:
         if row is None:
             raise SnapshotMissing(f"layer {diff_id} is not on this host: pull its image again")
         return int(row["size_bytes"])
+
+    def layer_sizes(self, diff_ids: Collection[str] | None = None) -> dict[str, int]:
+        """Diff id → bytes of the layer's files, of all layers or of those of `diff_ids` that are here."""
+        rows = self._store.connection().execute("SELECT diff_id, size_bytes FROM snapshot WHERE diff_id IS NOT NULL")
+        wanted = None if diff_ids is None else set(diff_ids)
+        return {row["diff_id"]: row["size_bytes"] for row in rows if wanted is None or row["diff_id"] in wanted}
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Path]:
@@ -155,12 +161,11 @@ class Snapshots:
             if number is None:
                 return
             connection.execute("DELETE FROM snapshot WHERE number = ?", (number,))
-            trash = self._discard(number)
-        delete_tree(trash)
+        self.clear([number])
 
     def usage(self, key: str) -> int:
         """Bytes on disk of what the container wrote. Raises `SnapshotMissing`."""
-        return _disk_usage(Path(self.overlay(key).upperdir))
+        return disk_bytes(self.overlay(key).upperdir)
 
     def keys(self) -> list[str]:
         """Keys of all active snapshots."""
@@ -169,23 +174,29 @@ class Snapshots:
 
     # Garbage
 
-    def collect(self, wanted: Collection[str]) -> list[Path]:
-        """Forget layers that are neither wanted (diff ids) nor below an active snapshot.
+    def collect(self, wanted: Collection[str]) -> dict[int, int]:
+        """Forget layers that are neither wanted (diff ids) nor below an active snapshot: number → bytes of each.
 
-        Call it inside the transaction that found out what is wanted, and delete the returned directories after.
+        Call it inside the transaction that found out what is wanted, and `clear` after that is committed: numbers are
+        not given twice, so a directory without a record is in nobody's way, but a record needs its directory.
         """
         keep = set(wanted)
-        trash: list[Path] = []
+        dropped: dict[int, int] = {}
         with self._store.transaction() as connection:
             actives = connection.execute("SELECT DISTINCT chain_id FROM snapshot WHERE key IS NOT NULL").fetchall()
             for row in actives:
                 keep.update(self._diff_ids(row["chain_id"]))
-            for row in connection.execute("SELECT number, diff_id FROM snapshot WHERE diff_id IS NOT NULL").fetchall():
+            for row in connection.execute("SELECT * FROM snapshot WHERE diff_id IS NOT NULL").fetchall():
                 if row["diff_id"] not in keep:
                     connection.execute("DELETE FROM snapshot WHERE number = ?", (row["number"],))
                     connection.execute("DELETE FROM chain WHERE diff_id = ?", (row["diff_id"],))
-                    trash.append(self._discard(row["number"]))
-        return trash
+                    dropped[row["number"]] = row["size_bytes"]
+        return dropped
+
+    def clear(self, numbers: Iterable[int]) -> None:
+        """Delete the directories of what was forgotten."""
+        for number in numbers:
+            delete_tree(self._discard(number))
 
     def recover(self) -> None:
         """Delete what killed processes left: staged files without a maker, directories without a record."""
@@ -202,6 +213,7 @@ class Snapshots:
             there = {entry.name for entry in self._root.iterdir() if entry.name.isdigit()}
             for number in known - there:
                 connection.execute("DELETE FROM snapshot WHERE number = ?", (number,))
+            # In here: the number of a transaction that was rolled back may be given again right after.
             trash = [self._discard(int(number)) for number in there - known]
         for directory in trash:
             delete_tree(directory)
@@ -247,14 +259,3 @@ class Snapshots:
         with contextlib.suppress(FileNotFoundError):
             (self._root / str(number)).rename(trash)
         return trash
-
-
-def _disk_usage(directory: Path) -> int:
-    total, pending = 0, [str(directory)]
-    while pending:
-        with contextlib.suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                total += entry.stat(follow_symlinks=False).st_blocks * 512
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-    return total
