@@ -6,8 +6,9 @@ the families of `engine.errors`.
 
 from __future__ import annotations
 
+import datetime
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from engine.containers.attaching import Attachment
     from engine.containers.committing import CommitSpec
     from engine.containers.parts import ExitStatus, Image
+    from engine.disk_usage import DiskUsage
+    from engine.images.removing import PruneReport
     from engine.images.service import Images
     from engine.registry.access import Access
     from engine.stats.sampler import Sampler
@@ -266,8 +269,27 @@ class Engine:
         return Images(self.config, self.store, self.journal)
 
     def image_remove(self, name: str, force: bool = False) -> tuple[list[str], list[str]]:
-        """Untag or delete; (untagged references, deleted ids). Raises `Conflict` while a container uses it."""
-        return self.images.remove(name, force=force, used_by=self.containers.using_image)
+        """Untag or delete by Docker's rules; (untagged references, deleted ids). Raises `Conflict`."""
+        removed = self.images.remove(name, force=force, uses=self.containers.using_images())
+        return list(removed.untagged), list(removed.deleted)
+
+    def image_prune(
+        self,
+        *,
+        all: bool = False,
+        until: datetime.datetime | None = None,
+        labels: Sequence[str] = (),
+        not_labels: Sequence[str] = (),
+    ) -> PruneReport:
+        """Delete images without a tag, or with `all` every one that no container uses.
+
+        `until`: only those made before; `labels`, `not_labels`: NAME or NAME=VALUE that they must have all of, or must
+        not have all of.
+        """
+        from engine.images.removing import PruneRules
+
+        rules = PruneRules(all=all, until=until, labels=tuple(labels), not_labels=tuple(not_labels))
+        return self.images.prune(rules, uses=self.containers.using_images())
 
     # ---- the host
 
@@ -280,6 +302,15 @@ class Engine:
             "containers": [record.as_state() for record in self.container_list()],
             "images": [image.as_state() for image in self.images.list()],
         }
+
+    def disk_usage(self) -> DiskUsage:
+        """What images, containers and logs take on the disk. It looks at every file that containers have written."""
+        from engine.disk_usage import measure
+
+        images, records = self.images.disk_usage(), self.container_list()
+        return measure(
+            images, records, Snapshots(self.config, self.store), self.config.containers, self.config.kept_logs
+        )
 
     def host_facts(self) -> HostFacts:
         """What this host is; cheap enough for a heartbeat."""

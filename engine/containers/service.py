@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from engine.archives.request import PathStat
@@ -35,6 +35,7 @@ from engine.containers.processes import Processes
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
 from engine.containers.troubles import told
+from engine.images.uses import Use
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 
 
@@ -190,9 +191,20 @@ class Containers:
     def recover(self) -> list[str]:
         return recovery.recover(self._parts)
 
-    def using_image(self, image_id: str) -> list[str]:
-        """Names of the containers made from this image."""
-        return [record.name for record in self._parts.catalog.list() if record.image_id == image_id]
+    def using_images(self) -> Callable[[str], list[Use]]:
+        """Tells the containers of an image id, as they are when it is asked first."""
+        known: dict[str, list[Use]] | None = None
+
+        def using(image_id: str) -> list[Use]:
+            nonlocal known
+            if known is None:
+                known = {}
+                for record in self._parts.catalog.list():
+                    is_running = record.status in states.ALIVE or record.status == states.RESTARTING
+                    known.setdefault(record.image_id, []).append(Use(record.name, is_running))
+            return known.get(image_id, [])
+
+        return using
 
     def _tell(self, name: str, action: str, **attributes: Any) -> None:
         """What was done and changed no state, in Docker's words."""

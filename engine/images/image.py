@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import Any
 
 from engine.oci.image_config import ImageConfig
+
+
+def time_of(text: str | None) -> datetime.datetime | None:
+    """RFC 3339 as builders write it, with up to nine decimals; None for anything else."""
+    try:
+        found = datetime.datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=datetime.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,11 @@ class Image:
     def created_at(self) -> str | None:
         """RFC 3339, as the image says it."""
         return self.config.created_at
+
+    @property
+    def made_at(self) -> datetime.datetime | None:
+        """`created_at` as a time, None if it is none."""
+        return time_of(self.created_at)
 
     @property
     def diff_ids(self) -> tuple[str, ...]:

@@ -36,7 +36,8 @@ SCHEMA = [
         digest TEXT NOT NULL,
         PRIMARY KEY (image, digest)
     )
-    """
+    """,
+    "ALTER TABLE image ADD COLUMN parent TEXT",
 ]
 UPDATED, REMOVED, ACTION = "image.updated", "image.removed", "action.done"
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})\Z")
@@ -63,30 +64,47 @@ class Records:
         blobs: Iterable[Digest],
         *,
         action: str = "pull",
+        parent: str | None = None,
     ) -> Image:
         """Record an image and give it names; a tag moves here from the image that had it.
 
-        `action` is what events call it, in Docker's words: pull, tag, load, import.
+        `action` is what events call it, in Docker's words: pull, tag, load, import. `parent` is the id of the image
+        that this one was made from on this host, if it was.
         """
         with self.store.transaction() as connection:
             connection.execute(
-                "INSERT INTO image (id, config, size_bytes, boot) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-                (image_id, config, size_bytes, boot_id()),
+                "INSERT INTO image (id, config, size_bytes, boot, parent) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO NOTHING",
+                (image_id, config, size_bytes, boot_id(), parent),
             )
             connection.executemany("INSERT OR IGNORE INTO image_blob VALUES (?, ?)", [(image_id, b) for b in blobs])
             for name in names:
-                before = connection.execute("SELECT image FROM image_reference WHERE name = ?", (str(name),)).fetchone()
-                connection.execute(
-                    "INSERT INTO image_reference VALUES (?, ?, ?)"
-                    " ON CONFLICT (name) DO UPDATE SET image = excluded.image",
-                    (str(name), name.digest is None, image_id),
-                )
-                if before is not None and before["image"] != image_id:
-                    self._announce(before["image"])
-                    self._tell("untag", before["image"], name)
+                self._give(connection, image_id, name)
                 if name.digest is None:
                     self._tell(action, image_id, name)
             return self._announce(image_id)
+
+    def tag(self, image_id: str, name: Reference) -> Image:
+        """One more tag, taken from the image that had it; nothing is told when it has it already."""
+        with self.store.transaction() as connection:
+            if not self._give(connection, image_id, name):
+                return self.by_id(image_id)
+            self._tell("tag", image_id, name)
+            return self._announce(image_id)
+
+    def _give(self, connection: sqlite3.Connection, image_id: str, name: Reference) -> bool:
+        """Whether the image did not have the name before."""
+        before = connection.execute("SELECT image FROM image_reference WHERE name = ?", (str(name),)).fetchone()
+        if before is not None and before["image"] == image_id:
+            return False
+        connection.execute(
+            "INSERT INTO image_reference VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET image = excluded.image",
+            (str(name), name.digest is None, image_id),
+        )
+        if before is not None:
+            self._announce(before["image"])
+            self._tell("untag", before["image"], name)
+        return True
 
     def drop_name(self, name: Reference) -> None:
         """Take a tag or digest from its image."""
@@ -110,8 +128,27 @@ class Records:
                 self._journal.append(REMOVED, image_id, {})
 
     def _tell(self, action: str, image_id: str, name: Reference) -> None:
-        """News for those who watch what is done, beside the state that `_announce` tells."""
-        self._journal.append(ACTION, image_id, {"action": action, "type": "image", "name": name.familiar})
+        self.tell(action, image_id, name.familiar)
+
+    def tell(self, action: str, image_id: str, name: str, **attributes: object) -> None:
+        """News for those who watch what is done, in Docker's words, beside the state that `_announce` tells."""
+        self._journal.append(ACTION, image_id, {"action": action, "type": "image", "name": name, **attributes})
+
+    def references(self, image_id: str) -> list[Reference]:
+        """Its tags and digests, by name."""
+        query = "SELECT name FROM image_reference WHERE image = ? ORDER BY name"
+        return [Reference.parse(row["name"]) for row in self.store.connection().execute(query, (image_id,))]
+
+    def parent(self, image_id: str) -> str | None:
+        """The id of the image that it was made from on this host, while that is here."""
+        query = "SELECT p.id FROM image i JOIN image p ON p.id = i.parent WHERE i.id = ?"
+        row = self.store.connection().execute(query, (image_id,)).fetchone()
+        return row["id"] if row else None
+
+    def parents(self) -> set[str]:
+        """Ids of the images that others were made from on this host."""
+        query = "SELECT DISTINCT parent FROM image WHERE parent IS NOT NULL"
+        return {row["parent"] for row in self.store.connection().execute(query)}
 
     def by_id(self, image_id: str) -> Image:
         """Raises `ImageMissing`."""

@@ -6,24 +6,27 @@ import contextlib
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
-from engine.errors import Cancelled, Conflict, EngineError, InvalidArgument, Unavailable
-from engine.images import commit, starter
-from engine.images.commit import Authorship, Layer
+from engine.errors import Cancelled, DataCorrupt, EngineError, InvalidArgument, Unavailable
+from engine.images import commit, history, starter, usage
+from engine.images.commit import Authorship
 from engine.images.garbage import Collector
+from engine.images.history import HistoryEntry
 from engine.images.image import Image
 from engine.images.layer import Workshop
 from engine.images.progress import Board, LayerProgress, Report
 from engine.images.pull import Resolved, Stop, fetch_layers, host_platform, lease_all, resolve
 from engine.images.records import Records
+from engine.images.removing import PruneReport, PruneRules, Removed, Remover
+from engine.images.shelf import Shelf, Staged
+from engine.images.usage import ImagesUsage
+from engine.images.uses import Uses
 from engine.oci.digest import Digest
-from engine.oci.image_config import ImageConfig
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.access import Access
@@ -33,7 +36,6 @@ from engine.snapshots.service import Snapshots
 from engine.store.database import Store
 from engine.store.journal import Journal
 
-Names = list[str]
 __all__ = ["Access", "Credentials", "Image", "Images", "LayerProgress"]
 
 
@@ -54,6 +56,7 @@ class Images:
         self._leases = Leases(store)
         self._snapshots = Snapshots(config, store)
         self._records = Records(store, journal)
+        self._shelf = Shelf(config, self._records, self._content, self._snapshots, self._leases)
         self._collector = Collector(self._records, self._content, self._snapshots, self._leases)
 
     def pull(
@@ -110,37 +113,49 @@ class Images:
         """All complete images, by name."""
         return self._records.all()
 
-    def remove(self, name: str, *, force: bool = False, used_by: Callable[[str], Names]) -> tuple[Names, Names]:
-        """Untag, and with the last tag delete; by id, all tags at once. Returns (names taken, image ids deleted).
+    def tag(self, name: str, reference: str) -> Image:
+        """Give an image one more name; another image that had it loses it. Doing it again changes and tells nothing.
 
-        `used_by` names the containers of an image id. A used image keeps its layers: removing its last tag raises
-        `Conflict`, unless `force`, which takes the names and leaves the rest. Raises `ImageMissing`.
+        Raises `ImageMissing`, `InvalidReference`, `InvalidArgument` for a digest, `Conflict` for an unclear id.
         """
+        tag = named(reference)
         with self._records.store.transaction():
-            image = self._records.find(name)
-            by_name = self._records.find_name(name) is not None
-            reference = Reference.parse(name) if by_name else None
-            if reference is not None and reference.digest is None and len(image.tags) > 1:
-                self._records.drop_name(reference)
-                return [reference.familiar], []
-            if reference is not None and reference.digest is not None and image.tags:
-                self._records.drop_name(reference.pinned(reference.digest))
-                return [reference.familiar], []
-            untagged = [*image.tags, *image.digests]
-            users = used_by(image.id)
-            if users and not force:
-                raise Conflict(
-                    f"{image.tags[0] if image.tags else image.id[7:19]} is used by {', '.join(users[:5])}: "
-                    "remove the container first, or remove only the name by force",
-                    {"containers": users[:100]},
-                )
-            if users:
-                for text in untagged:
-                    self._records.drop_name(Reference.parse(text))
-                return untagged, []
-            self._records.delete(image.id)
-        self._collector.collect()
-        return untagged, [image.id]
+            return self._records.tag(self._records.find(name).id, tag)
+
+    def remove(self, name: str, *, force: bool = False, uses: Uses) -> Removed:
+        """Untag, and delete with the last name; by id, delete. The rules are Docker's: see `removing.py`.
+
+        `uses` tells the containers of an image id. Raises `ImageMissing`, `InvalidReference`, `Conflict`.
+        """
+        removed = Remover(self._records, uses).remove(name, force=force)
+        if removed.deleted:
+            self._collector.collect()
+        return removed
+
+    def prune(self, rules: PruneRules, *, uses: Uses) -> PruneReport:
+        """Delete what `rules` name and nobody uses, and everything that was left behind; tell of it as `prune`."""
+        removed = Remover(self._records, uses).prune(rules)
+        freed = self._collector.collect()
+        reclaimed = freed.layer_bytes + freed.blob_bytes
+        self._records.tell("prune", "", "", reclaimed=reclaimed)
+        return PruneReport(removed.untagged, removed.deleted, reclaimed)
+
+    def history(self, name: str) -> tuple[HistoryEntry, ...]:
+        """How an image came to be, the newest first, as `docker history` tells it. Raises as `get` does."""
+        image = self._records.find(name)
+        config, blobs = self._records.documents(image.id)
+        try:
+            layers = commit.manifest_of(self._content, image.id, blobs).layers
+        except DataCorrupt:  # the blobs are missed by whoever needs them
+            layers = ()
+        sizes = self._snapshots.layer_sizes(image.diff_ids)
+        return history.steps(image, config, [layer.digest for layer in layers], sizes)
+
+    def disk_usage(self) -> ImagesUsage:
+        """What images take on the disk, and what each shares with others."""
+        images = self._records.all()
+        sizes = self._snapshots.layer_sizes()
+        return usage.of_images(images, sizes, self._content.complete_bytes(), self._content.unfinished_bytes())
 
     def create_starter(
         self,
@@ -215,7 +230,11 @@ class Images:
             for text in (made, document):
                 self._content.put(text, is_durable=False)
             digests += [descriptor.digest for descriptor in manifest.layers]
-            image = self._make_visible(made, names, digests, added, files)
+            staged = None
+            if added is not None:
+                digests.append(added.descriptor.digest)
+                staged = Staged(files, added.diff_id, added.size_bytes)
+            image = self._shelf.publish(made, names, digests, parent=base_id, staged=staged)
         self._sync_later()
         return image
 
@@ -227,19 +246,6 @@ class Images:
         except BaseException:
             self._leases.abandon(lease_name)
             raise
-
-    def _make_visible(
-        self, made: bytes, names: Iterable[Reference], digests: Sequence[Digest], added: Layer | None, files: Path
-    ) -> Image:
-        """The new image and its own layer, in one transaction."""
-        diff_ids = ImageConfig.parse(made).diff_ids
-        with self._records.store.transaction():
-            if added is not None:
-                self._snapshots.commit_layer(files, added.diff_id, added.size_bytes)
-                digests = [*digests, added.descriptor.digest]
-            self._snapshots.record_chain(diff_ids)
-            size = sum(self._snapshots.layer_size(diff_id) for diff_id in diff_ids)
-            return self._records.add(digests[0], made, size, names, digests)
 
     def recover(self) -> None:
         """At a start: drop what killed processes left half made, keep what a pull can go on with."""
@@ -255,14 +261,7 @@ class Images:
         board.show("pulling")
 
     def _record(self, resolved: Resolved, names: Iterable[Reference], *, action: str = "pull") -> Image:
-        """Make the image visible, in one transaction; `action` as in `Records.add`."""
-        diff_ids = resolved.config.diff_ids
-        with self._records.store.transaction():
-            self._snapshots.record_chain(diff_ids)
-            size = sum(self._snapshots.layer_size(diff_id) for diff_id in diff_ids)
-            return self._records.add(
-                resolved.manifest.config.digest, resolved.config_data, size, names, resolved.digests, action=action
-            )
+        return self._shelf.publish(resolved.config_data, names, resolved.digests, action=action)
 
     def _sync_later(self) -> None:
         """Waiting for the disk would take longer than the pull; until it is through, the images are marked."""

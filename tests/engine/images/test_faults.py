@@ -108,7 +108,7 @@ def test_a_blob_that_is_cut_in_the_registry_itself_is_corrupt(host: Host, regist
 
 def test_a_manifest_that_is_not_its_digest_is_corrupt(host: Host, proxied: str, fault_proxy: FaultProxy) -> None:
     digest = host.images.pull(proxied).digests[0]
-    host.images.remove(proxied, used_by=lambda _: [])
+    host.images.remove(proxied, uses=lambda _: [])
     fault_proxy.add(Fault("/manifests/", flip_at=20, times=100))
     with pytest.raises(DataCorrupt):
         host.images.pull(digest)

@@ -97,7 +97,7 @@ def test_no_moment_of_a_kill_leaves_a_half_image(host: Host, push: Push) -> None
     image = host.images.get(reference)
     expected = host.leftovers() | {"layers": 4}
     for _ in range(6):
-        host.images.remove(image.id, used_by=lambda _: [])
+        host.images.remove(image.id, uses=lambda _: [])
         process = pulling(host.config.home, reference)
         time.sleep(chance.uniform(0.3, 1.0) * whole)
         kill(process)
@@ -110,7 +110,7 @@ def test_no_moment_of_a_kill_leaves_a_half_image(host: Host, push: Push) -> None
         verify_store(again)
         now = again.leftovers()
         assert now | {"layers": len(now["layers"])} == expected
-    host.images.remove(image.id, used_by=lambda _: [])
+    host.images.remove(image.id, uses=lambda _: [])
     assert host.is_empty
 
 

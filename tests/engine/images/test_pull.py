@@ -79,7 +79,7 @@ def test_a_shared_layer_is_neither_fetched_nor_stored_twice(host: Host, push: Pu
     second = host.images.pull(push(base, {"two": b"2"}, name="second"))
     assert first.diff_ids[0] == second.diff_ids[0]
     assert len(host.leftovers()["layers"]) == 3
-    host.images.remove(first.tags[0], used_by=lambda _: [])
+    host.images.remove(first.tags[0], uses=lambda _: [])
     assert (host.tree(second.chain_id)[1] / "base").read_bytes() == base["base"]
 
 

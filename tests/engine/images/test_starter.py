@@ -32,7 +32,7 @@ def test_the_starter_image_runs_its_shell_and_tools(host: Host) -> None:
         env={},
     )
     assert (done.stdout, done.stderr) == ("root\n3\n1\n", "")
-    host.images.remove("portside/starter", used_by=lambda _: [])
+    host.images.remove("portside/starter", uses=lambda _: [])
     assert host.is_empty
 
 
