@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound
 from engine.oci.digest import Digest, chain_ids
+from engine.snapshots.spread import spread_below
 from engine.store.database import Store
 from engine.trees import delete_tree, disk_bytes
 
@@ -55,6 +56,7 @@ class Snapshots:
         self._staging = self._root / _STAGING
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._staging.mkdir(mode=0o700, exist_ok=True)
+        spread_below(self._staging)
         (self._root / _EMPTY / "fs").mkdir(parents=True, exist_ok=True)
         store.ensure("snapshots", SCHEMA)
 
