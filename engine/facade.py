@@ -163,9 +163,9 @@ class Engine:
         return self.containers.rename(name, new_name)
 
     def container_update(self, name: str, changes: Mapping[str, Any]) -> ContainerRecord:
-        """Change limits and restart policy (`engine.options.changing.CHANGEABLE`; None: no limit), now and for later.
+        """Change limits, restart policy, labels, ports (`engine.options.changing`; None: no limit), now and for later.
 
-        InvalidArgument or Unsupported with the field's name; then nothing is changed.
+        InvalidArgument or Unsupported with the field's name, Conflict for a port in use; then nothing is changed.
         """
         return self.containers.update(name, changes)
 

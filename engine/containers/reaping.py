@@ -87,7 +87,7 @@ def finish(
     oom_killed = parts.cgroups.oom_kills(record.id) > 0
     parts.runtime.release(parts.catalog.directory(record.id))
     parts.cgroups.remove(record.id)
-    if record.ports:
+    if record.ports or record.spec.ports or record.exposed:  # the record may be behind what was just exchanged
         parts.network.unpublish(record.id)
     ended = _after(record, code=code, at=at, oom_killed=oom_killed, error=error, may_restart=may_restart)
     ended = events.change(parts, ended, *_told_of(record, ended))

@@ -8,7 +8,8 @@
     a directory without a name                       its creation is completed, or undone if it can't be
     a name without a directory                       freed
     a record with another name than its container's  given that name: a rename was cut short
-    record runs, process runs                        marked for the keeper; let go on, if it was frozen for a commit
+    record runs, process runs                        marked for the keeper; let go on, if it was frozen for a commit;
+                                                     its ports as the record says, if their change was cut short
     record runs, process gone, exit noted            reaped; the restart policy applies
     record runs, process gone, nothing noted         stopped with 255; `always` and `unless-stopped` start again,
                                                      what they depend on before them; `always` even if it was stopped
@@ -34,6 +35,7 @@ from engine.containers import (
     dependencies,
     events,
     execs,
+    publishing,
     reaping,
     removal,
     renaming,
@@ -210,7 +212,7 @@ def _settle_running(parts: Parts, record: ContainerRecord) -> str | None:
         if record.status == states.RUNNING and parts.cgroups.is_frozen(record.id):
             parts.cgroups.thaw(record.id)  # somebody died who had it stand still for a moment
             return f"let container {record.name} go on"
-        return None
+        return publishing.follow_record(parts, record)
     status = parts.runtime.wait(directory, record.run, reaping.MONITOR_SECONDS)
     if status is not None and not status.lost:
         # The log is the keeper's: it adopts the pipes, empties them and reaps; its mark is all that it needs.

@@ -15,10 +15,10 @@ import logging
 import os
 import time
 
-from engine.containers import dependencies, devices, events, health, limits, restarts, sharing, states
-from engine.containers.parts import Parts, Published
-from engine.containers.record import ContainerRecord, PublishedPort
-from engine.containers.spec import ContainerSpec, PortMapping
+from engine.containers import dependencies, devices, events, health, limits, publishing, restarts, sharing, states
+from engine.containers.parts import Parts
+from engine.containers.record import ContainerRecord
+from engine.containers.spec import ContainerSpec
 from engine.containers.undo import Undo
 from engine.containers.unfinished import clear, settle_birth
 from engine.errors import EngineError, ResourceExhausted, Unavailable
@@ -148,8 +148,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
         created = parts.runtime.create(directory, run, overlay)
         undo.add(parts.network.unpublish, record.id)
         endpoint = parts.network.attach(record.id, created.pid) if modes.is_on_bridge(record.spec) else None
-        wanted = _ports(record)
-        published = parts.network.publish(record.id, wanted) if wanted else ()
+        published = publishing.publish(parts, record)
         started = record.with_changes(
             run=run,
             status=states.RUNNING,
@@ -159,7 +158,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
             userns=created.userns,
             userns_problem=created.userns_problem,
             ip_address=None if endpoint is None else endpoint.ip,
-            ports=tuple(_published(port) for port in published),
+            ports=published,
             exit_code=None,
             oom_killed=False,
             error=None,
@@ -180,22 +179,10 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
     return started
 
 
-def _ports(record: ContainerRecord) -> tuple[PortMapping, ...]:
-    """Those that were named, and with publish_all a free one for each other that is exposed."""
-    named = {(port.container, port.protocol) for port in record.spec.ports}
-    exposed = (text.partition("/")[::2] for text in record.exposed)
-    more = [PortMapping(container=int(port), protocol=protocol) for port, protocol in exposed]
-    return (*record.spec.ports, *(port for port in more if (port.container, port.protocol) not in named))
-
-
 def _limit(parts: Parts, spec: ContainerSpec) -> None:
     parts.cgroups.create(spec.id, limits.resources(spec))
     if parts.cgroups.version == "v2" and limits.needs_device_list(spec):
         devices.restrict(parts.cgroups.directories(spec.id)["unified"], limits.resources(spec).device_rules)
-
-
-def _published(port: Published) -> PublishedPort:
-    return PublishedPort(container=port.container, host=port.host, protocol=port.protocol, address=port.address)
 
 
 def _announce_again(parts: Parts, record: ContainerRecord) -> ContainerRecord:

@@ -94,6 +94,20 @@ class Firewall:
                 _commit_unless_missing(netlink, nft.element_delete(nft.IPV4, self._table, name, pair))
             _forget_flows(netlink, mappings)
 
+    def exchange(self, gone: Collection[Mapping], new: Collection[Mapping]) -> None:
+        """Withdraw and publish in one transaction: no packet sees the half of it. Raises as `add`, ENOENT also for
+        what is not there to be withdrawn.
+
+        Connections that live go on, also by ports that are withdrawn: the kernel's connection tracking has them.
+        """
+        deleted = []
+        for mapping in gone:
+            name, pair = _element(mapping)
+            deleted.append(nft.element_delete(nft.IPV4, self._table, name, pair))
+        with self._netlink.use() as netlink:
+            nft.commit(netlink, [*deleted, *self._elements(new)])
+            _forget_flows(netlink, [*gone, *new])
+
     def published(self) -> set[Mapping]:
         """What the kernel has; empty without the table."""
         with self._netlink.use() as netlink:

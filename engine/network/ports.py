@@ -13,6 +13,8 @@ from engine.network.firewall import ANY_ADDRESS, PROTOCOLS
 from engine.store.database import Store
 
 _ATTEMPTS = 64
+OF_CONTAINER = "container "
+"""How `detail["user"]` of a conflict begins when a container of this home has the port; the rest is its short id."""
 _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM, "sctp": socket.SOCK_STREAM}
 
 
@@ -71,6 +73,33 @@ class Ports:
         with self._store.transaction():
             return [self._reserve(container_id, spec) for spec in specs]
 
+    def exchange(
+        self, container_id: str, specs: Sequence[PortSpec]
+    ) -> tuple[list[Published], list[Published], list[Published]]:
+        """Record exactly `specs` for the container: all that it has then, what it has no more, what is new.
+
+        One that was published as a spec wants it stays, with the port that it was given. Raises as `reserve`, and
+        then nothing has changed.
+        """
+        for spec in specs:
+            check(spec)
+        with self._store.transaction() as connection:
+            gone = self.of(container_id)
+            kept: dict[int, Published] = {}
+            for index, spec in sorted(enumerate(specs), key=lambda pair: pair[1].host is None):  # the choosy first
+                fitting = next((port for port in gone if _fits(port, spec)), None)
+                if fitting is not None:
+                    kept[index] = fitting
+                    gone.remove(fitting)
+            for port in gone:
+                connection.execute(
+                    "DELETE FROM network_port WHERE container_id = ? AND protocol = ? AND host = ? AND address = ?",
+                    (container_id, port.protocol, port.host, port.address),
+                )
+            new = {index: self._reserve(container_id, spec) for index, spec in enumerate(specs) if index not in kept}
+        found = kept | new
+        return [found[index] for index in sorted(found)], gone, list(new.values())
+
     def forget(self, container_id: str) -> None:
         with self._store.transaction() as connection:
             connection.execute("DELETE FROM network_port WHERE container_id = ?", (container_id,))
@@ -96,7 +125,7 @@ class Ports:
                 raise Conflict(
                     f"Port {spec.host}/{spec.protocol} on {spec.address} is in use by {user}; "
                     "publish another host port, or leave it out to get a free one",
-                    {"port": spec.host, "protocol": spec.protocol, "address": spec.address},
+                    {"port": spec.host, "protocol": spec.protocol, "address": spec.address, "user": user},
                 )
             return self._record(container_id, spec, spec.host)
         for _ in range(_ATTEMPTS):
@@ -118,7 +147,7 @@ class Ports:
         )
         for row in rows:
             if _overlap(address, row["address"]):
-                return f"container {row['container_id'][:12]}"
+                return f"{OF_CONTAINER}{row['container_id'][:12]}"
         if any(_overlap(address, str(other)) for other in self._elsewhere(protocol, port)):
             return "a container of another Portside home on this machine"
         try:
@@ -128,6 +157,12 @@ class Ports:
                 return "another program on this host"
             raise _unusable(error, address, protocol, port) from error
         return None
+
+
+def _fits(port: Published, spec: PortSpec) -> bool:
+    """Whether a published port is what a spec asks for."""
+    wanted = (spec.container, spec.protocol, spec.address)
+    return (port.container, port.protocol, port.address) == wanted and spec.host in (None, port.host)
 
 
 def _overlap(one: str, other: str) -> bool:

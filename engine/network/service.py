@@ -91,6 +91,30 @@ class Network:
                 self._ensure(rebuild=True)
         return published
 
+    def republish(self, container_id: str, ports: Sequence[PortSpec]) -> list[Published]:
+        """Publish exactly these from now on: what is published as asked stays as it is, with the port it was given.
+
+        Connections that live are not cut. Raises as `publish`; then all is as it was.
+        """
+        target = IPv4Address(self.allocate(container_id).ip)
+        with self._lock(shared=True), refusals_explained():
+            before = [
+                PortSpec(port.container, port.host, port.protocol, port.address)
+                for port in self.published(container_id)
+            ]
+            published, gone, new = self._ports.exchange(container_id, ports)
+            try:
+                complete = self._exchange(
+                    [_mapping(port, target) for port in gone], [_mapping(port, target) for port in new]
+                )
+            except BaseException:
+                self._ports.exchange(container_id, before)
+                raise
+        if not complete:
+            with self._lock(), refusals_explained():
+                self._ensure(rebuild=True)
+        return published
+
     def published(self, container_id: str) -> list[Published]:
         """What the container has published."""
         return self._ports.of(container_id)
@@ -167,10 +191,13 @@ class Network:
 
     def _add(self, mappings: list[PortMapping]) -> bool:
         """False when the table is missing or has what no record has; then it must be rebuilt."""
-        if not mappings:
+        return self._exchange([], mappings)
+
+    def _exchange(self, gone: list[PortMapping], new: list[PortMapping]) -> bool:
+        if not gone and not new:
             return True
         try:
-            self._firewall(self._subnet()).add(mappings)
+            self._firewall(self._subnet()).exchange(gone, new)
         except NetlinkError as error:
             if error.errno not in (errno.ENOENT, errno.EEXIST):
                 raise

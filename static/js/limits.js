@@ -1,12 +1,15 @@
-// Other limits for a container, with what it uses beside each; the dialog stays until its host has made the change.
+// Other limits, ports and labels for a container, with what it uses beside them; the dialog stays until its host has
+// made the change.
 import { Problem, api, attempt } from "./api.js";
 import { $, $$, setText } from "./dom.js";
+import { labelChanges, labelLines, portChanges, portLine } from "./lines.js";
 import { jobEnd } from "./live.js";
 import { toast } from "./toast.js";
 
 const MIB = 1 << 20;
+const LINES = { ports: portChanges, labels: labelChanges };
 
-/** `dialog` holds fields with data-limit (REST's name) and data-kind: mib, number or text. */
+/** `dialog` holds fields with data-limit (REST's name) and data-kind: mib, number, text, ports or labels. */
 export class LimitsDialog {
   #before = {};
 
@@ -50,6 +53,12 @@ export class LimitsDialog {
       const { limit, kind } = input.dataset;
       const text = input.value.trim();
       if (text === this.#before[limit]) continue;
+      if (LINES[kind]) {
+        const read = LINES[kind](this.#before[limit], text);
+        Object.assign(changes, read.changes);
+        if (read.problem) problems[limit] = [read.problem];
+        continue;
+      }
       changes[limit] = read(text, kind);
       if (Number.isNaN(changes[limit])) problems[limit] = ["Give a number, or leave it empty."];
     }
@@ -70,7 +79,7 @@ export class LimitsDialog {
       const end = await jobEnd(job.id, () => api("GET", job.url));
       if (end.status === "succeeded") {
         this.dialog.close("yes");
-        toast("The limits are changed.");
+        toast("The container is changed.");
       } else {
         this.#complain({ [end.error?.detail?.field ?? ""]: [end.error?.message ?? "It failed."] });
       }
@@ -85,7 +94,8 @@ export class LimitsDialog {
   #complain(fields) {
     for (const place of $$("[data-problem]", this.dialog)) setText(place, "");
     for (const input of this.#fields()) input.removeAttribute("aria-invalid");
-    for (const [name, texts] of Object.entries(fields)) {
+    for (const [path, texts] of Object.entries(fields)) {
+      const name = path.replace(/^(add|remove)_/, "").split(".")[0];
       const place = $(`[data-problem="${CSS.escape(name)}"]`, this.dialog) ?? $('[data-problem=""]', this.dialog);
       setText(place, texts.join(" "));
       this.#field(CSS.escape(name))?.setAttribute("aria-invalid", "true");
@@ -95,6 +105,8 @@ export class LimitsDialog {
 }
 
 function written(value, kind) {
+  if (kind === "ports") return (value ?? []).map(portLine).join("\n");
+  if (kind === "labels") return labelLines(value);
   if (value === null || value === undefined) return "";
   return String(kind === "mib" && value > 0 ? value / MIB : value);
 }

@@ -1,8 +1,8 @@
 """From what a host says to Docker's event of the same: type, action, attributes. Pure.
 
 Names and attributes are those of `docker events` (docs.docker.com, "docker system events"); values are strings there
-and here; `error` of a death is ours, and says why. What only carries state (an image's new size, a start that was
-taken back) is no event: None.
+and here; `error` of a death is ours, and says why; so is `changed` of an update, the names of what is other now. What
+only carries state (an image's new size, a start that was taken back) is no event: None.
 """
 
 from __future__ import annotations
@@ -89,6 +89,8 @@ def _more(event: Event, action: str) -> dict[str, Any]:
         return {"exitCode": said.get("exit_code"), **took, "error": said.get("error")}
     if action == "kill":
         return {"signal": said.get("signal")}
+    if action == "update":
+        return {"changed": ",".join(str(name) for name in said.get("changed") or ()) or None}
     if action == "rename":
         return {"oldName": said.get("old_name")}
     return {}

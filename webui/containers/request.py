@@ -15,6 +15,7 @@ from typing import Any
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from engine.options import checking, variables
+from engine.options.changing import merged
 from worker.contract.commands import ContainerOptions, PortMapping
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
@@ -119,16 +120,21 @@ def with_files(request: ContainerRequest) -> ContainerRequest:
     )
 
 
-def limits_check(spec: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Check other limits and another restart policy (`values`) for a container of this spec. Raises InvalidArgument."""
-    kept = {name: spec[name] for name in ("auto_remove", "oom_kill_disable") if name in spec}
-    request = ContainerRequest(image="any", **kept, **values)
+def changes_check(spec: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Check changes (`engine.options.changing`) of a container of this spec, together with what they leave.
+
+    Raises InvalidArgument with the field errors.
+    """
+    kept = {name: spec[name] for name in ("auto_remove", "oom_kill_disable", "network") if name in spec}
+    request = ContainerRequest(image="any", **kept, **merged(spec, changes))
     errors = FieldErrors()
     _process(request, errors)
     _limits(request, errors)
+    _variables(request.labels, "labels", errors)
     for name, sentence in checking.problems(request):
         errors.check(False, name, sentence)
-    errors.raise_any("the limits can't be changed")
+    _ports(request.ports, errors)
+    errors.raise_any("the container can't be changed")
 
 
 def _image(text: str, errors: FieldErrors) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from django.db import IntegrityError, transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
-from engine.options.changing import CHANGEABLE, merged
+from engine.options.changing import CHANGEABLE
 from engine.options.loosening import needing_a_right
 from webui.accounts.models import User
 from webui.accounts.roles import CREATE, OPERATE, require, require_loosening
@@ -30,7 +30,7 @@ from webui.containers.request import (
     NAME,
     NAME_RULE,
     ContainerRequest,
-    limits_check,
+    changes_check,
     request_check,
     with_files,
 )
@@ -189,14 +189,14 @@ def container_unpause(*, user: User, container: Container) -> Job:
 
 
 def container_update(*, user: User, container: Container, **changes: Any) -> Job:
-    """Ask for other limits or another restart policy: fields of `CHANGEABLE`, None for no limit.
+    """Ask for other limits, labels, ports or another restart policy: fields of `CHANGEABLE` and `IN_PART`.
 
-    Raises InvalidArgument with the field errors. The row has them when the host says so.
+    None is no limit. Raises InvalidArgument with the field errors. The row has them when the host says so.
     """
     require(user, CREATE, container.team)
     if not changes:
         raise InvalidArgument(f"nothing is to be changed: give at least one of {', '.join(CHANGEABLE)}")
-    limits_check(container.spec, merged(container.spec, changes))
+    changes_check(container.spec, changes)
     return container_ask(
         user, container, commands.UpdateContainer(container_id=container.pk, changes=changes), action=CREATE
     )

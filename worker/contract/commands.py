@@ -247,7 +247,11 @@ class UnpauseContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateContainer:
-    """`changes`: fields of CreateContainer that limit or restart, with their new values; None is no limit."""
+    """`changes`: fields of CreateContainer that limit or restart, with their new values; None is no limit.
+
+    Also `labels` and `ports`, which replace all that there are, and what changes them in part: `add_labels`,
+    `remove_labels` (names), `add_ports`, `remove_ports` (objects that name at least `container`).
+    """
 
     container_id: str
     changes: Mapping[str, Any] = field(default_factory=dict)

@@ -37,7 +37,7 @@ IMAGE_REMOVED = "image.removed"
 
 # Containers; subject is the container's id; attributes: ContainerState (removed: Labelled, as far as it is known,
 # and "log_kept", whether its log still is on the host),
-# with "old_name" on top for renamed and "signal" (a number) for killed.
+# with "old_name" on top for renamed, "signal" (a number) for killed, and "changed" (names of fields) for updated.
 CONTAINER_CREATED = "container.created"
 CONTAINER_STARTED = "container.started"
 # The kernel killed something in it for want of memory; what ends for it is told next.

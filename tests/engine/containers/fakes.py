@@ -245,6 +245,23 @@ class FakeNetwork:
         ]
         return self.world.published[container_id]
 
+    def republish(self, container_id: str, ports: Any, /) -> list[FakePublished]:
+        self.world.step("network.republish")
+        before = {(port.container, port.protocol): port.host for port in self.world.published.get(container_id, ())}
+        self.world.published[container_id] = [
+            FakePublished(
+                port.container,
+                port.host or before.get((port.container, port.protocol), 41000),
+                port.protocol,
+                port.address,
+            )
+            for port in ports
+        ]
+        return self.world.published[container_id]
+
+    def published(self, container_id: str, /) -> list[FakePublished]:
+        return self.world.published.get(container_id, [])
+
     def unpublish(self, container_id: str, /) -> None:
         self.world.step("network.unpublish")
         self.world.published.pop(container_id, None)

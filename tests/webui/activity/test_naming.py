@@ -42,6 +42,7 @@ def event(kind: str, attributes: dict[str, Any], subject: str = ID) -> Event:
         (e.CONTAINER_PAUSED, {}, "pause", {}),
         (e.CONTAINER_UNPAUSED, {}, "unpause", {}),
         (e.CONTAINER_UPDATED, {}, "update", {}),
+        (e.CONTAINER_UPDATED, {"changed": ["labels", "ports"]}, "update", {"changed": "labels,ports"}),
         (e.CONTAINER_RENAMED, {"old_name": "old"}, "rename", {"oldName": "old"}),
         (e.CONTAINER_HEALTH, {"health": {"status": "healthy"}}, "health_status: healthy", {}),
     ],

@@ -117,6 +117,33 @@ def test_other_limits_are_a_job_with_just_what_was_given(
     assert (command["kind"], command["container_id"]) == ("container.update", CONTAINER_ID)
 
 
+def test_other_labels_and_ports_are_checked_with_what_they_leave(
+    site_broker: Valkey, owner: Caller, container: Container
+) -> None:
+    container.spec |= {"ports": [{"container": 80, "host": 8080, "protocol": "tcp", "address": "127.0.0.1"}]}
+    container.save()
+    changes = {"add_labels": {"tier": "front"}, "remove_ports": [{"container": 80}], "add_ports": [{"container": 81}]}
+    answer = owner.post(f"{PATH}update/", changes)
+    assert answer.status_code == 202, answer.content
+    sent = Job.objects.get().command["changes"]
+    assert sent["add_ports"] == [{"container": 81, "protocol": "tcp", "address": "127.0.0.1"}]
+    assert {name: sent[name] for name in ("add_labels", "remove_ports")} == {
+        "add_labels": {"tier": "front"},
+        "remove_ports": [{"container": 80}],
+    }
+    for body, field in (
+        ({"add_ports": [{"container": 9, "host": 8080}]}, "ports.1.host"),
+        ({"ports": [{"container": 70000}]}, "ports.0.container"),
+        ({"add_labels": {"": "x"}}, "labels"),
+        ({"remove_ports": [{"host": 5}]}, "remove_ports.0.container"),
+    ):
+        answer = owner.post(f"{PATH}update/", body)
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, [field]), answer.content
+    container.spec |= {"network": "host", "ports": []}
+    container.save()
+    assert list(owner.post(f"{PATH}update/", {"ports": [{"container": 80}]}).json()["errors"]) == ["ports"]
+
+
 def test_limits_that_can_not_be_are_refused_beside_those_that_are(
     site_broker: Valkey, owner: Caller, teammate: Caller, outsider: Caller, container: Container
 ) -> None:

@@ -97,6 +97,42 @@ def test_limits_are_changed_with_the_present_use_beside_them(page: Page, sockets
     expect(dialog).to_be_hidden()
 
 
+def test_ports_and_labels_are_changed_as_lines_and_what_stays_is_not_sent(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    ports = [
+        {"container": 80, "host": 8080, "protocol": "tcp", "address": "127.0.0.1"},
+        {"container": 80, "host": 8081, "protocol": "tcp", "address": "127.0.0.1"},
+        {"container": 53, "host": 53, "protocol": "udp", "address": "0.0.0.0"},
+    ]
+    visit(page, f"/containers/{WEB}/")
+    answered(page, f"containers/{WEB}/", 200, as_json(ports=ports, labels={"tier": "front", "old": "1"}))
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Change limits").click()
+    dialog = page.locator("#limits-dialog")
+    shown, labels = dialog.get_by_label("Published ports"), dialog.get_by_label("Labels")
+    expect(shown).to_have_value("8080:80\n8081:80\n0.0.0.0:53:53/udp")
+    expect(labels).to_have_value("tier=front\nold=1")
+    shown.fill("8081:80\n0.0.0.0:53:53/udp\nweb")
+    dialog.get_by_role("button", name="Change").click()
+    expect(dialog.locator("#limit-ports-problem")).to_contain_text("web: write 80")
+    sent = answered(page, f"containers/{WEB}/update/", 202, {"job": {"id": JOB, "url": f"/api/v1/jobs/{JOB}/"}})
+    shown.fill("8081:80\n0.0.0.0:53:53/udp\n443")
+    labels.fill("tier=back\nnew=a=b")
+    dialog.get_by_role("button", name="Change").click()
+    sockets.change("job", {"id": JOB, "status": "succeeded", "kind": "container.update", "error": None}, id="3-0")
+    expect(dialog).to_be_hidden()
+    one = {"container": 80, "protocol": "tcp", "address": "127.0.0.1"}
+    assert sent == [
+        {
+            "remove_ports": [one],
+            "add_ports": [{**one, "host": 8081}, {**one, "container": 443}],
+            "remove_labels": ["old"],
+            "add_labels": {"tier": "back", "new": "a=b"},
+        }
+    ]
+
+
 def test_processes_are_shown_while_they_are_looked_at_and_sorted(page: Page, sockets: Sockets, seeded: Seeded) -> None:
     visit(page, f"/containers/{WEB}/")
     page.get_by_role("tab", name="Log").wait_for()

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from webui.api import bodies
 from webui.api.operations import job_reference, operation
 from webui.api.schemas import Accepted
-from webui.api.views.containers import find
+from webui.api.views.containers import NewPort, find
 from webui.containers import services
 from webui.containers.committing import container_commit
 from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLICIES
@@ -51,6 +51,13 @@ class Commit(bodies.Body):
     pause = bodies.Flag(required=False, help_text="Let it stand still meanwhile; true if left out.")
 
 
+class FormerPort(bodies.Body):
+    container = bodies.Whole((1, 65535), help_text="The port inside. What else is named has to fit, too.")
+    host = bodies.Whole((1, 65535), required=False, help_text="The port outside that it was asked for.")
+    protocol = bodies.Text(required=False)
+    address = bodies.Text(required=False)
+
+
 class Update(bodies.Body):
     """What is left out stays as it is; null is no limit."""
 
@@ -67,6 +74,12 @@ class Update(bodies.Body):
     blkio_weight = bodies.Whole((10, 1000), required=False, allow_null=True)
     restart = bodies.Text(required=False, help_text=f"One of {', '.join(RESTART_POLICIES)}.")
     restart_limit = bodies.Whole((1, 1_000_000), required=False, allow_null=True)
+    labels = bodies.Strings(required=False, help_text="All of them: others go.")
+    add_labels = bodies.Strings(required=False, help_text="Beside those that it has.")
+    remove_labels = serializers.ListField(child=bodies.Text(), required=False, help_text="Names.")
+    ports = NewPort(many=True, required=False, help_text="All of them: others go. Connections that live go on.")
+    add_ports = NewPort(many=True, required=False, help_text="Beside those that it has.")
+    remove_ports = FormerPort(many=True, required=False, help_text="Those that fit.")
 
 
 class Restart(bodies.Body):
@@ -98,7 +111,7 @@ ACTIONS: dict[str, type[APIView]] = {
         ("restart", Restart, services.container_restart, "Stop a container and start it again."),
         ("pause", bodies.EmptyBody, services.container_pause, "Freeze all processes of a container."),
         ("unpause", bodies.EmptyBody, services.container_unpause, "Let a frozen container go on."),
-        ("update", Update, services.container_update, "Change limits and restart policy, also while it runs."),
+        ("update", Update, services.container_update, "Change limits, policy, labels, ports; it may run."),
         ("commit", Commit, container_commit, "Make an image of a container's changes and configuration."),
         ("rename", Rename, services.container_rename, "Give a container another name; it may run meanwhile."),
     )

@@ -1,0 +1,67 @@
+"""Published ports of a container that runs: which they are, exchanged for others while its connections live on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.containers.parts import Parts, Published
+from engine.containers.record import ContainerRecord, PublishedPort
+from engine.containers.spec import PortMapping
+from engine.errors import Conflict
+from engine.network.ports import OF_CONTAINER
+
+
+def wanted(record: ContainerRecord) -> tuple[PortMapping, ...]:
+    """Those that were named, and with publish_all a free one for each other that is exposed."""
+    named = {(port.container, port.protocol) for port in record.spec.ports}
+    exposed = (text.partition("/")[::2] for text in record.exposed)
+    more = [PortMapping(container=int(port), protocol=protocol) for port, protocol in exposed]
+    return (*record.spec.ports, *(port for port in more if (port.container, port.protocol) not in named))
+
+
+def publish(parts: Parts, record: ContainerRecord) -> tuple[PublishedPort, ...]:
+    """For a run that begins. Raises what `Network.publish` does; a conflict says which container has the port."""
+    ports = wanted(record)
+    if not ports:
+        return ()
+    try:
+        return _published(parts.network.publish(record.id, ports))
+    except Conflict as error:
+        raise _named(parts, error) from error
+
+
+def republish(parts: Parts, container_id: str, ports: Sequence[Any]) -> tuple[PublishedPort, ...]:
+    """Publish exactly these of a run from now on; what stays is not touched. Raises as `publish`, changing nothing."""
+    try:
+        return _published(parts.network.republish(container_id, ports))
+    except Conflict as error:
+        raise _named(parts, error) from error
+
+
+def follow_record(parts: Parts, record: ContainerRecord) -> str | None:
+    """For recovery: publish what the record of a run says, if an exchange was cut short. A line if it was."""
+    if set(_published(parts.network.published(record.id))) == set(record.ports):
+        return None
+    try:
+        republish(parts, record.id, record.ports)
+    except Conflict as error:  # another container took what was free for a moment
+        return f"container {record.name} lacks a port that it had: {error.message}"
+    return f"published the ports of container {record.name} again, whose change was cut short"
+
+
+def _published(ports: Sequence[Published]) -> tuple[PublishedPort, ...]:
+    return tuple(
+        PublishedPort(container=port.container, host=port.host, protocol=port.protocol, address=port.address)
+        for port in ports
+    )
+
+
+def _named(parts: Parts, error: Conflict) -> Conflict:
+    """The same, with the name of the container that has the port; people know no ids."""
+    user = str(error.detail.get("user", ""))
+    short = user.removeprefix(OF_CONTAINER)
+    names = [name for name, holder in parts.catalog.names().items() if holder.startswith(short)]
+    if not user.startswith(OF_CONTAINER) or len(names) != 1:
+        return error
+    return Conflict(error.message.replace(user, f"{OF_CONTAINER}{names[0]}"), {**error.detail, "field": "ports"})
