@@ -18,7 +18,10 @@ from engine.config import DEFAULT_HOME
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`home` holds the state; `bind` is (host, port); `redis_url` in redis-py's form."""
+    """`home` holds the state; `bind` is (host, port); `redis_url` in redis-py's form.
+
+    `lookup_hours`: how often registries are asked whether a tag has moved; 0: only on demand.
+    """
 
     home: Path
     bind: tuple[str, int]
@@ -29,6 +32,7 @@ class Configuration:
     admin_password: str | None
     debug: bool
     events_days: int
+    lookup_hours: int
 
     @property
     def celery_broker_url(self) -> str:
@@ -56,6 +60,7 @@ def configuration_from(environ: Mapping[str, str] = os.environ) -> Configuration
         admin_password=environ.get("PORTSIDE_ADMIN_PASSWORD") or None,
         debug=environ.get("PORTSIDE_DEBUG") == "1",
         events_days=_days("PORTSIDE_EVENTS_DAYS", environ.get("PORTSIDE_EVENTS_DAYS") or "30"),
+        lookup_hours=_hours("PORTSIDE_LOOKUP_HOURS", environ.get("PORTSIDE_LOOKUP_HOURS") or "12"),
     )
 
 
@@ -94,6 +99,12 @@ def _secret_key_at(path: Path) -> str:
 def _days(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= 36_500):
         raise ImproperlyConfigured(f"{name}={text!r}: give a number of days, such as 30")
+    return int(text)
+
+
+def _hours(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:6]) <= 10_000):
+        raise ImproperlyConfigured(f"{name}={text!r}: give a number of hours, such as 12, or 0 for never")
     return int(text)
 
 

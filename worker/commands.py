@@ -81,6 +81,8 @@ def _remove_image(command: c.RemoveImage, context: Context) -> dict[str, Any]:
 
 
 def _push_image(command: c.PushImage, context: Context) -> dict[str, Any]:
+    if command.image is not None:
+        context.engine.images.tag(command.image, command.reference)
     pushed = context.engine.images.push(
         command.reference,
         access=context.access,

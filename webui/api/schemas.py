@@ -70,24 +70,6 @@ class HostSchema(HostReference):
     url = serializers.CharField()
 
 
-class ImageSchema(serializers.Serializer):
-    id = serializers.IntegerField()
-    image_id = serializers.CharField(help_text="The digest of the image's config: sha256:…")
-    short_id = serializers.CharField()
-    tags = serializers.ListField(child=serializers.CharField())
-    digests = serializers.ListField(child=serializers.CharField())
-    size_bytes = serializers.IntegerField(help_text="What the unpacked layers take on disk.")
-    layers = serializers.IntegerField()
-    architecture = serializers.CharField(allow_blank=True)
-    os = serializers.CharField(allow_blank=True)
-    host = HostReference()
-    team = TeamReference()
-    config = serializers.DictField()
-    built_at = serializers.DateTimeField(allow_null=True)
-    updated_at = serializers.DateTimeField()
-    url = serializers.CharField()
-
-
 class PortSchema(serializers.Serializer):
     container = serializers.IntegerField()
     host = serializers.IntegerField(allow_null=True, help_text="null: a free one, known once it runs.")
@@ -216,15 +198,6 @@ class PruneSchema(serializers.Serializer):
 
 class AcceptedContainer(Accepted):
     container = ContainerSchema()
-
-
-class CredentialSchema(serializers.Serializer):
-    id = serializers.UUIDField()
-    registry = serializers.CharField()
-    username = serializers.CharField()
-    team = TeamReference()
-    created_at = serializers.DateTimeField()
-    url = serializers.CharField()
 
 
 class ActorSchema(serializers.Serializer):

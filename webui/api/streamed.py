@@ -30,12 +30,16 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 TAR = "application/x-tar"
 STAT_HEADER = "X-Docker-Container-Path-Stat"
-_BODIES = re.compile(r"/api/v1/containers/[0-9a-f]{64}/archive/")
+_BODIES = {
+    "PUT": re.compile(r"/api/v1/containers/[0-9a-f]{64}/archive/"),
+    "POST": re.compile(r"/api/v1/images/(load|import)/"),
+}
 
 
 def has_streamed_body(scope: dict[str, Any]) -> bool:
     """Whether a request's body is left for a `Handover` to read."""
-    return scope["method"] == "PUT" and _BODIES.fullmatch(scope["path"]) is not None
+    pattern = _BODIES.get(scope["method"])
+    return pattern is not None and pattern.fullmatch(scope["path"]) is not None
 
 
 class Gone(Exception):
@@ -105,7 +109,16 @@ def tar_answer(wish: ArchiveWish, filename: str) -> Handover:
 
 
 def tar_intake(wish: ArchiveWish) -> Handover:
-    """The request's body is the tar; the answer says what became of it."""
+    """The request's body is a tar of files; the answer says how many there were."""
+    return _intake(wish, lambda result: {"entries": result.get("entries", 0), "bytes": result.get("bytes", 0)})
+
+
+def images_intake(wish: ArchiveWish) -> Handover:
+    """The request's body is a tar of images; the answer names what became of it."""
+    return _intake(wish, lambda result: {"images": result.get("images", [])})
+
+
+def _intake(wish: ArchiveWish, said: Callable[[dict[str, Any]], dict[str, Any]]) -> Handover:
 
     async def serve(receive: Receive, send: Send) -> None:
         async with ArchiveSession(wish) as session:
@@ -118,7 +131,7 @@ def tar_intake(wish: ArchiveWish) -> Handover:
                 result = await ending
             finally:
                 await _cancel(feeder, ending)
-        body = json.dumps({"entries": result.get("entries", 0), "bytes": result.get("bytes", 0)}).encode()
+        body = json.dumps(said(result)).encode()
         await _start(send, 200, [("Content-Type", "application/json")])
         await send({"type": "http.response.body", "body": body})
 

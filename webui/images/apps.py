@@ -1,6 +1,20 @@
+from __future__ import annotations
+
+from typing import Any
+
 from django.apps import AppConfig
 
 
 class ImagesConfig(AppConfig):
     name = "webui.images"
     label = "images"
+
+    def ready(self) -> None:
+        # Models can be imported only now, when all apps are loaded.
+        from webui.images import newer
+        from webui.jobs.signals import job_finished
+
+        def on_job_finished(*, job: Any, **_: Any) -> None:
+            newer.job_finished(job=job)
+
+        job_finished.connect(on_job_finished, weak=False, dispatch_uid="images")

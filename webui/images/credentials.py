@@ -1,7 +1,11 @@
-"""Credentials for registries: a team's user name and password, looked up by the registry a reference names."""
+"""How a team speaks to registries: as whom, how safely, through which mirrors; looked up by a reference's registry."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cryptography import x509
 from django.db import transaction
 
 from engine.errors import EngineError, InvalidArgument
@@ -11,14 +15,39 @@ from webui.accounts.roles import MANAGE, require
 from webui.images.models import RegistryCredential
 from webui.images.passwords import password_decrypt, password_encrypt
 from webui.jobs.models import Job
+from worker.contract.secrets import RegistrySecrets
+from worker.contract.wire import to_wire
 
-_WITH_PULL = {"image.pull": "reference", "container.create": "image"}
-"""Commands that may pull, and the field in which they name the image."""
+PEM_MAXIMUM = 64 << 10
+MIRRORS_MAXIMUM = 8
+_WITH_SECRETS = {
+    "image.pull": "reference",
+    "image.push": "reference",
+    "image.lookup": "references",
+    "registry.try": "registry",
+    "container.create": "image",
+}
+"""Commands that speak to a registry, and the field in which they name it."""
 
 
 @transaction.atomic
-def credential_set(*, user: User, team: Team, registry: str, username: str, password: str) -> RegistryCredential:
-    """Store or replace the team's credential for one registry (`docker.io`, `registry.example.com:5000`)."""
+def credential_set(
+    *,
+    user: User,
+    team: Team,
+    registry: str,
+    username: str = "",
+    password: str = "",
+    plain_http: bool = False,
+    tls_verify: bool = True,
+    ca_pem: str = "",
+    mirrors: Sequence[str] = (),
+) -> RegistryCredential:
+    """Store or replace what the team has for one registry (`docker.io`, `registry.example.com:5000`).
+
+    Without `username` it is spoken to as nobody; without `password` the one that is stored for the same user stays.
+    Raises PermissionDenied, InvalidArgument that names the fields.
+    """
     require(user, MANAGE, team)
     errors: dict[str, list[str]] = {}
     name = ""
@@ -26,16 +55,64 @@ def credential_set(*, user: User, team: Team, registry: str, username: str, pass
         name = registry_name(registry)
     except InvalidArgument as error:
         errors["registry"] = [error.message]
-    if not username or len(username) > 255:
-        errors["username"] = ["Give a user name of 1 to 255 characters."]
-    if not password or len(password) > 4096:
+    present = RegistryCredential.objects.filter(team=team, registry=name).first() if name else None
+    kept = present.encrypted_password if present is not None and present.username == username else ""
+    if len(username) > 255:
+        errors["username"] = ["Give a user name of at most 255 characters."]
+    if (username and not password and not kept) or len(password) > 4096:
         errors["password"] = ["Give a password or an access token of 1 to 4096 characters."]
+    if password and not username:
+        errors["username"] = ["Say whose password this is."]
+    errors |= _problems_of(plain_http, ca_pem, mirrors)
     if errors:
-        raise InvalidArgument("the credential can't be stored: correct the marked fields", {"fields": errors})
+        raise InvalidArgument("the registry can't be stored: correct the marked fields", {"fields": errors})
     credential, _ = RegistryCredential.objects.update_or_create(
-        team=team, registry=name, defaults={"username": username, "encrypted_password": password_encrypt(password)}
+        team=team,
+        registry=name,
+        defaults={
+            "username": username,
+            "encrypted_password": password_encrypt(password) if password else (kept if username else ""),
+            "plain_http": plain_http,
+            "tls_verify": tls_verify,
+            "ca_pem": ca_pem.strip(),
+            "mirrors": list(mirrors),
+            "tried": {},
+        },
     )
     return credential
+
+
+def _problems_of(plain_http: bool, ca_pem: str, mirrors: Sequence[str]) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    if ca_pem.strip():
+        if plain_http:
+            errors["ca_pem"] = ["Without TLS there are no certificates: leave one of the two out."]
+        elif len(ca_pem) > PEM_MAXIMUM or not _is_pem(ca_pem):
+            errors["ca_pem"] = ["Give certificates as PEM, from -----BEGIN CERTIFICATE----- on, 64 KiB at most."]
+    wrong = [mirror for mirror in mirrors if not _is_mirror(mirror)]
+    if wrong:
+        errors["mirrors"] = [f"{wrong[0][:80]!r} is no mirror: give a host name such as mirror.example.com:5000."]
+    elif len(mirrors) > MIRRORS_MAXIMUM:
+        errors["mirrors"] = [f"Give at most {MIRRORS_MAXIMUM} mirrors."]
+    return errors
+
+
+def _is_pem(text: str) -> bool:
+    try:
+        return bool(x509.load_pem_x509_certificates(text.encode()))
+    except ValueError:
+        return False
+
+
+def _is_mirror(text: str) -> bool:
+    rest = text.removeprefix("https://").removeprefix("http://")
+    if any(character.isspace() or character in "@?#" for character in rest) or len(rest) > 255:
+        return False
+    try:
+        registry_name(rest.partition("/")[0])
+    except InvalidArgument:
+        return False
+    return True
 
 
 def credential_delete(*, user: User, credential: RegistryCredential) -> None:
@@ -60,21 +137,45 @@ def registry_name(text: str) -> str:
     return host
 
 
-def secrets_for(team: Team | object, reference: str) -> dict[str, str] | None:
-    """The user name and password of `team` (or its id) for the registry in `reference`, or None."""
+def secrets_for(team: Team | object, reference: str) -> dict[str, Any] | None:
+    """What `team` (or its id) has for the registry in `reference`, as `RegistrySecrets` on the wire, or None."""
     try:
         registry = Reference.parse(reference).registry
     except InvalidArgument:
         return None  # an image id: nothing will be pulled
+    return registry_secrets(team, registry)
+
+
+def registry_secrets(team: Team | object, registry: str) -> dict[str, Any] | None:
+    """The same by the registry's name."""
     credential = RegistryCredential.objects.filter(
         team_id=team.pk if isinstance(team, Team) else team, registry=registry
     ).first()
     if credential is None:
         return None
-    return {"username": credential.username, "password": password_decrypt(credential.encrypted_password)}
+    secrets = RegistrySecrets(
+        username=credential.username,
+        password=password_decrypt(credential.encrypted_password) if credential.username else "",
+        plain_http=credential.plain_http,
+        tls_verify=credential.tls_verify,
+        ca_pem=credential.ca_pem or None,
+        mirrors=tuple(credential.mirrors),
+    )
+    found: dict[str, Any] = to_wire(secrets)
+    return found
 
 
-def job_secrets(job: Job) -> dict[str, str] | None:
+def job_secrets(job: Job) -> dict[str, Any] | None:
     """What a job's command needs beside itself at every delivery; never stored with the job."""
-    field = _WITH_PULL.get(job.kind)
-    return None if field is None else secrets_for(job.team_id, str(job.command.get(field, "")))
+    return command_secrets(job.team_id, job.kind, job.command)
+
+
+def command_secrets(team: Team | object, kind: str, command: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same for a command's wire form."""
+    field = _WITH_SECRETS.get(kind)
+    if field is None:
+        return None
+    named = command.get(field) or ""
+    if kind == "registry.try":
+        return registry_secrets(team, str(named))
+    return secrets_for(team, str(named[0] if isinstance(named, list | tuple) else named))

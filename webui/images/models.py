@@ -1,4 +1,4 @@
-"""Images as the hosts report them, and the credentials that pull them."""
+"""Images as the hosts report them, what registries have in their place, and how registries are spoken to."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ class Image(models.Model):
     os = models.CharField(max_length=40, blank=True)
     config = models.JSONField(default=dict)
     built_at = models.DateTimeField(null=True)
+    newer = models.JSONField(default=list)
+    """Those of `tags` that have moved on at their registry since this image was pulled."""
     updated_at = models.DateTimeField(default=timezone.now)
 
     objects = ImageQuerySet.as_manager()
@@ -50,13 +52,22 @@ class RegistryCredentialQuerySet(OwnedQuerySet["RegistryCredential"]):
 
 
 class RegistryCredential(models.Model):
-    """A user name and a password for one registry; the password is encrypted and never sent back."""
+    """How a team speaks to one registry. Without `username` as nobody; the password is encrypted and never sent back.
+
+    `plain_http`: without TLS; `ca_pem`: certificates to be trusted; without `tls_verify` any is. `mirrors` are asked
+    first for what is read. `tried`: what the last test said, {"at", "host", "ok", "message", "user", "rate_limit"}.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="registry_credentials")
     registry = models.CharField(max_length=255)
-    username = models.CharField(max_length=255)
-    encrypted_password = models.TextField()
+    username = models.CharField(max_length=255, blank=True)
+    encrypted_password = models.TextField(blank=True)
+    plain_http = models.BooleanField(default=False)
+    tls_verify = models.BooleanField(default=True)
+    ca_pem = models.TextField(blank=True)
+    mirrors = models.JSONField(default=list)
+    tried = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = RegistryCredentialQuerySet.as_manager()
@@ -66,4 +77,20 @@ class RegistryCredential(models.Model):
         constraints = [models.UniqueConstraint(fields=["team", "registry"], name="one_credential_per_registry")]
 
     def __str__(self) -> str:
-        return f"{self.username} at {self.registry}"
+        return f"{self.username or 'nobody'} at {self.registry}"
+
+
+class RemoteTag(models.Model):
+    """What a registry had under a team's `reference` when it was last asked; no `digest`: it said why not."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="remote_tags")
+    reference = models.CharField(max_length=512)
+    digest = models.CharField(max_length=140, blank=True)
+    problem = models.TextField(blank=True)
+    checked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "reference"], name="one_row_per_remote_tag")]
+
+    def __str__(self) -> str:
+        return self.reference

@@ -18,6 +18,7 @@ def image_as_json(image: Image) -> dict[str, Any]:
         "digests": image.digests,
         "size_bytes": image.size_bytes,
         "layers": image.layers,
+        "newer": image.newer,
         "architecture": image.architecture,
         "os": image.os,
         "host": host_reference_as_json(image.host),
@@ -30,11 +31,16 @@ def image_as_json(image: Image) -> dict[str, Any]:
 
 
 def credential_as_json(credential: RegistryCredential) -> dict[str, Any]:
-    """The password stays where it is: it can be replaced, never read."""
+    """The password stays where it is: it can be replaced, never read. `tried` is what the last test said, or None."""
     return {
         "id": str(credential.pk),
         "registry": credential.registry,
         "username": credential.username,
+        "plain_http": credential.plain_http,
+        "tls_verify": credential.tls_verify,
+        "ca_pem": credential.ca_pem,
+        "mirrors": credential.mirrors,
+        "tried": credential.tried or None,
         "team": team_reference_as_json(credential.team),
         "created_at": time_as_json(credential.created_at),
         "url": f"/api/v1/registries/{credential.pk}/",

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 
 from django.db import transaction
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from webui.accounts.models import Team, User
-from webui.accounts.roles import CREATE, require
-from webui.broadcast import change_publish
+from webui.accounts.roles import CREATE, MANAGE, require
 from webui.hosts.models import Host
-from webui.images.credentials import credential_delete, credential_set, job_secrets, secrets_for
-from webui.images.models import Image
-from webui.images.representation import image_as_json
+from webui.images.credentials import command_secrets, credential_delete, credential_set, job_secrets, secrets_for
+from webui.images.models import Image, RegistryCredential
+from webui.images.observed import image_apply_inventory, image_apply_state, image_forget
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
-from worker.contract.commands import CreateStarterImage, PullImage, RemoveImage
-from worker.contract.events import ImageState
+from worker.contract.commands import (
+    Command,
+    CreateStarterImage,
+    PruneImages,
+    PullImage,
+    PushImage,
+    RemoveImage,
+    TagImage,
+    TryRegistry,
+    VerifyImages,
+    encode_command,
+    kind_of,
+)
 
 __all__ = [
     "credential_delete",
@@ -28,10 +36,16 @@ __all__ = [
     "image_apply_inventory",
     "image_apply_state",
     "image_forget",
+    "image_prune",
     "image_pull",
+    "image_push",
     "image_remove",
     "image_starter",
+    "image_tag",
+    "image_untag",
+    "image_verify",
     "job_secrets",
+    "registry_try",
     "secrets_for",
 ]
 
@@ -41,27 +55,66 @@ def image_pull(*, user: User, host: Host, reference: str) -> Job:
     """Ask `host` to pull. Raises PermissionDenied, InvalidArgument with the field `reference`."""
     require(user, CREATE, host.team)
     parsed = reference_parse(reference, field="reference")
-    return job_create(
-        team=host.team,
-        host=host,
-        requested_by=user,
-        command=PullImage(reference=str(parsed)),
-        subject=parsed.familiar,
-        secrets=secrets_for(host.team, str(parsed)),
-    )
+    return _job(user, host.team, host, PullImage(reference=str(parsed)), parsed.familiar)
+
+
+@transaction.atomic
+def image_push(*, user: User, image: Image, reference: str | None = None, all_platforms: bool = False) -> Job:
+    """Ask the image's host to send it to the registry of `reference`, which becomes a tag of the image if it is none.
+
+    Without `reference` the image's first tag. Raises PermissionDenied, InvalidArgument with the field `reference`.
+    """
+    require(user, CREATE, image.team)
+    if not (reference or image.tags):
+        raise _wrong("reference", "This image has no tag: say where to, such as registry.example.com/team/app:1.0.")
+    parsed = tag_parse(reference or image.tags[0])
+    has_it = any(Reference.parse(tag) == parsed for tag in image.tags)
+    command = PushImage(reference=str(parsed), image=None if has_it else image.image_id, all_platforms=all_platforms)
+    return _job(user, image.team, image.host, command, parsed.familiar)
+
+
+@transaction.atomic
+def image_tag(*, user: User, image: Image, reference: str) -> Job:
+    """Give the image one more tag, which another image on its host loses if it has it. Raises as `image_push`."""
+    require(user, CREATE, image.team)
+    parsed = tag_parse(reference)
+    command = TagImage(image=image.image_id, reference=str(parsed))
+    return _job(user, image.team, image.host, command, parsed.familiar)
+
+
+@transaction.atomic
+def image_untag(*, user: User, image: Image, reference: str, force: bool = False) -> Job:
+    """Take one name from the image, which goes with its last. Raises as `image_push`."""
+    require(user, CREATE, image.team)
+    parsed = reference_parse(reference, field="reference")
+    if not any(Reference.parse(name) == parsed for name in (*image.tags, *image.digests)):
+        raise _wrong("reference", f"This image is not called {parsed.familiar} (any more).")
+    command = RemoveImage(image=str(parsed), force=force)
+    return _job(user, image.team, image.host, command, parsed.familiar)
 
 
 @transaction.atomic
 def image_remove(*, user: User, image: Image, force: bool = False) -> Job:
     """Ask the image's host to remove it with all its tags; a container that uses it makes the job fail."""
     require(user, CREATE, image.team)
-    return job_create(
-        team=image.team,
-        host=image.host,
-        requested_by=user,
-        command=RemoveImage(image=image.image_id, force=force),
-        subject=image.tags[0] if image.tags else image.image_id,
-    )
+    command = RemoveImage(image=image.image_id, force=force)
+    return _job(user, image.team, image.host, command, image.tags[0] if image.tags else image.image_id)
+
+
+@transaction.atomic
+def image_prune(
+    *, user: User, host: Host, all: bool = False, until: float | None = None, labels: Sequence[str] = ()
+) -> Job:
+    """Ask `host` to remove the images that no container uses, as `PruneImages` says. Raises PermissionDenied."""
+    require(user, CREATE, host.team)
+    return _job(user, host.team, host, PruneImages(all=all, until=until, labels=tuple(labels)), host.name)
+
+
+@transaction.atomic
+def image_verify(*, user: User, host: Host, repair: bool = False) -> Job:
+    """Ask `host` to check every blob and layer, and with `repair` to fetch again what is damaged."""
+    require(user, CREATE, host.team)
+    return _job(user, host.team, host, VerifyImages(repair=repair), host.name)
 
 
 @transaction.atomic
@@ -69,7 +122,22 @@ def image_starter(*, user: User, host: Host) -> Job:
     """Ask `host` for an image of its own shell and tools, so that a first container needs no registry."""
     require(user, CREATE, host.team)
     command = CreateStarterImage()
-    return job_create(team=host.team, host=host, requested_by=user, command=command, subject=command.reference)
+    return _job(user, host.team, host, command, command.reference)
+
+
+@transaction.atomic
+def registry_try(*, user: User, credential: RegistryCredential, host: Host) -> Job:
+    """Ask `host` whether the registry answers, and takes what is stored for it. Raises PermissionDenied."""
+    require(user, MANAGE, credential.team)
+    if host.team_id != credential.team_id:
+        raise _wrong("host", f"Choose a host of the team {credential.team.name}.")
+    return _job(user, credential.team, host, TryRegistry(registry=credential.registry), credential.registry)
+
+
+def _job(user: User, team: Team, host: Host, command: Command, subject: str) -> Job:
+    """A job whose task carries what the command's registry needs."""
+    secrets = command_secrets(team, kind_of(command), encode_command(command))
+    return job_create(team=team, host=host, requested_by=user, command=command, subject=subject, secrets=secrets)
 
 
 def reference_parse(text: str, *, field: str) -> Reference:
@@ -77,60 +145,16 @@ def reference_parse(text: str, *, field: str) -> Reference:
     try:
         return Reference.parse(text.strip())
     except InvalidArgument as error:
-        raise InvalidArgument(error.message, {"fields": {field: [error.message]}}) from error
+        raise _wrong(field, error.message) from error
 
 
-@transaction.atomic
-def image_apply_state(*, host: Host, team: Team, state: ImageState) -> Image:
-    """Take over what the host says about one image; the pages are told if anything is new."""
-    values = {
-        "tags": list(state.tags),
-        "digests": list(state.digests),
-        "size_bytes": state.size_bytes,
-        "layers": state.layers,
-        "architecture": state.architecture[:40],
-        "os": state.os[:40],
-        "config": dict(state.config),
-        "built_at": _moment(state.created_at),
-    }
-    image = Image.objects.filter(host=host, team=team, image_id=state.id).first()
-    if image is not None and all(getattr(image, name) == value for name, value in values.items()):
-        return image
-    image, _ = Image.objects.update_or_create(
-        host=host, team=team, image_id=state.id, defaults={**values, "updated_at": timezone.now()}
-    )
-    image.host, image.team = host, team
-    change_publish(team_id=team.pk, kind="image", action="updated", id=image.pk, object=image_as_json(image))
-    return image
+def tag_parse(text: str) -> Reference:
+    """The same for a name that an image can be given: no digest."""
+    parsed = reference_parse(text, field="reference")
+    if parsed.digest is not None:
+        raise _wrong("reference", "A name has a tag, such as :1.0, and no digest.")
+    return parsed
 
 
-@transaction.atomic
-def image_forget(*, host: Host, team: Team | None = None, image_id: str) -> None:
-    """The host has no such image any more; None means for every team that saw it there."""
-    images = Image.objects.filter(host=host, image_id=image_id)
-    for image in images if team is None else images.filter(team=team):
-        row_id, team_id = image.pk, image.team_id
-        image.delete()
-        change_publish(team_id=team_id, kind="image", action="removed", id=row_id, object=None)
-
-
-@transaction.atomic
-def image_apply_inventory(*, host: Host, team: Team, states: list[ImageState]) -> None:
-    """`states` is everything the host has: take it over and forget the rest."""
-    for state in states:
-        image_apply_state(host=host, team=team, state=state)
-    present = {state.id for state in states}
-    for image_id in Image.objects.filter(host=host).values_list("image_id", flat=True):
-        if image_id not in present:
-            image_forget(host=host, image_id=image_id)
-
-
-def _moment(text: str | None) -> datetime | None:
-    """An image's `created`, which is whatever its builder wrote there (RFC 3339, with up to nine decimals)."""
-    try:
-        moment = parse_datetime(text) if text else None
-    except ValueError:
-        return None
-    if moment is None:
-        return None
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+def _wrong(field: str, message: str) -> InvalidArgument:
+    return InvalidArgument(message, {"fields": {field: [message]}})

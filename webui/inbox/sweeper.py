@@ -11,6 +11,7 @@ from webui.activity.recording import events_trim
 from webui.broadcast import broker
 from webui.hosts.models import Host
 from webui.hosts.services import host_publish
+from webui.images.newer import lookups_due
 from webui.images.services import job_secrets
 from webui.inbox.applying import DATABASE_TROUBLE
 from webui.jobs import services as jobs
@@ -25,6 +26,7 @@ HOSTS_SECONDS = 2.0
 TRIM_SECONDS = 3600.0
 JOBS_SECONDS = 5.0
 RECORDINGS_SECONDS = 1800.0
+LOOKUPS_SECONDS = 300.0
 ALIVE_SECONDS = 15
 
 
@@ -37,6 +39,7 @@ class Sweeper:
         self._jobs_due = 0.0
         self._trim_due = 0.0
         self._recordings_due = 0.0
+        self._lookups_due = 0.0
 
     def sweep(self) -> None:
         """Raises redis.RedisError and the database's errors; the next call tries again."""
@@ -56,6 +59,9 @@ class Sweeper:
         if now >= self._recordings_due:
             self._recordings_due = now + RECORDINGS_SECONDS
             recordings_sweep(timezone.now())
+        if now >= self._lookups_due:
+            self._lookups_due = now + LOOKUPS_SECONDS
+            lookups_due(timezone.now())
 
     def look_at_hosts(self) -> None:
         """Tell the pages when a host's heartbeats have stopped (or have come again)."""

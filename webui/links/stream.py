@@ -25,6 +25,8 @@ from worker.contract.frames import Frame
 
 FIRST_SECONDS = 10.0
 """How long a host may take until its first frame, and between two when it does not follow."""
+SLOW_SECONDS = 60.0
+"""The same where it may have to read whole layers first."""
 CREDIT_EVERY = frames.WINDOW_BYTES // 4
 _BLOCK_MILLISECONDS = 2000
 
@@ -46,8 +48,8 @@ def error_of(frame: Frame) -> EngineError:
     return FAMILIES.get(family, EngineError)(message)
 
 
-def read_stream(host: Host, message: frames.OpenStream) -> Iterator[Frame]:
-    """All frames of a stream that ends by itself, the END included.
+def read_stream(host: Host, message: frames.OpenStream, is_slow: bool = False) -> Iterator[Frame]:
+    """All frames of a stream that ends by itself, the END included; `is_slow`: the host may take its time.
 
     Raises Unavailable when the host or the broker is away, and what the host answers.
     """
@@ -56,16 +58,16 @@ def read_stream(host: Host, message: frames.OpenStream) -> Iterator[Frame]:
     if not control_send(host.pk, message):
         raise Unavailable("the broker can't be reached, so no host can be asked: try again in a moment")
     try:
-        yield from _frames(host, message)
+        yield from _frames(host, message, SLOW_SECONDS if is_slow else FIRST_SECONDS)
     except redis.RedisError as error:
         raise Unavailable("the broker was lost while the host answered: try again in a moment") from error
     finally:
         control_send(host.pk, frames.CloseStream(stream_id=message.stream_id))
 
 
-def _frames(host: Host, message: frames.OpenStream) -> Iterator[Frame]:
+def _frames(host: Host, message: frames.OpenStream, patience: float) -> Iterator[Frame]:
     key, last, consumed, credited, seen = keys.frames(message.stream_id), b"0-0", 0, 0, 0
-    deadline = time.monotonic() + FIRST_SECONDS
+    deadline = time.monotonic() + patience
     while True:
         answer: Any = broker().xread({key: last}, count=16, block=_BLOCK_MILLISECONDS)
         if not answer:
@@ -86,7 +88,7 @@ def _frames(host: Host, message: frames.OpenStream) -> Iterator[Frame]:
         if consumed - credited >= CREDIT_EVERY:
             credited = consumed
             control_send(host.pk, frames.Credit(stream_id=message.stream_id, consumed_bytes=consumed))
-        deadline = time.monotonic() + FIRST_SECONDS
+        deadline = time.monotonic() + patience
 
 
 def unseen(frame: Frame, seen: int) -> Frame:
@@ -95,7 +97,14 @@ def unseen(frame: Frame, seen: int) -> Frame:
     return frame if repeated <= 0 else replace(frame, data=frame.data[repeated:])
 
 
-def ask(host: Host, question: str, subject: str, parameters: Mapping[str, Any] | None = None) -> Any:
+def ask(
+    host: Host,
+    question: str,
+    subject: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    is_slow: bool = False,
+) -> Any:
     """What `host` answers at once about a container or an image (`subject` is its id), as JSON decodes it.
 
     Raises Unavailable when the host or the broker is away, and what the host answers. Rights are the caller's matter.
@@ -107,7 +116,7 @@ def ask(host: Host, question: str, subject: str, parameters: Mapping[str, Any] |
         follow=False,
         parameters=parameters or {},
     )
-    data = b"".join(frame.data for frame in read_stream(host, message) if frame.kind == frames.DATA)
+    data = b"".join(frame.data for frame in read_stream(host, message, is_slow) if frame.kind == frames.DATA)
     try:
         return json.loads(data)
     except ValueError as error:

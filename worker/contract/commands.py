@@ -39,9 +39,13 @@ class RemoveImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushImage:
-    """Send what is called `reference` to the registry of that name; `all_platforms`: of an index, all that it names."""
+    """Send what is called `reference` to the registry of that name, once `image`, if given, has been called so.
+
+    `all_platforms`: of an index, all that it names.
+    """
 
     reference: str
+    image: str | None = None
     all_platforms: bool = False
 
 

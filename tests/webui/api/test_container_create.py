@@ -275,7 +275,7 @@ def test_the_teams_credential_goes_with_the_job_and_is_stored_nowhere(
     assert owner.post("containers/", {"image": "registry.example.com/app"}).status_code == 202
     raw = json.loads(site_broker.client().lrange(keys.queue(host.pk), 0, -1)[0])
     arguments = json.loads(base64.b64decode(raw["body"]))[1]
-    assert arguments["secrets"] == {"username": "ann", "password": "s3cret"}
+    assert (arguments["secrets"]["username"], arguments["secrets"]["password"]) == ("ann", "s3cret")
     assert "s3cret" not in json.dumps([Job.objects.get().command, Container.objects.get().spec])
     assert "s3cret" not in RegistryCredential.objects.get().encrypted_password
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from tests.support.valkey import Valkey
+from tests.webui.answering import Answering, frames_of
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.site_broker import HOST_ID
 from webui.containers.models import Container
@@ -23,36 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PATH = f"containers/{CONTAINER_ID}/top/"
 PROCESS = {"pid": 1, "host_pid": 4711, "parent": 0, "user": "root", "cpu_percent": 1.5, "cpu_seconds": 2.0,
            "memory_bytes": 4096, "threads": 1, "state": "running", "started_at": 5.0, "command": "sh"}  # fmt: skip
-Answering = Callable[..., list[dict[str, Any]]]
-
-
-@pytest.fixture
-def answering(site_broker: Valkey) -> Iterator[Answering]:
-    """A host that answers the next question with these frames; the questions it got."""
-    ended = threading.Event()
-
-    def serve(asked: list[dict[str, Any]], answer: tuple[Frame, ...]) -> None:
-        client = site_broker.client()
-        while not ended.is_set():
-            for _, entries in client.xread({keys.control(HOST_ID): b"0-0"}, block=50) or ():
-                message = json.loads(entries[0][1][b"m"])
-                asked.append(message)
-                for frame in answer:
-                    client.xadd(keys.frames(message["stream_id"]), {"m": frame.encode()})
-                return
-
-    def start(*answer: Frame) -> list[dict[str, Any]]:
-        asked: list[dict[str, Any]] = []
-        threading.Thread(target=serve, args=(asked, answer), daemon=True).start()
-        return asked
-
-    yield start
-    ended.set()
-
-
-def frames_of(answer: Any) -> tuple[Frame, Frame]:
-    data = json.dumps(answer).encode()
-    return Frame(frames.DATA, 0, len(data), 1.0, data), Frame(frames.END, 0, len(data), 1.0)
 
 
 def test_the_hosts_answer_is_handed_on(answering: Answering, teammate: Caller, container: Container) -> None:

@@ -20,11 +20,16 @@ from webui.recordings.models import Recording
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PUBLIC = {"schema", "docs"}
-OWN = {"teams", "tokens", "token", "containers-prune"}
+OWN = {"teams", "tokens", "token", "containers-prune", "images-lookup", "images-save"}
 """Routes to what belongs to the caller alone."""
 BODIES: dict[str, Any] = {
     "containers": {"image": "alpine", "name": "intruder"},
     "image-pull": {"reference": "alpine"},
+    "image-push": {"reference": "registry.example.com/stolen:1"},
+    "image-tag": {"reference": "intruder:1"},
+    "image-untag": {"reference": "alpine:latest"},
+    "images-prune": {"all": True},
+    "images-fsck": {"repair": True},
     "container-update": {"restart": "always"},
     "container-rename": {"name": "intruder"},
     "container-commit": {"reference": "intruder"},
@@ -112,6 +117,8 @@ def test_an_outsider_gets_nowhere_by_naming_another_teams_host(world: dict[str, 
             ("containers/", {"image": "alpine"}),
             ("images/pull/", {"reference": "alpine"}),
             ("images/starter/", {}),
+            ("images/prune/", {"all": True}),
+            ("images/fsck/", {}),
         ):
             answer = outsider.post(path, {**body, "host": host})
             assert (answer.status_code, list(answer.json()["errors"])) == (404, ["host"])

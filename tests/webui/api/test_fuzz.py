@@ -64,6 +64,7 @@ def test_no_request_breaks_the_site_or_its_promises(
     owner: Caller, known: dict[str, Any], label: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(stream, "SLOW_SECONDS", 0.0)
     monkeypatch.setattr(stream, "_BLOCK_MILLISECONDS", 1)
     schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", WSGIHandler())
     method, path = label.split(" ")

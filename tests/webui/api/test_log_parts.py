@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.webui.api import test_container_questions
-from tests.webui.api.test_container_questions import Answering, frames_of
+from tests.webui.answering import Answering, frames_of
 from tests.webui.cast import CONTAINER_ID, Caller
 from webui.containers.models import Container
 
-answering = test_container_questions.answering
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PATH = f"containers/{CONTAINER_ID}/logs"

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from tests.webui.cast import Caller
 from webui.accounts.models import ApiToken, Team
 from webui.accounts.representation import team_as_json, token_as_json
-from webui.api import schemas
+from webui.api import image_schemas, schemas
 from webui.containers.models import Container
 from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
@@ -88,10 +88,10 @@ def test_the_shapes_in_the_document_are_those_of_the_answers(
         (schemas.TeamSchema, team_as_json(team, "viewer")),
         (schemas.TokenSchema, token_as_json(token)),
         (schemas.HostSchema, host_as_json(host)),
-        (schemas.ImageSchema, image_as_json(image)),
+        (image_schemas.ImageSchema, image_as_json(image)),
         (schemas.ContainerSchema, container_as_json(container)),
         (schemas.JobSchema, job_as_json(job)),
-        (schemas.CredentialSchema, credential_as_json(credential)),
+        (image_schemas.CredentialSchema, credential_as_json(credential)),
     ):
         assert_fits(schema(), shown, schema.__name__)
 

@@ -7,8 +7,7 @@ import json
 import pytest
 
 from tests.support.valkey import Valkey
-from tests.webui.api import test_container_questions
-from tests.webui.api.test_container_questions import Answering, frames_of
+from tests.webui.answering import Answering, frames_of
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.site_broker import HOST_ID
 from webui.accounts.models import Team
@@ -20,7 +19,6 @@ from worker.contract import keys
 from worker.contract.events import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
-answering = test_container_questions.answering
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ IMAGE = "sha256:" + "ab" * 32
 COMMANDS: list[c.Command] = [
     c.PullImage(reference="docker.io/library/alpine:latest", platform="linux/arm64"),
     c.RemoveImage(image=IMAGE, force=True),
-    c.PushImage(reference="registry.example.com/app:1", all_platforms=True),
+    c.PushImage(reference="registry.example.com/app:1", image=IMAGE, all_platforms=True),
     c.TagImage(image=IMAGE, reference="registry.example.com/app:1"),
     c.PruneImages(all=True, until=1700000000.0, labels=("stage=build",)),
     c.VerifyImages(repair=True),

@@ -11,9 +11,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from webui.api import bodies
+from webui.api.image_schemas import ImageSchema
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import job_reference, operation, page_of
-from webui.api.schemas import Accepted, ImageSchema
+from webui.api.schemas import Accepted
 from webui.hosts.services import host_choose
 from webui.images.models import Image, ImageQuerySet
 from webui.images.representation import image_as_json

@@ -1,0 +1,110 @@
+"""How a registry is spoken to: what is stored, what goes with tasks alone, and the test of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests.support.valkey import Valkey
+from tests.webui.cast import Caller
+from webui.hosts.models import Host
+from webui.images.models import RegistryCredential
+from webui.images.services import job_secrets
+from webui.jobs.models import Job
+from webui.jobs.services import job_apply
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def pem() -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "registry")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    made = made.not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    return made.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def test_all_that_is_stored_goes_with_the_task_and_none_of_it_into_the_job(
+    site_broker: Valkey, owner: Caller, host: Host
+) -> None:
+    certificate = pem()
+    body = {"registry": "registry.example.com", "username": "ann", "password": "s3cret", "ca_pem": certificate}
+    body |= {"tls_verify": False, "mirrors": ["mirror:5000"]}  # type: ignore[dict-item]
+    assert owner.post("registries/", body).status_code == 201
+    owner.post("images/pull/", {"reference": "registry.example.com/a"})
+    job = Job.objects.get()
+    assert job_secrets(job) == {
+        "username": "ann", "password": "s3cret", "plain_http": False, "tls_verify": False,
+        "ca_pem": certificate.strip(), "mirrors": ["mirror:5000"],
+    }  # fmt: skip
+    assert "s3cret" not in str(job.command) and "mirror" not in str(job.command)
+
+
+def test_a_registry_may_be_spoken_to_as_nobody(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    answer = owner.post("registries/", {"registry": "lab:5000", "plain_http": True})
+    assert (answer.status_code, answer.json()["username"], answer.json()["plain_http"]) == (201, "", True)
+    owner.post("images/pull/", {"reference": "lab:5000/a"})
+    secrets = job_secrets(Job.objects.get())
+    assert secrets is not None and (secrets["username"], secrets["password"], secrets["plain_http"]) == ("", "", True)
+
+
+def test_a_password_stays_with_its_user_until_it_is_replaced(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    owner.post("registries/", {"registry": "a.example", "username": "ann", "password": "s3cret"})
+    assert (
+        owner.post("registries/", {"registry": "a.example", "username": "ann", "mirrors": ["b:5000"]}).status_code
+        == 201
+    )
+    answer = owner.post("registries/", {"registry": "a.example", "username": "bob"})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["password"])
+    owner.post("images/pull/", {"reference": "a.example/x"})
+    secrets = job_secrets(Job.objects.get())
+    assert secrets is not None and (secrets["password"], secrets["mirrors"]) == ("s3cret", ["b:5000"])
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"ca_pem": "no certificate"}, "ca_pem"),
+        ({"ca_pem": "-----BEGIN CERTIFICATE-----", "plain_http": True}, "ca_pem"),
+        ({"mirrors": ["user:pw@host"]}, "mirrors"),
+        ({"mirrors": ["a b"]}, "mirrors"),
+        ({"mirrors": ["m"] * 9}, "mirrors"),
+        ({"username": "a" * 256, "password": "x"}, "username"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_wrong_setting_is_named(owner: Caller, wish: dict[str, object], field: str) -> None:
+    answer = owner.post("registries/", {"registry": "docker.io", **wish})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+
+
+def test_a_test_is_a_job_whose_answer_is_kept(
+    site_broker: Valkey, owner: Caller, teammate: Caller, outsider: Caller, host: Host, credential: RegistryCredential
+) -> None:
+    path = f"registries/{credential.pk}/test/"
+    assert (teammate.post(path).status_code, outsider.post(path).status_code) == (403, 404)
+    assert owner.post(path).status_code == 202
+    job = Job.objects.get()
+    assert job.command == {"kind": "registry.try", "registry": "registry.example.com"}
+    assert (job_secrets(job) or {})["password"] == "s3cret"
+    limit = {"limit": 100, "remaining": 99, "window_seconds": 21600}
+    result = {"ok": True, "message": "signed in as ann", "user": "ann", "rate_limit": limit}
+    job_apply(job=job, finished={"status": "succeeded", "at": datetime.now(UTC), "result": result})
+    tried = owner.get("registries/").json()["results"][0]["tried"]
+    assert (tried["ok"], tried["user"], tried["rate_limit"], tried["host"]) == (True, "ann", limit, "pier")
+
+
+def test_a_test_that_failed_says_why(
+    site_broker: Valkey, owner: Caller, host: Host, credential: RegistryCredential
+) -> None:
+    owner.post(f"registries/{credential.pk}/test/")
+    error = {"family": "unavailable", "message": "no such host", "detail": {}}
+    job_apply(job=Job.objects.get(), finished={"status": "failed", "at": datetime.now(UTC), "error": error})
+    tried = owner.get("registries/").json()["results"][0]["tried"]
+    assert (tried["ok"], tried["message"]) == (False, "no such host")

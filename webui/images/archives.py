@@ -1,0 +1,84 @@
+"""Images as a tar, out of a host and into it: who may.
+
+Taking one out is reading, as a pull would be; putting one in takes what a pull takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from engine.errors import InvalidArgument
+from engine.oci.platform import Platform
+from webui.accounts.models import User
+from webui.accounts.roles import CREATE, OPERATE, require
+from webui.hosts.models import Host
+from webui.images.models import Image
+from webui.images.services import tag_parse
+from webui.links.stream import host_silent
+from webui.links.transfer import ArchiveWish
+from worker.contract import sessions
+
+FORMATS = ("docker", "oci")
+CHANGES_MAXIMUM, CHANGE_LENGTH, MESSAGE_LENGTH = 100, 4096, 1000
+
+
+def images_save(*, user: User, images: Sequence[Image], format: str = "docker") -> ArchiveWish:
+    """Images of one host as one tar, with their tags. Raises PermissionDenied, InvalidArgument, Unavailable."""
+    hosts = {image.host_id for image in images}
+    if len(hosts) != 1:
+        raise _wrong("names", "Name images of one host." if hosts else "Name at least one image.")
+    for image in images:
+        require(user, OPERATE, image.team)
+    names = dict.fromkeys(name for image in images for name in (image.tags or [image.image_id]))
+    return _wish(images[0].host, sessions.IMAGE_SAVE, sessions.SaveParameters(names=tuple(names), format=format))
+
+
+def image_load(*, user: User, host: Host) -> ArchiveWish:
+    """A tar of images (`docker save`, OCI layout) into `host`. Raises PermissionDenied, Unavailable."""
+    require(user, CREATE, host.team)
+    return ArchiveWish(_online(host), "", sessions.IMAGE_LOAD, {})
+
+
+def image_import(
+    *,
+    user: User,
+    host: Host,
+    reference: str | None = None,
+    changes: Sequence[str] = (),
+    message: str = "",
+    platform: str | None = None,
+) -> ArchiveWish:
+    """A tar of a root file system into `host`, as an image of one layer. Raises as `image_load`, InvalidArgument."""
+    require(user, CREATE, host.team)
+    if len(changes) > CHANGES_MAXIMUM or any(len(change) > CHANGE_LENGTH for change in changes):
+        raise _wrong("change", f"Give at most {CHANGES_MAXIMUM} instructions of {CHANGE_LENGTH} characters.")
+    if len(message) > MESSAGE_LENGTH:
+        raise _wrong("message", f"Give at most {MESSAGE_LENGTH} characters.")
+    if platform:
+        try:
+            Platform.parse(platform)
+        except InvalidArgument as error:
+            raise _wrong("platform", error.message) from error
+    parameters = sessions.ImportParameters(
+        reference=str(tag_parse(reference)) if reference else None,
+        changes=tuple(changes),
+        message=message,
+        platform=platform or None,
+    )
+    return _wish(host, sessions.IMAGE_IMPORT, parameters)
+
+
+def _wish(host: Host, source: str, parameters: Any) -> ArchiveWish:
+    return ArchiveWish(_online(host), "", source, asdict(parameters))
+
+
+def _online(host: Host) -> Host:
+    if not host.is_online:
+        raise host_silent(host)
+    return host
+
+
+def _wrong(field: str, message: str) -> InvalidArgument:
+    return InvalidArgument(message, {"fields": {field: [message]}})
