@@ -27,7 +27,13 @@ JOB_STATUS = {
 
 JOB_KIND = {
     "image.pull": "Pull image",
+    "image.push": "Push image",
+    "image.tag": "Tag image",
     "image.remove": "Remove image",
+    "image.prune": "Remove unused images",
+    "image.fsck": "Check images on disk",
+    "image.lookup": "Look for newer images",
+    "registry.try": "Try registry",
     "image.starter": "Make starter image",
     "container.create": "Create container",
     "container.start": "Start container",
@@ -47,6 +53,9 @@ LAYER_STATUS = {
     "waiting": "Waiting",
     "downloading": "Downloading",
     "unpacking": "Unpacking",
+    "uploading": "Uploading",
+    "checking": "Checking",
+    "mounted": "Taken over there",
     "done": "Done",
     "exists": "Already here",
 }
