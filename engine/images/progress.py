@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 WAITING, DOWNLOADING, UNPACKING, DONE, EXISTS = "waiting", "downloading", "unpacking", "done", "exists"
+UPLOADING, MOUNTED = "uploading", "mounted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ class Stop(threading.Event):
     def is_set(self) -> bool:
         return super().is_set() or (self._cancel is not None and self._cancel.is_set())
 
+    def raise_if_set(self) -> None:
+        """Raises `Cancelled` once it is set."""
+        if self.is_set():
+            raise Cancelled("cancelled")
+
     def wait(self, timeout: float | None = None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self.is_set():

@@ -1,50 +1,36 @@
-"""The distribution client: manifests whole, blobs into ingests (distribution-spec v1.1, "Pull")."""
+"""The distribution client of one reference: reads through its mirrors, or from the registry itself."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-
-import urllib3
-from urllib3.exceptions import HTTPError
+from typing import TypeVar
 
 from engine.config import EngineConfig
 from engine.content.blobs import Ingest
-from engine.errors import Unsupported
-from engine.oci import media
-from engine.oci.digest import Digest, InvalidDigest
-from engine.oci.document import MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES
+from engine.errors import DataCorrupt, EngineError, NotFound, PermissionDenied, Unavailable
+from engine.oci.digest import Digest
 from engine.oci.manifest import Descriptor
 from engine.oci.reference import Reference
 from engine.registry.access import Access
 from engine.registry.endpoint import Endpoint
-from engine.registry.errors import BlobDamaged, ImageUnknown, RegistryUnavailable
+from engine.registry.errors import ImageUnknown
+from engine.registry.limits import RateLimit
+from engine.registry.reading import FetchedManifest, Reader
 from engine.registry.transport import Transport
 
-_PIECE_BYTES = 256 << 10
-_ATTEMPTS_WITHOUT_PROGRESS = 5
-_WRONG_CONTENT_ATTEMPTS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedManifest:
-    """A manifest's or index's exact bytes, what the registry calls it, and its digest."""
-
-    data: bytes
-    content_type: str
-    digest: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class _Document:
-    data: bytes
-    content_type: str
-    digest: Digest | None
+__all__ = ["FetchedManifest", "RegistryClient"]
+T = TypeVar("T")
+_MIRROR_ATTEMPTS = 2
+_PASSED_ON = (NotFound, PermissionDenied, Unavailable, DataCorrupt)
 
 
 class RegistryClient:
-    """Reads from the registry of one reference, with one access. Thread-safe; a context manager."""
+    """Reads what one reference names, with one access. Thread-safe; a context manager.
+
+    Mirrors are asked first, in order; what one of them can't give, the next is asked for, and the registry itself in
+    the end. One that can't be reached or is out of order is not asked again by this client.
+    """
 
     def __init__(
         self,
@@ -53,59 +39,49 @@ class RegistryClient:
         access: Access | None = None,
         cancel: threading.Event | None = None,
     ) -> None:
+        access = access or Access()
         self._reference = reference
-        endpoint = Endpoint.of(reference.registry, config.insecure_registries, access)
-        self._transport = Transport(endpoint, access.credentials if access else None, cancel)
+        insecure = config.insecure_registries
+        self._own = Transport(Endpoint.of(reference.registry, insecure, access), access.credentials, cancel)
+        transports = [
+            Transport(Endpoint.of_mirror(mirror, reference.registry, insecure, access), None, cancel, _MIRROR_ATTEMPTS)
+            for mirror in access.mirrors
+        ]
+        self._readers = [Reader(transport, reference.repository) for transport in (*transports, self._own)]
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What the registry said last of how often it may be asked."""
+        return self._own.rate_limit
 
     def manifest(self, identifier: str) -> FetchedManifest:
         """Fetch by tag or digest; a digest is verified.
 
         Raises `ImageUnknown`, `AccessDenied`, `RegistryUnavailable`, `BlobDamaged`, `Cancelled`.
         """
-        path = f"/v2/{self._reference.repository}/manifests/{identifier}"
-        wanted = Digest.parse(identifier) if ":" in identifier else None
-        try:
-            document = self._document(path, {"Accept": ", ".join(media.ACCEPTED)}, MAX_MANIFEST_BYTES, wanted)
-        except ImageUnknown as error:
-            raise ImageUnknown(
-                f"there is no image {self._named(identifier)}: check the name and the tag",
-                {"reference": str(self._reference)},
-            ) from error
-        content_type = document.content_type.partition(";")[0].strip()
-        return FetchedManifest(document.data, content_type, wanted or Digest.of(document.data))
+        return self._named(identifier, lambda reader: reader.manifest(identifier))
+
+    def digest(self, identifier: str) -> Digest:
+        """What a tag stands for at the registry now. Raises as `manifest` does."""
+        return self._named(identifier, lambda reader: reader.digest(identifier))
 
     def config(self, descriptor: Descriptor) -> bytes:
         """Fetch and verify a small blob. Raises as `manifest` does."""
-        return self._document(self._blob_path(descriptor.digest), {}, MAX_CONFIG_BYTES, descriptor.digest).data
+        return self._from_any(lambda reader: reader.config(descriptor))
 
     def blob(self, descriptor: Descriptor, ingest: Ingest, arrived: Callable[[int], None]) -> None:
-        """Fill `ingest` with the blob, from where it stands; `arrived` gets the bytes that are there after each piece.
-
-        Cut connections are taken up by Range. The content is complete and verified when this returns. After a
-        mismatch everything is fetched once more from the start (`arrived` then gets smaller numbers).
-        Raises as `manifest` does, and `DiskFull`; whatever arrived stays in the ingest.
-        """
+        """Fill `ingest` with the blob: as `Reader.blob`, going on at the next source where one fails."""
         ingest.check_room(descriptor.size)
-        for attempt in range(1, _WRONG_CONTENT_ATTEMPTS + 1):
-            self._fill(descriptor, ingest, arrived)
-            if ingest.offset == descriptor.size and ingest.is_valid:
-                return
-            ingest.restart()
-            arrived(0)
-            if attempt < _WRONG_CONTENT_ATTEMPTS:
-                self._transport.wait(attempt)
-        raise BlobDamaged(
-            f"{self._transport.host} sends other content than {descriptor.digest.short} promises: "
-            "the image is damaged in the registry, push it again",
-            {"digest": descriptor.digest},
-        )
+        self._from_any(lambda reader: reader.blob(descriptor, ingest, arrived))
 
     def interrupt(self) -> None:
         """Break off what is being read, after `cancel` was set."""
-        self._transport.interrupt()
+        for reader in self._readers:
+            reader.transport.interrupt()
 
     def close(self) -> None:
-        self._transport.close()
+        for reader in self._readers:
+            reader.transport.close()
 
     def __enter__(self) -> RegistryClient:
         return self
@@ -113,116 +89,28 @@ class RegistryClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _fill(self, descriptor: Descriptor, ingest: Ingest, arrived: Callable[[int], None]) -> None:
-        if ingest.offset > descriptor.size:
-            ingest.restart()
-        furthest, fruitless = ingest.offset, 0
-        while ingest.offset < descriptor.size:
-            cause = self._stream(descriptor, ingest, arrived)
-            self._transport.check_cancelled()
-            if ingest.offset >= descriptor.size:
-                return
-            # Registries without Range start over each time: only what was never reached before is progress.
-            fruitless = 0 if ingest.offset > furthest else fruitless + 1
-            furthest = max(furthest, ingest.offset)
-            if fruitless >= _ATTEMPTS_WITHOUT_PROGRESS:
-                raise self._gave_up(descriptor, ingest, furthest, cause)
-            self._transport.wait(fruitless + 1)
-
-    def _stream(self, descriptor: Descriptor, ingest: Ingest, arrived: Callable[[int], None]) -> HTTPError | None:
-        """One request; returns what cut it, if anything did."""
-        headers = {"Range": f"bytes={ingest.offset}-"} if ingest.offset else {}
-        headers["Accept-Encoding"] = "identity"
-        path = self._blob_path(descriptor.digest)
-        with self._transport.get(path, self._reference.repository, headers) as response:
-            if response.status == 416 or (ingest.offset and not _continues(response, ingest.offset)):
-                ingest.restart()
-                if response.status == 416:
-                    return None
+    def _from_any(self, ask: Callable[[Reader], T]) -> T:
+        for reader in list(self._readers):
             try:
-                while piece := response.read1(_PIECE_BYTES, decode_content=False):
-                    ingest.write(piece[: descriptor.size + 1 - ingest.offset])
-                    arrived(min(ingest.offset, descriptor.size))
-                    self._transport.check_cancelled()
-                    if ingest.offset > descriptor.size:
-                        return None  # longer than promised: the caller's check of the digest refuses it
-            except HTTPError as error:
-                return error
-        return None
+                return ask(reader)
+            except _PASSED_ON as error:
+                if reader.transport is self._own:
+                    raise
+                self._put_aside(reader, error)
+        raise AssertionError("the registry itself is always asked")
 
-    def _gave_up(self, descriptor: Descriptor, ingest: Ingest, furthest: int, cause: HTTPError | None) -> Exception:
-        if cause is None:  # the registry says that it sent everything, every time
-            ingest.restart()
-            return BlobDamaged(
-                f"{self._transport.host} has only {furthest} of {descriptor.size} bytes of {descriptor.digest.short}: "
-                "the image is cut off in the registry, push it again",
-                {"digest": descriptor.digest},
-            )
-        return RegistryUnavailable(
-            f"the connection to {self._transport.host} breaks again and again; pull again to go on where it stopped"
-        )
+    def _put_aside(self, reader: Reader, error: EngineError) -> None:
+        if isinstance(error, Unavailable) and reader in self._readers:
+            self._readers = [other for other in self._readers if other is not reader]
+            reader.transport.close()
 
-    def _document(self, path: str, headers: dict[str, str], limit: int, wanted: Digest | None) -> _Document:
-        """Fetch a document whole, again after a cut, and once more when it is not what its digest says."""
-        cuts = mismatches = 0
-        while True:
-            try:
-                document = self._document_once(path, headers, limit)
-            except HTTPError as error:
-                self._transport.check_cancelled()
-                cuts += 1
-                if cuts >= _ATTEMPTS_WITHOUT_PROGRESS:
-                    host = self._transport.host
-                    raise RegistryUnavailable(f"the connection to {host} breaks again and again") from error
-                self._transport.wait(cuts)
-                continue
-            digest = wanted or document.digest
-            if digest is None or _matches(document.data, digest):
-                return document
-            mismatches += 1
-            if mismatches >= _WRONG_CONTENT_ATTEMPTS:
-                raise BlobDamaged(
-                    f"{self._transport.host} sends another document than its digest promises: push the image again",
-                    {"digest": digest},
-                )
-
-    def _document_once(self, path: str, headers: dict[str, str], limit: int) -> _Document:
-        with self._transport.get(path, self._reference.repository, headers) as response:
-            if response.status == 416:
-                raise RegistryUnavailable(f"registry {self._transport.host} answered 416 to a plain request")
-            # A tag has no digest of its own, but most registries say which one it stands for.
-            try:
-                said = Digest.parse(response.headers.get("Docker-Content-Digest", ""))
-            except (InvalidDigest, Unsupported):
-                said = None
-            return _Document(_bounded(response, limit), response.headers.get("Content-Type", ""), said)
-
-    def _blob_path(self, digest: Digest) -> str:
-        return f"/v2/{self._reference.repository}/blobs/{digest}"
-
-    def _named(self, identifier: str) -> str:
-        if identifier in (self._reference.tag, self._reference.digest):
-            return self._reference.familiar
-        return f"{self._reference.familiar_name}@{identifier}"
-
-
-def _bounded(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
-    pieces: list[bytes] = []
-    total = 0
-    while piece := response.read(_PIECE_BYTES, decode_content=True):
-        pieces.append(piece)
-        total += len(piece)
-        if total > limit:
-            raise BlobDamaged(f"the registry sends a document of more than {limit} bytes")
-    return b"".join(pieces)
-
-
-def _continues(response: urllib3.BaseHTTPResponse, offset: int) -> bool:
-    """Whether a 206 really starts at `offset`; a 200 starts over."""
-    return response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-
-
-def _matches(data: bytes, digest: Digest) -> bool:
-    hasher = digest.hasher()
-    hasher.update(data)
-    return hasher.hexdigest() == digest.hex
+    def _named(self, identifier: str, ask: Callable[[Reader], T]) -> T:
+        try:
+            return self._from_any(ask)
+        except ImageUnknown as error:
+            name = self._reference.familiar
+            if identifier not in (self._reference.tag, self._reference.digest):
+                name = f"{self._reference.familiar_name}@{identifier}"
+            raise ImageUnknown(
+                f"there is no image {name}: check the name and the tag", {"reference": str(self._reference)}
+            ) from error

@@ -5,171 +5,248 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Callable, Iterator
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
 
 from engine.errors import Cancelled
 from engine.registry import challenge
-from engine.registry.auth import Authorizer, Credentials
+from engine.registry.auth import Authorizer, Credentials, Scopes
+from engine.registry.connections import READ_SECONDS, Connections
 from engine.registry.endpoint import Endpoint
-from engine.registry.errors import AccessDenied, ImageUnknown, RegistryUnavailable, registry_says
+from engine.registry.errors import AccessDenied, ImageUnknown, RegistryUnavailable, refusal, registry_says
+from engine.registry.limits import RateLimit, in_words, rate_limit, retry_after
 
 USER_AGENT = "portside/0.1"
-_TIMEOUT = urllib3.Timeout(connect=10, read=30)
 _MAX_REDIRECTS = 5
 _ATTEMPTS = 5
 _CONNECT_ATTEMPTS = 2
 _BACK_OFF_SECONDS = 0.3
 _MAX_BACK_OFF_SECONDS = 20.0
+_FAREWELL_SECONDS = 3.0
 _MAX_SMALL_BODY = 1 << 20
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `path` is `/v2/…`, or an address that the registry named (`Transport.located`).
+
+    `body` makes the body, anew for each attempt. `expected` are the statuses from 400 on that are no error here.
+    `retries` is False where sending the same again would not be the same, `follows` where a redirect says enough.
+    """
+
+    method: str
+    path: str
+    scopes: Scopes = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Callable[[], Any] | None = None
+    expected: frozenset[int] = frozenset()
+    read_seconds: float = READ_SECONDS
+    retries: bool = True
+    follows: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response that was read to its end, as far as a megabyte goes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Transport:
-    """Speaks HTTP with one registry for one user. Thread-safe; close it at the end."""
+    """Speaks HTTP with one registry for one user. Thread-safe; close it at the end.
+
+    `attempts` bounds how often a request is sent while the registry is overloaded or unreachable.
+    """
 
     def __init__(
-        self, endpoint: Endpoint, credentials: Credentials | None, cancel: threading.Event | None = None
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials | None,
+        cancel: threading.Event | None = None,
+        attempts: int | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._cancel = cancel or threading.Event()
+        self._attempts = attempts or _ATTEMPTS
         self._scheme: str | None = None
         self._scheme_lock = threading.Lock()
         if not endpoint.is_secure:  # a setting says so; no need to be warned at every request
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._pool = urllib3.PoolManager(
-            maxsize=16, retries=False, timeout=_TIMEOUT, ssl_context=endpoint.tls_context()
-        )
-        self._authorizer = Authorizer(credentials, self._fetch_token, allow_plain=endpoint.allows_plain)
-        self._live: set[urllib3.BaseHTTPResponse] = set()
-        self._live_lock = threading.Lock()
+        self._connections = Connections(endpoint.tls_context())
+        self._authorizer = Authorizer(credentials, self._ask_for_token, allow_plain=endpoint.allows_plain)
+        self.rate_limit: RateLimit | None = None
+        """What the registry said of its limits last."""
 
     @property
     def host(self) -> str:
         return self._endpoint.host
 
     @contextlib.contextmanager
-    def get(self, path: str, repository: str, headers: dict[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
-        """GET `/v2/…`; yields the response (status 2xx or 416) with its body unread.
+    def open(self, call: Call) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Send; yields the response (2xx, or an expected status) with its body unread.
 
-        Raises `ImageUnknown`, `AccessDenied`, `RegistryUnavailable`, `Cancelled`. What breaks while the body is
-        read raises urllib3's `HTTPError`: the caller knows whether it can go on.
+        Raises `ImageUnknown`, `AccessDenied`, `RegistryUnavailable`, `Cancelled`, and what `errors.refusal` makes.
+        What breaks while the body is read raises urllib3's `HTTPError`, and so does a call without retries that
+        breaks: the caller knows whether it can go on.
         """
-        response = self._retried(lambda: self._authorized(path, repository, headers))
-        with self._live_lock:
-            self._live.add(response)
+        response = self._retried(call) if call.retries else self._authorized(call)
         try:
             self.check_cancelled()
             yield response
         finally:
-            with self._live_lock:
-                self._live.discard(response)
             response.close()
+
+    def answer(self, call: Call) -> Answer:
+        """As `open`, for an answer of which one wants to know no more than its headers and a short body."""
+        response = self._retried(call) if call.retries else self._authorized(call)
+        body = _small_body(response)
+        self.check_cancelled()
+        return Answer(response.status, response.headers, body)
+
+    def located(self, path: str, location: str | None) -> str:
+        """The address that a `Location` header means, which came with the answer to `path`, for the next call.
+
+        Raises `RegistryUnavailable` for what is no address of the web, or has no TLS where the registry has.
+        """
+        url = self._joined(path if "://" in path else self._url(self._scheme or "https", path), location or "")
+        own = urlsplit(f"{self._scheme}://{self.host}")
+        parts = urlsplit(url)
+        if parts.scheme == "http" and own.scheme == "https" and parts.netloc.lower() == own.netloc.lower():
+            return parts._replace(scheme="https").geturl()  # a registry that does not know of the TLS before it
+        self._check_scheme(url)
+        return url
 
     def check_cancelled(self) -> None:
         """Raises `Cancelled` once the caller has asked for it."""
         if self._cancel.is_set():
             raise Cancelled("cancelled")
 
-    def wait(self, attempt: int, response: urllib3.BaseHTTPResponse | None = None) -> None:
+    def wait(self, attempt: int, headers: Mapping[str, str] | None = None) -> None:
         """Sleep before attempt number `attempt` (from 1), or as long as the registry asked. Raises `Cancelled`."""
-        seconds = _BACK_OFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.7, 1.3)  # noqa: S311  (jitter)
-        if response is not None:
-            with contextlib.suppress(ValueError):
-                seconds = float(response.headers.get("Retry-After", ""))
-        if not 0 <= seconds <= _MAX_BACK_OFF_SECONDS:  # so that "nan" becomes a number too
-            seconds = _MAX_BACK_OFF_SECONDS if seconds > 0 else _BACK_OFF_SECONDS
-        if self._cancel.wait(seconds):
+        asked = retry_after(headers) if headers is not None else None
+        if asked is None:
+            asked = _BACK_OFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.7, 1.3)  # noqa: S311  (jitter)
+        if self._cancel.wait(min(asked, _MAX_BACK_OFF_SECONDS)):
             self.check_cancelled()
 
     def interrupt(self) -> None:
-        """Break off all bodies that are being read (their readers see an `HTTPError`)."""
-        with self._live_lock:
-            for response in self._live:
-                with contextlib.suppress(Exception):
-                    response.shutdown()
+        """Break off all that is being sent, waited for or read (its threads see an `HTTPError`)."""
+        self._connections.break_off()
+
+    def farewell(self, call: Call) -> None:
+        """Send a last request that nobody waits for long, also after `interrupt`; whatever comes of it is ignored."""
+        connections = Connections(self._endpoint.tls_context())
+        try:
+            authorization = self._authorizer.header(call.scopes) if self._is_home(call.path) else None
+            signed = {"Authorization": authorization} if authorization else {}
+            headers = {"User-Agent": USER_AGENT, **signed}
+            _small_body(connections.request(call.method, call.path, headers, read_seconds=_FAREWELL_SECONDS))
+        except HTTPError:
+            pass
+        finally:
+            connections.close()
 
     def close(self) -> None:
-        self._pool.clear()
+        self._connections.close()
 
-    def _retried(self, attempt: Callable[[], urllib3.BaseHTTPResponse]) -> urllib3.BaseHTTPResponse:
+    def _retried(self, call: Call) -> urllib3.BaseHTTPResponse:
         number = 0
         while True:
             number += 1
             self.check_cancelled()
             try:
-                response = attempt()
+                response = self._authorized(call)
             except HTTPError as error:
                 cause = error.reason if isinstance(error, MaxRetryError) else error
-                limit = _CONNECT_ATTEMPTS if isinstance(cause, (NewConnectionError, SSLError)) else _ATTEMPTS
-                if number >= limit:
-                    raise RegistryUnavailable(f"registry {self.host} can't be reached: {_reason(cause)}") from error
+                is_hopeless = isinstance(cause, (NewConnectionError, SSLError))
+                self.check_cancelled()
+                if number >= min(self._attempts, _CONNECT_ATTEMPTS if is_hopeless else self._attempts):
+                    raise self.unreachable(cause) from error
                 self.wait(number)
                 continue
-            if response.status not in _TRANSIENT:
+            if response.status not in TRANSIENT or response.status in call.expected:
                 return response
-            body = _small_body(response)
-            if number >= _ATTEMPTS:
-                raise self._overloaded(response, body)
-            self.wait(number, response)
+            answer = Answer(response.status, response.headers, _small_body(response))
+            if number >= self._attempts or is_in_vain(answer):
+                raise self.overloaded(answer)
+            self.wait(number, answer.headers)
 
-    def _authorized(self, path: str, repository: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _authorized(self, call: Call) -> urllib3.BaseHTTPResponse:
         """One request; a 401 is answered once with what the registry asks for."""
-        sent = self._authorizer.header(repository)
-        response = self._follow(path, headers, sent)
+        sent = self._authorizer.header(call.scopes)
+        response = self._follow(call, sent)
         if response.status == 401:
             asked = challenge.parse(response.headers.getlist("WWW-Authenticate"))
             body = _small_body(response)
-            answer = self._authorizer.answer(asked, repository, sent)
+            answer = self._authorizer.answer(asked, call.scopes, sent)
             if answer is None:
-                raise self._denied(repository, body)
-            response = self._follow(path, headers, answer)
+                raise self._denied(call.scopes, body)
+            response = self._follow(call, answer)
+        self.rate_limit = rate_limit(response.headers) or self.rate_limit
+        if response.status < 400 or response.status in call.expected or response.status in TRANSIENT:
+            return response
+        body = _small_body(response)
         if response.status in (401, 403):
-            raise self._denied(repository, _small_body(response))
-        if response.status == 404:
+            raise self._denied(call.scopes, body)
+        if response.status == 404 and call.method in ("GET", "HEAD"):
+            repository = repository_of(call.scopes)
             raise ImageUnknown(f"{self.host} has no image {repository!r} of this name", {"repository": repository})
-        if response.status >= 400 and response.status != 416 and response.status not in _TRANSIENT:
-            said = registry_says(_small_body(response))
-            raise RegistryUnavailable(
-                f"registry {self.host} answered {response.status}{': ' + said if said else ''}",
-                {"status": response.status},
-            )
-        return response
+        raise refusal(self.host, response.status, body)
 
-    def _follow(self, path: str, headers: dict[str, str], authorization: str | None) -> urllib3.BaseHTTPResponse:
+    def _follow(self, call: Call, authorization: str | None) -> urllib3.BaseHTTPResponse:
         """Send, and follow redirects. Only the registry itself, same scheme, host and port, sees the credentials."""
-        response = self._first(path, headers | ({"Authorization": authorization} if authorization else {}))
-        url = f"{self._scheme}://{self.host}{path}"
-        origin = _origin(url)
+        signed = {"Authorization": authorization} if authorization else {}
+        if "://" in call.path:
+            url, response = call.path, self._send(call, call.path, signed if self._is_home(call.path) else {})
+        else:
+            url, response = self._first(call, signed)
         for _ in range(_MAX_REDIRECTS):
             location = response.headers.get("Location")
-            if response.status not in (301, 302, 303, 307, 308) or not location:
+            is_readable = call.method in ("GET", "HEAD") or response.status in (307, 308)
+            if response.status not in _REDIRECTS or not (location and is_readable and call.follows):
                 return response
             response.close()
-            try:
-                url = urljoin(url, location)
-                scheme, is_home = urlsplit(url).scheme, _origin(url) == origin
-            except ValueError as error:
-                raise RegistryUnavailable(f"registry {self.host} redirects to what is no web address") from error
-            if scheme != "https" and (scheme != "http" or not self._endpoint.allows_plain):
-                raise RegistryUnavailable(f"registry {self.host} redirects to an address without TLS")
-            response = self._send(
-                url, headers | ({"Authorization": authorization} if is_home and authorization else {})
-            )
+            url = self._joined(url, location)
+            self._check_scheme(url)
+            response = self._send(call, url, signed if self._is_home(url) else {})
         raise RegistryUnavailable(f"registry {self.host} redirects in circles")
 
-    def _first(self, path: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _joined(self, url: str, location: str) -> str:
+        try:
+            joined = urljoin(url, location)
+            _origin(joined)
+        except ValueError as error:
+            raise RegistryUnavailable(f"registry {self.host} redirects to what is no web address") from error
+        return joined
+
+    def _check_scheme(self, url: str) -> None:
+        scheme = urlsplit(url).scheme
+        if scheme != "https" and (scheme != "http" or not self._endpoint.allows_plain):
+            raise RegistryUnavailable(f"registry {self.host} redirects to an address without TLS")
+
+    def _is_home(self, url: str) -> bool:
+        return _origin(url) == _origin(f"{self._scheme}://{self.host}")
+
+    def _first(self, call: Call, signed: dict[str, str]) -> tuple[str, urllib3.BaseHTTPResponse]:
         """The request to the registry itself; the first one finds out the scheme of an insecure registry."""
         if self._scheme is not None:
-            return self._send(f"{self._scheme}://{self.host}{path}", headers)
+            url = self._url(self._scheme, call.path)
+            return url, self._send(call, url, signed)
         with self._scheme_lock:
             for scheme in (self._scheme,) if self._scheme else self._endpoint.schemes:
                 is_last = scheme == self._endpoint.schemes[-1] or self._scheme is not None
+                url = self._url(scheme, call.path)
                 try:
-                    response = self._send(f"{scheme}://{self.host}{path}", headers)
+                    response = self._send(call, url, signed)
                 except NewConnectionError:
                     raise  # nobody listens, whatever the scheme
                 except HTTPError:
@@ -180,41 +257,93 @@ class Transport:
                     response.close()  # how a TLS server answers plain HTTP
                     continue
                 self._scheme = scheme
-                return response
+                return url, response
         raise RegistryUnavailable(f"registry {self.host} speaks neither HTTP nor HTTPS")
 
-    def _send(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        return self._pool.request(
-            "GET", url, headers={"User-Agent": USER_AGENT} | headers, preload_content=False, redirect=False
+    def _url(self, scheme: str, path: str) -> str:
+        url = f"{scheme}://{self.host}{self._endpoint.prefix}{path}"
+        if self._endpoint.namespace:
+            url += f"{'&' if '?' in path else '?'}ns={quote(self._endpoint.namespace, safe='')}"
+        return url
+
+    def _send(self, call: Call, url: str, signed: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        headers = {"User-Agent": USER_AGENT, **call.headers, **signed}
+        body = call.body() if call.body is not None else None
+        return self._connections.request(call.method, url, headers, body, call.read_seconds)
+
+    def _ask_for_token(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
+        """Ask a token server, again while it is overloaded. Its redirects are followed without what is secret."""
+        number = 0
+        while True:
+            number += 1
+            self.check_cancelled()
+            sent = Call(method, url, headers={"User-Agent": USER_AGENT, **headers}, body=lambda: body)
+            try:
+                response = self._send(sent, url, {})
+            except HTTPError as error:
+                if number >= min(self._attempts, _CONNECT_ATTEMPTS):
+                    host = urlsplit(url).hostname
+                    raise RegistryUnavailable(
+                        f"the registry's token server {host} can't be reached: {_reason(error)}"
+                    ) from error
+                self.wait(number)
+                continue
+            location = response.headers.get("Location")
+            if response.status in _REDIRECTS and location and method == "GET" and number < self._attempts:
+                response.close()
+                before, url = url, self._joined(url, location)
+                self._check_scheme(url)
+                headers = headers if _origin(before) == _origin(url) else {}
+                continue
+            answered = Answer(response.status, response.headers, _small_body(response))
+            if answered.status not in TRANSIENT or number >= self._attempts or is_in_vain(answered):
+                return answered.status, answered.body
+            self.wait(number, answered.headers)
+
+    def unreachable(self, cause: BaseException | None) -> RegistryUnavailable:
+        """The error for a registry that does not answer, because of `cause`."""
+        return RegistryUnavailable(
+            f"registry {self.host} can't be reached: {_reason(cause)}{_advice(cause)}", {"registry": self.host}
         )
 
-    def _fetch_token(self, url: str, headers: dict[str, str]) -> tuple[int, bytes]:
-        try:
-            response = self._send(url, headers)
-            return response.status, _small_body(response)
-        except HTTPError as error:
-            host = urlsplit(url).hostname
-            raise RegistryUnavailable(
-                f"the registry's token server {host} can't be reached: {_reason(error)}"
-            ) from error
-
-    def _denied(self, repository: str, body: bytes) -> AccessDenied:
-        said = registry_says(body)
-        if self._authorizer.has_credentials:
-            text = f"{self.host} refuses these credentials for {repository}: check user name, password and rights"
+    def overloaded(self, answer: Answer) -> RegistryUnavailable:
+        """The error for one that answers with 5xx or 429 again and again."""
+        said = registry_says(answer.body)
+        detail: dict[str, object] = {"status": answer.status, "registry": self.host}
+        seconds, limit = retry_after(answer.headers), rate_limit(answer.headers)
+        if seconds is not None:
+            detail["retry_after_seconds"] = seconds
+        if answer.status == 429:
+            detail["limit"] = answer.headers.get("RateLimit-Limit", "")
+            detail["rate_limit"] = limit.as_json() if limit else None
+            text = f"{self.host} limits how often you may ask it{f' (to {limit})' if limit else ''}: "
+            text += f"wait {in_words(seconds)}" if seconds else "wait"
+            text += "" if self._authorizer.has_credentials else ", or sign in to be allowed more"
         else:
-            text = f"{self.host} does not show {repository} to anonymous users: add credentials, or check the name"
+            text = f"registry {self.host} is out of order (it answered {answer.status}); try again later"
+        return RegistryUnavailable(text + (f" ({said})" if said else ""), detail)
+
+    def _denied(self, scopes: Scopes, body: bytes) -> AccessDenied:
+        said, repository = registry_says(body), repository_of(scopes)
+        what = repository or "anything"
+        if self._authorizer.has_credentials:
+            text = f"{self.host} refuses these credentials for {what}: check user name, password and rights"
+        else:
+            text = f"{self.host} does not show {what} to anonymous users: add credentials, or check the name"
         return AccessDenied(text + (f" ({said})" if said else ""), {"registry": self.host, "repository": repository})
 
-    def _overloaded(self, response: urllib3.BaseHTTPResponse, body: bytes) -> RegistryUnavailable:
-        said = registry_says(body)
-        detail: dict[str, object] = {"status": response.status, "registry": self.host}
-        if response.status == 429:
-            detail["limit"] = response.headers.get("RateLimit-Limit", "")
-            text = f"{self.host} limits how often you may pull: wait, or sign in to be allowed more"
-        else:
-            text = f"registry {self.host} is out of order (it answered {response.status}); try again later"
-        return RegistryUnavailable(text + (f" ({said})" if said else ""), detail)
+
+def repository_of(scopes: Scopes) -> str:
+    """The repository that the first scope is about."""
+    return scopes[0].partition(":")[2].rpartition(":")[0] if scopes else ""
+
+
+def is_in_vain(answer: Answer) -> bool:
+    """Whether asking again soon can't help: the quota is used up, or the registry wants much more time."""
+    limit, seconds = rate_limit(answer.headers), retry_after(answer.headers)
+    if seconds is not None:
+        return seconds > 3 * _MAX_BACK_OFF_SECONDS
+    return answer.status == 429 and limit is not None and limit.remaining == 0
 
 
 def _small_body(response: urllib3.BaseHTTPResponse) -> bytes:
@@ -241,3 +370,12 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(inner, OSError) and inner.strerror:
         return inner.strerror
     return type(inner).__name__
+
+
+def _advice(error: BaseException | None) -> str:
+    inner = error
+    while inner is not None and inner.__cause__ is not None:
+        inner = inner.__cause__
+    if "CERTIFICATE_VERIFY_FAILED" in str(getattr(inner, "reason", "")) or isinstance(error, SSLError):
+        return "; if its certificate is its own, add the certificate of its authority to the registry's settings"
+    return ""
