@@ -1,21 +1,24 @@
 """One push: blobs side by side, each to where it lacks, then the manifests, and the tag last of all.
 
 Before the last request the registry shows nothing new; a push that dies in between leaves nothing that anybody sees.
+Here it leaves nothing at all: that its blobs are open is what keeps them while it runs, not a lease.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.config import EngineConfig
 from engine.content.blobs import BlobMissing, ContentStore
-from engine.errors import Cancelled, EngineError, InvalidArgument
+from engine.errors import DataCorrupt, InvalidArgument, NotFound, PermissionDenied, Unavailable
 from engine.images.progress import DONE, EXISTS, MOUNTED, TICK_SECONDS, UPLOADING, Board
 from engine.images.pull import Stop
-from engine.images.pushed import Plan
+from engine.images.pushed import Plan, plan
+from engine.images.records import Records
+from engine.oci import media
 from engine.oci.manifest import Descriptor
 from engine.oci.reference import Reference
 from engine.registry import writing
@@ -47,125 +50,124 @@ class PushResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Origins:
-    """Where else a blob is known to be: `of` gives the references that an image with it was pulled by."""
+class Pusher:
+    """What a push works with. Use one for one push, as a context manager: it holds the files of the blobs."""
 
     config: EngineConfig
-    access: Access
-    of: Callable[[str], list[Reference]]
-
-
-def target(reference: str) -> Reference:
-    """The name to push to. Raises `InvalidReference`, and `InvalidArgument` for a digest."""
-    name = Reference.parse(reference)
-    if name.digest is not None:
-        raise InvalidArgument("push a tag, not a digest: the digest follows from the image", {"field": "reference"})
-    return name
-
-
-def push(name: Reference, plan: Plan, content: ContentStore, origins: Origins, board: Board, stop: Stop) -> PushResult:
-    """Bring the plan's blobs and documents to the registry of `name`. Raises the transport's errors, `Cancelled`."""
-    access = origins.access
-    endpoint = Endpoint.of(name.registry, origins.config.insecure_registries, access)
-    transport = Transport(endpoint, access.credentials, stop)
-    try:
-        job = _Job(name, content, origins, board, stop, Writer(transport, name.repository))
-        how = _side_by_side(job, plan, transport)
-        stop.raise_if_set()
-        for document in plan.documents:
-            identifier = name.identifier if document is plan.top else document.digest
-            job.writer.manifest(identifier, document.data, document.parsed.media_type)
-    finally:
-        transport.close()
-    return PushResult(
-        name.familiar,
-        plan.top.digest,
-        plan.size_bytes,
-        how.count(writing.MOUNTED),
-        how.count(writing.EXISTED),
-        how.count(writing.UPLOADED),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    name: Reference
     content: ContentStore
-    origins: Origins
+    records: Records
+    access: Access
     board: Board
     stop: Stop
-    writer: Writer
+    _files: dict[str, int] = field(default_factory=dict)
 
-    def blob(self, blob: Descriptor) -> str:
+    def push(self, reference: str, all_platforms: bool) -> PushResult:
+        """Raises `ImageMissing`, `InvalidReference`, `InvalidArgument`, the transport's errors, `Cancelled`."""
+        name = Reference.parse(reference)
+        if name.digest is not None:
+            raise InvalidArgument("push a tag, not a digest: the digest follows from the image", {"field": "reference"})
+        self.board.show("preparing")
+        with self.records.store.transaction():  # no garbage is collected between looking and opening
+            image = self.records.find(reference)
+            known_as = {str(Reference.parse(text).digest) for text in image.digests}
+            planned = plan(self.content, image.id, self.records.documents(image.id)[1], known_as, all_platforms)
+            self._open(planned)
+        endpoint = Endpoint.of(name.registry, self.config.insecure_registries, self.access)
+        transport = Transport(endpoint, self.access.credentials, self.stop)
+        try:
+            writer = Writer(transport, name.repository)
+            how = self._side_by_side(name, planned, transport, writer)
+            for document in planned.documents:
+                self.stop.raise_if_set()
+                identifier = name.identifier if document is planned.top else document.digest
+                writer.manifest(identifier, document.data, document.parsed.media_type)
+        finally:
+            transport.close()
+        self.records.pushed(image.id, name, planned.top.digest)
+        self.board.show("done")
+        counts = (how.count(kind) for kind in (writing.MOUNTED, writing.EXISTED, writing.UPLOADED))
+        return PushResult(name.familiar, planned.top.digest, planned.size_bytes, *counts)
+
+    def __enter__(self) -> Pusher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in self._files.values():
+            os.close(descriptor)
+
+    def _open(self, planned: Plan) -> None:
+        for blob in planned.blobs:
+            with contextlib.suppress(FileNotFoundError):
+                self._files[blob.digest] = os.open(self.content.path(blob.digest), os.O_RDONLY | os.O_CLOEXEC)
+
+    def _side_by_side(self, name: Reference, planned: Plan, transport: Transport, writer: Writer) -> list[str]:
+        """All blobs, several at once, the largest first; returns how each came there. Raises the first error."""
+        blobs = sorted(planned.blobs, key=lambda blob: -blob.size)
+        for blob in planned.blobs:
+            if blob.media_type not in media.CONFIGS:
+                self.board.add(blob.digest.short, blob.size)
+        how: list[str] = []
+        executor = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="push")
+        try:
+            pending: set[Future[str]] = {executor.submit(self._blob, name, blob, writer) for blob in blobs}
+            while pending:
+                self.board.show("pushing")
+                done, pending = wait(pending, TICK_SECONDS, FIRST_COMPLETED)
+                how += [future.result() for future in done]
+                self.stop.raise_if_set()
+        except BaseException:
+            self.stop.set()
+            transport.interrupt()
+            raise
+        finally:
+            executor.shutdown(cancel_futures=True)
+        self.board.show("pushing")
+        return how
+
+    def _blob(self, name: Reference, blob: Descriptor, writer: Writer) -> str:
         """Bring one blob there; returns how."""
-        line = blob.digest.short
-        known = self.origins.of(blob.digest)
+        known = self.records.origins(blob.digest)
         elsewhere = dict.fromkeys(
             reference.repository
             for reference in known
-            if reference.registry == self.name.registry and reference.repository != self.name.repository
+            if reference.registry == name.registry and reference.repository != name.repository
         )
-        descriptor = self._opened(blob, known)
-        try:
-            how = self.writer.blob(
-                Source(blob.digest, descriptor, blob.size),
-                list(elsewhere)[:_MOUNT_SOURCES],
-                lambda size: self.board.update(line, UPLOADING, size),
-            )
-        finally:
-            os.close(descriptor)
-        self.board.update(line, _SHOWN[how])
+        if blob.digest not in self._files:
+            self._files[blob.digest] = self._fetched(name, blob, known)
+        how = writer.blob(
+            Source(blob.digest, self._files[blob.digest], blob.size),
+            list(elsewhere)[:_MOUNT_SOURCES],
+            lambda size: self._show(blob, UPLOADING, size),
+        )
+        self._show(blob, _SHOWN[how])
         return how
 
-    def _opened(self, blob: Descriptor, known: list[Reference]) -> int:
-        """The blob's file. One that was never fetched, because its layer was there otherwise packed, is fetched now."""
-        path = self.content.path(blob.digest)
-        if not self.content.has(blob.digest):
-            self._fetch(blob, known)
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    def _show(self, blob: Descriptor, status: str, done_bytes: int | None = None) -> None:
+        if blob.media_type not in media.CONFIGS:
+            self.board.update(blob.digest.short, status, done_bytes)
 
-    def _fetch(self, blob: Descriptor, known: list[Reference]) -> None:
+    def _fetched(self, name: Reference, blob: Descriptor, known: list[Reference]) -> int:
+        """A file of a blob that was not fetched before, because its layer was here, packed otherwise."""
         for reference in known:
-            access = self.origins.access if reference.registry == self.name.registry else None
+            access = self.access if reference.registry == name.registry else None
             with (
-                RegistryClient(self.origins.config, reference, access, self.stop) as client,
+                RegistryClient(self.config, reference, access, self.stop) as client,
                 self.content.ingest(blob.digest, self.stop) as ingest,
             ):
-                if ingest is None:
-                    return
+                path = self.content.path(blob.digest) if ingest is None else ingest.path
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 try:
-                    client.blob(blob, ingest, lambda _: None)
-                except Cancelled:
-                    raise
-                except EngineError:
+                    if ingest is not None:
+                        client.blob(blob, ingest, lambda _: None)
+                        ingest.commit(is_durable=False)
+                except (NotFound, PermissionDenied, Unavailable, DataCorrupt):
+                    os.close(descriptor)
                     continue
-                ingest.commit(is_durable=False)
-                return
+                except BaseException:
+                    os.close(descriptor)
+                    raise
+                return descriptor
         raise BlobMissing(
             f"layer {blob.digest.short} is not stored on this host as it was packed: pull the image again, then push",
             {"digest": blob.digest},
         )
-
-
-def _side_by_side(job: _Job, plan: Plan, transport: Transport) -> list[str]:
-    """All blobs, several at once, the largest first. Raises the first error."""
-    for blob in plan.blobs:
-        job.board.add(blob.digest.short, blob.size)
-    how: list[str] = []
-    executor = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="push")
-    try:
-        blobs = sorted(plan.blobs, key=lambda blob: -blob.size)
-        pending: set[Future[str]] = {executor.submit(job.blob, blob) for blob in blobs}
-        while pending:
-            job.board.show("pushing")
-            done, pending = wait(pending, TICK_SECONDS, FIRST_COMPLETED)
-            how += [future.result() for future in done]
-            job.stop.raise_if_set()
-    except BaseException:
-        job.stop.set()
-        transport.interrupt()
-        raise
-    finally:
-        executor.shutdown(cancel_futures=True)
-    job.board.show("pushing")
-    return how

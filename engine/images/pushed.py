@@ -52,11 +52,17 @@ def plan(content: ContentStore, image_id: str, blobs: list[str], known_as: set[s
     manifests = [document for document in documents if _is_of(document, image_id)]
     if not manifests:
         raise DataCorrupt(f"image {image_id[:19]} has lost its manifest: pull it again")
-    chosen = min(manifests, key=lambda found: (found.digest not in known_as, not _is_here(content, found), found.digest))
+    chosen = min(
+        manifests, key=lambda found: (found.digest not in known_as, not _is_here(content, found), found.digest)
+    )
     index = _index_of(documents, chosen.digest, known_as) if all_platforms else None
     if index is None:
         return Plan((chosen,), _blobs_of([chosen]))
-    here = [child for entry in _entries(index) if (child := _held(content, entry.digest)) is not None]
+    here = [
+        child
+        for entry in _entries(index)
+        if (child := chosen if entry.digest == chosen.digest else _held(content, entry.digest)) is not None
+    ]
     held = {child.digest for child in here}
     if any(entry.digest not in held for entry in _entries(index)):
         index = _shortened(index, held)

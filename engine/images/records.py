@@ -106,6 +106,24 @@ class Records:
             self._tell("untag", before["image"], name)
         return True
 
+    def origins(self, digest: str) -> list[Reference]:
+        """The names with a digest (so registries have them) of images that a blob is part of."""
+        rows = self.store.connection().execute(
+            "SELECT DISTINCT name FROM image_reference JOIN image_blob USING (image)"
+            " WHERE digest = ? AND NOT is_tag ORDER BY name",
+            (digest,),
+        )
+        return [Reference.parse(row["name"]) for row in rows]
+
+    def pushed(self, image_id: str, name: Reference, digest: str) -> None:
+        """Note that a registry has the image by this name and digest."""
+        with self.store.transaction() as connection:
+            if connection.execute("SELECT 1 FROM image WHERE id = ?", (image_id,)).fetchone() is None:
+                return  # removed meanwhile
+            if self._give(connection, image_id, name.pinned(Digest(digest))):
+                self._announce(image_id)
+            self._tell("push", image_id, name)
+
     def drop_name(self, name: Reference) -> None:
         """Take a tag or digest from its image."""
         with self.store.transaction() as connection:

@@ -13,7 +13,7 @@ from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
 from engine.errors import Cancelled, DataCorrupt, EngineError, InvalidArgument, Unavailable
-from engine.images import commit, history, starter, usage
+from engine.images import commit, history, remote, starter, usage
 from engine.images.commit import Authorship
 from engine.images.garbage import Collector
 from engine.images.history import HistoryEntry
@@ -21,7 +21,9 @@ from engine.images.image import Image
 from engine.images.layer import Workshop
 from engine.images.progress import Board, LayerProgress, Report
 from engine.images.pull import Resolved, Stop, fetch_layers, host_platform, lease_all, resolve
+from engine.images.push import Pusher, PushResult
 from engine.images.records import Records
+from engine.images.remote import RegistryAnswer, RemoteImage
 from engine.images.removing import PruneReport, PruneRules, Removed, Remover
 from engine.images.shelf import Shelf, Staged
 from engine.images.usage import ImagesUsage
@@ -104,6 +106,33 @@ class Images:
         board.show("done")
         self._sync_later()
         return image
+
+    def push(
+        self,
+        reference: str,
+        *,
+        access: Access | None = None,
+        all_platforms: bool = False,
+        progress: Report | None = None,
+        cancel: threading.Event | None = None,
+    ) -> PushResult:
+        """Send the image of this name to the name's registry, as it came from one or was made: nothing is packed anew.
+
+        With `all_platforms`, all that is here of the index that it came in. Progress as for `pull`. After `cancel` or
+        an error the registry shows what it did before. Raises `ImageMissing`, `InvalidReference`, `InvalidArgument`
+        for a digest, `AccessDenied`, `RegistryUnavailable`, `PushRefused`, `BlobDamaged`, `Unsupported`, `Cancelled`.
+        """
+        board, stop = Board(progress), Stop(cancel)
+        with Pusher(self._config, self._content, self._records, access or Access(), board, stop) as pusher:
+            return pusher.push(reference, all_platforms)
+
+    def remote(self, reference: str, *, access: Access | None = None) -> RemoteImage:
+        """What this name stands for at its registry now. Raises as `pull` does while it resolves a name."""
+        return remote.remote(self._config, reference, access)
+
+    def try_registry(self, registry: str, access: Access | None = None) -> RegistryAnswer:
+        """Whether a registry answers, and takes these credentials. Raises `InvalidArgument` for what names none."""
+        return remote.try_registry(self._config, registry, access)
 
     def get(self, name: str) -> Image:
         """By reference, id or unique start of an id. Raises `ImageMissing`, `InvalidReference`, `Conflict`."""

@@ -85,6 +85,8 @@ class Transport:
         self._authorizer = Authorizer(credentials, self._ask_for_token, allow_plain=endpoint.allows_plain)
         self.rate_limit: RateLimit | None = None
         """What the registry said of its limits last."""
+        self.was_challenged = False
+        """Whether it has asked who one is."""
 
     @property
     def host(self) -> str:
@@ -185,6 +187,7 @@ class Transport:
         sent = self._authorizer.header(call.scopes)
         response = self._follow(call, sent)
         if response.status == 401:
+            self.was_challenged = True
             asked = challenge.parse(response.headers.getlist("WWW-Authenticate"))
             body = _small_body(response)
             answer = self._authorizer.answer(asked, call.scopes, sent)

@@ -7,10 +7,12 @@ proxy.add(Fault("/manifests/", status=429, headers={"Retry-After": "0"}, times=2
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,7 +26,8 @@ class Fault:
     `status` answers without asking the registry; `cut_after_bytes` closes the connection in the body;
     `flip_at` changes one byte of the body; `short_length` claims and sends that many bytes fewer;
     `bytes_per_second` is slow; `delay_seconds` waits before the answer; a long body stands still in its middle until
-    `go_on` is set.
+    `go_on` is set. The body is the request's where it has one (uploads), else the answer's. `is_unread` answers
+    without reading it, and hangs up; `is_answer_lost` hangs up in place of the registry's answer.
     """
 
     path: str
@@ -39,6 +42,12 @@ class Fault:
     bytes_per_second: int | None = None
     delay_seconds: float = 0
     go_on: threading.Event | None = None
+    is_unread: bool = False
+    is_answer_lost: bool = False
+
+
+class _CutOff(Exception):
+    """A fault has closed the connection."""
 
 
 class FaultProxy:
@@ -92,7 +101,7 @@ class FaultProxy:
             def do_GET(self) -> None:
                 proxy._serve(self)
 
-            do_HEAD = do_GET
+            do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
         return Handler
 
@@ -102,7 +111,11 @@ class FaultProxy:
             self.requests.append((method, path, request.headers.get("Range", "")))
         fault = self._take(method, path) or Fault("")
         time.sleep(fault.delay_seconds)
+        size = int(request.headers.get("Content-Length") or 0)
         if fault.status is not None:
+            request.close_connection = fault.is_unread or request.close_connection
+            with contextlib.suppress(_CutOff):
+                deque(_read(request, 0 if fault.is_unread else size), maxlen=0)
             request.send_response(fault.status)
             for name, value in fault.headers.items():
                 request.send_header(name, value)
@@ -113,8 +126,20 @@ class FaultProxy:
         connection = http.client.HTTPConnection(self.upstream, timeout=60)
         try:
             headers = {name: value for name, value in request.headers.items() if name.lower() != "connection"}
-            connection.request(method, path, headers=headers)
-            self._relay(request, connection.getresponse(), fault)
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            pieces = _read(request, size)
+            for chunk in self._spoilt(pieces, size, fault) if size else ():
+                connection.send(chunk)
+            response = connection.getresponse()
+            if fault.is_answer_lost:
+                response.read()
+                raise _CutOff
+            self._relay(request, response, Fault("") if size else fault)
+        except (OSError, http.client.HTTPException, _CutOff):
+            request.close_connection = True
         finally:
             connection.close()
 
@@ -128,25 +153,40 @@ class FaultProxy:
         request.end_headers()
         if request.command == "HEAD":
             return
+        for chunk in self._spoilt(_answered(response, length), length, fault):
+            request.wfile.write(chunk)
+
+    def _spoilt(self, pieces: Iterator[bytes], length: int, fault: Fault) -> Iterator[bytes]:
+        """A body of `length` bytes on its way, with what the fault does to it."""
         sent = 0
-        while sent < length and (chunk := response.read(min(CHUNK_BYTES, length - sent))):
+        for piece in pieces:
+            chunk = piece
             if fault.flip_at is not None and sent <= fault.flip_at < sent + len(chunk):
                 position = fault.flip_at - sent
                 chunk = chunk[:position] + bytes([chunk[position] ^ 0xFF]) + chunk[position + 1 :]
             if fault.cut_after_bytes is not None and sent + len(chunk) > fault.cut_after_bytes:
-                request.wfile.write(chunk[: fault.cut_after_bytes - sent])
-                request.wfile.flush()
-                request.close_connection = True
-                return
+                yield chunk[: fault.cut_after_bytes - sent]
+                raise _CutOff
             if fault.go_on is not None and sent > CHUNK_BYTES and sent + len(chunk) > length // 2:
                 fault.go_on.wait()
             with self._lock:
                 self.body_bytes += len(chunk)  # before they go, so that nobody has more than is counted
-            try:
-                request.wfile.write(chunk)
-            except OSError:
-                request.close_connection = True
-                return
+            yield chunk
             sent += len(chunk)
             if fault.bytes_per_second:
                 time.sleep(len(chunk) / fault.bytes_per_second)
+
+
+def _read(request: BaseHTTPRequestHandler, size: int) -> Iterator[bytes]:
+    while size:
+        chunk = request.rfile.read(min(CHUNK_BYTES, size))
+        if not chunk:
+            raise _CutOff
+        yield chunk
+        size -= len(chunk)
+
+
+def _answered(response: http.client.HTTPResponse, length: int) -> Iterator[bytes]:
+    while length > 0 and (chunk := response.read(min(CHUNK_BYTES, length))):
+        yield chunk
+        length -= len(chunk)

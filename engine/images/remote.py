@@ -1,0 +1,98 @@
+"""Questions to registries that fetch nothing: what a name stands for now, and whether a registry lets one in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.config import EngineConfig
+from engine.errors import Cancelled, EngineError, InvalidArgument, NotFound
+from engine.oci.digest import Digest
+from engine.oci.reference import DEFAULT_REGISTRY, InvalidReference, Reference
+from engine.registry.access import Access
+from engine.registry.client import RegistryClient
+from engine.registry.endpoint import Endpoint
+from engine.registry.limits import RateLimit
+from engine.registry.transport import Call, Transport
+
+# What Docker's documentation names for looking at the limit without using any of it up.
+_LIMIT_PROBE = ("/v2/ratelimitpreview/test/manifests/latest", "repository:ratelimitpreview/test:pull")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """`digest` of the manifest or index that a name stands for; `rate_limit` as the registry told it with that."""
+
+    digest: Digest
+    rate_limit: RateLimit | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAnswer:
+    """`ok`: one may pull and push as `user` (None: as nobody in particular). `message` says it in words."""
+
+    ok: bool
+    message: str
+    user: str | None
+    rate_limit: RateLimit | None
+
+
+def remote(config: EngineConfig, reference: str, access: Access | None) -> RemoteImage:
+    """Ask with HEAD, which registries don't count as a pull. Raises as `RegistryClient.digest`, `InvalidReference`."""
+    name = Reference.parse(reference)
+    with RegistryClient(config, name, access) as client:
+        return RemoteImage(client.digest(name.identifier), client.rate_limit)
+
+
+def try_registry(config: EngineConfig, registry: str, access: Access | None) -> RegistryAnswer:
+    """Sign in and ask for nothing. Raises `InvalidArgument` when `registry` is no `host[:port]`, or `access` wrong."""
+    access = access or Access()
+    host = _registry(registry)
+    endpoints = [Endpoint.of_mirror(mirror, host, config.insecure_registries, access) for mirror in access.mirrors]
+    found = _try(Endpoint.of(host, config.insecure_registries, access), access, host == DEFAULT_REGISTRY)
+    for mirror in endpoints:
+        answer = _try(mirror, Access(), False)
+        if not answer.ok:
+            found = replace(found, ok=False, message=f"{found.message}; mirror {mirror.host}: {answer.message}")
+    return found
+
+
+def _registry(text: str) -> str:
+    try:
+        name = Reference.parse(f"{text.strip()}/name/of")
+    except InvalidReference as error:
+        raise InvalidArgument(
+            f"{text[:80]!r} is not a registry: write it as host or host:port", {"field": "registry"}
+        ) from error
+    if name.repository != "name/of":
+        raise InvalidArgument(
+            f"{text[:80]!r} is not a registry: write it as host or host:port, with a dot or a port in it",
+            {"field": "registry"},
+        )
+    return name.registry
+
+
+def _try(endpoint: Endpoint, access: Access, has_limit: bool) -> RegistryAnswer:
+    transport = Transport(endpoint, access.credentials, attempts=2)
+    try:
+        transport.answer(Call("GET", "/v2/"))
+        if has_limit:
+            path, scope = _LIMIT_PROBE
+            transport.answer(Call("HEAD", path, (scope,), {"Accept": "*/*"}))
+    except Cancelled:
+        raise
+    except NotFound:
+        return RegistryAnswer(False, f"{endpoint.host} answers, but is no registry", None, None)
+    except EngineError as error:
+        return RegistryAnswer(False, error.message, None, transport.rate_limit)
+    finally:
+        transport.close()
+    user = access.credentials.username if access.credentials and transport.was_challenged else None
+    return RegistryAnswer(True, _in_words(endpoint.host, user, access, transport), user, transport.rate_limit)
+
+
+def _in_words(host: str, user: str | None, access: Access, transport: Transport) -> str:
+    if user is not None:
+        return f"{host} knows {user}"
+    if access.credentials is not None:
+        return f"{host} answers and asks nobody who they are: user name and password were not checked"
+    return f"{host} answers" + (", also to anonymous users" if transport.was_challenged else "")
