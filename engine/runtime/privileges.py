@@ -7,6 +7,7 @@ Without no_new_privs the filter needs CAP_SYS_ADMIN, so it is loaded first and m
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 
@@ -57,6 +58,27 @@ def confine(profile: str) -> None:
         raise Failure("invalid_argument", f"security_opt: AppArmor profile {profile}: {error.strerror}") from None
 
 
+def _bound(value: int) -> int:
+    """No limit is 2^64 - 1 in the specification, and -1 to the module."""
+    return resource.RLIM_INFINITY if value >= (1 << 63) - 1 else value
+
+
+def give_room(process: dict[str, Any]) -> None:
+    """Let this process have what `process` asks for beyond what it has, so that its children need no right to it.
+
+    It takes the host's rights. What is refused is left: whoever asks for it below is told.
+    """
+    for limit in process.get("rlimits") or []:
+        number = getattr(resource, limit["type"], None)
+        if number is not None:
+            with contextlib.suppress(OSError, ValueError):
+                (soft, hard), wanted = resource.getrlimit(number), _bound(limit["hard"])
+                if hard != resource.RLIM_INFINITY and not 0 <= wanted <= hard:
+                    resource.setrlimit(number, (soft, wanted))
+    with contextlib.suppress(OSError):
+        procfs.write("self/oom_score_adj", str(process.get("oomScoreAdj") or 0))
+
+
 _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 
@@ -70,7 +92,7 @@ def set_limits(process: dict[str, Any], pid: int = 0) -> None:
         if number is None:
             raise Failure("invalid_argument", f"process.rlimits: {limit['type']} is not a limit of this kernel")
         try:
-            resource.prlimit(pid, number, (limit["soft"], limit["hard"]))
+            resource.prlimit(pid, number, (_bound(limit["soft"]), _bound(limit["hard"])))
         except (OSError, ValueError) as error:
             raise Failure("permission_denied", f"process.rlimits: {limit['type']} can't be set here: {error}") from None
     score = process.get("oomScoreAdj")

@@ -98,9 +98,10 @@ def test_what_belongs_to_the_user_is_written_as_the_user(idle: Box) -> None:
 
 
 def test_limits_of_resources_and_the_oom_score_are_the_containers(box: Box) -> None:
-    box.run("/bin/sleep", "1000", collect=False, rlimits={"RLIMIT_NOFILE": (100, 200)}, oom_score_adj=300)
-    out = execs.sh(box, "ulimit -Sn; ulimit -Hn; busybox cat /proc/self/oom_score_adj")
-    assert out == "100\n200\n300\n"
+    limits = {"RLIMIT_NOFILE": (100, 200), "RLIMIT_CORE": ((1 << 64) - 1, (1 << 64) - 1)}
+    box.run("/bin/sleep", "1000", collect=False, rlimits=limits, oom_score_adj=300)
+    out = execs.sh(box, "ulimit -Sn; ulimit -Hn; ulimit -Hc; busybox cat /proc/self/oom_score_adj")
+    assert out.split() == ["100", "200", "unlimited", "300"]
 
 
 def test_a_privileged_one_has_every_capability(idle: Box) -> None:
