@@ -118,8 +118,7 @@ def namespaces(spec: ContainerSpec) -> dict[str, Any]:
         "host_namespaces": tuple(host),
         "joined_namespaces": joined,
         "shm": "shared" if shared else "none" if spec.ipc == modes.NONE else "own",
-        # A runtime of somebody else's would have to be told the ids, which a run of ours gets when it starts.
-        "user_namespace": modes.wants_own_users(spec) and spec.runtime == "portside",
+        "user_namespace": modes.wants_own_users(spec),
     }
 
 

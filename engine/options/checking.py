@@ -92,8 +92,6 @@ def _process(wishes: Wishes) -> Iterator[Problem]:
             yield "sysctls", error.message
         if not value or "\0" in value or "\n" in value or len(value) > 4096:
             yield "sysctls", f"{name[:60]}: give a value of one line."
-    if wishes.tty and wishes.runtime != "portside":
-        yield "tty", "Only Portside's own runtime gives a container a terminal: choose it, or leave this out."
     if wishes.stdin_once and not wishes.stdin_open:
         yield "stdin_once", "There is no input that could end: give stdin_open as well, or leave this out."
     kinds = [text.partition("=")[0].strip().lower() for text in wishes.ulimits]

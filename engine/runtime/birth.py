@@ -109,8 +109,7 @@ def usual_settings() -> None:
 def _become_monitor(order: Order, midwife: Midwife | None) -> None:
     request, first = order.request, order.first
     if request.get("foreign"):
-        os.close(order.claim)
-        foreign.create(request, order.connection)
+        foreign.create(order)
         return
     directory = os.open(request["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     spec = request["spec"]

@@ -111,10 +111,10 @@ class Runtime(ExecVerbs):
         self._monitor()
         cached_filter(self._run, default_profile(capabilities.DEFAULT))
 
-    def require(self, name: str) -> None:
-        """InvalidArgument unless containers can be made by the runtime of that name here."""
+    def require(self, name: str, *, terminal: bool = False) -> None:
+        """InvalidArgument unless containers, or ones with a terminal, can be made by the runtime of that name here."""
         if name != OWN:
-            self.installed.get(name)
+            self.installed.require(name, terminal=terminal)
 
     # -- create and start -----------------------------------------------------------------------------------
 
@@ -131,16 +131,19 @@ class Runtime(ExecVerbs):
             answer = self._launcher.ask_surely(request)
             if answer is not None:
                 raise_error(answer)
-                return self._created(request["spec"], answer, joined=bool(request["joins"]))
+                return self._created(container_dir, request, answer)
             self._sweep(container_dir)
         raise Unavailable(f"the launcher dies again and again; see {self._run / 'launcher.log'}")
 
-    def _created(self, spec: dict[str, Any], answer: dict[str, Any], *, joined: bool) -> Created:
+    def _created(self, container_dir: Path, request: dict[str, Any], answer: dict[str, Any]) -> Created:
         userns, problem = "host" if answer.get("first") is None else "auto", ""
+        spec = request["spec"] or json.loads((container_dir / "bundle" / "config.json").read_bytes())
         if userns == "host" and _wants_users(spec):
             problem = probe.known(str(self._run)) or "the launcher could not tell why"
-            if joined:
+            if request["joins"]:
                 problem = "it shares namespaces of a container that has no user ids of its own"
+            elif request["foreign"] and not request["foreign"]["users"]:
+                problem = f"{request['foreign']['name']} keeps its sandbox among the host's users"
         return Created(int(answer["pid"]), bool(answer.get("pooled")), userns, problem)
 
     def _sweep(self, container_dir: Path) -> None:
@@ -156,11 +159,14 @@ class Runtime(ExecVerbs):
 
     def _request(self, container_dir: Path, run: int, overlay: Overlay) -> dict[str, Any]:
         foreign = self._foreign.request(container_dir)
-        # Another runtime gets the bundle itself, and nothing that was made ahead.
-        spec = {} if foreign else json.loads((container_dir / "bundle" / "config.json").read_bytes())
+        spec = json.loads((container_dir / "bundle" / "config.json").read_bytes())
         seccomp = (spec.get("linux") or {}).pop("seccomp", None)
         entrance = self._cgroups.entrance(container_dir.name)
         wants_users, whose = _wants_users(spec), joins.resolve(container_dir, spec)
+        terminal = bool((spec.get("process") or {}).get("terminal"))
+        if foreign:  # it gets the bundle itself, and nothing that was made ahead
+            wants_users = wants_users and foreign["users"]
+            seccomp, spec = None, {}
         return {
             "verb": "create",
             "directory": str(container_dir),
@@ -183,7 +189,7 @@ class Runtime(ExecVerbs):
             "seccomp": str(self._filter(seccomp)) if seccomp else None,
             "foreign": foreign,
             "stdin": (container_dir / monitor.STDIN).exists(),
-            "terminal": bool((spec.get("process") or {}).get("terminal")),
+            "terminal": terminal,
             "spec": spec,  # the last, since the launcher reads no further
         }
 

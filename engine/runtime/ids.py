@@ -18,6 +18,12 @@ import fcntl
 import os
 import struct
 
+from engine.runtime.wire import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.runtime.identity import Identity
+
 COUNT = 65536
 FIRST, END = 0x77390000, 0x7FFE0000
 """2,000,224,256 to 2,147,352,575: above FreeIPA's and SSSD's ids, below systemd's foreign ones and 2^31."""
@@ -82,6 +88,16 @@ class Ranges:
     def _look_again(self) -> None:
         used = lived_in() | self._held
         self._free = [first for first in self._ours if first not in used]
+
+
+def refuse_strangers(who: Identity) -> None:
+    """Failure for a user or a group that a container with such a range has not."""
+    if max(who.uid, who.gid, *who.groups) >= COUNT:
+        raise Failure(
+            "invalid_argument",
+            f"user: a user namespace has ids from 0 to {COUNT - 1}; choose others, or let the container do without "
+            "(userns: host)",
+        )
 
 
 def lived_in() -> set[int]:

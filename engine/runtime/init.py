@@ -20,9 +20,8 @@ import signal
 import socket
 import termios
 
-from engine.runtime import identity, kernel, mounts, namespaces, privileges, program, terminal, wire
+from engine.runtime import identity, ids, kernel, mounts, namespaces, privileges, program, terminal, wire
 from engine.runtime.handover import Receiver
-from engine.runtime.ids import COUNT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,12 +199,8 @@ def _person(root: int, spec: dict[str, Any], pipes: list[int], *, users: bool) -
     named: str = (spec.get("annotations") or {}).get(GROUPS_ANNOTATION, "")
     extra = [*(user.get("additionalGids") or []), *(identity.find_group(root, name) for name in named.split())]
     who = identity.Identity(who.uid, who.gid, sorted({*who.groups, *extra}), who.home)
-    if users and max(who.uid, who.gid, *who.groups) >= COUNT:
-        raise wire.Failure(
-            "invalid_argument",
-            f"user: a user namespace has ids from 0 to {COUNT - 1}; choose others, or let the container do without "
-            "(userns: host)",
-        )
+    if users:
+        ids.refuse_strangers(who)
     for pipe in pipes:
         os.fchown(pipe, who.uid, who.gid)
         os.close(pipe)

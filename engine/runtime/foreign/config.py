@@ -6,10 +6,13 @@ are there already, and their limits, which are repeated so that no runtime sets 
 
 from __future__ import annotations
 
+from engine.runtime.ids import COUNT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from engine.runtime.foreign.place import Place
     from engine.runtime.identity import Identity
 
 # Older runtimes refuse what is newer than themselves, and nothing here is newer than this.
@@ -46,6 +49,23 @@ def adapted(spec: dict[str, Any], root: str, who: Identity, group: str, resource
             "resources": {**(linux.get("resources") or {}), **resources, "devices": [*resources["devices"], *made]},
         },
     }
+
+
+def put_in_place(adapted: dict[str, Any], place: Place, first: int | None) -> None:
+    """Let what `adapted` returned be found in the helper's place, by the users that the container is to have.
+
+    `first`: the host's id that is its 0; None for the host's users.
+    """
+    adapted["mounts"] = [place.bound(mount) for mount in adapted.get("mounts") or []]
+    linux = adapted["linux"]
+    others = [entry for entry in linux.get("namespaces") or [] if entry["type"] != "user"]
+    if first is None:
+        linux["namespaces"] = others
+        return
+    linux["namespaces"] = [*others, {"type": "user"}]
+    mapping = {"containerID": 0, "hostID": first, "size": COUNT}
+    linux["uidMappings"], linux["gidMappings"] = [mapping], [mapping]
+    adapted["mounts"] += [place.node(device) for device in linux.pop("devices", None) or []]
 
 
 def _to_make(device: dict[str, Any]) -> dict[str, Any]:

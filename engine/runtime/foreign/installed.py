@@ -78,6 +78,15 @@ class InstalledRuntimes:
             raise InvalidArgument(f"runtime: {name} can't be used: {found.problem}", {"field": "runtime"})
         return found
 
+    def require(self, name: str, *, terminal: bool) -> None:
+        """InvalidArgument unless it makes containers, or such as have a terminal."""
+        if not self.get(name).is_plain and terminal:
+            raise InvalidArgument(
+                f"tty: a container of {name} has no terminal here, since nothing answers on the one that a sandbox "
+                "hands out; leave this out, or choose another runtime",
+                {"field": "tty"},
+            )
+
     def facts(self) -> list[RuntimeFacts]:
         """For the host's facts."""
         return [RuntimeFacts(name=each.name, version=each.version, problem=each.problem) for each in self.all()]

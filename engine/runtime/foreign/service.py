@@ -24,8 +24,8 @@ from engine.config import EngineConfig
 from engine.errors import EngineError, InvalidArgument, NotFound, Unavailable
 from engine.runtime import record
 from engine.runtime.foreign import limits
-from engine.runtime.foreign.birth import BUNDLE
 from engine.runtime.foreign.installed import OWN, Installed, InstalledRuntimes
+from engine.runtime.foreign.maker import BUNDLE
 from engine.runtime.foreign.words import last_error
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,7 @@ class Foreign:
             "patience_seconds": self.patience_seconds,
             "group": f"{self._cgroups.parent}/{container_dir.name}",
             "resources": limits.of_group(self._cgroups, container_dir.name, noted),
+            "users": runtime.is_plain,
             **self._for_mixed(runtime, container_dir.name),
         }
 

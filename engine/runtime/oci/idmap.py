@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from engine.bare import signal
 from engine.runtime import kernel
+from engine.runtime import users as owners
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -36,21 +36,7 @@ def write_maps(pid: int, users: tuple[IDMapping, ...], groups: tuple[IDMapping, 
 
 def namespace(users: tuple[IDMapping, ...], groups: tuple[IDMapping, ...], field: str) -> int:
     """A descriptor of a user namespace with these mappings, in which nobody lives."""
-    owner = os.getpid()
-    pid = kernel.clone3(kernel.CLONE_NEWUSER, signal.SIGCHLD)
-    if pid == 0:
-        try:
-            kernel.prctl("die with the caller", kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() == owner:
-                signal.pause()
-        finally:
-            os._exit(0)
-    try:
-        write_maps(pid, users, groups, field)
-        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    return owners.namespace(lambda pid: write_maps(pid, users, groups, field))
 
 
 def apply(

@@ -300,7 +300,7 @@ class FakeRuntime:
         self.world.executions += 1
         self.world.step("executed")
 
-    def require(self, name: str, /) -> None:
+    def require(self, name: str, /, *, terminal: bool = False) -> None:
         if name != "portside":
             raise InvalidArgument(f"runtime: {name!r} is not installed on this host")
 

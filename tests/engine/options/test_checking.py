@@ -70,7 +70,6 @@ def test_an_ordinary_request_has_no_problem_and_loosens_nothing() -> None:
         ("shm_size", {"shm_size": 1}),
         ("stop_signal", {"stop_signal": "PLEASE STOP"}),
         ("stop_timeout", {"stop_timeout": -2}),
-        ("tty", {"tty": True, "runtime": "crun"}),
         ("stdin_once", {"stdin_once": True}),
         ("auto_remove", {"auto_remove": True, "restart": "always"}),
         ("domainname", {"domainname": "-"}),

@@ -41,6 +41,10 @@ def test_a_program_is_asked_once_until_it_is_another(tmp_path: Path) -> None:
 def test_a_sandbox_is_told_from_what_runs_the_program_itself(tmp_path: Path) -> None:
     runtimes = installed(tmp_path, runsc=program(tmp_path / "runsc", "echo runsc version release-20260101.0"))
     assert not runtimes.get("runsc").is_plain
+    runtimes.require("runsc", terminal=False)
+    with pytest.raises(InvalidArgument, match="no terminal here") as caught:
+        runtimes.require("runsc", terminal=True)
+    assert caught.value.detail["field"] == "tty"
 
 
 def test_what_is_not_there_is_refused_with_what_is(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""A user namespace in which nobody lives: the kernel takes the id mapping of a mount from one (mount_setattr(2))."""
+
+from __future__ import annotations
+
+import os
+
+from engine.bare import signal
+from engine.runtime import kernel
+from engine.runtime.ids import COUNT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def namespace(give: Callable[[int], None]) -> int:
+    """A descriptor of one; `give` writes the mappings of the process with that pid, which owns it for a moment."""
+    owner = os.getpid()
+    pid = kernel.clone3(kernel.CLONE_NEWUSER, signal.SIGCHLD)
+    if pid == 0:
+        try:
+            kernel.prctl("die with the caller", kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() == owner:
+                signal.pause()
+        finally:
+            os._exit(0)
+    try:
+        give(pid)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def of_range(first: int) -> int:
+    """A descriptor of one whose ids 0 to `COUNT` - 1 are the host's from `first` on."""
+
+    def give(pid: int) -> None:
+        for name in ("gid_map", "uid_map"):
+            fd = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(fd, f"0 {first} {COUNT}".encode())
+            finally:
+                os.close(fd)
+
+    return namespace(give)
