@@ -6,7 +6,6 @@
     packing    files → tar          arriving, unpacking   tar → files
     difference a container's own layer → an image's
     capability a program's capabilities, whoever root is
-    tar_writer headers (POSIX.1-2017 pax, with GNU's sparse files and SCHILY's extended attributes)
 
 A child changes its root to the container's before it touches a name, so that the kernel resolves every link inside
 of it, and works on open descriptors from then on: what a container renames meanwhile is another of its own files at

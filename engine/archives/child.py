@@ -18,8 +18,8 @@ from engine.archives import request as words
 from engine.archives.packing import pack, pack_all
 from engine.archives.places import Root, enter
 from engine.archives.request import Request
-from engine.archives.tar_writer import TarWriter
 from engine.errors import FAMILIES, EngineError, ResourceExhausted, Unavailable
+from engine.layers.tar_writer import TarWriter
 from engine.runtime.wire import Failure
 
 _MEMORY_BYTES = 1 << 30

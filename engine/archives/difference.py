@@ -14,9 +14,9 @@ from typing import Any
 from engine.archives.packing import Packer
 from engine.archives.places import Root
 from engine.archives.request import Owners
-from engine.archives.tar_writer import TarWriter
 from engine.errors import Unsupported
 from engine.layers.entry import FILE, Entry
+from engine.layers.tar_writer import TarWriter
 from engine.runtime import kernel
 
 _OPAQUE, _REDIRECT = "trusted.overlay.opaque", "trusted.overlay.redirect"

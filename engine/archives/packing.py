@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from engine.archives.capability import CAPABILITY, plain
 from engine.archives.places import Place, Root, is_kernels
 from engine.archives.request import Owners
-from engine.archives.tar_writer import TarWriter, device_of
 from engine.errors import Unsupported
 from engine.layers.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, LINK, SYMLINK, Entry
+from engine.layers.tar_writer import TarWriter, device_of
 
 _NODE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = {

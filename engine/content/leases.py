@@ -3,12 +3,13 @@
 A pull leases the digests it wants before it looks whether they are there, and garbage collection reads leases and
 deletes in one transaction: so nothing vanishes between looking and using. A killed pull leaves its lease, and
 with it what it got so far, for the next attempt; leases of an earlier boot may cover files that never reached
-the disk and are dropped.
+the disk and are dropped. What nobody could go on with, for example a load whose stream is gone, ends with its process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -24,15 +25,26 @@ SCHEMA = [
         digest TEXT NOT NULL,
         PRIMARY KEY (lease, digest)
     )
-    """
+    """,
+    "ALTER TABLE lease ADD COLUMN holder TEXT",
 ]
 KEEP_SECONDS = 24 * 3600.0
+FOREVER_SECONDS = 365 * KEEP_SECONDS
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
     """Names this boot of the machine: what was written in another one may have been lost with it."""
     return _BOOT.read_text(encoding="ascii").strip()
+
+
+def _holder(pid: int) -> str | None:
+    """A process's id and the tick of its start, which name it for good (proc_pid_stat(5)); None when it has gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in b"ZX" else f"{pid} {fields[19].decode()}"
 
 
 class Lease:
@@ -58,18 +70,31 @@ class Leases:
         store.ensure("leases", SCHEMA)
 
     @contextlib.contextmanager
-    def hold(self, name: str) -> Iterator[Lease]:
+    def hold(self, name: str, holder: str | None = None) -> Iterator[Lease]:
         """A lease for the block. It ends with the block; where the block fails, `abandon` decides (default: it stays).
 
         An earlier lease of the same name, left by a failed attempt, ends with it too.
         """
         lease = Lease(self._store, uuid.uuid4().hex)
+        expires_at = time.time() + (KEEP_SECONDS if holder is None else FOREVER_SECONDS)
         with self._store.transaction() as connection:
             connection.execute(
-                "INSERT INTO lease VALUES (?, ?, ?, ?)", (lease.id, name, boot_id(), time.time() + KEEP_SECONDS)
+                "INSERT INTO lease (id, name, boot, expires_at, holder) VALUES (?, ?, ?, ?, ?)",
+                (lease.id, name, boot_id(), expires_at, holder),
             )
         yield lease
         self.abandon(name)
+
+    @contextlib.contextmanager
+    def hold_here(self, what: str) -> Iterator[Lease]:
+        """A lease that ends with the block, however that ends, or with this process."""
+        name = f"{what} {uuid.uuid4().hex}"
+        try:
+            with self.hold(name, _holder(os.getpid())) as lease:
+                yield lease
+        except BaseException:
+            self.abandon(name)
+            raise
 
     def abandon(self, name: str) -> None:
         """End all leases of this name."""
@@ -77,8 +102,11 @@ class Leases:
             connection.execute("DELETE FROM lease WHERE name = ?", (name,))
 
     def drop_expired(self) -> None:
-        """End what has run out, and what an earlier boot left."""
+        """End what has run out, what an earlier boot left, and what has lost its process."""
         with self._store.transaction() as connection:
+            holders = connection.execute("SELECT DISTINCT holder FROM lease WHERE holder IS NOT NULL").fetchall()
+            dead = [(row["holder"],) for row in holders if _holder(int(row["holder"].split()[0])) != row["holder"]]
+            connection.executemany("DELETE FROM lease WHERE holder = ?", dead)
             connection.execute("DELETE FROM lease WHERE expires_at < ? OR boot != ?", (time.time(), boot_id()))
 
     def digests(self) -> set[str]:

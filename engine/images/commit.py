@@ -14,8 +14,8 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +58,13 @@ class Authorship:
 def write_layer(
     content: ContentStore,
     files: Path,
-    stream: int,
+    tar: Iterable[bytes],
     *,
-    finish: Callable[[], object],
+    finish: Callable[[], object] = lambda: None,
     cancel: threading.Event | None,
     keep: Callable[[list[str]], None],
 ) -> Layer:
-    """Unpack the tar that is read from `stream` into the staged directory `files`, and store it as blob.
+    """Unpack the tar into the staged directory `files`, and store it as blob.
 
     `finish` is called at its end, and raises if that is not the tar's; `keep` leases the blob before it is there.
     Raises `Cancelled`, `ResourceExhausted`, `DataCorrupt`.
@@ -73,7 +73,7 @@ def write_layer(
     blob.touch(0o600)
     with Unpacking(blob, files) as child:
         writer = _Writer(blob, child)
-        while data := os.read(stream, _READ_BYTES):
+        for data in tar:
             if cancel is not None and cancel.is_set():
                 raise Cancelled("cancelled")
             writer.add(data)
@@ -91,6 +91,11 @@ def write_layer(
         keep([layer.descriptor.digest])
         content.adopt(blob, layer.descriptor.digest)
     return layer
+
+
+def read_all(stream: int) -> Iterator[bytes]:
+    """What comes from the descriptor, to its end."""
+    return iter(lambda: os.read(stream, _READ_BYTES), b"")
 
 
 class _Writer:
@@ -156,26 +161,32 @@ def config_of(base: bytes, config: dict[str, Any], layer: Layer | None, authorsh
         document.pop(name, None)
     if authorship.author:
         document["author"] = authorship.author
-    return _json(document)
+    return as_json(document)
 
 
 def manifest_for(base: Manifest, config: bytes, layer: Layer | None) -> bytes:
     """The new image's manifest, in the base's dialect."""
+    layers = list(base.layers)
     is_docker = base.media_type == media.DOCKER_MANIFEST
-    config_type = media.DOCKER_CONFIG if is_docker else media.OCI_CONFIG
-    layers = [descriptor.as_json() for descriptor in base.layers]
     if layer is not None:
         kind = "application/vnd.docker.image.rootfs.diff.tar.gzip" if is_docker else layer.descriptor.media_type
-        layers.append({**layer.descriptor.as_json(), "mediaType": kind})
-    return _json(
+        layers.append(replace(layer.descriptor, media_type=kind))
+    return manifest_of_layers(config, layers, is_docker=is_docker)
+
+
+def manifest_of_layers(config: bytes, layers: Iterable[Descriptor], *, is_docker: bool = False) -> bytes:
+    """An OCI manifest, or one in Docker's dialect; `config` is the image's as it is stored."""
+    config_type = media.DOCKER_CONFIG if is_docker else media.OCI_CONFIG
+    return as_json(
         {
             "schemaVersion": 2,
             "mediaType": media.DOCKER_MANIFEST if is_docker else media.OCI_MANIFEST,
             "config": Descriptor(config_type, Digest.of(config), len(config)).as_json(),
-            "layers": layers,
+            "layers": [layer.as_json() for layer in layers],
         }
     )
 
 
-def _json(document: dict[str, Any]) -> bytes:
+def as_json(document: Any) -> bytes:
+    """The same bytes for the same document."""
     return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()

@@ -21,7 +21,7 @@ from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.client import FetchedManifest, RegistryClient
 
-_MAX_DEPTH = 4
+MAX_DEPTH = 4
 _DOWNLOADS = 4
 _WAIT_SECONDS = 0.1
 
@@ -85,18 +85,19 @@ def resolve(client: RegistryClient, reference: Reference, platform: Platform) ->
     documents = [client.manifest(reference.identifier)]
     parsed = parse(documents[0].data, documents[0].content_type)
     while isinstance(parsed, Index):
-        if len(documents) >= _MAX_DEPTH:
+        if len(documents) >= MAX_DEPTH:
             raise InvalidDocument("the image's indexes are nested too deeply")
         chosen = parsed.select(platform)
         documents.append(client.manifest(chosen.digest))
         parsed = parse(documents[-1].data, documents[-1].content_type or chosen.media_type)
     data = client.config(parsed.config)
     config = ImageConfig.parse(data)
-    _check(parsed, config, platform)
+    check_image(parsed, config, platform)
     return Resolved(parsed, config, data, tuple(documents))
 
 
-def _check(manifest: Manifest, config: ImageConfig, platform: Platform) -> None:
+def check_image(manifest: Manifest, config: ImageConfig, platform: Platform) -> None:
+    """Raises `InvalidDocument` where the two contradict one another, `Unsupported`, `PlatformMissing`."""
     if len(manifest.layers) != len(config.diff_ids):
         raise InvalidDocument(
             f"the manifest has {len(manifest.layers)} layers, but the config speaks of {len(config.diff_ids)}"

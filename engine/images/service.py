@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from engine.config import EngineConfig
@@ -14,6 +14,8 @@ from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
 from engine.errors import Cancelled, DataCorrupt, EngineError, InvalidArgument, Unavailable
 from engine.images import commit, history, remote, starter, usage
+from engine.images.archive.loading import import_tree, load
+from engine.images.archive.saving import Saving, save
 from engine.images.commit import Authorship
 from engine.images.garbage import Collector
 from engine.images.history import HistoryEntry
@@ -47,6 +49,10 @@ def named(reference: str) -> Reference:
     if name.digest is not None:
         raise InvalidArgument("a new image can be given a tag, but not a digest", {"field": "reference"})
     return name
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 class Images:
@@ -240,17 +246,14 @@ class Images:
         names = [] if reference is None else [named(reference)]
         base_id = self._records.by_id(base).id
         authorship = Authorship(created_at=created_at, author=author, comment=comment, created_by=created_by)
-        lease_name = f"commit {uuid.uuid4().hex}"
-        with (
-            self._abandoning(lease_name),
-            self._leases.hold(lease_name) as lease,
-            self._snapshots.stage() as files,
-        ):
+        with self._leases.hold_here("commit") as lease, self._snapshots.stage() as files:
             data, blobs = self._records.documents(base_id)
             lease.add([*blobs, *self._records.by_id(base_id).diff_ids])
             manifest = commit.manifest_of(self._content, base_id, blobs)
             changed = config(json.loads(data).get("config") or {})
-            layer = commit.write_layer(self._content, files, stream, finish=finish, cancel=cancel, keep=lease.add)
+            layer = commit.write_layer(
+                self._content, files, commit.read_all(stream), finish=finish, cancel=cancel, keep=lease.add
+            )
             added = layer if layer.entries else None
             made = commit.config_of(data, changed, added, authorship)
             document = commit.manifest_for(manifest, made, added)
@@ -267,13 +270,63 @@ class Images:
         self._sync_later()
         return image
 
+    def save(self, names: Sequence[str], *, format: str = "docker", cancel: threading.Event | None = None) -> Saving:
+        """Begin an archive of images, to be read from `Saving.stream`; then `wait` and `close`.
+
+        By reference, id, or repository (all its tags); `format`: docker (what `docker load` and `podman load` read, an
+        OCI image layout with manifest.json) or oci (the layout alone). Raises `ImageMissing`, `InvalidReference`,
+        `InvalidArgument`, `DataCorrupt` where a blob is missing, `Cancelled`.
+        """
+        if cancel is not None and cancel.is_set():
+            raise Cancelled("cancelled")
+        return save(self._shelf, names, format)
+
+    def load(
+        self, stream: int, *, progress: Report | None = None, cancel: threading.Event | None = None
+    ) -> tuple[Image, ...]:
+        """Read an archive from a descriptor: `docker save`'s or an OCI image layout, plain, gzip or zstd.
+
+        All its images become visible, or none does. Raises `InvalidArgument` for what is no archive or a hostile one,
+        `InvalidReference`, `DataCorrupt`, `PlatformMissing`, `Unsupported`, `ResourceExhausted`, `Cancelled`.
+        """
+        with self._collecting():
+            images = load(self._shelf, stream, Board(progress), cancel)
+        self._sync_later()
+        return tuple(images)
+
+    def import_(
+        self,
+        stream: int,
+        reference: str | None = None,
+        *,
+        changes: Sequence[str] = (),
+        message: str = "",
+        platform: str | None = None,
+        created_at: str = "",
+        cancel: threading.Event | None = None,
+    ) -> Image:
+        """Make an image of one layer out of a root file system's tar, plain, gzip or zstd, read from a descriptor.
+
+        `changes` as in `docker import --change`; `created_at` in RFC 3339, now if it is empty. Raises
+        `InvalidArgument`, `InvalidReference`, `LayerRefused`, `ResourceExhausted`, `Cancelled`.
+        """
+        name = None if reference is None else named(reference)
+        wanted = Platform.parse(platform) if platform else host_platform()
+        authorship = Authorship(created_at=created_at or _now(), comment=message)
+        with self._collecting():
+            image = import_tree(
+                self._shelf, stream, name, changes=changes, platform=wanted, authorship=authorship, cancel=cancel
+            )
+        self._sync_later()
+        return image
+
     @contextlib.contextmanager
-    def _abandoning(self, lease_name: str) -> Iterator[None]:
-        """What fails in here keeps nothing for another attempt."""
+    def _collecting(self) -> Iterator[None]:
+        """What fails in here leaves nothing behind."""
         try:
             yield
         except BaseException:
-            self._leases.abandon(lease_name)
+            self._collector.collect()
             raise
 
     def recover(self) -> None:

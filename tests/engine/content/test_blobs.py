@@ -201,3 +201,22 @@ def test_leases_of_another_boot_or_run_out_are_dropped(tmp_path: Path) -> None:
             connection.execute(f"UPDATE lease SET {change} WHERE name = ?", (name,))
     leases.drop_expired()
     assert leases.digests() == {"mine"}
+
+
+def test_a_lease_that_nobody_can_go_on_with_ends_with_its_process(tmp_path: Path) -> None:
+    leases = Leases(Store(tmp_path / "engine.db"))
+    with leases.hold_here("load") as lease:
+        lease.add(["mine"])
+        script = (
+            "import os, signal; from pathlib import Path; from engine.content.leases import Leases, Store\n"
+            f"with Leases(Store(Path({str(tmp_path / 'engine.db')!r}))).hold_here('load') as lease:\n"
+            "    lease.add(['theirs']); os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=False)
+        assert leases.digests() == {"mine", "theirs"}
+        leases.drop_expired()
+        assert leases.digests() == {"mine"}
+    with pytest.raises(RuntimeError), leases.hold_here("load") as lease:
+        lease.add(["mine"])
+        raise RuntimeError
+    assert leases.digests() == set()
