@@ -69,7 +69,10 @@ def wait_look(waiting: Waiting) -> Outcome | None:
         told = None if waiting.condition == NEXT_EXIT else _last_death(waiting.container_id)
         return _outcome(waiting, told) if told else Outcome(condition=waiting.condition, error="it was removed")
     if waiting.condition == NOT_RUNNING and _is_down(container):
-        return Outcome(condition=NOT_RUNNING, exit_code=container.exit_code, error=container.error or None)
+        # A start may have failed since the row was read: then its job is over, but the row does not say why.
+        container = Container.objects.filter(pk=waiting.container_id).first()
+        if container is not None and container.observed_status not in _ALIVE:
+            return Outcome(condition=NOT_RUNNING, exit_code=container.exit_code, error=container.error or None)
     return None
 
 

@@ -13,6 +13,7 @@ from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.inbox.conftest import FakeHost as Pier
 from tests.webui.site_broker import HOST_ID
 from tests.webui.streams.requests import Answer, asked
+from webui.activity import waiting
 from webui.activity.models import Event
 from webui.containers.models import Container
 from webui.hosts.models import Host
@@ -231,6 +232,23 @@ async def test_one_that_is_just_being_started_is_and_its_failure_is_told(
         await in_thread(fail)
         found = json.loads(await (await task).rest())
         assert (found["reached"], found["exit_code"], found["error"]) == (True, None, "no such image")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"), [({"error": "no image"}, "no image"), ({"observed_status": "running"}, None)]
+)
+def test_a_start_that_is_over_while_one_looks_is_seen_as_it_ended(
+    container: Container, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], error: str | None
+) -> None:
+    Container.objects.filter(pk=CONTAINER_ID).update(observed_status="created")
+
+    def just_over(row: Container) -> bool:
+        Container.objects.filter(pk=CONTAINER_ID).update(**change)
+        return True
+
+    monkeypatch.setattr(waiting, "_is_down", just_over)
+    outcome = waiting.wait_look(waiting.wait_begin(CONTAINER_ID))
+    assert (outcome and outcome.error) == error
 
 
 def figures(at: float, *ids: str) -> dict[str, str]:
