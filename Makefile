@@ -54,10 +54,10 @@ static/vendor/.stamp: package.json package-lock.json static/build.py | $(VENV)/.
 run: setup ## Run everything on this host in the foreground; Ctrl-C leaves containers running
 	@exec $(BIN)/python manage.py up
 
-test: setup-dev ## All tests, with what they need set up by itself
+test: setup-dev ## All tests, with what they need set up by itself; PYTEST_ARGS picks some
 	@$(BIN)/python -m tests.support.prepare
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m $(if $(PYTEST_ARGS),pytest $(PYTEST_ARGS),tests)
 
 test-v2: setup-dev ## The engine's tests on other kernels with version 2 control groups, in virtual machines (slow)
 	@$(BIN)/python -m tests.machines $(MACHINE_ARGS)
