@@ -30,6 +30,7 @@ from engine.images.removing import PruneReport, PruneRules, Removed, Remover
 from engine.images.shelf import Shelf, Staged
 from engine.images.usage import ImagesUsage
 from engine.images.uses import Uses
+from engine.layers import unpack
 from engine.oci.digest import Digest
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
@@ -88,6 +89,7 @@ class Images:
         wanted = Platform.parse(platform) if platform else host_platform()
         board = Board(progress)
         board.show("resolving")
+        unpack.prepare()
         stop = Stop(cancel)
         workshop = Workshop(self._content, self._snapshots, board, stop)
         lease_name = f"pull {name} {wanted}"

@@ -1,6 +1,5 @@
-"""The process that unpacks one layer: started by `unpack.Unpacking`, lean, and locked into the layer's directory.
+"""The process that unpacks one layer: forked by `helper.py`, and locked into the layer's directory.
 
-argument   {"blob": fd, "directory": fd, "limits": {…}}    the blob to read, the empty directory to fill
 stdin      "<bytes there> <1 if all>\\n" …      end of file before the result means that the parent is gone
 stdout     "<bytes consumed>\\n" a few times a second, then one line of JSON:
            {"diff_id", "bytes", "entries"} or {"error": {"family", "message", "detail"}}
@@ -8,11 +7,9 @@ stdout     "<bytes consumed>\\n" a few times a second, then one line of JSON:
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import resource
-import sys
 import threading
 import time
 import traceback
@@ -23,31 +20,36 @@ from engine.layers.stream import Feeder, GrowingFile
 from engine.layers.tar import Chunks, TarReader
 from engine.layers.tree import Tree
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 _REPORT_SECONDS = 0.1
 _ORPHAN = 3  # exit code when the parent is gone
 
 
-def main() -> None:
-    """Unpack, and say how it went on standard output."""
-    gc.disable()  # plain data without cycles
-    arguments = json.loads(sys.argv[1])
-    limits = Limits(**arguments["limits"])
-    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
-    source = GrowingFile(arguments["blob"])
-    threading.Thread(target=_listen, args=(source,), name="listener", daemon=True).start()
+def run(limits: dict[str, int], blob: int, directory: int) -> NoReturn:
+    """Unpack the open `blob` into the open `directory`, and say how it went on standard output."""
     try:
-        result = _unpack(source, arguments["directory"], limits)
-    except EngineError as error:
-        result = _failure(error)
-    except MemoryError:
-        result = _failure(ResourceExhausted("there is too little memory to unpack this layer"))
-    except OSError as error:
-        result = _failure(Unavailable(f"the layer can't be unpacked: {error}"))
-    except Exception as error:  # noqa: BLE001  (whatever it is, it would happen again: the layer is at fault)
+        result = _result(Limits(**limits), GrowingFile(blob), directory)
+    except BaseException as error:  # noqa: BLE001  (nothing may go on in the helper's place)
         traceback.print_exc()
         result = _failure(LayerRefused(f"the layer holds something that can't be unpacked ({type(error).__name__})"))
     _say(json.dumps(result).encode())
     os._exit(0)
+
+
+def _result(limits: Limits, source: GrowingFile, directory: int) -> dict[str, object]:
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
+    threading.Thread(target=_listen, args=(source,), name="listener", daemon=True).start()
+    try:
+        return _unpack(source, directory, limits)
+    except EngineError as error:
+        return _failure(error)
+    except MemoryError:
+        return _failure(ResourceExhausted("there is too little memory to unpack this layer"))
+    except OSError as error:
+        return _failure(Unavailable(f"the layer can't be unpacked: {error}"))
 
 
 def _failure(error: EngineError) -> dict[str, object]:

@@ -1,18 +1,28 @@
-"""The parent's side of unpacking: one child process per layer (`child.py`)."""
+"""The parent's side of unpacking: one child process per layer (`child.py`), forked by this process's helper."""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import os
 import select
-import subprocess
-import sys
-from dataclasses import asdict, dataclass
+import signal
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from engine.errors import FAMILIES, EngineError, Unavailable
+from engine.layers.forking import Helper
 from engine.layers.limits import Limits
+
+_helper = Helper()
+atexit.register(_helper.close)
+
+
+def prepare() -> None:
+    """Get ready to unpack while something else is waited for; it costs a process for a minute."""
+    _helper.prepare()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +44,20 @@ class Unpacking:
     def __init__(self, blob: Path, target: Path, limits: Limits | None = None) -> None:
         source = os.open(blob, os.O_RDONLY | os.O_CLOEXEC)
         directory = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        arguments = {"blob": source, "directory": directory, "limits": asdict(limits or Limits())}
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-S", "-E", "-c", _program(), json.dumps(arguments)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                pass_fds=(source, directory),
-                env={"LC_ALL": "C.UTF-8"},
-                cwd="/",
-                bufsize=0,
-            )
+            child = _helper.fork(limits or Limits(), source, directory)
         finally:
             os.close(source)
             os.close(directory)
-        assert self._process.stdout is not None
-        self._output = self._process.stdout.fileno()
+        self.pidfd, self._commands, self._output = child.pidfd, child.commands, child.reports
         self._buffer = b""
         self._result: Unpacked | None = None
         self.consumed_bytes = 0
 
     def grow(self, available: int, is_complete: bool = False) -> None:
         """Say that the first `available` bytes of the blob are there, and whether that is all."""
-        assert self._process.stdin is not None
         try:
-            os.write(self._process.stdin.fileno(), b"%d %d\n" % (available, is_complete))
+            os.write(self._commands, b"%d %d\n" % (available, is_complete))
         except BrokenPipeError:
             self.poll(1)  # says why
 
@@ -70,8 +69,7 @@ class Unpacking:
         while self._result is None and self._is_readable(timeout_seconds):
             data = os.read(self._output, 65536)
             if not data:
-                code = self._process.wait()
-                raise Unavailable(f"unpacking a layer was interrupted (code {code}); try again")
+                raise Unavailable("unpacking a layer was interrupted; try again")
             *lines, self._buffer = (self._buffer + data).split(b"\n")
             for line in lines:
                 self._take(line)
@@ -94,12 +92,12 @@ class Unpacking:
         self._result = Unpacked(said["diff_id"], said["bytes"], said["entries"])
 
     def close(self) -> None:
-        """Kill the child if it still runs."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
+        """Kill the child if it still runs; when this returns it is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        _wait(self.pidfd)
+        for descriptor in (self.pidfd, self._commands, self._output):
+            os.close(descriptor)
 
     def __enter__(self) -> Unpacking:
         return self
@@ -110,7 +108,7 @@ class Unpacking:
         self.close()
 
 
-def _program() -> str:
-    """A start without site-packages' hooks takes a third of the time; the child gets our own search path."""
-    path = [os.path.abspath(entry) for entry in sys.path]
-    return f"import sys; sys.path[:] = {path!r}; from engine.layers.child import main; main()"
+def _wait(pidfd: int) -> None:
+    ended = select.poll()
+    ended.register(pidfd, select.POLLIN)
+    ended.poll()

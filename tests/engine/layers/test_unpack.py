@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import io
 import os
+import select
+import signal
 import stat
 import subprocess
 import tarfile
@@ -19,7 +21,7 @@ import zstandard
 
 from engine.errors import DataCorrupt, Unavailable
 from engine.layers.unpack import Unpacking
-from tests.engine.layers.unpacking import unpack, unpack_members
+from tests.engine.layers.unpacking import is_gone, pid_of, unpack, unpack_members
 from tests.support.oci_layout import directory, member, symlink, tar_of
 
 pytestmark = pytest.mark.root
@@ -288,30 +290,33 @@ def test_a_killed_child_is_unavailable_and_a_closed_one_gone(tmp_path: Path) -> 
     (tmp_path / "blob").touch()
     (tmp_path / "fs").mkdir()
     with Unpacking(tmp_path / "blob", tmp_path / "fs") as unpacking:
-        unpacking._process.kill()
+        os.kill(pid_of(unpacking), signal.SIGKILL)
         with pytest.raises(Unavailable, match="try again"):
-            unpacking.poll(5)
+            while unpacking.poll(5) is None:
+                pass
     with Unpacking(tmp_path / "blob", tmp_path / "fs") as unpacking:
-        process = unpacking._process
+        pid = pid_of(unpacking)
         assert unpacking.poll(0) is None
-    assert process.poll() is not None
+    assert is_gone(pid)
 
 
 def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
     (tmp_path / "blob").touch()
     (tmp_path / "fs").mkdir()
     with Unpacking(tmp_path / "blob", tmp_path / "fs") as unpacking:
-        assert unpacking._process.stdin is not None
         unpacking.grow(0)
-        unpacking._process.stdin.close()
-        assert unpacking._process.wait(60) == 3
+        commands, unpacking._commands = unpacking._commands, os.open("/dev/null", os.O_WRONLY)
+        os.close(commands)
+        ended = select.poll()
+        ended.register(unpacking.pidfd, select.POLLIN)
+        assert ended.poll(60_000)
 
 
 def test_the_child_cannot_see_out_of_the_layer(tmp_path: Path) -> None:
     (tmp_path / "blob").touch()
     (tmp_path / "fs").mkdir()
     with Unpacking(tmp_path / "blob", tmp_path / "fs") as unpacking:
-        root = Path(f"/proc/{unpacking._process.pid}/root")
+        root = Path(f"/proc/{pid_of(unpacking)}/root")
         until = time.monotonic() + 60
         while os.readlink(root) == "/" and time.monotonic() < until:
             time.sleep(0.01)

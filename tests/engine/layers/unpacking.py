@@ -28,3 +28,22 @@ def unpack_members(where: Path, members: Iterable[tuple[TarInfo, bytes]], limits
     """Unpack a gzip of these members; gives the directory with the files."""
     unpack(where, gzip.compress(tar_of(members), 1), limits)
     return where / "fs"
+
+
+def pid_of(unpacking: Unpacking) -> int:
+    """Its process id, -1 once it is gone."""
+    facts = Path(f"/proc/self/fdinfo/{unpacking.pidfd}").read_text()
+    return int(next(line for line in facts.splitlines() if line.startswith("Pid:")).split()[1])
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process has ended, collected or not."""
+    try:
+        return "(zombie)" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def parent_of(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("PPid:")).split()[1])

@@ -1,0 +1,80 @@
+"""The process that forks unpackers may be killed, comes back by itself, and outlives nobody."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.layers import unpack as engine_unpack
+from engine.layers.unpack import Unpacking
+from tests.engine.layers.unpacking import is_gone, parent_of, pid_of
+from tests.support.oci_layout import member, tar_of
+from tests.support.processes import eventually
+
+pytestmark = pytest.mark.root
+ROOT = Path(__file__).parents[3]
+BLOB = gzip.compress(tar_of([member("a", b"x" * 10_000)]), 1)
+
+
+def begun(where: Path) -> Unpacking:
+    where.mkdir()
+    (where / "blob").write_bytes(BLOB)
+    (where / "fs").mkdir()
+    return Unpacking(where / "blob", where / "fs")
+
+
+def test_layers_come_from_one_helper(tmp_path: Path) -> None:
+    engine_unpack.prepare()
+    with begun(tmp_path / "1") as one, begun(tmp_path / "2") as two:
+        assert parent_of(pid_of(one)) == parent_of(pid_of(two)) != os.getpid()
+
+
+def test_a_killed_helper_takes_no_layer_with_it_and_is_replaced(tmp_path: Path) -> None:
+    with begun(tmp_path / "1") as one:
+        helper = parent_of(pid_of(one))
+        os.kill(helper, signal.SIGKILL)
+        eventually(lambda: is_gone(helper), what="the helper's end")
+        with begun(tmp_path / "2") as two:
+            assert parent_of(pid_of(two)) not in (helper, os.getpid())
+            for unpacking in (one, two):
+                unpacking.grow(len(BLOB), is_complete=True)
+                while (result := unpacking.poll(5)) is None:
+                    pass
+                assert result.entries == 1
+
+
+def test_a_stopped_unpacker_leaves_the_helper_alone(tmp_path: Path) -> None:
+    with begun(tmp_path / "1") as one:
+        helper = parent_of(pid_of(one))
+    with begun(tmp_path / "2") as two:
+        assert parent_of(pid_of(two)) == helper
+
+
+def test_a_helper_ends_with_its_starter_and_so_do_its_unpackers(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from tests.engine.layers.test_helper import *\n"
+        "with begun(Path(sys.argv[1])) as one:\n"
+        "    print(pid_of(one), parent_of(pid_of(one)), flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "1")], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdout is not None
+        unpacker, helper = map(int, starter.stdout.readline().split())
+        starter.kill()
+    eventually(lambda: is_gone(unpacker) and is_gone(helper), what="the end of both")
+
+
+def test_a_helper_that_nobody_wants_anything_of_goes(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    program = f"from engine.layers import helper; helper.REST_SECONDS = 0.1; helper.main({theirs.fileno()})"
+    with ours, theirs:
+        rested = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, pass_fds=(theirs.fileno(),))
+        assert rested.wait(120) == 0
