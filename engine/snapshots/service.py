@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound
 from engine.oci.digest import Digest, chain_ids
-from engine.snapshots.spread import spread_below
+from engine.snapshots.spread import is_crowded, spread_below
 from engine.store.database import Store
 from engine.trees import delete_tree, disk_bytes
 
@@ -32,6 +32,7 @@ SCHEMA = [
 ]
 _STAGING = "staging"
 _EMPTY = "empty"
+_PLACES = 4
 
 
 class SnapshotMissing(NotFound):
@@ -87,6 +88,16 @@ class Snapshots:
 
         It is locked (flock) while its maker lives, so that `recover` knows leftovers from work in progress.
         """
+        for _ in range(_PLACES - 1):
+            with self._staged() as files:
+                if not is_crowded(files):
+                    yield files
+                    return
+        with self._staged() as files:
+            yield files
+
+    @contextlib.contextmanager
+    def _staged(self) -> Iterator[Path]:
         directory = self._staging / uuid.uuid4().hex[:12]
         directory.mkdir(mode=0o700)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -140,7 +151,7 @@ class Snapshots:
                 return self._overlay(lower, row["number"])
             cursor = connection.execute("INSERT INTO snapshot (key, chain_id) VALUES (?, ?)", (key, image_chain_id))
             assert cursor.lastrowid is not None
-            with self.stage() as files:
+            with self._staged() as files:
                 (files.parent / "work").mkdir(mode=0o700)
                 # The merged root takes its mode and owner from the upper directory.
                 root = os.stat(lower[0])

@@ -9,7 +9,7 @@ import pytest
 
 from engine.config import EngineConfig
 from engine.snapshots.service import Snapshots
-from engine.snapshots.spread import spread_below
+from engine.snapshots.spread import is_crowded, spread_below
 from engine.store.database import Store
 
 
@@ -36,3 +36,28 @@ def test_staged_directories_are_spread_over_the_disk(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_spread_stays_as_it_is(tmp_path: Path) -> None:
     spread_below(Path("/dev/shm"))
     spread_below(tmp_path / "missing")
+
+
+def test_a_layer_is_staged_elsewhere_where_much_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = EngineConfig(home=tmp_path)
+    snapshots = Snapshots(config, Store(config.database))
+    looked_at: list[Path] = []
+
+    def is_crowded(directory: Path) -> bool:
+        looked_at.append(directory)
+        return len(looked_at) < 3
+
+    monkeypatch.setattr("engine.snapshots.service.is_crowded", is_crowded)
+    with snapshots.stage() as files:
+        assert files == looked_at[2]
+        assert len(list((config.snapshots / "staging").iterdir())) == 1
+    looked_at[:] = []
+    monkeypatch.setattr("engine.snapshots.service.is_crowded", lambda _: True)
+    with snapshots.stage() as files:  # nowhere is better: it is as slow as it is
+        assert list(files.iterdir()) == []
+    assert list((config.snapshots / "staging").iterdir()) == []
+
+
+def test_looking_leaves_nothing(tmp_path: Path) -> None:
+    is_crowded(tmp_path)
+    assert list(tmp_path.iterdir()) == []
