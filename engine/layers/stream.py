@@ -14,9 +14,9 @@ from isal import igzip_lib
 
 from engine.layers.limits import Budget, LayerRefused
 
-_READ_BYTES = 64 << 10
-_CHUNK_BYTES = 256 << 10
-_QUEUED_CHUNKS = 32  # 8 MiB between the two threads
+_READ_BYTES = 256 << 10
+_CHUNK_BYTES = 1 << 20
+_QUEUED_CHUNKS = 8  # 8 MiB between the two threads
 _ZSTD_WINDOW_BYTES = 128 << 20
 _GzipError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # its stub says it is an instance
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
