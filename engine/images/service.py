@@ -337,9 +337,10 @@ class Images:
         self._sync_later()
 
     def _store_documents(self, resolved: Resolved, board: Board) -> None:
-        for document in resolved.documents:
-            self._content.put(document.data)
-        self._content.put(resolved.config_data)
+        # A new image is marked until all of it is on the disk; one that has been here for long is not.
+        is_known = self._records.find_id(resolved.manifest.config.digest) is not None
+        for data in (*(document.data for document in resolved.documents), resolved.config_data):
+            self._content.put(data, is_durable=is_known)
         for layer in resolved.layers:
             board.add(layer.digest.short, layer.size)
         board.show("pulling")
