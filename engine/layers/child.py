@@ -1,4 +1,4 @@
-"""The process that unpacks one layer: forked by `helper.py`, and locked into the layer's directory.
+"""The process that unpacks one layer: forked by `nursery.py`, and locked into the layer's directory.
 
 stdin      "<bytes there> <1 if all>\\n" …      end of file before the result means that the parent is gone
 stdout     "<bytes consumed>\\n" a few times a second, then one line of JSON:
@@ -32,7 +32,7 @@ def run(limits: dict[str, int], blob: int, directory: int) -> NoReturn:
     """Unpack the open `blob` into the open `directory`, and say how it went on standard output."""
     try:
         result = _result(Limits(**limits), GrowingFile(blob), directory)
-    except BaseException as error:  # noqa: BLE001  (nothing may go on in the helper's place)
+    except BaseException as error:  # noqa: BLE001  (nothing may go on in the nursery's place)
         traceback.print_exc()
         result = _failure(LayerRefused(f"the layer holds something that can't be unpacked ({type(error).__name__})"))
     _say(json.dumps(result).encode())

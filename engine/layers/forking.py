@@ -1,4 +1,4 @@
-"""The way to this process's helper (`helper.py`): start it, and let it fork unpackers."""
+"""The way to this process's nursery (`nursery.py`): start it, and let it fork unpackers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Forked:
     reports: int
 
 
-class Helper:
+class Nursery:
     """One per process, safe for threads. Nothing runs until somebody asks; it ends by itself (see there)."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Helper:
         raise Unavailable("the process that unpacks layers ends again and again; try again")
 
     def _try_fork(self, limits: Limits, blob: int, directory: int) -> Forked | None:
-        """None if the helper has ended. A child that it may have made by then reads the end of its pipe, and ends."""
+        """None if the nursery has ended. A child that it may have made by then reads the end of its pipe, and ends."""
         theirs_in, commands = os.pipe2(os.O_CLOEXEC)
         reports, theirs_out = os.pipe2(os.O_CLOEXEC)
         try:
@@ -112,7 +112,7 @@ class Helper:
             except BaseException:
                 ours.close()
                 raise
-        threading.Thread(target=process.wait, name="unpack-helper", daemon=True).start()
+        threading.Thread(target=process.wait, name="unpack-nursery", daemon=True).start()
         ours.settimeout(_ANSWER_SECONDS)
         self._channel, self._owner = ours, os.getpid()
         return ours
@@ -123,13 +123,13 @@ class Helper:
             self._forget()
 
     def _forget(self) -> None:
-        """Close our end, which ends a helper that still lives."""
+        """Close our end, which ends a nursery that still lives."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None
 
 
 def _program(descriptor: int) -> str:
-    """A start without site-packages' hooks takes a third of the time; the helper gets our own search path."""
+    """A start without site-packages' hooks takes a third of the time; the nursery gets our own search path."""
     path = [os.path.abspath(entry) for entry in sys.path]
-    return f"import sys; sys.path[:] = {path!r}; from engine.layers.helper import main; main({descriptor})"
+    return f"import sys; sys.path[:] = {path!r}; from engine.layers.nursery import main; main({descriptor})"

@@ -1,4 +1,4 @@
-"""The parent's side of unpacking: one child process per layer (`child.py`), forked by this process's helper."""
+"""The parent's side of unpacking: one child process per layer (`child.py`), forked by this process's nursery."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.errors import FAMILIES, EngineError, Unavailable
-from engine.layers.forking import Helper
+from engine.layers.forking import Nursery
 from engine.layers.limits import Limits
 
-_helper = Helper()
-atexit.register(_helper.close)
+_nursery = Nursery()
+atexit.register(_nursery.close)
 
 
 def prepare() -> None:
     """Get ready to unpack while something else is waited for; it costs a process for a minute."""
-    _helper.prepare()
+    _nursery.prepare()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Unpacking:
         source = os.open(blob, os.O_RDONLY | os.O_CLOEXEC)
         directory = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            child = _helper.fork(limits or Limits(), source, directory)
+            child = _nursery.fork(limits or Limits(), source, directory)
         finally:
             os.close(source)
             os.close(directory)

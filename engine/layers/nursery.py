@@ -1,6 +1,6 @@
-"""A lean process that forks one unpacker (`child.py`) per layer, so that no layer waits for an interpreter to start.
+"""A lean process that forks one unpacker (`child.py`) per layer: no layer waits for an interpreter to start.
 
-    python -S -E -c "…; main(SOCKET)"     started by `forking.Helper`; SOCKET is one end of a SEQPACKET pair
+    python -S -E -c "…; main(SOCKET)"     started by `forking.Nursery`; SOCKET is one end of a SEQPACKET pair
 
 request    Limits as JSON, with four descriptors: blob, directory, the unpacker's standard input and output
 answer     "ok" with a pidfd of the unpacker, or why there is none

@@ -30,7 +30,7 @@ def begun(where: Path) -> Unpacking:
     return Unpacking(where / "blob", where / "fs")
 
 
-def test_layers_come_from_one_helper(tmp_path: Path) -> None:
+def test_layers_come_from_one_nursery(tmp_path: Path) -> None:
     engine_unpack.prepare()
     with begun(tmp_path / "1") as one, begun(tmp_path / "2") as two:
         assert parent_of(pid_of(one)) == parent_of(pid_of(two)) != os.getpid()
@@ -38,11 +38,11 @@ def test_layers_come_from_one_helper(tmp_path: Path) -> None:
 
 def test_a_killed_helper_takes_no_layer_with_it_and_is_replaced(tmp_path: Path) -> None:
     with begun(tmp_path / "1") as one:
-        helper = parent_of(pid_of(one))
-        os.kill(helper, signal.SIGKILL)
-        eventually(lambda: is_gone(helper), what="the helper's end")
+        nursery = parent_of(pid_of(one))
+        os.kill(nursery, signal.SIGKILL)
+        eventually(lambda: is_gone(nursery), what="the nursery's end")
         with begun(tmp_path / "2") as two:
-            assert parent_of(pid_of(two)) not in (helper, os.getpid())
+            assert parent_of(pid_of(two)) not in (nursery, os.getpid())
             for unpacking in (one, two):
                 unpacking.grow(len(BLOB), is_complete=True)
                 while (result := unpacking.poll(5)) is None:
@@ -52,14 +52,14 @@ def test_a_killed_helper_takes_no_layer_with_it_and_is_replaced(tmp_path: Path) 
 
 def test_a_stopped_unpacker_leaves_the_helper_alone(tmp_path: Path) -> None:
     with begun(tmp_path / "1") as one:
-        helper = parent_of(pid_of(one))
+        nursery = parent_of(pid_of(one))
     with begun(tmp_path / "2") as two:
-        assert parent_of(pid_of(two)) == helper
+        assert parent_of(pid_of(two)) == nursery
 
 
 def test_a_helper_ends_with_its_starter_and_so_do_its_unpackers(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from tests.engine.layers.test_helper import *\n"
+        "import sys, time; from pathlib import Path; from tests.engine.layers.test_nursery import *\n"
         "with begun(Path(sys.argv[1])) as one:\n"
         "    print(pid_of(one), parent_of(pid_of(one)), flush=True); time.sleep(600)"
     )
@@ -67,14 +67,14 @@ def test_a_helper_ends_with_its_starter_and_so_do_its_unpackers(tmp_path: Path) 
         [sys.executable, "-c", program, str(tmp_path / "1")], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as starter:
         assert starter.stdout is not None
-        unpacker, helper = map(int, starter.stdout.readline().split())
+        unpacker, nursery = map(int, starter.stdout.readline().split())
         starter.kill()
-    eventually(lambda: is_gone(unpacker) and is_gone(helper), what="the end of both")
+    eventually(lambda: is_gone(unpacker) and is_gone(nursery), what="the end of both")
 
 
 def test_a_helper_that_nobody_wants_anything_of_goes(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    program = f"from engine.layers import helper; helper.REST_SECONDS = 0.1; helper.main({theirs.fileno()})"
+    program = f"from engine.layers import nursery; nursery.REST_SECONDS = 0.1; nursery.main({theirs.fileno()})"
     with ours, theirs:
         rested = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, pass_fds=(theirs.fileno(),))
         assert rested.wait(120) == 0
