@@ -105,6 +105,7 @@ class Upload:
         self._is_there = is_there
         self._pieces = pieces
         self._session: Session | None = None
+        self._mismatches = 0
 
     def run(self, session: Session | None, sent: Sent) -> None:
         """Send it all, into `session` if there is one already.
@@ -169,10 +170,15 @@ class Upload:
             raise _Cut from error
         if answer.status < 400:
             return answer
-        is_lost = answer.status != _INVALID or registry_codes(answer.body) & _LOST_CODES
+        is_lost = answer.status != _INVALID or registry_codes(answer.body) & _LOST_CODES or self._was_damaged(answer)
         if not is_lost or (answer.status == _TOO_LARGE and not self._pieces.take_less(until - start)):
             raise refusal(self._transport.host, answer.status, answer.body)
         raise _Cut(answer)
+
+    def _was_damaged(self, answer: Answer) -> bool:
+        """Whether to send it once more, because it may have been damaged on the way."""
+        self._mismatches += "DIGEST_INVALID" in registry_codes(answer.body)
+        return self._mismatches == 1
 
     def _body(self, start: int, until: int, sent: Sent) -> Iterator[FilePart]:
         for offset in range(start, until, _PIECE_BYTES):
