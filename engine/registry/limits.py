@@ -65,5 +65,5 @@ def _duration(seconds: int) -> str:
 def in_words(seconds: float) -> str:
     """A time to wait as a person would say it."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
+        return f"{round(seconds)} seconds" if seconds >= 1.5 else "a second"
     return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{round(seconds / 3600)} hours"

@@ -51,11 +51,12 @@ class _CutOff(Exception):
 
 
 class FaultProxy:
-    """`address` is host:port; `requests` lists (method, path, Range header or "")."""
+    """`address` is host:port; `requests` lists (method, path, Range header or ""), `authorizations` their header."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.requests: list[tuple[str, str, str]] = []
+        self.authorizations: list[str] = []
         self.body_bytes = 0
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
@@ -109,6 +110,7 @@ class FaultProxy:
         method, path = request.command, request.path
         with self._lock:
             self.requests.append((method, path, request.headers.get("Range", "")))
+            self.authorizations.append(request.headers.get("Authorization", ""))
         fault = self._take(method, path) or Fault("")
         time.sleep(fault.delay_seconds)
         size = int(request.headers.get("Content-Length") or 0)

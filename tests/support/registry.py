@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+from tests.support.certificates import self_signed
 from tests.support.processes import Program, answers, free_port
 from tests.support.token_server import TokenServer
 
@@ -15,9 +16,12 @@ PASSWORD = "open sesame"
 
 
 class Registry:
-    """A running registry; `address` is host:port, `log` what it wrote."""
+    """A running registry; `address` is host:port, `ca_pem` the certificate of one with TLS.
 
-    def __init__(self, directory: Path, *, auth: str = "none") -> None:
+    `mirror_of` another one's address, it passes on what is asked of it, and keeps it.
+    """
+
+    def __init__(self, directory: Path, *, auth: str = "none", mirror_of: str = "", tls: bool = False) -> None:
         self.directory = directory
         self.data = directory / "data"
         self.port = free_port()
@@ -25,6 +29,8 @@ class Registry:
         self.token_server: TokenServer | None = None
         self.data.mkdir(parents=True, exist_ok=True)
         self.auth = auth
+        self._mirror_of = mirror_of
+        self.ca_pem = self_signed(directory)[0].read_text() if tls else ""
         config = directory / "config.json"
         config.write_text(json.dumps(self._config()))  # JSON is YAML
         self._command = ["docker-registry", "serve", str(config)]
@@ -37,6 +43,11 @@ class Registry:
             "storage": {"filesystem": {"rootdirectory": str(self.data)}, "delete": {"enabled": True}},
             "http": {"addr": self.address},
         }
+        if self._mirror_of:
+            config["proxy"] = {"remoteurl": f"http://{self._mirror_of}"}
+        if self.ca_pem:
+            files = {name: str(self.directory / f"{name}.pem") for name in ("certificate", "key")}
+            config["http"] = {"addr": self.address, "tls": files}
         if self.auth == "basic":
             passwords = self.directory / "htpasswd"
             line = subprocess.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,8 +55,8 @@ class Host:
         return not any(self.leftovers().values()) and not self.images.list()
 
 
-def open_host(home: Path) -> Host:
-    config = EngineConfig(home=home)
+def open_host(home: Path, **settings: Any) -> Host:
+    config = EngineConfig(home=home, **settings)
     store = Store(config.database)
     journal = Journal(store, config.run)
     return Host(config, store, journal, Images(config, store, journal))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -11,10 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from engine.config import EngineConfig
 from engine.errors import PermissionDenied, Unavailable
@@ -23,6 +17,7 @@ from engine.registry import transport
 from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from engine.registry.client import RegistryClient
+from tests.support.certificates import self_signed
 
 MANIFEST = b'{"schemaVersion": 2}'
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, dict[str, str], bytes]]
@@ -96,28 +91,9 @@ def fetch(
         return client.manifest("latest").data
 
 
-def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "tls.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
+def own_tls(tmp_path: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
+    context.load_cert_chain(*self_signed(tmp_path))
     return context
 
 
@@ -158,17 +134,16 @@ def test_endless_and_strange_redirects_are_refused(tmp_path: Path, serve: Callab
 
 
 def test_a_listed_registry_may_have_a_certificate_of_its_own(tmp_path: Path, serve: Callable[..., Server]) -> None:
-    registry = serve(lambda _: (200, {}, MANIFEST), self_signed(tmp_path))
+    registry = serve(lambda _: (200, {}, MANIFEST), own_tls(tmp_path))
     assert fetch(tmp_path, registry.address) == MANIFEST
     with pytest.raises(Unavailable, match="can't be reached"):
         fetch(tmp_path, registry.address, insecure=())
 
 
 def test_a_certificate_of_its_own_is_trusted_when_it_is_given(tmp_path: Path, serve: Callable[..., Server]) -> None:
-    registry = serve(lambda _: (200, {}, MANIFEST), self_signed(tmp_path))
-    other = serve(lambda _: (200, {}, MANIFEST), self_signed(tmp_path))
-    pem = (tmp_path / "tls.pem").read_text()
-    certificate = pem[pem.index("-----BEGIN CERTIFICATE") :]
+    registry = serve(lambda _: (200, {}, MANIFEST), own_tls(tmp_path))
+    other = serve(lambda _: (200, {}, MANIFEST), own_tls(tmp_path))
+    certificate = (tmp_path / "certificate.pem").read_text()
     with pytest.raises(Unavailable):
         fetch(tmp_path, registry.address, Access(ca_pem=certificate), insecure=())
     assert fetch(tmp_path, other.address, Access(ca_pem=certificate), insecure=()) == MANIFEST
