@@ -5,5 +5,6 @@ shelf.py         what images are kept in      layer.py     one layer: download â
 records.py       what is known of images      commit.py    an image and one more layer
 removing.py      names and images that go     garbage.py   what nobody needs any more
 history.py       how an image came to be      usage.py     what images take, and share
+layer_files.py   what a layer does to files   waste.py     what nobody sees of them
 archive          images as tar streams        starter.py   the image for a host without a registry
 """

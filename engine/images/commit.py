@@ -23,16 +23,19 @@ from isal import isal_zlib
 
 from engine.content.blobs import ContentStore
 from engine.errors import Cancelled, DataCorrupt
+from engine.images.image import Image
+from engine.images.manifests import as_json, manifest_of, manifest_of_layers
+from engine.images.shelf import Shelf, Staged
 from engine.layers.unpack import Unpacked, Unpacking
 from engine.oci import media
 from engine.oci.digest import Digest
-from engine.oci.manifest import Descriptor, Manifest, parse
+from engine.oci.manifest import Descriptor, Manifest
+from engine.oci.reference import Reference
 
 _READ_BYTES = 1 << 20
 _GROW_BYTES = 512 << 10
 _POLL_SECONDS = 0.1
 _GZIP_WINDOW = 31
-_DOCUMENT_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +134,6 @@ class _Writer:
             packed = packed[os.write(self._file, packed) :]
 
 
-def manifest_of(content: ContentStore, image_id: str, blobs: list[str]) -> Manifest:
-    """The manifest among an image's blobs. Raises `DataCorrupt` when there is none."""
-    for text in blobs:
-        digest = Digest(text)
-        if text == image_id or not content.has(digest) or content.size(digest) > _DOCUMENT_BYTES:
-            continue
-        data = content.read(digest)
-        if not data.lstrip().startswith(b"{"):
-            continue
-        found = parse(data)
-        if isinstance(found, Manifest) and found.config.digest == image_id:
-            return found
-    raise DataCorrupt(f"image {image_id[:19]} has lost its manifest: pull it again")
-
-
 def config_of(base: bytes, config: dict[str, Any], layer: Layer | None, authorship: Authorship) -> bytes:
     """The new image's config: the base's, with `config`, one more layer (or none) and one more line of history."""
     document: dict[str, Any] = json.loads(base)
@@ -174,19 +162,36 @@ def manifest_for(base: Manifest, config: bytes, layer: Layer | None) -> bytes:
     return manifest_of_layers(config, layers, is_docker=is_docker)
 
 
-def manifest_of_layers(config: bytes, layers: Iterable[Descriptor], *, is_docker: bool = False) -> bytes:
-    """An OCI manifest, or one in Docker's dialect; `config` is the image's as it is stored."""
-    config_type = media.DOCKER_CONFIG if is_docker else media.OCI_CONFIG
-    return as_json(
-        {
-            "schemaVersion": 2,
-            "mediaType": media.DOCKER_MANIFEST if is_docker else media.OCI_MANIFEST,
-            "config": Descriptor(config_type, Digest.of(config), len(config)).as_json(),
-            "layers": [layer.as_json() for layer in layers],
-        }
-    )
-
-
-def as_json(document: Any) -> bytes:
-    """The same bytes for the same document."""
-    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+def commit(
+    shelf: Shelf,
+    base: str,
+    tar: Iterable[bytes],
+    *,
+    config: Callable[[dict[str, Any]], dict[str, Any]],
+    authorship: Authorship,
+    reference: Reference | None,
+    finish: Callable[[], object],
+    cancel: threading.Event | None,
+) -> Image:
+    """Make an image of the one whose id is `base` and a layer of `tar`. Parameters and errors as `Images.commit`."""
+    base_id = shelf.records.by_id(base).id
+    with shelf.leases.hold_here("commit") as lease, shelf.snapshots.stage() as files:
+        data, blobs = shelf.records.documents(base_id)
+        lease.add([*blobs, *shelf.records.by_id(base_id).diff_ids])
+        manifest = manifest_of(shelf.content, base_id, blobs)
+        changed = config(json.loads(data).get("config") or {})
+        layer = write_layer(shelf.content, files, tar, finish=finish, cancel=cancel, keep=lease.add)
+        added = layer if layer.entries else None
+        made = config_of(data, changed, added, authorship)
+        document = manifest_for(manifest, made, added)
+        digests = [Digest.of(made), Digest.of(document)]
+        lease.add(digests)
+        for text in (made, document):
+            shelf.content.put(text, is_durable=False)
+        digests += [descriptor.digest for descriptor in manifest.layers]
+        staged = None
+        if added is not None:
+            digests.append(added.descriptor.digest)
+            staged = Staged(files, added.diff_id, added.size_bytes)
+        names = [] if reference is None else [reference]
+        return shelf.publish(made, names, digests, parent=base_id, staged=staged)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,8 +11,8 @@ from typing import Any
 from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
-from engine.errors import Cancelled, DataCorrupt, EngineError, InvalidArgument, Unavailable
-from engine.images import commit, history, remote, starter, usage
+from engine.errors import Cancelled, DataCorrupt, EngineError, InvalidArgument, NotFound, Unavailable
+from engine.images import commit, history, layer_files, remote, starter, usage, waste
 from engine.images.archive.loading import import_tree, load
 from engine.images.archive.saving import Saving, save
 from engine.images.commit import Authorship
@@ -21,17 +20,19 @@ from engine.images.garbage import Collector
 from engine.images.history import HistoryEntry
 from engine.images.image import Image
 from engine.images.layer import Workshop
+from engine.images.layer_files import LayerFiles
+from engine.images.manifests import manifest_of
 from engine.images.progress import Board, LayerProgress, Report
 from engine.images.pull import Resolved, Stop, fetch_layers, host_platform, lease_all, resolve
 from engine.images.push import Pusher, PushResult
 from engine.images.records import Records
 from engine.images.remote import RegistryAnswer, RemoteImage
 from engine.images.removing import PruneReport, PruneRules, Removed, Remover
-from engine.images.shelf import Shelf, Staged
+from engine.images.shelf import Shelf
 from engine.images.usage import ImagesUsage
 from engine.images.uses import Uses
+from engine.images.waste import Waste
 from engine.layers import unpack
-from engine.oci.digest import Digest
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.access import Access
@@ -42,6 +43,8 @@ from engine.store.database import Store
 from engine.store.journal import Journal
 
 __all__ = ["Access", "Credentials", "Image", "Images", "LayerProgress"]
+
+WASTES_KEPT = 32
 
 
 def named(reference: str) -> Reference:
@@ -66,6 +69,7 @@ class Images:
         self._snapshots = Snapshots(config, store)
         self._records = Records(store, journal)
         self._shelf = Shelf(config, self._records, self._content, self._snapshots, self._leases)
+        self._wastes: dict[str, Waste] = {}
         self._collector = Collector(self._records, self._content, self._snapshots, self._leases)
 
     def pull(
@@ -182,11 +186,39 @@ class Images:
         image = self._records.find(name)
         config, blobs = self._records.documents(image.id)
         try:
-            layers = commit.manifest_of(self._content, image.id, blobs).layers
+            layers = manifest_of(self._content, image.id, blobs).layers
         except DataCorrupt:  # the blobs are missed by whoever needs them
             layers = ()
         sizes = self._snapshots.layer_sizes(image.diff_ids)
         return history.steps(image, config, [layer.digest for layer in layers], sizes)
+
+    def layer_files(self, name: str, layer: str, path: str = "/", limit: int = 2000) -> LayerFiles:
+        """What a layer (its diff id, or its blob's digest) adds, changes and deletes right below a directory.
+
+        Raises as `get` does, `NotFound` for a layer or a directory that the image hasn't.
+        """
+        image = self._records.find(name)
+        position = self._position(image, layer)
+        directories = [self._snapshots.layer_directory(diff_id) for diff_id in image.diff_ids[: position + 1]]
+        return layer_files.layer_files(directories, image.diff_ids[position], path, limit)
+
+    def _position(self, image: Image, layer: str) -> int:
+        if layer in image.diff_ids:
+            return image.diff_ids.index(layer)
+        for step in self.history(image.id):
+            if step.digest == layer:
+                return image.diff_ids.index(step.diff_id)
+        raise NotFound(f"this image has no layer {layer[:80]}", {"layer": layer[:200]})
+
+    def waste(self, name: str) -> Waste:
+        """What the image carries in vain, because later layers overwrite or delete it. Raises as `get` does."""
+        image = self._records.find(name)
+        if image.id not in self._wastes:  # layers don't change, so neither does the answer
+            layers = [self._snapshots.layer_directory(diff_id) for diff_id in image.diff_ids]
+            self._wastes[image.id] = waste.waste(layers)
+            while len(self._wastes) > WASTES_KEPT:
+                self._wastes.pop(next(iter(self._wastes)), None)
+        return self._wastes[image.id]
 
     def disk_usage(self) -> ImagesUsage:
         """What images take on the disk, and what each shares with others."""
@@ -245,30 +277,17 @@ class Images:
         `config` changes the base's configuration; `finish` is called at the stream's end, and raises if that is not
         the tar's. Raises `ImageMissing`, `InvalidReference`, `InvalidArgument`, `ResourceExhausted`, `Cancelled`.
         """
-        names = [] if reference is None else [named(reference)]
-        base_id = self._records.by_id(base).id
         authorship = Authorship(created_at=created_at, author=author, comment=comment, created_by=created_by)
-        with self._leases.hold_here("commit") as lease, self._snapshots.stage() as files:
-            data, blobs = self._records.documents(base_id)
-            lease.add([*blobs, *self._records.by_id(base_id).diff_ids])
-            manifest = commit.manifest_of(self._content, base_id, blobs)
-            changed = config(json.loads(data).get("config") or {})
-            layer = commit.write_layer(
-                self._content, files, commit.read_all(stream), finish=finish, cancel=cancel, keep=lease.add
-            )
-            added = layer if layer.entries else None
-            made = commit.config_of(data, changed, added, authorship)
-            document = commit.manifest_for(manifest, made, added)
-            digests = [Digest.of(made), Digest.of(document)]
-            lease.add(digests)
-            for text in (made, document):
-                self._content.put(text, is_durable=False)
-            digests += [descriptor.digest for descriptor in manifest.layers]
-            staged = None
-            if added is not None:
-                digests.append(added.descriptor.digest)
-                staged = Staged(files, added.diff_id, added.size_bytes)
-            image = self._shelf.publish(made, names, digests, parent=base_id, staged=staged)
+        image = commit.commit(
+            self._shelf,
+            base,
+            commit.read_all(stream),
+            config=config,
+            authorship=authorship,
+            reference=None if reference is None else named(reference),
+            finish=finish,
+            cancel=cancel,
+        )
         self._sync_later()
         return image
 

@@ -76,6 +76,13 @@ class Snapshots:
             raise SnapshotMissing(f"layer {diff_id} is not on this host: pull its image again")
         return int(row["size_bytes"])
 
+    def layer_directory(self, diff_id: str) -> Path:
+        """Where the layer's files are; to be read only. Raises `SnapshotMissing`."""
+        number = self._number("diff_id", diff_id)
+        if number is None:
+            raise SnapshotMissing(f"layer {diff_id} is not on this host: pull its image again")
+        return self._root / str(number) / "fs"
+
     def layer_sizes(self, diff_ids: Collection[str] | None = None) -> dict[str, int]:
         """Diff id → bytes of the layer's files, of all layers or of those of `diff_ids` that are here."""
         rows = self._store.connection().execute("SELECT diff_id, size_bytes FROM snapshot WHERE diff_id IS NOT NULL")

@@ -10,9 +10,10 @@ from typing import Any
 from engine.errors import Cancelled
 from engine.images.archive.contents import Held, images_of
 from engine.images.archive.receiving import chunks, receive
-from engine.images.commit import Authorship, as_json, manifest_of_layers, write_layer
+from engine.images.commit import Authorship, write_layer
 from engine.images.image import Image
 from engine.images.layer import Workshop
+from engine.images.manifests import as_json, manifest_of_layers
 from engine.images.progress import Board
 from engine.images.pull import Stop, fetch_layers, host_platform, lease_all
 from engine.images.shelf import Shelf, Staged
@@ -45,9 +46,10 @@ def load(shelf: Shelf, stream: int, board: Board, cancel: threading.Event | None
 
 def _unpack(shelf: Shelf, held: Held, board: Board, cancel: threading.Event | None) -> None:
     resolved = held.resolved
-    for document in resolved.documents:
-        shelf.content.put(document.data, is_durable=False)
-    shelf.content.put(resolved.config_data, is_durable=False)
+    # A new image is marked until all of it is on the disk; one that has been here for long is not.
+    is_known = shelf.records.find_id(resolved.manifest.config.digest) is not None
+    for data in (*(document.data for document in resolved.documents), resolved.config_data):
+        shelf.content.put(data, is_durable=is_known)
     for layer in resolved.layers:
         board.add(layer.digest.short, layer.size)
     fetch_layers(Workshop(shelf.content, shelf.snapshots, board, Stop(cancel)), None, resolved, cancel)

@@ -7,18 +7,15 @@ a manifest of our own that names what is here; its id is the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.content.blobs import ContentStore
-from engine.errors import DataCorrupt, EngineError
-from engine.images.commit import manifest_of_layers
+from engine.errors import DataCorrupt
 from engine.images.image import Image
+from engine.images.manifests import manifest_of_layers, manifests_of
 from engine.images.shelf import Shelf
 from engine.oci import media
-from engine.oci.digest import Digest
-from engine.oci.document import MAX_MANIFEST_BYTES
-from engine.oci.manifest import Descriptor, Manifest, parse
+from engine.oci.manifest import Descriptor
 
 _PREFIXES = ("application/vnd.docker.image.rootfs.", "application/vnd.oci.image.layer.nondistributable.")
 
@@ -46,24 +43,6 @@ def packed(shelf: Shelf, image: Image) -> Packed:
         layers = tuple(_other(others, diff_id, image) for diff_id in image.diff_ids)
     layers = tuple(Descriptor(_oci_type(layer.media_type), layer.digest, layer.size) for layer in layers)
     return Packed(image, config, manifest_of_layers(config, layers), layers)
-
-
-def manifests_of(content: ContentStore, image_id: str, blobs: list[str]) -> Iterator[tuple[bytes, Manifest]]:
-    """The manifests among an image's blobs; it has several when it was pulled with its layers packed differently."""
-    for text in sorted(blobs):
-        digest = Digest(text)
-        if text == image_id or not content.has(digest) or content.size(digest) > MAX_MANIFEST_BYTES:
-            continue
-        try:
-            with content.path(digest).open("rb") as file:
-                if not file.read(64).lstrip().startswith(b"{"):
-                    continue
-            data = content.read(digest)
-            found = parse(data)
-        except (EngineError, OSError):
-            continue
-        if isinstance(found, Manifest) and found.config.digest == image_id:
-            yield data, found
 
 
 def known_blobs(shelf: Shelf) -> dict[str, Descriptor]:

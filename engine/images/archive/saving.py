@@ -20,8 +20,8 @@ from engine.content.blobs import ContentStore
 from engine.errors import InvalidArgument, Unavailable
 from engine.images.archive.contents import FULL_NAME, REF_NAME
 from engine.images.archive.packed import Packed, packed
-from engine.images.commit import as_json
 from engine.images.image import Image
+from engine.images.manifests import as_json
 from engine.images.records import Records
 from engine.images.shelf import Shelf
 from engine.layers.entry import DIRECTORY, FILE, Entry
