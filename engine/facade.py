@@ -169,9 +169,12 @@ class Engine:
         """
         return self.containers.update(name, changes)
 
-    def container_top(self, name: str) -> dict[str, Any]:
-        """{"at", "processes": [as `engine.containers.processes.Process`]}. Conflict for one that doesn't run."""
-        return self.containers.top(name)
+    def container_top(self, name: str, *, tell: bool = False) -> dict[str, Any]:
+        """{"at", "processes": [as `engine.containers.processes.Process`]}. Conflict for one that doesn't run.
+
+        `tell`: an event says that somebody has looked, as Docker's do; who looks on and on tells of the first time.
+        """
+        return self.containers.top(name, tell=tell)
 
     def container_signal_process(self, name: str, host_pid: int, started_at: float, signal: str = "SIGTERM") -> None:
         """Send a signal to one of its processes, as `container_top` names it. NotFound when that has ended."""

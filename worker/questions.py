@@ -40,7 +40,7 @@ def answers(engine: Any) -> Mapping[str, Answer]:
     They raise the engine's errors.
     """
     return {
-        "top": lambda container_id, _: engine.container_top(container_id),
+        "top": lambda container_id, wish: engine.container_top(container_id, tell=wish.get("tell") is True),
         "changes": lambda container_id, _: engine.container_changes(container_id),
     }
 

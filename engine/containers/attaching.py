@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 from pathlib import Path
 
 from engine.containers import events, states
@@ -22,6 +23,8 @@ from engine.logs.reader import LogReader
 from engine.runtime import held, terminal
 
 LOCK = "attached.lock"
+ATTACHED = "attached."
+"""Of each who is attached there is a file of that beginning, whose lock is held: it tells who has left by dying."""
 
 
 class Attachment:
@@ -43,10 +46,12 @@ class Attachment:
         self._size: tuple[int, int] | None = None
         self._is_over = False
         self._lock = _hold(self._directory)
+        self._name = f"{ATTACHED}{secrets.token_hex(8)}"
+        self._presence = _hold(self._directory, self._name)
         self.cursor = LogReader(self._directory / "log").end()
         if not ahead:
             self._open()
-        events.news(parts.journal, "attach", record)
+        _tell(parts, record, self._name, _ATTACH)
 
     def begin(self) -> bool:
         """After attaching ahead: take up the run that has begun; whether there is nothing more to wait for."""
@@ -91,11 +96,11 @@ class Attachment:
         if self._lock is None:
             return
         with contextlib.suppress(NotFound):  # it is gone, and with it who was attached
-            events.news(self._parts.journal, "detach", self._parts.catalog.get(self._id))
-        for descriptor in (self._master, self.stdin, self._lock):
+            _leave(self._parts, self._parts.catalog.get(self._id), self._name)
+        for descriptor in (self._master, self.stdin, self._lock, self._presence):
             if descriptor is not None:
                 os.close(descriptor)
-        self._master = self.stdin = self._lock = None
+        self._master = self.stdin = self._lock = self._presence = None
 
     def _open(self) -> None:
         if self.has_terminal and self._master is None:
@@ -127,10 +132,39 @@ def attach(parts: Parts, container_id: str, *, ahead: bool = False) -> Attachmen
     return Attachment(parts, record, ahead=ahead)
 
 
-def held_by_somebody(directory: Path) -> bool:
+def sweep(parts: Parts, container_id: str) -> str | None:
+    """For recovery: tell that those have left who were attached by a process that is no more."""
+    directory = parts.catalog.directory(container_id)
+    gone = 0
+    for name in sorted(os.listdir(directory)):
+        if name.startswith(ATTACHED) and name != LOCK and not held_by_somebody(directory, name):
+            _leave(parts, parts.catalog.get(container_id), name)
+            gone += 1
+    return f"told that {gone} left who were attached to container {container_id[:12]}" if gone else None
+
+
+_ATTACH, _DETACH = (1, "attach"), (2, "detach")
+
+
+def _leave(parts: Parts, record: ContainerRecord, name: str) -> None:
+    """Tell that somebody has left who came, and forget both; a death in between leaves it to `sweep`."""
+    if events.told(parts, record.id, name):
+        _tell(parts, record, name, _DETACH)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(parts.catalog.directory(record.id) / name)
+    events.forget(parts, record.id, name)
+
+
+def _tell(parts: Parts, record: ContainerRecord, name: str, what: tuple[int, str]) -> None:
+    number, action = what
+    attributes = {"action": action, **events.labelled(record)}
+    events.once(parts, record.id, name, number, [(events.ACTION, record.id, attributes)])
+
+
+def held_by_somebody(directory: Path, name: str = LOCK) -> bool:
     """Whether anybody is attached who may not have read the last words yet; a killed one lets go by itself."""
     try:
-        descriptor = os.open(directory / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
@@ -142,7 +176,7 @@ def held_by_somebody(directory: Path) -> bool:
     return False
 
 
-def _hold(directory: Path) -> int | None:
-    descriptor = os.open(directory / LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _hold(directory: Path, name: str = LOCK) -> int | None:
+    descriptor = os.open(directory / name, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor

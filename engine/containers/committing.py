@@ -16,7 +16,7 @@ from typing import Any
 from engine.archives import request as words
 from engine.archives import transfer
 from engine.archives.request import Request
-from engine.containers import changes, states
+from engine.containers import changes, events, states
 from engine.containers.parts import Image, Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
@@ -52,11 +52,11 @@ def commit(parts: Parts, container_id: str, spec: CommitSpec, *, cancel: threadi
     instructions.apply({}, spec.changes)  # what is wrong with them is said before anything stands still
     existing = _done_before(parts, spec)
     if existing is not None:
-        return existing
+        return _told(parts, record, spec, existing)
     created_at = spec.created_at or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     with _still(parts, record, pause=spec.pause), transfer.begin(_request(parts, record)) as copying:
         assert copying.stream is not None
-        return parts.images().commit(
+        image = parts.images().commit(
             record.image_id,
             copying.stream,
             config=lambda base: instructions.apply(config_of(record.spec, base), spec.changes),
@@ -68,6 +68,18 @@ def commit(parts: Parts, container_id: str, spec: CommitSpec, *, cancel: threadi
             finish=copying.wait,
             cancel=cancel,
         )
+    return _told(parts, record, spec, image)
+
+
+def _told(parts: Parts, record: ContainerRecord, spec: CommitSpec, image: Image) -> Image:
+    """Tell of it: once, if it is one that can be asked for again (`created_at` and a reference say which)."""
+    attributes = {"action": "commit", **events.labelled(record), "imageID": image.id, "imageRef": spec.reference or ""}
+    told = (events.ACTION, record.id, attributes)
+    if spec.reference is None or not spec.created_at:
+        parts.journal.append(*told)
+    else:
+        events.once(parts, record.id, f"commit {spec.created_at} {spec.reference}", 1, [told])
+    return image
 
 
 def _done_before(parts: Parts, spec: CommitSpec) -> Image | None:

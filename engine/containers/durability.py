@@ -18,7 +18,7 @@ from engine.containers import health
 from engine.containers.parts import Parts
 
 # What is of use only as long as the kernel knows the same, or is written again.
-_PASSING = ("exit.", ".", "lock", "run.json", "terminal.json", health.FILE)
+_PASSING = ("exit.", ".", "lock", "attached.", "run.json", "terminal.json", health.FILE)
 _WAIT_BEFORE, _WRITE, _WAIT_AFTER = 1, 2, 4
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -105,7 +105,7 @@ def instead(parts: Parts, record: ContainerRecord, *untold: Untold) -> Container
 
 def tell(parts: Parts, record: ContainerRecord) -> None:
     """Tell of the record's last change, unless that has been done. The caller holds the lock."""
-    once(parts, record.id, "", record.changes, (_entry(record, *untold) for untold in record.untold))
+    once(parts, record.id, "", record.changes, (entry(record, *untold) for untold in record.untold))
 
 
 def once(parts: Parts, container_id: str, what: str, number: int, entries: Iterable[Untold]) -> bool:
@@ -124,6 +124,11 @@ def once(parts: Parts, container_id: str, what: str, number: int, entries: Itera
     return True
 
 
+def told(parts: Parts, container_id: str, what: str) -> int:
+    """The number of `what` that was told last, 0 before the first."""
+    return _told(parts.store.connection(), container_id, what)
+
+
 def _told(connection: sqlite3.Connection, container_id: str, what: str) -> int:
     row = connection.execute("SELECT number FROM told WHERE id = ? AND what = ?", (container_id, what)).fetchone()
     return int(row["number"]) if row else 0
@@ -135,7 +140,8 @@ def forget(parts: Parts, container_id: str, what: str | None = None) -> None:
         connection.execute("DELETE FROM told WHERE id = ? AND (? IS NULL OR what = ?)", (container_id, what, what))
 
 
-def _entry(record: ContainerRecord, kind: str, subject: str, news: Mapping[str, Any]) -> Untold:
+def entry(record: ContainerRecord, kind: str, subject: str, news: Mapping[str, Any]) -> Untold:
+    """What the journal gets of one `Untold` of a record."""
     if kind == ACTION:
         return kind, subject or record.id, news
     return kind, record.id, {**record.as_state(), **news}

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterator
 
-from engine.containers import events, pipes, restarts, states
+from engine.containers import events, memory, pipes, restarts, states
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.unfinished import settle_birth
@@ -84,7 +84,7 @@ def finish(
 
     Without `may_restart` the restart policy is left to the caller.
     """
-    oom_killed = parts.cgroups.oom_kills(record.id) > 0
+    oom_killed = memory.tell(parts, record)
     parts.runtime.release(parts.catalog.directory(record.id))
     parts.cgroups.remove(record.id)
     if record.ports or record.spec.ports or record.exposed:  # the record may be behind what was just exchanged
@@ -97,9 +97,7 @@ def finish(
 
 
 def _told_of(record: ContainerRecord, ended: ContainerRecord) -> Iterator[events.Untold]:
-    """What is told of an end, in Docker's order."""
-    if ended.oom_killed:
-        yield events.of(events.OOM)
+    """What is told of an end, in Docker's order; what was killed for its memory limit was told before."""
     yield events.of(events.DIED)
     yield from events.of_network("disconnect", record)
     if record.stopping == record.run and record.ending == "stop":

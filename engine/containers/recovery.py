@@ -15,6 +15,7 @@
                                                      what they depend on before them; `always` even if it was stopped
     record rests, but a mark or a cgroup is there     a start was cut short: undone; its job comes again
     an exec that ended long ago                       its directory is removed
+    who was attached, but lives no more              its leaving is told
     cgroup, snapshot, endpoint of no container       removed
 
 Each container is looked at under its lock; one that is locked is being taken care of.
@@ -31,6 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from engine.containers import (
+    attaching,
     creation,
     dependencies,
     events,
@@ -77,6 +79,7 @@ def recover(parts: Parts) -> list[str]:
     ]
     for container_id in parts.catalog.ids():
         _attempt(done, execs.sweep, parts, container_id)
+        _attempt(done, attaching.sweep, parts, container_id)
     _attempt(done, _drop_orphans, parts)
     _start_all(done, parts, due)
     boot.write_text(_boot_id())  # last: a recovery that is cut short is for the next one to repeat

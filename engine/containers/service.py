@@ -17,6 +17,7 @@ from engine.containers import (
     creation,
     events,
     execs,
+    memory,
     reaping,
     recovery,
     removal,
@@ -128,8 +129,11 @@ class Containers:
     def update(self, name: str, changes: Mapping[str, Any]) -> ContainerRecord:
         return updating.update(self._parts, self._id(name), changes)
 
-    def top(self, name: str) -> dict[str, Any]:
-        return self._processes.top(self._id(name))
+    def top(self, name: str, *, tell: bool = False) -> dict[str, Any]:
+        found = self._processes.top(self._id(name))
+        if tell:
+            self._tell(name, "top")
+        return found
 
     def signal_process(self, name: str, host_pid: int, started_at: float, signal_name: str) -> None:
         self._processes.signal(self._id(name), host_pid, started_at, signals.parse(signal_name))
@@ -141,24 +145,17 @@ class Containers:
         return archiving.path_stat(self._parts, self._id(name), path)
 
     def copy_out(self, name: str, path: str) -> Transfer:
-        transfer = archiving.copy_out(self._parts, self._id(name), path)
-        self._tell(name, "archive-path", path=path)
-        return transfer
+        return self._told_of(archiving.copy_out(self._parts, self._id(name), path), name, "archive-path", path=path)
 
     def copy_in(self, name: str, path: str, *, keep_kinds: bool = False, as_user: bool = False) -> Transfer:
         transfer = archiving.copy_in(self._parts, self._id(name), path, keep_kinds=keep_kinds, as_user=as_user)
-        self._tell(name, "extract-to-dir", path=path)
-        return transfer
+        return self._told_of(transfer, name, "extract-to-dir", path=path)
 
     def export(self, name: str) -> Transfer:
-        transfer = archiving.export(self._parts, self._id(name))
-        self._tell(name, "export")
-        return transfer
+        return self._told_of(archiving.export(self._parts, self._id(name)), name, "export")
 
     def commit(self, name: str, spec: CommitSpec, *, cancel: threading.Event | None = None) -> Image:
-        image = committing.commit(self._parts, self._id(name), spec, cancel=cancel)
-        self._tell(name, "commit", imageID=image.id, imageRef=spec.reference or "")
-        return image
+        return committing.commit(self._parts, self._id(name), spec, cancel=cancel)
 
     def get(self, name: str) -> ContainerRecord:
         return self._parts.catalog.get(self._id(name))
@@ -179,6 +176,10 @@ class Containers:
     def restart_unhealthy(self, container_id: str, run: int) -> None:
         """End a run that is unhealthy, so that its reaper starts the next one."""
         checks.restart_unhealthy(self._parts, container_id, run)
+
+    def tell_oom(self, container_id: str, run: int) -> None:
+        """Tell of what the kernel has killed for the memory limit of a run that goes on."""
+        memory.look(self._parts, container_id, run)
 
     def forget_mark(self, container_id: str) -> None:
         """Nothing is left of this container: the keeper needs no mark of it."""
@@ -209,6 +210,15 @@ class Containers:
     def _tell(self, name: str, action: str, **attributes: Any) -> None:
         """What was done and changed no state, in Docker's words."""
         events.news(self._parts.journal, action, self.get(name), **attributes)
+
+    def _told_of(self, transfer: Transfer, name: str, action: str, **attributes: Any) -> Transfer:
+        """Tell before a byte is moved: who dies in between has moved none, and its child ends with it."""
+        try:
+            self._tell(name, action, **attributes)
+        except BaseException:
+            transfer.close()
+            raise
+        return transfer
 
     def _id(self, name: str) -> str:
         return self._parts.catalog.resolve(name)

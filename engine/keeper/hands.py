@@ -26,6 +26,7 @@ from engine.errors import Conflict, EngineError, NotFound
 from engine.facade import Engine
 from engine.keeper.checks import HEAL, VERBS
 from engine.keeper.dispatch import Outcome
+from engine.keeper.memory import OOM
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,14 @@ RETRY_SECONDS = 2.0
 
 
 def attend(engine: Engine, verb: str, container_id: str, run: int) -> Outcome:
-    """Do a health check (or end what one found unhealthy) and say what shall follow; never raises."""
+    """Do a health check (or end what one found unhealthy, or look at what was killed) and say what shall follow.
+
+    Never raises.
+    """
     try:
+        if verb == OOM:
+            engine.containers.tell_oom(container_id, run)
+            return Outcome(verb, container_id, run)
         if verb == HEAL:
             engine.containers.restart_unhealthy(container_id, run)
             return Outcome(verb, container_id, run, again_seconds=RETRY_SECONDS)  # of use only if it still runs
@@ -111,7 +118,7 @@ def main() -> None:
     with ThreadPoolExecutor(THREADS) as pool, ThreadPoolExecutor(CHECK_THREADS) as checks:
         while request := connection.recv(4096):
             verb, container_id, run = json.loads(request)
-            if verb in VERBS:
+            if verb in VERBS or verb == OOM:
                 checks.submit(work, attend, verb, container_id, run)
             else:
                 pool.submit(work, do, verb, container_id, run)

@@ -24,6 +24,7 @@ from engine.errors import DataCorrupt, EngineError
 from engine.keeper.checks import VERBS as CHECK_VERBS
 from engine.keeper.checks import Checks
 from engine.keeper.dispatch import Hands, Outcome
+from engine.keeper.memory import OOM, MemoryAlarms
 from engine.keeper.watched import ENDED, RUNNING, Watched
 from engine.keeper.worker_lock import worker_lives
 from engine.logs.packer import Packer
@@ -56,6 +57,7 @@ class Keeper:
         self._idle_since = time.monotonic()
         self._hands = Hands(config, self._outcome, self._register, self._unregister, self.after)
         self._checks = Checks(self._hands, self.after)
+        self._memory = MemoryAlarms(config, self._hands, self._register, self._unregister, self.after)
         self._register(inbox.fileno(), self._on_wake)
 
     def serve(self) -> None:
@@ -131,6 +133,7 @@ class Keeper:
             self._register(watched.pidfd, lambda _: self._ended(watched))
             self.after(BIRTH_SECONDS, partial(self._check_birth, watched, watched.run))
             self._checks.begin(watched)
+            self._memory.begin(watched)
 
     def _take_terminal(self, watched: Watched) -> None:
         """One that was not there yet, or whose other side had nobody for a while."""
@@ -170,6 +173,7 @@ class Keeper:
     # ---- deaths
 
     def _ended(self, watched: Watched) -> None:
+        self._memory.end(watched)
         if watched.pidfd is not None:
             self._unregister(watched.pidfd)
         for descriptor in watched.pipes:
@@ -210,6 +214,10 @@ class Keeper:
     def _outcome(self, outcome: Outcome) -> None:
         """The hands have answered: forget it, wait for its restart, or try again."""
         watched = self._watched.get(outcome.id)
+        if outcome.verb == OOM:
+            if outcome.again_seconds is not None and watched is not None and watched.phase == RUNNING:
+                self.after(outcome.again_seconds, lambda: self._hands.ask(OOM, outcome.id, outcome.run))
+            return
         if watched is not None and outcome.verb in CHECK_VERBS:
             self._checks.outcome(outcome, watched)
             return
@@ -227,14 +235,15 @@ class Keeper:
             self._forget(watched)
 
     def _forget(self, watched: Watched) -> None:
+        self._memory.end(watched)
         watched.release()
         self._watched.pop(watched.id, None)
 
     # ---- descriptors and time
 
-    def _register(self, descriptor: int, handler: Callable[[int], None]) -> None:
+    def _register(self, descriptor: int, handler: Callable[[int], None], events: int = select.EPOLLIN) -> None:
         self._handlers[descriptor] = handler
-        self._poll.register(descriptor, select.EPOLLIN)
+        self._poll.register(descriptor, events)
 
     def _unregister(self, descriptor: int) -> None:
         if self._handlers.pop(descriptor, None) is not None:

@@ -107,7 +107,7 @@ class FakeEngine:
     def container_remove(self, id: str, force: bool = False) -> None:
         self.note(f"remove {id} {force}")
 
-    def container_top(self, id: str) -> dict[str, object]:
+    def container_top(self, id: str, *, tell: bool = False) -> dict[str, object]:
         return {"processes": []}
 
     def container_signal_process(self, id: str, host_pid: int, started_at: float, signal: str = "SIGTERM") -> None:

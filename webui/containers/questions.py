@@ -9,6 +9,8 @@ from webui.containers.models import Container, RemovedContainer
 from webui.links import stream
 
 TOP, CHANGES = "top", "changes"
+TELL = {"tell": True}
+"""Parameters of `TOP`: an event says that somebody has looked."""
 LOG_OUTLINE, LOG_LINES, LOG_SEARCH, LOG_HISTOGRAM, LOG_SEEK = (
     "log.outline", "log.lines", "log.search", "log.histogram", "log.seek",
 )  # fmt: skip

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,8 +28,9 @@ CONTROL_MAXLEN = 10_000
 class Asking:
     """Asks again and again while somebody listens, `every_seconds` after each answer."""
 
-    def __init__(self, container: Container, question: str, every_seconds: float) -> None:
+    def __init__(self, container: Container, question: str, every_seconds: float, first: Mapping[str, Any]) -> None:
         self._container, self._question, self._every = container, question, every_seconds
+        self._first = first
         self._listeners: set[asyncio.Queue[Any]] = set()
         self._last: Any = None
         self._task = asyncio.create_task(self._run())
@@ -60,8 +61,10 @@ class Asking:
     async def _run(self) -> None:
         client = connect_to_broker()
         try:
+            parameters = self._first
             while True:
-                self._last = await ask(client, self._container, self._question)
+                self._last = await ask(client, self._container, self._question, parameters)
+                parameters = {}
                 self._put(self._last)
                 await asyncio.sleep(self._every)
         except Exception as error:  # noqa: BLE001 - theirs to tell, each in its own way
@@ -74,13 +77,18 @@ class Asking:
 _asked: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], Asking]] = WeakKeyDictionary()
 
 
-async def answers(container: Container, question: str, every_seconds: float) -> AsyncIterator[Any]:
-    """Every answer from now on. Raises what the host answers, and Unavailable when it does not."""
+async def answers(
+    container: Container, question: str, every_seconds: float, first: Mapping[str, Any]
+) -> AsyncIterator[Any]:
+    """Every answer from now on. Raises what the host answers, and Unavailable when it does not.
+
+    `first`: parameters of the first question alone, if nobody is asking already.
+    """
     known = _asked.setdefault(asyncio.get_running_loop(), {})
     key = (container.pk, question)
     asking = known.get(key)
     if asking is None or asking.is_over:
-        asking = known[key] = Asking(container, question, every_seconds)
+        asking = known[key] = Asking(container, question, every_seconds, first)
     queue = asking.join()
     try:
         while True:
@@ -94,13 +102,15 @@ async def answers(container: Container, question: str, every_seconds: float) -> 
             known.pop(key, None)
 
 
-async def ask(client: Any, container: Container, question: str) -> Any:
+async def ask(client: Any, container: Container, question: str, parameters: Mapping[str, Any]) -> Any:
     """The host's answer to one question, as JSON decodes it. Raises as `webui.containers.questions.ask`."""
     await in_thread(container.host.refresh_from_db)
     if not container.host.is_online:
         raise host_silent(container.host)
     stream_id = uuid.uuid4().hex
-    message = frames.OpenStream(stream_id=stream_id, source=question, container_id=container.pk, follow=False)
+    message = frames.OpenStream(
+        stream_id=stream_id, source=question, container_id=container.pk, follow=False, parameters=parameters
+    )
     body = json.dumps(frames.encode_control(message), separators=(",", ":"))
     await client.xadd(keys.control(container.host_id), {"m": body}, maxlen=CONTROL_MAXLEN, approximate=True)
     try:

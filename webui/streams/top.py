@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from webui.containers.questions import TOP
+from webui.containers.questions import TELL, TOP
 from webui.streams.asking import answers
 from webui.streams.container import ContainerSocket
 
@@ -14,5 +14,5 @@ EVERY_SECONDS = 2.0
 
 class TopSocket(ContainerSocket):
     async def run(self) -> None:
-        async for answer in answers(self.container, TOP, EVERY_SECONDS):
+        async for answer in answers(self.container, TOP, EVERY_SECONDS, first=TELL):
             await self.send_message(type="top", at=answer["at"], processes=answer["processes"])

@@ -9,14 +9,14 @@ from rest_framework.views import APIView
 from webui.api.operations import operation
 from webui.api.schemas import ChangesSchema, TopSchema
 from webui.api.views.containers import find
-from webui.containers.questions import CHANGES, TOP, ask
+from webui.containers.questions import CHANGES, TELL, TOP, ask
 
 
 class ContainerTop(APIView):
     @operation("containers_top", tag="containers", answers={200: TopSchema}, problems=[404, 409, 503])
     def get(self, request: Request, container_id: str) -> Response:
         """The processes of a running container."""
-        return Response(ask(find(request, container_id), TOP), headers={"Cache-Control": "no-store"})
+        return Response(ask(find(request, container_id), TOP, TELL), headers={"Cache-Control": "no-store"})
 
 
 class ContainerChanges(APIView):
