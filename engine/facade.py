@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
@@ -28,6 +28,7 @@ from engine.logs.clerk import LogClerk
 from engine.logs.kept import KeptLogs, Retention
 from engine.logs.reader import LogReader
 from engine.network.service import Network
+from engine.reserve import Reserve
 from engine.runtime.client import Runtime
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 from engine.snapshots.service import Snapshots
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
     from engine.stats.samples import ContainerSample, HostSample
 
 
+T = TypeVar("T")
+
+
 class Engine:
     """The engine of one home. Safe for threads, and for several processes on the same home."""
 
@@ -58,6 +62,7 @@ class Engine:
         self.cgroups = Cgroups(config)
         self.network = Network(config, self.store)
         self.runtime = Runtime(config, self.cgroups)
+        self._reserve = Reserve(config.home)
         self._keeper = KeeperLink(config)
         self._log_clerk = LogClerk()
         self._kept_logs = KeptLogs(config)
@@ -328,12 +333,17 @@ class Engine:
             self.network.ensure()
         except (Conflict, ResourceExhausted) as error:  # another network took ours: starts fail, all else works
             done.append(f"containers can't be started: {error.message}")
-        done += self.containers.recover()
+        done += self.with_room(self.containers.recover)
         self.ensure_helpers()
         return done
 
+    def with_room(self, work: Callable[[], T]) -> T:
+        """Do what frees room, or what has to be done before: on a full disk with the home's reserve (`Reserve`)."""
+        return self._reserve.with_room(work)
+
     def ensure_helpers(self) -> None:
-        """Start launcher and keeper if they are not there. Cheap when they are."""
+        """Start launcher and keeper if they are not there, and see to the reserve. Cheap when all is well."""
+        self._reserve.tend()
         self.runtime.ensure_launcher()
         self._keeper.ensure()
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from engine.errors import Cancelled, EngineError
@@ -24,6 +25,10 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 PROGRESS_SECONDS = 0.25
 FINISH_AGAIN_SECONDS = 1.0
+FREEING = frozenset(
+    {"container.kill", "container.stop", "container.remove", "image.remove", "image.prune", "container.prune"}
+)
+"""What makes room may use what is kept for it on a full disk."""
 
 
 @dataclass(slots=True)
@@ -77,7 +82,9 @@ class Executor:
         if self._stopping:
             return  # the site sends it again when the next worker registers
         kept = command if not secrets else None  # secrets stay out of the ledger, so the site has to send it again
-        claim = self._ledger.claim(job_id, fence, str(command.get("kind")), kept, turn.number)
+        kind = str(command.get("kind"))
+        claiming = partial(self._ledger.claim, job_id, fence, kind, kept, turn.number)
+        claim = self._engine.with_room(claiming) if kind in FREEING else claiming()
         if not claim.run:
             logger.info("job %s was delivered again, %s", job_id, claim.reason)
             return

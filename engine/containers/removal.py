@@ -18,6 +18,7 @@ from engine.containers.catalog import REMOVED, Busy
 from engine.containers.parts import Parts
 from engine.errors import Conflict, DataCorrupt, NotFound
 from engine.logs.kept import KeptLogs
+from engine.reserve import Reserve
 
 ATTEMPTS = 3
 LAST_WORDS_SECONDS = 600.0
@@ -34,7 +35,8 @@ def remove(parts: Parts, container_id: str, *, force: bool = False) -> None:
                 _check(parts, container_id, force)
                 directory = parts.catalog.directory(container_id)
                 os.rename(directory, directory.with_name(REMOVED + container_id))
-                finish(parts, container_id)
+                # Who began anew would find nothing to remove.
+                Reserve(parts.config.home).with_room(lambda: finish(parts, container_id))
         except NotFound:
             return
         except Conflict as error:

@@ -35,7 +35,7 @@ from engine.containers.parts import ExitStatus, Image, Parts, Progress
 from engine.containers.processes import Processes
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
-from engine.containers.troubles import told
+from engine.containers.troubles import freeing, told
 from engine.images.uses import Use
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 
@@ -67,10 +67,12 @@ class Containers:
         return starting.start(self._parts, self._id(name), request)
 
     @told
+    @freeing
     def stop(self, name: str, timeout_seconds: float | None = None, signal_name: str | None = None) -> ContainerRecord:
         return stopping.stop(self._parts, self._id(name), timeout_seconds, signal_name)
 
     @told
+    @freeing
     def kill(self, name: str, signal_name: str = "SIGKILL") -> ContainerRecord:
         return stopping.kill(self._parts, self._id(name), signal_name)
 
@@ -114,10 +116,12 @@ class Containers:
         return attaching.attach(self._parts, self._id(name), ahead=ahead)
 
     @told
+    @freeing
     def remove(self, name: str, *, force: bool = False) -> None:
         removal.remove(self._parts, self._id(name), force=force)
 
     @told
+    @freeing
     def remove_ended(self, container_id: str) -> None:
         """What `auto_remove` asks for. Raises `Busy` while somebody is attached who may not have read all."""
         removal.remove_ended(self._parts, container_id)
@@ -163,6 +167,7 @@ class Containers:
     def wait(self, name: str, timeout_seconds: float | None = None) -> ContainerRecord | None:
         return stopping.wait(self._parts, self._id(name), timeout_seconds)
 
+    @freeing
     def reap(self, container_id: str, run: int, *, wait: bool = True) -> ContainerRecord:
         return reaping.reap(self._parts, container_id, run, wait=wait)
 

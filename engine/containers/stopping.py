@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
+from functools import partial
 
 from engine.containers import events, reaping, signals, states
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.errors import NotFound, Unavailable
+from engine.reserve import Reserve
 
 GRACE_SECONDS = 10.0
 KILL_SECONDS = 10.0
@@ -102,7 +104,8 @@ def _signal(parts: Parts, record: ContainerRecord, number: int, *, ending: str |
         parts.runtime.signal(directory, number)
     except NotFound:
         return  # it ended by itself just now
-    events.append(parts.journal, events.KILLED, record, signal=int(number))
+    news = partial(events.append, parts.journal, events.KILLED, record, signal=int(number))
+    Reserve(parts.config.home).with_room(news)  # and not all of this again: the signal has been sent
     if ending and record.status == states.PAUSED:
         parts.cgroups.thaw(record.id)  # a frozen process can't act on a signal
 

@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from engine.containers.parts import Parts
 from engine.errors import EngineError, ResourceExhausted, Unavailable
+from engine.reserve import Reserve
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +34,17 @@ def told(verb: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]
             raise explained(error, str(containers._parts.config.home)) from error
 
     return telling
+
+
+def freeing(verb: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Let a verb that makes room go on with the home's reserve when the disk is full. It may be begun again."""
+
+    @functools.wraps(verb)
+    def going_on(containers: S, /, *arguments: P.args, **named: P.kwargs) -> R:
+        reserve = Reserve(containers._parts.config.home)
+        return reserve.with_room(lambda: verb(containers, *arguments, **named))
+
+    return going_on
 
 
 def explained(error: OSError, home: str) -> EngineError:

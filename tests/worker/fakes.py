@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,6 +87,9 @@ class FakeEngine:
         self.logs: dict[str, FakeLog] = {}
         self.step = -1  # how far the last slow pull came
         self._calls = config.home / "calls"
+
+    def with_room(self, work: Callable[[], Any]) -> Any:
+        return work()
 
     def note(self, what: str) -> None:
         with self._calls.open("a") as file:
