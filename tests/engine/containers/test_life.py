@@ -309,7 +309,7 @@ def test_a_running_container_is_not_removed_without_force(engine: tuple[Containe
 def test_an_image_in_use_is_known(engine: tuple[Containers, Parts], world: World) -> None:
     containers, _ = engine
     containers.create(ONE)
-    assert containers.using_image("sha256:" + "a" * 64) == ["c1"]
+    assert [use.container for use in containers.using_images()("sha256:" + "a" * 64)] == ["c1"]
 
 
 def test_after_a_host_crash_policies_decide_what_comes_back(tmp_path: Path, world: World) -> None:
