@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.runtime.seccomp.compiler import compile_filter
 
-FORMAT = 2  # rises when the compiler makes a different program of the same profile
+FORMAT = 3  # rises when the compiler makes a different program of the same profile
 
 
 def cached_filter(directory: Path, seccomp: Mapping[str, Any]) -> Path:

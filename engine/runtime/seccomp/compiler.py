@@ -9,8 +9,9 @@ kernel walks it for every number when the filter is loaded, so short is also fas
        ├─ nr ≥ 128 ─ … ─ RET allow
        └─ …            ─ arguments: each rule's conditions in turn, RET at the first that holds, else RET default
 
-Rules of one call are alternatives in the order given; the conditions of one rule must all hold. seccomp_data and
-the return values: linux/seccomp.h; instructions: linux/bpf_common.h.
+Rules of one call are alternatives in the order given; the conditions of one rule must all hold, unless two are about
+the same argument: then one is enough. seccomp_data and the return values: linux/seccomp.h; instructions:
+linux/bpf_common.h.
 """
 
 from __future__ import annotations
@@ -75,8 +76,9 @@ def compile_filter(seccomp: Mapping[str, Any], machine: str) -> bytes:
         raise Unsupported(f"linux.seccomp: there is no table of system calls for {machine}") from None
     default = _return_value(seccomp.get("defaultAction"), seccomp.get("defaultErrnoRet"), "linux.seccomp.defaultAction")
     rules = [
-        (rule.get("names") or (), _alternative(rule, f"linux.seccomp.syscalls[{index}]"))
+        (rule.get("names") or (), alternative)
         for index, rule in enumerate(seccomp.get("syscalls") or ())
+        for alternative in _alternatives(rule, f"linux.seccomp.syscalls[{index}]")
     ]
     more = set(seccomp.get("architectures") or ()) if machine == "x86_64" else set()
     program: list[Instruction] = [(LOAD, 0, 0, OFFSET_NR)]
@@ -136,6 +138,17 @@ def _return_value(action: object, errno_ret: object, field: str) -> int:
             raise InvalidArgument(f"{field}: errnoRet must be a number from 0 to 65535")
         return value | errno_ret
     return value
+
+
+def _alternatives(rule: Mapping[str, Any], field: str) -> list[Alternative]:
+    """A rule, or one for each of its conditions if some are about the same argument.
+
+    So runc and crun have it, libseccomp taking no two of them in one rule; the specification is silent.
+    """
+    conditions, value = _alternative(rule, field)
+    if len({condition[0] for condition in conditions}) == len(conditions):
+        return [(conditions, value)]
+    return [((condition,), value) for condition in conditions]
 
 
 def _alternative(rule: Mapping[str, Any], field: str) -> Alternative:
