@@ -64,10 +64,25 @@ def _sift(process: object, warn: Callable[[str], None]) -> None:
         warn(problem)
 
 
-def read_resources(data: str) -> Resources:
-    """A `linux.resources` object as text (update --resources)."""
+def decode(data: str) -> dict[str, Any]:
+    """A JSON object."""
     try:
-        return Resources.read(runtime_spec.decode(data), "linux.resources")
+        return runtime_spec.decode(data)
+    except EngineError as error:
+        raise Failure(error.family, str(error)) from None
+
+
+def read_resources(document: dict[str, Any], memory_limit: int | None) -> Resources:
+    """A `linux.resources` object (update --resources).
+
+    `memory_limit`: the present one, in bytes; it is what memory.swap, the sum of memory and swap, is checked against
+    where the object names no other.
+    """
+    try:
+        memory = document.get("memory")
+        if memory_limit is not None and isinstance(memory, dict) and memory.get("swap") is not None:
+            memory.setdefault("limit", memory_limit)
+        return Resources.read(document, "linux.resources")
     except EngineError as error:
         raise Failure(error.family, str(error)) from None
 

@@ -8,6 +8,7 @@ from engine.bare import json
 from engine.oci.runtime_spec import MAXIMUM_BYTES
 from engine.runtime.oci import bundle as bundles
 from engine.runtime.oci.groups import v1, v2
+from engine.runtime.oci.groups.tree import read
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.runtime.oci.command_line import Options
+    from engine.runtime.oci.groups.tree import Tree
     from engine.runtime.oci.state import Container
 
 _NUMBERS = {
@@ -29,16 +31,26 @@ _TEXTS = {"cpuset-cpus": ("cpu", "cpus"), "cpuset-mems": ("cpu", "mems")}
 
 def update(container: Container, options: Options) -> None:
     """Apply --resources (a file, or - for stdin) or the single options."""
-    resources = bundles.read_resources(_document(options))
+    document = bundles.decode(_document(options))
     with container.locked():
         if container.status() == "stopped":
             raise Failure("conflict", f"container {container.id} is stopped")
         tree = container.groups()
+        resources = bundles.read_resources(document, _memory_limit(tree))
         if tree.is_v2:
             assert tree.unified is not None
             v2.apply(tree.unified, resources, resources.devices or None)
         else:
             v1.apply(tree, resources, resources.devices or None)
+
+
+def _memory_limit(tree: Tree) -> int | None:
+    """In bytes; None for none. Version 1 tells the largest multiple of a page for that."""
+    if tree.is_v2:
+        text = read(f"{tree.unified}/memory.max").strip()
+    else:
+        text = read(f"{tree.v1['memory']}/memory.limit_in_bytes").strip() if "memory" in tree.v1 else ""
+    return int(text) if text.isdigit() and int(text) < 1 << 62 else None
 
 
 def _number(text: str, *, in_bytes: bool) -> int:

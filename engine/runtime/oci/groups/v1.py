@@ -109,16 +109,28 @@ def _memory(directory: str, memory: Memory) -> None:
 def _cpu(directory: str, cpu: CPU) -> None:
     if cpu.quota and cpu.burst is not None and read(f"{directory}/cpu.cfs_burst_us").strip() not in ("", "0"):
         write(f"{directory}/cpu.cfs_burst_us", "0", f"{R}.cpu.burst")  # at no moment may it be above the quota
-    for name, file, value in (
-        ("shares", "cpu.shares", cpu.shares or None),
-        ("period", "cpu.cfs_period_us", cpu.period or None),
-        ("quota", "cpu.cfs_quota_us", cpu.quota or None),
-        ("burst", "cpu.cfs_burst_us", cpu.burst),
-        ("realtimePeriod", "cpu.rt_period_us", cpu.realtime_period or None),
-        ("realtimeRuntime", "cpu.rt_runtime_us", cpu.realtime_runtime or None),
-        ("idle", "cpu.idle", cpu.idle),
-    ):
-        if value is not None:
+    if cpu.shares:
+        write(f"{directory}/cpu.shares", str(cpu.shares), f"{R}.cpu.shares")
+    period, quota = ("period", "cpu.cfs_period_us", cpu.period), ("quota", "cpu.cfs_quota_us", cpu.quota)
+    _write_share(directory, period, quota)
+    if cpu.burst is not None:
+        write(f"{directory}/cpu.cfs_burst_us", str(cpu.burst), f"{R}.cpu.burst")
+    period = ("realtimePeriod", "cpu.rt_period_us", cpu.realtime_period)
+    _write_share(directory, period, ("realtimeRuntime", "cpu.rt_runtime_us", cpu.realtime_runtime))
+    if cpu.idle is not None:
+        write(f"{directory}/cpu.idle", str(cpu.idle), f"{R}.cpu.idle")
+
+
+def _write_share(directory: str, period: tuple[str, str, int | None], part: tuple[str, str, int | None]) -> None:
+    """A period and what may be used in it: the one goes first with which the other of before is no larger a share."""
+    asked = [entry for entry in (period, part) if entry[2]]
+    try:
+        for name, file, value in asked:
+            write(f"{directory}/{file}", str(value), f"{R}.cpu.{name}")
+    except Failure:
+        if len(asked) < 2:
+            raise
+        for name, file, value in reversed(asked):
             write(f"{directory}/{file}", str(value), f"{R}.cpu.{name}")
 
 

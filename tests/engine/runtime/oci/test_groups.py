@@ -223,3 +223,39 @@ def test_huge_pages_are_limited_wherever_their_controller_is(bundle: Bundle) -> 
     found = next(directory / name for name in ("hugetlb.2MB.max", "hugetlb.2MB.limit_in_bytes")
                  if (directory / name).exists())  # fmt: skip
     assert found.read_text() == f"{4 << 20}\n"
+
+
+def test_memory_and_swap_together_are_measured_by_the_limit_that_is_there(bundle: Bundle) -> None:
+    """update --memory-swap alone: runc's tests/integration/update.bats."""
+    bundle.linux["resources"]["memory"] = {"limit": 64 << 20}
+    bundle.args("/bin/sleep", "100").start()
+    bundle.succeed("update", "--memory-swap", str(96 << 20), bundle.id)
+    group = bundle.group("memory")
+    if (group / "memory.swap.max").exists():
+        assert int((group / "memory.swap.max").read_text()) == 32 << 20
+    elif (group / "memory.memsw.limit_in_bytes").exists():
+        assert int((group / "memory.memsw.limit_in_bytes").read_text()) == 96 << 20
+    done = bundle.call("update", "--memory-swap", str(32 << 20), bundle.id)
+    assert done.returncode == 1 and f"is below memory.limit, {64 << 20}" in done.stderr, done.stderr
+    bundle.succeed("update", "--memory", "-1", "--memory-swap", "-1", bundle.id)
+    done = bundle.call("update", "--memory-swap", str(32 << 20), bundle.id)
+    assert done.returncode == 1 and "needs memory.limit" in done.stderr, done.stderr
+
+
+def test_a_period_and_its_quota_change_in_whichever_order_the_group_above_allows(bundle: Bundle) -> None:
+    bundle.linux["cgroupsPath"] = f"/{bundle.id}/below"
+    bundle.linux["resources"]["cpu"] = {"period": 100_000, "quota": 50_000}
+    bundle.args("/bin/sleep", "100").start()
+    group = bundle.group("cpu")
+    if not (group / "cpu.cfs_quota_us").exists():
+        pytest.skip("version 2 takes both at once")
+    (group.parent / "cpu.cfs_quota_us").write_text("50000")
+    try:
+        for period, quota in ((10_000, 3_000), (200_000, 90_000), (10_000, 5_000)):
+            bundle.succeed("update", "--cpu-period", str(period), "--cpu-quota", str(quota), bundle.id)
+            assert (group / "cpu.cfs_period_us").read_text().strip() == str(period)
+            assert (group / "cpu.cfs_quota_us").read_text().strip() == str(quota)
+    finally:
+        bundle.succeed("delete", "--force", bundle.id)
+        for directory in groups_of(bundle.id):
+            directory.rmdir()
