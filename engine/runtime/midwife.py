@@ -28,7 +28,7 @@ import os
 import signal
 import socket
 
-from engine.runtime import ahead, handover, init, kernel, monitor, rehearsal, wire
+from engine.runtime import ahead, handover, init, kernel, monitor, rehearsal, users, wire
 from engine.runtime.ids import COUNT
 from engine.runtime.in_place import Bearer
 from engine.runtime.shared import Namespaces
@@ -84,6 +84,8 @@ class Midwife:
             for name in ("gid_map", "uid_map"):
                 _write(f"/proc/{self._pid}/{name}", f"0 {first} {COUNT}")
             self.owners = os.open(f"/proc/{self._pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+            if inside.flags & kernel.CLONE_NEWIPC and any(mount.get("type") == "mqueue" for mount in mounts):
+                users.own_queues(self._pid, first, first)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._channel.send(_MAPPED)
 

@@ -1,4 +1,7 @@
-"""A user namespace in which nobody lives: the kernel takes the id mapping of a mount from one (mount_setattr(2))."""
+"""What is made with the host's rights for the users of a namespace.
+
+A user namespace in which nobody lives is where the kernel takes the id mapping of a mount from (mount_setattr(2)).
+"""
 
 from __future__ import annotations
 
@@ -44,3 +47,24 @@ def of_range(first: int) -> int:
                 os.close(fd)
 
     return namespace(give)
+
+
+def own_queues(pid: int, user: int, group: int) -> None:
+    """Give the directory of message queues in the new IPC namespace of `pid` to these ids of the host's.
+
+    The kernel makes it with the namespace, for whoever made that: nobody, seen from a user namespace (ipc/mqueue.c,
+    mq_init_ns). The caller goes there for a moment, with rights over it.
+    """
+    home = os.open("/proc/self/ns/ipc", os.O_RDONLY | os.O_CLOEXEC)
+    there = os.open(f"/proc/{pid}/ns/ipc", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        kernel.setns(there, kernel.CLONE_NEWIPC)
+        try:
+            tree = kernel.new_mount("mqueue", [])
+        finally:
+            kernel.setns(home, kernel.CLONE_NEWIPC)
+        os.chown(".", user, group, dir_fd=tree)
+        os.close(tree)
+    finally:
+        os.close(there)
+        os.close(home)

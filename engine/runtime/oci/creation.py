@@ -9,7 +9,7 @@ import os
 import pwd
 
 from engine.bare import contextlib, signal, socket
-from engine.runtime import capabilities, record, wire
+from engine.runtime import capabilities, record, users, wire
 from engine.runtime.oci import (
     attributes,
     devices,
@@ -138,7 +138,7 @@ def _plan(container: Container, request: Request, spec: Spec, document: dict[str
     plan.state = container.as_oci("creating")
     plan.gathered = filesystem.gather(spec, request.bundle, tree)
     in_user_namespace = any(namespace.type == "user" for namespace in spec.linux.namespaces)
-    plan.nodes = devices.gather(spec, bind=in_user_namespace)
+    plan.nodes = devices.gather(spec, plan.gathered.dev, bind=in_user_namespace)
     plan.doors = tree.doors()
     plan.preserved = request.preserved
     seccomp = (document.get("linux") or {}).get("seccomp")
@@ -182,6 +182,10 @@ def _converse(channel: socket.socket, container: Container, spec: Spec, tree: Tr
     pid, linux = container.pid, spec.linux
     if namespaces.is_new(linux, "user"):
         idmap.write_maps(pid, linux.uid_mappings, linux.gid_mappings, "linux")
+        if namespaces.is_new(linux, "ipc") and any(mount.type == "mqueue" for mount in spec.mounts):
+            with contextlib.suppress(OSError):  # without the host's rights it stays nobody's
+                owner = idmap.outside(linux.uid_mappings, 0), idmap.outside(linux.gid_mappings, 0)
+                users.own_queues(pid, *owner)
     if spec.process is not None and spec.process.oom_score_adj is not None:
         attributes.set_oom_score(spec.process.oom_score_adj, pid)
     if linux.net_devices:

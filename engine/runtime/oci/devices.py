@@ -1,7 +1,8 @@
 """Device nodes in /dev: the specification's default ones and `linux.devices`, made, or bound where making is refused.
 
-In a user namespace nobody may make a device that works, so the caller makes them on a detached tmpfs, with mode and
-owner as asked for, and each is bound into the container. A caller that may not either binds the host's nodes.
+In a user namespace nobody may make a device that works, so the caller makes them, with mode and owner as asked for: on
+the file system that is to be the container's /dev, or on another from which each is bound into the container. A caller
+that may not either binds the host's nodes.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import stat
 
 from engine.bare import contextlib
 from engine.runtime import kernel, mounts, rootfs
+from engine.runtime.oci import idmap
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple
 
-    from engine.oci.runtime_linux import IDMapping
     from engine.oci.runtime_resources import DeviceRule
     from engine.oci.runtime_spec import Spec
 
@@ -43,10 +44,14 @@ _KINDS = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_I
 _ALWAYS = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, -1))
 
 
-def gather(spec: Spec, *, bind: bool) -> list[Node]:
-    """What is to be in /dev. `bind`: from the host's nodes, because of a user namespace."""
+def gather(spec: Spec, dev: int | None, *, bind: bool) -> list[Node] | None:
+    """What is still to be made in /dev; None for nothing at all.
+
+    `bind`: from nodes made here, because of a user namespace. `dev`: the file system that is to be its /dev, if it may
+    be filled right now.
+    """
     if any(mount.is_bind and mount.destination.rstrip("/") == "/dev" for mount in spec.mounts):
-        return []  # somebody else's /dev: nothing is made in it
+        return None  # somebody else's /dev: nothing is made in it
     asked = {os.path.normpath(device.path) for device in spec.linux.devices}
     nodes = [
         Node(f"/dev/{name}", stat.S_IFCHR, 0o666, major, minor, 0, 0, f"/dev/{name}", None)
@@ -62,9 +67,21 @@ def gather(spec: Spec, *, bind: bool) -> list[Node]:
     if not bind:
         return nodes
     try:
-        return _minted(nodes, spec)
+        return _minted(nodes if dev is None else _left(nodes, dev, spec), spec)
     except OSError:  # no right to make devices, or a kernel before 6.15, which clones no detached mount
         return [_opened(node) for node in nodes]
+
+
+def _left(nodes: list[Node], dev: int, spec: Spec) -> list[Node]:
+    """Those that are not made in `dev` here, being further below."""
+    rest = []
+    for node in nodes:
+        parent, _, name = os.path.normpath(node.path).rpartition("/")
+        if parent == "/dev" and node.kind != stat.S_IFIFO:
+            _mint(dev, name, node, spec)
+        else:
+            rest.append(node)
+    return rest
 
 
 def _minted(nodes: list[Node], spec: Spec) -> list[Node]:
@@ -79,19 +96,15 @@ def _minted(nodes: list[Node], spec: Spec) -> list[Node]:
 def _one(directory: int, name: str, node: Node, spec: Spec) -> Node:
     if node.kind == stat.S_IFIFO:
         return node  # anybody may make these
-    os.mknod(name, node.kind, os.makedev(node.major, node.minor), dir_fd=directory)
-    os.chmod(name, node.mode, dir_fd=directory)
-    os.chown(name, _outside(spec.linux.uid_mappings, node.uid), _outside(spec.linux.gid_mappings, node.gid),
-             dir_fd=directory)  # fmt: skip
+    _mint(directory, name, node, spec)
     return node._replace(source=kernel.open_tree(directory, name))
 
 
-def _outside(mappings: tuple[IDMapping, ...], number: int) -> int:
-    """A container's id as the host's; -1, for no change, where it is nobody's or another namespace's own affair."""
-    for mapping in mappings:
-        if mapping.container_id <= number < mapping.container_id + mapping.size:
-            return mapping.host_id + number - mapping.container_id
-    return -1
+def _mint(directory: int, name: str, node: Node, spec: Spec) -> None:
+    os.mknod(name, node.kind, os.makedev(node.major, node.minor), dir_fd=directory)
+    os.chmod(name, node.mode, dir_fd=directory)
+    os.chown(name, idmap.outside(spec.linux.uid_mappings, node.uid), idmap.outside(spec.linux.gid_mappings, node.gid),
+             dir_fd=directory)  # fmt: skip
 
 
 def _opened(node: Node) -> Node:
@@ -111,9 +124,9 @@ def _opened(node: Node) -> Node:
     return node._replace(source=tree)
 
 
-def make(root: int, nodes: list[Node]) -> None:
+def make(root: int, nodes: list[Node] | None) -> None:
     """Everything in `nodes`, and the links that each /dev has."""
-    for node in nodes:
+    for node in nodes or ():
         parent_path, _, name = os.path.normpath(node.path).rpartition("/")
         parent = mounts.open_target(root, parent_path, directory=True)
         try:
@@ -122,7 +135,7 @@ def make(root: int, nodes: list[Node]) -> None:
             raise Failure("unsupported", f"{node.field}: {node.path}: {error.strerror}") from None
         finally:
             os.close(parent)
-    if not nodes:
+    if nodes is None:
         return
     dev = mounts.open_target(root, "/dev", directory=True)
     for name, aim in rootfs.LINKS:

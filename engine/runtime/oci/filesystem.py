@@ -26,16 +26,33 @@ if TYPE_CHECKING:
     from engine.runtime.oci.groups.tree import Tree
     from engine.runtime.oci.mount_options import Options
 
+    class Entry(NamedTuple):
+        """One of `mounts`. `tree`: what is to be attached, where it is known by now.
+
+        `inside`: the path in the container at which to find the source that an earlier mount brings there, and
+        `owners` the user namespace of its idmap then.
+        """
+
+        mount: Mount
+        options: Options
+        tree: int | None
+        inside: str
+        owners: int | None
+
     class Gathered(NamedTuple):
+        """`dev`: the /dev among the trees, if it is for a user namespace, which could make no device in its own."""
+
         root_path: str
         root: int
-        mounts: list[tuple[Mount, Options, int | None]]
+        mounts: list[Entry]
         groups: list[tuple[str, int]]
         labels: list[tuple[str, str | None]]
+        dev: int | None
 else:
     from engine.bare import namedtuple
 
-    Gathered = namedtuple("Gathered", "root_path root mounts groups labels")
+    Entry = namedtuple("Entry", "mount options tree inside owners")
+    Gathered = namedtuple("Gathered", "root_path root mounts groups labels dev")
 
 _STRICT = ("proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts")
 # What lxcfs and its like cover: files that tell the container's share instead of the machine's.
@@ -54,35 +71,88 @@ def gather(spec: Spec, bundle: str, tree: Tree) -> Gathered:
     except OSError as error:
         raise Failure("not_found", f"root.path: {path}: {error.strerror}") from None
     kernel.mount_setattr(root, 0, recursive=True, propagation=kernel.MS_PRIVATE)
-    gathered: list[tuple[Mount, Options, int | None]] = []
+    label = spec.linux.mount_label
+    labels: list[tuple[str, str | None]] = [("context", label)] if label else []
+    gathered: list[Entry] = []
     groups: list[tuple[str, int]] = []
+    dev = None
     for index, mount in enumerate(spec.mounts):
         field = f"mounts[{index}]"
         options = mount_options.parse(mount.options, mount.type, field)
-        gathered.append((mount, options, _source(spec, mount, options, bundle, field) if options.bind else None))
+        entry = Entry(mount, options, None, "", None)
+        if options.bind:
+            source = os.path.join(bundle, mount.source)
+            owners = _owners(spec, mount, options, field)
+            inside = _inside(root_path, source, [each.destination for each in spec.mounts[:index]])
+            found = None if inside else _source(source, options, owners, field)
+            entry = Entry(mount, options, found, inside, owners)
+        elif _is_dev(mount, options) and any(namespace.type == "user" for namespace in spec.linux.namespaces):
+            dev = _new_dev(root, spec, mount, options, labels)
+            entry = Entry(mount, options, dev, "", None)
+        gathered.append(entry)
         if mount.type == "cgroup" and not groups:
             groups = [(name, kernel.open_tree(kernel.AT_FDCWD, place)) for name, place in tree.views()]
-    label = spec.linux.mount_label
-    return Gathered(root_path, root, gathered, groups, [("context", label)] if label else [])
+    return Gathered(root_path, root, gathered, groups, labels, dev)
 
 
-def _source(spec: Spec, mount: Mount, options: Options, bundle: str, field: str) -> int:
-    source = os.path.join(bundle, mount.source)
-    try:
-        opened = kernel.open_tree(kernel.AT_FDCWD, source, recursive=options.recursive)
-    except OSError as error:
-        raise Failure("not_found", f"{field}.source: {source}: {error.strerror}") from None
-    if not options.propagation:  # what the container mounts below stays there, what the host mounts stays here
-        kernel.mount_setattr(opened, 0, recursive=options.recursive, propagation=kernel.MS_PRIVATE)
+def _inside(root_path: str, source: str, earlier: list[str]) -> str:
+    """Where in the container a bind's source lies if a mount before it is to cover the place; empty for the host's."""
+    path = os.path.realpath(source)
+    below = path.removeprefix(root_path)
+    if below == path or not below.startswith("/"):
+        return ""
+    covered = any(f"{below}/".startswith(f"{os.path.normpath(place)}/") for place in earlier)
+    return below if covered else ""
+
+
+def _owners(spec: Spec, mount: Mount, options: Options, field: str) -> int | None:
     users, groups = mount.uid_mappings, mount.gid_mappings
     if options.idmap and not users:
         users, groups = spec.linux.uid_mappings, spec.linux.gid_mappings
         if not users:
             raise Failure("invalid_argument", f"{field}.options: {options.idmap} needs mappings")
-    if users:
-        idmap.apply(opened, users, groups, recursive=options.idmap == "ridmap", field=field)
+    return idmap.namespace(users, groups, field) if users else None
+
+
+def _source(source: str, options: Options, owners: int | None, field: str) -> int:
+    try:
+        opened = kernel.open_tree(kernel.AT_FDCWD, source, recursive=options.recursive)
+    except OSError as error:
+        raise Failure("not_found", f"{field}.source: {source}: {error.strerror}") from None
+    return _settled(opened, options, owners, field)
+
+
+def _settled(opened: int, options: Options, owners: int | None, field: str) -> int:
+    if not options.propagation:  # what the container mounts below stays there, what the host mounts stays here
+        kernel.mount_setattr(opened, 0, recursive=options.recursive, propagation=kernel.MS_PRIVATE)
+    if owners is not None:
+        idmap.apply(opened, owners, recursive=options.idmap == "ridmap", field=field)
     mount_options.apply(opened, options, field)
     return opened
+
+
+def _is_dev(mount: Mount, options: Options) -> bool:
+    return mount.type == "tmpfs" and os.path.normpath(mount.destination) == "/dev" and not options.copy_up
+
+
+def _new_dev(root: int, spec: Spec, mount: Mount, options: Options, labels: list[tuple[str, str | None]]) -> int | None:
+    """A file system for devices, which only those work on that were mounted with the host's rights; None without."""
+    linux = spec.linux
+    named = {key for key, _ in options.data}
+    mappings = {"uid": linux.uid_mappings, "gid": linux.gid_mappings}
+    data: list[tuple[str, str | None]] = []
+    for key, value in options.data:
+        is_owner = key in mappings and value is not None and value.isdigit()
+        data.append((key, str(idmap.outside(mappings[key], int(value or 0))) if is_owner else value))
+    data += [(key, str(idmap.outside(mapping, 0))) for key, mapping in mappings.items() if key not in named]
+    with contextlib.suppress(OSError):
+        return kernel.new_mount("tmpfs", [*data, *_mode(root, mount, options), *labels], _at_first(mount, options))
+    return None
+
+
+def _at_first(mount: Mount, options: Options) -> int:
+    """A tmpfs becomes read-only when all is mounted in it."""
+    return options.set & ~kernel.MOUNT_ATTR_RDONLY if mount.type == "tmpfs" else options.set
 
 
 def attach_root(gathered: Gathered) -> int:
@@ -94,22 +164,45 @@ def attach_root(gathered: Gathered) -> int:
     return os.open(gathered.root_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def furnish(root: int, gathered: Gathered) -> None:
-    """Attach every mount in the root."""
-    for index, (mount, options, source) in enumerate(gathered.mounts):
+def furnish(root: int, gathered: Gathered) -> list[int]:
+    """Attach every mount in the root. Returns those that are to become read-only when nothing more is made in them."""
+    late: list[int] = []
+    for index, entry in enumerate(gathered.mounts):
         try:
-            _place(root, mount, options, source, gathered, field=f"mounts[{index}]")
+            _place(root, entry, gathered, late, field=f"mounts[{index}]")
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             raise Failure(
-                "invalid_argument", f"mounts[{index}]: {mount.destination}: {error.strerror}{where}"
+                "invalid_argument", f"mounts[{index}]: {entry.mount.destination}: {error.strerror}{where}"
             ) from None
+    return late
 
 
-def _place(root: int, mount: Mount, options: Options, source: int | None, gathered: Gathered, *, field: str) -> None:
-    path = mount.destination
-    if source is not None:
-        _attach(root, source, path, field)
+def close_to_writers(late: list[int]) -> None:
+    """What `furnish` has returned becomes read-only."""
+    for tree in late:
+        kernel.mount_setattr(tree, kernel.MOUNT_ATTR_RDONLY)
+        os.close(tree)
+
+
+def _source_inside(root: int, entry: Entry, field: str) -> int:
+    try:
+        place = kernel.openat2(root, entry.inside.strip("/"), os.O_PATH, mounts.IN_ROOT)
+    except OSError as error:
+        raise Failure("not_found", f"{field}.source: {entry.inside} in the container: {error.strerror}") from None
+    try:
+        if _in_proc(root, place):  # nor may it be bound elsewhere, for the same reason as in `_attach`
+            raise Failure("invalid_argument", f"{field}.source: {entry.inside} leads into /proc of the container")
+        opened = kernel.open_tree(place, "", recursive=entry.options.recursive)
+    finally:
+        os.close(place)
+    return _settled(opened, entry.options, entry.owners, field)
+
+
+def _place(root: int, entry: Entry, gathered: Gathered, late: list[int], *, field: str) -> None:
+    mount, options, path = entry.mount, entry.options, entry.mount.destination
+    if options.bind:
+        _attach(root, _source_inside(root, entry, field) if entry.tree is None else entry.tree, path, field)
         return
     if mount.type == "cgroup":
         mounts.place(root, {"type": "cgroup", "destination": path, "options": _plain(mount)}, None, gathered.groups)
@@ -119,13 +212,16 @@ def _place(root: int, mount: Mount, options: Options, source: int | None, gather
         mount_options.apply(target, options, field)
         os.close(target)
         return
-    data = [
-        *options.data,
-        *_mode(root, mount, options),
-        *(gathered.labels if mount.type in ("tmpfs", "devpts", "mqueue") else []),
-    ]
-    kind = "cgroup2" if mount.type == "cgroup2" else mount.type
-    tree = kernel.new_mount(kind, data, options.set, mount.source or mount.type)
+    tree = entry.tree
+    if tree is None:
+        data = [
+            *options.data,
+            *_mode(root, mount, options),
+            *(gathered.labels if mount.type in ("tmpfs", "devpts", "mqueue") else []),
+        ]
+        tree = kernel.new_mount(mount.type, data, _at_first(mount, options), mount.source or mount.type)
+    if options.set & ~_at_first(mount, options):
+        late.append(os.dup(tree))
     if options.propagation or options.set_below or options.clear_below:
         mount_options.apply(tree, options, field)
     strict = mount.type in _STRICT or path.rstrip("/") == "/dev"

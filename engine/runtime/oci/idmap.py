@@ -39,16 +39,19 @@ def namespace(users: tuple[IDMapping, ...], groups: tuple[IDMapping, ...], field
     return owners.namespace(lambda pid: write_maps(pid, users, groups, field))
 
 
-def apply(
-    tree: int, users: tuple[IDMapping, ...], groups: tuple[IDMapping, ...], *, recursive: bool, field: str
-) -> None:
-    """Map the owners in the detached `tree`. In the specification's words containerID is the id on disk."""
-    fd = namespace(users, groups, field)
+def outside(mappings: tuple[IDMapping, ...], number: int) -> int:
+    """A container's id as the host's; -1, for no change, where it is nobody's or another namespace's own affair."""
+    for mapping in mappings:
+        if mapping.container_id <= number < mapping.container_id + mapping.size:
+            return mapping.host_id + number - mapping.container_id
+    return -1
+
+
+def apply(tree: int, users: int, *, recursive: bool, field: str) -> None:
+    """Map the owners in the detached `tree` by what `namespace` returned; a containerID is one on disk here."""
     try:
-        kernel.mount_setattr(tree, kernel.MOUNT_ATTR_IDMAP, recursive=recursive, users=fd)
+        kernel.mount_setattr(tree, kernel.MOUNT_ATTR_IDMAP, recursive=recursive, users=users)
     except OSError as error:
         raise Failure(
             "unsupported", f"{field}.uidMappings: this file system can't be mounted with other owners: {error.strerror}"
         ) from None
-    finally:
-        os.close(fd)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         spec: Spec
         state: dict[str, Any]
         gathered: filesystem.Gathered
-        nodes: list[devices.Node]
+        nodes: list[devices.Node] | None
         doors: list[int]
         terminal: socket.socket | None
         filter: bytes | None
@@ -110,14 +110,14 @@ def prepare(plan: Plan) -> int:
     if namespaces.is_new(linux, "network"):
         namespaces.loopback_up()
     _names(spec)
-    filesystem.furnish(root, plan.gathered)
+    late = filesystem.furnish(root, plan.gathered)
     devices.make(root, plan.nodes)
     wire.send(channel, {"mounted": True})
     plan.state["pid"] = _expect(channel)["pid"]
     os.fchdir(root)  # where hooks are used to be (runc, crun)
     run_hooks(spec.hooks.create_container, "createContainer", plan.state, spec.process.env if spec.process else ())
     root = filesystem.enter(root, plan.gathered.root_path, linux.rootfs_propagation)
-    _finish(plan, root)
+    _finish(plan, root, late)
     return root
 
 
@@ -138,8 +138,11 @@ def _names(spec: Spec) -> None:
         kernel.set_domain_name(spec.domainname.encode())
 
 
-def _finish(plan: Plan, root: int) -> None:
-    """What is done with the container's root in place: masks and settings, terminal, limits, working directory."""
+def _finish(plan: Plan, root: int, late: list[int]) -> None:
+    """What is done with the container's root in place: masks and settings, terminal, limits, working directory.
+
+    `late`: see `filesystem.furnish`.
+    """
     spec, linux = plan.spec, plan.spec.linux
     process = spec.process
     if process is not None and plan.terminal is not None:
@@ -148,6 +151,7 @@ def _finish(plan: Plan, root: int) -> None:
         user = process.user
         console.open_terminal(root, process.console_size, plan.terminal, user.uid, user.gid, console=True)
         console.control()
+    filesystem.close_to_writers(late)
     for name, value in linux.sysctl.items():
         try:
             procfs.write(f"sys/{name.replace('.', '/') if '/' not in name else name}", value)

@@ -62,6 +62,11 @@ def test_its_monitor_stays_with_the_hosts_users(box: Box) -> None:
     assert os.readlink(f"/proc/{watcher}/ns/user") == os.readlink("/proc/self/ns/user")
 
 
+def test_message_queues_belong_to_its_root(box: Box) -> None:
+    script = "busybox stat -c '%u %g %a' /dev/mqueue; >/dev/mqueue/q && busybox stat -c %u /dev/mqueue/q"
+    assert box.sh(script).split() == ["0", "0", "1777", "0"]
+
+
 def test_two_containers_share_no_user(make_box: MakeBox) -> None:
     boxes = [make_box() for _ in range(5)]
     for box in boxes:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.runtime import rootfs
+from tests.engine.runtime.box import make_image
 from tests.engine.runtime.oci.bundles import Bundle
 
 pytestmark = pytest.mark.root
@@ -35,9 +37,10 @@ def test_everything_else_works_in_it(mapped: Bundle) -> None:
     mapped.process["oomScoreAdj"] = 100
     mapped.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}]
     mapped.linux["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": "0"}
-    out = mapped.sh("echo x >/dev/null; busybox head -c 1 /dev/zero >/dev/null; busybox ls /sys/fs/cgroup >/dev/null;"
+    out = mapped.sh("busybox stat -c %u:%g /dev/mqueue;"
+                    " echo x >/dev/null; busybox head -c 1 /dev/zero >/dev/null; busybox ls /sys/fs/cgroup >/dev/null;"
                     " cat /proc/self/oom_score_adj; ulimit -n; busybox hostname; busybox touch /dev/shm/x")  # fmt: skip
-    assert out.split() == ["100", "100", "portside"]
+    assert out.split() == ["0:0", "100", "100", "portside"]
 
 
 def test_new_namespaces_belong_to_it(mapped: Bundle) -> None:
@@ -62,11 +65,26 @@ def test_devices_have_the_mode_and_owner_that_were_asked_for(mapped: Bundle) -> 
         {"path": "/dev/foo", "type": "b", "major": 1, "minor": 5, "uid": 10, "gid": 11, "fileMode": 0o157},
         {"path": "/dev/zero2", "type": "c", "major": 1, "minor": 5},
     ]
-    out = mapped.sh("busybox stat -c '%a %u %g %F' /dev/foo; busybox head -c 3 /dev/zero2 | busybox wc -c;"
-                    " busybox grep -c ' /dev/[a-z0-9]* .*nosuid,noexec' /proc/self/mountinfo")  # fmt: skip
-    lines = out.splitlines()
-    assert lines[:2] == ["157 10 11 block special file", "3"]
-    assert int(lines[2]) >= 8
+    out = mapped.sh("busybox stat -c '%a %u %g %F' /dev/foo; busybox head -c 3 /dev/zero2 | busybox wc -c")
+    assert out.splitlines() == ["157 10 11 block special file", "3"]
+
+
+def test_devices_are_bound_where_there_is_no_dev_of_its_own(mapped: Bundle, tmp_path: Path) -> None:
+    image = make_image(tmp_path / "image-of-its-own")
+    mapped.config["root"]["path"] = str(image)
+    mapped.config["mounts"] = [each for each in mapped.config["mounts"] if each["destination"] != "/dev"]
+    for path in ("pts", "shm", "mqueue"):
+        (image / "dev" / path).mkdir(parents=True, exist_ok=True)
+    for name in ("null", "zero", "full", "random", "urandom", "tty", "new"):
+        (image / "dev" / name).touch()
+    for name, aim in rootfs.LINKS:
+        (image / "dev" / name).symlink_to(aim)
+    mapped.linux["devices"] = [{"path": "/dev/new", "type": "c", "major": 1, "minor": 5, "uid": 10}]
+    out = mapped.sh(
+        "busybox grep -c ' /dev/[a-z0-9]* .*nosuid,noexec' /proc/self/mountinfo; busybox stat -c %u /dev/new"
+    )
+    count, owner = map(int, out.split())
+    assert count >= 7 and owner == 10
 
 
 def test_it_can_be_joined_by_path(bundle: Bundle, mapped: Bundle) -> None:
