@@ -4,7 +4,7 @@ import { $, setText, words } from "./dom.js";
 import { size } from "./format.js";
 import { setStatus } from "./rows.js";
 
-const DONE = new Set(["done", "exists"]);
+const DONE = new Set(["done", "exists", "mounted"]);
 const pending = new Map();
 
 /** Show `job` in `root` (a pull's card or a job's page) at the next frame. */
@@ -63,7 +63,7 @@ function showLayers(list, items) {
     bar.value = DONE.has(item.status) ? bar.max : item.done_bytes;
     bar.classList.toggle("done", DONE.has(item.status));
     setText($('[data-field="word"]', row), words.layer_status?.[item.status] ?? item.status);
-    setText($('[data-field="bytes"]', row), item.status === "exists" ? "" : item.total_bytes ? `${size(item.done_bytes)} of ${size(item.total_bytes)}` : "");
+    setText($('[data-field="bytes"]', row), item.status === "exists" || item.status === "mounted" ? "" : item.total_bytes ? `${size(item.done_bytes)} of ${size(item.total_bytes)}` : "");
   }
   while (list.children.length > items.length) list.lastElementChild.remove();
 }

@@ -29,6 +29,11 @@ def run_example(request: HttpRequest, image: str | None) -> str:
     return f"curl -X POST {HEADERS} -d {shlex.quote(body)} {base_url(request)}/api/v1/containers/"
 
 
+def load_example(request: HttpRequest) -> str:
+    headers = "-H 'Authorization: Bearer TOKEN' -H 'Content-Type: application/x-tar'"
+    return f"docker save alpine | curl -X POST {headers} -T - {base_url(request)}/api/v1/images/load/"
+
+
 def pull_example(request: HttpRequest) -> str:
     body = json.dumps({"reference": "alpine"})
     return f"curl -X POST {HEADERS} -d {shlex.quote(body)} {base_url(request)}/api/v1/images/pull/"

@@ -8,14 +8,10 @@ from typing import Any
 from webui.accounts.models import User
 from webui.containers.models import Container, ContainerQuerySet
 from webui.containers.representation import container_as_json
-from webui.images.models import ImageQuerySet
-from webui.images.representation import image_as_json
 from webui.jobs.models import JobQuerySet
 from webui.jobs.representation import job_as_json
 from webui.pages.explain import state_of
 from webui.pages.templatetags.portside import short
-
-USERS_SHOWN = 5
 
 
 def container_rows(containers: ContainerQuerySet) -> list[dict[str, Any]]:
@@ -52,17 +48,3 @@ def job_rows(jobs: JobQuerySet, *, user: User) -> list[dict[str, Any]]:
 def names_of(ids: Iterable[str], *, user: User) -> dict[str, str]:
     """Container id → name, for those that `user` may see."""
     return dict(Container.objects.visible_to(user).filter(pk__in=set(ids)).values_list("pk", "name"))
-
-
-def image_rows(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:
-    """`used_by` are the newest containers made from the image on its host, `used_more` how many more there are."""
-    rows = [image_as_json(image) for image in images.select_related("host", "team")]
-    used: dict[tuple[str, str], list[dict[str, str]]] = {}
-    containers = Container.objects.visible_to(user).filter(image_id__in={row["image_id"] for row in rows})
-    for host, image_id, pk, name in containers.values_list("host_id", "image_id", "pk", "name"):
-        used.setdefault((host, image_id), []).append({"id": pk, "name": name})
-    for row in rows:
-        users = used.get((row["host"]["id"], row["image_id"]), [])
-        row["used_by"], row["used_more"] = users[:USERS_SHOWN], max(0, len(users) - USERS_SHOWN)
-        row["title"] = row["tags"][0] if row["tags"] else row["short_id"]
-    return rows

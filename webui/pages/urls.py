@@ -8,6 +8,7 @@ from webui.pages.views import (
     images,
     jobs,
     recordings,
+    registries,
     session,
     settings,
 )
@@ -23,11 +24,13 @@ urlpatterns = [
     path("containers/new/", containers.container_new, name="container-new"),
     path("containers/<str:container_id>/", containers.container, name="container"),
     path("images/", images.images, name="images"),
+    path("images/<str:digits>/", images.image, name="image"),
     path("activity/", activity.activity, name="activity"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/", jobs.job, name="job"),
     path("hosts/<str:host_id>/", hosts.host, name="host"),
     path("recordings/", recordings.recordings, name="recordings"),
     path("recordings/<uuid:recording_id>/", recordings.recording, name="recording"),
+    path("registries/", registries.registries, name="registries"),
     path("settings/", settings.settings, name="settings"),
 ]

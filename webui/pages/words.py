@@ -70,11 +70,11 @@ RESTART = {
 # What a person can do about an error, by its family; the error's own message comes first and says what happened.
 ADVICE = {
     "not_found": "Check the spelling of the name and the tag. A private image answers like this when no sign-in is "
-    "stored for its registry: add one under Settings → Registries.",
+    "stored for its registry: add one under Registries.",
     "already_exists": "Choose another name, or remove what has it now.",
     "conflict": "Look at its present state, then try again.",
     "invalid_argument": "Correct the request and send it again.",
-    "permission_denied": "Check the registry's user name and password under Settings → Registries.",
+    "permission_denied": "Check the registry's user name and password under Registries.",
     "unavailable": "Check that this host reaches the network and the registry, then try again. Without internet, make "
     "a starter image instead.",
     "resource_exhausted": "Free some space or choose another port or limit: remove images and containers that nobody "

@@ -1,113 +1,100 @@
-// Images: the list, pulls with a bar for each layer, removal.
+// Images on all hosts: the list, what they take, pulls with a bar for each layer, loading, cleaning up.
 import { settled } from "../actions.js";
-import { Problem, api, attempt } from "../api.js";
+import { api, attempt } from "../api.js";
 import { confirmAction } from "../dialog.js";
-import { $, $$, pageData, setText } from "../dom.js";
+import { $, pageData } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
-import { currentJob, jobEnd, onChange, onReset } from "../live.js";
-import { showProgress } from "../progress.js";
+import { showJob, startJobCards } from "../images/jobs.js";
+import { showProblems, submitting } from "../images/form.js";
+import { startLoad } from "../images/load.js";
+import { lookUp } from "../images/lookup.js";
+import { startPruneImages } from "../images/prune.js";
+import { fillRows, measureSoon } from "../images/usage.js";
+import { jobEnd, onChange, onReset } from "../live.js";
 import { startSearch } from "../search.js";
 import { startStarterButtons } from "../starter.js";
 import { toast } from "../toast.js";
 
 const FRAGMENTS = ["list", "total"];
-const PULLS = new Set(["image.pull", "image.starter"]);
 const dialog = $("#pull-dialog");
 const form = $("#pull-form");
 
-function cardFor(job) {
-  let card = $(`[data-pull="${job.id}"]`);
-  if (card) return card;
-  card = $("#pull-card").content.firstElementChild.cloneNode(true);
-  card.dataset.pull = job.id;
-  const title = $('[data-field="title"]', card);
-  setText(title, job.subject);
-  title.href = `/jobs/${job.id}/`;
-  $("[data-pulls]").prepend(card);
-  return card;
-}
-
-onChange("job", (change) => {
-  const job = change.object;
-  if (!job || !PULLS.has(job.kind)) return;
-  const known = $(`[data-pull="${job.id}"]`);
-  // What others pulled before this page was opened is in their jobs, not here.
-  if (!known && !["queued", "running"].includes(job.status)) return;
-  showProgress(known ?? cardFor(job), job);
-  if (job.status === "succeeded") setTimeout(() => $(`[data-pull="${job.id}"]`)?.remove(), 4000);
-});
-onChange("image", () => refreshSoon(...FRAGMENTS));
-onChange("container", (change) => change.action === "removed" && refreshSoon("list"));
-onReset(async () => {
+onChange("image", () => {
   refreshSoon(...FRAGMENTS);
-  for (const card of $$("[data-pull]")) {
-    const id = card.dataset.pull;
-    const job = await currentJob(id, () => api("GET", `jobs/${id}/`)).catch(() => null);
-    if (job) showProgress(card, job);
-  }
+  measureSoon();
 });
+onChange("container", (change) => change.action === "removed" && refreshSoon("list"));
+onReset(() => {
+  refreshSoon(...FRAGMENTS);
+  measureSoon();
+});
+document.addEventListener("fragment", fillRows);
 
 async function pull(reference, host) {
-  const { job } = await api("POST", "images/pull/", host ? { reference, host } : { reference });
-  const card = cardFor({ id: job.id, subject: reference });
-  showProgress(card, await currentJob(job.id, () => api("GET", job.url)));
+  await showJob(await api("POST", "images/pull/", host ? { reference, host } : { reference }), reference, "image.pull");
 }
+
+startJobCards({
+  again: (job) => (job.kind === "image.pull" ? pull(job.subject, job.host.id) : Promise.resolve(location.assign(`/jobs/${job.id}/`))).catch((problem) => toast(problem.message, { bad: true })),
+});
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  for (const place of $$("[data-problem]", form)) setText(place, "");
-  form.reference.removeAttribute("aria-invalid");
   const reference = form.reference.value.trim();
-  if (!reference) return problemAt({ reference: ["Name an image, such as alpine."] });
-  const button = $("#pull-submit");
-  button.setAttribute("aria-busy", "true");
-  try {
-    await pull(reference, form.elements.host?.value);
-    dialog.close();
-    form.reset();
-  } catch (problem) {
-    if (!(problem instanceof Problem)) throw problem;
-    problemAt(Object.keys(problem.fields).length ? problem.fields : { "": [problem.message] });
-  } finally {
-    button.removeAttribute("aria-busy");
-  }
+  if (!reference) return showProblems(form, { reference: ["Name an image, such as alpine."] });
+  const done = await submitting(form, $("#pull-submit"), () => pull(reference, form.elements.host?.value).then(() => true));
+  if (!done) return;
+  dialog.close();
+  form.reset();
 });
 
-function problemAt(fields) {
-  for (const [name, texts] of Object.entries(fields)) setText($(`[data-problem="${CSS.escape(name)}"]`, form) ?? $('[data-problem=""]', form), texts.join(" "));
-  if (fields.reference) {
-    form.reference.setAttribute("aria-invalid", "true");
-    form.reference.focus();
-  }
-}
-
-document.addEventListener("click", async (event) => {
+document.addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
-  const card = button?.closest("[data-pull]");
-  if (card && button.matches("[data-cancel]")) {
-    button.disabled = true;
-    await attempt("POST", `jobs/${card.dataset.pull}/cancel/`, {});
-    button.disabled = false;
-  } else if (card && button.matches("[data-dismiss]")) card.remove();
-  else if (card && button.matches("[data-again]")) {
-    const job = await attempt("GET", `jobs/${card.dataset.pull}/`);
-    if (!job) return;
-    card.remove();
-    await pull(job.subject, job.host.id).catch((problem) => toast(problem.message, { bad: true }));
-  } else if (button?.matches("[data-image-remove]")) removeImage(button);
+  if (!button || button.getAttribute("aria-busy") === "true") return;
+  const summary = () => $("summary", button.closest("details.menu")) ?? button;
+  if (button.matches("[data-image-remove]")) removeImage(button);
+  else if (button.matches("[data-lookup]")) lookUp(null, summary());
+  else if (button.matches("[data-verify]")) verify();
 });
 
 async function removeImage(button) {
   const row = button.closest("tr");
-  const answer = await confirmAction({ title: `Remove ${row.dataset.name}?`, text: "The image and all its tags are deleted from its host. Containers that use it keep it from being removed.", yes: "Remove" });
+  const places = row.dataset.places.trim().split(" ");
+  const where = places.length > 1 ? `its ${places.length} hosts` : "its host";
+  const answer = await confirmAction({ title: `Remove ${row.dataset.name}?`, text: `The image and all its tags are deleted from ${where}. A container that uses it keeps its files.`, yes: "Remove", check: "Take its names even if a container uses it" });
   if (!answer) return;
   button.setAttribute("aria-busy", "true");
-  const accepted = await attempt("DELETE", `images/${row.dataset.id}/`);
-  if (accepted?.job) settled(await jobEnd(accepted.job.id, () => api("GET", accepted.job.url)), row.dataset.name);
+  const query = answer.checked ? "?force=true" : "";
+  await Promise.all(places.map(async (id) => {
+    const accepted = await attempt("DELETE", `images/${id}/${query}`);
+    if (accepted?.job) settled(await jobEnd(accepted.job.id, () => api("GET", accepted.job.url)), row.dataset.name);
+  }));
   button.removeAttribute("aria-busy");
 }
 
-for (const job of pageData("pulls") ?? []) showProgress(cardFor(job), job);
+/** Every host that is online checks what it has, and fetches again what is damaged. */
+async function verify() {
+  const hosts = pageData("hosts").filter((host) => host.online);
+  const answer = await confirmAction({ title: "Check what is on disk?", text: "Every blob is read and compared with its digest, which takes a while; nothing stands still meanwhile.", yes: "Check", check: "Fetch again what is damaged" });
+  if (!answer) return;
+  for (const host of hosts) {
+    const accepted = await attempt("POST", "images/fsck/", { host: host.id, repair: answer.checked });
+    if (!accepted) continue;
+    await showJob(accepted, host.name, "image.fsck");
+    jobEnd(accepted.job.id, () => api("GET", accepted.job.url)).then((job) => report(job, host.name));
+  }
+}
+
+function report(job, host) {
+  if (job.status !== "succeeded") return;
+  const { checked_blobs: blobs, checked_layers: layers, damaged, unrepaired } = job.result;
+  const text = damaged.length ? `${damaged.length} damaged${unrepaired.length ? `, ${unrepaired.length} of them could not be fetched again` : ", all fetched again"}` : "all is well";
+  toast(`${host}: ${blobs} blobs and ${layers} layers checked, ${text}.`, damaged.length ? { bad: true, href: `/jobs/${job.id}/`, link: "Show the job" } : {});
+}
+
 startSearch(...FRAGMENTS);
 startStarterButtons();
+startLoad();
+startPruneImages();
+measureSoon();
 if (dialog.dataset.openNow !== undefined) dialog.showModal();

@@ -1,4 +1,4 @@
-// Tokens and registries: made and removed over REST, shown again by one fetch.
+// Tokens and what teams keep: changed over REST, shown again by one fetch.
 import { Problem, api, attempt } from "../api.js";
 import { confirmAction } from "../dialog.js";
 import { $, $$, setText } from "../dom.js";
@@ -40,16 +40,6 @@ $("[data-token-form]").addEventListener("submit", async (event) => {
   refreshSoon("tokens");
 });
 
-$("[data-registry-form]")?.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const form = event.currentTarget;
-  const answer = await sendForm(form, "registries/");
-  if (!answer) return;
-  toast(`The sign-in for ${answer.registry} is saved.`);
-  form.reset();
-  refreshSoon("registries");
-});
-
 for (const form of $$("[data-team-form]")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -64,8 +54,5 @@ document.addEventListener("click", async (event) => {
   if (event.target.closest?.("[data-token-revoke]")) {
     const yes = await confirmAction({ title: `Revoke ${row.dataset.name}?`, text: "Scripts that use this token are refused from now on.", yes: "Revoke" });
     if (yes && (await attempt("DELETE", `tokens/${row.dataset.token}/`)) === null) refreshSoon("tokens");
-  } else if (event.target.closest?.("[data-registry-remove]")) {
-    const yes = await confirmAction({ title: `Forget the sign-in for ${row.dataset.name}?`, text: "Private images from there can't be pulled any more. What is on the hosts stays.", yes: "Forget" });
-    if (yes && (await attempt("DELETE", `registries/${row.dataset.registry}/`)) === null) refreshSoon("registries");
   }
 });

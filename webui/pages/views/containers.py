@@ -20,6 +20,7 @@ from webui.jobs.models import Job
 from webui.pages import options, words
 from webui.pages.examples import first_tag, run_example
 from webui.pages.explain import explain
+from webui.pages.image_news import newer_image_of
 from webui.pages.page import page
 from webui.pages.rows import container_row, container_rows, job_rows
 
@@ -63,7 +64,10 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
     found = get_object_or_404(visible, pk=container_id)
     row = container_row(found)
     allowed = actions_of(request.user, found.team)
+    images = list(Image.objects.visible_to(request.user).filter(host=found.host).only("image_id", "tags", "newer"))
     return {
+        "image_hex": next((one.image_id[7:] for one in images if one.image_id == found.image_id), ""),
+        "newer_image": newer_image_of(found, images),
         "container": row,
         "explanation": explain(row),
         "image_config": Image.objects.visible_to(request.user)

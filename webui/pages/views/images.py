@@ -1,39 +1,81 @@
-"""The list of images; pulling and removing go to REST."""
+"""Images on all hosts, and one image; what is done with them goes to REST."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db.models import Sum
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 
+from webui.accounts.models import Team
+from webui.accounts.roles import CREATE, actions_of
+from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image
 from webui.jobs.models import Job
-from webui.pages.examples import pull_example
+from webui.pages.examples import load_example, pull_example
+from webui.pages.image_rows import image_groups, image_places
 from webui.pages.page import page
-from webui.pages.rows import image_rows, job_rows
+from webui.pages.rows import container_rows, job_rows
 
 SHOWN = 500
+CARDS = ("image.pull", "image.push", "image.starter", "image.fsck")
+"""Jobs that are worth a card with their progress while they run."""
+_DIGITS = re.compile(r"[0-9a-f]{64}")
 
 
 @page("pages/images.html", section="images")
 def images(request: HttpRequest) -> dict[str, Any]:
     visible = Image.objects.visible_to(request.user)
     query = request.GET.get("q", "").strip()[:200]
-    rows = image_rows(visible[:SHOWN], user=request.user)
+    rows = image_groups(visible[:SHOWN], user=request.user)
+    total = len(rows)
     if query:
         rows = [row for row in rows if any(query.lower() in text.lower() for text in (*row["tags"], row["image_id"]))]
     hosts = Host.objects.visible_to(request.user).select_related("team")
-    pulls = Job.objects.visible_to(request.user).unfinished().filter(kind__in=("image.pull", "image.starter"))
+    jobs = Job.objects.visible_to(request.user).unfinished().filter(kind__in=CARDS)
     return {
         "query": query,
         "images": rows,
-        "total": visible.count(),
+        "total": total,
         "total_bytes": visible.aggregate(sum=Sum("size_bytes"))["sum"],
         "hosts": [host_as_json(host) for host in hosts],
-        "pulls": job_rows(pulls, user=request.user),
+        "may_create": _may_create_somewhere(request),
+        "pulls": job_rows(jobs, user=request.user),
         "open_pull": "pull" in request.GET,
         "pull_example": pull_example(request),
+        "load_example": load_example(request),
     }
+
+
+@page("pages/image.html", section="images")
+def image(request: HttpRequest, digits: str) -> dict[str, Any]:
+    """`?host=` chooses the host that is asked for its layers; the first that is online otherwise."""
+    if not _DIGITS.fullmatch(digits):
+        raise Http404
+    rows = Image.objects.visible_to(request.user).filter(image_id=f"sha256:{digits}").select_related("host", "team")
+    places = image_places(sorted(rows, key=lambda row: (not row.host.is_online, row.host.name)), user=request.user)
+    if not places:
+        raise Http404
+    wanted = request.GET.get("host", "")
+    chosen = next((place for place in places if wanted in (place["host"]["id"], place["host"]["name"])), places[0])
+    on_hosts = [place["host"]["id"] for place in places]
+    containers = Container.objects.visible_to(request.user).filter(image_id=f"sha256:{digits}", host__in=on_hosts)
+    jobs = Job.objects.visible_to(request.user).unfinished().filter(kind__in=CARDS, host=chosen["host"]["id"])
+    return {
+        "image": chosen | {"title": chosen["tags"][0] if chosen["tags"] else chosen["short_id"], "hex": digits},
+        "places": places,
+        "containers": container_rows(containers[:SHOWN]),
+        "pulls": job_rows(jobs.filter(subject__in=_familiar(chosen)), user=request.user),
+    }
+
+
+def _familiar(image: dict[str, Any]) -> list[str]:
+    """What the jobs of this image are about."""
+    return [tag.removeprefix("docker.io/library/").removeprefix("docker.io/") for tag in image["tags"]]
+
+
+def _may_create_somewhere(request: HttpRequest) -> bool:
+    return any(CREATE in actions_of(request.user, team) for team in Team.objects.visible_to(request.user))

@@ -1,4 +1,4 @@
-"""A person's tokens and password, and the registries of the teams that they may manage."""
+"""A person's tokens and password, and what the teams keep that they may manage."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from webui.accounts.models import ApiToken, Team
 from webui.accounts.representation import token_as_json
 from webui.accounts.roles import MANAGE, actions_of
 from webui.containers.log_keeping import DAYS_MAXIMUM
-from webui.images.models import RegistryCredential
-from webui.images.representation import credential_as_json
 from webui.pages.page import page
 
 
 @page("pages/settings.html", section="settings")
 def settings(request: HttpRequest) -> dict[str, Any]:
     teams = list(Team.objects.visible_to(request.user))
-    credentials = RegistryCredential.objects.filter(team__in=teams).select_related("team")
     return {
         "tokens": [token_as_json(token) for token in ApiToken.objects.filter(user=request.user)],
         "teams": [team for team in teams if MANAGE in actions_of(request.user, team)],
-        "registries": [credential_as_json(credential) for credential in credentials],
         "days_maximum": DAYS_MAXIMUM,
         "base_url": request.build_absolute_uri("/").rstrip("/"),
     }

@@ -1,0 +1,73 @@
+"""Images for the pages: one row for an image, however many hosts have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from webui.accounts.models import Team, User
+from webui.accounts.roles import CREATE, OPERATE, actions_of
+from webui.containers.models import Container
+from webui.images.models import Image, ImageQuerySet
+from webui.images.representation import image_as_json
+
+USERS_SHOWN = 5
+
+
+def image_groups(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:
+    """The newest first. `places` are its rows by host, `used_by` the newest containers made from it on any of them,
+    `used_more` how many more there are; `newer` the tags that moved on, anywhere; `may_create` whether the user may
+    change it in all places."""
+    groups: dict[str, dict[str, Any]] = {}
+    rights = _Rights(user)
+    for image in images.select_related("host", "team"):
+        row = image_as_json(image)
+        group = groups.setdefault(
+            image.image_id, {**row, "tags": [], "newer": [], "places": [], "used": [], "may_create": True}
+        )
+        group["tags"] += [tag for tag in row["tags"] if tag not in group["tags"]]
+        group["newer"] += [tag for tag in row["newer"] if tag not in group["newer"]]
+        group["places"].append({"id": image.pk, "host": row["host"], "online": image.host.is_online})
+        group["may_create"] &= CREATE in rights.of(image.team)
+    for container in containers_of(groups, user=user):
+        group = groups[container.image_id]
+        if container.host_id in {place["host"]["id"] for place in group["places"]}:
+            group["used"].append({"id": container.pk, "name": container.name})
+    for group in groups.values():
+        group["hex"] = group["image_id"].removeprefix("sha256:")
+        group["used_by"], group["used_more"] = group["used"][:USERS_SHOWN], max(0, len(group["used"]) - USERS_SHOWN)
+        group["title"] = group["tags"][0] if group["tags"] else group["short_id"]
+    return list(groups.values())
+
+
+def image_places(images: Iterable[Image], *, user: User) -> list[dict[str, Any]]:
+    """One image on its hosts: REST's JSON of each, with what the user may do there."""
+    rights = _Rights(user)
+    return [
+        image_as_json(image)
+        | {
+            "online": image.host.is_online,
+            "may_create": CREATE in rights.of(image.team),
+            "may_operate": OPERATE in rights.of(image.team),
+        }
+        for image in images
+    ]
+
+
+def containers_of(image_ids: Iterable[str], *, user: User) -> Iterable[Container]:
+    """The containers that were made from these images."""
+    found = Container.objects.visible_to(user).filter(image_id__in=list(image_ids))
+    return found.only("pk", "name", "host_id", "image_id")
+
+
+class _Rights:
+    """Asked once for each team."""
+
+    def __init__(self, user: User) -> None:
+        self._user = user
+        self._known: dict[Any, frozenset[str]] = {}
+
+    def of(self, team: Team) -> frozenset[str]:
+        if team.pk not in self._known:
+            self._known[team.pk] = actions_of(self._user, team)
+        return self._known[team.pk]

@@ -1,0 +1,31 @@
+"""The registries that a person's teams speak to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from webui.accounts.models import Team
+from webui.accounts.roles import MANAGE, actions_of
+from webui.hosts.models import Host
+from webui.hosts.representation import host_as_json
+from webui.images.models import RegistryCredential
+from webui.images.representation import credential_as_json
+from webui.pages.page import page
+
+
+@page("pages/registries.html", section="registries")
+def registries(request: HttpRequest) -> dict[str, Any]:
+    teams = list(Team.objects.visible_to(request.user))
+    managed = [team for team in teams if MANAGE in actions_of(request.user, team)]
+    found = RegistryCredential.objects.filter(team__in=teams).select_related("team")
+    hosts = Host.objects.visible_to(request.user).select_related("team")
+    return {
+        "teams": managed,
+        "several_teams": len(teams) > 1,
+        "registries": [
+            credential_as_json(credential) | {"may_manage": credential.team in managed} for credential in found
+        ],
+        "hosts": [host_as_json(host) for host in hosts if host.is_online],
+    }
