@@ -4,7 +4,7 @@ import { ReturningSocket } from "./socket.js";
 import { timeElement } from "./time.js";
 
 const KEPT = 500;
-const TONES = { die: "ended", destroy: "ended", oom: "bad", kill: "warn", start: "good", unpause: "good", pull: "good", restart: "good" };
+const TONES = { die: "ended", destroy: "ended", oom: "bad", kill: "warn", start: "good", unpause: "good", pull: "good", push: "good", load: "good", import: "good", restart: "good", untag: "ended", delete: "ended", prune: "warn" };
 const NAMED = new Set(["name", "image", "container", "execID"]);
 
 export class ActivityList {

@@ -70,6 +70,6 @@ function drawLegend() {
 export function fillRows() {
   for (const row of $$("tr[data-image]")) {
     const found = [...known.values()].flatMap((usage) => usage.images).find((image) => image.id === row.dataset.image);
-    if (found) setText($("[data-own]", row), found.shared_bytes ? `${size(found.unique_bytes)} its own` : "");
+    if (found) setText($("[data-own]", row), !found.shared_bytes ? "" : found.unique_bytes ? `${size(found.unique_bytes)} its own` : "all shared");
   }
 }

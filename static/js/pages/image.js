@@ -49,7 +49,7 @@ async function measure() {
 }
 
 function showOwn() {
-  if (usage) setText($("[data-own]", root), usage.shared_bytes ? `${size(usage.unique_bytes)} its own, ${size(usage.shared_bytes)} shared` : "shares nothing with others");
+  if (usage) setText($("[data-own]", root), !usage.shared_bytes ? "shares nothing with others" : usage.unique_bytes ? `${size(usage.unique_bytes)} its own, ${size(usage.shared_bytes)} shared` : "all of it shared with others");
 }
 
 async function ended(accepted, what) {
