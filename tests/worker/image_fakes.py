@@ -167,7 +167,7 @@ class FakeImages:
         return {"layer": layer, "path": path, "limit": limit, "entries": [], "more": False}
 
     def waste(self, name: str) -> dict[str, Any]:
-        return {"wasted_bytes": 0, "efficiency": 1.0, "files": []}
+        return {"wasted_bytes": 0, "efficiency": 1.0, "files": [], "is_cut": False}
 
     def save(self, names: list[str], *, format: str = "docker", cancel: threading.Event | None = None) -> Any:
         raise NotFound(f"There is no image {names[0]}.")

@@ -46,6 +46,8 @@ class HistorySchema(serializers.Serializer):
 
 
 class LayerFilesSchema(serializers.Serializer):
+    layer = serializers.CharField(help_text="Its diff id.")
+    path = serializers.CharField()
     files = ChangeSchema(many=True, help_text="What lies right below the path; of a directory, all below it counts.")
     more = serializers.BooleanField(help_text="There are more than are told here.")
 
@@ -59,7 +61,8 @@ class WastedFileSchema(serializers.Serializer):
 class WasteSchema(serializers.Serializer):
     wasted_bytes = serializers.IntegerField()
     efficiency = serializers.FloatField(help_text="1: nothing is wasted.")
-    files = WastedFileSchema(many=True)
+    files = WastedFileSchema(many=True, help_text="The largest, at most a thousand.")
+    is_cut = serializers.BooleanField(help_text="There were too many files to look at all of them.")
 
 
 class ImageUsageSchema(serializers.Serializer):

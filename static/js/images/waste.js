@@ -26,7 +26,7 @@ export class Waste {
     }
   }
 
-  #show({ wasted_bytes: bytes, efficiency, files }) {
+  #show({ wasted_bytes: bytes, efficiency, files, is_cut: isCut }) {
     const percent = Math.floor(efficiency * 1000) / 10;
     $("[data-waste-sum]", this.root).hidden = false;
     setText($("[data-efficiency]", this.root), `${percent} %`);
@@ -36,7 +36,7 @@ export class Waste {
     setText($("[data-waste-text]", this.root), bytes
       ? `${size(bytes)} are pulled and stored in vain: later layers overwrite or delete them. Clean up in the step that makes the files, and copy with the right owner at once.`
       : "Nothing is there in vain: no layer overwrites or deletes what an earlier one has.");
-    this.#say(files.length > SHOWN ? `The ${SHOWN} largest are shown.` : "");
+    this.#say(`${files.length > SHOWN ? `The ${SHOWN} largest are shown. ` : ""}${isCut ? "There were too many files to look at all of them." : ""}`.trim());
     const table = $("[data-waste-files]", this.root);
     table.hidden = files.length === 0;
     $("tbody", table).replaceChildren(...files.slice(0, SHOWN).map((file) => el("tr", {},

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from tests.webui.cast import CONTAINER_ID, Caller
+from tests.webui.cast import CONTAINER_ID, IMAGE_ID, Caller
 from tests.webui.site_broker import HOST_ID
 from webui.accounts.models import User
 from webui.containers.models import Container
@@ -24,9 +24,10 @@ LISTS = [
     "/images/",
     "/jobs/",
     "/recordings/",
+    "/registries/",
     "/settings/",
 ]
-OBJECTS = [f"/containers/{CONTAINER_ID}/", f"/hosts/{HOST_ID}/"]
+OBJECTS = [f"/containers/{CONTAINER_ID}/", f"/hosts/{HOST_ID}/", f"/images/{IMAGE_ID[7:]}/"]
 
 
 def browser_of(caller: Caller) -> Client:
@@ -53,7 +54,7 @@ def test_the_team_sees_a_job(owner: Caller, job: Job) -> None:
 
 @pytest.mark.parametrize("path", OBJECTS)
 def test_an_outsider_finds_nothing_at_the_address_of_an_object(
-    path: str, outsider: Caller, container: Container
+    path: str, outsider: Caller, container: Container, image: Image
 ) -> None:
     assert browser_of(outsider).get(path).status_code == 404
 

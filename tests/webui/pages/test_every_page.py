@@ -26,6 +26,8 @@ def paths(seeded: Seeded) -> list[str]:
         *(f"/containers/{hex_id(name)}/" for name in ("web", "hog", NASTY)),
         "/images/",
         "/images/?pull",
+        *(f"/images/{seeded.images[1].image_id[7:]}/{tab}" for tab in ("", "?#waste", "?&#config", "?x#users")),
+        "/registries/",
         "/jobs/",
         "/activity/",
         "/activity/?event=never",

@@ -257,14 +257,15 @@ def test_a_token_is_shown_once_and_revoked(page: Page, sockets: Sockets) -> None
 
 
 def test_a_registrys_password_goes_in_and_never_comes_out(page: Page, sockets: Sockets) -> None:
-    visit(page, "/settings/")
+    visit(page, "/registries/")
+    page.get_by_role("button", name="Add registry").first.click()
     page.get_by_label("Registry", exact=True).fill("registry.example.com")
     page.get_by_label("User name").fill("ann")
     page.get_by_label("Password or access token").fill("s3cret-s3cret")
-    page.get_by_role("button", name="Save sign-in").click()
-    expect(page.locator("tr[data-registry]")).to_contain_text("registry.example.com")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("[data-registry]")).to_contain_text("registry.example.com")
     assert "s3cret-s3cret" not in RegistryCredential.objects.get().encrypted_password
-    visit(page, "/settings/")
+    visit(page, "/registries/")
     assert "s3cret-s3cret" not in page.content()
 
 
