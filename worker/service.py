@@ -15,6 +15,7 @@ from worker.app import make_app, serve
 from worker.broker import Emitter, connect
 from worker.contract import keys
 from worker.contract.frames import CancelJob, CloseStream, Credit, HostSettings, OpenSession, OpenStream, ReplayEvents
+from worker.contract.sessions import DIRECT_SOCKET
 from worker.control import BLOCK_SECONDS, ControlListener
 from worker.durability import Durability
 from worker.executor import Executor
@@ -23,6 +24,7 @@ from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic,
 from worker.publisher import Publisher
 from worker.questions import Questions, answers, image_answers, log_answers
 from worker.sessions import pump
+from worker.sessions.direct import DirectWay
 from worker.sessions.server import SessionServer
 from worker.sessions.sources import openers
 from worker.settings import WorkerSettings, host_id
@@ -61,8 +63,12 @@ class WorkerService:
         self._streams = StreamServer(self._client, engine.container_logs)
         kinds = (answers(engine), log_answers(engine), image_answers(engine))
         self._questions = tuple(Questions(self._client, known) for known in kinds)
+        self._direct = DirectWay(settings.engine.run / DIRECT_SOCKET)
         self._sessions = SessionServer(
-            self._client, lambda: connect(settings.redis_url, blocking_seconds=pump.BLOCK_SECONDS), openers(engine)
+            self._client,
+            lambda: connect(settings.redis_url, blocking_seconds=pump.BLOCK_SECONDS),
+            openers(engine),
+            self._direct,
         )
         self._control = ControlListener(
             connect(settings.redis_url, blocking_seconds=BLOCK_SECONDS),
@@ -94,6 +100,7 @@ class WorkerService:
         self._executor.resume()  # before the site hears of us and asks for more
         self._presence.register()
         self._publisher.start()
+        self._direct.start()
         self._control.start()
         self._streams.start()
         for periodic in self._periodic:
@@ -137,6 +144,7 @@ class WorkerService:
         for periodic in self._periodic:
             periodic.stop()
         self._control.stop()
+        self._direct.stop()
         self._streams.stop()
         for questions in self._questions:
             questions.stop()

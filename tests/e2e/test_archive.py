@@ -94,7 +94,7 @@ def test_what_can_not_be_done_is_said_with_a_status(portside: Portside, tiny_ima
 
 
 def test_a_client_that_leaves_in_the_middle_leaves_nothing_open(portside: Portside, tiny_image: str) -> None:
-    container = portside.rest.run(tiny_image, "sh", "-c", "head -c 30000000 /dev/urandom > /big")
+    container = portside.rest.run(tiny_image, "sh", "-c", "head -c 100000000 /dev/zero > /big")
     portside.rest.wait_status(container["id"], "stopped", seconds=60)
     archives = Archives(portside, container["id"])
     answer = archives.ask("GET", "/archive/?path=/big", preload_content=False)

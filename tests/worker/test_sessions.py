@@ -100,11 +100,13 @@ class Host:
 class Visitor:
     """The site's side of one session."""
 
-    def __init__(self, host: Host, *command: str, container: str = "c", tty: bool = False, **options: Any) -> None:
+    def __init__(
+        self, host: Host, *command: str, container: str = "c", tty: bool = False, parameters: Any = None, **options: Any
+    ) -> None:
         self.host, self.client = host, host.client
         self.id = secrets.token_hex(8)
         host.visitors.append(self)
-        self.put(sessions.BEGIN, data=json.dumps({"command": command, "tty": tty}).encode())
+        self.put(sessions.BEGIN, data=json.dumps({"command": command, "tty": tty, **(parameters or {})}).encode())
         self.sent = self.consumed = 0
         self.last = b"0-0"
         self.frames: list[Frame] = []
@@ -138,6 +140,11 @@ class Visitor:
 
     def until(self, claim: Any, what: str) -> None:
         eventually(lambda: [self.read(), claim()][1], what=what)
+
+    @property
+    def opened(self) -> Any:
+        found = [f for f in self.frames if f.kind == sessions.OPENED]
+        return json.loads(found[0].data) if found else None
 
     @property
     def end(self) -> Any:

@@ -16,7 +16,8 @@ from django.conf import settings
 
 from engine.errors import Unavailable
 from webui.hosts.models import Host
-from webui.links.session_link import SessionLink, lost
+from webui.links.direct import DirectStream, connect, is_near
+from webui.links.session_link import BLOCK_SECONDS, SessionLink, lost
 from webui.links.stream import host_silent
 from worker.contract import sessions
 
@@ -51,17 +52,19 @@ class ArchiveSession:
         )
         self._frames: AsyncIterator[Any] | None = None
         self._is_over = False
+        self._direct: DirectStream | None = None
         self.found: dict[str, Any] = {}
 
     async def __aenter__(self) -> ArchiveSession:
         wish = self._wish
+        token = {sessions.DIRECT: secrets.token_hex(sessions.TOKEN_BYTES // 2)} if is_near(wish.host.pk) else {}
         try:
             self._link = await SessionLink.open(
                 self._client,
                 host_id=wish.host.pk,
                 container_id=wish.subject,
                 source=wish.source,
-                parameters=wish.parameters,
+                parameters={**wish.parameters, **token},
                 owner=secrets.token_hex(16),  # nobody comes back for it
                 window_bytes=WINDOW_BYTES,
                 input_window_bytes=WINDOW_BYTES,
@@ -72,6 +75,8 @@ class ArchiveSession:
                 self.found = json.loads((await asyncio.wait_for(self._opened(), FIRST_SECONDS)).data or b"{}")
             except TimeoutError as error:
                 raise host_silent(wish.host) from error
+            if self.found.pop(sessions.DIRECT, False) and token:
+                self._direct = await connect(token[sessions.DIRECT])
         except BaseException as error:
             await self.__aexit__(type(error), error, None)
             raise
@@ -84,6 +89,8 @@ class ArchiveSession:
             if not self._is_over and self._frames is not None:
                 await self._link.close()
         finally:
+            if self._direct is not None:
+                self._direct.close()
             await self._client.aclose()
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -91,6 +98,10 @@ class ArchiveSession:
 
         Raises what the host ran into: then the tar is not whole.
         """
+        while self._direct is not None and (data := await self._direct.read(BLOCK_SECONDS)) != b"":
+            yield data or b""
+            if data is None:
+                await self._look()
         confirmed = self._link.taken
         async for frame in self._rest():
             yield b"" if frame is None else frame.data
@@ -100,9 +111,11 @@ class ArchiveSession:
 
     async def send(self, data: bytes) -> None:
         """Some of the tar; waits while the host has no room."""
-        await self._link.send(data)
+        await (self._link.send(data) if self._direct is None else self._direct.write(data))
 
     async def sent_all(self) -> None:
+        if self._direct is not None:
+            self._direct.end()
         await self._link.no_more_input()
 
     async def result(self) -> dict[str, Any]:
@@ -124,14 +137,17 @@ class ArchiveSession:
         self._result: dict[str, Any] = {}
         async for frame in self._frames:
             if frame is None:
-                await self._link.keep()
-                await self._check_host()
+                await self._look()
                 yield None
             elif frame.kind == sessions.DATA:
                 yield frame
             elif frame.kind == sessions.END:
                 self._is_over = True
                 self._result = json.loads(frame.data or b"{}")
+
+    async def _look(self) -> None:
+        await self._link.keep()
+        await self._check_host()
 
     async def _check_host(self) -> None:
         find = database_sync_to_async(Host.objects.filter(pk=self._wish.host.pk).first, thread_sensitive=False)

@@ -70,6 +70,15 @@ class AttachParameters:
     size: TerminalSize | None = None
 
 
+DIRECT = "direct"
+"""Among the parameters: a token of `TOKEN_BYTES` hex digits. OPENED says `{"direct": true}` if the host offers that the
+bytes go by `<home>/run/DIRECT_SOCKET`: who connects there and writes the token reads GRANTED, and then only bytes pass,
+one way, without credit. END, ERROR and CLOSE still go by the broker: END, after the socket's end, says that it was
+all."""
+DIRECT_SOCKET = "direct.sock"
+TOKEN_BYTES = 64
+GRANTED = b"+"
+
 ARCHIVE_BYTES = 256 << 10
 """Of an archive, one DATA frame carries up to so many bytes: each is a round trip to the broker."""
 PATH_STAT, COPY_OUT, COPY_IN, EXPORT = "path_stat", "copy_out", "copy_in", "export"

@@ -11,27 +11,40 @@ import errno
 import json
 import os
 import select
+import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
 
 from worker.contract import keys, sessions
 from worker.contract.frames import Frame, OpenSession
+from worker.sessions.direct import Ticket
 from worker.sessions.source import InputLater, Source
 
 BLOCK_SECONDS = 2.0
 EXPIRE_SECONDS = 120
+DIRECT_SECONDS = 10.0
+"""How long the other side may take to come by the direct way, once it has heard of it."""
+SPLICE_BYTES = 1 << 20
+PIPE_BYTES = 1 << 20
+"""So much is offered to a pipe at a time."""
 DRAIN_BYTES = 1 << 20
 """What is still read after the process has ended: its children may hold the terminal for ever."""
 
 
 class Pump:
-    """One session. `out` and `listen` are broker connections of the caller's; `listen` may block."""
+    """One session. `out` and `listen` are broker connections of the caller's; `listen` may block.
 
-    def __init__(self, out: redis.Redis, listen: redis.Redis, request: OpenSession, source: Source) -> None:
-        self._out, self._listen, self._source = out, listen, source
+    `ticket`: for the direct way, if it is offered to the other side.
+    """
+
+    def __init__(
+        self, out: redis.Redis, listen: redis.Redis, request: OpenSession, source: Source, ticket: Ticket | None = None
+    ) -> None:
+        self._out, self._listen, self._source, self._ticket = out, listen, source, ticket
         self._frames = keys.frames(request.session_id)
         self._input = keys.session_input(request.session_id)
         self._window = request.window_bytes
@@ -53,9 +66,15 @@ class Pump:
             self._source.on_change(self._wake)
         listener = threading.Thread(target=self._hear, args=(last,), name="session-input", daemon=True)
         try:
-            self._send(sessions.OPENED, data=json.dumps(self._source.described()).encode())
+            offered = {} if self._ticket is None else {sessions.DIRECT: True}
+            self._send(sessions.OPENED, data=json.dumps({**self._source.described(), **offered}).encode())
             listener.start()
-            self._move()
+            connection = None if self._ticket is None else self._ticket.wait(DIRECT_SECONDS)
+            if connection is None:
+                self._move()
+            else:
+                with connection:
+                    self._splice(connection)
             if not self._closed:
                 self._send(sessions.END, data=json.dumps(self._source.result()).encode())
         finally:
@@ -64,8 +83,10 @@ class Pump:
                 self._out.delete(self._input)
             if listener.ident is not None:
                 listener.join(BLOCK_SECONDS + 1)
-            os.close(self._wake_read)
-            os.close(self._wake_write)
+            with self._lock:
+                os.close(self._wake_read)
+                os.close(self._wake_write)
+                self._wake_write = -1
 
     # ---- the listener's thread
 
@@ -104,8 +125,9 @@ class Pump:
                 self._closed = True
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError, OSError):
-            os.write(self._wake_write, b"x")
+        with self._lock, contextlib.suppress(BlockingIOError):
+            if self._wake_write >= 0:  # after the end its number may be another's
+                os.write(self._wake_write, b"x")
 
     # ---- the pump's thread
 
@@ -136,6 +158,70 @@ class Pump:
                 if descriptor == source.stdin and events & ~select.POLLIN:
                     self._write()
         self._drain(outputs)
+
+    def _splice(self, connection: socket.socket) -> None:
+        """The direct way: the kernel moves the bytes (splice(2)), whose ends hold each other back.
+
+        A cut connection may look like the end of the input; so the end counts once the broker has brought END as well.
+        """
+        source = self._source
+        for stream in source.outputs:
+            self._put_out(stream, connection)
+        if source.stdin is not None and self._take_in(source.stdin, connection):
+            self._await(lambda: self._no_more_input)
+            if not self._closed:
+                source.close_stdin()
+        if source.ended is not None:
+            self._await(lambda: _is_readable(source.ended or 0))
+
+    def _put_out(self, stream: int, connection: socket.socket) -> None:
+        """Until the stream's end. Whoever hangs up before wants no rest, and nobody waits for the process's end."""
+        poll = select.poll()
+        for descriptor in (stream, self._wake_read):
+            poll.register(descriptor, select.POLLIN)
+        try:
+            while not self._closed:
+                ready = {descriptor for descriptor, _ in poll.poll(1000)}
+                if self._wake_read in ready:
+                    os.read(self._wake_read, 4096)
+                if stream in ready and not os.splice(stream, connection.fileno(), SPLICE_BYTES):
+                    break
+        except ConnectionError:
+            self._closed = True
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
+
+    def _take_in(self, stdin: int, connection: socket.socket) -> bool:
+        """Until the other side sends no more; False when the process has ended or reads no more before that."""
+        poll = select.poll()
+        for descriptor in (connection.fileno(), self._source.ended):
+            if descriptor is not None:
+                poll.register(descriptor, select.POLLIN)
+        try:
+            while not self._closed:
+                ready = {descriptor for descriptor, _ in poll.poll(1000)}
+                if self._source.ended in ready:
+                    return False
+                if ready and not os.splice(connection.fileno(), stdin, SPLICE_BYTES):
+                    return True
+        except BrokenPipeError:
+            return False
+        except ConnectionError:  # whoever sent has died
+            self._closed = True
+        return False
+
+    def _await(self, claim: Callable[[], bool]) -> None:
+        """Until it holds, or the session is closed, or whoever closes it is not heard any more."""
+        poll = select.poll()
+        for descriptor in (self._wake_read, self._source.ended):
+            if descriptor is not None:
+                poll.register(descriptor, select.POLLIN)
+        while not self._closed and not claim():
+            if poll.poll(1000):
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 4096)
+            elif time.monotonic() - self._heard_at > sessions.IDLE_SECONDS:
+                self._closed = True
 
     def _poll(self, outputs: dict[int, int]) -> list[tuple[int, int]]:
         wanted: dict[int, int] = {self._wake_read: select.POLLIN}
@@ -185,7 +271,7 @@ class Pump:
     def _write(self) -> None:
         source = self._source
         with self._lock:
-            data = bytes(self._pending[: self._chunk])
+            data = bytes(self._pending[:PIPE_BYTES])
         if not data or source.stdin is None:
             return
         try:

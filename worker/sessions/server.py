@@ -16,6 +16,7 @@ from worker.contract import keys, sessions
 from worker.contract.frames import Frame, OpenSession
 from worker.contract.wire import to_wire
 from worker.faults import error_info
+from worker.sessions.direct import DirectWay, Ticket
 from worker.sessions.pump import EXPIRE_SECONDS, Pump
 from worker.sessions.source import Source
 
@@ -29,10 +30,16 @@ Opener = Callable[[str, Mapping[str, Any]], Source]
 
 
 class SessionServer:
-    """`connect()` makes a broker connection that may block for seconds."""
+    """`connect()` makes a broker connection that may block for seconds; `direct`: another way for bytes."""
 
-    def __init__(self, client: redis.Redis, connect: Callable[[], redis.Redis], openers: Mapping[str, Opener]) -> None:
-        self._client, self._connect, self._openers = client, connect, dict(openers)
+    def __init__(
+        self,
+        client: redis.Redis,
+        connect: Callable[[], redis.Redis],
+        openers: Mapping[str, Opener],
+        direct: DirectWay | None = None,
+    ) -> None:
+        self._client, self._connect, self._openers, self._direct = client, connect, dict(openers), direct
         self._running: set[str] = set()
         self._lock = threading.Lock()
 
@@ -70,12 +77,22 @@ class SessionServer:
         try:
             last, parameters = self._begin(listen, request)
             source = opener(request.container_id, parameters)
+            ticket = self._ticket(parameters.get(sessions.DIRECT), source)
             try:
-                Pump(self._client, listen, request, source).run(last)
+                Pump(self._client, listen, request, source, ticket).run(last)
             finally:
+                if ticket is not None:
+                    ticket.close()
                 source.close()
         finally:
             listen.close()
+
+    def _ticket(self, token: object, source: Source) -> Ticket | None:
+        """For a session that asks for the direct way and has one stream for it."""
+        streams = len(source.outputs) + (source.stdin is not None)
+        if self._direct is None or not isinstance(token, str) or len(token) != sessions.TOKEN_BYTES or streams != 1:
+            return None
+        return self._direct.expect(token)
 
     def _begin(self, listen: redis.Redis, request: OpenSession) -> tuple[bytes, Mapping[str, Any]]:
         """The session's first entry: its id and the parameters."""
