@@ -12,6 +12,7 @@ from engine.registry.access import Access
 from engine.registry.client import RegistryClient
 from engine.registry.endpoint import Endpoint
 from engine.registry.limits import RateLimit
+from engine.registry.listing import Referrer
 from engine.registry.transport import Call, Transport
 
 # What Docker's documentation names for looking at the limit without using any of it up.
@@ -41,6 +42,19 @@ def remote(config: EngineConfig, reference: str, access: Access | None) -> Remot
     name = Reference.parse(reference)
     with RegistryClient(config, name, access) as client:
         return RemoteImage(client.digest(name.identifier), client.rate_limit)
+
+
+def tags(config: EngineConfig, reference: str, access: Access | None) -> list[str]:
+    """All tags of a repository. Raises as `RegistryClient.tags`, `InvalidReference`."""
+    with RegistryClient(config, Reference.parse(reference), access) as client:
+        return client.tags()
+
+
+def referrers(config: EngineConfig, reference: str, access: Access | None, artifact_type: str = "") -> list[Referrer]:
+    """What refers to the manifest or index that a name stands for. Raises as `remote`, and `InvalidDocument`."""
+    name = Reference.parse(reference)
+    with RegistryClient(config, name, access) as client:
+        return client.referrers(name.digest or client.digest(name.identifier), artifact_type)
 
 
 def try_registry(config: EngineConfig, registry: str, access: Access | None) -> RegistryAnswer:

@@ -38,6 +38,7 @@ from engine.oci.reference import Reference
 from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from engine.registry.client import FetchedManifest, RegistryClient
+from engine.registry.listing import Referrer
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
 from engine.store.journal import Journal
@@ -141,6 +142,14 @@ class Images:
     def remote(self, reference: str, *, access: Access | None = None) -> RemoteImage:
         """What this name stands for at its registry now. Raises as `pull` does while it resolves a name."""
         return remote.remote(self._config, reference, access)
+
+    def referrers(self, reference: str, *, access: Access | None = None, artifact_type: str = "") -> list[Referrer]:
+        """What is about this image at its registry: signatures, attestations, lists of software. Raises as `remote`."""
+        return remote.referrers(self._config, reference, access, artifact_type)
+
+    def remote_tags(self, reference: str, *, access: Access | None = None) -> list[str]:
+        """All tags of the repository that this names, at its registry. Raises as `remote`."""
+        return remote.tags(self._config, reference, access)
 
     def try_registry(self, registry: str, access: Access | None = None) -> RegistryAnswer:
         """Whether a registry answers, and takes these credentials. Raises `InvalidArgument` for what names none."""

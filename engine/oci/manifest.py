@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.errors import NotFound, Unsupported
 from engine.oci import media
+from engine.oci.artifacts import artifact
 from engine.oci.digest import Digest, InvalidDigest
 from engine.oci.document import MAX_MANIFEST_BYTES, InvalidDocument, load, optional, required
 from engine.oci.platform import Platform
@@ -95,6 +96,8 @@ def parse(data: bytes, content_type: str = "") -> Manifest | Index:
     # A document that can be read both ways would mean different images to different readers (CVE-2021-41190).
     if "manifests" in document and ("layers" in document or "config" in document):
         raise InvalidDocument("the manifest is a manifest and an index at once")
+    if "manifests" not in document and (what := artifact(document, media_type)) is not None:
+        raise Unsupported(what)
     if media_type not in media.MANIFESTS | media.INDEXES:
         media_type = media.OCI_INDEX if "manifests" in document else media.OCI_MANIFEST
     return _index(document, media_type) if media_type in media.INDEXES else _manifest(document, media_type)

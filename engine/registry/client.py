@@ -16,6 +16,7 @@ from engine.registry.access import Access
 from engine.registry.endpoint import Endpoint
 from engine.registry.errors import ImageUnknown
 from engine.registry.limits import RateLimit
+from engine.registry.listing import Lister, Referrer
 from engine.registry.reading import FetchedManifest, Reader
 from engine.registry.transport import Transport
 
@@ -47,6 +48,7 @@ class RegistryClient:
             Transport(Endpoint.of_mirror(mirror, reference.registry, insecure, access), None, cancel, _MIRROR_ATTEMPTS)
             for mirror in access.mirrors
         ]
+        self._lister = Lister(self._own, reference.repository)
         self._readers = [Reader(transport, reference.repository) for transport in (*transports, self._own)]
 
     @property
@@ -64,6 +66,14 @@ class RegistryClient:
     def digest(self, identifier: str) -> Digest:
         """What a tag stands for at the registry now. Raises as `manifest` does."""
         return self._named(identifier, lambda reader: reader.digest(identifier))
+
+    def tags(self) -> list[str]:
+        """All tags of the repository, at the registry itself. Raises as `manifest` does, and `InvalidDocument`."""
+        return self._lister.tags()
+
+    def referrers(self, digest: Digest, artifact_type: str = "") -> list[Referrer]:
+        """What refers to an image, at the registry itself: signatures, attestations. Raises as `tags` does."""
+        return self._lister.referrers(digest, artifact_type)
 
     def config(self, descriptor: Descriptor) -> bytes:
         """Fetch and verify a small blob. Raises as `manifest` does."""

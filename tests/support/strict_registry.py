@@ -32,6 +32,8 @@ class Rules:
     """Hang up after so many bytes of an upload's next request with a body, one entry for each."""
     absolute_location: str = ""
     """Where uploads go, in place of the registry's own address."""
+    link_to: str = ""
+    """Where the next pages of lists are said to be, in place of the registry's own address."""
     user: str = ""
 
 
@@ -199,7 +201,11 @@ class _Exchange:
         tags = sorted(name for owner, name in self.registry.manifests if owner == repository and ":" not in name)
         rest = [tag for tag in tags if tag > self.query.get("last", "")]
         shown = rest[: self.rules.page or None]
-        more = {"Link": f'<{self.path}?last={shown[-1]}>; rel="next"'} if len(shown) < len(rest) else {}
+        more = (
+            {"Link": f'<{self.rules.link_to}{self.path}?last={shown[-1]}>; rel="next"'}
+            if len(shown) < len(rest)
+            else {}
+        )
         self.answer(200, more, json.dumps({"name": repository, "tags": shown}).encode())
 
     def _referrers(self, repository: str, digest: str) -> None:
