@@ -27,6 +27,7 @@ SCHEMA = [
     )
     """,
     "ALTER TABLE lease ADD COLUMN holder TEXT",
+    "ALTER TABLE lease ADD COLUMN in_use_by TEXT",
 ]
 KEEP_SECONDS = 24 * 3600.0
 FOREVER_SECONDS = 365 * KEEP_SECONDS
@@ -45,6 +46,10 @@ def _holder(pid: int) -> str | None:
     except OSError:
         return None
     return None if fields[0] in b"ZX" else f"{pid} {fields[19].decode()}"
+
+
+def _is_dead(holder: str) -> bool:
+    return _holder(int(holder.split(maxsplit=1)[0])) != holder
 
 
 class Lease:
@@ -73,16 +78,21 @@ class Leases:
     def hold(self, name: str, holder: str | None = None) -> Iterator[Lease]:
         """A lease for the block. It ends with the block; where the block fails, `abandon` decides (default: it stays).
 
-        An earlier lease of the same name, left by a failed attempt, ends with it too.
+        An earlier lease of the same name, left by a failed attempt, ends with it too; one of a job that still runs
+        does not: its tag may have moved, and it may want other content.
         """
         lease = Lease(self._store, uuid.uuid4().hex)
         expires_at = time.time() + (KEEP_SECONDS if holder is None else FOREVER_SECONDS)
         with self._store.transaction() as connection:
             connection.execute(
-                "INSERT INTO lease (id, name, boot, expires_at, holder) VALUES (?, ?, ?, ?, ?)",
-                (lease.id, name, boot_id(), expires_at, holder),
+                "INSERT INTO lease (id, name, boot, expires_at, holder, in_use_by) VALUES (?, ?, ?, ?, ?, ?)",
+                (lease.id, name, boot_id(), expires_at, holder, _holder(os.getpid())),
             )
-        yield lease
+        try:
+            yield lease
+        finally:
+            with self._store.transaction() as connection:
+                connection.execute("UPDATE lease SET in_use_by = NULL WHERE id = ?", (lease.id,))
         self.abandon(name)
 
     @contextlib.contextmanager
@@ -97,15 +107,20 @@ class Leases:
             raise
 
     def abandon(self, name: str) -> None:
-        """End all leases of this name."""
+        """End all leases of this name that no running job holds."""
         with self._store.transaction() as connection:
-            connection.execute("DELETE FROM lease WHERE name = ?", (name,))
+            users = connection.execute(
+                "SELECT DISTINCT in_use_by FROM lease WHERE name = ? AND in_use_by IS NOT NULL", (name,)
+            ).fetchall()
+            dead = [row["in_use_by"] for row in users if _is_dead(row["in_use_by"])]
+            connection.executemany("UPDATE lease SET in_use_by = NULL WHERE in_use_by = ?", [(user,) for user in dead])
+            connection.execute("DELETE FROM lease WHERE name = ? AND in_use_by IS NULL", (name,))
 
     def drop_expired(self) -> None:
         """End what has run out, what an earlier boot left, and what has lost its process."""
         with self._store.transaction() as connection:
             holders = connection.execute("SELECT DISTINCT holder FROM lease WHERE holder IS NOT NULL").fetchall()
-            dead = [(row["holder"],) for row in holders if _holder(int(row["holder"].split()[0])) != row["holder"]]
+            dead = [(row["holder"],) for row in holders if _is_dead(row["holder"])]
             connection.executemany("DELETE FROM lease WHERE holder = ?", dead)
             connection.execute("DELETE FROM lease WHERE expires_at < ? OR boot != ?", (time.time(), boot_id()))
 

@@ -220,3 +220,17 @@ def test_a_lease_that_nobody_can_go_on_with_ends_with_its_process(tmp_path: Path
         lease.add(["mine"])
         raise RuntimeError
     assert leases.digests() == set()
+
+
+def test_a_lease_ends_earlier_ones_that_were_left_but_no_running_jobs(tmp_path: Path) -> None:
+    leases = Leases(Store(tmp_path / "engine.db"))
+    with pytest.raises(RuntimeError), leases.hold("pull a") as left:
+        left.add(["left"])
+        raise RuntimeError
+    with leases.hold("pull a") as running:
+        running.add(["before"])
+        with leases.hold("pull a") as other:
+            other.add(["others"])
+        running.add(["after"])
+        assert leases.digests() == {"before", "after"}
+    assert leases.digests() == set()
