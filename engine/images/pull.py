@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from engine.content.blobs import BlobMissing, ContentStore, DigestMismatch
 from engine.content.leases import Lease
 from engine.errors import Cancelled, Unsupported
 from engine.images.layer import Workshop, fetch_layer
 from engine.images.progress import TICK_SECONDS
 from engine.oci.digest import Digest
-from engine.oci.document import InvalidDocument
+from engine.oci.document import MAX_CONFIG_BYTES, InvalidDocument
 from engine.oci.image_config import ImageConfig
 from engine.oci.manifest import Descriptor, Index, Manifest, PlatformMissing, parse
 from engine.oci.platform import Platform
@@ -77,8 +78,8 @@ def host_platform() -> Platform:
     return Platform.of_machine(machine.machine())
 
 
-def resolve(client: RegistryClient, reference: Reference, platform: Platform) -> Resolved:
-    """Follow a name to the image for `platform`.
+def resolve(client: RegistryClient, content: ContentStore, reference: Reference, platform: Platform) -> Resolved:
+    """Follow a name to the image for `platform`; what `content` has of it already is not asked for.
 
     Raises the client's errors, `PlatformMissing`, `Unsupported`, `InvalidDocument`.
     """
@@ -88,12 +89,23 @@ def resolve(client: RegistryClient, reference: Reference, platform: Platform) ->
         if len(documents) >= MAX_DEPTH:
             raise InvalidDocument("the image's indexes are nested too deeply")
         chosen = parsed.select(platform)
-        documents.append(client.manifest(chosen.digest))
+        here = _here(content, chosen)
+        documents.append(
+            FetchedManifest(here, chosen.media_type, chosen.digest) if here else client.manifest(chosen.digest)
+        )
         parsed = parse(documents[-1].data, documents[-1].content_type or chosen.media_type)
-    data = client.config(parsed.config)
+    data = _here(content, parsed.config) or client.config(parsed.config)
     config = ImageConfig.parse(data)
     check_image(parsed, config, platform)
     return Resolved(parsed, config, data, tuple(documents))
+
+
+def _here(content: ContentStore, descriptor: Descriptor) -> bytes | None:
+    """A document that is stored already, as long as it is in order. Whoever collects it now leaves us the bytes."""
+    try:
+        return content.read(descriptor.digest) if content.size(descriptor.digest) <= MAX_CONFIG_BYTES else None
+    except (BlobMissing, DigestMismatch):
+        return None
 
 
 def check_image(manifest: Manifest, config: ImageConfig, platform: Platform) -> None:

@@ -103,7 +103,7 @@ class Images:
                 self._leases.hold(lease_name) as lease,
                 RegistryClient(self._config, name, access or Access(credentials), stop) as client,
             ):
-                resolved = resolve(client, name, wanted)
+                resolved = resolve(client, self._content, name, wanted)
                 lease_all(lease, resolved)
                 self._store_documents(resolved, board)
                 fetch_layers(workshop, client, resolved, cancel)
