@@ -194,4 +194,4 @@ def commit(
             digests.append(added.descriptor.digest)
             staged = Staged(files, added.diff_id, added.size_bytes)
         names = [] if reference is None else [reference]
-        return shelf.publish(made, names, digests, parent=base_id, staged=staged)
+        return shelf.publish(made, names, digests, action="tag", parent=base_id, staged=staged)

@@ -73,8 +73,9 @@ def read(rest: Rest, path: str) -> bytes:
     return bytes(answer.data)
 
 
-def actions(rest: Rest) -> list[str]:
-    return [event["action"] for event in rest.get("/api/v1/events/?type=image&page_size=1000").json["results"]]
+def told(rest: Rest, tag: str) -> set[str]:
+    """What the events say has happened to what was called so."""
+    return {event["action"] for event in rest.get(f"/api/v1/events/?type=image&image={tag}").json["results"]}
 
 
 def test_an_image_goes_to_a_registry_under_a_new_name_and_comes_back(
@@ -92,7 +93,9 @@ def test_an_image_goes_to_a_registry_under_a_new_name_and_comes_back(
     back = image_of(rest, elsewhere)
     assert back["image_id"] == image["image_id"]
     assert any(digest.endswith(job["result"]["digest"]) for digest in back["digests"])
-    eventually(lambda: {"push", "tag", "untag", "delete"} <= set(actions(rest)), what="the events of all that")
+    eventually(lambda: told(rest, "e2e/away:1") == {"tag", "untag"}, what="the events of the first name")
+    eventually(lambda: {"tag", "push", "untag", "pull"} <= told(rest, elsewhere), what="the events of the second")
+    eventually(lambda: "delete" in told(rest, image["image_id"]), what="the event of its end")
 
 
 def test_an_image_is_saved_and_loaded_in_both_formats(rest: Rest, tiny_image: str) -> None:
@@ -106,7 +109,7 @@ def test_an_image_is_saved_and_loaded_in_both_formats(rest: Rest, tiny_image: st
         assert (answer.status, [one["id"] for one in answer.json()["images"]]) == (200, [image["image_id"]])
         assert image_of(rest, "e2e/saved:1")["image_id"] == image["image_id"]
     assert rest.run("e2e/saved:1", "true")["id"]
-    eventually(lambda: "load" in actions(rest), what="the event of the load")
+    eventually(lambda: {"save", "load"} <= told(rest, "e2e/saved:1"), what="the events of saving and loading")
 
 
 def test_what_is_no_archive_is_refused_and_leaves_nothing(rest: Rest) -> None:
