@@ -48,7 +48,7 @@ export class LayerTree {
     const parts = [
       el("span", { class: `tree-mark tree-${tone}`, title: file.change }, el("span", { "aria-hidden": "true" }, sign), el("span", { class: "visually-hidden" }, file.change)),
       el("span", { class: "tree-name" }, visible(file.path.replace(/\/$/, "").split("/").pop()) + (file.type === "directory" ? "/" : "")),
-      el("span", { class: "tree-size" }, file.size_bytes === null || file.change === "deleted" ? "" : size(file.size_bytes)),
+      el("span", { class: "tree-size" }, file.size_bytes ? `${file.change === "deleted" ? "−" : ""}${size(file.size_bytes)}` : ""),
     ];
     if (file.type !== "directory" || file.change === "deleted") return el("li", {}, el("span", { class: "tree-row" }, el("span", { class: "tree-arrow" }), ...parts));
     const item = el("li", {});
