@@ -19,7 +19,7 @@ from django.utils import timezone
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from webui.accounts.models import Team, User
-from webui.accounts.roles import CREATE, require
+from webui.accounts.roles import CREATE, actions_of, require
 from webui.broadcast import change_publish
 from webui.hosts.models import Host
 from webui.images.credentials import secrets_for
@@ -66,13 +66,19 @@ def watched_tags(tags: Iterable[str], digests: Iterable[str]) -> dict[str, str]:
 
 @transaction.atomic
 def lookup_begin(*, user: User, images: Iterable[Image]) -> list[Job]:
-    """Ask for all tags of `images` now; one job for each host and registry. Raises PermissionDenied.
+    """Ask for all tags of `images` now; one job for each host and registry.
 
-    Several hosts' same image is asked for once. Images of hosts that are away are passed over.
+    Several hosts' same image is asked for once. Images of hosts that are away are passed over, and those of teams in
+    which `user` may not pull; PermissionDenied when that leaves none.
     """
     jobs = []
-    for (team, host, _), references in _grouped(images).items():
-        require(user, CREATE, team)
+    groups = _grouped(images)
+    allowed = {team for team in {team for team, _, _ in groups} if CREATE in actions_of(user, team)}
+    for (team, host, _), references in groups.items():
+        if not allowed:
+            require(user, CREATE, team)
+        if team not in allowed:
+            continue
         for start in range(0, len(references), REFERENCES_MAXIMUM):
             jobs.append(_ask(team, host, references[start : start + REFERENCES_MAXIMUM], user))
     return jobs

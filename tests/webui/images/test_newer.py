@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.support.valkey import Valkey
 from tests.webui.cast import IMAGE_ID, Caller
-from webui.accounts.models import Team
+from webui.accounts.models import Membership, Role, Team
 from webui.hosts.models import Host
 from webui.images import services
 from webui.images.models import Image, RemoteTag
@@ -98,6 +98,16 @@ def test_nobody_is_asked_where_that_is_turned_off_or_the_host_is_away(pulled: Im
     Host.objects.update(heartbeat_at=timezone.now())
     settings.PORTSIDE = replace(settings.PORTSIDE, lookup_hours=0)
     assert lookups_due(timezone.now()) == []
+
+
+def test_images_of_teams_in_which_one_may_not_pull_are_passed_over(
+    owner: Caller, teammate: Caller, outsider: Caller, pulled: Image, host: Host
+) -> None:
+    theirs = Team.objects.get(name="Lighthouse")
+    Membership.objects.create(user=teammate.user, team=theirs, role=Role.DEVELOPER)
+    Image.objects.create(team=theirs, host=host, image_id="sha256:x", tags=["b:1"], digests=[f"b@{OLD}"])
+    assert len(teammate.post("images/lookup/").json()["jobs"]) == 1
+    assert Job.objects.get().command["references"] == ["docker.io/library/b:1"]
 
 
 def test_who_may_not_pull_may_not_ask(teammate: Caller, outsider: Caller, pulled: Image) -> None:
