@@ -18,7 +18,7 @@ from engine.containers.catalog import REMOVED, Busy
 from engine.containers.parts import Parts
 from engine.errors import Conflict, DataCorrupt, NotFound
 from engine.logs.kept import KeptLogs
-from engine.reserve import Reserve
+from engine.reserve import Reserve, is_full
 
 ATTEMPTS = 3
 LAST_WORDS_SECONDS = 600.0
@@ -60,17 +60,32 @@ def remove_ended(parts: Parts, container_id: str) -> None:
 
 
 def finish(parts: Parts, container_id: str) -> None:
-    """Free everything of a container whose directory carries `REMOVED` in front."""
+    """Free everything of a container whose directory carries `REMOVED` in front.
+
+    That it is gone is told before its files are deleted, which may take long; on a full disk only after that.
+    """
     directory = parts.catalog.directory(container_id).with_name(REMOVED + container_id)
     parts.runtime.abort(directory)
     parts.cgroups.remove(container_id)
     parts.network.unpublish(container_id)
     parts.network.release(container_id)
-    parts.snapshots.remove(container_id)
+    delete_files = parts.snapshots.take_away(container_id)
     parts.catalog.unmark_live(container_id)
+    try:
+        _put_away(parts, directory, container_id)
+    except Exception as error:
+        delete_files()
+        if not is_full(error):
+            raise
+        _put_away(parts, directory, container_id)
+    else:
+        delete_files()
+    parts.catalog.discard(directory)
+
+
+def _put_away(parts: Parts, directory: Path, container_id: str) -> None:
     is_kept = KeptLogs(parts.config).keep(container_id, directory / "log", _about(directory, container_id))
     _tell(parts, directory, container_id, is_kept)
-    parts.catalog.discard(directory)
 
 
 def _tell(parts: Parts, directory: Path, container_id: str, is_kept: bool) -> None:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import stat
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,12 +176,20 @@ class Snapshots:
 
     def remove(self, key: str) -> None:
         """Delete the container's own files; nothing happens when there are none."""
+        self.take_away(key)()
+
+    def take_away(self, key: str) -> Callable[[], None]:
+        """Forget the container's own files; what it returns deletes them, which may take long and be done later.
+
+        Whoever dies in between leaves them to `recover`.
+        """
         with self._store.transaction() as connection:
             number = self._number("key", key)
             if number is None:
-                return
+                return lambda: None
             connection.execute("DELETE FROM snapshot WHERE number = ?", (number,))
-        self.clear([number])
+        trash = self._discard(number)
+        return lambda: delete_tree(trash)
 
     def usage(self, key: str) -> int:
         """Bytes on disk of what the container wrote. Raises `SnapshotMissing`."""

@@ -40,6 +40,7 @@ class SessionServer:
         direct: DirectWay | None = None,
     ) -> None:
         self._client, self._connect, self._openers, self._direct = client, connect, dict(openers), direct
+        self._listening: redis.Redis | None = None  # its pool keeps connections, which take longer to make than to use
         self._running: set[str] = set()
         self._lock = threading.Lock()
 
@@ -73,19 +74,16 @@ class SessionServer:
         opener = self._openers.get(request.source)
         if opener is None:
             raise Unsupported(f"This host's worker knows no sessions with {request.source!r}: it may be older.")
-        listen = self._connect()
+        listen = self._listening = self._listening or self._connect()
+        last, parameters = self._begin(listen, request)
+        source = opener(request.container_id, parameters)
+        ticket = self._ticket(parameters.get(sessions.DIRECT), source)
         try:
-            last, parameters = self._begin(listen, request)
-            source = opener(request.container_id, parameters)
-            ticket = self._ticket(parameters.get(sessions.DIRECT), source)
-            try:
-                Pump(self._client, listen, request, source, ticket).run(last)
-            finally:
-                if ticket is not None:
-                    ticket.close()
-                source.close()
+            Pump(self._client, listen, request, source, ticket).run(last)
         finally:
-            listen.close()
+            if ticket is not None:
+                ticket.close()
+            source.close()
 
     def _ticket(self, token: object, source: Source) -> Ticket | None:
         """For a session that asks for the direct way and has one stream for it."""

@@ -7,6 +7,7 @@ no `except Exception` stops and no undo survives, as SIGKILL would.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -165,8 +166,12 @@ class FakeSnapshots:
         return FakeOverlay()
 
     def remove(self, key: str, /) -> None:
+        self.take_away(key)()
+
+    def take_away(self, key: str, /) -> Callable[[], None]:
         self.world.step("snapshots.remove")
         self.world.snapshots.discard(key)
+        return lambda: None
 
     def keys(self) -> list[str]:
         return sorted(self.world.snapshots)

@@ -136,3 +136,20 @@ def test_a_leftover_of_a_rolled_back_commit_is_no_obstacle(snapshots: Snapshots,
     (tmp_path / "snapshots/1/fs").mkdir(parents=True)
     commit(snapshots, A, new="new")
     assert os.listdir(tmp_path / "snapshots/1/fs") == ["new"]
+
+
+def test_what_is_taken_away_is_forgotten_at_once_and_deleted_when_there_is_time(
+    snapshots: Snapshots, tmp_path: Path
+) -> None:
+    for key in ("one", "two"):
+        (Path(snapshots.prepare(key, None).upperdir) / "file").write_text("x")
+    delete = snapshots.take_away("one")
+    assert snapshots.keys() == ["two"]
+    staging = tmp_path / "snapshots/staging"
+    assert [path.name for path in staging.rglob("file")] == ["file"]
+    delete()
+    assert os.listdir(staging) == []
+    snapshots.take_away("two")  # and who would delete it dies
+    snapshots.recover()
+    assert os.listdir(staging) == []
+    snapshots.take_away("two")()  # is no error
