@@ -13,11 +13,10 @@ docs/adr/0010-a-user-namespace-per-container.md says why these ids.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import struct
 
+from engine.bare import contextlib, struct
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
