@@ -73,7 +73,8 @@ def _huge_pages(tree: Tree, resources: Resources) -> None:
 
 
 def _memory(directory: str, memory: Memory) -> None:
-    limit, swap = memory.limit, memory.swap
+    limit = memory.limit
+    swap = -1 if limit == -1 and memory.swap is None else memory.swap  # the sum of what has no limit has none
     with_swap = f"{directory}/memory.memsw.limit_in_bytes"
     plain = f"{directory}/memory.limit_in_bytes"
     if swap is not None and not os.path.exists(with_swap) and swap not in (-1, limit):

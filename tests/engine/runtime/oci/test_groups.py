@@ -237,7 +237,7 @@ def test_memory_and_swap_together_are_measured_by_the_limit_that_is_there(bundle
         assert int((group / "memory.memsw.limit_in_bytes").read_text()) == 96 << 20
     done = bundle.call("update", "--memory-swap", str(32 << 20), bundle.id)
     assert done.returncode == 1 and f"is below memory.limit, {64 << 20}" in done.stderr, done.stderr
-    bundle.succeed("update", "--memory", "-1", "--memory-swap", "-1", bundle.id)
+    bundle.succeed("update", "--memory", "-1", bundle.id)
     done = bundle.call("update", "--memory-swap", str(32 << 20), bundle.id)
     assert done.returncode == 1 and "needs memory.limit" in done.stderr, done.stderr
 
