@@ -100,8 +100,13 @@ def test_it_can_be_joined_by_path(bundle: Bundle, mapped: Bundle) -> None:
             *({"type": kind} for kind in ("mount", "uts", "pid")),
             *({"type": kind, "path": f"/proc/{other.pid()}/ns/{file}"} for kind, file in paths.items()),
         ]
-        found = joined.sh("id -u; busybox readlink /proc/self/ns/user; busybox readlink /proc/self/ns/net").split()
-        assert found == ["0", *(os.readlink(f"/proc/{other.pid()}/ns/{name}") for name in ("user", "net"))]
+        mount = {"destination": "/tmp", "type": "bind", "source": str(other.directory), "options": ["bind", "idmap"]}
+        joined.config["mounts"].append(mount)
+        script = (
+            "id -u; busybox stat -c %u /tmp; busybox readlink /proc/self/ns/user; busybox readlink /proc/self/ns/net"
+        )
+        found = joined.sh(script).split()
+        assert found == ["0", "0", *(os.readlink(f"/proc/{other.pid()}/ns/{name}") for name in ("user", "net"))]
     finally:
         other.remove()
 
