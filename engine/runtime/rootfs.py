@@ -64,7 +64,8 @@ def _mapped_overlay(layers: dict[str, Any], owners: int, first: int) -> int:
     try:
         return kernel.new_mount("overlay", options, kernel.MOUNT_ATTR_NODEV, "overlay")
     except OSError as error:
-        no = (errno.EINVAL, errno.EOPNOTSUPP)  # the latter before Linux 6.5
+        # Before Linux 6.13, which takes descriptors of O_PATH; EOPNOTSUPP before 6.5.
+        no = (errno.EBADF, errno.EINVAL, errno.EOPNOTSUPP)
         if error.errno not in no or error.filename != "mount overlay, option lowerdir+":
             raise
     finally:
