@@ -71,6 +71,11 @@ class EngineConfig:
         return self.home / "containers"
 
     @property
+    def volumes(self) -> Path:
+        """One directory per volume, named as it is: its files are in `_data`."""
+        return self.home / "volumes"
+
+    @property
     def kept_logs(self) -> Path:
         """Logs of containers that were removed, a directory each, named by its id."""
         return self.home / "kept-logs"

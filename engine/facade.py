@@ -34,6 +34,10 @@ from engine.runtime.execs import Exec, ExecSpec, Stdio
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
 from engine.store.journal import Journal
+from engine.volumes.service import PruneReport as VolumePruneReport
+from engine.volumes.service import PruneRules as VolumePruneRules
+from engine.volumes.service import Volumes
+from engine.volumes.volume import Volume, VolumeSpec
 
 if TYPE_CHECKING:
     from engine.archives.request import PathStat
@@ -67,6 +71,7 @@ class Engine:
         self._log_clerk = LogClerk()
         self._kept_logs = KeptLogs(config)
         self._catalog = Catalog(config, self.store)
+        self.volumes = Volumes(config, self.store, self.journal, self._catalog.names)
         self.containers = Containers(
             Parts(
                 config=config,
@@ -77,10 +82,37 @@ class Engine:
                 snapshots=Snapshots(config, self.store),
                 cgroups=self.cgroups,
                 network=self.network,
+                volumes=self.volumes,
                 runtime=self.runtime,
                 keeper=self._keeper,
             )
         )
+
+    # ---- volumes
+
+    def volume_create(self, spec: VolumeSpec) -> Volume:
+        """Make it; the same again gives what is there. AlreadyExists if that has other options or labels."""
+        return self.volumes.create(spec)
+
+    def volume_get(self, name: str) -> Volume:
+        return self.volumes.get(name)
+
+    def volume_list(self) -> Sequence[Volume]:
+        return self.volumes.list()
+
+    def volume_size(self, name: str) -> int:
+        """Bytes on the disk of what is in it; it looks at every file."""
+        return self.volumes.size(name)
+
+    def volume_remove(self, name: str, force: bool = False) -> None:
+        """Delete it. Conflict with the containers' names while it is used; with `force` it may be gone already."""
+        self.volumes.remove(name, force=force)
+
+    def volume_prune(
+        self, *, all: bool = False, labels: Sequence[str] = (), not_labels: Sequence[str] = ()
+    ) -> VolumePruneReport:
+        """Delete the anonymous volumes that nobody uses, or with `all` those with names too; labels as for images."""
+        return self.volumes.prune(VolumePruneRules(all=all, labels=tuple(labels), not_labels=tuple(not_labels)))
 
     # ---- containers
 
@@ -159,9 +191,12 @@ class Engine:
         """
         return self.containers.attach(name, ahead=ahead)
 
-    def container_remove(self, name: str, force: bool = False) -> None:
-        """Remove it with its files (its log may be kept); `force` kills a running one first."""
-        self.containers.remove(name, force=force)
+    def container_remove(self, name: str, force: bool = False, volumes: bool = False) -> None:
+        """Remove it with its files (its log may be kept); `force` kills a running one first.
+
+        `volumes`: those without a name go with it, unless another container has them.
+        """
+        self.containers.remove(name, force=force, volumes=volumes)
 
     def container_rename(self, name: str, new_name: str) -> ContainerRecord:
         """Call it `new_name`. AlreadyExists when another container is called so."""
@@ -309,6 +344,7 @@ class Engine:
         return {
             "containers": [record.as_state() for record in self.container_list()],
             "images": [image.as_state() for image in self.images.list()],
+            "volumes": [volume.as_state() for volume in self.volumes.list()],
         }
 
     def disk_usage(self) -> DiskUsage:

@@ -46,7 +46,7 @@ def run(engine: Engine, options: argparse.Namespace) -> int:
         return 130
     finally:
         if options.rm and not options.detach:
-            engine.container_remove(spec.id, force=True)
+            engine.container_remove(spec.id, force=True, volumes=True)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -19,7 +19,6 @@ from engine.options.changing import LIMITS
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "us": 1e-6}
-_SHORT = {"volume": "-v"}
 
 
 class Flag(NamedTuple):
@@ -64,6 +63,7 @@ FLAGS = (
     Flag("memory-reservation", "memory_reservation", "size"),
     Flag("memory-swap", "memory_swap", "size"),
     Flag("memory-swappiness", "memory_swappiness", "whole"),
+    Flag("mount", "mounts", "each"),
     Flag("network", "network", "text"),
     Flag("oom-kill-disable", "oom_kill_disable", "yes"),
     Flag("oom-score-adj", "oom_score_adj", "whole"),
@@ -85,6 +85,9 @@ FLAGS = (
     Flag("user", "user", "text", "-u"),
     Flag("userns", "userns", "text"),
     Flag("uts", "uts", "text"),
+    Flag("volume", "volumes", "each", "-v"),
+    Flag("volume-driver", "volume_driver", "text"),
+    Flag("volumes-from", "volumes_from", "each"),
     Flag("workdir", "workdir", "text", "-w"),
 )
 _CHANGEABLE = tuple(flag for flag in FLAGS if flag.field in LIMITS)
@@ -170,7 +173,7 @@ def variables_of(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _add_refusal(command: argparse.ArgumentParser, name: str, *flags: str) -> None:
-    names = flags or (*([_SHORT[name]] if name in _SHORT else []), f"--{name.replace('_', '-')}")
+    names = flags or (f"--{name.replace('_', '-')}",)
     command.add_argument(*names, dest=f"refused {name}", action=_Refusal, help=argparse.SUPPRESS)
 
 
@@ -222,6 +225,8 @@ def _value(flag: Flag, value: Any) -> Any:
         return -1 if value == "-1" else size(value)
     if flag.kind == "each size":
         return tuple(_rate(text) for text in value)
+    if flag.field == "volumes":
+        return tuple(_absolute(text) for text in value)
     if flag.field == "security_opt":
         return tuple(_with_profile(text) for text in value)
     return tuple(value) if flag.kind == "each" else value
@@ -230,6 +235,12 @@ def _value(flag: Flag, value: Any) -> Any:
 def _rate(text: str) -> str:
     path, _, rate = text.rpartition(":")
     return f"{path}:{size(rate)}"
+
+
+def _absolute(text: str) -> str:
+    """The engine takes no path that depends on where somebody stands."""
+    source, colon, rest = text.partition(":")
+    return f"{os.path.abspath(source)}{colon}{rest}" if colon and source.startswith(".") else text
 
 
 def _with_profile(option: str) -> str:

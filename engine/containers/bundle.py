@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.containers import isolation, log_limits, names, pipes
+from engine.containers import isolation, log_limits, mounting, names, pipes
+from engine.containers.mounting import MountPoint
 from engine.containers.process import ProcessPlan
 from engine.containers.sharing import NetworkPlace
 from engine.containers.spec import ContainerSpec
@@ -23,9 +25,10 @@ _INSTALLED = ("/usr/bin/tini-static", "/usr/bin/docker-init", "/usr/libexec/podm
 
 @dataclass(frozen=True, slots=True)
 class HostPlace:
-    """What the host gives: a place in a network, and `run`, where compiled programs are."""
+    """What the host gives: a place in a network, mounts, and `run`, where compiled programs are."""
 
     network: NetworkPlace
+    mounts: Sequence[MountPoint]
     run: Path
 
 
@@ -45,7 +48,9 @@ def lay_out(directory: Path, final: Path, spec: ContainerSpec, plan: ProcessPlan
     init = str(final / "init") if spec.init else None
     if init is not None:
         _place_init(directory / "init", host.run)
-    settings = isolation.settings(spec, plan, standard_binds(host.network.files or final), init)
+    binds = mounting.binds(host.mounts, standard_binds(host.network.files or final))
+    settings = isolation.settings(spec, plan, binds, init)
+    settings = replace(settings, tmpfs=[*settings.tmpfs, *mounting.in_memory(host.mounts)])
     _write(directory / "bundle" / "config.json", json.dumps(build(settings), separators=(",", ":")), 0o600)
 
 

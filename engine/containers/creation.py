@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine.containers import bundle, choosing, dependencies, events, limits, process, sharing, signals
+from engine.containers import bundle, choosing, dependencies, events, limits, mounting, process, sharing, signals
 from engine.containers import record as records
 from engine.containers.catalog import CREATING
 from engine.containers.health import Health
@@ -126,18 +126,21 @@ def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan,
         if existing is not None:
             parts.catalog.discard(draft)
             return existing
-        _make(parts, record, plan, image, draft)
+        return _make(parts, record, plan, image, draft)
     finally:
         os.close(lock)
-    return record
 
 
-def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image, draft: Path) -> None:
+def _make(
+    parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image, draft: Path
+) -> ContainerRecord:
     final = parts.catalog.directory(record.id)
     with parts.catalog.growing(), Undo() as undo:
         undo.add(parts.catalog.discard, draft)
         undo.add(parts.network.release, record.id)
-        host = bundle.HostPlace(sharing.place(parts, record.spec), parts.config.run)
+        undo.add(parts.volumes.release, record.id)
+        record = record.with_changes(mounts=mounting.prepare(parts, record.spec, image))
+        host = bundle.HostPlace(sharing.place(parts, record.spec), record.mounts, parts.config.run)
         bundle.lay_out(draft, final, record.spec, plan, host)
         foreign.choose(draft, record.spec.runtime, limits.resources(record.spec))
         records.save(draft, record)
@@ -147,6 +150,7 @@ def _make(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, imag
             os.rename(draft, final)
             undo.add(parts.catalog.discard, final)
             events.tell(parts, record)
+    return record
 
 
 def register(parts: Parts, record: ContainerRecord, image: Image) -> None:
@@ -156,12 +160,14 @@ def register(parts: Parts, record: ContainerRecord, image: Image) -> None:
         name = sharing.hostname(parts, record.spec)
         bundle.write_hosts(parts.catalog.directory(record.id), place, record.spec, name)
     with parts.store.transaction():
+        mounting.acquire_again(parts, record.id, record.mounts)
         _claim(parts, record, image)
         events.tell(parts, record)
 
 
 def _claim(parts: Parts, record: ContainerRecord, image: Image) -> None:
-    """Inside a transaction: take the name, prepare the snapshot."""
+    """Inside a transaction: take the name, prepare the snapshot, keep the volumes."""
+    parts.volumes.keep(record.id)
     parts.catalog.claim_name(record.name, record.id)
     parts.snapshots.prepare(record.id, str(image.chain_ids[-1]) if image.chain_ids else "")
 

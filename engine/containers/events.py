@@ -14,7 +14,7 @@ The engine can't import the contract, so a test holds the two together.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.record import ContainerRecord
@@ -82,6 +82,17 @@ def of_network(action: str, record: ContainerRecord) -> tuple[Untold, ...]:
         return ()
     attributes = {"action": action, "type": "network", "name": NETWORK, "container": record.id}
     return ((ACTION, NETWORK, attributes),)
+
+
+def of_volumes(action: str, record: ContainerRecord) -> Iterator[Untold]:
+    """That the volumes of a container were mounted ("mount") or are no longer ("unmount"), with Docker's attributes."""
+    for point in record.mounts:
+        if point.name:
+            attributes: dict[str, Any] = {"action": action, "type": "volume", "name": point.name}
+            attributes |= {"container": record.id, "driver": point.driver}
+            if action == "mount":
+                attributes |= {"destination": point.destination, "read/write": not point.read_only, "propagation": ""}
+            yield ACTION, point.name, attributes
 
 
 def prepared(record: ContainerRecord, *untold: Untold) -> ContainerRecord:

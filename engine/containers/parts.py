@@ -18,6 +18,7 @@ from engine.oci.image_config import ImageConfig
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 from engine.store.database import Store
 from engine.store.journal import Journal
+from engine.volumes.service import Volumes
 
 Progress = Callable[[str, Any], None]
 
@@ -73,6 +74,7 @@ class Overlay(Protocol):
 class Snapshots(Protocol):
     def prepare(self, key: str, image_chain_id: str, /) -> Overlay: ...
     def overlay(self, key: str, /) -> Overlay: ...
+    def readable(self, image_chain_id: str, /) -> Overlay: ...
     def remove(self, key: str, /) -> None: ...
     def take_away(self, key: str, /) -> Callable[[], None]: ...
     def keys(self) -> Sequence[str]: ...
@@ -184,5 +186,6 @@ class Parts:
     snapshots: Snapshots
     cgroups: Cgroups
     network: Network
+    volumes: Volumes
     runtime: Runtime
     keeper: Keeper

@@ -100,6 +100,7 @@ def _told_of(record: ContainerRecord, ended: ContainerRecord) -> Iterator[events
     """What is told of an end, in Docker's order; what was killed for its memory limit was told before."""
     yield events.of(events.DIED)
     yield from events.of_network("disconnect", record)
+    yield from events.of_volumes("unmount", record)
     if record.stopping == record.run and record.ending == "stop":
         yield events.of(events.STOPPED)
     if ended.status == states.RESTARTING:

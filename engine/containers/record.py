@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.containers import states
 from engine.containers.health import Health
+from engine.containers.mounting import MountPoint
 from engine.containers.spec import ContainerSpec
 from engine.errors import DataCorrupt
 from engine.options.healthcheck import Healthcheck
@@ -66,6 +67,8 @@ class ContainerRecord:
     `asked_by` names the request that started it last (the caller's own name for it, perhaps none): one that comes
     again is not obeyed again.
 
+    `mounts`: what is mounted into it, as its creation made it of request, image and other containers.
+
     `awaits`: it is restarting after a boot of the host, once those run that it depends on.
 
     A start writes the record as running just before the program does: `before` is what it replaces, so that a
@@ -103,6 +106,7 @@ class ContainerRecord:
     changes: int = 0
     untold: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
     asked_by: str = ""
+    mounts: tuple[MountPoint, ...] = ()
 
     @property
     def id(self) -> str:
@@ -145,6 +149,7 @@ class ContainerRecord:
             "userns": self.userns,
             "userns_problem": self.userns_problem,
             "health": None if self.health is None else self.health.as_state(is_alive=self.status in states.ALIVE),
+            "mounts": [point.as_state() for point in self.mounts],
             "spec": self.spec.as_dict(),
         }
 
@@ -152,6 +157,7 @@ class ContainerRecord:
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "health"}
         data["spec"] = self.spec.as_dict()
         data["ports"] = [asdict(port) for port in self.ports]
+        data["mounts"] = [point.as_dict() for point in self.mounts]
         data["before"] = dict(self.before)
         return json.dumps(data, separators=(",", ":")).encode()
 
@@ -162,6 +168,7 @@ class ContainerRecord:
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         known["spec"] = ContainerSpec.from_dict(known["spec"])
         known["ports"] = tuple(PublishedPort(**port) for port in known.get("ports", ()))
+        known["mounts"] = tuple(MountPoint.from_dict(point) for point in known.get("mounts", ()))
         known["exposed"] = tuple(known.get("exposed", ()))
         known["untold"] = tuple((kind, subject, news) for kind, subject, news in known.get("untold", ()))
         return cls(**known)

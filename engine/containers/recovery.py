@@ -130,6 +130,7 @@ def _free_resources(parts: Parts, container_id: str) -> None:
     parts.network.unpublish(container_id)
     parts.network.release(container_id)
     parts.snapshots.remove(container_id)
+    parts.volumes.release(container_id)
     parts.catalog.unmark_live(container_id)
 
 
@@ -268,6 +269,7 @@ def _drop_orphans_alone(parts: Parts) -> str | None:
                 continue
             remove(key)
             lines.append(f"removed orphan {kind} {key[:12]}")
+    lines += parts.volumes.recover(lambda container_id: parts.catalog.directory(container_id).exists())
     live = {
         record.id: record.pid
         for record in parts.catalog.list()

@@ -22,11 +22,16 @@ from engine.reserve import Reserve, is_full
 
 ATTEMPTS = 3
 LAST_WORDS_SECONDS = 600.0
+WITH_VOLUMES = "with-volumes"
+"""A file in the directory of a container that is removed with its volumes: who finishes the removal must know."""
 _OVERTAKEN = ("remove", "kill", "stop")
 
 
-def remove(parts: Parts, container_id: str, *, force: bool = False) -> None:
-    """Remove it; with `force` a running one is killed first. One that is gone is removed already: no error."""
+def remove(parts: Parts, container_id: str, *, force: bool = False, volumes: bool = False) -> None:
+    """Remove it; with `force` a running one is killed first. One that is gone is removed already: no error.
+
+    `volumes`: those without a name go with it, unless another container has them.
+    """
     for _ in range(ATTEMPTS):
         try:
             if force:
@@ -34,6 +39,9 @@ def remove(parts: Parts, container_id: str, *, force: bool = False) -> None:
             with parts.catalog.locked(container_id):
                 _check(parts, container_id, force)
                 directory = parts.catalog.directory(container_id)
+                if volumes:
+                    with contextlib.suppress(OSError):  # the disk is full: a removal makes room, volumes can wait
+                        (directory / WITH_VOLUMES).touch()
                 os.rename(directory, directory.with_name(REMOVED + container_id))
                 # Who began anew would find nothing to remove.
                 Reserve(parts.config.home).with_room(lambda: finish(parts, container_id))
@@ -56,7 +64,7 @@ def remove_ended(parts: Parts, container_id: str) -> None:
     waited = time.time() - (record.finished_at or 0.0)
     if 0 <= waited < LAST_WORDS_SECONDS and attaching.held_by_somebody(parts.catalog.directory(container_id)):
         raise Busy(f"somebody still reads what container {record.name} has said")
-    remove(parts, container_id)
+    remove(parts, container_id, volumes=True)
 
 
 def finish(parts: Parts, container_id: str) -> None:
@@ -84,6 +92,7 @@ def finish(parts: Parts, container_id: str) -> None:
 
 
 def _put_away(parts: Parts, directory: Path, container_id: str) -> None:
+    parts.volumes.release(container_id, anonymous=(directory / WITH_VOLUMES).exists())
     is_kept = KeptLogs(parts.config).keep(container_id, directory / "log", _about(directory, container_id))
     _tell(parts, directory, container_id, is_kept)
 

@@ -117,8 +117,8 @@ class Containers:
 
     @told
     @freeing
-    def remove(self, name: str, *, force: bool = False) -> None:
-        removal.remove(self._parts, self._id(name), force=force)
+    def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
+        removal.remove(self._parts, self._id(name), force=force, volumes=volumes)
 
     @told
     @freeing

@@ -134,6 +134,10 @@ class ContainerSpec:
     blkio_weight_device: tuple[str, ...] = ()
     log_driver: str = "json-file"
     log_opt: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    volumes_from: tuple[str, ...] = ()
+    volume_driver: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values only; `from_dict` reads it back."""

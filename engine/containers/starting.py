@@ -15,7 +15,18 @@ import logging
 import os
 import time
 
-from engine.containers import dependencies, devices, events, health, limits, publishing, restarts, sharing, states
+from engine.containers import (
+    dependencies,
+    devices,
+    events,
+    health,
+    limits,
+    mounting,
+    publishing,
+    restarts,
+    sharing,
+    states,
+)
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
@@ -135,6 +146,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
     before = parts.catalog.get(record.id)
     events.tell(parts, before)
     sharing.require_running(parts, record)
+    mounting.make_ready(parts, record.mounts)
     if record.id in parts.catalog.live_ids():
         clear(parts, record.id)
     forget_run(directory, run)
@@ -171,7 +183,11 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
             unhealthy=None,
             asked_by=request,
         )
-        told = [*events.of_network("connect", started), events.of(events.STARTED)]
+        told = [
+            *events.of_volumes("mount", started),
+            *events.of_network("connect", started),
+            events.of(events.STARTED),
+        ]
         started = events.prepared(started, *told, *([events.of(events.RESTARTED)] if again else []))
         parts.catalog.save(started)
         parts.runtime.start(directory)

@@ -5,9 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from engine.errors import EngineError, InvalidArgument
+from engine.errors import EngineError, InvalidArgument, Unsupported
 from engine.oci.platform import Platform
-from engine.options import capabilities, devices, healthcheck, log_options, modes, ports, seccomp, security, values
+from engine.options import (
+    capabilities,
+    devices,
+    healthcheck,
+    log_options,
+    modes,
+    mounts,
+    ports,
+    seccomp,
+    security,
+    values,
+    volume_options,
+)
 from engine.options.wishes import Wishes
 
 Problem = tuple[str, str]
@@ -31,6 +43,9 @@ _LISTS: dict[str, Callable[[str], object]] = {
     "device_cgroup_rules": devices.rule,
     "ulimits": values.ulimit,
     "tmpfs": values.tmpfs,
+    "volumes": mounts.volume,
+    "mounts": volume_options.mount,
+    "volumes_from": mounts.volumes_from,
     "extra_hosts": values.extra_host,
     "expose": ports.exposed,
     "blkio_weight_device": devices.weight,
@@ -59,7 +74,7 @@ def _list(name: str, entries: Sequence[str], read: Callable[[str], object]) -> I
     for entry in entries[:LIST_MAXIMUM]:
         try:
             read(entry)
-        except InvalidArgument as error:
+        except (InvalidArgument, Unsupported) as error:
             yield name, error.message
 
 
@@ -98,16 +113,28 @@ def _process(wishes: Wishes) -> Iterator[Problem]:
     yield from (
         ("ulimits", f"{kind[:40]} is given twice.") for kind in sorted({k for k in kinds if kinds.count(k) > 1})
     )
-    places = [text.partition(":")[0].rstrip("/") for text in wishes.tmpfs]
-    yield from (
-        ("tmpfs", f"{path[:80]} is given twice.") for path in sorted({p for p in places if places.count(p) > 1})
-    )
+    yield from _places(wishes)
     if wishes.shm_size is not None and not 4096 <= wishes.shm_size < _SIZE_MAXIMUM:
         yield "shm_size", "Give at least 4096 bytes, or leave it out for 64 MiB."
     if wishes.stop_signal is not None and not SIGNAL.fullmatch(wishes.stop_signal.strip().upper()):
         yield "stop_signal", f"{wishes.stop_signal[:40]!r} is not a signal: give a name such as SIGINT, or a number."
     if wishes.stop_timeout is not None and not -1 <= wishes.stop_timeout <= 86_400:
         yield "stop_timeout", "Give 0 to 86400 seconds, or -1 to wait for ever."
+
+
+def _places(wishes: Wishes) -> Iterator[Problem]:
+    """One thing at each place."""
+    memory = [text.partition(":")[0].rstrip("/") for text in wishes.tmpfs]
+    yield from (
+        ("tmpfs", f"{path[:80]} is given twice.") for path in sorted({p for p in memory if memory.count(p) > 1})
+    )
+    for name, texts in (("volumes", (wishes.volumes, ())), ("mounts", ((), wishes.mounts))):
+        own = mounts.targets(*texts)
+        others = {*memory, *(mounts.targets(wishes.volumes, ()) if name == "mounts" else ())}
+        for path in sorted({p for p in own if own.count(p) > 1 or p in others}):
+            yield name, f"Two things can't be mounted at {path[:80]}: leave one of them out."
+    if wishes.volume_driver not in (None, "", mounts.LOCAL):
+        yield "volume_driver", f"There is no volume driver {wishes.volume_driver[:40]!r} here: leave it out for local."
 
 
 def _life(wishes: Wishes) -> Iterator[Problem]:

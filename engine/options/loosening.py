@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from engine.errors import InvalidArgument
 from engine.oci.runtime_process import CAPABILITIES
-from engine.options import capabilities, modes, security
+from engine.options import capabilities, modes, mounts, security, volume_options
 from engine.options.wishes import Wishes
 
 OWN_RUNTIME = "portside"
@@ -49,6 +49,7 @@ def _loosened(wishes: Wishes) -> Iterator[str]:
     else:
         yield from _loosened_walls(wishes, options)
     yield from _loosened_namespaces(wishes)
+    yield from (what for _, what in _host_paths(wishes))
     if options.no_new_privileges is False:
         yield "new privileges allowed"
     if wishes.pids_limit == -1:
@@ -59,6 +60,15 @@ def _loosened(wishes: Wishes) -> Iterator[str]:
         yield f"OOM score {wishes.oom_score_adj}"
     if wishes.runtime != OWN_RUNTIME:
         yield f"runtime {wishes.runtime}"
+
+
+def _host_paths(wishes: Wishes) -> Iterator[tuple[str, str]]:
+    """(field, what) of the host's own files that it is given."""
+    for name, read, texts in (("volumes", mounts.volume, wishes.volumes), ("mounts", mounts.mount, wishes.mounts)):
+        for found in map(read, texts):
+            outside = volume_options.reaches_out(found.driver_opts)
+            if found.kind == mounts.BIND or outside:
+                yield name, outside or f"the host's {found.source}"
 
 
 def _loosened_namespaces(wishes: Wishes) -> Iterator[str]:
@@ -119,6 +129,7 @@ def _needing(wishes: Wishes) -> Iterator[tuple[str, str]]:
         yield "userns", "the host's user namespace"
     for kind in modes.of_host(wishes):
         yield kind, f"the host's {_SHARED[kind]}"
+    yield from _host_paths(wishes)
     extra = set(capabilities.kept(wishes.cap_add, wishes.cap_drop)) - capabilities.DOCKER_DEFAULT
     if extra:
         yield "cap_add", f"capabilities beyond Docker's default ({', '.join(sorted(extra)[:5])})"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 _WINDOWS = "It is for Windows, and hosts of Portside run Linux: leave it out"
 _NETWORKS = "Networks of your own, with addresses to choose, are still to come: leave it out"
-_VOLUMES = "Volumes are still to come: leave it out, and copy files in and out for now"
 
 REFUSED = {
     "cgroup_parent": "Each container is in the control group of its host, where limits are found again: "
@@ -28,14 +27,10 @@ REFUSED = {
     "network by network=container:NAME",
     "link_local_ip": _NETWORKS,
     "mac_address": _NETWORKS,
-    "mount": f"{_VOLUMES}; tmpfs has file systems in memory",
     "network_alias": _NETWORKS,
     "storage_opt": "A container's own files can't be limited in size here: they lie on the host's file system with all "
     "others; tmpfs with size= is limited",
     "use_api_socket": "A container gets no access to the host's engine: give it an API token of its own by env",
-    "volume": f"{_VOLUMES}; tmpfs has file systems in memory",
-    "volume_driver": _VOLUMES,
-    "volumes_from": _VOLUMES,
 }
 """Name → sentence, without its full stop."""
 

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 IN_ROOT = kernel.RESOLVE_IN_ROOT | kernel.RESOLVE_NO_MAGICLINKS
 STRICT = IN_ROOT | kernel.RESOLVE_NO_SYMLINKS
+SOURCE = "portside.source"
+"""In an entry of `mounts`, beside what the specification knows: a bind's source is taken without following links.
+
+{"subpath": of it, possibly empty; "writable_below": read-only leaves what is mounted below as it is}
+"""
+_PROPAGATIONS = {
+    **dict.fromkeys(("slave", "rslave"), kernel.MS_SLAVE),
+    **dict.fromkeys(("shared", "rshared"), 0),  # as its source is, of which it becomes a peer
+}
 KERNEL_FILE_SYSTEMS = ("proc", "sysfs", "cgroup", "mqueue", "devpts")
 
 _ATTRIBUTES = {
@@ -57,14 +66,23 @@ def open_source(mount: dict[str, Any], owners: int | None = None) -> int:
     options = mount.get("options") or []
     attributes, _ = parse_options(options)
     recursive = "rbind" in options
-    tree = kernel.open_tree(kernel.AT_FDCWD, mount["source"], recursive=recursive)
+    ours = mount.get(SOURCE)
+    if ours is None:
+        tree = kernel.open_tree(kernel.AT_FDCWD, mount["source"], recursive=recursive)
+    else:
+        tree = _exact(mount["source"], ours["subpath"], recursive=recursive)
+    top = kernel.MOUNT_ATTR_RDONLY & attributes if ours is not None and ours["writable_below"] else 0
+    attributes &= ~top
     # Private: of a shared mount, the copy would be a peer, and what is mounted on one would appear on the other.
+    propagation = next((_PROPAGATIONS[word] for word in options if word in _PROPAGATIONS), kernel.MS_PRIVATE)
     if owners is not None:
         attributes |= kernel.MOUNT_ATTR_IDMAP
     try:
         kernel.mount_setattr(
-            tree, attributes, recursive=recursive, propagation=kernel.MS_PRIVATE, users=0 if owners is None else owners
+            tree, attributes, recursive=recursive, propagation=propagation, users=0 if owners is None else owners
         )
+        if top:
+            kernel.mount_setattr(tree, top)
     except OSError as error:
         os.close(tree)
         if owners is None or error.errno not in (errno.EINVAL, errno.EPERM):
@@ -74,6 +92,28 @@ def open_source(mount: dict[str, Any], owners: int | None = None) -> int:
             f"{mount['source']} lies on a file system that can't show other owners; "
             "put it on another one, or let the container do without a user namespace (userns: host)",
         ) from None
+    return tree
+
+
+def _exact(source: str, subpath: str, *, recursive: bool) -> int:
+    """A detached copy of what is at `source`, which has no links, or at `subpath` of it, whose links stay in it."""
+    what = source
+    try:
+        place = kernel.openat2(kernel.AT_FDCWD, source, os.O_PATH, kernel.RESOLVE_NO_SYMLINKS)
+        if subpath:
+            what = f"{subpath} in the volume"
+            base, place = place, kernel.openat2(place, subpath, os.O_PATH, IN_ROOT | kernel.RESOLVE_NO_XDEV)
+            os.close(base)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Failure("not_found", f"volumes: {what} is not there: make it, then start the container") from None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EXDEV):
+            raise
+        raise Failure(
+            "conflict", f"volumes: {what} leads elsewhere by now: make the container anew, with the right path"
+        ) from None
+    tree = kernel.open_tree(place, "", recursive=recursive)
+    os.close(place)
     return tree
 
 

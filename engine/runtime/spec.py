@@ -11,6 +11,7 @@ from typing import Any
 from engine.errors import InvalidArgument
 from engine.runtime import capabilities, defaults
 from engine.runtime.init import GROUPS_ANNOTATION, INIT, USER_ANNOTATION
+from engine.runtime.mounts import SOURCE
 from engine.runtime.seccomp.profile import default_profile
 
 VERSION = "1.2.0"
@@ -24,11 +25,21 @@ _OWN = ("/proc", "/sys", "/dev")
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A file or directory of the host, seen at `target` (absolute) in the container."""
+    """A file or directory of the host, seen at `target` (absolute) in the container.
+
+    `subpath`: a directory or file in it, whose links lead nowhere else. `is_exact`: the source has no links, and if it
+    has some by the time of a start, there is none. `recursive`: with what is mounted below, which `writable_below`
+    leaves writable. `propagation`: in the words of mount(8).
+    """
 
     source: str
     target: str
     read_only: bool = False
+    subpath: str = ""
+    is_exact: bool = False
+    recursive: bool = True
+    writable_below: bool = False
+    propagation: str = "rprivate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +250,12 @@ def _mount(entry: Bind | TmpfsMount) -> dict[str, Any]:
 
 
 def _bind(bind: Bind) -> dict[str, Any]:
-    options = ["rbind", "rprivate", "nodev", *(["ro"] if bind.read_only else [])]
-    return {"destination": bind.target, "type": "bind", "source": bind.source, "options": options}
+    kind = "rbind" if bind.recursive else "bind"
+    options = [kind, bind.propagation, "nodev", *(["ro"] if bind.read_only else [])]
+    entry: dict[str, Any] = {"destination": bind.target, "type": "bind", "source": bind.source, "options": options}
+    if bind.is_exact:
+        entry[SOURCE] = {"subpath": bind.subpath, "writable_below": bind.writable_below}
+    return entry
 
 
 def _tmpfs(entry: TmpfsMount) -> dict[str, Any]:

@@ -174,6 +174,11 @@ class Snapshots:
             raise SnapshotMissing(f"there is no snapshot {key}")
         return self._overlay(self._lowerdirs(row["chain_id"]), row["number"])
 
+    def readable(self, image_chain_id: str) -> Overlay:
+        """An image's layers alone, for a mount that can only be read. Raises `SnapshotMissing`."""
+        empty = self._root / _EMPTY
+        return Overlay(self._lowerdirs(image_chain_id), str(empty / "fs"), str(empty / "work"))
+
     def remove(self, key: str) -> None:
         """Delete the container's own files; nothing happens when there are none."""
         self.take_away(key)()

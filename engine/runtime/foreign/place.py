@@ -58,7 +58,8 @@ class Place:
         else:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         _attach(tree, target)
-        return {**mount, "source": target}
+        plain = {key: value for key, value in mount.items() if key != mounts.SOURCE}
+        return {**plain, "source": target}
 
     def node(self, device: dict[str, Any]) -> dict[str, Any]:
         """An entry of `linux.devices` as one of `mounts`: in a user namespace nobody can make what works."""

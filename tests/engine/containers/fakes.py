@@ -21,6 +21,7 @@ from engine.errors import InvalidArgument, NotFound, Unavailable
 from engine.oci.image_config import ImageConfig
 from engine.store.database import Store
 from engine.store.journal import Journal
+from engine.volumes.service import Volumes
 
 
 class Crash(BaseException):
@@ -163,6 +164,9 @@ class FakeSnapshots:
     def overlay(self, key: str, /) -> FakeOverlay:
         if key not in self.world.snapshots:
             raise NotFound(f"no snapshot {key}")
+        return FakeOverlay()
+
+    def readable(self, image_chain_id: str, /) -> FakeOverlay:
         return FakeOverlay()
 
     def remove(self, key: str, /) -> None:
@@ -365,15 +369,17 @@ def engine_on(home: Path, world: World) -> tuple[Containers, Parts]:
     """An engine process that has just started on this home and this kernel."""
     config = EngineConfig(home)
     store = Store(config.database)
+    journal, catalog = Journal(store, config.run), Catalog(config, store)
     parts = Parts(
         config=config,
         store=store,
-        journal=Journal(store, config.run),
-        catalog=Catalog(config, store),
+        journal=journal,
+        catalog=catalog,
         images=lambda: FakeImages(world),
         snapshots=FakeSnapshots(world),
         cgroups=FakeCgroups(world),
         network=FakeNetwork(world),
+        volumes=Volumes(config, store, journal, catalog.names),
         runtime=FakeRuntime(world),
         keeper=FakeKeeper(world),
     )

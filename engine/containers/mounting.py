@@ -1,0 +1,203 @@
+"""What is mounted into a container: from its request, from other containers (--volumes-from) and from its image.
+
+Later ones replace earlier ones at the same place, as Docker has it: other containers' mounts, then the request's own;
+what the image calls a VOLUME becomes a new volume without a name, unless something is mounted there already. Paths of
+the host are taken without their links: whatever they become later, a start shows what was meant, or fails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from engine.containers.spec import ContainerSpec
+from engine.errors import InvalidArgument, NotFound
+from engine.options import mounts as words
+from engine.options import values, volume_options
+from engine.options.mounts import BIND, LOCAL, TMPFS, VOLUME
+from engine.runtime.spec import Bind, TmpfsMount
+from engine.volumes import guarding
+from engine.volumes.volume import VolumeSpec
+
+if TYPE_CHECKING:
+    from engine.containers.parts import Image, Parts
+
+_MOST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountPoint:
+    """`type` is volume, bind or tmpfs; `name` a volume's, `source` the host's path behind it; `options` a tmpfs's."""
+
+    type: str
+    destination: str
+    name: str = ""
+    source: str = ""
+    read_only: bool = False
+    propagation: str = ""
+    driver: str = ""
+    subpath: str = ""
+    recursive: str = "enabled"
+    options: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> MountPoint:
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        return cls(**{**known, "options": tuple(known.get("options", ()))})
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def as_state(self) -> dict[str, Any]:
+        """In the shape of the contract's MountState."""
+        told = ("type", "destination", "name", "source", "read_only", "propagation", "driver", "subpath")
+        return {name: getattr(self, name) for name in told}
+
+
+@dataclass(slots=True)
+class _Plan:
+    """`points`: what stands already; `wanted`: (request, field) of what has to be made; both by their place."""
+
+    points: dict[str, MountPoint] = field(default_factory=dict)
+    wanted: dict[str, tuple[words.Mount, str]] = field(default_factory=dict)
+
+
+def prepare(parts: Parts, spec: ContainerSpec, image: Image) -> tuple[MountPoint, ...]:
+    """Make the volumes that are missing, have them kept for this container, and fill those that are empty.
+
+    Raises InvalidArgument, PermissionDenied and NotFound with the field's name. `parts.volumes.release` takes it back.
+    """
+    plan = _planned(parts, spec, image)
+    binds = {place: _bind(parts, spec, wanted, name) for place, (wanted, name) in plan.wanted.items()
+             if wanted.kind == BIND}  # fmt: skip
+    asked = [(place, wanted) for place, (wanted, _) in plan.wanted.items() if wanted.kind == VOLUME]
+    others = [point for point in plan.points.values() if point.type == VOLUME]
+    specs = [_volume_spec(spec, wanted) for _, wanted in asked]
+    volumes = parts.volumes.acquire(spec.id, [*specs, *(VolumeSpec(name=point.name) for point in others)])
+    points = {**plan.points, **binds}
+    for (place, wanted), volume in zip(asked, volumes, strict=False):
+        points[place] = MountPoint(
+            type=VOLUME, destination=place, name=volume.name, source=_source(parts, spec, volume.name),
+            read_only=wanted.read_only, driver=volume.driver, subpath=wanted.subpath,
+        )  # fmt: skip
+        if wanted.copies and not wanted.subpath and image.chain_ids:
+            _fill(parts, image, volume.name, place)
+    for wanted, _ in plan.wanted.values():
+        if wanted.kind == TMPFS:
+            points[wanted.target] = MountPoint(type=TMPFS, destination=wanted.target, options=wanted.options)
+    return tuple(points[place] for place in sorted(points))
+
+
+def _planned(parts: Parts, spec: ContainerSpec, image: Image) -> _Plan:
+    plan = _Plan()
+    for text in spec.volumes_from:
+        for point in _of_other(parts, spec, text):
+            plan.points[point.destination] = point
+    memory = {values.tmpfs(text).path.rstrip("/") for text in spec.tmpfs}
+    for name, texts, read in (("volumes", spec.volumes, words.volume), ("mounts", spec.mounts, words.mount)):
+        for text in texts:
+            found = read(text)
+            plan.wanted[found.target] = (found, name)
+    for place in {*memory, *plan.wanted}:
+        plan.points.pop(place, None)
+    for place in _of_image(spec, image):
+        if place not in memory and place not in plan.wanted and place not in plan.points:
+            plan.wanted[place] = (words.Mount(kind=VOLUME, target=place), "image")
+    if len(plan.wanted) + len(plan.points) > _MOST:
+        raise InvalidArgument(f"volumes: a container can have {_MOST} mounts", {"field": "volumes"})
+    return plan
+
+
+def _of_other(parts: Parts, spec: ContainerSpec, text: str) -> Iterator[MountPoint]:
+    name, read_only = words.volumes_from(text)
+    try:
+        other = parts.catalog.get(parts.catalog.resolve(name))
+    except NotFound as error:
+        raise InvalidArgument(f"volumes_from: {error.message}", {"field": "volumes_from"}) from error
+    for point in other.mounts:
+        if point.type == BIND:
+            guarding.refuse_own(parts.config.home, point.source, "volumes_from", privileged=spec.privileged)
+        yield replace(point, read_only=point.read_only or read_only)
+
+
+def _of_image(spec: ContainerSpec, image: Image) -> Iterator[str]:
+    for path in image.config.volumes:
+        try:
+            yield words.target(path if path.startswith("/") else f"/{path}")
+        except InvalidArgument as error:
+            raise InvalidArgument(f"image {spec.image} asks for a volume that can't be: {error.message}") from error
+
+
+def _volume_spec(spec: ContainerSpec, wanted: words.Mount) -> VolumeSpec:
+    driver = wanted.driver or spec.volume_driver or LOCAL
+    return VolumeSpec(name=wanted.source, driver=driver, driver_opts=wanted.driver_opts, labels=wanted.labels)
+
+
+def _bind(parts: Parts, spec: ContainerSpec, wanted: words.Mount, field_name: str) -> MountPoint:
+    home = parts.config.home
+    source = guarding.refuse_own(home, wanted.source, field_name, privileged=spec.privileged)
+    if not os.path.exists(source):
+        if not wanted.creates:
+            raise InvalidArgument(
+                f"{field_name}: {wanted.source} is not there on the host: make it, or let --volume (or "
+                "bind-create-src) make a directory",
+                {"field": field_name},
+            )
+        try:
+            os.makedirs(source, 0o755, exist_ok=True)
+        except OSError as error:
+            raise InvalidArgument(f"{field_name}: {source} can't be made: {error}", {"field": field_name}) from error
+    return MountPoint(
+        type=BIND, destination=wanted.target, source=source, read_only=wanted.read_only,
+        propagation=wanted.propagation, recursive=wanted.recursive,
+    )  # fmt: skip
+
+
+def _source(parts: Parts, spec: ContainerSpec, name: str) -> str:
+    volume = parts.volumes.get(name)
+    if volume.kind.name == volume_options.BIND:
+        return guarding.refuse_own(parts.config.home, volume.kind.device, "volumes", privileged=spec.privileged)
+    return os.path.realpath(volume.mountpoint)
+
+
+def _fill(parts: Parts, image: Image, name: str, place: str) -> None:
+    overlay = parts.snapshots.readable(str(image.chain_ids[-1]))
+    layers = {"lowerdirs": list(overlay.lowerdirs), "upperdir": overlay.upperdir, "workdir": overlay.workdir}
+    parts.volumes.fill(name, layers, place)
+
+
+def binds(points: Sequence[MountPoint], usual: Sequence[Bind]) -> list[Bind]:
+    """All that is bound; the request's own in the place of the usual ones (/etc/hosts and so on)."""
+    own = [
+        Bind(
+            point.source,
+            point.destination,
+            read_only=point.read_only,
+            subpath=point.subpath,
+            is_exact=True,
+            recursive=point.recursive != "disabled",
+            writable_below=point.recursive == "writable",
+            propagation=point.propagation or words.PRIVATE,
+        )
+        for point in points
+        if point.type != TMPFS
+    ]
+    taken = {bind.target for bind in own}
+    return [*(bind for bind in usual if bind.target not in taken), *own]
+
+
+def in_memory(points: Sequence[MountPoint]) -> list[TmpfsMount]:
+    return [TmpfsMount(point.destination, point.options) for point in points if point.type == TMPFS]
+
+
+def make_ready(parts: Parts, points: Sequence[MountPoint]) -> None:
+    """Before a start. Raises what a volume that can't be mounted raises."""
+    for name in sorted({point.name for point in points if point.type == VOLUME}):
+        parts.volumes.make_ready(name)
+
+
+def acquire_again(parts: Parts, container_id: str, points: Sequence[MountPoint]) -> None:
+    """The container is on the disk, and the database doesn't know it: its volumes are its own again."""
+    parts.volumes.acquire(container_id, [VolumeSpec(name=point.name) for point in points if point.type == VOLUME])

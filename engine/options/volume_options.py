@@ -1,0 +1,99 @@
+"""The options of a volume (`docker volume create --opt`), as Docker's driver `local` takes them: type, device, o.
+
+nothing                                    a directory in Portside's home
+type=tmpfs, device=tmpfs, o=size=64m       a file system in memory
+type=none, o=bind, device=/srv/data        a directory of the host
+type=nfs, device=:/export, o=addr=…,rw     a directory of a file server
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.errors import InvalidArgument, Unsupported
+from engine.options import mounts, values
+
+PLAIN, TMPFS, BIND, NFS = "plain", "tmpfs", "bind", "nfs"
+LABELS_MAXIMUM = 200
+_KEYS = ("type", "device", "o")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`device` is the host's directory of a bind, or an NFS export; `options` those of the file system."""
+
+    name: str
+    device: str = ""
+    options: tuple[str, ...] = ()
+
+
+def read(options: Mapping[str, str]) -> Kind:
+    """What they ask for. Raises InvalidArgument with the field driver_opts, or Unsupported."""
+    for key in options:
+        if key not in _KEYS:
+            raise _bad(f"{key[:30]!r} is no option of a local volume: type, device and o are")
+    kind, device = options.get("type", "").lower(), options.get("device", "")
+    words = tuple(word for word in options.get("o", "").split(",") if word)
+    if not any(options.values()):
+        return Kind(PLAIN)
+    if kind == "tmpfs":
+        values.tmpfs(f"/x:{','.join(words)}")  # the same words as --tmpfs
+        return Kind(TMPFS, options=words)
+    if kind in ("none", "bind", "") and ("bind" in words or "rbind" in words or kind == "bind"):
+        return Kind(BIND, _directory(device), tuple(word for word in words if word == "ro"))
+    if kind in ("nfs", "nfs4"):
+        if ":" not in device:
+            raise _bad("device: give what the file server exports, such as :/export, and its address by o=addr=…")
+        return Kind(NFS, device, (f"type={kind}", *words))
+    raise Unsupported(
+        f"driver_opts: type {kind[:30]!r} is not supported: tmpfs, nfs, and none with o=bind are",
+        {"field": "driver_opts"},
+    )
+
+
+def mount(text: str) -> mounts.Mount:
+    """`mounts.mount`, with the options of its volume looked at too. Raises InvalidArgument, Unsupported."""
+    found = mounts.mount(text)
+    read(found.driver_opts)
+    return found
+
+
+def problems(name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(field, sentence) of all that is wrong with a new volume; `name` may be empty."""
+    found = []
+    if name and not mounts.NAME.fullmatch(name):
+        found.append(("name", "Use 2 to 128 letters, digits, '_', '.' and '-', beginning with a letter or digit."))
+    if driver not in ("", mounts.LOCAL):
+        found.append(("driver", f"There is no volume driver {driver[:40]!r} here: leave it out for local."))
+    try:
+        read(options)
+    except (InvalidArgument, Unsupported) as error:
+        found.append(("driver_opts", error.message.removeprefix("driver_opts: ")))
+    if len(labels) > LABELS_MAXIMUM:
+        found.append(("labels", f"Give at most {LABELS_MAXIMUM} entries."))
+    if any(not key or "\0" in key + value for key, value in labels.items()):
+        found.append(("labels", "A label has a name, and no zero bytes."))
+    return found
+
+
+def reaches_out(options: Mapping[str, str]) -> str:
+    """What of the host or of the network it opens to containers, in words; empty for nothing."""
+    try:
+        kind = read(options)
+    except (InvalidArgument, Unsupported):
+        return ""
+    if kind.name == BIND:
+        return f"the host's {kind.device}"
+    return f"the file server's {kind.device}" if kind.name == NFS else ""
+
+
+def _directory(device: str) -> str:
+    if not device.startswith("/") or "\0" in device:
+        raise _bad("device: give an absolute path of the host")
+    return "/" + posixpath.normpath(device).lstrip("/")
+
+
+def _bad(message: str) -> InvalidArgument:
+    return InvalidArgument(f"driver_opts: {message}", {"field": "driver_opts"})
