@@ -149,7 +149,7 @@ class Records:
 
 
 def _labelled(volume: Volume) -> Mapping[str, Any]:
-    return {"name": volume.name, "labels": dict(volume.labels), "driver": volume.driver}
+    return {"name": volume.name, "labels": dict(volume.labels)}
 
 
 def _refuse_other(found: Volume, spec: VolumeSpec) -> None:

@@ -114,7 +114,8 @@ class ContainerOptions:
     `network` is bridge, none, host or container:ID; `pid` private, host or container:ID; `ipc` private, shareable,
     none, host or container:ID; `uts` and `cgroupns` private or host. `publish_all` publishes what image and `expose`
     name. `pull` is missing, always or never, `platform` as linux/arm64.
-    `log_driver` is json-file, local or none, `log_opt` has max-size and max-file.
+    `log_driver` is json-file, local or none, `log_opt` has max-size and max-file. `volumes`, `mounts` and
+    `volumes_from` hold what --volume, --mount and --volumes-from are given.
     """
 
     cap_add: tuple[str, ...] = ()
@@ -174,6 +175,10 @@ class ContainerOptions:
     blkio_weight_device: tuple[str, ...] = ()
     log_driver: str = "json-file"
     log_opt: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    volumes_from: tuple[str, ...] = ()
+    volume_driver: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

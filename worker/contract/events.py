@@ -19,7 +19,8 @@ from worker.contract.wire import from_wire, to_wire
 HOST_REGISTERED = "host.registered"
 HOST_HEARTBEAT = "host.heartbeat"
 HOST_STOPPED = "host.stopped"
-# The whole truth: attributes {"containers": [ContainerState…], "images": [ImageState…]}; numbered.
+# The whole truth: attributes {"containers": [ContainerState…], "images": [ImageState…],
+# "volumes": [VolumeState…]}; numbered.
 HOST_INVENTORY = "host.inventory"
 # Transient answer to a replay that can't be had in full: {"first_seq"}; what came before was forgotten, and an
 # inventory that follows makes up for it.
@@ -34,6 +35,10 @@ JOB_FINISHED = "job.finished"
 # Images; subject is the image's id; attributes: ImageState (removed: {}).
 IMAGE_UPDATED = "image.updated"
 IMAGE_REMOVED = "image.removed"
+
+# Volumes; subject is the volume's name; attributes: VolumeState (removed: Labelled).
+VOLUME_CREATED = "volume.created"
+VOLUME_REMOVED = "volume.removed"
 
 # Containers; subject is the container's id; attributes: ContainerState (removed: Labelled, as far as it is known,
 # and "log_kept", whether its log still is on the host),
@@ -130,7 +135,7 @@ class PublishedPort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
-    """What an event is found by when it carries no state: `type` is container, image or network."""
+    """What an event is found by when it carries no state: `type` is container, image, network or volume."""
 
     type: str
     name: str = ""
@@ -155,6 +160,20 @@ class HealthState:
     status: str
     failing_streak: int = 0
     log: tuple[HealthResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountState:
+    """Something mounted into a container. `type` is volume, bind or tmpfs; `name` a volume's, `source` on the host."""
+
+    type: str
+    destination: str
+    name: str = ""
+    source: str = ""
+    read_only: bool = False
+    propagation: str = ""
+    driver: str = ""
+    subpath: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +202,7 @@ class ContainerState:
     userns: str = ""
     userns_problem: str = ""
     health: HealthState | None = None
+    mounts: tuple[MountState, ...] = ()
     spec: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -199,6 +219,19 @@ class ImageState:
     created_at: str | None = None
     layers: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeState:
+    """`is_anonymous`: made for a container that asked for none by name; `created_at` Unix seconds."""
+
+    name: str
+    driver: str = "local"
+    driver_opts: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    is_anonymous: bool = False
+    created_at: float | None = None
+    mountpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,8 @@ COMMANDS: list[c.Command] = [
         uts="host", cgroupns="host", expose=("80/tcp",), publish_all=True, pull="always", platform="linux/arm64",
         annotations={"org.example.a": "1"}, memory_swappiness=10, blkio_weight_device=("/dev/sda:500",),
         log_driver="local", log_opt={"max-size": "1m"},
+        volumes=("data:/data:ro",), mounts=("type=tmpfs,target=/scratch",), volumes_from=("db:ro",),
+        volume_driver="local",
     ),
     c.StartContainer(container_id=CONTAINER),
     c.StopContainer(container_id=CONTAINER, timeout_seconds=2.5, signal="SIGINT"),
@@ -88,6 +90,9 @@ STATE = e.ContainerState(
         log=(e.HealthResult(start=2.5, end=2.75, exit_code=1, output="connection refused"),),
     ), spec={"restart": "no"},
 )  # fmt: skip
+VOLUME_STATE = e.VolumeState(
+    name="data", driver_opts={"type": "tmpfs"}, labels={"a": "b"}, created_at=1.5, mountpoint="/home/volumes/data/_data"
+)
 IMAGE_STATE = e.ImageState(
     id=IMAGE, tags=("docker.io/library/alpine:3",), digests=("docker.io/library/alpine@" + IMAGE,), size_bytes=7,
     architecture="amd64", os="linux", created_at="2026-01-01T00:00:00Z", layers=1, config={"cmd": ["sh"]},
@@ -102,13 +107,15 @@ ATTRIBUTES: dict[str, Any] = {
     e.HOST_REGISTERED: FACTS,
     e.HOST_HEARTBEAT: FACTS,
     e.HOST_STOPPED: {},
-    e.HOST_INVENTORY: {"containers": (STATE,), "images": (IMAGE_STATE,)},
+    e.HOST_INVENTORY: {"containers": (STATE,), "images": (IMAGE_STATE,), "volumes": (VOLUME_STATE,)},
     e.HOST_JOURNAL_TRIMMED: {"first_seq": 5},
     e.JOB_STARTED: {"fence": 1},
     e.JOB_PROGRESS: PROGRESS,
     e.JOB_FINISHED: {"status": "failed", "result": {}, "error": ERROR, "fence": 1},
     e.IMAGE_UPDATED: IMAGE_STATE,
     e.IMAGE_REMOVED: {},
+    e.VOLUME_CREATED: VOLUME_STATE,
+    e.VOLUME_REMOVED: e.Labelled(type="volume", name="data", labels={"a": "b"}),
     e.CONTAINER_CREATED: STATE,
     e.CONTAINER_STARTED: STATE,
     e.CONTAINER_DIED: STATE,
