@@ -15,8 +15,8 @@ from worker.contract import events
 from worker.contract.events import Event
 
 ACTION_MAXIMUM = 256
-CONTAINER, IMAGE, NETWORK = "container", "image", "network"
-TYPES = (CONTAINER, IMAGE, NETWORK)
+CONTAINER, IMAGE, NETWORK, VOLUME = "container", "image", "network", "volume"
+TYPES = (CONTAINER, IMAGE, NETWORK, VOLUME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +120,12 @@ def _image_removed(event: Event) -> Named:
     return Named(type=IMAGE, action="delete", actor_id=event.subject, name=event.subject)
 
 
+def _volume(event: Event) -> Named:
+    action = "create" if event.kind == events.VOLUME_CREATED else "destroy"
+    labels = _texts(event.attributes.get("labels"))
+    return Named(type=VOLUME, action=action, actor_id=event.subject, name=event.subject, labels=labels)
+
+
 def _done(event: Event) -> Named:
     said = dict(event.attributes)
     kind, action = str(said.pop("type")), str(said.pop("action"))
@@ -143,6 +149,8 @@ _OTHERS: dict[str, Callable[[Event], Named]] = {
     events.EXEC_STARTED: _exec,
     events.EXEC_DIED: _exec,
     events.IMAGE_REMOVED: _image_removed,
+    events.VOLUME_CREATED: _volume,
+    events.VOLUME_REMOVED: _volume,
     events.ACTION_DONE: _done,
 }
 

@@ -143,6 +143,7 @@ SUBJECTS = {
     "host": HOST,
     "job": JOB,
     "image": IMAGE,
+    "volume": "data",
     "container": CONTAINER,
     "exec": EXEC,
     "health": CONTAINER,

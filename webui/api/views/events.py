@@ -17,7 +17,7 @@ from webui.api.schemas import EventPageSchema, EventSchema
 
 ORDERING = ("id", "-id")
 _LISTS = {
-    "type": "container, image or network.",
+    "type": "container, image, network or volume.",
     "event": "Docker's name of what happened, such as start or die.",
     "container": "A container's id or name.",
     "image": "An image's name, or its id.",
