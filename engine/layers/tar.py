@@ -270,10 +270,20 @@ def _octal(field: bytes) -> int:
     """An octal field, or GNU's base-256 for large and negative numbers."""
     if field[0] in (0x80, 0xFF):
         return int.from_bytes(field[1:], "big") - (1 << 8 * (len(field) - 1) if field[0] == 0xFF else 0)
+    text = field.partition(b"\0")[0].strip()
+    if not text:
+        return 0
+    # int() reads more than tar knows: 1_0, 0o17, +1.
+    if not text.isdigit() and not (text[0] == 45 and text[1:].isdigit()):
+        raise _no_number(field)
     try:
-        return int(field.partition(b"\0")[0].strip() or b"0", 8)
-    except ValueError as error:
-        raise LayerRefused(f"the layer's tar has {field!r} where a number should be") from error
+        return int(text, 8)
+    except ValueError as error:  # 8 and 9
+        raise _no_number(field) from error
+
+
+def _no_number(field: bytes) -> LayerRefused:
+    return LayerRefused(f"the layer's tar has {field!r} where a number should be")
 
 
 def _checksum(field: bytes) -> int:

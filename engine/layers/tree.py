@@ -264,8 +264,15 @@ def _set_xattrs(target: int | bytes, xattrs: Mapping[str, bytes]) -> None:
         try:
             os.setxattr(target, name, value)
         except OSError as error:
-            if error.errno not in (errno.ENOTSUP, errno.EPERM):  # as Docker: not every file system has them
-                raise
+            if error.errno in (errno.ENOTSUP, errno.EPERM):  # as Docker: not every file system has them
+                continue
+            # ext4 says "no space" when they don't fit into the one block that a file has for them.
+            if error.errno in (errno.E2BIG, errno.ERANGE) or (error.errno == errno.ENOSPC and os.statvfs("/").f_bavail):
+                raise LayerRefused(
+                    f"the layer has an extended attribute that no file can hold here, {name[:80]!a} "
+                    f"with {len(value)} bytes"
+                ) from error
+            raise
 
 
 def _translated(error: OSError, name: bytes) -> Exception:
