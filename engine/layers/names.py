@@ -16,7 +16,7 @@ def clean(name: bytes, limits: Limits) -> bytes:
     if name.startswith(b"/"):
         raise LayerRefused(f"the layer has an absolute name, {_shown(name)}")
     if name.startswith(b"./"):
-        name = name[2:]
+        name = name[2:].lstrip(b"/")
     if b"//" in name or b"./" in name or b"/." in name or name in (b"", b".", b".."):
         parts = [part for part in name.split(b"/") if part not in (b"", b".")]
         if b".." in parts:

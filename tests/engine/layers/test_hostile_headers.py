@@ -172,6 +172,12 @@ def test_names_are_bytes_whatever_they_spell(tmp_path: Path) -> None:
     assert sorted(os.listdir(os.fsencode(tmp_path / "fs"))) == sorted(names)
 
 
+def test_dots_and_slashes_before_a_name_are_nothing(tmp_path: Path) -> None:
+    """A prefix of "." makes ".//a" of "/a", which is relative (found by fuzzing)."""
+    unpack(tmp_path, header(prefix=b".", name=b"/a") + header(name=b".///./b") + END)
+    assert sorted(os.listdir(tmp_path / "fs")) == ["a", "b"]
+
+
 def test_a_link_in_a_file_s_place_is_replaced_and_never_followed(tmp_path: Path, outside: Path) -> None:
     up = "/../" + str(outside)
     root = unpack_members(
