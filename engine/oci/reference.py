@@ -77,7 +77,9 @@ class Reference:
         if self.registry != DEFAULT_REGISTRY:
             return self.name
         official = self.repository.removeprefix(_OFFICIAL)
-        return self.repository if "/" in official else official
+        name = self.repository if "/" in official else official
+        # What looks like a registry of its own would be taken for one: Docker Hub's localhost/app.
+        return self.name if _names_registry(name) else name
 
     def tagged(self) -> Reference:
         """The same without its digest (with the default tag if it has none)."""
@@ -126,8 +128,7 @@ def _split_tag(text: str, rest: str) -> tuple[str, str | None]:
 
 def _split_registry(text: str, rest: str) -> tuple[str, str]:
     first, slash, path = rest.partition("/")
-    is_host = slash and (first == "localhost" or any(c in first for c in ".:["))
-    if not is_host:
+    if not _names_registry(rest):
         return DEFAULT_REGISTRY, rest if slash else _OFFICIAL + rest
     _check_host(text, first)
     registry = first.lower()
@@ -136,6 +137,11 @@ def _split_registry(text: str, rest: str) -> tuple[str, str]:
     if registry == DEFAULT_REGISTRY and "/" not in path:
         path = _OFFICIAL + path
     return registry, path
+
+
+def _names_registry(name: str) -> bool:
+    first, slash, _ = name.partition("/")
+    return bool(slash) and (first == "localhost" or any(c in first for c in ".:["))
 
 
 def _check_host(text: str, host: str) -> None:

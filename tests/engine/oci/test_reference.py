@@ -28,6 +28,8 @@ GOOD = [
     (f"alpine@{SHA}", f"docker.io/library/alpine@{SHA}", f"alpine@{SHA}"),
     (f"alpine:3@{SHA}", f"docker.io/library/alpine:3@{SHA}", f"alpine:3@{SHA}"),
     ("x/a--b__c.d/e", "docker.io/x/a--b__c.d/e:latest", None),
+    ("docker.io/localhost/app", "docker.io/localhost/app:latest", "docker.io/localhost/app:latest"),
+    ("docker.io/quay.io/app", "docker.io/quay.io/app:latest", "docker.io/quay.io/app:latest"),
     ("app:_X.y-Z", "docker.io/library/app:_X.y-Z", "app:_X.y-Z"),
 ]
 BAD = [
