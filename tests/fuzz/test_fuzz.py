@@ -19,7 +19,7 @@ from engine.errors import EngineError
 from tests.fuzz.loop import TooMuchWork, Watch, explore
 from tests.fuzz.targets import FUZZED, Fuzzed
 
-SECONDS = float(os.environ.get("PORTSIDE_FUZZ_SECONDS", "1"))
+SECONDS = float(os.environ.get("PORTSIDE_FUZZ_SECONDS", "0.8"))
 IS_LONG = "PORTSIDE_FUZZ_SECONDS" in os.environ
 FINDINGS = Path(__file__).parent / "findings"
 REFUSALS = EngineError
@@ -74,7 +74,7 @@ def test_the_loop_finds_what_is_there_to_be_found(tmp_path: Path) -> None:
     report = None
     for seed in range(50):
         report = explore(
-            namespace["faulty"], [b"    "], roots=[str(tmp_path)], allowed=ValueError, seconds=2, seed=seed, max_bytes=8
+            namespace["faulty"], [b"    "], roots=[str(tmp_path)], allowed=ValueError, seconds=1, seed=seed, max_bytes=8
         )  # type: ignore[arg-type]
         if {KeyError, TooMuchWork} <= {type(finding.error) for finding in report.findings}:
             return
