@@ -309,7 +309,7 @@ class Engine:
         """Pull, look up, remove. Loaded when it is asked for: the keeper's hands, started for one death, never ask."""
         from engine.images.service import Images
 
-        return Images(self.config, self.store, self.journal)
+        return Images(self.config, self.store, self.journal, self.containers.uses)
 
     def image_remove(self, name: str, force: bool = False) -> tuple[list[str], list[str]]:
         """Untag or delete by Docker's rules; (untagged references, deleted ids). Raises `Conflict`."""

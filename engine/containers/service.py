@@ -206,11 +206,14 @@ class Containers:
             if known is None:
                 known = {}
                 for record in self._parts.catalog.list():
-                    is_running = record.status in states.ALIVE or record.status == states.RESTARTING
-                    known.setdefault(record.image_id, []).append(Use(record.name, is_running))
+                    known.setdefault(record.image_id, []).append(_use(record))
             return known.get(image_id, [])
 
         return using
+
+    def uses(self) -> dict[str, Use]:
+        """Every container by its id."""
+        return {record.id: _use(record) for record in self._parts.catalog.list()}
 
     def _tell(self, name: str, action: str, **attributes: Any) -> None:
         """What was done and changed no state, in Docker's words."""
@@ -230,3 +233,7 @@ class Containers:
 
     def list(self) -> list[ContainerRecord]:
         return self._parts.catalog.list()
+
+
+def _use(record: ContainerRecord) -> Use:
+    return Use(record.name, record.status in states.ALIVE or record.status == states.RESTARTING)

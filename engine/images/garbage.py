@@ -71,10 +71,14 @@ class Collector:
         waiting = [image_id for image_id, is_this_boot in self._records.unsynced() if is_this_boot]
         if not waiting:
             return
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            libc = ctypes.CDLL(None, use_errno=True)
-            if libc.syncfs(descriptor) == 0:
-                self._records.mark_synced(waiting)
-        finally:
-            os.close(descriptor)
+        if wait_for_disk(root):
+            self._records.mark_synced(waiting)
+
+
+def wait_for_disk(root: Path) -> bool:
+    """Wait until the file system of `root` has everything on the disk; whether it has (syncfs(2))."""
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return bool(ctypes.CDLL(None, use_errno=True).syncfs(descriptor) == 0)
+    finally:
+        os.close(descriptor)

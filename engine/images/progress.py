@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LOADING = "loading"
+LOADING, CHECKING = "loading", "checking"
 WAITING, DOWNLOADING, UNPACKING, DONE, EXISTS = "waiting", "downloading", "unpacking", "done", "exists"
 UPLOADING, MOUNTED = "uploading", "mounted"
 

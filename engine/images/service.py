@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.config import EngineConfig
@@ -16,6 +16,7 @@ from engine.images import commit, history, layer_files, remote, starter, usage, 
 from engine.images.archive.loading import import_tree, load
 from engine.images.archive.saving import Saving, save
 from engine.images.commit import Authorship
+from engine.images.fsck import FsckReport
 from engine.images.garbage import Collector
 from engine.images.history import HistoryEntry
 from engine.images.image import Image
@@ -28,9 +29,10 @@ from engine.images.push import Pusher, PushResult
 from engine.images.records import Records
 from engine.images.remote import RegistryAnswer, RemoteImage
 from engine.images.removing import PruneReport, PruneRules, Removed, Remover
+from engine.images.repair import fsck
 from engine.images.shelf import Shelf
 from engine.images.usage import ImagesUsage
-from engine.images.uses import Uses
+from engine.images.uses import Use, Uses
 from engine.images.waste import Waste
 from engine.layers import unpack
 from engine.oci.platform import Platform
@@ -44,8 +46,6 @@ from engine.store.database import Store
 from engine.store.journal import Journal
 
 __all__ = ["Access", "Credentials", "Image", "Images", "LayerProgress"]
-
-WASTES_KEPT = 32
 
 
 def named(reference: str) -> Reference:
@@ -63,14 +63,17 @@ def _now() -> str:
 class Images:
     """Pull, look up, remove. Safe for many threads, and for several processes on one home."""
 
-    def __init__(self, config: EngineConfig, store: Store, journal: Journal) -> None:
+    def __init__(
+        self, config: EngineConfig, store: Store, journal: Journal, containers: Callable[[], Mapping[str, Use]] = dict
+    ) -> None:
+        """`containers` tells all of them by their ids."""
         self._config = config
+        self._containers = containers
         self._content = ContentStore(config.content)
         self._leases = Leases(store)
         self._snapshots = Snapshots(config, store)
         self._records = Records(store, journal)
         self._shelf = Shelf(config, self._records, self._content, self._snapshots, self._leases)
-        self._wastes: dict[str, Waste] = {}
         self._collector = Collector(self._records, self._content, self._snapshots, self._leases)
 
     def pull(
@@ -222,12 +225,26 @@ class Images:
     def waste(self, name: str) -> Waste:
         """What the image carries in vain, because later layers overwrite or delete it. Raises as `get` does."""
         image = self._records.find(name)
-        if image.id not in self._wastes:  # layers don't change, so neither does the answer
-            layers = [self._snapshots.layer_directory(diff_id) for diff_id in image.diff_ids]
-            self._wastes[image.id] = waste.waste(layers)
-            while len(self._wastes) > WASTES_KEPT:
-                self._wastes.pop(next(iter(self._wastes)), None)
-        return self._wastes[image.id]
+        return waste.waste(tuple(self._snapshots.layer_directory(diff_id) for diff_id in image.diff_ids))
+
+    def fsck(
+        self,
+        *,
+        repair: bool = False,
+        access: Access | None = None,
+        progress: Report | None = None,
+        cancel: threading.Event | None = None,
+    ) -> FsckReport:
+        """Compare every blob with its digest and every layer with its blob; with `repair` put right what can be.
+
+        What is damaged is fetched again from where its images came from, with `access`, and unpacked again. Raises
+        `Cancelled`; what can't be repaired is no error but in the report.
+        """
+        board = Board(progress)
+        report = fsck(self._shelf, self._containers(), access, board, Stop(cancel), repair=repair)
+        self._collector.collect()
+        board.show("done")
+        return report
 
     def disk_usage(self) -> ImagesUsage:
         """What images take on the disk, and what each shares with others."""

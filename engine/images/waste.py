@@ -7,9 +7,10 @@ files.) Source: github.com/wagoodman/dive, filetree/efficiency.go.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,8 +82,12 @@ class _Node:
         return node
 
 
-def waste(layers: Sequence[Path]) -> Waste:
-    """Look through the layers, from the lowest up. Raises OSError for one that is not there."""
+@functools.lru_cache(maxsize=32)
+def waste(layers: tuple[Path, ...]) -> Waste:
+    """Look through the layers, from the lowest up. Raises OSError for one that is not there.
+
+    Layers don't change, and their directories' numbers are not given again: the answer is remembered.
+    """
     root, left = _Node(), ENTRIES
     for layer in layers:
         left = _stack(root, layer, left)

@@ -129,6 +129,29 @@ class Snapshots:
             assert cursor.lastrowid is not None
             self._move(staged.parent, self._root / str(cursor.lastrowid))
 
+    def replace_layer(self, staged: Path, diff_id: str, size_bytes: int) -> None:
+        """Put the staged files in the place of a layer that is damaged, or of one that is lost.
+
+        Who has mounted it keeps the old ones as far as they are there, and they go: nothing may run on them.
+        """
+        with self._store.transaction() as connection:
+            old = self._number("diff_id", diff_id)
+            connection.execute("DELETE FROM snapshot WHERE diff_id = ?", (diff_id,))
+            self.commit_layer(staged, diff_id, size_bytes)
+        self.clear([] if old is None else [old])
+
+    def standing_on(self, diff_id: str) -> list[str]:
+        """Keys of the active snapshots that have the layer below them."""
+        rows = self._store.connection().execute(
+            "SELECT key, chain_id FROM snapshot WHERE key IS NOT NULL ORDER BY number"
+        )
+        found = []
+        for row in rows.fetchall():
+            with contextlib.suppress(SnapshotMissing):
+                if diff_id in self._diff_ids(row["chain_id"]):
+                    found.append(row["key"])
+        return found
+
     def record_chain(self, diff_ids: Collection[Digest]) -> None:
         """Remember the stack of layers behind each of its chain ids. Raises `SnapshotMissing` for an absent layer."""
         diffs = list(diff_ids)
