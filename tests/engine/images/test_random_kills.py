@@ -23,8 +23,8 @@ from tests.engine.images.deeds import unused
 from tests.engine.images.test_kill import children_of_the_dead, kill, verify_store
 from tests.support.processes import eventually
 
-pytestmark = [pytest.mark.root, pytest.mark.registry]
 KILLS = int(os.environ.get("PORTSIDE_IMAGE_KILLS", "4"))
+pytestmark = [pytest.mark.root, pytest.mark.registry, pytest.mark.timeout(180 + 30 * KILLS)]
 LONGEST_SECONDS = 1.2
 REPOSITORY = Path(__file__).parents[3]
 
