@@ -244,9 +244,13 @@ class ContentStore:
         """Remove unfinished ingests that nobody works on, except those of the digests to `keep`."""
         cancelled = threading.Event()
         cancelled.set()
-        for name in os.listdir(self._ingests):
-            if name.replace("-", ":", 1) not in keep:
-                with contextlib.suppress(Cancelled, FileNotFoundError), held(self._locks / name, cancelled):
+        there, locked = set(os.listdir(self._ingests)), set(os.listdir(self._locks))
+        for name in there | locked:  # a lock whose holder was killed goes when it is released once more
+            is_kept = name.replace("-", ":", 1) in keep
+            if is_kept and name not in locked:
+                continue
+            with contextlib.suppress(Cancelled, FileNotFoundError), held(self._locks / name, cancelled):
+                if not is_kept:
                     (self._ingests / name).unlink()
 
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,6 +95,11 @@ def write_layer(
         keep([layer.descriptor.digest])
         content.adopt(blob, layer.descriptor.digest)
     return layer
+
+
+def now() -> str:
+    """In RFC 3339, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def read_all(stream: int) -> Iterator[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -54,10 +53,6 @@ def named(reference: str) -> Reference:
     if name.digest is not None:
         raise InvalidArgument("a new image can be given a tag, but not a digest", {"field": "reference"})
     return name
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 class Images:
@@ -359,7 +354,7 @@ class Images:
         """
         name = None if reference is None else named(reference)
         wanted = Platform.parse(platform) if platform else host_platform()
-        authorship = Authorship(created_at=created_at or _now(), comment=message)
+        authorship = Authorship(created_at=created_at or commit.now(), comment=message)
         with self._collecting():
             image = import_tree(
                 self._shelf, stream, name, changes=changes, platform=wanted, authorship=authorship, cancel=cancel
