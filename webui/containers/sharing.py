@@ -1,4 +1,4 @@
-"""Containers that a request shares namespaces with: found among the team's own, and judged by how loose they are."""
+"""Containers that a request shares namespaces or mounts with: found among the team's own, and judged by how loose they are."""
 
 from __future__ import annotations
 
@@ -36,8 +36,36 @@ def sharing_resolve(*, host: Host, request: ContainerRequest) -> tuple[Container
         changes[kind] = f"{modes.CONTAINER}{found.pk}"
         if _is_loose(found):
             needs.append((kind, f"sharing with {found.name}, which is less isolated"))
+    changes["volumes_from"] = _mounts_of_others(host, request, errors, needs)
     errors.raise_any()
     return replace(request, **changes), needs
+
+
+def _mounts_of_others(
+    host: Host, request: ContainerRequest, errors: FieldErrors, needs: list[tuple[str, str]]
+) -> tuple[str, ...]:
+    """`volumes_from` by id. Who may not mount the host's own files may not take them over either."""
+    found = []
+    for text in request.volumes_from:
+        name, colon, mode = text.partition(":")
+        other = _find(host, name) if name else None
+        if other is None:
+            errors.check(False, "volumes_from", f"There is no container {name} of this team on the host {host.name}.")
+            continue
+        if _has_files_of_the_host(other):
+            needs.append(("volumes_from", f"mounts of {other.name}, which may be the host's own files"))
+        found.append(f"{other.pk}{colon}{mode}")
+    return tuple(found)
+
+
+def _has_files_of_the_host(container: Container) -> bool:
+    """Or it has mounts of a third one: what those are, its own request doesn't say."""
+    try:
+        wishes = from_wire(CreateContainer, container.spec)
+        named = any(field in ("volumes", "mounts") for field, _ in needing_a_right(wishes))
+        return named or bool(wishes.volumes_from)
+    except (ContractError, InvalidArgument):  # as below
+        return True
 
 
 def _find(host: Host, name: str) -> Container | None:

@@ -92,3 +92,20 @@ def test_what_docker_has_and_this_has_not_is_refused_with_what_to_do(
     assert answer.status_code == 400
     errors = answer.json()["errors"]
     assert "devices" in errors["gpus"][0] and "extra_hosts" in errors["link"][0] and "tmpfs" in errors["storage_opt"][0]
+
+
+def test_files_of_the_host_need_the_right_by_way_of_another_container_too(
+    site_broker: Valkey, owner: Caller, host: Host
+) -> None:
+    chief = caller(User.objects.create(username="chief", is_superuser=True))
+    front = made(chief, name="front", volumes=["/srv:/srv"], mounts=["source=data,target=/data"])
+    assert front["loosened"] == ["the host's /srv"]
+    plain = made(owner, name="plain", volumes=["data:/data"])
+    behind = made(owner, name="behind", volumes_from=["plain:ro"])
+    assert behind["volumes_from"] == [f"{plain['id']}:ro"]
+    for wish in ({"volumes": ["/srv:/srv"]}, {"volumes_from": ["front"]}, {"volumes_from": ["behind"]}):
+        answer = owner.post("containers/", {"image": "alpine", **wish})
+        assert answer.status_code == 403, answer.content
+        assert set(answer.json()["errors"]) == set(wish)
+    Container.objects.filter(name="plain").update(team=Team.objects.create(name="Another"))
+    assert owner.post("containers/", {"image": "alpine", "volumes_from": ["plain"]}).status_code == 400
