@@ -1,4 +1,4 @@
-"""Containers that a request shares namespaces or mounts with: found among the team's own, judged by how loose they are."""
+"""Containers whose namespaces or mounts a request shares: found among the team's own, judged by how loose they are."""
 
 from __future__ import annotations
 
