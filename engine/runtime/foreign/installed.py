@@ -19,7 +19,7 @@ from engine.errors import InvalidArgument
 OWN = "portside"
 USUAL = ("crun", "runc", "runsc", "kata-runtime")
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 60.0  # asked once, perhaps while a crowded machine starts everything
 
 # Those that run the program itself as the process of --pid-file. A sandbox (gVisor, a virtual machine) runs it where
 # no signal of ours reaches it, so it gets signals by its runtime's own command.
