@@ -172,3 +172,10 @@ def test_a_tag_that_moved_is_found_and_a_registry_is_tried(rest: Rest, registry:
         eventually(lambda: rest.rows("/api/v1/registries/")[0]["tried"], what="what the test said")
     finally:
         rest.delete(stored["url"])
+
+
+def test_what_lies_on_disk_is_checked_by_a_job(rest: Rest, tiny_image: str) -> None:
+    own_image(rest, tiny_image, "e2e/checked:1")
+    result = rest.succeed(rest.post("/api/v1/images/fsck/", {"repair": False}))["result"]
+    assert result["damaged"] == []
+    assert result["checked_blobs"] >= 2 and result["checked_layers"] >= 1
