@@ -236,6 +236,23 @@ def _remove(command: c.RemoveContainer, context: Context) -> dict[str, Any]:
     return {}
 
 
+def _create_volume(command: c.CreateVolume, context: Context) -> dict[str, Any]:
+    from engine.volumes.volume import VolumeSpec
+
+    spec = VolumeSpec(name=command.name, driver=command.driver, driver_opts=command.driver_opts, labels=command.labels)
+    return {"name": context.engine.volume_create(spec).name}
+
+
+def _remove_volume(command: c.RemoveVolume, context: Context) -> dict[str, Any]:
+    context.engine.volume_remove(command.name, force=command.force or context.attempt > 1)
+    return {}
+
+
+def _prune_volumes(command: c.PruneVolumes, context: Context) -> dict[str, Any]:
+    found: dict[str, Any] = to_wire(context.engine.volume_prune(all=command.all, labels=command.labels))
+    return found
+
+
 _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.PullImage: _pull_image,
     c.RemoveImage: _remove_image,
@@ -258,4 +275,7 @@ _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.RenameContainer: _rename,
     c.CommitContainer: _commit,
     c.RemoveContainer: _remove,
+    c.CreateVolume: _create_volume,
+    c.RemoveVolume: _remove_volume,
+    c.PruneVolumes: _prune_volumes,
 }

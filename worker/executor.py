@@ -26,7 +26,16 @@ MAX_ATTEMPTS = 3
 PROGRESS_SECONDS = 0.25
 FINISH_AGAIN_SECONDS = 1.0
 FREEING = frozenset(
-    {"container.kill", "container.stop", "container.remove", "image.remove", "image.prune", "container.prune"}
+    {
+        "container.kill",
+        "container.stop",
+        "container.remove",
+        "image.remove",
+        "image.prune",
+        "container.prune",
+        "volume.remove",
+        "volume.prune",
+    }
 )
 """What makes room may use what is kept for it on a full disk."""
 

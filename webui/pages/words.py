@@ -47,6 +47,9 @@ JOB_KIND = {
     "container.rename": "Rename container",
     "container.commit": "Make image of container",
     "container.remove": "Remove container",
+    "volume.create": "Create volume",
+    "volume.remove": "Remove volume",
+    "volume.prune": "Remove unused volumes",
 }
 
 LAYER_STATUS = {

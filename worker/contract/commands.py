@@ -294,6 +294,32 @@ class RemoveContainer:
     force: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateVolume:
+    """Make a volume; the same again is no error. `driver_opts`: type, device and o, as Docker's local driver."""
+
+    name: str
+    driver: str = "local"
+    driver_opts: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveVolume:
+    """Delete a volume that no container has, with all that is in it."""
+
+    name: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneVolumes:
+    """Delete volumes that no container has: those without a name, with `all` the others too; with all of `labels`."""
+
+    all: bool = False
+    labels: tuple[str, ...] = ()
+
+
 Command = (
     PullImage
     | RemoveImage
@@ -316,6 +342,9 @@ Command = (
     | RenameContainer
     | CommitContainer
     | RemoveContainer
+    | CreateVolume
+    | RemoveVolume
+    | PruneVolumes
 )
 
 KINDS: dict[str, type[Any]] = {
@@ -340,6 +369,9 @@ KINDS: dict[str, type[Any]] = {
     "container.rename": RenameContainer,
     "container.commit": CommitContainer,
     "container.remove": RemoveContainer,
+    "volume.create": CreateVolume,
+    "volume.remove": RemoveVolume,
+    "volume.prune": PruneVolumes,
 }
 _NAMES = {cls: kind for kind, cls in KINDS.items()}
 

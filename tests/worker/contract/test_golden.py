@@ -71,6 +71,9 @@ COMMANDS: list[c.Command] = [
         container_id=CONTAINER, reference="local/web:2", created_at="2026-01-02T03:04:05Z", changes=("USER app",)
     ),
     c.RemoveContainer(container_id=CONTAINER, force=True),
+    c.CreateVolume(name="data", driver_opts={"type": "tmpfs"}, labels={"a": "b"}),
+    c.RemoveVolume(name="data", force=True),
+    c.PruneVolumes(all=True, labels=("a=b",)),
 ]  # fmt: skip
 
 FACTS = e.HostFacts(
