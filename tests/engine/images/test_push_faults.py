@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from tests.engine.images.conftest import Host
 from tests.support.fault_proxy import Fault, FaultProxy
+from tests.support.oci_layout import Layout, tar_of
 from tests.support.processes import eventually
 from tests.support.registry import PASSWORD, USERNAME, Registry
 
@@ -38,26 +40,34 @@ def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "_BACK_OFF_SECONDS", 0.005)
 
 
-@pytest.fixture
-def image(host: Host, push: Push) -> Image:
-    """An image with one layer of noise, so that no other test has pushed it."""
-    return host.images.pull(push({"noise": os.urandom(1_000_000)}, name="push-faults"))
+@pytest.fixture(scope="module")
+def source(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image with one layer of noise in the open registry."""
+    layout = Layout(tmp_path_factory.mktemp("layout"))
+    layout.image([layout.layer(tar_of({"noise": os.urandom(1_000_000)}))])
+    return registry.push(layout.directory, "push-faults")
 
 
 @pytest.fixture
-def target(host: Host, image: Image, fault_proxy: FaultProxy) -> Iterator[str]:
-    """Where the proxy lies before the registry; nothing is there that could be mounted."""
-    reference = fault_proxy.reference("push-faults/target:v1")
+def image(host: Host, source: str) -> Image:
+    return host.images.pull(source)
+
+
+@pytest.fixture
+def target(host: Host, image: Image, fault_proxy: FaultProxy) -> str:
+    """A repository behind the proxy that no other test has pushed to; nothing is there that could be mounted."""
+    reference = fault_proxy.reference(f"push-faults/{uuid.uuid4().hex}:v1")
     host.images.tag(image.id, reference)
-    yield reference
+    return reference
 
 
 def digest_of(image: Image) -> str:
     return image.digests[0].partition("@")[2]
 
 
-def is_there(registry: Registry, image: Image) -> bool:
-    tag = registry.data / "docker/registry/v2/repositories/push-faults/target/_manifests/tags/v1/current/link"
+def is_there(registry: Registry, image: Image, target: str) -> bool:
+    repository = registry.data / "docker/registry/v2/repositories" / target.partition("/")[2].removesuffix(":v1")
+    tag = repository / "_manifests/tags/v1/current/link"
     return tag.exists() and tag.read_text() == digest_of(image)
 
 
@@ -86,7 +96,7 @@ def test_a_push_goes_through_what_passes(
     fault_proxy.add(fault)
     result = host.images.push(target)
     assert result.digest == digest_of(image)
-    assert is_there(registry, image)
+    assert is_there(registry, image, target)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +123,7 @@ def test_a_push_that_fails_says_why_and_shows_nothing(
     fault_proxy.add(fault)
     with pytest.raises(error, match=said):
         host.images.push(target)
-    assert not is_there(registry, image)
+    assert not is_there(registry, image, target)
     fault_proxy.clear()
     assert host.images.push(target).digest == digest_of(image)
 
@@ -139,7 +149,7 @@ def test_a_token_that_expires_in_the_middle_is_renewed(
         fault = Fault(path, method, status=401, headers={"WWW-Authenticate": challenge}, is_unread=is_unread)
         proxy.add(fault)
     try:
-        reference = proxy.reference(f"team/expired-{is_unread}:v1".lower())
+        reference = proxy.reference(f"team/{uuid.uuid4().hex}:v1")
         host.images.tag(image.id, reference)
         server.requests.clear()
         access = Access(Credentials(USERNAME, PASSWORD))
@@ -150,13 +160,12 @@ def test_a_token_that_expires_in_the_middle_is_renewed(
         proxy.close()
 
 
-def test_a_refused_mount_is_an_upload(host: Host, image: Image, registry: Registry, fault_proxy: FaultProxy) -> None:
-    through = host.images.pull(fault_proxy.reference("push-faults"))  # known from where one pushes to
-    reference = fault_proxy.reference("push-faults/target:v1")
-    host.images.tag(through.id, reference)
+def test_a_refused_mount_is_an_upload(host: Host, source: str, target: str, fault_proxy: FaultProxy) -> None:
+    host.images.pull(fault_proxy.reference("push-faults"))  # so it is known where one pushes to
     fault_proxy.add(Fault("mount=", "POST", status=403, times=99))
-    result = host.images.push(reference)
-    assert (result.mounted, result.uploaded + result.existed) == (0, 2)
+    result = host.images.push(target)
+    assert (result.mounted, result.uploaded) == (0, 2)
+    assert any("mount=" in path for _, path, _ in fault_proxy.requests)
 
 
 def killed_at(fault: Fault, home: Path, reference: str) -> None:
@@ -219,6 +228,6 @@ def test_a_push_of_an_image_that_is_removed_meanwhile_is_whole(
         go_on.set()
     pushing.join(120)
     assert results
-    assert is_there(registry, image)
+    assert is_there(registry, image, target)
     with pytest.raises(NotFound):
         host.images.push(target)
