@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine import archive_session, attach_session, exec_session, run_options
+from engine import archive_session, attach_session, exec_session, run_options, volume_command
 from engine.config import EngineConfig
 from engine.containers.record import ContainerRecord
 from engine.errors import EngineError
@@ -137,7 +137,7 @@ def kill(engine: Engine, options: argparse.Namespace) -> None:
 
 def rm(engine: Engine, options: argparse.Namespace) -> None:
     for name in options.names:
-        engine.container_remove(name, force=options.force)
+        engine.container_remove(name, force=options.force, volumes=options.volumes)
 
 
 def inspect(engine: Engine, options: argparse.Namespace) -> None:
@@ -220,7 +220,9 @@ def parser() -> argparse.ArgumentParser:
     killing = add("kill", kill, "send containers a signal")
     killing.add_argument("-s", "--signal", default="SIGKILL")
     killing.add_argument("names", nargs="+")
-    _removal(add("rm", rm, "remove containers"), "names", nargs="+")
+    removing = add("rm", rm, "remove containers")
+    removing.add_argument("-v", "--volumes", action="store_true", help="with their volumes that have no name")
+    _removal(removing, "names", nargs="+")
     copying = add("cp", cp, "copy files out of a container as a tar, or into it")
     copying.add_argument("--as-user", action="store_true", help="what is copied in becomes the container's user's")
     copying.add_argument("source", metavar="NAME:PATH|-")
@@ -236,6 +238,7 @@ def parser() -> argparse.ArgumentParser:
     committing.add_argument("name")
     committing.add_argument("reference", nargs="?", help="the image's name")
     add("inspect", inspect, "show a container's state as JSON").add_argument("name")
+    volume_command.add(commands.add_parser("volume", help="make, list and remove volumes"))
     add("reconcile", reconcile, "finish or undo what a crash left half done")
     return root
 

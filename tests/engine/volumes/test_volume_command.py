@@ -1,0 +1,28 @@
+"""`python -m engine volume` by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.__main__ import main
+
+
+def test_volumes_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PORTSIDE_HOME", str(tmp_path))
+
+    def said(*words: str, code: int = 0) -> str:
+        assert main(["volume", *words]) == code
+        out, err = capsys.readouterr()
+        return out if code == 0 else err
+
+    assert said("create", "--label", "a=b", "-o", "type=tmpfs", "-o", "device=tmpfs", "data") == "data\n"
+    unnamed = said("create").strip()
+    assert said("ls").split() == [word for name in sorted(("data", unnamed)) for word in ("local", name)]
+    (shown,) = json.loads(said("inspect", "data"))
+    assert (shown["labels"], shown["driver_opts"]["type"], shown["used_by"]) == ({"a": "b"}, "tmpfs", [])
+    assert said("prune").splitlines()[0] == unnamed
+    assert said("rm", "data") == "data\n"
+    assert "no volume data" in said("rm", "data", code=125)
