@@ -28,6 +28,12 @@ def data(host: Host, name: str) -> Path:
     return Path(host.engine.volume_get(name).mountpoint)
 
 
+def actions(host: Host, volume: str, container_id: str) -> list[str]:
+    """What was told of a container's use of a volume, so far."""
+    told = [entry.attributes for entry in host.engine.journal.read(0, limit=1000) if entry.subject == volume]
+    return [str(said["action"]) for said in told if said.get("container") == container_id]
+
+
 def test_a_named_volume_outlives_its_containers_and_shows_each_its_own_users(host: Host) -> None:
     asked = {"volumes": ("shared:/data",)}
     writer = host.run("sh", "-c", "echo one > /data/file; chown 1000:1001 /data/file; chmod 4750 /data/file", **asked)
@@ -40,10 +46,7 @@ def test_a_named_volume_outlives_its_containers_and_shows_each_its_own_users(hos
     with pytest.raises(Conflict, match=writer.name):
         host.engine.volume_remove("shared")
     assert host.engine.container_get(writer.id).as_state()["mounts"][0]["name"] == "shared"
-    entries = host.engine.journal.read(0, limit=1000)
-    actions = [entry.attributes["action"] for entry in entries
-               if entry.subject == "shared" and entry.attributes.get("container") == writer.id]  # fmt: skip
-    assert actions == ["mount", "unmount"]
+    eventually(lambda: actions(host, "shared", writer.id) == ["mount", "unmount"], what="news of both")
     for record in host.engine.container_list():
         host.engine.container_remove(record.id, volumes=True)
     host.engine.volume_remove("shared")
