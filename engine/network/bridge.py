@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from engine.errors import Conflict
 from engine.network import rtnetlink as rt
+from engine.network.lans import mac_of
 from engine.network.namespace import Entering
 from engine.network.netlink import NETLINK_ROUTE, Netlink, NetlinkError
 
@@ -33,11 +34,6 @@ class Endpoint:
         return cls(str(address), subnet.prefixlen, str(subnet.network_address + 1), mac_of(address))
 
 
-def mac_of(address: IPv4Address) -> str:
-    """A locally administered MAC that goes with the address, so that neighbours' caches can't be wrong."""
-    return "02:70:" + ":".join(f"{byte:02x}" for byte in address.packed)
-
-
 class Bridge:
     """The device `name`; its ports are `<prefix>v<host part of the address in hex>`."""
 
@@ -51,21 +47,7 @@ class Bridge:
 
     def ensure(self) -> bool:
         """Make the bridge, its gateway address and the settings that go with it; True if it was missing."""
-        gateway = IPv4Interface((self.subnet.network_address + 1, self.subnet.prefixlen))
-        made = False
-        with Netlink(NETLINK_ROUTE) as netlink:
-            try:
-                netlink.send([rt.bridge(self.name, mac_of(gateway.ip), _mtu(netlink))])
-                made = True
-            except NetlinkError as error:
-                if error.errno != errno.EEXIST:
-                    raise
-            index = rt.link(netlink, self.name).index
-            netlink.send([rt.link_up(index), rt.address(index, gateway)])
-        _set("net/ipv4/ip_forward", "1")
-        # Lets packets from 127.0.0.1 out to a container that publishes there; the firewall guards the way back.
-        _set(f"net/ipv4/conf/{self.name}/route_localnet", "1")
-        return made
+        return ensure_bridge(self.name, IPv4Interface((self.subnet.network_address + 1, self.subnet.prefixlen)))
 
     def attach(self, address: IPv4Address, pid: int) -> None:
         """Give the network namespace of process `pid` an interface with `address` on the bridge.
@@ -109,7 +91,7 @@ class Bridge:
                 if not link.name.startswith(self._port_prefix):
                     continue
                 if link.name not in wanted:
-                    _delete(netlink, link.name)
+                    delete_link(netlink, link.name)
                     continue
                 wanted.pop(link.name)
                 if link.master != index or not link.up:
@@ -121,8 +103,8 @@ class Bridge:
         with Netlink(NETLINK_ROUTE) as netlink:
             for link in rt.links(netlink):
                 if link.name.startswith(self._port_prefix):
-                    _delete(netlink, link.name)
-            _delete(netlink, self.name)
+                    delete_link(netlink, link.name)
+            delete_link(netlink, self.name)
 
     def _plug(self, address: IPv4Address, namespace: int) -> None:
         name = self.port_name(address)
@@ -138,15 +120,34 @@ class Bridge:
                 if error.errno != errno.EEXIST:
                     raise
                 # The port of the container's last run: its namespace is still on its way out.
-                _delete(netlink, name)
+                delete_link(netlink, name)
                 netlink.send(messages)
 
 
-def foreign_networks(bridge: str) -> list[IPv4Network]:
-    """What the host's routes and addresses cover, without those of `bridge` itself."""
+def ensure_bridge(name: str, gateway: IPv4Interface, mtu: int | None = None) -> bool:
+    """Make the bridge `name` with the host's own address and the settings that go with it; True if it was missing."""
+    made = False
     with Netlink(NETLINK_ROUTE) as netlink:
-        own = next((link.index for link in rt.links(netlink) if link.name == bridge), -1)
-        return [network for index, network in rt.networks(netlink) if index != own]
+        try:
+            netlink.send([rt.bridge(name, mac_of(gateway.ip), mtu or _mtu(netlink))])
+            made = True
+        except NetlinkError as error:
+            if error.errno != errno.EEXIST:
+                raise
+        index = rt.link(netlink, name).index
+        netlink.send([rt.link_up(index), rt.address(index, gateway)])
+    _set("net/ipv4/ip_forward", "1")
+    # Lets packets from 127.0.0.1 out to a container that publishes there; the firewall guards the way back.
+    _set(f"net/ipv4/conf/{name}/route_localnet", "1")
+    return made
+
+
+def foreign_networks(bridges: str) -> list[tuple[str, IPv4Network]]:
+    """What the host's routes and addresses cover, and by which device; without devices named `bridges`…, our own."""
+    with Netlink(NETLINK_ROUTE) as netlink:
+        names = {link.index: link.name for link in rt.links(netlink)}
+        found = [(names.get(index, ""), network) for index, network in rt.networks(netlink)]
+        return [(name, network) for name, network in found if not name.startswith(bridges)]
 
 
 def _mtu(netlink: Netlink) -> int:
@@ -155,7 +156,8 @@ def _mtu(netlink: Netlink) -> int:
     return next((link.mtu for link in rt.links(netlink) if link.index == uplink), _DEFAULT_MTU)
 
 
-def _delete(netlink: Netlink, name: str) -> None:
+def delete_link(netlink: Netlink, name: str) -> None:
+    """Remove a device; one that is gone is no error."""
     try:
         netlink.send([rt.link_delete(name)])
     except NetlinkError as error:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -33,6 +33,8 @@ _AT_KEY = (nft.TYPE_ADDRESS, nft.TYPE_PROTOCOL, nft.TYPE_SERVICE)
 _ANY_KEY = (nft.TYPE_PROTOCOL, nft.TYPE_SERVICE)
 _TARGET = (nft.TYPE_ADDRESS, nft.TYPE_SERVICE)
 _LOOPBACK = b"\x7f\0\0\0"
+_LINK_LOCAL = b"\xa9\xfe"  # 169.254/16: where clouds answer a machine's own questions, with its secrets
+_DNS = struct.pack(">H", 53)
 _RAW, _DSTNAT, _FILTER, _SRCNAT = -300, -100, 0, 100
 
 
@@ -47,20 +49,35 @@ class Mapping:
     container: int
 
 
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A network as the firewall sees it: what is behind `bridge`. `internal`, `icc` as in NetworkSpec."""
+
+    bridge: str
+    subnet: IPv4Network
+    internal: bool = False
+    icc: bool = True
+
+
 class Firewall:
-    """The table `table` for the bridge `bridge` with `subnet`; `netlink` is a socket for nfnetlink."""
+    """The table `table` for the default bridge `bridge` with `subnet`, and for the other networks of its home.
+
+    `netlink` is a socket for nfnetlink. All bridges of a home begin with the same letters, which rules go by.
+    """
 
     def __init__(self, netlink: SharedNetlink, table: str, bridge: str, subnet: IPv4Network) -> None:
         self._netlink = netlink
         self._table = table
         self._bridge = bridge
+        self._ours = bridge.removesuffix("0")
         self._subnet = subnet
 
-    def rebuild(self, mappings: Iterable[Mapping]) -> None:
+    def rebuild(self, mappings: Iterable[Mapping], others: Sequence[Zone] = ()) -> None:
         """Make the table as it must be, whatever was there, in one transaction: no packet sees it half done.
 
         Connections that live keep their translation, which is the kernel's connection tracking's own.
         """
+        zones = [Zone(self._bridge, self._subnet), *others]
         with self._netlink.use() as netlink:
             nft.commit(
                 netlink,
@@ -71,7 +88,9 @@ class Firewall:
                     nft.mapping(nft.IPV4, self._table, _AT, _AT_KEY, _TARGET),
                     nft.mapping(nft.IPV4, self._table, _ANY, _ANY_KEY, _TARGET),
                     *self._translation(),
-                    *self._filters(),
+                    *(rule for zone in zones for rule in self._masquerading(zone)),
+                    *self._filters(zones),
+                    *self._into_host(zones),
                     *self._elements(mappings),
                 ],
             )
@@ -128,15 +147,13 @@ class Firewall:
             _commit_unless_missing(netlink, nft.table_delete(nft.IPV4, self._table))
 
     def _translation(self) -> list[Message]:
-        local, here = nft.destination_is_local(), self._bridge
+        local = nft.destination_is_local()
         loopback = [nft.masked(b"\xff\0\0\0"), nft.equals(_LOOPBACK)]
         from_loopback, to_loopback = [nft.source_address(), *loopback], [nft.destination_address(), *loopback]
         address, protocol, port = nft.FIRST, nft.FIRST + 1, nft.FIRST + 2
         target = nft.FIRST + 8
         publish = [nft.lookup(_AT, target), nft.destination_nat(target, target + 1)]
         publish_any = [nft.lookup(_ANY, target), nft.destination_nat(target, target + 1)]
-        mask = self._subnet.netmask.packed
-        from_us = [nft.source_address(), nft.masked(mask), nft.equals(self._subnet.network_address.packed)]
         return [
             self._chain("publish"),
             self._rule(
@@ -153,42 +170,86 @@ class Firewall:
             self._chain("output", "nat", nft.OUTPUT, _DSTNAT),
             self._rule("output", *local, nft.jump("publish")),
             self._chain("postrouting", "nat", nft.POSTROUTING, _SRCNAT),
+            # From 127.0.0.1 of the host: a container would answer itself.
+            self._rule(
+                "postrouting",
+                *from_loopback,
+                *nft.interface_begins(nft.META_OIFNAME, self._ours),
+                nft.masquerade(),
+            ),
+        ]
+
+    def _masquerading(self, zone: Zone) -> list[Message]:
+        mask, ours = zone.subnet.netmask.packed, self._ours
+        from_it = [nft.source_address(), nft.masked(mask), nft.equals(zone.subnet.network_address.packed)]
+        return [
             # To the world: containers speak with the host's address.
-            self._rule("postrouting", *from_us, *nft.interface(nft.META_OIFNAME, here, negate=True), nft.masquerade()),
+            self._rule(
+                "postrouting",
+                *from_it,
+                *nft.interface_begins(nft.META_OIFNAME, ours, negate=True),
+                nft.masquerade(),
+            ),
             # A container that uses a published port of its own network: the answer must come back through us.
             self._rule(
                 "postrouting",
-                *from_us,
-                *nft.interface(nft.META_OIFNAME, here),
+                *from_it,
+                *nft.interface(nft.META_OIFNAME, zone.bridge),
                 *nft.conntrack_has(nft.CT_STATUS, nft.DESTINATION_NAT),
                 nft.masquerade(),
             ),
-            # From 127.0.0.1 of the host: a container would answer itself.
-            self._rule("postrouting", *from_loopback, *nft.interface(nft.META_OIFNAME, here), nft.masquerade()),
         ]
 
-    def _filters(self) -> list[Message]:
-        here = self._bridge
+    def _filters(self, zones: Sequence[Zone]) -> list[Message]:
+        to_ours, from_ours = (nft.interface_begins(key, self._ours) for key in (nft.META_OIFNAME, nft.META_IIFNAME))
+        elsewhere = nft.interface_begins(nft.META_OIFNAME, self._ours, negate=True)
+        accept, drop = nft.verdict(nft.ACCEPT), nft.verdict(nft.DROP)
+        within, closed = [], []
+        for zone in zones:
+            comes = nft.interface(nft.META_IIFNAME, zone.bridge)
+            goes = nft.interface(nft.META_OIFNAME, zone.bridge)
+            if zone.icc:
+                within.append(self._rule("forward", *comes, *goes, accept))
+            if zone.internal:
+                closed += [self._rule("forward", *comes, drop), self._rule("forward", *goes, drop)]
         return [
             self._chain("guard", "filter", nft.PREROUTING, _RAW),
             self._rule(
                 "guard",
-                *nft.interface(nft.META_IIFNAME, here),
+                *from_ours,
                 nft.destination_address(),
                 nft.masked(b"\xff\0\0\0"),
                 nft.equals(_LOOPBACK),
-                nft.verdict(nft.DROP),
+                drop,
             ),
-            # Into the network from outside: answers and published ports, nothing else.
+            self._rule("guard", *from_ours, nft.destination_address(), nft.equals(_LINK_LOCAL), drop),
+            # Into a network from outside it: answers and published ports, nothing else.
             self._chain("forward", "filter", nft.FORWARD, _FILTER),
-            self._rule("forward", *nft.interface(nft.META_OIFNAME, here, negate=True), nft.verdict(nft.ACCEPT)),
-            self._rule("forward", *nft.interface(nft.META_IIFNAME, here), nft.verdict(nft.ACCEPT)),
-            self._rule(
-                "forward", *nft.conntrack_has(nft.CT_STATE, nft.ESTABLISHED_OR_RELATED), nft.verdict(nft.ACCEPT)
-            ),
-            self._rule("forward", *nft.conntrack_has(nft.CT_STATUS, nft.DESTINATION_NAT), nft.verdict(nft.ACCEPT)),
-            self._rule("forward", nft.verdict(nft.DROP)),
+            self._rule("forward", *nft.interface_begins(nft.META_IIFNAME, self._ours, negate=True), *elsewhere, accept),
+            self._rule("forward", *nft.conntrack_has(nft.CT_STATE, nft.ESTABLISHED_OR_RELATED), accept),
+            *within,
+            *closed,
+            self._rule("forward", *elsewhere, accept),
+            self._rule("forward", *to_ours, *nft.conntrack_has(nft.CT_STATUS, nft.DESTINATION_NAT), accept),
+            self._rule("forward", drop),
         ]
+
+    def _into_host(self, zones: Sequence[Zone]) -> list[Message]:
+        """What an internal network may ask of the host itself: names, and whether it is there."""
+        accept, drop = nft.verdict(nft.ACCEPT), nft.verdict(nft.DROP)
+        messages = [self._chain("input", "filter", nft.INPUT, _FILTER)]
+        for zone in zones:
+            if not zone.internal:
+                continue
+            comes = nft.interface(nft.META_IIFNAME, zone.bridge)
+            known = nft.conntrack_has(nft.CT_STATE, nft.ESTABLISHED_OR_RELATED)
+            messages.append(self._rule("input", *comes, *known, accept))
+            for protocol in (PROTOCOLS["udp"], PROTOCOLS["tcp"]):
+                kind = [nft.meta(nft.META_L4PROTO), nft.equals(bytes([protocol]))]
+                messages.append(self._rule("input", *comes, *kind, nft.destination_port(), nft.equals(_DNS), accept))
+            messages.append(self._rule("input", *comes, nft.meta(nft.META_L4PROTO), nft.equals(b"\1"), accept))
+            messages.append(self._rule("input", *comes, drop))
+        return messages
 
     def _chain(self, name: str, kind: str = "", hook: int = 0, priority: int = 0) -> Message:
         return nft.chain(nft.IPV4, self._table, name, kind=kind, hook=hook, priority=priority)

@@ -26,17 +26,18 @@ from engine.network.netlink import (
 from engine.network.netlink import walk as _walk
 
 IPV4 = socket.AF_INET
+BRIDGE = 7  # NFPROTO_BRIDGE: frames that pass a bridge
 _INET = 1  # NFPROTO_INET: tables for IPv4 and IPv6 together
-PREROUTING, FORWARD, OUTPUT, POSTROUTING = 0, 2, 3, 4
+PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = 0, 1, 2, 3, 4
 FIRST = 8  # NFT_REG32_00
 ACCEPT, DROP = 1, 0
 CT_STATE, CT_STATUS = 0, 2
 ESTABLISHED_OR_RELATED = 2 | 4
 DESTINATION_NAT = 1 << 5  # IPS_DST_NAT
-META_IIFNAME, META_OIFNAME, META_L4PROTO = 6, 7, 16
+META_PROTOCOL, META_IIFNAME, META_OIFNAME, META_L4PROTO = 1, 6, 7, 16
 
 # nft's own numbers for data types; the kernel ignores them, `nft list` needs them to print elements.
-TYPE_ADDRESS, TYPE_PROTOCOL, TYPE_SERVICE = 7, 12, 13
+TYPE_ADDRESS, TYPE_MAC, TYPE_PROTOCOL, TYPE_SERVICE, TYPE_INTERFACE = 7, 9, 12, 13, 41
 
 # Attributes: NFTA_<object>_<name> in the kernel's header.
 
@@ -91,7 +92,7 @@ _VERDICT_REGISTER = 0
 _LIST_ELEM = 1
 _FIB_ADDRESS_TYPE, _FIB_DESTINATION, _RTN_LOCAL = 3, 2, 2
 _NAT_DESTINATION = 1
-_NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
+LINK_HEADER, NETWORK_HEADER, TRANSPORT_HEADER = 0, 1, 2
 _ELEMENTS_A_MESSAGE = 400  # an attribute's length has 16 bits
 
 
@@ -166,6 +167,31 @@ def mapping(family: int, table_name: str, name: str, key: Sequence[int], value: 
     return _message(_NEWSET, NLM_F_CREATE, family, body)
 
 
+def collection(family: int, table_name: str, name: str, key: Sequence[int], length: int) -> Message:
+    """A hash set of concatenations of TYPE_… fields, `length` bytes in all (each field padded to four)."""
+    body = (
+        text(_Set.TABLE, table_name)
+        + text(_Set.NAME, name)
+        + be32(_Set.FLAGS, 0)
+        + be32(_Set.KEY_TYPE, _concatenated(key))
+        + be32(_Set.KEY_LENGTH, length)
+        + be32(_Set.ID, 1)
+    )
+    return _message(_NEWSET, NLM_F_CREATE, family, body)
+
+
+def members(family: int, table_name: str, name: str, keys: Sequence[bytes]) -> list[Message]:
+    """Add keys to a set; the same key again is no error."""
+    return [
+        _message(_NEWSETELEM, NLM_F_CREATE, family, _keys(table_name, name, keys[at : at + _ELEMENTS_A_MESSAGE]))
+        for at in range(0, len(keys), _ELEMENTS_A_MESSAGE)
+    ]
+
+
+def member_delete(family: int, table_name: str, name: str, key: bytes) -> Message:
+    return _message(_DELSETELEM, 0, family, _keys(table_name, name, [key]))
+
+
 def elements(family: int, table_name: str, name: str, pairs: Sequence[tuple[bytes, bytes]]) -> list[Message]:
     """Add pairs of key and value to a map; the same pair again is no error."""
     return [
@@ -209,6 +235,11 @@ def _elements(table_name: str, name: str, pairs: Sequence[tuple[bytes, bytes]]) 
     return text(_Elements.TABLE, table_name) + text(_Elements.SET, name) + nested(_Elements.ELEMENTS, *items)
 
 
+def _keys(table_name: str, name: str, keys: Sequence[bytes]) -> bytes:
+    items = (nested(_LIST_ELEM, _data(_Element.KEY, key)) for key in keys)
+    return text(_Elements.TABLE, table_name) + text(_Elements.SET, name) + nested(_Elements.ELEMENTS, *items)
+
+
 def _data(kind: int, value: bytes) -> bytes:
     return nested(kind, attribute(_Data.VALUE, value))
 
@@ -225,20 +256,20 @@ def meta(key: int, register: int = FIRST) -> bytes:
 
 
 def payload(base: int, offset: int, length: int, register: int = FIRST) -> bytes:
-    """Load `length` bytes at `offset` of the network or the transport header."""
+    """Load `length` bytes at `offset` of the header `base`: LINK_HEADER and so on."""
     return _expression("payload", be32(1, register), be32(2, base), be32(3, offset), be32(4, length))
 
 
 def destination_address(register: int = FIRST) -> bytes:
-    return payload(_NETWORK_HEADER, 16, 4, register)
+    return payload(NETWORK_HEADER, 16, 4, register)
 
 
 def source_address(register: int = FIRST) -> bytes:
-    return payload(_NETWORK_HEADER, 12, 4, register)
+    return payload(NETWORK_HEADER, 12, 4, register)
 
 
 def destination_port(register: int = FIRST) -> bytes:
-    return payload(_TRANSPORT_HEADER, 2, 2, register)
+    return payload(TRANSPORT_HEADER, 2, 2, register)
 
 
 def equals(value: bytes, *, negate: bool = False) -> bytes:
@@ -263,6 +294,11 @@ def interface(key: int, name: str, *, negate: bool = False) -> list[bytes]:
     return [meta(key), equals(name.encode().ljust(16, b"\0"), negate=negate)]
 
 
+def interface_begins(key: int, prefix: str, *, negate: bool = False) -> list[bytes]:
+    """Compare the beginning of the device's name only."""
+    return [meta(key), equals(prefix.encode(), negate=negate)]
+
+
 def conntrack_has(key: int, bits: int) -> list[bytes]:
     """Any of `bits` is set in the connection's CT_STATE or CT_STATUS."""
     load = _expression("ct", be32(1, FIRST), be32(2, key))
@@ -278,6 +314,11 @@ def destination_is_local() -> list[bytes]:
 def lookup(map_name: str, register: int) -> bytes:
     """Take the value for the key that starts in the first register; without one, the rule ends here."""
     return _expression("lookup", text(1, map_name), be32(2, FIRST), be32(3, register))
+
+
+def is_in(set_name: str) -> bytes:
+    """Go on with the rule if the set has the key that starts in the first register."""
+    return _expression("lookup", text(1, set_name), be32(2, FIRST))
 
 
 def destination_nat(address_register: int, port_register: int) -> bytes:

@@ -32,7 +32,33 @@ SCHEMA = [
         PRIMARY KEY (protocol, host, address)
     );
     CREATE INDEX network_port_container ON network_port (container_id)
+    """,
     """
+    CREATE TABLE lan (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        number INTEGER NOT NULL UNIQUE,
+        spec TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        last_given INTEGER NOT NULL
+    );
+    CREATE TABLE lan_endpoint (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        lan TEXT NOT NULL REFERENCES lan (id),
+        container_id TEXT NOT NULL,
+        address INTEGER NOT NULL,
+        mac TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        aliases TEXT NOT NULL,
+        servers TEXT NOT NULL,
+        is_running INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (lan, container_id),
+        UNIQUE (lan, address),
+        UNIQUE (lan, mac),
+        UNIQUE (container_id, place)
+    );
+    CREATE TABLE lan_change (number INTEGER PRIMARY KEY AUTOINCREMENT)
+    """,
 ]
 
 # 4,093 containers each. First away from 10.0/9, 172.16/12 and 192.168/16, which Docker, podman, clouds and
@@ -67,7 +93,7 @@ class Pool:
                 given = connection.execute("SELECT 1 FROM network_address WHERE network = ?", (self._name,)).fetchone()
                 if given or not any(current.overlaps(other) for other in used):
                     return current
-            for candidate in _candidates(seed):
+            for candidate in candidates(seed):
                 if not any(candidate.overlaps(other) for other in used):
                     connection.execute(
                         "INSERT INTO network VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
@@ -131,9 +157,9 @@ class Pool:
         return row
 
 
-def _candidates(seed: int) -> Iterator[IPv4Network]:
+def candidates(seed: int, prefix: int = 20) -> Iterator[IPv4Network]:
     """All subnets, range by range; in each, `seed` says which comes first, so that homes seldom meet."""
     for within in _RANGES:
-        subnets = list(IPv4Network(within).subnets(new_prefix=20))
+        subnets = list(IPv4Network(within).subnets(new_prefix=prefix))
         first = seed % len(subnets)
         yield from subnets[first:] + subnets[:first]

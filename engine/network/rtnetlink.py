@@ -33,6 +33,7 @@ _IFLA_NET_NS_FD, _IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES = 28, 31, 32
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
 _VETH_INFO_PEER = 1
 _BRPORT_MODE = 4  # hairpin: a frame may leave by the port on which it came
+_BRPORT_ISOLATED = 33  # frames pass between it and the bridge's own device, not to other such ports
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST = 254, 3, 0, 1
@@ -139,9 +140,13 @@ def veth(name: str, master: int, mtu: int, *, peer: str, peer_mac: str, namespac
     )
 
 
-def hairpin(name: str) -> Message:
-    """Let a bridge's port send a frame back to where it came from: a container that uses its own published port."""
-    slave = nested(_INFO_SLAVE_DATA, attribute(_BRPORT_MODE, b"\1"))
+def hairpin(name: str, *, isolated: bool = False) -> Message:
+    """Let a bridge's port send a frame back to where it came from: a container that uses its own published port.
+
+    `isolated` keeps its frames from other ports that are.
+    """
+    flags = attribute(_BRPORT_MODE, b"\1") + (attribute(_BRPORT_ISOLATED, b"\1") if isolated else b"")
+    slave = nested(_INFO_SLAVE_DATA, flags)
     return Message(
         _NEWLINK,
         0,

@@ -14,20 +14,27 @@ from pathlib import Path
 from engine.config import EngineConfig
 from engine.errors import Conflict
 from engine.network.bridge import Bridge, Endpoint, foreign_networks
+from engine.network.fences import Fences
 from engine.network.firewall import Firewall, forwarding_obstacle
 from engine.network.firewall import Mapping as PortMapping
+from engine.network.lans import Lans, Member
+from engine.network.named import NamedNetworks
 from engine.network.netlink import NETLINK_NETFILTER, NetlinkError, SharedNetlink
 from engine.network.pool import Pool
 from engine.network.ports import Ports, PortSpec, Published
 from engine.network.refusals import refusals_explained
 from engine.network.resolver import resolv_conf
+from engine.network.wires import Wires
+from engine.options.networks import Joining
 from engine.store.database import Store
 
 log = logging.getLogger(__name__)
 
 
 class Network:
-    """The default bridge network of one home. Safe for many threads and processes.
+    """The networks of one home: the default one, a bridge, and those of a name (`named`).
+
+    Safe for many threads and processes.
 
     Everything may be called again after a crash at any point: records are idempotent by container id, and
     `reconcile` makes the kernel match them.
@@ -39,6 +46,18 @@ class Network:
         self._ports = Ports(store, self._elsewhere)
         self._netfilter = SharedNetlink(NETLINK_NETFILTER)
         self._lock_path = config.run / "network.lock"
+        wires, self._lans = Wires(config.bridge), Lans(store)
+        self._fences = Fences(self._netfilter, config.nft_table, wires)
+        self._wires = wires
+        self.named = NamedNetworks(
+            self._lans,
+            wires,
+            self._fences,
+            lock=self._lock,
+            rebuild=lambda: self._ensure(rebuild=True),
+            own=self._pool.subnet,
+            seed=int(config.tag, 16),
+        )
 
     def ensure(self) -> None:
         """Choose the subnet once, and make bridge and table where they are missing.
@@ -77,7 +96,7 @@ class Network:
 
         Raises InvalidArgument, Conflict when a port is in use, ResourceExhausted when no port is free.
         """
-        target = IPv4Address(self.allocate(container_id).ip)
+        target = self._target(container_id)
         with self._lock(shared=True), refusals_explained():
             self._withdraw(container_id)
             published = self._ports.reserve(container_id, ports)
@@ -96,7 +115,7 @@ class Network:
 
         Connections that live are not cut. Raises as `publish`; then all is as it was.
         """
-        target = IPv4Address(self.allocate(container_id).ip)
+        target = self._target(container_id)
         with self._lock(shared=True), refusals_explained():
             before = [
                 PortSpec(port.container, port.host, port.protocol, port.address)
@@ -120,14 +139,70 @@ class Network:
         return self._ports.of(container_id)
 
     def unpublish(self, container_id: str) -> None:
-        """Withdraw the container's ports; without any, nothing happens."""
+        """It runs no more: withdraw its ports, and let no name lead to it. Without any, nothing happens."""
         with self._lock(shared=True), refusals_explained():
             self._withdraw(container_id)
+        if any(member.is_running for member in self._lans.of(container_id)):
+            self._lans.mark_running([container_id], is_running=False)
 
     def release(self, container_id: str) -> None:
-        """Withdraw the container's ports and give its address back. Its interface goes with its namespace."""
+        """Withdraw the container's ports and give its addresses back. Its interfaces go with its namespace."""
         self.unpublish(container_id)
         self._pool.release(container_id)
+        with refusals_explained():
+            self.named.release(container_id)
+
+    def join(self, container_id: str, pid: int) -> list[Member]:
+        """Put all that the container has on networks of a name into the namespace of `pid`; most have nothing."""
+        return self.named.attach(container_id, pid, has_route=self._pool.address(container_id) is not None)
+
+    def connect(self, container_id: str, joining: Joining, pid: int | None, servers: Sequence[str] = ()) -> Member:
+        """Join one more network, at once if the container runs as `pid`. Raises as `Lans.join`.
+
+        Again, it makes sure that all of it is there.
+        """
+        has_route = self._pool.address(container_id) is not None
+        before = {member.number for member in self._lans.of(container_id)}
+        member = self._lans.join(container_id, joining, first=int(has_route), servers=servers)
+        if pid is not None and (member.number not in before or not member.is_running):
+            try:
+                self.named.connect(container_id, pid, member, has_route=has_route)
+            except BaseException:
+                if member.number not in before:
+                    with self._lock(shared=True):
+                        self.named.disconnect(member, None, has_route=has_route)
+                raise
+        return member
+
+    def disconnect(self, container_id: str, network: str, pid: int | None) -> None:
+        """Leave a network, at once if it runs. Published ports go on by the next one that leads outside.
+
+        Raises NotFound for a network that there isn't; Conflict for one that it isn't on, or that its ports need.
+        """
+        lan = self._lans.get(network)
+        members = self._lans.of(container_id)
+        member = next((one for one in members if one.lan.id == lan.id), None)
+        if member is None:
+            raise Conflict(f"The container is not on network {lan.name}", {"field": "network"})
+        has_route = self._pool.address(container_id) is not None
+        outward = [one for one in members if not one.lan.spec.internal and one.number != member.number]
+        ports = self.published(container_id)
+        if ports and not has_route and not outward:
+            raise Conflict(
+                f"The container publishes ports by way of network {lan.name}: take those away first, or connect it to "
+                "another network that leads outside",
+                {"field": "network"},
+            )
+        with self._lock(shared=True), refusals_explained():
+            before = None if has_route else self._lans.main(container_id)
+            if ports and before is not None and before.number == member.number:
+                old, new = member.address, outward[0].address
+                self._exchange([_mapping(port, old) for port in ports], [_mapping(port, new) for port in ports])
+            self.named.disconnect(member, pid, has_route=has_route)
+
+    def endpoints(self, container_id: str) -> list[Member]:
+        """The container's endpoints on networks of a name, in the order of its interfaces."""
+        return self._lans.of(container_id)
 
     def reconcile(self, live: Mapping[str, int], keep: Collection[str] = ()) -> None:
         """Make records and kernel match the running containers: id → pid of a process in its namespace.
@@ -141,11 +216,13 @@ class Network:
             self._ports.forget(container_id)
             if container_id not in keep:
                 self._pool.release(container_id)
+                self._lans.forget(container_id)
         bridge, given = self._bridge(), self._pool.given()
         owners = {given[container_id]: container_id for container_id in live if container_id in given}
         with self._lock(), refusals_explained():
             self._ensure(rebuild=True)
             missing = bridge.put_right(owners.keys())
+            self.named.put_right(live, has_route=given.keys())
         for address in missing:
             try:
                 bridge.attach(address, live[owners[address]])
@@ -157,7 +234,12 @@ class Network:
         for container_id in self._known():
             self._ports.forget(container_id)
             self._pool.release(container_id)
+            self._lans.forget(container_id)
         with self._lock(), refusals_explained():
+            for lan in self._lans.all():
+                self._lans.remove(lan)
+            self._wires.delete_all()
+            self._fences.delete()
             subnet = self._pool.subnet()
             if subnet is not None:
                 self._bridge().delete()
@@ -173,8 +255,8 @@ class Network:
 
     def _ensure(self, *, rebuild: bool = False) -> None:
         seed = int(self._config.tag, 16)
-        taken = foreign_networks(self._config.bridge)
-        subnet = self._pool.choose(taken, seed)
+        taken = [network for _, network in foreign_networks(self._wires.bridges)]
+        subnet = self._pool.choose([*taken, *(lan.subnet for lan in self._lans.all())], seed)
         clash = next((other for other in taken if subnet.overlaps(other)), None)
         if clash is not None:
             raise Conflict(
@@ -183,8 +265,9 @@ class Network:
             )
         made = Bridge(self._config.bridge, subnet).ensure()
         firewall = self._firewall(subnet)
-        if rebuild or made or not firewall.exists():
-            firewall.rebuild(self._recorded())
+        if rebuild or made or not firewall.exists() or not self._fences.exists():
+            firewall.rebuild(self._recorded(), self.named.zones())
+            self._fences.rebuild(self._lans.all_members())
             obstacle = forwarding_obstacle(self._netfilter)
             if obstacle:
                 log.warning("%s", obstacle.replace("BRIDGE", self._config.bridge))
@@ -206,17 +289,39 @@ class Network:
 
     def _withdraw(self, container_id: str) -> None:
         """Take the container's ports from the kernel, then from the record: what is recorded can be found again."""
-        ports, address = self._ports.of(container_id), self._pool.address(container_id)
-        if ports and address is not None:
+        ports = self._ports.of(container_id)
+        address = self._leads_to(container_id) if ports else None
+        if address is not None:
             self._firewall(self._subnet()).remove([_mapping(port, address) for port in ports])
         self._ports.forget(container_id)
 
+    def _leads_to(self, container_id: str) -> IPv4Address | None:
+        """Where the container's published ports lead, if it has an address yet."""
+        address = self._pool.address(container_id)
+        if address is not None:
+            return address
+        main = self._lans.main(container_id)
+        return None if main is None else main.address
+
+    def _target(self, container_id: str) -> IPv4Address:
+        address = self._leads_to(container_id)
+        if address is not None:
+            return address
+        if self._lans.of(container_id):
+            raise Conflict(
+                "Ports can't be published: the container is on internal networks only; connect it to another one, or "
+                "publish none",
+                {"field": "ports"},
+            )
+        return IPv4Address(self.allocate(container_id).ip)
+
     def _recorded(self) -> Iterable[PortMapping]:
-        given = self._pool.given()
-        return [_mapping(port, given[owner]) for owner, port in self._ports.all() if owner in given]
+        given = {owner: self._leads_to(owner) for owner, _ in self._ports.all()}
+        return [_mapping(port, address) for owner, port in self._ports.all() if (address := given.get(owner))]
 
     def _known(self) -> set[str]:
-        return set(self._pool.given()) | {container_id for container_id, _ in self._ports.all()}
+        joined = {member.container_id for member in self._lans.all_members()}
+        return set(self._pool.given()) | {container_id for container_id, _ in self._ports.all()} | joined
 
     def _elsewhere(self, protocol: str, port: int) -> list[IPv4Address]:
         return [mapping.address for mapping in self._firewall(self._subnet()).elsewhere(protocol, port)]

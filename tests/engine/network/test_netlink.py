@@ -73,7 +73,7 @@ def test_the_table_is_as_the_witness_expects(host: Host) -> None:
     host.publish("one", [PortSpec(80, 8080)])
     tables, chains = host.space.run(work)
     assert tables == [host.config.nft_table]
-    assert set(chains) == {"publish", "prerouting", "output", "postrouting", "guard", "forward"}
+    assert set(chains) == {"publish", "prerouting", "output", "postrouting", "guard", "forward", "input"}
 
 
 def test_the_bridge_takes_over_the_uplinks_packet_size(host: Host, spaces: Callable[[], Space]) -> None:

@@ -1,0 +1,342 @@
+"""Networks of a name and who is on them, in the store: no address is ever given twice.
+
+A lan is such a network, an endpoint a container's place on it, kept for as long as the container exists and isn't
+disconnected. What the kernel has is made from these records (`wires`, `firewall`, `fences`), never the reverse.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any
+
+from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, ResourceExhausted
+from engine.network.pool import SCHEMA, candidates
+from engine.options.networks import Joining, NetworkSpec, spec_problems
+from engine.store.database import Store
+
+PREFIX = 22
+"""Of a subnet that nobody chose: 1,020 containers."""
+MOST = 1000
+_LAST_NUMBER = 99_999  # five digits are what is left of a device's name
+
+
+@dataclass(frozen=True, slots=True)
+class Lan:
+    """A network as it is: `spec` with the subnet and the gateway that it got. `number` is that of its bridge."""
+
+    spec: NetworkSpec
+    number: int
+    created_at: float
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def subnet(self) -> IPv4Network:
+        return IPv4Network(str(self.spec.subnet))
+
+    @property
+    def gateway(self) -> IPv4Interface:
+        """The host's own address, with the length of the subnet's prefix."""
+        return IPv4Interface((str(self.spec.gateway), self.subnet.prefixlen))
+
+    def as_state(self) -> dict[str, Any]:
+        """The shape of the contract's NetworkState."""
+        return {**asdict(self.spec), "labels": dict(self.spec.labels), "created_at": self.created_at}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A container's endpoint on `lan`. `number` is that of its cable, `place` that of its interface inside (eth…).
+
+    `servers`: the name servers that were chosen for the container. `is_running`: its process was there when last seen.
+    """
+
+    number: int
+    lan: Lan
+    container_id: str
+    address: IPv4Address
+    mac: str
+    place: int
+    aliases: tuple[str, ...]
+    servers: tuple[str, ...]
+    is_running: bool
+
+    @property
+    def interface(self) -> str:
+        return f"eth{self.place}"
+
+    @property
+    def ip(self) -> str:
+        return str(self.address)
+
+    @property
+    def gateway(self) -> str:
+        return str(self.lan.gateway.ip)
+
+    def as_state(self) -> dict[str, Any]:
+        """The shape of the contract's NetworkJoined."""
+        return {
+            "network_id": self.lan.id,
+            "network": self.lan.name,
+            "ip": self.ip,
+            "prefix": self.lan.subnet.prefixlen,
+            "gateway": self.gateway,
+            "mac": self.mac,
+            "interface": self.interface,
+            "aliases": list(self.aliases),
+        }
+
+
+class Lans:
+    """The records of one home's networks of a name."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        store.ensure("network", SCHEMA)
+
+    # ---- networks
+
+    def all(self) -> list[Lan]:
+        rows = self._store.connection().execute("SELECT * FROM lan ORDER BY name")
+        return [_lan(row) for row in rows]
+
+    def get(self, name: str) -> Lan:
+        """By name, id or a unique beginning of an id. Raises NotFound."""
+        rows = self._store.connection().execute(
+            "SELECT * FROM lan WHERE name = ? OR id = ? OR (length(?) >= 4 AND substr(id, 1, length(?)) = ?)",
+            (name,) * 5,
+        )
+        found = [_lan(row) for row in rows]
+        exact = [lan for lan in found if name in (lan.name, lan.id)] or found
+        if len(exact) != 1:
+            raise NotFound(
+                f"There is no network {name}; create it, or choose one of the list", {"field": "network", "name": name}
+            )
+        return exact[0]
+
+    def create(self, spec: NetworkSpec, taken: Sequence[tuple[str, IPv4Network]], seed: int) -> tuple[Lan, bool]:
+        """Record a network, and whether it is new: the same again is what is there.
+
+        `taken`: what subnets others have, with a name of each; `seed` says where to look for a free one first. Raises
+        InvalidArgument, AlreadyExists (the name), Conflict (the subnet overlaps another), ResourceExhausted.
+        """
+        for field, sentence in spec_problems(spec):
+            raise InvalidArgument(f"{field}: {sentence}", {"field": field})
+        with self._store.transaction() as connection:
+            existing = self.all()
+            same = next((lan for lan in existing if lan.id == spec.id), None)
+            if same is not None:
+                return same, False
+            if any(lan.name == spec.name for lan in existing):
+                raise AlreadyExists(
+                    f"There is a network {spec.name} already; choose another name, or remove that one",
+                    {"field": "name"},
+                )
+            if len(existing) >= MOST:
+                raise ResourceExhausted(f"This host has {MOST} networks; remove those that are not needed")
+            others = [*taken, *((f"network {lan.name}", lan.subnet) for lan in existing)]
+            lan = Lan(_settled(spec, others, seed), _free_number(existing), time.time())
+            connection.execute(
+                "INSERT INTO lan VALUES (?, ?, ?, ?, ?, ?)",
+                (lan.id, lan.name, lan.number, json.dumps(asdict(lan.spec)), lan.created_at, 0),
+            )
+            _changed(connection)
+        return lan, True
+
+    def remove(self, lan: Lan) -> None:
+        """Forget a network without endpoints. Raises Conflict with `detail["containers"]`, their ids."""
+        with self._store.transaction() as connection:
+            members = self.members(lan)
+            if members:
+                ids = [member.container_id for member in members]
+                raise Conflict(f"Network {lan.name} is in use by {len(ids)} containers", {"containers": ids})
+            connection.execute("DELETE FROM lan WHERE id = ?", (lan.id,))
+            _changed(connection)
+
+    # ---- endpoints
+
+    def members(self, lan: Lan) -> list[Member]:
+        rows = self._store.connection().execute("SELECT * FROM lan_endpoint WHERE lan = ? ORDER BY number", (lan.id,))
+        return [_member(row, lan) for row in rows]
+
+    def all_members(self) -> list[Member]:
+        lans = {lan.id: lan for lan in self.all()}
+        rows = self._store.connection().execute("SELECT * FROM lan_endpoint ORDER BY number").fetchall()
+        return [_member(row, lans[row["lan"]]) for row in rows if row["lan"] in lans]
+
+    def of(self, container_id: str) -> list[Member]:
+        """The container's endpoints in the order of its interfaces; most have none."""
+        rows = self._store.connection().execute(
+            "SELECT * FROM lan_endpoint WHERE container_id = ? ORDER BY place", (container_id,)
+        )
+        return [_member(row, self.get(row["lan"])) for row in rows.fetchall()]
+
+    def main(self, container_id: str) -> Member | None:
+        """That by which the container reaches the world, and the world its published ports."""
+        return next((member for member in self.of(container_id) if not member.lan.spec.internal), None)
+
+    def join(self, container_id: str, joining: Joining, *, first: int = 0, servers: Sequence[str] = ()) -> Member:
+        """Give the container an endpoint, with the lowest place from `first` on; the same again is what is there.
+
+        Raises NotFound, InvalidArgument (an address outside), Conflict (an address, MAC or endpoint that is taken),
+        ResourceExhausted (no address is left).
+        """
+        with self._store.transaction() as connection:
+            lan = self.get(joining.network)
+            present = self.of(container_id)
+            same = next((member for member in present if member.lan.id == lan.id), None)
+            if same is not None:
+                return _same_again(same, joining)
+            places = {member.place for member in present}
+            place = next(place for place in range(first, first + len(places) + 1) if place not in places)
+            address = self._address(connection, lan, joining)
+            mac = joining.mac or mac_of(address)
+            if connection.execute("SELECT 1 FROM lan_endpoint WHERE lan = ? AND mac = ?", (lan.id, mac)).fetchone():
+                raise Conflict(f"MAC address {mac} is taken on network {lan.name}; choose another", {"field": "mac"})
+            connection.execute(
+                "INSERT INTO lan_endpoint (lan, container_id, address, mac, place, aliases, servers)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    lan.id,
+                    container_id,
+                    int(address),
+                    mac,
+                    place,
+                    json.dumps(joining.aliases),
+                    json.dumps(list(servers)),
+                ),
+            )
+            _changed(connection)
+            return next(member for member in self.of(container_id) if member.lan.id == lan.id)
+
+    def leave(self, member: Member) -> None:
+        """Give an endpoint back."""
+        with self._store.transaction() as connection:
+            connection.execute("DELETE FROM lan_endpoint WHERE number = ?", (member.number,))
+            _changed(connection)
+
+    def forget(self, container_id: str) -> None:
+        """Give back all that the container has."""
+        if self.of(container_id):
+            with self._store.transaction() as connection:
+                connection.execute("DELETE FROM lan_endpoint WHERE container_id = ?", (container_id,))
+                _changed(connection)
+
+    def mark_running(self, container_ids: Iterable[str], *, is_running: bool) -> None:
+        """Names are answered with the addresses of containers that run."""
+        value = int(is_running)
+        with self._store.transaction() as connection:
+            changed = 0
+            for container_id in container_ids:
+                changed += connection.execute(
+                    "UPDATE lan_endpoint SET is_running = ? WHERE container_id = ? AND is_running != ?",
+                    (value, container_id, value),
+                ).rowcount
+            if changed:
+                _changed(connection)
+
+    def touch(self) -> None:
+        """Something has changed that names are made of, such as a container's own."""
+        with self._store.transaction() as connection:
+            _changed(connection)
+
+    def _address(self, connection: sqlite3.Connection, lan: Lan, joining: Joining) -> IPv4Address:
+        given = {
+            row["address"]
+            for row in connection.execute("SELECT address FROM lan_endpoint WHERE lan = ?", (lan.id,)).fetchall()
+        }
+        reserved = {int(lan.gateway.ip), int(lan.subnet.network_address), int(lan.subnet.broadcast_address)}
+        if joining.ip is not None:
+            address = IPv4Address(joining.ip)
+            if address not in lan.subnet or int(address) in reserved:
+                raise InvalidArgument(
+                    f"{address} is no address for a container on network {lan.name}, whose subnet is {lan.subnet} and "
+                    f"whose gateway is {lan.gateway.ip}; choose another",
+                    {"field": "ip"},
+                )
+            if int(address) in given:
+                raise Conflict(f"{address} is taken on network {lan.name}; choose another", {"field": "ip"})
+            return address
+        within = IPv4Network(lan.spec.ip_range) if lan.spec.ip_range else lan.subnet
+        (last,) = connection.execute("SELECT last_given FROM lan WHERE id = ?", (lan.id,)).fetchone()
+        start, size = int(within.network_address), within.num_addresses
+        for step in range(1, min(size, len(given) + len(reserved) + 1) + 1):
+            number = start + (last - start + step) % size
+            if number not in given and number not in reserved:
+                connection.execute("UPDATE lan SET last_given = ? WHERE id = ?", (number, lan.id))
+                return IPv4Address(number)
+        raise ResourceExhausted(
+            f"All addresses of {within} on network {lan.name} are in use; remove containers that are not needed, or "
+            "make a network with a larger subnet"
+        )
+
+
+def mac_of(address: IPv4Address) -> str:
+    """A locally administered MAC that goes with the address, so that neighbours' caches can't be wrong."""
+    return "02:70:" + ":".join(f"{byte:02x}" for byte in address.packed)
+
+
+def _same_again(member: Member, joining: Joining) -> Member:
+    asked = (joining.ip or member.ip, joining.mac or member.mac, tuple(joining.aliases))
+    if asked == (member.ip, member.mac, member.aliases):
+        return member
+    raise Conflict(
+        f"The container is on network {member.lan.name} already; disconnect it first, to join it otherwise",
+        {"field": "network"},
+    )
+
+
+def _settled(spec: NetworkSpec, taken: Sequence[tuple[str, IPv4Network]], seed: int) -> NetworkSpec:
+    """`spec` with the subnet and gateway that it gets."""
+    subnet = None if spec.subnet is None else IPv4Network(spec.subnet)
+    if subnet is None:
+        free = (one for one in candidates(seed, PREFIX) if not any(one.overlaps(other) for _, other in taken))
+        subnet = next(free, None)
+        if subnet is None:
+            raise ResourceExhausted("No free subnet is left on this host: give one by subnet", {"field": "subnet"})
+    clash = next(((name, other) for name, other in taken if subnet.overlaps(other)), None)
+    if clash is not None:
+        raise Conflict(f"Subnet {subnet} overlaps {clash[1]}, {clash[0]}; choose another", {"field": "subnet"})
+    return replace(spec, subnet=str(subnet), gateway=spec.gateway or str(subnet.network_address + 1))
+
+
+def _free_number(existing: Sequence[Lan]) -> int:
+    """One above the highest; where there is none, the lowest that is free."""
+    taken = {lan.number for lan in existing}
+    last = max(taken, default=0)
+    return last + 1 if last < _LAST_NUMBER else next(n for n in range(1, _LAST_NUMBER) if n not in taken)
+
+
+def _changed(connection: sqlite3.Connection) -> None:
+    """A number for whoever has read all this: it is old now."""
+    connection.execute("INSERT INTO lan_change DEFAULT VALUES")
+    connection.execute("DELETE FROM lan_change WHERE number < (SELECT max(number) FROM lan_change)")
+
+
+def _lan(row: sqlite3.Row) -> Lan:
+    return Lan(NetworkSpec(**json.loads(row["spec"])), row["number"], row["created_at"])
+
+
+def _member(row: sqlite3.Row, lan: Lan) -> Member:
+    return Member(
+        number=row["number"],
+        lan=lan,
+        container_id=row["container_id"],
+        address=IPv4Address(row["address"]),
+        mac=row["mac"],
+        place=row["place"],
+        aliases=tuple(json.loads(row["aliases"])),
+        servers=tuple(json.loads(row["servers"])),
+        is_running=bool(row["is_running"]),
+    )

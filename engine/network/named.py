@@ -1,0 +1,168 @@
+"""Networks of a name: made, joined, left and removed. Records first, then the kernel, as for the default network.
+
+`service` holds the lock among processes and the tables that all networks of a home share.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from ipaddress import IPv4Network
+
+from engine.errors import Conflict, Unavailable
+from engine.network.bridge import foreign_networks
+from engine.network.fences import Fences
+from engine.network.firewall import Zone
+from engine.network.lans import Lan, Lans, Member
+from engine.network.netlink import NetlinkError
+from engine.network.refusals import refusals_explained
+from engine.network.wires import Wires
+from engine.options.networks import Joining, NetworkSpec
+
+log = logging.getLogger(__name__)
+
+
+class NamedNetworks:
+    """`lock(shared=…)` is held among all processes while records and kernel are changed together.
+
+    `rebuild` makes both tables anew from the records, `own` tells the default network's subnet, if it has one.
+    """
+
+    def __init__(
+        self,
+        lans: Lans,
+        wires: Wires,
+        fences: Fences,
+        *,
+        lock: Callable[..., AbstractContextManager[None]],
+        rebuild: Callable[[], None],
+        own: Callable[[], IPv4Network | None],
+        seed: int,
+    ) -> None:
+        self.lans = lans
+        self._wires = wires
+        self._fences = fences
+        self._lock, self._rebuild, self._own = lock, rebuild, own
+        self._seed = seed
+
+    def create(self, spec: NetworkSpec) -> tuple[Lan, bool]:
+        """Make a network, and say whether it is new. Raises as `Lans.create`; then nothing is left of it."""
+        with self._lock(), refusals_explained():
+            taken = [
+                (f"to which this host has a route by {device}" if device else "which this host uses", network)
+                for device, network in foreign_networks(self._wires.bridges)
+            ]
+            own = self._own()
+            if own is not None:
+                taken.append(("the default network bridge", own))
+            lan, is_new = self.lans.create(spec, taken, self._seed)
+            try:
+                self._wires.ensure(lan)
+                self._rebuild()
+            except BaseException:
+                if is_new:
+                    self._wires.delete(lan)
+                    self.lans.remove(lan)
+                raise
+        return lan, is_new
+
+    def remove(self, name: str) -> Lan:
+        """Raises NotFound, and Conflict with the ids of the containers that use it (`detail["containers"]`)."""
+        with self._lock(), refusals_explained():
+            lan = self.lans.get(name)
+            self.lans.remove(lan)
+            self._wires.delete(lan)
+            self._rebuild()
+        return lan
+
+    def zones(self) -> list[Zone]:
+        return [
+            Zone(self._wires.bridge_name(lan), lan.subnet, lan.spec.internal, lan.spec.icc) for lan in self.lans.all()
+        ]
+
+    def join(
+        self, container_id: str, joinings: Sequence[Joining], *, first: int = 0, servers: Sequence[str] = ()
+    ) -> list[Member]:
+        """Give the container its endpoints, before it runs. Raises as `Lans.join`; then it has none of them."""
+        before = {member.number for member in self.lans.of(container_id)}
+        try:
+            return [self.lans.join(container_id, one, first=first, servers=servers) for one in joinings]
+        except BaseException:
+            for member in self.lans.of(container_id):
+                if member.number not in before:
+                    self.lans.leave(member)
+            raise
+
+    def attach(self, container_id: str, pid: int, *, has_route: bool) -> list[Member]:
+        """Put all endpoints of a container into the network namespace of `pid`, and let names lead to it.
+
+        `has_route`: it reaches the world by the default network. Raises Conflict when the process is gone.
+        """
+        members = self.lans.of(container_id)
+        if members:
+            self._plug(members, pid, None if has_route else self.lans.main(container_id))
+            self.lans.mark_running([container_id], is_running=True)
+        return members
+
+    def connect(self, container_id: str, pid: int, member: Member, *, has_route: bool) -> None:
+        """Put one more endpoint into a namespace; what has no way to the world yet gets one."""
+        main = None if has_route else self.lans.main(container_id)
+        self._plug([member], pid, main)
+        self.lans.mark_running([container_id], is_running=True)
+
+    def disconnect(self, member: Member, pid: int | None, *, has_route: bool) -> None:
+        """Take an endpoint away, also from a namespace; the next network is the way to the world then."""
+        with refusals_explained():
+            self._wires.unplug(member)
+            self._fences.remove([member])
+            self.lans.leave(member)
+            main = self.lans.main(member.container_id)
+            if pid is not None and main is not None and not has_route:
+                self._wires.route_by(main, pid)
+
+    def release(self, container_id: str) -> None:
+        """Give back all endpoints; interfaces go with the namespace."""
+        members = self.lans.of(container_id)
+        if members:
+            self._fences.remove(members)
+            self.lans.forget(container_id)
+
+    def put_right(self, live: Mapping[str, int], has_route: Collection[str]) -> None:
+        """Make the kernel's bridges and cables match the records; for containers that run: id → pid."""
+        for lan in self.lans.all():
+            self._wires.ensure(lan)
+        running = [member for member in self.lans.all_members() if member.container_id in live]
+        for member in self._wires.put_right(running, self.lans.all()):
+            main = None if member.container_id in has_route else self.lans.main(member.container_id)
+            try:
+                self._wires.plug([member], live[member.container_id], main)
+            except (Conflict, OSError) as error:
+                log.warning("container %s can't be put back on a network: %s", member.container_id[:12], error)
+        others = {member.container_id for member in self.lans.all_members()} - set(live)
+        self.lans.mark_running(live, is_running=True)
+        self.lans.mark_running(others, is_running=False)
+
+    def _plug(self, members: Sequence[Member], pid: int, main: Member | None) -> None:
+        with refusals_explained():
+            for _ in range(2):
+                with self._lock(shared=True):
+                    if self._plugged(members, pid, main):
+                        return
+                with self._lock():  # bridges or tables were taken away by hand
+                    for lan in self.lans.all():
+                        self._wires.ensure(lan)
+                    self._rebuild()
+        raise Unavailable("Something on this host keeps taking the network's parts away; stop that, and try again")
+
+    def _plugged(self, members: Sequence[Member], pid: int, main: Member | None) -> bool:
+        if not self._fences.add(members):
+            return False
+        try:
+            self._wires.plug(members, pid, main)
+        except NetlinkError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return False
+        return True

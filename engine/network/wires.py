@@ -1,0 +1,146 @@
+"""Networks of a name in the kernel: a bridge each, and a cable (a veth pair) for each container on it that runs.
+
+Devices are named `<prefix>br<number of the network>` and `<prefix>w<number of the endpoint in hex>`, where the prefix
+is the home's own; the default network's are br0 and `<prefix>v…` (`bridge`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Collection, Iterator, Sequence
+from ipaddress import IPv4Interface
+
+from engine.errors import Conflict
+from engine.network import rtnetlink as rt
+from engine.network.bridge import delete_link, ensure_bridge
+from engine.network.lans import Lan, Member
+from engine.network.namespace import Entering
+from engine.network.netlink import NETLINK_ROUTE, Message, Netlink, NetlinkError
+
+_LOOPBACK_INDEX = 1
+_CABLES = 1 << 24  # six hex digits: as much as a name of 15 bytes has room for
+
+
+class Wires:
+    """What one home has: `bridge` is the name of its default bridge."""
+
+    def __init__(self, bridge: str) -> None:
+        self.bridges = bridge.removesuffix("0")
+        self.cables = bridge.removesuffix("br0") + "w"
+        self.default_cables = bridge.removesuffix("br0") + "v"
+
+    def bridge_name(self, lan: Lan) -> str:
+        return f"{self.bridges}{lan.number}"
+
+    def cable_name(self, member: Member) -> str:
+        return f"{self.cables}{member.number % _CABLES:x}"
+
+    def ensure(self, lan: Lan) -> bool:
+        """Make the network's bridge as it must be; True if it was missing."""
+        return ensure_bridge(self.bridge_name(lan), lan.gateway, lan.spec.mtu)
+
+    def plug(self, members: Sequence[Member], pid: int, main: Member | None) -> None:
+        """Give the network namespace of process `pid` an interface for each of `members`; by `main` goes the default
+        route, None if it has one already or shall have none.
+
+        Raises Conflict when the process is gone, or has an interface of that name; NetlinkError (ENODEV: no bridge).
+        """
+        with _namespace(pid) as namespace:
+            entering = Entering(namespace)
+            try:
+                with Netlink(NETLINK_ROUTE) as netlink:
+                    for member in members:
+                        self._cable(netlink, member, namespace)
+            except BaseException:
+                entering.cancel()
+                raise
+            with entering.socket() as inside:
+                messages = [rt.link_up(_LOOPBACK_INDEX)]
+                for member in members:
+                    index = rt.link(inside, member.interface).index
+                    address = IPv4Interface((member.address, member.lan.subnet.prefixlen))
+                    messages += [rt.address(index, address), rt.link_up(index)]
+                    if main is not None and member.number == main.number:
+                        messages.append(rt.default_route(index, member.lan.gateway.ip))
+                inside.send(messages)
+
+    def unplug(self, member: Member) -> None:
+        """Take the container's interface away; without it, nothing happens."""
+        with Netlink(NETLINK_ROUTE) as netlink:
+            delete_link(netlink, self.cable_name(member))
+
+    def route_by(self, member: Member, pid: int) -> None:
+        """Let the namespace of `pid` reach the world by `member` from now on."""
+        with _namespace(pid) as namespace, Entering(namespace).socket() as inside:
+            index = rt.link(inside, member.interface).index
+            inside.send([rt.default_route(index, member.lan.gateway.ip)])
+
+    def put_right(self, members: Collection[Member], lans: Collection[Lan]) -> list[Member]:
+        """Remove cables and bridges that belong to nobody, put cables back on their bridges.
+
+        Returns those of `members`, containers that run, that have no cable at all. Bridges of `lans` must be there.
+        """
+        wanted = {self.cable_name(member): member for member in members}
+        kept = {self.bridge_name(lan) for lan in lans} | {f"{self.bridges}0"}
+        with Netlink(NETLINK_ROUTE) as netlink:
+            links = rt.links(netlink)
+            indexes = {link.name: link.index for link in links}
+            for link in links:
+                if link.name.startswith(self.bridges) and link.name not in kept:
+                    delete_link(netlink, link.name)
+                if not link.name.startswith(self.cables):
+                    continue
+                member = wanted.pop(link.name, None)
+                if member is None:
+                    delete_link(netlink, link.name)
+                elif link.master != indexes[self.bridge_name(member.lan)] or not link.up:
+                    master = indexes[self.bridge_name(member.lan)]
+                    netlink.send([rt.link_master(link.index, master), self._port(member)])
+        return list(wanted.values())
+
+    def delete(self, lan: Lan) -> None:
+        """Remove the network's bridge; its cables have gone before."""
+        with Netlink(NETLINK_ROUTE) as netlink:
+            delete_link(netlink, self.bridge_name(lan))
+
+    def delete_all(self) -> None:
+        """Remove every bridge and cable but the default network's."""
+        self.put_right((), ())
+
+    def _cable(self, netlink: Netlink, member: Member, namespace: int) -> None:
+        name = self.cable_name(member)
+        bridge = rt.link(netlink, self.bridge_name(member.lan))
+        pair = rt.veth(name, bridge.index, bridge.mtu, peer=member.interface, peer_mac=member.mac, namespace=namespace)
+        messages = [pair, self._port(member)]
+        try:
+            netlink.send(messages)
+        except NetlinkError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            delete_link(netlink, name)  # that of the container's last run: its namespace is still on its way out
+            try:
+                netlink.send(messages)
+            except NetlinkError as again:
+                if again.errno != errno.EEXIST:
+                    raise
+                raise Conflict(
+                    f"The container has made an interface {member.interface} of its own; remove that inside, or "
+                    "restart the container, and try again"
+                ) from None
+
+    def _port(self, member: Member) -> Message:
+        return rt.hairpin(self.cable_name(member), isolated=not member.lan.spec.icc)
+
+
+@contextlib.contextmanager
+def _namespace(pid: int) -> Iterator[int]:
+    try:
+        namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise Conflict(f"The container's process {pid} is gone; start the container again") from None
+    try:
+        yield namespace
+    finally:
+        os.close(namespace)

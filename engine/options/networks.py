@@ -1,0 +1,209 @@
+"""Networks of a name: what one is made of, and how a container joins it.
+
+`NAME[:ip=ADDRESS,mac=ADDRESS,alias=NAME…]` is one joining in text, as in podman's `--network`; docker's
+`name=NAME,ip=…` means the same.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import InvalidArgument
+
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
+ALIAS = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9_])?")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+TAKEN = ("bridge", "host", "none", "default", "container")
+"""Words that mean something else where a network is named."""
+MOST_ALIASES = 64
+MOST_JOININGS = 32
+LARGEST, SMALLEST = 8, 29
+"""Lengths of a subnet's prefix: from 16 million addresses to five."""
+MTU_RANGE = (576, 65535)
+LABELS_MAXIMUM = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSpec:
+    """A bridge network. `subnet`, `ip_range`: IPv4 in CIDR form; None lets the host choose, or means the whole subnet.
+
+    `gateway`: the host's own address on it, None for the first. `mtu` in bytes, None for what the host's way to the
+    world carries. `internal`: no way out or in; `icc` off: its containers reach one another by published ports alone.
+    """
+
+    id: str
+    name: str
+    subnet: str | None = None
+    gateway: str | None = None
+    ip_range: str | None = None
+    mtu: int | None = None
+    internal: bool = False
+    icc: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joining:
+    """How one container joins `network` (name or id): with an address, MAC and further names, if any are chosen."""
+
+    network: str
+    ip: str | None = None
+    mac: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+def read(text: str) -> Joining:
+    """One joining from its text. Raises InvalidArgument that says what is wrong."""
+    name, _, rest = text.strip().partition(":")
+    if "=" in name:
+        name, rest = "", text.strip()
+    values: dict[str, Any] = {"network": name, "aliases": ()}
+    for part in filter(None, rest.split(",")):
+        key, _, value = part.partition("=")
+        key = {"name": "network", "mac-address": "mac", "mac_address": "mac"}.get(key, key)
+        if key == "alias":
+            values["aliases"] += (value,)
+        elif key in ("network", "ip", "mac") and not values.get(key):
+            values[key] = value.lower() if key == "mac" else value
+        else:
+            raise InvalidArgument(f"{part[:60]!r}: give NAME:ip=ADDRESS,mac=ADDRESS,alias=NAME, each but alias once")
+    joining = Joining(**values)
+    for sentence in joining_problems(joining):
+        raise InvalidArgument(sentence)
+    return joining
+
+
+def of_container(wishes: Any) -> list[Joining]:
+    """Every network of a name that a request joins, the first one the main one. Raises InvalidArgument as `read`.
+
+    `network` itself counts if it is no mode (`engine.options.modes`), with what `ip`, `mac_address`,
+    `network_alias` say.
+    """
+    found = []
+    if is_name(wishes.network):
+        first = read(wishes.network)
+        found.append(
+            Joining(
+                network=first.network,
+                ip=wishes.ip or first.ip,
+                mac=(wishes.mac_address or first.mac or "").lower() or None,
+                aliases=(*first.aliases, *wishes.network_alias),
+            )
+        )
+    return found + [read(text) for text in wishes.networks]
+
+
+def is_name(network: str) -> bool:
+    """Whether a container's `network` names a network, and no mode."""
+    return network.partition(":")[0] not in ("", *TAKEN)
+
+
+def problems(wishes: Any) -> Iterator[tuple[str, str]]:
+    """A field and a sentence for all that is wrong with how a container joins networks of a name."""
+    named = is_name(wishes.network)
+    if not named:
+        for name in ("ip", "mac_address", "network_alias"):
+            if getattr(wishes, name):
+                yield name, "It belongs to a network of a name: choose one by network, or leave it out."
+    if wishes.networks and not named and wishes.network not in ("", "bridge", "default"):
+        yield "networks", f"With network {wishes.network[:40]} there are no further ones: leave one of the two out."
+    if len(wishes.networks) > MOST_JOININGS:
+        yield "networks", f"Join at most {MOST_JOININGS} networks."
+    seen: set[str] = set()
+    try:
+        joinings = of_container(wishes)
+    except InvalidArgument as error:
+        yield "networks" if not named else "network", error.message
+        return
+    for index, joining in enumerate(joinings):
+        where = "network" if named and index == 0 else "networks"
+        for sentence in joining_problems(joining):
+            yield where, sentence
+        if joining.network in seen:
+            yield where, f"{joining.network} is joined twice: once is enough."
+        seen.add(joining.network)
+
+
+def joining_problems(joining: Joining) -> Iterator[str]:
+    """A sentence for everything that is wrong with one joining by itself."""
+    if not NAME.fullmatch(joining.network):
+        yield f"{joining.network[:60]!r} is no network's name: use letters, digits, '_', '.' and '-'."
+    if joining.ip is not None and _address(joining.ip) is None:
+        yield f"{joining.ip[:60]!r} is no IPv4 address."
+    if joining.mac is not None and not _is_usable_mac(joining.mac):
+        yield f"{joining.mac[:60]!r} is no MAC address of one device: give six pairs such as 02:42:ac:11:00:02."
+    if len(joining.aliases) > MOST_ALIASES:
+        yield f"Give at most {MOST_ALIASES} aliases."
+    for alias in joining.aliases:
+        if not ALIAS.fullmatch(alias):
+            yield f"alias {alias[:70]!r}: use letters, digits, '_', '.' and '-', at most 63."
+
+
+def spec_problems(spec: NetworkSpec) -> Iterator[tuple[str, str]]:
+    """A field and a sentence for everything about a network that can't be."""
+    if not NAME.fullmatch(spec.name) or spec.name in TAKEN:
+        yield (
+            "name",
+            f"{spec.name[:60]!r} can't be a network's name: use letters, digits, '_', '.' and '-', at most 63.",
+        )
+    if spec.mtu is not None and not MTU_RANGE[0] <= spec.mtu <= MTU_RANGE[1]:
+        yield "mtu", f"Give {MTU_RANGE[0]} to {MTU_RANGE[1]} bytes, or leave it out."
+    if len(spec.labels) > LABELS_MAXIMUM:
+        yield "labels", f"Give at most {LABELS_MAXIMUM}."
+    if spec.subnet is None:
+        for name in ("gateway", "ip_range"):
+            if getattr(spec, name) is not None:
+                yield name, "It lies in a subnet: give that too."
+        return
+    subnet = _network(spec.subnet)
+    if subnet is None:
+        yield "subnet", f"{spec.subnet[:60]!r} is no IPv4 subnet: give one such as 10.20.0.0/24."
+        return
+    yield from _subnet_problems(subnet)
+    yield from _inside(spec, subnet)
+
+
+def _subnet_problems(subnet: ipaddress.IPv4Network) -> Iterator[tuple[str, str]]:
+    if not LARGEST <= subnet.prefixlen <= SMALLEST:
+        yield "subnet", f"Choose a prefix from /{LARGEST} to /{SMALLEST}."
+    elif subnet.is_loopback or subnet.is_multicast or subnet.is_link_local or subnet.network_address.packed[0] == 0:
+        yield "subnet", f"{subnet} has a meaning of its own: choose one of private addresses, such as 10.20.0.0/24."
+
+
+def _inside(spec: NetworkSpec, subnet: ipaddress.IPv4Network) -> Iterator[tuple[str, str]]:
+    if spec.gateway is not None:
+        address = _address(spec.gateway)
+        edges = (subnet.network_address, subnet.broadcast_address)
+        if address is None or address not in subnet or address in edges:
+            yield "gateway", f"{spec.gateway[:60]!r} is no address that a host can have in {subnet}."
+    if spec.ip_range is not None:
+        part = _network(spec.ip_range)
+        if part is None or not part.subnet_of(subnet):
+            yield "ip_range", f"{spec.ip_range[:60]!r} is no part of {subnet}."
+
+
+def labelled(labels: Sequence[str]) -> dict[str, str]:
+    """`KEY=VALUE` each."""
+    return {key: value for key, _, value in (text.partition("=") for text in labels)}
+
+
+def _address(text: str) -> ipaddress.IPv4Address | None:
+    try:
+        return ipaddress.IPv4Address(text)
+    except ValueError:
+        return None
+
+
+def _network(text: str) -> ipaddress.IPv4Network | None:
+    try:
+        return ipaddress.IPv4Network(text) if "/" in text else None
+    except ValueError:
+        return None
+
+
+def _is_usable_mac(text: str) -> bool:
+    return bool(_MAC.fullmatch(text.lower())) and not int(text[:2], 16) & 1 and text != "00:00:00:00:00:00"
