@@ -18,6 +18,7 @@ from engine.config import EngineConfig
 from engine.containers.catalog import Catalog
 from engine.containers.events import LOG_REMOVED
 from engine.containers.keeper_link import KeeperLink
+from engine.containers.networking import Networks
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.service import Containers
@@ -87,6 +88,8 @@ class Engine:
                 keeper=self._keeper,
             )
         )
+
+        self.networks = Networks(self.network, self.journal, self._catalog, self.containers)
 
     # ---- volumes
 
@@ -345,6 +348,7 @@ class Engine:
             "containers": [record.as_state() for record in self.container_list()],
             "images": [image.as_state() for image in self.images.list()],
             "volumes": [volume.as_state() for volume in self.volumes.list()],
+            "networks": [lan.as_state() for lan in self.networks.all()],
         }
 
     def disk_usage(self) -> DiskUsage:

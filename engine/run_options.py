@@ -57,14 +57,17 @@ FLAGS = (
     Flag("group-add", "group_add", "each"),
     Flag("hostname", "hostname", "text", "-h"),
     Flag("init", "init", "yes"),
+    Flag("ip", "ip", "text"),
     Flag("ipc", "ipc", "text"),
     Flag("log-driver", "log_driver", "text"),
+    Flag("mac-address", "mac_address", "text"),
     Flag("memory", "memory_bytes", "size", "-m"),
     Flag("memory-reservation", "memory_reservation", "size"),
     Flag("memory-swap", "memory_swap", "size"),
     Flag("memory-swappiness", "memory_swappiness", "whole"),
     Flag("mount", "mounts", "each"),
-    Flag("network", "network", "text"),
+    Flag("network", "network", "each"),
+    Flag("network-alias", "network_alias", "each"),
     Flag("oom-kill-disable", "oom_kill_disable", "yes"),
     Flag("oom-score-adj", "oom_score_adj", "whole"),
     Flag("pid", "pid", "text"),
@@ -196,6 +199,9 @@ class _Refusal(argparse.Action):
 def specification(options: argparse.Namespace) -> ContainerSpec:
     """What the flags say. Raises `InvalidArgument`."""
     fields = {flag.field: _value(flag, getattr(options, flag.field)) for flag in FLAGS}
+    if fields["network"]:
+        fields["network"], *further = fields["network"]
+        fields["networks"] = tuple(further)
     given = {name: value for name, value in fields.items() if value not in (None, ())}
     return ContainerSpec(
         id=secrets.token_hex(32),

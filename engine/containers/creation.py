@@ -16,7 +16,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine.containers import bundle, choosing, dependencies, events, limits, mounting, process, sharing, signals
+from engine.containers import (
+    bundle,
+    choosing,
+    dependencies,
+    events,
+    joining,
+    limits,
+    mounting,
+    process,
+    sharing,
+    signals,
+)
 from engine.containers import record as records
 from engine.containers.catalog import CREATING
 from engine.containers.health import Health
@@ -142,6 +153,7 @@ def _make(
         record = record.with_changes(mounts=mounting.prepare(parts, record.spec, image))
         host = bundle.HostPlace(sharing.place(parts, record.spec), record.mounts, parts.config.run)
         bundle.lay_out(draft, final, record.spec, plan, host)
+        record = record.with_changes(networks=joining.told(parts.network.endpoints(record.id)))
         foreign.choose(draft, record.spec.runtime, limits.resources(record.spec))
         records.save(draft, record)
         undo.add(parts.snapshots.remove, record.id)

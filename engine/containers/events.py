@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.record import ContainerRecord
+from engine.options import modes
 from engine.store.journal import Journal
 
 if TYPE_CHECKING:
@@ -78,10 +79,15 @@ def of(kind: str, **news: Any) -> Untold:
 
 def of_network(action: str, record: ContainerRecord) -> tuple[Untold, ...]:
     """That the container has joined its network ("connect") or left it ("disconnect"); nothing if it had none."""
-    if record.ip_address is None:
-        return ()
-    attributes = {"action": action, "type": "network", "name": NETWORK, "container": record.id}
-    return ((ACTION, NETWORK, attributes),)
+    names = [str(network["network"]) for network in record.networks]
+    if modes.is_on_bridge(record.spec) and record.ip_address is not None:
+        names.insert(0, NETWORK)
+    return tuple(of_joining(action, record, name) for name in names)
+
+
+def of_joining(action: str, record: ContainerRecord, network: str) -> Untold:
+    """The same for one network."""
+    return ACTION, network, {"action": action, "type": "network", "name": network, "container": record.id}
 
 
 def of_volumes(action: str, record: ContainerRecord) -> Iterator[Untold]:

@@ -58,6 +58,8 @@ class ContainerRecord:
     `healthcheck` is what request and image make together; `health`, what it has found, is no part of the file, but
     of one beside it, and None without a check. `unhealthy` is the run that is ended for it.
 
+    `networks`: its endpoints on networks of a name (`engine.network.lans.Member.as_state`), whether it runs or not.
+
     `exposed`: the ports ("80/tcp") that a start publishes beside those it was asked for by name (publish_all).
 
     `ending`: the verb that asked for the end of the run `stopping`: stop, kill.
@@ -85,6 +87,7 @@ class ContainerRecord:
     stopping: int | None = None
     pid: int | None = None
     ip_address: str | None = None
+    networks: tuple[Mapping[str, Any], ...] = ()
     ports: tuple[PublishedPort, ...] = ()
     exit_code: int | None = None
     oom_killed: bool = False
@@ -138,6 +141,7 @@ class ContainerRecord:
             "image_id": self.image_id,
             "pid": self.pid,
             "ip_address": self.ip_address,
+            "networks": [dict(network) for network in self.networks],
             "ports": [asdict(port) for port in self.ports],
             "exit_code": self.exit_code,
             "oom_killed": self.oom_killed,
@@ -169,6 +173,7 @@ class ContainerRecord:
         known["spec"] = ContainerSpec.from_dict(known["spec"])
         known["ports"] = tuple(PublishedPort(**port) for port in known.get("ports", ()))
         known["mounts"] = tuple(MountPoint.from_dict(point) for point in known.get("mounts", ()))
+        known["networks"] = tuple(known.get("networks", ()))
         known["exposed"] = tuple(known.get("exposed", ()))
         known["untold"] = tuple((kind, subject, news) for kind, subject, news in known.get("untold", ()))
         return cls(**known)

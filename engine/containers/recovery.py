@@ -37,6 +37,7 @@ from engine.containers import (
     dependencies,
     events,
     execs,
+    joining,
     publishing,
     reaping,
     removal,
@@ -216,7 +217,8 @@ def _settle_running(parts: Parts, record: ContainerRecord) -> str | None:
         if record.status == states.RUNNING and parts.cgroups.is_frozen(record.id):
             parts.cgroups.thaw(record.id)  # somebody died who had it stand still for a moment
             return f"let container {record.name} go on"
-        return publishing.follow_record(parts, record)
+        lines = (joining.follow_endpoints(parts, record), publishing.follow_record(parts, record))
+        return "; ".join(filter(None, lines)) or None
     status = parts.runtime.wait(directory, record.run, reaping.MONITOR_SECONDS)
     if status is not None and not status.lost:
         # The log is the keeper's: it adopts the pipes, empties them and reaps; its mark is all that it needs.
@@ -273,7 +275,7 @@ def _drop_orphans_alone(parts: Parts) -> str | None:
     live = {
         record.id: record.pid
         for record in parts.catalog.list()
-        if record.pid and modes.is_on_bridge(record.spec) and parts.runtime.is_alive(parts.catalog.directory(record.id))
+        if record.pid and modes.has_network(record.spec) and parts.runtime.is_alive(parts.catalog.directory(record.id))
     }
     parts.network.reconcile(live, keep=parts.catalog.ids())
     return "; ".join(lines) or None

@@ -17,6 +17,7 @@ from engine.containers import (
     creation,
     events,
     execs,
+    joining,
     memory,
     reaping,
     recovery,
@@ -37,6 +38,7 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
 from engine.containers.troubles import freeing, told
 from engine.images.uses import Use
+from engine.options.networks import Joining
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 
 
@@ -132,6 +134,14 @@ class Containers:
     @told
     def update(self, name: str, changes: Mapping[str, Any]) -> ContainerRecord:
         return updating.update(self._parts, self._id(name), changes)
+
+    @told
+    def connect(self, name: str, wish: Joining) -> ContainerRecord:
+        return joining.connect(self._parts, self._id(name), wish)
+
+    @told
+    def disconnect(self, name: str, network: str) -> ContainerRecord:
+        return joining.disconnect(self._parts, self._id(name), network)
 
     def top(self, name: str, *, tell: bool = False) -> dict[str, Any]:
         found = self._processes.top(self._id(name))

@@ -20,7 +20,7 @@ from engine.containers.process import hostname as own_hostname
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
 from engine.errors import Conflict, DataCorrupt, EngineError, InvalidArgument, NotFound, Unavailable
-from engine.options import modes
+from engine.options import modes, networks
 
 _LINKS = 32
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
@@ -90,8 +90,16 @@ def require_running(parts: Parts, record: ContainerRecord) -> None:
 
 def place(parts: Parts, spec: ContainerSpec) -> NetworkPlace:
     """What the container's network mode makes of its names and address; the latter is given to it now."""
-    if modes.is_on_bridge(spec):
-        return NetworkPlace(parts.network.allocate(spec.id), parts.network.resolv_conf())
+    if modes.has_network(spec):
+        endpoint: Endpoint | None = None
+        is_on_bridge = modes.is_on_bridge(spec)
+        if is_on_bridge:
+            endpoint = parts.network.allocate(spec.id)
+        joinings = networks.of_container(spec)
+        if joinings:
+            joined = parts.network.reserve(spec.id, joinings, first=int(is_on_bridge), servers=spec.dns)
+            endpoint = endpoint or joined[0]
+        return NetworkPlace(endpoint, parts.network.resolv_conf())
     if spec.network == modes.HOST:
         return NetworkPlace(None, _text(_HOST_RESOLV_CONF), _text(_HOST_HOSTS))
     if spec.network == modes.NONE:

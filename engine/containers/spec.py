@@ -56,9 +56,10 @@ class ContainerSpec:
     `healthcheck` in the words of `engine.options.healthcheck`, None for the image's; `restart_unhealthy` starts it
     again when that fails. `depends_on` names containers that a boot of the host starts first.
 
-    `network`, `pid`, `ipc`, `uts`, `cgroupns`: the words of `engine.options.modes`. `publish_all` publishes what image
-    and `expose` name. `pull`: "missing", "always" or "never"; `platform` as linux/arm64. `log_driver` and
-    `log_opt`: the words of `engine.options.log_options`.
+    `network`, `pid`, `ipc`, `uts`, `cgroupns`: the words of `engine.options.modes`; `network` may name a network, which
+    `ip`, `mac_address` and `network_alias` belong to, and `networks` are further ones (`engine.options.networks`).
+    `publish_all` publishes what image and `expose` name. `pull`: "missing", "always" or "never"; `platform` as
+    linux/arm64. `log_driver` and `log_opt`: the words of `engine.options.log_options`.
     """
 
     id: str
@@ -132,6 +133,10 @@ class ContainerSpec:
     annotations: Mapping[str, str] = field(default_factory=dict)
     memory_swappiness: int | None = None
     blkio_weight_device: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    network_alias: tuple[str, ...] = ()
+    ip: str | None = None
+    mac_address: str | None = None
     log_driver: str = "json-file"
     log_opt: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ from engine.containers import (
     devices,
     events,
     health,
+    joining,
     limits,
     mounting,
     publishing,
@@ -160,6 +161,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
         created = parts.runtime.create(directory, run, overlay)
         undo.add(parts.network.unpublish, record.id)
         endpoint = parts.network.attach(record.id, created.pid) if modes.is_on_bridge(record.spec) else None
+        joined = parts.network.join(record.id, created.pid) if modes.has_network(record.spec) else ()
         published = publishing.publish(parts, record)
         started = record.with_changes(
             run=run,
@@ -169,7 +171,8 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
             pid=created.pid,
             userns=created.userns,
             userns_problem=created.userns_problem,
-            ip_address=None if endpoint is None else endpoint.ip,
+            ip_address=joining.address(endpoint, joined),
+            networks=joining.told(joined),
             ports=published,
             exit_code=None,
             oom_killed=False,

@@ -42,7 +42,7 @@ def update(parts: Parts, container_id: str, changes: Mapping[str, Any]) -> Conta
             old, new = limits.resources(record.spec), limits.resources(spec)
             parts.cgroups.change(container_id, old, new)
             undo.add(parts.cgroups.change, container_id, new, old)
-            if spec.ports != record.spec.ports and modes.is_on_bridge(spec):
+            if spec.ports != record.spec.ports and modes.has_network(spec):
                 ports = publishing.republish(parts, container_id, publishing.wanted(changed))
                 undo.add(publishing.republish, parts, container_id, record.ports)
                 changed = changed.with_changes(ports=ports)

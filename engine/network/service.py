@@ -152,6 +152,15 @@ class Network:
         with refusals_explained():
             self.named.release(container_id)
 
+    def reserve(
+        self, container_id: str, joinings: Sequence[Joining], *, first: int = 0, servers: Sequence[str] = ()
+    ) -> list[Member]:
+        """Give a container its endpoints on networks of a name before it runs; the same again is what is there.
+
+        `first` is the place of its first interface. Raises as `Lans.join`; then it has none of them.
+        """
+        return self.named.join(container_id, joinings, first=first, servers=servers)
+
     def join(self, container_id: str, pid: int) -> list[Member]:
         """Put all that the container has on networks of a name into the namespace of `pid`; most have nothing."""
         return self.named.attach(container_id, pid, has_route=self._pool.address(container_id) is not None)

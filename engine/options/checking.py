@@ -14,6 +14,7 @@ from engine.options import (
     log_options,
     modes,
     mounts,
+    networks,
     ports,
     seccomp,
     security,
@@ -64,6 +65,7 @@ def problems(wishes: Wishes) -> Iterator[Problem]:
     yield from _memory(wishes)
     yield from _processors(wishes)
     yield from modes.problems(wishes)
+    yield from networks.problems(wishes)
     yield from _image(wishes)
     yield from _log(wishes)
 

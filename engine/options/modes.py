@@ -1,6 +1,6 @@
 """Which namespaces a container has of its own, which are the host's, and which are another container's.
 
-    network    bridge (default is the same) · none · host · container:NAME
+    network    bridge (default is the same) · none · host · container:NAME · a network's name (`networks`)
     pid        private · host · container:NAME
     ipc        private · shareable · none · host · container:NAME
     uts        private · host
@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from engine.options import networks
 from engine.options.wishes import Wishes
 
 Problem = tuple[str, str]
@@ -67,6 +68,11 @@ def is_on_bridge(wishes: Wishes) -> bool:
     return usual("network", wishes.network) == BRIDGE
 
 
+def has_network(wishes: Wishes) -> bool:
+    """Whether it is on any network of its own accord: the default one or one of a name."""
+    return is_on_bridge(wishes) or networks.is_name(wishes.network)
+
+
 def wants_own_users(wishes: Wishes) -> bool:
     """Whether user ids of its own were asked for, and nothing that it shares takes them.
 
@@ -96,7 +102,7 @@ def _word(name: str, mode: str, words: tuple[str, ...]) -> Iterator[Problem]:
     mode = usual(name, mode)
     joined = target(mode)
     choices = f"{', '.join(words)}{', or container:NAME' if name in JOINABLE else ''}"
-    if mode in words:
+    if mode in words or (name == "network" and networks.is_name(mode)):
         return
     if joined is None or name not in JOINABLE:
         yield name, f"{mode[:60]!r} is unknown: choose {choices}."

@@ -6,7 +6,7 @@ Names are those of the flags, in REST with `_` for `-`. docs/options.md has the 
 from __future__ import annotations
 
 _WINDOWS = "It is for Windows, and hosts of Portside run Linux: leave it out"
-_NETWORKS = "Networks of your own, with addresses to choose, are still to come: leave it out"
+_IPV4 = "Networks have IPv4 only for now: leave it out"
 
 REFUSED = {
     "cgroup_parent": "Each container is in the control group of its host, where limits are found again: "
@@ -20,14 +20,11 @@ REFUSED = {
     "gpus": "No driver of GPUs is supported: give the device itself by devices, such as /dev/dri/renderD128",
     "io_maxbandwidth": f"{_WINDOWS}; device_read_bps and device_write_bps are like it",
     "io_maxiops": f"{_WINDOWS}; device_read_iops and device_write_iops are like it",
-    "ip": _NETWORKS,
-    "ip6": _NETWORKS,
+    "ip6": _IPV4,
     "isolation": _WINDOWS,
     "link": "Links are Docker's old way to find another container: give its address by extra_hosts, or share its "
     "network by network=container:NAME",
-    "link_local_ip": _NETWORKS,
-    "mac_address": _NETWORKS,
-    "network_alias": _NETWORKS,
+    "link_local_ip": _IPV4,
     "storage_opt": "A container's own files can't be limited in size here: they lie on the host's file system with all "
     "others; tmpfs with size= is limited",
     "use_api_socket": "A container gets no access to the host's engine: give it an API token of its own by env",

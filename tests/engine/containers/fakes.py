@@ -22,6 +22,7 @@ from engine.oci.image_config import ImageConfig
 from engine.store.database import Store
 from engine.store.journal import Journal
 from engine.volumes.service import Volumes
+from tests.engine.containers.fake_network import FakeMember, FakeNetwork, FakePublished
 
 
 class Crash(BaseException):
@@ -44,6 +45,7 @@ class World:
     frozen: set[str] = field(default_factory=set)
     oom: set[str] = field(default_factory=set)
     addresses: dict[str, str] = field(default_factory=dict)
+    members: dict[str, list[FakeMember]] = field(default_factory=dict)
     published: dict[str, list[FakePublished]] = field(default_factory=dict)
     processes: dict[str, str] = field(default_factory=dict)  # id → waiting | running
     attached: set[str] = field(default_factory=set)
@@ -92,20 +94,6 @@ class FakeExit:
     code: int
     at: float
     lost: bool = False
-
-
-@dataclass(frozen=True)
-class FakePublished:
-    container: int
-    host: int
-    protocol: str
-    address: str
-
-
-@dataclass(frozen=True)
-class FakeEndpoint:
-    ip: str
-    gateway: str = "172.30.0.1"
 
 
 @dataclass(frozen=True)
@@ -227,66 +215,6 @@ class FakeCgroups:
 
     def list(self) -> list[str]:
         return sorted(self.world.cgroups)
-
-
-class FakeNetwork:
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def ensure(self) -> None:
-        self.world.step("network.ensure")
-
-    def allocate(self, container_id: str, /) -> FakeEndpoint:
-        self.world.step("network.allocate")
-        ip = self.world.addresses.setdefault(container_id, f"172.30.0.{len(self.world.addresses) + 2}")
-        return FakeEndpoint(ip)
-
-    def attach(self, container_id: str, pid: int, /) -> FakeEndpoint:
-        self.world.step("network.attach")
-        assert self.world.processes.get(container_id) == "waiting", "attach belongs between create and start"
-        self.world.attached.add(container_id)
-        return FakeEndpoint(self.world.addresses[container_id])
-
-    def publish(self, container_id: str, ports: Any, /) -> list[FakePublished]:
-        self.world.step("network.publish")
-        self.world.published[container_id] = [
-            FakePublished(port.container, port.host or 40000, port.protocol, port.address) for port in ports
-        ]
-        return self.world.published[container_id]
-
-    def republish(self, container_id: str, ports: Any, /) -> list[FakePublished]:
-        self.world.step("network.republish")
-        before = {(port.container, port.protocol): port.host for port in self.world.published.get(container_id, ())}
-        self.world.published[container_id] = [
-            FakePublished(
-                port.container,
-                port.host or before.get((port.container, port.protocol), 41000),
-                port.protocol,
-                port.address,
-            )
-            for port in ports
-        ]
-        return self.world.published[container_id]
-
-    def published(self, container_id: str, /) -> list[FakePublished]:
-        return self.world.published.get(container_id, [])
-
-    def unpublish(self, container_id: str, /) -> None:
-        self.world.step("network.unpublish")
-        self.world.published.pop(container_id, None)
-
-    def release(self, container_id: str, /) -> None:
-        self.world.step("network.release")
-        self.world.published.pop(container_id, None)
-        self.world.addresses.pop(container_id, None)
-
-    def reconcile(self, live: Any, /, keep: Any = ()) -> None:
-        self.world.step("network.reconcile")
-        for container_id in set(self.world.addresses) - set(live) - set(keep):
-            del self.world.addresses[container_id]
-
-    def resolv_conf(self) -> str:
-        return "nameserver 192.0.2.1\n"
 
 
 class FakeRuntime:

@@ -1,0 +1,99 @@
+"""The networks of one host that have a name: each verb, told to the journal, with the names of who is on them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from engine.containers import events
+from engine.containers.catalog import Catalog
+from engine.containers.service import Containers
+from engine.errors import Conflict, DataCorrupt, NotFound
+from engine.network.lans import Lan
+from engine.network.service import Network
+from engine.options.networks import Joining, NetworkSpec
+from engine.store.journal import Journal
+
+CREATED, REMOVED = "network.created", "network.removed"
+
+
+class Networks:
+    """Every verb takes a name, an id or a unique beginning of an id, and raises NotFound for none."""
+
+    def __init__(self, network: Network, journal: Journal, catalog: Catalog, containers: Containers) -> None:
+        self._network = network
+        self._journal = journal
+        self._catalog = catalog
+        self._containers = containers
+
+    def create(self, spec: NetworkSpec) -> Lan:
+        """Make it; the same id again is what is there. Raises as `engine.network.lans.Lans.create`."""
+        lan, is_new = self._network.named.create(spec)
+        if is_new:
+            self._journal.append(CREATED, lan.id, lan.as_state())
+            self._act("create", lan)
+        return lan
+
+    def all(self) -> list[Lan]:
+        return self._network.named.lans.all()
+
+    def get(self, name: str) -> Lan:
+        return self._network.named.lans.get(name)
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        """Its state, and its `containers`: id, name, status, and what `Member.as_state` says."""
+        lan = self.get(name)
+        found = []
+        for member in self._network.named.lans.members(lan):
+            with contextlib.suppress(NotFound, DataCorrupt):
+                record = self._catalog.get(member.container_id)
+                about = {"id": record.id, "name": record.name, "status": record.status}
+                found.append({**about, **member.as_state()})
+        return {**lan.as_state(), "containers": found}
+
+    def remove(self, name: str) -> Lan:
+        """Raises Conflict that names the containers on it, running or not."""
+        try:
+            lan = self._network.named.remove(name)
+        except Conflict as error:
+            raise self._named(name, error) from error
+        self._journal.append(REMOVED, lan.id, {"type": "network", "name": lan.name, "labels": dict(lan.spec.labels)})
+        self._act("destroy", lan)
+        return lan
+
+    def prune(self, *, until: float | None = None, labels: Mapping[str, str | None] | None = None) -> list[Lan]:
+        """Remove those without containers, made before `until` (Unix seconds), with these labels (None: any value)."""
+        removed = []
+        for lan in self.all():
+            own = lan.spec.labels
+            fits = all(key in own and value in (None, own[key]) for key, value in (labels or {}).items())
+            if fits and lan.created_at < (until or time.time()):
+                with contextlib.suppress(Conflict, NotFound):  # in use, or gone meanwhile
+                    removed.append(self.remove(lan.id))
+        return removed
+
+    def connect(self, name: str, container: str, joining: Joining) -> None:
+        """Let a container join, at once if it runs. Raises as `engine.containers.joining.connect`."""
+        lan = self.get(name)
+        wish = Joining(network=lan.id, ip=joining.ip, mac=joining.mac, aliases=joining.aliases)
+        self._containers.connect(container, wish)
+
+    def disconnect(self, name: str, container: str) -> None:
+        """Let a container leave. Raises as `engine.containers.joining.disconnect`."""
+        self._containers.disconnect(container, self.get(name).id)
+
+    def _named(self, name: str, error: Conflict) -> Conflict:
+        """The same with the containers' names; people know no ids."""
+        names = {container_id: known for known, container_id in self._catalog.names().items()}
+        ids = [str(one) for one in error.detail.get("containers", ())]
+        who = ", ".join(names.get(one, one[:12]) for one in ids[:10]) + (" and more" if len(ids) > 10 else "")
+        return Conflict(
+            f"network {name} is in use by {who}; disconnect or remove what is on it first",
+            {"containers": [names.get(one, one) for one in ids]},
+        )
+
+    def _act(self, action: str, lan: Lan) -> None:
+        about = {"action": action, "type": "network", "name": lan.name, "labels": dict(lan.spec.labels)}
+        self._journal.append(events.ACTION, lan.id, about)
