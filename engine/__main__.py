@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine import archive_session, attach_session, exec_session, run_options, volume_command
+from engine import archive_session, attach_session, exec_session, network_command, run_options, volume_command
 from engine.config import EngineConfig
 from engine.containers.record import ContainerRecord
 from engine.errors import EngineError
@@ -239,8 +239,14 @@ def parser() -> argparse.ArgumentParser:
     committing.add_argument("reference", nargs="?", help="the image's name")
     add("inspect", inspect, "show a container's state as JSON").add_argument("name")
     volume_command.add(commands.add_parser("volume", help="make, list and remove volumes"))
+    network_command.add(_group(commands, "network", "networks of a name"))
     add("reconcile", reconcile, "finish or undo what a crash left half done")
     return root
+
+
+def _group(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    return command
 
 
 def _removal(command: argparse.ArgumentParser, name: str, **options: Any) -> None:

@@ -88,7 +88,6 @@ class Engine:
                 keeper=self._keeper,
             )
         )
-
         self.networks = Networks(self.network, self.journal, self._catalog, self.containers)
 
     # ---- volumes
@@ -340,10 +339,7 @@ class Engine:
     # ---- the host
 
     def inventory(self) -> dict[str, Any]:
-        """Everything there is, as events tell it.
-
-        Read it and append it to the journal in one `store.transaction()`: then no change falls in between.
-        """
+        """Everything there is, as events tell it. Read and append it in one `store.transaction()`, lest it be old."""
         return {
             "containers": [record.as_state() for record in self.container_list()],
             "images": [image.as_state() for image in self.images.list()],

@@ -87,7 +87,8 @@ class Networks:
     def _named(self, name: str, error: Conflict) -> Conflict:
         """The same with the containers' names; people know no ids."""
         names = {container_id: known for known, container_id in self._catalog.names().items()}
-        ids = [str(one) for one in error.detail.get("containers", ())]
+        found: Any = error.detail.get("containers", ())
+        ids = [str(one) for one in found]
         who = ", ".join(names.get(one, one[:12]) for one in ids[:10]) + (" and more" if len(ids) > 10 else "")
         return Conflict(
             f"network {name} is in use by {who}; disconnect or remove what is on it first",

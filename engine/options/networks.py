@@ -15,6 +15,7 @@ from typing import Any
 from engine.errors import InvalidArgument
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
+_ID = re.compile(r"[0-9a-f]{64}")
 ALIAS = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9_])?")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 TAKEN = ("bridge", "host", "none", "default", "container")
@@ -130,7 +131,7 @@ def problems(wishes: Any) -> Iterator[tuple[str, str]]:
 
 def joining_problems(joining: Joining) -> Iterator[str]:
     """A sentence for everything that is wrong with one joining by itself."""
-    if not NAME.fullmatch(joining.network):
+    if not NAME.fullmatch(joining.network) and not _ID.fullmatch(joining.network):
         yield f"{joining.network[:60]!r} is no network's name: use letters, digits, '_', '.' and '-'."
     if joining.ip is not None and _address(joining.ip) is None:
         yield f"{joining.ip[:60]!r} is no IPv4 address."

@@ -73,7 +73,11 @@ OPTIONS = (
     Option("device_write_iops", "texts", "Writes a second of a disk."),
     Option("healthcheck", "health", "How to find out whether it is well; null for the image's own check."),
     Option("restart_unhealthy", "flag", "Restart it when its health check fails, whatever its restart policy."),
-    Option("network", "text", "bridge, none, host (needs loosen), or container:NAME.", default="bridge"),
+    Option("network", "text", "bridge, none, host (needs loosen), container:NAME, or a network.", default="bridge"),
+    Option("networks", "texts", "Further networks, as NAME:ip=10.1.0.5,mac=02:00:00:00:00:05,alias=db."),
+    Option("network_alias", "texts", "More names on the network that network names."),
+    Option("ip", "text", "The address on that network; a free one if left out."),
+    Option("mac_address", "text", "The MAC address on that network; one of its own if left out."),
     Option(
         "pid", "text", "private, host (needs loosen), or container:NAME: whose processes it sees.", default="private"
     ),

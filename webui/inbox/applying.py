@@ -139,7 +139,7 @@ def _apply_state(host: Host, event: Event, applied: Applied) -> None:
         images.image_forget(host=host, image_id=event.subject)
     elif kind.startswith("image."):
         images.image_apply_state(host=host, team=host.team, state=from_wire(ImageState, attributes))
-    elif kind.partition(".")[0] not in ("exec", "health", "action", "volume"):  # those change nothing that is kept
+    elif kind.partition(".")[0] not in ("exec", "health", "action", "volume", "network"):  # they change nothing kept
         logger.warning("unknown event %s of host %s: is this site older than the worker?", kind, host.pk)
 
 

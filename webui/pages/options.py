@@ -16,6 +16,10 @@ from webui.pages.templatetags.portside import size
 
 _LABELS = {
     "network": "Network",
+    "networks": "Further networks",
+    "network_alias": "Names there",
+    "ip": "Address there",
+    "mac_address": "MAC address there",
     "expose": "Ports it listens on",
     "publish_all": "All of them published",
     "pid": "Processes",

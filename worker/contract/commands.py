@@ -111,9 +111,10 @@ class ContainerOptions:
     "start_period_seconds", "start_interval_seconds", "retries"}, each of which may be left out for the image's own.
     `restart_unhealthy` restarts what fails it; `depends_on` names containers that a boot of the host starts first.
 
-    `network` is bridge, none, host or container:ID; `pid` private, host or container:ID; `ipc` private, shareable,
-    none, host or container:ID; `uts` and `cgroupns` private or host. `publish_all` publishes what image and `expose`
-    name. `pull` is missing, always or never, `platform` as linux/arm64.
+    `network` is bridge, none, host, container:ID, or the name of a network (with :ip=…,mac=…,alias=… after it, or by
+    `ip`, `mac_address`, `network_alias`), and `networks` are further ones in the same words. `pid` is private, host or
+    container:ID; `ipc` private, shareable, none, host or container:ID; `uts` and `cgroupns` private or host.
+    `publish_all` publishes what image and `expose` name. `pull` is missing, always or never, `platform` as linux/arm64.
     `log_driver` is json-file, local or none, `log_opt` has max-size and max-file. `volumes`, `mounts` and
     `volumes_from` hold what --volume, --mount and --volumes-from are given.
     """
@@ -173,6 +174,10 @@ class ContainerOptions:
     annotations: Mapping[str, str] = field(default_factory=dict)
     memory_swappiness: int | None = None
     blkio_weight_device: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    network_alias: tuple[str, ...] = ()
+    ip: str | None = None
+    mac_address: str | None = None
     log_driver: str = "json-file"
     log_opt: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ HOST_REGISTERED = "host.registered"
 HOST_HEARTBEAT = "host.heartbeat"
 HOST_STOPPED = "host.stopped"
 # The whole truth: attributes {"containers": [ContainerState…], "images": [ImageState…],
-# "volumes": [VolumeState…]}; numbered.
+# "volumes": [VolumeState…], "networks": [as in network.created…]}; numbered.
 HOST_INVENTORY = "host.inventory"
 # Transient answer to a replay that can't be had in full: {"first_seq"}; what came before was forgotten, and an
 # inventory that follows makes up for it.
@@ -39,6 +39,11 @@ IMAGE_REMOVED = "image.removed"
 # Volumes; subject is the volume's name; attributes: VolumeState (removed: Labelled).
 VOLUME_CREATED = "volume.created"
 VOLUME_REMOVED = "volume.removed"
+
+# Networks of a name; subject is the network's id; attributes: its specification with the subnet and gateway that it
+# got, and created_at (removed: Labelled).
+NETWORK_CREATED = "network.created"
+NETWORK_REMOVED = "network.removed"
 
 # Containers; subject is the container's id; attributes: ContainerState (removed: Labelled, as far as it is known,
 # and "log_kept", whether its log still is on the host),
@@ -181,7 +186,8 @@ class ContainerState:
     """`status` is one of creating, created, running, paused, restarting, stopped; times are Unix seconds.
 
     `userns` is how the last run was: "auto" with users of its own, "host" without, "" before the first;
-    `userns_problem` tells why it had to do without. `health` is None for one without a health check.
+    `userns_problem` tells why it had to do without. `networks` are its endpoints on networks of a name, each with
+    network_id, network, ip, prefix, gateway, mac, interface, aliases. `health` is None for one without a health check.
     """
 
     id: str
@@ -191,6 +197,7 @@ class ContainerState:
     image_id: str | None = None
     pid: int | None = None
     ip_address: str | None = None
+    networks: tuple[Mapping[str, Any], ...] = ()
     ports: tuple[PublishedPort, ...] = ()
     exit_code: int | None = None
     oom_killed: bool = False

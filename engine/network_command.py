@@ -1,0 +1,92 @@
+"""`python -m engine network …`: networks of a name by hand, in the words of `docker network`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+from collections.abc import Callable
+
+from engine.facade import Engine
+from engine.options.networks import Joining, NetworkSpec, labelled
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Give the command its verbs."""
+    verbs = command.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, do: Callable[[Engine, argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=text, description=text)
+        made.set_defaults(do=do)
+        return made
+
+    making = verb("create", _create, "make a network")
+    making.add_argument("--subnet", metavar="ADDRESS/LENGTH")
+    making.add_argument("--gateway", metavar="ADDRESS")
+    making.add_argument("--ip-range", metavar="ADDRESS/LENGTH")
+    making.add_argument("--mtu", type=int, metavar="BYTES")
+    making.add_argument("--internal", action="store_true", help="no way out or in")
+    making.add_argument("--no-icc", action="store_true", help="containers reach one another by published ports alone")
+    making.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
+    making.add_argument("name")
+    verb("ls", _list, "list networks")
+    verb("inspect", _inspect, "show a network and who is on it").add_argument("name")
+    verb("rm", _remove, "remove networks").add_argument("names", nargs="+")
+    verb("prune", _prune, "remove networks that no container uses")
+    connecting = verb("connect", _connect, "let a container join a network")
+    connecting.add_argument("--ip")
+    connecting.add_argument("--mac-address")
+    connecting.add_argument("--alias", action="append", default=[])
+    leaving = verb("disconnect", _disconnect, "let a container leave a network")
+    for one in (connecting, leaving):
+        one.add_argument("name")
+        one.add_argument("container")
+
+
+def _create(engine: Engine, options: argparse.Namespace) -> None:
+    spec = NetworkSpec(
+        id=secrets.token_hex(32),
+        name=options.name,
+        subnet=options.subnet,
+        gateway=options.gateway,
+        ip_range=options.ip_range,
+        mtu=options.mtu,
+        internal=options.internal,
+        icc=not options.no_icc,
+        labels=labelled(options.label),
+    )
+    _say(engine.networks.create(spec).id)
+
+
+def _list(engine: Engine, _: argparse.Namespace) -> None:
+    for lan in engine.networks.all():
+        _say(f"{lan.id[:12]}  {lan.name}  {lan.subnet}{'  internal' if lan.spec.internal else ''}")
+
+
+def _inspect(engine: Engine, options: argparse.Namespace) -> None:
+    _say(json.dumps(engine.networks.inspect(options.name), indent=2))
+
+
+def _remove(engine: Engine, options: argparse.Namespace) -> None:
+    for name in options.names:
+        _say(engine.networks.remove(name).name)
+
+
+def _prune(engine: Engine, _: argparse.Namespace) -> None:
+    for lan in engine.networks.prune():
+        _say(lan.name)
+
+
+def _connect(engine: Engine, options: argparse.Namespace) -> None:
+    aliases = tuple(options.alias)
+    joining = Joining(network=options.name, ip=options.ip, mac=options.mac_address, aliases=aliases)
+    engine.networks.connect(options.name, options.container, joining)
+
+
+def _disconnect(engine: Engine, options: argparse.Namespace) -> None:
+    engine.networks.disconnect(options.name, options.container)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
