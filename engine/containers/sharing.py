@@ -97,7 +97,10 @@ def place(parts: Parts, spec: ContainerSpec) -> NetworkPlace:
             endpoint = parts.network.allocate(spec.id)
         joinings = networks.of_container(spec)
         if joinings:
-            joined = parts.network.reserve(spec.id, joinings, first=int(is_on_bridge), servers=spec.dns)
+            try:
+                joined = parts.network.reserve(spec.id, joinings, first=int(is_on_bridge), servers=spec.dns)
+            except NotFound as error:
+                raise InvalidArgument(f"network: {error.message}", {"field": "network"}) from error
             endpoint = endpoint or joined[0]
         return NetworkPlace(endpoint, parts.network.resolv_conf())
     if spec.network == modes.HOST:

@@ -4,6 +4,8 @@ service      Network: what the rest of the engine uses; records first, then the 
 pool         which subnet is ours, which address is whose
 ports        which container publishes what; whether something else has the port
 bridge       the bridge in the kernel, and what is plugged into it
+named        networks of a name: made, joined, left, removed; lans their records, wires their bridges and cables
+fences       a second table, for frames: what comes out of a container of those is its own
 firewall     our nftables table: address translation, published ports, what may come in
 conntrack    forgetting the flows of a port that changed hands
 resolver     a container's resolv.conf

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.__main__ import main
-from engine.errors import Conflict, InvalidArgument, NotFound
+from engine.errors import Conflict, InvalidArgument
 from engine.options.networks import Joining, NetworkSpec
 from tests.engine.containers.fakes import FakeImage, World, engine_on, image_config, spec
 from tests.support.engine import Host
@@ -93,7 +93,7 @@ def test_real_containers_keep_their_addresses_and_join_while_they_run(networked:
     assert [lan.name for lan in networks.prune()] == ["back"]
     host.engine.container_remove(web.id, force=True)
     networks.remove("front")
-    with pytest.raises(NotFound):
+    with pytest.raises(InvalidArgument, match="There is no network front"):
         host.engine.container_create(host.spec("true", name="late", network="front"))
     kinds = [entry.kind for entry in host.engine.journal.read(0) if entry.kind.startswith("network.")]
     assert sorted(kinds) == ["network.created", "network.created", "network.removed", "network.removed"]
