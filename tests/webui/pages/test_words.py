@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from webui.pages import words
 from webui.pages.explain import explain, state_of
-from webui.pages.templatetags.portside import ago, familiar, hostname, share, short, size, span, when
+from webui.pages.templatetags.portside import ago, breakable, familiar, hostname, share, short, size, span, when
 from worker.contract.commands import KINDS
 
 
@@ -119,3 +119,15 @@ def test_what_never_came_to_be_has_failed() -> None:
     assert state_of(container(status="pending", error="no such image")) == "failed"
     assert state_of(container(status="created", error="exec: not found")) == "failed"
     assert state_of(container(status="created")) == "created"
+
+
+@pytest.mark.parametrize(
+    ("name", "html"),
+    [
+        ("alpine", "alpine"),
+        ("r.example:5000/shop/web:1.2", "r.example<wbr>:5000/<wbr>shop/<wbr>web<wbr>:1.2"),
+        ("<b>:x", "&lt;b&gt;<wbr>:x"),
+    ],
+)
+def test_a_reference_breaks_between_its_parts(name: str, html: str) -> None:
+    assert breakable(name) == html

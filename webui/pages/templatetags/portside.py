@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +12,7 @@ from django import template
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from webui.pages import words
@@ -19,6 +20,7 @@ from webui.pages import words
 register = template.Library()
 
 UNKNOWN = "\N{EN DASH}"
+_BREAKS = re.compile(r"(?<=/)|(?=[:@])")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SPANS = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -111,6 +113,12 @@ def word(key: Any, table: str) -> str:
 def shell(command: Sequence[str]) -> str:
     """A list of arguments as one would type it."""
     return shlex.join(command)
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """A reference that a narrow column breaks between its parts, not in the middle of a word."""
+    return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in _BREAKS.split(name)))
 
 
 def _moment(at: str | datetime | None) -> datetime | None:
