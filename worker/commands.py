@@ -39,6 +39,12 @@ class Context:
         """How the command's registry is to be spoken to, `contract.secrets.RegistrySecrets` on the wire."""
         return None if not self.secrets else access_of(from_wire(RegistrySecrets, self.secrets))
 
+    @property
+    def accesses(self) -> dict[str, Any]:
+        """The same by registry, of a command that may speak to several."""
+        registries = (self.secrets or {}).get("registries", {})
+        return {name: access_of(from_wire(RegistrySecrets, secrets)) for name, secrets in registries.items()}
+
 
 def access_of(secrets: RegistrySecrets) -> Any:
     """The engine's form of what the site knows of a registry."""
@@ -111,7 +117,7 @@ def _prune_images(command: c.PruneImages, context: Context) -> dict[str, Any]:
 
 def _verify_images(command: c.VerifyImages, context: Context) -> dict[str, Any]:
     report = context.engine.images.fsck(
-        repair=command.repair, access=context.access, progress=context.progress, cancel=context.cancel
+        repair=command.repair, access=context.accesses, progress=context.progress, cancel=context.cancel
     )
     found: dict[str, Any] = to_wire(report)
     return found

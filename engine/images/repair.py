@@ -29,9 +29,9 @@ _PULL_AGAIN = "pull {0} again, or load it from an archive; then check again"
 
 
 def fsck(
-    shelf: Shelf, containers: Mapping[str, Use], access: Access | None, board: Board, stop: Stop, *, repair: bool
+    shelf: Shelf, containers: Mapping[str, Use], access: Mapping[str, Access], board: Board, stop: Stop, *, repair: bool
 ) -> FsckReport:
-    """Check everything, and repair what is damaged if that is wished. Raises `Cancelled`."""
+    """Check everything; with `repair` put right what can be, by each registry's `access`. Raises `Cancelled`."""
     checker = Checker(shelf, containers, board, stop)
     with shelf.leases.hold_here("fsck") as lease:
         lease.add(checker.everything())
@@ -46,7 +46,7 @@ def fsck(
 class _Repairer:
     """Works on what one check has found."""
 
-    def __init__(self, shelf: Shelf, checker: Checker, access: Access | None, board: Board, stop: Stop) -> None:
+    def __init__(self, shelf: Shelf, checker: Checker, access: Mapping[str, Access], board: Board, stop: Stop) -> None:
         self._shelf = shelf
         self._checker = checker
         self._access = access
@@ -126,7 +126,8 @@ class _Repairer:
             for reference in self._shelf.records.references(image.id):
                 if reference.digest is not None and reference.name not in seen:
                     seen.add(reference.name)
-                    with RegistryClient(self._shelf.config, reference, self._access, self._stop) as client:
+                    access = self._access.get(reference.registry)
+                    with RegistryClient(self._shelf.config, reference, access, self._stop) as client:
                         yield client
 
     def _descriptor(self, digest: str) -> Descriptor | None:

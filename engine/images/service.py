@@ -226,17 +226,17 @@ class Images:
         self,
         *,
         repair: bool = False,
-        access: Access | None = None,
+        access: Mapping[str, Access] | None = None,
         progress: Report | None = None,
         cancel: threading.Event | None = None,
     ) -> FsckReport:
         """Compare every blob with its digest and every layer with its blob; with `repair` put right what can be.
 
-        What is damaged is fetched again from where its images came from, with `access`, and unpacked again. Raises
-        `Cancelled`; what can't be repaired is no error but in the report.
+        What is damaged is fetched again from where its images came from, with that registry's `access`, and unpacked
+        again. Raises `Cancelled`; what can't be repaired is no error but in the report.
         """
         board = Board(progress)
-        report = fsck(self._shelf, self._containers(), access, board, Stop(cancel), repair=repair)
+        report = fsck(self._shelf, self._containers(), access or {}, board, Stop(cancel), repair=repair)
         self._collector.collect()
         board.show("done")
         return report

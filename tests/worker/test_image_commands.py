@@ -55,6 +55,13 @@ def test_secrets_become_the_engines_access() -> None:
     assert commands.Context(None, lambda *_: None, threading.Event(), None).access is None
 
 
+def test_secrets_of_several_registries_become_one_access_each() -> None:
+    secrets = {"registries": {"a.example": SECRETS, "lab:5000": {"plain_http": True}}}
+    accesses = commands.Context(None, lambda *_: None, threading.Event(), secrets).accesses
+    assert accesses["a.example"].credentials.username == "alice" and accesses["lab:5000"].credentials is None
+    assert commands.Context(None, lambda *_: None, threading.Event(), None).accesses == {}
+
+
 def test_verbs_reach_the_engine(engine: FakeEngine) -> None:
     assert run(engine, c.TagImage(image=IMAGE, reference="b:2")) == {"image_id": IMAGE, "tags": ["b:2"]}
     pruned = run(engine, c.PruneImages(all=True, until=1700000000.0, labels=("a=b",)))

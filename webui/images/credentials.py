@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography import x509
 from django.db import transaction
+from django.db.models import QuerySet
 
 from engine.errors import EngineError, InvalidArgument
 from engine.oci.reference import DEFAULT_REGISTRY, Reference
@@ -148,11 +149,20 @@ def secrets_for(team: Team | object, reference: str) -> dict[str, Any] | None:
 
 def registry_secrets(team: Team | object, registry: str) -> dict[str, Any] | None:
     """The same by the registry's name."""
-    credential = RegistryCredential.objects.filter(
-        team_id=team.pk if isinstance(team, Team) else team, registry=registry
-    ).first()
-    if credential is None:
-        return None
+    credential = _of_team(team).filter(registry=registry).first()
+    return None if credential is None else _secrets_of(credential)
+
+
+def _of_team(team: Team | object) -> QuerySet[RegistryCredential]:
+    return RegistryCredential.objects.filter(team_id=team.pk if isinstance(team, Team) else team)
+
+
+def _secrets_of_all(team: Team | object) -> dict[str, Any]:
+    """Of each of the team's registries, by its name: any of them may have what is to be repaired."""
+    return {"registries": {credential.registry: _secrets_of(credential) for credential in _of_team(team)}}
+
+
+def _secrets_of(credential: RegistryCredential) -> dict[str, Any]:
     secrets = RegistrySecrets(
         username=credential.username,
         password=password_decrypt(credential.encrypted_password) if credential.username else "",
@@ -172,6 +182,8 @@ def job_secrets(job: Job) -> dict[str, Any] | None:
 
 def command_secrets(team: Team | object, kind: str, command: Mapping[str, Any]) -> dict[str, Any] | None:
     """The same for a command's wire form."""
+    if kind == "image.fsck":
+        return _secrets_of_all(team) if command.get("repair") else None
     field = _WITH_SECRETS.get(kind)
     if field is None:
         return None

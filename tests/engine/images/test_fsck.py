@@ -13,10 +13,12 @@ from engine.images.fsck import BLOB, IMAGE, LAYER, FsckReport
 from engine.images.image import Image
 from engine.images.service import Images
 from engine.images.uses import Use
+from engine.registry.access import Access
+from engine.registry.auth import Credentials
 from tests.engine.images.archive.conftest import loaded, saved
 from tests.engine.images.conftest import Host, open_host
 from tests.support.oci_layout import Layout, directory, member, symlink, tar_of
-from tests.support.registry import Registry
+from tests.support.registry import PASSWORD, USERNAME, Registry
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
 Push = Callable[..., str]
@@ -176,4 +178,16 @@ def test_a_layer_that_came_packed_otherwise_is_not_missed(host: Host, registry: 
     for compression in ("gzip", "zstd"):
         layout.image([layout.layer(LOWER, compression=compression)], config={"Labels": {"by": compression}})
         host.images.pull(registry.push(layout.directory, f"twice:{compression}"))
+    assert is_well(host)
+
+
+def test_each_registry_is_asked_as_who_may_read_there(host: Host, basic_registry: Registry) -> None:
+    access = {basic_registry.address: Access(Credentials(USERNAME, PASSWORD))}
+    host.images.pull(basic_registry.reference("tiny"), access=access[basic_registry.address])
+    digest = host.images.history(basic_registry.reference("tiny"))[-1].digest
+    assert digest is not None
+    host.content.path(digest).write_bytes(b"")
+    (damage,) = host.images.fsck(repair=True).unrepaired
+    assert damage.id == digest
+    assert len(host.images.fsck(repair=True, access=access).repaired) == 1
     assert is_well(host)

@@ -46,6 +46,21 @@ def test_all_that_is_stored_goes_with_the_task_and_none_of_it_into_the_job(
     assert "s3cret" not in str(job.command) and "mirror" not in str(job.command)
 
 
+def test_a_repair_has_every_registrys_secrets_by_its_name_and_a_check_has_none(
+    site_broker: Valkey, owner: Caller, host: Host
+) -> None:
+    owner.post("registries/", {"registry": "a.example", "username": "ann", "password": "s3cret"})
+    owner.post("registries/", {"registry": "lab:5000", "plain_http": True})
+    owner.post("images/fsck/", {"repair": True})
+    owner.post("images/fsck/", {})
+    secrets = {bool(job.command["repair"]): job_secrets(job) for job in Job.objects.all()}
+    assert secrets[False] is None and secrets[True] is not None
+    found = secrets[True]["registries"]
+    assert {name: (one["username"], one["password"]) for name, one in found.items()} == {
+        "a.example": ("ann", "s3cret"), "lab:5000": ("", ""),
+    }  # fmt: skip
+
+
 def test_a_registry_may_be_spoken_to_as_nobody(site_broker: Valkey, owner: Caller, host: Host) -> None:
     answer = owner.post("registries/", {"registry": "lab:5000", "plain_http": True})
     assert (answer.status_code, answer.json()["username"], answer.json()["plain_http"]) == (201, "", True)
