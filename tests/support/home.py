@@ -155,9 +155,10 @@ class Home:
             subprocess.run(["umount", "-l", point], check=False, capture_output=True)
         for parent in self.cgroup_parents():
             _remove_cgroup(parent)
-        for link in (*self.veths(), self.config.bridge):
+        own = self.config.bridge.removesuffix("br0")  # what the devices of all its networks begin with
+        for link in (name for name in os.listdir("/sys/class/net") if name.startswith(own)):
             subprocess.run(["ip", "link", "delete", link], check=False, capture_output=True)
-        for family in ("inet", "ip", "ip6"):
+        for family in ("inet", "ip", "ip6", "bridge"):
             subprocess.run(["nft", "delete", "table", family, self.config.nft_table], check=False, capture_output=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
