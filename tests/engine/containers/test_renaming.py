@@ -59,14 +59,15 @@ def test_a_rename_that_was_cut_short_ends_with_one_name(tmp_path: Path, world: W
 @pytest.mark.root
 @pytest.mark.registry
 def test_a_running_container_keeps_its_host_name_and_its_process(host: Host) -> None:
-    record = host.run("sh", "-c", "while :; do hostname; grep -c . /etc/hosts; sleep 0.05; done")
+    record = host.run("sh", "-c", "while :; do echo host:$(hostname); grep -c . /etc/hosts; sleep 0.05; done")
     host.says(record.id, b"\n")
     new = f"{record.name}-new"
     renamed = host.engine.container_rename(record.name, new)
     assert (renamed.name, renamed.pid, renamed.status) == (new, record.pid, "running")
     assert host.engine.container_get(new).id == record.id
     host.engine.container_kill(new)
-    assert {line for line in host.log(record.id).split() if not line.isdigit()} == {record.id[:12].encode()}
+    lines = host.log(record.id).split()
+    assert {line for line in lines if line.startswith(b"host:")} == {f"host:{record.id[:12]}".encode()}
     host.engine.container_start(new)
     assert host.engine.container_get(new).run == 2
     assert host.events(record.id) == ["created", "started", "renamed", "killed", "died", "started"]
