@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "webui.jobs",
     "webui.images",
     "webui.containers",
+    "webui.volumes",
     "webui.activity",
     "webui.recordings",
     "webui.pages",

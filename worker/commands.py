@@ -235,7 +235,7 @@ def _commit(command: c.CommitContainer, context: Context) -> dict[str, Any]:
 
 def _remove(command: c.RemoveContainer, context: Context) -> dict[str, Any]:
     try:
-        context.engine.container_remove(command.container_id, force=command.force)
+        context.engine.container_remove(command.container_id, force=command.force, volumes=command.volumes)
     except NotFound:
         if context.attempt == 1:
             raise

@@ -20,6 +20,7 @@ from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
 from webui.images.passwords import password_encrypt
 from webui.jobs.models import Job
+from webui.volumes.models import Volume
 from worker.contract.commands import CreateContainer, PullImage, encode_command
 from worker.contract.wire import to_wire
 
@@ -107,6 +108,11 @@ def container(team: Team, host: Host) -> Container:
 @pytest.fixture
 def image(team: Team, host: Host) -> Image:
     return Image.objects.create(team=team, host=host, image_id=IMAGE_ID, tags=["docker.io/library/alpine:latest"])
+
+
+@pytest.fixture
+def volume(team: Team, host: Host) -> Volume:
+    return Volume.objects.create(team=team, host=host, name="data", labels={"for": "web"})
 
 
 @pytest.fixture

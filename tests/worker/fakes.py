@@ -107,7 +107,7 @@ class FakeEngine:
     def container_start(self, id: str, request: str = "") -> None:
         self.note(f"start {id} {time.time()}")
 
-    def container_remove(self, id: str, force: bool = False) -> None:
+    def container_remove(self, id: str, force: bool = False, volumes: bool = False) -> None:
         self.note(f"remove {id} {force}")
 
     def container_top(self, id: str, *, tell: bool = False) -> dict[str, object]:

@@ -77,6 +77,14 @@ class PortSchema(serializers.Serializer):
     address = serializers.CharField()
 
 
+class MountSchema(serializers.Serializer):
+    type = serializers.ChoiceField(["volume", "bind", "tmpfs"])
+    name = serializers.CharField(allow_blank=True, help_text="A volume's.")
+    source = serializers.CharField(allow_blank=True, help_text="The host's directory, of a bind.")
+    destination = serializers.CharField(help_text="Where the container sees it.")
+    read_only = serializers.BooleanField()
+
+
 class HealthResultSchema(serializers.Serializer):
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
@@ -116,6 +124,7 @@ class ContainerSchema(_Options):  # type: ignore[valid-type,misc]
     error = serializers.CharField(allow_null=True)
     ip_address = serializers.CharField(allow_null=True)
     ports = PortSchema(many=True)
+    mounted = MountSchema(many=True, help_text="What it has mounted, since its host said so.")
     command = serializers.ListField(child=serializers.CharField(allow_blank=True))
     entrypoint = serializers.ListField(child=serializers.CharField(allow_blank=True), allow_null=True)
     user = serializers.CharField(allow_null=True)
@@ -207,7 +216,7 @@ class ActorSchema(serializers.Serializer):
 
 class EventSchema(serializers.Serializer):
     id = serializers.IntegerField(help_text="Rises; ?after= goes on from here.")
-    type = serializers.ChoiceField(["container", "image", "network"])
+    type = serializers.ChoiceField(["container", "image", "network", "volume"])
     action = serializers.CharField(help_text="Docker's name of it, such as start, die or health_status: healthy.")
     actor = ActorSchema()
     container = serializers.CharField(allow_null=True, help_text="The container to whose life it belongs.")

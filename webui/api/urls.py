@@ -24,6 +24,7 @@ from webui.api.views import (
     registries,
     teams,
     tokens,
+    volumes,
     watching,
 )
 from webui.api.views.container_actions import ACTIONS
@@ -111,6 +112,9 @@ urlpatterns = [
     path("teams/<uuid:team_id>/", teams.TeamDetail.as_view(), name="team"),
     path("tokens/", tokens.TokenList.as_view(), name="tokens"),
     path("tokens/<uuid:token_id>/", tokens.TokenDetail.as_view(), name="token"),
+    path("volumes/", volumes.VolumeList.as_view(), name="volumes"),
+    path("volumes/prune/", volumes.VolumesPrune.as_view(), name="volumes-prune"),
+    path("volumes/<int:volume_id>/", volumes.VolumeDetail.as_view(), name="volume"),
     path("schema/", docs.Schema.as_view(), name="schema"),
     path("docs/", docs.Docs.as_view(), name="docs"),
     re_path(r"^.*$", unknown_path),

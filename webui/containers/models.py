@@ -52,6 +52,8 @@ class Container(models.Model):
     userns_problem = models.TextField(blank=True)
     health = models.JSONField(null=True)
     ports = models.JSONField(default=list)
+    mounted = models.JSONField(default=list)
+    """The contract's MountState of each."""
     exit_code = models.IntegerField(null=True)
     oom_killed = models.BooleanField(default=False)
     error = models.TextField(blank=True)

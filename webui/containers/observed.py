@@ -85,6 +85,7 @@ def _observed(state: ContainerState) -> dict[str, Any]:
         "userns_problem": state.userns_problem,
         "health": to_wire(state.health),
         "ports": to_wire(state.ports),
+        "mounted": to_wire(state.mounts),
         "exit_code": state.exit_code,
         "oom_killed": state.oom_killed,
         "error": state.error or "",

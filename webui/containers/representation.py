@@ -12,6 +12,7 @@ from webui.containers.options import options_as_json
 from webui.hosts.representation import host_reference_as_json
 
 _PORT_FIELDS = ("container", "host", "protocol", "address")
+_MOUNT_FIELDS = ("type", "name", "source", "destination", "read_only")
 
 
 def container_as_json(container: Container) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def container_as_json(container: Container) -> dict[str, Any]:
         "error": container.error or None,
         "ip_address": container.ip_address,
         "ports": [{name: port.get(name) for name in _PORT_FIELDS} for port in ports],
+        "mounted": [_mount(mount) for mount in container.mounted],
         "command": spec.get("command") or [],
         "entrypoint": spec.get("entrypoint"),
         "user": spec.get("user"),
@@ -71,6 +73,12 @@ def removed_as_json(container: RemovedContainer) -> dict[str, Any]:
         "removed_at": time_as_json(container.removed_at),
         "log_kept_until": time_as_json(container.removed_at + timedelta(days=container.team.keep_logs_days)),
     }
+
+
+def _mount(found: Mapping[str, Any]) -> dict[str, Any]:
+    """`source` only of a directory that was asked for: where a volume lies on its host is nobody's business."""
+    shown = {name: found.get(name) for name in _MOUNT_FIELDS}
+    return shown if found.get("type") == "bind" else shown | {"source": ""}
 
 
 def _health(found: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -216,8 +216,10 @@ def container_rename(*, user: User, container: Container, name: str) -> Job:
     return container_ask(user, container, commands.RenameContainer(container_id=container.pk, name=name), action=CREATE)
 
 
-def container_remove(*, user: User, container: Container, force: bool = False) -> Job:
+def container_remove(*, user: User, container: Container, force: bool = False, volumes: bool = False) -> Job:
     """Ask for the removal; the row goes when the host says that the container is gone.
+
+    `volumes`: those without a name go with it, unless another container has them.
 
     Raises Conflict for a running container without `force`.
     """
@@ -227,7 +229,7 @@ def container_remove(*, user: User, container: Container, force: bool = False) -
         raise Conflict(
             f"the container {container.name} is {container.observed_status}: stop it first, or remove it by force"
         )
-    command = commands.RemoveContainer(container_id=container.pk, force=force)
+    command = commands.RemoveContainer(container_id=container.pk, force=force, volumes=volumes)
     return container_ask(user, container, command, desired=DesiredStatus.REMOVED, action=CREATE)
 
 

@@ -22,8 +22,9 @@ from webui.images import services as images
 from webui.inbox.batch import condensed, in_turn
 from webui.jobs import services as jobs
 from webui.jobs.models import Job
+from webui.volumes import services as volumes
 from worker.contract import events
-from worker.contract.events import ContainerState, Event, HostFacts, ImageState
+from worker.contract.events import ContainerState, Event, HostFacts, ImageState, VolumeState
 from worker.contract.wire import from_wire
 
 logger = logging.getLogger(__name__)
@@ -139,7 +140,11 @@ def _apply_state(host: Host, event: Event, applied: Applied) -> None:
         images.image_forget(host=host, image_id=event.subject)
     elif kind.startswith("image."):
         images.image_apply_state(host=host, team=host.team, state=from_wire(ImageState, attributes))
-    elif kind.partition(".")[0] not in ("exec", "health", "action", "volume", "network"):  # they change nothing kept
+    elif kind == events.VOLUME_REMOVED:
+        volumes.volume_forget(host=host, name=event.subject)
+    elif kind.startswith("volume."):
+        volumes.volume_apply_state(host=host, team=host.team, state=from_wire(VolumeState, attributes))
+    elif kind.partition(".")[0] not in ("exec", "health", "action", "network"):  # they change nothing kept
         logger.warning("unknown event %s of host %s: is this site older than the worker?", kind, host.pk)
 
 
@@ -153,6 +158,11 @@ def _apply_inventory(host: Host, event: Event) -> None:
         host=host,
         team=host.team,
         states=[from_wire(ImageState, state) for state in event.attributes.get("images", ())],
+    )
+    volumes.volume_apply_inventory(
+        host=host,
+        team=host.team,
+        states=[from_wire(VolumeState, state) for state in event.attributes.get("volumes", ())],
     )
 
 

@@ -197,8 +197,11 @@ class CommitContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveContainer:
+    """With `volumes` those without a name go with it, unless another container has them."""
+
     container_id: str
     force: bool = False
+    volumes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
 from webui.jobs.models import Job
 from webui.recordings.models import Recording
+from webui.volumes.models import Volume
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,6 +25,8 @@ OWN = {"teams", "tokens", "token", "containers-prune", "images-lookup", "images-
 """Routes to what belongs to the caller alone."""
 BODIES: dict[str, Any] = {
     "containers": {"image": "alpine", "name": "intruder"},
+    "volumes": {"name": "intruder"},
+    "volumes-prune": {"all": True},
     "image-pull": {"reference": "alpine"},
     "image-push": {"reference": "registry.example.com/stolen:1"},
     "image-tag": {"reference": "intruder:1"},
@@ -40,7 +43,13 @@ BODIES: dict[str, Any] = {
 
 @pytest.fixture
 def world(
-    site_broker: Valkey, host: Host, container: Container, image: Image, job: Job, credential: RegistryCredential
+    site_broker: Valkey,
+    host: Host,
+    container: Container,
+    image: Image,
+    volume: Volume,
+    job: Job,
+    credential: RegistryCredential,
 ) -> dict[str, Any]:
     """One object of each kind, all of them Harbour's."""
     recording = Recording.objects.create(
@@ -50,6 +59,7 @@ def world(
         "host_id": host.pk,
         "container_id": container.pk,
         "image_id": image.pk,
+        "volume_id": volume.pk,
         "job_id": str(job.pk),
         "credential_id": str(credential.pk),
         "token_id": str(job.pk),
@@ -77,7 +87,7 @@ def routes(world: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def snapshot() -> list[Any]:
     """Everything that a request could change."""
-    models = (Container, Image, Job, RegistryCredential, Host)
+    models = (Container, Image, Volume, Job, RegistryCredential, Host)
     return [list(model._default_manager.order_by("pk").values()) for model in models]
 
 
@@ -119,6 +129,8 @@ def test_an_outsider_gets_nowhere_by_naming_another_teams_host(world: dict[str, 
             ("images/starter/", {}),
             ("images/prune/", {"all": True}),
             ("images/fsck/", {}),
+            ("volumes/", {"name": "intruder"}),
+            ("volumes/prune/", {"all": True}),
         ):
             answer = outsider.post(path, {**body, "host": host})
             assert (answer.status_code, list(answer.json()["errors"])) == (404, ["host"])
@@ -130,6 +142,7 @@ def test_filters_do_not_reach_over_to_other_teams(world: dict[str, Any], outside
         "containers/?name=web",
         "containers/?host=pier",
         "images/?search=alpine",
+        "volumes/?search=data",
         "jobs/?subject=alpine",
         "hosts/?search=pier",
     ):

@@ -62,6 +62,14 @@ def test_a_running_container_is_removed_only_by_force(site_broker: Valkey, owner
     assert owner.delete(f"containers/{CONTAINER_ID}/?force=yes").status_code == 400
 
 
+def test_a_container_is_removed_with_its_volumes_if_that_is_asked(
+    site_broker: Valkey, owner: Caller, container: Container
+) -> None:
+    assert owner.delete(f"containers/{CONTAINER_ID}/?force=true&volumes=true").status_code == 202
+    command = Job.objects.get().command
+    assert (command["kind"], command["volumes"]) == ("container.remove", True)
+
+
 def test_a_job_is_cancelled_by_those_who_may_operate(site_broker: Valkey, teammate: Caller, job: Job) -> None:
     answer = teammate.post(f"jobs/{job.pk}/cancel/")
     assert (answer.status_code, answer.json()["cancel_requested"]) == (202, True)

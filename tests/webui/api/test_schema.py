@@ -12,7 +12,7 @@ from rest_framework import serializers
 from tests.webui.cast import Caller
 from webui.accounts.models import ApiToken, Team
 from webui.accounts.representation import team_as_json, token_as_json
-from webui.api import image_schemas, schemas
+from webui.api import image_schemas, schemas, volume_schemas
 from webui.containers.models import Container
 from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
@@ -21,6 +21,8 @@ from webui.images.models import Image, RegistryCredential
 from webui.images.representation import credential_as_json, image_as_json
 from webui.jobs.models import Job
 from webui.jobs.representation import job_as_json
+from webui.volumes.models import Volume
+from webui.volumes.representation import volume_as_json
 
 pytestmark = pytest.mark.django_db
 
@@ -77,10 +79,13 @@ def test_the_shapes_in_the_document_are_those_of_the_answers(
     host: Host,
     container: Container,
     image: Image,
+    volume: Volume,
     job: Job,
     credential: RegistryCredential,
 ) -> None:
     container.spec["ports"] = [{"container": 80, "host": None, "protocol": "tcp", "address": "127.0.0.1"}]
+    container.mounted = [{"type": "volume", "name": "data", "source": "/x", "destination": "/d", "read_only": False}]
+    container.save()
     job.error = {"family": "not_found", "message": "no such image", "detail": {}}
     job.progress = {"phase": "x", "items": [{"id": "l", "status": "done", "done_bytes": 1, "total_bytes": 1}]}
     token = ApiToken.objects.get(user=owner.user)
@@ -90,6 +95,7 @@ def test_the_shapes_in_the_document_are_those_of_the_answers(
         (schemas.HostSchema, host_as_json(host)),
         (image_schemas.ImageSchema, image_as_json(image)),
         (schemas.ContainerSchema, container_as_json(container)),
+        (volume_schemas.VolumeSchema, volume_as_json(volume)),
         (schemas.JobSchema, job_as_json(job)),
         (image_schemas.CredentialSchema, credential_as_json(credential)),
     ):

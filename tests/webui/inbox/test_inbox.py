@@ -24,6 +24,7 @@ from webui.inbox.reader import Inbox
 from webui.inbox.sweeper import Sweeper
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
+from webui.volumes.models import Volume
 from worker.contract import keys
 from worker.contract.commands import PullImage
 from worker.contract.events import Event
@@ -161,6 +162,21 @@ def test_an_inventory_adds_what_is_new_and_takes_away_what_is_gone(pier: FakeHos
     assert [(row.name, row.team_id) for row in Container.objects.all()] == [("found", host.team_id)]
     assert [(row.image_id, row.layers) for row in Image.objects.all()] == [("sha256:new", 2)]
     assert pier.changes("container")[-1]["action"] in ("removed", "updated")
+
+
+def test_volumes_come_and_go_as_their_host_says(pier: FakeHost, inbox: Inbox, host: Host) -> None:
+    for name in ("kept", "gone", "again"):
+        pier.say("volume.created", name, {"name": name, "labels": {"a": "b"}, "created_at": 5.0})
+    for kind, name in (("removed", "gone"), ("removed", "again"), ("created", "again")):
+        pier.say(f"volume.{kind}", name, {"name": name, "type": "volume"} if kind == "removed" else {"name": name})
+    inbox.read_once()
+    assert set(Volume.objects.values_list("name", flat=True)) == {"kept", "again"}
+    kept = Volume.objects.get(name="kept")
+    assert (kept.team_id, kept.labels, kept.created_at.timestamp()) == (host.team_id, {"a": "b"}, 5.0)
+    assert {change["object"]["name"] for change in pier.changes("volume") if change["object"]} >= {"kept", "again"}
+    pier.say("host.inventory", host.pk, {"containers": [], "images": [], "volumes": [{"name": "found"}]})
+    inbox.read_once()
+    assert [row.name for row in Volume.objects.all()] == ["found"]
 
 
 def test_a_removed_container_goes(pier: FakeHost, inbox: Inbox, host: Host) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -155,12 +156,15 @@ class ContainerDetail(APIView):
         tag="containers",
         answers={202: Accepted},
         problems=[400, 403, 404, 409],
-        parameters=[force_parameter("Remove it even if it runs.")],
+        parameters=[
+            force_parameter("Remove it even if it runs."),
+            OpenApiParameter("volumes", str, enum=["true", "false"], description="Its volumes without a name as well."),
+        ],
     )
     def delete(self, request: Request, container_id: str) -> Response:
         """Remove a container and its log."""
         container = find(request, container_id)
         force = parameter(request, "force", ["true", "false"]) == "true"
-        return Response(
-            job_reference(container_remove(user=request.user, container=container, force=force)), status=202
-        )
+        volumes = parameter(request, "volumes", ["true", "false"]) == "true"
+        job = container_remove(user=request.user, container=container, force=force, volumes=volumes)
+        return Response(job_reference(job), status=202)

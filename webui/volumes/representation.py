@@ -1,0 +1,27 @@
+"""How volumes look in REST, broadcasts and pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webui.accounts.representation import team_reference_as_json, time_as_json
+from webui.hosts.representation import host_reference_as_json
+from webui.volumes.models import Volume
+from webui.volumes.using import Users
+
+
+def volume_as_json(volume: Volume, users: Users | None = None) -> dict[str, Any]:
+    """`users` serves a whole list. Where its files lie on the host is nobody's business here."""
+    return {
+        "id": volume.pk,
+        "name": volume.name,
+        "driver": volume.driver,
+        "driver_opts": volume.driver_opts,
+        "labels": volume.labels,
+        "anonymous": volume.is_anonymous,
+        "used_by": (users or Users()).of(volume),
+        "host": host_reference_as_json(volume.host),
+        "team": team_reference_as_json(volume.team),
+        "created_at": time_as_json(volume.created_at),
+        "url": f"/api/v1/volumes/{volume.pk}/",
+    }

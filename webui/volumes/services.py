@@ -1,0 +1,112 @@
+"""Writes about volumes: what people ask of a host, and what a host says it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db import transaction
+
+from engine.errors import AlreadyExists, Conflict, InvalidArgument
+from engine.options import mounts, volume_options
+from webui.accounts.models import User
+from webui.accounts.roles import CREATE, VIEW, require, require_loosening
+from webui.hosts.models import Host
+from webui.jobs.models import Job
+from webui.jobs.services import job_create
+from webui.volumes.models import Volume
+from webui.volumes.observed import volume_apply_inventory, volume_apply_state, volume_forget
+from webui.volumes.using import Users
+from worker.contract.commands import Command, CreateVolume, PruneVolumes, RemoveVolume
+
+__all__ = [
+    "volume_apply_inventory",
+    "volume_apply_state",
+    "volume_create",
+    "volume_forget",
+    "volume_prune",
+    "volume_remove",
+    "volumes_prunable",
+]
+
+
+@transaction.atomic
+def volume_create(
+    *,
+    user: User,
+    host: Host,
+    name: str,
+    driver: str = mounts.LOCAL,
+    driver_opts: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Job:
+    """Ask `host` to make a volume; `driver_opts` as Docker's driver local has them.
+
+    Raises PermissionDenied (what opens the host or the network needs the right `loosen`), InvalidArgument with the
+    fields, AlreadyExists with the field `name`.
+    """
+    require(user, CREATE, host.team)
+    driver_opts, labels = dict(driver_opts or {}), dict(labels or {})
+    _check(name, driver, driver_opts, labels)
+    reached = volume_options.reaches_out(driver_opts)
+    require_loosening(user, host.team, [("driver_opts", reached)] if reached else [])
+    if Volume.objects.filter(host=host, name=name).exists():
+        message = f"A volume named {name} is already on the host {host.name}: choose another name, or use that one."
+        raise AlreadyExists(message, {"fields": {"name": [message]}})
+    command = CreateVolume(name=name, driver=driver or mounts.LOCAL, driver_opts=driver_opts, labels=labels)
+    return _job(user, host, command, name)
+
+
+@transaction.atomic
+def volume_remove(*, user: User, volume: Volume) -> Job:
+    """Ask the volume's host to delete it with all that is in it. Raises Conflict while a container has it."""
+    require(user, CREATE, volume.team)
+    users = [container["name"] for container in Users().of(volume)]
+    if users:
+        raise Conflict(
+            f"the volume {volume.name} is used by {', '.join(users[:10])}: remove what uses it first",
+            {"containers": users},
+        )
+    return _job(user, volume.host, RemoveVolume(name=volume.name), volume.name)
+
+
+@transaction.atomic
+def volume_prune(*, user: User, host: Host, all: bool = False, labels: Sequence[str] = ()) -> Job:
+    """Ask `host` to delete the volumes that no container has, as `PruneVolumes` says. Raises PermissionDenied."""
+    require(user, CREATE, host.team)
+    return _job(user, host, PruneVolumes(all=all, labels=tuple(labels)), host.name)
+
+
+def volumes_prunable(*, user: User, host: Host, all: bool = False, labels: Sequence[str] = ()) -> list[Volume]:
+    """What `volume_prune` with the same wishes would delete, by name, as far as the site knows.
+
+    Raises PermissionDenied.
+    """
+    require(user, VIEW, host.team)
+    users = Users()
+    rows = Volume.objects.filter(host=host, team=host.team).select_related("host", "team").order_by("name")
+    rows = rows if all else rows.filter(is_anonymous=True)
+    return [row for row in rows if not users.of(row) and _has_all(row.labels, labels)]
+
+
+def _check(name: str, driver: str, driver_opts: Mapping[str, str], labels: Mapping[str, str]) -> None:
+    fields: dict[str, list[str]] = {}
+    if not name:
+        fields["name"] = ["Give the volume a name."]
+    for field, sentence in volume_options.problems(name, driver, driver_opts, labels):
+        fields.setdefault(field, []).append(sentence)
+    if fields:
+        raise InvalidArgument(
+            "; ".join(sentence for found in fields.values() for sentence in found), {"fields": fields}
+        )
+
+
+def _has_all(present: Mapping[str, str], wanted: Sequence[str]) -> bool:
+    for label in wanted:
+        key, has_value, value = label.partition("=")
+        if key not in present or (has_value and present[key] != value):
+            return False
+    return True
+
+
+def _job(user: User, host: Host, command: Command, subject: str) -> Job:
+    return job_create(team=host.team, host=host, requested_by=user, command=command, subject=subject)

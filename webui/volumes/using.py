@@ -1,0 +1,39 @@
+"""Which containers have a volume: they say themselves what they have mounted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from webui.containers.models import Container
+from webui.volumes.models import Volume
+
+VOLUME = "volume"
+"""The type of a mount, in the words of the contract's MountState."""
+
+
+class Users:
+    """The containers of each host are read once, however many of its volumes are asked for."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, list[dict[str, str]]]] = {}
+
+    def of(self, volume: Volume) -> list[dict[str, str]]:
+        """{"id", "name"} of each container that has the volume, running or not; by name."""
+        if volume.host_id not in self._known:
+            self._known[volume.host_id] = _by_volume(volume.host_id)
+        return self._known[volume.host_id].get(volume.name, [])
+
+
+def _by_volume(host_id: str) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    rows = Container.objects.filter(host=host_id).exclude(mounted=[]).values_list("pk", "name", "mounted")
+    for container_id, name, mounted in rows.order_by("name"):
+        for mount in mounted:
+            if mount.get("type") == VOLUME:
+                found[mount.get("name", "")][container_id] = name
+    return {volume: [_reference(*item) for item in users.items()] for volume, users in found.items()}
+
+
+def _reference(container_id: Any, name: Any) -> dict[str, str]:
+    return {"id": container_id, "name": name}
