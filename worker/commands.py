@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.errors import Cancelled, NotFound, PermissionDenied
+from engine.errors import Cancelled, Conflict, NotFound, PermissionDenied
 from worker.contract import commands as c
+from worker.contract import networks as n
 from worker.contract.secrets import RegistrySecrets
 from worker.contract.wire import from_wire, to_wire
 
@@ -259,6 +260,49 @@ def _prune_volumes(command: c.PruneVolumes, context: Context) -> dict[str, Any]:
     return found
 
 
+def _create_network(command: n.CreateNetwork, context: Context) -> dict[str, Any]:
+    from engine.options.networks import NetworkSpec
+
+    wishes = to_wire(command)
+    spec = NetworkSpec(id=wishes.pop("network_id"), **wishes)
+    lan = context.engine.networks.create(spec)
+    return {"network_id": lan.id, "name": lan.name, "subnet": str(lan.subnet), "gateway": str(lan.gateway.ip)}
+
+
+def _remove_network(command: n.RemoveNetwork, context: Context) -> dict[str, Any]:
+    try:
+        context.engine.networks.remove(command.network_id)
+    except NotFound:
+        if context.attempt == 1:
+            raise
+    return {}
+
+
+def _prune_networks(command: n.PruneNetworks, context: Context) -> dict[str, Any]:
+    parts = [label.partition("=") for label in command.labels]
+    labels = {key: value if equals else None for key, equals, value in parts}
+    removed = context.engine.networks.prune(until=command.until, labels=labels)
+    return {"removed": [lan.name for lan in removed]}
+
+
+def _connect_network(command: n.ConnectNetwork, context: Context) -> dict[str, Any]:
+    from engine.options.networks import Joining
+
+    wishes = Joining(network=command.network_id, ip=command.ip, mac=command.mac_address, aliases=command.aliases)
+    context.engine.networks.connect(command.network_id, command.container_id, wishes)
+    return {}
+
+
+def _disconnect_network(command: n.DisconnectNetwork, context: Context) -> dict[str, Any]:
+    try:
+        context.engine.networks.disconnect(command.network_id, command.container_id)
+    except Conflict:  # an earlier worker has done it, and died before it could say so
+        networks = [one["network_id"] for one in context.engine.container_get(command.container_id).networks]
+        if context.attempt == 1 or command.network_id in networks:
+            raise
+    return {}
+
+
 _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.PullImage: _pull_image,
     c.RemoveImage: _remove_image,
@@ -284,4 +328,9 @@ _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.CreateVolume: _create_volume,
     c.RemoveVolume: _remove_volume,
     c.PruneVolumes: _prune_volumes,
+    n.CreateNetwork: _create_network,
+    n.RemoveNetwork: _remove_network,
+    n.PruneNetworks: _prune_networks,
+    n.ConnectNetwork: _connect_network,
+    n.DisconnectNetwork: _disconnect_network,
 }

@@ -64,7 +64,10 @@ class Networks:
         return lan
 
     def prune(self, *, until: float | None = None, labels: Mapping[str, str | None] | None = None) -> list[Lan]:
-        """Remove those without containers, made before `until` (Unix seconds), with these labels (None: any value)."""
+        """Remove those without containers, made before `until` (Unix seconds), with these labels (None: any value).
+
+        Told as `prune`, with Docker's attribute, which is always 0: networks take no room.
+        """
         removed = []
         for lan in self.all():
             own = lan.spec.labels
@@ -72,6 +75,7 @@ class Networks:
             if fits and lan.created_at < (until or time.time()):
                 with contextlib.suppress(Conflict, NotFound):  # in use, or gone meanwhile
                     removed.append(self.remove(lan.id))
+        self._journal.append(events.ACTION, "", {"action": "prune", "type": "network", "name": "", "reclaimed": 0})
         return removed
 
     def connect(self, name: str, container: str, joining: Joining) -> None:

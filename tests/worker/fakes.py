@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from engine.config import EngineConfig
 from engine.errors import NotFound
+from engine.network.lans import Lan
+from engine.options.networks import Joining, NetworkSpec
 from engine.store.database import Store
 from engine.store.journal import Journal
 from tests.worker.image_fakes import FakeImage, FakeImages, FakePruned
@@ -78,12 +80,37 @@ class FakeLog:
         return next((chunk.cursor for chunk in self.chunks if chunk.at >= at), self.end())
 
 
+class FakeNetworks:
+    """Networks of a name, of which there are none."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
+
+    def create(self, spec: NetworkSpec) -> Lan:
+        self._note(f"network create {spec.name}")
+        return Lan(replace(spec, subnet=spec.subnet or "10.1.0.0/22", gateway=spec.gateway or "10.1.0.1"), 0, 1.0)
+
+    def remove(self, name: str) -> Lan:
+        raise NotFound(f"There is no network {name}.")
+
+    def prune(self, *, until: float | None = None, labels: Mapping[str, str | None] | None = None) -> list[Lan]:
+        self._note(f"network prune {until} {labels}")
+        return []
+
+    def connect(self, name: str, container: str, joining: Joining) -> None:
+        self._note(f"network connect {name} {container} {joining.ip} {joining.mac} {joining.aliases}")
+
+    def disconnect(self, name: str, container: str) -> None:
+        self._note(f"network disconnect {name} {container}")
+
+
 class FakeEngine:
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
         self.store = Store(config.database)
         self.journal = Journal(self.store, config.run)
         self.images = FakeImages(self)
+        self.networks = FakeNetworks(self.note)
         self.logs: dict[str, FakeLog] = {}
         self.step = -1  # how far the last slow pull came
         self._calls = config.home / "calls"

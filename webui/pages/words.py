@@ -50,6 +50,11 @@ JOB_KIND = {
     "volume.create": "Create volume",
     "volume.remove": "Remove volume",
     "volume.prune": "Remove unused volumes",
+    "network.create": "Create network",
+    "network.remove": "Remove network",
+    "network.prune": "Remove unused networks",
+    "network.connect": "Connect to network",
+    "network.disconnect": "Disconnect from network",
 }
 
 LAYER_STATUS = {

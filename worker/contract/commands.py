@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.contract import networks
 from worker.contract.options import ContainerOptions, PortMapping
 from worker.contract.wire import ContractError, from_wire, to_wire
 
@@ -255,6 +256,7 @@ Command = (
     | CreateVolume
     | RemoveVolume
     | PruneVolumes
+    | networks.NetworkCommand
 )
 
 KINDS: dict[str, type[Any]] = {
@@ -282,6 +284,7 @@ KINDS: dict[str, type[Any]] = {
     "volume.create": CreateVolume,
     "volume.remove": RemoveVolume,
     "volume.prune": PruneVolumes,
+    **networks.KINDS,
 }
 _NAMES = {cls: kind for kind, cls in KINDS.items()}
 

@@ -16,11 +16,13 @@ import pytest
 from worker.contract import commands as c
 from worker.contract import events as e
 from worker.contract import frames as f
+from worker.contract import networks as n
 from worker.contract.wire import ContractError, from_wire, to_wire
 
 GOLDEN = Path(__file__).parent / "golden"
 CONTAINER = "c0ffee" + "0" * 58
 EXEC = "e" * 64
+NETWORK = "ab" * 32
 HOST = "8f5a3c1e-0000-4000-8000-000000000001"
 JOB = "8f5a3c1e-0000-4000-8000-000000000002"
 IMAGE = "sha256:" + "ab" * 32
@@ -74,6 +76,16 @@ COMMANDS: list[c.Command] = [
     c.CreateVolume(name="data", driver_opts={"type": "tmpfs"}, labels={"a": "b"}),
     c.RemoveVolume(name="data", force=True),
     c.PruneVolumes(all=True, labels=("a=b",)),
+    n.CreateNetwork(
+        network_id=NETWORK, name="front", subnet="10.20.0.0/24", gateway="10.20.0.254", ip_range="10.20.0.0/25",
+        mtu=1400, internal=True, icc=False, labels={"a": "b"},
+    ),
+    n.RemoveNetwork(network_id=NETWORK),
+    n.PruneNetworks(until=1700000000.0, labels=("a=b",)),
+    n.ConnectNetwork(
+        network_id=NETWORK, container_id=CONTAINER, ip="10.20.0.5", mac_address="02:00:00:00:00:05", aliases=("db",)
+    ),
+    n.DisconnectNetwork(network_id=NETWORK, container_id=CONTAINER),
 ]  # fmt: skip
 
 FACTS = e.HostFacts(
@@ -119,7 +131,7 @@ ATTRIBUTES: dict[str, Any] = {
     e.IMAGE_REMOVED: {},
     e.VOLUME_CREATED: VOLUME_STATE,
     e.VOLUME_REMOVED: e.Labelled(type="volume", name="data", labels={"a": "b"}),
-    e.NETWORK_CREATED: {"id": "ab" * 32, "name": "front", "subnet": "10.1.0.0/22", "gateway": "10.1.0.1"},
+    e.NETWORK_CREATED: {"id": NETWORK, "name": "front", "subnet": "10.1.0.0/22", "gateway": "10.1.0.1"},
     e.NETWORK_REMOVED: {"type": "network", "name": "front", "labels": {}},
     e.CONTAINER_CREATED: STATE,
     e.CONTAINER_STARTED: STATE,
@@ -149,7 +161,7 @@ SUBJECTS = {
     "job": JOB,
     "image": IMAGE,
     "volume": "data",
-    "network": "ab" * 32,
+    "network": NETWORK,
     "container": CONTAINER,
     "exec": EXEC,
     "health": CONTAINER,

@@ -1,0 +1,71 @@
+"""Networks of a name by command: what the engine is asked, and what a second attempt takes for done."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.config import EngineConfig
+from engine.errors import Conflict, NotFound
+from tests.worker.fakes import FakeEngine
+from worker import commands
+from worker.contract import networks as n
+
+NETWORK, CONTAINER = "ab" * 32, "c0" * 32
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> FakeEngine:
+    config = EngineConfig(tmp_path)
+    config.run.mkdir(parents=True, exist_ok=True)
+    return FakeEngine(config)
+
+
+def run(engine: Any, command: Any, attempt: int = 1) -> dict[str, Any]:
+    context = commands.Context(engine, lambda *_: None, threading.Event(), None, attempt)
+    found: dict[str, Any] = json.loads(json.dumps(commands.run(command, context)))
+    return found
+
+
+def test_each_command_is_a_call_of_the_engine(engine: FakeEngine) -> None:
+    assert run(engine, n.CreateNetwork(network_id=NETWORK, name="front", subnet="10.20.0.0/24")) == {
+        "network_id": NETWORK,
+        "name": "front",
+        "subnet": "10.20.0.0/24",
+        "gateway": "10.1.0.1",
+    }
+    run(engine, n.ConnectNetwork(network_id=NETWORK, container_id=CONTAINER, ip="10.20.0.5", aliases=("db",)))
+    run(engine, n.DisconnectNetwork(network_id=NETWORK, container_id=CONTAINER))
+    assert run(engine, n.PruneNetworks(until=5.0, labels=("a=b", "c"))) == {"removed": []}
+    assert engine.calls() == [
+        "network create front",
+        f"network connect {NETWORK} {CONTAINER} 10.20.0.5 None ('db',)",
+        f"network disconnect {NETWORK} {CONTAINER}",
+        "network prune 5.0 {'a': 'b', 'c': None}",
+    ]
+
+
+def test_what_an_earlier_attempt_removed_is_removed(engine: FakeEngine) -> None:
+    with pytest.raises(NotFound):
+        run(engine, n.RemoveNetwork(network_id=NETWORK))
+    assert run(engine, n.RemoveNetwork(network_id=NETWORK), attempt=2) == {}
+
+
+@pytest.mark.parametrize(("attempt", "networks", "fails"), [(1, (), True), (2, (), False), (2, (NETWORK,), True)])
+def test_a_container_that_left_already_has_left(attempt: int, networks: tuple[str, ...], fails: bool) -> None:
+    def disconnect(network: str, container: str) -> None:
+        raise Conflict("The container is not on network front")
+
+    record = SimpleNamespace(networks=[{"network_id": one} for one in networks])
+    engine = SimpleNamespace(networks=SimpleNamespace(disconnect=disconnect), container_get=lambda _: record)
+    command = n.DisconnectNetwork(network_id=NETWORK, container_id=CONTAINER)
+    if fails:
+        with pytest.raises(Conflict):
+            run(engine, command, attempt)
+    else:
+        assert run(engine, command, attempt) == {}

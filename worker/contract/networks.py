@@ -1,0 +1,75 @@
+"""Commands about networks of a name; `network_id` is 64 hex digits, chosen by the site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateNetwork:
+    """Make a bridge network; the same id again is no error.
+
+    `subnet` and `ip_range`: IPv4 in CIDR form, None lets the host choose. `gateway`: the host's own address on it,
+    None for the first; `mtu` in bytes. `internal`: no way out or in; `icc` off: its containers reach one another by
+    published ports alone.
+    """
+
+    network_id: str
+    name: str
+    subnet: str | None = None
+    gateway: str | None = None
+    ip_range: str | None = None
+    mtu: int | None = None
+    internal: bool = False
+    icc: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveNetwork:
+    """Remove a network that no container is on."""
+
+    network_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneNetworks:
+    """Remove networks that no container is on, made before `until` (Unix seconds), with all of `labels`.
+
+    A label is KEY or KEY=VALUE.
+    """
+
+    until: float | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectNetwork:
+    """Let a container join, at once if it runs: with an address, MAC and further names, if any are chosen."""
+
+    network_id: str
+    container_id: str
+    ip: str | None = None
+    mac_address: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisconnectNetwork:
+    """Let a container leave, at once if it runs."""
+
+    network_id: str
+    container_id: str
+
+
+NetworkCommand = CreateNetwork | RemoveNetwork | PruneNetworks | ConnectNetwork | DisconnectNetwork
+
+KINDS: dict[str, type[Any]] = {
+    "network.create": CreateNetwork,
+    "network.remove": RemoveNetwork,
+    "network.prune": PruneNetworks,
+    "network.connect": ConnectNetwork,
+    "network.disconnect": DisconnectNetwork,
+}
