@@ -40,7 +40,10 @@ def broker() -> redis.Redis:
 
 
 def change_publish(*, team_id: Any, kind: str, action: str, id: Any, object: dict[str, Any] | None) -> None:
-    """Tell the pages of one team: `kind` is container, image, volume, job or host; `action` updated or removed."""
+    """Tell the pages of one team: `kind` is container, image, network, volume, job or host.
+
+    `action` is updated or removed.
+    """
     message = json.dumps(
         {"team": str(team_id), "kind": kind, "action": action, "id": str(id), "object": object},
         separators=(",", ":"),

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "webui.images",
     "webui.containers",
     "webui.volumes",
+    "webui.networks",
     "webui.activity",
     "webui.recordings",
     "webui.pages",

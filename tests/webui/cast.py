@@ -20,12 +20,14 @@ from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
 from webui.images.passwords import password_encrypt
 from webui.jobs.models import Job
+from webui.networks.models import Network
 from webui.volumes.models import Volume
 from worker.contract.commands import CreateContainer, PullImage, encode_command
 from worker.contract.wire import to_wire
 
 CONTAINER_ID = "c0" * 32
 IMAGE_ID = "sha256:" + "1a" * 32
+NETWORK_ID = "ab" * 32
 PASSWORD = "correct horse battery"
 
 
@@ -113,6 +115,13 @@ def image(team: Team, host: Host) -> Image:
 @pytest.fixture
 def volume(team: Team, host: Host) -> Volume:
     return Volume.objects.create(team=team, host=host, name="data", labels={"for": "web"})
+
+
+@pytest.fixture
+def network(team: Team, host: Host) -> Network:
+    return Network.objects.create(
+        team=team, host=host, network_id=NETWORK_ID, name="front", subnet="10.20.0.0/24", gateway="10.20.0.1"
+    )
 
 
 @pytest.fixture

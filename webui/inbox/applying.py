@@ -22,9 +22,10 @@ from webui.images import services as images
 from webui.inbox.batch import condensed, in_turn
 from webui.jobs import services as jobs
 from webui.jobs.models import Job
+from webui.networks import services as networks
 from webui.volumes import services as volumes
 from worker.contract import events
-from worker.contract.events import ContainerState, Event, HostFacts, ImageState, VolumeState
+from worker.contract.events import ContainerState, Event, HostFacts, ImageState, NetworkState, VolumeState
 from worker.contract.wire import from_wire
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,35 @@ def _apply_job(group: Sequence[Event], known: dict[UUID, Job]) -> None:
 
 def _apply_state(host: Host, event: Event, applied: Applied) -> None:
     kind, attributes = event.kind, event.attributes
+    if kind.startswith("host."):
+        _apply_host(host, event, applied)
+    elif kind == events.CONTAINER_REMOVED:
+        log_kept = attributes.get("log_kept") is True
+        containers.container_forget(host=host, container_id=event.subject, seq=event.seq, log_kept=log_kept)
+    elif kind == events.LOG_REMOVED:
+        containers.container_forget_log(host=host, container_id=event.subject)
+    elif kind.startswith("container."):
+        state = from_wire(ContainerState, attributes)
+        containers.container_apply_state(host=host, seq=event.seq or 0, state=state)
+        networks.endpoints_apply(host=host, joined={state.id: state.networks})
+    elif kind == events.IMAGE_REMOVED:
+        images.image_forget(host=host, image_id=event.subject)
+    elif kind.startswith("image."):
+        images.image_apply_state(host=host, team=host.team, state=from_wire(ImageState, attributes))
+    elif kind == events.VOLUME_REMOVED:
+        volumes.volume_forget(host=host, name=event.subject)
+    elif kind.startswith("volume."):
+        volumes.volume_apply_state(host=host, team=host.team, state=from_wire(VolumeState, attributes))
+    elif kind == events.NETWORK_REMOVED:
+        networks.network_forget(host=host, network_id=event.subject)
+    elif kind.startswith("network."):
+        networks.network_apply_state(host=host, team=host.team, state=from_wire(NetworkState, attributes))
+    elif kind.partition(".")[0] not in ("exec", "health", "action"):  # they change nothing kept
+        _warn_unknown(host, kind)
+
+
+def _apply_host(host: Host, event: Event, applied: Applied) -> None:
+    kind, attributes = event.kind, event.attributes
     if kind == events.HOST_REGISTERED:
         hosts.host_register(host_id=host.pk, facts=from_wire(HostFacts, attributes), at=event.at)
         applied.registered = True
@@ -129,31 +159,17 @@ def _apply_state(host: Host, event: Event, applied: Applied) -> None:
         hosts.host_stopped(host_id=host.pk, at=event.at)
     elif kind == events.HOST_INVENTORY:
         _apply_inventory(host, event)
-    elif kind == events.CONTAINER_REMOVED:
-        log_kept = attributes.get("log_kept") is True
-        containers.container_forget(host=host, container_id=event.subject, seq=event.seq, log_kept=log_kept)
-    elif kind == events.LOG_REMOVED:
-        containers.container_forget_log(host=host, container_id=event.subject)
-    elif kind.startswith("container."):
-        containers.container_apply_state(host=host, seq=event.seq or 0, state=from_wire(ContainerState, attributes))
-    elif kind == events.IMAGE_REMOVED:
-        images.image_forget(host=host, image_id=event.subject)
-    elif kind.startswith("image."):
-        images.image_apply_state(host=host, team=host.team, state=from_wire(ImageState, attributes))
-    elif kind == events.VOLUME_REMOVED:
-        volumes.volume_forget(host=host, name=event.subject)
-    elif kind.startswith("volume."):
-        volumes.volume_apply_state(host=host, team=host.team, state=from_wire(VolumeState, attributes))
-    elif kind.partition(".")[0] not in ("exec", "health", "action", "network"):  # they change nothing kept
-        logger.warning("unknown event %s of host %s: is this site older than the worker?", kind, host.pk)
+    else:
+        _warn_unknown(host, kind)
+
+
+def _warn_unknown(host: Host, kind: str) -> None:
+    logger.warning("unknown event %s of host %s: is this site older than the worker?", kind, host.pk)
 
 
 def _apply_inventory(host: Host, event: Event) -> None:
-    containers.container_apply_inventory(
-        host=host,
-        seq=event.seq or 0,
-        states=[from_wire(ContainerState, state) for state in event.attributes.get("containers", ())],
-    )
+    found = [from_wire(ContainerState, state) for state in event.attributes.get("containers", ())]
+    containers.container_apply_inventory(host=host, seq=event.seq or 0, states=found)
     images.image_apply_inventory(
         host=host,
         team=host.team,
@@ -164,6 +180,12 @@ def _apply_inventory(host: Host, event: Event) -> None:
         team=host.team,
         states=[from_wire(VolumeState, state) for state in event.attributes.get("volumes", ())],
     )
+    networks.network_apply_inventory(
+        host=host,
+        team=host.team,
+        states=[from_wire(NetworkState, state) for state in event.attributes.get("networks", ())],
+    )
+    networks.endpoints_apply(host=host, joined={state.id: state.networks for state in found})
 
 
 def _moment(at: float) -> datetime:

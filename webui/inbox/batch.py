@@ -83,4 +83,4 @@ def condensed(batch: Iterable[Event]) -> list[list[Event]]:
 def _family(kind: str) -> str:
     """Kinds that supersede one another: any container.… the one before; of the host's own only its like."""
     family = kind.partition(".")[0]
-    return family if family in ("container", "image", "job") else kind
+    return family if family in ("container", "image", "job", "network") else kind

@@ -20,7 +20,7 @@ HOST_REGISTERED = "host.registered"
 HOST_HEARTBEAT = "host.heartbeat"
 HOST_STOPPED = "host.stopped"
 # The whole truth: attributes {"containers": [ContainerState…], "images": [ImageState…],
-# "volumes": [VolumeState…], "networks": [as in network.created…]}; numbered.
+# "volumes": [VolumeState…], "networks": [NetworkState…]}; numbered.
 HOST_INVENTORY = "host.inventory"
 # Transient answer to a replay that can't be had in full: {"first_seq"}; what came before was forgotten, and an
 # inventory that follows makes up for it.
@@ -40,8 +40,7 @@ IMAGE_REMOVED = "image.removed"
 VOLUME_CREATED = "volume.created"
 VOLUME_REMOVED = "volume.removed"
 
-# Networks of a name; subject is the network's id; attributes: its specification with the subnet and gateway that it
-# got, and created_at (removed: Labelled).
+# Networks of a name; subject is the network's id; attributes: NetworkState (removed: Labelled).
 NETWORK_CREATED = "network.created"
 NETWORK_REMOVED = "network.removed"
 
@@ -239,6 +238,22 @@ class VolumeState:
     is_anonymous: bool = False
     created_at: float | None = None
     mountpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkState:
+    """As `networks.CreateNetwork` describes one, with the `subnet` and the `gateway` that it got."""
+
+    id: str
+    name: str
+    subnet: str | None = None
+    gateway: str | None = None
+    ip_range: str | None = None
+    mtu: int | None = None
+    internal: bool = False
+    icc: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
 from webui.jobs.models import Job
+from webui.networks.models import Network
 from webui.recordings.models import Recording
 from webui.volumes.models import Volume
 
@@ -32,6 +33,9 @@ BODIES: dict[str, Any] = {
     "image-tag": {"reference": "intruder:1"},
     "image-untag": {"reference": "alpine:latest"},
     "images-prune": {"all": True},
+    "networks": {"name": "intruder"},
+    "network-connect": {"container": "web"},
+    "network-disconnect": {"container": "web"},
     "images-fsck": {"repair": True},
     "container-update": {"restart": "always"},
     "container-rename": {"name": "intruder"},
@@ -48,6 +52,7 @@ def world(
     container: Container,
     image: Image,
     volume: Volume,
+    network: Network,
     job: Job,
     credential: RegistryCredential,
 ) -> dict[str, Any]:
@@ -60,6 +65,7 @@ def world(
         "container_id": container.pk,
         "image_id": image.pk,
         "volume_id": volume.pk,
+        "network_id": network.pk,
         "job_id": str(job.pk),
         "credential_id": str(credential.pk),
         "token_id": str(job.pk),
@@ -87,7 +93,7 @@ def routes(world: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def snapshot() -> list[Any]:
     """Everything that a request could change."""
-    models = (Container, Image, Volume, Job, RegistryCredential, Host)
+    models = (Container, Image, Network, Volume, Job, RegistryCredential, Host)
     return [list(model._default_manager.order_by("pk").values()) for model in models]
 
 
@@ -131,6 +137,8 @@ def test_an_outsider_gets_nowhere_by_naming_another_teams_host(world: dict[str, 
             ("images/fsck/", {}),
             ("volumes/", {"name": "intruder"}),
             ("volumes/prune/", {"all": True}),
+            ("networks/", {"name": "intruder"}),
+            ("networks/prune/", {}),
         ):
             answer = outsider.post(path, {**body, "host": host})
             assert (answer.status_code, list(answer.json()["errors"])) == (404, ["host"])
@@ -143,6 +151,7 @@ def test_filters_do_not_reach_over_to_other_teams(world: dict[str, Any], outside
         "containers/?host=pier",
         "images/?search=alpine",
         "volumes/?search=data",
+        "networks/?name=front",
         "jobs/?subject=alpine",
         "hosts/?search=pier",
     ):

@@ -24,6 +24,7 @@ from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
 from webui.jobs.models import Job
 from webui.links import stream
+from webui.networks.models import Network
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,12 +48,19 @@ OPERATIONS = [
 
 @pytest.fixture
 def known(
-    site_broker: Valkey, container: Container, image: Image, job: Job, credential: RegistryCredential, host: Host
+    site_broker: Valkey,
+    container: Container,
+    image: Image,
+    network: Network,
+    job: Job,
+    credential: RegistryCredential,
+    host: Host,
 ) -> dict[str, Any]:
     """Objects that are there, for paths: a made-up id leads no further than to a 404."""
     return {
         "container_id": container.pk,
         "image_id": image.pk,
+        "network_id": network.pk,
         "job_id": str(job.pk),
         "credential_id": str(credential.pk),
         "host_id": host.pk,

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from tests.webui.cast import Caller
 from webui.accounts.models import ApiToken, Team
 from webui.accounts.representation import team_as_json, token_as_json
-from webui.api import image_schemas, schemas, volume_schemas
+from webui.api import image_schemas, network_schemas, schemas, volume_schemas
 from webui.containers.models import Container
 from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
@@ -21,6 +21,8 @@ from webui.images.models import Image, RegistryCredential
 from webui.images.representation import credential_as_json, image_as_json
 from webui.jobs.models import Job
 from webui.jobs.representation import job_as_json
+from webui.networks.models import Endpoint, Network
+from webui.networks.representation import network_as_json
 from webui.volumes.models import Volume
 from webui.volumes.representation import volume_as_json
 
@@ -80,6 +82,7 @@ def test_the_shapes_in_the_document_are_those_of_the_answers(
     container: Container,
     image: Image,
     volume: Volume,
+    network: Network,
     job: Job,
     credential: RegistryCredential,
 ) -> None:
@@ -88,12 +91,16 @@ def test_the_shapes_in_the_document_are_those_of_the_answers(
     container.save()
     job.error = {"family": "not_found", "message": "no such image", "detail": {}}
     job.progress = {"phase": "x", "items": [{"id": "l", "status": "done", "done_bytes": 1, "total_bytes": 1}]}
+    Endpoint.objects.create(
+        network=network, container=container, ip="10.20.0.2", mac="02:00:00:00:00:02", interface="eth0", aliases=["db"]
+    )
     token = ApiToken.objects.get(user=owner.user)
     for schema, shown in (
         (schemas.TeamSchema, team_as_json(team, "viewer")),
         (schemas.TokenSchema, token_as_json(token)),
         (schemas.HostSchema, host_as_json(host)),
         (image_schemas.ImageSchema, image_as_json(image)),
+        (network_schemas.NetworkSchema, network_as_json(network)),
         (schemas.ContainerSchema, container_as_json(container)),
         (volume_schemas.VolumeSchema, volume_as_json(volume)),
         (schemas.JobSchema, job_as_json(job)),

@@ -1,0 +1,157 @@
+"""Networks over REST: who may, what the host is asked, what is refused before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.valkey import Valkey
+from tests.webui.cast import CONTAINER_ID, NETWORK_ID, Caller
+from webui.accounts.models import Membership, Role, Team
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.jobs.models import Job
+from webui.networks.models import Endpoint, Network
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def join(network: Network, container: Container) -> Endpoint:
+    return Endpoint.objects.create(
+        network=network, container=container, ip="10.20.0.2", mac="02:42:0a:14:00:02", interface="eth0", aliases=["db"]
+    )
+
+
+def test_a_network_is_shown_with_who_is_on_it(teammate: Caller, network: Network, container: Container) -> None:
+    join(network, container)
+    shown = teammate.get(f"networks/{network.pk}/").json()
+    assert (shown["name"], shown["subnet"], shown["gateway"]) == ("front", "10.20.0.0/24", "10.20.0.1")
+    assert (shown["ip_range"], shown["mtu"], shown["internal"], shown["icc"]) == (None, None, False, True)
+    (one,) = shown["containers"]
+    assert (one["id"], one["name"], one["ip"], one["aliases"]) == (CONTAINER_ID, "web", "10.20.0.2", ["db"])
+    listed = teammate.get("networks/?search=fro&host=pier").json()
+    assert [row["name"] for row in listed["results"]] == ["front"] and listed["results"][0] == shown
+    assert teammate.get("networks/?name=fro").json()["count"] == 0
+
+
+def test_another_teams_container_on_it_is_not_told(teammate: Caller, network: Network, container: Container) -> None:
+    join(network, container)
+    Container.objects.update(team=Team.objects.create(name="Lighthouse"))
+    assert teammate.get(f"networks/{network.pk}/").json()["containers"] == []
+
+
+def test_a_network_is_made_by_a_job(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    wishes = {
+        "name": "back",
+        "subnet": "10.30.0.0/24",
+        "mtu": 1400,
+        "internal": True,
+        "icc": False,
+        "labels": {"a": ""},
+    }
+    answer = owner.post("networks/", {**wishes, "gateway": "10.30.0.9", "ip_range": None, "host": "pier"})
+    assert answer.status_code == 202
+    job = Job.objects.get()
+    made = job.command.pop("network_id")
+    assert len(made) == 64 and job.subject == "back"
+    assert job.command == {"kind": "network.create", **wishes, "gateway": "10.30.0.9", "ip_range": None}
+
+
+@pytest.mark.parametrize(
+    ("wishes", "status", "fields"),
+    [
+        ({"name": "host"}, 400, ["name"]),
+        ({"name": "back", "subnet": "10.30.0.1"}, 400, ["subnet"]),
+        ({"name": "back", "subnet": "10.30.0.0/24", "gateway": "10.31.0.1", "mtu": 5}, 400, ["gateway", "mtu"]),
+        ({"name": "back", "labels": {"a\0": "b"}}, 400, ["labels"]),
+        ({"name": "back", "driver": "overlay"}, 400, ["driver"]),
+        ({"name": "front"}, 409, ["name"]),
+    ],
+)
+def test_what_can_not_be_made_is_refused(
+    site_broker: Valkey, owner: Caller, network: Network, wishes: dict[str, Any], status: int, fields: list[str]
+) -> None:
+    answer = owner.post("networks/", wishes)
+    assert (answer.status_code, sorted(answer.json()["errors"])) == (status, fields)
+    assert not Job.objects.exists()
+
+
+def test_a_container_joins_and_leaves_by_jobs(
+    site_broker: Valkey, owner: Caller, network: Network, container: Container
+) -> None:
+    wishes = {"ip": "10.20.0.5", "mac_address": "02:42:AC:11:00:02", "aliases": ["db"]}
+    assert owner.post(f"networks/{network.pk}/connect/", {"container": "web", **wishes}).status_code == 202
+    assert owner.post(f"networks/{network.pk}/disconnect/", {"container": CONTAINER_ID}).status_code == 202
+    connect, disconnect = [job.command for job in Job.objects.order_by("created_at")]
+    both = {"network_id": NETWORK_ID, "container_id": CONTAINER_ID}
+    assert connect == {"kind": "network.connect", **both, **wishes, "mac_address": "02:42:ac:11:00:02"}
+    assert disconnect == {"kind": "network.disconnect", **both}
+
+
+@pytest.mark.parametrize(
+    ("wishes", "status", "fields"),
+    [
+        ({"container": "other"}, 404, ["container"]),
+        ({"container": CONTAINER_ID[:12]}, 404, ["container"]),
+        ({}, 400, ["container"]),
+        ({"container": "web", "ip": "::1", "aliases": ["a b"]}, 400, ["aliases", "ip"]),
+        ({"container": "web", "mac_address": "01:00:00:00:00:01"}, 400, ["mac_address"]),
+    ],
+)
+def test_a_joining_that_can_not_be_is_refused(
+    site_broker: Valkey, owner: Caller, network: Network, container: Container, wishes: Any, status: int, fields: Any
+) -> None:
+    answer = owner.post(f"networks/{network.pk}/connect/", wishes)
+    assert (answer.status_code, sorted(answer.json()["errors"])) == (status, fields)
+    assert not Job.objects.exists()
+
+
+def test_another_teams_container_joins_nothing_here(
+    site_broker: Valkey, owner: Caller, network: Network, container: Container
+) -> None:
+    Container.objects.update(team=Team.objects.create(name="Lighthouse"))
+    for verb in ("connect", "disconnect"):
+        assert owner.post(f"networks/{network.pk}/{verb}/", {"container": CONTAINER_ID}).status_code == 404
+    assert not Job.objects.exists()
+
+
+def test_a_network_in_use_stays(site_broker: Valkey, owner: Caller, network: Network, container: Container) -> None:
+    endpoint = join(network, container)
+    answer = owner.delete(f"networks/{network.pk}/")
+    assert answer.status_code == 409 and "in use by web" in answer.json()["detail"]
+    endpoint.delete()
+    assert owner.delete(f"networks/{network.pk}/").status_code == 202
+    assert Job.objects.get().command == {"kind": "network.remove", "network_id": NETWORK_ID}
+
+
+def test_a_prune_is_rehearsed_and_asked_for(
+    site_broker: Valkey, owner: Caller, network: Network, container: Container
+) -> None:
+    wanted = {"networks": [{"id": network.pk, "name": "front"}], "job": None}
+    assert owner.post("networks/prune/", {"dry_run": True}).json() == wanted
+    for wish in ({"labels": ["a"]}, {"until": 5}):
+        assert owner.post("networks/prune/", {"dry_run": True, **wish}).json()["networks"] == []
+    join(network, container)
+    assert owner.post("networks/prune/", {"dry_run": True}).json()["networks"] == []
+    assert not Job.objects.exists()
+    assert owner.post("networks/prune/", {"labels": ["a=b"], "until": 5}).json()["job"]
+    assert Job.objects.get().command == {"kind": "network.prune", "until": 5.0, "labels": ["a=b"]}
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [(Role.VIEWER, 403), (Role.OPERATOR, 403), (Role.DEVELOPER, 202), (Role.MAINTAINER, 202)]
+)
+def test_networks_take_the_right_to_create(
+    site_broker: Valkey, teammate: Caller, network: Network, container: Container, role: str, status: int
+) -> None:
+    Membership.objects.filter(user=teammate.user).update(role=role)
+    answers = [
+        teammate.post("networks/", {"name": "back"}),
+        teammate.post(f"networks/{network.pk}/connect/", {"container": "web"}),
+        teammate.post(f"networks/{network.pk}/disconnect/", {"container": "web"}),
+        teammate.delete(f"networks/{network.pk}/"),
+    ]
+    assert [answer.status_code for answer in answers] == [status] * 4
+    assert teammate.post("networks/prune/").status_code == (200 if status == 202 else 403)
+    assert teammate.post("networks/prune/", {"dry_run": True}).status_code == 200

@@ -1,0 +1,47 @@
+"""The shapes of answers about networks; `webui.networks.representation` makes them."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from webui.api.schemas import HostReference, JobReference, TeamReference
+
+
+class EndpointSchema(serializers.Serializer):
+    id = serializers.CharField(help_text="The container's.")
+    name = serializers.CharField()
+    status = serializers.CharField(help_text="The container's.")
+    ip = serializers.CharField()
+    mac = serializers.CharField()
+    interface = serializers.CharField(help_text="What it is called in the container: eth0, …")
+    aliases = serializers.ListField(child=serializers.CharField())
+    url = serializers.CharField()
+
+
+class NetworkSchema(serializers.Serializer):
+    id = serializers.IntegerField()
+    network_id = serializers.CharField(help_text="64 hex digits.")
+    short_id = serializers.CharField()
+    name = serializers.CharField()
+    subnet = serializers.CharField()
+    gateway = serializers.CharField(help_text="The host's own address on it.")
+    ip_range = serializers.CharField(allow_null=True, help_text="Addresses are given from here; null: anywhere.")
+    mtu = serializers.IntegerField(allow_null=True, help_text="Bytes; null: what the host's way to the world carries.")
+    internal = serializers.BooleanField(help_text="No way out or in.")
+    icc = serializers.BooleanField(help_text="false: its containers reach one another by published ports alone.")
+    labels = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    containers = EndpointSchema(many=True)
+    host = HostReference()
+    team = TeamReference()
+    created_at = serializers.DateTimeField()
+    url = serializers.CharField()
+
+
+class PrunedNetworkSchema(serializers.Serializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class NetworksPruneSchema(serializers.Serializer):
+    networks = PrunedNetworkSchema(many=True, help_text="What would go; only of a dry run.")
+    job = JobReference(allow_null=True, help_text="null: nothing was asked to be done.")

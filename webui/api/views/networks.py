@@ -1,0 +1,165 @@
+"""Networks of a name on the hosts, and which containers are on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from django.shortcuts import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from engine.options.networks import MTU_RANGE
+from webui.api import bodies
+from webui.api.lists import host_filter, list_parameters, list_response, parameter
+from webui.api.network_schemas import NetworkSchema, NetworksPruneSchema
+from webui.api.operations import job_reference, operation, page_of
+from webui.api.schemas import Accepted
+from webui.api.views.images import OnHost
+from webui.api.views.pruning import UNTIL_MAXIMUM
+from webui.hosts.services import host_choose
+from webui.networks.models import Network, NetworkQuerySet
+from webui.networks.representation import network_as_json
+from webui.networks.services import (
+    network_connect,
+    network_create,
+    network_disconnect,
+    network_prune,
+    network_remove,
+    networks_prunable,
+)
+
+ORDERING = ("created_at", "name")
+ADDRESS_LENGTH = 60
+
+
+class NewNetwork(OnHost):
+    name = bodies.Text(max_length=63, help_text="Letters, digits, '_', '.' and '-'.")
+    subnet = bodies.Text(
+        required=False, allow_null=True, max_length=ADDRESS_LENGTH, help_text="As 10.20.0.0/24; a free one if left out."
+    )
+    gateway = bodies.Text(
+        required=False, allow_null=True, max_length=ADDRESS_LENGTH, help_text="The host's address; the subnet's first."
+    )
+    ip_range = bodies.Text(
+        required=False, allow_null=True, max_length=ADDRESS_LENGTH, help_text="The part that addresses are given from."
+    )
+    mtu = bodies.Whole(MTU_RANGE, required=False, allow_null=True, help_text="Bytes.")
+    internal = bodies.Flag(required=False, help_text="No way out or in.")
+    icc = bodies.Flag(
+        required=False, help_text="false: its containers reach one another by published ports alone. true if left out."
+    )
+    labels = bodies.Strings(required=False)
+
+
+class OfContainer(bodies.Body):
+    container = bodies.Text(max_length=128, help_text="Name or id of a container on the network's host.")
+
+
+class Joining(OfContainer):
+    ip = bodies.Text(
+        required=False, allow_null=True, max_length=ADDRESS_LENGTH, help_text="A free address of the subnet."
+    )
+    mac_address = bodies.Text(required=False, allow_null=True, max_length=ADDRESS_LENGTH)
+    aliases = bodies.serializers.ListField(
+        child=bodies.Text(max_length=200), required=False, help_text="Further names of the container on this network."
+    )
+
+
+class PruneNetworks(OnHost):
+    until = bodies.Whole((0, UNTIL_MAXIMUM), required=False, help_text="Only those made before (Unix seconds).")
+    labels = bodies.serializers.ListField(
+        child=bodies.Text(), required=False, help_text="Only those with all of them: KEY or KEY=VALUE."
+    )
+    dry_run = bodies.Flag(required=False, help_text="Only tell what would go.")
+
+
+def visible(request: Request) -> NetworkQuerySet:
+    found = Network.objects.visible_to(request.user).select_related("team", "host")
+    return found.prefetch_related("endpoints__container")
+
+
+def find(request: Request, network_id: int) -> Network:
+    """The network, if the caller may see it; 404 otherwise."""
+    return get_object_or_404(visible(request), pk=network_id)
+
+
+class NetworkList(APIView):
+    @operation(
+        "networks_list",
+        tag="networks",
+        answers={200: page_of(NetworkSchema)},
+        problems=[400, 404],
+        parameters=list_parameters(
+            ordering=ORDERING,
+            search="Part of the name, the subnet or the id.",
+            filters={"host": "A host's name or id.", "name": "The whole name."},
+        ),
+    )
+    def get(self, request: Request) -> Response:
+        """List networks, with the containers that are on them."""
+        rows = visible(request).filter(host_filter(request))
+        if name := parameter(request, "name"):
+            rows = rows.filter(name=name)
+        if search := parameter(request, "search"):
+            part = Q(name__icontains=search) | Q(subnet__contains=search) | Q(network_id__startswith=search.lower())
+            rows = rows.filter(part)
+        return list_response(request, rows, network_as_json, ordering=ORDERING)
+
+    @operation("networks_create", tag="networks", body=NewNetwork, answers={202: Accepted}, problems=[403, 404, 409])
+    def post(self, request: Request) -> Response:
+        """Make a bridge network on a host, apart from all others there. The job's `result` has its subnet."""
+        wishes = bodies.read(NewNetwork, request)
+        host = host_choose(user=request.user, host=wishes.pop("host", None))
+        return Response(job_reference(network_create(user=request.user, host=host, **wishes)), status=202)
+
+
+class NetworkDetail(APIView):
+    @operation("networks_read", tag="networks", answers={200: NetworkSchema}, problems=[404])
+    def get(self, request: Request, network_id: int) -> Response:
+        """Read a network, and who is on it."""
+        return Response(network_as_json(find(request, network_id)))
+
+    @operation("networks_remove", tag="networks", answers={202: Accepted}, problems=[403, 404, 409])
+    def delete(self, request: Request, network_id: int) -> Response:
+        """Remove a network that no container is on."""
+        job = network_remove(user=request.user, network=find(request, network_id))
+        return Response(job_reference(job), status=202)
+
+
+class NetworkConnect(APIView):
+    @operation("networks_connect", tag="networks", body=Joining, answers={202: Accepted}, problems=[403, 404])
+    def post(self, request: Request, network_id: int) -> Response:
+        """Let a container join, at once if it runs, and for as long as it exists."""
+        network = find(request, network_id)
+        job = network_connect(user=request.user, network=network, **bodies.read(Joining, request))
+        return Response(job_reference(job), status=202)
+
+
+class NetworkDisconnect(APIView):
+    @operation("networks_disconnect", tag="networks", body=OfContainer, answers={202: Accepted}, problems=[403, 404])
+    def post(self, request: Request, network_id: int) -> Response:
+        """Let a container leave, at once if it runs."""
+        network = find(request, network_id)
+        job = network_disconnect(user=request.user, network=network, **bodies.read(OfContainer, request))
+        return Response(job_reference(job), status=202)
+
+
+class NetworksPrune(APIView):
+    @operation(
+        "networks_prune", tag="networks", body=PruneNetworks, answers={200: NetworksPruneSchema}, problems=[403, 404]
+    )
+    def post(self, request: Request) -> Response:
+        """Remove the networks that no container is on, running or not."""
+        wishes: dict[str, Any] = bodies.read(PruneNetworks, request)
+        rehearsal = wishes.pop("dry_run", False)
+        host = host_choose(user=request.user, host=wishes.pop("host", None))
+        until = wishes.get("until")
+        if until is not None and not 0 <= until <= UNTIL_MAXIMUM:
+            raise bodies.serializers.ValidationError({"until": ["Give Unix seconds, such as 1700000000."]})
+        if rehearsal:
+            found = networks_prunable(user=request.user, host=host, **wishes)
+            return Response({"networks": [{"id": one.pk, "name": one.name} for one in found], "job": None})
+        job = network_prune(user=request.user, host=host, **wishes)
+        return Response({"networks": [], **job_reference(job)})

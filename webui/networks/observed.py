@@ -1,0 +1,121 @@
+"""What a host says of its networks and of who is on them: taken over, told to the pages, forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from webui.accounts.models import Team
+from webui.broadcast import change_publish
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.networks.models import Endpoint, Network
+from webui.networks.representation import network_as_json
+from worker.contract.events import NetworkState
+
+_ENDPOINT = ("ip", "mac", "interface", "aliases")
+
+
+@transaction.atomic
+def network_apply_state(*, host: Host, team: Team, state: NetworkState) -> Network:
+    """Take over what the host says about one network; the pages are told if anything is new."""
+    values: dict[str, Any] = {
+        "name": state.name[:64],
+        "subnet": state.subnet or "",
+        "gateway": state.gateway or "",
+        "ip_range": state.ip_range or "",
+        "mtu": state.mtu,
+        "internal": state.internal,
+        "icc": state.icc,
+        "labels": dict(state.labels),
+    }
+    if state.created_at is not None:
+        values["created_at"] = datetime.fromtimestamp(state.created_at, UTC)
+    network = Network.objects.select_related("host", "team").filter(host=host, network_id=state.id).first()
+    if network is not None and all(getattr(network, name) == value for name, value in values.items()):
+        return network
+    if network is None:
+        network = Network(host=host, team=team, network_id=state.id, created_at=timezone.now())
+    for name, value in values.items():
+        setattr(network, name, value)
+    network.save()
+    _publish([network.pk])
+    return network
+
+
+@transaction.atomic
+def network_forget(*, host: Host, network_id: str) -> None:
+    """The host has no such network any more."""
+    for network in Network.objects.filter(host=host, network_id=network_id):
+        row_id, team_id = network.pk, network.team_id
+        network.delete()
+        change_publish(team_id=team_id, kind="network", action="removed", id=row_id, object=None)
+
+
+@transaction.atomic
+def network_apply_inventory(*, host: Host, team: Team, states: list[NetworkState]) -> None:
+    """`states` is everything the host has: take it over and forget the rest."""
+    present = {state.id for state in states}
+    for network_id in Network.objects.filter(host=host).values_list("network_id", flat=True):
+        if network_id not in present:
+            network_forget(host=host, network_id=network_id)
+    for state in states:
+        network_apply_state(host=host, team=team, state=state)
+
+
+@transaction.atomic
+def endpoints_apply(*, host: Host, joined: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+    """Take over on which networks containers are: by a container's id what its ContainerState says in `networks`.
+
+    Of networks and containers that have no row here (they are told before, or an inventory will) nothing is kept.
+    """
+    known = {(one.container_id, one.network.network_id): one for one in _endpoints(host, joined)}
+    told = {(container_id, str(one["network_id"])): one for container_id, ones in joined.items() for one in ones}
+    touched = set()
+    for key, endpoint in known.items():
+        if key not in told:
+            endpoint.delete()  # which is told by itself
+    rows = _rows(host, {network_id for _, network_id in told})
+    present = set(Container.objects.filter(pk__in=[one for one, _ in told], host=host).values_list("pk", flat=True))
+    for (container_id, network_id), said in told.items():
+        if network_id not in rows or container_id not in present:
+            continue
+        values = {name: said.get(name) or ([] if name == "aliases" else "") for name in _ENDPOINT}
+        before = known.get((container_id, network_id))
+        if before is None or any(getattr(before, name) != value for name, value in values.items()):
+            Endpoint.objects.update_or_create(network_id=rows[network_id], container_id=container_id, defaults=values)
+            touched.add(rows[network_id])
+    _publish(touched)
+
+
+def _endpoints(host: Host, joined: Iterable[str]) -> Iterable[Endpoint]:
+    return Endpoint.objects.select_related("network").filter(container__in=list(joined), network__host=host)
+
+
+def _rows(host: Host, network_ids: set[str]) -> dict[str, int]:
+    if not network_ids:
+        return {}
+    found = Network.objects.filter(host=host, network_id__in=network_ids)
+    return dict(found.values_list("network_id", "pk"))
+
+
+def endpoint_gone(*, endpoint: Endpoint, origin: Any) -> None:
+    """A container has left, or is no more; nothing is said where the network itself goes."""
+    if not isinstance(origin, Network):
+        _publish([endpoint.network_id])
+
+
+def _publish(ids: Iterable[int]) -> None:
+    rows = Network.objects.filter(pk__in=list(ids)).select_related("host", "team")
+    for network in rows.prefetch_related("endpoints__container"):
+        change_publish(
+            team_id=network.team_id,
+            kind="network",
+            action="updated",
+            id=network.pk,
+            object=network_as_json(network),
+        )

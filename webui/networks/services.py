@@ -1,0 +1,192 @@
+"""What people ask of a host's networks; what the host then says is in `observed`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from engine.options.networks import Joining, NetworkSpec, joining_problems, spec_problems
+from webui.accounts.models import Team, User
+from webui.accounts.roles import CREATE, VIEW, require
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.jobs.models import Job
+from webui.jobs.services import job_create
+from webui.networks.models import Network
+from webui.networks.observed import endpoints_apply, network_apply_inventory, network_apply_state, network_forget
+from worker.contract.networks import (
+    ConnectNetwork,
+    CreateNetwork,
+    DisconnectNetwork,
+    NetworkCommand,
+    PruneNetworks,
+    RemoveNetwork,
+)
+
+__all__ = [
+    "endpoints_apply",
+    "network_apply_inventory",
+    "network_apply_state",
+    "network_connect",
+    "network_create",
+    "network_disconnect",
+    "network_forget",
+    "network_prune",
+    "network_remove",
+    "networks_prunable",
+]
+
+LABEL_LENGTH = 4096
+
+
+@transaction.atomic
+def network_create(
+    *,
+    user: User,
+    host: Host,
+    name: str,
+    subnet: str | None = None,
+    gateway: str | None = None,
+    ip_range: str | None = None,
+    mtu: int | None = None,
+    internal: bool = False,
+    icc: bool = True,
+    labels: Mapping[str, str] | None = None,
+) -> Job:
+    """Ask `host` for a network, as `NetworkSpec` describes one.
+
+    Raises PermissionDenied, InvalidArgument with the field errors, AlreadyExists with the field `name`.
+    """
+    require(user, CREATE, host.team)
+    spec = NetworkSpec(
+        id=secrets.token_hex(32),
+        name=name,
+        subnet=subnet or None,
+        gateway=gateway or None,
+        ip_range=ip_range or None,
+        mtu=mtu,
+        internal=internal,
+        icc=icc,
+        labels=dict(labels or {}),
+    )
+    errors: dict[str, list[str]] = {}
+    for field, sentence in spec_problems(spec):
+        errors.setdefault(field, []).append(sentence)
+    if any(not key or "\0" in key or len(key) + len(value) > LABEL_LENGTH for key, value in spec.labels.items()):
+        errors.setdefault("labels", []).append(f"A label has a name, and at most {LABEL_LENGTH} characters in all.")
+    if errors:
+        raise InvalidArgument("the network can't be made: correct the marked fields", {"fields": errors})
+    if Network.objects.filter(host=host, name=name).exists():
+        message = f"A network named {name} is already on the host {host.name}: choose another name or remove it."
+        raise AlreadyExists(message, {"fields": {"name": [message]}})
+    command = CreateNetwork(
+        network_id=spec.id,
+        name=spec.name,
+        subnet=spec.subnet,
+        gateway=spec.gateway,
+        ip_range=spec.ip_range,
+        mtu=spec.mtu,
+        internal=spec.internal,
+        icc=spec.icc,
+        labels=spec.labels,
+    )
+    return _job(user, host.team, host, command, name)
+
+
+@transaction.atomic
+def network_remove(*, user: User, network: Network) -> Job:
+    """Ask the network's host to remove it. Raises PermissionDenied, Conflict that names the containers on it."""
+    require(user, CREATE, network.team)
+    names = list(network.endpoints.values_list("container__name", flat=True)[:11])
+    if names:
+        who = ", ".join(names[:10]) + (" and more" if len(names) > 10 else "")
+        raise Conflict(f"network {network.name} is in use by {who}: disconnect or remove what is on it first")
+    return _job(user, network.team, network.host, RemoveNetwork(network_id=network.network_id), network.name)
+
+
+@transaction.atomic
+def network_prune(*, user: User, host: Host, until: float | None = None, labels: Sequence[str] = ()) -> Job:
+    """Ask `host` to remove the networks that no container is on, as `PruneNetworks` says. Raises PermissionDenied."""
+    require(user, CREATE, host.team)
+    return _job(user, host.team, host, PruneNetworks(until=until, labels=tuple(labels)), host.name)
+
+
+def networks_prunable(
+    *, user: User, host: Host, until: float | None = None, labels: Sequence[str] = ()
+) -> list[Network]:
+    """Those that `network_prune` with the same wishes would remove. Raises PermissionDenied."""
+    require(user, VIEW, host.team)
+    unused = Network.objects.filter(host=host, team=host.team, endpoints=None)
+    return [
+        network
+        for network in unused
+        if (until is None or network.created_at.timestamp() < until) and _has_all(network.labels, labels)
+    ]
+
+
+@transaction.atomic
+def network_connect(
+    *,
+    user: User,
+    network: Network,
+    container: str,
+    ip: str | None = None,
+    mac_address: str | None = None,
+    aliases: Sequence[str] = (),
+) -> Job:
+    """Ask the host to let a container (a name or an id) join, at once if it runs.
+
+    It changes what the container is, as `container_update` does, and needs the same right. Raises PermissionDenied,
+    NotFound with the field `container`, InvalidArgument with the others.
+    """
+    require(user, CREATE, network.team)
+    found = _find(network, container)
+    wish = {"network": network.network_id}
+    parts = {
+        "ip": Joining(**wish, ip=ip or None),
+        "mac_address": Joining(**wish, mac=mac_address or None),
+        "aliases": Joining(**wish, aliases=tuple(aliases)),
+    }
+    errors = {name: list(joining_problems(part)) for name, part in parts.items()}
+    if any(errors.values()):
+        fields = {name: sentences for name, sentences in errors.items() if sentences}
+        raise InvalidArgument("the container can't join like this: correct the marked fields", {"fields": fields})
+    command = ConnectNetwork(
+        network_id=network.network_id,
+        container_id=found.pk,
+        ip=ip or None,
+        mac_address=(mac_address or "").lower() or None,
+        aliases=tuple(aliases),
+    )
+    return _job(user, network.team, network.host, command, network.name)
+
+
+@transaction.atomic
+def network_disconnect(*, user: User, network: Network, container: str) -> Job:
+    """Ask the host to let a container leave. Raises PermissionDenied, NotFound with the field `container`."""
+    require(user, CREATE, network.team)
+    command = DisconnectNetwork(network_id=network.network_id, container_id=_find(network, container).pk)
+    return _job(user, network.team, network.host, command, network.name)
+
+
+def _find(network: Network, text: str) -> Container:
+    """By name or id. A host's networks are for its own containers, and a team's for those of the team."""
+    there = Container.objects.filter(host=network.host_id, team=network.team_id)
+    found = there.filter(pk=text).first() or there.filter(name=text).first()
+    if found is None:
+        message = f"There is no container {text} of the team {network.team.name} on the host {network.host.name}."
+        raise NotFound(message, {"fields": {"container": [message]}})
+    return found
+
+
+def _has_all(present: Mapping[str, str], wanted: Sequence[str]) -> bool:
+    parts: list[tuple[str, Any, str]] = [label.partition("=") for label in wanted]
+    return all(key in present and (not equals or present[key] == value) for key, equals, value in parts)
+
+
+def _job(user: User, team: Team, host: Host, command: NetworkCommand, subject: str) -> Job:
+    return job_create(team=team, host=host, requested_by=user, command=command, subject=subject)
