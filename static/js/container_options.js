@@ -38,6 +38,7 @@ const FLAGS = {
   network: "--network", expose: "--expose", publish_all: "--publish-all", pid: "--pid", ipc: "--ipc", uts: "--uts",
   cgroupns: "--cgroupns", pull: "--pull", platform: "--platform", annotations: "--annotation",
   memory_swappiness: "--memory-swappiness", blkio_weight_device: "--blkio-weight-device",
+  volumes: "--volume", mounts: "--mount", volumes_from: "--volumes-from",
   log_driver: "--log-driver", log_opt: "--log-opt",
   labels: "--label", sysctls: "--sysctl", security_opt: "--security-opt",
 };

@@ -37,3 +37,8 @@ def load_example(request: HttpRequest) -> str:
 def pull_example(request: HttpRequest) -> str:
     body = json.dumps({"reference": "alpine"})
     return f"curl -X POST {HEADERS} -d {shlex.quote(body)} {base_url(request)}/api/v1/images/pull/"
+
+
+def volume_example(request: HttpRequest) -> str:
+    body = json.dumps({"name": "data", "labels": {"for": "web"}})
+    return f"curl -X POST {HEADERS} -d {shlex.quote(body)} {base_url(request)}/api/v1/volumes/"

@@ -11,6 +11,7 @@ from webui.pages.views import (
     registries,
     session,
     settings,
+    volumes,
 )
 
 urlpatterns = [
@@ -25,6 +26,7 @@ urlpatterns = [
     path("containers/<str:container_id>/", containers.container, name="container"),
     path("images/", images.images, name="images"),
     path("images/<str:digits>/", images.image, name="image"),
+    path("volumes/", volumes.volumes, name="volumes"),
     path("activity/", activity.activity, name="activity"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/", jobs.job, name="job"),

@@ -42,6 +42,7 @@ def seed(*, empty: bool = False) -> Seeded:
         return Seeded(admin, team, hosts, {}, [], {})
     images = _images(team, hosts)
     containers = _containers(team, hosts, admin)
+    _volumes(team, hosts[0], containers["web"])
     jobs = _jobs(team, hosts[0], admin, containers)
     _events(team, hosts[0], containers)
     return Seeded(admin, team, hosts, containers, images, jobs)
@@ -247,6 +248,25 @@ def _containers(team: Any, hosts: list[Any], admin: Any) -> dict[str, Any]:
     Container.objects.filter(name="web").update(image_id=nginx)
     made["web"].refresh_from_db()
     return made
+
+
+def _volumes(team: Any, host: Any, web: Any) -> None:
+    """One that web has, one with options, one that nobody named, one that would be markup."""
+    from webui.volumes.models import Volume
+
+    nfs = {"type": "nfs", "device": ":/export/harbour/long/path", "o": "addr=10.0.0.5,rw"}
+    for name, more in (
+        ("site-data", {"labels": {"for": "web", "com.example.a-long-name-of-a-label": "a value"}}),
+        ("archive", {"driver_opts": nfs}),
+        (hex_id("volume"), {"is_anonymous": True}),
+        ("cache", {"driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": "size=64m"}, "labels": {NASTY: NASTY}}),
+    ):
+        Volume.objects.create(team=team, host=host, name=name, **more)
+    web.mounted = [
+        {"type": "volume", "name": "site-data", "source": "/x", "destination": "/usr/share/nginx", "read_only": True},
+        {"type": "bind", "name": "", "source": "/srv/conf", "destination": "/etc/nginx", "read_only": False},
+    ]
+    web.save()
 
 
 def _jobs(team: Any, host: Any, admin: Any, containers: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ LISTS = [
     "/recordings/",
     "/registries/",
     "/settings/",
+    "/volumes/",
 ]
 OBJECTS = [f"/containers/{CONTAINER_ID}/", f"/hosts/{HOST_ID}/", f"/images/{IMAGE_ID[7:]}/"]
 

@@ -43,7 +43,8 @@ def full() -> CreateContainer:
         depends_on=("db", "queue"), network="none", pid="host", ipc="shareable", cgroupns="host",
         expose=("80", "53/udp"), log_driver="local", log_opt={"max-size": "1m", "max-file": "3"},
         pull="never", platform="linux/arm64", annotations={"org.example.a": "1"}, memory_swappiness=10,
-        blkio_weight_device=("/dev/sda:500",),
+        blkio_weight_device=("/dev/sda:500",), volumes=("data:/var/lib/data:ro",), volumes_from=(hex_id("db"),),
+        mounts=("type=tmpfs,dst=/scratch",),
     )  # fmt: skip
 
 
@@ -66,6 +67,11 @@ def test_one_like_another_carries_every_option_over(
         "restart_unhealthy",
         "uts",
         "publish_all",
+        "volume_driver",
+        "networks",
+        "network_alias",
+        "ip",
+        "mac_address",
     }
     assert {key: value for key, value in body.items() if key != "host"} == {
         key: value for key, value in wanted.items() if key not in left_out
@@ -77,6 +83,7 @@ def test_one_like_another_carries_every_option_over(
         "--health-cmd 'curl -f localhost' --health-interval 500ms --health-retries 2",
         "--network none --expose 80 --expose 53/udp --pid host --ipc shareable --cgroupns host --pull never",
         "--platform linux/arm64 --annotation org.example.a=1 --memory-swappiness 10 --blkio-weight-device /dev/sda:500",
+        f"--volume data:/var/lib/data:ro --mount type=tmpfs,dst=/scratch --volumes-from {hex_id('db')}",
         "--log-driver local --log-opt max-size=1m --log-opt max-file=3",
         "--userns host", "--runtime crun", "nginx:1.29-alpine -x nginx -g 'daemon off;'",
     ):  # fmt: skip

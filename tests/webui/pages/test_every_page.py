@@ -28,6 +28,8 @@ def paths(seeded: Seeded) -> list[str]:
         "/images/?pull",
         *(f"/images/{seeded.images[1].image_id[7:]}/{tab}" for tab in ("", "?#waste", "?&#config", "?x#users")),
         "/registries/",
+        "/volumes/",
+        "/volumes/?q=none",
         "/jobs/",
         "/activity/",
         "/activity/?event=never",

@@ -1,0 +1,57 @@
+"""Volumes on all hosts; what is done with them goes to REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest
+
+from webui.accounts.models import Team
+from webui.accounts.roles import CREATE, LOOSEN, actions_of
+from webui.hosts.models import Host
+from webui.hosts.representation import host_as_json
+from webui.pages.examples import volume_example
+from webui.pages.page import page
+from webui.volumes.models import Volume
+from webui.volumes.representation import volume_as_json
+from webui.volumes.using import Users
+
+PAGE_SIZE = 100
+USERS_SHOWN = 5
+_KINDS = {"": "files on the host", "tmpfs": "in memory", "nfs": "file server", "nfs4": "file server"}
+
+
+@page("pages/volumes.html", section="volumes")
+def volumes(request: HttpRequest) -> dict[str, Any]:
+    visible = Volume.objects.visible_to(request.user).select_related("host", "team")
+    query = request.GET.get("q", "").strip()[:200]
+    shown = Paginator(visible.filter(name__icontains=query), PAGE_SIZE).get_page(request.GET.get("page"))
+    rights = {team.pk: actions_of(request.user, team) for team in Team.objects.visible_to(request.user)}
+    users = Users()
+    hosts = Host.objects.visible_to(request.user).select_related("team")
+    return {
+        "query": query,
+        "status": "",
+        "page": shown,
+        "total": visible.count(),
+        "volumes": [volume_row(one, users, CREATE in rights[one.team_id]) for one in shown.object_list],
+        "hosts": [host_as_json(host) for host in hosts],
+        "may_create": any(CREATE in found for found in rights.values()),
+        "may_loosen": any(LOOSEN in found for found in rights.values()),
+        "volume_example": volume_example(request),
+    }
+
+
+def volume_row(volume: Volume, users: Users, may_create: bool) -> dict[str, Any]:
+    """REST's JSON; `kind` in words, `options` as typed, the first `used_by` and how many more (`used_more`)."""
+    row = volume_as_json(volume, users)
+    opts = volume.driver_opts
+    return row | {
+        "title": volume.name[:12] if volume.is_anonymous else volume.name,
+        "kind": _KINDS.get(opts.get("type", ""), "directory of the host"),
+        "options": " ".join(f"{key}={opts[key]}" for key in ("device", "o") if opts.get(key, "tmpfs") != "tmpfs"),
+        "used_by": row["used_by"][:USERS_SHOWN],
+        "used_more": max(0, len(row["used_by"]) - USERS_SHOWN),
+        "may_create": may_create,
+    }
