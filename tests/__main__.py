@@ -1,8 +1,8 @@
 """All tests in two lanes side by side: `python -m tests`. Exits with 0 when both lanes passed.
 
-The site's tests need no kernel features, the others wait for the kernel most of the time: together they take little
-longer than the others alone. The site's lane has a network namespace with nothing but loopback, where one may be
-made: Chromium aborts what it loads whenever the machine gains or loses an address, as containers make it do.
+Tests that start containers wait for the kernel most of the time, so those of the site and of images can run beside
+them. These have a network namespace with nothing but loopback, where one may be made: Chromium aborts what it loads
+whenever the machine gains or loses an address, as containers make it do.
 """
 
 from __future__ import annotations
@@ -13,19 +13,30 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
+ENGINE = ("content", "images", "layers", "logs", "oci", "options", "registry")
 # The tests of `up` start the whole of Portside, with containers.
-SITE = ("tests/webui", "tests/architecture", "--ignore=tests/webui/up")
-OTHERS = ("tests", "--ignore-glob=tests/webui/[!u]*", "--ignore=tests/architecture")
+SITE = [path for path in sorted(Path("tests/webui").iterdir()) if path.name not in ("up", "__pycache__")]
+BESIDE = (
+    *(str(path) for path in SITE if path.is_dir() or path.name.startswith("test_")),
+    *(f"tests/engine/{name}" for name in ENGINE),
+    "tests/architecture",
+    "tests/fuzz",
+    "tests/worker",
+)
+
 ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 
 
 def main() -> int:
     with tempfile.TemporaryFile() as said:
-        site = subprocess.Popen((*_alone(), *_pytest(SITE)), stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-        others = subprocess.Popen(_pytest(OTHERS), stdin=subprocess.DEVNULL)
-        lanes = (others, site)
+        beside = (*_alone(), *_pytest(BESIDE))
+        lanes = (
+            subprocess.Popen(_pytest(["tests"], without=BESIDE), stdin=subprocess.DEVNULL),
+            subprocess.Popen(beside, stdin=subprocess.DEVNULL, stdout=said, stderr=said),
+        )
 
         def end(_signal: int, _frame: FrameType | None) -> None:
             for lane in lanes:
@@ -33,16 +44,16 @@ def main() -> int:
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells both lanes itself
-        print("The site's tests run beside these; how they went stands at the end.", flush=True)
+        print("The tests of site and images run beside these; how they went stands at the end.", flush=True)
         codes = [lane.wait() for lane in lanes]
         said.seek(0)
         lines = said.read().decode(errors="replace").splitlines()
-        print("The site's tests:", *(lines if site.returncode else lines[-1:]), sep="\n", flush=True)
+        print("Site and images:", *(lines if codes[1] else lines[-1:]), sep="\n", flush=True)
     return max(abs(code) for code in codes)
 
 
-def _pytest(selection: Sequence[str]) -> tuple[str, ...]:
-    return (sys.executable, "-m", "pytest", *selection)
+def _pytest(selection: Sequence[str], *, without: Sequence[str] = ()) -> tuple[str, ...]:
+    return (sys.executable, "-m", "pytest", *selection, *(f"--ignore={path}" for path in without))
 
 
 def _alone() -> tuple[str, ...]:

@@ -106,7 +106,7 @@ def test_threads_that_want_one_digest_take_turns(store: ContentStore) -> None:
     for thread in threads:
         thread.join()
     assert committed == [1]
-    assert set(told) - {0} == {len(DATA)}
+    assert max(told) == len(DATA)  # and smaller figures, of who looked while it was written
 
 
 def test_who_waits_can_be_cancelled(store: ContentStore) -> None:
