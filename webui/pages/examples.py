@@ -42,3 +42,8 @@ def pull_example(request: HttpRequest) -> str:
 def volume_example(request: HttpRequest) -> str:
     body = json.dumps({"name": "data", "labels": {"for": "web"}})
     return f"curl -X POST {HEADERS} -d {shlex.quote(body)} {base_url(request)}/api/v1/volumes/"
+
+
+def network_example(request: HttpRequest) -> str:
+    body = json.dumps({"name": "front", "subnet": "10.20.0.0/24"})
+    return f"curl -X POST {HEADERS} -d {shlex.quote(body)} {base_url(request)}/api/v1/networks/"

@@ -43,6 +43,7 @@ def seed(*, empty: bool = False) -> Seeded:
     images = _images(team, hosts)
     containers = _containers(team, hosts, admin)
     _volumes(team, hosts[0], containers["web"])
+    _networks(team, hosts[0], containers)
     jobs = _jobs(team, hosts[0], admin, containers)
     _events(team, hosts[0], containers)
     return Seeded(admin, team, hosts, containers, images, jobs)
@@ -267,6 +268,28 @@ def _volumes(team: Any, host: Any, web: Any) -> None:
         {"type": "bind", "name": "", "source": "/srv/conf", "destination": "/etc/nginx", "read_only": False},
     ]
     web.save()
+
+
+def _networks(team: Any, host: Any, containers: dict[str, Any]) -> None:
+    """One with containers on it, one that is empty with all that can be said."""
+    from webui.networks.models import Endpoint, Network
+
+    front, back = (
+        Network.objects.create(team=team, host=host, network_id=hex_id(name), name=name, **more)
+        for name, more in (
+            ("front", {"subnet": "10.20.0.0/24", "gateway": "10.20.0.1"}),
+            ("back-of-the-harbour", {"subnet": "10.21.0.0/22", "gateway": "10.21.0.254", "ip_range": "10.21.1.0/24",
+                                     "mtu": 1400, "internal": True, "icc": False}),
+        )
+    )  # fmt: skip
+    for number, (network, name) in enumerate(((front, "web"), (front, NASTY), (back, "hog"))):
+        Endpoint.objects.create(
+            network=network, container=containers[name], ip=f"10.20.0.{number + 2}", mac=f"02:42:0a:14:00:0{number}",
+            interface="eth0", aliases=["db", NASTY],
+        )  # fmt: skip
+    Network.objects.create(
+        team=team, host=host, network_id=hex_id("lone"), name="lone", subnet="10.22.0.0/24", gateway="10.22.0.1"
+    )
 
 
 def _jobs(team: Any, host: Any, admin: Any, containers: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ LISTS = [
     "/containers/removed/",
     "/images/",
     "/jobs/",
+    "/networks/",
     "/recordings/",
     "/registries/",
     "/settings/",

@@ -30,6 +30,8 @@ def paths(seeded: Seeded) -> list[str]:
         "/registries/",
         "/volumes/",
         "/volumes/?q=none",
+        "/networks/",
+        "/networks/?q=none",
         "/jobs/",
         "/activity/",
         "/activity/?event=never",

@@ -1,0 +1,69 @@
+// The dialogs that make a network and let a container join one. They stay open until the host has done it.
+import { settled } from "../actions.js";
+import { api, attempt } from "../api.js";
+import { $, setText } from "../dom.js";
+import { clearProblems, showProblems, submitting } from "../images/form.js";
+import { jobEnd } from "../live.js";
+
+/** Whether the job of an answer went well; what failed is told by a toast. */
+export async function done(answer, name) {
+  return Boolean(answer?.job) && settled(await jobEnd(answer.job.id, () => api("GET", answer.job.url)), name);
+}
+
+/** `read(form)` answers {method's path, body, name}, or null when something is missing and was said. */
+function startForm(dialog, read) {
+  const form = $("form", dialog);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = $("[data-submit]", form);
+    if (button.getAttribute("aria-busy") === "true") return;
+    const wish = read(form);
+    if (!wish) return;
+    const answer = await submitting(form, button, () => api("POST", wish.path, wish.body));
+    if (!answer) return;
+    button.setAttribute("aria-busy", "true");
+    const isDone = await done(answer, wish.name);
+    button.removeAttribute("aria-busy");
+    if (!isDone) return;
+    dialog.close();
+    form.reset();
+  });
+}
+
+export function startCreateNetwork() {
+  const dialog = $("#network-dialog");
+  if (!dialog) return;
+  startForm(dialog, (form) => {
+    const fields = form.elements;
+    const body = { name: fields.name.value.trim(), internal: fields.internal.checked, icc: fields.icc.checked };
+    if (!body.name) return void showProblems(form, { name: ["Give the network a name, such as front."] });
+    if (fields.host) body.host = fields.host.value;
+    for (const name of ["subnet", "gateway", "ip_range"]) if (fields[name].value.trim()) body[name] = fields[name].value.trim();
+    if (fields.mtu.value) body.mtu = Number(fields.mtu.value);
+    return { path: "networks/", body, name: body.name };
+  });
+}
+
+/** Answers a function that opens the dialog for a row of the list. */
+export function startConnect() {
+  const dialog = $("#connect-dialog");
+  if (!dialog) return () => {};
+  let network = null;
+  startForm(dialog, (form) => {
+    const { container, ip, aliases } = form.elements;
+    if (!container.value.trim()) return void showProblems(form, { container: ["Name a container of this host."] });
+    const names = aliases.value.split(/[\s,]+/).filter(Boolean);
+    const body = { container: container.value.trim(), ip: ip.value.trim() || null, aliases: names };
+    return { path: `networks/${network.id}/connect/`, body, name: network.name };
+  });
+  return async (row) => {
+    network = { ...row.dataset };
+    clearProblems($("form", dialog));
+    setText($("#connect-title"), `Connect a container to ${network.name}`);
+    const list = $("#connect-containers");
+    list.replaceChildren();
+    dialog.showModal();
+    const found = await attempt("GET", `containers/?host=${encodeURIComponent(network.host)}&page_size=1000`);
+    list.replaceChildren(...(found?.results ?? []).map((one) => new Option(one.name, one.name)));
+  };
+}
