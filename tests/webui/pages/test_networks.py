@@ -51,3 +51,51 @@ def test_a_network_is_made_and_shown_once_its_host_says_so(page: Page, sockets: 
     expect(dialog).to_be_hidden()
     sockets.change("network", {"id": 1}, id="1000-2")
     expect(page.locator('tr[data-name="apart"]')).to_contain_text("none")
+
+
+def test_containers_join_and_leave_from_the_list(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    host, front = seeded.hosts[0], Network.objects.get(name="front")
+    visit(page, "/networks/")
+    sockets.events.wait()
+    row = page.locator('tr[data-name="front"]')
+    row.locator("[data-connect]").click()
+    dialog = page.locator("#connect-dialog")
+    expect(dialog.locator("h2")).to_have_text("Connect a container to front")
+    expect(dialog.locator('datalist option[value="hog"]')).to_have_count(1)
+    taken = {"detail": "10.20.0.2 is taken", "errors": {"ip": ["10.20.0.2 is no IPv4 address."]}}
+    answered(page, f"networks/{front.pk}/connect/", 400, taken)
+    dialog.get_by_label("Container").fill("hog")
+    dialog.get_by_label("Address").fill("10.20.0.2")
+    dialog.get_by_role("button", name="Connect").click()
+    expect(dialog.locator('[data-problem="ip"]')).to_contain_text("no IPv4 address")
+    sent = answered(page, f"networks/{front.pk}/connect/", 202, ACCEPTED)
+    dialog.get_by_label("Address").fill("")
+    dialog.get_by_label("Further names").fill("db, cache")
+    dialog.get_by_role("button", name="Connect").click()
+    expect(dialog.locator("[data-submit]")).to_have_attribute("aria-busy", "true")
+    ended(sockets, "network.connect", host, "1000-1")
+    expect(dialog).to_be_hidden()
+    assert sent == [{"container": "hog", "ip": None, "aliases": ["db", "cache"]}]
+    left = answered(page, f"networks/{front.pk}/disconnect/", 409, {"detail": "its ports need it"})
+    row.get_by_role("button", name="Disconnect web from front").click()
+    expect(page.locator("#confirm-text")).to_contain_text("its address there is given up")
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#toasts")).to_contain_text("its ports need it")
+    assert left == [{"container": hex_id("web")}]
+
+
+def test_what_goes_is_said_before_it_goes(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    lone = Network.objects.get(name="lone")
+    visit(page, "/networks/")
+    removed = answered(page, f"networks/{lone.pk}/", 409, {"detail": "it is in use by web"})
+    page.locator('tr[data-name="lone"] [data-network-remove]').click()
+    expect(page.locator("#confirm-title")).to_have_text("Remove lone?")
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#toasts")).to_contain_text("it is in use by web")
+    assert removed == [None]
+    wanted = {"networks": [{"id": lone.pk, "name": "lone"}], "job": None}
+    asked = answered(page, "networks/prune/", 200, wanted)
+    page.get_by_role("button", name="Remove unused").click()
+    expect(page.locator("#confirm-text")).to_have_text("No container is on lone.")
+    assert asked[0]["dry_run"] is True
+    page.get_by_role("button", name="Cancel").click()
