@@ -25,11 +25,12 @@ from engine.containers import (
     limits,
     mounting,
     process,
+    removal,
     sharing,
     signals,
 )
 from engine.containers import record as records
-from engine.containers.catalog import CREATING
+from engine.containers.catalog import CREATING, REMOVED
 from engine.containers.health import Health
 from engine.containers.parts import Image, Parts, Progress
 from engine.containers.record import ContainerRecord
@@ -137,9 +138,16 @@ def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan,
         if existing is not None:
             parts.catalog.discard(draft)
             return existing
+        _see_removed(parts, record.id)
         return _make(parts, record, plan, image, draft)
     finally:
         os.close(lock)
+
+
+def _see_removed(parts: Parts, container_id: str) -> None:
+    """One of this id that is still being removed must be gone: its removal would free what the new one takes."""
+    with contextlib.suppress(NotFound), parts.catalog.locked(container_id, prefix=REMOVED):
+        removal.finish(parts, container_id)  # who began it was killed
 
 
 def _make(

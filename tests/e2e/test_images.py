@@ -162,14 +162,15 @@ def test_a_tag_that_moved_is_found_and_a_registry_is_tried(rest: Rest, registry:
     rest.pull(reference)
     image = image_of(rest, reference)
     registry.push(images.debian(), "e2e/moving:1")
-    (job,) = rest.post("/api/v1/images/lookup/", {"images": [image["id"]]}).json["jobs"]
-    eventually(lambda: rest.get(job["url"]).json["status"] == "succeeded", what="the registry's answer")
-    eventually(lambda: image_of(rest, reference)["newer"] == [reference], what="the badge")
+    # What other tests call by a name of theirs may be the same image: then other registries are asked as well.
+    jobs = rest.post("/api/v1/images/lookup/", {"images": [image["id"]]}).json["jobs"]
+    assert jobs
+    eventually(lambda: reference in image_of(rest, reference)["newer"], what="the badge")
     stored = rest.post("/api/v1/registries/", {"registry": registry.address}).json
     try:
         result = rest.succeed(rest.post(f"{stored['url']}test/"))["result"]
         assert result["ok"] is True, result
-        eventually(lambda: rest.rows("/api/v1/registries/")[0]["tried"], what="what the test said")
+        eventually(lambda: rest.get(stored["url"]).json["tried"], what="what the test said")
     finally:
         rest.delete(stored["url"])
 

@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import pytest
 
 from engine.containers import recovery
+from engine.containers.catalog import REMOVED
 from tests.engine.containers.fakes import FakeImage, World, engine_on, image_config, spec
 
 
@@ -55,3 +56,14 @@ def test_one_broken_container_does_not_keep_the_others_from_recovery(
     done = containers.recover()
     assert any("nobody thought of" in line for line in done)
     assert list(world.processes) == [spec(2).id]
+
+
+def test_an_id_is_made_anew_only_when_its_removal_has_ended(tmp_path: Path, world: World) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    containers.create(spec(1))
+    directory = parts.catalog.directory(spec(1).id)
+    directory.rename(directory.with_name(REMOVED + spec(1).id))  # whoever removed it was killed here
+    containers.create(spec(1))
+    assert parts.catalog.leftovers(REMOVED) == []
+    containers.remove("c1")
+    assert parts.catalog.ids() == parts.catalog.leftovers(REMOVED) == []
