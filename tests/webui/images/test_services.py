@@ -51,7 +51,7 @@ def test_a_password_at_rest_is_readable_only_with_the_sites_secret(settings: obj
     assert "s3cret" not in encrypted and encrypted != password_encrypt("s3cret")
     assert password_decrypt(encrypted) == "s3cret"
     settings.SECRET_KEY = "another"  # type: ignore[attr-defined]
-    with pytest.raises(DataCorrupt, match="enter the password again"):
+    with pytest.raises(DataCorrupt, match="enter it again"):
         password_decrypt(encrypted)
 
 
