@@ -35,10 +35,7 @@ from engine.runtime.execs import Exec, ExecSpec, Stdio
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
 from engine.store.journal import Journal
-from engine.volumes.service import PruneReport as VolumePruneReport
-from engine.volumes.service import PruneRules as VolumePruneRules
 from engine.volumes.service import Volumes
-from engine.volumes.volume import Volume, VolumeSpec
 
 if TYPE_CHECKING:
     from engine.archives.request import PathStat
@@ -89,32 +86,6 @@ class Engine:
             )
         )
         self.networks = Networks(self.network, self.journal, self._catalog, self.containers)
-
-    # ---- volumes
-
-    def volume_create(self, spec: VolumeSpec) -> Volume:
-        """Make it; the same again gives what is there. AlreadyExists if that has other options or labels."""
-        return self.volumes.create(spec)
-
-    def volume_get(self, name: str) -> Volume:
-        return self.volumes.get(name)
-
-    def volume_list(self) -> Sequence[Volume]:
-        return self.volumes.list()
-
-    def volume_size(self, name: str) -> int:
-        """Bytes on the disk of what is in it; it looks at every file."""
-        return self.volumes.size(name)
-
-    def volume_remove(self, name: str, force: bool = False) -> None:
-        """Delete it. Conflict with the containers' names while it is used; with `force` it may be gone already."""
-        self.volumes.remove(name, force=force)
-
-    def volume_prune(
-        self, *, all: bool = False, labels: Sequence[str] = (), not_labels: Sequence[str] = ()
-    ) -> VolumePruneReport:
-        """Delete the anonymous volumes that nobody uses, or with `all` those with names too; labels as for images."""
-        return self.volumes.prune(VolumePruneRules(all=all, labels=tuple(labels), not_labels=tuple(not_labels)))
 
     # ---- containers
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from engine.facade import Engine
+from engine.volumes.service import PruneRules
 from engine.volumes.volume import VolumeSpec
 
 
@@ -39,27 +40,27 @@ def _create(engine: Engine, options: argparse.Namespace) -> None:
     made = VolumeSpec(
         name=options.name, driver=options.driver, driver_opts=_pairs(options.opt), labels=_pairs(options.label)
     )
-    _say(engine.volume_create(made).name)
+    _say(engine.volumes.create(made).name)
 
 
 def _list(engine: Engine, _: argparse.Namespace) -> None:
-    for volume in engine.volume_list():
+    for volume in engine.volumes.list():
         _say(f"{volume.driver}  {volume.name}")
 
 
 def _inspect(engine: Engine, options: argparse.Namespace) -> None:
-    found = [engine.volume_get(name) for name in options.names]
+    found = [engine.volumes.get(name) for name in options.names]
     _say(json.dumps([{**volume.as_state(), "used_by": list(volume.used_by)} for volume in found], indent=2))
 
 
 def _remove(engine: Engine, options: argparse.Namespace) -> None:
     for name in options.names:
-        engine.volume_remove(name, force=options.force)
+        engine.volumes.remove(name, force=options.force)
         _say(name)
 
 
 def _prune(engine: Engine, options: argparse.Namespace) -> None:
-    report = engine.volume_prune(all=options.all, labels=options.label)
+    report = engine.volumes.prune(PruneRules(all=options.all, labels=tuple(options.label)))
     for name in report.removed:
         _say(name)
     _say(f"{report.reclaimed_bytes / 1e6:.1f} MB given back")

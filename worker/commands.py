@@ -247,16 +247,18 @@ def _create_volume(command: c.CreateVolume, context: Context) -> dict[str, Any]:
     from engine.volumes.volume import VolumeSpec
 
     spec = VolumeSpec(name=command.name, driver=command.driver, driver_opts=command.driver_opts, labels=command.labels)
-    return {"name": context.engine.volume_create(spec).name}
+    return {"name": context.engine.volumes.create(spec).name}
 
 
 def _remove_volume(command: c.RemoveVolume, context: Context) -> dict[str, Any]:
-    context.engine.volume_remove(command.name, force=command.force or context.attempt > 1)
+    context.engine.volumes.remove(command.name, force=command.force or context.attempt > 1)
     return {}
 
 
 def _prune_volumes(command: c.PruneVolumes, context: Context) -> dict[str, Any]:
-    found: dict[str, Any] = to_wire(context.engine.volume_prune(all=command.all, labels=command.labels))
+    from engine.volumes.service import PruneRules
+
+    found: dict[str, Any] = to_wire(context.engine.volumes.prune(PruneRules(all=command.all, labels=command.labels)))
     return found
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from engine.containers.committing import CommitSpec
 from engine.errors import Conflict, EngineError, InvalidArgument, NotFound, PermissionDenied, Unsupported
+from engine.volumes.service import PruneRules
 from engine.volumes.volume import VolumeSpec
 from tests.support.engine import Host
 from tests.support.processes import eventually
@@ -25,7 +26,7 @@ def said(host: Host, script: str, **options: Any) -> str:
 
 
 def data(host: Host, name: str) -> Path:
-    return Path(host.engine.volume_get(name).mountpoint)
+    return Path(host.engine.volumes.get(name).mountpoint)
 
 
 def actions(host: Host, volume: str, container_id: str) -> list[str]:
@@ -44,12 +45,12 @@ def test_a_named_volume_outlives_its_containers_and_shows_each_its_own_users(hos
         text = said(host, "stat -c '%u %g' /data/file; cat /data/file", userns=userns, **asked)
         assert text == "1000 1001\none\n", userns
     with pytest.raises(Conflict, match=writer.name):
-        host.engine.volume_remove("shared")
+        host.engine.volumes.remove("shared")
     assert host.engine.container_get(writer.id).as_state()["mounts"][0]["name"] == "shared"
     eventually(lambda: actions(host, "shared", writer.id) == ["mount", "unmount"], what="news of both")
     for record in host.engine.container_list():
         host.engine.container_remove(record.id, volumes=True)
-    host.engine.volume_remove("shared")
+    host.engine.volumes.remove("shared")
     assert os.listdir(host.home.config.volumes) == []
 
 
@@ -65,14 +66,14 @@ def test_an_image_fills_what_is_empty_with_owners_and_modes(host: Host) -> None:
     assert said(host, "stat -c '%u %g %a' /srv/data; cat /srv/data/sub/seed; readlink /srv/data/link") == (
         "70 71 2750\nseed\n/etc/passwd\n"
     )
-    (unnamed,) = [volume for volume in host.engine.volume_list() if volume.is_anonymous]
+    (unnamed,) = [volume for volume in host.engine.volumes.list() if volume.is_anonymous]
     assert os.readlink(Path(unnamed.mountpoint) / "link") == "/etc/passwd"
     text = said(host, "cat /srv/data/sub/seed; echo more > /srv/data/sub/seed", volumes=("named:/srv/data",))
     assert text == "seed\n"
     assert said(host, "cat /srv/data/sub/seed", volumes=("named:/srv/data",)) == "more\n", "it is filled once"
     assert said(host, "ls /srv/data", volumes=("other:/srv/data:nocopy",)) == ""
     assert said(host, "ls /srv/data", tmpfs=("/srv/data",)) == "", "a tmpfs takes the place of the image's volume"
-    assert len([volume for volume in host.engine.volume_list() if volume.is_anonymous]) == 1
+    assert len([volume for volume in host.engine.volumes.list() if volume.is_anonymous]) == 1
 
 
 def test_volumes_without_a_name_go_with_their_container_if_asked(host: Host) -> None:
@@ -80,22 +81,22 @@ def test_volumes_without_a_name_go_with_their_container_if_asked(host: Host) -> 
     host.ended(kept.id), host.ended(removed.id)
     host.engine.container_remove(kept.id)
     host.engine.container_remove(removed.id, volumes=True)
-    assert len(host.engine.volume_list()) == 1
+    assert len(host.engine.volumes.list()) == 1
     gone = host.run("true", volumes=("/data", "named:/named"), auto_remove=True)
 
     def is_gone() -> bool:
         return gone.id not in [record.id for record in host.engine.container_list()]
 
     eventually(is_gone, what="the removal of what ends")
-    eventually(lambda: len(host.engine.volume_list()) == 2, what="the removal of its volume")
-    assert len(host.engine.volume_prune().removed) == 1
-    assert [volume.name for volume in host.engine.volume_list()] == ["named"]
+    eventually(lambda: len(host.engine.volumes.list()) == 2, what="the removal of its volume")
+    assert len(host.engine.volumes.prune(PruneRules()).removed) == 1
+    assert [volume.name for volume in host.engine.volumes.list()] == ["named"]
 
 
 def test_every_way_to_mount_is_seen_from_inside(host: Host, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("of the host\n")
     os.chown(tmp_path / "file", 1000, 1000)
-    host.engine.volume_create(VolumeSpec(name="sub"))
+    host.engine.volumes.create(VolumeSpec(name="sub"))
     (data(host, "sub") / "a").mkdir()
     (data(host, "sub") / "a" / "inner").write_text("inner\n")
     text = said(
@@ -124,7 +125,7 @@ def test_mounts_of_others_are_taken_over_and_made_read_only(host: Host, tmp_path
     assert text.count("Read-only file system") == 2
     assert text.startswith("kept\n")
     host.engine.container_remove(first.id, volumes=True)
-    assert len(host.engine.volume_list()) == 1, "another container has it"
+    assert len(host.engine.volumes.list()) == 1, "another container has it"
     with pytest.raises(InvalidArgument, match="no container nobody"):
         host.engine.container_create(host.spec("true", volumes_from=("nobody",)))
 
@@ -148,7 +149,7 @@ def test_neither_the_home_nor_the_kernel_is_shown(host: Host, tmp_path: Path) ->
 def test_no_link_leads_out_of_a_volume_or_of_the_root(host: Host, tmp_path: Path) -> None:
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "key").write_text("secret\n")
-    host.engine.volume_create(VolumeSpec(name="evil"))
+    host.engine.volumes.create(VolumeSpec(name="evil"))
     (data(host, "evil") / "out").symlink_to(tmp_path / "secret")
     (data(host, "evil") / "up").symlink_to("../../../../../../..")
     with pytest.raises(EngineError, match="not there"):
@@ -178,14 +179,14 @@ def test_a_link_that_appears_in_the_way_is_not_followed(host: Host, tmp_path: Pa
 
 def test_a_volume_in_memory_is_shared_while_it_is_there(host: Host) -> None:
     options = {"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}
-    host.engine.volume_create(VolumeSpec(name="memory", driver_opts=options))
+    host.engine.volumes.create(VolumeSpec(name="memory", driver_opts=options))
     writer = host.run("sh", "-c", "echo fast > /m/file", volumes=("memory:/m",))
     host.ended(writer.id)
     text = said(host, "cat /m/file; df -k /m | tail -1 | awk '{print $2}'", volumes=("memory:/m",))
     assert text == "fast\n1024\n"
     for record in host.engine.container_list():
         host.engine.container_remove(record.id)
-    host.engine.volume_remove("memory")
+    host.engine.volumes.remove("memory")
     assert host.home.mounts() == []
 
 
