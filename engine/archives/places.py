@@ -57,13 +57,14 @@ def _mounted(layers: dict[str, object], *, is_writable: bool) -> int:
         return rootfs.overlay(layers)
     upper, lower = layers["upperdir"], layers["lowerdirs"]
     assert isinstance(upper, str) and isinstance(lower, list)
-    options = [("lowerdir+", path) for path in (upper, *lower)]
+    all_below = [upper, *lower]
+    options = [("lowerdir+", path) for path in all_below]
     try:
         return kernel.new_mount("overlay", options, kernel.MOUNT_ATTR_NODEV | kernel.MOUNT_ATTR_RDONLY, "overlay")
     except OSError as error:
         if error.errno != errno.EINVAL or error.filename not in ("mount overlay", "mount overlay, option lowerdir+"):
             raise
-    return rootfs.overlay(layers)
+    return rootfs.classic_overlay({"lowerdirs": all_below})
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
 CLONE_NEWTIME, CLONE_NEWUSER, CLONE_PARENT = 0x80, 0x10000000, 0x8000
 CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP = 0x100000000, 0x200000000
 
-MS_NODEV, MS_REC, MS_PRIVATE = 0x4, 0x4000, 1 << 18
+MS_RDONLY, MS_NODEV, MS_REC, MS_PRIVATE = 0x1, 0x4, 0x4000, 1 << 18
 MS_UNBINDABLE, MS_SLAVE, MS_SHARED = 1 << 17, 1 << 19, 1 << 20
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 0x1, 0x2, 0x4, 0x8
@@ -177,6 +177,19 @@ def file_system(fd: int) -> int:
     if _libc.fstatfs(ctypes.c_int(fd), found):
         _fail("fstatfs")
     return int(struct.unpack_from("@l", found)[0])
+
+
+def syncfs(fd: int) -> None:
+    """syncfs(2): return when all of the file system that `fd` lies in is on the disk."""
+    if _libc.syncfs(ctypes.c_int(fd)):
+        _fail("syncfs")
+
+
+def exchange(directory: int, one: str, other: str) -> None:
+    """renameat2(2) with RENAME_EXCHANGE: two entries of an open directory change places, in one step."""
+    names = os.fsencode(one), os.fsencode(other)
+    if _libc.renameat2(ctypes.c_int(directory), names[0], ctypes.c_int(directory), names[1], ctypes.c_uint(2)):
+        _fail(f"exchange {one} and {other}")
 
 
 def open_tree(directory: int, path: str, *, recursive: bool = False) -> int:

@@ -122,12 +122,16 @@ def mapped(path: str, owners: int) -> int:
 def classic_overlay(layers: dict[str, Any]) -> int:
     """The same by mount(2), which needs a place: one in a mount namespace that is left again at once.
 
-    The options must fit into 4 KiB, for which the layers are named relative to their common directory.
+    The options must fit into 4 KiB, for which the layers are named relative to their common directory. Without an
+    "upperdir" it can only be read, and needs two layers.
     """
     lower: list[str] = layers["lowerdirs"]
     common = os.path.commonpath(lower) if len(lower) > 1 else os.path.dirname(lower[0])
     names = ":".join(os.path.relpath(path, common) for path in lower)
-    options = f"lowerdir={names},upperdir={layers['upperdir']},workdir={layers['workdir']}"
+    options, place, flags = f"lowerdir={names}", lower[0], kernel.MS_NODEV | kernel.MS_RDONLY
+    if "upperdir" in layers:
+        options += f",upperdir={layers['upperdir']},workdir={layers['workdir']}"
+        place, flags = layers["upperdir"], kernel.MS_NODEV
     if len(options) > 4095:
         raise Failure("unsupported", f"{len(lower)} layers are too many for this kernel; Linux 6.8 takes any number")
     home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -135,8 +139,8 @@ def classic_overlay(layers: dict[str, Any]) -> int:
     try:
         kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
         os.chdir(common)
-        kernel.mount("overlay", layers["upperdir"], "overlay", kernel.MS_NODEV, options)
-        return kernel.open_tree(kernel.AT_FDCWD, layers["upperdir"])
+        kernel.mount("overlay", place, "overlay", flags, options)
+        return kernel.open_tree(kernel.AT_FDCWD, place)
     finally:
         kernel.setns(home, kernel.CLONE_NEWNS)  # and back to its root as the working directory: setns(2)
         os.close(home)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import NotFound
+from engine.runtime import kernel
 from engine.trees import delete_tree
 
 if TYPE_CHECKING:
@@ -49,11 +50,14 @@ def fill(volume: Path, layers: dict[str, Any], target: str) -> bool:
         try:
             _copy(source, volume / FILLING)
             _own(volume / FILLING, source.stat)
+            sync(volume)
         except BaseException:
             delete_tree(volume / FILLING)
             raise
     os.rename(volume / FILLING, volume / FILLED)
     finish(volume)
+    for place in (volume / DATA, volume):
+        settle(place)
     return True
 
 
@@ -70,6 +74,24 @@ def finish(volume: Path) -> None:
     os.chmod(volume / DATA, stat.S_IMODE(found.st_mode))
     os.utime(volume / DATA, ns=(found.st_mtime_ns, found.st_mtime_ns))
     os.rmdir(volume / FILLED)
+
+
+def sync(place: Path) -> None:
+    """All that was written to the file system of `place` is on the disk: a rename that follows is of whole files."""
+    directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        kernel.syncfs(directory)
+    finally:
+        os.close(directory)
+
+
+def settle(place: Path) -> None:
+    """The names in a directory are on the disk."""
+    directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _copy(source: Transfer, place: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -163,6 +164,29 @@ def test_an_older_kernel_gets_its_layers_by_the_classic_way(tmp_path: Path) -> N
     os.waitpid(pid, 0)
     assert os.read(reader, 100) == b"False True"
     os.close(reader)
+
+
+def test_an_older_kernel_gets_layers_to_be_read_alone(tmp_path: Path) -> None:
+    for name in ("empty", "one"):
+        (tmp_path / name / "fs").mkdir(parents=True)
+    (tmp_path / "one" / "fs" / "file").touch()
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            tree = rootfs.classic_overlay({"lowerdirs": [str(tmp_path / name / "fs") for name in ("empty", "one")]})
+            found = os.listdir(os.open(".", os.O_RDONLY, dir_fd=tree))
+            try:
+                os.mkdir("more", dir_fd=tree)
+            except OSError as error:
+                os.write(writer, f"{found} {errno.errorcode[error.errno]}".encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(pid, 0)
+    assert os.read(reader, 100) == b"['file'] EROFS"
+    os.close(reader)
+    assert os.listdir(tmp_path / "empty" / "fs") == []
 
 
 def test_the_default_resources_are_set_and_gone_after_removal(box: Box) -> None:
