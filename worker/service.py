@@ -62,7 +62,7 @@ class WorkerService:
         )
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
         self._executor = Executor(engine, self._ledger, emit, self._is_cancelled, durability.touch)
-        self._streams = StreamServer(self._client, engine.container_logs)
+        self._streams = StreamServer(self._client, {"logs": engine.container_logs})
         kinds = (answers(engine), log_answers(engine), image_answers(engine))
         self._questions = tuple(Questions(self._client, known) for known in kinds)
         self._direct = DirectWay(settings.engine.run / DIRECT_SOCKET)

@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,14 +54,15 @@ class _Stream:
 
 
 class StreamServer:
-    """`open_log(container_id)` gives the engine's LogReader; raises its errors."""
+    """`openers`: by a request's source, from its id to the engine's LogReader, or what reads as one; they raise its
+    errors."""
 
-    def __init__(self, client: redis.Redis, open_log: Callable[[str], Any]) -> None:
+    def __init__(self, client: redis.Redis, openers: Mapping[str, Callable[[str], Any]]) -> None:
         self._client = client
-        self._open_log = open_log
+        self._openers = openers
         self._messages: queue.SimpleQueue[OpenStream | Credit | CloseStream | None] = queue.SimpleQueue()
         self._streams: dict[str, _Stream] = {}
-        self._logs: dict[str, Any] = {}
+        self._logs: dict[tuple[str, str], Any] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
 
@@ -85,7 +86,7 @@ class StreamServer:
         moved_at = 0.0
         while not self._stop.is_set():
             self._take_messages(pause)
-            ends: dict[str, int] = {}
+            ends: dict[tuple[str, str], int] = {}
             moved = [self._advance(stream, ends) for stream in list(self._streams.values())]
             if any(moved):
                 pause, moved_at = 0, time.monotonic()
@@ -130,20 +131,21 @@ class StreamServer:
             )
 
     def _open(self, request: OpenStream) -> None:
-        if request.source != "logs":
+        opener = self._openers.get(request.source)
+        if opener is None:
             error = Unsupported(f"This host's worker knows no streams from {request.source!r}.")
             self._end(request.stream_id, frames.ERROR, 0, json.dumps(to_wire(error_info(error))).encode())
             return
         try:
-            log = self._logs.get(request.container_id) or self._open_log(request.container_id)
+            log = self._logs.get(_key(request)) or opener(request.container_id)
             cursor = _first_cursor(log, request)
         except (EngineError, OSError) as error:
             self._end(request.stream_id, frames.ERROR, 0, json.dumps(to_wire(error_info(error))).encode())
             return
-        self._logs[request.container_id] = log
+        self._logs[_key(request)] = log
         self._streams[request.stream_id] = _Stream(request, cursor, time.monotonic())
 
-    def _advance(self, stream: _Stream, ends: dict[str, int]) -> bool:
+    def _advance(self, stream: _Stream, ends: dict[tuple[str, str], int]) -> bool:
         """Send what one stream may have now; True if it should have another turn at once."""
         request = stream.request
         if time.monotonic() - stream.heard_at > frames.IDLE_SECONDS:
@@ -153,16 +155,17 @@ class StreamServer:
             return self._finish(stream)
         if stream.credit <= 0:
             return False
-        log = self._logs[request.container_id]
+        key = _key(request)
+        log = self._logs[key]
         try:
-            if request.container_id not in ends:
-                ends[request.container_id] = log.end()
-            if stream.at_end == ends[request.container_id]:
+            if key not in ends:
+                ends[key] = log.end()
+            if stream.at_end == ends[key]:
                 return self._finish(stream) if request.until is not None and time.time() >= request.until else False
-            if stream.cursor > ends[request.container_id]:
+            if stream.cursor > ends[key]:
                 raise FileNotFoundError
             skip = request.skip_bytes
-            if skip is not None and ends[request.container_id] - stream.cursor > skip:
+            if skip is not None and ends[key] - stream.cursor > skip:
                 stream.cursor = max(stream.cursor, log.cursor_at_tail(SKIP_TO_LINES))
             chunks = log.read(stream.cursor, min(TURN_BYTES, stream.credit))
         except (EngineError, OSError) as error:
@@ -178,7 +181,7 @@ class StreamServer:
             return True
         if not request.follow:
             return self._finish(stream)
-        stream.at_end = ends[request.container_id]
+        stream.at_end = ends[key]
         return False
 
     def _finish(self, stream: _Stream) -> bool:
@@ -221,9 +224,13 @@ class StreamServer:
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
-        container_id = stream.request.container_id
-        if not any(other.request.container_id == container_id for other in self._streams.values()):
-            self._logs.pop(container_id, None)
+        key = _key(stream.request)
+        if not any(_key(other.request) == key for other in self._streams.values()):
+            self._logs.pop(key, None)
+
+
+def _key(request: OpenStream) -> tuple[str, str]:
+    return request.source, request.container_id
 
 
 def _first_cursor(log: Any, request: OpenStream) -> int:

@@ -62,7 +62,7 @@ class Bench:
         self.client = valkey.client()
         self.logs = {"c": FakeLog()}
         self.viewers: list[Viewer] = []
-        self.server = StreamServer(valkey.client(), self.open)
+        self.server = StreamServer(valkey.client(), {"logs": self.open})
         self.server.start()
 
     def open(self, container_id: str) -> FakeLog:
