@@ -28,6 +28,7 @@ urlpatterns = [
     path("images/", images.images, name="images"),
     path("images/<str:digits>/", images.image, name="image"),
     path("volumes/", volumes.volumes, name="volumes"),
+    path("volumes/<int:volume_id>/", volumes.volume, name="volume"),
     path("networks/", networks.networks, name="networks"),
     path("activity/", activity.activity, name="activity"),
     path("jobs/", jobs.jobs, name="jobs"),

@@ -25,6 +25,21 @@ class Users:
         return self._known[volume.host_id].get(volume.name, [])
 
 
+def mounts_of(volume: Volume) -> dict[str, list[dict[str, Any]]]:
+    """Container id → where it has the volume: {"destination", "read_only"} of each place."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    rows = Container.objects.filter(host=volume.host_id).exclude(mounted=[]).values_list("pk", "mounted")
+    for container_id, mounted in rows:
+        places = [
+            {"destination": mount.get("destination", ""), "read_only": mount.get("read_only", False)}
+            for mount in mounted
+            if mount.get("type") == VOLUME and mount.get("name") == volume.name
+        ]
+        if places:
+            found[container_id] = places
+    return found
+
+
 def _by_volume(host_id: str) -> dict[str, list[dict[str, str]]]:
     found: dict[str, dict[str, str]] = defaultdict(dict)
     rows = Container.objects.filter(host=host_id).exclude(mounted=[]).values_list("pk", "name", "mounted")

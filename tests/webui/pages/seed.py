@@ -23,6 +23,7 @@ class Seeded:
     hosts: list[Any]
     containers: dict[str, Any]
     images: list[Any]
+    volumes: list[Any]
     jobs: dict[str, Any]
 
 
@@ -39,14 +40,14 @@ def seed(*, empty: bool = False) -> Seeded:
     Membership.objects.create(team=team, user=admin, role=Role.MAINTAINER)
     hosts = _hosts(team, 1 if empty else 2)
     if empty:
-        return Seeded(admin, team, hosts, {}, [], {})
+        return Seeded(admin, team, hosts, {}, [], [], {})
     images = _images(team, hosts)
     containers = _containers(team, hosts, admin)
-    _volumes(team, hosts[0], containers["web"])
+    volumes = _volumes(team, hosts[0], containers["web"])
     _networks(team, hosts[0], containers)
     jobs = _jobs(team, hosts[0], admin, containers)
     _events(team, hosts[0], containers)
-    return Seeded(admin, team, hosts, containers, images, jobs)
+    return Seeded(admin, team, hosts, containers, images, volumes, jobs)
 
 
 def _events(team: Any, host: Any, containers: dict[str, Any]) -> None:
@@ -251,23 +252,24 @@ def _containers(team: Any, hosts: list[Any], admin: Any) -> dict[str, Any]:
     return made
 
 
-def _volumes(team: Any, host: Any, web: Any) -> None:
+def _volumes(team: Any, host: Any, web: Any) -> list[Any]:
     """One that web has, one with options, one that nobody named, one that would be markup."""
     from webui.volumes.models import Volume
 
     nfs = {"type": "nfs", "device": ":/export/harbour/long/path", "o": "addr=10.0.0.5,rw"}
-    for name, more in (
+    rows: list[tuple[str, dict[str, Any]]] = [
         ("site-data", {"labels": {"for": "web", "com.example.a-long-name-of-a-label": "a value"}}),
         ("archive", {"driver_opts": nfs}),
         (hex_id("volume"), {"is_anonymous": True}),
         ("cache", {"driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": "size=64m"}, "labels": {NASTY: NASTY}}),
-    ):
-        Volume.objects.create(team=team, host=host, name=name, **more)
+    ]
+    made = [Volume.objects.create(team=team, host=host, name=name, **more) for name, more in rows]
     web.mounted = [
         {"type": "volume", "name": "site-data", "source": "/x", "destination": "/usr/share/nginx", "read_only": True},
         {"type": "bind", "name": "", "source": "/srv/conf", "destination": "/etc/nginx", "read_only": False},
     ]
     web.save()
+    return made
 
 
 def _networks(team: Any, host: Any, containers: dict[str, Any]) -> None:

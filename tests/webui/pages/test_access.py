@@ -15,6 +15,7 @@ from webui.hosts.models import Host
 from webui.images.models import Image
 from webui.jobs.models import Job
 from webui.pages.security import POLICY
+from webui.volumes.models import Volume
 
 LISTS = [
     "/",
@@ -48,6 +49,26 @@ def test_the_team_sees_every_page(
         assert response.status_code == 200
         assert response.headers["Content-Security-Policy"] == POLICY
         assert "no-store" in response.headers["Cache-Control"]
+
+
+def test_a_volume_is_shown_to_its_team_alone_with_who_has_it(
+    owner: Caller, outsider: Caller, nobody: Caller, container: Container, volume: Volume
+) -> None:
+    container.mounted = [
+        {"type": "volume", "name": volume.name, "destination": "/var/lib/data", "read_only": True},
+        {"type": "bind", "name": "", "destination": "/etc/elsewhere", "read_only": False},
+    ]
+    container.save()
+    path = f"/volumes/{volume.pk}/"
+    shown = browser_of(owner).get(path)
+    assert [user["places"] for user in shown.context["users"]] == [
+        [{"destination": "/var/lib/data", "read_only": True}]
+    ]
+    assert f'href="/containers/{CONTAINER_ID}/"' in shown.content.decode()
+    assert f'href="{path}"' in browser_of(owner).get(f"/containers/{CONTAINER_ID}/").content.decode()
+    assert f'href="{path}"' in browser_of(owner).get("/volumes/").content.decode()
+    assert browser_of(outsider).get(path).status_code == 404
+    assert browser_of(nobody).get(path).status_code == 302
 
 
 def test_the_team_sees_a_job(owner: Caller, job: Job) -> None:

@@ -30,6 +30,7 @@ def paths(seeded: Seeded) -> list[str]:
         "/registries/",
         "/volumes/",
         "/volumes/?q=none",
+        *(f"/volumes/{seeded.volumes[number].pk}/{tab}" for number, tab in ((0, ""), (1, "#users"), (3, "#details"))),
         "/networks/",
         "/networks/?q=none",
         "/jobs/",

@@ -74,3 +74,44 @@ def test_what_would_go_is_named_before_it_goes(page: Page, sockets: Sockets, see
     page.locator("#confirm-yes").click()
     expect(page.locator("#toasts")).to_contain_text("it is used by web")
     assert refused == [None]
+
+
+def test_the_page_of_a_volume_follows_who_has_it_and_leaves_when_it_is_gone(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    archive = next(one for one in seeded.volumes if one.name == "archive")
+    visit(page, f"/volumes/{archive.pk}/#users")
+    sockets.events.wait()
+    expect(page.get_by_role("heading", name="No container has it")).to_be_visible()
+    hog = seeded.containers["hog"]
+    hog.mounted = [{"type": "volume", "name": "archive", "destination": "/srv/<b>x", "read_only": True}]
+    hog.save()
+    sockets.change("container", {"id": hog.pk, "mounted": hog.mounted}, id="2-0")
+    row = page.locator(f'#view-users tr[data-id="{hog.pk}"]')
+    expect(row).to_contain_text("/srv/<b>x")
+    expect(row).to_contain_text("read-only")
+    expect(page.locator('[data-fragment="users-count"]')).to_have_text("1")
+    page.locator('summary[aria-label="More actions"]').click()
+    expect(page.get_by_role("button", name="Remove")).to_be_disabled()
+    page.keyboard.press("Escape")
+    hog.mounted = []
+    hog.save()
+    sockets.change("container", {"id": hog.pk, "mounted": []}, id="3-0")
+    expect(page.get_by_role("heading", name="No container has it")).to_be_visible()
+    page.get_by_role("tab", name="Details").click()
+    expect(page.locator("#view-details")).to_contain_text(":/export/harbour/long/path")
+    page.locator('summary[aria-label="More actions"]').click()
+    sent = answered(page, f"volumes/{archive.pk}/", 202, ACCEPTED)
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator("#confirm-text")).to_contain_text("The volume archive and all that is in it")
+    page.locator("#confirm-yes").click()
+    ended(sockets, "volume.remove", seeded.hosts[0], "4-0")
+    page.wait_for_url("**/volumes/")
+    assert sent == [None]
+
+
+def test_a_container_is_run_with_a_volume_from_its_page(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, f"/volumes/{seeded.volumes[0].pk}/")
+    page.get_by_role("link", name="Run with it").click()
+    expect(page.locator("#volumes")).to_have_value("site-data:/data")
+    expect(page.locator("#volumes")).to_be_visible()

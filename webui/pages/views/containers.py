@@ -23,6 +23,7 @@ from webui.pages.explain import explain
 from webui.pages.image_news import newer_image_of
 from webui.pages.page import page
 from webui.pages.rows import container_row, container_rows, job_rows
+from webui.volumes.models import Volume
 
 PAGE_SIZE = 100
 # Being killed (137) or asked to end (143) is no fault where somebody asked for it.
@@ -63,6 +64,8 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
     visible = Container.objects.visible_to(request.user).select_related("host", "team", "created_by")
     found = get_object_or_404(visible, pk=container_id)
     row = container_row(found)
+    volumes = dict(Volume.objects.visible_to(request.user).filter(host=found.host_id).values_list("name", "pk"))
+    row["mounted"] = [mount | {"volume_id": volumes.get(mount["name"])} for mount in row["mounted"]]
     allowed = actions_of(request.user, found.team)
     images = list(Image.objects.visible_to(request.user).filter(host=found.host).only("image_id", "tags", "newer"))
     return {
@@ -119,6 +122,8 @@ def container_new(request: HttpRequest) -> dict[str, Any]:
             for tag in tags
         ],
         "image": request.GET.get("image", ""),
+        "volume": request.GET.get("volume", ""),
+        "chosen_host": request.GET.get("host", ""),
         "like": like_of(request),
         **options.form_context(request.user),
         "restart_words": words.RESTART,

@@ -1,4 +1,4 @@
-"""Volumes on all hosts; what is done with them goes to REST."""
+"""Volumes on all hosts, and one volume; what is done with them goes to REST."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 
 from webui.accounts.models import Team
-from webui.accounts.roles import CREATE, LOOSEN, actions_of
+from webui.accounts.roles import CREATE, LOOSEN, OPERATE, actions_of
+from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.pages.examples import volume_example
 from webui.pages.page import page
+from webui.pages.rows import container_rows
 from webui.volumes.models import Volume
 from webui.volumes.representation import volume_as_json
-from webui.volumes.using import Users
+from webui.volumes.using import Users, mounts_of
 
 PAGE_SIZE = 100
 USERS_SHOWN = 5
@@ -40,6 +43,23 @@ def volumes(request: HttpRequest) -> dict[str, Any]:
         "may_create": any(CREATE in found for found in rights.values()),
         "may_loosen": any(LOOSEN in found for found in rights.values()),
         "volume_example": volume_example(request),
+    }
+
+
+@page("pages/volume.html", section="volumes")
+def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
+    """Its parts are in templates/pages/volume/: a new section is a tab, a panel, and a line in js/pages/volume.js."""
+    visible = Volume.objects.visible_to(request.user).select_related("host", "team")
+    found = get_object_or_404(visible, pk=volume_id)
+    allowed = actions_of(request.user, found.team)
+    mounts = mounts_of(found)
+    users = container_rows(Container.objects.visible_to(request.user).filter(pk__in=list(mounts)).order_by("name"))
+    return {
+        "volume": volume_row(found, Users(), CREATE in allowed),
+        "users": [row | {"places": mounts[row["id"]]} for row in users],
+        "host_online": found.host.is_online,
+        "may_operate": OPERATE in allowed,
+        "may_create": CREATE in allowed,
     }
 
 

@@ -1,0 +1,63 @@
+// One volume: who has it, what it is made of. A section of the page is a tab whose panel is shown by `panels`.
+import { settled } from "../actions.js";
+import { api, attempt } from "../api.js";
+import { confirmAction } from "../dialog.js";
+import { $ } from "../dom.js";
+import { refreshSoon } from "../fragment.js";
+import { jobEnd, onChange, onReset } from "../live.js";
+import { startTabs } from "../tabs.js";
+import { toast } from "../toast.js";
+
+const root = $("#volume");
+const { id, name, host } = root.dataset;
+const FRAGMENTS = ["head", "facts", "offline", "users", "users-count", "details"];
+const USERS = ["head", "facts", "users", "users-count"];
+
+// By the panel's id: what is to be done each time when it is shown.
+const panels = {};
+let removing = false;
+
+startTabs($("[data-tabs]"), (panel) => panels[panel]?.());
+
+onChange("volume", (change) => {
+  if (String(change.object_id) !== id) return;
+  if (change.action === "removed") leave();
+  else refreshSoon(...FRAGMENTS);
+});
+onChange("container", (change) => {
+  const has = change.object?.mounted?.some((mount) => mount.type === "volume" && mount.name === name);
+  if (has || $(`#view-users tr[data-id="${CSS.escape(change.object_id)}"]`)) refreshSoon(...USERS);
+});
+onChange("host", (change) => {
+  const online = change.object?.online ? "yes" : "no";
+  if (change.object_id !== host || online === root.dataset.online) return;
+  root.dataset.online = online;
+  refreshSoon("facts", "offline");
+});
+/** Nobody knows what was missed. */
+onReset(async () => {
+  try {
+    await api("GET", `volumes/${id}/`);
+    refreshSoon(...FRAGMENTS);
+  } catch (problem) {
+    if (problem.status === 404) leave();
+  }
+});
+
+function leave() {
+  if (!removing) toast(`${name} is removed.`);
+  setTimeout(() => location.assign("/volumes/"), removing ? 0 : 1500);
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("[data-volume-remove]")) remove();
+});
+
+async function remove() {
+  const answer = await confirmAction({ title: `Remove ${$("h1", root).textContent}?`, text: `The volume ${name} and all that is in it are deleted. This can't be undone.`, yes: "Remove" });
+  if (!answer) return;
+  removing = true;
+  const accepted = await attempt("DELETE", `volumes/${id}/`);
+  removing = Boolean(accepted && settled(await jobEnd(accepted.job.id, () => api("GET", accepted.job.url)), name));
+  if (removing) location.assign("/volumes/");
+}
