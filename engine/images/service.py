@@ -4,41 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
-from engine.errors import Cancelled, DataCorrupt, EngineError, InvalidArgument, NotFound, Unavailable
-from engine.images import commit, history, layer_files, remote, starter, usage, waste
+from engine.errors import Cancelled, Unavailable
+from engine.images import bringing, commit, remote, starter
 from engine.images.archive.loading import import_tree, load
 from engine.images.archive.saving import Saving, save
 from engine.images.commit import Authorship
 from engine.images.fsck import FsckReport
 from engine.images.garbage import Collector
-from engine.images.history import HistoryEntry
 from engine.images.image import Image
-from engine.images.layer import Workshop
-from engine.images.layer_files import LayerFiles
-from engine.images.manifests import manifest_of
+from engine.images.naming import tag_of
 from engine.images.progress import Board, LayerProgress, Report
-from engine.images.pull import Resolved, Stop, fetch_layers, host_platform, lease_all, resolve
+from engine.images.pull import Stop, host_platform
 from engine.images.push import Pusher, PushResult
+from engine.images.reading import StoredImages
 from engine.images.records import Records
 from engine.images.remote import RegistryAnswer, RemoteImage
 from engine.images.removing import PruneReport, PruneRules, Removed, Remover
 from engine.images.repair import fsck
 from engine.images.shelf import Shelf
-from engine.images.usage import ImagesUsage
 from engine.images.uses import Use, Uses
-from engine.images.waste import Waste
-from engine.layers import unpack
 from engine.oci.platform import Platform
-from engine.oci.reference import Reference
 from engine.registry.access import Access
 from engine.registry.auth import Credentials
-from engine.registry.client import FetchedManifest, RegistryClient
 from engine.registry.listing import Referrer
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
@@ -47,29 +40,20 @@ from engine.store.journal import Journal
 __all__ = ["Access", "Credentials", "Image", "Images", "LayerProgress"]
 
 
-def named(reference: str) -> Reference:
-    """A name that an image can be given here. Raises `InvalidReference`, and `InvalidArgument` for a digest."""
-    name = Reference.parse(reference)
-    if name.digest is not None:
-        raise InvalidArgument("a new image can be given a tag, but not a digest", {"field": "reference"})
-    return name
-
-
-class Images:
+class Images(StoredImages):
     """Pull, look up, remove. Safe for many threads, and for several processes on one home."""
 
     def __init__(
         self, config: EngineConfig, store: Store, journal: Journal, containers: Callable[[], Mapping[str, Use]] = dict
     ) -> None:
         """`containers` tells all of them by their ids."""
+        shelf = Shelf(
+            config, Records(store, journal), ContentStore(config.content), Snapshots(config, store), Leases(store)
+        )
+        super().__init__(shelf)
         self._config = config
         self._containers = containers
-        self._content = ContentStore(config.content)
-        self._leases = Leases(store)
-        self._snapshots = Snapshots(config, store)
-        self._records = Records(store, journal)
-        self._shelf = Shelf(config, self._records, self._content, self._snapshots, self._leases)
-        self._collector = Collector(self._records, self._content, self._snapshots, self._leases)
+        self._collector = Collector(shelf.records, shelf.content, shelf.snapshots, shelf.leases)
 
     def pull(
         self,
@@ -88,33 +72,15 @@ class Images:
         that has nothing else. Raises `InvalidReference`, `ImageUnknown`, `AccessDenied`, `PlatformMissing`,
         `RegistryUnavailable`, `BlobDamaged`, `LayerRefused`, `ResourceExhausted`, `Unsupported`, `Cancelled`.
         """
-        name = Reference.parse(reference)
-        wanted = Platform.parse(platform) if platform else host_platform()
-        board = Board(progress)
-        board.show("resolving")
-        unpack.prepare()
-        stop = Stop(cancel)
-        workshop = Workshop(self._content, self._snapshots, board, stop)
-        lease_name = f"pull {name} {wanted}"
-        try:
-            with (
-                self._leases.hold(lease_name) as lease,
-                RegistryClient(self._config, name, access or Access(credentials), stop) as client,
-            ):
-                resolved = resolve(client, self._content, name, wanted)
-                lease_all(lease, resolved)
-                self._store_documents(resolved, board)
-                fetch_layers(workshop, client, resolved, cancel)
-                names = [name.pinned(document.digest) for document in resolved.documents]
-                image = self._record(resolved, names if name.digest else [*names, name])
-        except (Cancelled, Unavailable):
-            raise
-        except EngineError:
-            # It will fail in the same way again: nothing is kept for the next attempt.
-            self._leases.abandon(lease_name)
-            self._collector.collect()
-            raise
-        board.show("done")
+        with self._collecting(keep_for=(Cancelled, Unavailable)):
+            image = bringing.pull(
+                self._shelf,
+                reference,
+                access or Access(credentials),
+                platform=platform,
+                board=Board(progress),
+                cancel=cancel,
+            )
         self._sync_later()
         return image
 
@@ -153,20 +119,12 @@ class Images:
         """Whether a registry answers, and takes these credentials. Raises `InvalidArgument` for what names none."""
         return remote.try_registry(self._config, registry, access)
 
-    def get(self, name: str) -> Image:
-        """By reference, id or unique start of an id. Raises `ImageMissing`, `InvalidReference`, `Conflict`."""
-        return self._records.find(name)
-
-    def list(self) -> list[Image]:
-        """All complete images, by name."""
-        return self._records.all()
-
     def tag(self, name: str, reference: str) -> Image:
         """Give an image one more name; another image that had it loses it. Doing it again changes and tells nothing.
 
         Raises `ImageMissing`, `InvalidReference`, `InvalidArgument` for a digest, `Conflict` for an unclear id.
         """
-        tag = named(reference)
+        tag = tag_of(reference)
         with self._records.store.transaction():
             return self._records.tag(self._records.find(name).id, tag)
 
@@ -188,40 +146,6 @@ class Images:
         self._records.tell("prune", "", "", reclaimed=reclaimed)
         return PruneReport(removed.untagged, removed.deleted, reclaimed)
 
-    def history(self, name: str) -> tuple[HistoryEntry, ...]:
-        """How an image came to be, the newest first, as `docker history` tells it. Raises as `get` does."""
-        image = self._records.find(name)
-        config, blobs = self._records.documents(image.id)
-        try:
-            layers = manifest_of(self._content, image.id, blobs).layers
-        except DataCorrupt:  # the blobs are missed by whoever needs them
-            layers = ()
-        sizes = self._snapshots.layer_sizes(image.diff_ids)
-        return history.steps(image, config, [layer.digest for layer in layers], sizes)
-
-    def layer_files(self, name: str, layer: str, path: str = "/", limit: int = 2000) -> LayerFiles:
-        """What a layer (its diff id, or its blob's digest) adds, changes and deletes right below a directory.
-
-        Raises as `get` does, `NotFound` for a layer or a directory that the image hasn't.
-        """
-        image = self._records.find(name)
-        position = self._position(image, layer)
-        directories = [self._snapshots.layer_directory(diff_id) for diff_id in image.diff_ids[: position + 1]]
-        return layer_files.layer_files(directories, image.diff_ids[position], path, limit)
-
-    def _position(self, image: Image, layer: str) -> int:
-        if layer in image.diff_ids:
-            return image.diff_ids.index(layer)
-        for step in self.history(image.id):
-            if step.digest == layer:
-                return image.diff_ids.index(step.diff_id)
-        raise NotFound(f"this image has no layer {layer[:80]}", {"layer": layer[:200]})
-
-    def waste(self, name: str) -> Waste:
-        """What the image carries in vain, because later layers overwrite or delete it. Raises as `get` does."""
-        image = self._records.find(name)
-        return waste.waste(tuple(self._snapshots.layer_directory(diff_id) for diff_id in image.diff_ids))
-
     def fsck(
         self,
         *,
@@ -241,12 +165,6 @@ class Images:
         board.show("done")
         return report
 
-    def disk_usage(self) -> ImagesUsage:
-        """What images take on the disk, and what each shares with others."""
-        images = self._records.all()
-        sizes = self._snapshots.layer_sizes()
-        return usage.of_images(images, sizes, self._content.complete_bytes(), self._content.unfinished_bytes())
-
     def create_starter(
         self,
         reference: str = starter.DEFAULT_REFERENCE,
@@ -257,25 +175,7 @@ class Images:
 
         Raises `InvalidReference`, `Unsupported` (no shell here), `ResourceExhausted`, `Cancelled`.
         """
-        name = Reference.parse(reference)
-        if name.digest is not None:
-            raise InvalidArgument("the starter image can be given a tag, but not a digest")
-        board = Board(progress)
-        board.show("gathering")
-        made = starter.build(starter.gather(), host_platform())
-        resolved = Resolved(
-            made.manifest,
-            made.config,
-            made.config_data,
-            (FetchedManifest(made.manifest_data, "", made.manifest_digest),),
-        )
-        with self._leases.hold(f"starter {name}") as lease:
-            lease_all(lease, resolved)
-            self._store_documents(resolved, board)
-            self._content.put(made.layer, is_durable=False)
-            fetch_layers(Workshop(self._content, self._snapshots, board, threading.Event()), None, resolved, cancel)
-            image = self._record(resolved, [name], action="import")
-        board.show("done")
+        image = bringing.make_starter(self._shelf, reference, Board(progress), cancel)
         self._sync_later()
         return image
 
@@ -305,7 +205,7 @@ class Images:
             commit.read_all(stream),
             config=config,
             authorship=authorship,
-            reference=None if reference is None else named(reference),
+            reference=None if reference is None else tag_of(reference),
             finish=finish,
             cancel=cancel,
         )
@@ -352,7 +252,7 @@ class Images:
         `changes` as in `docker import --change`; `created_at` in RFC 3339, now if it is empty. Raises
         `InvalidArgument`, `InvalidReference`, `LayerRefused`, `ResourceExhausted`, `Cancelled`.
         """
-        name = None if reference is None else named(reference)
+        name = None if reference is None else tag_of(reference)
         wanted = Platform.parse(platform) if platform else host_platform()
         authorship = Authorship(created_at=created_at or commit.now(), comment=message)
         with self._collecting():
@@ -363,10 +263,12 @@ class Images:
         return image
 
     @contextlib.contextmanager
-    def _collecting(self) -> Iterator[None]:
-        """What fails in here leaves nothing behind."""
+    def _collecting(self, keep_for: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+        """What fails in here leaves nothing behind, but for errors after which one may go on: `keep_for`."""
         try:
             yield
+        except keep_for:
+            raise
         except BaseException:
             self._collector.collect()
             raise
@@ -375,18 +277,6 @@ class Images:
         """At a start: drop what killed processes left half made, keep what a pull can go on with."""
         self._collector.recover()
         self._sync_later()
-
-    def _store_documents(self, resolved: Resolved, board: Board) -> None:
-        # A new image is marked until all of it is on the disk; one that has been here for long is not.
-        is_known = self._records.find_id(resolved.manifest.config.digest) is not None
-        for data in (*(document.data for document in resolved.documents), resolved.config_data):
-            self._content.put(data, is_durable=is_known)
-        for layer in resolved.layers:
-            board.add(layer.digest.short, layer.size)
-        board.show("pulling")
-
-    def _record(self, resolved: Resolved, names: Iterable[Reference], *, action: str = "pull") -> Image:
-        return self._shelf.publish(resolved.config_data, names, resolved.digests, action=action)
 
     def _sync_later(self) -> None:
         """Waiting for the disk would take longer than the pull; until it is through, the images are marked."""
