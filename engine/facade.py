@@ -17,6 +17,7 @@ from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.containers.catalog import Catalog
 from engine.containers.events import LOG_REMOVED
+from engine.containers.holding import Holding
 from engine.containers.keeper_link import KeeperLink
 from engine.containers.networking import Networks
 from engine.containers.parts import Parts
@@ -69,22 +70,21 @@ class Engine:
         self._log_clerk = LogClerk()
         self._kept_logs = KeptLogs(config)
         self._catalog = Catalog(config, self.store)
-        self.volumes = Volumes(config, self.store, self.journal, self._catalog.names)
-        self.containers = Containers(
-            Parts(
-                config=config,
-                store=self.store,
-                journal=self.journal,
-                catalog=self._catalog,
-                images=lambda: self.images,
-                snapshots=Snapshots(config, self.store),
-                cgroups=self.cgroups,
-                network=self.network,
-                volumes=self.volumes,
-                runtime=self.runtime,
-                keeper=self._keeper,
-            )
+        self.volumes = Volumes(config, self.store, self.journal, Holding(lambda: parts))
+        parts = Parts(
+            config=config,
+            store=self.store,
+            journal=self.journal,
+            catalog=self._catalog,
+            images=lambda: self.images,
+            snapshots=Snapshots(config, self.store),
+            cgroups=self.cgroups,
+            network=self.network,
+            volumes=self.volumes,
+            runtime=self.runtime,
+            keeper=self._keeper,
         )
+        self.containers = Containers(parts)
         self.networks = Networks(self.network, self.journal, self._catalog, self.containers)
 
     # ---- containers

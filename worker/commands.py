@@ -6,59 +6,16 @@ next one does the command again, and what is already so is success.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from engine.errors import Cancelled, Conflict, NotFound, PermissionDenied
+from worker import volume_commands
+from worker.context import Context
 from worker.contract import commands as c
 from worker.contract import networks as n
-from worker.contract.secrets import RegistrySecrets
-from worker.contract.wire import from_wire, to_wire
-
-ProgressCallback = Callable[[str, Sequence[Any]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a command's function needs besides the command. `attempt` above 1 means an earlier worker died.
-
-    `job_id` is the engine's name for what is asked: a start that was done before that death is not done again.
-    """
-
-    engine: Any
-    progress: ProgressCallback
-    cancel: threading.Event
-    secrets: Mapping[str, Any] | None
-    attempt: int = 1
-    job_id: str = ""
-
-    @property
-    def access(self) -> Any:
-        """How the command's registry is to be spoken to, `contract.secrets.RegistrySecrets` on the wire."""
-        return None if not self.secrets else access_of(from_wire(RegistrySecrets, self.secrets))
-
-    @property
-    def accesses(self) -> dict[str, Any]:
-        """The same by registry, of a command that may speak to several."""
-        registries = (self.secrets or {}).get("registries", {})
-        return {name: access_of(from_wire(RegistrySecrets, secrets)) for name, secrets in registries.items()}
-
-
-def access_of(secrets: RegistrySecrets) -> Any:
-    """The engine's form of what the site knows of a registry."""
-    from engine.registry.access import Access
-    from engine.registry.auth import Credentials
-
-    return Access(
-        credentials=Credentials(secrets.username, secrets.password) if secrets.username else None,
-        plain_http=secrets.plain_http,
-        tls_verify=secrets.tls_verify,
-        ca_pem=secrets.ca_pem,
-        mirrors=secrets.mirrors,
-    )
+from worker.contract.wire import to_wire
 
 
 def run(command: c.Command, context: Context) -> dict[str, Any]:
@@ -243,25 +200,6 @@ def _remove(command: c.RemoveContainer, context: Context) -> dict[str, Any]:
     return {}
 
 
-def _create_volume(command: c.CreateVolume, context: Context) -> dict[str, Any]:
-    from engine.volumes.volume import VolumeSpec
-
-    spec = VolumeSpec(name=command.name, driver=command.driver, driver_opts=command.driver_opts, labels=command.labels)
-    return {"name": context.engine.volumes.create(spec).name}
-
-
-def _remove_volume(command: c.RemoveVolume, context: Context) -> dict[str, Any]:
-    context.engine.volumes.remove(command.name, force=command.force or context.attempt > 1)
-    return {}
-
-
-def _prune_volumes(command: c.PruneVolumes, context: Context) -> dict[str, Any]:
-    from engine.volumes.service import PruneRules
-
-    found: dict[str, Any] = to_wire(context.engine.volumes.prune(PruneRules(all=command.all, labels=command.labels)))
-    return found
-
-
 def _create_network(command: n.CreateNetwork, context: Context) -> dict[str, Any]:
     from engine.options.networks import NetworkSpec
 
@@ -327,9 +265,7 @@ _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.RenameContainer: _rename,
     c.CommitContainer: _commit,
     c.RemoveContainer: _remove,
-    c.CreateVolume: _create_volume,
-    c.RemoveVolume: _remove_volume,
-    c.PruneVolumes: _prune_volumes,
+    **volume_commands.FUNCTIONS,
     n.CreateNetwork: _create_network,
     n.RemoveNetwork: _remove_network,
     n.PruneNetworks: _prune_networks,

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 STOP_SECONDS = 3.0
 FLUSH_SECONDS = 1.0
 KEPT_LOGS_SECONDS = 600.0
+# How often it is asked whether a volume's size is worth another look; the engine decides.
+VOLUMES_SECONDS = 10.0
 # How long health checks and logs may be without a keeper that has died; asking takes a tenth of a millisecond.
 HELPERS_SECONDS = 1.0
 
@@ -92,6 +94,7 @@ class WorkerService:
             Periodic("helpers", HELPERS_SECONDS, engine.ensure_helpers),
             Periodic("ledger", 3600, self._ledger.trim),
             Periodic("kept logs", KEPT_LOGS_SECONDS, engine.tidy_kept_logs),
+            Periodic("sizes of volumes", VOLUMES_SECONDS, engine.volumes.measure_due),
         ]
 
     def run(self, stop: threading.Event) -> int:

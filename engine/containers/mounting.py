@@ -194,8 +194,9 @@ def in_memory(points: Sequence[MountPoint]) -> list[TmpfsMount]:
 
 def make_ready(parts: Parts, points: Sequence[MountPoint]) -> None:
     """Before a start. Raises what a volume that can't be mounted raises."""
-    for name in sorted({point.name for point in points if point.type == VOLUME}):
-        parts.volumes.make_ready(name)
+    asked = [point for point in points if point.type == VOLUME]
+    for name in sorted({point.name for point in asked}):
+        parts.volumes.make_ready(name, writable=any(not point.read_only for point in asked if point.name == name))
 
 
 def acquire_again(parts: Parts, container_id: str, points: Sequence[MountPoint]) -> None:

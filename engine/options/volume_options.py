@@ -1,6 +1,7 @@
 """The options of a volume (`docker volume create --opt`), as Docker's driver `local` takes them: type, device, o.
 
 nothing                                    a directory in Portside's home
+size=1g                                    the same, which may hold so much
 type=tmpfs, device=tmpfs, o=size=64m       a file system in memory
 type=none, o=bind, device=/srv/data        a directory of the host
 type=nfs, device=:/export, o=addr=…,rw     a directory of a file server
@@ -9,6 +10,7 @@ type=nfs, device=:/export, o=addr=…,rw     a directory of a file server
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,27 +19,37 @@ from engine.options import mounts, values
 
 PLAIN, TMPFS, BIND, NFS = "plain", "tmpfs", "bind", "nfs"
 LABELS_MAXIMUM = 200
-_KEYS = ("type", "device", "o")
+LIMIT_MINIMUM, LIMIT_MAXIMUM = 1 << 16, 1 << 60
+_KEYS = ("type", "device", "o", "size")
+_SIZE = re.compile(r"(\d{1,19})\s*([kmgt]?)i?b?", re.IGNORECASE)
+_UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`device` is the host's directory of a bind, or an NFS export; `options` those of the file system."""
+    """`device` is the host's directory of a bind, or an NFS export; `options` those of the file system.
+
+    `limit_bytes`: what a directory in the home may hold, None for as much as there is.
+    """
 
     name: str
     device: str = ""
     options: tuple[str, ...] = ()
+    limit_bytes: int | None = None
 
 
 def read(options: Mapping[str, str]) -> Kind:
     """What they ask for. Raises InvalidArgument with the field driver_opts, or Unsupported."""
     for key in options:
         if key not in _KEYS:
-            raise _bad(f"{key[:30]!r} is no option of a local volume: type, device and o are")
+            raise _bad(f"{key[:30]!r} is no option of a local volume: type, device, o and size are")
     kind, device = options.get("type", "").lower(), options.get("device", "")
     words = tuple(word for word in options.get("o", "").split(",") if word)
-    if not any(options.values()):
-        return Kind(PLAIN)
+    limit = size(options["size"]) if options.get("size") else None
+    if not any(value for key, value in options.items() if key != "size"):
+        return Kind(PLAIN, limit_bytes=limit)
+    if limit is not None:
+        raise _bad("size is of a volume without other options; of one in memory write o=size=…")
     if kind == "tmpfs":
         values.tmpfs(f"/x:{','.join(words)}")  # the same words as --tmpfs
         return Kind(TMPFS, options=words)
@@ -51,6 +63,15 @@ def read(options: Mapping[str, str]) -> Kind:
         f"driver_opts: type {kind[:30]!r} is not supported: tmpfs, nfs, and none with o=bind are",
         {"field": "driver_opts"},
     )
+
+
+def size(text: str) -> int:
+    """Bytes of "64m" or "1073741824". Raises InvalidArgument with the field driver_opts."""
+    found = _SIZE.fullmatch(text.strip())
+    number = int(found[1]) << _UNITS[found[2].lower()] if found else 0
+    if not LIMIT_MINIMUM <= number <= LIMIT_MAXIMUM:
+        raise _bad(f"size {text[:30]!r}: give bytes, or such as 64m or 10g; 64k is the least")
+    return number
 
 
 def mount(text: str) -> mounts.Mount:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import NotFound
 from engine.runtime import kernel
 from engine.trees import delete_tree
+from engine.volumes import quotas
 
 if TYPE_CHECKING:
     from engine.archives.request import PathStat
@@ -28,10 +29,11 @@ DATA, FILLING, FILLED = "_data", "filling", "filled"
 _PIECE = 1 << 20
 
 
-def fill(volume: Path, layers: dict[str, Any], target: str) -> bool:
+def fill(volume: Path, layers: dict[str, Any], target: str, project: int = 0) -> bool:
     """Copy what `layers` (an overlay's, to be read) have at `target` into a volume that is empty; whether it was.
 
-    The caller holds the volume's lock. Raises the engine's errors; then the volume is as empty as before.
+    The caller holds the volume's lock; `project` is the volume's, for its quota. Raises the engine's errors; then the
+    volume is as empty as before.
     """
     from engine.archives import transfer  # those who only start and remove containers do without
     from engine.archives.request import PACK, Request
@@ -48,6 +50,8 @@ def fill(volume: Path, layers: dict[str, Any], target: str) -> bool:
         assert source.stat is not None and source.stream is not None
         os.mkdir(volume / FILLING, 0o700)
         try:
+            if project:
+                quotas.mark_new(volume / FILLING, project)
             _copy(source, volume / FILLING)
             _own(volume / FILLING, source.stat)
             sync(volume)

@@ -17,7 +17,7 @@ from typing import Any
 from engine.errors import AlreadyExists, NotFound
 from engine.store.database import Store
 from engine.store.journal import Journal
-from engine.volumes.volume import Volume, VolumeSpec, new_name
+from engine.volumes.volume import Snapshot, Volume, VolumeSpec, new_name
 
 SCHEMA = [
     """
@@ -36,9 +36,31 @@ SCHEMA = [
         PRIMARY KEY (volume, container)
     ) WITHOUT ROWID;
     CREATE INDEX volume_use_container ON volume_use (container)
+    """,
     """
+    ALTER TABLE volume ADD COLUMN size_bytes INTEGER;
+    ALTER TABLE volume ADD COLUMN files INTEGER;
+    ALTER TABLE volume ADD COLUMN measured_at REAL;
+    ALTER TABLE volume ADD COLUMN limit_bytes INTEGER;
+    ALTER TABLE volume ADD COLUMN quota TEXT NOT NULL DEFAULT '';
+    ALTER TABLE volume ADD COLUMN is_over INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE volume ADD COLUMN project INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE volume_snapshot (
+        id TEXT PRIMARY KEY,
+        volume TEXT NOT NULL REFERENCES volume (name) ON UPDATE CASCADE ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        UNIQUE (volume, name)
+    );
+    CREATE TABLE volume_move (
+        name TEXT PRIMARY KEY,
+        new_name TEXT NOT NULL UNIQUE
+    )
+    """,
 ]
 CREATED, REMOVED, ACTION = "volume.created", "volume.removed", "action.done"
+MEASURED, UPDATED, RENAMED = "volume.measured", "volume.updated", "volume.renamed"
 """Kinds of events, in the words of `worker.contract.events`; a test holds them together."""
 
 
@@ -51,7 +73,7 @@ class Records:
 
     def find(self, name: str) -> Volume | None:
         row = self._store.connection().execute("SELECT * FROM volume WHERE name = ?", (name,)).fetchone()
-        return None if row is None else self._read(row, self.users(name))
+        return None if row is None else self._read(row, self.users(name), self.snapshots(name))
 
     def get(self, name: str) -> Volume:
         """Raises NotFound."""
@@ -67,8 +89,11 @@ class Records:
         users: dict[str, list[str]] = {}
         for row in self._store.connection().execute("SELECT volume, container FROM volume_use"):
             users.setdefault(row["volume"], []).append(row["container"])
+        kept: dict[str, list[Snapshot]] = {}
+        for row in self._store.connection().execute("SELECT * FROM volume_snapshot ORDER BY created_at"):
+            kept.setdefault(row["volume"], []).append(_snapshot(row))
         rows = self._store.connection().execute("SELECT * FROM volume ORDER BY name")
-        return [self._read(row, users.get(row["name"], ())) for row in rows]
+        return [self._read(row, users.get(row["name"], ()), kept.get(row["name"], ())) for row in rows]
 
     def users(self, name: str) -> list[str]:
         """The ids of the containers that have it, those included that are just being created."""
@@ -109,10 +134,34 @@ class Records:
             time.time(),
         )
         with self._store.transaction() as connection:
-            connection.execute("INSERT INTO volume VALUES (?, ?, ?, ?, ?, ?)", values)
-            made = self.get(str(values[0]))
-            self._journal.append(CREATED, made.name, made.as_state())
-        return made, True
+            connection.execute(
+                "INSERT INTO volume (name, driver, driver_opts, labels, is_anonymous, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                values,
+            )
+        return self.get(str(values[0])), True
+
+    def change(self, name: str, **columns: Any) -> Volume:
+        """Change columns of the table `volume`; the volume as it is then."""
+        words = ", ".join(f"{column} = ?" for column in columns)
+        self._store.connection().execute(f"UPDATE volume SET {words} WHERE name = ?", (*columns.values(), name))  # noqa: S608 - columns are ours
+        return self.get(str(columns.get("name", name)))
+
+    def news(self, kind: str, volume: Volume, **more: Any) -> None:
+        """Tell of a change, with all that the volume is now."""
+        self._journal.append(kind, volume.name, {**volume.as_state(), **more})
+
+    def projects(self) -> set[int]:
+        """The numbers that are taken."""
+        rows = self._store.connection().execute("SELECT project FROM volume WHERE project")
+        return {row["project"] for row in rows}
+
+    def snapshots(self, name: str) -> list[Snapshot]:
+        """The oldest first."""
+        rows = self._store.connection().execute(
+            "SELECT * FROM volume_snapshot WHERE volume = ? ORDER BY created_at", (name,)
+        )
+        return [_snapshot(row) for row in rows]
 
     def use(self, name: str, container_id: str, *, made: bool) -> None:
         self._store.connection().execute(
@@ -135,7 +184,7 @@ class Records:
         """What was done and changes no volume, in Docker's words."""
         self._journal.append(ACTION, name, {"action": action, "type": "volume", "name": name, **attributes})
 
-    def _read(self, row: sqlite3.Row, users: Sequence[str]) -> Volume:
+    def _read(self, row: sqlite3.Row, users: Sequence[str], kept: Sequence[Snapshot]) -> Volume:
         return Volume(
             name=row["name"],
             driver=row["driver"],
@@ -145,7 +194,19 @@ class Records:
             created_at=row["created_at"],
             mountpoint=str(self._root / row["name"] / "_data"),
             used_by=tuple(users),
+            size_bytes=row["size_bytes"],
+            files=row["files"],
+            measured_at=row["measured_at"],
+            limit_bytes=row["limit_bytes"],
+            quota=row["quota"],
+            is_over=bool(row["is_over"]),
+            project=row["project"],
+            snapshots=tuple(kept),
         )
+
+
+def _snapshot(row: sqlite3.Row) -> Snapshot:
+    return Snapshot(name=row["name"], created_at=row["created_at"], size_bytes=row["size_bytes"])
 
 
 def _labelled(volume: Volume) -> Mapping[str, Any]:

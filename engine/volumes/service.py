@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.config import EngineConfig
-from engine.errors import Conflict, InvalidArgument, NotFound
+from engine.errors import Conflict, InvalidArgument
+from engine.options import volume_options
 from engine.options.volume_options import BIND, PLAIN
 from engine.store.database import Store
 from engine.store.journal import Journal
-from engine.trees import delete_tree, disk_bytes
+from engine.trees import disk_bytes
 from engine.volumes import filling, guarding, mounting
 from engine.volumes.filling import DATA
-from engine.volumes.records import Records
+from engine.volumes.holders import Holders
+from engine.volumes.records import CREATED, Records
+from engine.volumes.shelf import Shelf
+from engine.volumes.sizes import Sizes
 from engine.volumes.volume import Volume, VolumeSpec
-
-_REMOVED, _TRASH = ".removed-", ".trash-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +54,14 @@ class PruneReport:
 
 
 class Volumes:
-    """Safe for threads, and for several processes on the same home. `names`: what containers are called → their ids."""
+    """Safe for threads, and for several processes on the same home."""
 
-    def __init__(
-        self, config: EngineConfig, store: Store, journal: Journal, names: Callable[[], Mapping[str, str]]
-    ) -> None:
-        self._config, self._store, self._names = config, store, names
+    def __init__(self, config: EngineConfig, store: Store, journal: Journal, holders: Holders) -> None:
+        self._config, self._store, self._holders = config, store, holders
         self._root = config.volumes
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A set-user-id program in a volume is its containers' affair: nobody on the host may come near it.
-        self._root.chmod(0o700)
+        self._shelf = Shelf(self._root)
         self._records = Records(store, journal, self._root)
+        self._sizes = Sizes(store, self._records, self._shelf, holders, config.tag)
 
     # ---- for people
 
@@ -86,6 +83,18 @@ class Volumes:
         volume = self.get(name)
         return disk_bytes(volume.mountpoint) if volume.kind.name != BIND else 0
 
+    def measure(self, name: str) -> Volume:
+        """Look how much is in it now. Raises NotFound."""
+        return self._sizes.measure(name)
+
+    def measure_due(self) -> Sequence[str]:
+        """Look at those that were not for a while; to be called often. Never takes much of a processor's time."""
+        return self._sizes.measure_due()
+
+    def limit(self, name: str, limit_bytes: int | None) -> Volume:
+        """Let it hold so much from now on; None: as much as there is. Raises NotFound, InvalidArgument."""
+        return self._sizes.limit(name, limit_bytes)
+
     def remove(self, name: str, *, force: bool = False) -> None:
         """Delete it with all that is in it; with `force` it is no error if it isn't there.
 
@@ -97,7 +106,7 @@ class Volumes:
                 return
             self._refuse_used(volume)
             gone = self._take(volume)
-        self._clear([gone])
+        self._shelf.clear([gone])
 
     def prune(self, rules: PruneRules) -> PruneReport:
         """Delete what `rules` name and nobody uses."""
@@ -113,7 +122,7 @@ class Volumes:
                 gone.append(self._take(current))
             removed.append(volume.name)
             sizes += size
-        self._clear(gone)
+        self._shelf.clear(gone)
         with self._store.transaction():
             self._records.tell("prune", "", reclaimed=sizes)
         return PruneReport(tuple(removed), sizes)
@@ -151,21 +160,26 @@ class Volumes:
                 volume = self._records.get(name)
                 if not volume.used_by and (name in doomed or (anonymous and volume.is_anonymous)):
                     gone.append(self._take(volume))
-        self._clear(gone)
+        self._shelf.clear(gone)
 
     def fill(self, name: str, layers: dict[str, Any], target: str) -> None:
         """Give an empty one what an image's `layers` have at `target`; one that lies elsewhere stays as it is."""
         volume = self.get(name)
         if volume.kind.name == PLAIN:
-            with self._locked(name):
-                filling.fill(self._root / name, layers, target)
+            with self._shelf.locked(name) as place:
+                filling.fill(place, layers, target, volume.project)
 
-    def make_ready(self, name: str) -> None:
-        """Before a container with it starts: what was cut short is finished, what is to be mounted is."""
+    def make_ready(self, name: str, *, writable: bool = True) -> None:
+        """Before a container with it starts: what was cut short is finished, what is to be mounted is.
+
+        Raises ResourceExhausted for one that holds more than it may, and is `writable` for the container.
+        """
         volume = self.get(name)
-        with self._locked(name):
-            filling.finish(self._root / name)
-            mounting.mount(volume.kind, self._root / name / DATA)
+        with self._shelf.locked(name) as place:
+            filling.finish(place)
+            mounting.mount(volume.kind, place / DATA)
+        if writable:
+            self._sizes.refuse_over(volume)
 
     def source(self, name: str) -> str:
         """The directory that is bound: its own, or the host's that it stands for."""
@@ -186,8 +200,8 @@ class Volumes:
             for name in known:
                 if self._lay_out(name):
                     done.append(f"put volume {name} back, whose removal was cut short")
-            gone = [self._discarded(entry) for entry in os.listdir(self._root) if entry not in known]
-        self._clear(gone)
+            gone = [self._shelf.discarded(entry) for entry in os.listdir(self._root) if entry not in known]
+        self._shelf.clear([place for place in gone if place is not None])
         return done
 
     # ---- inside
@@ -196,9 +210,7 @@ class Volumes:
         spec.check()
         if self._records.find(spec.name) is not None:
             return
-        kind = Volume(
-            name="", driver="", driver_opts=spec.driver_opts, labels={}, is_anonymous=False, created_at=0, mountpoint=""
-        ).kind
+        kind = volume_options.read(spec.driver_opts)
         mounting.require(kind)
         if kind.name == BIND:
             guarding.refuse_own(self._config.home, kind.device, "driver_opts")
@@ -211,9 +223,12 @@ class Volumes:
     def _made(self, spec: VolumeSpec) -> tuple[Volume, bool]:
         """In a transaction."""
         volume, is_new = self._records.add(spec)
-        for leftover in [volume.name, *self._asides(volume.name)] if is_new else ():  # of another one of this name
-            self._discarded(leftover)
+        for leftover in [volume.name, *self._shelf.asides(volume.name)] if is_new else ():  # of another of this name
+            self._shelf.discarded(leftover)
         self._lay_out(volume.name)
+        if is_new:
+            volume = self._sizes.begin(volume)
+            self._records.news(CREATED, volume)
         return volume, is_new
 
     def _lay_out(self, name: str) -> bool:
@@ -221,7 +236,7 @@ class Volumes:
         place: Path = self._root / name
         asides: Sequence[str] = ()
         if not place.exists():
-            asides = self._asides(name)
+            asides = self._shelf.asides(name)
             if asides:
                 os.rename(self._root / asides[0], place)
         os.makedirs(place, 0o700, exist_ok=True)
@@ -230,57 +245,21 @@ class Volumes:
             os.chmod(place / DATA, 0o755)  # noqa: S103 - whatever the umask is; the home is closed
         return bool(asides)
 
-    def _asides(self, name: str) -> Sequence[str]:
-        """What `_take` has made of a directory, and nobody has deleted yet."""
-        return [
-            entry for entry in os.listdir(self._root) if entry.startswith(_REMOVED) and entry.split("-", 2)[2] == name
-        ]
-
     def _take(self, volume: Volume) -> Path:
         """In a transaction, of which this is the last: the directory goes out of everybody's way."""
         self._records.drop(volume)
-        mounting.unmount(Path(volume.mountpoint))
-        aside = self._root / f"{_REMOVED}{uuid.uuid4().hex[:12]}-{volume.name}"
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(self._root / volume.name, aside)
-        return aside
-
-    def _discarded(self, entry: str) -> Path:
-        """Nobody looks for it any more; it is deleted by `_clear`, or by the next recovery."""
-        mounting.unmount(self._root / entry / DATA)
-        trash = self._root / f"{_TRASH}{uuid.uuid4().hex}"
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(self._root / entry, trash)
-        return trash
-
-    def _clear(self, places: Sequence[Path]) -> None:
-        for place in places:
-            trash = self._root / f"{_TRASH}{uuid.uuid4().hex}"
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(place, trash)
-                delete_tree(trash)
+        self._sizes.end(volume)
+        return self._shelf.take_away(volume.name)
 
     def _refuse_used(self, volume: Volume) -> None:
         if volume.used_by:
-            called = {container_id: name for name, container_id in self._names().items()}
+            called = {container_id: name for name, container_id in self._holders.names().items()}
             shown = [called.get(user, user[:12]) for user in volume.used_by]
             raise Conflict(
                 f"volume {volume.name} is used by {', '.join(shown[:5])}{' and others' if shown[5:] else ''}: "
                 "remove the container first",
                 {"volume": volume.name, "containers": shown[:100]},
             )
-
-    @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        try:
-            descriptor = os.open(self._root / name / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            raise NotFound(f"volume {name} is gone", {"volume": name}) from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
 
 def _has(labels: Mapping[str, str], wanted: str) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from engine.errors import InvalidArgument
 from engine.options import mounts, volume_options
 from engine.options.volume_options import Kind
+
+KERNEL, COUNTED = "kernel", "counted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +30,21 @@ class VolumeSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A volume's files as they were at `created_at`."""
+
+    name: str
+    created_at: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """`is_anonymous`: it was made for a container that asked for none by name; `used_by`: ids of containers."""
+    """`is_anonymous`: it was made for a container that asked for none by name; `used_by`: ids of containers.
+
+    What is in it, as it was seen at `measured_at`: `size_bytes` on the disk, `files`. `quota` is how `limit_bytes`
+    holds, `KERNEL` or `COUNTED`; `is_over`: more than that was counted. `project`: its number where the kernel counts.
+    """
 
     name: str
     driver: str
@@ -39,6 +54,14 @@ class Volume:
     created_at: float
     mountpoint: str
     used_by: tuple[str, ...] = ()
+    size_bytes: int | None = None
+    files: int | None = None
+    measured_at: float | None = None
+    limit_bytes: int | None = None
+    quota: str = ""
+    is_over: bool = False
+    project: int = 0
+    snapshots: tuple[Snapshot, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -54,6 +77,13 @@ class Volume:
             "is_anonymous": self.is_anonymous,
             "created_at": self.created_at,
             "mountpoint": self.mountpoint,
+            "size_bytes": self.size_bytes,
+            "files": self.files,
+            "measured_at": self.measured_at,
+            "limit_bytes": self.limit_bytes,
+            "quota": self.quota,
+            "is_over": self.is_over,
+            "snapshots": [asdict(snapshot) for snapshot in self.snapshots],
         }
 
 

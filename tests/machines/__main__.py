@@ -13,7 +13,10 @@ from tests.machines import boot, image
 from tests.support import prepare
 
 NEEDED = {"qemu-system-x86_64": "qemu-system-x86", "mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs"}
-AREAS = ("cgroups", "runtime", "stats", "containers", "keeper", "network", "logs", "layers", "snapshots", "images")
+AREAS = (
+    "cgroups", "runtime", "stats", "containers", "keeper", "network", "logs", "layers", "snapshots", "images",
+    "volumes",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

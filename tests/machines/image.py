@@ -17,7 +17,7 @@ PYTHON = "3.11.2"
 PACKAGES = (
     "linux-image-cloud-amd64", "python3", "iproute2", "kmod", "procps", "nftables", "ca-certificates", "e2fsprogs",
     "gcc", "libc6-dev", "busybox-static", "docker-registry", "skopeo", "apache2-utils", "apparmor", "podman", "conmon",
-    "crun", "runc", "runsc", "iptables", "netavark",
+    "crun", "runc", "runsc", "iptables", "netavark", "nfs-kernel-server", "xfsprogs",
 )  # fmt: skip
 # All that is needed to find the disk; Debian's choice, "most", takes minutes.
 INITRAMFS = "mkdir -p $1/etc/initramfs-tools/conf.d; echo MODULES=list > $1/etc/initramfs-tools/conf.d/machine"

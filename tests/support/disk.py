@@ -13,6 +13,7 @@ import os
 import struct
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 _SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32): linux/ext4.h
@@ -20,19 +21,26 @@ _NO_LOG_FLUSH = 2
 
 
 class Disk:
-    """Mounted at `path`."""
+    """Mounted at `path`, with mount options; `make`: the program that puts a file system on it."""
 
-    def __init__(self, megabytes: int) -> None:
+    def __init__(
+        self, megabytes: int, *, make: Sequence[str] = ("mkfs.ext4", "-q", "-F", "-m", "0"), options: str = "loop"
+    ) -> None:
+        self._options = options
         self._directory = Path(tempfile.mkdtemp(prefix="psd-"))
         self._device, self.path = self._directory / "disk", self._directory / "m"
         self.path.mkdir()
         with self._device.open("wb") as file:
             file.truncate(megabytes << 20)
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", self._device], check=True)
-        self.mount()
+        try:
+            subprocess.run([*make, self._device], check=True, capture_output=True)
+            self.mount()
+        except BaseException:
+            self.close()
+            raise
 
     def mount(self) -> None:
-        subprocess.run(["mount", "-o", "loop", self._device, self.path], check=True)
+        subprocess.run(["mount", "-o", self._options, self._device, self.path], check=True)
 
     def power_up(self) -> None:
         """After a cut, once all processes are gone: mount what is on the device, which nothing can change any more.

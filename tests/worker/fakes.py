@@ -104,6 +104,13 @@ class FakeNetworks:
         self._note(f"network disconnect {name} {container}")
 
 
+class FakeVolumes:
+    """Of a host without volumes."""
+
+    def measure_due(self) -> Sequence[str]:
+        return ()
+
+
 class FakeEngine:
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
@@ -111,6 +118,7 @@ class FakeEngine:
         self.journal = Journal(self.store, config.run)
         self.images = FakeImages(self)
         self.networks = FakeNetworks(self.note)
+        self.volumes = FakeVolumes()
         self.logs: dict[str, FakeLog] = {}
         self.step = -1  # how far the last slow pull came
         self._calls = config.home / "calls"

@@ -121,7 +121,7 @@ def _image_removed(event: Event) -> Named:
 
 
 def _volume(event: Event) -> Named:
-    action = "create" if event.kind == events.VOLUME_CREATED else "destroy"
+    action = _VOLUME_ACTIONS[event.kind]
     labels = _texts(event.attributes.get("labels"))
     return Named(type=VOLUME, action=action, actor_id=event.subject, name=event.subject, labels=labels)
 
@@ -144,13 +144,18 @@ def _done(event: Event) -> Named:
     )
 
 
+_VOLUME_ACTIONS = {
+    events.VOLUME_CREATED: "create",
+    events.VOLUME_UPDATED: "update",
+    events.VOLUME_RENAMED: "rename",
+    events.VOLUME_REMOVED: "destroy",
+}
 _OTHERS: dict[str, Callable[[Event], Named]] = {
     events.EXEC_CREATED: _exec,
     events.EXEC_STARTED: _exec,
     events.EXEC_DIED: _exec,
     events.IMAGE_REMOVED: _image_removed,
-    events.VOLUME_CREATED: _volume,
-    events.VOLUME_REMOVED: _volume,
+    **dict.fromkeys(_VOLUME_ACTIONS, _volume),
     events.ACTION_DONE: _done,
 }
 

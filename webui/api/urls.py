@@ -25,6 +25,7 @@ from webui.api.views import (
     registries,
     teams,
     tokens,
+    volume_actions,
     volumes,
     watching,
 )
@@ -120,6 +121,9 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/", tokens.TokenDetail.as_view(), name="token"),
     path("volumes/", volumes.VolumeList.as_view(), name="volumes"),
     path("volumes/prune/", volumes.VolumesPrune.as_view(), name="volumes-prune"),
+    path("volumes/<int:volume_id>/limit/", volume_actions.VolumeLimit.as_view(), name="volume-limit"),
+    path("volumes/<int:volume_id>/measure/", volume_actions.VolumeMeasure.as_view(), name="volume-measure"),
+    path("volumes/<int:volume_id>/sizes/", volume_actions.VolumeSizes.as_view(), name="volume-sizes"),
     path("volumes/<int:volume_id>/", volumes.VolumeDetail.as_view(), name="volume"),
     path("schema/", docs.Schema.as_view(), name="schema"),
     path("docs/", docs.Docs.as_view(), name="docs"),

@@ -137,6 +137,8 @@ def _apply_state(host: Host, event: Event, applied: Applied) -> None:
     elif kind == events.VOLUME_REMOVED:
         volumes.volume_forget(host=host, name=event.subject)
     elif kind.startswith("volume."):
+        if kind == events.VOLUME_RENAMED:
+            volumes.volume_rename(host=host, old_name=str(attributes["old_name"]), name=event.subject)
         volumes.volume_apply_state(host=host, team=host.team, state=from_wire(VolumeState, attributes))
     elif kind == events.NETWORK_REMOVED:
         networks.network_forget(host=host, network_id=event.subject)

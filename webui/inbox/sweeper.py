@@ -18,6 +18,7 @@ from webui.jobs import services as jobs
 from webui.jobs.dispatch import cancel_send
 from webui.jobs.models import Job, JobStatus
 from webui.recordings.services import recordings_sweep
+from webui.volumes.observed import sizes_trim
 from worker.contract import keys
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Sweeper:
         if now >= self._trim_due:
             self._trim_due = now + TRIM_SECONDS
             events_trim()
+            sizes_trim(timezone.now())
         if now >= self._recordings_due:
             self._recordings_due = now + RECORDINGS_SECONDS
             recordings_sweep(timezone.now())

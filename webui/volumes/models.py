@@ -24,6 +24,15 @@ class Volume(models.Model):
     labels = models.JSONField(default=dict)
     is_anonymous = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
+    size_bytes = models.BigIntegerField(null=True)
+    files = models.BigIntegerField(null=True)
+    measured_at = models.DateTimeField(null=True)
+    limit_bytes = models.BigIntegerField(null=True)
+    quota = models.CharField(max_length=16, blank=True)
+    """How the limit holds: "kernel", which refuses what is beyond it, or "counted", which is looked at now and then."""
+    is_over = models.BooleanField(default=False)
+    snapshots = models.JSONField(default=list)
+    """[{"name", "created_at" (Unix seconds), "size_bytes"}…], the oldest first."""
 
     objects = VolumeQuerySet.as_manager()
 
@@ -33,3 +42,15 @@ class Volume(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class VolumeSize(models.Model):
+    """How much was in a volume from `at` on, until the next row says otherwise."""
+
+    volume = models.ForeignKey(Volume, on_delete=models.CASCADE, related_name="sizes")
+    at = models.DateTimeField()
+    size_bytes = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["at"]
+        indexes = [models.Index(fields=["volume", "at"])]

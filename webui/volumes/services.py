@@ -9,22 +9,26 @@ from django.db import transaction
 from engine.errors import AlreadyExists, Conflict, InvalidArgument
 from engine.options import mounts, volume_options
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, VIEW, require, require_loosening
+from webui.accounts.roles import CREATE, OPERATE, VIEW, require, require_loosening
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.volumes.models import Volume
-from webui.volumes.observed import volume_apply_inventory, volume_apply_state, volume_forget
+from webui.volumes.observed import volume_apply_inventory, volume_apply_state, volume_forget, volume_rename
 from webui.volumes.using import Users
 from worker.contract.commands import Command, CreateVolume, PruneVolumes, RemoveVolume
+from worker.contract.volumes import LimitVolume, MeasureVolume
 
 __all__ = [
     "volume_apply_inventory",
     "volume_apply_state",
     "volume_create",
     "volume_forget",
+    "volume_limit",
+    "volume_measure",
     "volume_prune",
     "volume_remove",
+    "volume_rename",
     "volumes_prunable",
 ]
 
@@ -76,6 +80,25 @@ def volume_prune(*, user: User, host: Host, all: bool = False, labels: Sequence[
     return _job(user, host, PruneVolumes(all=all, labels=tuple(labels)), host.name)
 
 
+@transaction.atomic
+def volume_measure(*, user: User, volume: Volume) -> Job:
+    """Ask the host to look now how much is in it. Raises PermissionDenied."""
+    require(user, OPERATE, volume.team)
+    return _job(user, volume.host, MeasureVolume(name=volume.name), volume.name)
+
+
+@transaction.atomic
+def volume_limit(*, user: User, volume: Volume, limit_bytes: int | None) -> Job:
+    """Let it hold so much; None: as much as there is. Raises PermissionDenied, InvalidArgument."""
+    require(user, CREATE, volume.team)
+    low, high = volume_options.LIMIT_MINIMUM, volume_options.LIMIT_MAXIMUM
+    if limit_bytes is not None and not low <= limit_bytes <= high:
+        raise _wrong("limit_bytes", f"Give at least {low} bytes, or null for no limit.")
+    if volume_options.read(volume.driver_opts).name != volume_options.PLAIN:
+        raise _wrong("limit_bytes", "Only a volume in Portside's own directory can have a limit.")
+    return _job(user, volume.host, LimitVolume(name=volume.name, limit_bytes=limit_bytes), volume.name)
+
+
 def volumes_prunable(*, user: User, host: Host, all: bool = False, labels: Sequence[str] = ()) -> list[Volume]:
     """What `volume_prune` with the same wishes would delete, by name, as far as the site knows.
 
@@ -98,6 +121,10 @@ def _check(name: str, driver: str, driver_opts: Mapping[str, str], labels: Mappi
         raise InvalidArgument(
             "; ".join(sentence for found in fields.values() for sentence in found), {"fields": fields}
         )
+
+
+def _wrong(field: str, message: str) -> InvalidArgument:
+    return InvalidArgument(message, {"fields": {field: [message]}})
 
 
 def _has_all(present: Mapping[str, str], wanted: Sequence[str]) -> bool:

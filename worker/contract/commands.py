@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.contract import networks
+from worker.contract import networks, volumes
 from worker.contract.options import ContainerOptions, PortMapping
 from worker.contract.wire import ContractError, from_wire, to_wire
 
@@ -257,6 +257,7 @@ Command = (
     | RemoveVolume
     | PruneVolumes
     | networks.NetworkCommand
+    | volumes.VolumeCommand
 )
 
 KINDS: dict[str, type[Any]] = {
@@ -285,6 +286,7 @@ KINDS: dict[str, type[Any]] = {
     "volume.remove": RemoveVolume,
     "volume.prune": PruneVolumes,
     **networks.KINDS,
+    **volumes.KINDS,
 }
 _NAMES = {cls: kind for kind, cls in KINDS.items()}
 

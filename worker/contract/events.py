@@ -36,8 +36,12 @@ JOB_FINISHED = "job.finished"
 IMAGE_UPDATED = "image.updated"
 IMAGE_REMOVED = "image.removed"
 
-# Volumes; subject is the volume's name; attributes: VolumeState (removed: Labelled).
+# Volumes; subject is the volume's name; attributes: VolumeState (removed: Labelled). `measured` tells of another size,
+# `updated` of another limit; `renamed` has "old_name" on top.
 VOLUME_CREATED = "volume.created"
+VOLUME_MEASURED = "volume.measured"
+VOLUME_UPDATED = "volume.updated"
+VOLUME_RENAMED = "volume.renamed"
 VOLUME_REMOVED = "volume.removed"
 
 # Networks of a name; subject is the network's id; attributes: NetworkState (removed: Labelled).
@@ -228,8 +232,22 @@ class ImageState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotState:
+    """A volume's files as they were at `created_at` (Unix seconds)."""
+
+    name: str
+    created_at: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeState:
-    """`is_anonymous`: made for a container that asked for none by name; `created_at` Unix seconds."""
+    """`is_anonymous`: made for a container that asked for none by name; times are Unix seconds.
+
+    `size_bytes` on the disk and `files` are of `measured_at`, None before and of what lies elsewhere. `quota` is how
+    `limit_bytes` holds: "kernel", which refuses what is beyond it, or "counted", which is looked at now and then;
+    `is_over`: more was found than a counted limit allows.
+    """
 
     name: str
     driver: str = "local"
@@ -238,6 +256,13 @@ class VolumeState:
     is_anonymous: bool = False
     created_at: float | None = None
     mountpoint: str = ""
+    size_bytes: int | None = None
+    files: int | None = None
+    measured_at: float | None = None
+    limit_bytes: int | None = None
+    quota: str = ""
+    is_over: bool = False
+    snapshots: tuple[SnapshotState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,3 +19,11 @@ class RegistrySecrets:
     tls_verify: bool = True
     ca_pem: str | None = None
     mirrors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSecrets:
+    """The keys of S3-compatible storage."""
+
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)

@@ -8,36 +8,12 @@ from unittest.mock import Mock
 
 import pytest
 
-from engine.config import EngineConfig
 from engine.errors import AlreadyExists, Conflict, EngineError, InvalidArgument, NotFound, PermissionDenied, Unsupported
-from engine.store.database import Store
-from engine.store.journal import Journal
-from engine.volumes import filling, records, service
-from engine.volumes.service import PruneRules, Volumes
+from engine.volumes import filling, records, shelf
+from engine.volumes.service import PruneRules
 from engine.volumes.volume import VolumeSpec
+from tests.engine.volumes.place import NAMES, Place
 from worker.contract import events
-
-NAMES = {"web": "1" * 64}
-
-
-class Place:
-    """A home with volumes and the journal of what became of them."""
-
-    def __init__(self, home: Path) -> None:
-        config = EngineConfig(home)
-        store = Store(config.database)
-        self.journal = Journal(store, config.run)
-        self.store, self.root = store, config.volumes
-        self.volumes = Volumes(config, store, self.journal, lambda: NAMES)
-
-    def told(self) -> list[tuple[str, str]]:
-        return [(entry.kind, entry.subject) for entry in self.journal.read(0)]
-
-    def names(self) -> list[str]:
-        return [volume.name for volume in self.volumes.list()]
-
-    def on_disk(self) -> list[str]:
-        return sorted(os.listdir(self.root))
 
 
 @pytest.fixture
@@ -62,7 +38,9 @@ def test_the_same_again_gives_what_is_there_and_another_one_is_refused(place: Pl
         ({"name": "../x"}, InvalidArgument, "letters"),
         ({"name": ".hidden"}, InvalidArgument, "letters"),
         ({"driver": "nfs"}, InvalidArgument, "no volume driver"),
-        ({"driver_opts": {"size": "1"}}, InvalidArgument, "type, device and o"),
+        ({"driver_opts": {"many": "1"}}, InvalidArgument, "type, device, o and size"),
+        ({"driver_opts": {"size": "1"}}, InvalidArgument, "64k is the least"),
+        ({"driver_opts": {"size": "1g", "type": "tmpfs"}}, InvalidArgument, "o=size"),
         ({"driver_opts": {"type": "ext4", "device": "/dev/sda"}}, InvalidArgument, "not supported"),
         ({"driver_opts": {"type": "none", "o": "bind", "device": "/no/such"}}, InvalidArgument, "no directory"),
         ({"driver_opts": {"type": "none", "o": "bind", "device": "/proc/1"}}, PermissionDenied, "kernel"),
@@ -169,7 +147,7 @@ def test_a_removal_that_dies_after_its_commit_is_finished(place: Place, monkeypa
     made = place.volumes.create(VolumeSpec(name="data"))
     (Path(made.mountpoint) / "file").write_text("old")
     with monkeypatch.context() as patch:
-        patch.setattr(service, "delete_tree", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(shelf, "delete_tree", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             place.volumes.remove("data")
     assert place.names() == []
@@ -200,4 +178,9 @@ def test_it_speaks_the_contracts_words() -> None:
         events.VOLUME_CREATED,
         events.VOLUME_REMOVED,
         events.ACTION_DONE,
+    )
+    assert (records.MEASURED, records.UPDATED, records.RENAMED) == (
+        events.VOLUME_MEASURED,
+        events.VOLUME_UPDATED,
+        events.VOLUME_RENAMED,
     )

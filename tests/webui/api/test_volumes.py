@@ -122,3 +122,18 @@ def test_a_rehearsed_prune_names_what_nobody_has(
     assert not Job.objects.exists()
     assert owner.post("volumes/prune/", {"all": True, "labels": ["stage"]}).json()["job"]
     assert Job.objects.get().command == {"kind": "volume.prune", "all": True, "labels": ["stage"]}
+
+
+def test_a_size_is_looked_up_and_limited_by_jobs(site_broker: Valkey, owner: Caller, volume: Volume) -> None:
+    assert owner.post(f"volumes/{volume.pk}/measure/").status_code == 202
+    for limit in (1 << 20, None):
+        assert owner.post(f"volumes/{volume.pk}/limit/", {"limit_bytes": limit}).status_code == 202
+    assert [job.command for job in Job.objects.order_by("created_at")] == [
+        {"kind": "volume.measure", "name": "data"},
+        {"kind": "volume.limit", "name": "data", "limit_bytes": 1 << 20},
+        {"kind": "volume.limit", "name": "data", "limit_bytes": None},
+    ]
+    for wish in ({"limit_bytes": 5}, {"limit_bytes": "1g"}, {}):
+        assert owner.post(f"volumes/{volume.pk}/limit/", wish).status_code == 400
+    volume.sizes.create(at=volume.created_at, size_bytes=7)
+    assert [row["size_bytes"] for row in owner.get(f"volumes/{volume.pk}/sizes/").json()["sizes"]] == [7]

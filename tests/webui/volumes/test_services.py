@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.support.valkey import Valkey
@@ -12,7 +14,7 @@ from webui.containers.services import container_apply_state
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_apply
-from webui.volumes import services
+from webui.volumes import observed, services
 from webui.volumes.models import Volume
 from webui.volumes.using import Users
 from worker.contract import keys
@@ -58,3 +60,21 @@ def test_a_removal_of_what_the_host_does_not_have_is_done(site_broker: Valkey, h
         error = {"family": family, "message": "no", "detail": {}}
         job_apply(job=job, finished={"status": "failed", "at": job.created_at, "error": error})
         assert Volume.objects.count() == left
+
+
+def test_sizes_are_remembered_when_they_change_and_not_too_often(site_broker: Valkey, host: Host, team: Team) -> None:
+    def measured(at: float, size: int) -> Volume:
+        state = VolumeState(name="data", created_at=7.5, size_bytes=size, files=1, measured_at=at)
+        return services.volume_apply_state(host=host, team=team, state=state)
+
+    for at, size in ((1000.0, 5), (1000.0, 5), (1100.0, 5), (2000.0, 6), (2100.0, 7), (2200.0, 8), (900.0, 1)):
+        volume = measured(at, size)
+    assert [(row.at.timestamp(), row.size_bytes) for row in volume.sizes.all()] == [(1000, 5), (2000, 6), (2200, 8)]
+    observed.sizes_trim(datetime.fromtimestamp(2300, UTC) + observed.SIZES_KEPT)
+    assert [row.size_bytes for row in volume.sizes.all()] == [8], "the last that is known stays"
+
+
+def test_a_volume_that_is_called_otherwise_keeps_its_row(site_broker: Valkey, host: Host, volume: Volume) -> None:
+    services.volume_rename(host=host, old_name="data", name="files")
+    services.volume_apply_state(host=host, team=host.team, state=VolumeState(name="files"))
+    assert list(Volume.objects.values_list("pk", "name")) == [(volume.pk, "files")]

@@ -17,6 +17,7 @@ from worker.contract import commands as c
 from worker.contract import events as e
 from worker.contract import frames as f
 from worker.contract import networks as n
+from worker.contract import volumes as v
 from worker.contract.wire import ContractError, from_wire, to_wire
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -27,6 +28,10 @@ HOST = "8f5a3c1e-0000-4000-8000-000000000001"
 JOB = "8f5a3c1e-0000-4000-8000-000000000002"
 IMAGE = "sha256:" + "ab" * 32
 
+PLACE = v.BackupPlace(
+    kind="s3", endpoint="https://s3.example.com", bucket="backups", prefix="box", region="eu-1", tls_verify=False,
+    ca_pem="pem", reaches_local=True,
+)  # fmt: skip
 COMMANDS: list[c.Command] = [
     c.PullImage(reference="docker.io/library/alpine:latest", platform="linux/arm64"),
     c.RemoveImage(image=IMAGE, force=True),
@@ -76,6 +81,17 @@ COMMANDS: list[c.Command] = [
     c.CreateVolume(name="data", driver_opts={"type": "tmpfs"}, labels={"a": "b"}),
     c.RemoveVolume(name="data", force=True),
     c.PruneVolumes(all=True, labels=("a=b",)),
+    v.MeasureVolume(name="data"),
+    v.LimitVolume(name="data", limit_bytes=1 << 30),
+    v.RenameVolume(name="data", new_name="old-data"),
+    v.CloneVolume(name="data", new_name="copy", labels={"a": "b"}, pause=True),
+    v.SnapshotVolume(name="data", snapshot="before", pause=True),
+    v.RevertVolume(name="data", snapshot="before", stop=True),
+    v.RemoveSnapshot(name="data", snapshot="before"),
+    v.BackupVolume(name="data", place=PLACE, key="data/one.tar.zst", pause=True),
+    v.RestoreVolume(name="data", place=PLACE, key="data/one.tar.zst", digest=IMAGE, stop=True),
+    v.RemoveBackups(place=v.BackupPlace(kind="directory", directory="/srv/backups"), keys=("data/one.tar.zst",)),
+    v.TryPlace(place=PLACE),
     n.CreateNetwork(
         network_id=NETWORK, name="front", subnet="10.20.0.0/24", gateway="10.20.0.254", ip_range="10.20.0.0/25",
         mtu=1400, internal=True, icc=False, labels={"a": "b"},
@@ -106,8 +122,10 @@ STATE = e.ContainerState(
     ), spec={"restart": "no"},
 )  # fmt: skip
 VOLUME_STATE = e.VolumeState(
-    name="data", driver_opts={"type": "tmpfs"}, labels={"a": "b"}, created_at=1.5, mountpoint="/home/volumes/data/_data"
-)
+    name="data", driver_opts={"type": "tmpfs"}, labels={"a": "b"}, created_at=1.5,
+    mountpoint="/home/volumes/data/_data", size_bytes=4096, files=3, measured_at=2.5, limit_bytes=2048, quota="counted",
+    is_over=True, snapshots=(e.SnapshotState(name="before", created_at=2.0, size_bytes=1024),),
+)  # fmt: skip
 IMAGE_STATE = e.ImageState(
     id=IMAGE, tags=("docker.io/library/alpine:3",), digests=("docker.io/library/alpine@" + IMAGE,), size_bytes=7,
     architecture="amd64", os="linux", created_at="2026-01-01T00:00:00Z", layers=1, config={"cmd": ["sh"]},
@@ -130,6 +148,9 @@ ATTRIBUTES: dict[str, Any] = {
     e.IMAGE_UPDATED: IMAGE_STATE,
     e.IMAGE_REMOVED: {},
     e.VOLUME_CREATED: VOLUME_STATE,
+    e.VOLUME_MEASURED: VOLUME_STATE,
+    e.VOLUME_UPDATED: VOLUME_STATE,
+    e.VOLUME_RENAMED: {**to_wire(VOLUME_STATE), "old_name": "data-1"},
     e.VOLUME_REMOVED: e.Labelled(type="volume", name="data", labels={"a": "b"}),
     e.NETWORK_CREATED: {"id": NETWORK, "name": "front", "subnet": "10.1.0.0/22", "gateway": "10.1.0.1"},
     e.NETWORK_REMOVED: {"type": "network", "name": "front", "labels": {}},
