@@ -58,6 +58,7 @@ FLAGS = (
     Flag("hostname", "hostname", "text", "-h"),
     Flag("init", "init", "yes"),
     Flag("ip", "ip", "text"),
+    Flag("ip6", "ip6", "text"),
     Flag("ipc", "ipc", "text"),
     Flag("log-driver", "log_driver", "text"),
     Flag("mac-address", "mac_address", "text"),

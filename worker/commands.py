@@ -206,7 +206,8 @@ def _create_network(command: n.CreateNetwork, context: Context) -> dict[str, Any
     wishes = to_wire(command)
     spec = NetworkSpec(id=wishes.pop("network_id"), **wishes)
     lan = context.engine.networks.create(spec)
-    return {"network_id": lan.id, "name": lan.name, "subnet": str(lan.subnet), "gateway": str(lan.gateway.ip)}
+    got = {name: getattr(lan.spec, name) for name in ("subnet", "gateway", "subnet6", "gateway6")}
+    return {"network_id": lan.id, "name": lan.name, **got}
 
 
 def _remove_network(command: n.RemoveNetwork, context: Context) -> dict[str, Any]:
@@ -228,7 +229,13 @@ def _prune_networks(command: n.PruneNetworks, context: Context) -> dict[str, Any
 def _connect_network(command: n.ConnectNetwork, context: Context) -> dict[str, Any]:
     from engine.options.networks import Joining
 
-    wishes = Joining(network=command.network_id, ip=command.ip, mac=command.mac_address, aliases=command.aliases)
+    wishes = Joining(
+        network=command.network_id,
+        ip=command.ip,
+        ip6=command.ip6,
+        mac=command.mac_address,
+        aliases=command.aliases,
+    )
     context.engine.networks.connect(command.network_id, command.container_id, wishes)
     return {}
 

@@ -57,7 +57,7 @@ class ContainerSpec:
     again when that fails. `depends_on` names containers that a boot of the host starts first.
 
     `network`, `pid`, `ipc`, `uts`, `cgroupns`: the words of `engine.options.modes`; `network` may name a network, which
-    `ip`, `mac_address` and `network_alias` belong to, and `networks` are further ones (`engine.options.networks`).
+    `ip`, `ip6`, `mac_address` and `network_alias` belong to; `networks` are further ones (`engine.options.networks`).
     `publish_all` publishes what image and `expose` name. `pull`: "missing", "always" or "never"; `platform` as
     linux/arm64. `log_driver` and `log_opt`: the words of `engine.options.log_options`.
     """
@@ -136,6 +136,7 @@ class ContainerSpec:
     networks: tuple[str, ...] = ()
     network_alias: tuple[str, ...] = ()
     ip: str | None = None
+    ip6: str | None = None
     mac_address: str | None = None
     log_driver: str = "json-file"
     log_opt: Mapping[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from engine.errors import Conflict
 from engine.network import rtnetlink as rt
-from engine.network.lans import mac_of
+from engine.network.addressing import mac_of
 from engine.network.namespace import Entering
 from engine.network.netlink import NETLINK_ROUTE, Netlink, NetlinkError
 

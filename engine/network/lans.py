@@ -10,24 +10,23 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, ResourceExhausted
-from engine.network.pool import SCHEMA, candidates
-from engine.options.networks import Joining, NetworkSpec, spec_problems
+from engine.network.addressing import Address, Taken, choose, following, mac_of, reserved, settled
+from engine.network.pool import SCHEMA
+from engine.options.networks import BRIDGE, IPVLAN, Joining, NetworkSpec, spec_problems
 from engine.store.database import Store
 
-PREFIX = 22
-"""Of a subnet that nobody chose: 1,020 containers."""
 MOST = 1000
 _LAST_NUMBER = 99_999  # five digits are what is left of a device's name
 
 
 @dataclass(frozen=True, slots=True)
 class Lan:
-    """A network as it is: `spec` with the subnet and the gateway that it got. `number` is that of its bridge."""
+    """A network as it is: `spec` with the subnets and gateways that it got. `number` is that of its bridge."""
 
     spec: NetworkSpec
     number: int
@@ -50,6 +49,20 @@ class Lan:
         """The host's own address, with the length of the subnet's prefix."""
         return IPv4Interface((str(self.spec.gateway), self.subnet.prefixlen))
 
+    @property
+    def subnet6(self) -> IPv6Network | None:
+        return IPv6Network(self.spec.subnet6) if self.spec.subnet6 else None
+
+    @property
+    def gateway6(self) -> IPv6Interface | None:
+        subnet = self.subnet6
+        return None if subnet is None else IPv6Interface((str(self.spec.gateway6), subnet.prefixlen))
+
+    @property
+    def is_bridge(self) -> bool:
+        """Whether it is this host's own, and not on a wire of others."""
+        return self.spec.driver == BRIDGE
+
     def as_state(self) -> dict[str, Any]:
         """The shape of the contract's NetworkState."""
         return {**asdict(self.spec), "labels": dict(self.spec.labels), "created_at": self.created_at}
@@ -66,6 +79,7 @@ class Member:
     lan: Lan
     container_id: str
     address: IPv4Address
+    address6: IPv6Address | None
     mac: str
     place: int
     aliases: tuple[str, ...]
@@ -81,6 +95,10 @@ class Member:
         return str(self.address)
 
     @property
+    def ip6(self) -> str | None:
+        return None if self.address6 is None else str(self.address6)
+
+    @property
     def gateway(self) -> str:
         return str(self.lan.gateway.ip)
 
@@ -92,7 +110,10 @@ class Member:
             "ip": self.ip,
             "prefix": self.lan.subnet.prefixlen,
             "gateway": self.gateway,
-            "mac": self.mac,
+            "ip6": self.ip6,
+            "prefix6": None if self.lan.subnet6 is None else self.lan.subnet6.prefixlen,
+            "gateway6": self.lan.spec.gateway6,
+            "mac": None if self.lan.spec.driver == IPVLAN else self.mac,
             "interface": self.interface,
             "aliases": list(self.aliases),
         }
@@ -125,7 +146,7 @@ class Lans:
             )
         return exact[0]
 
-    def create(self, spec: NetworkSpec, taken: Sequence[tuple[str, IPv4Network]], seed: int) -> tuple[Lan, bool]:
+    def create(self, spec: NetworkSpec, taken: Taken, seed: int) -> tuple[Lan, bool]:
         """Record a network, and whether it is new: the same again is what is there.
 
         `taken`: what subnets others have, with a name of each; `seed` says where to look for a free one first. Raises
@@ -145,10 +166,11 @@ class Lans:
                 )
             if len(existing) >= MOST:
                 raise ResourceExhausted(f"This host has {MOST} networks; remove those that are not needed")
-            others = [*taken, *((f"network {lan.name}", lan.subnet) for lan in existing)]
-            lan = Lan(_settled(spec, others, seed), _free_number(existing), time.time())
+            subnets = [(lan.name, one) for lan in existing for one in (lan.subnet, lan.subnet6) if one is not None]
+            others = [*taken, *((f"network {name}", one) for name, one in subnets)]
+            lan = Lan(settled(spec, others, seed), _free_number(existing), time.time())
             connection.execute(
-                "INSERT INTO lan VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO lan (id, name, number, spec, created_at, last_given) VALUES (?, ?, ?, ?, ?, ?)",
                 (lan.id, lan.name, lan.number, json.dumps(asdict(lan.spec)), lan.created_at, 0),
             )
             _changed(connection)
@@ -183,8 +205,13 @@ class Lans:
         return [_member(row, self.get(row["lan"])) for row in rows.fetchall()]
 
     def main(self, container_id: str) -> Member | None:
-        """That by which the container reaches the world, and the world its published ports."""
+        """That by which the container reaches the world."""
         return next((member for member in self.of(container_id) if not member.lan.spec.internal), None)
+
+    def main6(self, container_id: str) -> Member | None:
+        """The same with IPv6."""
+        with_it = (member for member in self.of(container_id) if member.address6 is not None)
+        return next((member for member in with_it if not member.lan.spec.internal), None)
 
     def join(self, container_id: str, joining: Joining, *, first: int = 0, servers: Sequence[str] = ()) -> Member:
         """Give the container an endpoint, with the lowest place from `first` on; the same again is what is there.
@@ -200,17 +227,23 @@ class Lans:
                 return _same_again(same, joining)
             places = {member.place for member in present}
             place = next(place for place in range(first, first + len(places) + 1) if place not in places)
-            address = self._address(connection, lan, joining)
+            if joining.mac and lan.spec.driver == IPVLAN:
+                raise InvalidArgument(
+                    f"On network {lan.name} all have the MAC address of {lan.spec.parent}: leave it out",
+                    {"field": "mac"},
+                )
+            address, address6 = self._addresses(connection, lan, joining)
             mac = joining.mac or mac_of(address)
             if connection.execute("SELECT 1 FROM lan_endpoint WHERE lan = ? AND mac = ?", (lan.id, mac)).fetchone():
                 raise Conflict(f"MAC address {mac} is taken on network {lan.name}; choose another", {"field": "mac"})
             connection.execute(
-                "INSERT INTO lan_endpoint (lan, container_id, address, mac, place, aliases, servers)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO lan_endpoint (lan, container_id, address, address6, mac, place, aliases, servers)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     lan.id,
                     container_id,
                     int(address),
+                    address6 and str(address6),
                     mac,
                     place,
                     json.dumps(joining.aliases),
@@ -251,64 +284,42 @@ class Lans:
         with self._store.transaction() as connection:
             _changed(connection)
 
-    def _address(self, connection: sqlite3.Connection, lan: Lan, joining: Joining) -> IPv4Address:
-        given = {
-            row["address"]
-            for row in connection.execute("SELECT address FROM lan_endpoint WHERE lan = ?", (lan.id,)).fetchall()
-        }
-        reserved = {int(lan.gateway.ip), int(lan.subnet.network_address), int(lan.subnet.broadcast_address)}
-        if joining.ip is not None:
-            address = IPv4Address(joining.ip)
-            if address not in lan.subnet or int(address) in reserved:
-                raise InvalidArgument(
-                    f"{address} is no address for a container on network {lan.name}, whose subnet is {lan.subnet} and "
-                    f"whose gateway is {lan.gateway.ip}; choose another",
-                    {"field": "ip"},
-                )
-            if int(address) in given:
-                raise Conflict(f"{address} is taken on network {lan.name}; choose another", {"field": "ip"})
-            return address
-        within = IPv4Network(lan.spec.ip_range) if lan.spec.ip_range else lan.subnet
-        (last,) = connection.execute("SELECT last_given FROM lan WHERE id = ?", (lan.id,)).fetchone()
-        start, size = int(within.network_address), within.num_addresses
-        for step in range(1, min(size, len(given) + len(reserved) + 1) + 1):
-            number = start + (last - start + step) % size
-            if number not in given and number not in reserved:
-                connection.execute("UPDATE lan SET last_given = ? WHERE id = ?", (number, lan.id))
-                return IPv4Address(number)
-        raise ResourceExhausted(
-            f"All addresses of {within} on network {lan.name} are in use; remove containers that are not needed, or "
-            "make a network with a larger subnet"
-        )
-
-
-def mac_of(address: IPv4Address) -> str:
-    """A locally administered MAC that goes with the address, so that neighbours' caches can't be wrong."""
-    return "02:70:" + ":".join(f"{byte:02x}" for byte in address.packed)
+    def _addresses(
+        self, connection: sqlite3.Connection, lan: Lan, joining: Joining
+    ) -> tuple[IPv4Address, IPv6Address | None]:
+        rows = connection.execute("SELECT address, address6 FROM lan_endpoint WHERE lan = ?", (lan.id,)).fetchall()
+        (last, last6) = connection.execute("SELECT last_given, last_given6 FROM lan WHERE id = ?", (lan.id,)).fetchone()
+        given: set[Address] = {IPv4Address(row["address"]) for row in rows}
+        address = choose(lan.name, lan.subnet, lan.gateway.ip, joining.ip, given, field="ip")
+        if address is None:
+            within = IPv4Network(lan.spec.ip_range) if lan.spec.ip_range else lan.subnet
+            address = following(lan.name, within, last, given, reserved(lan.subnet, lan.gateway.ip))
+            connection.execute("UPDATE lan SET last_given = ? WHERE id = ?", (int(address), lan.id))
+        assert isinstance(address, IPv4Address)
+        if lan.subnet6 is None or lan.gateway6 is None:
+            if joining.ip6 is not None:
+                raise InvalidArgument(f"Network {lan.name} has no IPv6: leave ip6 out", {"field": "ip6"})
+            return address, None
+        given = {IPv6Address(row["address6"]) for row in rows if row["address6"]}
+        address6 = choose(lan.name, lan.subnet6, lan.gateway6.ip, joining.ip6, given, field="ip6")
+        if address6 is None:
+            within6 = IPv6Network(lan.spec.ip_range6) if lan.spec.ip_range6 else lan.subnet6
+            before = int(IPv6Address(last6)) if last6 else int(within6.network_address)
+            address6 = following(lan.name, within6, before, given, reserved(lan.subnet6, lan.gateway6.ip))
+            connection.execute("UPDATE lan SET last_given6 = ? WHERE id = ?", (str(address6), lan.id))
+        assert isinstance(address6, IPv6Address)
+        return address, address6
 
 
 def _same_again(member: Member, joining: Joining) -> Member:
-    asked = (joining.ip or member.ip, joining.mac or member.mac, tuple(joining.aliases))
-    if asked == (member.ip, member.mac, member.aliases):
+    ip6 = member.ip6 if joining.ip6 is None else str(IPv6Address(joining.ip6))
+    asked = (joining.ip or member.ip, ip6, joining.mac or member.mac, tuple(joining.aliases))
+    if asked == (member.ip, member.ip6, member.mac, member.aliases):
         return member
     raise Conflict(
         f"The container is on network {member.lan.name} already; disconnect it first, to join it otherwise",
         {"field": "network"},
     )
-
-
-def _settled(spec: NetworkSpec, taken: Sequence[tuple[str, IPv4Network]], seed: int) -> NetworkSpec:
-    """`spec` with the subnet and gateway that it gets."""
-    subnet = None if spec.subnet is None else IPv4Network(spec.subnet)
-    if subnet is None:
-        free = (one for one in candidates(seed, PREFIX) if not any(one.overlaps(other) for _, other in taken))
-        subnet = next(free, None)
-        if subnet is None:
-            raise ResourceExhausted("No free subnet is left on this host: give one by subnet", {"field": "subnet"})
-    clash = next(((name, other) for name, other in taken if subnet.overlaps(other)), None)
-    if clash is not None:
-        raise Conflict(f"Subnet {subnet} overlaps {clash[1]}, {clash[0]}; choose another", {"field": "subnet"})
-    return replace(spec, subnet=str(subnet), gateway=spec.gateway or str(subnet.network_address + 1))
 
 
 def _free_number(existing: Sequence[Lan]) -> int:
@@ -334,6 +345,7 @@ def _member(row: sqlite3.Row, lan: Lan) -> Member:
         lan=lan,
         container_id=row["container_id"],
         address=IPv4Address(row["address"]),
+        address6=IPv6Address(row["address6"]) if row["address6"] else None,
         mac=row["mac"],
         place=row["place"],
         aliases=tuple(json.loads(row["aliases"])),

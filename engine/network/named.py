@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import IPv4Network
 
-from engine.errors import Conflict, Unavailable
+from engine.errors import Conflict, Unavailable, Unsupported
 from engine.network.bridge import foreign_networks
 from engine.network.fences import Fences
 from engine.network.firewall import Zone
@@ -19,7 +19,7 @@ from engine.network.lans import Lan, Lans, Member
 from engine.network.netlink import NetlinkError
 from engine.network.refusals import refusals_explained
 from engine.network.wires import Wires
-from engine.options.networks import Joining, NetworkSpec
+from engine.options.networks import BRIDGE, Joining, NetworkSpec
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,8 @@ class NamedNetworks:
 
     def create(self, spec: NetworkSpec) -> tuple[Lan, bool]:
         """Make a network, and say whether it is new. Raises as `Lans.create`; then nothing is left of it."""
+        if spec.ipv6 or spec.driver != BRIDGE:
+            raise Unsupported("Only bridge networks with IPv4 can be made yet: leave ipv6 and driver out")
         with self._lock(), refusals_explained():
             taken = [
                 (f"to which this host has a route by {device}" if device else "which this host uses", network)

@@ -59,6 +59,11 @@ SCHEMA = [
     );
     CREATE TABLE lan_change (number INTEGER PRIMARY KEY AUTOINCREMENT)
     """,
+    """
+    ALTER TABLE lan ADD COLUMN last_given6 TEXT NOT NULL DEFAULT '';
+    ALTER TABLE lan_endpoint ADD COLUMN address6 TEXT;
+    CREATE UNIQUE INDEX lan_endpoint_address6 ON lan_endpoint (lan, address6)
+    """,
 ]
 
 # 4,093 containers each. First away from 10.0/9, 172.16/12 and 192.168/16, which Docker, podman, clouds and

@@ -20,7 +20,6 @@ REFUSED = {
     "gpus": "No driver of GPUs is supported: give the device itself by devices, such as /dev/dri/renderD128",
     "io_maxbandwidth": f"{_WINDOWS}; device_read_bps and device_write_bps are like it",
     "io_maxiops": f"{_WINDOWS}; device_read_iops and device_write_iops are like it",
-    "ip6": _IPV4,
     "isolation": _WINDOWS,
     "link": "Links are Docker's old way to find another container: give its address by extra_hosts, or share its "
     "network by network=container:NAME",

@@ -98,7 +98,7 @@ class FakeNetworks:
         return []
 
     def connect(self, name: str, container: str, joining: Joining) -> None:
-        self._note(f"network connect {name} {container} {joining.ip} {joining.mac} {joining.aliases}")
+        self._note(f"network connect {name} {container} {joining.ip} {joining.ip6} {joining.mac} {joining.aliases}")
 
     def disconnect(self, name: str, container: str) -> None:
         self._note(f"network disconnect {name} {container}")

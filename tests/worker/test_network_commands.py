@@ -38,13 +38,15 @@ def test_each_command_is_a_call_of_the_engine(engine: FakeEngine) -> None:
         "name": "front",
         "subnet": "10.20.0.0/24",
         "gateway": "10.1.0.1",
+        "subnet6": None,
+        "gateway6": None,
     }
     run(engine, n.ConnectNetwork(network_id=NETWORK, container_id=CONTAINER, ip="10.20.0.5", aliases=("db",)))
     run(engine, n.DisconnectNetwork(network_id=NETWORK, container_id=CONTAINER))
     assert run(engine, n.PruneNetworks(until=5.0, labels=("a=b", "c"))) == {"removed": []}
     assert engine.calls() == [
         "network create front",
-        f"network connect {NETWORK} {CONTAINER} 10.20.0.5 None ('db',)",
+        f"network connect {NETWORK} {CONTAINER} 10.20.0.5 None None ('db',)",
         f"network disconnect {NETWORK} {CONTAINER}",
         "network prune 5.0 {'a': 'b', 'c': None}",
     ]

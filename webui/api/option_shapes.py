@@ -77,6 +77,7 @@ OPTIONS = (
     Option("networks", "texts", "Further networks, as NAME:ip=10.1.0.5,mac=02:00:00:00:00:05,alias=db."),
     Option("network_alias", "texts", "More names on the network that network names."),
     Option("ip", "text", "The address on that network; a free one if left out."),
+    Option("ip6", "text", "The IPv6 address on that network; a free one if left out and the network has IPv6."),
     Option("mac_address", "text", "The MAC address on that network; one of its own if left out."),
     Option(
         "pid", "text", "private, host (needs loosen), or container:NAME: whose processes it sees.", default="private"

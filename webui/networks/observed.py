@@ -17,7 +17,7 @@ from webui.networks.models import Endpoint, Network
 from webui.networks.representation import network_as_json
 from worker.contract.events import NetworkState
 
-_ENDPOINT = ("ip", "mac", "interface", "aliases")
+_ENDPOINT = ("ip", "ip6", "mac", "interface", "aliases")
 
 
 @transaction.atomic
@@ -25,9 +25,16 @@ def network_apply_state(*, host: Host, team: Team, state: NetworkState) -> Netwo
     """Take over what the host says about one network; the pages are told if anything is new."""
     values: dict[str, Any] = {
         "name": state.name[:64],
+        "driver": state.driver,
+        "parent": state.parent or "",
+        "mode": state.mode or "",
         "subnet": state.subnet or "",
         "gateway": state.gateway or "",
         "ip_range": state.ip_range or "",
+        "ipv6": state.ipv6,
+        "subnet6": state.subnet6 or "",
+        "gateway6": state.gateway6 or "",
+        "ip_range6": state.ip_range6 or "",
         "mtu": state.mtu,
         "internal": state.internal,
         "icc": state.icc,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
-from engine.options.networks import Joining, NetworkSpec, joining_problems, spec_problems
+from engine.options.networks import BRIDGE, Joining, NetworkSpec, joining_problems, spec_problems
 from webui.accounts.models import Team, User
-from webui.accounts.roles import CREATE, VIEW, require
+from webui.accounts.roles import CREATE, VIEW, require, require_loosening
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.jobs.models import Job
@@ -49,9 +50,16 @@ def network_create(
     user: User,
     host: Host,
     name: str,
+    driver: str = BRIDGE,
+    parent: str | None = None,
+    mode: str | None = None,
     subnet: str | None = None,
     gateway: str | None = None,
     ip_range: str | None = None,
+    ipv6: bool = False,
+    subnet6: str | None = None,
+    gateway6: str | None = None,
+    ip_range6: str | None = None,
     mtu: int | None = None,
     internal: bool = False,
     icc: bool = True,
@@ -59,15 +67,23 @@ def network_create(
 ) -> Job:
     """Ask `host` for a network, as `NetworkSpec` describes one.
 
-    Raises PermissionDenied, InvalidArgument with the field errors, AlreadyExists with the field `name`.
+    One on a wire of the host's, beside all else that is there, is for those who may loosen. Raises PermissionDenied,
+    InvalidArgument with the field errors, AlreadyExists with the field `name`.
     """
     require(user, CREATE, host.team)
     spec = NetworkSpec(
         id=secrets.token_hex(32),
         name=name,
+        driver=driver,
+        parent=parent or None,
+        mode=mode or None,
         subnet=subnet or None,
         gateway=gateway or None,
         ip_range=ip_range or None,
+        ipv6=ipv6,
+        subnet6=subnet6 or None,
+        gateway6=gateway6 or None,
+        ip_range6=ip_range6 or None,
         mtu=mtu,
         internal=internal,
         icc=icc,
@@ -80,20 +96,13 @@ def network_create(
         errors.setdefault("labels", []).append(f"A label has a name, and at most {LABEL_LENGTH} characters in all.")
     if errors:
         raise InvalidArgument("the network can't be made: correct the marked fields", {"fields": errors})
+    if spec.driver != BRIDGE:
+        require_loosening(user, host.team, [("driver", f"a network on the wire of {spec.parent}")])
     if Network.objects.filter(host=host, name=name).exists():
         message = f"A network named {name} is already on the host {host.name}: choose another name or remove it."
         raise AlreadyExists(message, {"fields": {"name": [message]}})
-    command = CreateNetwork(
-        network_id=spec.id,
-        name=spec.name,
-        subnet=spec.subnet,
-        gateway=spec.gateway,
-        ip_range=spec.ip_range,
-        mtu=spec.mtu,
-        internal=spec.internal,
-        icc=spec.icc,
-        labels=spec.labels,
-    )
+    wishes = asdict(spec)
+    command = CreateNetwork(network_id=wishes.pop("id"), **wishes)
     return _job(user, host.team, host, command, name)
 
 
@@ -135,6 +144,7 @@ def network_connect(
     network: Network,
     container: str,
     ip: str | None = None,
+    ip6: str | None = None,
     mac_address: str | None = None,
     aliases: Sequence[str] = (),
 ) -> Job:
@@ -148,6 +158,7 @@ def network_connect(
     wish = {"network": network.network_id}
     parts = {
         "ip": Joining(**wish, ip=ip or None),
+        "ip6": Joining(**wish, ip6=ip6 or None),
         "mac_address": Joining(**wish, mac=mac_address or None),
         "aliases": Joining(**wish, aliases=tuple(aliases)),
     }
@@ -159,6 +170,7 @@ def network_connect(
         network_id=network.network_id,
         container_id=found.pk,
         ip=ip or None,
+        ip6=ip6 or None,
         mac_address=(mac_address or "").lower() or None,
         aliases=tuple(aliases),
     )

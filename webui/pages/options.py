@@ -19,6 +19,7 @@ _LABELS = {
     "networks": "Further networks",
     "network_alias": "Names there",
     "ip": "Address there",
+    "ip6": "IPv6 address there",
     "mac_address": "MAC address there",
     "expose": "Ports it listens on",
     "publish_all": "All of them published",

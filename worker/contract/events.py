@@ -190,7 +190,8 @@ class ContainerState:
 
     `userns` is how the last run was: "auto" with users of its own, "host" without, "" before the first;
     `userns_problem` tells why it had to do without. `networks` are its endpoints on networks of a name, each with
-    network_id, network, ip, prefix, gateway, mac, interface, aliases. `health` is None for one without a health check.
+    network_id, network, ip, prefix, gateway, ip6, prefix6, gateway6 (None without IPv6), mac (None where it is the
+    parent's), interface, aliases. `health` is None for one without a health check.
     """
 
     id: str
@@ -267,13 +268,20 @@ class VolumeState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkState:
-    """As `networks.CreateNetwork` describes one, with the `subnet` and the `gateway` that it got."""
+    """As `networks.CreateNetwork` describes one, with the subnets, gateways and the mode that it got."""
 
     id: str
     name: str
+    driver: str = "bridge"
+    parent: str | None = None
+    mode: str | None = None
     subnet: str | None = None
     gateway: str | None = None
     ip_range: str | None = None
+    ipv6: bool = False
+    subnet6: str | None = None
+    gateway6: str | None = None
+    ip_range6: str | None = None
     mtu: int | None = None
     internal: bool = False
     icc: bool = True

@@ -9,18 +9,28 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateNetwork:
-    """Make a bridge network; the same id again is no error.
+    """Make a network; the same id again is no error.
 
     `subnet` and `ip_range`: IPv4 in CIDR form, None lets the host choose. `gateway`: the host's own address on it,
     None for the first; `mtu` in bytes. `internal`: no way out or in; `icc` off: its containers reach one another by
-    published ports alone.
+    published ports alone. `ipv6`: with IPv6 too, and then `subnet6`, `gateway6`, `ip_range6` as for IPv4.
+
+    `driver` is bridge, or macvlan or ipvlan: on the wire of the host's device `parent`, in the driver's `mode` (bridge,
+    private, vepa; l2, l3, l3s), where `gateway` is a router.
     """
 
     network_id: str
     name: str
+    driver: str = "bridge"
+    parent: str | None = None
+    mode: str | None = None
     subnet: str | None = None
     gateway: str | None = None
     ip_range: str | None = None
+    ipv6: bool = False
+    subnet6: str | None = None
+    gateway6: str | None = None
+    ip_range6: str | None = None
     mtu: int | None = None
     internal: bool = False
     icc: bool = True
@@ -47,11 +57,12 @@ class PruneNetworks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectNetwork:
-    """Let a container join, at once if it runs: with an address, MAC and further names, if any are chosen."""
+    """Let a container join, at once if it runs: with addresses, MAC and further names, if any are chosen."""
 
     network_id: str
     container_id: str
     ip: str | None = None
+    ip6: str | None = None
     mac_address: str | None = None
     aliases: tuple[str, ...] = ()
 

@@ -32,8 +32,8 @@ class ContainerOptions:
     `restart_unhealthy` restarts what fails it; `depends_on` names containers that a boot of the host starts first.
 
     `network` is bridge, none, host, container:ID, or the name of a network (with :ip=…,mac=…,alias=… after it, or by
-    `ip`, `mac_address`, `network_alias`), and `networks` are further ones in the same words. `pid` is private, host or
-    container:ID; `ipc` private, shareable, none, host or container:ID; `uts` and `cgroupns` private or host.
+    `ip`, `ip6`, `mac_address`, `network_alias`), `networks` are further ones in the same words. `pid` is private, host
+    or container:ID; `ipc` private, shareable, none, host or container:ID; `uts` and `cgroupns` private or host.
     `publish_all` publishes what image and `expose` name. `pull` is missing, always or never, `platform` as linux/arm64.
     `log_driver` is json-file, local or none, `log_opt` has max-size and max-file. `volumes`, `mounts` and
     `volumes_from` hold what --volume, --mount and --volumes-from are given.
@@ -97,6 +97,7 @@ class ContainerOptions:
     networks: tuple[str, ...] = ()
     network_alias: tuple[str, ...] = ()
     ip: str | None = None
+    ip6: str | None = None
     mac_address: str | None = None
     log_driver: str = "json-file"
     log_opt: Mapping[str, str] = field(default_factory=dict)

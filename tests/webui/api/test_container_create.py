@@ -85,6 +85,7 @@ WHOLE = {
     "networks": ["back:alias=db"],
     "network_alias": ["web"],
     "ip": "10.20.0.5",
+    "ip6": "fd00:20::5",
     "mac_address": "02:00:00:00:00:05",
     "pid": "private",
     "ipc": "shareable",

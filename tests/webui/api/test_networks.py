@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, NETWORK_ID, Caller
-from webui.accounts.models import Membership, Role, Team
+from webui.accounts.models import Membership, Role, Team, User
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.jobs.models import Job
@@ -49,13 +49,32 @@ def test_a_network_is_made_by_a_job(site_broker: Valkey, owner: Caller, host: Ho
         "internal": True,
         "icc": False,
         "labels": {"a": ""},
+        "ipv6": True,
+        "subnet6": "fd00:30::/64",
     }
     answer = owner.post("networks/", {**wishes, "gateway": "10.30.0.9", "ip_range": None, "host": "pier"})
     assert answer.status_code == 202
     job = Job.objects.get()
     made = job.command.pop("network_id")
     assert len(made) == 64 and job.subject == "back"
-    assert job.command == {"kind": "network.create", **wishes, "gateway": "10.30.0.9", "ip_range": None}
+    left_out = dict.fromkeys(("parent", "mode", "ip_range", "gateway6", "ip_range6"))
+    assert job.command == {
+        "kind": "network.create",
+        **left_out,
+        **wishes,
+        "driver": "bridge",
+        "gateway": "10.30.0.9",
+    }
+
+
+def test_a_wire_of_the_hosts_is_for_those_who_may_loosen(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    wishes = {"name": "lan", "driver": "macvlan", "parent": "eth0.100", "subnet": "192.168.7.0/24", "host": "pier"}
+    answer = owner.post("networks/", wishes)
+    assert (answer.status_code, list(answer.json()["errors"])) == (403, ["driver"])
+    User.objects.filter(pk=owner.user.pk).update(is_superuser=True)
+    assert owner.post("networks/", wishes).status_code == 202
+    command = Job.objects.get().command
+    assert (command["driver"], command["parent"], command["mode"]) == ("macvlan", "eth0.100", None)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +85,11 @@ def test_a_network_is_made_by_a_job(site_broker: Valkey, owner: Caller, host: Ho
         ({"name": "back", "subnet": "10.30.0.0/24", "gateway": "10.31.0.1", "mtu": 5}, 400, ["gateway", "mtu"]),
         ({"name": "back", "labels": {"a\0": "b"}}, 400, ["labels"]),
         ({"name": "back", "driver": "overlay"}, 400, ["driver"]),
+        ({"name": "back", "driver": "ipvlan"}, 400, ["parent", "subnet"]),
+        ({"name": "back", "parent": "eth0", "mode": "l2"}, 400, ["mode", "parent"]),
+        ({"name": "back", "subnet6": "fd00::/64"}, 400, ["subnet6"]),
+        ({"name": "back", "ipv6": True, "subnet6": "10.0.0.0/24"}, 400, ["subnet6"]),
+        ({"name": "back", "ipv6": True, "subnet6": "fd00::/64", "gateway6": "fd01::1"}, 400, ["gateway6"]),
         ({"name": "front"}, 409, ["name"]),
     ],
 )
@@ -80,7 +104,7 @@ def test_what_can_not_be_made_is_refused(
 def test_a_container_joins_and_leaves_by_jobs(
     site_broker: Valkey, owner: Caller, network: Network, container: Container
 ) -> None:
-    wishes = {"ip": "10.20.0.5", "mac_address": "02:42:AC:11:00:02", "aliases": ["db"]}
+    wishes = {"ip": "10.20.0.5", "ip6": "fd00:20::5", "mac_address": "02:42:AC:11:00:02", "aliases": ["db"]}
     assert owner.post(f"networks/{network.pk}/connect/", {"container": "web", **wishes}).status_code == 202
     assert owner.post(f"networks/{network.pk}/disconnect/", {"container": CONTAINER_ID}).status_code == 202
     connect, disconnect = [job.command for job in Job.objects.order_by("created_at")]

@@ -71,6 +71,7 @@ def test_one_like_another_carries_every_option_over(
         "networks",
         "network_alias",
         "ip",
+        "ip6",
         "mac_address",
     }
     assert {key: value for key, value in body.items() if key != "host"} == {

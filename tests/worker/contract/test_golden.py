@@ -94,12 +94,14 @@ COMMANDS: list[c.Command] = [
     v.TryPlace(place=PLACE),
     n.CreateNetwork(
         network_id=NETWORK, name="front", subnet="10.20.0.0/24", gateway="10.20.0.254", ip_range="10.20.0.0/25",
-        mtu=1400, internal=True, icc=False, labels={"a": "b"},
+        ipv6=True, subnet6="fd00:20::/64", gateway6="fd00:20::fe", ip_range6="fd00:20::/80", mtu=1400,
+        internal=True, icc=False, labels={"a": "b"},
     ),
     n.RemoveNetwork(network_id=NETWORK),
     n.PruneNetworks(until=1700000000.0, labels=("a=b",)),
     n.ConnectNetwork(
-        network_id=NETWORK, container_id=CONTAINER, ip="10.20.0.5", mac_address="02:00:00:00:00:05", aliases=("db",)
+        network_id=NETWORK, container_id=CONTAINER, ip="10.20.0.5", ip6="fd00:20::5",
+        mac_address="02:00:00:00:00:05", aliases=("db",),
     ),
     n.DisconnectNetwork(network_id=NETWORK, container_id=CONTAINER),
 ]  # fmt: skip

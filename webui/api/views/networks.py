@@ -36,6 +36,21 @@ ADDRESS_LENGTH = 60
 
 class NewNetwork(OnHost):
     name = bodies.Text(max_length=63, help_text="Letters, digits, '_', '.' and '-'.")
+    driver = bodies.Text(
+        required=False, max_length=ADDRESS_LENGTH, help_text="bridge if left out; macvlan and ipvlan need loosen."
+    )
+    parent = bodies.Text(
+        required=False,
+        allow_null=True,
+        max_length=ADDRESS_LENGTH,
+        help_text="Of macvlan and ipvlan: the host's device whose wire it is, as eth0, or eth0.100 for VLAN 100.",
+    )
+    mode = bodies.Text(
+        required=False,
+        allow_null=True,
+        max_length=ADDRESS_LENGTH,
+        help_text="Of macvlan: bridge (if left out), private, vepa; of ipvlan: l2 (if left out), l3, l3s.",
+    )
     subnet = bodies.Text(
         required=False, allow_null=True, max_length=ADDRESS_LENGTH, help_text="As 10.20.0.0/24; a free one if left out."
     )
@@ -45,6 +60,15 @@ class NewNetwork(OnHost):
     ip_range = bodies.Text(
         required=False, allow_null=True, max_length=ADDRESS_LENGTH, help_text="The part that addresses are given from."
     )
+    ipv6 = bodies.Flag(required=False, help_text="Containers have an IPv6 address, too.")
+    subnet6 = bodies.Text(
+        required=False,
+        allow_null=True,
+        max_length=ADDRESS_LENGTH,
+        help_text="As fd12:3456:789a::/64; a unique local one of its own if left out.",
+    )
+    gateway6 = bodies.Text(required=False, allow_null=True, max_length=ADDRESS_LENGTH)
+    ip_range6 = bodies.Text(required=False, allow_null=True, max_length=ADDRESS_LENGTH)
     mtu = bodies.Whole(MTU_RANGE, required=False, allow_null=True, help_text="Bytes.")
     internal = bodies.Flag(required=False, help_text="No way out or in.")
     icc = bodies.Flag(
@@ -60,6 +84,9 @@ class OfContainer(bodies.Body):
 class Joining(OfContainer):
     ip = bodies.Text(
         required=False, allow_null=True, max_length=ADDRESS_LENGTH, help_text="A free address of the subnet."
+    )
+    ip6 = bodies.Text(
+        required=False, allow_null=True, max_length=ADDRESS_LENGTH, help_text="A free address of subnet6."
     )
     mac_address = bodies.Text(required=False, allow_null=True, max_length=ADDRESS_LENGTH)
     aliases = bodies.serializers.ListField(
@@ -93,7 +120,7 @@ class NetworkList(APIView):
         problems=[400, 404],
         parameters=list_parameters(
             ordering=ORDERING,
-            search="Part of the name, the subnet or the id.",
+            search="Part of the name, a subnet or the id.",
             filters={"host": "A host's name or id.", "name": "The whole name."},
         ),
     )
@@ -103,13 +130,18 @@ class NetworkList(APIView):
         if name := parameter(request, "name"):
             rows = rows.filter(name=name)
         if search := parameter(request, "search"):
-            part = Q(name__icontains=search) | Q(subnet__contains=search) | Q(network_id__startswith=search.lower())
+            part = (
+                Q(name__icontains=search)
+                | Q(subnet__contains=search)
+                | Q(subnet6__contains=search.lower())
+                | Q(network_id__startswith=search.lower())
+            )
             rows = rows.filter(part)
         return list_response(request, rows, network_as_json, ordering=ORDERING)
 
     @operation("networks_create", tag="networks", body=NewNetwork, answers={202: Accepted}, problems=[403, 404, 409])
     def post(self, request: Request) -> Response:
-        """Make a bridge network on a host, apart from all others there. The job's `result` has its subnet."""
+        """Make a network on a host. The job's `result` has its subnets and gateways."""
         wishes = bodies.read(NewNetwork, request)
         host = host_choose(user=request.user, host=wishes.pop("host", None))
         return Response(job_reference(network_create(user=request.user, host=host, **wishes)), status=202)
