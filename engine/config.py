@@ -99,6 +99,11 @@ class EngineConfig:
         return self.run / "keeper.sock"
 
     @property
+    def dns_socket(self) -> Path:
+        """Where the resolver of networks of a name is told of changes."""
+        return self.run / "dns.sock"
+
+    @property
     def bridge(self) -> str:
         """Name of the default bridge; Linux allows 15 bytes."""
         return f"ps{self.tag}br0"

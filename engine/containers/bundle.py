@@ -44,7 +44,7 @@ def lay_out(directory: Path, final: Path, spec: ContainerSpec, plan: ProcessPlan
     if host.network.files is None:
         write_hosts(directory, host.network, spec, plan.hostname)
         _write(directory / "hostname", plan.hostname + "\n")
-        _write(directory / "resolv.conf", names.resolv_conf(spec, host.network.resolv_conf))
+        _write(directory / "resolv.conf", host.network.resolv_conf_of(spec))
     init = str(final / "init") if spec.init else None
     if init is not None:
         _place_init(directory / "init", host.run)
@@ -65,6 +65,16 @@ def write_hosts(directory: Path, place: NetworkPlace, spec: ContainerSpec, hostn
         usual=place.hosts or names.HOSTS,
     )
     _write(directory / "hosts", text)
+
+
+def follow_networks(directory: Path, spec: ContainerSpec, usual: str, *, embedded: bool) -> None:
+    """Let /etc/resolv.conf name our own resolver while the container is on a network of a name, and only then.
+
+    What somebody wrote into it meanwhile stays, unless it has to change.
+    """
+    path = directory / "resolv.conf"
+    if names.is_embedded(path.read_text(encoding="utf-8", errors="replace")) != embedded:
+        _write(path, names.resolv_conf(spec, usual, embedded=embedded))
 
 
 def _place_init(path: Path, run: Path) -> None:

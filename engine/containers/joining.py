@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.containers import events, states
+from engine.containers import bundle, events, names, states
 from engine.containers.parts import Endpoint, Member, Parts
 from engine.containers.record import ContainerRecord
 from engine.errors import Conflict, InvalidArgument
@@ -28,13 +28,21 @@ def told(joined: Sequence[Member]) -> tuple[Mapping[str, Any], ...]:
     return tuple(member.as_state() for member in joined)
 
 
+def join(parts: Parts, record: ContainerRecord, pid: int) -> Sequence[Member]:
+    """Put the container's process on all its networks of a name, with the names that it has there."""
+    joined = parts.network.join(record.id, pid, names.calling(record.spec))
+    _follow_names(parts, record, joined)
+    return joined
+
+
 def connect(parts: Parts, container_id: str, joining: Joining) -> ContainerRecord:
     """Join one more network; the same again changes nothing. Raises as `engine.network.service.Network.connect`."""
     for sentence in joining_problems(joining):
         raise InvalidArgument(f"network: {sentence}", {"field": "network"})
     with parts.catalog.locked(container_id):
         record = _joinable(parts.catalog.get(container_id))
-        member = parts.network.connect(container_id, joining, _pid(record), record.spec.dns)
+        pid, calling = _pid(record), names.calling(record.spec)
+        member = parts.network.connect(container_id, joining, pid, record.spec.dns, calling)
         return _follow(parts, record, "connect", str(member.as_state()["network"]))
 
 
@@ -59,6 +67,7 @@ def follow_endpoints(parts: Parts, record: ContainerRecord) -> str | None:
 
 def _follow(parts: Parts, record: ContainerRecord, action: str = "", network: str = "") -> ContainerRecord:
     joined = parts.network.endpoints(record.id)
+    _follow_names(parts, record, joined)
     networks = told(joined)
     if networks == record.networks:
         return record
@@ -68,6 +77,11 @@ def _follow(parts: Parts, record: ContainerRecord, action: str = "", network: st
     changed = record.with_changes(**changes)
     news = [events.of_joining(action, record, network)] if action else []
     return events.change(parts, changed, *news, events.of(events.UPDATED, changed=["networks"]))
+
+
+def _follow_names(parts: Parts, record: ContainerRecord, joined: Sequence[Member]) -> None:
+    directory = parts.catalog.directory(record.id)
+    bundle.follow_networks(directory, record.spec, parts.network.resolv_conf(), embedded=bool(joined))
 
 
 def _joinable(record: ContainerRecord) -> ContainerRecord:

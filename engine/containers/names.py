@@ -1,8 +1,11 @@
-"""The files by which a container resolves names: /etc/hosts and /etc/resolv.conf."""
+"""The files by which a container resolves names: /etc/hosts and /etc/resolv.conf; and what it is itself called."""
 
 from __future__ import annotations
 
+from engine.containers.process import hostname as own_hostname
 from engine.containers.spec import ContainerSpec
+from engine.network.dns.inside import ADDRESS
+from engine.network.dns.records import Calling
 from engine.options import values
 
 HOSTS = """127.0.0.1\tlocalhost
@@ -37,10 +40,14 @@ def hosts(
     return f"{usual}{'' if usual.endswith(chr(10)) or not usual else chr(10)}{''.join(lines)}{own}"
 
 
-def resolv_conf(spec: ContainerSpec, usual: str) -> str:
-    """`usual` with the request's name servers, search domains and options in place of each kind of its lines."""
+def resolv_conf(spec: ContainerSpec, usual: str, *, embedded: bool = False) -> str:
+    """`usual` with the request's name servers, search domains and options in place of each kind of its lines.
+
+    `embedded`: it is on a network of a name, so it asks our own resolver, which knows its name servers; and as in
+    Docker, a name without a dot is first asked for as it is.
+    """
     kinds = {
-        "nameserver": [f"nameserver {server}" for server in spec.dns],
+        "nameserver": [f"nameserver {server}" for server in ((ADDRESS,) if embedded else spec.dns)],
         "search": [f"search {' '.join(spec.dns_search)}"] if spec.dns_search else [],
         "options": [f"options {' '.join(spec.dns_options)}"] if spec.dns_options else [],
     }
@@ -51,5 +58,21 @@ def resolv_conf(spec: ContainerSpec, usual: str) -> str:
         kind = "search" if line.startswith("domain") else line.partition(" ")[0]
         if not kinds.get(kind):
             kept.append(line)
-    asked = [line for lines in kinds.values() for line in lines if line]
-    return "".join(f"{line}\n" for line in (*kept, *asked))
+    lines = [*kept, *(line for lines in kinds.values() for line in lines if line)]
+    if embedded and not any(_has_ndots(line.split()) for line in lines):
+        lines.append("options ndots:0")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def is_embedded(text: str) -> bool:
+    """Whether this resolv.conf asks our own resolver."""
+    return any(line.split() == ["nameserver", ADDRESS] for line in text.splitlines())
+
+
+def calling(spec: ContainerSpec) -> Calling:
+    """What the container is called on its networks besides its short id: its name, its host name."""
+    return Calling(spec.name, (own_hostname(spec),), has_ndots=_has_ndots(["options", *spec.dns_options]))
+
+
+def _has_ndots(words: list[str]) -> bool:
+    return bool(words) and words[0] == "options" and any(word.startswith("ndots:") for word in words[1:])

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from engine.cgroups import Resources
 from engine.config import EngineConfig
 from engine.containers.catalog import Catalog
+from engine.network.dns.records import Calling
 from engine.oci.image_config import ImageConfig
 from engine.options.networks import Joining
 from engine.runtime.execs import Exec, ExecSpec, Stdio
@@ -131,10 +132,17 @@ class Network(Protocol):
     def reserve(
         self, container_id: str, joinings: Sequence[Joining], /, *, first: int = 0, servers: Sequence[str] = ()
     ) -> Sequence[Member]: ...
-    def join(self, container_id: str, pid: int, /) -> Sequence[Member]: ...
+    def join(self, container_id: str, pid: int, calling: Calling | None = None, /) -> Sequence[Member]: ...
     def connect(
-        self, container_id: str, joining: Joining, pid: int | None, servers: Sequence[str] = (), /
+        self,
+        container_id: str,
+        joining: Joining,
+        pid: int | None,
+        servers: Sequence[str] = (),
+        calling: Calling | None = None,
+        /,
     ) -> Member: ...
+    def rename(self, container_id: str, name: str, /) -> None: ...
     def disconnect(self, container_id: str, network: str, pid: int | None, /) -> None: ...
     def endpoints(self, container_id: str, /) -> Sequence[Member]: ...
     def publish(self, container_id: str, ports: Sequence[Any], /) -> Sequence[Published]: ...

@@ -31,6 +31,7 @@ def rename(parts: Parts, container_id: str, name: str) -> ContainerRecord:
                 parts.catalog.change_name(name, container_id)
                 events.append(parts.journal, events.RENAMED, renamed, old_name=record.name)
                 parts.catalog.save(renamed)
+                parts.network.rename(container_id, name)
         except BaseException:
             parts.catalog.save(record)
             raise

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.containers import states
+from engine.containers import names, states
 from engine.containers.parts import Endpoint, Parts
 from engine.containers.process import hostname as own_hostname
 from engine.containers.record import ContainerRecord
@@ -32,13 +32,19 @@ class NetworkPlace:
     """Where a container stands: its own address on the bridge, if any, and by which files it resolves names.
 
     `files`: the directory of the container whose /etc/hosts, resolv.conf and hostname it shares, None for its own.
-    `hosts`: the text that its own /etc/hosts begins with, empty for the usual one.
+    `hosts`: the text that its own /etc/hosts begins with, empty for the usual one. `embedded`: it is on a network of a
+    name, where our own resolver answers.
     """
 
     endpoint: Endpoint | None
     resolv_conf: str
     hosts: str = ""
     files: Path | None = None
+    embedded: bool = False
+
+    def resolv_conf_of(self, spec: ContainerSpec) -> str:
+        """The text of its /etc/resolv.conf."""
+        return names.resolv_conf(spec, self.resolv_conf, embedded=self.embedded)
 
 
 def resolved(parts: Parts, spec: ContainerSpec) -> ContainerSpec:
@@ -102,7 +108,7 @@ def place(parts: Parts, spec: ContainerSpec) -> NetworkPlace:
             except NotFound as error:
                 raise InvalidArgument(f"network: {error.message}", {"field": "network"}) from error
             endpoint = endpoint or joined[0]
-        return NetworkPlace(endpoint, parts.network.resolv_conf())
+        return NetworkPlace(endpoint, parts.network.resolv_conf(), embedded=bool(joinings))
     if spec.network == modes.HOST:
         return NetworkPlace(None, _text(_HOST_RESOLV_CONF), _text(_HOST_HOSTS))
     if spec.network == modes.NONE:

@@ -161,7 +161,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
         created = parts.runtime.create(directory, run, overlay)
         undo.add(parts.network.unpublish, record.id)
         endpoint = parts.network.attach(record.id, created.pid) if modes.is_on_bridge(record.spec) else None
-        joined = parts.network.join(record.id, created.pid) if modes.has_network(record.spec) else ()
+        joined = joining.join(parts, record, created.pid) if modes.has_network(record.spec) else ()
         published = publishing.publish(parts, record)
         started = record.with_changes(
             run=run,

@@ -25,6 +25,7 @@ from engine.keeper.checks import VERBS as CHECK_VERBS
 from engine.keeper.checks import Checks
 from engine.keeper.dispatch import Hands, Outcome
 from engine.keeper.memory import OOM, MemoryAlarms
+from engine.keeper.resolver import Resolver
 from engine.keeper.watched import ENDED, RUNNING, Watched
 from engine.keeper.worker_lock import worker_lives
 from engine.logs.packer import Packer
@@ -58,6 +59,7 @@ class Keeper:
         self._hands = Hands(config, self._outcome, self._register, self._unregister, self.after)
         self._checks = Checks(self._hands, self.after)
         self._memory = MemoryAlarms(config, self._hands, self._register, self._unregister, self.after)
+        self._resolver = Resolver(config)
         self._register(inbox.fileno(), self._on_wake)
 
     def serve(self) -> None:
@@ -87,6 +89,7 @@ class Keeper:
             if container_id not in live and watched.phase == ENDED:
                 self._forget(watched)
         self._hands.tidy()
+        self._resolver.look()
 
     def _names(self) -> list[str]:
         try:

@@ -124,12 +124,13 @@ class NamedNetworks:
             if pid is not None and main is not None and not has_route:
                 self._wires.route_by(main, pid)
 
-    def release(self, container_id: str) -> None:
-        """Give back all endpoints; interfaces go with the namespace."""
+    def release(self, container_id: str) -> bool:
+        """Give back all endpoints, if it has any; interfaces go with the namespace."""
         members = self.lans.of(container_id)
         if members:
             self._fences.remove(members)
             self.lans.forget(container_id)
+        return bool(members)
 
     def put_right(self, live: Mapping[str, int], has_route: Collection[str]) -> None:
         """Make the kernel's bridges and cables match the records; for containers that run: id → pid."""

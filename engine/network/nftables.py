@@ -260,6 +260,24 @@ def payload(base: int, offset: int, length: int, register: int = FIRST) -> bytes
     return _expression("payload", be32(1, register), be32(2, base), be32(3, offset), be32(4, length))
 
 
+def payload_write(base: int, offset: int, length: int, checksum_offset: int) -> bytes:
+    """Store the first register there; the internet checksum at `checksum_offset` of that header is kept right."""
+    return _expression(
+        "payload",
+        be32(5, FIRST),
+        be32(2, base),
+        be32(3, offset),
+        be32(4, length),
+        be32(6, 1),  # NFT_PAYLOAD_CSUM_INET
+        be32(7, checksum_offset),
+    )
+
+
+def immediate(value: bytes, register: int = FIRST) -> bytes:
+    """Load a value."""
+    return _expression("immediate", be32(1, register), _data(2, value))
+
+
 def destination_address(register: int = FIRST) -> bytes:
     return payload(NETWORK_HEADER, 16, 4, register)
 

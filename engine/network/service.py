@@ -14,6 +14,8 @@ from pathlib import Path
 from engine.config import EngineConfig
 from engine.errors import Conflict
 from engine.network.bridge import Bridge, Endpoint, foreign_networks
+from engine.network.dns.naming import Naming
+from engine.network.dns.records import Calling
 from engine.network.fences import Fences
 from engine.network.firewall import Firewall, forwarding_obstacle
 from engine.network.firewall import Mapping as PortMapping
@@ -49,6 +51,7 @@ class Network:
         wires, self._lans = Wires(config.bridge), Lans(store)
         self._fences = Fences(self._netfilter, config.nft_table, wires)
         self._wires = wires
+        self._naming = Naming(config, store, self._lans)
         self.named = NamedNetworks(
             self._lans,
             wires,
@@ -144,13 +147,15 @@ class Network:
             self._withdraw(container_id)
         if any(member.is_running for member in self._lans.of(container_id)):
             self._lans.mark_running([container_id], is_running=False)
+            self._naming.changed(container_id)
 
     def release(self, container_id: str) -> None:
         """Withdraw the container's ports and give its addresses back. Its interfaces go with its namespace."""
         self.unpublish(container_id)
         self._pool.release(container_id)
         with refusals_explained():
-            self.named.release(container_id)
+            if self.named.release(container_id):
+                self._naming.forget(container_id)
 
     def reserve(
         self, container_id: str, joinings: Sequence[Joining], *, first: int = 0, servers: Sequence[str] = ()
@@ -161,12 +166,25 @@ class Network:
         """
         return self.named.join(container_id, joinings, first=first, servers=servers)
 
-    def join(self, container_id: str, pid: int) -> list[Member]:
-        """Put all that the container has on networks of a name into the namespace of `pid`; most have nothing."""
-        return self.named.attach(container_id, pid, has_route=self._pool.address(container_id) is not None)
+    def join(self, container_id: str, pid: int, calling: Calling | None = None) -> list[Member]:
+        """Put all that the container has on networks of a name into the namespace of `pid`; most have nothing.
 
-    def connect(self, container_id: str, joining: Joining, pid: int | None, servers: Sequence[str] = ()) -> Member:
-        """Join one more network, at once if the container runs as `pid`. Raises as `Lans.join`.
+        `calling`: what it is called there, and that it wants names answered.
+        """
+        members = self.named.attach(container_id, pid, has_route=self._pool.address(container_id) is not None)
+        if members and calling is not None:
+            self._naming.runs(container_id, pid, calling)
+        return members
+
+    def connect(
+        self,
+        container_id: str,
+        joining: Joining,
+        pid: int | None,
+        servers: Sequence[str] = (),
+        calling: Calling | None = None,
+    ) -> Member:
+        """Join one more network, at once if the container runs as `pid`. Raises as `Lans.join`; `calling` as `join`.
 
         Again, it makes sure that all of it is there.
         """
@@ -181,6 +199,8 @@ class Network:
                     with self._lock(shared=True):
                         self.named.disconnect(member, None, has_route=has_route)
                 raise
+        if pid is not None and calling is not None:
+            self._naming.runs(container_id, pid, calling)
         return member
 
     def disconnect(self, container_id: str, network: str, pid: int | None) -> None:
@@ -208,6 +228,11 @@ class Network:
                 old, new = member.address, outward[0].address
                 self._exchange([_mapping(port, old) for port in ports], [_mapping(port, new) for port in ports])
             self.named.disconnect(member, pid, has_route=has_route)
+        self._naming.changed(container_id)
+
+    def rename(self, container_id: str, name: str) -> None:
+        """It is called `name` from now on: as a part of the transaction that is open, if one is."""
+        self._naming.rename(container_id, name)
 
     def endpoints(self, container_id: str) -> list[Member]:
         """The container's endpoints on networks of a name, in the order of its interfaces."""

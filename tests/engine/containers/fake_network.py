@@ -57,10 +57,15 @@ class FakeNetwork:
         members += [FakeMember(f"172.31.0.{len(members) + 2}", one.network) for one in joinings]
         return members
 
-    def join(self, container_id: str, pid: int, /) -> list[FakeMember]:
+    def join(self, container_id: str, pid: int, calling: Any = None, /) -> list[FakeMember]:
         return self.world.members.get(container_id, [])
 
-    def connect(self, container_id: str, joining: Any, pid: int | None, servers: Any = (), /) -> FakeMember:
+    def rename(self, container_id: str, name: str, /) -> None:
+        self.world.step("network.rename")
+
+    def connect(
+        self, container_id: str, joining: Any, pid: int | None, servers: Any = (), calling: Any = None, /
+    ) -> FakeMember:
         self.world.step("network.connect")
         return self.reserve(container_id, [joining])[-1]
 

@@ -1,0 +1,34 @@
+"""Messages with descriptors between two processes of ours, over a Unix socket that keeps their bounds (unix(7))."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+MOST_BYTES = 128 << 10
+MOST_DESCRIPTORS = 8
+
+
+def send(connection: socket.socket, message: Any, descriptors: Sequence[int] = ()) -> None:
+    """Raises OSError when nobody is there any more, or takes it in time."""
+    socket.send_fds(connection, [json.dumps(message, separators=(",", ":")).encode()], descriptors)
+
+
+def receive(connection: socket.socket) -> tuple[Any, list[int]] | None:
+    """The next message and the descriptors that came with it, which are the caller's to close; None at the end.
+
+    Raises OSError (BlockingIOError: there is none yet), ValueError for what is no message.
+    """
+    raw, descriptors, flags, _ = socket.recv_fds(connection, MOST_BYTES, MOST_DESCRIPTORS)
+    if not raw:
+        return None
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise ValueError("a message that was cut off")
+    return json.loads(raw), descriptors

@@ -1,0 +1,154 @@
+"""The resolver is killed, half by half, with and without anybody who notices: names go on being answered."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engine.containers.record import ContainerRecord
+from engine.network.dns import link
+from engine.options.networks import NetworkSpec
+from tests.support.dns import ask
+from tests.support.engine import Host
+from tests.support.processes import eventually
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def host(tidy_host: Host) -> Host:
+    return tidy_host
+
+
+@pytest.fixture
+def pair(host: Host) -> tuple[ContainerRecord, ContainerRecord]:
+    if not any(lan.name == "lan" for lan in host.engine.networks.all()):
+        host.engine.networks.create(NetworkSpec(id=secrets.token_hex(32), name="lan", internal=True))
+    web = host.run("sleep", "1000", name="web", network="lan")
+    return web, host.run("sleep", "1000", name="asker", network="lan")
+
+
+def resolvers(host: Host) -> tuple[int, int]:
+    """Warden and answerer, once there is one of each."""
+    found: list[int] = []
+
+    def both() -> bool:
+        answerer = int((host.home.config.run / "dns.answerer").read_text().split()[0])
+        others = [pid for pid in host.helper_pids("engine.network.dns") if pid != answerer]
+        wardens = [pid for pid in others if parent_of(answerer) == pid]
+        found[:] = [*wardens, answerer]
+        return len(found) == 2 and len(others) == 1
+
+    eventually(both, what="one warden and one answerer")
+    return found[0], found[1]
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def sockets_in(pid: int | None) -> int:
+    """UDP sockets in a container's namespace."""
+    return len(Path(f"/proc/{pid}/net/udp").read_text().splitlines()) - 1
+
+
+def test_the_answerer_has_no_rights(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
+    _, answerer = resolvers(host)
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{answerer}/status").read_text().splitlines())
+    assert status["Uid"].split() == ["65534"] * 4
+    assert status["Gid"].split() == ["65534"] * 4
+    assert status["Groups"].strip() == ""
+    assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
+    assert status["NoNewPrivs"] == "1"
+    assert os.listdir(f"/proc/{answerer}/root") == []
+
+
+def test_a_killed_answerer_costs_nothing(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
+    web, asker = pair
+    for _ in range(3):
+        _, answerer = resolvers(host)
+        host.kill_hard(answerer)
+        assert ask(asker.pid, "web").records == [web.ip_address]
+    assert sockets_in(asker.pid) == 1
+
+
+def test_without_its_warden_the_answerer_goes_on_until_the_next(
+    host: Host, pair: tuple[ContainerRecord, ContainerRecord]
+) -> None:
+    web, asker = pair
+    keeper = host.keeper_pid()
+    os.kill(keeper, signal.SIGSTOP)  # nobody notices for now
+    try:
+        warden, answerer = resolvers(host)
+        host.kill_hard(warden)
+        assert ask(asker.pid, "web").records == [web.ip_address]
+        third = host.run("sleep", "1000", name="third", network="lan")  # who starts a container starts a resolver
+        assert ask(asker.pid, "third").records == [third.ip_address]
+        assert ask(third.pid, "web").records == [web.ip_address]
+        host.kill_hard(resolvers(host)[0])
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    _, after = resolvers(host)  # the keeper has seen to it
+    assert after != answerer
+    assert ask(asker.pid, "third").records == [third.ip_address]
+    eventually(lambda: sockets_in(asker.pid) == 1, what="the end of the old sockets")
+
+
+def test_both_are_killed_at_once(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
+    web, asker = pair
+    for pid in resolvers(host):
+        os.kill(pid, signal.SIGKILL)
+    assert ask(asker.pid, "nobody").code, "once it answers again"
+    assert ask(asker.pid, "web").records == [web.ip_address]
+
+
+def test_what_stops_without_a_word_to_it_is_seen(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
+    web, asker = pair
+    assert web.pid is not None
+    namespace = os.stat(f"/proc/{web.pid}/ns/net").st_ino
+    os.kill(web.pid, signal.SIGKILL)
+    eventually(lambda: ask(asker.pid, "web").code == 3, what="the end of its name")
+    eventually(lambda: not holders(namespace), what="the end of its namespace")
+
+
+def holders(namespace: int) -> list[str]:
+    """The veths whose other end is in no namespace that we see would do as well; processes' namespaces are exact."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                if os.stat(f"/proc/{entry}/ns/net").st_ino == namespace:
+                    found.append(entry)
+            except OSError:
+                continue
+    return found
+
+
+def test_rules_that_were_flushed_inside_come_back(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
+    web, asker = pair
+    subprocess.run(["nsenter", "-t", str(asker.pid), "-n", "nft", "flush", "ruleset"], check=True)
+    eventually(lambda: rules(asker.pid), what="rules")
+    assert ask(asker.pid, "web").records == [web.ip_address]
+
+
+def rules(pid: int | None) -> str:
+    done = subprocess.run(
+        ["nsenter", "-t", str(pid), "-n", "nft", "list", "ruleset"], check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def test_it_goes_when_nobody_needs_it(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
+    for record in pair:
+        host.engine.container_remove(record.id, force=True)
+    assert host.is_clean()
+    eventually(lambda: not host.helper_pids("engine.network.dns"), what="its end")
+    assert not link.needs_reviving(host.home.config)
