@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.config import EngineConfig
 from engine.errors import Conflict, InvalidArgument
@@ -23,6 +24,9 @@ from engine.volumes.records import CREATED, Records
 from engine.volumes.shelf import Shelf
 from engine.volumes.sizes import Sizes
 from engine.volumes.volume import Volume, VolumeSpec
+
+if TYPE_CHECKING:
+    from engine.volumes.files.service import VolumeFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,13 @@ class Volumes:
         self._shelf = Shelf(self._root)
         self._records = Records(store, journal, self._root)
         self._sizes = Sizes(store, self._records, self._shelf, holders, config.tag)
+
+    @functools.cached_property
+    def files(self) -> VolumeFiles:
+        """What lies in them, to be looked at and changed by people."""
+        from engine.volumes.files.service import VolumeFiles  # those who only start and remove containers do without
+
+        return VolumeFiles(self._config.home, self.get, self.make_ready, self._sizes.refuse_over)
 
     # ---- for people
 
