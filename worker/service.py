@@ -19,6 +19,7 @@ from worker.contract.sessions import DIRECT_SOCKET
 from worker.control import BLOCK_SECONDS, ControlListener
 from worker.durability import Durability
 from worker.executor import Executor
+from worker.file_questions import file_answers
 from worker.ledger import Ledger
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
 from worker.publisher import Publisher
@@ -65,7 +66,7 @@ class WorkerService:
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
         self._executor = Executor(engine, self._ledger, emit, self._is_cancelled, durability.touch)
         self._streams = StreamServer(self._client, {"logs": engine.container_logs})
-        kinds = (answers(engine), log_answers(engine), image_answers(engine))
+        kinds = (answers(engine), log_answers(engine), image_answers(engine), file_answers(engine))
         self._questions = tuple(Questions(self._client, known) for known in kinds)
         self._direct = DirectWay(settings.engine.run / DIRECT_SOCKET)
         self._sessions = SessionServer(

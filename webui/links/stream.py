@@ -43,9 +43,10 @@ def error_of(frame: Frame) -> EngineError:
     try:
         info = json.loads(frame.data)
         family, message = str(info["family"]), str(info["message"])
+        detail = info.get("detail")
     except (ValueError, KeyError, TypeError):
         return Unavailable("the host could not answer and did not say why: see the worker's output")
-    return FAMILIES.get(family, EngineError)(message)
+    return FAMILIES.get(family, EngineError)(message, detail if isinstance(detail, dict) else None)
 
 
 def read_stream(host: Host, message: frames.OpenStream, is_slow: bool = False) -> Iterator[Frame]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from worker.contract import sessions
+from worker.contract import files, sessions
 from worker.sessions.archive_source import InSource, OutSource, PathSource
 from worker.sessions.attach_source import AttachSource
 from worker.sessions.exec_source import ExecSource
+from worker.sessions.file_source import PackSource, ReadSource, RemoveSource, WriteSource
 from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
 from worker.sessions.server import Opener
 
@@ -24,5 +25,9 @@ def openers(engine: Any) -> dict[str, Opener]:
         sessions.IMAGE_SAVE: partial(SaveSource, engine),
         sessions.IMAGE_LOAD: partial(LoadSource, engine),
         sessions.IMAGE_IMPORT: partial(ImportSource, engine),
+        files.READ: partial(ReadSource, engine),
+        files.WRITE: partial(WriteSource, engine),
+        files.REMOVE: partial(RemoveSource, engine),
+        files.PACK: partial(PackSource, engine),
         sessions.EXPORT: partial(OutSource.of_everything, engine),
     }
