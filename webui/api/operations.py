@@ -17,6 +17,7 @@ _PROBLEMS = {
     403: "Your role does not allow this.",
     404: "There is no such thing, or it is another team's.",
     409: "The present state does not allow this.",
+    412: "What is there is not what the request expects: read it again.",
     415: "The body has to be JSON.",
     503: "The host or the broker can't be reached now.",
 }

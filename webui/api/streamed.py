@@ -31,7 +31,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 TAR = "application/x-tar"
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 _BODIES = {
-    "PUT": re.compile(r"/api/v1/containers/[0-9a-f]{64}/archive/"),
+    "PUT": re.compile(r"/api/v1/(containers/[0-9a-f]{64}/archive|volumes/[0-9]+/files/content)/"),
     "POST": re.compile(r"/api/v1/images/(load|import)/"),
 }
 
@@ -82,7 +82,7 @@ def stat_answer(wish: ArchiveWish) -> Handover:
 
     async def serve(_: Receive, send: Send) -> None:
         async with ArchiveSession(wish) as session:
-            await _start(send, 200, [(STAT_HEADER, session.found.get("header", ""))])
+            await start(send, 200, [(STAT_HEADER, session.found.get("header", ""))])
         await send({"type": "http.response.body", "body": b""})
 
     return Handover(serve)
@@ -93,9 +93,9 @@ def tar_answer(wish: ArchiveWish, filename: str) -> Handover:
 
     async def serve(receive: Receive, send: Send) -> None:
         async with ArchiveSession(wish) as session:
-            gone = asyncio.ensure_future(_until_gone(receive))
+            gone = asyncio.ensure_future(until_gone(receive))
             try:
-                await _start(send, 200, _tar_headers(session.found.get("header", ""), filename))
+                await start(send, 200, _tar_headers(session.found.get("header", ""), filename))
                 async for data in session.chunks():
                     if gone.done():
                         raise Gone
@@ -110,15 +110,16 @@ def tar_answer(wish: ArchiveWish, filename: str) -> Handover:
 
 def tar_intake(wish: ArchiveWish) -> Handover:
     """The request's body is a tar of files; the answer says how many there were."""
-    return _intake(wish, lambda result: {"entries": result.get("entries", 0), "bytes": result.get("bytes", 0)})
+    return intake(wish, lambda result: {"entries": result.get("entries", 0), "bytes": result.get("bytes", 0)})
 
 
 def images_intake(wish: ArchiveWish) -> Handover:
     """The request's body is a tar of images; the answer names what became of it."""
-    return _intake(wish, lambda result: {"images": result.get("images", [])})
+    return intake(wish, lambda result: {"images": result.get("images", [])})
 
 
-def _intake(wish: ArchiveWish, said: Callable[[dict[str, Any]], dict[str, Any]]) -> Handover:
+def intake(wish: ArchiveWish, said: Callable[[dict[str, Any]], dict[str, Any]]) -> Handover:
+    """The request's body goes to the host; `said` makes the answer of what the host says of it in the end."""
 
     async def serve(receive: Receive, send: Send) -> None:
         async with ArchiveSession(wish) as session:
@@ -132,7 +133,7 @@ def _intake(wish: ArchiveWish, said: Callable[[dict[str, Any]], dict[str, Any]])
             finally:
                 await _cancel(feeder, ending)
         body = json.dumps(said(result)).encode()
-        await _start(send, 200, [("Content-Type", "application/json")])
+        await start(send, 200, [("Content-Type", "application/json")])
         await send({"type": "http.response.body", "body": body})
 
     return Handover(serve)
@@ -155,7 +156,8 @@ async def _feed(session: ArchiveSession, receive: Receive) -> None:
             return
 
 
-async def _until_gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Returns when the client has hung up."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -176,7 +178,8 @@ def _tar_headers(stat: str, filename: str) -> list[tuple[str, str]]:
     return [*headers, (STAT_HEADER, stat)] if stat else headers
 
 
-async def _start(send: Send, status: int, headers: list[tuple[str, str]]) -> None:
+async def start(send: Send, status: int, headers: list[tuple[str, str]]) -> None:
+    """An answer's beginning; nobody keeps it, and nobody guesses what it is."""
     own = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
     encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in (*headers, *own)]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
@@ -184,7 +187,7 @@ async def _start(send: Send, status: int, headers: list[tuple[str, str]]) -> Non
 
 async def _refuse(send: Send, error: EngineError) -> None:
     """A problem, and no reading on of what the client still sends."""
-    status = STATUSES.get(error.family, 500)
+    status = 412 if error.detail.get("precondition") else STATUSES.get(error.family, 500)
     body = json.dumps(problem(status, error.message, family=error.family)).encode()
-    await _start(send, status, [("Content-Type", CONTENT_TYPE), ("Connection", "close")])
+    await start(send, status, [("Content-Type", CONTENT_TYPE), ("Connection", "close")])
     await send({"type": "http.response.body", "body": body})

@@ -26,6 +26,7 @@ from webui.api.views import (
     teams,
     tokens,
     volume_actions,
+    volume_files,
     volumes,
     watching,
 )
@@ -125,6 +126,15 @@ urlpatterns = [
     path("volumes/<int:volume_id>/measure/", volume_actions.VolumeMeasure.as_view(), name="volume-measure"),
     path("volumes/<int:volume_id>/sizes/", volume_actions.VolumeSizes.as_view(), name="volume-sizes"),
     path("volumes/<int:volume_id>/", volumes.VolumeDetail.as_view(), name="volume"),
+    path("volumes/<int:volume_id>/files/", volume_files.VolumeFiles.as_view(), name="volume-files"),
+    path(
+        "volumes/<int:volume_id>/files/content/", volume_files.VolumeFileContent.as_view(), name="volume-file-content"
+    ),
+    path(
+        "volumes/<int:volume_id>/files/archive/", volume_files.VolumeDirectoryArchive.as_view(), name="volume-archive"
+    ),
+    path("volumes/<int:volume_id>/files/directory/", volume_files.VolumeDirectories.as_view(), name="volume-directory"),
+    path("volumes/<int:volume_id>/files/move/", volume_files.VolumeFileMove.as_view(), name="volume-file-move"),
     path("schema/", docs.Schema.as_view(), name="schema"),
     path("docs/", docs.Docs.as_view(), name="docs"),
     re_path(r"^.*$", unknown_path),

@@ -1,0 +1,105 @@
+"""Files of a volume: who may look at them and change them, and what is asked of its host for that.
+
+Names take what the volume's page takes; content what a shell in one of its containers would take; changes what creating
+a container takes: as with a container's own files (`webui.containers.archives`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from engine.errors import InvalidArgument
+from webui.accounts.models import User
+from webui.accounts.roles import CREATE, OPERATE, VIEW, require
+from webui.links.stream import ask, host_silent
+from webui.links.transfer import ArchiveWish
+from webui.volumes.models import Volume
+from worker.contract import files, sessions
+
+PATH_BYTES = 4095
+
+
+def files_list(
+    *,
+    user: User,
+    volume: Volume,
+    path: str,
+    sort: str = "name",
+    is_descending: bool = False,
+    offset: int = 0,
+    limit: int = 500,
+) -> dict[str, Any]:
+    """What is at `path`: {"entry", "entries" (null for no directory), "offset", "total", "is_cut"} of the contract.
+
+    Raises PermissionDenied, InvalidArgument with the field `path`, NotFound, Unavailable, as all here do.
+    """
+    require(user, VIEW, volume.team)
+    wish = files.ListFiles(path=_path(path), sort=sort, is_descending=is_descending, offset=offset, limit=limit)
+    found: dict[str, Any] = ask(volume.host, files.LIST, volume.name, asdict(wish), is_slow=True)
+    return found
+
+
+def directory_make(*, user: User, volume: Volume, path: str, parents: bool = False) -> dict[str, Any]:
+    """The new directory. Raises AlreadyExists too."""
+    return _change(user, volume, files.MAKE_DIRECTORY, files.MakeDirectory(path=_path(path), parents=parents))
+
+
+def file_move(*, user: User, volume: Volume, path: str, to: str, overwrite: bool = False) -> dict[str, Any]:
+    """What was moved. Raises AlreadyExists too."""
+    return _change(user, volume, files.MOVE, files.MoveFile(path=_path(path), to=_path(to, "to"), overwrite=overwrite))
+
+
+def file_own(
+    *, user: User, volume: Volume, path: str, mode: int | None = None, uid: int | None = None, gid: int | None = None
+) -> dict[str, Any]:
+    """Another mode, owner, group; None leaves it."""
+    return _change(user, volume, files.OWN, files.OwnFile(path=_path(path), mode=mode, uid=uid, gid=gid))
+
+
+def file_read(*, user: User, volume: Volume, path: str, part: dict[str, Any]) -> ArchiveWish:
+    """A file's bytes; `part` has what `files.ReadFile` has besides."""
+    return _wish(user, OPERATE, volume, files.READ, files.ReadFile(path=_path(path), **part))
+
+
+def directory_pack(*, user: User, volume: Volume, path: str) -> ArchiveWish:
+    """A directory, or a file, as a tar."""
+    return _wish(user, OPERATE, volume, files.PACK, sessions.PathParameters(path=_path(path)))
+
+
+def file_write(
+    *, user: User, volume: Volume, path: str, etag: str | None = None, is_new: bool = False, parents: bool = False
+) -> ArchiveWish:
+    """A whole file, in the place of just this content (`etag`), of nothing (`is_new`), or of whatever is there."""
+    wish = files.WriteFile(path=_path(path), etag=etag, is_new=is_new, parents=parents)
+    return _wish(user, CREATE, volume, files.WRITE, wish)
+
+
+def file_remove(*, user: User, volume: Volume, path: str, recursive: bool = False) -> ArchiveWish:
+    """A file, or a directory; with `recursive` with all that is in it, which may take its time."""
+    return _wish(user, CREATE, volume, files.REMOVE, files.RemoveFile(path=_path(path), recursive=recursive))
+
+
+def _change(user: User, volume: Volume, question: str, wish: Any) -> dict[str, Any]:
+    require(user, CREATE, volume.team)
+    changed: dict[str, Any] = ask(volume.host, question, volume.name, asdict(wish), is_slow=True)
+    return changed
+
+
+def _wish(user: User, action: str, volume: Volume, source: str, wish: Any) -> ArchiveWish:
+    require(user, action, volume.team)
+    if not volume.host.is_online:
+        raise host_silent(volume.host)
+    return ArchiveWish(volume.host, volume.name, source, asdict(wish))
+
+
+def _path(path: str, field: str = "path") -> str:
+    """The rest is the host's to check."""
+    try:
+        is_good = "\0" not in path and len(path.encode("utf-8", "surrogateescape")) <= PATH_BYTES
+    except UnicodeEncodeError:
+        is_good = False
+    if not is_good or ".." in path.split("/"):
+        message = f"Give a path from the top of the volume, without .. in it and of at most {PATH_BYTES} bytes."
+        raise InvalidArgument(message, {"fields": {field: [message]}})
+    return path
