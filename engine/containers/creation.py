@@ -63,6 +63,7 @@ def create(
     dependencies.refuse_circle(parts, spec)
     parts.runtime.require(spec.runtime, terminal=spec.tty)
     limits.resources(spec).check(os.cpu_count() or 1)  # what this host hasn't, before an image is pulled
+    sharing.require_networks(parts, spec)
     image = choosing.image(parts, spec, access=access, progress=progress, cancel=cancel)
     plan = process.plan(spec, image.config, sharing.hostname(parts, spec))
     try:

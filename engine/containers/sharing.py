@@ -94,6 +94,14 @@ def require_running(parts: Parts, record: ContainerRecord) -> None:
             )
 
 
+def require_networks(parts: Parts, spec: ContainerSpec) -> None:
+    """Raise InvalidArgument, with the near names, for a network of a name that isn't there."""
+    try:
+        parts.network.require(networks.of_container(spec))
+    except NotFound as error:
+        raise InvalidArgument(f"network: {error.message}", {"field": "network"}) from error
+
+
 def place(parts: Parts, spec: ContainerSpec) -> NetworkPlace:
     """What the container's network mode makes of its names and address; the latter is given to it now."""
     if modes.has_network(spec):

@@ -17,6 +17,7 @@ from typing import Any
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, ResourceExhausted
 from engine.network.addressing import Address, Taken, choose, following, mac_of, reserved, settled
 from engine.network.pool import SCHEMA
+from engine.options.near import hint
 from engine.options.networks import BRIDGE, IPVLAN, Joining, NetworkSpec, spec_problems
 from engine.store.database import Store
 
@@ -141,9 +142,8 @@ class Lans:
         found = [_lan(row) for row in rows]
         exact = [lan for lan in found if name in (lan.name, lan.id)] or found
         if len(exact) != 1:
-            raise NotFound(
-                f"There is no network {name}; create it, or choose one of the list", {"field": "network", "name": name}
-            )
+            near = hint(name, (lan.name for lan in self.all()))
+            raise NotFound(f"There is no network {name}: {near}", {"field": "network", "name": name})
         return exact[0]
 
     def create(self, spec: NetworkSpec, taken: Taken, seed: int) -> tuple[Lan, bool]:

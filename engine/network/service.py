@@ -157,6 +157,11 @@ class Network:
             if self.named.release(container_id):
                 self._naming.forget(container_id)
 
+    def require(self, joinings: Sequence[Joining]) -> None:
+        """Raise NotFound, with the near names, if one of these networks isn't there."""
+        for joining in joinings:
+            self._lans.get(joining.network)
+
     def reserve(
         self, container_id: str, joinings: Sequence[Joining], *, first: int = 0, servers: Sequence[str] = ()
     ) -> list[Member]:

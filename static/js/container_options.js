@@ -3,6 +3,7 @@
 import { $, $$, setText } from "./dom.js";
 import { fillHealth, healthWords, readHealth, showHealth } from "./health_options.js";
 import { fillMode, readMode, showModes } from "./mode_options.js";
+import { addNetwork, networkWords, readJoining, readNetworks, splitMain } from "./network_options.js";
 import { joinWords, quoteWord, splitWords } from "./shell.js";
 
 const MIB = 1048576;
@@ -35,10 +36,10 @@ const FLAGS = {
   workdir: "--workdir", pids_limit: "--pids-limit", oom_score_adj: "--oom-score-adj", cpu_shares: "--cpu-shares",
   cpu_quota: "--cpu-quota", cpu_period: "--cpu-period", cpuset_cpus: "--cpuset-cpus", cpuset_mems: "--cpuset-mems",
   blkio_weight: "--blkio-weight", shm_size: "--shm-size", memory_reservation: "--memory-reservation", memory_swap: "--memory-swap",
-  network: "--network", expose: "--expose", publish_all: "--publish-all", pid: "--pid", ipc: "--ipc", uts: "--uts",
+  network: "--network", ip: "--ip", mac_address: "--mac-address", network_alias: "--network-alias", expose: "--expose", publish_all: "--publish-all", pid: "--pid", ipc: "--ipc", uts: "--uts",
   cgroupns: "--cgroupns", pull: "--pull", platform: "--platform", annotations: "--annotation",
   memory_swappiness: "--memory-swappiness", blkio_weight_device: "--blkio-weight-device",
-  volumes: "--volume", mounts: "--mount", volumes_from: "--volumes-from",
+  volumes: "--volume", mounts: "--mount", volumes_from: "--volumes-from", volume_driver: "--volume-driver",
   log_driver: "--log-driver", log_opt: "--log-opt",
   labels: "--label", sysctls: "--sysctl", security_opt: "--security-opt",
 };
@@ -114,6 +115,7 @@ export function readOptions() {
       problems[field.dataset.option] = [error.message];
     }
   }
+  readNetworks(body, problems);
   const security = readSecurity();
   if (security) body.security_opt = security;
   try {
@@ -126,8 +128,10 @@ export function readOptions() {
 }
 
 /** Fill the fields from a container's JSON. */
-export function fillOptions(like) {
+export function fillOptions(container) {
+  const like = splitMain(container);
   for (const field of $$("[data-option]")) KINDS[field.dataset.kind][1](field, like[field.dataset.option]);
+  for (const text of like.networks ?? []) addNetwork(readJoining(text));
   fillSecurity(like.security_opt);
   fillHealth(like.healthcheck);
 }
@@ -138,6 +142,7 @@ export function optionWords(body) {
   if (body.entrypoint?.length) words.push("--entrypoint", quoteWord(body.entrypoint[0]));
   for (const [name, flag] of Object.entries(FLAGS)) {
     const value = body[name];
+    if (name === "expose") words.push(...networkWords(body).words);
     if (value === undefined || value === false) continue;
     if (value === true) words.push(flag);
     else if (Array.isArray(value)) for (const one of value) words.push(flag, quoteWord(one.startsWith("seccomp={") ? `seccomp=${CONTENT}` : one));
@@ -149,6 +154,11 @@ export function optionWords(body) {
   return [...words, ...healthWords(body.healthcheck)];
 }
 
+/** What docker does only once the container is there. */
+export function afterCommand(body) {
+  return networkWords(body).after;
+}
+
 /** Docker's entrypoint is one word; what follows it comes before the command. */
 export function beforeCommand(body) {
   return body.entrypoint?.slice(1) ?? [];
@@ -157,7 +167,7 @@ export function beforeCommand(body) {
 /** Each group says how many of its fields are changed; a profile's field is there only when it is chosen. */
 export function showFolds() {
   for (const fold of $$("[data-fold]")) {
-    const changed = $$("[data-option], [data-security], [data-health]", fold).filter(isChanged).length;
+    const changed = $$("[data-option], [data-security], [data-health], .pair", fold).filter(isChanged).length;
     const pill = $("[data-changed]", fold);
     pill.hidden = changed === 0;
     setText(pill, `${changed} changed`);
@@ -168,6 +178,8 @@ export function showFolds() {
 }
 
 function isChanged(field) {
+  if (field.matches(".pair")) return true;
+  if (field.closest("[data-joined][hidden]")) return false;
   if (field.type === "checkbox") return field.checked;
   return field.tagName === "SELECT" ? field.value !== (field.dataset.default ?? "") : field.value.trim() !== "" && field.id !== "profile";
 }

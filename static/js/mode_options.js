@@ -1,6 +1,7 @@
 // Fields of the form that are more than one field: a namespace, which may be another container's, and a text that may
 // come out of a file.
 import { $, $$ } from "./dom.js";
+import { chooseNetwork, showNetworks } from "./network_options.js";
 
 export const CONTAINER = "container:";
 
@@ -19,6 +20,7 @@ export function readMode(field) {
 export function fillMode(field, value) {
   const wanted = value ?? field.dataset.default;
   const joins = wanted.startsWith(CONTAINER);
+  if (field.id === "network") chooseNetwork(wanted);
   field.value = joins ? CONTAINER : wanted;
   if (joins) other(field).value = wanted.slice(CONTAINER.length);
 }
@@ -29,6 +31,7 @@ export function showModes() {
     const name = other(field);
     if (name) name.closest(".field").hidden = field.value !== CONTAINER;
   }
+  showNetworks();
   for (const field of $$("[data-from-file]")) field.hidden = !field.value && document.activeElement !== field;
 }
 

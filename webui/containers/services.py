@@ -17,6 +17,7 @@ from webui.accounts.roles import CREATE, OPERATE, require, require_loosening
 from webui.broadcast import change_publish
 from webui.containers.models import Container, DesiredStatus, ObservedStatus
 from webui.containers.names import friendly_name
+from webui.containers.network_choice import networks_check
 from webui.containers.observed import (
     container_apply_inventory,
     container_apply_state,
@@ -77,6 +78,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     require(user, CREATE, host.team)
     request = with_files(ContainerRequest(image=image, **wishes))
     canonical, ports = request_check(request)
+    networks_check(host=host, request=request)
     request, needed = sharing_resolve(host=host, request=request)
     require_loosening(user, host.team, [*needing_a_right(request), *needed])
     taken = Container.objects.filter(host=host)

@@ -12,6 +12,8 @@ from webui.accounts.models import User
 from webui.accounts.roles import LOOSEN, actions_of
 from webui.containers.models import Container, ObservedStatus
 from webui.hosts.models import Host
+from webui.networks.addresses import use_of
+from webui.networks.models import Network
 from webui.pages.templatetags.portside import size
 
 _LABELS = {
@@ -111,8 +113,21 @@ def form_context(user: User) -> dict[str, Any]:
         "capability_names": sorted(CAPABILITIES),
         "throttles": THROTTLES,
         "container_names": list(_names_of(user)),
+        "networks": networks_offered(user),
         "may_loosen": any(LOOSEN in actions_of(user, host.team) for host in hosts),
     }
+
+
+def networks_offered(user: User) -> list[dict[str, Any]]:
+    """What a new container may join, of all hosts, with how many addresses are left."""
+    offered = []
+    for network in Network.objects.visible_to(user).prefetch_related("endpoints"):
+        taken = [endpoint.ip for endpoint in network.endpoints.all()]
+        use = use_of(network.subnet, network.gateway, network.ip_range, taken)
+        about = {"host": network.host_id, "name": network.name, "subnet": network.subnet}
+        walls = {"internal": network.internal, "icc": network.icc}
+        offered.append({**about, **walls, "size": use.size, "free": use.free})
+    return offered
 
 
 def _names_of(user: User) -> Iterator[str]:

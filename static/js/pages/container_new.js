@@ -1,8 +1,9 @@
 // The form that makes a container: what is typed becomes the REST body, and that the line beside it.
 import { Problem, api } from "../api.js";
-import { beforeCommand, fillOptions, offerRuntimes, openChanged, optionWords, readOptions, showFolds } from "../container_options.js";
+import { afterCommand, beforeCommand, fillOptions, offerRuntimes, openChanged, optionWords, readOptions, showFolds } from "../container_options.js";
 import { $, $$, el, pageData, setText } from "../dom.js";
 import { startFiles } from "../mode_options.js";
+import { addNetwork, offerNetworks } from "../network_options.js";
 import { joinWords, quoteWord, splitWords } from "../shell.js";
 
 const form = $("#create");
@@ -10,8 +11,10 @@ const suggestions = pageData("suggestions") ?? [];
 const LEAST_MEMORY = 6 << 20;
 const isPort = (value) => value > 0 && value < 65536;
 const hosts = pageData("hosts") ?? [];
+const networks = pageData("networks") ?? [];
 
 function addRow(kind, values = {}) {
+  if (kind === "networks") return addNetwork();
   const row = $(`#${kind}-row`).content.firstElementChild.cloneNode(true);
   for (const [name, value] of Object.entries(values)) {
     const field = $(`[data-${name}]`, row);
@@ -91,7 +94,7 @@ export function dockerLine(body) {
   if (body.restart) words.push("--restart", body.restart + (body.restart_limit ? `:${body.restart_limit}` : ""));
   words.push(...optionWords(body));
   words.push(body.image ? quoteWord(body.image) : "IMAGE", joinWords([...beforeCommand(body), ...(body.command ?? [])]));
-  return words.filter(Boolean).join(" ");
+  return words.filter(Boolean).join(" ") + afterCommand(body);
 }
 
 function restCall(body) {
@@ -215,7 +218,7 @@ function fillLike(like) {
 form.addEventListener("input", (event) => {
   showPieces();
   showImage();
-  if (event.target === form.host) showRuntimes();
+  if (event.target === form.host) showHost();
   showLines();
 });
 form.addEventListener("paste", pasteMany);
@@ -230,7 +233,7 @@ form.addEventListener("submit", (event) => {
 form.addEventListener("click", (event) => {
   const add = event.target.closest("[data-add]");
   const remove = event.target.closest("[data-remove]");
-  if (add) $("input", addRow(add.dataset.add, add.dataset.add === "ports" ? firstFreePort() : {})).focus();
+  if (add) $("input, select", addRow(add.dataset.add, add.dataset.add === "ports" ? firstFreePort() : {})).focus();
   if (remove) {
     const pairs = remove.closest(".pairs");
     remove.closest(".pair").remove();
@@ -248,8 +251,10 @@ function firstFreePort() {
   return next ? { container: next[0], protocol: next[1] ?? "tcp" } : {};
 }
 
-function showRuntimes() {
+/** What only this host has: its runtimes and its networks. */
+function showHost() {
   offerRuntimes(hosts.find((host) => host.id === form.host.value)?.runtimes ?? []);
+  offerNetworks(networks.filter((network) => network.host === form.host.value));
 }
 
 const like = pageData("like");
@@ -257,7 +262,7 @@ if (like) fillLike(like);
 for (const option of $$("[data-offline]", form.host)) option.disabled = form.host.options.length > 1;
 if (form.host.selectedOptions[0]?.disabled) form.host.value = [...form.host.options].find((option) => !option.disabled)?.value ?? form.host.value;
 startFiles(showLines);
-showRuntimes();
+showHost();
 openChanged();
 showPieces();
 showImage();

@@ -51,6 +51,9 @@ class FakeNetwork:
         self.world.attached.add(container_id)
         return FakeEndpoint(self.world.addresses[container_id])
 
+    def require(self, joinings: Any, /) -> None:
+        """All are there."""
+
     def reserve(self, container_id: str, joinings: Any, /, *, first: int = 0, servers: Any = ()) -> list[FakeMember]:
         self.world.step("network.reserve")
         members = self.world.members.setdefault(container_id, [])

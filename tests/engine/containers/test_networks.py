@@ -95,8 +95,13 @@ def test_real_containers_keep_their_addresses_and_join_while_they_run(networked:
     networks.remove("front")
     with pytest.raises(InvalidArgument, match="There is no network front"):
         host.engine.container_create(host.spec("true", name="late", network="front"))
+    networks.create(NetworkSpec(id="f" * 64, name="fronts"))
+    pulled = host.spec("true", name="later", network="front", image="registry.invalid/never:asked")
+    with pytest.raises(InvalidArgument, match=r"There is no network front: did you mean fronts\?"):
+        host.engine.container_create(pulled)
+    networks.remove("fronts")
     kinds = [entry.kind for entry in host.engine.journal.read(0) if entry.kind.startswith("network.")]
-    assert sorted(kinds) == ["network.created", "network.created", "network.removed", "network.removed"]
+    assert sorted(kinds) == ["network.created"] * 3 + ["network.removed"] * 3
 
 
 @pytest.mark.root

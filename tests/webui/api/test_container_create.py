@@ -13,6 +13,7 @@ from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import RegistryCredential
 from webui.jobs.models import Job
+from webui.networks.models import Network
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,7 +104,36 @@ WHOLE = {
 }
 
 
+def network_of(host: Host, name: str, number: int = 0) -> Network:
+    addresses = {"subnet": f"10.2{number}.0.0/24", "gateway": f"10.2{number}.0.1"}
+    return Network.objects.create(team=host.team, host=host, name=name, network_id=str(number) * 64, **addresses)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "field", "said"),
+    [
+        ({"network": "fornt"}, "network", "There is no network fornt on the host pier: did you mean front?"),
+        (
+            {"networks": ["front", "zebra:alias=db"]},
+            "networks",
+            "There is no network zebra on the host pier: there is front.",
+        ),
+        ({"network": "1111"}, "network", "There is no network 1111 on the host pier: there is front."),
+    ],
+)
+def test_an_unknown_network_is_refused_at_once_with_the_near_names(
+    site_broker: Valkey, owner: Caller, host: Host, wishes: dict[str, Any], field: str, said: str
+) -> None:
+    network_of(host, "front")
+    answer = owner.post("containers/", {"image": "alpine", **wishes})
+    assert (answer.status_code, answer.json()["errors"]) == (400, {field: [said]})
+    assert not Container.objects.exists() and not Job.objects.exists()
+    assert owner.post("containers/", {"image": "alpine", "network": "0000"}).status_code == 202
+
+
 def test_everything_that_is_asked_reaches_the_host(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    for number, name in enumerate(("front", "back")):
+        network_of(host, name, number)
     answer = owner.post("containers/", WHOLE)
     assert answer.status_code == 202, answer.content
     container, job = Container.objects.get(), Job.objects.get()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import visit
@@ -14,6 +16,7 @@ from tests.webui.pages.sockets import Sockets
 from webui.containers.models import Container
 from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
+from webui.networks.models import Network
 from worker.contract.commands import CreateContainer
 from worker.contract.wire import to_wire
 
@@ -44,7 +47,7 @@ def full() -> CreateContainer:
         expose=("80", "53/udp"), log_driver="local", log_opt={"max-size": "1m", "max-file": "3"},
         pull="never", platform="linux/arm64", annotations={"org.example.a": "1"}, memory_swappiness=10,
         blkio_weight_device=("/dev/sda:500",), volumes=("data:/var/lib/data:ro",), volumes_from=(hex_id("db"),),
-        mounts=("type=tmpfs,dst=/scratch",),
+        mounts=("type=tmpfs,dst=/scratch",), volume_driver="local",
     )  # fmt: skip
 
 
@@ -67,13 +70,8 @@ def test_one_like_another_carries_every_option_over(
         "restart_unhealthy",
         "uts",
         "publish_all",
-        "volume_driver",
-        "networks",
-        "network_alias",
-        "ip",
-        "ip6",
-        "mac_address",
     }
+    left_out |= {"networks", "network_alias", "ip", "ip6", "mac_address"}  # which no mode but a network of a name takes
     assert {key: value for key, value in body.items() if key != "host"} == {
         key: value for key, value in wanted.items() if key not in left_out
     }
@@ -85,7 +83,7 @@ def test_one_like_another_carries_every_option_over(
         "--network none --expose 80 --expose 53/udp --pid host --ipc shareable --cgroupns host --pull never",
         "--platform linux/arm64 --annotation org.example.a=1 --memory-swappiness 10 --blkio-weight-device /dev/sda:500",
         f"--volume data:/var/lib/data:ro --mount type=tmpfs,dst=/scratch --volumes-from {hex_id('db')}",
-        "--log-driver local --log-opt max-size=1m --log-opt max-file=3",
+        "--volume-driver local --log-driver local --log-opt max-size=1m --log-opt max-file=3",
         "--userns host", "--runtime crun", "nginx:1.29-alpine -x nginx -g 'daemon off;'",
     ):  # fmt: skip
         assert part in line
@@ -215,3 +213,68 @@ def test_a_file_of_variables_is_read_into_the_form(
     page.get_by_role("button", name="Create and start").click()
     page.wait_for_url(lambda url: "/new/" not in url)
     assert Container.objects.get(name="filed").spec["env"] == {"A": "1", "B": "two words"}
+
+
+def test_networks_of_the_host_are_joined_with_addresses_and_names(
+    page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey
+) -> None:
+    elsewhere = Network.objects.create(
+        team=seeded.team, host=seeded.hosts[1], network_id="2" * 64, name="far", subnet="10.23.0.0/24"
+    )
+    visit(page, f"{PATH}?image=alpine")
+    page.locator(".fold-title", has_text="Network").click()
+    network = page.get_by_label("Network", exact=True)
+    offered = network.locator("optgroup option")
+    expect(offered).to_have_text(["back-of-the-harbour · 10.21.0.0/22", "front · 10.20.0.0/24", "lone · 10.22.0.0/24"])
+    expect(page.get_by_label("Address there", exact=True)).to_be_hidden()
+    network.select_option("front")
+    expect(page.locator("[data-network-help]")).to_have_text("251 of 253 addresses are free.")
+    expect(page.get_by_label("Address there", exact=True)).to_have_attribute(
+        "placeholder", "a free one of 10.20.0.0/24"
+    )
+    page.get_by_label("Address there", exact=True).fill("10.20.0.9")
+    page.get_by_label("Further names there").fill("db, cache")
+    page.get_by_label("MAC address there").fill("02:42:0a:14:00:09")
+    page.get_by_role("button", name="Join another network").click()
+    expect(page.get_by_label("Further network", exact=True)).to_have_value("back-of-the-harbour")
+    page.get_by_label("Further network", exact=True).select_option("lone")
+    page.get_by_label("Address on it", exact=True).fill("10.22.0.7")
+    page.get_by_label("Further names on it").fill("db")
+    expect(page.locator('[data-as="docker"]')).to_have_text(
+        "docker run -d --network front --ip 10.20.0.9 --mac-address 02:42:0a:14:00:09 --network-alias db "
+        "--network-alias cache --network name=lone,ip=10.22.0.7,alias=db alpine"
+    )
+    expect(page.locator(".fold", has_text="host name, hosts").locator("[data-changed]")).to_have_text("5 changed")
+    network.select_option("bridge")
+    expect(page.locator('[data-as="docker"]')).to_have_text(
+        "docker run -d alpine && docker network connect --ip 10.22.0.7 --alias db lone NAME"
+    )
+    network.select_option("front")
+    page.get_by_label("Name", exact=True).fill("joined")
+    page.get_by_role("button", name="Create and start").click()
+    page.wait_for_url(lambda url: "/new/" not in url)
+    made = Container.objects.get(name="joined")
+    wanted = {"network": "front", "ip": "10.20.0.9", "mac_address": "02:42:0a:14:00:09"}
+    wanted |= {"network_alias": ["db", "cache"], "networks": ["lone:ip=10.22.0.7,alias=db"]}
+    assert {key: made.spec[key] for key in wanted} == wanted
+    visit(page, f"{PATH}?like={made.pk}")
+    body = json.loads(page.locator('[data-as="rest"]').inner_text().partition("-d '")[2].rstrip("'"))
+    assert {key: body[key] for key in wanted} == wanted
+    assert elsewhere.name not in page.locator("#network").inner_text()
+
+
+def test_a_network_of_another_host_is_seen_to_be_missing(
+    page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey
+) -> None:
+    Host.objects.update(heartbeat_at=timezone.now() + timedelta(days=1))
+    visit(page, f"{PATH}?image=alpine")
+    page.locator(".fold-title", has_text="Network").click()
+    page.get_by_label("Network", exact=True).select_option("front")
+    page.get_by_label("Host", exact=True).select_option(label="buoy-north")
+    expect(page.locator("#network optgroup option")).to_have_text(["front · not on this host"])
+    page.get_by_role("button", name="Create and start").click()
+    expect(page.locator("#network-problem")).to_have_text(
+        "There is no network front on the host buoy-north: there is none yet."
+    )
+    page.get_by_label("Host", exact=True).select_option(label="pier")
+    expect(page.locator("#network")).to_have_value("front")
