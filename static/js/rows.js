@@ -72,7 +72,7 @@ export function portNodes(ports) {
   return ports.flatMap((port) => {
     if (!port.host) return [el("span", { class: "faint" }, `${port.container}/${port.protocol}`), " "];
     if (port.protocol !== "tcp") return [el("span", {}, `${port.host}→${port.container}/${port.protocol}`), " "];
-    const here = ["0.0.0.0", "127.0.0.1"].includes(port.address) ? location.hostname : port.address;
+    const here = ["0.0.0.0", "127.0.0.1", "::", "::1"].includes(port.address) ? location.hostname : port.address.includes(":") ? `[${port.address}]` : port.address;
     return [el("a", { href: `http://${here}:${port.host}/`, target: "_blank", rel: "noreferrer" }, `${port.host}→${port.container}`), " "];
   });
 }

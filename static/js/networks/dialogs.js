@@ -10,8 +10,18 @@ export async function done(answer, name) {
   return Boolean(answer?.job) && settled(await jobEnd(answer.job.id, () => api("GET", answer.job.url)), name);
 }
 
+/** Do `work` while the button shows it; answers what it answers. */
+export async function busy(button, work) {
+  button.setAttribute("aria-busy", "true");
+  try {
+    return await work();
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
 /** `read(form)` answers {method's path, body, name}, or null when something is missing and was said. */
-function startForm(dialog, read) {
+export function startForm(dialog, read) {
   const form = $("form", dialog);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -50,10 +60,10 @@ export function startConnect() {
   if (!dialog) return () => {};
   let network = null;
   startForm(dialog, (form) => {
-    const { container, ip, aliases } = form.elements;
+    const { container, ip, aliases, mac_address: mac } = form.elements;
     if (!container.value.trim()) return void showProblems(form, { container: ["Name a container of this host."] });
     const names = aliases.value.split(/[\s,]+/).filter(Boolean);
-    const body = { container: container.value.trim(), ip: ip.value.trim() || null, aliases: names };
+    const body = { container: container.value.trim(), ip: ip.value.trim() || null, mac_address: mac.value.trim() || null, aliases: names };
     return { path: `networks/${network.id}/connect/`, body, name: network.name };
   });
   return async (row) => {

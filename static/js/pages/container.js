@@ -8,6 +8,7 @@ import { refreshSoon } from "../fragment.js";
 import { LimitsDialog } from "../limits.js";
 import { onChange, onReset } from "../live.js";
 import { LogViewer } from "../log/viewer.js";
+import { startNetworks } from "../networks/joining.js";
 import { Plots } from "../plots.js";
 import { ProcessTable } from "../processes.js";
 import { showProgress } from "../progress.js";
@@ -51,6 +52,8 @@ root.addEventListener("click", (event) => {
   if (event.target.closest("[data-commit]")) commit.open();
 });
 
+startNetworks(root);
+
 function setRunning(state) {
   terminals?.setRunning(state === "running");
   processes.setRunning(state === "running" || state === "paused");
@@ -66,7 +69,7 @@ function show(container) {
   fillHealth($('[data-field="health"]', root), container.health);
   setRunning(state);
   if (ALIVE.has(state)) log.open();
-  refreshSoon("headline", "health", "details");
+  refreshSoon("headline", "health", "networks", "details");
 }
 
 function setName(name) {

@@ -3,7 +3,7 @@ import { Problem, api } from "../api.js";
 import { afterCommand, beforeCommand, fillOptions, offerRuntimes, openChanged, optionWords, readOptions, showFolds } from "../container_options.js";
 import { $, $$, el, pageData, setText } from "../dom.js";
 import { startFiles } from "../mode_options.js";
-import { addNetwork, offerNetworks } from "../network_options.js";
+import { addNetwork, chooseNetwork, offerNetworks } from "../network_options.js";
 import { joinWords, quoteWord, splitWords } from "../shell.js";
 
 const form = $("#create");
@@ -257,8 +257,17 @@ function showHost() {
   offerNetworks(networks.filter((network) => network.host === form.host.value));
 }
 
+/** Pages of a host and of a network lead here with what they are. */
+function fillFromAddress() {
+  const asked = new URLSearchParams(location.search);
+  const host = [...form.host.options].find((option) => option.value === asked.get("host"));
+  if (host) form.host.value = host.value;
+  if (asked.get("network")) chooseNetwork(asked.get("network"));
+}
+
 const like = pageData("like");
 if (like) fillLike(like);
+fillFromAddress();
 for (const option of $$("[data-offline]", form.host)) option.disabled = form.host.options.length > 1;
 if (form.host.selectedOptions[0]?.disabled) form.host.value = [...form.host.options].find((option) => !option.disabled)?.value ?? form.host.value;
 startFiles(showLines);

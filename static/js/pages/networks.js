@@ -4,7 +4,8 @@ import { confirmAction } from "../dialog.js";
 import { pageData } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { onChange, onReset } from "../live.js";
-import { done, startConnect, startCreateNetwork } from "../networks/dialogs.js";
+import { busy, done, startConnect, startCreateNetwork } from "../networks/dialogs.js";
+import { disconnect, remove } from "../networks/ending.js";
 import { startSearch } from "../search.js";
 
 const FRAGMENTS = ["list", "total"];
@@ -23,23 +24,6 @@ document.addEventListener("click", (event) => {
   else if (button.matches("[data-disconnect]")) disconnect(button, row.dataset);
   else if (button.matches("[data-network-remove]")) remove(button, row.dataset);
 });
-
-async function busy(button, work) {
-  button.setAttribute("aria-busy", "true");
-  await work();
-  button.removeAttribute("aria-busy");
-}
-
-async function remove(button, { id, name }) {
-  const answer = await confirmAction({ title: `Remove ${name}?`, text: `The network ${name} and its subnet are given up. No container is on it.`, yes: "Remove" });
-  if (answer) await busy(button, async () => done(await attempt("DELETE", `networks/${id}/`), name));
-}
-
-async function disconnect(button, { id, name }) {
-  const { disconnect: container, containerName } = button.dataset;
-  const answer = await confirmAction({ title: `Disconnect ${containerName}?`, text: `${containerName} leaves the network ${name} at once, and its address there is given up. Connections that use it break.`, yes: "Disconnect" });
-  if (answer) await busy(button, async () => done(await attempt("POST", `networks/${id}/disconnect/`, { container }), name));
-}
 
 /** On every host that is online; what would go is said first. */
 async function prune(button) {

@@ -285,9 +285,10 @@ def _networks(team: Any, host: Any, containers: dict[str, Any]) -> None:
         )
     )  # fmt: skip
     for number, (network, name) in enumerate(((front, "web"), (front, NASTY), (back, "hog"))):
+        ip = f"10.20.0.{number + 2}" if network == front else "10.21.1.4"
         Endpoint.objects.create(
-            network=network, container=containers[name], ip=f"10.20.0.{number + 2}", mac=f"02:42:0a:14:00:0{number}",
-            interface="eth0", aliases=["db", NASTY],
+            network=network, container=containers[name], ip=ip, mac=f"02:42:0a:14:00:0{number}",
+            interface=f"eth{int(name == 'web')}", aliases=["db", NASTY],
         )  # fmt: skip
     Network.objects.create(
         team=team, host=host, network_id=hex_id("lone"), name="lone", subnet="10.22.0.0/24", gateway="10.22.0.1"

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import visit
 from tests.webui.pages.seed import NASTY, Seeded, hex_id
 from tests.webui.pages.sockets import Sockets
+from webui.networks.models import Network
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -33,6 +34,7 @@ def paths(seeded: Seeded) -> list[str]:
         *(f"/volumes/{seeded.volumes[number].pk}/{tab}" for number, tab in ((0, ""), (1, "#users"), (3, "#details"))),
         "/networks/",
         "/networks/?q=none",
+        *(f"/networks/{network.pk}/" for network in Network.objects.all()),
         "/jobs/",
         "/activity/",
         "/activity/?event=never",

@@ -11,7 +11,9 @@ from tests.support.browser import visit
 from tests.webui.pages.seed import Seeded, hex_id
 from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_changing import JOB, answered
-from webui.networks.models import Network
+from webui.containers.models import Container
+from webui.networks.models import Endpoint, Network
+from webui.pages.networking import joined_like
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -65,17 +67,17 @@ def test_containers_join_and_leave_from_the_list(page: Page, sockets: Sockets, s
     taken = {"detail": "10.20.0.2 is taken", "errors": {"ip": ["10.20.0.2 is no IPv4 address."]}}
     answered(page, f"networks/{front.pk}/connect/", 400, taken)
     dialog.get_by_label("Container").fill("hog")
-    dialog.get_by_label("Address").fill("10.20.0.2")
+    dialog.get_by_label("Address", exact=True).fill("10.20.0.2")
     dialog.get_by_role("button", name="Connect").click()
     expect(dialog.locator('[data-problem="ip"]')).to_contain_text("no IPv4 address")
     sent = answered(page, f"networks/{front.pk}/connect/", 202, ACCEPTED)
-    dialog.get_by_label("Address").fill("")
+    dialog.get_by_label("Address", exact=True).fill("")
     dialog.get_by_label("Further names").fill("db, cache")
     dialog.get_by_role("button", name="Connect").click()
     expect(dialog.locator("[data-submit]")).to_have_attribute("aria-busy", "true")
     ended(sockets, "network.connect", host, "1000-1")
     expect(dialog).to_be_hidden()
-    assert sent == [{"container": "hog", "ip": None, "aliases": ["db", "cache"]}]
+    assert sent == [{"container": "hog", "ip": None, "mac_address": None, "aliases": ["db", "cache"]}]
     left = answered(page, f"networks/{front.pk}/disconnect/", 409, {"detail": "its ports need it"})
     row.get_by_role("button", name="Disconnect web from front").click()
     expect(page.locator("#confirm-text")).to_contain_text("its address there is given up")
@@ -99,3 +101,101 @@ def test_what_goes_is_said_before_it_goes(page: Page, sockets: Sockets, seeded: 
     expect(page.locator("#confirm-text")).to_have_text("No container is on lone.")
     assert asked[0]["dry_run"] is True
     page.get_by_role("button", name="Cancel").click()
+
+
+def test_a_networks_page_shows_who_is_on_it_and_what_is_left(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    host, front = seeded.hosts[0], Network.objects.get(name="front")
+    visit(page, "/networks/")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/networks/{front.pk}/")
+    visit(page, f"/networks/{front.pk}/")
+    sockets.events.wait()
+    expect(page.locator(".use-left")).to_have_text("251 of 253 are left")
+    expect(page.locator("rect.cell-taken")).to_have_count(2)
+    expect(page.locator(".cell-gateway title")).to_have_text("10.20.0.1: the gateway")
+    row = page.locator(f'tr[data-id="{hex_id("web")}"]')
+    expect(row).to_contain_text("10.20.0.2")
+    expect(row.get_by_role("link", name="web")).to_have_attribute("href", f"/containers/{hex_id('web')}/")
+    expect(page.locator("[data-network-remove]")).to_be_disabled()
+    left = answered(page, f"networks/{front.pk}/disconnect/", 202, ACCEPTED)
+    row.get_by_role("button", name="Disconnect web").click()
+    page.locator("#confirm-yes").click()
+    expect(row.locator("[data-disconnect]")).to_have_attribute("aria-busy", "true")
+    front.endpoints.all().delete()
+    ended(sockets, "network.disconnect", host, "1000-1")
+    sockets.change("network", {"id": front.pk}, id="1000-2")
+    expect(page.locator('[data-fragment="members"]')).to_contain_text("Nothing is on it yet")
+    expect(page.locator(".use-left")).to_have_text("253 of 253 are left")
+    expect(page.locator("[data-network-remove]")).to_be_enabled()
+    assert left == [{"container": hex_id("web")}]
+    page.get_by_role("link", name="New container here").click()
+    page.wait_for_url("**/containers/new/**")
+    expect(page.locator("#network")).to_have_value("front")
+    page.locator("h1").click()
+    page.keyboard.press("g")
+    page.keyboard.press("n")
+    page.wait_for_url("**/networks/")
+
+
+def test_a_containers_page_shows_its_networks_and_lets_it_join_others(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    host, lone = seeded.hosts[0], Network.objects.get(name="lone")
+    visit(page, f"/containers/{hex_id('web')}/")
+    sockets.events.wait()
+    table = page.locator('[data-fragment="networks"]')
+    expect(table.locator("tbody tr")).to_have_count(2)
+    expect(table.locator('tr[data-name="default"]')).to_contain_text("10.88.0.2")
+    row = table.locator('tr[data-name="front"]')
+    for text in ("10.20.0.2/24", "10.20.0.1", "02:42:0a:14:00:00", "db"):
+        expect(row).to_contain_text(text)
+    expect(table.get_by_role("link", name="127.0.0.1:8080")).to_have_attribute("href", "http://localhost:8080/")
+    page.get_by_role("button", name="Connect to a network").click()
+    dialog = page.locator("#join-dialog")
+    expect(dialog.locator("option")).to_have_text(["back-of-the-harbour · 10.21.0.0/22", "lone · 10.22.0.0/24"])
+    dialog.get_by_label("Network").select_option(str(lone.pk))
+    expect(dialog.get_by_label("Address", exact=True)).to_have_attribute("placeholder", "a free one of 10.22.0.0/24")
+    dialog.get_by_label("Further names").fill("db")
+    joined = answered(page, f"networks/{lone.pk}/connect/", 202, ACCEPTED)
+    dialog.get_by_role("button", name="Connect", exact=True).click()
+    expect(dialog.locator("[data-submit]")).to_have_attribute("aria-busy", "true")
+    assert joined == [{"container": hex_id("web"), "ip": None, "mac_address": None, "aliases": ["db"]}]
+    Endpoint.objects.create(
+        network=lone, container_id=hex_id("web"), ip="10.22.0.2", mac="02:42:0a:16:00:02", interface="eth2"
+    )
+    ended(sockets, "network.connect", host, "1000-1")
+    expect(dialog).to_be_hidden()
+    sockets.change("network", {"id": lone.pk, "containers": [{"id": hex_id("web")}]}, id="1000-2")
+    expect(table.locator('tr[data-name="lone"]')).to_contain_text("10.22.0.2/24")
+    left = answered(page, f"networks/{lone.pk}/disconnect/", 409, {"detail": "its ports need it"})
+    table.get_by_role("button", name="Disconnect from lone").click()
+    expect(page.locator("#confirm-text")).to_contain_text("its address there is given up")
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#toasts")).to_contain_text("its ports need it")
+    assert left == [{"container": hex_id("web")}]
+
+
+def test_one_like_another_has_the_networks_that_it_is_on_now(seeded: Seeded) -> None:
+    web = Container.objects.get(name="web")
+    spec = {"network": "front", "ip": "10.20.0.2", "networks": ["gone:ip=10.9.0.2"], "network_alias": ["site"]}
+    Container.objects.filter(pk=web.pk).update(spec=spec)
+    web.refresh_from_db()
+    assert joined_like(web) == {}, "before its host has told of it, what was asked for is all there is"
+    web.observed_seq = 7
+    Endpoint.objects.create(
+        network=Network.objects.get(name="lone"), container=web, ip="10.22.0.2", mac="02:42:0a:16:00:02",
+        interface="eth2", aliases=["db"],
+    )  # fmt: skip
+    assert joined_like(web) == {
+        "network": "front",
+        "ip": "10.20.0.2",
+        "mac_address": None,
+        "network_alias": ["site"],
+        "networks": ["lone:alias=db"],
+    }
+    Endpoint.objects.filter(network__name="front").delete()
+    assert joined_like(web)["network"] == "lone"
+    web.spec = {"network": "none"}
+    assert joined_like(web) == {}

@@ -6,9 +6,11 @@ import re
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
 
 from django import template
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -129,6 +131,40 @@ def _moment(at: str | datetime | None) -> datetime | None:
 def hostname(address: str) -> str:
     """`site.example:8000` → `site.example`, brackets of IPv6 kept: where published ports answer."""
     return address.rsplit(":", 1)[0] if not address.endswith("]") and ":" in address else address
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """`16,777,213`."""
+    return f"{number:,}"
+
+
+@register.filter
+def outside(port: dict[str, Any]) -> str:
+    """`127.0.0.1:8080`, `[::1]:8080`: where a published port is on the host."""
+    return f"{_bracketed(port['address'])}:{port['host']}"
+
+
+@register.filter
+def port_link(port: dict[str, Any], request: HttpRequest) -> str:
+    """Where a browser finds a published port; empty for what is no TCP. The host's own addresses are the site's."""
+    if port["protocol"] != "tcp" or not port["host"]:
+        return ""
+    here = not port["address"] or is_of_host(port["address"])
+    return f"http://{hostname(request.get_host()) if here else _bracketed(port['address'])}:{port['host']}/"
+
+
+def is_of_host(address: str) -> bool:
+    """Whether it stands for the host itself: a loopback address, or all there are."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return found.is_loopback or found.is_unspecified
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 @register.filter

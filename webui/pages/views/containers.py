@@ -21,6 +21,7 @@ from webui.pages import options, words
 from webui.pages.examples import first_tag, run_example
 from webui.pages.explain import explain
 from webui.pages.image_news import newer_image_of
+from webui.pages.networking import joined_like, networking
 from webui.pages.page import page
 from webui.pages.rows import container_row, container_rows, job_rows
 from webui.volumes.models import Volume
@@ -84,6 +85,7 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         "record_terminals": found.team.record_terminals,
         "restart_words": words.RESTART,
         "options": options.chosen(row),
+        "networking": networking(found),
         "health_results": health_results(found),
     }
 
@@ -136,7 +138,7 @@ def like_of(request: HttpRequest) -> dict[str, Any] | None:
     if found is None:
         return None
     row = container_row(found)
-    return row | {"ports": found.spec.get("ports", row["ports"])}
+    return row | joined_like(found) | {"ports": found.spec.get("ports", row["ports"])}
 
 
 def creation_of(request: HttpRequest, container: Container) -> dict[str, Any] | None:

@@ -7,11 +7,13 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 
 from webui.accounts.models import Team
 from webui.accounts.roles import CREATE, actions_of
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
+from webui.networks.addresses import CELLS, Cell, cells_of, use_of
 from webui.networks.models import Network
 from webui.networks.representation import network_as_json
 from webui.pages.examples import network_example
@@ -38,3 +40,43 @@ def networks(request: HttpRequest) -> dict[str, Any]:
         "may_create": bool(creating),
         "network_example": network_example(request),
     }
+
+
+@page("pages/network.html", section="networks")
+def network(request: HttpRequest, network_id: int) -> dict[str, Any]:
+    visible = Network.objects.visible_to(request.user).select_related("host", "team")
+    found = get_object_or_404(visible.prefetch_related("endpoints__container"), pk=network_id)
+    row = network_as_json(found)
+    # Addresses of containers that are another team's are taken as well, whoever has them is not told.
+    names = {one["ip"]: one["name"] for one in row["containers"]}
+    taken = {one.ip: names.get(one.ip, "") for one in found.endpoints.all()}
+    subnet = (found.subnet, found.gateway, found.ip_range)
+    return {
+        "network": row,
+        "created_at": found.created_at,
+        "use": use_of(*subnet, taken),
+        "squares": squares(cells_of(*subnet, taken)),
+        "may_create": CREATE in actions_of(request.user, found.team),
+        "host_online": found.host.is_online,
+    }
+
+
+COLUMNS, PITCH = 32, 10
+
+
+def squares(cells: list[Cell]) -> dict[str, Any]:
+    """The picture of a subnet: a square for each cell with its place, in units of its own."""
+    columns = COLUMNS if len(cells) >= CELLS // 2 else max(1, min(16, len(cells)))
+    placed = [
+        {"x": index % columns * PITCH, "y": index // columns * PITCH, "cell": cell, "words": _words(cell)}
+        for index, cell in enumerate(cells)
+    ]
+    rows = -(-len(cells) // columns)
+    return {"width": columns * PITCH - 1, "height": rows * PITCH - 1, "cells": placed}
+
+
+def _words(cell: Cell) -> str:
+    where = cell.first if cell.first == cell.last else f"{cell.first} to {cell.last}"
+    who = ", ".join(name for name in cell.who if name) or ("taken" if cell.who else "")
+    kinds = {"edge": "nobody's", "gateway": "the gateway", "free": "free", "outside": "outside of the range"}
+    return f"{where}: {who or kinds.get(cell.kind, '')}"

@@ -1,0 +1,63 @@
+// The networks of one container's page: it joins another and leaves one while it runs; the table follows by itself.
+import { attempt } from "../api.js";
+import { confirmAction } from "../dialog.js";
+import { $, setText } from "../dom.js";
+import { refreshSoon } from "../fragment.js";
+import { clearProblems } from "../images/form.js";
+import { onChange } from "../live.js";
+import { done, startForm } from "./dialogs.js";
+
+/** `root` holds the container's id and name, and its host's id. */
+export function startNetworks(root) {
+  const { id, host } = root.dataset;
+  onChange("network", (change) => {
+    const onIt = change.object?.containers?.some((one) => one.id === id);
+    if (onIt || $(`[data-fragment="networks"] tr[data-id="${change.object_id}"]`)) refreshSoon("networks");
+  });
+  const dialog = $("#join-dialog");
+  if (!dialog) return;
+  let offered = [];
+  const { network, ip } = $("form", dialog).elements;
+
+  startForm(dialog, (form) => {
+    const { aliases, mac_address: mac } = form.elements;
+    const names = aliases.value.split(/[\s,]+/).filter(Boolean);
+    const body = { container: id, ip: ip.value.trim() || null, mac_address: mac.value.trim() || null, aliases: names };
+    return { path: `networks/${network.value}/connect/`, body, name: root.dataset.name };
+  });
+
+  function showChosen() {
+    const chosen = offered.find((one) => String(one.id) === network.value);
+    ip.placeholder = chosen?.subnet ? `a free one of ${chosen.subnet}` : "a free one";
+  }
+
+  async function open() {
+    clearProblems($("form", dialog));
+    network.replaceChildren();
+    setText($("[data-join-help]", dialog), "");
+    dialog.showModal();
+    const found = await attempt("GET", `networks/?host=${encodeURIComponent(host)}&ordering=name&page_size=1000`);
+    offered = (found?.results ?? []).filter((one) => !one.containers.some((other) => other.id === id));
+    network.replaceChildren(...offered.map((one) => new Option(`${one.name} · ${one.subnet}`, one.id)));
+    if (found && !offered.length) setText($("[data-join-help]", dialog), found.results.length ? "It is on every network of its host." : "Its host has no network of a name yet: make one under Networks.");
+    $("[data-submit]", dialog).disabled = !offered.length;
+    showChosen();
+  }
+
+  async function leave(button) {
+    const row = button.closest("tr");
+    const { name } = root.dataset;
+    const answer = await confirmAction({ title: `Disconnect from ${row.dataset.name}?`, text: `${name} leaves the network ${row.dataset.name} at once, and its address there is given up. Connections that use it break.`, yes: "Disconnect" });
+    if (!answer) return;
+    button.setAttribute("aria-busy", "true");
+    await done(await attempt("POST", `networks/${row.dataset.id}/disconnect/`, { container: id }), name);
+    button.removeAttribute("aria-busy");
+  }
+
+  network.addEventListener("change", showChosen);
+  root.addEventListener("click", (event) => {
+    if (event.target.closest("[data-join]")) open();
+    const button = event.target.closest("[data-leave]");
+    if (button && button.getAttribute("aria-busy") !== "true") leave(button);
+  });
+}

@@ -1,0 +1,102 @@
+"""The networks that a container is on, for its page and for a new one like it."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Any
+
+from engine.errors import InvalidArgument
+from engine.options import modes, networks
+from webui.containers.models import Container, ObservedStatus
+from webui.networks.models import Endpoint
+
+_ALIVE = (ObservedStatus.RUNNING, ObservedStatus.PAUSED, ObservedStatus.RESTARTING)
+_MODES = {
+    "none": "It has no network: nothing reaches it, and it reaches nothing.",
+    "host": "It has the host's own network: every port that it opens is the host's.",
+}
+
+
+def networking(container: Container) -> dict[str, Any]:
+    """`endpoints` as rows; `mode`: a sentence where there can't be any; `joinable`: whether it may join more."""
+    mode = str(container.spec.get("network") or modes.BRIDGE)
+    owner = modes.target(mode)
+    return {
+        "endpoints": _rows(container, mode),
+        "mode": _MODES.get(mode, ""),
+        "shares": Container.objects.filter(pk=owner, team=container.team).first() if owner else None,
+        "joinable": owner is None and mode not in _MODES,
+    }
+
+
+def _rows(container: Container, mode: str) -> list[dict[str, Any]]:
+    rows = [_row(endpoint) for endpoint in _endpoints(container)]
+    if modes.usual("network", mode) == modes.BRIDGE:
+        ip = container.ip_address if container.observed_status in _ALIVE else None
+        rows.insert(0, {"network": None, "ip": ip, "interface": "eth0" if ip else ""})
+    return rows
+
+
+def _row(endpoint: Endpoint) -> dict[str, Any]:
+    network = endpoint.network
+    prefix = IPv4Network(network.subnet).prefixlen if network.subnet else ""
+    return {
+        "network": network,
+        "ip": endpoint.ip,
+        "prefix": prefix,
+        "gateway": "" if network.internal else network.gateway,
+        "mac": endpoint.mac,
+        "interface": endpoint.interface,
+        "aliases": endpoint.aliases,
+    }
+
+
+def _endpoints(container: Container) -> list[Endpoint]:
+    return list(container.endpoints.select_related("network"))
+
+
+def joined_like(container: Container) -> dict[str, Any]:
+    """The networks of a spec as the container is on them now: what it left is out, what it joined later is in.
+
+    Addresses that were asked for go along; those that the host gave are given anew.
+    """
+    spec = container.spec
+    try:
+        asked = {one.network: one for one in networks.of_container(_Wishes(spec))}
+    except InvalidArgument:  # made by another version
+        return {}
+    mode = str(spec.get("network") or modes.BRIDGE)
+    now = [endpoint for endpoint in _endpoints(container) if endpoint.network.name not in asked]
+    known = container.host.networks.filter(endpoints__container=container)
+    left = set(asked) - {name for row in known.values_list("name", "network_id") for name in row}
+    if container.observed_seq == 0 or not networking(container)["joinable"] or not (now or left):
+        return {}
+    kept = [_text(one) for name, one in asked.items() if name not in left]
+    kept += [_text(networks.Joining(network=one.network.name, aliases=tuple(one.aliases))) for one in now]
+    if not networks.is_name(mode):
+        return {"networks": kept}
+    main = networks.read(kept[0]) if kept else networks.Joining(network=modes.BRIDGE)
+    return {
+        "network": main.network,
+        "ip": main.ip,
+        "mac_address": main.mac,
+        "network_alias": list(main.aliases),
+        "networks": kept[1:],
+    }
+
+
+def _text(joining: networks.Joining) -> str:
+    parts = [f"ip={joining.ip}"] if joining.ip else []
+    parts += [f"mac={joining.mac}"] if joining.mac else []
+    parts += [f"alias={alias}" for alias in joining.aliases]
+    return f"{joining.network}:{','.join(parts)}" if parts else joining.network
+
+
+class _Wishes:
+    """What a spec says of networks, as `engine.options.networks` reads it."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.network = str(spec.get("network") or modes.BRIDGE)
+        self.networks = tuple(spec.get("networks") or ())
+        self.network_alias = tuple(spec.get("network_alias") or ())
+        self.ip, self.mac_address = spec.get("ip"), spec.get("mac_address")
