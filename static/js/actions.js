@@ -6,18 +6,25 @@ import { jobEnd } from "./live.js";
 import { rename } from "./rename.js";
 import { toast } from "./toast.js";
 
+const VOLUMES = { one: "With its volumes that have no name", many: "With their volumes that have no name" };
+
 const ASK = {
   kill: (name) => ({ title: `Kill ${name}?`, text: "Its processes end at once (SIGKILL), without a chance to save or finish anything.", yes: "Kill" }),
-  remove: (name) => ({ title: `Remove ${name}?`, text: "The container, its log and every file that it wrote are deleted. This can't be undone.", yes: "Remove", check: "Also if it is running" }),
+  remove: (name) => ({ title: `Remove ${name}?`, text: "The container, its log and every file that it wrote are deleted. This can't be undone.", yes: "Remove", check: "Also if it is running", more: VOLUMES.one }),
 };
 
 /** Send one action for a container; answers its finished job, or undefined when it was refused. */
-export async function send(id, action, { force = false } = {}) {
+export async function send(id, action, { force = false, volumes = false } = {}) {
   const answer = action === "remove"
-    ? await attempt("DELETE", `containers/${id}/${force ? "?force=true" : ""}`)
+    ? await attempt("DELETE", `containers/${id}/${query({ force, volumes })}`)
     : await attempt("POST", `containers/${id}/${action}/`, {});
   if (!answer?.job) return answer;
   return jobEnd(answer.job.id, () => api("GET", answer.job.url));
+}
+
+function query(flags) {
+  const chosen = Object.keys(flags).filter((name) => flags[name]);
+  return chosen.length ? `?${chosen.map((name) => `${name}=true`).join("&")}` : "";
 }
 
 /** Ask where it destroys, send, show the failure. Answers true when it was done. */
@@ -27,18 +34,18 @@ export async function act(row, action, button) {
     const job = await rename(row.dataset.id, name);
     return job ? settled(job, name) : false;
   }
-  let force = false;
+  let flags = {};
   if (ASK[action]) {
     const question = ASK[action](name);
     // A container that can't be running needs no tick.
     if (action === "remove" && !["running", "paused", "restarting"].includes(row.dataset.status)) question.check = null;
     const answer = await confirmAction(question);
     if (!answer) return false;
-    force = answer.checked;
+    flags = { force: answer.checked, volumes: answer.more };
   }
   button?.setAttribute("aria-busy", "true");
   try {
-    return settled(await send(row.dataset.id, action, { force }), name);
+    return settled(await send(row.dataset.id, action, flags), name);
   } finally {
     button?.removeAttribute("aria-busy");
   }
@@ -71,11 +78,11 @@ export async function actOnMany(rows, action) {
     const answer = await confirmAction({
       title: `Remove ${rows.length} container${rows.length > 1 ? "s" : ""}?`,
       text: "The containers, their logs and every file that they wrote are deleted. This can't be undone.",
-      yes: "Remove", check: running ? "Also those that are running" : null,
+      yes: "Remove", check: running ? "Also those that are running" : null, more: VOLUMES.many,
     });
     if (!answer) return;
     rows = rows.filter((row) => answer.checked || !["running", "paused", "restarting"].includes(row.dataset.status));
-    return report(await Promise.all(rows.map((row) => send(row.dataset.id, action, { force: answer.checked }))), word);
+    return report(await Promise.all(rows.map((row) => send(row.dataset.id, action, { force: answer.checked, volumes: answer.more }))), word);
   }
   return report(await Promise.all(rows.map((row) => send(row.dataset.id, action))), word);
 }

@@ -2,10 +2,10 @@
 import { $, $$, setText } from "./dom.js";
 
 /**
- * Ask; answers null for no, else {checked} of the optional tick. The safe answer has the focus, so that a
+ * Ask; answers null for no, else {checked, more} of the optional ticks. The safe answer has the focus, so that a
  * stray Enter destroys nothing.
  */
-export function confirmAction({ title, text, yes, check = null }) {
+export function confirmAction({ title, text, yes, check = null, more = null }) {
   const dialog = $("#confirm-dialog");
   setText($("#confirm-title"), title);
   setText($("#confirm-text"), text);
@@ -13,10 +13,13 @@ export function confirmAction({ title, text, yes, check = null }) {
   $("#confirm-extra").hidden = check === null;
   $("#confirm-check").checked = false;
   setText($("#confirm-check-text"), check ?? "");
+  $("#confirm-more-extra").hidden = more === null;
+  $("#confirm-more").checked = false;
+  setText($("#confirm-more-text"), more ?? "");
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? { checked: $("#confirm-check").checked } : null), { once: true });
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? { checked: $("#confirm-check").checked, more: $("#confirm-more").checked } : null), { once: true });
   });
 }
 

@@ -6,11 +6,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 from django.utils import timezone
 
 from webui.pages import words
 from webui.pages.explain import explain, state_of
-from webui.pages.templatetags.portside import ago, breakable, familiar, hostname, share, short, size, span, when
+from webui.pages.templatetags.portside import (
+    ago,
+    breakable,
+    familiar,
+    hostname,
+    is_of_host,
+    outside,
+    port_link,
+    share,
+    short,
+    size,
+    span,
+    when,
+)
 from worker.contract.commands import KINDS
 
 
@@ -131,3 +145,30 @@ def test_what_never_came_to_be_has_failed() -> None:
 )
 def test_a_reference_breaks_between_its_parts(name: str, html: str) -> None:
     assert breakable(name) == html
+
+
+@pytest.mark.parametrize(
+    ("address", "is_there"),
+    [
+        ("127.0.0.1", True), ("0.0.0.0", True), ("::1", True), ("::", True), ("[::1]", True), ("localhost", True),
+        ("10.0.0.1", False), ("registry.example.com", False), ("2001:db8::1", False),
+    ],
+)  # fmt: skip
+def test_addresses_that_stand_for_the_host(address: str, is_there: bool) -> None:
+    assert is_of_host(address) is is_there
+
+
+@pytest.mark.parametrize(
+    ("address", "protocol", "where", "link"),
+    [
+        ("127.0.0.1", "tcp", "127.0.0.1:81", "http://site.example:81/"),
+        ("::", "tcp", "[::]:81", "http://site.example:81/"),
+        ("2001:db8::1", "tcp", "[2001:db8::1]:81", "http://[2001:db8::1]:81/"),
+        ("10.0.0.1", "udp", "10.0.0.1:81", ""),
+    ],
+)
+def test_a_published_port_leads_where_a_browser_finds_it(address: str, protocol: str, where: str, link: str) -> None:
+    port = {"container": 80, "host": 81, "protocol": protocol, "address": address}
+    request = RequestFactory().get("/", headers={"host": "site.example:8000"})
+    assert (outside(port), port_link(port, request)) == (where, link)
+    assert port_link(port | {"host": None}, request) == ""

@@ -155,11 +155,11 @@ def port_link(port: dict[str, Any], request: HttpRequest) -> str:
 
 
 def is_of_host(address: str) -> bool:
-    """Whether it stands for the host itself: a loopback address, or all there are."""
+    """Whether it stands for the host itself: a loopback address or name, or all addresses there are."""
     try:
-        found = ip_address(address)
+        found = ip_address(address.strip("[]"))
     except ValueError:
-        return False
+        return address == "localhost"
     return found.is_loopback or found.is_unspecified
 
 

@@ -13,6 +13,7 @@ from webui.hosts.representation import host_as_json
 from webui.images.models import RegistryCredential
 from webui.images.representation import credential_as_json
 from webui.pages.page import page
+from webui.pages.templatetags.portside import hostname, is_of_host
 
 
 @page("pages/registries.html", section="registries")
@@ -25,7 +26,9 @@ def registries(request: HttpRequest) -> dict[str, Any]:
         "teams": managed,
         "several_teams": len(teams) > 1,
         "registries": [
-            credential_as_json(credential) | {"may_manage": credential.team in managed} for credential in found
+            credential_as_json(credential)
+            | {"may_manage": credential.team in managed, "is_local": is_of_host(hostname(credential.registry))}
+            for credential in found
         ],
         "hosts": [host_as_json(host) for host in hosts if host.is_online],
     }
