@@ -3,16 +3,17 @@ import { $, $$, setText } from "./dom.js";
 import { quoteWord } from "./shell.js";
 
 const MODES = new Set(["bridge", "none", "host", "container:", "default"]);
-const PARTS = { ip: "ip", mac: "mac-address", alias: "alias" };
+/** The words of a joining, as docker calls them in its long form. */
+const PARTS = { ip: "ip", ip6: "ip6", mac: "mac-address" };
 let networks = [];
 
 export const isNamed = (mode) => Boolean(mode) && !MODES.has(mode) && !mode.startsWith("container:");
 
-/** `NAME:ip=…,mac=…,alias=…` to {name, ip, mac, aliases}; as engine/options/networks.py. */
+/** `NAME:ip=…,ip6=…,mac=…,alias=…` to {name, ip, ip6, mac, aliases}; as engine/options/networks.py. */
 export function readJoining(text) {
   let [name, rest] = /^([^:]*)(?::([^]*))?$/.exec(text).slice(1);
   if (name.includes("=")) [name, rest] = ["", text];
-  const joining = { name, ip: "", mac: "", aliases: [] };
+  const joining = { name, ip: "", ip6: "", mac: "", aliases: [] };
   for (const part of (rest ?? "").split(",").filter(Boolean)) {
     const [key, value] = [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)];
     if (key === "alias") joining.aliases.push(value);
@@ -22,9 +23,15 @@ export function readJoining(text) {
   return joining;
 }
 
-function writeJoining({ name, ip, mac, aliases }) {
-  const parts = [ip && `ip=${ip}`, mac && `mac=${mac}`, ...aliases.map((alias) => `alias=${alias}`)].filter(Boolean);
-  return parts.length ? `${name}:${parts.join(",")}` : name;
+/** `key=value` of all that is chosen; `words` says what each is called. */
+function parts(joining, words) {
+  const chosen = Object.keys(PARTS).filter((name) => joining[name]).map((name) => `${words[name] ?? name}=${joining[name]}`);
+  return [...chosen, ...joining.aliases.map((alias) => `alias=${alias}`)];
+}
+
+function writeJoining(joining) {
+  const found = parts(joining, {});
+  return found.length ? `${joining.name}:${found.join(",")}` : joining.name;
 }
 
 const names = (text) => text.split(/[\s,]+/).filter(Boolean);
@@ -32,12 +39,15 @@ const rows = () => $$('[data-pairs="networks"] .pair');
 
 function ofRow(row) {
   const text = (part) => $(`[data-${part}]`, row).value.trim();
-  return { name: text("network"), ip: text("ip"), mac: text("mac"), aliases: names(text("aliases")) };
+  const addresses = names(text("ip")); // one field for both kinds
+  const ip6 = addresses.find((one) => one.includes(":")) ?? "";
+  const ip = addresses.find((one) => !one.includes(":")) ?? "";
+  return { name: text("network"), ip, ip6, mac: text("mac"), aliases: names(text("aliases")) };
 }
 
 /** What the rows say, into `body`; what goes only with a network of a name is left out without one. */
 export function readNetworks(body, problems) {
-  if (!isNamed(body.network)) for (const name of ["ip", "mac_address", "network_alias"]) delete body[name];
+  if (!isNamed(body.network)) for (const name of ["ip", "ip6", "mac_address", "network_alias"]) delete body[name];
   if (!maySeveral(body.network ?? "bridge")) return;
   const joined = rows().map(ofRow);
   if (joined.some((one) => !one.name)) problems.networks = ["Choose a network for each row, or take the row away."];
@@ -52,7 +62,7 @@ export function splitMain(like) {
   if (!isNamed(like.network)) return like;
   const main = readJoining(like.network);
   return {
-    ...like, network: main.name, ip: like.ip ?? (main.ip || null), mac_address: like.mac_address ?? (main.mac || null),
+    ...like, network: main.name, ip: like.ip ?? (main.ip || null), ip6: like.ip6 ?? (main.ip6 || null), mac_address: like.mac_address ?? (main.mac || null),
     network_alias: [...main.aliases, ...(like.network_alias ?? [])],
   };
 }
@@ -65,13 +75,13 @@ export function networkWords(body) {
   return { words: [], after: joined.map((one) => ` && docker network connect ${connectWords(one)}${quoteWord(one.name)} ${name}`).join("") };
 }
 
-function longForm({ name, ip, mac, aliases }) {
-  const parts = [ip && `${PARTS.ip}=${ip}`, mac && `${PARTS.mac}=${mac}`, ...aliases.map((alias) => `${PARTS.alias}=${alias}`)].filter(Boolean);
-  return parts.length ? [`name=${name}`, ...parts].join(",") : name;
+function longForm(joining) {
+  const found = parts(joining, PARTS);
+  return found.length ? [`name=${joining.name}`, ...found].join(",") : joining.name;
 }
 
-function connectWords({ ip, aliases }) {
-  return [ip && `--ip ${quoteWord(ip)} `, ...aliases.map((alias) => `--alias ${quoteWord(alias)} `)].filter(Boolean).join("");
+function connectWords({ ip, ip6, aliases }) {
+  return [ip && `--ip ${quoteWord(ip)} `, ip6 && `--ip6 ${quoteWord(ip6)} `, ...aliases.map((alias) => `--alias ${quoteWord(alias)} `)].filter(Boolean).join("");
 }
 
 /** A row for one more network; `joining` as readJoining gives it. */
@@ -80,7 +90,7 @@ export function addNetwork(joining = null) {
   $('[data-pairs="networks"]').append(row);
   offer($("[data-network]", row), joining?.name ?? free());
   if (joining) {
-    $("[data-ip]", row).value = joining.ip;
+    $("[data-ip]", row).value = [joining.ip, joining.ip6].filter(Boolean).join(" ");
     $("[data-mac]", row).value = joining.mac;
     $("[data-aliases]", row).value = joining.aliases.join(" ");
   }
@@ -123,6 +133,7 @@ export function showNetworks() {
   hint($("#ip"), mode);
   for (const row of rows()) hint($("[data-ip]", row), $("[data-network]", row).value);
   const main = networks.find((one) => one.name === mode);
+  $("[data-joined6]").hidden = !main?.ipv6 && !$("#ip6").value;
   setText($("[data-network-help]"), main ? said(main) : "");
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
 from typing import Any
 
 from engine.errors import InvalidArgument
@@ -39,12 +38,14 @@ def _rows(container: Container, mode: str) -> list[dict[str, Any]]:
 
 def _row(endpoint: Endpoint) -> dict[str, Any]:
     network = endpoint.network
-    prefix = IPv4Network(network.subnet).prefixlen if network.subnet else ""
     return {
         "network": network,
         "ip": endpoint.ip,
-        "prefix": prefix,
+        "prefix": network.subnet.rpartition("/")[2],
+        "ip6": endpoint.ip6,
+        "prefix6": network.subnet6.rpartition("/")[2],
         "gateway": "" if network.internal else network.gateway,
+        "gateway6": "" if network.internal else network.gateway6,
         "mac": endpoint.mac,
         "interface": endpoint.interface,
         "aliases": endpoint.aliases,
@@ -79,6 +80,7 @@ def joined_like(container: Container) -> dict[str, Any]:
     return {
         "network": main.network,
         "ip": main.ip,
+        "ip6": main.ip6,
         "mac_address": main.mac,
         "network_alias": list(main.aliases),
         "networks": kept[1:],
@@ -87,6 +89,7 @@ def joined_like(container: Container) -> dict[str, Any]:
 
 def _text(joining: networks.Joining) -> str:
     parts = [f"ip={joining.ip}"] if joining.ip else []
+    parts += [f"ip6={joining.ip6}"] if joining.ip6 else []
     parts += [f"mac={joining.mac}"] if joining.mac else []
     parts += [f"alias={alias}" for alias in joining.aliases]
     return f"{joining.network}:{','.join(parts)}" if parts else joining.network
@@ -99,4 +102,4 @@ class _Wishes:
         self.network = str(spec.get("network") or modes.BRIDGE)
         self.networks = tuple(spec.get("networks") or ())
         self.network_alias = tuple(spec.get("network_alias") or ())
-        self.ip, self.mac_address = spec.get("ip"), spec.get("mac_address")
+        self.ip, self.ip6, self.mac_address = spec.get("ip"), spec.get("ip6"), spec.get("mac_address")

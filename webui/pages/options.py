@@ -124,7 +124,7 @@ def networks_offered(user: User) -> list[dict[str, Any]]:
     for network in Network.objects.visible_to(user).prefetch_related("endpoints"):
         taken = [endpoint.ip for endpoint in network.endpoints.all()]
         use = use_of(network.subnet, network.gateway, network.ip_range, taken)
-        about = {"host": network.host_id, "name": network.name, "subnet": network.subnet}
+        about = {"host": network.host_id, "name": network.name, "subnet": network.subnet, "ipv6": network.ipv6}
         walls = {"internal": network.internal, "icc": network.icc}
         offered.append({**about, **walls, "size": use.size, "free": use.free})
     return offered

@@ -17,17 +17,19 @@ export function startNetworks(root) {
   const dialog = $("#join-dialog");
   if (!dialog) return;
   let offered = [];
-  const { network, ip } = $("form", dialog).elements;
+  const { network, ip, ip6 } = $("form", dialog).elements;
 
   startForm(dialog, (form) => {
     const { aliases, mac_address: mac } = form.elements;
     const names = aliases.value.split(/[\s,]+/).filter(Boolean);
-    const body = { container: id, ip: ip.value.trim() || null, mac_address: mac.value.trim() || null, aliases: names };
+    const body = { container: id, ip: ip.value.trim() || null, ip6: ip6.value.trim() || null, mac_address: mac.value.trim() || null, aliases: names };
     return { path: `networks/${network.value}/connect/`, body, name: root.dataset.name };
   });
 
   function showChosen() {
     const chosen = offered.find((one) => String(one.id) === network.value);
+    ip6.closest(".field").hidden = !chosen?.ipv6;
+    if (!chosen?.ipv6) ip6.value = "";
     ip.placeholder = chosen?.subnet ? `a free one of ${chosen.subnet}` : "a free one";
   }
 

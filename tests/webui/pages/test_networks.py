@@ -40,7 +40,7 @@ def test_a_network_is_made_and_shown_once_its_host_says_so(page: Page, sockets: 
     dialog.get_by_role("button", name="Create").click()
     expect(dialog.locator('[data-problem="name"]')).to_contain_text("such as front")
     dialog.get_by_label("Name", exact=True).fill("apart")
-    dialog.get_by_label("Subnet").fill("10.30.0.0/24")
+    dialog.get_by_label("Subnet", exact=True).fill("10.30.0.0/24")
     dialog.get_by_label("Internal").check()
     sent = answered(page, "networks/", 202, ACCEPTED)
     dialog.get_by_role("button", name="Create").click()
@@ -53,6 +53,33 @@ def test_a_network_is_made_and_shown_once_its_host_says_so(page: Page, sockets: 
     expect(dialog).to_be_hidden()
     sockets.change("network", {"id": 1}, id="1000-2")
     expect(page.locator('tr[data-name="apart"]')).to_contain_text("none")
+
+
+def test_a_network_with_ipv6_or_on_the_hosts_wire_is_asked_for_in_parts(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    visit(page, "/networks/")
+    sockets.events.wait()
+    page.get_by_role("button", name="New network").click()
+    dialog = page.locator("#network-dialog")
+    expect(dialog.get_by_label("IPv6 subnet")).to_be_hidden()
+    dialog.get_by_label("Name", exact=True).fill("wire")
+    dialog.get_by_label("IPv6 as well").check()
+    dialog.get_by_label("IPv6 subnet").fill("fd12:3456:789a::/64")
+    dialog.get_by_label("Driver").select_option("macvlan")
+    expect(dialog.get_by_label("Internal")).to_be_hidden()
+    expect(dialog.get_by_label("Mode").locator("option")).to_have_text(["bridge", "private", "vepa"])
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog.locator('[data-problem="parent"]')).to_contain_text("such as eth0")
+    expect(dialog.locator('[data-problem="subnet"]')).to_contain_text("nobody but you knows it")
+    dialog.get_by_label("Device of the host").fill("eth0")
+    dialog.get_by_label("Subnet", exact=True).fill("10.40.0.0/24")
+    dialog.get_by_label("Mode").select_option("private")
+    sent = answered(page, "networks/", 202, ACCEPTED)
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog.locator("[data-submit]")).to_have_attribute("aria-busy", "true")
+    wanted = {"driver": "macvlan", "parent": "eth0", "mode": "private", "ipv6": True, "subnet": "10.40.0.0/24"}
+    assert sent == [{"name": "wire", **wanted, "subnet6": "fd12:3456:789a::/64", "host": seeded.hosts[0].pk}]
 
 
 def test_containers_join_and_leave_from_the_list(page: Page, sockets: Sockets, seeded: Seeded) -> None:
@@ -77,7 +104,7 @@ def test_containers_join_and_leave_from_the_list(page: Page, sockets: Sockets, s
     expect(dialog.locator("[data-submit]")).to_have_attribute("aria-busy", "true")
     ended(sockets, "network.connect", host, "1000-1")
     expect(dialog).to_be_hidden()
-    assert sent == [{"container": "hog", "ip": None, "mac_address": None, "aliases": ["db", "cache"]}]
+    assert sent == [{"container": "hog", "ip": None, "ip6": None, "mac_address": None, "aliases": ["db", "cache"]}]
     left = answered(page, f"networks/{front.pk}/disconnect/", 409, {"detail": "its ports need it"})
     row.get_by_role("button", name="Disconnect web from front").click()
     expect(page.locator("#confirm-text")).to_contain_text("its address there is given up")
@@ -161,7 +188,7 @@ def test_a_containers_page_shows_its_networks_and_lets_it_join_others(
     joined = answered(page, f"networks/{lone.pk}/connect/", 202, ACCEPTED)
     dialog.get_by_role("button", name="Connect", exact=True).click()
     expect(dialog.locator("[data-submit]")).to_have_attribute("aria-busy", "true")
-    assert joined == [{"container": hex_id("web"), "ip": None, "mac_address": None, "aliases": ["db"]}]
+    assert joined == [{"container": hex_id("web"), "ip": None, "ip6": None, "mac_address": None, "aliases": ["db"]}]
     Endpoint.objects.create(
         network=lone, container_id=hex_id("web"), ip="10.22.0.2", mac="02:42:0a:16:00:02", interface="eth2"
     )
@@ -191,6 +218,7 @@ def test_one_like_another_has_the_networks_that_it_is_on_now(seeded: Seeded) -> 
     assert joined_like(web) == {
         "network": "front",
         "ip": "10.20.0.2",
+        "ip6": None,
         "mac_address": None,
         "network_alias": ["site"],
         "networks": ["lone:alias=db"],

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
+from engine.options.networks import MODES
 from webui.accounts.models import Team
 from webui.accounts.roles import CREATE, actions_of
 from webui.hosts.models import Host
@@ -38,6 +39,7 @@ def networks(request: HttpRequest) -> dict[str, Any]:
         "networks": [network_as_json(one) | {"may_create": one.team_id in creating} for one in shown.object_list],
         "hosts": [host_as_json(host) for host in hosts],
         "may_create": bool(creating),
+        "network_modes": MODES,
         "network_example": network_example(request),
     }
 
