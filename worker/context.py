@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from worker.contract.secrets import RegistrySecrets
@@ -18,6 +18,8 @@ class Context:
     """What a command's function needs besides the command. `attempt` above 1 means an earlier worker died.
 
     `job_id` is the engine's name for what is asked: a start that was done before that death is not done again.
+    `known`: what belongs into the job's result even if it fails. `is_handed_on()`: whether a cancel means that this
+    worker stops, and the next one does the command again.
     """
 
     engine: Any
@@ -26,6 +28,8 @@ class Context:
     secrets: Mapping[str, Any] | None
     attempt: int = 1
     job_id: str = ""
+    known: dict[str, Any] = field(default_factory=dict)
+    is_handed_on: Callable[[], bool] = lambda: False
 
     @property
     def access(self) -> Any:

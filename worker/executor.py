@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.errors import Cancelled, EngineError
 from worker import commands
+from worker.context import Context
 from worker.contract import commands as c
 from worker.contract.events import JOB_PROGRESS, ErrorInfo, Progress, ProgressItem
 from worker.contract.wire import to_wire
@@ -169,19 +170,27 @@ class Executor:
         if self._is_cancelled(job_id):
             return {"status": "cancelled", "result": {}, "error": None}
         progress = _ProgressReporter(job_id, self._emit)
+        context = Context(
+            self._engine,
+            progress,
+            running.cancel,
+            secrets,
+            attempt,
+            job_id,
+            is_handed_on=lambda: self._stopping and not running.cancelled_by_user,
+        )
         try:
             command = c.decode_command(encoded)
-            context = commands.Context(self._engine, progress, running.cancel, secrets, attempt, job_id)
             self._turns.wait(running.turn, running.cancel)
             result = commands.run(command, context)
         except Cancelled as error:
-            if self._stopping and not running.cancelled_by_user:
+            if context.is_handed_on():
                 return None
             if running.cancelled_by_user:
-                return {"status": "cancelled", "result": {}, "error": None}
-            return _failed(error_info(error))
+                return {"status": "cancelled", "result": context.known, "error": None}
+            return _failed(error_info(error), context.known)
         except Exception as error:  # noqa: BLE001  whatever it was, the job must end
-            return _failed(error_info(error))
+            return _failed(error_info(error), context.known)
         finally:
             progress.close()
         return {"status": "succeeded", "result": result, "error": None}
@@ -191,8 +200,8 @@ def _delivery(job_id: str, fence: int) -> str:
     return f"{job_id}.{fence}"
 
 
-def _failed(error: ErrorInfo) -> dict[str, Any]:
-    return {"status": "failed", "result": {}, "error": to_wire(error)}
+def _failed(error: ErrorInfo, result: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"status": "failed", "result": dict(result or {}), "error": to_wire(error)}
 
 
 class _ProgressReporter:

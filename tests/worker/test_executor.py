@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from engine.config import EngineConfig
+from engine.errors import Conflict
 from tests.support.processes import eventually
 from tests.worker.fakes import FakeEngine
-from worker import executor
+from worker import commands, executor
+from worker.context import Context
 from worker.contract.commands import PullImage, RemoveContainer, StopContainer, encode_command
 from worker.executor import Executor
 from worker.ledger import Ledger
@@ -78,6 +80,16 @@ def test_an_engines_error_keeps_family_message_and_detail(bench: Bench) -> None:
         "message": "There is no image missing/x.",
         "detail": {"reference": "missing/x"},
     }
+
+
+def test_what_is_known_of_a_job_that_fails_is_in_its_result(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: object, context: Context) -> dict[str, object]:
+        context.known["steps"] = [1]
+        raise Conflict("no")
+
+    monkeypatch.setattr(commands, "run", run)
+    bench.executor.execute(job_id="j", command=pull("alpine"))
+    assert (bench.end_of("j")["status"], bench.end_of("j")["result"]) == ("failed", {"steps": [1]})
 
 
 def test_a_mistake_of_ours_shows_a_reference_and_no_text_of_the_exception(
