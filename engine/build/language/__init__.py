@@ -8,12 +8,24 @@ line           an instruction, as far as all are alike             values    tim
 instructions   an instruction's text → its value                          parsing   parse, onbuild
 expansion      variables, quotes, escapes in a word                       pattern   ${name#pattern} and its kin
 expanding      an instruction with its variables replaced                ports     EXPOSE; signals: STOPSIGNAL
+ignore         .dockerignore                                              ignore_patterns  its patterns
 suggestions    the name that may have been meant
 """
 
 from engine.build.language.expanding import expanded
 from engine.build.language.expansion import expand, expand_words, used_variables
+from engine.build.language.ignore import IgnoreRules
 from engine.build.language.parsing import onbuild, parse
 from engine.build.language.source import DockerfileError, Location
 
-__all__ = ["DockerfileError", "Location", "expand", "expand_words", "expanded", "onbuild", "parse", "used_variables"]
+__all__ = [
+    "DockerfileError",
+    "IgnoreRules",
+    "Location",
+    "expand",
+    "expand_words",
+    "expanded",
+    "onbuild",
+    "parse",
+    "used_variables",
+]

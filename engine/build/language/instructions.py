@@ -258,7 +258,7 @@ def _onbuild(line: Line) -> model.Onbuild:
         raise line.fail(f"ONBUILD can't have {keyword.text.upper()} after it", keyword)
     # BuildKit finds what is wrong with a trigger only where the image is used.
     read(dataclasses.replace(line, text=text, keyword=keyword, flag_words=flag_words, rest=rest))
-    trigger = line.rest.text
+    trigger = line.rest.text + line.tail
     for document in line.documents:
         trigger += f"\n{document.text}{document.name}"
     return model.Onbuild(trigger=trigger, **line.common)

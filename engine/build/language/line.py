@@ -15,7 +15,7 @@ from engine.build.language.words import Word
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`rest` is without blanks around it; offsets of `flag_words` are those of `text`."""
+    """`rest` is without blanks around it; offsets of `flag_words` are those of `text`; `tail`: the blanks after it."""
 
     text: Text
     keyword: Word
@@ -25,6 +25,7 @@ class Line:
     location: Location
     comments: tuple[str, ...] = ()
     documents: tuple[model.HereDocument, ...] = ()
+    tail: str = ""
 
     @property
     def common(self) -> dict[str, Any]:

@@ -103,7 +103,9 @@ class _Reading:
 
     def _line(self, joined: lines.Joined, comments: tuple[str, ...]) -> Line:
         text, keyword, flags, rest = split(joined.text, self._escape)
-        line = Line(text, keyword, flags, rest, self._escape, text.location(), comments)
+        whole = joined.text.text
+        tail = whole[len(whole.rstrip(BLANKS)) :]
+        line = Line(text, keyword, flags, rest, self._escape, text.location(), comments, tail=tail)
         if "<<" in text.text and takes_documents(line):
             wanted = heredocs.names(text.text)
             documents, joined.next_index = heredocs.collect(wanted, self._lines, joined.next_index, text)
@@ -121,7 +123,7 @@ def _note(comments: list[str], line: str) -> None:
     """Comments of consecutive lines belong together; an empty one, `#`, ends them."""
     if not lines.is_comment(line):
         return
-    comment = line.lstrip(BLANKS)[1:].strip(BLANKS)
+    comment = line[1:].strip(BLANKS)  # of an indented comment, BuildKit keeps the mark
     if comment:
         comments.append(comment)
     else:

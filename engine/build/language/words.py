@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.build.language.lines import BLANKS, Text
 
+_ASCII_BLANKS = "\t\n\v\f\r "
 _GAP = re.compile(r"[\t\v\f\r ]+")
 
 
@@ -39,7 +40,7 @@ def flags(rest: Text, escape: str) -> tuple[list[Word], Text]:
     found: list[Word] = []
     text, at = rest.text, 0
     while True:
-        while at < len(text) and text[at] in BLANKS:
+        while at < len(text) and text[at] in _ASCII_BLANKS:
             at += 1
         if not text.startswith("--", at):
             break
@@ -58,7 +59,7 @@ def _flag(text: str, at: int, escape: str) -> tuple[str, int]:
         character = text[at]
         if character == quote:
             quote = ""
-        elif not quote and character in BLANKS:
+        elif not quote and character in _ASCII_BLANKS:
             break
         elif not quote and character in "'\"":
             quote = character
