@@ -9,6 +9,7 @@ instructions   an instruction's text → its value                          pars
 expansion      variables, quotes, escapes in a word                       pattern   ${name#pattern} and its kin
 expanding      an instruction with its variables replaced                ports     EXPOSE; signals: STOPSIGNAL
 ignore         .dockerignore                                              ignore_patterns  its patterns
+scope          which variables an instruction sees                       commands  what RUN, CMD and so on start
 suggestions    the name that may have been meant
 """
 

@@ -1,7 +1,7 @@
 """An instruction with its variables replaced, where the language replaces any.
 
     ADD, COPY      sources, destination, --chown, --chmod, --checksum; documents whose names were not quoted
-    ARG            values (names stay)                     ENV, LABEL   names and values
+    ARG            values, each seeing those before it     ENV, LABEL   names and values
     EXPOSE         all, then split into words              FROM         base and --platform, from the global arguments
     RUN            values of --mount but from              STOPSIGNAL, USER, VOLUME, WORKDIR   all
 
@@ -87,9 +87,14 @@ def _transfer(one: model.Copy | model.Add, values: _Variables) -> model.Copy | m
 
 
 def _arg(one: model.Arg, values: _Variables) -> model.Arg:
-    return dataclasses.replace(
-        one, pairs=tuple((name, None if value is None else values(value)) for name, value in one.pairs)
-    )
+    known = dict(values.values)
+    pairs: list[tuple[str, str | None]] = []
+    for name, default in one.pairs:
+        value = None if default is None else dataclasses.replace(values, values=known)(default)
+        if value is not None:
+            known[name] = value
+        pairs.append((name, value))
+    return dataclasses.replace(one, pairs=tuple(pairs))
 
 
 def _pairs(one: model.Env | model.Label, values: _Variables) -> model.Env | model.Label:

@@ -182,8 +182,16 @@ def _transfer(line: Line) -> dict[str, Any]:
 def _copy(line: Line) -> model.Copy:
     common = _transfer(line)
     flags = line.flags(**{"from": VALUE}, chown=VALUE, chmod=VALUE, link=SWITCH, parents=SWITCH, exclude=VALUES)
+    source = flags.value("from")
+    if source is not None and "$" in source:
+        word = flags.word("from")
+        raise line.text.error(
+            "--from can't have a variable: FROM can, so give a stage of its own a name and use that",
+            word.start,
+            word.end,
+        )
     return model.Copy(
-        from_=flags.value("from"),
+        from_=source,
         chown=flags.value("chown"),
         chmod=flags.value("chmod"),
         link=bool(flags.switch("link")),
