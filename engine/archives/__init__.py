@@ -1,9 +1,10 @@
-"""Files of a container go out and in as tar streams; a container can be as hostile as it likes.
+"""Files of a container or a volume go out and in as tar streams; a container can be as hostile as it likes.
 
     transfer   the caller's side: one child process for each stream, its descriptor, how it ended
     child      that process: enters the container's root, says what was found, moves the bytes
     places     how a root is entered, and what a path in it stands for
     packing    files → tar          arriving, unpacking   tar → files
+    copying    files → files, as alike as can be
     difference a container's own layer → an image's
     capability a program's capabilities, whoever root is
 

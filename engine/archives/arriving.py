@@ -30,7 +30,7 @@ def unpack(request: Request, root: Root, found: Callable[[], None]) -> dict[str,
     assert request.into is not None
     found()
     reader = TarReader(Chunks(_chunks(request.into).__next__), Limits(), clean)
-    unpacker = Unpacker(root, target, reader, Rules(request.owners, request.keep_kinds, user))
+    unpacker = Unpacker(root, target, reader, Rules(request.owners, request.keep_kinds, user, request.marks_root))
     try:
         unpacker.run()
     except LayerRefused as error:  # the reader speaks of layers

@@ -2,7 +2,7 @@
 
 argument   a `Request` as JSON, which names the descriptors that it has inherited
 report     one line when it has found what it is about, {"stat": …} or {}; one at the end, {"entries", "bytes"};
-           instead of either {"error": {"family", "message", "detail"}}
+           instead of either {"error": {"family", "message", "detail"}}; {"progress": [entries, bytes]} in between
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ def _do(request: Request, own: int) -> dict[str, object]:
         return unpack(request, Root(own), lambda: _say(request, {}))
     if request.action == words.DIFFERENCE:
         return _difference(request, own)
+    if request.action == words.COPY:
+        return _copy(request, own)
     _seal()
     enter(request)
     root = Root(own)
@@ -86,6 +88,18 @@ def _do(request: Request, own: int) -> dict[str, object]:
         assert request.out is not None
         pack_all(root, request.owners, TarWriter(request.out))
     return {}
+
+
+def _copy(request: Request, own: int) -> dict[str, object]:
+    from engine.archives.copying import Copier
+
+    assert request.target is not None
+    _seal()
+    enter(request)
+    _say(request, {})
+    copier = Copier(Root(own), request.target, lambda *done: _say(request, {"progress": done}))
+    copier.run()
+    return {"entries": copier.entries, "bytes": copier.bytes_copied, "shared": copier.shared}
 
 
 def _difference(request: Request, own: int) -> dict[str, object]:

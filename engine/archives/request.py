@@ -12,6 +12,7 @@ from typing import Any
 from engine.errors import InvalidArgument
 
 PACK, UNPACK, STAT, EXPORT, DIFFERENCE = "pack", "unpack", "stat", "export", "difference"
+COPY = "copy"
 NOBODY = 65534
 """The kernel's overflow id: what a user namespace shows of owners that it doesn't know."""
 
@@ -44,6 +45,7 @@ class Request:
     overlay's `layers` while it rests.
 
     `user`: whose everything becomes that is copied in, in the words of `--user`; None for what the archive says.
+    `target`: an open, empty directory that a copy is made in, alone.
     `own`: paths that a start has made, which are no change of the container's. `out`: for the bytes of a tar, `into`:
     where they come from, `report`: for lines of JSON.
     """
@@ -56,8 +58,10 @@ class Request:
     is_writable: bool = False
     owners: Owners = Owners()
     keep_kinds: bool = False
+    marks_root: bool = False
     user: str | None = None
     own: tuple[str, ...] = ()
+    target: int | None = None
     out: int | None = None
     into: int | None = None
     report: int = -1

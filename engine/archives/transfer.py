@@ -6,17 +6,21 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from engine.archives.request import DIFFERENCE, EXPORT, PACK, UNPACK, PathStat, Request
-from engine.errors import FAMILIES, EngineError, Unavailable
+from engine.errors import FAMILIES, Cancelled, EngineError, Unavailable
 
 PIPE_BYTES = 1 << 20
 _OUT = frozenset({PACK, EXPORT, DIFFERENCE})
+_LOOK_MILLISECONDS = 200
 
 
 class Transfer:
@@ -32,7 +36,7 @@ class Transfer:
         self._held = held
         self._lines = b""
         reader, writer = os.pipe()
-        passed = [fd for fd in (request.root, request.mounts, writer) if fd is not None]
+        passed = [fd for fd in (request.root, request.mounts, request.target, writer) if fd is not None]
         theirs = -1
         if request.action in _OUT:
             self.stream, theirs = os.pipe()
@@ -79,9 +83,27 @@ class Transfer:
         if "stat" in said:
             self.stat = PathStat(**said["stat"])
 
-    def wait(self) -> dict[str, Any]:
-        """Wait for the end, which comes once the stream has been read or closed. Raises what the child ran into."""
-        return self._line()
+    def wait(
+        self, progress: Callable[[int, int], None] | None = None, cancel: threading.Event | None = None
+    ) -> dict[str, Any]:
+        """Wait for the end, which comes once the stream has been read or closed. Raises what the child ran into.
+
+        `progress` hears of entries and bytes now and then; `cancel` kills the child: Cancelled.
+        """
+        poll = select.poll()
+        poll.register(self._report, select.POLLIN)
+        while True:
+            while cancel is not None:
+                if cancel.is_set():
+                    self.close()
+                    raise Cancelled("Cancelled before all files were copied.")
+                if b"\n" in self._lines or poll.poll(_LOOK_MILLISECONDS):
+                    break
+            said = self._line()
+            if "progress" not in said:
+                return said
+            if progress is not None:
+                progress(*said["progress"])
 
     def close(self) -> None:
         """Kill the child if it still works, and let go of everything; what was copied in stays."""

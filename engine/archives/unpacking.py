@@ -32,11 +32,12 @@ _ROUNDS, _DEEPEST = 100, 800
 @dataclass(frozen=True, slots=True)
 class Rules:
     """`keep_kinds`: no directory makes room for another thing, nor the reverse. `user`: uid and gid for everything,
-    None for what the archive says."""
+    None for what the archive says. `marks_root`: the directory that is filled becomes what the archive says of `.`."""
 
     owners: Owners
     keep_kinds: bool
     user: tuple[int, int] | None
+    marks_root: bool = False
 
 
 def clean(name: bytes, limits: Limits) -> bytes:
@@ -83,7 +84,9 @@ class Unpacker:
 
     def _make(self, entry: Entry) -> None:
         if not entry.name:
-            return  # the directory itself is there, and stays as it is
+            if self._rules.marks_root and entry.kind == DIRECTORY:
+                self._mark_directory(entry, self._target, b".")
+            return  # else the directory itself is there, and stays as it is
         parent_name, _, base = entry.name.rpartition(b"/")
         parent = self._directory(parent_name)
         if self._makes_room(entry, parent, base):
