@@ -1,4 +1,4 @@
-"""`python -m engine volume`: create, ls, inspect, rm and prune, in the words of `docker volume`."""
+"""`python -m engine volume`: in the words of `docker volume`, and what that has not: limits, copies, snapshots."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from engine.facade import Engine
+from engine.options.volume_options import size
 from engine.volumes.service import PruneRules
 from engine.volumes.volume import VolumeSpec
 
@@ -31,6 +32,24 @@ def add(command: argparse.ArgumentParser) -> None:
     removing = verb("rm", _remove, "remove volumes that no container has")
     removing.add_argument("-f", "--force", action="store_true", help="it is no error if one isn't there")
     removing.add_argument("names", nargs="+")
+    limiting = verb("limit", _limit, "let a volume hold so much from now on")
+    limiting.add_argument("name")
+    limiting.add_argument("size", help="such as 10g; none for as much as there is")
+    verb("measure", _measure, "look how much is in a volume").add_argument("name")
+    renaming = verb("rename", _rename, "call a volume that no container has otherwise")
+    cloning = verb("clone", _clone, "make a volume with the files of another")
+    for copying in (renaming, cloning):
+        copying.add_argument("name")
+        copying.add_argument("new_name")
+    keeping = verb("snapshot", _snapshot, "keep a volume's files as they are now")
+    reverting = verb("revert", _revert, "have a volume's files as they were in a snapshot")
+    forgetting = verb("snapshot-rm", _forget, "remove a snapshot")
+    for kept in (keeping, reverting, forgetting):
+        kept.add_argument("name")
+        kept.add_argument("snapshot")
+    for pausing in (cloning, keeping):
+        pausing.add_argument("--pause", action="store_true", help="who uses it stands still meanwhile")
+    reverting.add_argument("--stop", action="store_true", help="stop who uses it, and start it afterwards")
     pruning = verb("prune", _prune, "remove the volumes without a name that no container has")
     pruning.add_argument("-a", "--all", action="store_true", help="those with a name too")
     pruning.add_argument("--label", action="append", default=[], metavar="NAME[=VALUE]", help="only those that have it")
@@ -57,6 +76,43 @@ def _remove(engine: Engine, options: argparse.Namespace) -> None:
     for name in options.names:
         engine.volumes.remove(name, force=options.force)
         _say(name)
+
+
+def _limit(engine: Engine, options: argparse.Namespace) -> None:
+    volume = engine.volumes.limit(options.name, None if options.size == "none" else size(options.size))
+    _say(
+        {"kernel": "the kernel refuses what is beyond it", "counted": "it is looked at now and then"}.get(
+            volume.quota, "it has no limit"
+        )
+    )
+
+
+def _measure(engine: Engine, options: argparse.Namespace) -> None:
+    volume = engine.volumes.measure(options.name)
+    _say(f"{volume.size_bytes} bytes, {volume.files} files")
+
+
+def _rename(engine: Engine, options: argparse.Namespace) -> None:
+    _say(engine.volumes.copies.rename(options.name, options.new_name).name)
+
+
+def _clone(engine: Engine, options: argparse.Namespace) -> None:
+    _say(engine.volumes.copies.clone(options.name, options.new_name, pause=options.pause).name)
+
+
+def _snapshot(engine: Engine, options: argparse.Namespace) -> None:
+    engine.volumes.copies.snapshot(options.name, options.snapshot, pause=options.pause)
+    _say(options.snapshot)
+
+
+def _revert(engine: Engine, options: argparse.Namespace) -> None:
+    engine.volumes.copies.revert(options.name, options.snapshot, stop=options.stop)
+    _say(options.name)
+
+
+def _forget(engine: Engine, options: argparse.Namespace) -> None:
+    engine.volumes.copies.remove_snapshot(options.name, options.snapshot)
+    _say(options.snapshot)
 
 
 def _prune(engine: Engine, options: argparse.Namespace) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engine.containers import states, stopping
+from engine.containers import starting, states, stopping
 from engine.errors import Conflict, EngineError, NotFound
 from engine.options.mounts import VOLUME
 
 if TYPE_CHECKING:
     from engine.containers.parts import Parts
     from engine.containers.record import ContainerRecord
+
+
+log = logging.getLogger(__name__)
 
 
 class Holding:
@@ -51,6 +55,13 @@ class Holding:
         for container_id in container_ids:
             with contextlib.suppress(NotFound, Conflict):  # it has just ended
                 stopping.stop(self._parts(), container_id)
+
+    def start(self, container_ids: Sequence[str]) -> None:
+        for container_id in container_ids:
+            try:
+                starting.start(self._parts(), container_id)
+            except EngineError as error:
+                log.warning("container %s can't be started again: %s", container_id[:12], error)
 
     def _alive(self, container_ids: Sequence[str]) -> Iterator[ContainerRecord]:
         for container_id in container_ids:

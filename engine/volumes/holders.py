@@ -24,3 +24,6 @@ class Holders(Protocol):
 
     def stop(self, container_ids: Sequence[str]) -> None:
         """Stop them as a person would."""
+
+    def start(self, container_ids: Sequence[str]) -> None:
+        """Start them; one that can't be says so by itself."""

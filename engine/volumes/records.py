@@ -141,15 +141,60 @@ class Records:
             )
         return self.get(str(values[0])), True
 
-    def change(self, name: str, **columns: Any) -> Volume:
+    def change(self, volume: str, /, **columns: Any) -> Volume:
         """Change columns of the table `volume`; the volume as it is then."""
         words = ", ".join(f"{column} = ?" for column in columns)
-        self._store.connection().execute(f"UPDATE volume SET {words} WHERE name = ?", (*columns.values(), name))  # noqa: S608 - columns are ours
-        return self.get(str(columns.get("name", name)))
+        self._store.connection().execute(f"UPDATE volume SET {words} WHERE name = ?", (*columns.values(), volume))  # noqa: S608 - columns are ours
+        return self.get(str(columns.get("name", volume)))
 
     def news(self, kind: str, volume: Volume, **more: Any) -> None:
         """Tell of a change, with all that the volume is now."""
         self._journal.append(kind, volume.name, {**volume.as_state(), **more})
+
+    def add_snapshot(self, name: str, snapshot: str, identifier: str, size_bytes: int) -> None:
+        """In a transaction. Raises AlreadyExists."""
+        try:
+            self._store.connection().execute(
+                "INSERT INTO volume_snapshot VALUES (?, ?, ?, ?, ?)",
+                (identifier, name, snapshot, time.time(), size_bytes),
+            )
+        except sqlite3.IntegrityError:
+            raise AlreadyExists(
+                f"volume {name} has a snapshot {snapshot} already: choose another name, or remove that one",
+                {"field": "snapshot"},
+            ) from None
+
+    def snapshot_id(self, name: str, snapshot: str) -> str:
+        """Raises NotFound."""
+        row = (
+            self._store.connection()
+            .execute("SELECT id FROM volume_snapshot WHERE volume = ? AND name = ?", (name, snapshot))
+            .fetchone()
+        )
+        if row is None:
+            raise NotFound(
+                f"volume {name} has no snapshot {snapshot[:80]}: look at it to see which there are",
+                {"snapshot": snapshot},
+            )
+        return str(row["id"])
+
+    def snapshot_ids(self, name: str) -> set[str]:
+        rows = self._store.connection().execute("SELECT id FROM volume_snapshot WHERE volume = ?", (name,))
+        return {row["id"] for row in rows}
+
+    def drop_snapshot(self, identifier: str) -> None:
+        self._store.connection().execute("DELETE FROM volume_snapshot WHERE id = ?", (identifier,))
+
+    def begin_move(self, name: str, new_name: str) -> None:
+        self._store.connection().execute("INSERT OR REPLACE INTO volume_move VALUES (?, ?)", (name, new_name))
+
+    def end_move(self, name: str) -> None:
+        self._store.connection().execute("DELETE FROM volume_move WHERE name = ?", (name,))
+
+    def moves(self) -> list[tuple[str, str]]:
+        """What was to be called otherwise, and was cut short: (name, the new one)."""
+        rows = self._store.connection().execute("SELECT * FROM volume_move").fetchall()
+        return [(row["name"], row["new_name"]) for row in rows]
 
     def projects(self) -> set[int]:
         """The numbers that are taken."""

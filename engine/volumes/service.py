@@ -18,6 +18,7 @@ from engine.store.database import Store
 from engine.store.journal import Journal
 from engine.trees import disk_bytes
 from engine.volumes import filling, guarding, mounting
+from engine.volumes.copies import Copies
 from engine.volumes.filling import DATA
 from engine.volumes.holders import Holders
 from engine.volumes.records import CREATED, Records
@@ -66,6 +67,7 @@ class Volumes:
         self._shelf = Shelf(self._root)
         self._records = Records(store, journal, self._root)
         self._sizes = Sizes(store, self._records, self._shelf, holders, config.tag)
+        self.copies = Copies(store, self._records, self._shelf, self._sizes, holders)
 
     @functools.cached_property
     def files(self) -> VolumeFiles:
@@ -207,12 +209,14 @@ class Volumes:
                 self.release(container_id)
                 done.append(f"released the volumes of container {container_id[:12]}, which is gone")
         with self._store.transaction():
+            done += self.copies.settle_moves()
             known = {volume.name for volume in self._records.all()}
             for name in known:
                 if self._lay_out(name):
                     done.append(f"put volume {name} back, whose removal was cut short")
             gone = [self._shelf.discarded(entry) for entry in os.listdir(self._root) if entry not in known]
-        self._shelf.clear([place for place in gone if place is not None])
+            half = [place for name in known for place in self._shelf.tidied(name, self._records.snapshot_ids(name))]
+        self._shelf.clear([place for place in (*gone, *half) if place is not None])
         return done
 
     # ---- inside
@@ -233,6 +237,7 @@ class Volumes:
 
     def _made(self, spec: VolumeSpec) -> tuple[Volume, bool]:
         """In a transaction."""
+        self.copies.settle_moves()
         volume, is_new = self._records.add(spec)
         for leftover in [volume.name, *self._shelf.asides(volume.name)] if is_new else ():  # of another of this name
             self._shelf.discarded(leftover)

@@ -12,16 +12,16 @@ import contextlib
 import fcntl
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from engine.errors import NotFound
+from engine.errors import Conflict, NotFound
 from engine.trees import delete_tree
 from engine.volumes import mounting
 from engine.volumes.filling import DATA
 
 MADE, REMOVED, TRASH = ".made-", ".removed-", ".trash-"
-LOCK = "lock"
+LOCK, STEADY, KEPT = "lock", "steady", "kept"
 
 
 class Shelf:
@@ -54,6 +54,29 @@ class Shelf:
             os.close(descriptor)
 
     @contextlib.contextmanager
+    def steady(self, name: str, *, alone: bool = False) -> Iterator[None]:
+        """Its files stay the files of this volume meanwhile: any number read them, or one puts others there (`alone`).
+
+        Raises NotFound, and Conflict when that is not to be had.
+        """
+        try:
+            descriptor = os.open(self.root / name / STEADY, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            raise NotFound(f"volume {name} is gone", {"volume": name}) from None
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise Conflict(
+                f"volume {name} is just being copied, backed up or restored: try again when that has ended",
+                {"volume": name},
+            ) from error
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
     def making(self, prefix: str = MADE, above: Path | None = None) -> Iterator[Path]:
         """A directory that nobody knows; it is deleted at the end, or after a death, unless it was renamed."""
         place = (above or self.root) / f"{prefix}{uuid.uuid4().hex}"
@@ -75,6 +98,17 @@ class Shelf:
         with contextlib.suppress(FileNotFoundError):
             os.rename(self.root / entry, trash)
         return trash
+
+    def tidied(self, name: str, kept: Collection[str]) -> Sequence[Path]:
+        """What in a volume's directory belongs to nobody: half-made copies, snapshots of no record. As `discarded`."""
+        found = []
+        for place in (self.root / name, self.root / name / KEPT):
+            with contextlib.suppress(FileNotFoundError):
+                for entry in os.listdir(place):
+                    is_made = entry.startswith(MADE)
+                    if (is_made or (place.name == KEPT and entry not in kept)) and not is_held(place / entry):
+                        found.append(place / entry)
+        return found
 
     def clear(self, places: Sequence[Path]) -> None:
         """Delete what is out of everybody's way."""
@@ -99,10 +133,10 @@ class Shelf:
         ]
 
 
-def is_held(place: Path) -> bool:
+def is_held(place: Path, lock: str = LOCK) -> bool:
     """Whether somebody works in a directory that has a lock."""
     try:
-        descriptor = os.open(place / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(place / lock, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return False
     try:

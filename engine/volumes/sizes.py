@@ -51,6 +51,10 @@ class Sizes:
         volume = self._records.change(volume.name, project=project, size_bytes=0, files=0, measured_at=time.time())
         return self._limited(volume, volume.kind.limit_bytes)
 
+    def allow(self, volume: Volume, limit_bytes: int | None) -> Volume:
+        """In a transaction, of one that has files already; its first measuring gives it a number."""
+        return self._limited(volume, limit_bytes)
+
     def end(self, volume: Volume) -> None:
         """Its number has no limit any more, whoever gets it next."""
         if volume.project and volume.limit_bytes is not None:

@@ -37,8 +37,14 @@ class FakeHolders:
         yield
         self.done.append(("on", list(container_ids)))
 
+    def start(self, container_ids: Sequence[str]) -> None:
+        if container_ids:
+            self.done.append(("start", list(container_ids)))
+            self.alive += container_ids
+
     def stop(self, container_ids: Sequence[str]) -> None:
-        self.done.append(("stop", list(container_ids)))
+        if container_ids:
+            self.done.append(("stop", list(container_ids)))
         self.alive = [one for one in self.alive if one not in container_ids]
 
 

@@ -33,7 +33,6 @@ def place(tmp_path: Path) -> Place:
 def counting(request: pytest.FixtureRequest) -> Iterator[Place]:
     """A home on a disk whose file system counts by project."""
     make, options, megabytes = DISKS[request.param]
-    subprocess.run(["modprobe", "-q", "quota_v2"], check=False) if os.path.exists("/sbin/modprobe") else None
     try:
         disk = Disk(megabytes, make=make, options=options)
     except (OSError, subprocess.CalledProcessError):

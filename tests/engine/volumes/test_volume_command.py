@@ -26,3 +26,24 @@ def test_volumes_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert said("prune").splitlines()[0] == unnamed
     assert said("rm", "data") == "data\n"
     assert "no volume data" in said("rm", "data", code=125)
+
+
+@pytest.mark.root
+def test_copies_and_limits_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PORTSIDE_HOME", str(tmp_path))
+
+    def said(*words: str) -> str:
+        assert main(["volume", *words]) == 0
+        return capsys.readouterr().out.strip()
+
+    said("create", "data")
+    assert said("limit", "data", "1m") in ("it is looked at now and then", "the kernel refuses what is beyond it")
+    assert said("limit", "data", "none") == "it has no limit"
+    assert said("measure", "data") == "0 bytes, 0 files"
+    assert said("snapshot", "data", "before") == "before"
+    assert said("revert", "data", "before") == "data"
+    assert said("snapshot-rm", "data", "before") == "before"
+    assert said("clone", "data", "copy", "--pause") == "copy"
+    assert said("rename", "data", "files") == "files"
