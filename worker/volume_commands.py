@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from engine.errors import AlreadyExists, NotFound
 from worker.context import Context
 from worker.contract import commands as c
 from worker.contract import volumes as v
+from worker.contract.events import ProgressItem
 from worker.contract.wire import to_wire
 
 
@@ -40,10 +42,72 @@ def _limit(command: v.LimitVolume, context: Context) -> dict[str, Any]:
     return {"limit_bytes": volume.limit_bytes, "quota": volume.quota, "is_over": volume.is_over}
 
 
+def _rename(command: v.RenameVolume, context: Context) -> dict[str, Any]:
+    volumes = context.engine.volumes
+    try:
+        volume = volumes.copies.rename(command.name, command.new_name)
+    except NotFound:  # an earlier worker has done it, and died before it could say so
+        if context.attempt == 1:
+            raise
+        volume = volumes.get(command.new_name)
+    return {"name": volume.name}
+
+
+def _clone(command: v.CloneVolume, context: Context) -> dict[str, Any]:
+    volumes = context.engine.volumes
+    try:
+        volume = volumes.copies.clone(
+            command.name, command.new_name, command.labels, pause=command.pause, **_told(context)
+        )
+    except AlreadyExists:
+        if context.attempt == 1:
+            raise
+        volume = volumes.get(command.new_name)
+    return {"name": volume.name, "size_bytes": volume.size_bytes}
+
+
+def _snapshot(command: v.SnapshotVolume, context: Context) -> dict[str, Any]:
+    try:
+        context.engine.volumes.copies.snapshot(command.name, command.snapshot, pause=command.pause, **_told(context))
+    except AlreadyExists:
+        if context.attempt == 1:
+            raise
+    return {"name": command.name, "snapshot": command.snapshot}
+
+
+def _revert(command: v.RevertVolume, context: Context) -> dict[str, Any]:
+    context.engine.volumes.copies.revert(command.name, command.snapshot, stop=command.stop, **_told(context))
+    return {"name": command.name, "snapshot": command.snapshot}
+
+
+def _remove_snapshot(command: v.RemoveSnapshot, context: Context) -> dict[str, Any]:
+    try:
+        context.engine.volumes.copies.remove_snapshot(command.name, command.snapshot)
+    except NotFound:
+        if context.attempt == 1:
+            raise
+    return {}
+
+
+def _told(context: Context) -> dict[str, Any]:
+    """Progress as a line of the job's, and its cancellation."""
+
+    def progress(entries: int, done_bytes: int) -> None:
+        line = ProgressItem(id=f"{entries} files", status="copying", done_bytes=done_bytes)
+        context.progress("copying", (line,))
+
+    return {"progress": progress, "cancel": context.cancel}
+
+
 FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.CreateVolume: _create_volume,
     c.RemoveVolume: _remove_volume,
     c.PruneVolumes: _prune_volumes,
     v.MeasureVolume: _measure,
     v.LimitVolume: _limit,
+    v.RenameVolume: _rename,
+    v.CloneVolume: _clone,
+    v.SnapshotVolume: _snapshot,
+    v.RevertVolume: _revert,
+    v.RemoveSnapshot: _remove_snapshot,
 }

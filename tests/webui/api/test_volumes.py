@@ -137,3 +137,50 @@ def test_a_size_is_looked_up_and_limited_by_jobs(site_broker: Valkey, owner: Cal
         assert owner.post(f"volumes/{volume.pk}/limit/", wish).status_code == 400
     volume.sizes.create(at=volume.created_at, size_bytes=7)
     assert [row["size_bytes"] for row in owner.get(f"volumes/{volume.pk}/sizes/").json()["sizes"]] == [7]
+
+
+def test_files_are_cloned_kept_and_brought_back_by_jobs(site_broker: Valkey, owner: Caller, volume: Volume) -> None:
+    volume.snapshots = [{"name": "before", "created_at": 5.0, "size_bytes": 7}]
+    volume.save()
+    path = f"volumes/{volume.pk}"
+    shown = owner.get(f"{path}/").json()["snapshots"]
+    assert [(one["name"], one["size_bytes"], one["created_at"][:10]) for one in shown] == [("before", 7, "1970-01-01")]
+    for verb, body in (
+        ("rename/", {"name": "files"}),
+        ("clone/", {"name": "copy", "labels": {"a": "b"}, "pause": True}),
+        ("snapshots/", {"name": "after"}),
+        ("snapshots/before/revert/", {"stop": True}),
+    ):
+        assert owner.post(f"{path}/{verb}", body).status_code == 202, verb
+    assert owner.call("delete", f"/api/v1/{path}/snapshots/before/").status_code == 202
+    assert [job.command for job in Job.objects.order_by("created_at")] == [
+        {"kind": "volume.rename", "name": "data", "new_name": "files"},
+        {"kind": "volume.clone", "name": "data", "new_name": "copy", "labels": {"a": "b"}, "pause": True},
+        {"kind": "volume.snapshot", "name": "data", "snapshot": "after", "pause": False},
+        {"kind": "volume.revert", "name": "data", "snapshot": "before", "stop": True},
+        {"kind": "volume.snapshot_remove", "name": "data", "snapshot": "before"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "status"),
+    [
+        ("rename/", {"name": "../x"}, 400),
+        ("rename/", {"name": "data"}, 409),
+        ("rename/", {"name": "files"}, 409),
+        ("clone/", {"name": "data"}, 409),
+        ("clone/", {"name": "copy", "labels": {"": "x"}}, 400),
+        ("snapshots/", {"name": "before"}, 409),
+        ("snapshots/", {"name": "a/b"}, 400),
+        ("snapshots/other/revert/", {}, 404),
+        ("snapshots/before/revert/", {}, 409),
+    ],
+)
+def test_what_can_not_be_done_with_files_is_refused_before(
+    site_broker: Valkey, owner: Caller, container: Container, used: Volume, verb: str, body: dict[str, Any], status: int
+) -> None:
+    Container.objects.update(observed_status="running")
+    used.snapshots = [{"name": "before", "created_at": 5.0, "size_bytes": 7}]
+    used.save()
+    assert owner.post(f"volumes/{used.pk}/{verb}", body).status_code == status
+    assert not Job.objects.exists()
