@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import ipaddress
 import os
+import random
 import socket
 import struct
 import threading
@@ -161,20 +162,35 @@ def ask(pid: int | None, name: str, kind: int = A, *, tcp: bool = False, edns: i
     return answer
 
 
+def pair(address: str, port: int = 0) -> tuple[socket.socket, socket.socket]:
+    """Sockets for UDP and TCP with the same port; 0: one by chance, of those that the kernel gives to nobody."""
+    while True:
+        chosen = port or random.randrange(20_000, 32_000)
+        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            udp.bind((address, chosen))
+            tcp.bind((address, chosen))
+            tcp.listen()
+        except OSError:
+            udp.close()
+            tcp.close()
+            if port:
+                raise
+        else:
+            return udp, tcp
+
+
 class NameServer:
     """A name server at `address`:`port`, by UDP and TCP: `reply` makes an answer of a question, None for silence."""
 
     def __init__(self, address: str, reply: Callable[[bytes, bool], bytes | None], port: int = 53) -> None:
         self.asked: list[bytes] = []
         self.by_tcp: list[bytes] = []
-        self._reply = reply
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind((address, port))
+        self.peers: set[tuple[str, int]] = set()
+        self.reply = reply
+        self._udp, self._tcp = pair(address, port)
         self.port: int = self._udp.getsockname()[1]
-        self._tcp = socket.socket()
-        self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._tcp.bind((address, self.port))
-        self._tcp.listen()
         self._is_closed = False
         self._threads = [threading.Thread(target=self._serve_udp), threading.Thread(target=self._serve_tcp)]
         for thread in self._threads:
@@ -191,13 +207,19 @@ class NameServer:
         self._udp.close()
         self._tcp.close()
 
+    def send(self, packet: bytes, peer: tuple[str, int]) -> None:
+        """Something by UDP that is no reply."""
+        self._udp.sendto(packet, peer)
+
     def _serve_udp(self) -> None:
         while True:
             packet, peer = self._udp.recvfrom(65535)
             if self._is_closed:
                 return
             self.asked.append(packet)
-            answer = self._reply(packet, False)
+            self.peer = peer
+            self.peers.add(peer)
+            answer = self.reply(packet, False)
             if answer is not None:
                 self._udp.sendto(answer, peer)
 
@@ -208,7 +230,7 @@ class NameServer:
                 with connection, contextlib.suppress(OSError):
                     packet = read_framed(connection)
                     self.by_tcp.append(packet)
-                    answer = self._reply(packet, True)
+                    answer = self.reply(packet, True)
                     if answer is not None:
                         connection.sendall(struct.pack(">H", len(answer)) + answer)
 

@@ -12,10 +12,12 @@ import resource
 import socket
 import struct
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from engine.network.dns import channel, message
-from engine.network.dns.forward import Asker, Forwarder
+from engine.network.dns.forward import Asker, Forwarder, Opener, open_here
 from engine.network.dns.looping import Loop, Timer
 from engine.network.dns.message import Malformed, Question
 from engine.network.dns.names import Entry, Names
@@ -36,12 +38,13 @@ _RECEIVE_BYTES = 4096
 class Client:
     """A container that asks. `udp` and `tcp` were made in its namespace, `process` tells its end."""
 
-    def __init__(self, container_id: str, udp: socket.socket, tcp: socket.socket, process: int) -> None:
+    def __init__(self, container_id: str, udp: socket.socket, tcp: socket.socket, process: int, opener: Opener) -> None:
         self.id = container_id
         self.udp = udp
         self.tcp = tcp
         self.process = process
-        self.asker = Asker()
+        self.by_host = Asker(open_here)
+        self.by_own = Asker(opener)
         self.asked: set[tuple[Any, bytes]] = set()  # forwarded by UDP, and not answered yet: asked again, it waits
         self.connections: set[Connection] = set()
         self.ready: dict[bytes, deque[bytes]] = {}  # question without its number → answers, taken in turn
@@ -57,6 +60,8 @@ class Answerer:
         self._clients: dict[str, Client] = {}
         self._forwarder = Forwarder(self.loop, port)
         self._host_servers: list[str] = []
+        self._opening: dict[int, Callable[[socket.socket | None], None]] = {}
+        self._number = 0
         self._turn = 0
         self._ready = 0
         self.loop.register(warden.fileno(), self._on_warden)
@@ -79,6 +84,9 @@ class Answerer:
             self.loop.unregister(self._warden.fileno())
             self._warden.close()
             self._warden = None
+            for opened in list(self._opening.values()):
+                opened(None)
+            self._opening.clear()
             return
         told, descriptors = received
         self._take(told, descriptors)
@@ -92,9 +100,14 @@ class Answerer:
             self._host_servers = told["host"]
         if "serve" in told:
             udp, tcp, process = descriptors
-            self._serve(Client(told["serve"], socket.socket(fileno=udp), socket.socket(fileno=tcp), process))
+            opener = partial(self._open_inside, told["serve"])
+            self._serve(Client(told["serve"], socket.socket(fileno=udp), socket.socket(fileno=tcp), process, opener))
         if "leave" in told:
             self._leave(told["leave"])
+        if "opened" in told:
+            opened = self._opening.pop(told["opened"])
+            opened(socket.socket(fileno=descriptors[0]) if descriptors else None)
+            return
         self._forget_ready()
         if "number" in told and self._warden is not None:
             with contextlib.suppress(OSError):
@@ -224,8 +237,25 @@ class Answerer:
 
     def _forward(self, client: Client, question: Question, *, by_tcp: bool, done: Any) -> None:
         asker = self._names.entry(client.id)
-        own = () if asker is None else asker.servers
-        self._forwarder.ask(client.asker, question, own or self._host_servers, done, by_tcp=by_tcp)
+        if asker is not None and asker.servers:
+            self._forwarder.ask(client.by_own, question, asker.servers, done, by_tcp=by_tcp)
+        else:
+            self._forwarder.ask(client.by_host, question, self._host_servers, done, by_tcp=by_tcp)
+
+    def _open_inside(
+        self, container_id: str, family: int, kind: int, opened: Callable[[socket.socket | None], None]
+    ) -> None:
+        """Servers that were chosen for a container are asked from its namespace: it reaches no more than by itself."""
+        self._number += 1
+        if self._warden is None:  # nobody makes sockets there now
+            opened(None)
+            return
+        try:
+            channel.send(self._warden, {"open": [self._number, container_id, family, kind]})
+        except OSError:
+            opened(None)
+        else:
+            self._opening[self._number] = opened
 
 
 class Connection:

@@ -22,6 +22,8 @@ from engine.network.dns.looping import Loop, Timer
 from engine.network.dns.message import Question
 
 PORT = 53
+OURSELVES = "127.0.0.11"
+"""In a container that is where we listen: whoever chose it as a server would have us ask ourselves."""
 SERVER_SECONDS = 2.0
 """After so long without an answer the next server is asked too; glibc itself asks again after five."""
 TOTAL_SECONDS = 9.0
@@ -35,10 +37,25 @@ _PASSED_OVER = 64  # packets on one socket that answer something else
 _NEXT = (message.SERVFAIL, message.REFUSED, message.NOTIMP, message.FORMERR)
 
 
+Opener = Callable[[int, int, Callable[[socket.socket | None], None]], None]
+"""Makes a socket of a family and kind that doesn't block, and hands it over, now or later; None when it can't."""
+
+
+def open_here(family: int, kind: int, opened: Callable[[socket.socket | None], None]) -> None:
+    """An `Opener` for the namespace that we are in: the host's."""
+    try:
+        made = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    except OSError:
+        opened(None)
+    else:
+        opened(made)
+
+
 @dataclass
 class Asker:
-    """One container's share: questions on their way and in the queue."""
+    """One container's share: questions on their way and in the queue. `opener` makes sockets to ask its servers by."""
 
+    opener: Opener
     going: int = 0
     queue: deque[_Asked] = field(default_factory=deque)
 
@@ -57,6 +74,7 @@ class Forwarder:
         self, asker: Asker, question: Question, servers: Sequence[str], done: Callable[[bytes], None], *, by_tcp: bool
     ) -> None:
         """Call `done` once, with the answer or an error, under the question's own number."""
+        servers = [server for server in servers if server != OURSELVES]
         asked = _Asked(self, asker, question, self._in_order(servers), done, by_tcp=by_tcp)
         if not servers or len(asker.queue) >= WAITING:
             done(message.error(question, message.SERVFAIL))
@@ -141,26 +159,19 @@ class _Asked:
         if self._ways:
             self._next()
         elif not self._open:
-            self._give_up()
+            self._give_up()  # nobody is left who may still answer
 
     def _next(self) -> None:
-        while self._ways and self._done is not None:
+        if self._ways and self._done is not None:
             server, by_tcp = self._ways.popleft()
             way = (_ByTcp if by_tcp else _ByUdp)(self._forwarder, self, server)
-            if way.begin():
-                self._open.add(way)
-                self._timers.append(self._forwarder.loop.after(SERVER_SECONDS, partial(self._silent, way)))
-                return
-        if not self._open:
-            self._give_up()
+            self._open.add(way)
+            self._timers.append(self._forwarder.loop.after(SERVER_SECONDS, partial(self._silent, way)))
+            way.begin()
 
     def _silent(self, way: _Way) -> None:
         if way in self._open and self._done is not None:
             self._forwarder.mark(way.server, is_sick=True)
-            self._next_if_any()
-
-    def _next_if_any(self) -> None:
-        if self._ways:
             self._next()
 
     def _give_up(self) -> None:
@@ -192,23 +203,33 @@ class _Way:
         self._number = struct.unpack(">H", os.urandom(2))[0]
         self._packet = struct.pack(">H", self._number) + asked.question.packet[2:]
         self._socket: socket.socket | None = None
+        self._is_closed = False
 
-    def begin(self) -> bool:
-        """Send it; False when that can't be."""
+    def begin(self) -> None:
+        """Send it as soon as there is a socket."""
         family = socket.AF_INET6 if ":" in self.server else socket.AF_INET
-        try:
-            self._socket = socket.socket(family, self.kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-            self._send(self._socket)
-        except OSError:
-            self.close()
-            return False
-        return True
+        self._asked.asker.opener(family, self.kind, self._opened)
 
     def close(self) -> None:
+        self._is_closed = True
         if self._socket is not None:
             self._loop.unregister(self._socket.fileno())
             self._socket.close()
             self._socket = None
+
+    def _opened(self, own: socket.socket | None) -> None:
+        if self._is_closed:  # it took too long
+            if own is not None:
+                own.close()
+            return
+        self._socket = own
+        if own is None:
+            self._asked.failed(self)
+            return
+        try:
+            self._send(own)
+        except OSError:
+            self._asked.failed(self)
 
     def _send(self, own: socket.socket) -> None:
         raise NotImplementedError

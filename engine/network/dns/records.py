@@ -144,8 +144,8 @@ def told(container_id: str, members: Sequence[Member], row: sqlite3.Row | None) 
                 "network": member.lan.id,
                 "network_name": member.lan.name,
                 "internal": member.lan.spec.internal,
-                "subnets": [str(member.lan.subnet)],
-                "addresses": [str(member.address)],
+                "subnets": [str(one) for one in (member.lan.subnet, member.lan.spec.subnet6) if one],
+                "addresses": [str(one) for one in (member.address, getattr(member, "address6", None)) if one],
                 "names": [*called, short, *member.aliases],
             }
             for member in sorted(members, key=lambda one: one.place)

@@ -37,6 +37,7 @@ ANSWER_SECONDS = 5.0
 NOBODY = 65534
 _ENTRIES_BYTES = 48 << 10
 _RULES_LOOKS = 5
+_FAMILIES, _KINDS = (socket.AF_INET, socket.AF_INET6), (socket.SOCK_DGRAM, socket.SOCK_STREAM)
 
 
 @dataclass
@@ -252,14 +253,45 @@ class Warden:
                 os.close(descriptor)
 
     def _on_answerer(self, _: int) -> None:
-        """It says something only when asked to, so this is its end, or an answer that came too late."""
+        if self._hear() is None:
+            self._replace_answerer()
+
+    def _hear(self) -> Any:
+        """The next thing that the answerer says; what it asks for is done, and True. None when it is gone."""
         assert self._answerer is not None
         try:
-            if channel.receive(self._answerer) is not None:
-                return
-        except (OSError, ValueError):
-            pass
-        self._replace_answerer()
+            received = channel.receive(self._answerer)
+            if received is None:
+                return None
+            said, descriptors = received
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if not isinstance(said, dict):
+                return said
+            number, container_id, family, kind = said["open"]
+            self._open(int(number), str(container_id), int(family), int(kind))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("the answerer is not understood: %s", error)
+            return None
+        return True
+
+    def _open(self, number: int, container_id: str, family: int, kind: int) -> None:
+        """Give the answerer a socket of a container that it serves, to ask that container's own name servers by."""
+        served = self._served.get(container_id)
+        namespace = None if served is None else namespace_of(served.process)
+        if namespace is None or family not in _FAMILIES or kind not in _KINDS:
+            self._tell({"opened": number})
+            return
+        try:
+            flags = socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+            made = inside.within(namespace, lambda: socket.socket(family, kind | flags))
+        except OSError:
+            self._tell({"opened": number})
+            return
+        finally:
+            os.close(namespace)
+        with made:
+            self._tell({"opened": number}, [made.fileno()])
 
     def _replace_answerer(self) -> None:
         log.warning("the answerer is gone; here is another one, with the same sockets")
@@ -302,8 +334,8 @@ class Warden:
         self._number += 1
         with contextlib.suppress(OSError, ValueError):
             channel.send(self._answerer, {"number": self._number})
-            while (received := channel.receive(self._answerer)) is not None:
-                if received[0] == self._number:
+            while (said := self._hear()) is not None:
+                if said is not True and said == self._number:
                     return True
         self._replace_answerer()
         return False
