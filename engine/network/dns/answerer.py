@@ -11,14 +11,16 @@ import os
 import resource
 import socket
 import struct
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from engine.network.dns import channel, message
-from engine.network.dns.forward import Asker, Forwarder, Opener, open_here
-from engine.network.dns.looping import Loop, Timer
+from engine.network.dns.forward import Asker, Forwarder
+from engine.network.dns.lines import Opener, Source, open_here
+from engine.network.dns.looping import Loop
 from engine.network.dns.message import Malformed, Question
 from engine.network.dns.names import Entry, Names
 
@@ -38,13 +40,13 @@ _RECEIVE_BYTES = 4096
 class Client:
     """A container that asks. `udp` and `tcp` were made in its namespace, `process` tells its end."""
 
-    def __init__(self, container_id: str, udp: socket.socket, tcp: socket.socket, process: int, opener: Opener) -> None:
+    def __init__(self, container_id: str, descriptors: Sequence[int], loop: Loop, opener: Opener) -> None:
+        udp, tcp, self.process = descriptors
         self.id = container_id
-        self.udp = udp
-        self.tcp = tcp
-        self.process = process
-        self.by_host = Asker(open_here)
-        self.by_own = Asker(opener)
+        self.udp = socket.socket(fileno=udp)
+        self.tcp = socket.socket(fileno=tcp)
+        self.by_host = Asker(Source(loop, open_here))
+        self.by_own = Asker(Source(loop, opener))
         self.asked: set[tuple[Any, bytes]] = set()  # forwarded by UDP, and not answered yet: asked again, it waits
         self.connections: set[Connection] = set()
         self.ready: dict[bytes, deque[bytes]] = {}  # question without its number → answers, taken in turn
@@ -99,9 +101,7 @@ class Answerer:
         if "host" in told:
             self._host_servers = told["host"]
         if "serve" in told:
-            udp, tcp, process = descriptors
-            opener = partial(self._open_inside, told["serve"])
-            self._serve(Client(told["serve"], socket.socket(fileno=udp), socket.socket(fileno=tcp), process, opener))
+            self._serve(Client(told["serve"], descriptors, self.loop, partial(self._open_inside, told["serve"])))
         if "leave" in told:
             self._leave(told["leave"])
         if "opened" in told:
@@ -128,6 +128,8 @@ class Answerer:
         del self._clients[container_id]
         for connection in list(client.connections):
             connection.close()
+        for asker in (client.by_host, client.by_own):
+            self._forwarder.leave(asker)
         for descriptor in (client.udp.fileno(), client.tcp.fileno(), client.process):
             self.loop.unregister(descriptor)
         client.udp.close()
@@ -266,11 +268,12 @@ class Connection:
         self._client = client
         self._socket = accepted
         self._in = bytearray()
-        self._idle: Timer = answerer.loop.after(IDLE_SECONDS, self.close)
+        self._busy_until = 0.0
+        self._rest()
+        self._look()
         answerer.loop.register(accepted.fileno(), self._on_bytes)
 
     def close(self) -> None:
-        self._idle.cancel()
         if self._socket.fileno() >= 0:
             self._answerer.loop.unregister(self._socket.fileno())
             self._socket.close()
@@ -314,8 +317,14 @@ class Connection:
         self.close()
 
     def _rest(self) -> None:
-        self._idle.cancel()
-        self._idle = self._answerer.loop.after(IDLE_SECONDS, self.close)
+        self._busy_until = time.monotonic() + IDLE_SECONDS
+
+    def _look(self) -> None:
+        left = self._busy_until - time.monotonic()
+        if left <= 0:
+            self.close()
+        elif self._socket.fileno() >= 0:
+            self._answerer.loop.after(left, self._look)
 
 
 def fit(question: Question, answer: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array  # noqa: F401 - the socket module would look for it later, in a root that is empty
 import json
 import os
 import socket

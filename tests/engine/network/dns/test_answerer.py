@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from engine.network.dns import answerer as answering
-from engine.network.dns import channel, forward
+from engine.network.dns import channel, forward, message
 from engine.network.dns.answerer import Answerer
+from engine.network.dns.forward import Asker, Forwarder
+from engine.network.dns.lines import Source
+from engine.network.dns.looping import Loop
 from tests.support import dns
 from tests.support.dns import NameServer, answer_to, exchange, name_server, parse, question
 from tests.support.processes import PATIENCE_SECONDS, eventually
@@ -244,6 +247,46 @@ def test_nobody_takes_the_turn_of_others(side: Side, upstream: NameServer, monke
     assert ask(greedy, "greedy").records == ["10.0.0.2"], "what needs no other is answered to it as well"
     never = [packet for packet in upstream.asked if b"never" in packet]
     assert len(never) == forward.CONCURRENT
+
+
+def test_all_that_wait_may_fail_at_once() -> None:
+    """Hundreds of questions that fail one right after another are no deep pile of calls."""
+    loop = Loop()
+    held: list[Callable[[None], None]] = []
+    may_fail = False
+
+    def opener(_: int, __: int, opened: Any) -> None:
+        if may_fail:
+            opened(None)
+        else:
+            held.append(opened)
+
+    forwarder, answers = Forwarder(loop), []
+    askers = [Asker(Source(loop, opener)) for _ in range(10)]
+    for asker in askers:
+        for number in range(forward.WAITING):
+            asked = message.read(question("a.example", number=number))
+            forwarder.ask(asker, asked, [LOCAL], answers.append, by_tcp=False)
+    assert len(held) == forward.CONCURRENT_ALL
+    assert answers == []
+    may_fail = True
+    for opened in held:
+        opened(None)
+    assert len(answers) == 10 * forward.WAITING
+    assert not any(asker.going or asker.queue for asker in askers)
+
+
+def test_an_asker_that_leaves_takes_its_questions_along() -> None:
+    loop = Loop()
+    forwarder, answers = Forwarder(loop), []
+    asker = Asker(Source(loop, lambda *_: None))
+    for number in range(forward.CONCURRENT + 5):
+        asked = message.read(question("a.example", number=number))
+        forwarder.ask(asker, asked, [LOCAL], answers.append, by_tcp=number % 2 == 0)
+    forwarder.leave(asker)
+    assert len(answers) == forward.CONCURRENT
+    assert not asker.going
+    assert not asker.queue
 
 
 def test_asked_again_is_not_forwarded_again(side: Side, upstream: NameServer) -> None:
