@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from engine.containers.process import hostname as own_hostname
-from engine.containers.spec import ContainerSpec
+from engine.containers.spec import NAME, ContainerSpec
 from engine.network.dns.inside import ADDRESS
 from engine.network.dns.records import Calling
 from engine.options import values
 
+SERVICE = "com.docker.compose.service"
+"""The label by which compose says of which service a container is one: all of those share that name."""
 HOSTS = """127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
 fe00::\tip6-localnet
@@ -70,8 +72,10 @@ def is_embedded(text: str) -> bool:
 
 
 def calling(spec: ContainerSpec) -> Calling:
-    """What the container is called on its networks besides its short id: its name, its host name."""
-    return Calling(spec.name, (own_hostname(spec),), has_ndots=_has_ndots(["options", *spec.dns_options]))
+    """What the container is called on its networks besides its short id: its name, its host name, its service."""
+    service = spec.labels.get(SERVICE, "")
+    others = (own_hostname(spec), *((service,) if NAME.fullmatch(service) else ()))
+    return Calling(spec.name, others, has_ndots=_has_ndots(["options", *spec.dns_options]))
 
 
 def _has_ndots(words: list[str]) -> bool:

@@ -267,6 +267,7 @@ class Network:
                 bridge.attach(address, live[owners[address]])
             except (Conflict, OSError) as error:
                 log.warning("container %s could not be put back on the network: %s", owners[address], error)
+        self._naming.ensure()
 
     def teardown(self) -> None:
         """Remove bridge, interfaces, table and all records: for the end of a home."""

@@ -22,17 +22,19 @@ class Naming:
 
         Without a resolver it runs all the same, and is answered to as soon as there is one.
         """
-        self._clients.describe(container_id, calling)
-        self._clients.runs(container_id, pid)
+        with self._store.transaction():
+            self._clients.describe(container_id, calling)
+            self._clients.runs(container_id, pid)
         link.tell(self._config, container_id, start=True)
-
-    def describe(self, container_id: str, calling: Calling) -> None:
-        """It is called so, from its next start or joining on."""
-        self._clients.describe(container_id, calling)
 
     def changed(self, container_id: str) -> None:
         """It has joined or left a network, or has stopped."""
         link.tell(self._config, container_id)
+
+    def ensure(self) -> None:
+        """Start the resolver if it isn't there, but containers need it."""
+        if self._clients.any_runs():
+            link.tell(self._config, start=True)
 
     def rename(self, container_id: str, name: str) -> None:
         """As a part of the transaction that is open, if one is."""

@@ -90,6 +90,13 @@ class Clients:
                     (container_id, process.pid, process.born),
                 )
 
+    def any_runs(self) -> bool:
+        """Whether any container that wants names runs, as far as the records know."""
+        row = self._store.connection().execute(
+            "SELECT 1 FROM dns_client JOIN lan_endpoint USING (container_id) WHERE is_running AND pid LIMIT 1"
+        )
+        return row.fetchone() is not None
+
     def forget(self, container_id: str) -> None:
         with self._store.transaction() as connection:
             connection.execute("DELETE FROM dns_client WHERE container_id = ?", (container_id,))

@@ -119,8 +119,9 @@ def test_names_follow_connect_disconnect_and_rename_at_once(host: Host) -> None:
 
 def test_who_shares_a_name_takes_turns(host: Host) -> None:
     lan = Lan(host)
-    several = [lan.run(network_alias=("pool",)) for _ in range(3)]
+    several = [lan.run(network_alias=("pool",), labels={"com.docker.compose.service": "shop"}) for _ in range(3)]
     asker = lan.run()
+    assert len(ask(asker.pid, "shop").records) == 3, "what compose calls them together"
     answers = [ask(asker.pid, "pool").records for _ in range(6)]
     assert {tuple(sorted(one)) for one in answers} == {tuple(sorted(str(one.ip_address) for one in several))}
     assert {one[0] for one in answers} == {one.ip_address for one in several}, "each is the first at times"

@@ -110,6 +110,20 @@ def test_both_are_killed_at_once(host: Host, pair: tuple[ContainerRecord, Contai
     assert ask(asker.pid, "web").records == [web.ip_address]
 
 
+def test_who_reconciles_starts_it_too(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
+    web, asker = pair
+    keeper = host.keeper_pid()
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        for pid in resolvers(host):
+            host.kill_hard(pid)
+        (host.home.config.run / "dns.sock").unlink()  # as if it had gone in order
+        host.engine.reconcile()
+        assert ask(asker.pid, "web").records == [web.ip_address]
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+
+
 def test_what_stops_without_a_word_to_it_is_seen(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
     web, asker = pair
     assert web.pid is not None
@@ -120,7 +134,7 @@ def test_what_stops_without_a_word_to_it_is_seen(host: Host, pair: tuple[Contain
 
 
 def holders(namespace: int) -> list[str]:
-    """The veths whose other end is in no namespace that we see would do as well; processes' namespaces are exact."""
+    """Processes that are in it."""
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
