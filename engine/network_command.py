@@ -8,8 +8,9 @@ import secrets
 import sys
 from collections.abc import Callable
 
+from engine.errors import InvalidArgument
 from engine.facade import Engine
-from engine.options.networks import Joining, NetworkSpec, labelled
+from engine.options.networks import DRIVERS, Joining, NetworkSpec, labelled
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -22,9 +23,11 @@ def add(command: argparse.ArgumentParser) -> None:
         return made
 
     making = verb("create", _create, "make a network")
-    making.add_argument("--subnet", metavar="ADDRESS/LENGTH")
-    making.add_argument("--gateway", metavar="ADDRESS")
-    making.add_argument("--ip-range", metavar="ADDRESS/LENGTH")
+    making.add_argument("-d", "--driver", default=DRIVERS[0], choices=DRIVERS)
+    making.add_argument("-o", "--opt", action="append", default=[], metavar="parent=DEVICE|mode=MODE")
+    making.add_argument("--ipv6", action="store_true", help="also without a subnet for it, which is made then")
+    for name in ("--subnet", "--gateway", "--ip-range"):
+        making.add_argument(name, action="append", default=[], help="of IPv4, of IPv6, or once of each")
     making.add_argument("--mtu", type=int, metavar="BYTES")
     making.add_argument("--internal", action="store_true", help="no way out or in")
     making.add_argument("--no-icc", action="store_true", help="containers reach one another by published ports alone")
@@ -36,6 +39,7 @@ def add(command: argparse.ArgumentParser) -> None:
     verb("prune", _prune, "remove networks that no container uses")
     connecting = verb("connect", _connect, "let a container join a network")
     connecting.add_argument("--ip")
+    connecting.add_argument("--ip6")
     connecting.add_argument("--mac-address")
     connecting.add_argument("--alias", action="append", default=[])
     leaving = verb("disconnect", _disconnect, "let a container leave a network")
@@ -48,9 +52,12 @@ def _create(engine: Engine, options: argparse.Namespace) -> None:
     spec = NetworkSpec(
         id=secrets.token_hex(32),
         name=options.name,
-        subnet=options.subnet,
-        gateway=options.gateway,
-        ip_range=options.ip_range,
+        driver=options.driver,
+        **_options(options.opt),
+        ipv6=options.ipv6,
+        **_by_family("subnet", options.subnet),
+        **_by_family("gateway", options.gateway),
+        **_by_family("ip_range", options.ip_range),
         mtu=options.mtu,
         internal=options.internal,
         icc=not options.no_icc,
@@ -59,9 +66,33 @@ def _create(engine: Engine, options: argparse.Namespace) -> None:
     _say(engine.networks.create(spec).id)
 
 
+def _options(texts: list[str]) -> dict[str, str]:
+    """`parent` and `mode`, also in Docker's words for the latter. Raises InvalidArgument."""
+    found = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        key = {"macvlan_mode": "mode", "ipvlan_mode": "mode"}.get(key, key)
+        if key not in ("parent", "mode"):
+            raise InvalidArgument(f"{text[:60]!r} is no option of a network: give parent=DEVICE or mode=MODE")
+        found[key] = value
+    return found
+
+
+def _by_family(field: str, texts: list[str]) -> dict[str, str]:
+    """`field` for IPv4, `field`6 for IPv6. Raises InvalidArgument for two of the same."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name = f"{field}6" if ":" in text else field
+        if name in found:
+            raise InvalidArgument(f"{field}: give one of IPv4 and one of IPv6 at most; {text[:60]} is one more")
+        found[name] = text
+    return found
+
+
 def _list(engine: Engine, _: argparse.Namespace) -> None:
     for lan in engine.networks.all():
-        _say(f"{lan.id[:12]}  {lan.name}  {lan.subnet}{'  internal' if lan.spec.internal else ''}")
+        words = [lan.id[:12], lan.name, lan.spec.driver, lan.subnet, lan.subnet6]
+        _say("  ".join(str(word) for word in [*words, "internal" if lan.spec.internal else None] if word))
 
 
 def _inspect(engine: Engine, options: argparse.Namespace) -> None:
@@ -80,7 +111,7 @@ def _prune(engine: Engine, _: argparse.Namespace) -> None:
 
 def _connect(engine: Engine, options: argparse.Namespace) -> None:
     aliases = tuple(options.alias)
-    joining = Joining(network=options.name, ip=options.ip, mac=options.mac_address, aliases=aliases)
+    joining = Joining(network=options.name, ip=options.ip, ip6=options.ip6, mac=options.mac_address, aliases=aliases)
     engine.networks.connect(options.name, options.container, joining)
 
 

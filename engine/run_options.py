@@ -306,15 +306,18 @@ def _pairs(entries: Sequence[str], lookup: dict[str, str] | None) -> dict[str, s
 
 
 def port_mapping(text: str) -> PortMapping:
-    """`80`, `8080:80`, `0.0.0.0:8080:80/udp`."""
+    """`80`, `8080:80`, `0.0.0.0:8080:80/udp`, `[::]:8080:80`."""
     rest, _, protocol = text.partition("/")
-    words = rest.split(":")
+    before, bracket, after = rest.rpartition("]:")
+    words = [before.removeprefix("["), *after.split(":")] if bracket else rest.split(":")
     try:
         host = int(words[-2]) if len(words) > 1 and words[-2] else None
         address = words[0] if len(words) > 2 else "127.0.0.1"
         return PortMapping(container=int(words[-1]), host=host, protocol=protocol or "tcp", address=address)
     except ValueError:
-        raise InvalidArgument(f"{text!r} is no port; write [[ADDRESS:]HOST:]CONTAINER[/PROTOCOL]") from None
+        raise InvalidArgument(
+            f"{text!r} is no port; write [[ADDRESS:]HOST:]CONTAINER[/PROTOCOL], IPv6 as [::]"
+        ) from None
 
 
 def restart_policy(text: str) -> dict[str, Any]:

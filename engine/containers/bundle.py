@@ -62,6 +62,7 @@ def write_hosts(directory: Path, place: NetworkPlace, spec: ContainerSpec, hostn
         domainname=spec.domainname,
         extra=spec.extra_hosts,
         gateway="127.0.0.1" if place.endpoint is None else place.endpoint.gateway,
+        ip6=place.ip6,
         usual=place.hosts or names.HOSTS,
     )
     _write(directory / "hosts", text)

@@ -26,6 +26,7 @@ def hosts(
     domainname: str | None = None,
     extra: tuple[str, ...] = (),
     gateway: str,
+    ip6: str | None = None,
     usual: str = HOSTS,
 ) -> str:
     """/etc/hosts as Docker writes it: `usual` (loopback, IPv6's names), what was added, then the container itself.
@@ -38,7 +39,7 @@ def hosts(
     lines = []
     for name, address in map(values.extra_host, extra):
         lines.append(f"{gateway if address == values.HOST_GATEWAY else address}\t{name}\n")
-    own = "" if ip is None else f"{ip}\t{names}\n"
+    own = "".join(f"{address}\t{names}\n" for address in (ip, ip6) if address is not None)
     return f"{usual}{'' if usual.endswith(chr(10)) or not usual else chr(10)}{''.join(lines)}{own}"
 
 

@@ -33,7 +33,7 @@ class NetworkPlace:
 
     `files`: the directory of the container whose /etc/hosts, resolv.conf and hostname it shares, None for its own.
     `hosts`: the text that its own /etc/hosts begins with, empty for the usual one. `embedded`: it is on a network of a
-    name, where our own resolver answers.
+    name, where our own resolver answers. `ip6`: an IPv6 address of its own, if a network has given it one.
     """
 
     endpoint: Endpoint | None
@@ -41,6 +41,7 @@ class NetworkPlace:
     hosts: str = ""
     files: Path | None = None
     embedded: bool = False
+    ip6: str | None = None
 
     def resolv_conf_of(self, spec: ContainerSpec) -> str:
         """The text of its /etc/resolv.conf."""
@@ -110,13 +111,15 @@ def place(parts: Parts, spec: ContainerSpec) -> NetworkPlace:
         if is_on_bridge:
             endpoint = parts.network.allocate(spec.id)
         joinings = networks.of_container(spec)
+        ip6 = None
         if joinings:
             try:
                 joined = parts.network.reserve(spec.id, joinings, first=int(is_on_bridge), servers=spec.dns)
             except NotFound as error:
                 raise InvalidArgument(f"network: {error.message}", {"field": "network"}) from error
             endpoint = endpoint or joined[0]
-        return NetworkPlace(endpoint, parts.network.resolv_conf(), embedded=bool(joinings))
+            ip6 = next((member.ip6 for member in joined if member.ip6), None)
+        return NetworkPlace(endpoint, parts.network.resolv_conf(), embedded=bool(joinings), ip6=ip6)
     if spec.network == modes.HOST:
         return NetworkPlace(None, _text(_HOST_RESOLV_CONF), _text(_HOST_HOSTS))
     if spec.network == modes.NONE:

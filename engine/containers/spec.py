@@ -26,7 +26,7 @@ MEMORY_MINIMUM_BYTES = 6 << 20  # Docker's minimum: less doesn't even start a pr
 LIMIT_MAXIMUM = 1 << 60
 PIDS_MAXIMUM = 1 << 22  # PID_MAX_LIMIT of linux/threads.h
 CPUS_MINIMUM = 0.01
-PROTOCOLS = ("tcp", "udp")
+PROTOCOLS = ("tcp", "udp", "sctp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,11 +250,11 @@ def _check_ports(ports: tuple[PortMapping, ...]) -> None:
         if port.host is not None and not 1 <= port.host <= 65535:
             raise _bad("ports", f"host port {port.host} is out of range; use 1 to 65535, or none for a free one")
         if port.protocol not in PROTOCOLS:
-            raise _bad("ports", f"protocol {port.protocol!r} is unknown; use {' or '.join(PROTOCOLS)}")
+            raise _bad("ports", f"protocol {port.protocol!r} is unknown; use one of {', '.join(PROTOCOLS)}")
         try:
-            ipaddress.IPv4Address(port.address)
+            ipaddress.ip_address(port.address)
         except ValueError as error:
-            raise _bad("ports", f"{port.address!r} is no IPv4 address of this host") from error
+            raise _bad("ports", f"{port.address!r} is no address of this host") from error
         if port.host is not None:
             key = (port.address, port.host, port.protocol)
             if key in taken:

@@ -2,11 +2,13 @@
 
 service      Network: what the rest of the engine uses; records first, then the kernel
 pool         which subnet is ours, which address is whose
+addressing   subnets and addresses of both families: which a network gets, and which a container
 ports        which container publishes what; whether something else has the port
+publication  where published ports lead, and what of them the kernel has
 bridge       the bridge in the kernel, and what is plugged into it
 named        networks of a name: made, joined, left, removed; lans their records, wires their bridges and cables
 fences       a second table, for frames: what comes out of a container of those is its own
-firewall     our nftables table: address translation, published ports, what may come in
+walls        both families' firewall, of which each has its nftables table: translation, ports, what may come in
 conntrack    forgetting the flows of a port that changed hands
 resolver     a container's resolv.conf
 namespace    a socket inside another network namespace

@@ -7,16 +7,17 @@ import errno
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
-from engine.errors import Conflict
+from engine.errors import Conflict, Unsupported
 from engine.network import rtnetlink as rt
 from engine.network.addressing import mac_of
-from engine.network.namespace import Entering
+from engine.network.namespace import Entering, set_kernel
 from engine.network.netlink import NETLINK_ROUTE, Netlink, NetlinkError
 
 _DEFAULT_MTU = 1500
 _LOOPBACK_INDEX = 1
+_ROUTER = IPv6Interface("fe80::1/64")  # what this host asks neighbours with for others; made at once, unlike its own
 INTERFACE = "eth0"
 
 
@@ -124,8 +125,15 @@ class Bridge:
                 netlink.send(messages)
 
 
-def ensure_bridge(name: str, gateway: IPv4Interface, mtu: int | None = None) -> bool:
-    """Make the bridge `name` with the host's own address and the settings that go with it; True if it was missing."""
+def ensure_bridge(
+    name: str, gateway: IPv4Interface, mtu: int | None = None, gateway6: IPv6Interface | None = None
+) -> bool:
+    """Make the bridge `name` with the host's own addresses and the settings that go with it; True if it was missing.
+
+    Raises Unsupported for IPv6 where the kernel has none.
+    """
+    if gateway6 is not None and not os.path.isdir("/proc/sys/net/ipv6"):
+        raise Unsupported("This host's kernel has no IPv6 (ipv6.disable=1): boot it with that, or leave ipv6 out")
     made = False
     with Netlink(NETLINK_ROUTE) as netlink:
         try:
@@ -134,20 +142,45 @@ def ensure_bridge(name: str, gateway: IPv4Interface, mtu: int | None = None) -> 
         except NetlinkError as error:
             if error.errno != errno.EEXIST:
                 raise
+        # Where no IPv6 was asked for, this host doesn't speak it either; a router is nobody but this host.
+        set_kernel(f"net/ipv6/conf/{name}/accept_ra", "0")
+        set_kernel(f"net/ipv6/conf/{name}/disable_ipv6", "0" if gateway6 else "1")
         index = rt.link(netlink, name).index
-        netlink.send([rt.link_up(index), rt.address(index, gateway)])
-    _set("net/ipv4/ip_forward", "1")
+        messages = [rt.link_up(index), rt.address(index, gateway)]
+        if gateway6 is not None:
+            messages += [rt.address(index, gateway6), rt.address(index, _ROUTER)]
+        netlink.send(messages)
+    set_kernel("net/ipv4/ip_forward", "1")
     # Lets packets from 127.0.0.1 out to a container that publishes there; the firewall guards the way back.
-    _set(f"net/ipv4/conf/{name}/route_localnet", "1")
+    set_kernel(f"net/ipv4/conf/{name}/route_localnet", "1")
+    if gateway6 is not None:
+        _forward6()
     return made
 
 
-def foreign_networks(bridges: str) -> list[tuple[str, IPv4Network]]:
+def foreign_networks(bridges: str) -> list[tuple[str, IPv4Network | IPv6Network]]:
     """What the host's routes and addresses cover, and by which device; without devices named `bridges`…, our own."""
     with Netlink(NETLINK_ROUTE) as netlink:
         names = {link.index: link.name for link in rt.links(netlink)}
         found = [(names.get(index, ""), network) for index, network in rt.networks(netlink)]
         return [(name, network) for name, network in found if not name.startswith(bridges)]
+
+
+def _forward6() -> None:
+    """Let this host forward IPv6.
+
+    A host that forwards no longer follows routers' advertisements, unless told to (accept_ra 2): one that has its own
+    address and route from there would lose them.
+    """
+    everywhere = "/proc/sys/net/ipv6/conf"
+    with open(f"{everywhere}/all/forwarding", encoding="ascii") as file:
+        if file.read().strip() != "0":
+            return
+    for name in os.listdir(everywhere):
+        with contextlib.suppress(FileNotFoundError), open(f"{everywhere}/{name}/accept_ra", encoding="ascii") as file:
+            if file.read().strip() == "1" and name != "all":
+                set_kernel(f"net/ipv6/conf/{name}/accept_ra", "2")
+    set_kernel("net/ipv6/conf/all/forwarding", "1")
 
 
 def _mtu(netlink: Netlink) -> int:
@@ -163,12 +196,3 @@ def delete_link(netlink: Netlink, name: str) -> None:
     except NetlinkError as error:
         if error.errno != errno.ENODEV:
             raise
-
-
-def _set(path: str, value: str) -> None:
-    """Write a kernel setting unless it has that value; a read-only /proc/sys with the right value is fine."""
-    with open(f"/proc/sys/{path}", encoding="ascii") as file:
-        if file.read().strip() == value:
-            return
-    with contextlib.suppress(FileNotFoundError), open(f"/proc/sys/{path}", "w", encoding="ascii") as file:
-        file.write(value)

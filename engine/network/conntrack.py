@@ -10,7 +10,7 @@ import errno
 import socket
 import struct
 from collections.abc import Collection
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from engine.network.netlink import Message, Netlink, NetlinkError, nested, parse
 
@@ -18,17 +18,17 @@ _SUBSYSTEM = 1
 _GET, _DELETE = 1, 2
 _TUPLE_ORIGINAL, _TUPLE_REPLY = 1, 2
 _TUPLE_ADDRESSES, _TUPLE_PROTOCOL = 1, 2
-_SOURCE, _DESTINATION = 1, 2
+_SOURCE, _DESTINATION = {4: 1, 6: 3}, {4: 2, 6: 4}
 _PROTOCOL_NUMBER, _DESTINATION_PORT = 1, 3
 _UDP = 17
 
 
-def forget_udp_flows(netlink: Netlink, ports: Collection[int], target: IPv4Address) -> int:
+def forget_udp_flows(netlink: Netlink, ports: Collection[int], target: IPv4Address | IPv6Address) -> int:
     """Forget UDP flows to `ports` of this host that lead to `target` or are not translated at all.
 
     `netlink` is an nfnetlink socket. Returns how many there were.
     """
-    header = struct.pack(">BBH", socket.AF_INET, 0, 0)
+    header = struct.pack(">BBH", socket.AF_INET if target.version == 4 else socket.AF_INET6, 0, 0)
     stale = []
     for body in netlink.dump(_SUBSYSTEM << 8 | _GET, header):
         flow = parse(body[4:])
@@ -44,11 +44,11 @@ def forget_udp_flows(netlink: Netlink, ports: Collection[int], target: IPv4Addre
     return len(stale)
 
 
-def _leads_to(original: bytes, reply: bytes, ports: Collection[int], target: IPv4Address) -> bool:
+def _leads_to(original: bytes, reply: bytes, ports: Collection[int], target: IPv4Address | IPv6Address) -> bool:
     parts = parse(original)
     protocol = parse(parts[_TUPLE_PROTOCOL])
     if protocol[_PROTOCOL_NUMBER][0] != _UDP or struct.unpack(">H", protocol[_DESTINATION_PORT])[0] not in ports:
         return False
-    asked = parse(parts[_TUPLE_ADDRESSES])[_DESTINATION]
-    answers = parse(parse(reply)[_TUPLE_ADDRESSES])[_SOURCE]
+    asked = parse(parts[_TUPLE_ADDRESSES])[_DESTINATION[target.version]]
+    answers = parse(parse(reply)[_TUPLE_ADDRESSES])[_SOURCE[target.version]]
     return answers in (asked, target.packed)

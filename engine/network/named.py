@@ -12,13 +12,14 @@ from contextlib import AbstractContextManager
 from ipaddress import IPv4Network
 
 from engine.errors import Conflict, Unavailable, Unsupported
+from engine.network.addressing import Subnet
 from engine.network.bridge import foreign_networks
 from engine.network.fences import Fences
 from engine.network.firewall import Zone
 from engine.network.lans import Lan, Lans, Member
 from engine.network.netlink import NetlinkError
 from engine.network.refusals import refusals_explained
-from engine.network.wires import Wires
+from engine.network.wires import Ways, Wires
 from engine.options.networks import BRIDGE, Joining, NetworkSpec
 
 log = logging.getLogger(__name__)
@@ -49,10 +50,10 @@ class NamedNetworks:
 
     def create(self, spec: NetworkSpec) -> tuple[Lan, bool]:
         """Make a network, and say whether it is new. Raises as `Lans.create`; then nothing is left of it."""
-        if spec.ipv6 or spec.driver != BRIDGE:
-            raise Unsupported("Only bridge networks with IPv4 can be made yet: leave ipv6 and driver out")
+        if spec.driver != BRIDGE:
+            raise Unsupported("Only bridge networks can be made yet: leave driver out")
         with self._lock(), refusals_explained():
-            taken = [
+            taken: list[tuple[str, Subnet]] = [
                 (f"to which this host has a route by {device}" if device else "which this host uses", network)
                 for device, network in foreign_networks(self._wires.bridges)
             ]
@@ -80,9 +81,13 @@ class NamedNetworks:
         return lan
 
     def zones(self) -> list[Zone]:
-        return [
-            Zone(self._wires.bridge_name(lan), lan.subnet, lan.spec.internal, lan.spec.icc) for lan in self.lans.all()
-        ]
+        """What is behind each bridge, once for each family that it has."""
+        found = []
+        for lan in self.lans.all():
+            for subnet in (lan.subnet, lan.subnet6):
+                if lan.is_bridge and subnet is not None:
+                    found.append(Zone(self._wires.bridge_name(lan), subnet, lan.spec.internal, lan.spec.icc))
+        return found
 
     def join(
         self, container_id: str, joinings: Sequence[Joining], *, first: int = 0, servers: Sequence[str] = ()
@@ -104,14 +109,13 @@ class NamedNetworks:
         """
         members = self.lans.of(container_id)
         if members:
-            self._plug(members, pid, None if has_route else self.lans.main(container_id))
+            self._plug(members, pid, self._ways(container_id, has_route=has_route))
             self.lans.mark_running([container_id], is_running=True)
         return members
 
     def connect(self, container_id: str, pid: int, member: Member, *, has_route: bool) -> None:
         """Put one more endpoint into a namespace; what has no way to the world yet gets one."""
-        main = None if has_route else self.lans.main(container_id)
-        self._plug([member], pid, main)
+        self._plug([member], pid, self._ways(container_id, has_route=has_route))
         self.lans.mark_running([container_id], is_running=True)
 
     def disconnect(self, member: Member, pid: int | None, *, has_route: bool) -> None:
@@ -120,9 +124,8 @@ class NamedNetworks:
             self._wires.unplug(member)
             self._fences.remove([member])
             self.lans.leave(member)
-            main = self.lans.main(member.container_id)
-            if pid is not None and main is not None and not has_route:
-                self._wires.route_by(main, pid)
+            if pid is not None:
+                self._wires.route_by(self._ways(member.container_id, has_route=has_route), pid)
 
     def release(self, container_id: str) -> bool:
         """Give back all endpoints, if it has any; interfaces go with the namespace."""
@@ -138,20 +141,24 @@ class NamedNetworks:
             self._wires.ensure(lan)
         running = [member for member in self.lans.all_members() if member.container_id in live]
         for member in self._wires.put_right(running, self.lans.all()):
-            main = None if member.container_id in has_route else self.lans.main(member.container_id)
+            ways = self._ways(member.container_id, has_route=member.container_id in has_route)
             try:
-                self._wires.plug([member], live[member.container_id], main)
+                self._wires.plug([member], live[member.container_id], ways)
             except (Conflict, OSError) as error:
                 log.warning("container %s can't be put back on a network: %s", member.container_id[:12], error)
         others = {member.container_id for member in self.lans.all_members()} - set(live)
         self.lans.mark_running(live, is_running=True)
         self.lans.mark_running(others, is_running=False)
 
-    def _plug(self, members: Sequence[Member], pid: int, main: Member | None) -> None:
+    def _ways(self, container_id: str, *, has_route: bool) -> Ways:
+        """`has_route`: it reaches the world by the default network, which has IPv4 alone."""
+        return Ways(None if has_route else self.lans.main(container_id), self.lans.main6(container_id))
+
+    def _plug(self, members: Sequence[Member], pid: int, ways: Ways) -> None:
         with refusals_explained():
             for _ in range(2):
                 with self._lock(shared=True):
-                    if self._plugged(members, pid, main):
+                    if self._plugged(members, pid, ways):
                         return
                 with self._lock():  # bridges or tables were taken away by hand
                     for lan in self.lans.all():
@@ -159,11 +166,11 @@ class NamedNetworks:
                     self._rebuild()
         raise Unavailable("Something on this host keeps taking the network's parts away; stop that, and try again")
 
-    def _plugged(self, members: Sequence[Member], pid: int, main: Member | None) -> bool:
+    def _plugged(self, members: Sequence[Member], pid: int, ways: Ways) -> bool:
         if not self._fences.add(members):
             return False
         try:
-            self._wires.plug(members, pid, main)
+            self._wires.plug(members, pid, ways)
         except NetlinkError as error:
             if error.errno != errno.ENODEV:
                 raise

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import threading
+from collections.abc import Mapping
 
 from engine.network.netlink import NETLINK_ROUTE, Netlink
 
@@ -21,10 +22,18 @@ class Entering:
     else is ever in the wrong one.
     """
 
-    def __init__(self, namespace: int) -> None:
+    def __init__(self, namespace: int, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` are made there first, path below /proc/sys → value; those that it has not are left out."""
         self._made: list[Netlink | BaseException] = []
+        self._settings = settings or {}
         self._thread = threading.Thread(target=self._enter, args=(namespace,), name="portside-netns")
         self._thread.start()
+
+    def wait(self) -> None:
+        """Until settings are made. Raises OSError."""
+        self._thread.join()
+        if isinstance(self._made[0], BaseException):
+            raise self._made[0]
 
     def socket(self) -> Netlink:
         """The caller's to close. Raises OSError."""
@@ -41,9 +50,24 @@ class Entering:
     def _enter(self, namespace: int) -> None:
         try:
             _setns(namespace)
+            for path, value in self._settings.items():
+                set_kernel(path, value)
             self._made.append(Netlink(NETLINK_ROUTE))
         except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
             self._made.append(error)
+
+
+def set_kernel(path: str, value: str) -> None:
+    """Write a kernel setting of this thread's namespace below /proc/sys, unless it has that value or isn't there.
+
+    A read-only /proc/sys with the right value is fine. Raises OSError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        with open(f"/proc/sys/{path}", encoding="ascii") as file:
+            if file.read().strip() == value:
+                return
+        with open(f"/proc/sys/{path}", "w", encoding="ascii") as file:
+            file.write(value)
 
 
 def _setns(namespace: int) -> None:

@@ -25,7 +25,7 @@ from engine.network.netlink import (
 )
 from engine.network.netlink import walk as _walk
 
-IPV4 = socket.AF_INET
+IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
 BRIDGE = 7  # NFPROTO_BRIDGE: frames that pass a bridge
 _INET = 1  # NFPROTO_INET: tables for IPv4 and IPv6 together
 PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = 0, 1, 2, 3, 4
@@ -37,7 +37,8 @@ DESTINATION_NAT = 1 << 5  # IPS_DST_NAT
 META_PROTOCOL, META_IIFNAME, META_OIFNAME, META_L4PROTO = 1, 6, 7, 16
 
 # nft's own numbers for data types; the kernel ignores them, `nft list` needs them to print elements.
-TYPE_ADDRESS, TYPE_MAC, TYPE_PROTOCOL, TYPE_SERVICE, TYPE_INTERFACE = 7, 9, 12, 13, 41
+TYPE_ADDRESS, TYPE_ADDRESS6, TYPE_MAC, TYPE_PROTOCOL, TYPE_SERVICE, TYPE_INTERFACE = 7, 8, 9, 12, 13, 41
+_SIZES = {TYPE_ADDRESS6: 16, TYPE_MAC: 8, TYPE_INTERFACE: 16}  # bytes in a concatenation; the others have 4
 
 # Attributes: NFTA_<object>_<name> in the kernel's header.
 
@@ -133,12 +134,12 @@ def chain_policy(netlink: Netlink, family: int, table_name: str, name: str) -> i
     return None if policy is None else int(struct.unpack(">I", policy)[0])
 
 
-def dropping_chains(netlink: Netlink, hook: int) -> list[tuple[str, str]]:
-    """Table and chain of every base chain on `hook`, of tables for IPv4, that drops what no rule accepts."""
+def dropping_chains(netlink: Netlink, family: int, hook: int) -> list[tuple[str, str]]:
+    """Table and chain of every base chain on `hook`, of tables for `family`, that drops what no rule accepts."""
     found = []
     for body in netlink.dump(_SUBSYSTEM << 8 | _GETCHAIN, _header(socket.AF_UNSPEC)):
         chain_attributes = parse(body[4:])
-        if body[0] not in (IPV4, _INET) or _Chain.HOOK not in chain_attributes:
+        if body[0] not in (family, _INET) or _Chain.HOOK not in chain_attributes:
             continue
         number = struct.unpack(">I", parse(chain_attributes[_Chain.HOOK])[_Hook.NUMBER])[0]
         policy = struct.unpack(">I", chain_attributes.get(_Chain.POLICY, b"\0\0\0\1"))[0]
@@ -153,28 +154,28 @@ def rule(family: int, table_name: str, chain_name: str, expressions: Sequence[by
 
 
 def mapping(family: int, table_name: str, name: str, key: Sequence[int], value: Sequence[int]) -> Message:
-    """A hash map between concatenations of TYPE_… fields, each of four bytes."""
+    """A hash map between concatenations of TYPE_… fields, each padded to four bytes."""
     body = (
         text(_Set.TABLE, table_name)
         + text(_Set.NAME, name)
         + be32(_Set.FLAGS, _SET_MAP)
         + be32(_Set.KEY_TYPE, _concatenated(key))
-        + be32(_Set.KEY_LENGTH, 4 * len(key))
+        + be32(_Set.KEY_LENGTH, _length(key))
         + be32(_Set.DATA_TYPE, _concatenated(value))
-        + be32(_Set.DATA_LENGTH, 4 * len(value))
+        + be32(_Set.DATA_LENGTH, _length(value))
         + be32(_Set.ID, 1)
     )
     return _message(_NEWSET, NLM_F_CREATE, family, body)
 
 
-def collection(family: int, table_name: str, name: str, key: Sequence[int], length: int) -> Message:
-    """A hash set of concatenations of TYPE_… fields, `length` bytes in all (each field padded to four)."""
+def collection(family: int, table_name: str, name: str, key: Sequence[int]) -> Message:
+    """A hash set of concatenations of TYPE_… fields, each padded to four bytes."""
     body = (
         text(_Set.TABLE, table_name)
         + text(_Set.NAME, name)
         + be32(_Set.FLAGS, 0)
         + be32(_Set.KEY_TYPE, _concatenated(key))
-        + be32(_Set.KEY_LENGTH, length)
+        + be32(_Set.KEY_LENGTH, _length(key))
         + be32(_Set.ID, 1)
     )
     return _message(_NEWSET, NLM_F_CREATE, family, body)
@@ -230,6 +231,10 @@ def _concatenated(types: Sequence[int]) -> int:
     return number
 
 
+def _length(types: Sequence[int]) -> int:
+    return sum(_SIZES.get(kind, 4) for kind in types)
+
+
 def _elements(table_name: str, name: str, pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
     items = (nested(_LIST_ELEM, _data(_Element.KEY, key), _data(_Element.DATA, value)) for key, value in pairs)
     return text(_Elements.TABLE, table_name) + text(_Elements.SET, name) + nested(_Elements.ELEMENTS, *items)
@@ -278,12 +283,14 @@ def immediate(value: bytes, register: int = FIRST) -> bytes:
     return _expression("immediate", be32(1, register), _data(2, value))
 
 
-def destination_address(register: int = FIRST) -> bytes:
-    return payload(NETWORK_HEADER, 16, 4, register)
+def destination_address(family: int, register: int = FIRST) -> bytes:
+    offset, length = (24, 16) if family == IPV6 else (16, 4)
+    return payload(NETWORK_HEADER, offset, length, register)
 
 
-def source_address(register: int = FIRST) -> bytes:
-    return payload(NETWORK_HEADER, 12, 4, register)
+def source_address(family: int, register: int = FIRST) -> bytes:
+    offset, length = (8, 16) if family == IPV6 else (12, 4)
+    return payload(NETWORK_HEADER, offset, length, register)
 
 
 def destination_port(register: int = FIRST) -> bytes:
@@ -339,9 +346,9 @@ def is_in(set_name: str) -> bytes:
     return _expression("lookup", text(1, set_name), be32(2, FIRST))
 
 
-def destination_nat(address_register: int, port_register: int) -> bytes:
+def destination_nat(family: int, address_register: int, port_register: int) -> bytes:
     return _expression(
-        "nat", be32(1, _NAT_DESTINATION), be32(2, IPV4), be32(3, address_register), be32(5, port_register)
+        "nat", be32(1, _NAT_DESTINATION), be32(2, family), be32(3, address_register), be32(5, port_register)
     )
 
 

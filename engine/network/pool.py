@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from engine.errors import ResourceExhausted
 from engine.store.database import Store
@@ -84,7 +84,7 @@ class Pool:
         row = self._row(self._store.connection())
         return IPv4Network(row["subnet"]) if row else None
 
-    def choose(self, taken: Iterable[IPv4Network], seed: int) -> IPv4Network:
+    def choose(self, taken: Iterable[IPv4Network | IPv6Network], seed: int) -> IPv4Network:
         """Record a subnet that overlaps none of `taken`; `seed` says where to look first.
 
         A recorded subnet that is free stays, and so does any that has given addresses. Raises

@@ -6,10 +6,11 @@ import errno
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import ip_address
 
 from engine.errors import Conflict, InvalidArgument, PermissionDenied, ResourceExhausted
-from engine.network.firewall import ANY_ADDRESS, PROTOCOLS
+from engine.network.addressing import Address
+from engine.network.firewall import ANY_ADDRESS, ANY_ADDRESS6, PROTOCOLS
 from engine.store.database import Store
 
 _ATTEMPTS = 64
@@ -46,11 +47,18 @@ def check(spec: PortSpec) -> None:
         if port is not None and not 1 <= port <= 65535:
             raise InvalidArgument(f"Port {port} is out of range; ports go from 1 to 65535")
     try:
-        address = IPv4Address(spec.address)
-    except AddressValueError:
+        address = ip_address(spec.address)
+    except ValueError:
         raise InvalidArgument(
-            f"{spec.address!r} is no IPv4 address to publish on; use 127.0.0.1, 0.0.0.0 or an address of this host"
+            f"{spec.address!r} is no address to publish on; use 127.0.0.1, 0.0.0.0, :: or an address of this host"
         ) from None
+    if address.version == 6 and address.is_loopback:
+        raise InvalidArgument(
+            "Ports can't be published on ::1: the kernel takes no answers from containers there; use 127.0.0.1, or :: "
+            "for all other IPv6 addresses of this host"
+        )
+    if address.version == 6 and address.is_link_local:
+        raise InvalidArgument(f"Ports can't be published on {address}, which means another host on each of its links")
     if address.is_multicast:
         raise InvalidArgument(f"Ports can't be published on the multicast address {address}")
 
@@ -58,7 +66,7 @@ def check(spec: PortSpec) -> None:
 class Ports:
     """The record of published ports in `store`. `elsewhere(protocol, port)` names other homes' addresses for it."""
 
-    def __init__(self, store: Store, elsewhere: Callable[[str, int], Sequence[IPv4Address]]) -> None:
+    def __init__(self, store: Store, elsewhere: Callable[[str, int], Sequence[Address]]) -> None:
         self._store = store
         self._elsewhere = elsewhere
 
@@ -68,8 +76,7 @@ class Ports:
         Raises InvalidArgument, Conflict (the port is in use; the message says by what), PermissionDenied, or
         ResourceExhausted when no free port is found.
         """
-        for spec in specs:
-            check(spec)
+        specs = [_checked(spec) for spec in specs]
         with self._store.transaction():
             return [self._reserve(container_id, spec) for spec in specs]
 
@@ -81,8 +88,7 @@ class Ports:
         One that was published as a spec wants it stays, with the port that it was given. Raises as `reserve`, and
         then nothing has changed.
         """
-        for spec in specs:
-            check(spec)
+        specs = [_checked(spec) for spec in specs]
         with self._store.transaction() as connection:
             gone = self.of(container_id)
             kept: dict[int, Published] = {}
@@ -159,6 +165,12 @@ class Ports:
         return None
 
 
+def _checked(spec: PortSpec) -> PortSpec:
+    """With its address in the usual form, so that the same is the same text."""
+    check(spec)
+    return PortSpec(spec.container, spec.host, spec.protocol, str(ip_address(spec.address)))
+
+
 def _fits(port: Published, spec: PortSpec) -> bool:
     """Whether a published port is what a spec asks for."""
     wanted = (spec.container, spec.protocol, spec.address)
@@ -166,14 +178,19 @@ def _fits(port: Published, spec: PortSpec) -> bool:
 
 
 def _overlap(one: str, other: str) -> bool:
-    return one == other or str(ANY_ADDRESS) in (one, other)
+    if (":" in one) != (":" in other):
+        return False
+    return one == other or not {one, other}.isdisjoint((str(ANY_ADDRESS), str(ANY_ADDRESS6)))
 
 
 def _bound(address: str, protocol: str, port: int) -> socket.socket:
     """A socket that is bound but does not listen: the kernel's own answer to whether somebody else has the port."""
     number = PROTOCOLS[protocol] if protocol == "sctp" else 0
-    listener = socket.socket(socket.AF_INET, _KINDS[protocol] | socket.SOCK_CLOEXEC, number)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, _KINDS[protocol] | socket.SOCK_CLOEXEC, number)
     try:
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if protocol != "udp":
             # Without it, connections in TIME_WAIT of a server that is gone would count as use.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

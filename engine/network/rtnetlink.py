@@ -6,7 +6,16 @@ import errno
 import socket
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_interface,
+    ip_network,
+)
 
 from engine.network.netlink import (
     NLM_F_CREATE,
@@ -34,9 +43,11 @@ _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
 _VETH_INFO_PEER = 1
 _BRPORT_MODE = 4  # hairpin: a frame may leave by the port on which it came
 _BRPORT_ISOLATED = 33  # frames pass between it and the bridge's own device, not to other such ports
-_IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
+_IFA_F_NODAD = 2  # no question whether somebody else has it, so no second in which it can't be used
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
-_RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST = 254, 3, 0, 1
+_RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK, _RTN_UNICAST = 254, 3, 0, 253, 1
 
 _LINK = struct.Struct("=BxHiII")
 _ADDR = struct.Struct("=BBBBi")
@@ -69,31 +80,32 @@ def link(netlink: Netlink, name: str) -> Link:
 
 def uplink(netlink: Netlink) -> int | None:
     """The index of the device of the IPv4 default route; None without one."""
-    for prefix, attributes in _routes(netlink):
+    for prefix, attributes in _routes(netlink, socket.AF_INET):
         if prefix == 0 and _RTA_OIF in attributes and _RTA_GATEWAY in attributes:
             return _u32(attributes[_RTA_OIF])
     return None
 
 
-def networks(netlink: Netlink) -> list[tuple[int, IPv4Network]]:
-    """What IPv4 routes (of all tables) and addresses cover, with the device's index; the default route not."""
-    found = [
-        (_u32(attributes.get(_RTA_OIF, bytes(4))), IPv4Network((attributes[_RTA_DST], prefix), strict=False))
-        for prefix, attributes in _routes(netlink)
-        if prefix and _RTA_DST in attributes
-    ]
+def networks(netlink: Netlink) -> list[tuple[int, IPv4Network | IPv6Network]]:
+    """What routes (of all tables) and addresses cover, with the device's index; default routes not."""
+    found: list[tuple[int, IPv4Network | IPv6Network]] = []
+    for family in _FAMILIES.values():
+        for prefix, attributes in _routes(netlink, family):
+            if prefix and _RTA_DST in attributes:
+                network = ip_network((attributes[_RTA_DST], prefix), strict=False)
+                found.append((_u32(attributes.get(_RTA_OIF, bytes(4))), network))
     return found + [(index, interface.network) for index, interface in addresses(netlink)]
 
 
-def addresses(netlink: Netlink) -> list[tuple[int, IPv4Interface]]:
-    """The namespace's IPv4 addresses with the index of their device."""
+def addresses(netlink: Netlink) -> list[tuple[int, IPv4Interface | IPv6Interface]]:
+    """The namespace's addresses with the index of their device."""
     found = []
-    for body in netlink.dump(_GETADDR, _ADDR.pack(socket.AF_INET, 0, 0, 0, 0)):
-        _, prefix, _, _, index = _ADDR.unpack_from(body)
+    for body in netlink.dump(_GETADDR, _ADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+        family, prefix, _, _, index = _ADDR.unpack_from(body)
         attributes = parse(body[_ADDR.size :])
         local = attributes.get(_IFA_LOCAL, attributes.get(_IFA_ADDRESS))
-        if local is not None:
-            found.append((index, IPv4Interface((local, prefix))))
+        if family in _FAMILIES.values() and local is not None:
+            found.append((index, ip_interface((local, prefix))))
     return found
 
 
@@ -167,25 +179,25 @@ def link_delete(name: str) -> Message:
     return Message(_DELLINK, 0, _link() + text(_IFLA_IFNAME, name))
 
 
-def address(index: int, interface: IPv4Interface) -> Message:
-    """Give a device an address; the same again is no error."""
-    body = _ADDR.pack(socket.AF_INET, interface.network.prefixlen, 0, 0, index)
+def address(index: int, interface: IPv4Interface | IPv6Interface) -> Message:
+    """Give a device an address, which it can use at once; the same again is no error."""
+    body = _ADDR.pack(_FAMILIES[interface.version], interface.network.prefixlen, 0, 0, index)
     packed = interface.ip.packed
-    return Message(
-        _NEWADDR,
-        NLM_F_CREATE | NLM_F_REPLACE,
-        body
-        + attribute(_IFA_LOCAL, packed)
-        + attribute(_IFA_ADDRESS, packed)
-        + attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed),
-    )
+    body += attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
+    if interface.version == 4:
+        body += attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed)
+    else:
+        body += u32(_IFA_FLAGS, _IFA_F_NODAD)
+    return Message(_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, body)
 
 
-def default_route(index: int, gateway: IPv4Address) -> Message:
-    body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RTN_UNICAST, 0)
-    return Message(
-        _NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body + attribute(_RTA_GATEWAY, gateway.packed) + u32(_RTA_OIF, index)
-    )
+def default_route(index: int, gateway: IPv4Address | IPv6Address | None, version: int = 4) -> Message:
+    """The way to the world; without a gateway, all of it is taken to be on the device's own link (IP `version`)."""
+    family = _FAMILIES[version if gateway is None else gateway.version]
+    scope = _RT_SCOPE_LINK if gateway is None and family == socket.AF_INET else _RT_SCOPE_UNIVERSE
+    body = _ROUTE.pack(family, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, scope, _RTN_UNICAST, 0)
+    by = b"" if gateway is None else attribute(_RTA_GATEWAY, gateway.packed)
+    return Message(_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body + by + u32(_RTA_OIF, index))
 
 
 def _link(*, index: int = 0, up: bool = False) -> bytes:
@@ -205,9 +217,9 @@ def _parsed(body: bytes) -> Link:
     )
 
 
-def _routes(netlink: Netlink) -> list[tuple[int, dict[int, bytes]]]:
-    """Prefix length and attributes of all IPv4 routes, of all tables."""
-    bodies = netlink.dump(_GETROUTE, _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0))
+def _routes(netlink: Netlink, family: int) -> list[tuple[int, dict[int, bytes]]]:
+    """Prefix length and attributes of all routes of a family, of all tables."""
+    bodies = netlink.dump(_GETROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0))
     return [(body[1], parse(body[_ROUTE.size :])) for body in bodies]
 
 

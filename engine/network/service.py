@@ -6,7 +6,7 @@ import errno
 import fcntl
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -17,15 +17,16 @@ from engine.network.bridge import Bridge, Endpoint, foreign_networks
 from engine.network.dns.naming import Naming
 from engine.network.dns.records import Calling
 from engine.network.fences import Fences
-from engine.network.firewall import Firewall, forwarding_obstacle
-from engine.network.firewall import Mapping as PortMapping
+from engine.network.firewall import Zone
 from engine.network.lans import Lans, Member
 from engine.network.named import NamedNetworks
 from engine.network.netlink import NETLINK_NETFILTER, NetlinkError, SharedNetlink
 from engine.network.pool import Pool
 from engine.network.ports import Ports, PortSpec, Published
+from engine.network.publication import Publication
 from engine.network.refusals import refusals_explained
 from engine.network.resolver import resolv_conf
+from engine.network.walls import Walls
 from engine.network.wires import Wires
 from engine.options.networks import Joining
 from engine.store.database import Store
@@ -45,10 +46,12 @@ class Network:
     def __init__(self, config: EngineConfig, store: Store) -> None:
         self._config = config
         self._pool = Pool(store)
-        self._ports = Ports(store, self._elsewhere)
         self._netfilter = SharedNetlink(NETLINK_NETFILTER)
+        self._walls = Walls(self._netfilter, config.nft_table, config.bridge)
+        self._ports = Ports(store, self._walls.elsewhere)
         self._lock_path = config.run / "network.lock"
         wires, self._lans = Wires(config.bridge), Lans(store)
+        self._publication = Publication(self._ports, self._walls, self._pool, self._lans)
         self._fences = Fences(self._netfilter, config.nft_table, wires)
         self._wires = wires
         self._naming = Naming(config, store, self._lans)
@@ -74,8 +77,12 @@ class Network:
 
     def allocate(self, container_id: str) -> Endpoint:
         """The container's address, given now if it has none. Raises ResourceExhausted."""
-        subnet = self._subnet()
-        return Endpoint.at(self._pool.allocate(container_id), subnet)
+        subnet, address = self._subnet(), self._pool.address(container_id)
+        if address is None:
+            with self._lock(shared=True), refusals_explained():
+                address = self._pool.allocate(container_id)
+                self._fences.add_default(Bridge(self._config.bridge, subnet).port_name(address), address)
+        return Endpoint.at(address, subnet)
 
     def attach(self, container_id: str, pid: int) -> Endpoint:
         """Put the network namespace of `pid` on the bridge, with the container's address and a default route.
@@ -95,22 +102,21 @@ class Network:
         return endpoint
 
     def publish(self, container_id: str, ports: Sequence[PortSpec]) -> list[Published]:
-        """Publish all ports for the container's address, or none; replaces what it had published.
+        """Publish all ports for the container's addresses, or none; replaces what it had published.
 
-        Raises InvalidArgument, Conflict when a port is in use, ResourceExhausted when no port is free.
+        Raises InvalidArgument, Conflict when a port is in use or nothing of the container's can be reached,
+        ResourceExhausted when no port is free.
         """
-        target = self._target(container_id)
+        self._give_target(container_id, ports)
         with self._lock(shared=True), refusals_explained():
-            self._withdraw(container_id)
+            self._publication.withdraw(container_id)
             published = self._ports.reserve(container_id, ports)
             try:
-                complete = self._add([_mapping(port, target) for port in published])
+                complete = self._publication.exchange([], self._publication.mappings(container_id, published))
             except BaseException:
-                self._withdraw(container_id)
+                self._publication.withdraw(container_id)
                 raise
-        if not complete:
-            with self._lock(), refusals_explained():
-                self._ensure(rebuild=True)
+        self._make_complete(complete)
         return published
 
     def republish(self, container_id: str, ports: Sequence[PortSpec]) -> list[Published]:
@@ -118,7 +124,7 @@ class Network:
 
         Connections that live are not cut. Raises as `publish`; then all is as it was.
         """
-        target = self._target(container_id)
+        self._give_target(container_id, ports)
         with self._lock(shared=True), refusals_explained():
             before = [
                 PortSpec(port.container, port.host, port.protocol, port.address)
@@ -126,15 +132,12 @@ class Network:
             ]
             published, gone, new = self._ports.exchange(container_id, ports)
             try:
-                complete = self._exchange(
-                    [_mapping(port, target) for port in gone], [_mapping(port, target) for port in new]
-                )
+                mappings = self._publication.mappings
+                complete = self._publication.exchange(mappings(container_id, gone), mappings(container_id, new))
             except BaseException:
                 self._ports.exchange(container_id, before)
                 raise
-        if not complete:
-            with self._lock(), refusals_explained():
-                self._ensure(rebuild=True)
+        self._make_complete(complete)
         return published
 
     def published(self, container_id: str) -> list[Published]:
@@ -144,7 +147,7 @@ class Network:
     def unpublish(self, container_id: str) -> None:
         """It runs no more: withdraw its ports, and let no name lead to it. Without any, nothing happens."""
         with self._lock(shared=True), refusals_explained():
-            self._withdraw(container_id)
+            self._publication.withdraw(container_id)
         if any(member.is_running for member in self._lans.of(container_id)):
             self._lans.mark_running([container_id], is_running=False)
             self._naming.changed(container_id)
@@ -214,25 +217,14 @@ class Network:
         Raises NotFound for a network that there isn't; Conflict for one that it isn't on, or that its ports need.
         """
         lan = self._lans.get(network)
-        members = self._lans.of(container_id)
-        member = next((one for one in members if one.lan.id == lan.id), None)
+        member = next((one for one in self._lans.of(container_id) if one.lan.id == lan.id), None)
         if member is None:
             raise Conflict(f"The container is not on network {lan.name}", {"field": "network"})
         has_route = self._pool.address(container_id) is not None
-        outward = [one for one in members if not one.lan.spec.internal and one.number != member.number]
-        ports = self.published(container_id)
-        if ports and not has_route and not outward:
-            raise Conflict(
-                f"The container publishes ports by way of network {lan.name}: take those away first, or connect it to "
-                "another network that leads outside",
-                {"field": "network"},
-            )
         with self._lock(shared=True), refusals_explained():
-            before = None if has_route else self._lans.main(container_id)
-            if ports and before is not None and before.number == member.number:
-                old, new = member.address, outward[0].address
-                self._exchange([_mapping(port, old) for port in ports], [_mapping(port, new) for port in ports])
+            complete = self._publication.lead_on(container_id, member)
             self.named.disconnect(member, pid, has_route=has_route)
+        self._make_complete(complete)
         self._naming.changed(container_id)
 
     def rename(self, container_id: str, name: str) -> None:
@@ -283,7 +275,7 @@ class Network:
             subnet = self._pool.subnet()
             if subnet is not None:
                 self._bridge().delete()
-                self._firewall(subnet).delete()
+            self._walls.delete()
 
     def close(self) -> None:
         """Close the socket to the kernel; it is opened again when needed."""
@@ -303,68 +295,33 @@ class Network:
                 f"The containers' subnet {subnet} overlaps {clash}, which this host now routes elsewhere; remove that "
                 "route, or remove all containers so that another subnet can be chosen"
             )
-        made = Bridge(self._config.bridge, subnet).ensure()
-        firewall = self._firewall(subnet)
-        if rebuild or made or not firewall.exists() or not self._fences.exists():
-            firewall.rebuild(self._recorded(), self.named.zones())
-            self._fences.rebuild(self._lans.all_members())
-            obstacle = forwarding_obstacle(self._netfilter)
-            if obstacle:
+        bridge = Bridge(self._config.bridge, subnet)
+        made = bridge.ensure()
+        zones = self._zones(subnet)
+        if rebuild or made or not self._walls.exist(zones) or not self._fences.exists():
+            self._walls.rebuild(self._publication.recorded(), zones)
+            cables = {bridge.port_name(address): address for address in self._pool.given().values()}
+            self._fences.rebuild(self._lans.all_members(), cables)
+            for obstacle in self._walls.obstacles(zones):
                 log.warning("%s", obstacle.replace("BRIDGE", self._config.bridge))
 
-    def _add(self, mappings: list[PortMapping]) -> bool:
-        """False when the table is missing or has what no record has; then it must be rebuilt."""
-        return self._exchange([], mappings)
+    def _make_complete(self, complete: bool) -> None:
+        if not complete:
+            with self._lock(), refusals_explained():
+                self._ensure(rebuild=True)
 
-    def _exchange(self, gone: list[PortMapping], new: list[PortMapping]) -> bool:
-        if not gone and not new:
-            return True
-        try:
-            self._firewall(self._subnet()).exchange(gone, new)
-        except NetlinkError as error:
-            if error.errno not in (errno.ENOENT, errno.EEXIST):
-                raise
-            return False
-        return True
+    def _give_target(self, container_id: str, ports: Sequence[PortSpec]) -> None:
+        """Let ports have an address to lead to; what is on no network of a name is on the default one."""
+        if not self._lans.of(container_id):
+            self.allocate(container_id)
+        self._publication.require_targets(container_id, ports)
 
-    def _withdraw(self, container_id: str) -> None:
-        """Take the container's ports from the kernel, then from the record: what is recorded can be found again."""
-        ports = self._ports.of(container_id)
-        address = self._leads_to(container_id) if ports else None
-        if address is not None:
-            self._firewall(self._subnet()).remove([_mapping(port, address) for port in ports])
-        self._ports.forget(container_id)
-
-    def _leads_to(self, container_id: str) -> IPv4Address | None:
-        """Where the container's published ports lead, if it has an address yet."""
-        address = self._pool.address(container_id)
-        if address is not None:
-            return address
-        main = self._lans.main(container_id)
-        return None if main is None else main.address
-
-    def _target(self, container_id: str) -> IPv4Address:
-        address = self._leads_to(container_id)
-        if address is not None:
-            return address
-        if self._lans.of(container_id):
-            raise Conflict(
-                "Ports can't be published: the container is on internal networks only; connect it to another one, or "
-                "publish none",
-                {"field": "ports"},
-            )
-        return IPv4Address(self.allocate(container_id).ip)
-
-    def _recorded(self) -> Iterable[PortMapping]:
-        given = {owner: self._leads_to(owner) for owner, _ in self._ports.all()}
-        return [_mapping(port, address) for owner, port in self._ports.all() if (address := given.get(owner))]
+    def _zones(self, subnet: IPv4Network) -> list[Zone]:
+        return [Zone(self._config.bridge, subnet), *self.named.zones()]
 
     def _known(self) -> set[str]:
         joined = {member.container_id for member in self._lans.all_members()}
         return set(self._pool.given()) | {container_id for container_id, _ in self._ports.all()} | joined
-
-    def _elsewhere(self, protocol: str, port: int) -> list[IPv4Address]:
-        return [mapping.address for mapping in self._firewall(self._subnet()).elsewhere(protocol, port)]
 
     def _subnet(self) -> IPv4Network:
         subnet = self._pool.subnet()
@@ -376,9 +333,6 @@ class Network:
 
     def _bridge(self) -> Bridge:
         return Bridge(self._config.bridge, self._subnet())
-
-    def _firewall(self, subnet: IPv4Network) -> Firewall:
-        return Firewall(self._netfilter, self._config.nft_table, self._config.bridge, subnet)
 
     @contextmanager
     def _lock(self, *, shared: bool = False) -> Iterator[None]:
@@ -394,7 +348,3 @@ class Network:
             yield
         finally:
             os.close(descriptor)
-
-
-def _mapping(port: Published, target: IPv4Address) -> PortMapping:
-    return PortMapping(IPv4Address(port.address), port.protocol, port.host, target, port.container)

@@ -10,10 +10,12 @@ import contextlib
 import errno
 import os
 from collections.abc import Collection, Iterator, Sequence
-from ipaddress import IPv4Interface
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface
 
 from engine.errors import Conflict
 from engine.network import rtnetlink as rt
+from engine.network.addressing import link_local
 from engine.network.bridge import delete_link, ensure_bridge
 from engine.network.lans import Lan, Member
 from engine.network.namespace import Entering
@@ -23,13 +25,30 @@ _LOOPBACK_INDEX = 1
 _CABLES = 1 << 24  # six hex digits: as much as a name of 15 bytes has room for
 
 
+# Of a container's interfaces: no router is listened to, and link-local addresses are given as the others are, without
+# a second of asking whether anybody has them. Fences see to it that nobody has.
+_SETTINGS6 = {
+    "net/ipv6/conf/default/disable_ipv6": "0",
+    "net/ipv6/conf/default/accept_ra": "0",
+    "net/ipv6/conf/default/addr_gen_mode": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """By which of its endpoints a container reaches the world; None by none, or by one that it has already."""
+
+    ip4: Member | None = None
+    ip6: Member | None = None
+
+
 class Wires:
     """What one home has: `bridge` is the name of its default bridge."""
 
     def __init__(self, bridge: str) -> None:
+        self.devices = bridge.removesuffix("br0")
         self.bridges = bridge.removesuffix("0")
-        self.cables = bridge.removesuffix("br0") + "w"
-        self.default_cables = bridge.removesuffix("br0") + "v"
+        self.cables = self.devices + "w"
 
     def bridge_name(self, lan: Lan) -> str:
         return f"{self.bridges}{lan.number}"
@@ -39,17 +58,19 @@ class Wires:
 
     def ensure(self, lan: Lan) -> bool:
         """Make the network's bridge as it must be; True if it was missing."""
-        return ensure_bridge(self.bridge_name(lan), lan.gateway, lan.spec.mtu)
+        return ensure_bridge(self.bridge_name(lan), lan.gateway, lan.spec.mtu, lan.gateway6)
 
-    def plug(self, members: Sequence[Member], pid: int, main: Member | None) -> None:
-        """Give the network namespace of process `pid` an interface for each of `members`; by `main` goes the default
-        route, None if it has one already or shall have none.
+    def plug(self, members: Sequence[Member], pid: int, ways: Ways) -> None:
+        """Give the network namespace of process `pid` an interface for each of `members`, with routes by `ways`.
 
         Raises Conflict when the process is gone, or has an interface of that name; NetlinkError (ENODEV: no bridge).
         """
+        has_ipv6 = any(member.address6 is not None for member in members)
         with _namespace(pid) as namespace:
-            entering = Entering(namespace)
+            entering = Entering(namespace, _SETTINGS6 if has_ipv6 else None)
             try:
+                if has_ipv6:
+                    entering.wait()  # what new interfaces are like is settled before they come
                 with Netlink(NETLINK_ROUTE) as netlink:
                     for member in members:
                         self._cable(netlink, member, namespace)
@@ -59,11 +80,7 @@ class Wires:
             with entering.socket() as inside:
                 messages = [rt.link_up(_LOOPBACK_INDEX)]
                 for member in members:
-                    index = rt.link(inside, member.interface).index
-                    address = IPv4Interface((member.address, member.lan.subnet.prefixlen))
-                    messages += [rt.address(index, address), rt.link_up(index)]
-                    if main is not None and member.number == main.number:
-                        messages.append(rt.default_route(index, member.lan.gateway.ip))
+                    messages += _interface(rt.link(inside, member.interface).index, member, ways)
                 inside.send(messages)
 
     def unplug(self, member: Member) -> None:
@@ -71,11 +88,11 @@ class Wires:
         with Netlink(NETLINK_ROUTE) as netlink:
             delete_link(netlink, self.cable_name(member))
 
-    def route_by(self, member: Member, pid: int) -> None:
-        """Let the namespace of `pid` reach the world by `member` from now on."""
+    def route_by(self, ways: Ways, pid: int) -> None:
+        """Let the namespace of `pid` reach the world by `ways` from now on."""
         with _namespace(pid) as namespace, Entering(namespace).socket() as inside:
-            index = rt.link(inside, member.interface).index
-            inside.send([rt.default_route(index, member.lan.gateway.ip)])
+            for member in {one.number: one for one in (ways.ip4, ways.ip6) if one is not None}.values():
+                inside.send(_routes(rt.link(inside, member.interface).index, member, ways))
 
     def put_right(self, members: Collection[Member], lans: Collection[Lan]) -> list[Member]:
         """Remove cables and bridges that belong to nobody, put cables back on their bridges.
@@ -132,6 +149,24 @@ class Wires:
 
     def _port(self, member: Member) -> Message:
         return rt.hairpin(self.cable_name(member), isolated=not member.lan.spec.icc)
+
+
+def _interface(index: int, member: Member, ways: Ways) -> list[Message]:
+    """Addresses and routes of a container's interface, which is brought up between the two."""
+    messages = [rt.address(index, IPv4Interface((member.address, member.lan.subnet.prefixlen)))]
+    if member.address6 is not None and member.lan.subnet6 is not None:
+        own = IPv6Interface((member.address6, member.lan.subnet6.prefixlen))
+        messages += [rt.address(index, own), rt.address(index, IPv6Interface((link_local(member.mac), 64)))]
+    return [*messages, rt.link_up(index), *_routes(index, member, ways)]
+
+
+def _routes(index: int, member: Member, ways: Ways) -> list[Message]:
+    messages = []
+    if ways.ip4 is not None and ways.ip4.number == member.number:
+        messages.append(rt.default_route(index, member.lan.gateway.ip))
+    if ways.ip6 is not None and ways.ip6.number == member.number and member.lan.gateway6 is not None:
+        messages.append(rt.default_route(index, member.lan.gateway6.ip))
+    return messages
 
 
 @contextlib.contextmanager

@@ -217,14 +217,14 @@ def _ports(ports: Sequence[Mapping[str, Any]], errors: FieldErrors) -> tuple[Por
         fine = {
             "container": _is_port(inside),
             "host": outside is None or _is_port(outside),
-            "protocol": protocol in ("tcp", "udp"),
-            "address": _is_ipv4(address),
+            "protocol": protocol in ("tcp", "udp", "sctp"),
+            "address": _is_address(address),
         }
         errors.check(fine["container"], where + "container", "Give a port from 1 to 65535.")
         errors.check(fine["host"], where + "host", "Give a port from 1 to 65535, or leave it out for a free one.")
-        errors.check(fine["protocol"], where + "protocol", "Choose tcp or udp.")
+        errors.check(fine["protocol"], where + "protocol", "Choose tcp, udp or sctp.")
         errors.check(
-            fine["address"], where + "address", "Give an IPv4 address of the host, such as 127.0.0.1 or 0.0.0.0."
+            fine["address"], where + "address", "Give an address of the host, such as 127.0.0.1, 0.0.0.0 or ::."
         )
         if not all(fine.values()):
             continue
@@ -241,8 +241,8 @@ def _is_port(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536
 
 
-def _is_ipv4(text: object) -> bool:
+def _is_address(text: object) -> bool:
     try:
-        return isinstance(text, str) and bool(ipaddress.IPv4Address(text))
+        return isinstance(text, str) and "%" not in text and bool(ipaddress.ip_address(text))
     except ValueError:
         return False

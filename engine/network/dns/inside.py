@@ -95,8 +95,8 @@ def _table(port: int) -> list[Message]:
     rules = []
     for protocol, checksum in _CHECKSUM_OFFSETS.items():
         kind = [nft.meta(nft.META_L4PROTO), nft.equals(bytes([protocol]))]
-        asked = [*_by_loopback(), nft.destination_address(), nft.equals(socket.inet_aton(ADDRESS)), *kind]
-        answered = [*_by_loopback(), nft.source_address(), nft.equals(socket.inet_aton(ADDRESS)), *kind]
+        asked = [*_by_loopback(), nft.destination_address(nft.IPV4), nft.equals(socket.inet_aton(ADDRESS)), *kind]
+        answered = [*_by_loopback(), nft.source_address(nft.IPV4), nft.equals(socket.inet_aton(ADDRESS)), *kind]
         for way, offset, before, after in ((asked, 2, there, here), (answered, 0, here, there)):
             found = nft.payload(nft.TRANSPORT_HEADER, offset, 2)
             written = nft.payload_write(nft.TRANSPORT_HEADER, offset, 2, checksum)

@@ -28,6 +28,7 @@ class FakeMember:
     ip: str
     network: str
     gateway: str = "172.31.0.1"
+    ip6: str | None = None
 
     def as_state(self) -> dict[str, Any]:
         return {"network": self.network, "network_id": self.network, "ip": self.ip}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.__main__ import main
+from engine.containers.spec import PortMapping
 from engine.errors import Conflict, InvalidArgument
 from engine.options.networks import Joining, NetworkSpec
 from tests.engine.containers.fakes import FakeImage, World, engine_on, image_config, spec
@@ -105,6 +106,25 @@ def test_real_containers_keep_their_addresses_and_join_while_they_run(networked:
 
 
 @pytest.mark.root
+def test_a_container_knows_its_addresses_of_both_families(networked: Host) -> None:
+    engine = networked.engine
+    lan = engine.networks.create(NetworkSpec(id=secrets.token_hex(32), name="both", ipv6=True))
+    assert lan.subnet6 is not None
+    chosen = str(lan.subnet6.network_address + 77)
+    wishes = {"network": "both", "ip6": chosen, "ports": (PortMapping(container=80, address="::"),)}
+    web = engine.container_create(networked.spec("sleep", "1000", name="web", hostname="web", **wishes))
+    started = engine.container_start(web.id)
+    assert (started.networks[0]["ip6"], started.networks[0]["gateway6"]) == (chosen, lan.spec.gateway6)
+    assert started.ports[0].address == "::"
+    hosts = (networked.engine.config.containers / web.id / "hosts").read_text().splitlines()
+    assert hosts[-2:] == [f"{started.networks[0]['ip']}\tweb", f"{chosen}\tweb"]
+    (told,) = engine.networks.inspect("both")["containers"]
+    assert (told["ip6"], told["prefix6"]) == (chosen, 64)
+    engine.container_stop(web.id, 0)
+    assert engine.container_start(web.id).networks[0]["ip6"] == chosen
+
+
+@pytest.mark.root
 def test_networks_by_hand(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PORTSIDE_HOME", str(home.path))
     assert main(["network", "create", "--internal", "--label", "team=a", "inner"]) == 0
@@ -119,6 +139,14 @@ def test_networks_by_hand(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: p
     )
     assert main(["network", "ls"]) == 0
     assert "inner" in capsys.readouterr().out
+    both = ["--subnet", "10.77.0.0/24", "--subnet", "fd77::/64", "--gateway", "fd77::9"]
+    assert main(["network", "create", "--ipv6", *both, "dual"]) == 0
+    capsys.readouterr()
+    assert main(["network", "inspect", "dual"]) == 0
+    state = json.loads(capsys.readouterr().out)
+    assert (state["subnet"], state["subnet6"], state["gateway6"]) == ("10.77.0.0/24", "fd77::/64", "fd77::9")
+    assert main(["network", "create", "--subnet", "fd78::/64", "wrong"]) == 125
+    assert "turn ipv6 on" in capsys.readouterr().err
     assert main(["network", "create", "inner"]) == 125
     assert "already" in capsys.readouterr().err
     assert main(["network", "prune"]) == 0

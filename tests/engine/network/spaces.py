@@ -66,7 +66,9 @@ class Space:
         """A server inside that answers with the address from which it was asked."""
 
         def listen() -> socket.socket:
-            listener = socket.socket(socket.AF_INET, kind)
+            listener = socket.socket(_family(address), kind)
+            if listener.family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((address, port))
             if kind == socket.SOCK_STREAM:
@@ -80,7 +82,7 @@ class Space:
             yield
         finally:
             if kind == socket.SOCK_DGRAM:
-                self.run(lambda: _end(listener))
+                self.run(lambda: _end(listener, address))
             else:
                 listener.shutdown(socket.SHUT_RDWR)
             thread.join()
@@ -92,7 +94,7 @@ class Space:
 
 
 def ask(address: str, port: int, kind: int = socket.SOCK_STREAM, timeout: float = 60.0) -> str:
-    with socket.socket(socket.AF_INET, kind) as client:
+    with socket.socket(_family(address), kind) as client:
         client.settimeout(timeout)
         client.connect((address, port))
         client.send(b"who")
@@ -114,6 +116,11 @@ def _answer(listener: socket.socket, kind: int) -> None:
                 connection.send(peer[0].encode())
 
 
-def _end(listener: socket.socket) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.sendto(b"end", ("127.0.0.1", listener.getsockname()[1]))
+def _end(listener: socket.socket, address: str) -> None:
+    with socket.socket(_family(address), socket.SOCK_DGRAM) as client:
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+        client.sendto(b"end", (here, listener.getsockname()[1]))
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -8,64 +8,21 @@ import os
 import socket
 import struct
 import subprocess
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, ResourceExhausted
 from engine.network import rtnetlink as rt
-from engine.network.lans import Lan, Member
 from engine.network.netlink import NETLINK_ROUTE, Netlink
 from engine.network.ports import PortSpec
-from engine.options.networks import Joining, NetworkSpec
+from engine.options.networks import Joining
 from tests.engine.network.conftest import Host
+from tests.engine.network.frames import arp_reply, ip_frame, packet_socket, router_advertisement, send
+from tests.engine.network.sites import NO_ANSWER, Site, Spaces, reaches
 from tests.engine.network.spaces import Space
 
 pytestmark = pytest.mark.root
-Spaces = Callable[[], Space]
-NO_ANSWER = 0.4
-"""Seconds after which a packet that is dropped counts as such."""
-
-
-class Site:
-    """A host with networks of a name, and containers on them."""
-
-    def __init__(self, host: Host, spaces: Spaces) -> None:
-        self.host, self._spaces = host, spaces
-        self.spaces: dict[str, Space] = {}
-        self._number = itertools.count(1)
-
-    def create(self, name: str, **options: Any) -> Lan:
-        spec = NetworkSpec(id=f"{next(self._number):064x}", name=name, **options)
-        lan, _ = self.host.space.run(lambda: self.host.network.named.create(spec))
-        return lan
-
-    def remove(self, name: str) -> None:
-        self.host.space.run(lambda: self.host.network.named.remove(name))
-
-    def run(self, name: str, *networks: str | Joining) -> Space:
-        """A container that runs, on these networks."""
-        space = self.spaces[name] = self._spaces()
-        joinings = [one if isinstance(one, Joining) else Joining(network=one) for one in networks]
-        self.host.network.named.join(name, joinings)
-        self.host.join(name, space.pid)
-        return space
-
-    def member(self, name: str, network: str = "") -> Member:
-        return next(one for one in self.host.network.endpoints(name) if network in ("", one.lan.name))
-
-    def reconcile(self) -> None:
-        live = {name: space.pid for name, space in self.spaces.items()}
-        self.host.reconcile(live, keep=list(live))
-
-    def links(self) -> set[str]:
-        def names() -> set[str]:
-            with Netlink(NETLINK_ROUTE) as netlink:
-                return {link.name for link in rt.links(netlink)}
-
-        return self.host.space.run(names)
 
 
 @pytest.fixture
@@ -221,17 +178,17 @@ def test_nobody_speaks_as_another(site: Site) -> None:
     own, other, gateway = site.member("rogue"), site.member("victim"), site.member("rogue").gateway
     with victim.serving(80):
         assert rogue.ask(other.ip, 80) == own.ip
-        watcher = victim.run(lambda: _packet_socket("eth0"))
+        watcher = victim.run(lambda: packet_socket("eth0"))
         with watcher:
             frames = {
-                "another's MAC": _ip_frame(other.mac, "02:00:00:00:00:66", own.ip, other.ip),
-                "another's address": _ip_frame(other.mac, own.mac, gateway, other.ip),
-                "an answer for the gateway": _arp_reply(other.mac, own.mac, own.mac, gateway, other.ip),
-                "an answer with another's MAC": _arp_reply(other.mac, own.mac, "02:00:00:00:00:66", own.ip, other.ip),
-                "a router's advertisement": _router_advertisement(own.mac),
-                "a frame of its own": _ip_frame(other.mac, own.mac, own.ip, other.ip),
+                "another's MAC": ip_frame(other.mac, "02:00:00:00:00:66", own.ip, other.ip),
+                "another's address": ip_frame(other.mac, own.mac, gateway, other.ip),
+                "an answer for the gateway": arp_reply(other.mac, own.mac, own.mac, gateway, other.ip),
+                "an answer with another's MAC": arp_reply(other.mac, own.mac, "02:00:00:00:00:66", own.ip, other.ip),
+                "a router's advertisement": router_advertisement(own.mac),
+                "a frame of its own": ip_frame(other.mac, own.mac, own.ip, other.ip),
             }
-            rogue.run(lambda: _send("eth0", list(frames.values())))
+            rogue.run(lambda: send("eth0", list(frames.values())))
             seen = set()
             watcher.settimeout(60.0)
             while "a frame of its own" not in seen:  # frames of one cable keep their order
@@ -282,10 +239,10 @@ def test_what_was_taken_away_comes_back_and_connections_live_on(site: Site, faul
     with one.serving(80):
         assert other.ask(member.ip, 80) == site.member("other").ip
         assert site.host.space.ask("127.0.0.1", 8080)
-    rogue = _ip_frame(member.mac, "02:00:00:00:00:66", site.member("other").ip, member.ip)
-    own = _ip_frame(member.mac, site.member("other").mac, site.member("other").ip, member.ip)
-    with one.run(lambda: _packet_socket("eth0")) as watcher:
-        other.run(lambda: _send("eth0", [rogue, own]))
+    rogue = ip_frame(member.mac, "02:00:00:00:00:66", site.member("other").ip, member.ip)
+    own = ip_frame(member.mac, site.member("other").mac, site.member("other").ip, member.ip)
+    with one.run(lambda: packet_socket("eth0")) as watcher:
+        other.run(lambda: send("eth0", [rogue, own]))
         watcher.settimeout(60.0)
         while not (frame := watcher.recv(2000)).startswith(own):
             assert not frame.startswith(rogue)
@@ -304,13 +261,6 @@ def test_what_belongs_to_nobody_goes(site: Site) -> None:
     assert not any(name.startswith(f"ps{site.host.config.tag}") for name in site.links())
 
 
-def reaches(one: Space, ip: str, patience: float, port: int = 80) -> bool:
-    try:
-        return bool(one.ask(ip, port, timeout=patience))
-    except (TimeoutError, OSError):
-        return False
-
-
 def _shared_first(site: Site, one: str, other: str, addresses: list[str]) -> list[str]:
     lans = {member.lan.id for member in site.host.network.endpoints(one)}
     shared = [member.ip for member in site.host.network.endpoints(other) if member.lan.id in lans]
@@ -322,43 +272,6 @@ def _connected(one: Space, other: Space, ip: str) -> tuple[socket.socket, socket
     with listener:
         client = one.run(lambda: socket.create_connection((ip, 7000), timeout=60.0))
         return client, listener.accept()[0]
-
-
-def _packet_socket(interface: str) -> socket.socket:
-    made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-    made.bind((interface, 0))
-    return made
-
-
-def _send(interface: str, frames: list[bytes]) -> None:
-    with _packet_socket(interface) as sender:
-        for frame in frames:
-            sender.send(frame)
-
-
-def _mac(text: str) -> bytes:
-    return bytes.fromhex(text.replace(":", ""))
-
-
-def _ip_frame(to: str, source: str, ip: str, target: str) -> bytes:
-    """An IPv4 packet of an unused protocol (253, RFC 3692), by hand."""
-    header = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 24, 1, 0, 64, 253, 0, socket.inet_aton(ip), socket.inet_aton(target))
-    total = sum(struct.unpack(">10H", header))
-    total = (total & 0xFFFF) + (total >> 16)
-    header = header[:10] + struct.pack(">H", ~(total + (total >> 16)) & 0xFFFF) + header[12:]
-    return _mac(to) + _mac(source) + b"\x08\x00" + header + b"test"
-
-
-def _arp_reply(to: str, source: str, mac: str, ip: str, target: str) -> bytes:
-    body = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 2) + _mac(mac) + socket.inet_aton(ip) + _mac(to)
-    return _mac(to) + _mac(source) + b"\x08\x06" + body + socket.inet_aton(target)
-
-
-def _router_advertisement(source: str) -> bytes:
-    body = struct.pack(">BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0)
-    all_nodes = socket.inet_pton(socket.AF_INET6, "ff02::1")
-    header = struct.pack(">IHBB", 6 << 28, len(body), 58, 255) + socket.inet_pton(socket.AF_INET6, "fe80::1")
-    return _mac("33:33:00:00:00:01") + _mac(source) + b"\x86\xdd" + header + all_nodes + body
 
 
 def _mtu_of(name: str) -> int:

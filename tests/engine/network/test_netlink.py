@@ -10,7 +10,7 @@ import pytest
 
 from engine.network import nftables as nft
 from engine.network import rtnetlink as rt
-from engine.network.firewall import ANY_ADDRESS, Mapping, forwarding_obstacle
+from engine.network.firewall import ANY_ADDRESS, Mapping, Zone, forwarding_obstacle
 from engine.network.netlink import (
     NETLINK_NETFILTER,
     NETLINK_ROUTE,
@@ -130,6 +130,6 @@ def test_ten_thousand_ports_are_one_transaction(host: Host) -> None:
     host.ensure()
     target = rt.IPv4Address("10.208.0.2")
     mappings = {Mapping(ANY_ADDRESS, "tcp", port, target, 80) for port in range(20_000, 30_000)}
-    firewall = host.network._firewall(host.network._subnet())
-    host.space.run(lambda: firewall.rebuild(mappings))
+    firewall = host.network._walls
+    host.space.run(lambda: firewall.rebuild(mappings, [Zone(host.config.bridge, rt.IPv4Network("10.208.0.0/20"))]))
     assert host.space.run(firewall.published) == mappings

@@ -12,8 +12,9 @@ from engine.network.ports import PortSpec, check
         (PortSpec(0, 80), "out of range"),
         (PortSpec(80, 70000), "out of range"),
         (PortSpec(80, 80, "icmp"), "tcp, udp or sctp"),
-        (PortSpec(80, 80, "tcp", "localhost"), "no IPv4 address"),
-        (PortSpec(80, 80, "tcp", "::1"), "no IPv4 address"),
+        (PortSpec(80, 80, "tcp", "localhost"), "no address to publish on"),
+        (PortSpec(80, 80, "tcp", "::1"), "takes no answers"),
+        (PortSpec(80, 80, "tcp", "fe80::1"), "another host on each"),
         (PortSpec(80, 80, "tcp", "224.0.0.1"), "multicast"),
     ],
 )

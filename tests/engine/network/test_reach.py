@@ -12,15 +12,17 @@ from pathlib import Path
 import pytest
 
 from engine.network import rtnetlink as rt
+from engine.network.addressing import link_local
 from engine.network.netlink import NETLINK_ROUTE, Message, Netlink
 from engine.network.ports import PortSpec
 from tests.engine.network.conftest import Host, second_home
+from tests.engine.network.frames import arp_reply, ip6_frame, ip_frame, packet_socket, router_advertisement, send
+from tests.engine.network.sites import UPLINK, WORLD, connect_world
 from tests.engine.network.spaces import Space
 
 pytestmark = pytest.mark.root
 Spaces = Callable[[], Space]
 UDP = socket.SOCK_DGRAM
-WORLD, UPLINK = "192.0.2.9", "192.0.2.1"
 
 
 @pytest.fixture
@@ -29,23 +31,7 @@ def world(host: Host, spaces: Spaces) -> Space:
     space = spaces()
     host.ensure()
 
-    def cable() -> None:
-        with Netlink(NETLINK_ROUTE) as netlink, open(f"/proc/{space.pid}/ns/net", "rb") as namespace:
-            pair = rt.veth("uplink", 0, 1500, peer="uplink", peer_mac="02:00:00:00:00:09", namespace=namespace.fileno())
-            netlink.send([pair])
-            plug(netlink, UPLINK)
-
-    def plug(netlink: Netlink, address: str) -> None:
-        index = rt.link(netlink, "uplink").index
-        netlink.send([rt.address(index, rt.IPv4Interface(f"{address}/24")), rt.link_up(index)])
-
-    def outside() -> None:
-        with Netlink(NETLINK_ROUTE) as netlink:
-            plug(netlink, WORLD)
-            netlink.send([rt.default_route(rt.link(netlink, "uplink").index, rt.IPv4Address(UPLINK))])
-
-    host.space.run(cable)
-    space.run(outside)
+    connect_world(host, space)
     return space
 
 
@@ -134,6 +120,29 @@ def test_a_container_does_not_reach_the_hosts_loopback_services(host: Host, pair
         assert host.space.ask("127.0.9.1", 80)
         with pytest.raises(TimeoutError):
             pair[0].ask("127.0.9.1", 80, timeout=0.3)
+
+
+def test_nobody_on_the_default_network_speaks_as_another(host: Host, pair: tuple[Space, Space]) -> None:
+    rogue, victim = pair
+    own, other = host.allocate("first"), host.allocate("second")
+    link = str(link_local(own.mac))
+    frames = {
+        "another's MAC": ip_frame(other.mac, "02:00:00:00:00:66", own.ip, other.ip),
+        "another's address": ip_frame(other.mac, own.mac, own.gateway, other.ip),
+        "an answer for the gateway": arp_reply(other.mac, own.mac, own.mac, own.gateway, other.ip),
+        "IPv6": ip6_frame(other.mac, own.mac, link, str(link_local(other.mac))),
+        "a router's advertisement": router_advertisement(own.mac),
+        "an answer of its own": arp_reply(other.mac, own.mac, own.mac, own.ip, other.ip),
+        "a frame of its own": ip_frame(other.mac, own.mac, own.ip, other.ip),
+    }
+    with victim.run(lambda: packet_socket("eth0")) as watcher:
+        rogue.run(lambda: send("eth0", list(frames.values())))
+        seen: set[str] = set()
+        watcher.settimeout(60.0)
+        while "a frame of its own" not in seen:  # frames of one cable keep their order
+            frame = watcher.recv(2000)
+            seen |= {name for name, sent in frames.items() if frame.startswith(sent)}
+    assert seen == {"an answer of its own", "a frame of its own"}
 
 
 def test_containers_of_two_homes_on_one_machine_do_not_reach_each_other(

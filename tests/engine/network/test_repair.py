@@ -18,6 +18,7 @@ import pytest
 
 from engine.errors import Conflict, InvalidArgument, PermissionDenied
 from engine.network import rtnetlink as rt
+from engine.network.firewall import Zone
 from engine.network.netlink import NETLINK_ROUTE, Netlink
 from engine.network.ports import PortSpec
 from engine.network.service import Network
@@ -45,7 +46,7 @@ def delete_link(host: Host, name: str) -> None:
 
 
 def kernel_mappings(host: Host) -> set[tuple[str, int]]:
-    firewall = host.network._firewall(host.network._subnet())
+    firewall = host.network._walls
     return host.space.run(lambda: {(str(m.address), m.host) for m in firewall.published()})
 
 
@@ -58,7 +59,7 @@ def web(host: Host, spaces: Spaces) -> Space:
 
 
 def test_a_deleted_table_is_restored_with_its_ports(host: Host, web: Space) -> None:
-    host.space.run(lambda: host.network._firewall(host.network._subnet()).delete())
+    host.space.run(host.network._walls.delete)
     with web.serving(80):
         with pytest.raises(ConnectionRefusedError):
             host.space.ask("127.0.0.1", 8080)
@@ -68,7 +69,7 @@ def test_a_deleted_table_is_restored_with_its_ports(host: Host, web: Space) -> N
 
 
 def test_publishing_mends_a_deleted_table_by_itself(host: Host, web: Space, spaces: Spaces) -> None:
-    host.space.run(lambda: host.network._firewall(host.network._subnet()).delete())
+    host.space.run(host.network._walls.delete)
     host.publish("other", [PortSpec(81, 8082)])
     assert kernel_mappings(host) == {("127.0.0.1", 8080), ("0.0.0.0", 8081), ("127.0.0.1", 8082)}
 
@@ -130,7 +131,7 @@ def test_teardown_leaves_no_bridge_no_interface_no_table_no_record(host: Host, w
     host.teardown()
     listing = host.space.run(lambda: Path("/proc/net/dev").read_text())
     assert f"ps{host.config.tag}" not in listing
-    assert host.space.run(lambda: host.network._firewall(host.network._subnet()).exists()) is False
+    assert host.space.run(lambda: host.network._walls.exist([Zone("", rt.IPv4Network("10.0.0.0/8"))])) is False
     assert host.network._pool.given() == {}
 
 
@@ -223,14 +224,14 @@ def test_tables_that_are_rebuilt_meanwhile_neither_lose_nor_bring_back_ports(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host.ensure()
-    read_records = host.network._recorded
+    read_records = host.network._publication.recorded
 
     def read_records_and_dawdle() -> object:
         records = read_records()
         time.sleep(0.003)
         return records
 
-    monkeypatch.setattr(host.network, "_recorded", read_records_and_dawdle)
+    monkeypatch.setattr(host.network._publication, "recorded", read_records_and_dawdle)
     done = threading.Event()
     failed: list[BaseException] = []
 

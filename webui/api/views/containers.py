@@ -32,8 +32,8 @@ ORDERING = ("created_at", "name", "started_at", "finished_at")
 class NewPort(bodies.Body):
     container = bodies.Whole(PORT, help_text="The port inside.")
     host = bodies.Whole(PORT, required=False, allow_null=True, help_text="The port outside; null: a free one.")
-    protocol = bodies.Text(required=False, default="tcp", help_text="tcp or udp.")
-    address = bodies.Text(required=False, default="127.0.0.1", help_text="An IPv4 address of the host.")
+    protocol = bodies.Text(required=False, default="tcp", help_text="tcp, udp or sctp.")
+    address = bodies.Text(required=False, default="127.0.0.1", help_text="An address of the host.")
 
 
 _Options = type("_Options", (bodies.Body,), option_shapes.asked())
