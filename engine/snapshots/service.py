@@ -28,7 +28,8 @@ SCHEMA = [
         size_bytes INTEGER NOT NULL DEFAULT 0
     );
     CREATE TABLE chain (chain_id TEXT PRIMARY KEY, parent TEXT, diff_id TEXT NOT NULL)
-    """
+    """,
+    "CREATE TABLE kept_layer (diff_id TEXT NOT NULL, keeper TEXT NOT NULL, PRIMARY KEY (diff_id, keeper))",
 ]
 _STAGING = "staging"
 _EMPTY = "empty"
@@ -230,8 +231,18 @@ class Snapshots:
 
     # Garbage
 
+    def keep_layer(self, diff_id: str, keeper: str) -> None:
+        """Let a layer stay although no image has it, until `keeper` (any name) lets go of it."""
+        with self._store.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO kept_layer VALUES (?, ?)", (diff_id, keeper))
+
+    def let_layer_go(self, diff_id: str, keeper: str) -> None:
+        """`keeper` needs it no more; the next collection may take it."""
+        with self._store.transaction() as connection:
+            connection.execute("DELETE FROM kept_layer WHERE diff_id = ? AND keeper = ?", (diff_id, keeper))
+
     def collect(self, wanted: Collection[str]) -> dict[int, int]:
-        """Forget layers that are neither wanted (diff ids) nor below an active snapshot: number → bytes of each.
+        """Forget layers that are neither wanted (diff ids), kept nor below an active snapshot: number → bytes of each.
 
         Call it inside the transaction that found out what is wanted, and `clear` after that is committed: numbers are
         not given twice, so a directory without a record is in nobody's way, but a record needs its directory.
@@ -239,6 +250,7 @@ class Snapshots:
         keep = set(wanted)
         dropped: dict[int, int] = {}
         with self._store.transaction() as connection:
+            keep.update(row["diff_id"] for row in connection.execute("SELECT DISTINCT diff_id FROM kept_layer"))
             actives = connection.execute("SELECT DISTINCT chain_id FROM snapshot WHERE key IS NOT NULL").fetchall()
             for row in actives:
                 keep.update(self._diff_ids(row["chain_id"]))
@@ -297,7 +309,9 @@ class Snapshots:
         numbers = [self._number("diff_id", diff_id) for diff_id in self._diff_ids(chain_id)]
         if None in numbers:
             raise SnapshotMissing("a layer of the image is not on this host: pull the image again")
-        return tuple(str(self._root / str(number) / "fs") for number in numbers) or (str(self._root / _EMPTY / "fs"),)
+        # Overlayfs takes no directory twice; of a layer that an image has twice, the upper one hides all of the lower.
+        distinct = dict.fromkeys(numbers)
+        return tuple(str(self._root / str(number) / "fs") for number in distinct) or (str(self._root / _EMPTY / "fs"),)
 
     def _overlay(self, lower: tuple[str, ...], number: int) -> Overlay:
         own = self._root / str(number)
