@@ -86,6 +86,11 @@ class EngineConfig:
         return self.home / "log-retention.json"
 
     @property
+    def builds(self) -> Path:
+        """What builds keep (`cache` mounts, known digests of files) and what one that runs needs for itself."""
+        return self.home / "builds"
+
+    @property
     def run(self) -> Path:
         """Sockets, locks and pid files of the engine's own processes."""
         return self.home / "run"
@@ -116,6 +121,11 @@ class EngineConfig:
     def cgroup_parent(self) -> str:
         """Path of this host's cgroup below each hierarchy's root, without a leading slash."""
         return f"portside-{self.tag}"
+
+    @property
+    def build_cgroup(self) -> str:
+        """The same for what builds run: beside the containers' own, so that the two share a machine by weight."""
+        return f"portside-{self.tag}-builds"
 
 
 def _runtimes(text: str) -> tuple[tuple[str, str], ...]:

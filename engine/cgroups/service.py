@@ -47,10 +47,11 @@ class Entrance:
 class Cgroups:
     """The control groups of this home's containers. Safe for threads and for several processes."""
 
-    def __init__(self, config: EngineConfig, hierarchy: Hierarchy | None = None) -> None:
+    def __init__(self, config: EngineConfig, hierarchy: Hierarchy | None = None, *, parent: str | None = None) -> None:
+        """`parent`: another path below the hierarchies' roots than that of containers."""
         self.hierarchy = hierarchy or Hierarchy.of_this_machine()
         self.version = self.hierarchy.version
-        self.parent = config.cgroup_parent
+        self.parent = parent or config.cgroup_parent
         self._trees: dict[str, Path] = {}  # v1 controller → its tree, those that share one only once
         for name in (*JOINED_V1, *(() if self.hierarchy.unified else ("freezer",))):
             if name in self.hierarchy.v1:
