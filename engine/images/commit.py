@@ -26,6 +26,7 @@ from engine.content.blobs import ContentStore
 from engine.errors import Cancelled, DataCorrupt
 from engine.images.image import Image
 from engine.images.manifests import as_json, manifest_of, manifest_of_layers
+from engine.images.packing import pack
 from engine.images.shelf import Shelf, Staged
 from engine.layers.unpack import Unpacked, Unpacking
 from engine.oci import media
@@ -181,6 +182,7 @@ def commit(
 ) -> Image:
     """Make an image of the one whose id is `base` and a layer of `tar`. Parameters and errors as `Images.commit`."""
     base_id = shelf.records.by_id(base).id
+    pack(shelf, base_id, cancel)
     with shelf.leases.hold_here("commit") as lease, shelf.snapshots.stage() as files:
         data, blobs = shelf.records.documents(base_id)
         lease.add([*blobs, *shelf.records.by_id(base_id).diff_ids])

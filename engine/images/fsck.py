@@ -8,7 +8,7 @@ puts it right. Pulls, starts and garbage collection go on meanwhile: a lease kee
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,7 @@ class Checker:
         found = list(self._blobs())
         bad = {damage.id for damage in found}
         known = {diff_id: blob for diff_id, blob in known_blobs(self._shelf).items() if blob.digest not in bad}
-        found += self._missing(known)
+        found += self._missing(known, bad)
         found += self._layers(known)
         return found
 
@@ -102,8 +102,11 @@ class Checker:
                 if hasher.hexdigest() != digest.hex:
                     yield self._blob(digest, "its bytes are not those of its digest")
 
-    def _missing(self, known: Mapping[str, Descriptor]) -> Iterable[Damage]:
-        """Images without a manifest, and blobs that are nowhere; a layer may be here packed in another way."""
+    def _missing(self, known: Mapping[str, Descriptor], bad: Collection[str]) -> Iterable[Damage]:
+        """Images that have lost their manifest, and blobs that are nowhere; a layer may be here packed in another way.
+
+        One that was built here has no manifest until it is packed; it lacks nothing then.
+        """
         content, told = self._shelf.content, set[str]()
         for image in self.images:
             manifests = [manifest for _, manifest in manifests_of(content, image.id, self.blobs[image.id])]
@@ -113,7 +116,7 @@ class Checker:
                 for layer, diff_id in zip(manifest.layers, image.diff_ids, strict=False)
                 if diff_id in known
             }
-            if not manifests:
+            if not manifests and any(blob in bad or not content.has(Digest(blob)) for blob in self.blobs[image.id]):
                 problem = "its manifest is lost: it can't be pushed or saved"
                 yield Damage(kind=IMAGE, id=image.id, problem=problem, images=(name_of(image),))
             for blob in self.blobs[image.id]:

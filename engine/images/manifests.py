@@ -16,9 +16,20 @@ from engine.oci.manifest import Descriptor, Manifest, parse
 
 def manifests_of(content: ContentStore, image_id: str, blobs: list[str]) -> Iterator[tuple[bytes, Manifest]]:
     """The manifests among an image's blobs; it has several when it was pulled with its layers packed differently."""
+    for data, found in _manifests(content, (blob for blob in blobs if blob != image_id)):
+        if found.config.digest == image_id:
+            yield data, found
+
+
+def all_manifests(content: ContentStore, blobs: Iterable[str]) -> list[Manifest]:
+    """Those of other images too: what is built here keeps its base's."""
+    return [found for _, found in _manifests(content, blobs)]
+
+
+def _manifests(content: ContentStore, blobs: Iterable[str]) -> Iterator[tuple[bytes, Manifest]]:
     for text in sorted(blobs):
         digest = Digest(text)
-        if text == image_id or not content.has(digest) or content.size(digest) > MAX_MANIFEST_BYTES:
+        if not content.has(digest) or content.size(digest) > MAX_MANIFEST_BYTES:
             continue
         try:
             with content.path(digest).open("rb") as file:
@@ -28,7 +39,7 @@ def manifests_of(content: ContentStore, image_id: str, blobs: list[str]) -> Iter
             found = parse(data)
         except (EngineError, OSError):
             continue
-        if isinstance(found, Manifest) and found.config.digest == image_id:
+        if isinstance(found, Manifest):
             yield data, found
 
 

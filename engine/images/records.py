@@ -226,6 +226,13 @@ class Records:
         blobs = connection.execute("SELECT digest FROM image_blob WHERE image = ?", (image_id,))
         return bytes(row["config"]), [blob["digest"] for blob in blobs]
 
+    def add_blobs(self, image_id: str, blobs: Iterable[str]) -> None:
+        """More that an image consists of; nothing happens if it was removed meanwhile."""
+        with self.store.transaction() as connection:
+            if connection.execute("SELECT 1 FROM image WHERE id = ?", (image_id,)).fetchone() is not None:
+                rows = [(image_id, blob) for blob in blobs]
+                connection.executemany("INSERT OR IGNORE INTO image_blob VALUES (?, ?)", rows)
+
     def wanted_blobs(self) -> set[str]:
         """The digests that images consist of."""
         return {row["digest"] for row in self.store.connection().execute("SELECT DISTINCT digest FROM image_blob")}

@@ -19,6 +19,7 @@ from engine.images.fsck import FsckReport
 from engine.images.garbage import Collector
 from engine.images.image import Image
 from engine.images.naming import tag_of
+from engine.images.packing import pack
 from engine.images.progress import Board, LayerProgress, Report
 from engine.images.pull import Stop, host_platform
 from engine.images.push import Pusher, PushResult
@@ -30,6 +31,7 @@ from engine.images.repair import fsck
 from engine.images.shelf import Shelf
 from engine.images.uses import Use, Uses
 from engine.oci.platform import Platform
+from engine.oci.reference import Reference
 from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from engine.registry.listing import Referrer
@@ -100,6 +102,8 @@ class Images(StoredImages):
         for a digest, `AccessDenied`, `RegistryUnavailable`, `PushRefused`, `BlobDamaged`, `Unsupported`, `Cancelled`.
         """
         board, stop = Board(progress), Stop(cancel)
+        if Reference.parse(reference).digest is None:
+            pack(self._shelf, self._records.find(reference).id, stop)
         with Pusher(self._config, self._content, self._records, access or Access(), board, stop) as pusher:
             return pusher.push(reference, all_platforms)
 
@@ -221,7 +225,7 @@ class Images(StoredImages):
         """
         if cancel is not None and cancel.is_set():
             raise Cancelled("cancelled")
-        return save(self._shelf, names, format)
+        return save(self._shelf, names, format, cancel)
 
     def load(
         self, stream: int, *, progress: Report | None = None, cancel: threading.Event | None = None

@@ -22,6 +22,7 @@ from engine.images.archive.contents import FULL_NAME, REF_NAME
 from engine.images.archive.packed import Packed, packed
 from engine.images.image import Image
 from engine.images.manifests import as_json
+from engine.images.packing import pack
 from engine.images.records import Records
 from engine.images.shelf import Shelf
 from engine.layers.entry import DIRECTORY, FILE, Entry
@@ -98,7 +99,7 @@ class Saving:
         self.close()
 
 
-def save(shelf: Shelf, names: Sequence[str], image_format: str) -> Saving:
+def save(shelf: Shelf, names: Sequence[str], image_format: str, cancel: threading.Event | None = None) -> Saving:
     """Begin an archive of images by reference, id, or repository (which means all its tags, as Docker has it).
 
     `image_format`: docker or oci. Raises `ImageMissing`, `InvalidReference`, `InvalidArgument`, `DataCorrupt` where
@@ -114,6 +115,8 @@ def save(shelf: Shelf, names: Sequence[str], image_format: str) -> Saving:
             chosen = _chosen(shelf.records, names)
             for image, _ in chosen:
                 lease.add(shelf.records.documents(image.id)[1])
+        for image, _ in chosen:
+            pack(shelf, image.id, cancel)
         images = [_Named(packed(shelf, image), references) for image, references in chosen]
         lease.add(layer.digest for image in images for layer in image.packed.layers)
         saving = Saving(shelf.content, _Plan(images, image_format), held.pop_all())
