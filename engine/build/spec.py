@@ -1,0 +1,116 @@
+"""What is asked of a build, and what comes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.errors import EngineError, InvalidArgument
+
+SECRET_BYTES = 500 << 10
+NETWORK_HOST, INSECURE = "network.host", "security.insecure"
+"""Rights that a build has only if whoever asks for it may give them."""
+_SECRET_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildLimits:
+    """Of each RUN: bytes, processors (1.5 = one and a half), processes; `shm_bytes`: of /dev/shm. None: no limit.
+
+    `ulimits` in the words of `docker run --ulimit`.
+    """
+
+    memory_bytes: int | None = None
+    memory_swap: int | None = None
+    cpus: float | None = None
+    cpu_shares: int | None = None
+    cpuset_cpus: str | None = None
+    pids: int | None = 4096
+    shm_bytes: int | None = None
+    ulimits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSpec:
+    """`dockerfile`: its path in the context, unless `dockerfile_text` is it. `tags`: the image's names.
+
+    `build_args`: values of ARGs. `labels`: of the image, beside its own. `platform`: as linux/amd64. `no_cache`: no
+    step is taken from the cache; `no_cache_stages`: none of these stages. `pull`: look for newer base images.
+    `network`: what RUN has without a flag of its own (default, none or host). `add_hosts`: "name:address". `secrets`:
+    by id, never kept. `named_contexts`: name → docker-image://reference, target:stage, or a directory's path.
+    `source_date_epoch`: Unix seconds that no time in the image is after. `team`: whose cache it is.
+    `entitlements`: rights it has (`NETWORK_HOST`).
+    """
+
+    dockerfile: str = "Dockerfile"
+    dockerfile_text: str | None = None
+    target: str | None = None
+    tags: tuple[str, ...] = ()
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    platform: str | None = None
+    no_cache: bool = False
+    no_cache_stages: tuple[str, ...] = ()
+    pull: bool = False
+    network: str = "default"
+    add_hosts: tuple[str, ...] = ()
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    limits: BuildLimits = BuildLimits()
+    named_contexts: Mapping[str, str] = field(default_factory=dict)
+    source_date_epoch: int | None = None
+    team: str = ""
+    entitlements: frozenset[str] = frozenset()
+
+    def check(self) -> None:
+        """Raises `InvalidArgument` with the field's name."""
+        if self.network not in ("default", "none", "host"):
+            raise InvalidArgument(f"network is default, none or host, not {self.network[:40]!r}", {"field": "network"})
+        for name, value in self.secrets.items():
+            if not _SECRET_ID.fullmatch(name):
+                raise InvalidArgument(
+                    f"a secret's id has letters, digits, '_', '.' and '-', not {name[:40]!r}", {"field": "secrets"}
+                )
+            if len(value) > SECRET_BYTES:
+                raise InvalidArgument(f"secret {name} has more than {SECRET_BYTES >> 10} KiB", {"field": "secrets"})
+        for name in self.build_args:
+            if not name or "=" in name or "\0" in name:
+                raise InvalidArgument(f"{name[:40]!r} is no name of a build argument", {"field": "build_args"})
+        for host in self.add_hosts:
+            if not host.partition(":")[0] or not host.partition(":")[2]:
+                raise InvalidArgument(f"add_hosts: {host[:60]!r} is not name:address", {"field": "add_hosts"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildWarning:
+    """`rule` is BuildKit's name of it; `line` counts from 1."""
+
+    rule: str
+    message: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """`image_id` with its `tags` as people write them; how many steps there were, and how many the cache had."""
+
+    image_id: str
+    tags: tuple[str, ...]
+    size_bytes: int
+    steps: int
+    cached: int
+    seconds: float
+    warnings: tuple[BuildWarning, ...] = ()
+
+
+class StepFailed(InvalidArgument):
+    """A step ended with an error of its own: a command's exit code, a file that isn't there.
+
+    `detail`: `step` (the vertex), `exit_code` of a command, `log` (its last lines), and the place in the Dockerfile as
+    `DockerfileError` has it.
+    """
+
+
+def describe(error: BaseException) -> str:
+    """In a line, for a step that failed."""
+    return error.message if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
