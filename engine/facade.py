@@ -41,6 +41,7 @@ from engine.volumes.service import Volumes
 if TYPE_CHECKING:
     from engine.archives.request import PathStat
     from engine.archives.transfer import Transfer
+    from engine.build.builder import Builder
     from engine.containers.attaching import Attachment
     from engine.containers.committing import CommitSpec
     from engine.containers.parts import ExitStatus, Image
@@ -307,6 +308,16 @@ class Engine:
         rules = PruneRules(all=all, until=until, labels=tuple(labels), not_labels=tuple(not_labels))
         return self.images.prune(rules, uses=self.containers.using_images())
 
+    # ---- builds
+
+    @cached_property
+    def builder(self) -> Builder:
+        """Images out of Dockerfiles. Loaded when it is asked for, as images are."""
+        from engine.build.builder import Builder
+        from engine.build.builder import Parts as BuildParts
+
+        return Builder(BuildParts(self.config, self.store, self.journal, self.images, self.network))
+
     # ---- the host
 
     def inventory(self) -> dict[str, Any]:
@@ -341,6 +352,7 @@ class Engine:
         except (Conflict, ResourceExhausted) as error:  # another network took ours: starts fail, all else works
             done.append(f"containers can't be started: {error.message}")
         done += self.with_room(self.containers.recover)
+        done += self.with_room(self.builder.recover)
         self.ensure_helpers()
         return done
 

@@ -1,0 +1,225 @@
+"""ADD: as COPY, and what it does beyond: archives of the context are unpacked, URLs fetched.
+
+An archive is unpacked as `docker cp` unpacks one, by a child that has entered the layers (`engine/archives`): nothing
+in it reaches beyond them.
+"""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import lzma
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zstandard
+from isal import igzip_lib
+
+from engine.archives import request as words
+from engine.archives import transfer
+from engine.archives.request import Request
+from engine.build import copy_step, fetching
+from engine.build.contents import Contents, Known
+from engine.build.copy_step import Placing, Sources
+from engine.build.destination import Destination
+from engine.build.language import model
+from engine.build.language.source import DockerfileError
+from engine.build.layering import Work, view
+from engine.build.sandbox import Layers
+from engine.build.trees import Found, Tree
+from engine.build.workplace import Workplace
+from engine.errors import Cancelled, InvalidArgument, Unsupported
+from engine.runtime import kernel
+
+_GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
+_BLOCK = 512
+_PIECE_BYTES = 256 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Archive:
+    """`node`: open to be read."""
+
+    path: str
+    found: Found
+
+
+def work(
+    add: model.Add, tree: Tree, placing: Placing, place: Workplace, *, known: Known | None, description: str
+) -> Work:
+    """Raises `DockerfileError` for flags that don't go together, `Unsupported` for a git repository."""
+    remote = [source for source in add.sources if fetching.is_url(source)]
+    local = tuple(source for source in add.sources if source not in remote)
+    _check(add, remote)
+    unpacks = add.unpack if add.unpack is not None else True
+    archives = _archives(tree, local) if unpacks else {}
+    plain = tuple(source for source in local if source not in archives)
+    files = [(one.name, one.text.encode("utf-8", "surrogatepass"), 0o644) for one in add.documents]
+    fetched: Tree | None = None
+    if remote or files:
+        directory = place.new_directory("document")
+        for url in remote:
+            fetching.fetch(url, directory, add.checksum, placing.cancelled)
+        fetched = copy_step.documents(directory, files, placing.epoch)
+    remote_archives = _archives(fetched, tuple(os.listdir(directory))) if fetched and add.unpack and remote else {}
+    sources = Sources(tree=tree, patterns=plain, documents=fetched, exclude=add.exclude)
+    if remote_archives:
+        sources = Sources(tree=tree, patterns=plain, exclude=add.exclude)
+    copying = copy_step.work(sources, placing, known, description)
+    if not archives and not remote_archives:
+        return copying
+    everything = [(tree, one) for found in archives.values() for one in found]
+    everything += [(fetched, one) for found in remote_archives.values() for one in found] if fetched else []
+    return _unpacking(copying, everything, placing, copies=bool(plain or (fetched and not remote_archives)))
+
+
+def _check(add: model.Add, remote: Sequence[str]) -> None:
+    for source in add.sources:
+        if fetching.is_git(source):
+            raise Unsupported(f"ADD of a git repository ({source[:100]}) is not supported yet: clone it in a RUN")
+    if add.checksum and (len(add.sources) != 1 or not remote):
+        raise DockerfileError("--checksum is for one source alone, and that a URL", add.location)
+
+
+def _archives(tree: Tree, sources: Sequence[str]) -> dict[str, list[Found]]:
+    """Those sources of which every match is an archive."""
+    found = {}
+    for source in sources:
+        there = [one for path in tree.matches(source) if (one := tree.find(path)) is not None]
+        if there and all(_is_archive(tree, one) for one in there):
+            found[source] = there
+    return found
+
+
+def _is_archive(tree: Tree, found: Found) -> bool:
+    """Whether it is a tar, packed or not: what comes out of it begins with a member's header."""
+    if not stat.S_ISREG(found.facts.st_mode):
+        return False
+    with _opened(tree, found) as file:
+        try:
+            head = next(_plain(file), b"")
+        except (InvalidArgument, OSError):
+            return False
+    return len(head) >= _BLOCK and _is_header(head[:_BLOCK])
+
+
+def _is_header(block: bytes) -> bool:
+    """By its sum, which counts its own field as blanks (POSIX.1-2017, pax, "ustar Interchange Format")."""
+    digits = block[148:156].strip(b" \0")
+    if not digits or not all(digit in b"01234567" for digit in digits):
+        return False
+    return sum(block[:148]) + 8 * ord(" ") + sum(block[156:]) == int(digits, 8)
+
+
+def _opened(tree: Tree, found: Found) -> Any:
+    strict = kernel.RESOLVE_BENEATH | kernel.RESOLVE_NO_SYMLINKS
+    return os.fdopen(kernel.openat2(tree.node, found.path, os.O_RDONLY | os.O_CLOEXEC, strict), "rb", buffering=0)
+
+
+def _plain(file: Any) -> Iterator[bytes]:
+    """What is in it, without gzip, bzip2, xz or zstd. Raises `InvalidArgument` for a damaged one."""
+    head = file.read(_PIECE_BYTES)
+    opener = next((opener for mark, opener in _OPENERS.items() if head.startswith(mark)), None)
+    if opener is None:
+        while head:
+            yield head
+            head = file.read(_PIECE_BYTES)
+        return
+    unpack = opener()
+    try:
+        while head:
+            if data := unpack(head):
+                yield data
+            head = file.read(_PIECE_BYTES)
+    except (EOFError, OSError, lzma.LZMAError, zstandard.ZstdError, igzip_lib.IsalError, ValueError) as error:  # type: ignore[misc]
+        raise InvalidArgument(f"the archive is damaged: {error}") from error
+
+
+def _gunzip() -> Callable[[bytes], bytes]:
+    state = [igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)]
+
+    def unpack(data: bytes) -> bytes:
+        out = b""
+        while data:
+            out += state[0].decompress(data)
+            data = state[0].unused_data if state[0].eof else b""
+            if state[0].eof and data.strip(b"\0"):
+                state[0] = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+            elif state[0].eof:
+                data = b""
+        return out
+
+    return unpack
+
+
+_OPENERS: dict[bytes, Callable[[], Callable[[bytes], bytes]]] = {
+    _GZIP: _gunzip,
+    _BZIP2: lambda: bz2.BZ2Decompressor().decompress,
+    _XZ: lambda: lzma.LZMADecompressor().decompress,
+    _ZSTD: lambda: (
+        zstandard.ZstdDecompressor(max_window_size=128 << 20).decompressobj(read_across_frames=True).decompress
+    ),
+}
+
+
+def _unpacking(copying: Work, archives: list[tuple[Tree, Found]], placing: Placing, *, copies: bool) -> Work:
+    def content() -> str:
+        hasher = hashlib.sha256()
+        if copies and copying.content is not None:
+            hasher.update(copying.content().encode())
+        for tree, found in archives:
+            hasher.update(Contents(tree, None, placing.cancelled).digest(found.path, found.facts).encode())
+        return hasher.hexdigest()
+
+    def make(layers: Layers) -> Sequence[bytes]:
+        if copies:
+            copying.make(layers)
+        for tree, found in archives:
+            _make_directory(layers, placing)
+            _unpack(tree, found, layers, placing)
+        return ()
+
+    definition = {**copying.definition, "archives": len(archives)}
+    return Work(
+        definition=definition, description=copying.description, make=make, content=content, overlaid=True,
+        alone=placing.link,
+    )  # fmt: skip
+
+
+def _make_directory(layers: Layers, placing: Placing) -> None:
+    below = view((*layers.lowerdirs, *((layers.upperdir,) if len(layers.lowerdirs) < 2 else ())))
+    target = None
+    try:
+        target = Destination(Path(layers.upperdir), below, placing.epoch)
+        target.make_directory(target.resolve(placing.destination), 0o755, placing.owner or (0, 0))
+    finally:
+        if target is not None:
+            target.close()
+        os.close(below)
+
+
+def _unpack(tree: Tree, found: Found, layers: Layers, placing: Placing) -> None:
+    request = Request(
+        action=words.UNPACK,
+        path=placing.destination,
+        layers={"lowerdirs": list(layers.lowerdirs), "upperdir": layers.upperdir, "workdir": layers.workdir},
+        is_writable=True,
+        user=None if placing.owner is None else f"{placing.owner[0]}:{placing.owner[1]}",
+    )
+    with transfer.begin(request) as copying, _opened(tree, found) as file:
+        assert copying.stream is not None
+        try:
+            for piece in _plain(file):
+                if placing.cancelled():
+                    raise Cancelled("cancelled")
+                view_of = memoryview(piece)
+                while view_of:
+                    view_of = view_of[os.write(copying.stream, view_of) :]
+        except BrokenPipeError:
+            pass  # the child says why
+        copying.close_stream()
+        copying.wait()

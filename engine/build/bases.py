@@ -1,0 +1,82 @@
+"""Images that a build begins with or reads from: found here, or pulled."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.build.draft import Draft
+from engine.build.events import Step
+from engine.content.leases import Lease
+from engine.errors import EngineError, NotFound
+from engine.images.image import Image
+from engine.images.pull import Stop
+from engine.images.records import Records
+from engine.images.service import Images
+from engine.oci.digest import Digest
+from engine.oci.platform import Platform
+
+_USUAL = ("alpine", "busybox", "centos", "debian", "fedora", "golang", "nginx", "node", "python", "ubuntu")
+
+
+@dataclass(frozen=True, slots=True)
+class Bases:
+    """Of one build. `access`: how registries are spoken to; `pull`: ask the registry even for what is here."""
+
+    images: Images
+    records: Records
+    lease: Lease
+    access: Any
+    pull: bool
+    platform: Platform
+    stop: Stop
+
+    def draft(self, name: str, platform: Platform | None, step: Step, known: Iterable[str] = ()) -> Draft:
+        """What the image begins as. `known`: names that may have been meant. Raises what a pull raises."""
+        image = self._image(name, platform or self.platform, step, known)
+        data, blobs = self.records.documents(image.id)
+        self.lease.add(blobs)
+        return Draft.of_image(data, [Digest(diff_id) for diff_id in image.diff_ids], [Digest(blob) for blob in blobs])
+
+    def is_here(self, name: str, platform: Platform) -> bool:
+        """Whether nothing has to be asked of a registry."""
+        return not self.pull and self._here(name, platform) is not None
+
+    def _image(self, name: str, platform: Platform, step: Step, known: Iterable[str]) -> Image:
+        here = None if self.pull else self._here(name, platform)
+        if here is not None and self._holds(here):
+            return here
+        self.stop.raise_if_set()
+
+        def show(phase: str, layers: Iterable[Any]) -> None:
+            lines = list(layers)
+            step.moved(sum(line.done_bytes for line in lines), sum(line.total_bytes for line in lines))
+
+        try:
+            image = self.images.pull(name, access=self.access, platform=str(platform), progress=show, cancel=self.stop)
+        except NotFound as error:
+            raise _unknown(error, name, known) from error
+        if not self._holds(image):
+            raise NotFound(f"image {name} was removed while the build began: build again")
+        return image
+
+    def _here(self, name: str, platform: Platform) -> Image | None:
+        try:
+            found = self.records.find(name)
+        except EngineError:
+            return None
+        rank = None if not found.architecture else platform.rank(found.config.platform)
+        return found if rank is not None or not found.architecture else None
+
+    def _holds(self, image: Image) -> bool:
+        """Keep its layers from now on; False if it has just gone."""
+        self.lease.add([image.id, *image.diff_ids])
+        return self.records.find_id(image.id) is not None
+
+
+def _unknown(error: NotFound, name: str, known: Iterable[str]) -> NotFound:
+    near = difflib.get_close_matches(name, [*known, *_USUAL], 1)
+    hint = f" (did you mean {near[0]}?)" if near and near[0] != name else ""
+    return NotFound(f"{error.message}{hint}", error.detail)

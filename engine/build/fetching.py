@@ -1,0 +1,192 @@
+"""ADD of a URL: one file over HTTP or HTTPS, from a server that nobody knows.
+
+It is fetched by this host, not by the build, so it must not become a way into this host: addresses of the host itself
+and of its link are refused (a cloud's metadata lie there), after each redirect anew, and the connection goes to just
+the address that was looked at. No credentials are sent. What is too large, too slow or not what its checksum says is
+refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import hashlib
+import http.client
+import ipaddress
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+from engine.errors import Cancelled, DataCorrupt, InvalidArgument, NotFound, PermissionDenied, Unavailable
+from engine.oci.digest import Digest
+
+MAX_BYTES = 16 << 30
+_REDIRECTS = 10
+_SECONDS = 30.0
+_PIECE_BYTES = 256 << 10
+_UNNAMED = "__unnamed__"
+_GIT = re.compile(r"(git://|ssh://|git@[^/]+:)|https?://[^#?]+\.git(#.*)?$")
+
+
+def is_git(source: str) -> bool:
+    """Whether a source of ADD is a git repository."""
+    return _GIT.match(source) is not None
+
+
+def is_url(source: str) -> bool:
+    """Whether it is a file on a server."""
+    return source.startswith(("http://", "https://")) and not is_git(source)
+
+
+def fetch(
+    url: str, directory: Path, checksum: str | None, cancelled: Callable[[], bool], *, local: bool = False
+) -> Path:
+    """The file, in `directory`, called as in the URL; its time is what the server says. `local`: this host's own
+    addresses may be asked too.
+
+    Raises `InvalidArgument`, `NotFound`, `PermissionDenied`, `Unavailable`, `DataCorrupt` for a wrong checksum,
+    `Cancelled`.
+    """
+    wanted = None if checksum is None else Digest.parse(checksum)
+    path = directory / _name(url)
+    for _ in range(_REDIRECTS):
+        with contextlib.closing(_connection(url, local=local)) as connection:
+            answer = _ask(connection, url)
+            if answer.status in (301, 302, 303, 307, 308):
+                url = urljoin(url, answer.getheader("Location") or "")
+                continue
+            _check(answer, url)
+            hasher = hashlib.sha256() if wanted is None else wanted.hasher()
+            _store(answer, path, hasher, cancelled)
+            if wanted is not None and hasher.hexdigest() != wanted.hex:
+                found = f"{wanted.algorithm}:{hasher.hexdigest()}"
+                raise DataCorrupt(f"{_shown(url)} is not what --checksum={wanted} says, but {found}")
+            moment = _moment(answer)
+            path.chmod(0o600)
+            os.utime(path, (moment, moment))
+            return path
+    raise Unavailable(f"{_shown(url)} is redirected more than {_REDIRECTS} times")
+
+
+def _name(url: str) -> str:
+    """The last part of its path, if a file can be called so."""
+    name = unquote(urlsplit(url).path).rpartition("/")[2]
+    is_fit = name not in ("", ".", "..") and "/" not in name and "\0" not in name and len(os.fsencode(name)) < 256
+    return name if is_fit else _UNNAMED
+
+
+def _shown(url: str) -> str:
+    """Without what may be a secret in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"[:300]
+
+
+def _connection(url: str, *, local: bool) -> http.client.HTTPConnection:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidArgument(f"{url[:200]!r} is not a URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise InvalidArgument(f"{_shown(url)}: a file is fetched by http:// or https:// alone")
+    address = _address(host, port or (443 if parts.scheme == "https" else 80), local=local)
+    if parts.scheme == "https":
+        return _Tls(host, address)
+    return _Plain(host, address)
+
+
+def _address(host: str, port: int, *, local: bool) -> tuple[str, int]:
+    """One that may be asked."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Unavailable(f"the name {host[:200]} can't be resolved: {error}") from error
+    for entry in found:
+        address = ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
+        mapped = getattr(address, "ipv4_mapped", None)
+        is_own = any(
+            one.is_loopback or one.is_link_local or one.is_unspecified or one.is_multicast
+            for one in (address, *([mapped] if mapped else []))
+        )
+        if local or not is_own:
+            return str(entry[4][0]), port
+    raise PermissionDenied(
+        f"{host[:200]} is an address of the build's host itself, of which nothing is fetched: name another server",
+        {"host": host[:200]},
+    )
+
+
+class _Plain(http.client.HTTPConnection):
+    """Connects to the address that was looked at, whatever the name stands for by now."""
+
+    def __init__(self, host: str, address: tuple[str, int]) -> None:
+        super().__init__(host, address[1], timeout=_SECONDS)
+        self._address = address
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection(self._address, _SECONDS)
+
+
+class _Tls(_Plain):
+    def connect(self) -> None:
+        super().connect()
+        context = ssl.create_default_context()
+        self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+
+
+def _ask(connection: http.client.HTTPConnection, url: str) -> http.client.HTTPResponse:
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    standard = parts.port is None
+    host = parts.hostname or ""
+    shown = f"[{host}]" if ":" in host else host
+    headers = {"Host": shown if standard else f"{shown}:{parts.port}", "User-Agent": "portside", "Accept": "*/*"}
+    try:
+        connection.request("GET", target, headers=headers)
+        return connection.getresponse()
+    except ssl.SSLCertVerificationError as error:
+        raise PermissionDenied(f"{_shown(url)}: the server's certificate is not trusted: {error.reason}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Unavailable(f"{_shown(url)} can't be fetched: {error}; try again") from error
+
+
+def _check(answer: http.client.HTTPResponse, url: str) -> None:
+    if answer.status in (404, 410):
+        raise NotFound(f"{_shown(url)} is not there (HTTP {answer.status})")
+    if answer.status in (401, 403):
+        raise PermissionDenied(f"{_shown(url)} is not for everybody (HTTP {answer.status}); no credentials are sent")
+    if answer.status != 200:
+        raise Unavailable(f"{_shown(url)} answered HTTP {answer.status}; try again")
+    if (answer.length or 0) > MAX_BYTES:
+        raise InvalidArgument(f"{_shown(url)} has {answer.length} bytes, more than is fetched ({MAX_BYTES})")
+
+
+def _store(answer: http.client.HTTPResponse, path: Path, hasher: hashlib._Hash, cancelled: Callable[[], bool]) -> None:
+    size = 0
+    with open(path, "xb") as file:
+        try:
+            while data := answer.read(_PIECE_BYTES):
+                size += len(data)
+                if size > MAX_BYTES:
+                    raise InvalidArgument(f"what is fetched has more than {MAX_BYTES} bytes")
+                if cancelled():
+                    raise Cancelled("cancelled")
+                hasher.update(data)
+                file.write(data)
+        except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
+            raise Unavailable(f"the connection broke while a file was fetched: {error}; try again") from error
+    if answer.length:
+        raise Unavailable("the connection ended before the whole file was there; try again")
+
+
+def _moment(answer: http.client.HTTPResponse) -> float:
+    """Last-Modified, or now."""
+    try:
+        return email.utils.parsedate_to_datetime(answer.getheader("Last-Modified") or "").timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return time.time()

@@ -1,0 +1,197 @@
+"""What each instruction leaves: files and configuration, on the real kernel."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.build.spec import StepFailed
+from engine.errors import NotFound, PermissionDenied
+from tests.support.builds import Workbench
+
+pytestmark = pytest.mark.root
+
+
+def test_run_sees_the_image_and_leaves_what_it_wrote(bench: Workbench) -> None:
+    built = bench.build(
+        """
+        FROM tiny
+        ENV GREETING="hello there"
+        RUN echo "$GREETING" > /said && ln -s said /link && mkdir -m 750 /made && rm /etc/not-executable
+        """.replace("        ", "")
+    )
+    files = bench.files(built)
+    assert files["said"].content == b"hello there\n"
+    assert files["link"].content == b"said"
+    assert files["made"].mode == 0o750
+    assert "etc/not-executable" not in files
+    assert "etc/passwd" in files
+
+
+def test_run_leaves_nothing_of_what_it_was_given(bench: Workbench) -> None:
+    """Names, host name, devices: bound for the run, and in no layer."""
+    built = bench.build("FROM tiny\nRUN cat /etc/hosts /etc/resolv.conf /etc/hostname && ls /dev/null && echo x > /x\n")
+    before = bench.files(bench.image)
+    after = bench.files(built)
+    assert set(after) - set(before) == {"x"}
+    assert "localhost" in built.log()
+
+
+def test_run_on_scratch_needs_no_mount_points_there(bench: Workbench) -> None:
+    built = bench.build('FROM scratch\nCOPY --from=tiny /bin/busybox /busybox\nRUN ["/busybox", "touch", "/here"]\n')
+    assert set(bench.files(built)) == {"busybox", "here"}
+
+
+def test_a_run_that_changes_nothing_is_an_empty_layer(bench: Workbench) -> None:
+    built = bench.build("FROM tiny\nRUN true\nRUN : something else\n")
+    assert bench.files(built) == bench.files(bench.image)
+    assert len(bench.config(built)["rootfs"]["diff_ids"]) == 3
+
+
+def test_a_failing_run_tells_its_exit_code_and_last_words(bench: Workbench) -> None:
+    with pytest.raises(StepFailed) as raised:
+        bench.build("FROM tiny\nRUN echo first\nRUN echo so it goes; exit 7\n")
+    assert raised.value.detail["exit_code"] == 7
+    assert raised.value.detail["log"] == ["so it goes"]
+    assert raised.value.detail["line"] == 3
+    assert "exit code 7" in raised.value.message
+    assert "RUN echo so it goes" in raised.value.message
+
+
+@pytest.mark.parametrize(("command", "code"), [('["/nowhere"]', 127), ('["/etc/not-executable"]', 126)])
+def test_a_program_that_cannot_be_run(bench: Workbench, command: str, code: int) -> None:
+    with pytest.raises(StepFailed) as raised:
+        bench.build(f"FROM tiny\nRUN {command}\n")
+    assert raised.value.detail["exit_code"] == code
+
+
+def test_user_and_workdir(bench: Workbench) -> None:
+    built = bench.build(
+        "FROM tiny\nRUN chmod 777 /var\nUSER app\nWORKDIR /home/app/new\nWORKDIR below\nRUN id > who && pwd > where\n"
+    )
+    files = bench.files(built, "home/app/new")
+    assert files["below"][:4] == ("d", 0o755, 1000, 1000)
+    assert files["below/who"].content.startswith(b"uid=1000(app) gid=1000(app)")
+    assert files["below/where"].content == b"/home/app/new/below\n"
+    assert bench.config(built)["config"]["WorkingDir"] == "/home/app/new/below"
+
+
+def test_shell_and_exec_form(bench: Workbench) -> None:
+    built = bench.build(
+        'FROM tiny\nSHELL ["/bin/ash", "-eu", "-c"]\nRUN echo $0 $- > /flags\nRUN ["touch", "/$HOME"]\n'
+    )
+    files = bench.files(built)
+    assert b"e" in files["flags"].content
+    assert "$HOME" in files
+    assert bench.config(built)["config"]["Shell"] == ["/bin/ash", "-eu", "-c"]
+
+
+def test_here_documents(bench: Workbench) -> None:
+    built = bench.build(
+        "FROM tiny\nARG NAME=world\n"
+        "RUN <<EOF\necho one > /one\necho two > /two\nEOF\n"
+        "RUN <<END\n#!/bin/busybox ash\necho $0 > /name\nEND\n"
+        "RUN cat <<A > /three && cat <<B > /four\nthree\nA\nfour\nB\n"
+        'COPY <<EOF <<"RAW" /docs/\nhello $NAME\nEOF\nhello $NAME\nRAW\n'
+    )
+    files = bench.files(built)
+    assert [files[name].content for name in ("one", "two", "three", "four")] == [
+        b"one\n",
+        b"two\n",
+        b"three\n",
+        b"four\n",
+    ]
+    assert files["name"].content.endswith(b"/END\n")
+    assert files["docs/EOF"].content == b"hello world\n"
+    assert files["docs/RAW"].content == b"hello $NAME\n"
+    assert files["docs/RAW"].mode == 0o644
+    assert ".build" not in files
+
+
+def test_arguments_are_there_for_run_and_in_history_but_not_in_the_image(bench: Workbench) -> None:
+    built = bench.build(
+        "ARG TOP=above\nFROM tiny\nARG TOP\nARG MINE=own\nARG GIVEN\nRUN echo $TOP $MINE $GIVEN $HTTP_PROXY > /said\n",
+        build_args={"GIVEN": "given", "HTTP_PROXY": "http://proxy:1"},
+    )
+    assert bench.files(built)["said"].content == b"above own given http://proxy:1\n"
+    config = bench.config(built)
+    assert not any("own" in entry or "proxy" in entry for entry in config["config"]["Env"])
+    line = config["history"][-1]["created_by"]
+    assert (
+        line == "RUN |3 TOP=above MINE=own GIVEN=given /bin/sh -c echo $TOP $MINE $GIVEN $HTTP_PROXY > /said # buildkit"
+    )
+
+
+def test_the_host_network_needs_a_right(bench: Workbench) -> None:
+    with pytest.raises(PermissionDenied):
+        bench.build("FROM tiny\nRUN --network=host true\n")
+    built = bench.build(
+        "FROM tiny\nRUN --network=host ls /sys/class/net > /net\n", entitlements=frozenset({"network.host"})
+    )
+    assert bench.files(built)["net"].content.split()
+
+
+def test_a_run_without_network_has_the_loopback_alone(bench: Workbench) -> None:
+    built = bench.build("FROM tiny\nRUN --network=none ls /sys/class/net > /none\nRUN ls /sys/class/net > /usual\n")
+    files = bench.files(built)
+    assert files["none"].content.split() == [b"lo"]
+    assert b"eth0" in files["usual"].content
+
+
+def test_a_file_that_is_not_there_has_near_names(bench: Workbench) -> None:
+    with pytest.raises(NotFound) as raised:
+        bench.build("FROM tiny\nCOPY requirments.txt /\n", {"requirements.txt": "x"})
+    assert raised.value.detail["near"] == ["requirements.txt"]
+    assert raised.value.detail["line"] == 2
+
+
+def test_triggers_of_the_base_run_first(bench: Workbench) -> None:
+    bench.build("FROM tiny\nONBUILD COPY a /from-trigger\nONBUILD RUN echo triggered > /ran\n", tags=("with-trigger",))
+    built = bench.build("FROM with-trigger\nRUN cat /ran > /seen\n", {"a": "A"})
+    files = bench.files(built)
+    assert (files["from-trigger"].content, files["seen"].content) == (b"A", b"triggered\n")
+    assert "OnBuild" not in bench.config(built)["config"]
+
+
+def test_only_what_the_target_needs_is_built(bench: Workbench) -> None:
+    text = (
+        "FROM tiny AS one\nRUN echo 1 > /one\nFROM tiny AS broken\nRUN exit 1\n"
+        "FROM one AS two\nRUN echo 2 > /two\nFROM broken\n"
+    )
+    built = bench.build(text, target="TWO")
+    assert {"one", "two"} <= set(bench.files(built))
+    assert not any(event.vertex.stage == "broken" for event in built.events)
+
+
+def test_configuration_as_docker_has_it(bench: Workbench) -> None:
+    built = bench.build(
+        "FROM tiny\nLABEL a=1 b=\"two words\"\nEXPOSE 80 443/udp\nVOLUME /data /logs\nSTOPSIGNAL SIGINT\n"
+        "HEALTHCHECK --interval=5s --retries=2 CMD wget -q localhost\nCMD echo hi\nENTRYPOINT [\"/bin/sh\"]\n",
+        labels={"given": "yes"},
+    )  # fmt: skip
+    document = bench.config(built)
+    config = document["config"]
+    assert config["Labels"] == {"a": "1", "b": "two words", "given": "yes"}
+    assert sorted(config["ExposedPorts"]) == ["443/udp", "80/tcp"]
+    assert sorted(config["Volumes"]) == ["/data", "/logs"]
+    assert config["StopSignal"] == "SIGINT"
+    check = {"Test": ["CMD-SHELL", "wget -q localhost"], "Interval": 5_000_000_000, "Retries": 2}
+    assert config["Healthcheck"] == check
+    assert config["Cmd"] == ["/bin/sh", "-c", "echo hi"]
+    assert config["Entrypoint"] == ["/bin/sh"]
+    told = [entry["created_by"] for entry in document["history"] if entry.get("comment") == "buildkit.dockerfile.v0"]
+    assert told == [
+        "LABEL a=1 b=two words",
+        "EXPOSE [443/udp 80/tcp]",
+        "VOLUME [/data /logs]",
+        "STOPSIGNAL SIGINT",
+        "HEALTHCHECK {Test:[CMD-SHELL wget -q localhost] Interval:5s Timeout:0s StartPeriod:0s StartInterval:0s"
+        " Retries:2}",
+        'CMD ["/bin/sh" "-c" "echo hi"]',
+        'ENTRYPOINT ["/bin/sh"]',
+    ]
+    assert all(entry["empty_layer"] for entry in document["history"][-7:])
+
+
+def test_an_entrypoint_resets_the_command_of_the_base(bench: Workbench) -> None:
+    built = bench.build('FROM tiny\nENTRYPOINT ["/bin/true"]\n')
+    assert "Cmd" not in bench.config(built)["config"]
