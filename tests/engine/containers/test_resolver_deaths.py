@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,46 @@ def test_who_reconciles_starts_it_too(host: Host, pair: tuple[ContainerRecord, C
         assert ask(asker.pid, "web").records == [web.ip_address]
     finally:
         os.kill(keeper, signal.SIGCONT)
+
+
+def test_after_a_boot_names_lead_to_who_runs_then(host: Host) -> None:
+    lan = host.engine.networks.create(NetworkSpec(id=secrets.token_hex(32), name="lan-of-boot"))
+    web = host.run("sleep", "1000", name="web", network=lan.name, restart="always")
+    asker = host.run("sleep", "1000", name="asker", network=lan.name, restart="always")
+    once = host.run("sleep", "1000", name="once", network=lan.name)
+    for pid in (*resolvers(host), host.engine.runtime.ensure_launcher(), *host.helper_pids("engine.keeper")):
+        host.kill_hard(pid)
+    for pid in host.helper_pids("engine.keeper.hands"):
+        host.kill_hard(pid)
+    while processes := host.home.container_processes():
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process.split()[0]), signal.SIGKILL)
+        time.sleep(0.02)
+    for note in host.home.config.containers.glob("*/exit.*"):
+        note.unlink()
+    run = host.home.config.run
+    (run / "boot_id").write_text("another boot")
+    (run / "dns.answerer").write_text(f"{os.getpid()} 1")  # somebody else has its number now
+    for link_name in (f"{host.home.config.bridge.removesuffix('0')}{lan.number}", host.home.config.bridge):
+        subprocess.run(["ip", "link", "delete", link_name], check=True)
+    host.engine.reconcile()
+    asks = host.engine.container_get(asker.id).pid
+    assert ask(asks, "web").records == [host.engine.container_get(web.id).ip_address]
+    assert host.engine.container_get(web.id).pid != web.pid
+    assert ask(asks, "once").code == 3
+    assert host.engine.container_get(once.id).status == "stopped"
+
+
+def test_a_bridge_that_is_taken_away_takes_no_names(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
+    web, asker = pair
+    lan = host.engine.networks.get("lan")
+    subprocess.run(["ip", "link", "delete", f"{host.home.config.bridge.removesuffix('0')}{lan.number}"], check=True)
+    assert ask(asker.pid, "web").records == [web.ip_address]
+    host.engine.reconcile()
+    assert ask(asker.pid, "web").records == [web.ip_address]
+    third = host.run("sleep", "1000", name="third", network="lan")
+    assert ask(asker.pid, "third").records == [third.ip_address]
 
 
 def test_what_stops_without_a_word_to_it_is_seen(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
