@@ -33,7 +33,6 @@ TABLE_PREFIX = "portside_"
 
 _AT, _ANY = "published_at", "published_any"
 _ANY_KEY = (nft.TYPE_PROTOCOL, nft.TYPE_SERVICE)
-_DNS = struct.pack(">H", 53)
 _RAW, _DSTNAT, _FILTER, _SRCNAT = -300, -100, 0, 100
 
 
@@ -266,7 +265,7 @@ class Firewall:
         ]
 
     def _into_host(self, zones: Sequence[Zone]) -> list[Message]:
-        """What an internal network may ask of the host itself: names, and whether it is there."""
+        """What an internal network may ask of the host: whether it is there. Names are answered inside (`dns`)."""
         accept, drop = nft.verdict(nft.ACCEPT), nft.verdict(nft.DROP)
         ping = bytes([self._family.ping])
         messages = [self._chain("input", "filter", nft.INPUT, _FILTER)]
@@ -276,9 +275,6 @@ class Firewall:
             comes = nft.interface(nft.META_IIFNAME, zone.bridge)
             known = nft.conntrack_has(nft.CT_STATE, nft.ESTABLISHED_OR_RELATED)
             messages.append(self._rule("input", *comes, *known, accept))
-            for protocol in (PROTOCOLS["udp"], PROTOCOLS["tcp"]):
-                kind = [nft.meta(nft.META_L4PROTO), nft.equals(bytes([protocol]))]
-                messages.append(self._rule("input", *comes, *kind, nft.destination_port(), nft.equals(_DNS), accept))
             messages.append(self._rule("input", *comes, nft.meta(nft.META_L4PROTO), nft.equals(ping), accept))
             messages.append(self._rule("input", *comes, drop))
         return messages

@@ -151,8 +151,8 @@ def told(container_id: str, members: Sequence[Member], row: sqlite3.Row | None) 
                 "network": member.lan.id,
                 "network_name": member.lan.name,
                 "internal": member.lan.spec.internal,
-                "subnets": [str(one) for one in (member.lan.subnet, member.lan.spec.subnet6) if one],
-                "addresses": [str(one) for one in (member.address, getattr(member, "address6", None)) if one],
+                "subnets": [str(one) for one in (member.lan.subnet, member.lan.subnet6) if one],
+                "addresses": [str(one) for one in (member.address, member.address6) if one],
                 "names": [*called, short, *member.aliases],
             }
             for member in sorted(members, key=lambda one: one.place)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
+import socket
 
 import pytest
 
@@ -96,6 +98,26 @@ def test_names_are_known_on_ones_own_networks_only(host: Host) -> None:
     assert ask(both.pid, other.name).records == [other.ip_address]
     reverse = ".".join(reversed(str(one.ip_address).split("."))) + ".in-addr.arpa"
     assert ask(stranger.pid, reverse, dns.PTR).code == dns.SERVFAIL
+
+
+def test_an_internal_network_asks_nobody_outside(host: Host) -> None:
+    lan = Lan(host, internal=True)
+    asker = lan.run(dns=(lan.gateway,))
+    assert asker.pid is not None
+    with name_server(lan.gateway) as upstream:
+        assert ask(asker.pid, "secret.example").code == dns.SERVFAIL
+        with pytest.raises(TimeoutError):  # nor by itself, whatever listens on the host
+            inside(asker.pid, lambda: socket.create_connection((lan.gateway, 53), 0.4))
+        assert upstream.asked == []
+
+
+def test_both_kinds_of_addresses_are_answered(host: Host) -> None:
+    lan = Lan(host, ipv6=True)
+    web, asker = lan.run(network_alias=("www",)), lan.run()
+    six = ipaddress.ip_address(str(web.networks[0]["ip6"]))
+    assert ask(asker.pid, "www").records == [web.ip_address]
+    assert ask(asker.pid, "www", dns.AAAA).records == [str(six)]
+    assert ask(asker.pid, six.reverse_pointer, dns.PTR).records == [f"{web.name}.{lan.name}"]
 
 
 def test_names_follow_connect_disconnect_and_rename_at_once(host: Host) -> None:
