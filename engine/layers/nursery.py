@@ -11,6 +11,7 @@ minute in which nobody wanted anything.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -51,23 +52,32 @@ def main(channel_descriptor: int) -> NoReturn:
 
 
 def _answer(channel: socket.socket) -> None:
-    request, descriptors, _, _ = socket.recv_fds(channel, _REQUEST_BYTES, _DESCRIPTORS)
+    try:
+        request, descriptors, _, _ = socket.recv_fds(channel, _REQUEST_BYTES, _DESCRIPTORS)
+    except ConnectionResetError:  # it was killed before it read an answer
+        os._exit(0)
     if not request:
         os._exit(0)
     try:
         pid = os.fork()
     except OSError as error:
-        channel.send(f"{error.strerror}".encode())
+        _say(channel, f"{error.strerror}".encode())
         return
     else:
         if pid == 0:
             _become_unpacker(channel, json.loads(request), descriptors)
         pidfd = os.pidfd_open(pid)
-        socket.send_fds(channel, [b"ok"], [pidfd])
+        _say(channel, b"ok", [pidfd])
         os.close(pidfd)
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _say(channel: socket.socket, answer: bytes, descriptors: list[int] | None = None) -> None:
+    """Whoever asked may have been killed meanwhile: the next look at the channel ends us."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        socket.send_fds(channel, [answer], descriptors or [])
 
 
 def _become_unpacker(channel: socket.socket, limits: dict[str, int], descriptors: list[int]) -> NoReturn:

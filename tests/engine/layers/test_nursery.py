@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from engine.layers import unpack as engine_unpack
+from engine.layers.limits import Limits
 from engine.layers.unpack import Unpacking
 from tests.engine.layers.unpacking import is_gone, parent_of, pid_of
 from tests.support.oci_layout import member, tar_of
@@ -78,3 +82,22 @@ def test_a_helper_that_nobody_wants_anything_of_goes(tmp_path: Path) -> None:
     with ours, theirs:
         rested = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, pass_fds=(theirs.fileno(),))
         assert rested.wait(120) == 0
+
+
+def test_a_starter_killed_before_it_read_an_answer_is_no_reason_to_complain(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(BLOB)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    program = f"from engine.layers import nursery; nursery.REST_SECONDS = 600; nursery.main({theirs.fileno()})"
+    with theirs:
+        helper = subprocess.Popen(
+            [sys.executable, "-c", program], cwd=ROOT, pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE, text=True
+        )
+    blob, directory = os.open(tmp_path / "blob", os.O_RDONLY), os.open(tmp_path, os.O_RDONLY)
+    commands, reports = os.pipe(), os.pipe()
+    with ours:
+        socket.send_fds(ours, [json.dumps(asdict(Limits())).encode()], [blob, directory, commands[0], reports[1]])
+        assert select.select([ours], [], [], 120)[0]  # the answer is there, and nobody takes it
+    for descriptor in (blob, directory, *commands, *reports):
+        os.close(descriptor)
+    assert helper.communicate(timeout=120) == (None, "")
+    assert helper.returncode == 0
