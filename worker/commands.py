@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.errors import Cancelled, Conflict, NotFound, PermissionDenied
+from engine.errors import Cancelled, Conflict, NotFound, PermissionDenied, Unavailable
 from worker import volume_commands
 from worker.context import Context
 from worker.contract import commands as c
@@ -106,6 +106,11 @@ def _try_registry(command: c.TryRegistry, context: Context) -> dict[str, Any]:
 def _create_starter_image(command: c.CreateStarterImage, context: Context) -> dict[str, Any]:
     image = context.engine.images.create_starter(command.reference, progress=context.progress, cancel=context.cancel)
     return {"image_id": image.id, "tags": list(image.tags)}
+
+
+def _lost_archive(_: c.LoadImages | c.ImportImage, __: Context) -> dict[str, Any]:
+    """Its session does such a job (`sessions/image_source.py`); who comes here has lost it."""
+    raise Unavailable("The archive came by a connection that has broken off: send it again.")
 
 
 def _create_container(command: c.CreateContainer, context: Context) -> dict[str, Any]:
@@ -259,6 +264,8 @@ _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.VerifyImages: _verify_images,
     c.LookUpImages: _look_up_images,
     c.TryRegistry: _try_registry,
+    c.LoadImages: _lost_archive,
+    c.ImportImage: _lost_archive,
     c.CreateStarterImage: _create_starter_image,
     c.CreateContainer: _create_container,
     c.StartContainer: _start,

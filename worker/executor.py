@@ -41,6 +41,18 @@ FREEING = frozenset(
 """What makes room may use what is kept for it on a full disk."""
 
 
+Work = Callable[[Context], dict[str, Any]]
+_Doing = Callable[[Mapping[str, Any], Context], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    job_id: str
+    command: Mapping[str, Any]
+    fence: int = 0
+    secrets: Mapping[str, Any] | None = None
+
+
 @dataclass(slots=True)
 class _Running:
     turn: Turn
@@ -74,44 +86,56 @@ class Executor:
 
     def expect(self, *, job_id: str, command: Mapping[str, Any], fence: int = 0) -> None:
         """Note the place of a delivery that `execute` will be called for; called in the order of the queue."""
-        self._turns.book(_delivery(job_id, fence), command)
+        self._turns.book(_place(job_id, fence), command)
 
     def execute(
         self, *, job_id: str, command: Mapping[str, Any], fence: int = 0, secrets: Mapping[str, Any] | None = None
     ) -> None:
         """Do a delivered job if it is this delivery's turn. Never raises: a job's error is its end."""
-        turn = self._turns.begin(_delivery(job_id, fence), command)
+        self._execute(_Delivery(job_id, command, fence, secrets), threading.Event(), _carry_out)
+
+    def attend(self, *, job_id: str, command: c.Command, fence: int, cancel: threading.Event, work: Work) -> bool:
+        """Do a job whose bytes come by a session, which calls this in a thread of its own, and can set `cancel`.
+
+        Returns False where the job is not (or no longer) to be done. What `work` raises is the job's end, as above.
+        """
+        return self._execute(_Delivery(job_id, c.encode_command(command), fence), cancel, lambda _, ctx: work(ctx))
+
+    def _execute(self, delivery: _Delivery, cancel: threading.Event, work: _Doing) -> bool:
+        turn = self._turns.begin(_place(delivery.job_id, delivery.fence), delivery.command)
         try:
-            self._execute(job_id, command, fence, secrets, turn)
+            return self._claim_and_do(delivery, _Running(turn, cancel), work)
         finally:
             self._turns.end(turn)
 
-    def _execute(
-        self, job_id: str, command: Mapping[str, Any], fence: int, secrets: Mapping[str, Any] | None, turn: Turn
-    ) -> None:
+    def _claim_and_do(self, delivery: _Delivery, running: _Running, work: _Doing) -> bool:
+        """Whether this delivery was the one that does the job."""
         if self._stopping:
-            return  # the site sends it again when the next worker registers
-        kept = command if not secrets else None  # secrets stay out of the ledger, so the site has to send it again
+            return False  # the site sends it again when the next worker registers
+        job_id, command, turn = delivery.job_id, delivery.command, running.turn
+        kept = (
+            command if not delivery.secrets else None
+        )  # secrets stay out of the ledger, so the site has to send it again
         kind = str(command.get("kind"))
-        claiming = partial(self._ledger.claim, job_id, fence, kind, kept, turn.number)
+        claiming = partial(self._ledger.claim, job_id, delivery.fence, kind, kept, turn.number)
         claim = self._engine.with_room(claiming) if kind in FREEING else claiming()
         if not claim.run:
             logger.info("job %s was delivered again, %s", job_id, claim.reason)
-            return
-        running = _Running(turn)
+            return False
         with self._lock:
             self._running[job_id] = running
         try:
-            outcome = self._outcome(job_id, command, secrets, claim.attempt, running)
+            outcome = self._outcome(delivery, claim.attempt, running, work)
         finally:
             with self._lock:
                 del self._running[job_id]
         if outcome is None:
             logger.info("job %s is interrupted by the worker's end and goes on with the next one", job_id)
-            return
+            return True
         if turn.container_id:
             self._touch(turn.container_id)
         self._finish(job_id, outcome)
+        return True
 
     def resume(self) -> list[threading.Thread]:
         """Go on with what dead workers have left, before anything that was asked for later. Returns at once."""
@@ -156,14 +180,8 @@ class Executor:
             else:
                 return
 
-    def _outcome(
-        self,
-        job_id: str,
-        encoded: Mapping[str, Any],
-        secrets: Mapping[str, Any] | None,
-        attempt: int,
-        running: _Running,
-    ) -> dict[str, Any] | None:
+    def _outcome(self, delivery: _Delivery, attempt: int, running: _Running, work: _Doing) -> dict[str, Any] | None:
+        job_id = delivery.job_id
         if attempt > MAX_ATTEMPTS:
             message = f"The worker died {MAX_ATTEMPTS} times while it did this, so it is not tried again."
             return _failed(ErrorInfo(family="internal", message=message))
@@ -174,15 +192,14 @@ class Executor:
             self._engine,
             progress,
             running.cancel,
-            secrets,
+            delivery.secrets,
             attempt,
             job_id,
             is_handed_on=lambda: self._stopping and not running.cancelled_by_user,
         )
         try:
-            command = c.decode_command(encoded)
             self._turns.wait(running.turn, running.cancel)
-            result = commands.run(command, context)
+            result = work(delivery.command, context)
         except Cancelled as error:
             if context.is_handed_on():
                 return None
@@ -196,7 +213,11 @@ class Executor:
         return {"status": "succeeded", "result": result, "error": None}
 
 
-def _delivery(job_id: str, fence: int) -> str:
+def _carry_out(encoded: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    return commands.run(c.decode_command(encoded), context)
+
+
+def _place(job_id: str, fence: int) -> str:
     return f"{job_id}.{fence}"
 
 

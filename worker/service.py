@@ -72,7 +72,7 @@ class WorkerService:
         self._sessions = SessionServer(
             self._client,
             lambda: connect(settings.redis_url, blocking_seconds=pump.BLOCK_SECONDS),
-            openers(engine),
+            openers(engine, self._executor),
             self._direct,
         )
         self._control = ControlListener(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 from collections.abc import Iterator
@@ -73,6 +74,16 @@ def read(rest: Rest, path: str) -> bytes:
     return bytes(answer.data)
 
 
+def ended(rest: Rest, job_id: str) -> dict[str, Any]:
+    """A job that no 202 told of, once it has ended."""
+
+    def find() -> dict[str, Any] | None:
+        job: dict[str, Any] = rest.get(f"/api/v1/jobs/{job_id}/").json
+        return job if job["finished_at"] else None
+
+    return eventually(find, what="the end of the job")  # type: ignore[return-value]
+
+
 def told(rest: Rest, tag: str) -> set[str]:
     """What the events say has happened to what was called so."""
     return {event["action"] for event in rest.get(f"/api/v1/events/?type=image&image={tag}").json["results"]}
@@ -108,6 +119,9 @@ def test_an_image_is_saved_and_loaded_in_both_formats(rest: Rest, tiny_image: st
         answer = send(rest, "/api/v1/images/load/", saved)
         assert (answer.status, [one["id"] for one in answer.json()["images"]]) == (200, [image["image_id"]])
         assert image_of(rest, "e2e/saved:1")["image_id"] == image["image_id"]
+        job = ended(rest, answer.json()["job"]["id"])
+        assert (job["kind"], job["status"]) == ("image.load", "succeeded")
+        assert job["result"]["images"][0]["id"] == image["image_id"]
     assert rest.run("e2e/saved:1", "true")["id"]
     eventually(lambda: {"save", "load"} <= told(rest, "e2e/saved:1"), what="the events of saving and loading")
 
@@ -117,6 +131,31 @@ def test_what_is_no_archive_is_refused_and_leaves_nothing(rest: Rest) -> None:
     answer = send(rest, "/api/v1/images/load/", b"no tar at all" * 1000)
     assert (answer.status, answer.json()["family"]) == (400, "invalid_argument")
     assert len(rest.rows("/api/v1/images/")) == before
+
+    def failed() -> bool:
+        jobs = rest.rows("/api/v1/jobs/?status=failed")
+        return any(job["kind"] == "image.load" and job["error"]["message"] in answer.json()["detail"] for job in jobs)
+
+    eventually(failed, what="the job that says so as well")
+
+
+def test_a_load_is_cancelled_in_the_list_of_jobs(rest: Rest, tiny_image: str) -> None:
+    image = own_image(rest, tiny_image, "e2e/stuck:1")
+    saved = read(rest, f"/api/v1/images/{image['id']}/save/")
+    remove(rest, "e2e/stuck:1")
+    ends: list[Any] = []
+
+    def half() -> Iterator[bytes]:
+        yield saved[: len(saved) // 2]
+        eventually(lambda: [job for job in rest.rows("/api/v1/jobs/?status=running") if job["kind"] == "image.load"])
+        [job] = [job for job in rest.rows("/api/v1/jobs/?status=running") if job["kind"] == "image.load"]
+        rest.post(f"/api/v1/jobs/{job['id']}/cancel/")
+        ends.append(ended(rest, job["id"]))
+
+    with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):  # the site may hang up on what comes no more
+        assert send(rest, "/api/v1/images/load/", half()).status >= 400
+    assert [job["status"] for job in ends] == ["cancelled"]
+    gone(rest, "e2e/stuck:1")
 
 
 def test_a_root_file_system_becomes_an_image(rest: Rest, tiny_image: str) -> None:

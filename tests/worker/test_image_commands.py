@@ -11,17 +11,21 @@ from typing import Any
 import pytest
 
 from engine.config import EngineConfig
-from engine.errors import DataCorrupt, NotFound
+from engine.errors import Cancelled, DataCorrupt, NotFound, Unavailable
 from engine.registry.access import Access
 from tests.support.home import Home
+from tests.support.processes import eventually
 from tests.worker.fakes import FakeEngine
 from worker import commands
 from worker.contract import commands as c
 from worker.contract import sessions
+from worker.executor import Executor
+from worker.ledger import Ledger
 from worker.questions import image_answers
 from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
 
 IMAGE = "sha256:feed"
+A_JOB = {sessions.JOB: {"id": "j", "fence": 1}}
 SECRETS = {"username": "alice", "password": "hunter2", "plain_http": True, "mirrors": ["mirror:5000"]}
 
 
@@ -92,38 +96,90 @@ def test_questions_are_answered_as_json(engine: FakeEngine) -> None:
     assert answers["image.history"](IMAGE, {})["layers"][0]["created_by"] == "COPY . /"
 
 
+@pytest.fixture
+def executor(engine: FakeEngine) -> Executor:
+    ledger = Ledger(engine.store, engine.journal, "first", lambda: 0)
+    return Executor(engine, ledger, lambda *_: None, lambda _: False)
+
+
+def ends(engine: FakeEngine) -> list[tuple[str, str, Any]]:
+    """What the journal says of jobs that have ended: id, status, result or the error's message."""
+    return [
+        (e.subject, e.attributes["status"], (e.attributes["error"] or {}).get("message") or e.attributes["result"])
+        for e in engine.journal.read(0)
+        if e.kind == "job.finished"
+    ]
+
+
 def fill(source: LoadSource, data: bytes) -> None:
     assert source.stdin is not None
     os.write(source.stdin, data)
 
 
-def test_a_loaded_tar_becomes_images(engine: FakeEngine) -> None:
-    source = LoadSource(engine, "", {})
+def test_a_loaded_tar_becomes_images(engine: FakeEngine, executor: Executor) -> None:
+    source = LoadSource(executor, "", A_JOB)
     fill(source, b"mine:2")
     source.close_stdin()
-    assert source.result() == {"images": [{"id": IMAGE, "tags": ["mine:2"]}]}
+    taken = {"images": [{"id": IMAGE, "tags": ["mine:2"]}]}
+    assert source.result() == taken
     source.close()
+    assert ends(engine) == [("j", "succeeded", taken)]
 
 
-def test_what_is_no_archive_ends_before_all_was_sent(engine: FakeEngine) -> None:
-    source = LoadSource(engine, "", {})
+def test_what_is_no_archive_ends_before_all_was_sent(engine: FakeEngine, executor: Executor) -> None:
+    source = LoadSource(executor, "", A_JOB)
     fill(source, b"bad")
     assert source.ended is not None
     assert os.read(source.ended, 1) == b""  # the pump waits for this
-    with pytest.raises(DataCorrupt):
+    with pytest.raises(DataCorrupt) as refused:
         source.result()
     source.close()
+    assert ends(engine) == [("j", "failed", refused.value.message)]
 
 
-def test_a_load_that_its_visitor_leaves_is_cancelled(engine: FakeEngine) -> None:
-    source = LoadSource(engine, "", {})
+def test_a_load_that_its_visitor_leaves_is_cancelled(engine: FakeEngine, executor: Executor) -> None:
+    source = LoadSource(executor, "", A_JOB)
     fill(source, b"half of it")
+    source.close()
+    assert engine.calls() == []
+    [(_, status, message)] = ends(engine)
+    assert status == "failed" and "broken off" in message
+
+
+def test_a_load_can_be_cancelled_as_any_job(engine: FakeEngine, executor: Executor) -> None:
+    source = LoadSource(executor, "", A_JOB)
+    fill(source, b"half of it")
+    eventually(lambda: executor.running() == ["j"], what="its beginning")
+    executor.cancel("j")
+    source.close_stdin()  # the fake reads to the end; the engine looks in between
+    with pytest.raises(Cancelled):
+        source.result()
+    source.close()
+    assert ends(engine) == [("j", "cancelled", {})]
+
+
+def test_a_load_whose_worker_died_fails_with_the_next_one(engine: FakeEngine, executor: Executor) -> None:
+    ledger = Ledger(engine.store, engine.journal, "dead", lambda: 0)
+    assert ledger.claim("j", 1, "image.load", c.encode_command(c.LoadImages())).run
+    for thread in executor.resume():
+        thread.join()
+    [(_, status, message)] = ends(engine)
+    assert status == "failed" and "send it again" in message
+
+
+def test_a_job_that_has_ended_takes_no_archive(engine: FakeEngine, executor: Executor) -> None:
+    executor.execute(job_id="j", command=c.encode_command(c.LoadImages()), fence=1)  # it was thought to be lost
+    source = LoadSource(executor, "", A_JOB)
+    with pytest.raises(Unavailable, match="send it again"):
+        source.result()
     source.close()
     assert engine.calls() == []
 
 
-def test_an_import_takes_its_wishes_along(engine: FakeEngine) -> None:
-    source = ImportSource(engine, "", {"reference": "root:1", "changes": ["CMD sh"], "message": "made by hand"})
+def test_an_import_takes_its_wishes_along(engine: FakeEngine, executor: Executor) -> None:
+    source = ImportSource(
+        executor, "", A_JOB | {"reference": "root:1", "changes": ["CMD sh"], "message": "made by hand"}
+    )
     source.close_stdin()
     assert source.result()["images"][0]["tags"] == ["root:1"]
     assert engine.calls()[-1] == "import root:1 ['CMD sh'] made by hand None"

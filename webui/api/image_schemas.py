@@ -117,6 +117,7 @@ class TakenImageSchema(serializers.Serializer):
 
 class ImagesTakenSchema(serializers.Serializer):
     images = TakenImageSchema(many=True)
+    job = JobReference(help_text="It tells how far it is while it runs, and can be cancelled.")
 
 
 class LookupSchema(serializers.Serializer):

@@ -20,6 +20,7 @@ from django.http import HttpResponse
 
 from engine.errors import EngineError
 from webui.api.errors import CONTENT_TYPE, STATUSES, problem
+from webui.api.operations import job_reference
 from webui.links.transfer import ArchiveSession, ArchiveWish, unavailable
 from worker.contract import sessions
 
@@ -114,8 +115,9 @@ def tar_intake(wish: ArchiveWish) -> Handover:
 
 
 def images_intake(wish: ArchiveWish) -> Handover:
-    """The request's body is a tar of images; the answer names what became of it."""
-    return intake(wish, lambda result: {"images": result.get("images", [])})
+    """The request's body is a tar of images; the answer names what became of it, and the job that it was."""
+    job = job_reference(wish.job) if wish.job is not None else {}
+    return intake(wish, lambda result: {"images": result.get("images", []), **job})
 
 
 def intake(wish: ArchiveWish, said: Callable[[dict[str, Any]], dict[str, Any]]) -> Handover:

@@ -16,9 +16,11 @@ from webui.accounts.roles import CREATE, OPERATE, require
 from webui.hosts.models import Host
 from webui.images.models import Image
 from webui.images.services import tag_parse
+from webui.jobs.services import job_create
 from webui.links.stream import host_silent
 from webui.links.transfer import ArchiveWish
 from worker.contract import sessions
+from worker.contract.commands import ImportImage, LoadImages
 
 FORMATS = ("docker", "oci")
 CHANGES_MAXIMUM, CHANGE_LENGTH, MESSAGE_LENGTH = 100, 4096, 1000
@@ -38,7 +40,7 @@ def images_save(*, user: User, images: Sequence[Image], format: str = "docker") 
 def image_load(*, user: User, host: Host) -> ArchiveWish:
     """A tar of images (`docker save`, OCI layout) into `host`. Raises PermissionDenied, Unavailable."""
     require(user, CREATE, host.team)
-    return ArchiveWish(_online(host), "", sessions.IMAGE_LOAD, {})
+    return _job_wish(user, _online(host), sessions.IMAGE_LOAD, LoadImages(), {})
 
 
 def image_import(
@@ -67,7 +69,18 @@ def image_import(
         message=message,
         platform=platform or None,
     )
-    return _wish(host, sessions.IMAGE_IMPORT, parameters)
+    command = ImportImage(reference=parameters.reference)
+    return _job_wish(user, _online(host), sessions.IMAGE_IMPORT, command, asdict(parameters))
+
+
+def _job_wish(
+    user: User, host: Host, source: str, command: LoadImages | ImportImage, parameters: dict[str, Any]
+) -> ArchiveWish:
+    """A job that begins with the session."""
+    subject = (command.reference if isinstance(command, ImportImage) else None) or host.name
+    job = job_create(team=host.team, host=host, requested_by=user, command=command, subject=subject, is_session=True)
+    named = {sessions.JOB: {"id": str(job.pk), "fence": job.fence}}
+    return ArchiveWish(host, "", source, {**parameters, **named}, job)
 
 
 def _wish(host: Host, source: str, parameters: Any) -> ArchiveWish:

@@ -39,11 +39,13 @@ def job_create(
     command: Command,
     subject: str = "",
     secrets: Mapping[str, Any] | None = None,
+    is_session: bool = False,
 ) -> Job:
     """Record a job and, once the transaction has committed, send it to the host's worker.
 
     `subject` is the id or the reference that the job is about; `secrets` (user name and password of a
-    registry) go with the task and are never written to the database.
+    registry) go with the task and are never written to the database. One that `is_session` begins when the caller opens
+    the session that brings its bytes; it is sent as any other that is lost if the host hears nothing of that.
     """
     job = Job.objects.create(
         team=team,
@@ -56,7 +58,8 @@ def job_create(
         # Written ahead, so that the common case needs no second write; a failed sending takes it back.
         dispatched_at=timezone.now(),
     )
-    transaction.on_commit(lambda: _send(job, secrets))
+    if not is_session:
+        transaction.on_commit(lambda: _send(job, secrets))
     job_broadcast(job)
     return job
 

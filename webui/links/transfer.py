@@ -16,6 +16,7 @@ from django.conf import settings
 
 from engine.errors import Unavailable
 from webui.hosts.models import Host
+from webui.jobs.models import Job
 from webui.links.direct import DirectStream, connect, is_near
 from webui.links.session_link import BLOCK_SECONDS, SessionLink, lost
 from webui.links.stream import host_silent
@@ -29,12 +30,16 @@ CREDIT_EVERY = WINDOW_BYTES // 4
 
 @dataclass(frozen=True, slots=True)
 class ArchiveWish:
-    """What is asked of a host: checked, and allowed. `subject` is a container's id, empty where none is meant."""
+    """What is asked of a host: checked, and allowed. `subject` is a container's id, empty where none is meant.
+
+    `job` is the row that the host's work is written down in, where it takes that long.
+    """
 
     host: Host
     subject: str
     source: str
     parameters: Mapping[str, Any]
+    job: Job | None = None
 
 
 class ArchiveSession:

@@ -34,6 +34,8 @@ JOB_KIND = {
     "image.fsck": "Check images on disk",
     "image.lookup": "Look for newer images",
     "registry.try": "Try registry",
+    "image.load": "Load images",
+    "image.import": "Import image",
     "image.starter": "Make starter image",
     "container.create": "Create container",
     "container.start": "Start container",

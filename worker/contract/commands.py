@@ -83,6 +83,18 @@ class TryRegistry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadImages:
+    """Take the archive of images that a session of this job brings: see `sessions.JOB`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportImage:
+    """The same with the tar of a root file system, which becomes the image `reference`."""
+
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateStarterImage:
     """Make an image from the machine's own files, for first contact without a registry."""
 
@@ -240,6 +252,8 @@ Command = (
     | VerifyImages
     | LookUpImages
     | TryRegistry
+    | LoadImages
+    | ImportImage
     | CreateStarterImage
     | CreateContainer
     | StartContainer
@@ -269,6 +283,8 @@ KINDS: dict[str, type[Any]] = {
     "image.fsck": VerifyImages,
     "image.lookup": LookUpImages,
     "registry.try": TryRegistry,
+    "image.load": LoadImages,
+    "image.import": ImportImage,
     "image.starter": CreateStarterImage,
     "container.create": CreateContainer,
     "container.start": StartContainer,

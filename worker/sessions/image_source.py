@@ -7,9 +7,16 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engine.errors import Cancelled, Unavailable
+from worker.context import Context
 from worker.contract import sessions
+from worker.contract.commands import ImportImage, LoadImages
 from worker.contract.wire import from_wire
+from worker.executor import Executor
 from worker.sessions.archive_source import OutSource
+
+Take = Callable[[int, Context], list[Any]]
+"""Reads the tar from a descriptor; returns the images that it has become."""
 
 
 class SaveSource(OutSource):
@@ -21,7 +28,7 @@ class SaveSource(OutSource):
 
 
 class _TakingSource:
-    """Its input is a tar, read by `take` in a thread of its own. See `source.Source`.
+    """Its input is a tar, read by `take` in a thread of its own, as a job: see `sessions.JOB`, and `source.Source`.
 
     `ended` is readable once `take` has returned, which may be before the tar's end when something of it is wrong.
     """
@@ -29,25 +36,53 @@ class _TakingSource:
     chunk_bytes = sessions.ARCHIVE_BYTES
     outputs: Mapping[int, int] = {}
 
-    def __init__(self, take: Callable[[int, threading.Event], list[Any]]) -> None:
+    def __init__(
+        self, executor: Executor, job: Mapping[str, Any], command: LoadImages | ImportImage, take: Take
+    ) -> None:
         self._cancel = threading.Event()
+        self._is_broken_off = False
         self._images: list[Any] = []
         self._error: BaseException | None = None
         reader, self._writer = os.pipe()
         self.stdin: int | None = self._writer
         self._over_read, self._over_write = os.pipe()
         self.ended: int | None = self._over_read
-        self._thread = threading.Thread(target=self._run, args=(take, reader), name="image-taking", daemon=True)
+
+        def run() -> None:
+            try:
+                is_ours = executor.attend(
+                    job_id=str(job["id"]),
+                    command=command,
+                    fence=int(job["fence"]),
+                    cancel=self._cancel,
+                    work=lambda context: self._work(take, reader, context),
+                )
+                if not is_ours:
+                    self._error = Unavailable("this host's worker is about to end, or gave it up: send it again")
+            except BaseException as error:  # noqa: BLE001  whatever it was, `result` raises it
+                self._error = error
+            finally:
+                os.close(reader)
+                os.close(self._over_write)
+
+        self._thread = threading.Thread(target=run, name="image-taking", daemon=True)
         self._thread.start()
 
-    def _run(self, take: Callable[[int, threading.Event], list[Any]], reader: int) -> None:
+    def _work(self, take: Take, reader: int, context: Context) -> dict[str, Any]:
         try:
-            self._images = take(reader, self._cancel)
-        except BaseException as error:  # noqa: BLE001  whatever it was, `result` raises it
+            self._images = take(reader, context)
+        except Cancelled as error:
             self._error = error
-        finally:
-            os.close(reader)
-            os.close(self._over_write)
+            if self._is_broken_off:
+                raise Unavailable("The archive was broken off before its end: send it again.") from error
+            raise
+        except BaseException as error:
+            self._error = error
+            raise
+        return self._said()
+
+    def _said(self) -> dict[str, Any]:
+        return {"images": [{"id": image.id, "tags": list(image.tags)} for image in self._images]}
 
     def described(self) -> dict[str, Any]:
         return {}
@@ -66,10 +101,11 @@ class _TakingSource:
         self._thread.join()
         if self._error is not None:
             raise self._error
-        return {"images": [{"id": image.id, "tags": list(image.tags)} for image in self._images]}
+        return self._said()
 
     def close(self) -> None:
         """Break off what still runs: of a tar that is not whole, nothing is kept."""
+        self._is_broken_off = True
         self._cancel.set()
         self.close_stdin()
         self._thread.join()
@@ -79,25 +115,29 @@ class _TakingSource:
 class LoadSource(_TakingSource):
     """A tar as `docker save` or an OCI image layout has it."""
 
-    def __init__(self, engine: Any, _: str, __: Mapping[str, Any]) -> None:
-        super().__init__(lambda stream, cancel: list(engine.images.load(stream, cancel=cancel)))
+    def __init__(self, executor: Executor, _: str, parameters: Mapping[str, Any]) -> None:
+        def take(stream: int, context: Context) -> list[Any]:
+            return list(context.engine.images.load(stream, progress=context.progress, cancel=context.cancel))
+
+        super().__init__(executor, parameters[sessions.JOB], LoadImages(), take)
 
 
 class ImportSource(_TakingSource):
     """A tar that is a root file system."""
 
-    def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, executor: Executor, _: str, parameters: Mapping[str, Any]) -> None:
         wish = from_wire(sessions.ImportParameters, parameters)
 
-        def take(stream: int, cancel: threading.Event) -> list[Any]:
-            image = engine.images.import_(
+        def take(stream: int, context: Context) -> list[Any]:
+            context.progress("importing", ())
+            image = context.engine.images.import_(
                 stream,
                 wish.reference,
                 changes=wish.changes,
                 message=wish.message,
                 platform=wish.platform,
-                cancel=cancel,
+                cancel=context.cancel,
             )
             return [image]
 
-        super().__init__(take)
+        super().__init__(executor, parameters[sessions.JOB], ImportImage(reference=wish.reference), take)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from worker.contract import files, sessions
+from worker.executor import Executor
 from worker.sessions.archive_source import InSource, OutSource, PathSource
 from worker.sessions.attach_source import AttachSource
 from worker.sessions.exec_source import ExecSource
@@ -14,8 +15,8 @@ from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
 from worker.sessions.server import Opener
 
 
-def openers(engine: Any) -> dict[str, Opener]:
-    """By the name in `OpenSession.source`."""
+def openers(engine: Any, executor: Executor) -> dict[str, Opener]:
+    """By the name in `OpenSession.source`. What takes long and brings its own bytes is a job of `executor`."""
     return {
         "exec": partial(ExecSource, engine),
         "attach": partial(AttachSource, engine),
@@ -23,8 +24,8 @@ def openers(engine: Any) -> dict[str, Opener]:
         sessions.COPY_OUT: partial(OutSource.of_path, engine),
         sessions.COPY_IN: partial(InSource, engine),
         sessions.IMAGE_SAVE: partial(SaveSource, engine),
-        sessions.IMAGE_LOAD: partial(LoadSource, engine),
-        sessions.IMAGE_IMPORT: partial(ImportSource, engine),
+        sessions.IMAGE_LOAD: partial(LoadSource, executor),
+        sessions.IMAGE_IMPORT: partial(ImportSource, executor),
         files.READ: partial(ReadSource, engine),
         files.WRITE: partial(WriteSource, engine),
         files.REMOVE: partial(RemoveSource, engine),

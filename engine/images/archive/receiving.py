@@ -11,6 +11,7 @@ import hashlib
 import os
 import posixpath
 import re
+import select
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from engine.oci.document import MAX_CONFIG_BYTES
 
 _READ_BYTES = 1 << 20
 _HEAD_BYTES = 512
+_LOOK_MILLISECONDS = 200
 _ENTRIES = 100_000
 _DOCUMENTS_BYTES = 64 << 20
 _LINKS = 8
@@ -93,15 +95,24 @@ def chunks(stream: int, cancel: threading.Event | None) -> Iterator[bytes]:
 
 
 class _Source:
+    """A stream that may stand still: a cancel is noticed all the same."""
+
     def __init__(self, stream: int, cancel: threading.Event | None) -> None:
         self._stream = stream
         self._cancel = cancel
+        self._readable = select.poll()
+        self._readable.register(stream, select.POLLIN)
 
     def read(self, size: int = _READ_BYTES) -> bytes:
+        while self._cancel is not None and not self._readable.poll(_LOOK_MILLISECONDS):
+            self._check()
         data = os.read(self._stream, size)
+        self._check()
+        return data
+
+    def _check(self) -> None:
         if self._cancel is not None and self._cancel.is_set():
             raise Cancelled("cancelled")
-        return data
 
 
 def receive(content: ContentStore, lease: Lease, scratch: Path, stream: Iterator[bytes], board: Board) -> Archive:

@@ -41,6 +41,8 @@ COMMANDS: list[c.Command] = [
     c.VerifyImages(repair=True),
     c.LookUpImages(references=("docker.io/library/alpine:3",)),
     c.TryRegistry(registry="registry.example.com:5000"),
+    c.LoadImages(),
+    c.ImportImage(reference="registry.example.com/app:1"),
     c.CreateStarterImage(),
     c.CreateContainer(
         container_id=CONTAINER, name="web", image="alpine:3", command=("sh", "-c", "echo hi"), entrypoint=("/entry",),
