@@ -24,14 +24,16 @@ def run(command: c.Command, context: Context) -> dict[str, Any]:
 
 
 def _pull_image(command: c.PullImage, context: Context) -> dict[str, Any]:
+    limits: list[Any] = []
     image = context.engine.images.pull(
         command.reference,
         access=context.access,
         platform=command.platform,
         progress=context.progress,
         cancel=context.cancel,
+        limit_told=limits.append,
     )
-    return {"image_id": image.id, "tags": list(image.tags)}
+    return {"image_id": image.id, "tags": list(image.tags), **({"rate_limit": to_wire(limits[-1])} if limits else {})}
 
 
 def _remove_image(command: c.RemoveImage, context: Context) -> dict[str, Any]:

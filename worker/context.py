@@ -54,4 +54,5 @@ def access_of(secrets: RegistrySecrets) -> Any:
         tls_verify=secrets.tls_verify,
         ca_pem=secrets.ca_pem,
         mirrors=secrets.mirrors,
+        of_mirrors={name: access_of(from_wire(RegistrySecrets, own)) for name, own in secrets.of_mirrors.items()},
     )

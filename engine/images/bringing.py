@@ -6,6 +6,7 @@ Leases first, then documents and layers; the image becomes visible with the last
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from engine.errors import Cancelled, EngineError, Unavailable
 from engine.images import starter
@@ -20,6 +21,7 @@ from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.access import Access
 from engine.registry.client import FetchedManifest, RegistryClient
+from engine.registry.limits import RateLimit
 
 
 def pull(
@@ -30,6 +32,7 @@ def pull(
     platform: str | None,
     board: Board,
     cancel: threading.Event | None,
+    limit_told: Callable[[RateLimit], None] | None = None,
 ) -> Image:
     """Fetch an image and give it its name: see `Images.pull`, which also clears away what a failure leaves.
 
@@ -53,6 +56,8 @@ def pull(
             fetch_layers(workshop, client, resolved, cancel)
             names = [name.pinned(document.digest) for document in resolved.documents]
             image = shelf.publish(resolved.config_data, names if name.digest else [*names, name], resolved.digests)
+            if limit_told is not None and client.rate_limit is not None:
+                limit_told(client.rate_limit)
     except (Cancelled, Unavailable):
         raise
     except EngineError:

@@ -93,11 +93,23 @@ def resolve(client: RegistryClient, content: ContentStore, reference: Reference,
         documents.append(
             FetchedManifest(here, chosen.media_type, chosen.digest) if here else client.manifest(chosen.digest)
         )
+        _check_size(chosen, documents[-1].data)
         parsed = parse(documents[-1].data, documents[-1].content_type or chosen.media_type)
     data = _here(content, parsed.config) or client.config(parsed.config)
+    _check_size(parsed.config, data)
     config = ImageConfig.parse(data)
     check_image(parsed, config, platform)
     return Resolved(parsed, config, data, tuple(documents))
+
+
+def _check_size(descriptor: Descriptor, data: bytes) -> None:
+    """A size that is wrong where the digest is right is the maker's mistake (image-spec, descriptor.md)."""
+    if len(data) != descriptor.size:
+        raise InvalidDocument(
+            f"the image says that {descriptor.digest.short} has {descriptor.size} bytes, but it has {len(data)}: "
+            "build it anew, and push it again",
+            {"digest": descriptor.digest},
+        )
 
 
 def _here(content: ContentStore, descriptor: Descriptor) -> bytes | None:

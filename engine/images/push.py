@@ -25,6 +25,7 @@ from engine.registry import writing
 from engine.registry.access import Access
 from engine.registry.client import RegistryClient
 from engine.registry.endpoint import Endpoint
+from engine.registry.limits import RateLimit
 from engine.registry.transport import Transport
 from engine.registry.uploading import Source
 from engine.registry.writing import Writer
@@ -38,7 +39,8 @@ _SHOWN = {writing.EXISTED: EXISTS, writing.MOUNTED: MOUNTED, writing.UPLOADED: D
 class PushResult:
     """`digest` is what the reference stands for now; `size_bytes` is all that it consists of.
 
-    The blobs (layers and config) were `mounted` from another repository, `existed`, or were `uploaded`.
+    The blobs (layers and config) were `mounted` from another repository, `existed`, or were `uploaded`. `rate_limit` is
+    what the registry said last of how often it may be asked.
     """
 
     reference: str
@@ -47,6 +49,7 @@ class PushResult:
     mounted: int
     existed: int
     uploaded: int
+    rate_limit: RateLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,15 @@ class Pusher:
             transport.close()
         self.records.pushed(image.id, name, planned.top.digest)
         self.board.show("done")
-        counts = (how.count(kind) for kind in (writing.MOUNTED, writing.EXISTED, writing.UPLOADED))
-        return PushResult(name.familiar, planned.top.digest, planned.size_bytes, *counts)
+        return PushResult(
+            name.familiar,
+            planned.top.digest,
+            planned.size_bytes,
+            mounted=how.count(writing.MOUNTED),
+            existed=how.count(writing.EXISTED),
+            uploaded=how.count(writing.UPLOADED),
+            rate_limit=transport.rate_limit,
+        )
 
     def __enter__(self) -> Pusher:
         return self

@@ -63,8 +63,8 @@ def try_registry(config: EngineConfig, registry: str, access: Access | None) -> 
     host = _registry(registry)
     endpoints = [Endpoint.of_mirror(mirror, host, config.insecure_registries, access) for mirror in access.mirrors]
     found = _try(Endpoint.of(host, config.insecure_registries, access), access, host == DEFAULT_REGISTRY)
-    for mirror in endpoints:
-        answer = _try(mirror, Access(), False)
+    for name, mirror in zip(access.mirrors, endpoints, strict=True):
+        answer = _try(mirror, access.for_mirror(name), False)
         if not answer.ok:
             found = replace(found, ok=False, message=f"{found.message}; mirror {mirror.host}: {answer.message}")
     return found

@@ -34,6 +34,7 @@ from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.access import Access
 from engine.registry.auth import Credentials
+from engine.registry.limits import RateLimit
 from engine.registry.listing import Referrer
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
@@ -66,13 +67,15 @@ class Images(StoredImages):
         platform: str | None = None,
         progress: Report | None = None,
         cancel: threading.Event | None = None,
+        limit_told: Callable[[RateLimit], None] | None = None,
     ) -> Image:
         """Fetch an image and give it its name; an image is visible once it is complete, not before.
 
         `progress` is called from this thread, at most ten times a second and once at the end. After `cancel`, after
         a kill or a broken connection, what was fetched stays for the next pull. `credentials` is short for an access
-        that has nothing else. Raises `InvalidReference`, `ImageUnknown`, `AccessDenied`, `PlatformMissing`,
-        `RegistryUnavailable`, `BlobDamaged`, `LayerRefused`, `ResourceExhausted`, `Unsupported`, `Cancelled`.
+        that has nothing else. `limit_told` gets what the registry says of how often it may be asked, if it does.
+        Raises `InvalidReference`, `ImageUnknown`, `AccessDenied`, `PlatformMissing`, `RegistryUnavailable`,
+        `BlobDamaged`, `LayerRefused`, `ResourceExhausted`, `Unsupported`, `Cancelled`.
         """
         with self._collecting(keep_for=(Cancelled, Unavailable)):
             image = bringing.pull(
@@ -82,6 +85,7 @@ class Images(StoredImages):
                 platform=platform,
                 board=Board(progress),
                 cancel=cancel,
+                limit_told=limit_told,
             )
         self._sync_later()
         return image

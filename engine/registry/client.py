@@ -45,7 +45,12 @@ class RegistryClient:
         insecure = config.insecure_registries
         self._own = Transport(Endpoint.of(reference.registry, insecure, access), access.credentials, cancel)
         transports = [
-            Transport(Endpoint.of_mirror(mirror, reference.registry, insecure, access), None, cancel, _MIRROR_ATTEMPTS)
+            Transport(
+                Endpoint.of_mirror(mirror, reference.registry, insecure, access),
+                access.for_mirror(mirror).credentials,
+                cancel,
+                _MIRROR_ATTEMPTS,
+            )
             for mirror in access.mirrors
         ]
         self._lister = Lister(self._own, reference.repository)

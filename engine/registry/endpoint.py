@@ -65,7 +65,9 @@ class Endpoint:
                 f"{shown!r} is not a mirror's address: write it as host:port or https://host/path, without a password",
                 {"field": "mirrors"},
             )
-        own = replace(access or Access(), plain_http=scheme == "http" and bool(separator))
+        own = (access or Access()).for_mirror(mirror)
+        if separator:
+            own = replace(own, plain_http=scheme == "http")
         found = cls.of(host, insecure_registries, own)
         schemes = (scheme,) if separator else found.schemes
         return replace(found, schemes=schemes, prefix=parts.path.rstrip("/").removesuffix("/v2"), namespace=registry)

@@ -58,6 +58,8 @@ class FaultProxy:
         self.requests: list[tuple[str, str, str]] = []
         self.authorizations: list[str] = []
         self.body_bytes = 0
+        self.extra_headers: dict[str, str] = {}
+        """Of every answer that is passed on."""
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -151,6 +153,8 @@ class FaultProxy:
         for name, value in response.headers.items():
             if name.lower() not in ("content-length", "connection", "transfer-encoding", "date", "server"):
                 request.send_header(name, value)
+        for name, value in self.extra_headers.items():
+            request.send_header(name, value)
         request.send_header("Content-Length", str(length))
         request.end_headers()
         if request.command == "HEAD":

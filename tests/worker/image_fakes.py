@@ -101,6 +101,7 @@ class FakeImages:
         platform: str | None = None,
         progress: Any = None,
         cancel: threading.Event | None = None,
+        limit_told: Any = None,
     ) -> FakeImage:
         self._engine.note(f"begin pull {reference}")
         if reference.startswith("missing/"):
@@ -121,6 +122,8 @@ class FakeImages:
             cancel.wait()
             raise Cancelled("The pull was cancelled.")
         self._engine.note(f"end pull {reference}")
+        if reference.startswith("limited/"):
+            limit_told(FakeRateLimit(100, 76, 21600))
         self._engine.journal.append("image.updated", "sha256:feed", {"id": "sha256:feed", "tags": [reference]})
         return FakeImage("sha256:feed", (reference,))
 

@@ -189,3 +189,15 @@ def test_an_import_takes_its_wishes_along(engine: FakeEngine, executor: Executor
 def test_a_save_of_what_is_not_there_is_refused(engine: FakeEngine) -> None:
     with pytest.raises(NotFound):
         SaveSource(engine, "", {"names": ["nothing"], "format": sessions.SaveParameters(names=()).format})
+
+
+def test_a_mirror_has_an_access_of_its_own() -> None:
+    secrets = SECRETS | {"of_mirrors": {"mirror:5000": {"username": "bob", "password": "swordfish"}}}
+    access = commands.Context(None, lambda *_: None, threading.Event(), secrets).access
+    assert access.for_mirror("mirror:5000").credentials.username == "bob"
+    assert access.for_mirror("other:5000").credentials is None
+
+
+def test_what_is_left_of_a_registrys_quota_is_told(engine: FakeEngine) -> None:
+    assert run(engine, c.PullImage(reference="limited/a"))["rate_limit"]["remaining"] == 76
+    assert "rate_limit" not in run(engine, c.PullImage(reference="a"))

@@ -110,7 +110,7 @@ def _is_mirror(text: str) -> bool:
     if any(character.isspace() or character in "@?#" for character in rest) or len(rest) > 255:
         return False
     try:
-        registry_name(rest.partition("/")[0])
+        _mirror_host(text)
     except InvalidArgument:
         return False
     return True
@@ -150,7 +150,7 @@ def secrets_for(team: Team | object, reference: str) -> dict[str, Any] | None:
 def registry_secrets(team: Team | object, registry: str) -> dict[str, Any] | None:
     """The same by the registry's name."""
     credential = _of_team(team).filter(registry=registry).first()
-    return None if credential is None else _secrets_of(credential)
+    return None if credential is None else _secrets_with_mirrors(credential)
 
 
 def _of_team(team: Team | object) -> QuerySet[RegistryCredential]:
@@ -159,7 +159,19 @@ def _of_team(team: Team | object) -> QuerySet[RegistryCredential]:
 
 def _secrets_of_all(team: Team | object) -> dict[str, Any]:
     """Of each of the team's registries, by its name: any of them may have what is to be repaired."""
-    return {"registries": {credential.registry: _secrets_of(credential) for credential in _of_team(team)}}
+    return {"registries": {credential.registry: _secrets_with_mirrors(credential) for credential in _of_team(team)}}
+
+
+def _secrets_with_mirrors(credential: RegistryCredential) -> dict[str, Any]:
+    """A mirror is signed in to with what the team has stored for the mirror's own host."""
+    hosts = {mirror: _mirror_host(mirror) for mirror in credential.mirrors}
+    stored = {one.registry: one for one in _of_team(credential.team_id).filter(registry__in=set(hosts.values()))}
+    of_mirrors = {mirror: _secrets_of(stored[host]) for mirror, host in hosts.items() if host in stored}
+    return {**_secrets_of(credential), "of_mirrors": {name: {**own, "mirrors": ()} for name, own in of_mirrors.items()}}
+
+
+def _mirror_host(mirror: str) -> str:
+    return registry_name(mirror.removeprefix("https://").removeprefix("http://").partition("/")[0])
 
 
 def _secrets_of(credential: RegistryCredential) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,7 +12,8 @@ class RegistrySecrets:
     """How the registry of the command's reference is to be spoken to: as whom, how safely, through which mirrors.
 
     Without `username` as nobody. `plain_http`: without TLS; `ca_pem`: certificates to be trusted as well; without
-    `tls_verify` any is. `mirrors` are asked first for what is read, as nobody.
+    `tls_verify` any is. `mirrors` are asked first for what is read: as what is stored for their own hosts, which
+    `of_mirrors` has by their names here, also as `RegistrySecrets`; without that as nobody.
     """
 
     username: str = ""
@@ -19,6 +22,7 @@ class RegistrySecrets:
     tls_verify: bool = True
     ca_pem: str | None = None
     mirrors: tuple[str, ...] = ()
+    of_mirrors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

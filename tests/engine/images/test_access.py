@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,33 @@ def test_a_mirror_is_asked_first_and_the_registry_after_it(
         through.close()
     host.images.remove(image.id, uses=lambda _: [])
     assert host.images.pull(reference, access=access).id == image.id
+
+
+def test_a_mirror_is_signed_in_to_as_what_is_set_for_it(host: Host, basic_registry: Registry, tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    layout.image([layout.layer(tar_of({"a": b"1"}))])
+    basic_registry.push(layout.directory, "behind-a-sign-in")
+    there = basic_registry.address
+    own = Access(Credentials(USERNAME, PASSWORD))
+    nobody = Access(Credentials("alice", "the registry's"), mirrors=(there,))
+    access = replace(nobody, of_mirrors={there: own})
+    reference = "127.0.0.1:1/behind-a-sign-in"  # a registry that nobody reaches
+    with pytest.raises(Unavailable):
+        host.images.pull(reference, access=nobody)
+    assert host.images.pull(reference, access=access).digests[0].startswith(reference)
+    assert "mirror" in host.images.try_registry("127.0.0.1:1", nobody).message
+    assert f"mirror {there}" not in host.images.try_registry("127.0.0.1:1", access).message
+
+
+def test_a_quota_is_told_with_what_was_pulled_and_pushed(host: Host, push: Push, fault_proxy: FaultProxy) -> None:
+    push({"a": b"1"}, name="counted")
+    reference, limits = fault_proxy.reference("counted"), []
+    host.images.pull(reference, limit_told=limits.append)
+    assert limits == []
+    fault_proxy.extra_headers = {"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "76;w=21600"}
+    host.images.pull(reference, limit_told=limits.append)
+    assert limits == [RateLimit(100, 76, 21600)]
+    assert host.images.push(reference).rate_limit == RateLimit(100, 76, 21600)
 
 
 def test_a_layer_goes_on_at_the_registry_where_the_mirror_broke(

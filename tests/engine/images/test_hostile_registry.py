@@ -28,6 +28,9 @@ LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 TAR = tar_of({"file": b"content"})
 BLOB = gzip.compress(TAR, 1, mtime=0)
 DIFF_ID = "sha256:" + hashlib.sha256(TAR).hexdigest()
+RIGHT_CONFIG = json.dumps(
+    {"os": "linux", "architecture": ARCHITECTURE, "rootfs": {"type": "layers", "diff_ids": [DIFF_ID]}}
+).encode()
 
 
 def digest(data: bytes, algorithm: str = "sha256") -> str:
@@ -81,9 +84,7 @@ class Hostile:
 
     def image(self, *, data: bytes | None = None, **manifest: Any) -> None:
         """An image of one layer, with whatever bytes of a config and fields of the manifest."""
-        if data is None:
-            right = {"os": "linux", "architecture": ARCHITECTURE, "rootfs": {"type": "layers", "diff_ids": [DIFF_ID]}}
-            data = json.dumps(right).encode()
+        data = RIGHT_CONFIG if data is None else data
         document = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -187,6 +188,7 @@ MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
     "a layer of an unknown kind": ({"layers": [described(BLOB, "application/x-sh")]}, "artifact|can't be unpacked"),
     "a config of an unknown kind": ({"config": described(b"{}", "text/html")}, "artifact"),
     "a config that is null": ({"config": None}, "config"),
+    "a config of another size": ({"config": described(RIGHT_CONFIG, CONFIG, size=7)}, "has 7 bytes, but it has"),
 }  # fmt: skip
 
 

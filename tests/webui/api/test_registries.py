@@ -41,7 +41,7 @@ def test_all_that_is_stored_goes_with_the_task_and_none_of_it_into_the_job(
     job = Job.objects.get()
     assert job_secrets(job) == {
         "username": "ann", "password": "s3cret", "plain_http": False, "tls_verify": False,
-        "ca_pem": certificate.strip(), "mirrors": ["mirror:5000"],
+        "ca_pem": certificate.strip(), "mirrors": ["mirror:5000"], "of_mirrors": {},
     }  # fmt: skip
     assert "s3cret" not in str(job.command) and "mirror" not in str(job.command)
 
@@ -80,6 +80,19 @@ def test_a_password_stays_with_its_user_until_it_is_replaced(site_broker: Valkey
     owner.post("images/pull/", {"reference": "a.example/x"})
     secrets = job_secrets(Job.objects.get())
     assert secrets is not None and (secrets["password"], secrets["mirrors"]) == ("s3cret", ["b:5000"])
+
+
+def test_a_mirror_is_signed_in_to_as_its_own_host_is(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    mirrors = ["https://b:5000/hub", "c:5000"]
+    owner.post("registries/", {"registry": "a.example", "username": "ann", "password": "s3cret", "mirrors": mirrors})
+    owner.post("registries/", {"registry": "b:5000", "username": "bob", "password": "swordfish", "mirrors": ["d:1"]})
+    owner.post("images/pull/", {"reference": "a.example/x"})
+    job = Job.objects.get()
+    assert "swordfish" not in str(job.command)
+    secrets = job_secrets(job)
+    assert secrets is not None and secrets["password"] == "s3cret"
+    [(name, own)] = secrets["of_mirrors"].items()
+    assert (name, own["username"], own["password"], own["mirrors"]) == (mirrors[0], "bob", "swordfish", ())
 
 
 @pytest.mark.parametrize(
