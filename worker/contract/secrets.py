@@ -22,7 +22,7 @@ class RegistrySecrets:
     tls_verify: bool = True
     ca_pem: str | None = None
     mirrors: tuple[str, ...] = ()
-    of_mirrors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    of_mirrors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

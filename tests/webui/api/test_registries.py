@@ -136,3 +136,10 @@ def test_a_test_that_failed_says_why(
     job_apply(job=Job.objects.get(), finished={"status": "failed", "at": datetime.now(UTC), "error": error})
     tried = owner.get("registries/").json()["results"][0]["tried"]
     assert (tried["ok"], tried["message"]) == (False, "no such host")
+
+
+def test_one_is_read_by_its_team_alone(owner: Caller, outsider: Caller, credential: RegistryCredential) -> None:
+    path = f"registries/{credential.pk}/"
+    assert owner.call("get", path).json()["registry"] == "registry.example.com"
+    assert "s3cret" not in owner.call("get", path).content.decode()
+    assert outsider.call("get", path).status_code == 404

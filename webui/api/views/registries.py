@@ -86,6 +86,12 @@ class RegistryTest(APIView):
 
 
 class RegistryDetail(APIView):
+    @operation("registries_read", tag="registries", answers={200: CredentialSchema}, problems=[404])
+    def get(self, request: Request, credential_id: UUID) -> Response:
+        """Read how a registry is spoken to, and what its last test said."""
+        visible = RegistryCredential.objects.visible_to(request.user).select_related("team")
+        return Response(credential_as_json(get_object_or_404(visible, pk=credential_id)))
+
     @operation("registries_delete", tag="registries", answers={204: None}, problems=[403, 404])
     def delete(self, request: Request, credential_id: UUID) -> Response:
         """Forget a credential."""
