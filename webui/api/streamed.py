@@ -56,6 +56,7 @@ class Handover(HttpResponse):
         )
         super().__init__(json.dumps(body), status=503, content_type=CONTENT_TYPE)
         self._take_over = take_over
+        self._has_been_logged = True  # Django's log would have an error for each that is served in another way
 
     async def take_over(self, receive: Receive, send: Send) -> None:
         """Serve the connection. What goes wrong before the answer has begun is answered as a problem."""

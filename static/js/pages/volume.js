@@ -1,8 +1,9 @@
-// One volume: who has it, what it is made of. A section of the page is a tab whose panel is shown by `panels`.
+// One volume: its files, who has it, what it is made of. A section of the page is a tab whose panel is shown by `panels`.
 import { settled } from "../actions.js";
 import { api, attempt } from "../api.js";
 import { confirmAction } from "../dialog.js";
 import { $ } from "../dom.js";
+import { FileBrowser } from "../files/browser.js";
 import { refreshSoon } from "../fragment.js";
 import { jobEnd, onChange, onReset } from "../live.js";
 import { startTabs } from "../tabs.js";
@@ -13,11 +14,20 @@ const { id, name, host } = root.dataset;
 const FRAGMENTS = ["head", "facts", "offline", "users", "users-count", "details"];
 const USERS = ["head", "facts", "users", "users-count"];
 
+const files = new FileBrowser($("[data-files]"), {
+  emptyTitle: "Nothing in here yet",
+  emptyText: `Drop files here, or give the volume to a container: with ${name}:/data, what it writes below /data shows up here. An empty volume first takes what the image has at that place.`,
+});
 // By the panel's id: what is to be done each time when it is shown.
-const panels = {};
+const panels = {
+  "view-files": () => files.show(),
+};
 let removing = false;
 
-startTabs($("[data-tabs]"), (panel) => panels[panel]?.());
+startTabs($("[data-tabs]"), (panel) => {
+  files.hide();
+  panels[panel]?.();
+});
 
 onChange("volume", (change) => {
   if (String(change.object_id) !== id) return;
@@ -33,6 +43,7 @@ onChange("host", (change) => {
   if (change.object_id !== host || online === root.dataset.online) return;
   root.dataset.online = online;
   refreshSoon("facts", "offline");
+  if (online === "yes" && !$("#view-files").hidden) files.load();
 });
 /** Nobody knows what was missed. */
 onReset(async () => {

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Page, WebSocketRoute
 
 from tests.support.processes import PATIENCE_SECONDS
+from tests.webui.pages.played_files import PlayedFiles
 from tests.webui.pages.played_images import PlayedImages
 from tests.webui.pages.played_log import PlayedLog
 
@@ -55,6 +56,7 @@ class Sockets:
         self.logs = Played(page, "**/ws/containers/*/logs/**")
         self.host_log = PlayedLog(page)
         self.host_images = PlayedImages(page)
+        self.host_files = PlayedFiles(page)
         self.stats = Played(page, "**/ws/containers/*/stats/**", greeting={"type": "history", "samples": []})
         self.use = Played(page, "**/ws/containers/stats/**")
         self.top = Played(page, "**/ws/containers/*/top/**")

@@ -31,7 +31,10 @@ def paths(seeded: Seeded) -> list[str]:
         "/registries/",
         "/volumes/",
         "/volumes/?q=none",
-        *(f"/volumes/{seeded.volumes[number].pk}/{tab}" for number, tab in ((0, ""), (1, "#users"), (3, "#details"))),
+        *(
+            f"/volumes/{seeded.volumes[number].pk}/{tab}"
+            for number, tab in ((0, ""), (0, "?path=/none"), (1, "#users"), (3, "#details"))
+        ),
         "/networks/",
         "/networks/?q=none",
         *(f"/networks/{network.pk}/" for network in Network.objects.all()),

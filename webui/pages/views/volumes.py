@@ -58,6 +58,12 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
         "volume": volume_row(found, Users(), CREATE in allowed),
         "users": [row | {"places": mounts[row["id"]]} for row in users],
         "host_online": found.host.is_online,
+        "files": {
+            "base": f"/api/v1/volumes/{found.pk}/files/",
+            "title": found.name[:12] if found.is_anonymous else found.name,
+            "may_read": OPERATE in allowed,
+            "may_write": CREATE in allowed,
+        },
         "may_operate": OPERATE in allowed,
         "may_create": CREATE in allowed,
     }
