@@ -7,7 +7,9 @@
 link         what the rest of the engine uses: start the process, tell it of a change, start it again
 warden       holds the sockets, reads the store, makes the answerer; it never sees a packet
 answerer     reads packets and answers; it sees nothing but its sockets and what the warden tells
+confinement  the rights that it gives up before
 forward      what is no name of ours goes to the container's or the host's name servers
+lines        the sockets by which those are asked
 names        which name leads to which addresses, seen from each container
 message      DNS on the wire
 records      what names are made of, in the store

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import socket
 import struct
 import time
@@ -32,7 +31,8 @@ BATCH = 32
 CONNECTIONS = 32
 """By TCP, for one container."""
 IDLE_SECONDS = 10.0
-CACHE = 8192
+READY, READY_BYTES = 256, 300
+"""So many questions of one container, of at most so many bytes, have their answers ready."""
 _VARIANTS = 8
 _RECEIVE_BYTES = 4096
 
@@ -65,7 +65,6 @@ class Answerer:
         self._opening: dict[int, Callable[[socket.socket | None], None]] = {}
         self._number = 0
         self._turn = 0
-        self._ready = 0
         self.loop.register(warden.fileno(), self._on_warden)
 
     def serve(self) -> None:
@@ -137,10 +136,8 @@ class Answerer:
         os.close(client.process)
 
     def _forget_ready(self) -> None:
-        if self._ready:
-            self._ready = 0
-            for client in self._clients.values():
-                client.ready.clear()
+        for client in self._clients.values():
+            client.ready.clear()
 
     # ---- questions
 
@@ -172,8 +169,9 @@ class Answerer:
         answers = self._own(client, question)
         if answers is not None:
             fitting = [fit(question, answer) for answer in answers]
-            if self._ready < CACHE:
-                self._ready += 1
+            if len(packet) <= READY_BYTES:
+                if len(client.ready) >= READY:
+                    client.ready.clear()
                 client.ready[packet[2:]] = deque(answer[2:] for answer in fitting)
             client.udp.sendto(fitting[self._turn % len(fitting)], address)
             self._turn += 1
@@ -330,25 +328,3 @@ class Connection:
 def fit(question: Question, answer: bytes) -> bytes:
     """The answer for UDP: if it is too long, only that there is one."""
     return answer if len(answer) <= question.udp_bytes else message.truncated(question, answer)
-
-
-def lock_down(root: str, user: int) -> None:
-    """Give up every right: an empty root, another user without capabilities, no new ones, no processes, no files.
-
-    Raises OSError.
-    """
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    os.chroot(root)
-    os.chdir("/")
-    os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
-    for option, value in ((38, 1), (4, 0)):  # PR_SET_NO_NEW_PRIVS, PR_SET_DUMPABLE: nobody else looks into it
-        if libc.prctl(option, value, 0, 0, 0) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -24,7 +24,7 @@ from engine.network.dns.message import Question
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SPARE = 32
+SPARE = 64
 """So many sockets for UDP one container keeps."""
 _PASSED_OVER = 64  # packets on one socket that answer something else
 _UNSPECIFIED = bytes(16)

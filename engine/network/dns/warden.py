@@ -21,7 +21,8 @@ from typing import Any, NoReturn
 
 from engine.config import EngineConfig
 from engine.network.dns import channel, inside
-from engine.network.dns.answerer import Answerer, lock_down
+from engine.network.dns.answerer import Answerer
+from engine.network.dns.confinement import lock_down
 from engine.network.dns.hosts_own import HostServers
 from engine.network.dns.looping import Loop
 from engine.network.dns.records import Clients, Process, is_alive, namespace_of, process_of

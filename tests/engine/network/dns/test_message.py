@@ -5,12 +5,15 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.network.dns import message
 from engine.network.dns.message import Malformed
 from tests.support import dns
+
+PATIENT = settings(deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+"""On a machine that is busy, making an input may take longer than hypothesis likes."""
 
 
 def test_a_question_is_read() -> None:
@@ -98,11 +101,13 @@ def test_any_name_can_be_written(name: str) -> None:
     assert encoded.endswith(b"\0")
 
 
+@PATIENT
 @given(st.binary(max_size=600))
 def test_no_packet_does_harm(packet: bytes) -> None:
     _try(packet)
 
 
+@PATIENT
 @given(
     st.tuples(st.integers(0, 65535), st.integers(0, 0x7FF), st.just(1), st.just(0), st.just(0), st.integers(0, 9)),
     st.lists(st.binary(max_size=70), max_size=6),
