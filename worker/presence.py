@@ -123,6 +123,8 @@ class Figures:
     def _figures(self, container_id: str, sample: Any, now: float) -> dict[str, Any]:
         """A sample with its processor time turned into percent of one core since the last tick."""
         figures = dataclasses.asdict(sample)
+        if not figures.get("interfaces"):  # most have but one, whose figures are there already
+            figures.pop("interfaces", None)
         seconds = figures.pop("cpu_seconds")
         then, seconds_then = self._before.get(container_id, (now, seconds))
         # A restart makes a new cgroup, whose clock begins at zero.

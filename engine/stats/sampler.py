@@ -36,25 +36,26 @@ class Sampler:
         usage = self._usage(self._cgroups.directories(container_id))
         if not devices and not usage.pids:
             return None
-        received, sent = _network(devices)
+        interfaces = _network(devices)
         return ContainerSample(
             cpu_seconds=usage.cpu_seconds,
             memory_bytes=usage.memory_bytes,
             memory_limit_bytes=usage.memory_limit_bytes,
             pids=usage.pids,
-            network_rx_bytes=received,
-            network_tx_bytes=sent,
+            network_rx_bytes=sum(received for received, _ in interfaces.values()),
+            network_tx_bytes=sum(sent for _, sent in interfaces.values()),
             block_read_bytes=usage.block_read_bytes,
             block_write_bytes=usage.block_write_bytes,
+            interfaces=interfaces if len(interfaces) > 1 else {},
         )
 
 
-def _network(text: bytes) -> tuple[int, int]:
-    """Bytes received and sent, from /proc/<pid>/net/dev: two lines of headings, then a line a device."""
-    received = sent = 0
+def _network(text: bytes) -> dict[str, tuple[int, int]]:
+    """Bytes received and sent by device, from /proc/<pid>/net/dev: two lines of headings, then a line a device."""
+    found = {}
     for line in text.splitlines()[2:]:
         name, _, figures = line.partition(b":")
         if name.strip() != b"lo":
             fields = figures.split()
-            received, sent = received + int(fields[0]), sent + int(fields[8])
-    return received, sent
+            found[name.strip().decode(errors="replace")] = (int(fields[0]), int(fields[8]))
+    return found

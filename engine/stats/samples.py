@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerSample:
     """`cpu_seconds` over all cores; `memory_bytes` without file cache that could be dropped at once.
 
-    `memory_limit_bytes` is None without a limit; network figures are of all interfaces but loopback.
+    `memory_limit_bytes` is None without a limit; network figures are of all interfaces but loopback. `interfaces`:
+    bytes received and sent by each, where there is more than one; empty otherwise, which is most containers' case.
     """
 
     cpu_seconds: float
@@ -20,6 +21,7 @@ class ContainerSample:
     network_tx_bytes: int
     block_read_bytes: int
     block_write_bytes: int
+    interfaces: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,59 @@ class NetworkSchema(serializers.Serializer):
     url = serializers.CharField()
 
 
+class TopologyLinkSchema(serializers.Serializer):
+    network = serializers.IntegerField(allow_null=True, help_text="null: the host's default network.")
+    ip = serializers.CharField(allow_null=True)
+    ip6 = serializers.CharField(allow_null=True)
+    interface = serializers.CharField(help_text="As in the container, and in the figures of its traffic.")
+
+
+class TopologyPortSchema(serializers.Serializer):
+    container = serializers.IntegerField()
+    host = serializers.IntegerField(allow_null=True)
+    protocol = serializers.CharField()
+    address = serializers.CharField()
+
+
+class TopologyContainerSchema(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    image = serializers.CharField()
+    status = serializers.CharField()
+    error = serializers.CharField(allow_null=True)
+    health = serializers.CharField(allow_null=True)
+    mode = serializers.CharField(help_text="bridge, none, host or container.")
+    shares = serializers.CharField(allow_null=True, help_text="The container whose network it has.")
+    links = TopologyLinkSchema(many=True)
+    ports = TopologyPortSchema(many=True, help_text="What it publishes now.")
+    url = serializers.CharField()
+
+
+class TopologyNetworkSchema(serializers.Serializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    driver = serializers.CharField()
+    parent = serializers.CharField(allow_null=True)
+    subnet = serializers.CharField()
+    subnet6 = serializers.CharField(allow_null=True)
+    internal = serializers.BooleanField()
+    icc = serializers.BooleanField()
+    url = serializers.CharField()
+
+
+class TopologyHostSchema(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    online = serializers.BooleanField()
+    url = serializers.CharField()
+    networks = TopologyNetworkSchema(many=True)
+    containers = TopologyContainerSchema(many=True)
+
+
+class TopologySchema(serializers.Serializer):
+    hosts = TopologyHostSchema(many=True)
+
+
 class PrunedNetworkSchema(serializers.Serializer):
     id = serializers.IntegerField()
     name = serializers.CharField()

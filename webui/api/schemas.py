@@ -243,6 +243,11 @@ class FiguresSchema(serializers.Serializer):
     network_tx_bytes = serializers.IntegerField()
     block_read_bytes = serializers.IntegerField()
     block_write_bytes = serializers.IntegerField()
+    interfaces = serializers.DictField(
+        child=serializers.ListField(child=serializers.IntegerField()),
+        required=False,
+        help_text="Bytes received and sent by each, where there are several.",
+    )
 
 
 class AllFiguresSchema(serializers.Serializer):

@@ -107,6 +107,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
     path("networks/", networks.NetworkList.as_view(), name="networks"),
     path("networks/prune/", networks.NetworksPrune.as_view(), name="networks-prune"),
+    path("networks/topology/", networks.NetworksTopology.as_view(), name="networks-topology"),
     path("networks/<int:network_id>/", networks.NetworkDetail.as_view(), name="network"),
     path("networks/<int:network_id>/connect/", networks.NetworkConnect.as_view(), name="network-connect"),
     path("networks/<int:network_id>/disconnect/", networks.NetworkDisconnect.as_view(), name="network-disconnect"),

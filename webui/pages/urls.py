@@ -30,6 +30,7 @@ urlpatterns = [
     path("volumes/", volumes.volumes, name="volumes"),
     path("volumes/<int:volume_id>/", volumes.volume, name="volume"),
     path("networks/", networks.networks, name="networks"),
+    path("networks/topology/", networks.topology, name="topology"),
     path("networks/<int:network_id>/", networks.network, name="network"),
     path("activity/", activity.activity, name="activity"),
     path("jobs/", jobs.jobs, name="jobs"),

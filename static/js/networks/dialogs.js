@@ -76,6 +76,7 @@ export function startCreateNetwork() {
   dialog.addEventListener("input", showParts);
   dialog.addEventListener("reset", () => setTimeout(showParts));
   showParts();
+  if (new URLSearchParams(location.search).has("new")) dialog.showModal();
 }
 
 /** Answers a function that opens the dialog for a row of the list. */

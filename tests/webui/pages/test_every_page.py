@@ -37,6 +37,7 @@ def paths(seeded: Seeded) -> list[str]:
         ),
         "/networks/",
         "/networks/?q=none",
+        "/networks/topology/",
         *(f"/networks/{network.pk}/" for network in Network.objects.all()),
         "/jobs/",
         "/activity/",

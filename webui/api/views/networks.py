@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,7 +14,7 @@ from rest_framework.views import APIView
 from engine.options.networks import MTU_RANGE
 from webui.api import bodies
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
-from webui.api.network_schemas import NetworkSchema, NetworksPruneSchema
+from webui.api.network_schemas import NetworkSchema, NetworksPruneSchema, TopologySchema
 from webui.api.operations import job_reference, operation, page_of
 from webui.api.schemas import Accepted
 from webui.api.views.images import OnHost
@@ -29,6 +30,7 @@ from webui.networks.services import (
     network_remove,
     networks_prunable,
 )
+from webui.networks.topology import topology_of
 
 ORDERING = ("created_at", "name")
 ADDRESS_LENGTH = 60
@@ -176,6 +178,23 @@ class NetworkDisconnect(APIView):
         network = find(request, network_id)
         job = network_disconnect(user=request.user, network=network, **bodies.read(OfContainer, request))
         return Response(job_reference(job), status=202)
+
+
+class NetworksTopology(APIView):
+    @operation(
+        "networks_topology",
+        tag="networks",
+        answers={200: TopologySchema},
+        problems=[400, 404],
+        parameters=[OpenApiParameter("host", str, description="A host's name or id: that one alone.")],
+    )
+    def get(self, request: Request) -> Response:
+        """Read who is connected to what: hosts, networks, containers, published ports, as far as you may see them.
+
+        Traffic is in the figures of each container: `GET /api/v1/containers/stats/`.
+        """
+        name = parameter(request, "host")
+        return Response(topology_of(request.user, host_choose(user=request.user, host=name) if name else None))
 
 
 class NetworksPrune(APIView):

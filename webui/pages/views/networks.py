@@ -17,6 +17,7 @@ from webui.hosts.representation import host_as_json
 from webui.networks.addresses import CELLS, Cell, cells_of, use_of
 from webui.networks.models import Network
 from webui.networks.representation import network_as_json
+from webui.networks.topology import topology_of
 from webui.pages.examples import network_example
 from webui.pages.page import page
 
@@ -40,6 +41,18 @@ def networks(request: HttpRequest) -> dict[str, Any]:
         "hosts": [host_as_json(host) for host in hosts],
         "may_create": bool(creating),
         "network_modes": MODES,
+        "network_example": network_example(request),
+    }
+
+
+@page("pages/topology.html", section="networks")
+def topology(request: HttpRequest) -> dict[str, Any]:
+    teams = Team.objects.visible_to(request.user)
+    host = request.GET.get("host", "")[:80]
+    found = Host.objects.visible_to(request.user).filter(Q(pk=host) | Q(name=host)).first() if host else None
+    return {
+        "topology": topology_of(request.user, found),
+        "may_create": any(CREATE in actions_of(request.user, team) for team in teams),
         "network_example": network_example(request),
     }
 
