@@ -1,6 +1,6 @@
 // Draws placed nodes and their links, and lets them glide to where they belong when something changes.
 import { setText, words } from "../dom.js";
-import { rate } from "../format.js";
+import { size } from "../format.js";
 import { lineOf } from "./layout.js";
 import { fit, icon, mark, measure, s, text } from "./svg.js";
 
@@ -136,7 +136,7 @@ export class Picture {
       if (!place) continue;
       const node = this.graph.nodes.get(key);
       const found = at(node);
-      setText(place, found ? fit(`↓ ${rate(found.rx)}  ↑ ${rate(found.tx)}`, node.rateWidth, "small") : node.fallback ?? "");
+      setText(place, found ? fit(`↓ ${size(found.rx)} ↑ ${size(found.tx)}/s`, node.rateWidth, "small") : node.fallback ?? "");
       place.classList.toggle("is-busy", Boolean(found && found.rx + found.tx >= 16));
     }
   }
@@ -197,13 +197,14 @@ const PARTS = {
     const several = node.networks > 1 ? ` +${node.networks - 1}` : "";
     const state = node.alive && node.state === "running" ? "" : words.container_status?.[node.state] ?? node.state;
     const under = node.alive ? `${node.address}${several}` : "";
-    node.rateWidth = node.w - 150;
+    const line = [under, state].filter(Boolean).join(" · ");
+    node.rateWidth = node.w - 57 - measure(line, under ? "code" : "small");
     return [
       s("rect", { class: "box", width: node.w, height: node.h, rx: 10 }),
       mark(node.state, 14, 11),
       text(node.name, { x: 33, y: 20.5, font: "name", width: node.w - 46 - (node.health === "unhealthy" ? 62 : 0) }),
       node.health === "unhealthy" ? s("text", { x: node.w - 12, y: 20.5, class: "t-small t-bad", "text-anchor": "end" }, "unhealthy") : null,
-      text([under, state].filter(Boolean).join(" · "), { x: 33, y: 38, font: under ? "code" : "small", width: node.alive ? 130 : node.w - 46, kind: "t-soft" }),
+      text(line, { x: 33, y: 38, font: under ? "code" : "small", width: node.w - 46, kind: "t-soft" }),
       node.alive ? s("text", { x: node.w - 12, y: 38, class: "t-small t-rate", "text-anchor": "end" }) : null,
     ];
   },

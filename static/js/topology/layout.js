@@ -2,7 +2,7 @@
 // the same nodes, further in the further they are from the host. Positions go into the nodes; answers the size.
 
 const WIDE = {
-  host: { w: 184, h: 62 }, network: { w: 240, h: 58 }, container: { w: 244, h: 48 }, more: { w: 244, h: 40 }, port: { w: 124, h: 22 },
+  host: { w: 184, h: 62 }, network: { w: 240, h: 58 }, container: { w: 264, h: 48 }, more: { w: 264, h: 40 }, port: { w: 124, h: 22 },
   gapRow: 12, gapNetwork: 22, gapHost: 28, gapPort: 30, inset: 20,
 };
 const NARROW = {

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyroute2 import IPRoute
 
 from engine.cgroups import Cgroups, Resources
 from engine.config import EngineConfig
@@ -112,6 +113,21 @@ def test_a_container_without_a_limit_has_none(config: EngineConfig, cgroups: Cgr
     inside = Inside(cgroups, "one")
     assert Sampler(config, cgroups).sample({"one": inside.pid})["one"].memory_limit_bytes is None
     inside.end()
+
+
+@pytest.mark.root
+def test_interfaces_are_told_apart_where_there_are_several(config: EngineConfig, cgroups: Cgroups) -> None:
+    cgroups.create("one", Resources())
+    inside = Inside(cgroups, "one")
+    sampler = Sampler(config, cgroups)
+    assert sampler.sample({"one": inside.pid})["one"].interfaces == {}
+    with IPRoute() as route:
+        peer = {"ifname": "eth1", "net_ns_pid": inside.pid}
+        route.link("add", ifname="eth0", kind="veth", net_ns_pid=inside.pid, peer=peer)
+    figures = sampler.sample({"one": inside.pid})["one"]
+    inside.end()
+    assert figures.interfaces == {"eth0": (0, 0), "eth1": (0, 0)}
+    assert (figures.network_rx_bytes, figures.network_tx_bytes) == (0, 0)
 
 
 @pytest.mark.root

@@ -179,3 +179,42 @@ def test_networks_take_the_right_to_create(
     assert [answer.status_code for answer in answers] == [status] * 4
     assert teammate.post("networks/prune/").status_code == (200 if status == 202 else 403)
     assert teammate.post("networks/prune/", {"dry_run": True}).status_code == 200
+
+
+def test_the_topology_tells_who_is_connected_to_what(
+    teammate: Caller, network: Network, container: Container, host: Host
+) -> None:
+    join(network, container)
+    published = {"container": 80, "host": 8080, "protocol": "tcp", "address": "127.0.0.1", "x": 1}
+    Container.objects.update(observed_status="running", ip_address="10.88.0.2", ports=[published])
+    beside = Container.objects.create(
+        id="be" * 32, team=host.team, host=host, name="beside", image="x", spec={"network": f"container:{CONTAINER_ID}"}
+    )
+    (shown,) = teammate.get("networks/topology/").json()["hosts"]
+    assert (shown["name"], shown["online"], [one["name"] for one in shown["networks"]]) == ("pier", True, ["front"])
+    by_name = {one["name"]: one for one in shown["containers"]}
+    web = by_name["web"]
+    assert web["links"] == [
+        {"network": None, "ip": "10.88.0.2", "ip6": None, "interface": "eth0"},
+        {"network": network.pk, "ip": "10.20.0.2", "ip6": None, "interface": "eth0"},
+    ]
+    assert web["ports"] == [{key: value for key, value in published.items() if key != "x"}]
+    assert (by_name["beside"]["mode"], by_name["beside"]["shares"], by_name["beside"]["links"]) == (
+        "container",
+        CONTAINER_ID,
+        [],
+    )
+    Container.objects.filter(pk=CONTAINER_ID).update(observed_status="stopped", spec={"network": "front"})
+    beside.delete()
+    (only,) = teammate.get("networks/topology/?host=pier").json()["hosts"][0]["containers"]
+    assert (only["mode"], only["ports"], [link["network"] for link in only["links"]]) == ("bridge", [], [network.pk])
+    assert teammate.get("networks/topology/?host=none").status_code == 404
+
+
+def test_the_topology_shows_nobody_what_is_anothers(
+    outsider: Caller, teammate: Caller, network: Network, container: Container
+) -> None:
+    join(network, container)
+    assert outsider.get("networks/topology/").json() == {"hosts": []}
+    Container.objects.update(team=Team.objects.create(name="Pilots"))
+    assert teammate.get("networks/topology/").json()["hosts"][0]["containers"] == []

@@ -24,6 +24,10 @@ OTHER = "f" * 64
 async def tick(fake_host: FakeHost, at: float, **cpu: float) -> None:
     """One entry of the host's stream; `cpu` by the container's id."""
     figures = {id_: {"cpu_percent": value, "memory_bytes": 1024, "pids": 3} for id_, value in cpu.items()}
+    await told(fake_host, at, figures)
+
+
+async def told(fake_host: FakeHost, at: float, figures: Any) -> None:
     entry = {"at": at, "host": {}, "containers": figures}
     await fake_host.client.xadd(keys.stats(HOST_ID), {"m": json.dumps(entry)})
 
@@ -51,6 +55,19 @@ async def test_what_is_watched_comes_with_its_last_minute_and_then_live(
         assert await socket.message() == {"type": "sample", "sample": sample(3.0, **{CONTAINER_ID: 6.0})}
         await tick(fake_host, 5.0)
         assert await socket.message() == {"type": "sample", "sample": sample(5.0)}
+
+
+async def test_traffic_comes_by_interface(fake_host: FakeHost, owner: Caller, container: Container) -> None:
+    traffic = {"network_rx_bytes": 5, "network_tx_bytes": 6, "interfaces": {"eth0": [1, 2], "eth1": [4, 4]}}
+    figures = {CONTAINER_ID: {"cpu_percent": 1.0, "memory_bytes": 5, **traffic}}
+    async with opened(PATH, owner) as socket:
+        await say(socket, {"watch": [CONTAINER_ID], "figures": "traffic"})
+        assert await socket.message() == {"type": "history", "samples": []}
+        await told(fake_host, 1.0, figures)
+        assert await socket.message() == {
+            "type": "sample",
+            "sample": {"at": 1.0, "containers": {CONTAINER_ID: traffic}},
+        }
 
 
 async def test_another_wish_takes_the_place_of_the_last(
@@ -91,7 +108,16 @@ async def test_who_left_the_team_sees_no_more(
 
 
 @pytest.mark.parametrize(
-    "said", ["{", "[]", "{}", '{"watch": 5}', '{"watch": ["../x"]}', json.dumps({"watch": ["a" * 64] * 201})]
+    "said",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"watch": 5}',
+        '{"watch": ["../x"]}',
+        json.dumps({"watch": ["a" * 64] * 201}),
+        '{"watch": [], "figures": "secrets"}',
+    ],
 )
 async def test_a_wrong_wish_is_told_so(fake_host: FakeHost, owner: Caller, said: str) -> None:
     async with opened(PATH, owner) as socket:
