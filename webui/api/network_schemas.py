@@ -95,7 +95,7 @@ class TopologyHostSchema(serializers.Serializer):
 
 
 class TopologySchema(serializers.Serializer):
-    hosts = TopologyHostSchema(many=True)
+    results = TopologyHostSchema(many=True, help_text="The hosts.")
 
 
 class PrunedNetworkSchema(serializers.Serializer):

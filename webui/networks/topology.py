@@ -21,7 +21,7 @@ _PORT = ("container", "host", "protocol", "address")
 
 
 def topology_of(user: User, host: Host | None = None) -> dict[str, Any]:
-    """`hosts` that `user` sees (or `host` alone), each with `networks` and `containers`; four queries in all.
+    """`results`: the hosts that `user` sees (or `host` alone), each with `networks` and `containers`. Four queries.
 
     A container's `links` say where it is: `network` is the id of one of a name, None for the host's default network.
     `mode` is bridge (on networks, or none yet), none, host or container; then `shares` is whose network it has.
@@ -31,7 +31,7 @@ def topology_of(user: User, host: Host | None = None) -> dict[str, Any]:
         hosts = hosts.filter(pk=host.pk)
     ids = [one.pk for one in hosts]
     return {
-        "hosts": [
+        "results": [
             {
                 "id": one.pk,
                 "name": one.name,

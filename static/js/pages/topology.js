@@ -26,10 +26,10 @@ function show() {
   graph = graphOf(topology, { unfolded, stopped: stopped.checked });
   picture.show(graph, layout(graph, Math.max(280, place.clientWidth)));
   keys.refresh();
-  traffic.watch(topology.hosts.flatMap((host) => host.containers.filter((one) => one.status === "running").map((one) => one.id)));
+  traffic.watch(topology.results.flatMap((host) => host.containers.filter((one) => one.status === "running").map((one) => one.id)));
   const { containers, networks } = graph.count;
   setText($("[data-count]"), `${containers} container${containers === 1 ? "" : "s"} on ${networks} network${networks === 1 ? "" : "s"}`);
-  const isEmpty = !topology.hosts.some((host) => host.containers.length || host.networks.length);
+  const isEmpty = !topology.results.some((host) => host.containers.length || host.networks.length);
   $("#topology-empty").hidden = !isEmpty;
   place.hidden = isEmpty;
   showTraffic();
@@ -37,7 +37,7 @@ function show() {
 
 function showTraffic() {
   if (!graph) return;
-  const running = (host) => topology.hosts.find((one) => `h${one.id}` === host)?.containers.map((one) => one.id) ?? [];
+  const running = (host) => topology.results.find((one) => `h${one.id}` === host)?.containers.map((one) => one.id) ?? [];
   const ofLink = (link) => (link.container ? traffic.rate(link.container, link.interface, link.only) : link.many ? traffic.sum(link.many) : ofNetwork(link.to));
   picture.showTraffic(ofLink, (node) => (node.kind === "container" ? traffic.rate(node.id) : node.kind === "host" ? traffic.sum(running(node.key)) : node.kind === "network" ? ofNetwork(node.key) : null));
 }
@@ -103,7 +103,7 @@ stopped.addEventListener("change", () => {
 for (const kind of ["container", "network"]) onChange(kind, askSoon);
 // A host is told of with every beat of its heart; here it matters whether it is there.
 onChange("host", ({ object_id: id, object }) => {
-  const known = topology.hosts.find((host) => host.id === id);
+  const known = topology.results.find((host) => host.id === id);
   if (!object || !known || known.online !== object.online || known.name !== object.name) askSoon();
 });
 onReset(askSoon);

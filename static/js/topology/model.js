@@ -14,7 +14,7 @@ const OWN = { host: "the host's own network", none: "no network" };
 /** `unfolded` has the keys of networks that show all; without `stopped` only what lives is there. */
 export function graphOf(topology, { unfolded, stopped }) {
   const graph = { hosts: [], nodes: new Map(), links: [], count: { containers: 0, networks: 0 } };
-  const hosts = [...topology.hosts].sort((a, b) => b.online - a.online || a.name.localeCompare(b.name, "en", { numeric: true }));
+  const hosts = [...topology.results].sort((a, b) => b.online - a.online || a.name.localeCompare(b.name, "en", { numeric: true }));
   for (const host of hosts) graph.hosts.push(hostOf(graph, host, { unfolded, stopped }));
   return graph;
 }

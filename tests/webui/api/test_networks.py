@@ -190,7 +190,7 @@ def test_the_topology_tells_who_is_connected_to_what(
     beside = Container.objects.create(
         id="be" * 32, team=host.team, host=host, name="beside", image="x", spec={"network": f"container:{CONTAINER_ID}"}
     )
-    (shown,) = teammate.get("networks/topology/").json()["hosts"]
+    (shown,) = teammate.get("networks/topology/").json()["results"]
     assert (shown["name"], shown["online"], [one["name"] for one in shown["networks"]]) == ("pier", True, ["front"])
     by_name = {one["name"]: one for one in shown["containers"]}
     web = by_name["web"]
@@ -206,7 +206,7 @@ def test_the_topology_tells_who_is_connected_to_what(
     )
     Container.objects.filter(pk=CONTAINER_ID).update(observed_status="stopped", spec={"network": "front"})
     beside.delete()
-    (only,) = teammate.get("networks/topology/?host=pier").json()["hosts"][0]["containers"]
+    (only,) = teammate.get("networks/topology/?host=pier").json()["results"][0]["containers"]
     assert (only["mode"], only["ports"], [link["network"] for link in only["links"]]) == ("bridge", [], [network.pk])
     assert teammate.get("networks/topology/?host=none").status_code == 404
 
@@ -215,6 +215,6 @@ def test_the_topology_shows_nobody_what_is_anothers(
     outsider: Caller, teammate: Caller, network: Network, container: Container
 ) -> None:
     join(network, container)
-    assert outsider.get("networks/topology/").json() == {"hosts": []}
+    assert outsider.get("networks/topology/").json() == {"results": []}
     Container.objects.update(team=Team.objects.create(name="Pilots"))
-    assert teammate.get("networks/topology/").json()["hosts"][0]["containers"] == []
+    assert teammate.get("networks/topology/").json()["results"][0]["containers"] == []
