@@ -150,6 +150,8 @@ def ensure_bridge(
         if gateway6 is not None:
             messages += [rt.address(index, gateway6), rt.address(index, _ROUTER)]
         netlink.send(messages)
+        if gateway6 is not None:
+            rt.await_own(netlink, [gateway6.ip, _ROUTER.ip])
     set_kernel("net/ipv4/ip_forward", "1")
     # Lets packets from 127.0.0.1 out to a container that publishes there; the firewall guards the way back.
     set_kernel(f"net/ipv4/conf/{name}/route_localnet", "1")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -47,7 +49,8 @@ _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
 _IFA_F_NODAD = 2  # no question whether somebody else has it, so no second in which it can't be used
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
-_RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK, _RTN_UNICAST = 254, 3, 0, 253, 1
+_RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK, _RTN_UNICAST, _RTN_LOCAL = 254, 3, 0, 253, 1, 2
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 5.0, 0.0003
 
 _LINK = struct.Struct("=BxHiII")
 _ADDR = struct.Struct("=BBBBi")
@@ -107,6 +110,30 @@ def addresses(netlink: Netlink) -> list[tuple[int, IPv4Interface | IPv6Interface
         if family in _FAMILIES.values() and local is not None:
             found.append((index, ip_interface((local, prefix))))
     return found
+
+
+def await_own(netlink: Netlink, own: Iterable[IPv6Address]) -> None:
+    """Return when packets for these addresses, just given to a device of the namespace, are taken.
+
+    The kernel makes the route for an IPv6 address after it has said that it has the address (linux/net/ipv6/addrconf.c,
+    addrconf_dad_work): within a millisecond where nothing is asked, longer where the machine is crowded. Who is still
+    without after some seconds goes on: nothing but a packet or two would be lost.
+    """
+    end = time.monotonic() + _PATIENCE_SECONDS
+    for one in own:
+        while not _is_own(netlink, one) and time.monotonic() < end:
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _is_own(netlink: Netlink, own: IPv6Address) -> bool:
+    body = _ROUTE.pack(socket.AF_INET6, 128, 0, 0, 0, 0, 0, 0, 0) + attribute(_RTA_DST, own.packed)
+    try:
+        answer = netlink.get(_GETROUTE, body)
+    except NetlinkError as error:
+        if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+            return False
+        raise
+    return answer is not None and answer[7] == _RTN_LOCAL
 
 
 def bridge(name: str, mac: str, mtu: int) -> Message:

@@ -82,6 +82,7 @@ class Wires:
                 for member in members:
                     messages += _interface(rt.link(inside, member.interface).index, member, ways)
                 inside.send(messages)
+                rt.await_own(inside, [member.address6 for member in members if member.address6 is not None])
 
     def unplug(self, member: Member) -> None:
         """Take the container's interface away; without it, nothing happens."""

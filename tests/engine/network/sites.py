@@ -72,6 +72,7 @@ def connect_world(host: Host, world: Space) -> None:
         index = rt.link(netlink, "uplink").index
         own, own6 = rt.IPv4Interface(f"{address}/24"), rt.IPv6Interface(f"{address6}/64")
         netlink.send([rt.address(index, own), rt.address(index, own6), rt.link_up(index)])
+        rt.await_own(netlink, [own6.ip])
         return index
 
     def outside() -> None:

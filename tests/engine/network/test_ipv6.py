@@ -215,6 +215,7 @@ def test_secrets_of_clouds_are_out_of_reach(site: Site) -> None:
     def cloud() -> None:
         with Netlink(NETLINK_ROUTE) as netlink:
             netlink.send([rt.address(1, rt.IPv6Interface("fd00:ec2::254/128"))])
+            rt.await_own(netlink, [rt.IPv6Address("fd00:ec2::254")])
 
     site.host.space.run(cloud)
     with site.host.space.serving(80, "::"):
