@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from engine.containers.process import hostname as own_hostname
-from engine.containers.spec import NAME, ContainerSpec
+from engine.containers.spec import ContainerSpec
 from engine.network.dns.inside import ADDRESS
 from engine.network.dns.records import Calling
-from engine.options import values
+from engine.options import naming, values
 
-SERVICE = "com.docker.compose.service"
-"""The label by which compose says of which service a container is one: all of those share that name."""
 HOSTS = """127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
 fe00::\tip6-localnet
@@ -74,9 +71,8 @@ def is_embedded(text: str) -> bool:
 
 def calling(spec: ContainerSpec) -> Calling:
     """What the container is called on its networks besides its short id: its name, its host name, its service."""
-    service = spec.labels.get(SERVICE, "")
-    others = (own_hostname(spec), *((service,) if NAME.fullmatch(service) else ()))
-    return Calling(spec.name, others, has_ndots=_has_ndots(["options", *spec.dns_options]))
+    others = [name for name in naming.names(spec.id, spec.name, spec.hostname, spec.labels) if name != spec.name]
+    return Calling(spec.name, tuple(others), has_ndots=_has_ndots(["options", *spec.dns_options]))
 
 
 def _has_ndots(words: list[str]) -> bool:

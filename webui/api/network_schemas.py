@@ -98,6 +98,24 @@ class TopologySchema(serializers.Serializer):
     results = TopologyHostSchema(many=True, help_text="The hosts.")
 
 
+class NameOfSchema(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class NetworkNameSchema(serializers.Serializer):
+    name = serializers.CharField(help_text="In lower case; asked for in any.")
+    kinds = serializers.ListField(
+        child=serializers.CharField(), help_text="name, hostname, service, id or alias; several may have it as another."
+    )
+    addresses = serializers.ListField(child=serializers.CharField(), help_text="All are answered, in turn.")
+    containers = NameOfSchema(many=True, help_text="Those that run.")
+
+
+class NetworkNamesSchema(serializers.Serializer):
+    names = NetworkNameSchema(many=True)
+
+
 class PrunedNetworkSchema(serializers.Serializer):
     id = serializers.IntegerField()
     name = serializers.CharField()

@@ -109,6 +109,7 @@ urlpatterns = [
     path("networks/prune/", networks.NetworksPrune.as_view(), name="networks-prune"),
     path("networks/topology/", networks.NetworksTopology.as_view(), name="networks-topology"),
     path("networks/<int:network_id>/", networks.NetworkDetail.as_view(), name="network"),
+    path("networks/<int:network_id>/names/", networks.NetworkNames.as_view(), name="network-names"),
     path("networks/<int:network_id>/connect/", networks.NetworkConnect.as_view(), name="network-connect"),
     path("networks/<int:network_id>/disconnect/", networks.NetworkDisconnect.as_view(), name="network-disconnect"),
     path("recordings/", recordings.RecordingList.as_view(), name="recordings"),

@@ -14,13 +14,14 @@ from rest_framework.views import APIView
 from engine.options.networks import MTU_RANGE
 from webui.api import bodies
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
-from webui.api.network_schemas import NetworkSchema, NetworksPruneSchema, TopologySchema
+from webui.api.network_schemas import NetworkNamesSchema, NetworkSchema, NetworksPruneSchema, TopologySchema
 from webui.api.operations import job_reference, operation, page_of
 from webui.api.schemas import Accepted
 from webui.api.views.images import OnHost
 from webui.api.views.pruning import UNTIL_MAXIMUM
 from webui.hosts.services import host_choose
 from webui.networks.models import Network, NetworkQuerySet
+from webui.networks.names import network_names
 from webui.networks.representation import network_as_json
 from webui.networks.services import (
     network_connect,
@@ -160,6 +161,13 @@ class NetworkDetail(APIView):
         """Remove a network that no container is on."""
         job = network_remove(user=request.user, network=find(request, network_id))
         return Response(job_reference(job), status=202)
+
+
+class NetworkNames(APIView):
+    @operation("networks_names", tag="networks", answers={200: NetworkNamesSchema}, problems=[404])
+    def get(self, request: Request, network_id: int) -> Response:
+        """Which names containers on it can ask for, and what is answered."""
+        return Response({"names": network_names(find(request, network_id))})
 
 
 class NetworkConnect(APIView):
