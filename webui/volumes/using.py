@@ -25,6 +25,14 @@ class Users:
         return self._known[volume.host_id].get(volume.name, [])
 
 
+def mounted_names() -> dict[str, set[str]]:
+    """Host → the names of its volumes that a container has."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for host_id, mounted in Container.objects.exclude(mounted=[]).values_list("host_id", "mounted"):
+        found[host_id].update(mount.get("name", "") for mount in mounted if mount.get("type") == VOLUME)
+    return found
+
+
 def mounts_of(volume: Volume) -> dict[str, list[dict[str, Any]]]:
     """Container id → where it has the volume: {"destination", "read_only"} of each place."""
     found: dict[str, list[dict[str, Any]]] = {}

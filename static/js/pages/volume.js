@@ -8,19 +8,22 @@ import { refreshSoon } from "../fragment.js";
 import { jobEnd, onChange, onReset } from "../live.js";
 import { startTabs } from "../tabs.js";
 import { toast } from "../toast.js";
+import { Sizes } from "../volumes/sizes.js";
 
 const root = $("#volume");
 const { id, name, host } = root.dataset;
-const FRAGMENTS = ["head", "facts", "offline", "users", "users-count", "details"];
+const FRAGMENTS = ["head", "facts", "offline", "users", "users-count", "size-facts", "details"];
 const USERS = ["head", "facts", "users", "users-count"];
 
 const files = new FileBrowser($("[data-files]"), {
   emptyTitle: "Nothing in here yet",
   emptyText: `Drop files here, or give the volume to a container: with ${name}:/data, what it writes below /data shows up here. An empty volume first takes what the image has at that place.`,
 });
+const sizes = new Sizes($("[data-size]"), id);
 // By the panel's id: what is to be done each time when it is shown.
 const panels = {
   "view-files": () => files.show(),
+  "view-size": () => sizes.load(),
 };
 let removing = false;
 
@@ -31,8 +34,10 @@ startTabs($("[data-tabs]"), (panel) => {
 
 onChange("volume", (change) => {
   if (String(change.object_id) !== id) return;
-  if (change.action === "removed") leave();
-  else refreshSoon(...FRAGMENTS);
+  if (change.action === "removed") return leave();
+  if (change.object.name && change.object.name !== name) return location.reload(); // it is called otherwise now
+  if (sizes.isShown) sizes.load();
+  refreshSoon(...FRAGMENTS);
 });
 onChange("container", (change) => {
   const has = change.object?.mounted?.some((mount) => mount.type === "volume" && mount.name === name);

@@ -9,7 +9,7 @@ import { startSearch } from "../search.js";
 import { startCreateVolume } from "../volumes/create.js";
 import { startPruneVolumes } from "../volumes/prune.js";
 
-const FRAGMENTS = ["list", "total"];
+const FRAGMENTS = ["list", "filters"];
 
 onChange("volume", () => refreshSoon(...FRAGMENTS));
 onChange("container", () => refreshSoon("list")); // containers say which volumes they have

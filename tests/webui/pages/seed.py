@@ -254,7 +254,7 @@ def _containers(team: Any, hosts: list[Any], admin: Any) -> dict[str, Any]:
 
 def _volumes(team: Any, host: Any, web: Any) -> list[Any]:
     """One that web has, one with options, one that nobody named, one that would be markup."""
-    from webui.volumes.models import Volume
+    from webui.volumes.models import Volume, VolumeSize
 
     nfs = {"type": "nfs", "device": ":/export/harbour/long/path", "o": "addr=10.0.0.5,rw"}
     rows: list[tuple[str, dict[str, Any]]] = [
@@ -264,6 +264,12 @@ def _volumes(team: Any, host: Any, web: Any) -> list[Any]:
         ("cache", {"driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": "size=64m"}, "labels": {NASTY: NASTY}}),
     ]
     made = [Volume.objects.create(team=team, host=host, name=name, **more) for name, more in rows]
+    now, data = timezone.now(), made[0]
+    for hours, megabytes in ((700, 40), (500, 90), (300, 180), (160, 175), (90, 320), (40, 410), (12, 640), (2, 655)):
+        VolumeSize.objects.create(volume=data, at=now - timedelta(hours=hours), size_bytes=megabytes << 20)
+    data.size_bytes, data.files, data.measured_at, data.limit_bytes = 655 << 20, 4812, now, 1 << 30
+    data.quota = "kernel"
+    data.save()
     web.mounted = [
         {"type": "volume", "name": "site-data", "source": "/x", "destination": "/usr/share/nginx", "read_only": True},
         {"type": "bind", "name": "", "source": "/srv/conf", "destination": "/etc/nginx", "read_only": False},

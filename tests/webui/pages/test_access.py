@@ -71,6 +71,25 @@ def test_a_volume_is_shown_to_its_team_alone_with_who_has_it(
     assert browser_of(nobody).get(path).status_code == 302
 
 
+def test_volumes_are_put_in_order_and_picked(owner: Caller, container: Container, volume: Volume) -> None:
+    for name, size, anonymous in (("big", 5000, False), ("zero", 0, False), ("f" * 64, None, True)):
+        Volume.objects.create(team=volume.team, host=volume.host, name=name, size_bytes=size, is_anonymous=anonymous)
+    container.mounted = [{"type": "volume", "name": "data", "destination": "/data"}]
+    container.save()
+
+    def names(query: str) -> list[str]:
+        return [row["title"] for row in browser_of(owner).get(f"/volumes/?{query}").context["volumes"]]
+
+    assert names("sort=name") == ["big", "data", "f" * 12, "zero"]
+    assert names("sort=size")[:2] == ["big", "zero"]
+    assert names("status=used") == ["data"]
+    assert set(names("status=unused")) == {"big", "zero", "f" * 12}
+    assert names("status=anonymous&sort=size") == ["f" * 12]
+    assert len(names("sort=colour&status=odd")) == 4
+    text = browser_of(owner).get("/volumes/?status=used&q=zz").content.decode()
+    assert "No volume of this kind has" in text
+
+
 def test_the_team_sees_a_job(owner: Caller, job: Job) -> None:
     assert browser_of(owner).get(f"/jobs/{job.pk}/").status_code == 200
 

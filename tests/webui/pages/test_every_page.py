@@ -31,9 +31,10 @@ def paths(seeded: Seeded) -> list[str]:
         "/registries/",
         "/volumes/",
         "/volumes/?q=none",
+        "/volumes/?sort=size&status=unused",
         *(
             f"/volumes/{seeded.volumes[number].pk}/{tab}"
-            for number, tab in ((0, ""), (0, "?path=/none"), (1, "#users"), (3, "#details"))
+            for number, tab in ((0, ""), (0, "?path=/none"), (0, "#size"), (2, "#size"), (1, "#users"), (3, "#details"))
         ),
         "/networks/",
         "/networks/?q=none",

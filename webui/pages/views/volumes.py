@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import F, Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
@@ -18,10 +19,18 @@ from webui.pages.page import page
 from webui.pages.rows import container_rows
 from webui.volumes.models import Volume
 from webui.volumes.representation import volume_as_json
-from webui.volumes.using import Users, mounts_of
+from webui.volumes.using import Users, mounted_names, mounts_of
 
 PAGE_SIZE = 100
 USERS_SHOWN = 5
+SPANS = ((1, "Day"), (7, "Week"), (30, "Month"), (0, "All"))
+"""Days that the size is drawn over; 0: all that is known."""
+SORTS = {
+    "name": ("name", "pk"),
+    "size": (F("size_bytes").desc(nulls_last=True), "pk"),
+    "created": ("-created_at", "-pk"),
+}
+FILTERS = (("", "All"), ("used", "In use"), ("unused", "Unused"), ("anonymous", "Anonymous"))
 _KINDS = {"": "files on the host", "tmpfs": "in memory", "nfs": "file server", "nfs4": "file server"}
 
 
@@ -29,13 +38,18 @@ _KINDS = {"": "files on the host", "tmpfs": "in memory", "nfs": "file server", "
 def volumes(request: HttpRequest) -> dict[str, Any]:
     visible = Volume.objects.visible_to(request.user).select_related("host", "team")
     query = request.GET.get("q", "").strip()[:200]
-    shown = Paginator(visible.filter(name__icontains=query), PAGE_SIZE).get_page(request.GET.get("page"))
+    sort, status = request.GET.get("sort", ""), request.GET.get("status", "")
+    sort, status = sort if sort in SORTS else "created", status if status in dict(FILTERS) else ""
+    found = visible.filter(name__icontains=query).filter(_of(status)).order_by(*SORTS[sort])
+    shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     rights = {team.pk: actions_of(request.user, team) for team in Team.objects.visible_to(request.user)}
     users = Users()
     hosts = Host.objects.visible_to(request.user).select_related("team")
     return {
         "query": query,
-        "status": "",
+        "status": status,
+        "sort": sort,
+        "filters": FILTERS,
         "page": shown,
         "total": visible.count(),
         "volumes": [volume_row(one, users, CREATE in rights[one.team_id]) for one in shown.object_list],
@@ -64,9 +78,22 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
             "may_read": OPERATE in allowed,
             "may_write": CREATE in allowed,
         },
+        "size_spans": SPANS,
         "may_operate": OPERATE in allowed,
         "may_create": CREATE in allowed,
     }
+
+
+def _of(status: str) -> Q:
+    """Which rows a filter shows."""
+    if status == "anonymous":
+        return Q(is_anonymous=True)
+    if not status:
+        return Q()
+    used = Q(pk__in=[])
+    for host_id, names in mounted_names().items():
+        used |= Q(host=host_id, name__in=names)
+    return used if status == "used" else ~used
 
 
 def volume_row(volume: Volume, users: Users, may_create: bool) -> dict[str, Any]:
