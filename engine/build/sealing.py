@@ -22,7 +22,8 @@ from engine.layers.packing import CAPABILITY, OPAQUE, WHITEOUT, LayerPacker
 from engine.oci.digest import Digest
 from engine.trees import delete_tree
 
-_REDIRECT = "trusted.overlay.redirect"
+_OVERLAY = "trusted.overlay."
+_REDIRECT = f"{_OVERLAY}redirect"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DEEPEST = 1000
 
@@ -73,6 +74,9 @@ class Tidying:
                 below.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
                 opened.callback(os.close, below[-1])
             self._directory(top, below, b"", 0)
+            _strip(top)
+            os.fchown(top, 0, 0)
+            os.fchmod(top, 0o755)  # as it is wherever the layer is unpacked: a tar of ours says nothing of its root
 
     def _directory(self, node: int, below: list[int], prefix: bytes, depth: int) -> None:
         """`below`: the directories of the same name in the layers below that show in it, the top one first."""
@@ -100,7 +104,7 @@ class Tidying:
                 os.unlink(name, dir_fd=parent)
                 return
         if stat.S_ISREG(found.st_mode):
-            _root_capability(parent, name)
+            _clean_file(parent, name)
         self._age(parent, name, found.st_mtime_ns)
 
     def _subdirectory(self, parent: int, below: list[int], name: bytes, full: bytes, depth: int) -> None:
@@ -115,6 +119,7 @@ class Tidying:
             if is_opaque and not hidden.directories:
                 os.removexattr(node, OPAQUE)
                 is_opaque = False
+            _strip(node)
             found, is_empty = os.fstat(node), not os.listdir(node)
         finally:
             os.close(node)
@@ -175,10 +180,18 @@ def _remove(parent: int, name: bytes, *, is_directory: bool) -> None:
         os.unlink(name, dir_fd=parent)
 
 
-def _root_capability(parent: int, name: bytes) -> None:
+def _strip(node: int) -> None:
+    """Overlayfs' notes of where something came from mean nothing any more."""
+    for mark in os.listxattr(node):
+        if mark.startswith(_OVERLAY) and mark != OPAQUE:
+            os.removexattr(node, mark)
+
+
+def _clean_file(parent: int, name: bytes) -> None:
     """A capability that the root of some container gave belongs to root, whoever that is where the layer is used."""
     node = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
     try:
+        _strip(node)
         with contextlib.suppress(OSError):
             value = os.getxattr(node, CAPABILITY)
             if (rooted := plain(value)) != value:
