@@ -16,7 +16,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine import archive_session, attach_session, exec_session, network_command, run_options, volume_command
+from engine import (
+    archive_session,
+    attach_session,
+    build_command,
+    exec_session,
+    network_command,
+    run_options,
+    volume_command,
+)
 from engine.config import EngineConfig
 from engine.containers.record import ContainerRecord
 from engine.errors import EngineError
@@ -199,6 +207,8 @@ def parser() -> argparse.ArgumentParser:
     add("starter", starter, "make an image from this machine's own files").add_argument(
         "reference", nargs="?", default="portside/starter:latest"
     )
+    build_command.add(add("build", build_command.build, "make an image out of a Dockerfile"))
+    build_command.add_builder(_group(commands, "builder", "the cache of builds"))
     add("images", images, "list images")
     _removal(add("rmi", rmi, "remove an image"), "name")
     run_options.add(add("run", run, "create and start a container", conflict_handler="resolve"))

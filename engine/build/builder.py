@@ -39,7 +39,6 @@ from engine.images.pull import Stop, host_platform
 from engine.images.records import Records
 from engine.images.service import Images
 from engine.images.shelf import Shelf
-from engine.layers import unpack
 from engine.network.service import Network
 from engine.oci.platform import Platform
 from engine.runtime.client import Runtime
@@ -137,7 +136,6 @@ class Builder:
                 spec=spec, plan=plan, layering=layering, place=place, host=self._host, caches=self._caches,
                 tree_of=solving.tree_of, known=lambda one: None if one.lendable or one.owner is None else known,
             )  # fmt: skip
-            self._prepare()
             draft = solving.run()
             image = output.publish(self._shelf, draft.finished(spec.labels, epoch), draft, names, lease)
             self._cache.used(layering.used)
@@ -153,11 +151,6 @@ class Builder:
                 BuildWarning(rule=one.rule, message=one.message, line=one.location.line) for one in dockerfile.warnings
             ),
         )
-
-    def _prepare(self) -> None:
-        """What has to be there before a command runs; cheap when it is."""
-        self._host.runtime.ensure_launcher()
-        unpack.prepare()
 
     # -- the cache
 
