@@ -1,0 +1,143 @@
+"""ADD: archives of the context and files of servers."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import http.server
+import io
+import lzma
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from engine.build import fetching
+from engine.errors import DataCorrupt, EngineError, NotFound, PermissionDenied, Unavailable, Unsupported
+from tests.support.builds import Workbench
+
+pytestmark = pytest.mark.root
+
+
+def archive(*names: str) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.uid, entry.gid, entry.mode, entry.mtime = 1, 7, 8, 0o640, 1_000_000_000
+            packed.addfile(entry, io.BytesIO(b"x"))
+    return out.getvalue()
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstandard.compress,
+}
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_archives_are_unpacked(bench: Workbench, kind: str) -> None:
+    data = PACKERS[kind](archive("d/one", "two"))
+    files = bench.files(bench.build("FROM scratch\nADD a.bin /to/\n", {"a.bin": data}))
+    assert set(files) == {"to", "to/d", "to/d/one", "to/two"}
+    assert files["to/two"][:5] == ("f", 0o640, 7, 8, b"x")
+
+
+def test_what_is_no_archive_is_copied(bench: Workbench) -> None:
+    files = bench.files(
+        bench.build(
+            "FROM scratch\nADD notes.gz plain d /to/\nADD --unpack=false a.tar /kept/\n",
+            {"notes.gz": gzip.compress(b"only words"), "plain": "x", "d/e": "y", "a.tar": archive("one")},
+        )
+    )
+    assert set(files) == {"to", "to/notes.gz", "to/plain", "to/e", "kept", "kept/a.tar"}
+
+
+def test_an_archive_goes_by_links_of_the_image_alone(bench: Workbench, tmp_path: Path) -> None:
+    built = bench.build(
+        f"FROM tiny\nRUN ln -s {tmp_path} /out && mkdir -p /real && ln -s real /alias\n"
+        "ADD --chown=app a.tar /out/\nADD a.tar /alias/\n",
+        {"a.tar": archive("one")},
+    )
+    files = bench.files(built)
+    assert files[f"{tmp_path}/one".lstrip("/")][2:4] == (1000, 1000)
+    assert "real/one" in files
+    assert files["alias"].kind == "l"
+    assert not list(tmp_path.iterdir())
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path.startswith("/moved"):
+            self.send_response(302)
+            self.send_header("Location", "/file.txt?x=1")
+            self.end_headers()
+        elif self.path.startswith("/file.txt"):
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.send_header("Last-Modified", "Sun, 09 Sep 2001 01:46:40 GMT")
+            self.end_headers()
+            self.wfile.write(b"hello")
+        elif self.path.startswith("/short"):
+            self.send_response(200)
+            self.send_header("Content-Length", "50")
+            self.end_headers()
+            self.wfile.write(b"hello")
+        elif self.path.startswith("/loop"):
+            self.send_response(302)
+            self.send_header("Location", "/loop")
+            self.end_headers()
+        else:
+            self.send_error(404)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=listening.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.server_address[1]}"
+    listening.shutdown()
+    thread.join()
+    listening.server_close()
+
+
+def fetch(url: str, directory: Path, checksum: str | None = None) -> Path:
+    return fetching.fetch(url, directory, checksum, lambda: False, local=True)
+
+
+def test_a_file_is_fetched(server: str, tmp_path: Path) -> None:
+    path = fetch(f"{server}/moved/name.txt", tmp_path, f"sha256:{hashlib.sha256(b'hello').hexdigest()}")
+    assert (path.name, path.read_bytes()) == ("name.txt", b"hello")
+    assert path.stat().st_mtime == 1_000_000_000
+
+
+@pytest.mark.parametrize(("path", "error"), [("/none", NotFound), ("/short", Unavailable), ("/loop", Unavailable)])
+def test_a_server_that_does_not_give_it(server: str, tmp_path: Path, path: str, error: type[EngineError]) -> None:
+    with pytest.raises(error):
+        fetch(server + path, tmp_path)
+
+
+def test_a_wrong_checksum(server: str, tmp_path: Path) -> None:
+    with pytest.raises(DataCorrupt):
+        fetch(f"{server}/file.txt", tmp_path, f"sha256:{'0' * 64}")
+
+
+def test_this_host_itself_is_not_asked(bench: Workbench, server: str) -> None:
+    for url in (f"{server}/file.txt", "http://localhost/x", "http://169.254.169.254/latest/", "http://[::1]/x"):
+        with pytest.raises(PermissionDenied):
+            bench.build(f"FROM scratch\nADD {url} /\n")
+
+
+def test_a_repository_is_refused_in_words(bench: Workbench) -> None:
+    with pytest.raises(Unsupported, match="git"):
+        bench.build("FROM scratch\nADD https://example.org/some/repository.git#main /src\n")
