@@ -7,6 +7,7 @@ ports        which container publishes what; whether something else has the port
 publication  where published ports lead, and what of them the kernel has
 bridge       the bridge in the kernel, and what is plugged into it
 named        networks of a name: made, joined, left, removed; lans their records, wires their bridges and cables
+parents      macvlan and ipvlan: devices on a wire of the host's
 fences       a second table, for frames: what comes out of a container of those is its own
 walls        both families' firewall, of which each has its nftables table: translation, ports, what may come in
 conntrack    forgetting the flows of a port that changed hands

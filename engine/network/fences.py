@@ -47,7 +47,7 @@ class Fences:
 
     def rebuild(self, members: Iterable[Member], default: Mapping[str, IPv4Address]) -> None:
         """Make the table as it must be, in one transaction; `default`: cables and addresses of the default network."""
-        there = list(members)
+        there = [member for member in members if member.lan.is_bridge]
         keys = [self._key(member) for member in there]
         keys += [_key(cable, mac_of(address), address) for cable, address in default.items()]
         keys6 = [key for member in there for key in self._keys6(member)]
@@ -72,7 +72,8 @@ class Fences:
             return nft.chain_policy(netlink, nft.BRIDGE, self._table, "guard") is not None
 
     def add(self, members: Collection[Member]) -> bool:
-        """Let these cables speak; False when the table is missing."""
+        """Let these cables speak; False when the table is missing. On wires of the host's there is none."""
+        members = [member for member in members if member.lan.is_bridge]
         keys6 = [key for member in members for key in self._keys6(member)]
         return self._add([self._key(member) for member in members], keys6)
 
@@ -82,7 +83,7 @@ class Fences:
 
     def remove(self, members: Iterable[Member]) -> None:
         """These cables are gone; what is not there is no error."""
-        for member in members:
+        for member in filter(lambda one: one.lan.is_bridge, members):
             self._commit_unless_missing(nft.member_delete(nft.BRIDGE, self._table, _OWN, self._key(member)))
             for key in self._keys6(member):
                 self._commit_unless_missing(nft.member_delete(nft.BRIDGE, self._table, _OWN6, key))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import IPv4Network
 
-from engine.errors import Conflict, Unavailable, Unsupported
+from engine.errors import Conflict, EngineError, Unavailable
 from engine.network.addressing import Subnet
 from engine.network.bridge import foreign_networks
 from engine.network.fences import Fences
@@ -50,12 +50,11 @@ class NamedNetworks:
 
     def create(self, spec: NetworkSpec) -> tuple[Lan, bool]:
         """Make a network, and say whether it is new. Raises as `Lans.create`; then nothing is left of it."""
-        if spec.driver != BRIDGE:
-            raise Unsupported("Only bridge networks can be made yet: leave driver out")
         with self._lock(), refusals_explained():
             taken: list[tuple[str, Subnet]] = [
                 (f"to which this host has a route by {device}" if device else "which this host uses", network)
                 for device, network in foreign_networks(self._wires.bridges)
+                if spec.driver == BRIDGE  # the subnets of a wire are the host's as well
             ]
             own = self._own()
             if own is not None:
@@ -121,7 +120,7 @@ class NamedNetworks:
     def disconnect(self, member: Member, pid: int | None, *, has_route: bool) -> None:
         """Take an endpoint away, also from a namespace; the next network is the way to the world then."""
         with refusals_explained():
-            self._wires.unplug(member)
+            self._wires.unplug(member, pid)
             self._fences.remove([member])
             self.lans.leave(member)
             if pid is not None:
@@ -138,17 +137,28 @@ class NamedNetworks:
     def put_right(self, live: Mapping[str, int], has_route: Collection[str]) -> None:
         """Make the kernel's bridges and cables match the records; for containers that run: id → pid."""
         for lan in self.lans.all():
-            self._wires.ensure(lan)
+            try:
+                self._wires.ensure(lan)
+            except EngineError as error:  # a device of the host's is gone: the other networks don't depend on it
+                log.warning("%s", error.message)
         running = [member for member in self.lans.all_members() if member.container_id in live]
-        for member in self._wires.put_right(running, self.lans.all()):
+        missing = self._wires.put_right(running, self.lans.all())
+        missing += [member for member in running if not member.lan.is_bridge and self._lacks(member, live)]
+        for member in missing:
             ways = self._ways(member.container_id, has_route=member.container_id in has_route)
             try:
                 self._wires.plug([member], live[member.container_id], ways)
-            except (Conflict, OSError) as error:
+            except (EngineError, OSError) as error:
                 log.warning("container %s can't be put back on a network: %s", member.container_id[:12], error)
         others = {member.container_id for member in self.lans.all_members()} - set(live)
         self.lans.mark_running(live, is_running=True)
         self.lans.mark_running(others, is_running=False)
+
+    def _lacks(self, member: Member, live: Mapping[str, int]) -> bool:
+        try:
+            return not self._wires.is_plugged(member, live[member.container_id])
+        except Conflict:  # it has just ended
+            return False
 
     def _ways(self, container_id: str, *, has_route: bool) -> Ways:
         """`has_route`: it reaches the world by the default network, which has IPv4 alone."""
@@ -161,7 +171,7 @@ class NamedNetworks:
                     if self._plugged(members, pid, ways):
                         return
                 with self._lock():  # bridges or tables were taken away by hand
-                    for lan in self.lans.all():
+                    for lan in filter(lambda one: one.is_bridge, self.lans.all()):
                         self._wires.ensure(lan)
                     self._rebuild()
         raise Unavailable("Something on this host keeps taking the network's parts away; stop that, and try again")

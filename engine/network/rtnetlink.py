@@ -37,12 +37,17 @@ from engine.network.netlink import (
 _NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
 _NEWADDR, _GETADDR = 20, 22
 _NEWROUTE, _GETROUTE = 24, 26
-_IFF_UP = 1
+_IFF_UP, _IFF_LOOPBACK = 1, 8
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 10, 18
+_IFLA_LINK, _IFLA_IFALIAS = 5, 20
 _IFLA_NET_NS_FD, _IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES = 28, 31, 32
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
 _VETH_INFO_PEER = 1
+_VLAN_ID = 1
+_ON_PARENT_MODE = 1  # IFLA_MACVLAN_MODE and IFLA_IPVLAN_MODE
+_MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4}
+_IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
 _BRPORT_MODE = 4  # hairpin: a frame may leave by the port on which it came
 _BRPORT_ISOLATED = 33  # frames pass between it and the bridge's own device, not to other such ports
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
@@ -59,13 +64,18 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One network device of a namespace; `master` is the index of its bridge, 0 without; `mtu` in bytes."""
+    """One network device of a namespace; `master` is the index of its bridge, 0 without; `mtu` in bytes.
+
+    `alias` is a note that anybody may leave on a device.
+    """
 
     index: int
     name: str
     master: int
     up: bool
     mtu: int
+    alias: str = ""
+    is_loopback: bool = False
 
 
 def links(netlink: Netlink) -> list[Link]:
@@ -179,6 +189,46 @@ def veth(name: str, master: int, mtu: int, *, peer: str, peer_mac: str, namespac
     )
 
 
+def on_parent(
+    kind: str,
+    mode: str,
+    name: str,
+    parent: int,
+    *,
+    mtu: int | None = None,
+    mac: str | None = None,
+    namespace: int | None = None,
+) -> Message:
+    """Make a macvlan or ipvlan device on the device of index `parent`, down, inside `namespace` if that is given."""
+    if kind == "macvlan":
+        data = u32(_ON_PARENT_MODE, _MACVLAN_MODES[mode])
+    else:
+        data = attribute(_ON_PARENT_MODE, struct.pack("=H", _IPVLAN_MODES[mode]))
+    body = _link() + text(_IFLA_IFNAME, name) + u32(_IFLA_LINK, parent)
+    if mtu is not None:
+        body += u32(_IFLA_MTU, mtu)
+    if mac is not None:
+        body += attribute(_IFLA_ADDRESS, _mac(mac))
+    if namespace is not None:
+        body += u32(_IFLA_NET_NS_FD, namespace)
+    body += nested(_IFLA_LINKINFO, text(_INFO_KIND, kind), nested(_INFO_DATA, data))
+    return Message(_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body)
+
+
+def vlan(name: str, parent: int, number: int, alias: str) -> Message:
+    """Make the device of VLAN `number` on that of index `parent`, up, with a note on it."""
+    data = attribute(_VLAN_ID, struct.pack("=H", number))
+    return Message(
+        _NEWLINK,
+        NLM_F_CREATE | NLM_F_EXCL,
+        _link(up=True)
+        + text(_IFLA_IFNAME, name)
+        + u32(_IFLA_LINK, parent)
+        + text(_IFLA_IFALIAS, alias)
+        + nested(_IFLA_LINKINFO, text(_INFO_KIND, "vlan"), nested(_INFO_DATA, data)),
+    )
+
+
 def hairpin(name: str, *, isolated: bool = False) -> Message:
     """Let a bridge's port send a frame back to where it came from: a container that uses its own published port.
 
@@ -241,6 +291,8 @@ def _parsed(body: bytes) -> Link:
         master=_u32(attributes.get(_IFLA_MASTER, bytes(4))),
         up=bool(flags & _IFF_UP),
         mtu=_u32(attributes.get(_IFLA_MTU, bytes(4))),
+        alias=string(attributes.get(_IFLA_IFALIAS, b"")),
+        is_loopback=bool(flags & _IFF_LOOPBACK),
     )
 
 

@@ -20,6 +20,7 @@ from engine.network.bridge import delete_link, ensure_bridge
 from engine.network.lans import Lan, Member
 from engine.network.namespace import Entering
 from engine.network.netlink import NETLINK_ROUTE, Message, Netlink, NetlinkError
+from engine.network.parents import Parents
 
 _LOOPBACK_INDEX = 1
 _CABLES = 1 << 24  # six hex digits: as much as a name of 15 bytes has room for
@@ -49,6 +50,7 @@ class Wires:
         self.devices = bridge.removesuffix("br0")
         self.bridges = bridge.removesuffix("0")
         self.cables = self.devices + "w"
+        self._parents = Parents(self.devices)
 
     def bridge_name(self, lan: Lan) -> str:
         return f"{self.bridges}{lan.number}"
@@ -57,7 +59,9 @@ class Wires:
         return f"{self.cables}{member.number % _CABLES:x}"
 
     def ensure(self, lan: Lan) -> bool:
-        """Make the network's bridge as it must be; True if it was missing."""
+        """Make the network's bridge as it must be; True if it was missing. Without one, as `Parents.ensure`."""
+        if not lan.is_bridge:
+            return self._parents.ensure(lan)
         return ensure_bridge(self.bridge_name(lan), lan.gateway, lan.spec.mtu, lan.gateway6)
 
     def plug(self, members: Sequence[Member], pid: int, ways: Ways) -> None:
@@ -84,10 +88,14 @@ class Wires:
                 inside.send(messages)
                 rt.await_own(inside, [member.address6 for member in members if member.address6 is not None])
 
-    def unplug(self, member: Member) -> None:
-        """Take the container's interface away; without it, nothing happens."""
-        with Netlink(NETLINK_ROUTE) as netlink:
-            delete_link(netlink, self.cable_name(member))
+    def unplug(self, member: Member, pid: int | None) -> None:
+        """Take the container's interface away; without it, nothing happens. `pid` is None for one that doesn't run."""
+        if member.lan.is_bridge:
+            with Netlink(NETLINK_ROUTE) as netlink:
+                delete_link(netlink, self.cable_name(member))
+        elif pid is not None:
+            with _namespace(pid) as namespace, Entering(namespace).socket() as inside:
+                delete_link(inside, member.interface)
 
     def route_by(self, ways: Ways, pid: int) -> None:
         """Let the namespace of `pid` reach the world by `ways` from now on."""
@@ -100,8 +108,8 @@ class Wires:
 
         Returns those of `members`, containers that run, that have no cable at all. Bridges of `lans` must be there.
         """
-        wanted = {self.cable_name(member): member for member in members}
-        kept = {self.bridge_name(lan) for lan in lans} | {f"{self.bridges}0"}
+        wanted = {self.cable_name(member): member for member in members if member.lan.is_bridge}
+        kept = {self.bridge_name(lan) for lan in lans if lan.is_bridge} | {f"{self.bridges}0"}
         with Netlink(NETLINK_ROUTE) as netlink:
             links = rt.links(netlink)
             indexes = {link.name: link.index for link in links}
@@ -118,16 +126,28 @@ class Wires:
                     netlink.send([rt.link_master(link.index, master), self._port(member)])
         return list(wanted.values())
 
+    def is_plugged(self, member: Member, pid: int) -> bool:
+        """Whether the namespace of `pid` has the interface. Raises Conflict when the process is gone."""
+        with _namespace(pid) as namespace, Entering(namespace).socket() as inside:
+            return any(link.name == member.interface for link in rt.links(inside))
+
     def delete(self, lan: Lan) -> None:
         """Remove the network's bridge; its cables have gone before."""
+        if not lan.is_bridge:
+            self._parents.delete(lan)
+            return
         with Netlink(NETLINK_ROUTE) as netlink:
             delete_link(netlink, self.bridge_name(lan))
 
     def delete_all(self) -> None:
         """Remove every bridge and cable but the default network's."""
         self.put_right((), ())
+        self._parents.delete_all()
 
     def _cable(self, netlink: Netlink, member: Member, namespace: int) -> None:
+        if not member.lan.is_bridge:
+            self._parents.plug(netlink, member, namespace)
+            return
         name = self.cable_name(member)
         bridge = rt.link(netlink, self.bridge_name(member.lan))
         pair = rt.veth(name, bridge.index, bridge.mtu, peer=member.interface, peer_mac=member.mac, namespace=namespace)
@@ -163,10 +183,11 @@ def _interface(index: int, member: Member, ways: Ways) -> list[Message]:
 
 def _routes(index: int, member: Member, ways: Ways) -> list[Message]:
     messages = []
+    is_routed = str(member.lan.spec.mode).startswith("l3")  # ipvlan: the host forwards, and nobody is asked for a MAC
     if ways.ip4 is not None and ways.ip4.number == member.number:
-        messages.append(rt.default_route(index, member.lan.gateway.ip))
+        messages.append(rt.default_route(index, None if is_routed else member.lan.gateway.ip))
     if ways.ip6 is not None and ways.ip6.number == member.number and member.lan.gateway6 is not None:
-        messages.append(rt.default_route(index, member.lan.gateway6.ip))
+        messages.append(rt.default_route(index, None if is_routed else member.lan.gateway6.ip, 6))
     return messages
 
 
