@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from engine.facade import Engine
 from engine.options.volume_options import size
+from engine.volumes.backups.place import DIRECTORY, PlaceSpec
 from engine.volumes.service import PruneRules
 from engine.volumes.volume import VolumeSpec
 
@@ -50,6 +52,13 @@ def add(command: argparse.ArgumentParser) -> None:
     for pausing in (cloning, keeping):
         pausing.add_argument("--pause", action="store_true", help="who uses it stands still meanwhile")
     reverting.add_argument("--stop", action="store_true", help="stop who uses it, and start it afterwards")
+    writing = verb("backup", _backup, "write a volume's files to a file in a directory, packed by zstd")
+    restoring = verb("restore", _restore, "have in a volume what such a file holds, and nothing else")
+    for moved in (writing, restoring):
+        moved.add_argument("name")
+        moved.add_argument("file")
+    writing.add_argument("--pause", action="store_true", help="who uses it stands still while its files are set apart")
+    restoring.add_argument("--stop", action="store_true", help="stop who uses it, and start it afterwards")
     pruning = verb("prune", _prune, "remove the volumes without a name that no container has")
     pruning.add_argument("-a", "--all", action="store_true", help="those with a name too")
     pruning.add_argument("--label", action="append", default=[], metavar="NAME[=VALUE]", help="only those that have it")
@@ -113,6 +122,20 @@ def _revert(engine: Engine, options: argparse.Namespace) -> None:
 def _forget(engine: Engine, options: argparse.Namespace) -> None:
     engine.volumes.copies.remove_snapshot(options.name, options.snapshot)
     _say(options.snapshot)
+
+
+def _backup(engine: Engine, options: argparse.Namespace) -> None:
+    written = engine.volumes.backups.write(options.name, *_file(options.file), pause=options.pause)
+    _say(f"{written.size_bytes} bytes  {written.digest}")
+
+
+def _restore(engine: Engine, options: argparse.Namespace) -> None:
+    _say(engine.volumes.backups.restore(options.name, *_file(options.file), stop=options.stop).name)
+
+
+def _file(path: str) -> tuple[PlaceSpec, str]:
+    directory, base = os.path.split(os.path.abspath(path))
+    return PlaceSpec(kind=DIRECTORY, directory=directory), base
 
 
 def _prune(engine: Engine, options: argparse.Namespace) -> None:

@@ -10,7 +10,8 @@ from worker.context import Context
 from worker.contract import commands as c
 from worker.contract import volumes as v
 from worker.contract.events import ProgressItem
-from worker.contract.wire import to_wire
+from worker.contract.secrets import BackupSecrets
+from worker.contract.wire import from_wire, to_wire
 
 
 def _create_volume(command: c.CreateVolume, context: Context) -> dict[str, Any]:
@@ -89,6 +90,47 @@ def _remove_snapshot(command: v.RemoveSnapshot, context: Context) -> dict[str, A
     return {}
 
 
+def _backup(command: v.BackupVolume, context: Context) -> dict[str, Any]:
+    written = context.engine.volumes.backups.write(
+        command.name, _place(command.place, context), command.key, pause=command.pause, **_told_bytes(context)
+    )
+    found: dict[str, Any] = to_wire(written)
+    return found
+
+
+def _restore(command: v.RestoreVolume, context: Context) -> dict[str, Any]:
+    volume = context.engine.volumes.backups.restore(
+        command.name, _place(command.place, context), command.key, digest=command.digest, stop=command.stop,
+        **_told_bytes(context),
+    )  # fmt: skip
+    return {"name": volume.name, "size_bytes": volume.size_bytes}
+
+
+def _remove_backups(command: v.RemoveBackups, context: Context) -> dict[str, Any]:
+    context.engine.volumes.backups.remove(_place(command.place, context), command.keys)
+    return {"removed": list(command.keys)}
+
+
+def _try_place(command: v.TryPlace, context: Context) -> dict[str, Any]:
+    context.engine.volumes.backups.try_place(_place(command.place, context))
+    return {}
+
+
+def _place(place: v.BackupPlace, context: Context) -> Any:
+    """The engine's form, with the keys that came beside the command."""
+    from engine.volumes.backups.place import PlaceSpec
+
+    keys = from_wire(BackupSecrets, context.secrets or {})
+    return PlaceSpec(**to_wire(place), access_key=keys.access_key, secret_key=keys.secret_key)
+
+
+def _told_bytes(context: Context) -> dict[str, Any]:
+    def progress(done_bytes: int) -> None:
+        context.progress("copying", (ProgressItem(id="files", status="copying", done_bytes=done_bytes),))
+
+    return {"progress": progress, "cancel": context.cancel}
+
+
 def _told(context: Context) -> dict[str, Any]:
     """Progress as a line of the job's, and its cancellation."""
 
@@ -110,4 +152,8 @@ FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     v.SnapshotVolume: _snapshot,
     v.RevertVolume: _revert,
     v.RemoveSnapshot: _remove_snapshot,
+    v.BackupVolume: _backup,
+    v.RestoreVolume: _restore,
+    v.RemoveBackups: _remove_backups,
+    v.TryPlace: _try_place,
 }

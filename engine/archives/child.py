@@ -83,8 +83,8 @@ def _do(request: Request, own: int) -> dict[str, object]:
     _say(request, {"stat": asdict(root.look(place, request.owners))})
     if request.action == words.PACK:
         assert request.out is not None
-        pack(root, place, request.owners, TarWriter(request.out))
-    elif request.action == words.EXPORT:
+        return pack(root, place, request.owners, TarWriter(request.out), without_devices=request.without_devices)
+    if request.action == words.EXPORT:
         assert request.out is not None
         pack_all(root, request.owners, TarWriter(request.out))
     return {}

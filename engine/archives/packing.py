@@ -30,17 +30,20 @@ _LINKS = 5_000_000
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
 
-def pack(root: Root, place: Place, owners: Owners, writer: TarWriter) -> None:
+def pack(
+    root: Root, place: Place, owners: Owners, writer: TarWriter, *, without_devices: bool = False
+) -> dict[str, object]:
     """`place` with all that is below it, other file systems too; the kernel's own are shown as empty directories.
 
-    Names begin with the place's own, as Docker's do. What vanishes meanwhile is left out. Raises `Unsupported` for
-    what lies too deep, and OSError.
+    Names begin with the place's own, as Docker's do. What vanishes meanwhile is left out, `without_devices` those too.
+    Raises `Unsupported` for what lies too deep, and OSError. Returns {"left_out"}: how many sockets and devices.
     """
-    packer = Packer(root, owners, writer)
+    packer = Packer(root, owners, writer, without_devices=without_devices)
     name = os.fsencode(place.name)
     if packer.add(place.node, name):
         packer.below(place.node, b"/" if name == b"/" else name + b"/")
     writer.finish()
+    return {"left_out": packer.left_out}
 
 
 def pack_all(root: Root, owners: Owners, writer: TarWriter) -> None:
@@ -61,8 +64,10 @@ class _Level:
 class Packer:
     """Writes members; a file with several names is written once, and then named."""
 
-    def __init__(self, root: Root, owners: Owners, writer: TarWriter) -> None:
+    def __init__(self, root: Root, owners: Owners, writer: TarWriter, *, without_devices: bool = False) -> None:
         self._root, self._owners, self._writer = root, owners, writer
+        self._without = frozenset({BLOCK, CHARACTER}) if without_devices else frozenset()
+        self.left_out = 0
         self._links: dict[tuple[int, int], bytes] = {}
 
     def below(self, directory: int, prefix: bytes) -> None:
@@ -98,7 +103,8 @@ class Packer:
         """One member; True for a directory, whose content is the caller's matter. Sockets are passed over."""
         found = os.fstat(node)
         kind = _KINDS.get(stat.S_IFMT(found.st_mode))
-        if kind is None:
+        if kind is None or kind in self._without:
+            self.left_out += 1
             return False
         entry = Entry(
             kind=kind,

@@ -59,6 +59,7 @@ class Request:
     owners: Owners = Owners()
     keep_kinds: bool = False
     marks_root: bool = False
+    without_devices: bool = False
     user: str | None = None
     own: tuple[str, ...] = ()
     target: int | None = None

@@ -229,6 +229,10 @@ class Copies:
             except OSError as error:
                 raise NotFound(f"the files of volume {volume.name} are not there: {error.strerror}") from error
 
+    def set_apart(self, volume: Volume, target: Path, *, cancel: threading.Event | None) -> None:
+        """Copy its files while its containers stand still, to be read in peace afterwards."""
+        self._copy(volume, target, pause=True, progress=None, cancel=cancel)
+
     @contextlib.contextmanager
     def standing(self, volume: Volume, *, pause: bool) -> Iterator[None]:
         """With `pause` the containers that have it do nothing meanwhile."""

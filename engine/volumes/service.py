@@ -27,6 +27,7 @@ from engine.volumes.sizes import Sizes
 from engine.volumes.volume import Volume, VolumeSpec
 
 if TYPE_CHECKING:
+    from engine.volumes.backups.service import Backups
     from engine.volumes.files.service import VolumeFiles
 
 
@@ -68,6 +69,16 @@ class Volumes:
         self._records = Records(store, journal, self._root)
         self._sizes = Sizes(store, self._records, self._shelf, holders, config.tag)
         self.copies = Copies(store, self._records, self._shelf, self._sizes, holders)
+
+    @functools.cached_property
+    def backups(self) -> Backups:
+        """Brought away and back. Loaded when it is asked for: who only starts containers does without."""
+        from engine.volumes.backups.service import Backups
+
+        return Backups(
+            home=self._config.home, store=self._store, records=self._records, shelf=self._shelf, sizes=self._sizes,
+            copies=self.copies,
+        )  # fmt: skip
 
     @functools.cached_property
     def files(self) -> VolumeFiles:

@@ -94,6 +94,18 @@ session brings its bytes: events tell how it goes, `CancelJob` ends it. The site
 nothing of it, and then it fails: its bytes are gone."""
 
 
+VOLUME_OUT, VOLUME_IN = "volume_out", "volume_in"
+"""All files of a volume (`OpenSession.container_id` is its name) as a tar, out of a host or into it. One that goes in
+takes the place of all that was there, when it has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeInParameters:
+    """`stop`: containers that run with it are stopped for it, and started again."""
+
+    stop: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveParameters:
     """References or ids of images. `format`: docker (as `docker save`) or oci (an OCI image layout)."""

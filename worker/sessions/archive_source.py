@@ -86,6 +86,10 @@ class OutSource(_TransferSource):
         return cls(lambda: engine.container_copy_out(container_id, wish.path))
 
     @classmethod
+    def of_volume(cls, engine: Any, name: str, _: Mapping[str, Any]) -> OutSource:
+        return cls(lambda: engine.volumes.backups.pack(name))
+
+    @classmethod
     def of_everything(cls, engine: Any, container_id: str, _: Mapping[str, Any]) -> OutSource:
         return cls(lambda: engine.container_export(container_id))
 
@@ -94,9 +98,17 @@ class InSource(_TransferSource):
     """Its input is the tar; it ends when all of it has been made, or when something of it can't be."""
 
     def __init__(self, engine: Any, container_id: str, parameters: Mapping[str, Any]) -> None:
-        wish = from_wire(sessions.CopyInParameters, parameters)
-        super().__init__(
-            engine.container_copy_in(container_id, wish.path, keep_kinds=wish.keep_kinds, as_user=wish.as_user)
-        )
+        super().__init__(self._begun(engine, container_id, parameters))
         self.stdin = self._transfer.stream
         self.ended = os.pidfd_open(self._transfer.pid)
+
+    def _begun(self, engine: Any, container_id: str, parameters: Mapping[str, Any]) -> Any:
+        wish = from_wire(sessions.CopyInParameters, parameters)
+        return engine.container_copy_in(container_id, wish.path, keep_kinds=wish.keep_kinds, as_user=wish.as_user)
+
+
+class VolumeInSource(InSource):
+    """The same for a volume, whose files are replaced by what came once all of it has."""
+
+    def _begun(self, engine: Any, name: str, parameters: Mapping[str, Any]) -> Any:
+        return engine.volumes.backups.unpack(name, stop=from_wire(sessions.VolumeInParameters, parameters).stop)

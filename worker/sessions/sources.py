@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.contract import files, sessions
 from worker.executor import Executor
-from worker.sessions.archive_source import InSource, OutSource, PathSource
+from worker.sessions.archive_source import InSource, OutSource, PathSource, VolumeInSource
 from worker.sessions.attach_source import AttachSource
 from worker.sessions.exec_source import ExecSource
 from worker.sessions.file_source import PackSource, ReadSource, RemoveSource, WriteSource
@@ -30,5 +30,7 @@ def openers(engine: Any, executor: Executor) -> dict[str, Opener]:
         files.WRITE: partial(WriteSource, engine),
         files.REMOVE: partial(RemoveSource, engine),
         files.PACK: partial(PackSource, engine),
+        sessions.VOLUME_OUT: partial(OutSource.of_volume, engine),
+        sessions.VOLUME_IN: partial(VolumeInSource, engine),
         sessions.EXPORT: partial(OutSource.of_everything, engine),
     }

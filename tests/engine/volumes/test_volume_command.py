@@ -32,7 +32,7 @@ def test_volumes_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 def test_copies_and_limits_by_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PORTSIDE_HOME", str(tmp_path))
+    monkeypatch.setenv("PORTSIDE_HOME", str(tmp_path / "home"))
 
     def said(*words: str) -> str:
         assert main(["volume", *words]) == 0
@@ -45,5 +45,7 @@ def test_copies_and_limits_by_hand(
     assert said("snapshot", "data", "before") == "before"
     assert said("revert", "data", "before") == "data"
     assert said("snapshot-rm", "data", "before") == "before"
+    assert "sha256:" in said("backup", "data", str(tmp_path / "data.tar.zst"))
+    assert said("restore", "back", str(tmp_path / "data.tar.zst")) == "back"
     assert said("clone", "data", "copy", "--pause") == "copy"
     assert said("rename", "data", "files") == "files"

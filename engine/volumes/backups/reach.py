@@ -1,0 +1,74 @@
+"""Connections that lead out, and nowhere near: an address is looked at once it is connected to, before a byte is sent.
+
+So it doesn't matter what a name stands for, now or in a moment, nor where a redirect leads. What is near: this host and
+its own addresses, its neighbours (private and link-local networks, among them clouds' metadata), what is no unicast.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from engine.errors import PermissionDenied
+
+
+def manager(*, reaches_local: bool, **options: Any) -> PoolManager:
+    """As urllib3's, which raises PermissionDenied for what is near, unless `reaches_local`."""
+    found = PoolManager(**options)
+    if not reaches_local:
+        found.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    return found
+
+
+def is_near(address: str) -> bool:
+    """Whether an IP address is this host's, or one of its neighbourhood."""
+    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found.sixtofour or found
+    if not found.is_global or found.is_multicast:
+        return True
+    return _is_ours(str(found))
+
+
+def _is_ours(address: str) -> bool:
+    """Nobody can be bound to the address of another host."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+        return True
+
+
+def _refuse_near(connection: socket.socket, host: str) -> socket.socket:
+    address = str(connection.getpeername()[0])
+    if is_near(address):
+        connection.close()
+        raise PermissionDenied(
+            f"{host} is {address}, this host or one of its neighbours: an administrator has to allow the place for "
+            "backups to be there"
+        )
+    return connection
+
+
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return _refuse_near(super()._new_conn(), self.host)
+
+
+class _SecureConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return _refuse_near(super()._new_conn(), self.host)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
