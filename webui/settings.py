@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "webui.containers",
     "webui.volumes",
     "webui.networks",
+    "webui.backups",
     "webui.activity",
     "webui.recordings",
     "webui.pages",

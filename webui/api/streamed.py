@@ -32,7 +32,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 TAR = "application/x-tar"
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 _BODIES = {
-    "PUT": re.compile(r"/api/v1/(containers/[0-9a-f]{64}/archive|volumes/[0-9]+/files/content)/"),
+    "PUT": re.compile(r"/api/v1/(containers/[0-9a-f]{64}/archive|volumes/[0-9]+/(archive|files/content))/"),
     "POST": re.compile(r"/api/v1/images/(load|import)/"),
 }
 

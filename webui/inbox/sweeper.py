@@ -8,6 +8,8 @@ import time
 from django.utils import timezone
 
 from webui.activity.recording import events_trim
+from webui.backups.places import backup_job_secrets
+from webui.backups.services import plans_due
 from webui.broadcast import broker
 from webui.hosts.models import Host
 from webui.hosts.services import host_publish
@@ -28,6 +30,7 @@ TRIM_SECONDS = 3600.0
 JOBS_SECONDS = 5.0
 RECORDINGS_SECONDS = 1800.0
 LOOKUPS_SECONDS = 300.0
+PLANS_SECONDS = 10.0
 ALIVE_SECONDS = 15
 
 
@@ -41,6 +44,7 @@ class Sweeper:
         self._trim_due = 0.0
         self._recordings_due = 0.0
         self._lookups_due = 0.0
+        self._plans_due = 0.0
 
     def sweep(self) -> None:
         """Raises redis.RedisError and the database's errors; the next call tries again."""
@@ -64,6 +68,9 @@ class Sweeper:
         if now >= self._lookups_due:
             self._lookups_due = now + LOOKUPS_SECONDS
             lookups_due(timezone.now())
+        if now >= self._plans_due:
+            self._plans_due = now + PLANS_SECONDS
+            plans_due(timezone.now())
 
     def look_at_hosts(self) -> None:
         """Tell the pages when a host's heartbeats have stopped (or have come again)."""
@@ -91,7 +98,7 @@ class Sweeper:
 def job_send_again(job: Job) -> None:
     """Send an unfinished job with its secrets. One that can't be sent (secrets of another key) is logged."""
     try:
-        jobs.job_dispatch(job=job, secrets=job_secrets(job))
+        jobs.job_dispatch(job=job, secrets=job_secrets(job) or backup_job_secrets(job))
     except DATABASE_TROUBLE:
         raise
     except Exception:

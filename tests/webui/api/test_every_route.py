@@ -11,6 +11,7 @@ from django.urls import URLPattern
 from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, Caller
 from webui.api import urls
+from webui.backups.models import Backup, BackupPlace, BackupPlan
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
@@ -29,6 +30,9 @@ BODIES: dict[str, Any] = {
     "volumes": {"name": "intruder"},
     "volumes-prune": {"all": True},
     "volume-limit": {"limit_bytes": None},
+    "volume-backups": {"place": "8f5a3c1e-0000-4000-8000-000000000009"},
+    "volume-plans": {"place": "8f5a3c1e-0000-4000-8000-000000000009", "schedule": "0 3 * * *"},
+    "backup-places": {"name": "x", "kind": "s3", "team": "Harbour"},
     "volume-clone": {"name": "intruder"},
     "volume-rename": {"name": "intruder"},
     "volume-snapshots": {"name": "intruder"},
@@ -64,12 +68,27 @@ def world(
     recording = Recording.objects.create(
         team=host.team, username="owner", session="s", source="exec", container_id=CONTAINER_ID, container_name="web"
     )
+    place = BackupPlace.objects.create(team=host.team, name="vault", kind="s3")
+    plan = BackupPlan.objects.create(volume=volume, place=place, schedule="0 3 * * *", next_at=volume.created_at)
+    backup = Backup.objects.create(
+        team=host.team,
+        host=host,
+        volume=volume,
+        volume_name="data",
+        place=place,
+        plan=plan,
+        key="x",
+        status="succeeded",
+    )
     return {
         "host_id": host.pk,
         "container_id": container.pk,
         "image_id": image.pk,
         "volume_id": volume.pk,
         "snapshot": "before",
+        "place_id": str(backup.place_id),
+        "plan_id": str(backup.plan_id),
+        "backup_id": str(backup.pk),
         "network_id": network.pk,
         "job_id": str(job.pk),
         "credential_id": str(credential.pk),
@@ -98,7 +117,7 @@ def routes(world: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def snapshot() -> list[Any]:
     """Everything that a request could change."""
-    models = (Container, Image, Network, Volume, Job, RegistryCredential, Host)
+    models = (Container, Image, Network, Volume, Job, RegistryCredential, Host, BackupPlace, BackupPlan, Backup)
     return [list(model._default_manager.order_by("pk").values()) for model in models]
 
 

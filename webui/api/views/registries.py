@@ -63,7 +63,7 @@ class RegistryList(APIView):
     def post(self, request: Request) -> Response:
         """Store how a team speaks to a registry, or replace it."""
         wishes = bodies.read(NewCredential, request)
-        team = _team(request, wishes.pop("team", None))
+        team = team_choose(request, wishes.pop("team", None))
         credential = credential_set(user=request.user, team=team, **wishes)
         return Response(credential_as_json(credential), status=201)
 
@@ -102,7 +102,7 @@ class RegistryDetail(APIView):
         return Response(status=204)
 
 
-def _team(request: Request, text: str | None) -> Team:
+def team_choose(request: Request, text: str | None) -> Team:
     teams = list(Team.objects.visible_to(request.user))
     if text:
         teams = [team for team in teams if text in (str(team.pk), team.name)]

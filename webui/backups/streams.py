@@ -1,0 +1,35 @@
+"""A volume's files as a tar stream, out of its host and into it: who may."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from webui.accounts.models import User
+from webui.accounts.roles import CREATE, OPERATE, require
+from webui.hosts.models import Host
+from webui.links.stream import host_silent
+from webui.links.transfer import ArchiveWish
+from webui.volumes.copies import refuse_running
+from webui.volumes.models import Volume
+from worker.contract import sessions
+
+
+def volume_read(*, user: User, volume: Volume) -> ArchiveWish:
+    """All its files. Raises PermissionDenied, Unavailable."""
+    require(user, OPERATE, volume.team)
+    return ArchiveWish(_online(volume.host), volume.name, sessions.VOLUME_OUT, {})
+
+
+def volume_write(*, user: User, volume: Volume, stop: bool = False) -> ArchiveWish:
+    """Put others in their place. Raises as above, and Conflict while a container runs with it, unless `stop`."""
+    require(user, CREATE, volume.team)
+    if not stop:
+        refuse_running(volume)
+    parameters = asdict(sessions.VolumeInParameters(stop=stop))
+    return ArchiveWish(_online(volume.host), volume.name, sessions.VOLUME_IN, parameters)
+
+
+def _online(host: Host) -> Host:
+    if not host.is_online:
+        raise host_silent(host)
+    return host
