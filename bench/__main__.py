@@ -1,4 +1,4 @@
-"""`python -m bench`: containers' starts, lives and pulls, ours beside docker.io and podman, ratios printed.
+"""`python -m bench`: starts, lives, pulls and pushes, ours beside docker.io and podman, ratios printed.
 
 All contenders take turns in each round, so that whatever else the machine does falls on all alike. The table
 goes to standard output, every single figure to a JSON file whose path is printed last.
@@ -18,12 +18,14 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from bench import images as bench_images
 from bench import namespace
 from bench.contender import CannotStart, Contender
 from bench.lives import lives
 from bench.ours import Ours, engine_pull, unpack_floor
 from bench.peers import Docker, Podman
 from bench.report import Row, table
+from bench.scratch import scratch_directory
 from tests.support import images
 from tests.support.registry import Registry
 
@@ -35,14 +37,16 @@ def main() -> int:
     parser.add_argument("--starts", type=int, default=15, help="rounds of container starts (default 15)")
     parser.add_argument("--lives", type=int, default=10, help="rounds of execs, stops and removals (default 10)")
     parser.add_argument("--pulls", type=int, default=3, help="rounds of pulls (default 3)")
-    parser.add_argument("--only", choices=["starts", "lives", "pulls"], help="one part alone")
+    parser.add_argument("--images", type=int, default=3, help="rounds of the engine's pulls and pushes (default 3)")
+    parser.add_argument("--only", choices=["starts", "lives", "pulls", "images"], help="one part alone")
     parser.add_argument("--without-big", action="store_true", help="leave out the image of 600 MB")
     options = parser.parse_args()
     namespace.enter()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that what was started is ended, too
-    scratch = Path(tempfile.mkdtemp(prefix="psb-"))
+    scratch = scratch_directory()
     registry = Registry(scratch / "registry")
-    contenders = ready([Ours(), Docker(scratch / "docker"), Podman(scratch / "podman")])
+    named = [Ours(), Docker(scratch / "docker"), Podman(scratch / "podman")]
+    contenders = ready(named if options.only != "images" else [])
     rows: list[Row] = []
     try:
         if options.only in (None, "starts"):
@@ -54,13 +58,22 @@ def main() -> int:
             lives(rows, contenders, reference, options.lives, say)
         if options.only in (None, "pulls"):
             pulls(rows, contenders, registry, options.pulls, scratch, with_big=not options.without_big)
+        if options.only in (None, "images"):
+            close(contenders)  # those that follow have the namespace's bridge for themselves
+            parts = [part for part in bench_images.PARTS if part != "big" or not options.without_big]
+            (scratch / "images").mkdir()
+            bench_images.measure(rows, registry, scratch / "images", options.images, parts)
     finally:
         report(rows, ["portside", "docker", "podman"])  # what there is, even if it ends early
-        for contender in contenders:
-            contender.close()
+        print(bench_images.floors(rows))
+        close(contenders)
         registry.close()
-    shutil.rmtree(scratch, ignore_errors=True)
     return 0
+
+
+def close(contenders: list[Contender]) -> None:
+    while contenders:
+        contenders.pop().close()
 
 
 def ready(candidates: list[Contender]) -> list[Contender]:

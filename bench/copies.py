@@ -9,12 +9,10 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +25,7 @@ from bench.contender import CannotStart
 from bench.ours import Ours
 from bench.peers import CommandLine, Docker, Podman
 from bench.report import Row, table
+from bench.scratch import scratch_directory
 from tests.support import images
 from tests.support.registry import Registry
 
@@ -161,7 +160,7 @@ def main() -> int:
     options = parser.parse_args()
     namespace.enter("bench.copies")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
-    scratch = Path(tempfile.mkdtemp(prefix="psb-"))
+    scratch = scratch_directory()
     registry = Registry(scratch / "registry")
     engines = [Ours(), Docker(scratch / "docker"), Podman(scratch / "podman")]
     opened: list[Any] = []
@@ -182,7 +181,6 @@ def main() -> int:
         for engine in opened:
             engine.close()
         registry.close()
-    shutil.rmtree(scratch, ignore_errors=True)
     return 0
 
 

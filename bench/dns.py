@@ -12,13 +12,11 @@ import json
 import os
 import platform
 import secrets
-import shutil
 import socket
 import statistics
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +26,7 @@ from bench import namespace
 from bench.__main__ import say
 from bench.contender import CannotStart
 from bench.peers import Docker
+from bench.scratch import scratch_directory
 from engine.containers.spec import ContainerSpec
 from engine.facade import Engine
 from engine.options.networks import NetworkSpec
@@ -137,7 +136,7 @@ def main() -> int:
             sys.stdin.read()
         return 0
     namespace.enter("bench.dns")
-    scratch = Path(tempfile.mkdtemp(prefix="psb-"))
+    scratch = scratch_directory()
     registry = Registry(scratch / "registry")
     reference = registry.push(images.tiny(), "dns:latest")
     sides: list[Side] = []
@@ -169,7 +168,6 @@ def main() -> int:
         for side in sides:
             side.close()
         registry.close()
-    shutil.rmtree(scratch, ignore_errors=True)
     return 0
 
 

@@ -14,8 +14,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from bench.contender import CannotStart
 from bench.ours import unpack_floor
 from bench.peers import CommandLine, Docker, Podman
 from bench.report import Row, table
+from bench.scratch import scratch_directory
 from tests.support import images
 from tests.support.home import Home
 from tests.support.oci_layout import Layer, Layout, tar_of
@@ -182,19 +183,11 @@ class Bench:
                 contender.forget(more, base)
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+PARTS = ("tiny", "debian", "big", "shared")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.images", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["tiny", "debian", "big", "shared"], help="one part alone")
-    options = parser.parse_args()
-    namespace.enter("bench.images")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
-    scratch = Path(tempfile.mkdtemp(prefix="psb-"))
-    registry = Registry(scratch / "registry")
+def measure(rows: list[Row], registry: Registry, scratch: Path, rounds: int, parts: Sequence[str] = PARTS) -> None:
+    """Add a row for each thing that is measured; what there is stays if it ends early."""
     opened: list[Any] = []
     for contender in (OurEngine(), Theirs(Docker(scratch / "docker")), Theirs(Podman(scratch / "podman"))):
         try:
@@ -202,26 +195,51 @@ def main() -> int:
             opened.append(contender)
         except CannotStart as reason:
             say(f"{contender.name} is left out: {reason}")
-    bench = Bench(opened, registry, scratch, options.rounds)
-    parts = {
+    bench = Bench(opened, registry, scratch, rounds)
+    ways = {
         "tiny": lambda: bench.measure("tiny", "tiny (busybox, 1 layer)", images.tiny()),
         "debian": lambda: bench.measure("debian", "debian (minbase, 4 layers)", images.debian("gzip")),
         "big": lambda: bench.measure("big", "big (640 MB, 58,000 files, 6 layers)", images.big()),
         "shared": lambda: bench.shared(images.debian("gzip")),
     }
     try:
-        for name, part in parts.items():
-            if options.only in (None, name):
-                part()
+        for part in parts:
+            ways[part]()
     finally:
-        print(table(bench.rows, ["portside", "docker", "podman", "tar"]))
-        for row in bench.rows:
-            if row.ratio("tar"):
-                print(f"{row.work}: {row.ratio('tar'):.2f} of what gzip and GNU tar take alone, two at a time")
+        rows += bench.rows
         for contender in opened:
             contender.close()
+
+
+def floors(rows: list[Row]) -> str:
+    """What of the rows has a floor, beside it."""
+    return "\n".join(
+        f"{row.work}: {ratio:.2f} of what gzip and GNU tar take alone, two at a time"
+        for row in rows
+        if (ratio := row.ratio("tar"))
+    )
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.images", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=PARTS, help="one part alone")
+    options = parser.parse_args()
+    namespace.enter("bench.images")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    scratch = scratch_directory()
+    registry = Registry(scratch / "registry")
+    rows: list[Row] = []
+    try:
+        measure(rows, registry, scratch, options.rounds, [options.only] if options.only else PARTS)
+    finally:
+        print(table(rows, ["portside", "docker", "podman", "tar"]))
+        print(floors(rows))
         registry.close()
-    shutil.rmtree(scratch, ignore_errors=True)
     return 0
 
 

@@ -11,11 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -28,6 +26,7 @@ from bench.contender import CannotStart
 from bench.ours import Ours
 from bench.peers import CommandLine, Docker, Podman
 from bench.report import Row
+from bench.scratch import scratch_directory
 from engine.logs.packer import Packer
 from engine.logs.writer import LogWriter
 from tests.support import images
@@ -46,7 +45,7 @@ def main() -> int:
     options = parser.parse_args()
     namespace.enter("bench.logs")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
-    scratch = Path(tempfile.mkdtemp(prefix="psb-"))
+    scratch = scratch_directory()
     registry = Registry(scratch / "registry")
     ours, docker, podman = OurLogs(), PeerLogs(Docker(scratch / "docker")), PeerLogs(Podman(scratch / "podman"))
     able = ready([ours, docker.engine, podman.engine])
@@ -63,7 +62,6 @@ def main() -> int:
         for one in able:
             one.close()
         registry.close()
-    shutil.rmtree(scratch, ignore_errors=True)
     return 0
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from engine.errors import DataCorrupt, InvalidArgument, NotFound, PermissionDenied, Unavailable, Unsupported
 from engine.images.image import Image
-from engine.registry import transport
+from engine.registry import transport, uploading
 from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from tests.engine.images.conftest import Host
@@ -158,6 +158,34 @@ def test_a_token_that_expires_in_the_middle_is_renewed(
         assert host.images.remote(reference, access=access).digest == digest_of(image)
     finally:
         proxy.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_resumed"),
+    [
+        (Fault(UPLOADS, "PATCH", status=503, is_unread=True, headers={"Retry-After": "0"}), True),
+        (Fault(UPLOADS, "PATCH", status=502, is_unread=True, times=2), True),
+        (Fault(UPLOADS, "PATCH", cut_after_bytes=100_000), False),
+        (Fault(UPLOADS, "PATCH", is_answer_lost=True), False),
+    ],
+    ids=str,
+)
+def test_debians_registry_goes_on_between_pieces_and_never_within_one(
+    host: Host, image: Image, target: str, registry: Registry, fault_proxy: FaultProxy, fault: Fault, is_resumed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It signs how far an upload is into the address of the next piece: what came of one that was cut makes it forget
+    all of them ("upload resumed at wrong offset"), and the blob is sent from its start."""
+    monkeypatch.setattr(uploading, "_CHUNK_BYTES", 256 << 10)
+    fault_proxy.extra_headers = {"OCI-Chunk-Min-Length": "1000"}
+    first = threading.Event()
+    first.set()
+    fault_proxy.add(Fault(UPLOADS, "PATCH", go_on=first))  # the first piece of the layer goes through
+    fault_proxy.add(fault)
+    assert host.images.push(target).digest == digest_of(image)
+    assert is_there(registry, image, target)
+    posts = [path for method, path, _ in fault_proxy.requests if method == "POST" and UPLOADS in path]
+    assert len(posts) == (2 if is_resumed else 3)  # of the config, and of the layer
 
 
 def test_a_refused_mount_is_an_upload(host: Host, source: str, target: str, fault_proxy: FaultProxy) -> None:
