@@ -219,3 +219,18 @@ def test_what_lies_on_disk_is_checked_by_a_job(rest: Rest, tiny_image: str) -> N
     result = rest.succeed(rest.post("/api/v1/images/fsck/", {"repair": False}))["result"]
     assert result["damaged"] == []
     assert result["checked_blobs"] >= 2 and result["checked_layers"] >= 1
+
+
+def test_what_a_registry_has_is_asked_by_the_host(rest: Rest, registry: Registry) -> None:
+    for tag in ("1", "2"):
+        reference = registry.push(images.tiny(), f"e2e/asked:{tag}")
+    told = rest.get(f"/api/v1/images/remote-tags/?reference={reference}")
+    assert (told.status, sorted(told.json["tags"]), told.json["count"]) == (200, ["1", "2"], 2)
+    missing = rest.get(f"/api/v1/images/remote-tags/?reference={registry.address}/e2e/nowhere")
+    assert (missing.status, missing.json["family"]) == (404, "not_found")
+    assert rest.get("/api/v1/images/remote-tags/?reference=UPPER").status == 400
+    rest.pull(reference)
+    image = image_of(rest, reference)
+    about = rest.get(f"/api/v1/images/{image['id']}/referrers/?reference={reference}")
+    assert (about.status, about.json) == (200, {"referrers": [], "count": 0})
+    assert rest.get(f"/api/v1/images/{image['id']}/referrers/?reference=other:1").status == 400

@@ -150,6 +150,16 @@ class FakeImages:
             raise NotFound(f"There is no image {reference}.")
         return FakeRemote("sha256:" + "d" * 64, FakeRateLimit(100, 99, 21600))
 
+    def remote_tags(self, reference: str, *, access: Any = None) -> list[str]:
+        if reference.startswith("missing/"):
+            raise NotFound(f"There is no image {reference}.")
+        self._engine.note(f"tags {reference} {access.credentials.username if access else None}")
+        return [f"v{number}" for number in range(6000)]
+
+    def referrers(self, reference: str, *, access: Any = None, artifact_type: str = "") -> list[FakeRemote]:
+        self._engine.note(f"referrers {reference} {artifact_type}")
+        return [FakeRemote("sha256:" + "d" * 64, None)]
+
     def try_registry(self, registry: str, access: Any) -> FakeAnswer:
         return FakeAnswer(access is not None, f"{registry} answered", None, None)
 

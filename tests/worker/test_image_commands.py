@@ -23,6 +23,7 @@ from worker.executor import Executor
 from worker.ledger import Ledger
 from worker.questions import image_answers
 from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
+from worker.sessions.registry_source import ReferrersSource, TagsSource
 
 IMAGE = "sha256:feed"
 A_JOB = {sessions.JOB: {"id": "j", "fence": 1}}
@@ -201,3 +202,21 @@ def test_a_mirror_has_an_access_of_its_own() -> None:
 def test_what_is_left_of_a_registrys_quota_is_told(engine: FakeEngine) -> None:
     assert run(engine, c.PullImage(reference="limited/a"))["rate_limit"]["remaining"] == 76
     assert "rate_limit" not in run(engine, c.PullImage(reference="a"))
+
+
+def test_a_registry_is_asked_in_a_session_with_its_secrets(engine: FakeEngine) -> None:
+    source = TagsSource(engine, "", {"reference": "a/b", "secrets": SECRETS})
+    assert source.ended is not None and os.read(source.ended, 1) == b""  # the pump waits for this
+    found = source.result()
+    assert (len(found["tags"]), found["count"], found["tags"][-1]) == (sessions.TAGS_MAXIMUM, 6000, "v5999")
+    source.close()
+    source = ReferrersSource(engine, "", {"reference": "a/b", "artifact_type": "x/y"})
+    assert source.ended is not None and os.read(source.ended, 1) == b""
+    assert (source.result()["referrers"][0]["digest"], source.result()["count"]) == ("sha256:" + "d" * 64, 1)
+    source.close()
+    assert engine.calls() == ["tags a/b alice", "referrers a/b x/y"]
+    refused = TagsSource(engine, "", {"reference": "missing/b"})
+    assert refused.ended is not None and os.read(refused.ended, 1) == b""
+    with pytest.raises(NotFound):
+        refused.result()
+    refused.close()

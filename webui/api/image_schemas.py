@@ -120,6 +120,24 @@ class ImagesTakenSchema(serializers.Serializer):
     job = JobReference(help_text="It tells how far it is while it runs, and can be cancelled.")
 
 
+class RemoteTagsSchema(serializers.Serializer):
+    tags = serializers.ListField(child=serializers.CharField(), help_text="5,000 at most, the last in its order.")
+    count = serializers.IntegerField(help_text="How many there are.")
+
+
+class ReferrerSchema(serializers.Serializer):
+    digest = serializers.CharField()
+    media_type = serializers.CharField()
+    artifact_type = serializers.CharField()
+    size_bytes = serializers.IntegerField()
+    annotations = serializers.DictField(child=serializers.CharField())
+
+
+class ReferrersSchema(serializers.Serializer):
+    referrers = ReferrerSchema(many=True, help_text="500 at most.")
+    count = serializers.IntegerField(help_text="How many there are.")
+
+
 class LookupSchema(serializers.Serializer):
     jobs = JobReference(many=True, help_text="One for each host and registry; none if no tag came from a registry.")
 

@@ -90,6 +90,25 @@ def stat_answer(wish: ArchiveWish) -> Handover:
     return Handover(serve)
 
 
+def told_answer(wish: ArchiveWish) -> Handover:
+    """What the host finds out, as JSON; it may take its time, and holds no thread."""
+
+    async def serve(receive: Receive, send: Send) -> None:
+        async with ArchiveSession(wish) as session:
+            gone, found = asyncio.ensure_future(until_gone(receive)), asyncio.ensure_future(session.result())
+            try:
+                await asyncio.wait({gone, found}, return_when=asyncio.FIRST_COMPLETED)
+                if not found.done():
+                    raise Gone
+                body = json.dumps(await found).encode()
+            finally:
+                await _cancel(gone, found)
+        await start(send, 200, [("Content-Type", "application/json")])
+        await send({"type": "http.response.body", "body": body})
+
+    return Handover(serve)
+
+
 def tar_answer(wish: ArchiveWish, filename: str) -> Handover:
     """The tar, at the pace of the client."""
 

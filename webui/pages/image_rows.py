@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from django.db.models import Max, Q, TextField
+from django.db.models.functions import Cast
+from django.utils.dateparse import parse_datetime
 
 from webui.accounts.models import Team, User
 from webui.accounts.roles import CREATE, OPERATE, actions_of
@@ -12,6 +18,45 @@ from webui.images.models import Image, ImageQuerySet
 from webui.images.representation import image_as_json
 
 USERS_SHOWN = 5
+PAGE_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePage:
+    """Ids of images, the newest first. `older`: what `before` is for those that follow, empty if none do."""
+
+    image_ids: list[str]
+    older: str
+    is_older: bool
+
+
+def image_page(images: ImageQuerySet, *, query: str = "", before: str = "") -> ImagePage:
+    """A page of images, however many hosts have each; `query` is a part of a tag or an id.
+
+    `before` is the place after which it begins (the time of the last change and the id), not a number: images that come
+    meanwhile move nothing. One that can't be read is the beginning.
+    """
+    if query:
+        found = images.alias(text=Cast("tags", TextField()))
+        images = found.filter(Q(text__icontains=query) | Q(image_id__icontains=query))
+    groups = images.order_by().values("image_id").annotate(newest=Max("updated_at")).order_by("-newest", "image_id")
+    text, _, last = before.replace("\0", "")[:200].partition(" ")
+    since = _time(text)
+    if since is not None:
+        groups = groups.filter(Q(newest__lt=since) | Q(newest=since, image_id__gt=last))
+    rows = list(groups[: PAGE_ROWS + 1])
+    more = len(rows) > PAGE_ROWS
+    end = rows[PAGE_ROWS - 1] if more else None
+    older = f"{end['newest'].isoformat()} {end['image_id']}" if end is not None else ""
+    return ImagePage([row["image_id"] for row in rows[:PAGE_ROWS]], older, since is not None)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = parse_datetime(text)
+    except ValueError:  # it looks like one, and is none
+        return None
+    return found if found is not None and found.tzinfo is not None else None
 
 
 def image_groups(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:

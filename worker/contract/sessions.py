@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from worker.contract import frames
 
@@ -122,6 +123,21 @@ class ImportParameters:
     changes: tuple[str, ...] = ()
     message: str = ""
     platform: str | None = None
+
+
+REGISTRY_TAGS, REGISTRY_REFERRERS = "registry_tags", "registry_referrers"
+"""What a registry has. No bytes go either way; END has {"tags", "count"} or {"referrers", "count"}, "count" all that
+there are."""
+TAGS_MAXIMUM, REFERRERS_MAXIMUM = 5000, 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryParameters:
+    """About a reference; `secrets` are `RegistrySecrets`. `artifact_type`: only such referrers."""
+
+    reference: str
+    artifact_type: str = ""
+    secrets: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

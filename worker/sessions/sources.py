@@ -12,6 +12,7 @@ from worker.sessions.attach_source import AttachSource
 from worker.sessions.exec_source import ExecSource
 from worker.sessions.file_source import PackSource, ReadSource, RemoveSource, WriteSource
 from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
+from worker.sessions.registry_source import ReferrersSource, TagsSource
 from worker.sessions.server import Opener
 
 
@@ -24,6 +25,8 @@ def openers(engine: Any, executor: Executor) -> dict[str, Opener]:
         sessions.COPY_OUT: partial(OutSource.of_path, engine),
         sessions.COPY_IN: partial(InSource, engine),
         sessions.IMAGE_SAVE: partial(SaveSource, engine),
+        sessions.REGISTRY_TAGS: partial(TagsSource, engine),
+        sessions.REGISTRY_REFERRERS: partial(ReferrersSource, engine),
         sessions.IMAGE_LOAD: partial(LoadSource, executor),
         sessions.IMAGE_IMPORT: partial(ImportSource, executor),
         files.READ: partial(ReadSource, engine),

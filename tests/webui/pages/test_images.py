@@ -14,6 +14,7 @@ from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_changing import JOB, answered
 from webui.images.models import Image, RegistryCredential
 from webui.images.representation import image_as_json
+from webui.pages import image_rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -250,3 +251,42 @@ def test_a_registry_is_tested_by_a_host(page: Page, sockets: Sockets, seeded: Se
     expect(page.locator("#toasts")).to_contain_text("signed in as ann 76 of 100 pulls left in 6 h.")
     expect(page.locator("[data-tried]")).to_contain_text("76 of 100 pulls left.")
     assert sent == [{"host": seeded.hosts[0].pk}]
+
+
+def test_a_repositorys_tags_are_offered_while_one_types(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(json={"tags": ["1.0", "1.1"], "count": 2})
+
+    page.route("**/api/v1/images/remote-tags/**", answer)
+    visit(page, "/images/?pull=")
+    page.locator("#reference").fill("team/app")
+    page.locator("#reference").fill("team/app:")
+    expect(page.locator("#reference-tags option")).to_have_count(2)
+    assert page.locator("#reference-tags option").first.get_attribute("value") == "team/app:1.1"
+    assert len(asked) == 1 and "reference=team%2Fapp" in asked[0]
+
+
+def test_many_images_come_in_pages(
+    page: Page, sockets: Sockets, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_rows, "PAGE_ROWS", 3)
+    for number in range(5):
+        Image.objects.create(
+            team=seeded.team, host=seeded.hosts[0], image_id=f"sha256:{number:064x}", tags=[f"many/n{number}:1"]
+        )
+    visit(page, "/images/?q=many/")
+    rows = page.locator("tr[data-image]")
+    expect(rows).to_have_count(3)
+    first = rows.first.get_attribute("data-image")
+    page.get_by_role("link", name="Older").click()
+    expect(rows).to_have_count(2)
+    assert rows.first.get_attribute("data-image") != first
+    expect(page.get_by_role("link", name="Older")).to_have_count(0)
+    page.get_by_role("link", name="Newest").click()
+    expect(rows).to_have_count(3)
+    for odd in ("x", "2026-13-45T99:00:00Z y", "2026-01-01T00:00:00", "%00"):
+        visit(page, f"/images/?q=many/&before={odd}")
+        expect(rows).to_have_count(3)

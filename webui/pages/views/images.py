@@ -16,7 +16,7 @@ from webui.hosts.representation import host_as_json
 from webui.images.models import Image
 from webui.jobs.models import Job
 from webui.pages.examples import load_example, pull_example
-from webui.pages.image_rows import image_groups, image_places
+from webui.pages.image_rows import image_groups, image_page, image_places
 from webui.pages.page import page
 from webui.pages.rows import container_rows, job_rows
 
@@ -29,17 +29,18 @@ _DIGITS = re.compile(r"[0-9a-f]{64}")
 @page("pages/images.html", section="images")
 def images(request: HttpRequest) -> dict[str, Any]:
     visible = Image.objects.visible_to(request.user)
-    query = request.GET.get("q", "").strip()[:200]
-    rows = image_groups(visible[:SHOWN], user=request.user)
-    total = len(rows)
-    if query:
-        rows = [row for row in rows if any(query.lower() in text.lower() for text in (*row["tags"], row["image_id"]))]
+    query = request.GET.get("q", "").strip()[:200].replace("\0", "")
+    shown = image_page(visible, query=query, before=request.GET.get("before", ""))
+    rows = image_groups(visible.filter(image_id__in=shown.image_ids), user=request.user)
+    rows.sort(key=lambda row: shown.image_ids.index(row["image_id"]))
     hosts = Host.objects.visible_to(request.user).select_related("team")
     jobs = Job.objects.visible_to(request.user).unfinished().filter(kind__in=CARDS)
     return {
         "query": query,
         "images": rows,
-        "total": total,
+        "total": visible.values("image_id").distinct().count(),
+        "older": shown.older,
+        "is_older": shown.is_older,
         "total_bytes": visible.aggregate(sum=Sum("size_bytes"))["sum"],
         "hosts": [host_as_json(host) for host in hosts],
         "may_create": _may_create_somewhere(request),

@@ -1,0 +1,51 @@
+"""What a registry has, asked by a host, nothing kept of it: a repository's tags, and what refers to an image."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from engine.errors import InvalidArgument
+from engine.oci.reference import Reference
+from webui.accounts.models import Team, User
+from webui.accounts.roles import CREATE, require
+from webui.hosts.models import Host
+from webui.images.credentials import secrets_for
+from webui.images.models import Image
+from webui.images.services import reference_parse
+from webui.links.stream import host_silent
+from webui.links.transfer import ArchiveWish
+from worker.contract import sessions
+
+ARTIFACT_TYPE_LENGTH = 255
+
+
+def registry_tags(*, user: User, host: Host, reference: str) -> ArchiveWish:
+    """All tags of the reference's repository. Who may pull may ask. Raises PermissionDenied, InvalidArgument."""
+    require(user, CREATE, host.team)
+    return _wish(host, host.team, sessions.REGISTRY_TAGS, reference_parse(reference, field="reference"))
+
+
+def image_referrers(*, user: User, image: Image, reference: str | None = None, artifact_type: str = "") -> ArchiveWish:
+    """What refers to the image at the registry of one of its names, the first that it was pulled as if none is said."""
+    require(user, CREATE, image.team)
+    names = [*image.digests, *image.tags]
+    if not names:
+        raise _wrong("reference", "This image has no name, so no registry can have anything about it.")
+    wanted = reference_parse(reference or names[0], field="reference")
+    if all(Reference.parse(name) != wanted for name in names):
+        raise _wrong("reference", f"This image is not called {wanted.familiar}.")
+    if len(artifact_type) > ARTIFACT_TYPE_LENGTH:
+        raise _wrong("artifact_type", f"Give at most {ARTIFACT_TYPE_LENGTH} characters.")
+    return _wish(image.host, image.team, sessions.REGISTRY_REFERRERS, wanted, artifact_type)
+
+
+def _wish(host: Host, team: Team, source: str, reference: Reference, artifact_type: str = "") -> ArchiveWish:
+    if not host.is_online:
+        raise host_silent(host)
+    secrets = secrets_for(team, str(reference))
+    parameters = sessions.RegistryParameters(reference=str(reference), artifact_type=artifact_type, secrets=secrets)
+    return ArchiveWish(host, "", source, asdict(parameters))
+
+
+def _wrong(field: str, message: str) -> InvalidArgument:
+    return InvalidArgument(message, {"fields": {field: [message]}})

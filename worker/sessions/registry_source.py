@@ -1,0 +1,79 @@
+"""Questions to a registry, as a session's source: who asks has secrets along, and a registry takes its time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from worker.context import access_of
+from worker.contract import sessions
+from worker.contract.secrets import RegistrySecrets
+from worker.contract.wire import from_wire, to_wire
+
+
+class _AskingSource:
+    """Nothing goes in or out but the result: see `source.Source`. `ended` is readable once there is one."""
+
+    outputs: Mapping[int, int] = {}
+    stdin: int | None = None
+
+    def __init__(self, ask: Callable[[sessions.RegistryParameters, Any], Any], parameters: Mapping[str, Any]) -> None:
+        wish = from_wire(sessions.RegistryParameters, parameters)
+        access = access_of(from_wire(RegistrySecrets, wish.secrets)) if wish.secrets else None
+        self._found: dict[str, Any] = {}
+        self._error: BaseException | None = None
+        self._over_read, over_write = os.pipe()
+        self.ended: int | None = self._over_read
+
+        def run() -> None:
+            try:
+                self._found = ask(wish, access)
+            except BaseException as error:  # noqa: BLE001  whatever it was, `result` raises it
+                self._error = error
+            finally:
+                os.close(over_write)
+
+        threading.Thread(target=run, name="registry-question", daemon=True).start()
+
+    def described(self) -> dict[str, Any]:
+        return {}
+
+    def close_stdin(self) -> None:
+        pass
+
+    def resize(self, rows: int, columns: int) -> None:
+        pass
+
+    def result(self) -> dict[str, Any]:
+        """Raises what the registry refused."""
+        if self._error is not None:
+            raise self._error
+        return self._found
+
+    def close(self) -> None:
+        """The registry may still be asked: that ends by itself, and nobody waits for it."""
+        os.close(self._over_read)
+
+
+class TagsSource(_AskingSource):
+    """All tags of a repository, at most `sessions.TAGS_MAXIMUM`, the last ones of the registry's order."""
+
+    def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
+        def ask(wish: sessions.RegistryParameters, access: Any) -> dict[str, Any]:
+            tags = engine.images.remote_tags(wish.reference, access=access)
+            return {"tags": tags[-sessions.TAGS_MAXIMUM :], "count": len(tags)}
+
+        super().__init__(ask, parameters)
+
+
+class ReferrersSource(_AskingSource):
+    """What refers to an image at its registry: signatures, attestations, lists of software."""
+
+    def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
+        def ask(wish: sessions.RegistryParameters, access: Any) -> dict[str, Any]:
+            found = engine.images.referrers(wish.reference, access=access, artifact_type=wish.artifact_type)
+            return {"referrers": [to_wire(one) for one in found[: sessions.REFERRERS_MAXIMUM]], "count": len(found)}
+
+        super().__init__(ask, parameters)
