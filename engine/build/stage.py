@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from engine.build.sandbox import Kernel, Layers
 from engine.build.spec import BuildSpec
 from engine.build.trees import Tree
 from engine.build.workplace import Workplace
-from engine.errors import EngineError, Unsupported
+from engine.errors import EngineError, ResourceExhausted, Unsupported
 
 STEPS = (model.Run, model.Copy, model.Add, model.Workdir)
 """Instructions that change files."""
@@ -207,7 +208,9 @@ def located(error: Exception, location: Location, step: Step | None) -> EngineEr
     """The error with its place in the Dockerfile, and that shown."""
     if isinstance(error, DockerfileError):
         return error.at(location)
-    if not isinstance(error, EngineError):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        error = ResourceExhausted("the disk is full: prune the build cache, or remove images, and build again")
+    elif not isinstance(error, EngineError):
         error = Unsupported(f"the files can't be made so: {error}")
     if "excerpt" in error.detail:
         return error
