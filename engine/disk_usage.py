@@ -31,7 +31,7 @@ class ContainerUsage:
 @dataclass(frozen=True, slots=True)
 class DiskUsage:
     """Bytes. The first four as in `ImagesUsage`; `logs_bytes` of all logs, `kept_logs_bytes` of those of removed
-    containers."""
+    containers; `build_cache_bytes` of layers that only the build cache keeps, and of cache mounts."""
 
     images: tuple[ImageUsage, ...]
     layers_bytes: int
@@ -51,6 +51,8 @@ def measure(
     snapshots: Snapshots,
     containers: Path,
     kept_logs: Path,
+    *,
+    build_cache_bytes: int = 0,
 ) -> DiskUsage:
     """Look at the files of every container; what vanishes meanwhile counts as nothing."""
     found = []
@@ -70,4 +72,5 @@ def measure(
         sum(container.writable_bytes for container in found),
         sum(container.log_bytes for container in found) + kept,
         kept,
+        build_cache_bytes=build_cache_bytes,
     )

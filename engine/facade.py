@@ -330,13 +330,13 @@ class Engine:
         }
 
     def disk_usage(self) -> DiskUsage:
-        """What images, containers and logs take on the disk. It looks at every file that containers have written."""
+        """What images, containers, logs and the build cache take on the disk. It looks at every file of containers."""
         from engine.disk_usage import measure
 
         images, records = self.images.disk_usage(), self.container_list()
-        return measure(
-            images, records, Snapshots(self.config, self.store), self.config.containers, self.config.kept_logs
-        )
+        snapshots, config = Snapshots(self.config, self.store), self.config
+        cache = self.builder.disk_usage().bytes
+        return measure(images, records, snapshots, config.containers, config.kept_logs, build_cache_bytes=cache)
 
     def host_facts(self) -> HostFacts:
         """What this host is; cheap enough for a heartbeat."""

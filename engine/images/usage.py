@@ -24,7 +24,7 @@ class ImageUsage:
 
 @dataclass(frozen=True, slots=True)
 class ImagesUsage:
-    """`layers_bytes` of all unpacked layers, each once; `blobs_bytes` of what was downloaded and is kept packed;
+    """`layers_bytes` of the images' unpacked layers, each once; `blobs_bytes` of what is kept packed;
     `ingests_bytes` of downloads that are not finished."""
 
     images: tuple[ImageUsage, ...]
@@ -41,4 +41,5 @@ def of_images(images: Sequence[Image], sizes: Mapping[str, int], blobs_bytes: in
         shared = sum(sizes.get(diff_id, 0) for diff_id in image.diff_ids if users[diff_id] > 1)
         unique = sum(sizes.get(diff_id, 0) for diff_id in image.diff_ids if users[diff_id] == 1)
         found.append(ImageUsage(image.id, image.tags, image.created_at, shared + unique, shared, unique))
-    return ImagesUsage(tuple(found), sum(sizes.values()), blobs_bytes, ingests_bytes)
+    own = sum(sizes.get(diff_id, 0) for diff_id in users)  # others are the build cache's
+    return ImagesUsage(tuple(found), own, blobs_bytes, ingests_bytes)
