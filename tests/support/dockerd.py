@@ -21,7 +21,7 @@ class Docker:
 
     def __init__(self, socket: str) -> None:
         client = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
-        self._command = [client, "-H", f"unix://{socket}"]
+        self.command = [client, "-H", f"unix://{socket}"]
 
     def call(self, *words: str, seconds: float = 300) -> str:
         """What the command prints. Raises CannotStart with what it complains of."""
@@ -37,7 +37,7 @@ class Docker:
 
     def _run(self, words: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*self._command, *words], check=False, capture_output=True, text=True, timeout=seconds,
+            [*self.command, *words], check=False, capture_output=True, text=True, timeout=seconds,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
