@@ -31,6 +31,7 @@ def file_names(dockerfile: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
+    text: str
     pattern: IgnorePattern
     brings_back: bool
 
@@ -74,7 +75,7 @@ class IgnoreRules:
             if not pattern:
                 continue
             try:
-                rules.append(_Rule(compile(pattern), brings_back))
+                rules.append(_Rule(pattern, compile(pattern), brings_back))
             except DockerfileError as error:
                 raise error.at(place) from None
         if len(rules) > PATTERNS:
@@ -85,6 +86,11 @@ class IgnoreRules:
     def brings_back(self) -> bool:
         """Whether any line begins with `!`."""
         return any(rule.brings_back for rule in self.rules)
+
+    @property
+    def leaves_out_all(self) -> bool:
+        """Whether a line leaves out all that lies at the root."""
+        return any(not rule.brings_back and rule.text in ("*", "**", "**/*") for rule in self.rules)
 
     def excludes(self, path: str) -> bool:
         """Whether `path` is left out. Quickest when all of a directory is asked for together."""

@@ -125,13 +125,14 @@ def without_continuation(line: str, escape: str) -> tuple[str, bool]:
 
 @dataclass(slots=True)
 class Joined:
-    """An instruction's lines, as far as its here-documents. `next_index` is the index of the line after them."""
+    """An instruction's lines, as far as its here-documents. `next_index` is the index of the line after them,
+    `empty_line` the number of the first empty one among them."""
 
     text: Text
     first: int
     last: int
     next_index: int
-    has_empty_line: bool
+    empty_line: int | None
 
 
 def join(lines: Lines, index: int, escape: str) -> Joined | None:
@@ -142,7 +143,8 @@ def join(lines: Lines, index: int, escape: str) -> Joined | None:
         return None
     found, continues = without_continuation(line, escape)
     pieces, starts, places, size = [found], [0], [(index + 1, len(bare[index]) - len(line) + 1)], len(found)
-    first, has_empty_line = index + 1, False
+    first = index + 1
+    empty_line: int | None = None
     index += 1
     while continues and index < len(bare):
         line = bare[index]
@@ -150,7 +152,7 @@ def join(lines: Lines, index: int, escape: str) -> Joined | None:
         if is_comment(line):
             continue
         if not line.strip(BLANKS):
-            has_empty_line = True
+            empty_line = empty_line or index
             continue
         found, continues = without_continuation(line, escape)
         if found:
@@ -159,4 +161,4 @@ def join(lines: Lines, index: int, escape: str) -> Joined | None:
             places.append((index, 1))
             size += len(found)
     text = Text("".join(pieces), tuple(starts), tuple(places), lines.source)
-    return Joined(text, first, index, index, has_empty_line)
+    return Joined(text, first, index, index, empty_line)

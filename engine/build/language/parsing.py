@@ -10,10 +10,10 @@ from engine.build.language import directives, heredocs, instructions, lines
 from engine.build.language.line import Line, split, takes_documents
 from engine.build.language.lines import BLANKS, Lines
 from engine.build.language.model import Arg, Dockerfile, From, Instruction, Stage, Warning
+from engine.build.language.rules import RULES
 from engine.build.language.source import DockerfileError, Location
 
 EMPTY_LINE = "NoEmptyContinuation"
-_EMPTY_LINE_RULE = "An empty line inside an instruction that goes on will be an error in a future release"
 
 
 def parse(text: bytes, *, name: str = "Dockerfile") -> Dockerfile:
@@ -114,8 +114,10 @@ class _Reading:
         lines.refuse_bytes(self._lines, joined.first, joined.last)
         last = self._lines.source.lines[joined.last - 1]
         place = dataclasses.replace(line.location, end_line=joined.last, end_column=len(last.rstrip(BLANKS)) + 1)
-        if joined.has_empty_line:
-            self.warnings.append(Warning(EMPTY_LINE, "an empty line inside an instruction", _EMPTY_LINE_RULE, place))
+        if joined.empty_line is not None:
+            empty = Location(joined.empty_line, 1, joined.empty_line, 1, self._lines.source)
+            what = f"an empty line inside {line.name}: take it out, or make it a comment"
+            self.warnings.append(Warning(EMPTY_LINE, what, RULES[EMPTY_LINE].description, empty))
         return dataclasses.replace(line, location=place)
 
 

@@ -24,6 +24,8 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 """Given by --build-arg, RUN sees them without an ARG, in both cases; cache and history do not."""
 NOT_FOR_RUN = frozenset(("BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"))
 """Arguments that steer the build, and are no variables."""
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What a stage begins with where its base image, or scratch, has no PATH."""
 
 
 def platform_arguments(build: Platform, target: Platform, stage: str = "") -> dict[str, str]:
