@@ -71,9 +71,8 @@ def options(text: str) -> Checks:
         key, equals, value = part.partition("=")
         key, value = key.strip(BLANKS), value.strip(BLANKS)
         if not equals or key not in _OPTIONS:
-            raise DockerfileError(
-                f"check has no option {key[:40]!r}{or_nearest(key, _OPTIONS)}: write skip=Rule,Rule;error=true"
-            )
+            what = f"{key} needs a value" if key in _OPTIONS else f"check has no option {key[:40]!r}"
+            raise DockerfileError(f"{what}{or_nearest(key, _OPTIONS)}: write skip=Rule,Rule;error=true")
         if key == "error":
             try:
                 error = values.truth(value)

@@ -63,24 +63,18 @@ def collect(wanted: list[HereDocument], lines: Lines, index: int, text: Text) ->
     """
     found: list[HereDocument] = []
     for document in wanted:
-        start = index
+        first = index
         while index < len(lines.raw):
             bare = lines.source.lines[index]
             if (bare.lstrip("\t") if document.strips_tabs else bare) == document.name:
                 break
             index += 1
         else:
-            at = text.text.find("<<")
-            end = _end_of_word(text.text, at)
-            raise text.error(
-                f"the here-document {document.name!r} has no end: a line with {document.name} alone is missing", at, end
-            )
-        body = "".join(lines.raw[start:index])
+            match = re.search(rf"<<-?\s*['\"\\]*{re.escape(document.name)}['\"]*", text.text)
+            start, end = match.span() if match else (0, len(text.text))
+            problem = f"the here-document {document.name!r} has no end: a line with {document.name} alone is missing"
+            raise text.error(problem, start, end)
+        body = "".join(lines.raw[first:index])
         found.append(HereDocument(document.name, body, document.expands, document.strips_tabs))
         index += 1
     return found, index
-
-
-def _end_of_word(text: str, start: int) -> int:
-    match = re.compile(r"<<-?[\t ]*\S*").match(text, start)
-    return match.end() if match else len(text)

@@ -28,6 +28,7 @@ def read(line: Line) -> model.Instruction:
     reader = _READERS.get(line.name)
     if reader is None:
         known = or_nearest(line.name, _READERS, ignore_case=True)
+        known = known or f": if it belongs to the line above, let that end with {line.escape}"
         raise line.fail(f"there is no instruction {line.keyword.text[:40]!r}{known}")
     return reader(line)
 
@@ -44,7 +45,10 @@ def _from(line: Line) -> model.From:
                 "and '.'", parts[2],
             )  # fmt: skip
     elif len(parts) != 1:
-        odd = parts[min(len(parts) - 1, 1)] if parts else None
+        has_as = len(parts) > 1 and parts[1].text.lower() == "as"
+        odd = parts[3 if has_as and len(parts) > 3 else 1] if len(parts) > 1 else None
+        if has_as and len(parts) == 2:
+            raise line.fail(f"a name for the stage is missing after {parts[1].text}", odd)
         raise line.fail("FROM is written FROM image, or FROM image AS name", odd)
     flags = line.flags(platform=VALUE)
     return model.From(
@@ -282,7 +286,10 @@ def _healthcheck(line: Line) -> model.Healthcheck:
     test = command(after)
     if kind.text.upper() == "NONE":
         if test.argv:
-            raise line.fail("HEALTHCHECK NONE has nothing after it", Word(after.text, kind.end, len(line.rest.text)))
+            raise line.fail(
+                "HEALTHCHECK NONE has nothing after it",
+                Word(after.text, len(line.rest.text) - len(after.text), len(line.rest.text)),
+            )
         return model.Healthcheck(command=None, **line.common)
     flags = line.flags(interval=VALUE, timeout=VALUE, start_period=VALUE, start_interval=VALUE, retries=VALUE)
     if kind.text.upper() != "CMD":
