@@ -19,6 +19,7 @@ from engine.oci.image_config import ImageConfig
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry import challenge
+from tests.fuzz import dockerfiles
 from tests.fuzz.changes import change_json, change_tar
 from tests.support.oci_layout import directory, member, symlink
 
@@ -219,4 +220,9 @@ FUZZED = (
         (b'"', b"\\", b",", b"=", b"Bearer ", b"Basic ", b"realm=", b"scope=", b" ", b"\t"),
         ("registry",),
     ),
+    Fuzzed(
+        "dockerfile", dockerfiles.dockerfile, dockerfiles.SEEDS, dockerfiles.WORDS, ("build/language",),
+        dockerfiles.change,
+    ),
+    Fuzzed("dockerignore", dockerfiles.ignore, dockerfiles.IGNORE_SEEDS, dockerfiles.IGNORE_WORDS, ("build/language",)),
 )  # fmt: skip
