@@ -7,6 +7,7 @@ its name is nearly that of one which the Dockerfile itself has.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
@@ -26,6 +27,8 @@ from engine.errors import InvalidArgument
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 
+WARNINGS = 1000
+"""After so many, nobody reads on."""
 _DEFAULT = Platform("linux", "amd64")
 
 
@@ -57,7 +60,7 @@ def lint(dockerfile: Dockerfile, known: Known | None = None, *, stages: Collecti
     error: DockerfileError | None = None
     found: list[Found] = []
     try:
-        for one in finder.all(stages):
+        for one in itertools.islice(finder.all(stages), WARNINGS):
             found.append(one)
     except DockerfileError as caught:
         error = caught

@@ -14,6 +14,8 @@ from engine.build.language.rules import RULES
 from engine.build.language.source import DockerfileError, Location
 
 EMPTY_LINE = "NoEmptyContinuation"
+INSTRUCTIONS = 10_000
+"""Ours; BuildKit has no limit. What people write has a hundred."""
 
 
 def parse(text: bytes, *, name: str = "Dockerfile") -> Dockerfile:
@@ -89,6 +91,7 @@ class _Reading:
     def each(self, index: int) -> Iterator[Instruction]:
         """Each instruction from lines[index] on."""
         comments: list[str] = []
+        count = 0
         bare = self._lines.source.lines
         while index < len(bare):
             joined = lines.join(self._lines, index, self._escape)
@@ -97,6 +100,9 @@ class _Reading:
                 index += 1
                 continue
             line = self._line(joined, tuple(comments))
+            count += 1
+            if count > INSTRUCTIONS:
+                raise DockerfileError(f"more than {INSTRUCTIONS:,} instructions", line.location)
             yield instructions.read(line)
             index = joined.next_index
             comments.clear()

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _FARTHEST = 2
+_MOST = 100
+"""So many names are looked at, of those that are about as long; more than that is not what people write."""
 
 
 def nearest(word: str, names: Iterable[str], *, ignore_case: bool = False) -> str | None:
     """The name that is nearest to `word`, of equals the first in order; None if none is near, or `word` is one."""
     wanted = word.lower() if ignore_case else word
     best: tuple[int, str] | None = None
+    tried = 0
     for name in sorted(set(names)):
         known = name.lower() if ignore_case else name
         if known == wanted:
             return None
-        if abs(len(known) - len(wanted)) <= _FARTHEST:
+        if abs(len(known) - len(wanted)) <= _FARTHEST and tried < _MOST:
+            tried += 1
             found = distance(wanted, known)
             if found <= _FARTHEST and (best is None or found < best[0]):
                 best = found, name
