@@ -9,6 +9,7 @@ scripts never run. Where there is no npm, Node comes from PyPI into a directory 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,33 @@ FILES = {
     "@xterm/xterm/css/xterm.css": "xterm/xterm.css",
     "@xterm/xterm/LICENSE": "xterm/LICENSE",
     "@xterm/addon-fit/lib/addon-fit.mjs": "xterm/addon-fit.mjs",
+    "@codemirror/view/LICENSE": "codemirror/LICENSE",
 }
+
+# Modules that import one another by names, which a browser can't look up: name → its file and place. The names in them
+# become the places.
+MODULES = {
+    "@codemirror/state": ("dist/index.js", "codemirror/state.js"),
+    "@codemirror/view": ("dist/index.js", "codemirror/view.js"),
+    "@codemirror/commands": ("dist/index.js", "codemirror/commands.js"),
+    "@codemirror/language": ("dist/index.js", "codemirror/language.js"),
+    "@codemirror/search": ("dist/index.js", "codemirror/search.js"),
+    "@codemirror/streamparser": ("dist/index.js", "codemirror/streamparser.js"),
+    "@lezer/common": ("dist/index.js", "codemirror/lezer-common.js"),
+    "@lezer/highlight": ("dist/index.js", "codemirror/lezer-highlight.js"),
+    "style-mod": ("src/style-mod.js", "codemirror/style-mod.js"),
+    "w3c-keyname": ("index.js", "codemirror/w3c-keyname.js"),
+    "crelt": ("index.js", "codemirror/crelt.js"),
+    "@marijn/find-cluster-break": ("src/index.js", "codemirror/find-cluster-break.js"),
+    **{
+        f"@codemirror/legacy-modes/mode/{mode}": ("", f"codemirror/mode-{mode}.js")
+        for mode in (
+            "clike", "css", "diff", "dockerfile", "go", "javascript", "lua", "nginx", "perl", "properties", "python",
+            "ruby", "rust", "shell", "simple-mode", "sql", "toml", "xml", "yaml",
+        )
+    },
+}  # fmt: skip
+_IMPORT = re.compile(r"""^((?:import|export)\b[^\n]*?\bfrom\s*)(["'])([^"'\n]+)\2""", re.MULTILINE)
 
 
 def main() -> None:
@@ -69,6 +96,20 @@ def copy() -> None:
         target = VENDOR / destination
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / "node_modules" / source, target)
+    for name, (source, destination) in MODULES.items():
+        path = ROOT / "node_modules" / (f"{name}/{source}" if source else f"{name}.js")
+        (VENDOR / destination).parent.mkdir(parents=True, exist_ok=True)
+        (VENDOR / destination).write_text(_IMPORT.sub(_placed, path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _placed(found: re.Match[str]) -> str:
+    """An import by name as one by place; all of them lie side by side."""
+    before, quote, name = found.groups()
+    if name.startswith("./"):  # one mode of another
+        name = f"@codemirror/legacy-modes/mode/{name[2:].removesuffix('.js')}"
+    if name not in MODULES:
+        sys.exit(f"A front-end module imports {name}, which static/build.py does not know: add it to MODULES.")
+    return f"{before}{quote}./{Path(MODULES[name][1]).name}{quote}"
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ export class Viewer {
     this.body.replaceChildren();
     try {
       const found = await this.files.read(this.#path, TEXT_BYTES);
-      if (mine === this.#latest) this.#show(found);
+      if (mine === this.#latest) await this.#show(found, mine);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       if (mine === this.#latest) this.#empty(problem.message);
@@ -96,15 +96,17 @@ export class Viewer {
     return undefined;
   }
 
-  #show({ bytes, size: whole, etag }) {
+  async #show({ bytes, size: whole, etag }, mine) {
     this.#etag = etag;
     this.#say("");
     const isWhole = bytes.length >= whole;
     const text = textOf(bytes, isWhole);
     if (text === null) return this.#bytes(bytes);
     const isReadOnly = !this.mayWrite || !isWhole;
-    this.#editor = openEditor(this.body, { text, isReadOnly, name: this.#entry.name, label: `Content of ${visible(this.#entry.name)}`, onChange: () => this.#changed() });
-    this.#saved = this.#editor.value();
+    const editor = await openEditor(this.body, { text, isReadOnly, name: this.#entry.name, label: `Content of ${visible(this.#entry.name)}`, onChange: () => this.#changed() });
+    if (mine !== this.#latest) return undefined;
+    this.#editor = editor;
+    this.#saved = editor.value();
     this.save.hidden = isReadOnly;
     this.#changed();
     if (!isWhole) this.#say(`The first ${size(bytes.length)} of ${size(whole)}: too long to be edited here`);
