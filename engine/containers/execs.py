@@ -1,11 +1,14 @@
 """Execs: more processes in a container that runs. What is known of them lies in the container's directory.
 
-The journal tells of each start and each end, with the exec's id as subject. An end is told by whoever waits for it,
-or by the next recovery, and once (`events.once`).
+The journal tells of each start and each end, with the exec's id as subject, each once (`events.once`). What is to be
+told of a start is noted with the exec before it is born: whoever is killed before telling leaves it to the next
+recovery, or to whoever waits for the end. An end is told by whoever waits for it, or by the next recovery.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.containers import events, health, states
@@ -19,11 +22,9 @@ def start(parts: Parts, container_id: str, spec: ExecSpec, stdio: Stdio) -> Exec
     """Run `spec` in a running container. Conflict for one that doesn't run or is paused."""
     record = parts.catalog.get(container_id)
     states.require("exec", record.status, record.name)
-    made = parts.runtime.exec(parts.catalog.directory(container_id), spec, stdio)
     facts = {**_labelled(record), "command": list(spec.args), "user": spec.user, "tty": spec.tty}
-    with parts.store.transaction():
-        for kind in (events.EXEC_CREATED, events.EXEC_STARTED):
-            parts.journal.append(kind, made.id, facts)
+    made = parts.runtime.exec(parts.catalog.directory(container_id), replace(spec, note=facts), stdio)
+    _tell_of_start(parts, container_id, made.id, facts)
     return made
 
 
@@ -68,17 +69,33 @@ def sweep(parts: Parts, container_id: str) -> str | None:
             found = parts.runtime.exec_status(directory, exec_id)
         except NotFound:
             continue  # never born
-        if found is not None and exec_id != health.exec_id(container_id):  # nobody is told of those
+        if exec_id == health.exec_id(container_id):  # nobody is told of those
+            continue
+        if found is not None:
             _tell(parts, container_id, exec_id, found)
+        elif (facts := parts.runtime.exec_note(directory, exec_id)) is not None:
+            _tell_of_start(parts, container_id, exec_id, facts)
     swept = parts.runtime.exec_sweep(directory)
     for exec_id in swept:
         events.forget(parts, container_id, exec_id)
     return f"forgot {len(swept)} ended execs of container {container_id[:12]}" if swept else None
 
 
+_STARTED, _DIED = 1, 2
+"""What has been told of one, as `events.once` counts it."""
+
+
+def _tell_of_start(parts: Parts, container_id: str, exec_id: str, facts: Mapping[str, Any]) -> None:
+    entries = [(kind, exec_id, facts) for kind in (events.EXEC_CREATED, events.EXEC_STARTED)]
+    events.once(parts, container_id, exec_id, _STARTED, entries)
+
+
 def _tell(parts: Parts, container_id: str, exec_id: str, found: ExitStatus) -> None:
+    noted = parts.runtime.exec_note(parts.catalog.directory(container_id), exec_id)
+    if noted is not None:
+        _tell_of_start(parts, container_id, exec_id, noted)
     facts = {**_labelled(parts.catalog.get(container_id)), "exit_code": found.code}
-    events.once(parts, container_id, exec_id, 1, [(events.EXEC_DIED, exec_id, facts)])
+    events.once(parts, container_id, exec_id, _DIED, [(events.EXEC_DIED, exec_id, facts)])
 
 
 def _labelled(record: ContainerRecord) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from engine.errors import Conflict, NotFound
 from engine.runtime import record
@@ -52,6 +53,10 @@ class ExecVerbs:
         """How it ended; None while it runs. NotFound if there is no such exec (any more)."""
         directory = self._execs.directory(container_dir, exec_id)
         return self.exit_status(directory, self._execs.run(directory))
+
+    def exec_note(self, container_dir: Path, exec_id: str) -> dict[str, Any] | None:
+        """The `note` that its starter gave; None if none, or if it is gone."""
+        return self._execs.note(container_dir, exec_id)
 
     def exec_wait(self, container_dir: Path, exec_id: str, timeout: float | None) -> ExitStatus | None:
         """Wait for its end, at most `timeout` seconds; None if it still runs then."""

@@ -16,7 +16,7 @@ import select
 import shutil
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ KEEP_SECONDS = 600.0
 """How long an ended exec that nobody has removed can be asked how it ended."""
 UNBORN_SECONDS = 60.0
 """After this, a directory without run.json belongs to nobody: its client died before anything ran."""
+NOTE_FILE = "note.json"
 _ID = re.compile(r"[0-9a-f]{64}")
 _SETTLE_SECONDS = 2.0
 _REMEMBERED = 256
@@ -48,6 +49,7 @@ class ExecSpec:
     `tty`: a terminal of the container's, `size` (rows, columns). `privileged`: every capability, its own
     no_new_privileges and list of system calls notwithstanding; within the container's user namespace.
     `id`: 64 hex digits that the caller chooses, so as to find it again whatever happens; None for a new one.
+    `note`: kept with it from before its birth until it is removed, for whoever finds it after a death of ours.
     """
 
     args: Sequence[str]
@@ -58,6 +60,7 @@ class ExecSpec:
     size: tuple[int, int] | None = None
     privileged: bool = False
     id: str | None = None
+    note: Mapping[str, Any] | None = None
 
     def check(self) -> None:
         """Raise InvalidArgument, with detail["field"], for what could never run."""
@@ -133,6 +136,8 @@ class Execs:
         given = {} if spec.tty else {number: fd for number, fd in enumerate(stdio) if fd is not None}
         for _ in range(5):
             directory = self._make(container_dir, spec.id)
+            if spec.note is not None:
+                (directory / NOTE_FILE).write_text(json.dumps(spec.note))
             request = self._request(container_dir, directory, found["run"], spec, sorted(given))
             try:
                 answer, descriptors, stream = self._launcher.hand(request, [given[number] for number in sorted(given)])
@@ -155,6 +160,14 @@ class Execs:
         if not _ID.fullmatch(exec_id) or not (directory / record.RUN_FILE).exists():
             raise NotFound(f"no exec {exec_id[:12]} in this container", {"id": exec_id})
         return directory
+
+    def note(self, container_dir: Path, exec_id: str) -> dict[str, Any] | None:
+        """What its starter noted; None if nothing, or if it is gone."""
+        try:
+            found: dict[str, Any] = json.loads((container_dir / record.EXECS / exec_id / NOTE_FILE).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        return found
 
     def run(self, directory: Path) -> int:
         """The run of the container that it belongs to."""

@@ -95,6 +95,35 @@ def test_a_recovery_tells_of_ends_that_nobody_saw(host: Host, monkeypatch: pytes
     assert engine.runtime.execs(engine.config.containers / record.id) == []
 
 
+KILLED = """
+import os, signal, sys
+from engine.config import EngineConfig
+from engine.containers import execs
+from engine.facade import Engine
+from engine.runtime.execs import ExecSpec
+execs._tell_of_start = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+Engine(EngineConfig.from_environment()).container_exec(sys.argv[1], ExecSpec(args=sys.argv[2:], id="e" * 64))
+"""
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_start_that_a_death_kept_from_being_told_is_told_once(host: Host, has_ended: bool) -> None:
+    record = host.run("sleep", "100")
+    words = ["sh", "-c", "exit 4"] if has_ended else ["sleep", "100"]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, record.id, *words], env=environment(host), check=False, timeout=120
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert told(host, "e" * 64) == []
+    if has_ended:
+        eventually(lambda: host.engine.container_exec_status(record.id, "e" * 64), what="its end")
+    for _ in range(2):
+        Engine(host.engine.config).reconcile()  # the worker's next lives
+        found = told(host, "e" * 64)
+        assert [kind for kind, _ in found] == ["exec.created", "exec.started", "exec.died"][: 2 + has_ended]
+        assert (found[0][1]["command"], found[0][1]["container"]) == (words, record.id)
+
+
 def command_line(host: Host, *words: str) -> list[str]:
     return [sys.executable, "-m", "engine", "exec", *words]
 
