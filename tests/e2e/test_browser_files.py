@@ -158,6 +158,15 @@ def test_folders_are_walked_by_keyboard_and_names_are_never_markup(
     expect(row_of(page, "made.yaml")).to_be_visible()
     page.locator("[data-crumbs]").get_by_role("link").first.click()
 
+    dropped = page.evaluate_handle(
+        "() => { const held = new DataTransfer(); held.items.add(new File(['dropped'], 'dropped.txt')); return held; }"
+    )
+    page.locator("[data-crumbs]").dispatch_event("dragover", {"dataTransfer": dropped})
+    expect(page.locator("[data-drop]")).to_be_visible()
+    page.locator("[data-crumbs]").dispatch_event("drop", {"dataTransfer": dropped})
+    expect(row_of(page, "dropped.txt")).to_be_visible()
+    assert (data / "dropped.txt").read_text() == "dropped"
+
     page.locator("tr[data-path]", has_text="onerror").locator("button.name").click()
     expect(page.locator("#file-dialog .cm-line")).to_have_text(["<script>document.title = 'run'</script>"])
     page.locator("[data-file-close]").click()
@@ -176,7 +185,7 @@ def test_folders_are_walked_by_keyboard_and_names_are_never_markup(
     expect(row_of(page, "named")).to_contain_text("33:0")
     expect(row_of(page, "named")).to_contain_text("rw-r-----")
     page.locator("[data-tick-all]").check()
-    expect(page.locator("[data-bulk-count]")).to_have_text("4 chosen")
+    expect(page.locator("[data-bulk-count]")).to_have_text("5 chosen")
     page.locator("[data-bulk-remove]").click()
     page.locator("#confirm-yes").click()
     expect(page.get_by_role("heading", name="Nothing in here yet")).to_be_visible()

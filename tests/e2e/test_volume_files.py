@@ -53,7 +53,7 @@ class Files:
         return [entry["name"] for entry in answer.json()["entries"]]
 
 
-def test_files_go_in_and_out_whole_or_in_part(portside: Portside, tiny_image: str) -> None:
+def test_files_go_in_and_out_whole_or_in_part(portside: Portside) -> None:
     files = Files(portside, "e2e-files")
     big = os.urandom(5_000_000)
     made = files.put("a/b/big.bin", big, "&parents=true")
@@ -72,9 +72,20 @@ def test_files_go_in_and_out_whole_or_in_part(portside: Portside, tiny_image: st
     assert (head.status, head.headers["Content-Length"], head.data) == (200, str(len(big)), b"")
     archive = tarfile.open(fileobj=io.BytesIO(files.ask("GET", "/a", "archive/").data))
     assert sorted(archive.getnames()) == ["a", "a/b", "a/b/big.bin"]
-    container = portside.rest.run(tiny_image, "sleep", "1000", volumes=[f"{files.name}:/data"])
-    answer = portside.rest.get(f"/api/v1/containers/{container['id']}/archive/?path=/data/a/b")
-    assert answer.status == 200
+
+
+def test_owners_are_those_that_containers_see(portside: Portside, tiny_image: str) -> None:
+    files = Files(portside, "e2e-owners")
+    assert files.put("given", b"from outside").status == 200
+    assert files.ask("PATCH", "/", body={"uid": 1234, "gid": 1235}).status == 200
+    script = "cp /data/given /data/mine && mv /data/mine /data/done && exec sleep 1000"
+    container = portside.rest.run(tiny_image, "sh", "-c", script, user="1234:1235", volumes=[f"{files.name}:/data"])
+    eventually(lambda: "done" in files.names(), what="the file that the container makes")
+    made = files.ask("GET", "done").json()["entry"]
+    assert (made["uid"], made["gid"], files.read("done").data) == (1234, 1235, b"from outside")
+    assert files.put("done", b"edited").json()["uid"] == 1234
+    new = files.put("new", b"x").json()
+    assert (new["uid"], new["gid"]) == (1234, 1235)
     portside.rest.remove(container["id"])
 
 
