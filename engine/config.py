@@ -76,6 +76,16 @@ class EngineConfig:
         return self.home / "volumes"
 
     @property
+    def build_records(self) -> Path:
+        """What builds have said, a file each, named by its id."""
+        return self.home / "build-records"
+
+    @property
+    def build_contexts(self) -> Path:
+        """Folders that were sent for builds, a directory each, named by its id."""
+        return self.home / "build-contexts"
+
+    @property
     def kept_logs(self) -> Path:
         """Logs of containers that were removed, a directory each, named by its id."""
         return self.home / "kept-logs"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,18 +17,20 @@ from engine.images.records import Records
 from engine.images.service import Images
 from engine.oci.digest import Digest
 from engine.oci.platform import Platform
+from engine.oci.reference import Reference
+from engine.registry.access import Access
 
 _USUAL = ("alpine", "busybox", "centos", "debian", "fedora", "golang", "nginx", "node", "python", "ubuntu")
 
 
 @dataclass(frozen=True, slots=True)
 class Bases:
-    """Of one build. `access`: how registries are spoken to; `pull`: ask the registry even for what is here."""
+    """Of one build. `access`: how registries are spoken to, by their names; `pull`: ask even for what is here."""
 
     images: Images
     records: Records
     lease: Lease
-    access: Any
+    access: Mapping[str, Access] | None
     pull: bool
     platform: Platform
     stop: Stop
@@ -55,7 +57,8 @@ class Bases:
             step.moved(sum(line.done_bytes for line in lines), sum(line.total_bytes for line in lines))
 
         try:
-            image = self.images.pull(name, access=self.access, platform=str(platform), progress=show, cancel=self.stop)
+            access = (self.access or {}).get(Reference.parse(name).registry)
+            image = self.images.pull(name, access=access, platform=str(platform), progress=show, cancel=self.stop)
         except NotFound as error:
             raise _unknown(error, name, known) from error
         if not self._holds(image):

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
 from engine.build import output, planning, workplace
 from engine.build.bases import Bases
@@ -41,6 +41,7 @@ from engine.images.service import Images
 from engine.images.shelf import Shelf
 from engine.network.service import Network
 from engine.oci.platform import Platform
+from engine.registry.access import Access
 from engine.runtime.client import Runtime
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
@@ -93,15 +94,16 @@ class Builder:
         context: Context,
         *,
         contexts: Mapping[str, Context] | None = None,
-        access: Any = None,
+        access: Mapping[str, Access] | None = None,
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> BuildResult:
         """Build, and give the image its names. `contexts`: those with a name, beside `spec.named_contexts`.
 
-        `progress` is called from several threads, one at a time. Raises `DockerfileError`, `StepFailed`, `NotFound` for
-        a file, stage or image that isn't there, `PermissionDenied`, what a pull raises, `ResourceExhausted`,
-        `Cancelled`. Then no image is made, and what steps have made stays in the cache.
+        `access`: how registries are spoken to, by their names (docker.io). `progress` is called from several threads,
+        one at a time. Raises `DockerfileError`, `StepFailed`, `NotFound` for a file, stage or image that isn't there,
+        `PermissionDenied`, what a pull raises, `ResourceExhausted`, `Cancelled`. Then no image is made, and what steps
+        have made stays in the cache.
         """
         began = time.monotonic()
         spec.check()

@@ -1,0 +1,156 @@
+"""What a build has said, kept on its host: one JSON object a line, so that it can be followed, and read again later.
+
+    {"at": 1.5, "type": "step", "id": …, "name": …, "stage": …, "inputs": […], "state": …, …}   a step as it is now
+    {"at": 1.5, "type": "log", "id": …, "text": …}                                              what a step prints
+    {"at": 1.5, "type": "again"}           a worker has died: what came before does not count, the build begins anew
+    {"at": 1.5, "type": "end", "status": …}                                                     nothing follows
+
+`at` is Unix time. Names of files are the builds' ids, which the site chooses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from engine.errors import InvalidArgument, NotFound
+from engine.logs.reader import Chunk
+
+RECORD_BYTES = 32 << 20
+LINE_BYTES = 64 << 10
+KEPT_BYTES = 512 << 20
+KEPT_SECONDS = 90 * 24 * 3600.0
+READ_BYTES = 1 << 20
+_ID = re.compile(r"[0-9a-f]{32}")
+_SUFFIX = ".ndjson"
+
+
+class BuildRecord:
+    """The one who writes. Safe for threads; a line is whole or, after a kill, the last and cut short."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._size = os.fstat(self._descriptor).st_size
+        self._is_full = False
+        if self._size:
+            if os.pread(self._descriptor, 1, self._size - 1) != b"\n":
+                self._write(b"\n")
+            self.add(type="again")
+
+    def add(self, **line: Any) -> None:
+        """Append one line; `at` is added. Logs beyond `RECORD_BYTES` are left out, which the log says once."""
+        if line.get("type") == "log" and self._size >= RECORD_BYTES:
+            if self._is_full:
+                return
+            self._is_full = True
+            line["text"] = f"[the rest is left out: a build keeps {RECORD_BYTES >> 20} MiB of what it prints]\n"
+        self._write(json.dumps({"at": time.time(), **line}, separators=(",", ":")).encode() + b"\n")
+
+    def log(self, step_id: str, text: str) -> None:
+        """What a step has printed, in lines of a size that a reader can take in one piece."""
+        for begin in range(0, len(text), LINE_BYTES // 4):
+            self.add(type="log", id=step_id, text=text[begin : begin + LINE_BYTES // 4])
+
+    def _write(self, data: bytes) -> None:
+        with self._lock:
+            self._size += os.write(self._descriptor, data)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def __enter__(self) -> BuildRecord:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class RecordReader:
+    """Reads a record from any cursor, as `engine.logs.reader.LogReader` reads a log; whole lines only."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def end(self) -> int:
+        """The cursor behind the last byte. Raises FileNotFoundError once the record is removed."""
+        return self._path.stat().st_size
+
+    def read(self, cursor: int, max_bytes: int = READ_BYTES) -> list[Chunk]:
+        """The lines from `cursor` on that fit into `max_bytes`, at least one; empty at the end."""
+        with open(self._path, "rb") as file:
+            data = os.pread(file.fileno(), max(max_bytes, LINE_BYTES + 4096), cursor)
+        whole = data[: data.rfind(b"\n") + 1]
+        return [Chunk("stdout", time.time(), cursor, whole)] if whole else []
+
+    def cursor_at_tail(self, _: int) -> int:
+        return 0
+
+    def cursor_since(self, _: float) -> int:
+        return 0
+
+
+class BuildRecords:
+    """The records of one home, in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def write(self, build_id: str) -> BuildRecord:
+        """Begin a record, or go on with what a worker that died has left. Raises InvalidArgument for an odd id."""
+        path = self._path(build_id)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return BuildRecord(path)
+
+    def read(self, build_id: str) -> RecordReader:
+        """Raises NotFound, InvalidArgument."""
+        path = self._path(build_id)
+        if not path.exists():
+            raise NotFound(f"this host has no record of the build {build_id[:12]} (any more)", {"id": build_id})
+        return RecordReader(path)
+
+    def remove(self, build_id: str) -> None:
+        """One that is gone is removed already."""
+        self._path(build_id).unlink(missing_ok=True)
+
+    def tidy(self, now: float | None = None) -> list[str]:
+        """Remove records older than `KEPT_SECONDS`, and the oldest of more than `KEPT_BYTES`. Returns their ids."""
+        found: list[tuple[float, int, Path]] = []
+        with suppress(FileNotFoundError):
+            for path in self._directory.iterdir():
+                with suppress(FileNotFoundError):
+                    state = path.stat()
+                    found.append((state.st_mtime, state.st_size, path))
+        now, total, gone = time.time() if now is None else now, 0, []
+        for changed, size, path in sorted(found, reverse=True):
+            total += size
+            if now - changed > KEPT_SECONDS or total > KEPT_BYTES:
+                path.unlink(missing_ok=True)
+                gone.append(path.name.removesuffix(_SUFFIX))
+        return gone
+
+    def _path(self, build_id: str) -> Path:
+        if not _ID.fullmatch(build_id):
+            raise InvalidArgument("a build's id is 32 hex digits", {"field": "build_id"})
+        return self._directory / f"{build_id}{_SUFFIX}"
+
+
+def states(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The last state of each step by its id, in the order of their coming, out of decoded lines."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        if line["type"] == "again":
+            found.clear()
+        elif line["type"] == "step":
+            found[line["id"]] = {key: value for key, value in line.items() if key not in ("type", "at")}
+    return found
