@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "webui.volumes",
     "webui.networks",
     "webui.backups",
+    "webui.builds",
     "webui.activity",
     "webui.recordings",
     "webui.pages",

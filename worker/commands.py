@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.errors import Cancelled, Conflict, NotFound, PermissionDenied, Unavailable
-from worker import volume_commands
+from worker import build_commands, volume_commands
 from worker.context import Context
 from worker.contract import commands as c
 from worker.contract import networks as n
@@ -281,6 +281,7 @@ _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.RenameContainer: _rename,
     c.CommitContainer: _commit,
     c.RemoveContainer: _remove,
+    **build_commands.FUNCTIONS,
     **volume_commands.FUNCTIONS,
     n.CreateNetwork: _create_network,
     n.RemoveNetwork: _remove_network,

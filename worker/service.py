@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 
+from worker import build_commands
 from worker.app import make_app, serve
 from worker.broker import Emitter, connect
 from worker.contract import keys
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 STOP_SECONDS = 3.0
 FLUSH_SECONDS = 1.0
 KEPT_LOGS_SECONDS = 600.0
+BUILDS_SECONDS = 3600.0
 # How often it is asked whether a volume's size is worth another look; the engine decides.
 VOLUMES_SECONDS = 10.0
 # How long health checks and logs may be without a keeper that has died; asking takes a tenth of a millisecond.
@@ -65,7 +67,9 @@ class WorkerService:
         )
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
         self._executor = Executor(engine, self._ledger, emit, self._is_cancelled, durability.touch)
-        self._streams = StreamServer(self._client, {"logs": engine.container_logs})
+        self._streams = StreamServer(
+            self._client, {"logs": engine.container_logs, "build": build_commands.records(engine).read}
+        )
         kinds = (answers(engine), log_answers(engine), image_answers(engine), file_answers(engine))
         self._questions = tuple(Questions(self._client, known) for known in kinds)
         self._direct = DirectWay(settings.engine.run / DIRECT_SOCKET)
@@ -94,6 +98,7 @@ class WorkerService:
             Periodic("figures", STATS_SECONDS, figures.sample),
             Periodic("helpers", HELPERS_SECONDS, engine.ensure_helpers),
             Periodic("ledger", 3600, self._ledger.trim),
+            Periodic("builds", BUILDS_SECONDS, lambda: build_commands.tidy(engine)),
             Periodic("kept logs", KEPT_LOGS_SECONDS, engine.tidy_kept_logs),
             Periodic("sizes of volumes", VOLUMES_SECONDS, engine.volumes.measure_due),
         ]

@@ -6,7 +6,7 @@ outsider   maintainer of another team     nobody     not signed in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from django.utils import timezone
 
 from webui.accounts.models import Membership, Role, Team, User
 from webui.accounts.services import token_create
+from webui.builds.models import Build, BuildContext
+from webui.builds.request import BuildRequest
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
@@ -22,12 +24,14 @@ from webui.images.passwords import password_encrypt
 from webui.jobs.models import Job
 from webui.networks.models import Network
 from webui.volumes.models import Volume
+from worker.contract.builds import BuildImage
 from worker.contract.commands import CreateContainer, PullImage, encode_command
 from worker.contract.wire import to_wire
 
 CONTAINER_ID = "c0" * 32
 IMAGE_ID = "sha256:" + "1a" * 32
 NETWORK_ID = "ab" * 32
+BUILD_ID, CONTEXT_ID = "b1" * 16, "c1" * 16
 PASSWORD = "correct horse battery"
 
 
@@ -129,6 +133,31 @@ def job(team: Team, host: Host) -> Job:
     command = PullImage(reference="docker.io/library/alpine:latest")
     return Job.objects.create(
         team=team, host=host, kind="image.pull", subject="alpine", command=encode_command(command)
+    )
+
+
+@pytest.fixture
+def build(team: Team, host: Host) -> Build:
+    """One that has succeeded, from a folder that was sent."""
+    command = BuildImage(build_id=BUILD_ID, scope=str(team.pk), tags=("docker.io/library/app:1",), context=CONTEXT_ID)
+    done = Job.objects.create(
+        team=team, host=host, kind="image.build", subject="app:1", command=encode_command(command), status="succeeded"
+    )
+    context = BuildContext.objects.create(id=CONTEXT_ID, team=team, host=host, name="app", size_bytes=2048, files=3)
+    steps = [
+        {"id": "a", "name": "[1/2] FROM alpine", "stage": "", "inputs": [], "state": "cached"},
+        {"id": "b", "name": "[2/2] RUN true", "stage": "0", "inputs": ["a"], "state": "done", "seconds": 1.5},
+    ]
+    return Build.objects.create(
+        id=BUILD_ID,
+        team=team,
+        host=host,
+        job=done,
+        name="app:1",
+        context=context,
+        steps=steps,
+        image_id=IMAGE_ID,
+        wish={**asdict(BuildRequest(tags=["app:1"], build_args={"A": "1"})), "secrets": []},
     )
 
 

@@ -12,10 +12,12 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Any
 from urllib.parse import quote
 
 import redis
+from channels.db import database_sync_to_async
 from django.http import HttpResponse
 
 from engine.errors import EngineError
@@ -33,7 +35,7 @@ TAR = "application/x-tar"
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 _BODIES = {
     "PUT": re.compile(r"/api/v1/(containers/[0-9a-f]{64}/archive|volumes/[0-9]+/(archive|files/content))/"),
-    "POST": re.compile(r"/api/v1/images/(load|import)/"),
+    "POST": re.compile(r"/api/v1/(images/(load|import)|builds/contexts)/"),
 }
 
 
@@ -140,7 +142,14 @@ def images_intake(wish: ArchiveWish) -> Handover:
     return intake(wish, lambda result: {"images": result.get("images", []), **job})
 
 
-def intake(wish: ArchiveWish, said: Callable[[dict[str, Any]], dict[str, Any]]) -> Handover:
+def context_intake(wish: ArchiveWish, note: Callable[[dict[str, Any]], dict[str, Any]]) -> Handover:
+    """The request's body is a folder for builds; the answer is what `note`, in a thread, makes of the host's."""
+    return intake(wish, database_sync_to_async(note, thread_sensitive=False), status=201)
+
+
+def intake(
+    wish: ArchiveWish, said: Callable[[dict[str, Any]], dict[str, Any] | Awaitable[dict[str, Any]]], status: int = 200
+) -> Handover:
     """The request's body goes to the host; `said` makes the answer of what the host says of it in the end."""
 
     async def serve(receive: Receive, send: Send) -> None:
@@ -154,8 +163,9 @@ def intake(wish: ArchiveWish, said: Callable[[dict[str, Any]], dict[str, Any]]) 
                 result = await ending
             finally:
                 await _cancel(feeder, ending)
-        body = json.dumps(said(result)).encode()
-        await start(send, 200, [("Content-Type", "application/json")])
+        answer = said(result)
+        body = json.dumps(await answer if isawaitable(answer) else answer).encode()
+        await start(send, status, [("Content-Type", "application/json")])
         await send({"type": "http.response.body", "body": body})
 
     return Handover(serve)

@@ -8,6 +8,7 @@ from webui.api.errors import unknown_path
 from webui.api.views import (
     archives,
     backups,
+    builds,
     containers,
     docs,
     events,
@@ -47,7 +48,14 @@ class ContainerId:
         return value
 
 
+class BuildId(ContainerId):
+    """32 hex digits."""
+
+    regex = "[0-9a-f]{32}"
+
+
 register_converter(ContainerId, "container_id")
+register_converter(BuildId, "build_id")
 
 app_name = "api"
 urlpatterns = [
@@ -79,6 +87,12 @@ urlpatterns = [
     path("backup-plans/<uuid:plan_id>/", backups.PlanDetail.as_view(), name="backup-plan"),
     path("backups/<uuid:backup_id>/restore/", backups.BackupRestore.as_view(), name="backup-restore"),
     path("backups/<uuid:backup_id>/", backups.BackupDetail.as_view(), name="backup"),
+    path("builds/", builds.BuildList.as_view(), name="builds"),
+    path("builds/contexts/", builds.BuildContexts.as_view(), name="builds-contexts"),
+    path("builds/prune/", builds.BuildCachePrune.as_view(), name="builds-prune"),
+    path("builds/<build_id:build_id>/", builds.BuildDetail.as_view(), name="build"),
+    path("builds/<build_id:build_id>/again/", builds.BuildAgain.as_view(), name="build-again"),
+    path("builds/<build_id:build_id>/steps/", builds.BuildSteps.as_view(), name="build-steps"),
     path("containers/", containers.ContainerList.as_view(), name="containers"),
     path("containers/removed/", containers.RemovedList.as_view(), name="containers-removed"),
     path("containers/prune/", pruning.ContainersPrune.as_view(), name="containers-prune"),

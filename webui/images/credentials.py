@@ -157,7 +157,7 @@ def _of_team(team: Team | object) -> QuerySet[RegistryCredential]:
     return RegistryCredential.objects.filter(team_id=team.pk if isinstance(team, Team) else team)
 
 
-def _secrets_of_all(team: Team | object) -> dict[str, Any]:
+def registries_secrets(team: Team | object) -> dict[str, Any]:
     """Of each of the team's registries, by its name: any of them may have what is to be repaired."""
     return {"registries": {credential.registry: _secrets_with_mirrors(credential) for credential in _of_team(team)}}
 
@@ -195,7 +195,7 @@ def job_secrets(job: Job) -> dict[str, Any] | None:
 def command_secrets(team: Team | object, kind: str, command: Mapping[str, Any]) -> dict[str, Any] | None:
     """The same for a command's wire form."""
     if kind == "image.fsck":
-        return _secrets_of_all(team) if command.get("repair") else None
+        return registries_secrets(team) if command.get("repair") else None
     field = _WITH_SECRETS.get(kind)
     if field is None:
         return None

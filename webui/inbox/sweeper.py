@@ -11,6 +11,7 @@ from webui.activity.recording import events_trim
 from webui.backups.places import backup_job_secrets
 from webui.backups.services import plans_due
 from webui.broadcast import broker
+from webui.builds.services import build_secrets
 from webui.hosts.models import Host
 from webui.hosts.services import host_publish
 from webui.images.newer import lookups_due
@@ -98,7 +99,8 @@ class Sweeper:
 def job_send_again(job: Job) -> None:
     """Send an unfinished job with its secrets. One that can't be sent (secrets of another key) is logged."""
     try:
-        jobs.job_dispatch(job=job, secrets=job_secrets(job) or backup_job_secrets(job))
+        secrets = build_secrets(job) or job_secrets(job) or backup_job_secrets(job)
+        jobs.job_dispatch(job=job, secrets=secrets)
     except DATABASE_TROUBLE:
         raise
     except Exception:

@@ -7,6 +7,7 @@ from django.urls import path, re_path
 
 from webui.streams.activity import ActivitySocket
 from webui.streams.attach import AttachSocket
+from webui.streams.build import BuildSocket
 from webui.streams.events import EventsSocket
 from webui.streams.exec import ExecSocket
 from webui.streams.host_stats import HostStatsSocket
@@ -22,6 +23,7 @@ urlpatterns = [
     path("ws/activity/", ActivitySocket.as_asgi()),
     path("ws/events/", EventsSocket.as_asgi()),
     path("ws/jobs/<uuid:job_id>/", JobSocket.as_asgi()),
+    re_path(r"^ws/builds/(?P<build_id>[0-9a-f]{32})/$", BuildSocket.as_asgi()),
     path("ws/hosts/<str:host_id>/stats/", HostStatsSocket.as_asgi()),
     path("ws/containers/stats/", ListStatsSocket.as_asgi()),
     re_path(rf"{CONTAINER}attach/$", AttachSocket.as_asgi()),

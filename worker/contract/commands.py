@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.contract import networks, volumes
+from worker.contract import builds, networks, volumes
 from worker.contract.options import ContainerOptions, PortMapping
 from worker.contract.wire import ContractError, from_wire, to_wire
 
@@ -270,6 +270,7 @@ Command = (
     | CreateVolume
     | RemoveVolume
     | PruneVolumes
+    | builds.BuildCommand
     | networks.NetworkCommand
     | volumes.VolumeCommand
 )
@@ -301,6 +302,7 @@ KINDS: dict[str, type[Any]] = {
     "volume.create": CreateVolume,
     "volume.remove": RemoveVolume,
     "volume.prune": PruneVolumes,
+    **builds.KINDS,
     **networks.KINDS,
     **volumes.KINDS,
 }

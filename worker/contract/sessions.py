@@ -95,6 +95,10 @@ session brings its bytes: events tell how it goes, `CancelJob` ends it. The site
 nothing of it, and then it fails: its bytes are gone."""
 
 
+BUILD_CONTEXT = "build_context"
+"""A folder for builds as a tar (plain, gzip, zstd) or zip, kept by the host under the id that the session is about. Its
+END has {"bytes", "files"}."""
+
 VOLUME_OUT, VOLUME_IN = "volume_out", "volume_in"
 """All files of a volume (`OpenSession.container_id` is its name) as a tar, out of a host or into it. One that goes in
 takes the place of all that was there, when it has ended."""

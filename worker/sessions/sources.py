@@ -9,6 +9,7 @@ from worker.contract import files, sessions
 from worker.executor import Executor
 from worker.sessions.archive_source import InSource, OutSource, PathSource, VolumeInSource
 from worker.sessions.attach_source import AttachSource
+from worker.sessions.build_source import BuildContextSource
 from worker.sessions.exec_source import ExecSource
 from worker.sessions.file_source import PackSource, ReadSource, RemoveSource, WriteSource
 from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
@@ -29,6 +30,7 @@ def openers(engine: Any, executor: Executor) -> dict[str, Opener]:
         sessions.REGISTRY_REFERRERS: partial(ReferrersSource, engine),
         sessions.IMAGE_LOAD: partial(LoadSource, executor),
         sessions.IMAGE_IMPORT: partial(ImportSource, executor),
+        sessions.BUILD_CONTEXT: partial(BuildContextSource, engine),
         files.READ: partial(ReadSource, engine),
         files.WRITE: partial(WriteSource, engine),
         files.REMOVE: partial(RemoveSource, engine),

@@ -9,9 +9,10 @@ import pytest
 from django.urls import URLPattern
 
 from tests.support.valkey import Valkey
-from tests.webui.cast import CONTAINER_ID, Caller
+from tests.webui.cast import BUILD_ID, CONTAINER_ID, Caller
 from webui.api import urls
 from webui.backups.models import Backup, BackupPlace, BackupPlan
+from webui.builds.models import Build, BuildContext
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
@@ -27,6 +28,8 @@ OWN = {"teams", "tokens", "token", "containers-prune", "images-lookup", "images-
 """Routes to what belongs to the caller alone."""
 BODIES: dict[str, Any] = {
     "containers": {"image": "alpine", "name": "intruder"},
+    "builds": {"dockerfile_text": "FROM alpine"},
+    "builds-prune": {"keep_bytes": 0},
     "volumes": {"name": "intruder"},
     "volumes-prune": {"all": True},
     "volume-limit": {"limit_bytes": None},
@@ -62,6 +65,7 @@ def world(
     volume: Volume,
     network: Network,
     job: Job,
+    build: Build,
     credential: RegistryCredential,
 ) -> dict[str, Any]:
     """One object of each kind, all of them Harbour's."""
@@ -91,6 +95,7 @@ def world(
         "backup_id": str(backup.pk),
         "network_id": network.pk,
         "job_id": str(job.pk),
+        "build_id": BUILD_ID,
         "credential_id": str(credential.pk),
         "token_id": str(job.pk),
         "team_id": str(host.team_id),
@@ -107,7 +112,7 @@ def routes(world: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         view = pattern.callback.cls
         path = "/api/v1/" + str(pattern.pattern)
         for name, value in world.items():
-            for kind in ("str", "int", "uuid", "container_id"):
+            for kind in ("str", "int", "uuid", "container_id", "build_id"):
                 path = path.replace(f"<{kind}:{name}>", str(value))
         assert "<" not in path, f"give {path} an object in this test"
         for method in ("get", "post", "put", "patch", "delete"):
@@ -117,7 +122,7 @@ def routes(world: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def snapshot() -> list[Any]:
     """Everything that a request could change."""
-    models = (Container, Image, Network, Volume, Job, RegistryCredential, Host, BackupPlace, BackupPlan, Backup)
+    models = (Build, BuildContext, Container, Image, Network, Volume, Job, RegistryCredential, Host, BackupPlace, BackupPlan, Backup)
     return [list(model._default_manager.order_by("pk").values()) for model in models]
 
 
@@ -159,6 +164,8 @@ def test_an_outsider_gets_nowhere_by_naming_another_teams_host(world: dict[str, 
             ("images/starter/", {}),
             ("images/prune/", {"all": True}),
             ("images/fsck/", {}),
+            ("builds/", {"dockerfile_text": "FROM alpine"}),
+            ("builds/prune/", {}),
             ("volumes/", {"name": "intruder"}),
             ("volumes/prune/", {"all": True}),
             ("networks/", {"name": "intruder"}),
@@ -174,6 +181,7 @@ def test_filters_do_not_reach_over_to_other_teams(world: dict[str, Any], outside
         "containers/?name=web",
         "containers/?host=pier",
         "images/?search=alpine",
+        "builds/?search=app",
         "volumes/?search=data",
         "networks/?name=front",
         "jobs/?subject=alpine",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from tests.webui.cast import CONTAINER_ID, Caller
+from tests.webui.cast import BUILD_ID, CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, refused
 from webui.accounts.models import Membership, Role, User
 from webui.containers.models import Container
@@ -14,7 +14,7 @@ from webui.links import stream
 from webui.streams.routing import urlpatterns
 from webui.streams.socket import in_thread
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("build")]
 
 OPEN = ("/ws/events/", "/ws/activity/", "/ws/containers/stats/")
 """For everybody who is signed in, as they show each only what is theirs."""
@@ -34,6 +34,7 @@ def paths(job: Job) -> list[str]:
         "/ws/containers/stats/",
         f"/ws/jobs/{job.pk}/",
         f"/ws/hosts/{job.host_id}/stats/",
+        f"/ws/builds/{BUILD_ID}/",
     ]
     known += [f"/ws/containers/{CONTAINER_ID}/{name}/" for name in ("logs", "stats", "top", "exec", "attach")]
     assert len(known) == len(urlpatterns), "name the new socket here"

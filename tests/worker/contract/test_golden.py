@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from worker.contract import builds as b
 from worker.contract import commands as c
 from worker.contract import events as e
 from worker.contract import frames as f
@@ -94,6 +95,14 @@ COMMANDS: list[c.Command] = [
     v.RestoreVolume(name="data", place=PLACE, key="data/one.tar.zst", digest=IMAGE, stop=True),
     v.RemoveBackups(place=v.BackupPlace(kind="directory", directory="/srv/backups"), keys=("data/one.tar.zst",)),
     v.TryPlace(place=PLACE),
+    b.BuildImage(
+        build_id="b1" * 16, scope="harbour", tags=("docker.io/library/app:1",), context="c1" * 16,
+        dockerfile="docker/Dockerfile", dockerfile_text="FROM alpine", target="last", build_args={"A": "1"},
+        labels={"a": "b"}, platform="linux/arm64", no_cache=True, pull=True, network="none",
+        extra_hosts=("db:10.0.0.2",), memory_bytes=1 << 30, cpus=0.5, source_date_epoch=1700000000,
+    ),
+    b.ForgetBuild(build_id="b1" * 16),
+    b.PruneBuildCache(scope="harbour", unused_seconds=3600.0, keep_bytes=1 << 30),
     n.CreateNetwork(
         network_id=NETWORK, name="front", subnet="10.20.0.0/24", gateway="10.20.0.254", ip_range="10.20.0.0/25",
         ipv6=True, subnet6="fd00:20::/64", gateway6="fd00:20::fe", ip_range6="fd00:20::/80", mtu=1400,

@@ -1,0 +1,59 @@
+"""What may be asked of a build, field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.errors import InvalidArgument
+from webui.builds.request import BuildRequest, request_check
+
+
+def test_tags_come_out_in_their_canonical_form_each_once() -> None:
+    request = BuildRequest(tags=["app", "app:latest", "registry.example.com/team/app:1"])
+    assert request_check(request, has_context=True) == (
+        "docker.io/library/app:latest",
+        "registry.example.com/team/app:1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"tags": ["UPPER"]}, "tags"),
+        ({"tags": ["app@sha256:" + "0" * 64]}, "tags"),
+        ({"tags": ["a:1"] * 21}, "tags"),
+        ({"dockerfile": ""}, "dockerfile"),
+        ({"dockerfile": "/etc/passwd"}, "dockerfile"),
+        ({"dockerfile": "../Dockerfile"}, "dockerfile"),
+        ({"dockerfile": "a/../../b"}, "dockerfile"),
+        ({"dockerfile": "a\0b"}, "dockerfile"),
+        ({"dockerfile_text": "x" * (1 << 21)}, "dockerfile_text"),
+        ({"target": "-x"}, "target"),
+        ({"build_args": {"1A": "x"}}, "build_args"),
+        ({"build_args": {"A": "x" * 40_000}}, "build_args"),
+        ({"labels": {"": "x"}}, "labels"),
+        ({"secrets": {"a/b": "x"}}, "secrets"),
+        ({"secrets": {"a": "x" * (1 << 20)}}, "secrets"),
+        ({"network": "bridge"}, "network"),
+        ({"extra_hosts": ["db"]}, "extra_hosts"),
+        ({"platform": "linux/amd64/v1/x"}, "platform"),
+        ({"memory_bytes": 1024}, "memory_bytes"),
+        ({"cpus": 0.0}, "cpus"),
+        ({"source_date_epoch": -1}, "source_date_epoch"),
+        ({"source_date_epoch": 1 << 60}, "source_date_epoch"),
+    ],
+)
+def test_what_is_wrong_is_named(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        request_check(BuildRequest(**fields), has_context=True)
+    assert list(caught.value.detail["fields"]) == [field]
+
+
+def test_without_a_folder_a_dockerfile_has_to_be_typed() -> None:
+    for text in (None, "", " \n"):
+        with pytest.raises(InvalidArgument) as caught:
+            request_check(BuildRequest(dockerfile_text=text), has_context=False)
+        assert list(caught.value.detail["fields"]) == ["dockerfile_text"]
+    assert request_check(BuildRequest(dockerfile_text="FROM scratch"), has_context=False) == ()

@@ -1,0 +1,110 @@
+"""Builds as the worker sees them: what the builder is asked, what is written down, what the job's result has."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.build.events import BuildEvent, Vertex
+from engine.build.spec import NETWORK_HOST, BuildResult
+from engine.config import EngineConfig
+from engine.errors import Cancelled, InvalidArgument
+from worker import build_commands, commands
+from worker.context import Context
+from worker.contract.builds import BuildImage, ForgetBuild, PruneBuildCache
+
+BUILD = "b1" * 16
+BASE, STEP = Vertex("0.0", "[1/2] FROM alpine", "0"), Vertex("0.1", "[2/2] RUN true", "0", ("0.0",))
+
+
+class FakeBuilder:
+    """Tells of two steps, then does what a test wants."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+        self.asked: dict[str, Any] = {}
+
+    def build(self, spec: Any, context: Any, **more: Any) -> BuildResult:
+        self.asked = {"spec": spec, "files": list(context.directory.iterdir()), **more}
+        tell = more["progress"]
+        tell(BuildEvent(vertex=BASE, state="queued"))
+        tell(BuildEvent(vertex=STEP, state="queued"))
+        tell(BuildEvent(vertex=BASE, state="cached"))
+        tell(BuildEvent(vertex=STEP, state="started", started_at=1.0))
+        tell(BuildEvent(vertex=STEP, state="started", log=b"hello\n"))
+        if self.error is not None:
+            tell(BuildEvent(vertex=STEP, state="failed", seconds=0.5, error="exit 1"))
+            raise self.error
+        tell(BuildEvent(vertex=STEP, state="done", seconds=0.5, size_bytes=10))
+        return BuildResult(image_id="sha256:feed", tags=("app:1",), size_bytes=99, steps=2, cached=1, seconds=0.5)
+
+    def prune(self, rules: Any) -> Any:
+        self.asked = {"rules": rules}
+        return SimpleNamespace(steps=3, mounts=1, reclaimed_bytes=100)
+
+
+def context_of(tmp_path: Path, builder: FakeBuilder, **more: Any) -> Context:
+    engine = SimpleNamespace(config=EngineConfig(home=tmp_path), builder=builder)
+    phases: list[str] = more.pop("phases", [])
+    return Context(engine, lambda phase, _: phases.append(phase), threading.Event(), more.pop("secrets", None), **more)
+
+
+def lines(tmp_path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (tmp_path / "build-records" / f"{BUILD}.ndjson").read_bytes().splitlines()]
+
+
+def test_a_build_is_told_into_its_record_and_its_result(tmp_path: Path) -> None:
+    builder, phases = FakeBuilder(), []
+    command = BuildImage(build_id=BUILD, scope="harbour", tags=("app:1",), network="host", target="last", cpus=0.5)
+    secrets = {
+        "registries": {"docker.io": {"username": "ann", "password": "x"}},
+        "build": {"token": "s3cret"},
+    }
+    result = commands.run(command, context_of(tmp_path, builder, secrets=secrets, phases=phases))
+    assert (result["image_id"], result["tags"], len(result["steps"])) == ("sha256:feed", ["app:1"], 2)
+    spec = builder.asked["spec"]
+    assert (spec.team, spec.target, spec.network, spec.limits.cpus) == ("harbour", "last", "host", 0.5)
+    assert spec.secrets == {"token": b"s3cret"} and spec.entitlements == {NETWORK_HOST}
+    assert builder.asked["access"]["docker.io"].credentials.username == "ann"
+    assert builder.asked["files"] == []
+    assert [(line["type"], line.get("state")) for line in lines(tmp_path)] == [
+        ("step", "waiting"), ("step", "waiting"), ("step", "cached"), ("step", "running"), ("log", None),
+        ("step", "done"), ("end", None),
+    ]  # fmt: skip
+    assert "s3cret" not in (tmp_path / "build-records" / f"{BUILD}.ndjson").read_text()
+    assert phases[3] == "step 2 of 2: [2/2] RUN true"
+
+
+def test_one_that_fails_tells_its_steps_all_the_same(tmp_path: Path) -> None:
+    context = context_of(tmp_path, FakeBuilder(InvalidArgument("exit 1")))
+    with pytest.raises(InvalidArgument):
+        commands.run(BuildImage(build_id=BUILD, scope="harbour"), context)
+    assert [step["state"] for step in context.known["steps"]] == ["cached", "failed"]
+    assert lines(tmp_path)[-1]["status"] == "failed"
+
+
+@pytest.mark.parametrize("is_handed_on", [False, True])
+def test_one_that_the_next_worker_takes_up_has_no_end_yet(tmp_path: Path, is_handed_on: bool) -> None:
+    context = context_of(tmp_path, FakeBuilder(Cancelled("x")), is_handed_on=lambda: is_handed_on)
+    with pytest.raises(Cancelled):
+        commands.run(BuildImage(build_id=BUILD, scope="harbour"), context)
+    assert (lines(tmp_path)[-1]["type"] == "end") is not is_handed_on
+    commands.run(BuildImage(build_id=BUILD, scope="harbour"), context_of(tmp_path, FakeBuilder()))
+    assert sum(line["type"] == "again" for line in lines(tmp_path)) == 1
+
+
+def test_the_record_is_forgotten_and_the_cache_pruned_for_one_team(tmp_path: Path) -> None:
+    builder = FakeBuilder()
+    commands.run(BuildImage(build_id=BUILD, scope="harbour"), context_of(tmp_path, builder))
+    for _ in range(2):
+        assert commands.run(ForgetBuild(build_id=BUILD), context_of(tmp_path, builder)) == {}
+    assert not (tmp_path / "build-records" / f"{BUILD}.ndjson").exists()
+    found = commands.run(PruneBuildCache(scope="harbour", unused_seconds=5.0), context_of(tmp_path, builder))
+    assert found == {"steps": 3, "mounts": 1, "reclaimed_bytes": 100}
+    assert (builder.asked["rules"].team, builder.asked["rules"].unused_seconds) == ("harbour", 5.0)
+    build_commands.tidy(SimpleNamespace(config=EngineConfig(home=tmp_path / "nothing")))

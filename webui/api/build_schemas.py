@@ -1,0 +1,92 @@
+"""The shapes of answers about builds, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from webui.api.schemas import HostReference, JobErrorSchema, JobReference, TeamReference
+
+
+class BuildContextSchema(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField(allow_blank=True)
+    size_bytes = serializers.IntegerField()
+    files = serializers.IntegerField()
+    host = HostReference()
+    created_at = serializers.DateTimeField()
+
+    class Meta:
+        ref_name = "BuildContext"
+
+
+class BuildWishSchema(serializers.Serializer):
+    tags = serializers.ListField(child=serializers.CharField())
+    dockerfile = serializers.CharField(help_text="Its path in the context.")
+    dockerfile_text = serializers.CharField(allow_null=True, allow_blank=True)
+    target = serializers.CharField(allow_blank=True)
+    build_args = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    labels = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    secrets = serializers.ListField(child=serializers.CharField(), help_text="Their ids; values are never shown.")
+    platform = serializers.CharField(allow_null=True)
+    no_cache = serializers.BooleanField()
+    pull = serializers.BooleanField()
+    network = serializers.CharField()
+    extra_hosts = serializers.ListField(child=serializers.CharField())
+    memory_bytes = serializers.IntegerField(allow_null=True)
+    cpus = serializers.FloatField(allow_null=True)
+    source_date_epoch = serializers.IntegerField(allow_null=True)
+
+    class Meta:
+        ref_name = "BuildWish"
+
+
+class BuildSchema(serializers.Serializer):
+    id = serializers.CharField()
+    url = serializers.CharField()
+    name = serializers.CharField(help_text="Its first tag.")
+    status = serializers.CharField(help_text="Its job's.")
+    error = JobErrorSchema(allow_null=True)
+    job = JobReference()
+    wish = BuildWishSchema(help_text="What was asked for.")
+    context = BuildContextSchema(allow_null=True)
+    steps = serializers.IntegerField(help_text="How many there were, once it has ended.")
+    steps_cached = serializers.IntegerField(help_text="Of these, how many had been done before.")
+    image_id = serializers.CharField(allow_null=True)
+    again_of = serializers.CharField(allow_null=True, help_text="The build that this one repeats.")
+    requested_by = serializers.CharField(allow_null=True)
+    host = HostReference()
+    team = TeamReference()
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    duration_seconds = serializers.FloatField(allow_null=True)
+    cancel_requested = serializers.BooleanField()
+
+    class Meta:
+        ref_name = "Build"
+
+
+class BuildStepSchema(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    stage = serializers.CharField(allow_blank=True)
+    inputs = serializers.ListField(child=serializers.CharField(), help_text="Ids of the steps that it builds on.")
+    state = serializers.ChoiceField(["waiting", "running", "cached", "done", "failed", "cancelled"])
+    started_at = serializers.FloatField(allow_null=True, help_text="Unix time.")
+    seconds = serializers.FloatField(allow_null=True)
+    size_bytes = serializers.IntegerField(allow_null=True, help_text="What it adds to the image.")
+
+    class Meta:
+        ref_name = "BuildStep"
+
+
+class BuildStepsSchema(serializers.Serializer):
+    steps = BuildStepSchema(many=True)
+
+    class Meta:
+        ref_name = "BuildSteps"
+
+
+class BuildStarted(serializers.Serializer):
+    build = BuildSchema()
+    job = JobReference()

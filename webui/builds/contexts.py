@@ -1,0 +1,43 @@
+"""Folders on their way to a host: who may send one, and what is noted of it once it is there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from webui.accounts.models import User
+from webui.accounts.roles import CREATE, require
+from webui.builds.models import BuildContext
+from webui.builds.representation import context_as_json
+from webui.hosts.models import Host
+from webui.links.stream import host_silent
+from webui.links.transfer import ArchiveWish
+from worker.contract import sessions
+
+NAME_MAXIMUM = 255
+
+
+def context_send(*, user: User, host: Host, name: str = "") -> tuple[ArchiveWish, Callable[[dict[str, Any]], Any]]:
+    """The way for a tar or zip into `host`, and what to do with the host's answer once all of it is there.
+
+    Raises PermissionDenied, Unavailable.
+    """
+    require(user, CREATE, host.team)
+    if not host.is_online:
+        raise host_silent(host)
+    context_id = uuid.uuid4()
+
+    def note(result: dict[str, Any]) -> dict[str, Any]:
+        context = BuildContext.objects.create(
+            id=context_id,
+            team=host.team,
+            host=host,
+            sent_by=user,
+            name=name[:NAME_MAXIMUM],
+            size_bytes=int(result.get("bytes") or 0),
+            files=int(result.get("files") or 0),
+        )
+        return context_as_json(context)
+
+    return ArchiveWish(host, context_id.hex, sessions.BUILD_CONTEXT, {}), note

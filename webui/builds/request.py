@@ -1,0 +1,135 @@
+"""What a person may ask of a build, checked field by field before anything is written.
+
+Pure: one InvalidArgument names every field that is wrong (`detail["fields"]`: field → sentences).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.errors import InvalidArgument
+from engine.oci.platform import Platform
+from engine.oci.reference import Reference
+from webui.containers.request import MEMORY_MINIMUM, FieldErrors
+
+NETWORKS = ("default", "none", "host")
+DOCKERFILE_MAXIMUM = 1 << 20
+"""Characters of a Dockerfile that is sent with the request."""
+TAGS_MAXIMUM, WORDS_MAXIMUM, TEXT_MAXIMUM = 20, 200, 32 << 10
+SECRETS_MAXIMUM, SECRET_MAXIMUM = 50, 512 << 10
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_SECRET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_HOST = re.compile(r"[^\s:=]{1,253}[:=][0-9A-Fa-f:.\[\]]{2,48}|[^\s:=]{1,253}[:=]host-gateway")
+EPOCH_MAXIMUM = 253402300799
+"""The last second of the year 9999: beyond it no format of times that images use goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """Fields as in the contract's BuildImage. `dockerfile`: a path in the context; `dockerfile_text` goes before it.
+
+    `secrets`: id → value, for `RUN --mount=type=secret`.
+    """
+
+    tags: Sequence[str] = ()
+    dockerfile: str = "Dockerfile"
+    dockerfile_text: str | None = None
+    target: str = ""
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    platform: str | None = None
+    no_cache: bool = False
+    pull: bool = False
+    network: str = "default"
+    extra_hosts: Sequence[str] = ()
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    source_date_epoch: int | None = None
+
+
+def request_check(request: BuildRequest, *, has_context: bool) -> tuple[str, ...]:
+    """Check everything; return the tags in their canonical form. Raises InvalidArgument."""
+    errors = FieldErrors()
+    tags = tuple(dict.fromkeys(_tag(text, errors) for text in request.tags))
+    errors.check(len(request.tags) <= TAGS_MAXIMUM, "tags", f"Give at most {TAGS_MAXIMUM} tags.")
+    text = request.dockerfile_text
+    errors.check(
+        has_context or bool(text and text.strip()),
+        "dockerfile_text",
+        "Type a Dockerfile, or send a folder that has one.",
+    )
+    errors.check(
+        len(text or "") <= DOCKERFILE_MAXIMUM, "dockerfile_text", f"Give at most {DOCKERFILE_MAXIMUM} characters."
+    )
+    errors.check(_is_inside(request.dockerfile), "dockerfile", "Give a path in the folder, such as docker/Dockerfile.")
+    errors.check(
+        not request.target or bool(_STAGE.fullmatch(request.target)), "target", "Give a stage's name or number."
+    )
+    _variables(request.build_args, "build_args", _NAME, errors)
+    _variables(request.labels, "labels", None, errors)
+    _secrets(request.secrets, errors)
+    errors.check(request.network in NETWORKS, "network", f"Choose one of {', '.join(NETWORKS)}.")
+    errors.check(
+        len(request.extra_hosts) <= WORDS_MAXIMUM and all(_HOST.fullmatch(host) for host in request.extra_hosts),
+        "extra_hosts",
+        "Write each as NAME:ADDRESS, such as db:10.0.0.2.",
+    )
+    _limits(request, errors)
+    errors.raise_any("the image can't be built")
+    return tags
+
+
+def _tag(text: str, errors: FieldErrors) -> str:
+    try:
+        parsed = Reference.parse(text.strip())
+    except InvalidArgument as error:
+        errors.check(False, "tags", error.message)
+        return ""
+    errors.check(parsed.digest is None, "tags", "A name has a tag, such as :1.0, and no digest.")
+    return str(parsed)
+
+
+def _is_inside(path: str) -> bool:
+    clean = posixpath.normpath(path) if path else ""
+    return bool(path) and len(path) <= 1024 and "\0" not in path and not clean.startswith(("/", "..")) and clean != "."
+
+
+def _variables(pairs: Mapping[str, str], name: str, pattern: re.Pattern[str] | None, errors: FieldErrors) -> None:
+    errors.check(len(pairs) <= WORDS_MAXIMUM, name, f"Give at most {WORDS_MAXIMUM}.")
+    for key, value in pairs.items():
+        if pattern is not None and not pattern.fullmatch(key):
+            errors.check(False, name, f"{key[:80]!r} is no name: use letters, digits and _, not a digit first.")
+        elif not key or "\0" in key + value or len(key) + len(value) > TEXT_MAXIMUM:
+            errors.check(False, name, f"{key[:80]!r} is empty, or it is longer than {TEXT_MAXIMUM} characters.")
+
+
+def _secrets(secrets: Mapping[str, str], errors: FieldErrors) -> None:
+    errors.check(len(secrets) <= SECRETS_MAXIMUM, "secrets", f"Give at most {SECRETS_MAXIMUM} secrets.")
+    for key, value in secrets.items():
+        errors.check(bool(_SECRET.fullmatch(key)), "secrets", f"{key[:80]!r} is no id: use letters, digits, _ . and -.")
+        errors.check(len(value) <= SECRET_MAXIMUM, "secrets", f"{key[:80]} is longer than {SECRET_MAXIMUM} characters.")
+
+
+def _limits(request: BuildRequest, errors: FieldErrors) -> None:
+    if request.platform:
+        try:
+            Platform.parse(request.platform)
+        except InvalidArgument as error:
+            errors.check(False, "platform", error.message)
+    errors.check(
+        request.memory_bytes is None or MEMORY_MINIMUM <= request.memory_bytes < 1 << 60,
+        "memory_bytes",
+        f"Give at least {MEMORY_MINIMUM} bytes.",
+    )
+    errors.check(request.cpus is None or 0.01 <= request.cpus <= 4096, "cpus", "Give a number from 0.01 to 4096.")
+    epoch = request.source_date_epoch
+    errors.check(
+        epoch is None or 0 <= epoch <= EPOCH_MAXIMUM,
+        "source_date_epoch",
+        "Give seconds since 1970 (Unix time), such as 1700000000.",
+    )

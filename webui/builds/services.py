@@ -1,0 +1,164 @@
+"""Writes about builds: asked for by people, ended by what their hosts say."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from django.db import transaction
+
+from engine.errors import Conflict, InvalidArgument
+from engine.oci.reference import Reference
+from webui.accounts.models import User
+from webui.accounts.roles import CREATE, require, require_loosening
+from webui.broadcast import change_publish
+from webui.builds.models import Build, BuildContext
+from webui.builds.representation import build_as_json
+from webui.builds.request import BuildRequest, request_check
+from webui.hosts.models import Host
+from webui.images.credentials import registries_secrets
+from webui.jobs.models import Job
+from webui.jobs.services import job_create
+from webui.sealing import Seal
+from worker.contract.builds import BuildImage, ForgetBuild, PruneBuildCache
+
+_SEAL = Seal("portside build secrets 1", "a build's secret")
+STEPS_MAXIMUM = 1000
+
+
+@transaction.atomic
+def build_begin(
+    *,
+    user: User,
+    host: Host,
+    request: BuildRequest,
+    context: BuildContext | None = None,
+    again_of: Build | None = None,
+) -> Build:
+    """Ask `host` to build. `context`: a folder that it has received.
+
+    Raises PermissionDenied (network host needs the right `loosen`), InvalidArgument with the fields.
+    """
+    require(user, CREATE, host.team)
+    tags = request_check(request, has_context=context is not None)
+    if context is not None and (context.host_id, context.team_id) != (host.pk, host.team_id):
+        message = f"This folder is not on the host {host.name}: send it there."
+        raise InvalidArgument(message, {"fields": {"context": [message]}})
+    require_loosening(user, host.team, [("network", "the host's network")] if request.network == "host" else [])
+    build_id = uuid.uuid4()
+    secrets = dict(request.secrets)
+    command = BuildImage(
+        build_id=build_id.hex,
+        scope=str(host.team_id),
+        context=None if context is None else context.pk.hex,
+        **_fields(request) | {"tags": tags, "extra_hosts": tuple(request.extra_hosts)},
+    )
+    name = Reference.parse(tags[0]).familiar if tags else "without a name"
+    job = job_create(
+        team=host.team,
+        host=host,
+        requested_by=user,
+        command=command,
+        subject=name,
+        secrets=_task_secrets(host.team_id, secrets),
+    )
+    build = Build.objects.create(
+        id=build_id,
+        team=host.team,
+        host=host,
+        requested_by=user,
+        job=job,
+        again_of=again_of,
+        name=name,
+        wish=_fields(request) | {"tags": [Reference.parse(tag).familiar for tag in tags], "secrets": sorted(secrets)},
+        secrets=_SEAL.close(json.dumps(secrets)) if secrets else "",
+        context=context,
+    )
+    build_broadcast(build)
+    return build
+
+
+def build_again(*, user: User, build: Build, changes: Mapping[str, Any] | None = None) -> Build:
+    """Build the same once more, with `changes` (fields of BuildRequest). Secrets have to be given again.
+
+    Raises as `build_begin`; InvalidArgument with the field `secrets` when some are missing.
+    """
+    wish = {key: value for key, value in build.wish.items() if key != "secrets"}
+    request = replace(BuildRequest(**wish), **(changes or {}))
+    missing = [name for name in build.wish.get("secrets", []) if name not in request.secrets]
+    if missing:
+        message = f"Give the secret {missing[0]} again: it is not kept once a build has ended."
+        raise InvalidArgument(message, {"fields": {"secrets": [message]}})
+    return build_begin(user=user, host=build.host, request=request, context=build.context, again_of=build)
+
+
+@transaction.atomic
+def build_forget(*, user: User, build: Build) -> None:
+    """Delete what is recorded of a build that has ended; its image stays. Raises PermissionDenied, Conflict."""
+    require(user, CREATE, build.team)
+    if not build.job.is_finished:
+        raise Conflict("the build is still going on: cancel it first, or wait for its end")
+    job_create(
+        team=build.team,
+        host=build.host,
+        requested_by=user,
+        command=ForgetBuild(build_id=build.pk.hex),
+        subject=build.name,
+    )
+    change_publish(team_id=build.team_id, kind="build", action="removed", id=build.pk.hex, object=None)
+    build.delete()
+
+
+@transaction.atomic
+def cache_prune(*, user: User, host: Host, unused_seconds: float = 0.0, keep_bytes: int = 0) -> Job:
+    """Ask `host` to delete steps that builds have left for later ones. Raises PermissionDenied, InvalidArgument."""
+    require(user, CREATE, host.team)
+    fields = {
+        name: ["Give a number of 0 or more."]
+        for name, value in (("unused_seconds", unused_seconds), ("keep_bytes", keep_bytes))
+        if value < 0
+    }
+    if fields:
+        raise InvalidArgument("the cache can't be pruned: correct the marked fields", {"fields": fields})
+    command = PruneBuildCache(scope=str(host.team_id), unused_seconds=unused_seconds, keep_bytes=keep_bytes)
+    return job_create(team=host.team, host=host, requested_by=user, command=command, subject=host.name)
+
+
+def build_broadcast(build: Build) -> None:
+    """Tell the open pages of the team how the build stands."""
+    change_publish(team_id=build.team_id, kind="build", action="updated", id=build.pk.hex, object=build_as_json(build))
+
+
+def build_job_finished(*, job: Job) -> None:
+    """Take over what the host says of a build that has ended; its secrets are forgotten."""
+    if job.kind != "image.build":
+        return
+    build = Build.objects.select_related("host", "team", "requested_by", "context__host").filter(job=job).first()
+    if build is None:
+        return
+    build.job = job
+    build.secrets = ""
+    steps = job.result.get("steps")
+    build.steps = steps[:STEPS_MAXIMUM] if isinstance(steps, list) else []
+    build.image_id = str(job.result.get("image_id") or "")[:80]
+    build.save(update_fields=["secrets", "steps", "image_id"])
+    build_broadcast(build)
+
+
+def build_secrets(job: Job) -> dict[str, Any] | None:
+    """What the task of a build's job carries besides its command, for every further sending; None for other jobs."""
+    if job.kind != "image.build":
+        return None
+    sealed = Build.objects.filter(job=job).values_list("secrets", flat=True).first()
+    return _task_secrets(job.team_id, json.loads(_SEAL.open(sealed)) if sealed else {})
+
+
+def _task_secrets(team_id: object, secrets: Mapping[str, str]) -> dict[str, Any]:
+    return {**registries_secrets(team_id), "build": dict(secrets)}
+
+
+def _fields(request: BuildRequest) -> dict[str, Any]:
+    return {name: value for name, value in asdict(request).items() if name != "secrets"}

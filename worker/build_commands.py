@@ -1,0 +1,163 @@
+"""From the contract's commands about builds to the engine's builder, and what a build says into its record."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from engine.build.kept_contexts import KeptContexts
+from engine.build.record import BuildRecord, BuildRecords
+from engine.errors import Cancelled
+from worker.context import Context
+from worker.contract import builds as b
+
+logger = logging.getLogger(__name__)
+
+STATES = {"queued": "waiting", "started": "running"}
+"""The builder's words for what people read otherwise."""
+_COUNTED = ("cached", "done", "failed", "cancelled", "skipped")
+
+
+def records(engine: Any) -> BuildRecords:
+    """What builds of this home have said."""
+    return BuildRecords(engine.config.build_records)
+
+
+def kept_contexts(engine: Any) -> KeptContexts:
+    """The folders that were sent for builds of this home."""
+    return KeptContexts(engine.config.build_contexts)
+
+
+def _build_image(command: b.BuildImage, context: Context) -> dict[str, Any]:
+    """Build; the result has the image and the steps, which a failed one has as well."""
+    with records(context.engine).write(command.build_id) as record:
+        steps = _Steps(record, context)
+        try:
+            result = _build(command, context, steps)
+        except Cancelled:
+            if not context.is_handed_on():
+                record.add(type="end", status="cancelled")
+            raise
+        except BaseException:
+            record.add(type="end", status="failed")
+            raise
+        finally:
+            context.known["steps"] = steps.list()
+        record.add(type="end", status="succeeded")
+    return {
+        "image_id": result.image_id,
+        "tags": list(result.tags),
+        "size_bytes": result.size_bytes,
+        "warnings": [{"rule": one.rule, "message": one.message, "line": one.line} for one in result.warnings],
+        "steps": steps.list(),
+    }
+
+
+def _build(command: b.BuildImage, context: Context, steps: _Steps) -> Any:
+    secrets = context.secrets or {}
+    with kept_contexts(context.engine).open(command.context) as folder:
+        return context.engine.builder.build(
+            _spec(command, secrets.get("build", {})),
+            folder,
+            access=context.accesses,
+            progress=steps.take,
+            cancel=context.cancel,
+        )
+
+
+def _spec(command: b.BuildImage, secrets: dict[str, str]) -> Any:
+    from engine.build.spec import NETWORK_HOST, BuildLimits, BuildSpec
+
+    return BuildSpec(
+        dockerfile=command.dockerfile,
+        dockerfile_text=command.dockerfile_text,
+        target=command.target or None,
+        tags=command.tags,
+        build_args=command.build_args,
+        labels=command.labels,
+        platform=command.platform,
+        no_cache=command.no_cache,
+        pull=command.pull,
+        network=command.network,
+        add_hosts=command.extra_hosts,
+        secrets={name: value.encode() for name, value in secrets.items()},
+        limits=BuildLimits(memory_bytes=command.memory_bytes, cpus=command.cpus),
+        source_date_epoch=command.source_date_epoch,
+        team=command.scope,
+        # The site asked for the right before it sent the command.
+        entitlements=frozenset({NETWORK_HOST}) if command.network == "host" else frozenset(),
+    )
+
+
+def _forget(command: b.ForgetBuild, context: Context) -> dict[str, Any]:
+    """The record goes; the folder may be another build's as well, and goes with its time."""
+    records(context.engine).remove(command.build_id)
+    return {}
+
+
+def _prune_cache(command: b.PruneBuildCache, context: Context) -> dict[str, Any]:
+    """Delete what no build has used for long."""
+    from engine.build.pruning import PruneRules
+
+    report = context.engine.builder.prune(
+        PruneRules(unused_seconds=command.unused_seconds, keep_bytes=command.keep_bytes, team=command.scope)
+    )
+    return {"steps": report.steps, "mounts": report.mounts, "reclaimed_bytes": report.reclaimed_bytes}
+
+
+class _Steps:
+    """The builder's listener: every event becomes a line of the record, and the last of each step is remembered."""
+
+    def __init__(self, record: BuildRecord, context: Context) -> None:
+        self._record = record
+        self._context = context
+        self._steps: dict[str, dict[str, Any]] = {}
+        self._shown = ""
+
+    def take(self, event: Any) -> None:
+        vertex = event.vertex
+        if event.log:
+            self._record.log(vertex.id, event.log.decode(errors="replace"))
+            return
+        step: dict[str, Any] = {
+            "id": vertex.id,
+            "name": vertex.name,
+            "stage": vertex.stage,
+            "inputs": list(vertex.inputs),
+            "state": STATES.get(event.state, event.state),
+            "started_at": event.started_at,
+            "seconds": event.seconds,
+            "size_bytes": event.size_bytes,
+        }
+        more = {"done_bytes": event.done_bytes, "total_bytes": event.total_bytes} if event.total_bytes else {}
+        if event.error:
+            more["error"] = event.error
+        self._steps[vertex.id] = step
+        self._record.add(type="step", **step, **more)
+        self._show(step)
+
+    def list(self) -> list[dict[str, Any]]:
+        return list(self._steps.values())
+
+    def _show(self, step: dict[str, Any]) -> None:
+        """In the job's progress: how many have ended, and what is at work."""
+        ended = sum(one["state"] in _COUNTED for one in self._steps.values())
+        name = step["name"] if step["state"] == "running" else self._shown
+        self._shown = name
+        self._context.progress(f"step {min(ended + 1, len(self._steps))} of {len(self._steps)}: {name}"[:200], ())
+
+
+def tidy(engine: Any) -> None:
+    """Let go of old records, and of folders that no build has read for long."""
+    for build_id in records(engine).tidy():
+        logger.info("forgot what build %s has said", build_id[:12])
+    for context_id in kept_contexts(engine).tidy():
+        logger.info("deleted the folder %s that was sent for builds", context_id[:12])
+
+
+FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
+    b.BuildImage: _build_image,
+    b.ForgetBuild: _forget,
+    b.PruneBuildCache: _prune_cache,
+}
