@@ -3,14 +3,15 @@ const BLOCK = 512;
 const OCTAL_SIZE = 0o77777777777;
 const encoder = new TextEncoder();
 
-/** `files`: what an <input type="file"> holds. Owners are root's, as whoever copies a file has no other name to give. */
-export function tarOf(files) {
+/** `files`: what an <input type="file"> holds; `nameOf` says where in the tar one goes. Owners are root's, as whoever copies a file has no other name to give. */
+export function tarOf(files, nameOf = (file) => file.name) {
   const parts = [];
   for (const file of files) {
-    const name = encoder.encode(file.name);
+    const path = nameOf(file);
+    const name = encoder.encode(path);
     const seconds = Math.max(0, Math.floor(file.lastModified / 1000));
     const records = [];
-    if (name.length > 100) records.push(["path", file.name]);
+    if (name.length > 100) records.push(["path", path]);
     if (file.size > OCTAL_SIZE) records.push(["size", String(file.size)]);
     if (records.length) {
       const body = joined(records.map(([key, value]) => record(key, value)));

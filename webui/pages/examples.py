@@ -47,3 +47,8 @@ def volume_example(request: HttpRequest) -> str:
 def network_example(request: HttpRequest) -> str:
     body = json.dumps({"name": "front", "subnet": "10.20.0.0/24"})
     return f"curl -X POST {HEADERS} -d {shlex.quote(body)} {base_url(request)}/api/v1/networks/"
+
+
+def build_example(request: HttpRequest) -> str:
+    body = json.dumps({"tags": ["hello:1"], "dockerfile_text": "FROM alpine\nCMD echo hello\n"})
+    return f"curl -X POST {HEADERS} -d {shlex.quote(body)} {base_url(request)}/api/v1/builds/"

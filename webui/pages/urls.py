@@ -2,6 +2,7 @@ from django.urls import path
 
 from webui.pages.views import (
     activity,
+    builds,
     containers,
     dashboard,
     hosts,
@@ -27,6 +28,9 @@ urlpatterns = [
     path("containers/<str:container_id>/", containers.container, name="container"),
     path("images/", images.images, name="images"),
     path("images/<str:digits>/", images.image, name="image"),
+    path("builds/", builds.builds, name="builds"),
+    path("builds/new/", builds.build_new, name="build-new"),
+    path("builds/<str:build_id>/", builds.build, name="build"),
     path("volumes/", volumes.volumes, name="volumes"),
     path("volumes/<int:volume_id>/", volumes.volume, name="volume"),
     path("networks/", networks.networks, name="networks"),

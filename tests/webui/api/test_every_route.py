@@ -24,7 +24,7 @@ from webui.volumes.models import Volume
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PUBLIC = {"schema", "docs"}
-OWN = {"teams", "tokens", "token", "containers-prune", "images-lookup", "images-save"}
+OWN = {"teams", "tokens", "token", "containers-prune", "images-lookup", "images-remote-tags", "images-save"}
 """Routes to what belongs to the caller alone."""
 BODIES: dict[str, Any] = {
     "containers": {"image": "alpine", "name": "intruder"},
@@ -122,7 +122,20 @@ def routes(world: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def snapshot() -> list[Any]:
     """Everything that a request could change."""
-    models = (Build, BuildContext, Container, Image, Network, Volume, Job, RegistryCredential, Host, BackupPlace, BackupPlan, Backup)
+    models = (
+        Build,
+        BuildContext,
+        Container,
+        Image,
+        Network,
+        Volume,
+        Job,
+        RegistryCredential,
+        Host,
+        BackupPlace,
+        BackupPlan,
+        Backup,
+    )
     return [list(model._default_manager.order_by("pk").values()) for model in models]
 
 

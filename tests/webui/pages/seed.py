@@ -33,6 +33,7 @@ def hex_id(text: str) -> str:
 
 def seed(*, empty: bool = False) -> Seeded:
     """Fill the database; `empty` leaves it as it is a minute after the first start."""
+    from tests.webui.pages.seed_builds import builds
     from webui.accounts.models import Membership, Role, Team, User
 
     team = Team.objects.create(name="Harbour")
@@ -46,6 +47,7 @@ def seed(*, empty: bool = False) -> Seeded:
     volumes = _volumes(team, hosts[0], containers["web"])
     _networks(team, hosts[0], containers)
     jobs = _jobs(team, hosts[0], admin, containers)
+    builds(team, hosts[0], admin, images[2])
     _events(team, hosts[0], containers)
     return Seeded(admin, team, hosts, containers, images, volumes, jobs)
 

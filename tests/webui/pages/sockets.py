@@ -60,6 +60,7 @@ class Sockets:
         self.stats = Played(page, "**/ws/containers/*/stats/**", greeting={"type": "history", "samples": []})
         self.use = Played(page, "**/ws/containers/stats/**")
         self.top = Played(page, "**/ws/containers/*/top/**")
+        self.builds = Played(page, "**/ws/builds/**")
         self.hosts = Played(page, "**/ws/hosts/*/stats/**", greeting={"type": "history", "samples": []})
 
     def change(self, kind: str, item: dict[str, Any], *, action: str = "updated", id: str = "2-0") -> None:

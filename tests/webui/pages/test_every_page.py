@@ -36,6 +36,11 @@ def paths(seeded: Seeded) -> list[str]:
             f"/volumes/{seeded.volumes[number].pk}/{tab}"
             for number, tab in ((0, ""), (0, "?path=/none"), (0, "#size"), (2, "#size"), (1, "#users"), (3, "#details"))
         ),
+        "/builds/",
+        "/builds/?q=none",
+        "/builds/new/",
+        f"/builds/new/?again={hex_id(NASTY)[:32]}",
+        *(f"/builds/{hex_id(name)[:32]}/" for name in ("harbour:2.1", "harbour:2.0", NASTY)),
         "/networks/",
         "/networks/?q=none",
         "/networks/topology/",

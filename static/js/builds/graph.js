@@ -1,0 +1,157 @@
+// The steps of a build, drawn as lanes: one for each stage, its steps one below the other, and lines where one stage
+// takes something from another. Every step is a button, so the keyboard goes through them in order.
+import { $, $$, el, setText } from "../dom.js";
+import { size, span } from "../format.js";
+import { secondsOf } from "./record.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const WORDS = { waiting: "waiting", running: "at work", cached: "cached", done: "done", failed: "failed", cancelled: "cancelled" };
+const FIRST = "Sources";
+
+export class Graph {
+  /** `onChoose(id)` is told which step a person wants to see. */
+  constructor(root, onChoose) {
+    this.root = root;
+    this.onChoose = onChoose;
+    this.cards = new Map();
+    this.lanes = new Map();
+    this.lines = document.createElementNS(SVG, "svg");
+    this.lines.setAttribute("class", "graph-lines");
+    this.lines.setAttribute("aria-hidden", "true");
+    this.inner = el("div", { class: "graph-lanes" });
+    this.inner.append(this.lines);
+    root.append(this.inner);
+    root.addEventListener("click", (event) => {
+      const card = event.target.closest("[data-step]");
+      if (card) onChoose(card.dataset.step);
+    });
+    root.addEventListener("keydown", (event) => this.#move(event));
+    new ResizeObserver(() => this.#draw()).observe(this.inner);
+  }
+
+  clear() {
+    for (const lane of this.lanes.values()) lane.remove();
+    this.cards.clear();
+    this.lanes.clear();
+  }
+
+  show(steps) {
+    this.steps = steps;
+    for (const step of steps) this.#card(step);
+    this.#draw();
+  }
+
+  /** Only the running times, once a second. */
+  tick(steps) {
+    for (const step of steps) {
+      if (step.state === "running") setText($("[data-took]", this.cards.get(step.id)), took(step));
+    }
+  }
+
+  mark(id) {
+    for (const [other, card] of this.cards) card.setAttribute("aria-pressed", String(other === id));
+  }
+
+  #lane(name) {
+    const key = name || FIRST;
+    let lane = this.lanes.get(key);
+    if (!lane) {
+      lane = el("section", { class: "lane", "aria-label": name ? `Stage ${name}` : "Sources" },
+        el("h3", { class: "lane-name truncate" }, key), el("ol", { class: "lane-steps" }));
+      if (name) this.inner.append(lane);
+      else this.inner.prepend(lane);
+      this.lanes.set(key, lane);
+    }
+    return $("ol", lane);
+  }
+
+  #card(step) {
+    let card = this.cards.get(step.id);
+    if (!card) {
+      card = el("button", { type: "button", class: "step-card", "data-step": step.id, "aria-pressed": "false" },
+        el("span", { class: "step-mark" }), el("span", { class: "step-name" }), el("span", { class: "step-facts" },
+          el("span", { "data-took": true }), el("span", { "data-size": true })));
+      this.cards.set(step.id, card);
+      this.#lane(step.stage).append(el("li", {}, card));
+    }
+    card.dataset.state = step.state;
+    const name = nameOf(step);
+    setText($(".step-name", card), name);
+    card.title = step.name;
+    setText($("[data-took]", card), took(step));
+    setText($("[data-size]", card), step.size_bytes ? `+${size(step.size_bytes)}` : "");
+    card.setAttribute("aria-label", `${name}, ${WORDS[step.state] ?? step.state}`);
+  }
+
+  #move(event) {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const side = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const card = event.target.closest?.("[data-step]");
+    if (!card || (!by && !side)) return;
+    event.preventDefault();
+    const lane = card.closest(".lane");
+    if (by) {
+      const cards = $$("[data-step]", lane);
+      cards[Math.min(cards.length - 1, Math.max(0, cards.indexOf(card) + by))].focus();
+    } else {
+      const lanes = $$(".lane", this.inner);
+      const next = lanes[Math.min(lanes.length - 1, Math.max(0, lanes.indexOf(lane) + side))];
+      if (next !== lane) $("[data-step]", next)?.focus();
+    }
+  }
+
+  /** Lines between lanes; within one, order says it. They are left out where lanes lie below one another. */
+  #draw() {
+    const box = this.inner.getBoundingClientRect();
+    this.lines.replaceChildren();
+    const lanes = [...this.lanes.values()];
+    if (lanes.length > 1 && lanes[1].offsetLeft === lanes[0].offsetLeft) return;
+    this.lines.setAttribute("width", this.inner.scrollWidth);
+    this.lines.setAttribute("height", this.inner.scrollHeight);
+    for (const step of this.steps ?? []) {
+      for (const input of step.inputs ?? []) {
+        const from = this.cards.get(input);
+        const to = this.cards.get(step.id);
+        if (!from || !to || from.closest(".lane") === to.closest(".lane")) continue;
+        this.lines.append(line(from.getBoundingClientRect(), to.getBoundingClientRect(), box, step.state));
+      }
+    }
+  }
+}
+
+function line(from, to, box, state) {
+  const forward = to.left >= from.right;
+  const x1 = (forward ? from.right : from.left) - box.left;
+  const x2 = (forward ? to.left : to.right) - box.left;
+  const y1 = from.top + from.height / 2 - box.top;
+  const y2 = to.top + to.height / 2 - box.top;
+  const bend = Math.max(16, Math.abs(x2 - x1) / 2) * (forward ? 1 : -1);
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`);
+  path.dataset.state = state;
+  return path;
+}
+
+function took(step) {
+  if (step.state === "cached") return "cached";
+  const seconds = secondsOf(step);
+  return seconds === null ? "" : span(seconds);
+}
+
+/** A step's name without the "[stage 2/5]" that terminals need and a lane says. */
+export function nameOf(step) {
+  return step.name.replace(/^\[[^\]]*\]\s*/, "");
+}
+
+/** The slowest first, with bars in proportion. */
+export function fillSlowest(list, steps, onChoose) {
+  const timed = steps.map((step) => [step, secondsOf(step)]).filter(([, seconds]) => seconds !== null).sort((a, b) => b[1] - a[1]);
+  const longest = timed[0]?.[1] || 1;
+  list.replaceChildren(...timed.map(([step, seconds]) => {
+    const bar = el("span", { class: "slow-bar" });
+    bar.style.inlineSize = `${Math.max(0.5, (100 * seconds) / longest)}%`;
+    return el("li", {}, el("button", { type: "button", class: "slow-step", "data-state": step.state, onclick: () => onChoose(step.id) },
+      el("span", { class: "slow-name" }, el("span", { class: "step-mark" }), el("span", { class: "truncate code" }, nameOf(step))),
+      el("span", { class: "slow-took numeric" }, step.state === "cached" ? "cached" : span(seconds)), bar));
+  }));
+}

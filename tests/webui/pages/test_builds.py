@@ -1,0 +1,150 @@
+"""Builds on the pages: the list, the graph that comes live, what steps print, the form that begins one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import visit
+from tests.webui.pages.seed import NASTY, Seeded, hex_id
+from tests.webui.pages.seed_builds import build_steps
+from tests.webui.pages.sockets import Sockets
+from tests.webui.pages.test_changing import answered
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+RUNNING, DONE = hex_id("harbour:2.1")[:32], hex_id("harbour:2.0")[:32]
+
+
+def tell(sockets: Sockets, lines: list[dict[str, Any]], cursor: int) -> None:
+    sockets.builds.send(type="record", **{"from": 0}, cursor=cursor, lines=lines)
+
+
+def lines_of(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"type": "step", "at": 1.0, "started_at": 1.0, **step} for step in steps]
+
+
+def test_the_graph_comes_live_and_shows_what_the_step_at_work_prints(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    visit(page, f"/builds/{RUNNING}/")
+    sockets.builds.wait()
+    expect(page.locator("[data-waiting]")).to_be_visible()
+    steps = build_steps()
+    for step in steps[5:]:
+        step |= {"state": "waiting", "seconds": None, "size_bytes": None}
+    steps[5]["state"] = "running"
+    tell(
+        sockets,
+        [*lines_of(steps), {"type": "log", "id": "b4", "at": 1.0, "text": "\x1b[32mcompiling\x1b[0m\nhalf"}],
+        100,
+    )
+    expect(page.locator(".lane")).to_have_count(3)
+    expect(page.locator(".graph-lines path")).to_have_count(5)
+    expect(page.locator('[data-field="summary"]')).to_have_text("10 steps · 3 cached · 2 done · 1 at work")
+    card = page.locator('[data-step="b4"]')
+    expect(card).to_have_attribute("data-state", "running")
+    expect(card).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("[data-log]")).to_have_text("compiling\n", use_inner_text=False)
+    expect(page.locator("[data-log] .ansi-2")).to_have_text("compiling")
+    tell(sockets, [{"type": "log", "id": "b4", "at": 1.0, "text": f" {NASTY}\n"}], 200)
+    expect(page.locator("[data-log]")).to_contain_text(f"half {NASTY}")
+    sockets.builds.drop()
+    sockets.builds.wait(2)
+    assert sockets.builds.query()["cursor"] == "200"
+    assert page.title() != "1"
+
+
+def test_a_step_is_chosen_by_key_or_click_and_the_slowest_come_first(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    visit(page, f"/builds/{DONE}/")
+    expect(page.locator(".step-card")).to_have_count(10)
+    sockets.builds.wait()
+    tell(sockets, [{"type": "log", "id": "r1", "at": 1.0, "text": "(1/1) Installing ca-certificates\n"}], 50)
+    page.locator('[data-step="r3"]').click()
+    expect(page.locator("[data-log]")).to_have_text("It has printed nothing.")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator('[data-step="r1"]')).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-log]")).to_contain_text("Installing ca-certificates")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator('[data-step="b1"]')).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-log]")).to_contain_text("taken from the cache")
+    page.get_by_role("link", name="Slowest first").click()
+    expect(page.locator(".slow-step").first).to_contain_text("go build")
+    expect(page.locator("[data-graph]")).to_be_hidden()
+    sockets.builds.send(type="error", error={"family": "not_found", "message": "gone"})
+
+
+def test_a_build_that_ends_says_so_and_is_forgotten_when_asked(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, f"/builds/{DONE}/")
+    sockets.events.wait()
+    expect(page.get_by_role("link", name="Show the image")).to_be_visible()
+    expect(page.get_by_role("link", name="Build again")).to_have_attribute("href", f"/builds/new/?again={DONE}")
+    gone: list[str] = []
+    page.route(
+        f"**/api/v1/builds/{DONE}/", lambda route: (gone.append(route.request.method), route.fulfill(status=204))
+    )
+    page.get_by_role("button", name="Forget this build").click()
+    page.locator("#confirm-dialog").get_by_role("button", name="Forget").click()
+    page.wait_for_url("**/builds/")
+    assert gone == ["DELETE"]
+
+
+def test_a_typed_dockerfile_is_sent_and_refusals_stand_at_their_fields(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    visit(page, "/builds/new/")
+    page.get_by_label("Dockerfile", exact=True).fill("FROM alpine\nRUN true\n")
+    page.get_by_label("Names").fill("APP")
+    expect(page.locator('[data-as="rest"]')).to_contain_text("/api/v1/builds/")
+    answered(page, "builds/", 400, {"detail": "x", "errors": {"tags": ["'APP' is no reference."]}})
+    page.get_by_role("button", name="Build", exact=True).click()
+    expect(page.locator('[data-problem="tags"]')).to_contain_text("no reference")
+    page.get_by_label("Names").fill("app:1, registry.example.com/app:1")
+    page.get_by_role("button", name="Add argument").click()
+    page.get_by_label("Argument's name").fill("VERSION")
+    page.get_by_label("Argument's value").fill("3")
+    page.get_by_text("Do every step anew").click()
+    page.unroute("**/api/v1/builds/")
+    sent = answered(page, "builds/", 202, {"build": {"id": DONE}, "job": {"id": "x", "url": "x"}})
+    page.get_by_role("button", name="Build", exact=True).click()
+    page.wait_for_url(f"**/builds/{DONE}/")
+    assert sent[0] == {
+        "tags": ["app:1", "registry.example.com/app:1"],
+        "dockerfile_text": "FROM alpine\nRUN true\n",
+        "build_args": {"VERSION": "3"},
+        "no_cache": True,
+        "host": seeded.hosts[0].pk,
+    }
+
+
+def test_a_folder_is_sent_first_and_named_by_the_build(
+    page: Page, sockets: Sockets, seeded: Seeded, tmp_path: Any
+) -> None:
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(b"tar" * 100)
+    visit(page, "/builds/new/")
+    page.get_by_text("A folder of this machine").click()
+    page.get_by_role("button", name="Build", exact=True).click()
+    expect(page.locator('[data-problem="context"]')).to_contain_text("Choose a folder")
+    page.locator("#archive").set_input_files(str(archive))
+    expect(page.locator("[data-folder-name]")).to_contain_text("app.tar")
+    asked: list[str] = []
+
+    def context(route: Any) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=201, content_type="application/json", body=json.dumps({"id": "c1" * 16}))
+
+    page.route("**/api/v1/builds/contexts/**", context)
+    sent = answered(page, "builds/", 202, {"build": {"id": DONE}, "job": {"id": "x", "url": "x"}})
+    page.get_by_role("button", name="Build", exact=True).click()
+    page.wait_for_url(f"**/builds/{DONE}/")
+    assert "name=app.tar" in asked[0] and f"host={seeded.hosts[0].pk}" in asked[0]
+    assert sent[0] == {"context": "c1" * 16}

@@ -1,0 +1,81 @@
+"""Builds: all of them, one with its steps, and the form that begins one; what is done goes to REST."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest
+
+from webui.accounts.models import Team
+from webui.accounts.roles import CREATE, LOOSEN, actions_of
+from webui.builds.models import Build
+from webui.builds.representation import build_as_json, steps_as_json
+from webui.hosts.models import Host
+from webui.hosts.representation import host_as_json
+from webui.images.models import Image
+from webui.pages.examples import build_example, first_tag
+from webui.pages.page import page
+
+PAGE_SIZE = 50
+_ID = re.compile(r"[0-9a-f]{32}")
+_JOINED = ("team", "host", "job", "requested_by", "context", "context__host")
+
+
+@page("pages/builds.html", section="builds")
+def builds(request: HttpRequest) -> dict[str, Any]:
+    visible = Build.objects.visible_to(request.user).select_related(*_JOINED)
+    query = request.GET.get("q", "").strip()[:200]
+    shown = Paginator(visible.filter(name__icontains=query), PAGE_SIZE).get_page(request.GET.get("page"))
+    return {
+        "query": query,
+        "status": "",
+        "page": shown,
+        "total": visible.count(),
+        "builds": [build_as_json(build) for build in shown.object_list],
+        "hosts": _hosts(request),
+        "may_create": any(CREATE in found for found in _rights(request)),
+        "build_example": build_example(request),
+    }
+
+
+@page("pages/build.html", section="builds")
+def build(request: HttpRequest, build_id: str) -> dict[str, Any]:
+    found = _find(request, build_id)
+    if found is None:
+        raise Http404
+    image = Image.objects.visible_to(request.user).filter(host=found.host, image_id=found.image_id).first()
+    return {
+        "build": build_as_json(found),
+        "steps": steps_as_json(found),
+        "image": None if image is None else image.image_id.removeprefix("sha256:"),
+        "may_create": CREATE in actions_of(request.user, found.team),
+    }
+
+
+@page("pages/build_new.html", section="builds")
+def build_new(request: HttpRequest) -> dict[str, Any]:
+    """`?again=ID` fills the form from an earlier build."""
+    earlier = _find(request, request.GET.get("again", ""))
+    base = (first_tag(request) or "alpine").removeprefix("docker.io/library/").removeprefix("docker.io/")
+    return {
+        "hosts": _hosts(request),
+        "again": None if earlier is None else build_as_json(earlier),
+        "example": f'FROM {base}\nRUN echo "made by Portside" > /hello.txt\nCMD ["cat", "/hello.txt"]\n',
+        "may_loosen": any(LOOSEN in found for found in _rights(request)),
+    }
+
+
+def _find(request: HttpRequest, build_id: str) -> Build | None:
+    if not _ID.fullmatch(build_id):
+        return None
+    return Build.objects.visible_to(request.user).select_related(*_JOINED).filter(pk=build_id).first()
+
+
+def _hosts(request: HttpRequest) -> list[dict[str, Any]]:
+    return [host_as_json(host) for host in Host.objects.visible_to(request.user).select_related("team")]
+
+
+def _rights(request: HttpRequest) -> list[frozenset[str]]:
+    return [actions_of(request.user, team) for team in Team.objects.visible_to(request.user)]
