@@ -71,7 +71,7 @@ class BuildStepSchema(serializers.Serializer):
     name = serializers.CharField()
     stage = serializers.CharField(allow_blank=True)
     inputs = serializers.ListField(child=serializers.CharField(), help_text="Ids of the steps that it builds on.")
-    state = serializers.ChoiceField(["waiting", "running", "cached", "done", "failed", "cancelled"])
+    state = serializers.ChoiceField(["waiting", "running", "cached", "done", "failed", "cancelled", "skipped"])
     started_at = serializers.FloatField(allow_null=True, help_text="Unix time.")
     seconds = serializers.FloatField(allow_null=True)
     size_bytes = serializers.IntegerField(allow_null=True, help_text="What it adds to the image.")

@@ -5,7 +5,7 @@ import { size, span } from "../format.js";
 import { secondsOf } from "./record.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WORDS = { waiting: "waiting", running: "at work", cached: "cached", done: "done", failed: "failed", cancelled: "cancelled" };
+const WORDS = { waiting: "waiting", running: "at work", cached: "cached", done: "done", failed: "failed", cancelled: "cancelled", skipped: "not needed" };
 const FIRST = "Sources";
 
 export class Graph {
@@ -79,7 +79,7 @@ export class Graph {
     setText($(".step-name", card), name);
     card.title = step.name;
     setText($("[data-took]", card), took(step));
-    setText($("[data-size]", card), step.size_bytes ? `+${size(step.size_bytes)}` : "");
+    setText($("[data-size]", card), sizeOf(step));
     card.setAttribute("aria-label", `${name}, ${WORDS[step.state] ?? step.state}`);
   }
 
@@ -132,8 +132,14 @@ function line(from, to, box, state) {
   return path;
 }
 
+/** What it adds to the image; how far a pull is while it lasts. */
+function sizeOf(step) {
+  if (step.state === "running" && step.total_bytes) return `${size(step.done_bytes)} of ${size(step.total_bytes)}`;
+  return step.size_bytes ? `+${size(step.size_bytes)}` : "";
+}
+
 function took(step) {
-  if (step.state === "cached") return "cached";
+  if (step.state === "cached" || step.state === "skipped") return WORDS[step.state];
   const seconds = secondsOf(step);
   return seconds === null ? "" : span(seconds);
 }

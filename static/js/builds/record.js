@@ -2,7 +2,7 @@
 
 const LOG_CHARACTERS = 2_000_000; // of one step: beyond it the oldest are let go on the page, not on the host
 
-export const ENDED = new Set(["done", "cached", "failed", "cancelled"]);
+export const ENDED = new Set(["done", "cached", "failed", "cancelled", "skipped"]);
 
 export class BuildRecord {
   constructor(steps = []) {

@@ -50,6 +50,8 @@ def test_the_graph_comes_live_and_shows_what_the_step_at_work_prints(
     expect(card).to_have_attribute("aria-pressed", "true")
     expect(page.locator("[data-log]")).to_have_text("compiling\n", use_inner_text=False)
     expect(page.locator("[data-log] .ansi-2")).to_have_text("compiling")
+    tell(sockets, lines_of([{**steps[6], "state": "running", "done_bytes": 3 << 20, "total_bytes": 8 << 20}]), 150)
+    expect(page.locator('[data-step="alp"]')).to_contain_text("3 MiB of 8 MiB")
     tell(sockets, [{"type": "log", "id": "b4", "at": 1.0, "text": f" {NASTY}\n"}], 200)
     expect(page.locator("[data-log]")).to_contain_text(f"half {NASTY}")
     sockets.builds.drop()
