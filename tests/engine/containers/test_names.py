@@ -9,17 +9,20 @@ import socket
 import pytest
 
 from engine.containers.record import ContainerRecord
+from engine.network.dns import link
 from engine.options.networks import Joining, NetworkSpec
 from tests.support import dns
 from tests.support.dns import ask, inside, name_server
 from tests.support.engine import Host
+from tests.support.processes import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.root
 WAIT = ("sleep", "1000")
 
 
 @pytest.fixture
-def host(tidy_host: Host) -> Host:
+def host(tidy_host: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setattr(link, "ANSWER_SECONDS", PATIENCE_SECONDS)  # a verb returns when its names are known
     return tidy_host
 
 

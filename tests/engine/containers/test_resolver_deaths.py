@@ -18,13 +18,14 @@ from engine.network.dns import link
 from engine.options.networks import NetworkSpec
 from tests.support.dns import ask
 from tests.support.engine import Host
-from tests.support.processes import eventually
+from tests.support.processes import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.root
 
 
 @pytest.fixture
-def host(tidy_host: Host) -> Host:
+def host(tidy_host: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setattr(link, "ANSWER_SECONDS", PATIENCE_SECONDS)  # a verb returns when its names are known
     return tidy_host
 
 
