@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
+import subprocess
 
 import pytest
 
 from engine.containers.record import ContainerRecord
+from engine.errors import Unsupported
 from engine.network.dns import link
 from engine.options.networks import Joining, NetworkSpec
 from tests.support import dns
@@ -121,6 +123,25 @@ def test_both_kinds_of_addresses_are_answered(host: Host) -> None:
     assert ask(asker.pid, "www").records == [web.ip_address]
     assert ask(asker.pid, "www", dns.AAAA).records == [str(six)]
     assert ask(asker.pid, six.reverse_pointer, dns.PTR).records == [f"{web.name}.{lan.name}"]
+
+
+def test_names_are_answered_on_a_wire_of_the_hosts(host: Host) -> None:
+    """The host has no address there: only inside the containers somebody can answer."""
+    parent = f"d{secrets.token_hex(4)}"
+    subprocess.run(["ip", "link", "add", parent, "type", "veth", "peer", "name", f"{parent}x"], check=True)
+    try:
+        subprocess.run(["ip", "link", "set", parent, "up"], check=True)
+        try:
+            lan = Lan(host, driver="macvlan", parent=parent, subnet="10.97.3.0/24", gateway="10.97.3.1")
+        except Unsupported as error:
+            pytest.skip(error.message)
+        web, asker = lan.run(network_alias=("www",)), lan.run()
+        assert ask(asker.pid, "www").records == [web.ip_address]
+        for record in (web, asker):
+            host.engine.container_remove(record.id, force=True)
+        host.engine.networks.remove(lan.name)
+    finally:
+        subprocess.run(["ip", "link", "delete", parent], check=True)
 
 
 def test_names_follow_connect_disconnect_and_rename_at_once(host: Host) -> None:
