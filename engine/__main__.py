@@ -20,6 +20,7 @@ from engine import (
     archive_session,
     attach_session,
     build_command,
+    check_command,
     exec_session,
     network_command,
     run_options,
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code for the shell."""
     try:
         options = parser().parse_args(arguments)
+        if getattr(options, "check", False):
+            return check_command.check(options)
         engine = Engine(EngineConfig.from_environment())
         command: Callable[[Engine, argparse.Namespace], int | None] = options.do
         return command(engine, options) or 0

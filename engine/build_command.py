@@ -35,6 +35,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.set_defaults(do=build)
     command.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="the image's name, or names")
     command.add_argument("-f", "--file", metavar="PATH", help="the Dockerfile (DIR/Dockerfile); - for standard input")
+    command.add_argument("--check", action="store_true", help="only say what is wrong, or likely wrong, in it")
     command.add_argument("--target", metavar="STAGE", help="the stage to build")
     command.add_argument("--build-arg", action="append", default=[], metavar="NAME[=VALUE]")
     command.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
-from engine.build import output, planning, workplace
+from engine.build import checks, output, planning, workplace
 from engine.build.bases import Bases
 from engine.build.cache import Cache
 from engine.build.cache_mounts import CacheMounts
@@ -26,7 +26,7 @@ from engine.build.pruning import BuildCacheUsage, PruneReport, PruneRules, Pruni
 from engine.build.receiving import receive
 from engine.build.sandbox import Kernel
 from engine.build.solving import Solving
-from engine.build.spec import BuildResult, BuildSpec, BuildWarning
+from engine.build.spec import BuildResult, BuildSpec
 from engine.build.stage import Build
 from engine.build.workplace import Workplace
 from engine.cgroups import Cgroups
@@ -114,6 +114,7 @@ class Builder:
         host = host_platform()
         platform = Platform.parse(spec.platform) if spec.platform else host
         plan = planning.make(dockerfile, target=spec.target, given=spec.build_args, platform=platform, host=host)
+        warnings = checks.warnings(dockerfile, spec.build_args, platform=platform, host=host, stages=plan.wanted)
         epoch = _epoch(spec, plan)
         reporter, stop = Reporter(progress), Stop(cancel)
         with contextlib.ExitStack() as held:
@@ -149,9 +150,7 @@ class Builder:
             steps=reporter.count(CACHED, DONE),
             cached=reporter.count(CACHED),
             seconds=time.monotonic() - began,
-            warnings=tuple(
-                BuildWarning(rule=one.rule, message=one.message, line=one.location.line) for one in dockerfile.warnings
-            ),
+            warnings=warnings,
         )
 
     # -- the cache
