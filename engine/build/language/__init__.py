@@ -12,6 +12,7 @@ scope         which variables an instruction sees         commands         what 
 ignore        .dockerignore                               ignore_patterns  one of its patterns
 lint          what is likely wrong                        rules            the rules' names
 text_lint     rules about the text                        stage_lint       rules that follow a stage
+git_source    addresses of git repositories
 places        where a warning points                      suggestions      the name that may have been meant
 """
 
