@@ -1,7 +1,8 @@
-"""The process that unpacks one layer: forked by `nursery.py`, and locked into the layer's directory.
+"""The process that unpacks one layer: forked by `nursery.py`, locked into the layer's directory, with few capabilities.
 
 stdin      "<bytes there> <1 if all>\\n" …      end of file before the result means that the parent is gone
-stdout     "<bytes consumed>\\n" a few times a second, then one line of JSON:
+stdout     "<bytes consumed>\\n" a few times a second, "opaque <path in hex>\\n" for each directory that hides what
+           lower layers have in it (the parent sets the mark, which takes CAP_SYS_ADMIN), then one line of JSON:
            {"diff_id", "bytes", "entries"} or {"error": {"family", "message", "detail"}}
 """
 
@@ -15,6 +16,7 @@ import time
 import traceback
 
 from engine.errors import EngineError, ResourceExhausted, Unavailable
+from engine.layers.confined import confine
 from engine.layers.limits import Budget, LayerRefused, Limits
 from engine.layers.stream import Feeder, GrowingFile
 from engine.layers.tar import Chunks, TarReader
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _REPORT_SECONDS = 0.1
+OPAQUE = b"opaque "
+_saying = threading.Lock()
 _ORPHAN = 3  # exit code when the parent is gone
 
 
@@ -41,9 +45,13 @@ def run(limits: dict[str, int], blob: int, directory: int) -> NoReturn:
 
 def _result(limits: Limits, source: GrowingFile, directory: int) -> dict[str, object]:
     resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
+    try:
+        _lock_in(directory)
+    except OSError as error:
+        return _failure(Unavailable(f"an unpacker can't be locked in: {error}"))
     threading.Thread(target=_listen, args=(source,), name="listener", daemon=True).start()
     try:
-        return _unpack(source, directory, limits)
+        return _unpack(source, limits)
     except EngineError as error:
         return _failure(error)
     except MemoryError:
@@ -56,17 +64,24 @@ def _failure(error: EngineError) -> dict[str, object]:
     return {"error": {"family": error.family, "message": error.message, "detail": error.detail}}
 
 
-def _unpack(source: GrowingFile, directory: int, limits: Limits) -> dict[str, object]:
+def _lock_in(directory: int) -> None:
+    """Before there is a second thread, which would keep its capabilities."""
     os.fchdir(directory)
     os.chroot(".")  # the working directory stays, and is now "/"
     os.close(directory)
     os.umask(0)
+    confine()
+
+
+def _unpack(source: GrowingFile, limits: Limits) -> dict[str, object]:
     budget = Budget.at("/", limits)
     feeder = Feeder(source, budget)
     feeder.start()
     threading.Thread(target=_report, args=(source,), name="reporter", daemon=True).start()
     tree = Tree(TarReader(Chunks(feeder.next_chunk), limits), budget)
     tree.fill()
+    for path in tree.opaque_paths():
+        _say(OPAQUE + path.hex().encode())
     return {"diff_id": feeder.diff_id(), "bytes": tree.bytes_written, "entries": tree.entries}
 
 
@@ -90,7 +105,10 @@ def _report(source: GrowingFile) -> None:
 
 
 def _say(line: bytes) -> None:
+    data = memoryview(line + b"\n")
     try:
-        os.write(1, line + b"\n")
+        with _saying:
+            while data:
+                data = data[os.write(1, data) :]
     except BrokenPipeError:
         os._exit(_ORPHAN)

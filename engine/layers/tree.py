@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from engine.errors import ResourceExhausted
 from engine.layers.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, LINK, SYMLINK, Entry
@@ -25,7 +25,6 @@ _OPEN = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _WHITEOUT = b".wh."
 _AUFS = b".wh..wh."
 _OPAQUE = b".wh..wh..opq"
-_OPAQUE_XATTR = "trusted.overlay.opaque"
 # Nodes that old distributions ship outside of /dev (udev's templates, chroots of daemons): a container has its own.
 _HARMLESS_DEVICES = frozenset(
     {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (1, 11), (5, 0), (5, 1), (5, 2), (10, 200), (10, 229)}
@@ -41,6 +40,7 @@ class Tree:
         self._directories: set[bytes] = {b""}
         self._times: dict[bytes, int] = {}
         self._whiteouts: set[bytes] = set()
+        self._opaque: set[bytes] = set()
         # Below a set-group-id directory the kernel chooses group and mode; from the first one on we always say them.
         self._say_owner = False
         self._makers = {
@@ -70,6 +70,23 @@ class Tree:
                 os.utime(name or b".", ns=(mtime_ns, mtime_ns), follow_symlinks=False)
             except OSError as error:  # removed under another name, by way of a link
                 raise _translated(error, name) from error
+
+    def opaque_paths(self) -> Iterator[bytes]:
+        """The directories that hide what lower layers have in them, from the root, without links on the way.
+
+        One that was removed by another name is passed over. To be marked by `trusted.overlay.opaque`.
+        """
+        for name in sorted(self._opaque):
+            try:
+                descriptor = os.open(name or b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            try:
+                os.fchdir(descriptor)
+                yield os.getcwdb()
+            finally:
+                os.close(descriptor)
+                os.chdir("/")
 
     def _make(self, entry: Entry) -> None:
         name = entry.name
@@ -190,7 +207,7 @@ class Tree:
     def _whiteout(self, parent: bytes, base: bytes, name: bytes) -> None:
         if base == _OPAQUE:
             self._ensure_directory(parent)
-            os.setxattr(parent or b".", _OPAQUE_XATTR, b"y")
+            self._opaque.add(parent)
             return
         if _AUFS in name:
             return  # aufs's own bookkeeping, in very old images
@@ -204,7 +221,7 @@ class Tree:
         except FileExistsError:
             # A whiteout speaks of lower layers only. A directory of this one stays, and hides what they have.
             if stat.S_ISDIR(os.lstat(path).st_mode):
-                os.setxattr(path, _OPAQUE_XATTR, b"y")
+                self._opaque.add(path)
             return
         self._whiteouts.add(path)
 
@@ -236,7 +253,7 @@ class Tree:
         self._clear(name)
         os.mkdir(name, 0o755)
         if was_whiteout:
-            os.setxattr(name, _OPAQUE_XATTR, b"y")
+            self._opaque.add(name)
 
     def _clear(self, name: bytes) -> None:
         """Remove what an earlier entry of this layer made under the same name."""
@@ -251,6 +268,7 @@ class Tree:
         self._directories = {b""}
         self._times = {k: v for k, v in self._times.items() if k != name and not k.startswith(below)}
         self._whiteouts = {k for k in self._whiteouts if not k.startswith(below)}
+        self._opaque = {k for k in self._opaque if k != name and not k.startswith(below)}
 
 
 def _write(descriptor: int, data: bytes | memoryview) -> None:

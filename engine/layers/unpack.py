@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import json
 import os
 import select
@@ -12,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from engine.errors import FAMILIES, EngineError, Unavailable
+from engine.errors import FAMILIES, EngineError, ResourceExhausted, Unavailable
+from engine.layers.child import OPAQUE
 from engine.layers.forking import Nursery
-from engine.layers.limits import Limits
+from engine.layers.limits import LayerRefused, Limits
 
+_OPAQUE_XATTR = "trusted.overlay.opaque"
 _nursery = Nursery()
 atexit.register(_nursery.close)
 
@@ -46,9 +49,12 @@ class Unpacking:
         directory = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             child = _nursery.fork(limits or Limits(), source, directory)
+        except BaseException:
+            os.close(directory)
+            raise
         finally:
             os.close(source)
-            os.close(directory)
+        self._directory = directory
         self.pidfd, self._commands, self._output = child.pidfd, child.commands, child.reports
         self._buffer = b""
         self._result: Unpacked | None = None
@@ -82,6 +88,9 @@ class Unpacking:
         return bool(poller.poll(timeout_seconds * 1000))
 
     def _take(self, line: bytes) -> None:
+        if line.startswith(OPAQUE):
+            _mark_opaque(self._directory, bytes.fromhex(line[len(OPAQUE) :].decode()))
+            return
         if not line.startswith(b"{"):
             self.consumed_bytes = int(line)
             return
@@ -96,7 +105,7 @@ class Unpacking:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
         _wait(self.pidfd)
-        for descriptor in (self.pidfd, self._commands, self._output):
+        for descriptor in (self.pidfd, self._commands, self._output, self._directory):
             os.close(descriptor)
 
     def __enter__(self) -> Unpacking:
@@ -106,6 +115,29 @@ class Unpacking:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _mark_opaque(root: int, path: bytes) -> None:
+    """Let a directory of the layer hide what lower layers have in it. Follows no link, whoever says the path.
+
+    Raises `LayerRefused` for what is no directory of the layer.
+    """
+    descriptor = os.dup(root)
+    try:
+        for part in path.strip(b"/").split(b"/"):
+            if part == b"..":
+                raise LayerRefused("the layer hides something outside of itself")
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            below = os.open(part or b".", flags, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = below
+        os.setxattr(descriptor, _OPAQUE_XATTR, b"y")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ResourceExhausted("the disk is full: remove images or containers and try again") from error
+        raise LayerRefused(f"a directory can't be marked as opaque: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
 
 
 def _wait(pidfd: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.layers import confined
 from engine.layers import unpack as engine_unpack
 from engine.layers.limits import Limits
 from engine.layers.unpack import Unpacking
@@ -38,6 +39,23 @@ def test_layers_come_from_one_nursery(tmp_path: Path) -> None:
     engine_unpack.prepare()
     with begun(tmp_path / "1") as one, begun(tmp_path / "2") as two:
         assert parent_of(pid_of(one)) == parent_of(pid_of(two)) != os.getpid()
+
+
+def test_an_unpacker_can_make_files_and_nothing_else(tmp_path: Path) -> None:
+    with begun(tmp_path / "1") as one:
+        one.grow(10)
+
+        def facts() -> dict[str, str] | None:
+            lines = Path(f"/proc/{pid_of(one)}/status").read_text().splitlines()
+            found = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            return found if found["NoNewPrivs"] == "1" else None  # the last step of its confinement
+
+        found = eventually(facts, what="its confinement")
+        mask = sum(1 << number for number in confined.KEPT)
+        assert isinstance(found, dict)
+        assert {int(found[name], 16) & ~mask for name in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")} == {0}
+        root = os.readlink(f"/proc/{pid_of(one)}/root")
+    assert root == str(tmp_path / "1/fs")
 
 
 def test_a_killed_helper_takes_no_layer_with_it_and_is_replaced(tmp_path: Path) -> None:
