@@ -7,7 +7,7 @@ import errno
 import os
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from engine.content.locks import held
@@ -239,6 +239,16 @@ class ContentStore:
         for name in os.listdir(self._trash):
             with contextlib.suppress(FileNotFoundError):
                 (self._trash / name).unlink()
+
+    def drop_ingests(self, digests: Iterable[Digest]) -> None:
+        """Remove these ingests, but those that somebody works on. Needs no room on the disk, and gives some back."""
+        cancelled = threading.Event()
+        cancelled.set()
+        for digest in digests:
+            name = f"{digest.algorithm}-{digest.hex}"
+            if (self._ingests / name).exists():
+                with contextlib.suppress(Cancelled, OSError), held(self._locks / name, cancelled):
+                    (self._ingests / name).unlink()
 
     def forget_ingests(self, keep: Collection[str]) -> None:
         """Remove unfinished ingests that nobody works on, except those of the digests to `keep`."""

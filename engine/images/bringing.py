@@ -17,6 +17,7 @@ from engine.images.progress import Board
 from engine.images.pull import Resolved, Stop, fetch_layers, host_platform, lease_all, resolve
 from engine.images.shelf import Shelf
 from engine.layers import unpack
+from engine.oci.digest import Digest
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.access import Access
@@ -45,12 +46,14 @@ def pull(
     stop = Stop(cancel)
     workshop = Workshop(shelf.content, shelf.snapshots, board, stop)
     lease_name = f"pull {name} {wanted}"
+    layers: list[Digest] = []
     try:
         with (
             shelf.leases.hold(lease_name) as lease,
             RegistryClient(shelf.config, name, access, stop) as client,
         ):
             resolved = resolve(client, shelf.content, name, wanted)
+            layers = [layer.digest for layer in resolved.layers]
             lease_all(lease, resolved)
             _store_documents(shelf, resolved, board)
             fetch_layers(workshop, client, resolved, cancel)
@@ -61,7 +64,9 @@ def pull(
     except (Cancelled, Unavailable):
         raise
     except EngineError:
-        # It will fail in the same way again: nothing is kept for the next attempt.
+        # It will fail in the same way again: nothing is kept for the next attempt. On a full disk the database has no
+        # room to say so before there is some.
+        shelf.content.drop_ingests(layers)
         shelf.leases.abandon(lease_name)
         raise
     board.show("done")
