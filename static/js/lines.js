@@ -2,18 +2,19 @@
 
 /** {container, host, protocol, address} → "8080:80", "0.0.0.0:53:53/udp"; "80" for a free port of 127.0.0.1. */
 export function portLine({ container, host, protocol = "tcp", address = "127.0.0.1" }) {
-  const outside = address === "127.0.0.1" ? (host ? `${host}:` : "") : `${address}:${host ?? ""}:`;
+  const at = address.includes(":") ? `[${address}]` : address;
+  const outside = address === "127.0.0.1" ? (host ? `${host}:` : "") : `${at}:${host ?? ""}:`;
   return `${outside}${container}${protocol === "tcp" ? "" : `/${protocol}`}`;
 }
 
 /** The reverse; null for what is no port. */
 export function readPort(line) {
-  const found = /^(?:(?:([0-9.]+):)?([0-9]*):)?([0-9]+)(?:\/(tcp|udp))?$/.exec(line.trim());
+  const found = /^(?:(?:([0-9.]+|\[[0-9a-fA-F:.]+\]):)?([0-9]*):)?([0-9]+)(?:\/(tcp|udp|sctp))?$/.exec(line.trim());
   if (!found) return null;
   const [, address = "127.0.0.1", host, container, protocol = "tcp"] = found;
   const numbers = [Number(container), ...(host ? [Number(host)] : [])];
   if (!numbers.every((number) => number > 0 && number < 65536)) return null;
-  return { container: Number(container), ...(host && { host: Number(host) }), protocol, address };
+  return { container: Number(container), ...(host && { host: Number(host) }), protocol, address: address.replace(/[[\]]/g, "") };
 }
 
 /** From `before` to `after` (texts) as REST takes it: {changes, problem}. What stays is not touched, nor are its ports. */

@@ -67,6 +67,9 @@ class Team(models.Model):
     """How long its hosts keep the logs of removed containers; 0: they go with the container."""
     record_terminals = models.CharField(max_length=10, choices=RecordTerminals.choices, default=RecordTerminals.ASKED)
     keep_recordings_days = models.PositiveIntegerField(default=90)
+    publish_addresses = models.JSONField(default=list)
+    """Addresses and networks of its hosts at which members may publish ports, besides loopback."""
+    publish_default = models.CharField(max_length=39, default="127.0.0.1")
 
     objects = TeamQuerySet.as_manager()
 

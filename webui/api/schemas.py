@@ -29,6 +29,10 @@ class TeamSchema(TeamReference):
     keep_logs_days = serializers.IntegerField(help_text="How long logs of removed containers are kept; 0: not at all.")
     record_terminals = serializers.ChoiceField(RecordTerminals.choices)
     keep_recordings_days = serializers.IntegerField()
+    publish_addresses = serializers.ListField(
+        child=serializers.CharField(), help_text="Where members may publish ports besides the host's loopback."
+    )
+    publish_default = serializers.CharField(help_text="Where a port is published without an address.")
     created_at = serializers.DateTimeField()
 
     class Meta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, NoReturn
 
 from django.db import IntegrityError, transaction
@@ -25,6 +25,7 @@ from webui.containers.observed import (
     container_forget_log,
     container_job_finished,
 )
+from webui.containers.publishing import ports_at_default, publishing_check
 from webui.containers.representation import container_as_json
 from webui.containers.request import (
     IMAGE_ID,
@@ -77,10 +78,12 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     """
     require(user, CREATE, host.team)
     request = with_files(ContainerRequest(image=image, **wishes))
+    request = replace(request, ports=ports_at_default(host.team, request.ports))
     canonical, ports = request_check(request)
     networks_check(host=host, request=request)
     request, needed = sharing_resolve(host=host, request=request)
     require_loosening(user, host.team, [*needing_a_right(request), *needed])
+    publishing_check(user, host.team, request.ports)
     taken = Container.objects.filter(host=host)
     name = request.name or friendly_name(lambda candidate: taken.filter(name=candidate).exists())
     command = _command(request, name=name, image=canonical, ports=ports, start=start)
@@ -198,7 +201,13 @@ def container_update(*, user: User, container: Container, **changes: Any) -> Job
     require(user, CREATE, container.team)
     if not changes:
         raise InvalidArgument(f"nothing is to be changed: give at least one of {', '.join(CHANGEABLE)}")
+    for field in ("ports", "add_ports"):
+        if changes.get(field):
+            changes[field] = ports_at_default(container.team, changes[field])
     changes_check(container.spec, changes)
+    for field in ("ports", "add_ports"):
+        had = container.spec.get("ports") or ()
+        publishing_check(user, container.team, changes.get(field) or (), field=field, had=had)
     return container_ask(
         user, container, commands.UpdateContainer(container_id=container.pk, changes=changes), action=CREATE
     )

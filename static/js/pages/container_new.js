@@ -13,9 +13,12 @@ const isPort = (value) => value > 0 && value < 65536;
 const hosts = pageData("hosts") ?? [];
 const networks = pageData("networks") ?? [];
 
+const chosenHost = () => hosts.find((host) => host.id === form.host.value) ?? hosts[0];
+
 function addRow(kind, values = {}) {
   if (kind === "networks") return addNetwork();
   const row = $(`#${kind}-row`).content.firstElementChild.cloneNode(true);
+  if (kind === "ports") $("[data-address]", row).value = chosenHost().publishing.default;
   for (const [name, value] of Object.entries(values)) {
     const field = $(`[data-${name}]`, row);
     if (field && value !== null && value !== undefined) field.value = value;
@@ -77,7 +80,7 @@ function readPort(row) {
   const port = { container: whole("container") ?? 0 };
   if (whole("host") !== null) port.host = whole("host");
   if ($("[data-protocol]", row).value !== "tcp") port.protocol = $("[data-protocol]", row).value;
-  port.address = $("[data-address]", row).value.trim() || "127.0.0.1";
+  port.address = $("[data-address]", row).value.trim() || chosenHost().publishing.default;
   return port;
 }
 
@@ -87,7 +90,7 @@ export function dockerLine(body) {
   if (body.name) words.push("--name", quoteWord(body.name));
   for (const [key, value] of Object.entries(body.env ?? {})) words.push("-e", quoteWord(`${key}=${value}`));
   for (const port of body.ports ?? []) {
-    words.push("-p", quoteWord(`${port.address}:${port.host ?? ""}:${port.container || "PORT"}${port.protocol ? `/${port.protocol}` : ""}`));
+    words.push("-p", quoteWord(`${port.address.includes(":") ? `[${port.address}]` : port.address}:${port.host ?? ""}:${port.container || "PORT"}${port.protocol ? `/${port.protocol}` : ""}`));
   }
   if (body.memory_bytes) words.push("--memory", body.memory_bytes % 1048576 ? `${body.memory_bytes}b` : `${body.memory_bytes / 1048576}m`);
   if (body.cpus) words.push("--cpus", String(body.cpus));
@@ -126,6 +129,8 @@ function showImage() {
   setText($("[data-image-help]"), !typed ? "An image that is not on the host yet is pulled first." : match ? `On ${host} already: it starts at once.` : `Not on ${host} yet: it is pulled first.`);
   const ports = match?.ports ?? [];
   setText($("[data-port-help]"), ports.length ? `The image listens on ${ports.join(", ")}.` : "127.0.0.1 is reached from the host alone, 0.0.0.0 from everywhere.");
+  const { said } = chosenHost().publishing;
+  setText($("[data-publish-help]"), said && said !== "any address" ? `Your team publishes at ${said}; an administrator may allow more.` : "");
 }
 
 function familiar(tag) {
@@ -253,7 +258,7 @@ function firstFreePort() {
 
 /** What only this host has: its runtimes and its networks. */
 function showHost() {
-  offerRuntimes(hosts.find((host) => host.id === form.host.value)?.runtimes ?? []);
+  offerRuntimes(chosenHost().runtimes ?? []);
   offerNetworks(networks.filter((network) => network.host === form.host.value));
 }
 

@@ -49,6 +49,18 @@ for (const form of $$("[data-team-form]")) {
   });
 }
 
+for (const form of $$("[data-publish-form]")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { publish_addresses: addresses, publish_default: usual } = form.elements;
+    const body = { publish_addresses: addresses.value.split(/[\s,]+/).filter(Boolean), publish_default: usual.value.trim() };
+    const team = await sendForm(form, `teams/${form.dataset.publishForm}/`, { method: "PATCH", body });
+    if (!team) return;
+    addresses.value = team.publish_addresses.join("\n");
+    toast("Saved.");
+  });
+}
+
 document.addEventListener("click", async (event) => {
   const row = event.target.closest?.("tr");
   if (event.target.closest?.("[data-token-revoke]")) {

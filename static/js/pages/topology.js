@@ -1,5 +1,5 @@
 // The live picture of networks: asked for anew when something changes on a host, with the traffic of every link.
-import { api } from "../api.js";
+import { Problem, api } from "../api.js";
 import { $, pageData, setText } from "../dom.js";
 import { onChange, onReset } from "../live.js";
 import { Picture } from "../topology/draw.js";
@@ -9,6 +9,7 @@ import { graphOf } from "../topology/model.js";
 import { Traffic } from "../topology/traffic.js";
 
 const PAUSE_MS = 250;
+const TRIES = 6; // browsers break off what they load when the machine's network changes, which is what this is about
 const STOPPED = "portside.topology.stopped";
 const place = $("#topology");
 const picture = new Picture($("svg", place));
@@ -21,6 +22,7 @@ let graph = null;
 let timer = 0;
 let asking = false;
 let askAgain = false;
+let failures = 0;
 
 function show() {
   graph = graphOf(topology, { unfolded, stopped: stopped.checked });
@@ -63,7 +65,7 @@ function toggle(key) {
 
 /** Many changes come at once when a stack starts: one question for all. */
 function askSoon() {
-  if (!timer) timer = setTimeout(ask, PAUSE_MS);
+  if (!timer) timer = setTimeout(ask, PAUSE_MS * 2 ** failures);
 }
 
 async function ask() {
@@ -75,12 +77,15 @@ async function ask() {
   asking = true;
   try {
     topology = await api("GET", `networks/topology/${location.search}`);
+    failures = 0;
     show();
-  } catch {
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
     // The page says itself that the connection is lost, and what comes after it asks again.
+    failures = problem.status === 0 && failures < TRIES ? failures + 1 : 0;
   } finally {
     asking = false;
-    if (askAgain) {
+    if (askAgain || failures) {
       askAgain = false;
       askSoon();
     }

@@ -134,6 +134,7 @@ def test_an_unknown_network_is_refused_at_once_with_the_near_names(
 def test_everything_that_is_asked_reaches_the_host(site_broker: Valkey, owner: Caller, host: Host) -> None:
     for number, name in enumerate(("front", "back")):
         network_of(host, name, number)
+    Team.objects.update(publish_addresses=["0.0.0.0/0"])
     answer = owner.post("containers/", WHOLE)
     assert answer.status_code == 202, answer.content
     container, job = Container.objects.get(), Job.objects.get()

@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import visit
 from tests.support.valkey import Valkey
-from tests.webui.pages.seed import Seeded, hex_id
+from tests.webui.pages.seed import PASSWORD, Seeded, hex_id
 from tests.webui.pages.sockets import Sockets
+from webui.accounts.models import Membership, Role, User
 from webui.containers.models import Container
 from webui.hosts.models import Host
 
@@ -81,7 +83,7 @@ def test_errors_stand_beside_their_fields(page: Page, sockets: Sockets, seeded: 
     expect(page.locator("#name-problem")).to_contain_text("letters, digits")
     expect(page.locator("#memory-problem")).to_be_empty()
     expect(page.locator("#cpus-problem")).to_contain_text("0.01")
-    expect(page.locator("[data-row-problem]")).to_contain_text("IPv4")
+    expect(page.locator("[data-row-problem]")).to_contain_text("Give an address of the host")
     expect(page.get_by_label("Address on the host")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Command").fill("sh -c 'not closed")
     page.get_by_role("button", name="Create and start").click()
@@ -152,3 +154,39 @@ def test_words_are_cut_as_a_shell_does(page: Page, sockets: Sockets) -> None:
     }"""
     result: Any = page.evaluate(script, list(lines))
     assert result == [[words, words] for words in lines.values()]
+
+
+def test_the_form_says_where_the_team_publishes(
+    page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey, live_server: Any
+) -> None:
+    visit(page, "/settings/")
+    form = page.locator("[data-publish-form]")
+    form.get_by_label("Addresses besides 127.0.0.1").fill("10.0.0.0/8, nowhere")
+    form.get_by_role("button", name="Save").click()
+    expect(form.locator('[data-problem="publish_addresses"]')).to_contain_text("nowhere is no address")
+    form.get_by_label("Addresses besides 127.0.0.1").fill("10.0.0.0/8")
+    form.get_by_label("Without an address").fill("10.0.0.5")
+    form.get_by_role("button", name="Save").click()
+    expect(page.locator("#toasts")).to_contain_text("Saved.")
+    member = User.objects.create_user(username="member", password=PASSWORD)
+    Membership.objects.create(team=seeded.team, user=member, role=Role.DEVELOPER)
+    client = Client()
+    client.force_login(member)
+    page.context.add_cookies(
+        [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
+    )
+    visit(page, f"{PATH}?image=alpine")
+    expect(page.locator("[data-publish-help]")).to_have_text(
+        "Your team publishes at 127.0.0.1 and 10.0.0.0/8; an administrator may allow more."
+    )
+    page.get_by_role("button", name="Publish a port").click()
+    expect(page.get_by_label("Address on the host")).to_have_value("10.0.0.5")
+    page.get_by_label("Port in the container").fill("80")
+    page.get_by_label("Address on the host").fill("0.0.0.0")
+    page.get_by_role("button", name="Create and start").click()
+    expect(page.locator("[data-row-problem]")).to_contain_text("ask an administrator to allow 0.0.0.0")
+    page.get_by_label("Address on the host").fill("10.0.0.7")
+    page.get_by_role("button", name="Create and start").click()
+    page.wait_for_url(lambda url: "/new/" not in url)
+    visit(page, "/settings/")
+    expect(page.locator("[data-publish-form]")).to_have_count(0)

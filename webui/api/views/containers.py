@@ -33,7 +33,11 @@ class NewPort(bodies.Body):
     container = bodies.Whole(PORT, help_text="The port inside.")
     host = bodies.Whole(PORT, required=False, allow_null=True, help_text="The port outside; null: a free one.")
     protocol = bodies.Text(required=False, default="tcp", help_text="tcp, udp or sctp.")
-    address = bodies.Text(required=False, default="127.0.0.1", help_text="An address of the host.")
+    address = bodies.Text(
+        required=False,
+        allow_null=True,
+        help_text="The team's usual one if left out, 127.0.0.1. An address of the host.",
+    )
 
 
 _Options = type("_Options", (bodies.Body,), option_shapes.asked())

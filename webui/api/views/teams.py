@@ -18,6 +18,7 @@ from webui.api.lists import list_parameters, list_response
 from webui.api.operations import operation, page_of
 from webui.api.schemas import TeamSchema
 from webui.containers.log_keeping import DAYS_MAXIMUM, team_keep_logs
+from webui.containers.publishing import team_publish
 from webui.recordings.services import team_record
 
 ORDERING = ("created_at", "name")
@@ -31,6 +32,14 @@ class TeamChanges(bodies.Body):
     )
     record_terminals = bodies.Text(required=False, help_text="never, asked or always.")
     keep_recordings_days = bodies.Whole((1, DAYS_MAXIMUM), required=False)
+    publish_addresses = bodies.serializers.ListField(
+        child=bodies.Text(max_length=60, allow_blank=True),
+        required=False,
+        help_text="As 10.0.0.5, 10.0.0.0/8 or 0.0.0.0/0: where members may publish ports. For administrators.",
+    )
+    publish_default = bodies.Text(
+        required=False, max_length=60, help_text="Where a port without an address is published. For administrators."
+    )
 
 
 class TeamDetail(APIView):
@@ -45,6 +54,9 @@ class TeamDetail(APIView):
                 team_keep_logs(user=request.user, team=team, days=wish["keep_logs_days"])
             record, days = wish.get("record_terminals"), wish.get("keep_recordings_days")
             team_record(user=request.user, team=team, record=record, keep_days=days)
+            if "publish_addresses" in wish or "publish_default" in wish:
+                addresses, default = wish.get("publish_addresses"), wish.get("publish_default")
+                team_publish(user=request.user, team=team, addresses=addresses, default=default)
         role = Membership.objects.filter(user=request.user, team=team).values_list("role", flat=True).first()
         return Response(team_as_json(team, role))
 

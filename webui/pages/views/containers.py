@@ -9,8 +9,9 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from webui.accounts.roles import CREATE, OPERATE, actions_of
+from webui.accounts.roles import CREATE, LOOSEN, OPERATE, actions_of
 from webui.activity.health import health_results
+from webui.containers import publishing
 from webui.containers.models import Container, RemovedContainer
 from webui.containers.representation import removed_as_json
 from webui.hosts.models import Host
@@ -114,7 +115,8 @@ def removed_log(request: HttpRequest, container_id: str) -> dict[str, Any]:
 
 @page("pages/container_new.html", section="containers")
 def container_new(request: HttpRequest) -> dict[str, Any]:
-    hosts = [host_as_json(host) for host in Host.objects.visible_to(request.user).select_related("team")]
+    visible = Host.objects.visible_to(request.user).select_related("team")
+    hosts = [host_as_json(host) | {"publishing": publishing_of(request, host)} for host in visible]
     images = Image.objects.visible_to(request.user).values_list("host_id", "tags", "config")
     return {
         "hosts": hosts,
@@ -130,6 +132,12 @@ def container_new(request: HttpRequest) -> dict[str, Any]:
         **options.form_context(request.user),
         "restart_words": words.RESTART,
     }
+
+
+def publishing_of(request: HttpRequest, host: Host) -> dict[str, str]:
+    """`default`: where ports of its team are published; `said`: where they may be, empty for who may anywhere."""
+    anywhere = LOOSEN in actions_of(request.user, host.team)
+    return {"default": host.team.publish_default, "said": "" if anywhere else publishing.said(host.team)}
 
 
 def like_of(request: HttpRequest) -> dict[str, Any] | None:

@@ -1,0 +1,104 @@
+"""Where a team publishes ports: at the host's loopback, and where an administrator allows; by every door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.valkey import Valkey
+from tests.webui.cast import Caller, caller
+from webui.accounts.models import Team, User
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.jobs.models import Job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def administrator(team: Team) -> Caller:
+    return caller(User.objects.create_superuser(username="root"))
+
+
+def run(who: Caller, *ports: dict[str, Any]) -> Any:
+    return who.post("containers/", {"image": "alpine", "ports": list(ports)})
+
+
+def change(who: Caller, team: Team, **wish: Any) -> Any:
+    return who.call("patch", f"teams/{team.pk}/", wish)
+
+
+def test_members_publish_at_loopback_alone_until_more_is_allowed(
+    site_broker: Valkey, owner: Caller, administrator: Caller, host: Host, team: Team
+) -> None:
+    for address in ("127.0.0.1", "127.0.0.9", "::1", None):
+        assert run(owner, {"container": 80, "address": address}).status_code == 202, address
+    refused = run(owner, {"container": 80}, {"container": 81, "address": "0.0.0.0"})
+    assert refused.status_code == 403
+    assert "ask an administrator to allow it under Settings" in refused.json()["detail"]
+    wanted = "The team Harbour publishes at 127.0.0.1 alone: choose that, or ask an administrator to allow 0.0.0.0."
+    assert refused.json()["errors"] == {"ports.1.address": [wanted]}
+    assert run(administrator, {"container": 81, "address": "0.0.0.0"}).status_code == 202
+    assert change(administrator, team, publish_addresses=["10.0.0.0/8", "192.168.1.5"]).status_code == 200
+    for address, status in (
+        ("10.9.9.9", 202),
+        ("192.168.1.5", 202),
+        ("192.168.1.6", 403),
+        ("0.0.0.0", 403),
+        ("::", 403),
+    ):
+        assert run(owner, {"container": 80, "address": address}).status_code == status, address
+    assert change(administrator, team, publish_addresses=["0.0.0.0/0", "::"]).json()["publish_addresses"] == [
+        "0.0.0.0/0",
+        "::/0",
+    ]
+    for address in ("0.0.0.0", "::", "2001:db8::1", "8.8.8.8"):
+        assert run(owner, {"container": 80, "address": address}).status_code == 202, address
+
+
+def test_a_port_without_an_address_is_at_the_teams_usual_one(
+    site_broker: Valkey, owner: Caller, administrator: Caller, host: Host, team: Team
+) -> None:
+    usual = {"publish_addresses": ["10.0.0.5"], "publish_default": "10.0.0.5"}
+    assert change(administrator, team, **usual).json()["publish_default"] == "10.0.0.5"
+    assert run(owner, {"container": 80}).status_code == 202
+    assert Container.objects.get().spec["ports"][0]["address"] == "10.0.0.5"
+
+
+def test_a_change_of_ports_is_held_to_it_too_and_leaves_what_there_was(
+    site_broker: Valkey, owner: Caller, host: Host, container: Container
+) -> None:
+    path = f"containers/{container.pk}/update/"
+    open_port = {"container": 80, "host": 80, "protocol": "tcp", "address": "0.0.0.0"}
+    for wish in ({"ports": [open_port]}, {"add_ports": [open_port]}):
+        answer = owner.post(path, wish)
+        assert answer.status_code == 403
+        assert list(answer.json()["errors"]) == [f"{next(iter(wish))}.0.address"]
+    assert not Job.objects.exists()
+    Container.objects.update(spec={**container.spec, "ports": [open_port]})
+    assert owner.post(path, {"ports": [open_port, {"container": 81}]}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"publish_addresses": ["10.0.0.1/8"]}, "publish_addresses"),
+        ({"publish_addresses": ["everywhere"]}, "publish_addresses"),
+        ({"publish_addresses": ["10.0.0.0/8"] * 51}, "publish_addresses"),
+        ({"publish_default": "pier"}, "publish_default"),
+        ({"publish_default": "0.0.0.0"}, "publish_default"),
+    ],
+)
+def test_what_can_not_be_allowed_is_told(administrator: Caller, team: Team, wish: dict[str, Any], field: str) -> None:
+    answer = change(administrator, team, **wish)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    team.refresh_from_db()
+    assert (team.publish_addresses, team.publish_default) == ([], "127.0.0.1")
+
+
+def test_it_is_for_administrators_to_say(owner: Caller, team: Team) -> None:
+    answer = change(owner, team, publish_addresses=["0.0.0.0/0"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (403, ["publish_addresses"])
+    team.refresh_from_db()
+    assert team.publish_addresses == []
