@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import IPv4Network
 
-from engine.errors import Conflict, EngineError, Unavailable
+from engine.errors import EngineError, Unavailable
 from engine.network.addressing import Subnet
 from engine.network.bridge import foreign_networks
 from engine.network.fences import Fences
@@ -142,23 +142,20 @@ class NamedNetworks:
             except EngineError as error:  # a device of the host's is gone: the other networks don't depend on it
                 log.warning("%s", error.message)
         running = [member for member in self.lans.all_members() if member.container_id in live]
-        missing = self._wires.put_right(running, self.lans.all())
-        missing += [member for member in running if not member.lan.is_bridge and self._lacks(member, live)]
-        for member in missing:
-            ways = self._ways(member.container_id, has_route=member.container_id in has_route)
+        without_cable = {member.number for member in self._wires.put_right(running, self.lans.all())}
+        for container_id in {member.container_id for member in running}:
+            ways = self._ways(container_id, has_route=container_id in has_route)
+            own = [member for member in running if member.container_id == container_id]
             try:
-                self._wires.plug([member], live[member.container_id], ways)
+                missing = {member.number for member in self._wires.complete(own, live[container_id], ways)}
+                again = [member for member in own if member.number in without_cable | missing]
+                if again:
+                    self._wires.plug(again, live[container_id], ways)
             except (EngineError, OSError) as error:
-                log.warning("container %s can't be put back on a network: %s", member.container_id[:12], error)
+                log.warning("container %s can't be put back on a network: %s", container_id[:12], error)
         others = {member.container_id for member in self.lans.all_members()} - set(live)
         self.lans.mark_running(live, is_running=True)
         self.lans.mark_running(others, is_running=False)
-
-    def _lacks(self, member: Member, live: Mapping[str, int]) -> bool:
-        try:
-            return not self._wires.is_plugged(member, live[member.container_id])
-        except Conflict:  # it has just ended
-            return False
 
     def _ways(self, container_id: str, *, has_route: bool) -> Ways:
         """`has_route`: it reaches the world by the default network, which has IPv4 alone."""

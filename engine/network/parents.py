@@ -7,6 +7,7 @@ is made, as VLAN 100 of eth0, marked as ours, and removed with the network.
 from __future__ import annotations
 
 import errno
+from collections.abc import Collection
 from typing import NoReturn
 
 from engine.errors import Conflict, EngineError, InvalidArgument, Unavailable, Unsupported
@@ -65,11 +66,12 @@ class Parents:
             if found is not None and found.alias == self._mark():
                 _forget(netlink, name)
 
-    def delete_all(self) -> None:
-        """Remove all parents that were made by `ensure`."""
+    def delete_others(self, lans: Collection[Lan]) -> None:
+        """Remove all parents that were made by `ensure`, but for `lans`."""
+        kept = {lan.spec.parent for lan in lans}
         with Netlink(NETLINK_ROUTE) as netlink:
             for link in rt.links(netlink):
-                if link.alias == self._mark():
+                if link.alias == self._mark() and link.name not in kept:
                     _forget(netlink, link.name)
 
     def _device(

@@ -99,6 +99,12 @@ def uplink(netlink: Netlink) -> int | None:
     return None
 
 
+def has_default_route(netlink: Netlink, version: int) -> bool:
+    """Whether the namespace has a way to the world by IP `version`: not the kernel's own for groups and refusals."""
+    bodies = netlink.dump(_GETROUTE, _ROUTE.pack(_FAMILIES[version], 0, 0, 0, 0, 0, 0, 0, 0))
+    return any(body[1] == 0 and body[4] == _RT_TABLE_MAIN and body[7] == _RTN_UNICAST for body in bodies)
+
+
 def networks(netlink: Netlink) -> list[tuple[int, IPv4Network | IPv6Network]]:
     """What routes (of all tables) and addresses cover, with the device's index; default routes not."""
     found: list[tuple[int, IPv4Network | IPv6Network]] = []

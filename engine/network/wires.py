@@ -124,12 +124,33 @@ class Wires:
                 elif link.master != indexes[self.bridge_name(member.lan)] or not link.up:
                     master = indexes[self.bridge_name(member.lan)]
                     netlink.send([rt.link_master(link.index, master), self._port(member)])
+        self._parents.delete_others(lans)
         return list(wanted.values())
 
-    def is_plugged(self, member: Member, pid: int) -> bool:
-        """Whether the namespace of `pid` has the interface. Raises Conflict when the process is gone."""
+    def complete(self, members: Sequence[Member], pid: int, ways: Ways) -> list[Member]:
+        """Give interfaces in the namespace of `pid` what they lack, addresses and routes: who made them may have died.
+
+        `members` are all of one container's; returns those whose interface isn't there. Raises Conflict when the
+        process is gone.
+        """
         with _namespace(pid) as namespace, Entering(namespace).socket() as inside:
-            return any(link.name == member.interface for link in rt.links(inside))
+            links = {link.name: link for link in rt.links(inside)}
+            known = {(index, interface.ip) for index, interface in rt.addresses(inside)}
+            messages = []
+            for member in members:
+                link = links.get(member.interface)
+                if link is None:
+                    continue
+                own = [one for one in (member.address, member.address6) if one is not None]
+                if not link.up or any((link.index, one) not in known for one in own):
+                    messages += _interface(link.index, member, Ways())
+            for way, version in ((ways.ip4, 4), (ways.ip6, 6)):
+                link = None if way is None else links.get(way.interface)
+                if way is not None and link is not None and not rt.has_default_route(inside, version):
+                    messages += _routes(link.index, way, Ways(ip4=way) if version == 4 else Ways(ip6=way))
+            if messages:
+                inside.send(messages)
+        return [member for member in members if member.interface not in links]
 
     def delete(self, lan: Lan) -> None:
         """Remove the network's bridge; its cables have gone before."""
@@ -142,7 +163,6 @@ class Wires:
     def delete_all(self) -> None:
         """Remove every bridge and cable but the default network's."""
         self.put_right((), ())
-        self._parents.delete_all()
 
     def _cable(self, netlink: Netlink, member: Member, namespace: int) -> None:
         if not member.lan.is_bridge:
