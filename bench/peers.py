@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.contender import STAMP, CannotStart, Start
@@ -58,8 +59,9 @@ class CommandLine:
 class Docker(CommandLine):
     name = "docker"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, object] | None = None) -> None:
         self.directory = directory
+        self.settings = dict(settings or {})
         self.socket = f"unix://{directory}/docker.sock"
         client = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
         self.command = [client, "-H", self.socket]
@@ -71,7 +73,7 @@ class Docker(CommandLine):
             raise CannotStart("dockerd is not installed (Debian: docker.io)")
         self.directory.mkdir(parents=True, exist_ok=True)
         # The machine's own registry settings must not change what is measured.
-        (self.directory / "daemon.json").write_text("{}")
+        (self.directory / "daemon.json").write_text(json.dumps(self.settings))
         self.program = Program(
             [server, "--config-file", f"{self.directory}/daemon.json", "--host", self.socket,
              "--data-root", f"{self.directory}/data", "--exec-root", f"{self.directory}/exec",

@@ -110,6 +110,8 @@ class Publication:
                 "the container is on a wire of the host's, where everybody reaches it at its own address; publish "
                 "none, or connect it to a bridge network too"
             )
+        if not members:
+            return "the container is on no network; connect it to one, or publish none"
         return "the container is on internal networks only; connect it to another one, or publish none"
 
 

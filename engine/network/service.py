@@ -107,7 +107,7 @@ class Network:
         Raises InvalidArgument, Conflict when a port is in use or nothing of the container's can be reached,
         ResourceExhausted when no port is free.
         """
-        self._give_target(container_id, ports)
+        self._publication.require_targets(container_id, ports)
         with self._lock(shared=True), refusals_explained():
             self._publication.withdraw(container_id)
             published = self._ports.reserve(container_id, ports)
@@ -124,7 +124,7 @@ class Network:
 
         Connections that live are not cut. Raises as `publish`; then all is as it was.
         """
-        self._give_target(container_id, ports)
+        self._publication.require_targets(container_id, ports)
         with self._lock(shared=True), refusals_explained():
             before = [
                 PortSpec(port.container, port.host, port.protocol, port.address)
@@ -309,12 +309,6 @@ class Network:
         if not complete:
             with self._lock(), refusals_explained():
                 self._ensure(rebuild=True)
-
-    def _give_target(self, container_id: str, ports: Sequence[PortSpec]) -> None:
-        """Let ports have an address to lead to; what is on no network of a name is on the default one."""
-        if not self._lans.of(container_id):
-            self.allocate(container_id)
-        self._publication.require_targets(container_id, ports)
 
     def _zones(self, subnet: IPv4Network) -> list[Zone]:
         return [Zone(self._config.bridge, subnet), *self.named.zones()]

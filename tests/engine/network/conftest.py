@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from engine.config import EngineConfig
+from engine.network.ports import PortSpec, Published
 from engine.network.service import Network
 from engine.store.database import Store
 from tests.engine.network.spaces import Space
@@ -19,6 +20,16 @@ class Host:
     space: Space
     config: EngineConfig
     network: Network
+
+    def publish(self, container_id: str, ports: Sequence[PortSpec]) -> list[Published]:
+        """For a container on the default network, unless it is on others."""
+
+        def publish() -> list[Published]:
+            if not self.network.endpoints(container_id):
+                self.network.allocate(container_id)
+            return self.network.publish(container_id, ports)
+
+        return self.space.run(publish)
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         """Network's methods, called inside the host's namespace."""
