@@ -2,7 +2,7 @@
 
 Where the file system counts by project (`quotas`) the answer costs one call, and the kernel refuses what is beyond a
 limit. Elsewhere every file is looked at, now and then and at an easy pace: a limit is only seen to be passed. Then the
-containers that can write to the volume are stopped, and none starts with it before it has room: docs/adr/0027.
+containers that can write to the volume are stopped, and none starts with it before it has room: docs/adr/0030.
 """
 
 from __future__ import annotations

@@ -8,11 +8,13 @@ import { refreshSoon } from "../fragment.js";
 import { jobEnd, onChange, onReset } from "../live.js";
 import { startTabs } from "../tabs.js";
 import { toast } from "../toast.js";
+import { startCopies } from "../volumes/copies.js";
 import { Sizes } from "../volumes/sizes.js";
 
 const root = $("#volume");
 const { id, name, host } = root.dataset;
-const FRAGMENTS = ["head", "facts", "offline", "users", "users-count", "size-facts", "details"];
+const COPIES = ["snapshots", "backups"];
+const FRAGMENTS = ["head", "facts", "offline", "users", "users-count", "size-facts", "details", ...COPIES];
 const USERS = ["head", "facts", "users", "users-count"];
 
 const files = new FileBrowser($("[data-files]"), {
@@ -27,6 +29,7 @@ const panels = {
 };
 let removing = false;
 
+startCopies({ id, name, fragments: COPIES });
 startTabs($("[data-tabs]"), (panel) => {
   files.hide();
   panels[panel]?.();
@@ -38,6 +41,9 @@ onChange("volume", (change) => {
   if (change.object.name && change.object.name !== name) return location.reload(); // it is called otherwise now
   if (sizes.isShown) sizes.load();
   refreshSoon(...FRAGMENTS);
+});
+onChange("backup", (change) => {
+  if (String(change.object_id) === id) refreshSoon(...COPIES);
 });
 onChange("container", (change) => {
   const has = change.object?.mounted?.some((mount) => mount.type === "volume" && mount.name === name);

@@ -34,7 +34,15 @@ def paths(seeded: Seeded) -> list[str]:
         "/volumes/?sort=size&status=unused",
         *(
             f"/volumes/{seeded.volumes[number].pk}/{tab}"
-            for number, tab in ((0, ""), (0, "?path=/none"), (0, "#size"), (2, "#size"), (1, "#users"), (3, "#details"))
+            for number, tab in (
+                (0, ""),
+                (0, "?path=/none"),
+                (0, "#size"),
+                (2, "#size"),
+                (1, "#users"),
+                (0, "#backups"),
+                (3, "#details"),
+            )
         ),
         "/builds/",
         "/builds/?q=none",

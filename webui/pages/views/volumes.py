@@ -10,7 +10,9 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from webui.accounts.models import Team
-from webui.accounts.roles import CREATE, LOOSEN, OPERATE, actions_of
+from webui.accounts.roles import CREATE, LOOSEN, MANAGE, OPERATE, actions_of
+from webui.backups.models import BackupPlace
+from webui.backups.representation import backup_as_json, plan_as_json
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
@@ -23,6 +25,8 @@ from webui.volumes.using import Users, mounted_names, mounts_of
 
 PAGE_SIZE = 100
 USERS_SHOWN = 5
+BACKUPS_SHOWN = 50
+MEBIBYTE = 1 << 20
 SPANS = ((1, "Day"), (7, "Week"), (30, "Month"), (0, "All"))
 """Days that the size is drawn over; 0: all that is known."""
 SORTS = {
@@ -68,6 +72,7 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
     allowed = actions_of(request.user, found.team)
     mounts = mounts_of(found)
     users = container_rows(Container.objects.visible_to(request.user).filter(pk__in=list(mounts)).order_by("name"))
+    places = BackupPlace.objects.filter(team=found.team)
     return {
         "volume": volume_row(found, Users(), CREATE in allowed),
         "users": [row | {"places": mounts[row["id"]]} for row in users],
@@ -79,6 +84,12 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
             "may_write": CREATE in allowed,
         },
         "size_spans": SPANS,
+        "limit_mebibytes": "" if found.limit_bytes is None else f"{found.limit_bytes / MEBIBYTE:g}",
+        "places": [place for place in places if place.host_id in (None, found.host_id)],
+        "plans": [plan_as_json(plan) for plan in found.backup_plans.select_related("place")],
+        "backups": [backup_as_json(one) for one in found.backups.select_related("place", "host")[:BACKUPS_SHOWN]],
+        "may_manage": MANAGE in allowed,
+        "may_loosen": LOOSEN in allowed,
         "may_operate": OPERATE in allowed,
         "may_create": CREATE in allowed,
     }

@@ -1,0 +1,111 @@
+// One volume's copies: clones, snapshots, backups. Forms go to REST as they are; what is done shows when its job ends.
+import { settled } from "../actions.js";
+import { api, attempt } from "../api.js";
+import { confirmAction } from "../dialog.js";
+import { $, $$ } from "../dom.js";
+import { refreshSoon } from "../fragment.js";
+import { showProblems, submitting } from "../images/form.js";
+import { jobEnd } from "../live.js";
+import { toast } from "../toast.js";
+
+const MEBIBYTE = 1048576;
+
+/** `id`, `name`: the volume's; `fragments`: what shows its copies. */
+export function startCopies({ id, name, fragments }) {
+  for (const form of $$("[data-volume-form]")) startForm(form, name, fragments);
+  const upload = $("[data-upload-form]");
+  if (upload) startUpload(upload, name);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button");
+    if (button) onButton(button.dataset, id, name, fragments);
+  });
+}
+
+async function onButton({ revert, forget, restore, backupRemove, planRemove }, id, name, fragments) {
+  const path = (snapshot) => `volumes/${id}/snapshots/${encodeURIComponent(snapshot)}/`;
+  if (revert) return replace(`Bring ${revert} back?`, `All files of ${name} become those of the snapshot ${revert}; what was written since is lost.`, `${path(revert)}revert/`, name, fragments);
+  if (restore) return replace("Restore this backup?", `All files of ${name} become those of the backup; what was written since is lost.`, `backups/${restore}/restore/`, name, fragments);
+  if (forget && (await confirmAction({ title: `Remove ${forget}?`, text: "The snapshot is deleted; the volume's files stay.", yes: "Remove" }))) await done(await attempt("DELETE", path(forget)), forget, fragments);
+  if (backupRemove && (await confirmAction({ title: "Remove this backup?", text: "It is deleted where it lies.", yes: "Remove" }))) await done(await attempt("DELETE", `backups/${backupRemove}/`), "backup", fragments);
+  if (planRemove && (await confirmAction({ title: "Remove this plan?", text: "No more backups are made by it; those that are there stay.", yes: "Remove" }))) {
+    await attempt("DELETE", `backup-plans/${planRemove}/`);
+    refreshSoon(...fragments);
+  }
+}
+
+async function replace(title, text, path, name, fragments) {
+  const answer = await confirmAction({ title, text, yes: "Replace all files", check: "Stop the containers that run with it, and start them afterwards" });
+  if (answer) await done(await attempt("POST", path, { stop: answer.checked }), name, fragments);
+}
+
+/** Wait for the job of an answer, if there is one. */
+async function done(answer, name, fragments) {
+  const job = answer?.job ?? answer?.backup?.job;
+  const id = typeof job === "string" ? job : job?.id;
+  if (id) settled(await jobEnd(id, () => api("GET", `jobs/${id}/`)), name);
+  refreshSoon(...fragments);
+}
+
+function read(form) {
+  const body = {};
+  for (const field of form.elements) {
+    if (!field.name || field.closest("[hidden]")) continue;
+    const text = field.type === "checkbox" ? "" : field.value.trim();
+    if (field.type === "checkbox") { if (field.checked) body[field.name] = true; }
+    else if ("mebibytes" in field.dataset) body[field.name] = text ? Math.round(Number(text) * MEBIBYTE) : null;
+    else if ("number" in field.dataset) body[field.name] = text ? Number(text) : undefined;
+    else if (text || field.required) body[field.name] = text;
+  }
+  const { team, host } = form.dataset;
+  if (team) body.team = team;
+  if (host && body.kind === "directory") body.host = host;
+  return body;
+}
+
+function startForm(form, name, fragments) {
+  const kind = form.elements.kind;
+  const show = () => { for (const field of $$("[data-for]", form)) field.hidden = field.dataset.for !== kind.value; };
+  kind?.addEventListener("input", show);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = $("[data-submit]", form);
+    if (button.getAttribute("aria-busy") === "true") return;
+    const answer = await submitting(form, button, () => api("POST", form.dataset.path, read(form)));
+    if (!answer) return;
+    form.closest("dialog").close();
+    form.reset();
+    if (kind) { show(); return location.reload(); } // the other dialogs offer the new place
+    await done(answer, name, fragments);
+  });
+}
+
+function startUpload(form, name) {
+  const dialog = form.closest("dialog"), progress = $("progress", form), button = $("[data-submit]", form);
+  let request = null;
+  dialog.addEventListener("close", () => request?.abort());
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const file = form.elements.file.files[0];
+    if (!file || request) return;
+    request = new XMLHttpRequest();
+    request.open("PUT", `/api/v1/${form.dataset.path}${form.elements.stop.checked ? "?stop=true" : ""}`);
+    request.setRequestHeader("X-CSRFToken", $('meta[name="csrf-token"]').content);
+    request.setRequestHeader("Content-Type", "application/x-tar");
+    request.upload.addEventListener("progress", (sent) => { progress.value = sent.loaded / sent.total; });
+    request.addEventListener("loadend", () => {
+      const { status, responseText } = request;
+      request = null;
+      progress.hidden = true;
+      button.removeAttribute("aria-busy");
+      if (status === 200) { dialog.close(); form.reset(); toast(`${name} has the files of the tar.`); return; }
+      if (!status) return;
+      let said = {};
+      try { said = JSON.parse(responseText); } catch { /* no problem document */ }
+      showProblems(form, { "": [said.detail ?? `The site answered ${status}.`] });
+    });
+    progress.value = 0;
+    progress.hidden = false;
+    button.setAttribute("aria-busy", "true");
+    request.send(file);
+  });
+}
