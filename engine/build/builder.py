@@ -49,8 +49,6 @@ from engine.store.journal import Journal
 
 _slots = threading.BoundedSemaphore(max(4, 2 * (os.cpu_count() or 2)))
 """Steps at work at once, of all builds of this process: twice the processors, since many a step waits for a network."""
-_WEIGHT = 256
-"""Processor time of all builds together, where containers have 1024 by default and want it too."""
 
 
 @dataclass(frozen=True, slots=True)

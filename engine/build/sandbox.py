@@ -106,6 +106,7 @@ def run(
     """
     with _laid_out(host, runs, command) as place:
         host.cgroups.create(place.id, _resources(command.limits))
+        _weigh(host.cgroups)
         place.held.callback(host.cgroups.remove, place.id)
         place.held.callback(host.runtime.abort, place.directory)
         created = host.runtime.create(place.directory, _RUN, layers)
@@ -171,6 +172,20 @@ def _settings(command: Command, directory: Path) -> ProcessSettings:
         sysctls={} if command.network == "host" else dict(defaults.SYSCTLS),
         host_namespaces={"network"} if command.network == "host" else (),
     )
+
+
+def _weigh(cgroups: Cgroups) -> None:
+    """Let all builds together have a quarter of the containers' share of processors that both want (cgroups(7))."""
+    hierarchy = cgroups.hierarchy
+    if cgroups.version == "v2" and hierarchy.unified is not None:
+        path, weight = hierarchy.unified / cgroups.parent / "cpu.weight", 25
+    elif "cpu" in hierarchy.v1:
+        path, weight = hierarchy.v1["cpu"] / cgroups.parent / "cpu.shares", 256
+    else:
+        return
+    with contextlib.suppress(OSError, EngineError):
+        if path.read_text().strip() != str(weight):
+            path.write_text(str(weight))
 
 
 def _resources(limits: BuildLimits) -> Resources:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from engine.build.spec import StepFailed
+from engine.build.spec import BuildLimits, StepFailed
 from engine.errors import NotFound, PermissionDenied
 from tests.support.builds import Workbench
 
@@ -195,3 +197,17 @@ def test_configuration_as_docker_has_it(bench: Workbench) -> None:
 def test_an_entrypoint_resets_the_command_of_the_base(bench: Workbench) -> None:
     built = bench.build('FROM tiny\nENTRYPOINT ["/bin/true"]\n')
     assert "Cmd" not in bench.config(built)["config"]
+
+
+def test_limits_hold_and_builds_yield_to_containers(bench: Workbench) -> None:
+    config = bench.engine.config
+    with pytest.raises(StepFailed) as raised:
+        bench.build(
+            "FROM tiny\nRUN head -c 100000000 /dev/zero | tail -c 90000000 > /dev/null\n",
+            limits=BuildLimits(memory_bytes=20 << 20),
+        )
+    assert raised.value.detail["exit_code"] in (1, 137)
+    shares = [Path("/sys/fs/cgroup") / config.build_cgroup / "cpu.weight", *Path("/sys/fs/cgroup").glob(
+        f"*/{config.build_cgroup}/cpu.shares")]  # fmt: skip
+    assert {path.read_text().strip() for path in shares if path.exists()} <= {"25", "256"}
+    assert any(path.exists() for path in shares)
