@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.containers.process import DEFAULT_PATH
+from engine.build.language.commands import SHELL
+from engine.build.language.scope import DEFAULT_PATH
 from engine.images.manifests import as_json
 from engine.oci.digest import Digest
 from engine.oci.platform import Platform
 
 COMMENT = "buildkit.dockerfile.v0"
-SHELL = ("/bin/sh", "-c")
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.build.draft import Draft
 from engine.build.language import model
+from engine.build.language.commands import argv
 from engine.build.language.source import DockerfileError
 from engine.containers import signals
 from engine.errors import InvalidArgument
@@ -80,9 +81,7 @@ def _entrypoint(draft: Draft, instruction: model.Entrypoint) -> None:
 
 def with_shell(draft: Draft, command: model.Command) -> list[str]:
     """The exec form, or a text with the shell before it."""
-    if not command.is_shell:
-        return list(command.argv)
-    return [*draft.shell, " ".join(command.argv)]
+    return list(argv(command, draft.shell))
 
 
 def _shell(draft: Draft, instruction: model.Shell) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engine.build.language import model
 from engine.build.language.expansion import expand
+from engine.build.language.scope import global_arguments, platform_arguments
 from engine.build.language.source import DockerfileError, Location
 from engine.errors import InvalidArgument, NotFound
 from engine.oci.platform import Platform
@@ -73,34 +74,11 @@ def make(
     """Raises `DockerfileError`, `NotFound` for a target that isn't there."""
     if not dockerfile.stages:
         raise DockerfileError("the Dockerfile has no FROM, so there is nothing to build")
-    arguments = _arguments(dockerfile, target or dockerfile.stages[-1].name or "default", given, platform, host)
+    name = target or dockerfile.stages[-1].name or ""
+    arguments = global_arguments(dockerfile, given, platform_arguments(host, platform, name))
     plans = tuple(_stage(dockerfile, stage, arguments) for stage in dockerfile.stages)
     wanted = _target(dockerfile.stages, target)
     return Plan(dockerfile, plans, wanted, _reachable(plans, wanted), arguments)
-
-
-def _arguments(
-    dockerfile: model.Dockerfile, stage: str, given: Mapping[str, str], platform: Platform, host: Platform
-) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for prefix, which in (("BUILD", host), ("TARGET", platform)):
-        values |= {
-            f"{prefix}PLATFORM": str(which),
-            f"{prefix}OS": which.os,
-            f"{prefix}OSVERSION": "",
-            f"{prefix}ARCH": which.architecture,
-            f"{prefix}VARIANT": which.variant,
-        }
-    values["TARGETSTAGE"] = stage
-    values |= {name: given[name] for name in values if name in given}
-    for instruction in dockerfile.arguments:
-        for name, default in instruction.pairs:
-            value = given.get(name)
-            if value is None and default is not None:
-                value = _expanded(default, values, dockerfile, instruction.location)
-            if value is not None:
-                values[name] = value
-    return values
 
 
 def _stage(dockerfile: model.Dockerfile, stage: model.Stage, arguments: Mapping[str, str]) -> StagePlan:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from engine.build import metadata, sandbox
+from engine.build import sandbox
 from engine.build.draft import Draft
 from engine.build.events import Step
-from engine.build.language import heredocs, model
+from engine.build.language import commands, model, scope
 from engine.build.language.source import DockerfileError
 from engine.build.layering import Work
 from engine.build.run_mounts import Given, RunMounts
@@ -21,37 +21,8 @@ from engine.build.workplace import Workplace
 from engine.errors import PermissionDenied, Unsupported
 from engine.runtime.spec import Bind
 
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 _DOCUMENTS = "/.build"
-_SHOWN = "/dev/pipes"
-"""Where BuildKit puts a document with a program of its own; history shows it so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """The words to run; `document`: a file to be seen below `_DOCUMENTS`; `shown`: the words, for history."""
-
-    words: tuple[str, ...]
-    shown: tuple[str, ...]
-    document: tuple[str, str] | None = None
-
-
-def script(draft: Draft, run: model.Run) -> Script:
-    """What a RUN with its here-documents comes to (convert.go, dispatchRun)."""
-    if not run.files:
-        words = tuple(metadata.with_shell(draft, run.command))
-        return Script(words, words)
-    text = run.command.argv[0] if run.command.argv else ""
-    if heredocs.is_name(text) is None:
-        whole = text + "".join(f"\n{document.text}{document.name}" for document in run.files)
-        words = (*draft.shell, whole)
-        return Script(words, words)
-    document = run.files[0]
-    if document.content.startswith("#!"):
-        name = document.name
-        return Script((f"{_DOCUMENTS}/{name}",), (f"{_SHOWN}/{name}",), (name, document.content))
-    words = (*draft.shell, document.content)
-    return Script(words, words)
+"""Where a here-document with a program of its own is seen; BuildKit's place, which history shows, is the kernel's."""
 
 
 def work(
@@ -61,11 +32,14 @@ def work(
     """Raises `PermissionDenied` for rights that the build hasn't, `Unsupported`, `DockerfileError`."""
     network = run.network if run.network != "default" else spec.network
     _check_rights(run, network, spec)
-    found = script(draft, run)
-    if not found.words or not found.words[0]:
+    found = commands.invocation(run, draft.shell)
+    if not found.argv or not found.argv[0]:
         raise DockerfileError("RUN has no command", run.location)
+    seen = tuple(word.replace(f"{commands.DOCUMENTS_DIRECTORY}/", f"{_DOCUMENTS}/") for word in found.argv)
+    document = found.document
+    words = seen if document is not None else found.argv
     command = Command(
-        args=found.words,
+        args=words,
         env=draft.environment,
         user=draft.user,
         cwd=draft.working_directory,
@@ -76,8 +50,8 @@ def work(
     )
     definition: dict[str, Any] = {
         "do": "run",
-        "args": found.words,
-        "document": found.document,
+        "args": words,
+        "document": None if document is None else document.content,
         "env": draft.environment,
         "user": draft.user,
         "cwd": draft.working_directory,
@@ -88,11 +62,11 @@ def work(
 
     def make(layers: Layers) -> Sequence[bytes]:
         with mounts.given() as given:
-            complete = _complete(command, given, found, place, _proxies(spec.build_args, draft.variables))
+            complete = _complete(command, given, found, place, _proxies(spec, draft))
             made = _stubs(complete, layers)
             code = sandbox.run(host, place.runs, complete, layers, log=step.log, cancel=cancel)
         if code:
-            raise _failed(found.shown, code, step)
+            raise _failed(found.argv, code, step)
         return made
 
     content = mounts.content if mounts.reads else None
@@ -115,32 +89,25 @@ def _check_rights(run: model.Run, network: str, spec: BuildSpec) -> None:
         raise Unsupported("RUN --device is not supported: commands of a build have no devices of the host")
 
 
-def _complete(command: Command, given: Given, found: Script, place: Workplace, proxies: Sequence[str]) -> Command:
+def _complete(
+    command: Command, given: Given, found: commands.Invocation, place: Workplace, proxies: Sequence[str]
+) -> Command:
     binds = list(given.binds)
     if found.document is not None:
-        name, text = found.document
         directory = place.new_directory("document")
-        path = directory / name
-        path.write_text(text, encoding="utf-8", errors="surrogateescape")
+        path = directory / found.document.name
+        path.write_text(found.document.content, encoding="utf-8", errors="surrogateescape")
         path.chmod(0o755)
         directory.chmod(0o755)
         binds.append(Bind(str(directory), _DOCUMENTS, read_only=True))
-    return replace(
-        command,
-        env=(*proxies, *command.env, *given.env),
-        binds=binds,
-        tmpfs=given.tmpfs,
-        shares_users=given.shares_users,
-    )
+    env = (*proxies, *command.env, *given.env)
+    return replace(command, env=env, binds=binds, tmpfs=given.tmpfs, shares_users=given.shares_users)
 
 
-def _proxies(given: Mapping[str, str], variables: Mapping[str, str]) -> list[str]:
+def _proxies(spec: BuildSpec, draft: Draft) -> list[str]:
     """Proxies that the build is given are there for every RUN, in no key and no history."""
-    found = []
-    for name, value in given.items():
-        if name.upper() in PROXIES and name not in variables:
-            found += [f"{one}={value}" for one in (name.upper(), name.lower())]
-    return found
+    found = scope.proxies(spec.build_args)
+    return [f"{name}={value}" for name, value in found.items() if name not in draft.variables]
 
 
 def _stubs(command: Command, layers: Layers) -> list[bytes]:

@@ -17,7 +17,7 @@ from engine.build.copy_step import Placing, Sources
 from engine.build.destination import Destination
 from engine.build.draft import Draft
 from engine.build.events import CACHED, DONE, Step
-from engine.build.language import model
+from engine.build.language import commands, model
 from engine.build.language.expanding import expanded
 from engine.build.language.source import DockerfileError, Location
 from engine.build.layering import Layering, Work, view
@@ -158,7 +158,7 @@ class StageRun:
             cancelled=build.layering.cancel.is_set,
         )
         mounts = RunMounts(around, instruction.mounts, instruction.location)
-        line = self.draft.run_line(run_step.script(self.draft, instruction).shown)
+        line = self.draft.run_line(commands.invocation(instruction, self.draft.shell).argv)
         work = run_step.work(
             self.draft, instruction, mounts, spec=build.spec, host=build.host, place=build.place, step=step,
             description=line, cancel=build.layering.cancel,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.build.spec import BuildLimits, StepFailed
-from engine.errors import NotFound, PermissionDenied
+from engine.errors import InvalidArgument, NotFound, PermissionDenied
 from tests.support.builds import Workbench
 
 pytestmark = pytest.mark.root
@@ -211,3 +211,10 @@ def test_limits_hold_and_builds_yield_to_containers(bench: Workbench) -> None:
         f"*/{config.build_cgroup}/cpu.shares")]  # fmt: skip
     assert {path.read_text().strip() for path in shares if path.exists()} <= {"25", "256"}
     assert any(path.exists() for path in shares)
+
+
+def test_what_is_likely_wrong_is_told_and_refused_where_that_is_asked_for(bench: Workbench) -> None:
+    built = bench.build("FROM tiny as one\nMAINTAINER somebody\n")
+    assert {warning.rule for warning in built.result.warnings} == {"FromAsCasing", "MaintainerDeprecated"}
+    with pytest.raises(InvalidArgument, match="MaintainerDeprecated"):
+        bench.build("# check=error=true\nFROM tiny\nMAINTAINER somebody\n")
