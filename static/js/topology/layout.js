@@ -65,12 +65,6 @@ function wideNetworks(graph, host, x, top) {
     one.y = Math.max(y, one.middle - WIDE.network.h / 2);
     y = one.y + each;
   }
-  // What was pushed down moves all above it up a little, so that the column as a whole is in the middle.
-  for (let index = wanted.length - 2; index >= 0; index -= 1) {
-    const one = wanted[index];
-    const room = wanted[index + 1].y - each;
-    if (one.y > room - 0.5 && one.y > one.middle - WIDE.network.h / 2) one.y = Math.max(top + index * each, Math.min(one.y, one.middle - WIDE.network.h / 2));
-  }
   for (const one of wanted) place(one.network, x.network, one.y, WIDE.network);
   return Math.max(top, ...wanted.map((one) => one.y + WIDE.network.h));
 }
