@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import pytest
 
 from engine.config import EngineConfig
-from engine.errors import AlreadyExists, NotFound
+from engine.errors import AlreadyExists, InvalidArgument, NotFound
 from engine.facade import Engine
-from worker import commands
+from worker import commands, volume_commands
 from worker.contract import commands as c
 from worker.contract import volumes as v
+from worker.sessions.archive_source import OutSource, VolumeInSource
 
 
 def run(engine: Engine, command: Any, attempt: int = 1) -> dict[str, Any]:
@@ -56,3 +58,48 @@ def test_a_second_attempt_finds_what_the_first_has_done(tmp_path: Path) -> None:
             with pytest.raises((NotFound, AlreadyExists)):
                 run(engine, command)
             run(engine, command, attempt=2)
+
+
+@pytest.mark.root
+def test_a_volume_goes_out_and_in_as_a_sessions_stream(tmp_path: Path) -> None:
+    engine = Engine(EngineConfig(tmp_path))
+    root = Path(run(engine, c.CreateVolume(name="data")) and engine.volumes.get("data").mountpoint)
+    (root / "file").write_text("of the volume")
+    out = OutSource.of_volume(engine, "data", {})
+    assert out.described()["stat"]["name"] == "."
+    (stream,) = out.outputs
+    tar = b""
+    while chunk := os.read(stream, 1 << 20):
+        tar += chunk
+    out.result()
+    out.close()
+    (root / "file").write_text("something else")
+    for whole in (False, True):
+        source = VolumeInSource(engine, "data", {"stop": False})
+        assert source.stdin is not None
+        os.write(source.stdin, tar if whole else tar[:700])
+        source.close_stdin()
+        if whole:
+            assert source.result()["entries"] == 2
+        else:
+            with pytest.raises(InvalidArgument):
+                source.result()
+        source.close()
+        assert (root / "file").read_text() == ("of the volume" if whole else "something else")
+
+
+@pytest.mark.root
+def test_keys_of_a_place_come_beside_the_command(tmp_path: Path) -> None:
+    engine = Engine(EngineConfig(tmp_path / "home"))
+    (tmp_path / "backups").mkdir()
+    run(engine, c.CreateVolume(name="data"))
+    place = v.BackupPlace(kind="directory", directory=str(tmp_path / "backups"))
+    written = run(engine, v.BackupVolume(name="data", place=place, key="data/one.tar.zst"))
+    assert written["digest"].startswith("sha256:")
+    restored = v.RestoreVolume(name="more", place=place, key="data/one.tar.zst", digest=written["digest"])
+    assert run(engine, restored)["name"] == "more"
+    run(engine, v.TryPlace(place=place))
+    assert run(engine, v.RemoveBackups(place=place, keys=("data/one.tar.zst",)))["removed"] == ["data/one.tar.zst"]
+    context = commands.Context(engine, lambda *_: None, threading.Event(), {"access_key": "A", "secret_key": "B"})
+    spec = volume_commands._place(v.BackupPlace(kind="s3", bucket="b"), context)
+    assert (spec.access_key, spec.secret_key, "B" in repr(spec)) == ("A", "B", False)
