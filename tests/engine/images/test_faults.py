@@ -176,7 +176,7 @@ def test_a_full_disk_is_said_so_and_the_space_is_given_back(
         host = open_host(home)
         with pytest.raises(ResourceExhausted, match="remove images"):
             host.images.pull(reference)
-        assert host.is_empty
+        assert host.is_empty, host.leftovers()
         host.store.close()
     finally:
         subprocess.run(["umount", "-l", home], check=True)
