@@ -345,14 +345,13 @@ class Engine:
 
     def reconcile(self) -> list[str]:
         """At start: finish or undo whatever a crash left half done. Returns what was done, a line each."""
-        done: list[str] = []
+        done = self.with_room(self.builder.recover)  # before the directories go that its commands still write to
         self.images.recover()
         try:
             self.network.ensure()
         except (Conflict, ResourceExhausted) as error:  # another network took ours: starts fail, all else works
             done.append(f"containers can't be started: {error.message}")
         done += self.with_room(self.containers.recover)
-        done += self.with_room(self.builder.recover)
         self.ensure_helpers()
         return done
 

@@ -33,7 +33,7 @@ from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
-from engine.errors import InvalidArgument
+from engine.errors import EngineError, InvalidArgument
 from engine.images.garbage import wait_for_disk
 from engine.images.pull import Stop, host_platform
 from engine.images.records import Records
@@ -170,7 +170,8 @@ class Builder:
         done = workplace.recover(self._parts.config.builds / "work", self._host)
         for identifier in self._host.cgroups.list():
             if not list((self._parts.config.builds / "work").glob(f"*/run/{identifier}")):
-                self._host.cgroups.remove(identifier)
+                with contextlib.suppress(EngineError):  # the next start tries again
+                    self._host.cgroups.remove(identifier)
         dropped = self._cache.recover()
         if dropped:
             done.append(f"dropped {dropped} steps of the build cache, whose layers are not here or not whole")
