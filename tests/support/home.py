@@ -81,7 +81,8 @@ class Home:
 
     def cgroup_parents(self) -> list[Path]:
         candidates = [CGROUP_ROOT, *(path for path in CGROUP_ROOT.iterdir() if path.is_dir() and not path.is_symlink())]
-        return [path for base in candidates if (path := base / self.config.cgroup_parent).is_dir()]
+        names = (self.config.cgroup_parent, self.config.build_cgroup)
+        return [path for base in candidates for name in names if (path := base / name).is_dir()]
 
     def container_cgroups(self) -> list[str]:
         found = []
