@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
+import subprocess
 
 import pytest
 
@@ -17,13 +16,15 @@ SECRET = b"a word that nobody may see"
 
 
 def everywhere(bench: Workbench, built: Built) -> bytes:
-    """All that a home keeps of a build: layers, blobs, the database; and what the build has told."""
+    """All that a home keeps of a build: layers, blobs, the database; and what the build has told.
+
+    Another process reads it: one that opens the database's file and closes it again loses the locks by which SQLite
+    tells others that it is at work (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
     found = [built.log().encode(), json.dumps(bench.config(built)).encode()]
-    for directory, _, names in os.walk(bench.engine.config.home):
-        for name in names:
-            path = Path(directory) / name
-            if path.is_file() and not path.is_symlink():
-                found.append(path.read_bytes())
+    home = str(bench.engine.config.home)
+    reading = ["find", home, "-type", "f", "-exec", "cat", "{}", "+"]
+    found.append(subprocess.run(reading, capture_output=True, check=True).stdout)
     return b"\0".join(found)
 
 
