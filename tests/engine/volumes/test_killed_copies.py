@@ -1,6 +1,6 @@
 """Whoever copies, keeps, renames, backs up and restores is killed at random: nothing is lost, nothing half made.
 
-PORTSIDE_VOLUME_KILLS says how often (5); PORTSIDE_VOLUME_SEED repeats one run's moments.
+PORTSIDE_VOLUME_KILLS says how often (3); PORTSIDE_VOLUME_SEED repeats one run's moments.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from engine.volumes.volume import VolumeSpec
 from tests.support import volume_content as known
 
 pytestmark = pytest.mark.root
-KILLS = int(os.environ.get("PORTSIDE_VOLUME_KILLS", "5"))
+KILLS = int(os.environ.get("PORTSIDE_VOLUME_KILLS", "3"))
 LONGEST = 0.6
 PROJECT = Path(__file__).parents[3]
 
