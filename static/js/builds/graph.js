@@ -1,5 +1,6 @@
 // The steps of a build, drawn as lanes: one for each stage, its steps one below the other, and lines where one stage
-// takes something from another. Every step is a button, so the keyboard goes through them in order.
+// takes something from another. A stage stands right of all that it builds on, so those that can be built at once
+// stand below one another. Every step is a button, so the keyboard goes through them in order.
 import { $, $$, el, setText } from "../dom.js";
 import { size, span } from "../format.js";
 import { secondsOf } from "./record.js";
@@ -15,6 +16,7 @@ export class Graph {
     this.onChoose = onChoose;
     this.cards = new Map();
     this.lanes = new Map();
+    this.columns = [];
     this.lines = document.createElementNS(SVG, "svg");
     this.lines.setAttribute("class", "graph-lines");
     this.lines.setAttribute("aria-hidden", "true");
@@ -30,7 +32,8 @@ export class Graph {
   }
 
   clear() {
-    for (const lane of this.lanes.values()) lane.remove();
+    for (const column of this.columns) column.remove();
+    this.columns = [];
     this.cards.clear();
     this.lanes.clear();
   }
@@ -38,6 +41,7 @@ export class Graph {
   show(steps) {
     this.steps = steps;
     for (const step of steps) this.#card(step);
+    this.#place(steps);
     this.#draw();
   }
 
@@ -58,8 +62,6 @@ export class Graph {
     if (!lane) {
       lane = el("section", { class: "lane", "aria-label": name ? `Stage ${name}` : "Sources" },
         el("h3", { class: "lane-name truncate" }, key), el("ol", { class: "lane-steps" }));
-      if (name) this.inner.append(lane);
-      else this.inner.prepend(lane);
       this.lanes.set(key, lane);
     }
     return $("ol", lane);
@@ -83,6 +85,18 @@ export class Graph {
     card.setAttribute("aria-label", `${name}, ${WORDS[step.state] ?? step.state}`);
   }
 
+  /** Each lane into the column that it belongs to now. */
+  #place(steps) {
+    for (const [stage, at] of columnsOf(steps)) {
+      while (this.columns.length <= at) {
+        this.columns.push(el("div", { class: "graph-column" }));
+        this.inner.append(this.columns.at(-1));
+      }
+      const lane = this.lanes.get(stage || FIRST);
+      if (lane.parentNode !== this.columns[at]) this.columns[at].append(lane);
+    }
+  }
+
   #move(event) {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const side = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -94,9 +108,8 @@ export class Graph {
       const cards = $$("[data-step]", lane);
       cards[Math.min(cards.length - 1, Math.max(0, cards.indexOf(card) + by))].focus();
     } else {
-      const lanes = $$(".lane", this.inner);
-      const next = lanes[Math.min(lanes.length - 1, Math.max(0, lanes.indexOf(lane) + side))];
-      if (next !== lane) $("[data-step]", next)?.focus();
+      const at = this.columns.indexOf(lane.parentNode) + side;
+      $("[data-step]", this.columns[at] ?? card)?.focus();
     }
   }
 
@@ -104,8 +117,8 @@ export class Graph {
   #draw() {
     const box = this.inner.getBoundingClientRect();
     this.lines.replaceChildren();
-    const lanes = [...this.lanes.values()];
-    if (lanes.length > 1 && lanes[1].offsetLeft === lanes[0].offsetLeft) return;
+    const [first, second] = this.columns;
+    if (second && second.offsetLeft === first.offsetLeft) return;
     this.lines.setAttribute("width", this.inner.scrollWidth);
     this.lines.setAttribute("height", this.inner.scrollHeight);
     for (const step of this.steps ?? []) {
@@ -117,6 +130,22 @@ export class Graph {
       }
     }
   }
+}
+
+/** Stage → column: one more than the furthest of those that it takes something from. */
+function columnsOf(steps) {
+  const stageOf = new Map(steps.map((step) => [step.id, step.stage]));
+  const found = new Map(steps.map((step) => [step.stage, 0]));
+  for (let round = 0; round < found.size; round += 1) {
+    for (const step of steps) {
+      for (const input of step.inputs ?? []) {
+        const stage = stageOf.get(input);
+        if (stage === undefined || stage === step.stage) continue;
+        found.set(step.stage, Math.max(found.get(step.stage), Math.min(found.get(stage) + 1, found.size)));
+      }
+    }
+  }
+  return found;
 }
 
 function line(from, to, box, state) {
