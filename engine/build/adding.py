@@ -66,9 +66,10 @@ def work(
             fetching.fetch(url, directory, add.checksum, placing.cancelled)
         fetched = copy_step.documents(directory, files, placing.epoch)
     remote_archives = _archives(fetched, tuple(os.listdir(directory))) if fetched and add.unpack and remote else {}
-    sources = Sources(tree=tree, patterns=plain, documents=fetched, exclude=add.exclude)
-    if remote_archives:
-        sources = Sources(tree=tree, patterns=plain, exclude=add.exclude)
+    sources = Sources(
+        tree=tree, patterns=plain, documents=None if remote_archives else fetched, exclude=add.exclude,
+        lends=not (archives or remote_archives),  # an archive is unpacked over the copies
+    )  # fmt: skip
     copying = copy_step.work(sources, placing, known, description)
     if not archives and not remote_archives:
         return copying

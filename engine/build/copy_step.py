@@ -27,13 +27,14 @@ _PIVOT = "/./"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """What an instruction copies. `patterns`: of the tree, in order; `documents`: a tree of files that the Dockerfile
-    (or a server) gives, all of which are copied after them."""
+    (or a server) gives, all of which are copied after them. `lends`: nobody writes to the copies (see `Rules`)."""
 
     tree: Tree
     patterns: tuple[str, ...]
     documents: Tree | None = None
     exclude: tuple[str, ...] = ()
     parents: bool = False
+    lends: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,7 @@ def work(sources: Sources, placing: Placing, known: Known | None, description: s
             owner=placing.owner,
             mode=change,
             directory_mode=0o755 if octal is None else octal,
+            lends=sources.lends,
             replace=placing.link,
             epoch_ns=None if placing.epoch is None else placing.epoch * 1_000_000_000,
             cancelled=placing.cancelled,

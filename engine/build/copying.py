@@ -32,7 +32,8 @@ _PIECE_BYTES = 4 << 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """`owner`: everything's, None for the source's own; `mode`: makes a mode out of one (and whether it is a
-    directory's); `directory_mode`: of directories that are made on the way.
+    directory's); `directory_mode`: of directories that are made on the way; `lends`: what is made is never written to,
+    so that files of the source may be in it by a hard link.
 
     `chosen`: whether something below a source (a path from there) is copied; `replace`: see above; `epoch`: the time
     of everything, in nanoseconds, None for the source's.
@@ -41,6 +42,7 @@ class Rules:
     owner: tuple[int, int] | None = None
     mode: Callable[[int, bool], int] | None = None
     directory_mode: int = 0o755
+    lends: bool = False
     chosen: Callable[[str], bool] | None = None
     replace: bool = False
     epoch_ns: int | None = None
@@ -88,32 +90,29 @@ class Copier:
         finally:
             os.close(node)
         chosen = self._rules.chosen
-        passed_over: dict[str, os.stat_result] = {}
         for item in self._tree.walk(source.path):
-            is_directory = stat.S_ISDIR(item.facts.st_mode)
             if chosen is not None and not chosen(item.path):
-                if is_directory:
-                    passed_over[item.path] = item.facts
                 continue
-            if passed_over:
-                self._above(source.path, item.path, path, passed_over)
             full = posixpath.join(path, item.path)
-            if is_directory:
+            if posixpath.dirname(full) not in self._merged:
+                self._above(source.path, item.path, path)
+            if stat.S_ISDIR(item.facts.st_mode):
                 self._one_directory(item.parent, item.name, item.facts, full, is_top=False)
             else:
                 self._other(item, full)
 
-    def _above(self, base: str, below: str, path: str, passed_over: dict[str, os.stat_result]) -> None:
-        """Make the directories that were not chosen themselves, but are above one that is."""
+    def _above(self, base: str, below: str, path: str) -> None:
+        """Make the directories that are left out themselves (by --exclude, by .dockerignore), but are above one that is
+        not. Otherwise a link that is at their place already, of another source, would lead out of the layer."""
         parts = below.split("/")[:-1]
         for count in range(1, len(parts) + 1):
             above = "/".join(parts[:count])
-            facts = passed_over.pop(above, None)
-            if facts is None:
+            full = posixpath.join(path, above)
+            if full in self._merged:
                 continue
             node = self._tree.directory(posixpath.join(base, above))
             try:
-                self._one_directory(node, ".", facts, posixpath.join(path, above), is_top=False)
+                self._one_directory(node, ".", os.fstat(node), full, is_top=False)
             finally:
                 os.close(node)
 
@@ -212,7 +211,8 @@ class Copier:
     def _is_lent(self, facts: os.stat_result) -> bool:
         """Whether the file is just what is wanted, and may be in two places."""
         return (
-            self._tree.lendable
+            self._rules.lends
+            and self._tree.lendable
             and self._rules.mode is None
             and (self._rules.epoch_ns is None or facts.st_mtime_ns <= self._rules.epoch_ns)
             and self._owner(facts) == (facts.st_uid, facts.st_gid)

@@ -36,8 +36,12 @@ class Destination:
     def close(self) -> None:
         """Give directories their times, which what was put into them has changed; let go of the layer."""
         for path, mtime_ns in sorted(self._times.items(), reverse=True):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # replaced by something else
-                os.utime(path, ns=(mtime_ns, mtime_ns), dir_fd=self.node, follow_symlinks=False)
+            with contextlib.suppress(OSError):  # replaced by something else, or what is above it: maybe a link outside
+                node = kernel.openat2(self.node, path, _DIRECTORY, _STRICT)
+                try:
+                    os.utime(node, ns=(mtime_ns, mtime_ns))
+                finally:
+                    os.close(node)
         self._times.clear()
         os.close(self.node)
 
