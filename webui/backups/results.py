@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
+from django.db import transaction
 from django.utils import timezone
 
+from engine.errors import EngineError
 from webui.accounts.representation import time_as_json
-from webui.backups.models import Backup, BackupPlace, BackupStatus
+from webui.backups.models import Backup, BackupPlace, BackupPlan, BackupStatus
 from webui.backups.places import as_command
-from webui.backups.services import plan_tidy, publish
+from webui.backups.services import failures_trim, plan_tidy, publish
 from webui.jobs.models import Job, JobStatus
 from worker.contract.wire import to_wire
+
+logger = logging.getLogger(__name__)
 
 
 def backup_job_finished(*, job: Job) -> None:
@@ -35,10 +41,22 @@ def _made(job: Job) -> None:
         backup.status = BackupStatus.FAILED
         backup.error = str((job.error or {}).get("message") or "It was cancelled.")
     backup.save()
-    if backup.plan is not None and backup.status == BackupStatus.SUCCEEDED:
-        plan_tidy(backup.plan)
+    if backup.plan is not None:
+        _tidy(backup.plan, backup.status)
     if backup.volume is not None:
         publish(backup.volume)
+
+
+def _tidy(plan: BackupPlan, status: str) -> None:
+    """A backup that is made is made, whatever becomes of the older ones: the next one asks again."""
+    if status == BackupStatus.FAILED:
+        failures_trim(plan)
+        return
+    try:
+        with transaction.atomic():
+            plan_tidy(plan)
+    except EngineError as error:
+        logger.warning("older backups of plan %s stay: %s", plan.pk, error.message)
 
 
 def _removed(job: Job) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from datetime import UTC, datetime
 
@@ -24,6 +25,9 @@ from worker.contract import volumes as v
 
 KEEP_MAXIMUM = 1000
 PLANS_MAXIMUM = 20
+FAILURES_MAXIMUM = 50
+"""Of each plan: the newest of those that failed are kept, however long nothing succeeds."""
+_FIELDS = 5
 
 
 @transaction.atomic
@@ -131,20 +135,31 @@ def plan_tidy(plan: BackupPlan) -> list[Job]:
     return [backup_remove(user=None, backup=backup) for backup in surplus.select_related("place__team", "host")]
 
 
+def failures_trim(plan: BackupPlan) -> None:
+    """Forget the oldest attempts of a plan that never succeeds; what they may have left has no whole backup in it."""
+    failed = plan.backups.filter(status=BackupStatus.FAILED)
+    kept = list(failed.values_list("pk", flat=True)[:FAILURES_MAXIMUM])
+    if len(kept) == FAILURES_MAXIMUM:
+        failed.exclude(pk__in=kept).delete()
+
+
 def next_time(schedule: str, after: datetime) -> datetime:
     """When a schedule is next, in UTC. Raises InvalidArgument with the field `schedule`."""
-    try:
-        return next(CronSim(schedule, after.astimezone(UTC)))
-    except (CronSimError, StopIteration) as error:
-        raise _wrong("schedule", "Give five fields as cron has them: minute, hour, day, month, weekday.") from error
+    with contextlib.suppress(CronSimError, StopIteration):
+        if len(schedule.split()) == _FIELDS:  # six would have seconds
+            return next(CronSim(schedule, after.astimezone(UTC)))
+    raise _wrong("schedule", "Give five fields as cron has them: minute, hour, day, month, weekday.")
 
 
 def _note_failure(plan: BackupPlan, error: EngineError, now: datetime) -> None:
     """What could not even be asked of the host."""
+    identifier = uuid.uuid4()
     Backup.objects.create(
-        team=plan.volume.team, host=plan.volume.host, volume=plan.volume, volume_name=plan.volume.name,
-        place=plan.place, plan=plan, status=BackupStatus.FAILED, error=error.message, started_at=now, finished_at=now,
+        id=identifier, team=plan.volume.team, host=plan.volume.host, volume=plan.volume, volume_name=plan.volume.name,
+        place=plan.place, plan=plan, key=_key(plan.volume, identifier, now), status=BackupStatus.FAILED,
+        error=error.message, started_at=now, finished_at=now,
     )  # fmt: skip
+    failures_trim(plan)
     publish(plan.volume)
 
 
@@ -153,7 +168,7 @@ def _begin(
 ) -> Backup:
     refuse_other_host(place, volume.host)
     identifier = uuid.uuid4()
-    key = f"{volume.name}/{now:%Y%m%d-%H%M%S}-{identifier.hex[:8]}.tar.zst"
+    key = _key(volume, identifier, now)
     command = v.BackupVolume(name=volume.name, place=as_command(place), key=key, pause=pause)
     job = place_job(place, volume.host, user, command, volume.name)
     backup = Backup.objects.create(
@@ -162,6 +177,10 @@ def _begin(
     )  # fmt: skip
     publish(volume)
     return backup
+
+
+def _key(volume: Volume, identifier: uuid.UUID, now: datetime) -> str:
+    return f"{volume.name}/{now:%Y%m%d-%H%M%S}-{identifier.hex[:8]}.tar.zst"
 
 
 def publish(volume: Volume) -> None:

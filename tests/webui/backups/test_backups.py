@@ -187,6 +187,39 @@ def test_what_can_not_be_asked_of_a_host_is_a_failure_of_its_plan(
     assert services.plans_due(BackupPlan.objects.get().next_at) == []
     backup = Backup.objects.get()
     assert (backup.status, "enter it again" in backup.error) == ("failed", True)
+    BackupPlace.objects.update(encrypted_secret_key=vault.encrypted_secret_key)
+    assert owner.delete(f"backups/{backup.pk}/").status_code == 202
+    assert Job.objects.get().command["keys"] == [backup.key] and backup.key.startswith("data/")
+
+
+def test_a_plan_that_always_fails_keeps_its_last_failures_alone(
+    site_broker: Valkey, owner: Caller, vault: BackupPlace, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "FAILURES_MAXIMUM", 2)
+    owner.post(f"volumes/{volume.pk}/plans/", {"place": str(vault.pk), "schedule": "*/5 * * * *"})
+    now, begun = BackupPlan.objects.get().next_at, []
+    for _ in range(4):
+        begun += services.plans_due(now)
+        end(Job.objects.get(pk=begun[-1].job_id), status="failed")
+        now += timedelta(minutes=5)
+    newest = [one.pk for one in begun[-2:]]
+    assert set(Backup.objects.values_list("pk", flat=True)) == set(newest)
+    BackupPlace.objects.update(encrypted_secret_key="of another site")
+    assert services.plans_due(now) == []
+    assert Backup.objects.count() == 2 and newest[0] not in Backup.objects.values_list("pk", flat=True)
+
+
+def test_a_backup_counts_though_older_ones_can_not_be_removed(
+    site_broker: Valkey, owner: Caller, vault: BackupPlace, volume: Volume
+) -> None:
+    owner.post(f"volumes/{volume.pk}/plans/", {"place": str(vault.pk), "schedule": "*/5 * * * *", "keep": 1})
+    now = BackupPlan.objects.get().next_at
+    (first,) = services.plans_due(now)
+    end(Job.objects.get(pk=first.job_id))
+    (second,) = services.plans_due(now + timedelta(minutes=5))
+    BackupPlace.objects.update(encrypted_secret_key="of another site")
+    end(Job.objects.get(pk=second.job_id))
+    assert list(Backup.objects.values_list("status", flat=True)) == ["succeeded", "succeeded"]
 
 
 @pytest.mark.parametrize(
@@ -194,6 +227,7 @@ def test_what_can_not_be_asked_of_a_host_is_a_failure_of_its_plan(
     [
         ({"schedule": "every day"}, "schedule"),
         ({"schedule": "61 * * * *"}, "schedule"),
+        ({"schedule": "* * * * * *"}, "schedule"),
         ({"keep": 0}, "keep"),
         ({"place": "8f5a3c1e-0000-4000-8000-000000000009"}, "place"),
     ],
