@@ -163,8 +163,7 @@ def _problems_of_directory(wanted: dict[str, Any], host: Host | None, team: Team
 
 def _problems_of_storage(wanted: dict[str, Any], access_key: str) -> dict[str, list[str]]:
     problems: dict[str, list[str]] = {}
-    address = urlsplit(str(wanted.get("endpoint") or ""))
-    if address.scheme not in ("http", "https") or not address.hostname or address.path.strip("/") or address.username:
+    if not _is_endpoint(str(wanted.get("endpoint") or "")):
         problems["endpoint"] = ["Give the storage's address, such as https://s3.example.com."]
     if not wanted.get("bucket"):
         problems["bucket"] = ["Name the bucket, which must be there."]
@@ -183,6 +182,16 @@ def _problems_of_prefix(wanted: dict[str, Any]) -> dict[str, list[str]]:
     if allowed and len(prefix) <= 200 and all(part and part[0].isalnum() for part in parts):
         return {}
     return {"prefix": ["Use names of letters, digits, '_', '.' and '-', with '/' between them."]}
+
+
+def _is_endpoint(text: str) -> bool:
+    try:
+        address = urlsplit(text)
+        is_whole = bool(address.hostname) and address.port != 0  # asking for a port that is none raises
+    except ValueError:
+        return False
+    more = address.path.strip("/") or address.query or address.fragment or "@" in address.netloc
+    return address.scheme in ("http", "https") and is_whole and not more
 
 
 def _is_pem(text: str) -> bool:
