@@ -15,6 +15,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from engine.errors import PermissionDenied
 
+_IPV4_AT_THE_END = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""Translated on the way (RFC 6052, section 2.1), and written so once (RFC 4291, section 2.5.5.1)."""
+_TRANSLATED_NEAR = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""By whoever runs the network, to whatever is in it (RFC 8215)."""
+
 
 def manager(*, reaches_local: bool, **options: Any) -> PoolManager:
     """As urllib3's, which raises PermissionDenied for what is near, unless `reaches_local`."""
@@ -28,10 +33,17 @@ def is_near(address: str) -> bool:
     """Whether an IP address is this host's, or one of its neighbourhood."""
     found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
-        found = found.ipv4_mapped or found.sixtofour or found
-    if not found.is_global or found.is_multicast:
+        found = _within(found)
+    if not found.is_global or found.is_multicast or found in _TRANSLATED_NEAR:
         return True
     return _is_ours(str(found))
+
+
+def _within(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address that packets to an IPv6 one get to in the end, if it is of that kind."""
+    if any(address in network for network in _IPV4_AT_THE_END):
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _is_ours(address: str) -> bool:

@@ -231,7 +231,9 @@ def test_storage_that_can_not_be_used_says_why(
 def test_only_far_addresses_are_far() -> None:
     near = "127.0.0.1 ::1 10.1.2.3 192.168.0.1 169.254.169.254 100.64.0.1 0.0.0.0 ::ffff:127.0.0.1 fe80::1%lo fd00::1"
     assert all(reach.is_near(address) for address in (*near.split(), "224.0.0.1"))
-    assert not any(reach.is_near(address) for address in ("1.1.1.1", "2606:4700::1111"))
+    translated = "64:ff9b::10.0.0.1 64:ff9b::169.254.169.254 64:ff9b:1::808:808 ::10.0.0.1 2002:a00:1::1"
+    assert all(reach.is_near(address) for address in translated.split())
+    assert not any(reach.is_near(address) for address in ("1.1.1.1", "2606:4700::1111", "64:ff9b::1.1.1.1"))
 
 
 @pytest.mark.parametrize("key", ["../x", "/etc/x", "a/../b", "a//b", "", ".hidden", "a\0b", "a/" * 20 + "b"])
