@@ -40,16 +40,16 @@ def ports_at_default(team: Team, ports: Sequence[Mapping[str, Any]]) -> list[dic
 def publishing_check(
     user: User, team: Team, ports: Sequence[Mapping[str, Any]], *, field: str = "ports", had: Sequence[Any] = ()
 ) -> None:
-    """Return if `user` may publish all of `ports`. What the container `had` already, it may keep.
+    """Return if `user` may publish all of `ports`. What the container `had` already, it may keep: that
+    port of the host's at that address, not others there.
 
     Raises PermissionDenied that says what is allowed, with the fields (`ports.0.address`).
     """
-    kept = {port.get("address") or LOOPBACK for port in had}
+    kept = {_place(port) for port in had}
     refused = {
         f"{field}.{index}.address": str(port.get("address") or LOOPBACK)
         for index, port in enumerate(ports)
-        if (port.get("address") or LOOPBACK) not in kept
-        and not publishing_allows(team, str(port.get("address") or LOOPBACK))
+        if _place(port) not in kept and not publishing_allows(team, str(port.get("address") or LOOPBACK))
     }
     if not refused or LOOSEN in actions_of(user, team):
         return
@@ -57,6 +57,11 @@ def publishing_check(
     fields = {name: [f"{words}: choose that, or ask an administrator to allow {at}."] for name, at in refused.items()}
     message = f"{words}, not at {', '.join(dict.fromkeys(refused.values()))}: publish there, or ask an administrator"
     raise PermissionDenied(f"{message} to allow it under Settings", {"action": LOOSEN, "fields": fields})
+
+
+def _place(port: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Where it is open; a free port (None) is as good as another."""
+    return port.get("address") or LOOPBACK, port.get("host"), port.get("protocol") or "tcp"
 
 
 def said(team: Team) -> str:

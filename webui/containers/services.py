@@ -206,7 +206,7 @@ def container_update(*, user: User, container: Container, **changes: Any) -> Job
             changes[field] = ports_at_default(container.team, changes[field])
     changes_check(container.spec, changes)
     for field in ("ports", "add_ports"):
-        had = container.spec.get("ports") or ()
+        had = [*(container.spec.get("ports") or ()), *container.ports]
         publishing_check(user, container.team, changes.get(field) or (), field=field, had=had)
     return container_ask(
         user, container, commands.UpdateContainer(container_id=container.pk, changes=changes), action=CREATE

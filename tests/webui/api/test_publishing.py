@@ -78,6 +78,10 @@ def test_a_change_of_ports_is_held_to_it_too_and_leaves_what_there_was(
     assert not Job.objects.exists()
     Container.objects.update(spec={**container.spec, "ports": [open_port]})
     assert owner.post(path, {"ports": [open_port, {"container": 81}]}).status_code == 202
+    assert owner.post(path, {"ports": [{**open_port, "container": 8080}]}).status_code == 202
+    for change in ({"host": 22}, {"host": None}, {"protocol": "udp"}):
+        answer = owner.post(path, {"ports": [open_port, {**open_port, **change}]})
+        assert (answer.status_code, list(answer.json()["errors"])) == (403, ["ports.1.address"]), change
 
 
 @pytest.mark.parametrize(
