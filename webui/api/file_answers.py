@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote_from_bytes
 
 from webui.api.streamed import Gone, Handover, Receive, Send, start, until_gone
 from webui.links.transfer import ArchiveSession, ArchiveWish
-from webui.volumes.file_words import raw
+from webui.volumes.file_words import moment, raw
 
 PICTURES = {
     "png": "image/png",
@@ -65,7 +64,7 @@ def file_answer(wish: ArchiveWish, headers: Mapping[str, str], *, is_head: bool 
     async def serve(receive: Receive, send: Send) -> None:
         async with ArchiveSession(wish) as session:
             entry, offset, length = (session.found[name] for name in ("entry", "offset", "length"))
-            own = _headers(entry)
+            own = file_headers(entry)
             if unchanged == entry["etag"]:
                 await _end(send, 304, own)
                 return
@@ -116,14 +115,15 @@ def _asks_for_part(wish: ArchiveWish, entry: Mapping[str, Any]) -> bool:
     return wanted["first"] is not None and wanted["etag"] in (None, entry["etag"])
 
 
-def _headers(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+def file_headers(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of a file as the contract tells it, whatever its name and its times are."""
     name = raw(entry["name"])
     kind = PICTURES.get(name.rpartition(b".")[2].decode("ascii", "replace").lower(), UNKNOWN)
     return [
         ("Content-Type", kind),
         ("Content-Disposition", disposition(name or b"file")),
         ("ETag", f'"{entry["etag"]}"'),
-        ("Last-Modified", format_datetime(datetime.fromtimestamp(int(entry["modified"]), UTC), usegmt=True)),
+        ("Last-Modified", format_datetime(moment(int(entry["modified"])), usegmt=True)),
         ("Accept-Ranges", "bytes"),
         ("Content-Security-Policy", SANDBOX),
         ("Cross-Origin-Resource-Policy", "same-origin"),

@@ -34,7 +34,7 @@ def entry_as_json(volume: Volume, entry: Mapping[str, Any], path: str) -> dict[s
         "mode": f"{entry['mode']:04o}",
         "uid": entry["uid"],
         "gid": entry["gid"],
-        "modified_at": time_as_json(_moment(entry["modified"])),
+        "modified_at": time_as_json(moment(entry["modified"])),
         "links": entry["links"],
         "etag": entry["etag"],
         "target": None if entry.get("target") is None else readable(entry["target"]),
@@ -43,6 +43,6 @@ def entry_as_json(volume: Volume, entry: Mapping[str, Any], path: str) -> dict[s
     }
 
 
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
     """What no calendar has becomes its nearest day: a container may set any time."""
     return datetime.fromtimestamp(max(-62_135_596_800, min(seconds, 253_402_300_799)), UTC)

@@ -10,7 +10,7 @@ from tests.support.valkey import Valkey
 from tests.webui.answering import Answering, answering, frames_of  # noqa: F401
 from tests.webui.cast import Caller
 from webui.accounts.models import Membership, Role
-from webui.api.file_answers import disposition, part_of
+from webui.api.file_answers import disposition, file_headers, part_of
 from webui.hosts.models import Host
 from webui.volumes.models import Volume
 
@@ -118,3 +118,9 @@ def test_no_name_ends_a_header() -> None:
     assert (
         disposition(b'a"\r\nSet-Cookie: x=1\xff') == "attachment; filename*=UTF-8''a%22%0D%0ASet-Cookie%3A%20x%3D1%FF"
     )
+
+
+@pytest.mark.parametrize("modified", [9e18, -9e18, 0.5])
+def test_a_file_of_no_possible_day_can_be_read(modified: float) -> None:
+    headers = dict(file_headers({**ENTRY, "modified": modified}))
+    assert headers["Last-Modified"].endswith(" GMT")
