@@ -11,7 +11,7 @@ import hashlib
 import lzma
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,19 @@ class _Archive:
 
 
 def work(
-    add: model.Add, tree: Tree, placing: Placing, place: Workplace, *, known: Known | None, description: str
+    add: model.Add,
+    tree: Tree,
+    placing: Placing,
+    place: Workplace,
+    *,
+    known: Known | None,
+    fenced: Callable[[], Collection[fetching.Subnet]],
+    description: str,
 ) -> Work:
-    """Raises `DockerfileError` for flags that don't go together, `Unsupported` for a git repository."""
+    """`fenced`: networks from which nothing is fetched.
+
+    Raises `DockerfileError` for flags that don't go together, `Unsupported` for a git repository.
+    """
     remote = [source for source in add.sources if fetching.is_url(source)]
     local = tuple(source for source in add.sources if source not in remote)
     _check(add, remote)
@@ -63,7 +73,7 @@ def work(
     if remote or files:
         directory = place.new_directory("document")
         for url in remote:
-            fetching.fetch(url, directory, add.checksum, placing.cancelled)
+            fetching.fetch(url, directory, add.checksum, placing.cancelled, fenced=fenced())
         fetched = copy_step.documents(directory, files, placing.epoch)
     remote_archives = _archives(fetched, tuple(os.listdir(directory))) if fetched and add.unpack and remote else {}
     sources = Sources(

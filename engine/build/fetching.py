@@ -1,8 +1,9 @@
 """ADD of a URL: one file over HTTP or HTTPS, from a server that nobody knows.
 
 It is fetched by this host, not by the build, so it must not become a way into this host: addresses of the host itself
-and of its link are refused (a cloud's metadata lie there), after each redirect anew, and the connection goes to just
-the address that was looked at. No credentials are sent. What is too large, too slow or not what its checksum says is
+and of its link are refused (a cloud's metadata lie there), and so are containers', which this host reaches on every
+network, whoever's it is. Each redirect is looked at anew, and the connection goes to just the address that was looked
+at. No credentials are sent. What is too large, too slow or not what its checksum says is
 refused.
 """
 
@@ -18,18 +19,22 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from engine.errors import Cancelled, DataCorrupt, InvalidArgument, NotFound, PermissionDenied, Unavailable
+from engine.network import firewall
 from engine.oci.digest import Digest
 
 MAX_BYTES = 16 << 30
 _REDIRECTS = 10
 _SECONDS = 30.0
 _PIECE_BYTES = 256 << 10
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNNAMED = "__unnamed__"
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 _GIT = re.compile(r"(git://|ssh://|git@[^/]+:)|https?://[^#?]+\.git(#.*)?$")
 
 
@@ -44,10 +49,16 @@ def is_url(source: str) -> bool:
 
 
 def fetch(
-    url: str, directory: Path, checksum: str | None, cancelled: Callable[[], bool], *, local: bool = False
+    url: str,
+    directory: Path,
+    checksum: str | None,
+    cancelled: Callable[[], bool],
+    *,
+    fenced: Collection[Subnet] = (),
+    local: bool = False,
 ) -> Path:
-    """The file, in `directory`, called as in the URL; its time is what the server says. `local`: this host's own
-    addresses may be asked too.
+    """The file, in `directory`, called as in the URL; its time is what the server says. `fenced`: networks that are
+    not asked; `local`: this host's own addresses may be.
 
     Raises `InvalidArgument`, `NotFound`, `PermissionDenied`, `Unavailable`, `DataCorrupt` for a wrong checksum,
     `Cancelled`.
@@ -55,7 +66,7 @@ def fetch(
     wanted = None if checksum is None else Digest.parse(checksum)
     path = directory / _name(url)
     for _ in range(_REDIRECTS):
-        with contextlib.closing(_connection(url, local=local)) as connection:
+        with contextlib.closing(_connection(url, fenced, local=local)) as connection:
             answer = _ask(connection, url)
             if answer.status in (301, 302, 303, 307, 308):
                 url = urljoin(url, answer.getheader("Location") or "")
@@ -86,7 +97,7 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"[:300]
 
 
-def _connection(url: str, *, local: bool) -> http.client.HTTPConnection:
+def _connection(url: str, fenced: Collection[Subnet], *, local: bool) -> http.client.HTTPConnection:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -94,31 +105,55 @@ def _connection(url: str, *, local: bool) -> http.client.HTTPConnection:
         raise InvalidArgument(f"{url[:200]!r} is not a URL: {error}") from error
     if parts.scheme not in ("http", "https") or not host:
         raise InvalidArgument(f"{_shown(url)}: a file is fetched by http:// or https:// alone")
-    address = _address(host, port or (443 if parts.scheme == "https" else 80), local=local)
+    address = _address(host, port or (443 if parts.scheme == "https" else 80), fenced, local=local)
     if parts.scheme == "https":
         return _Tls(host, address)
     return _Plain(host, address)
 
 
-def _address(host: str, port: int, *, local: bool) -> tuple[str, int]:
+def _address(host: str, port: int, fenced: Collection[Subnet], *, local: bool) -> tuple[str, int]:
     """One that may be asked."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unavailable(f"the name {host[:200]} can't be resolved: {error}") from error
     for entry in found:
-        address = ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None)
-        is_own = any(
-            one.is_loopback or one.is_link_local or one.is_unspecified or one.is_multicast
-            for one in (address, *([mapped] if mapped else []))
-        )
-        if local or not is_own:
+        if local or not any(_is_near(one, fenced) for one in _meanings(str(entry[4][0]))):
             return str(entry[4][0]), port
     raise PermissionDenied(
-        f"{host[:200]} is an address of the build's host itself, of which nothing is fetched: name another server",
+        f"{host[:200]} is an address of the build's host itself, of its link or of containers on it, of which nothing "
+        "is fetched: name another server",
         {"host": host[:200]},
     )
+
+
+def _meanings(text: str) -> list[Address]:
+    """The address, and an IPv4 one that it stands for (RFC 4291, 3056, 6052)."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    inner = address.ipv4_mapped or address.sixtofour
+    if address in _NAT64:
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return [address] if inner is None else [address, inner]
+
+
+def _is_near(address: Address, fenced: Collection[Subnet]) -> bool:
+    if address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast:
+        return True
+    secret = firewall.IPV6.secrets if address.version == 6 else firewall.IPV4.secrets
+    return any(address in subnet for subnet in (*secret, *fenced)) or _is_ours(address)
+
+
+def _is_ours(address: Address) -> bool:
+    """To its own addresses, a host speaks from the same one. Nothing is sent."""
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(address), 9))
+        except OSError:
+            return False
+        return ipaddress.ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
 
 
 class _Plain(http.client.HTTPConnection):

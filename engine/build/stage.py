@@ -178,7 +178,11 @@ class StageRun:
         line = _line(instruction)
         if isinstance(instruction, model.Add):
             tree = build.tree_of(self.plan.stage.index, None)
-            return adding.work(instruction, tree, placing, build.place, known=build.known(tree), description=line), line
+            work = adding.work(
+                instruction, tree, placing, build.place, known=build.known(tree), fenced=build.host.network.subnets,
+                description=line,
+            )  # fmt: skip
+            return work, line
         tree = build.tree_of(self.plan.stage.index, instruction.from_)
         given = None
         if instruction.documents:

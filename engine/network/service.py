@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engine.config import EngineConfig
 from engine.errors import Conflict
+from engine.network.addressing import Subnet
 from engine.network.bridge import Bridge, Endpoint, foreign_networks
 from engine.network.dns.naming import Naming
 from engine.network.dns.records import Calling
@@ -312,6 +313,11 @@ class Network:
 
     def _zones(self, subnet: IPv4Network) -> list[Zone]:
         return [Zone(self._config.bridge, subnet), *self.named.zones()]
+
+    def subnets(self) -> list[Subnet]:
+        """Behind which bridges of this home containers are: those of a name, and the default network."""
+        own = self._pool.subnet()
+        return [*([] if own is None else [own]), *(zone.subnet for zone in self.named.zones())]
 
     def _known(self) -> set[str]:
         joined = {member.container_id for member in self._lans.all_members()}

@@ -138,6 +138,34 @@ def test_this_host_itself_is_not_asked(bench: Workbench, server: str) -> None:
             bench.build(f"FROM scratch\nADD {url} /\n")
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[::ffff:127.0.0.1]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:7f00:1::]",
+        "[fd00:ec2::254]",
+        "127.1",
+        "2852039166",
+        "0",
+    ],
+)
+def test_no_other_way_to_write_them_helps(tmp_path: Path, host: str) -> None:
+    with pytest.raises(PermissionDenied):
+        fetching.fetch(f"http://{host}/x", tmp_path, None, lambda: False)
+
+
+def test_containers_are_not_asked_from_outside_their_networks(bench: Workbench) -> None:
+    bench.build("FROM tiny\nRUN true\n", no_cache=True)  # so that there is a network
+    subnets = bench.engine.network.subnets()
+    assert subnets
+    for subnet in subnets:
+        for address in (subnet[1], subnet[9]):  # the host's own on the bridge, and one that a container may have
+            with pytest.raises(PermissionDenied):
+                bench.build(f"FROM scratch\nADD http://{address}/x /\n")
+
+
 def test_a_repository_is_refused_in_words(bench: Workbench) -> None:
     with pytest.raises(Unsupported, match="git"):
         bench.build("FROM scratch\nADD https://example.org/some/repository.git#main /src\n")
