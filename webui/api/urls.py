@@ -85,6 +85,7 @@ urlpatterns = [
     path("backup-places/<uuid:place_id>/test/", backups.PlaceTest.as_view(), name="backup-place-test"),
     path("backup-places/<uuid:place_id>/", backups.PlaceDetail.as_view(), name="backup-place"),
     path("backup-plans/<uuid:plan_id>/", backups.PlanDetail.as_view(), name="backup-plan"),
+    path("backups/", backups.BackupList.as_view(), name="backups"),
     path("backups/<uuid:backup_id>/restore/", backups.BackupRestore.as_view(), name="backup-restore"),
     path("backups/<uuid:backup_id>/", backups.BackupDetail.as_view(), name="backup"),
     path("builds/", builds.BuildList.as_view(), name="builds"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Self
 
 from django.db import models
 from django.utils import timezone
@@ -79,6 +80,11 @@ class BackupStatus(models.TextChoices):
 
 class BackupQuerySet(OwnedQuerySet["Backup"]):
     """Those of one's own teams: `visible_to`."""
+
+    def of(self, volume: Volume) -> Self:
+        """Its own, and those of one that was called so on its host and is gone: whoever lost that makes it again."""
+        lost = models.Q(volume=None, host=volume.host_id, volume_name=volume.name)
+        return self.filter(models.Q(volume=volume) | lost, team=volume.team_id)
 
 
 class Backup(models.Model):

@@ -248,6 +248,27 @@ def test_times_are_as_cron_has_them() -> None:
     assert services.next_time("0 0 * * 1-5", after) == datetime(2026, 3, 2, tzinfo=UTC)
 
 
+def test_backups_of_a_lost_volume_are_found_and_brought_back(
+    site_broker: Valkey, owner: Caller, outsider: Caller, vault: BackupPlace, volume: Volume, host: Host
+) -> None:
+    begun = owner.post(f"volumes/{volume.pk}/backups/", {"place": str(vault.pk)}).json()["backup"]
+    end(Job.objects.get(), result={"size_bytes": 5, "raw_bytes": 50, "digest": "sha256:abc"})
+    volume.delete()
+    (shown,) = owner.get("backups/?volume=data&host=pier&place=vault&status=succeeded").json()["results"]
+    assert (shown["id"], shown["volume"]) == (begun["id"], {"id": None, "name": "data"})
+    for miss in ("volume=other", "place=other", "status=failed", "host=other"):
+        assert owner.get(f"backups/?{miss}").json()["results"] == []
+    assert outsider.get("backups/").json()["results"] == []
+    assert owner.post(f"backups/{begun['id']}/restore/").status_code == 202
+    assert Job.objects.get(kind="volume.restore").command["name"] == "data"
+    again = Volume.objects.create(team=host.team, host=host, name="data")
+    other = Volume.objects.create(team=host.team, host=host, name="other")
+    assert [one["id"] for one in owner.get(f"volumes/{again.pk}/backups/").json()["results"]] == [begun["id"]]
+    assert owner.get(f"volumes/{other.pk}/backups/").json()["results"] == []
+    owner.client.force_login(User.objects.get(username="owner"))
+    assert f'data-restore="{begun["id"]}"' in owner.client.get(f"/volumes/{again.pk}/").content.decode()
+
+
 def test_another_team_sees_nothing(
     owner: Caller, outsider: Caller, vault: BackupPlace, volume: Volume, site_broker: Valkey
 ) -> None:

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from webui.api import bodies
 from webui.api.backup_schemas import BackupBegunSchema, BackupSchema, PlaceSchema, PlanSchema, PlansSchema
-from webui.api.lists import list_parameters, list_response, parameter
+from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import job_reference, operation, page_of
 from webui.api.schemas import Accepted, ArchiveTakenSchema
 from webui.api.streamed import TAR, tar_answer, tar_intake
@@ -23,11 +23,12 @@ from webui.api.views.archives import YES, AnyAnswer
 from webui.api.views.registries import TestOn, team_choose
 from webui.api.views.volumes import visible
 from webui.backups import places, services, streams
-from webui.backups.models import Backup, BackupPlace, BackupPlan, PlaceKind
+from webui.backups.models import Backup, BackupPlace, BackupPlan, BackupStatus, PlaceKind
 from webui.backups.representation import backup_as_json, place_as_json, plan_as_json
 from webui.hosts.services import host_choose
 from webui.volumes.models import Volume
 
+_PAGE = page_of(BackupSchema)
 _STOP = OpenApiParameter("stop", bool, description="Stop the containers that run with it, and start them afterwards.")
 
 
@@ -117,12 +118,12 @@ class PlaceTest(APIView):
 
 class VolumeBackups(APIView):
     @operation(
-        "volumes_backups", tag="backups", answers={200: page_of(BackupSchema)}, problems=[400, 404],
+        "volumes_backups", tag="backups", answers={200: _PAGE}, problems=[400, 404],
         parameters=list_parameters(ordering=("started_at",)),
     )  # fmt: skip
     def get(self, request: Request, volume_id: int) -> Response:
-        """List a volume's backups, the newest first."""
-        rows = _backups(request).filter(volume=_volume(request, volume_id))
+        """List a volume's backups, the newest first, with those of a removed one of its name."""
+        rows = _backups(request).of(_volume(request, volume_id))
         return list_response(request, rows, backup_as_json, ordering=("started_at",))
 
     @operation(
@@ -161,6 +162,32 @@ class PlanDetail(APIView):
         rows = BackupPlan.objects.filter(volume__in=visible(request)).select_related("volume__team")
         services.plan_delete(user=request.user, plan=get_object_or_404(rows, pk=plan_id))
         return Response(status=204)
+
+
+class BackupList(APIView):
+    @operation(
+        "backups_list", tag="backups", answers={200: _PAGE}, problems=[400],
+        parameters=list_parameters(
+            ordering=("started_at",),
+            filters={
+                "host": "A host's name or id.",
+                "volume": "What the volume was called.",
+                "place": "A place's name.",
+                "status": "How it ended.",
+            },
+            status=BackupStatus.values,
+        ),
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        """List the backups of your teams, also of volumes that are gone, the newest first."""
+        rows = _backups(request).filter(host_filter(request))
+        if volume := parameter(request, "volume"):
+            rows = rows.filter(volume_name=volume)
+        if place := parameter(request, "place"):
+            rows = rows.filter(place__name=place)
+        if status := parameter(request, "status", BackupStatus.values):
+            rows = rows.filter(status=status)
+        return list_response(request, rows, backup_as_json, ordering=("started_at",))
 
 
 class BackupDetail(APIView):

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 
 from webui.accounts.models import Team
 from webui.accounts.roles import CREATE, LOOSEN, MANAGE, OPERATE, actions_of
-from webui.backups.models import BackupPlace
+from webui.backups.models import Backup, BackupPlace
 from webui.backups.representation import backup_as_json, plan_as_json
 from webui.containers.models import Container
 from webui.hosts.models import Host
@@ -73,6 +73,7 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
     mounts = mounts_of(found)
     users = container_rows(Container.objects.visible_to(request.user).filter(pk__in=list(mounts)).order_by("name"))
     places = BackupPlace.objects.filter(team=found.team)
+    backups = Backup.objects.of(found).select_related("place", "host")
     return {
         "volume": volume_row(found, Users(), CREATE in allowed),
         "users": [row | {"places": mounts[row["id"]]} for row in users],
@@ -87,7 +88,7 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
         "limit_mebibytes": "" if found.limit_bytes is None else f"{found.limit_bytes / MEBIBYTE:g}",
         "places": [place for place in places if place.host_id in (None, found.host_id)],
         "plans": [plan_as_json(plan) for plan in found.backup_plans.select_related("place")],
-        "backups": [backup_as_json(one) for one in found.backups.select_related("place", "host")[:BACKUPS_SHOWN]],
+        "backups": [backup_as_json(one) for one in backups[:BACKUPS_SHOWN]],
         "may_manage": MANAGE in allowed,
         "may_loosen": LOOSEN in allowed,
         "may_operate": OPERATE in allowed,
