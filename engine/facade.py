@@ -351,7 +351,7 @@ class Engine:
             self.network.ensure()
         except (Conflict, ResourceExhausted) as error:  # another network took ours: starts fail, all else works
             done.append(f"containers can't be started: {error.message}")
-        done += self.with_room(self.containers.recover)
+        done += self.with_room(lambda: self.containers.recover(self.builder.runs))
         self.ensure_helpers()
         return done
 

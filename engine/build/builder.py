@@ -165,6 +165,10 @@ class Builder:
     def _pruning(self) -> Pruning:
         return Pruning(self._cache, self._caches, self._records, self._snapshots, self._shelf)
 
+    def runs(self) -> list[str]:
+        """The RUNs of all builds of this home that have begun, as networks know them: from before their addresses."""
+        return [path.name for path in (self._parts.config.builds / "work").glob("*/run/*")]
+
     def recover(self) -> list[str]:
         """At a start: end and clear away what builds have left whose process was killed. What was done, a line each."""
         done = workplace.recover(self._parts.config.builds / "work", self._host)

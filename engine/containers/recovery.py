@@ -27,7 +27,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,8 +59,11 @@ STARTS = 4
 """So many containers are started at a time after a boot: more would only take the processors from one another."""
 
 
-def recover(parts: Parts) -> list[str]:
-    """Bring this home into order. Returns what was done, a line each; one failure doesn't stop the rest."""
+def recover(parts: Parts, others: Callable[[], Collection[str]] = tuple) -> list[str]:
+    """Bring this home into order. Returns what was done, a line each; one failure doesn't stop the rest.
+
+    `others`: who has an endpoint and is no container (see `Network.reconcile`).
+    """
     done: list[str] = []
     boot = parts.config.run / "boot_id"
     rebooted = _is_new_boot(boot)
@@ -81,7 +84,7 @@ def recover(parts: Parts) -> list[str]:
     for container_id in parts.catalog.ids():
         _attempt(done, execs.sweep, parts, container_id)
         _attempt(done, attaching.sweep, parts, container_id)
-    _attempt(done, _drop_orphans, parts)
+    _attempt(done, _drop_orphans, parts, others)
     _start_all(done, parts, due)
     boot.write_text(_boot_id())  # last: a recovery that is cut short is for the next one to repeat
     return done
@@ -253,13 +256,13 @@ def _undo_start(parts: Parts, record: ContainerRecord) -> str | None:
     return f"took back the unfinished start of container {record.name}"
 
 
-def _drop_orphans(parts: Parts) -> str | None:
+def _drop_orphans(parts: Parts, others: Callable[[], Collection[str]]) -> str | None:
     """Kernel objects and snapshots that belong to no container."""
     with parts.catalog.growing(alone=True):
-        return _drop_orphans_alone(parts)
+        return _drop_orphans_alone(parts, others)
 
 
-def _drop_orphans_alone(parts: Parts) -> str | None:
+def _drop_orphans_alone(parts: Parts, others: Callable[[], Collection[str]]) -> str | None:
     lines = []
     for kind, found, remove in (
         ("cgroup", parts.cgroups.list(), parts.cgroups.remove),
@@ -277,7 +280,7 @@ def _drop_orphans_alone(parts: Parts) -> str | None:
         for record in parts.catalog.list()
         if record.pid and modes.has_network(record.spec) and parts.runtime.is_alive(parts.catalog.directory(record.id))
     }
-    parts.network.reconcile(live, keep=parts.catalog.ids())
+    parts.network.reconcile(live, keep=parts.catalog.ids(), others=others)
     return "; ".join(lines) or None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from engine.archives.request import PathStat
@@ -204,8 +204,8 @@ class Containers:
     def make_durable(self, container_ids: Iterable[str]) -> None:
         self._durability.make_durable(container_ids)
 
-    def recover(self) -> list[str]:
-        return recovery.recover(self._parts)
+    def recover(self, others: Callable[[], Collection[str]] = tuple) -> list[str]:
+        return recovery.recover(self._parts, others)
 
     def using_images(self) -> Callable[[str], list[Use]]:
         """Tells the containers of an image id, as they are when it is asked first."""

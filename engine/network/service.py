@@ -6,7 +6,7 @@ import errno
 import fcntl
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -236,26 +236,34 @@ class Network:
         """The container's endpoints on networks of a name, in the order of its interfaces."""
         return self._lans.of(container_id)
 
-    def reconcile(self, live: Mapping[str, int], keep: Collection[str] = ()) -> None:
+    def reconcile(
+        self, live: Mapping[str, int], keep: Collection[str] = (), others: Callable[[], Collection[str]] = tuple
+    ) -> None:
         """Make records and kernel match the running containers: id → pid of a process in its namespace.
 
         Forgets every other container's ports, its address too unless it is in `keep` (it exists, but does not
         run), removes their interfaces and map elements, and
         restores bridge, table, elements and interfaces of the live ones. Call it when no container is being
         started: one that is not in `live` yet would lose its network.
+
+        `others`: what is no container, has an address of the default network and is seen to by somebody else (a RUN of
+        a build): left as it is. It names whom an address was given, from before that on.
         """
-        for container_id in self._known() - set(live):
+        for container_id in self._known() - set(live) - set(others()):
             self._ports.forget(container_id)
             if container_id not in keep:
                 self._pool.release(container_id)
                 self._lans.forget(container_id)
-        bridge, given = self._bridge(), self._pool.given()
-        owners = {given[container_id]: container_id for container_id in live if container_id in given}
+        bridge = self._bridge()
         with self._lock(), refusals_explained():
+            given = self._pool.given()  # nobody is given one while we have the lock
+            owners = {given[container_id]: container_id for container_id in (*live, *others()) if container_id in given}
             self._ensure(rebuild=True)
             missing = bridge.put_right(owners.keys())
             self.named.put_right(live, has_route=given.keys())
         for address in missing:
+            if owners[address] not in live:
+                continue
             try:
                 bridge.attach(address, live[owners[address]])
             except (Conflict, OSError) as error:

@@ -86,6 +86,31 @@ def test_a_failing_copy_leaves_no_half_of_a_layer(home: tuple[Home, Workbench]) 
     assert len(set(os.listdir(home[0].config.snapshots)) - before) <= 1  # the first COPY's, which is cached
 
 
+def test_a_worker_that_starts_leaves_builds_beside_it_alone(home: tuple[Home, Workbench]) -> None:
+    """What it does at its start looks at a command that is at work; that has its interface and address afterwards."""
+    seen = "cat /proc/net/route"
+    held = "RUN --mount=type=cache,target=/m,id=beside"
+    done = threading.Event()
+
+    def start_beside(event: BuildEvent) -> None:
+        if b"begun" in event.log and not done.is_set():
+            done.set()
+            Host(home[0], home[1].image).engine.reconcile()
+            (mounts,) = [path for path in (home[0].config.builds / "caches").glob("*/*/files") if (path / "b").exists()]
+            (mounts / "over").touch()
+
+    built = home[1].build(
+        f"FROM tiny\n{held} {seen} > /before; touch /m/b; echo begun; until [ -e /m/over ]; do sleep 0.05; done; "
+        f"{seen} > /after\n",
+        progress=start_beside,
+        secrets={"word": b"x"},
+    )
+    files = home[1].files(built)
+    assert files["before"].content == files["after"].content
+    assert b"eth0" in files["after"].content
+    is_clean(home[0])
+
+
 @pytest.mark.parametrize("attempt", range(KILLS))
 def test_killed_at_any_moment(home: tuple[Home, Workbench], tmp_path: Path, attempt: int) -> None:
     """Killed in a step that is chosen by chance; the next start clears away, and the same build succeeds."""

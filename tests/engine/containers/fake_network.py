@@ -115,7 +115,7 @@ class FakeNetwork:
         self.world.addresses.pop(container_id, None)
         self.world.members.pop(container_id, None)
 
-    def reconcile(self, live: Any, /, keep: Any = ()) -> None:
+    def reconcile(self, live: Any, /, keep: Any = (), others: Any = tuple) -> None:
         self.world.step("network.reconcile")
         for container_id in set(self.world.addresses) - set(live) - set(keep):
             del self.world.addresses[container_id]
