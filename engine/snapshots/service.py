@@ -128,7 +128,7 @@ class Snapshots:
                 "INSERT INTO snapshot (diff_id, size_bytes) VALUES (?, ?)", (diff_id, size_bytes)
             )
             assert cursor.lastrowid is not None
-            self._move(staged.parent, self._root / str(cursor.lastrowid))
+            self._move(staged.parent, cursor.lastrowid)
 
     def replace_layer(self, staged: Path, diff_id: str, size_bytes: int) -> None:
         """Put the staged files in the place of a layer that is damaged, or of one that is lost.
@@ -188,7 +188,7 @@ class Snapshots:
                 root = os.stat(lower[0])
                 os.chown(files, root.st_uid, root.st_gid)
                 files.chmod(stat.S_IMODE(root.st_mode))
-                self._move(files.parent, self._root / str(cursor.lastrowid))
+                self._move(files.parent, cursor.lastrowid)
             return self._overlay(lower, cursor.lastrowid)
 
     def overlay(self, key: str) -> Overlay:
@@ -317,11 +317,13 @@ class Snapshots:
         own = self._root / str(number)
         return Overlay(lower, str(own / "fs"), str(own / "work"))
 
-    def _move(self, source: Path, target: Path) -> None:
-        """Rename within a transaction; a leftover of a rolled back one is in the way at most."""
+    def _move(self, source: Path, number: int) -> None:
+        """Rename within a transaction, and delete it if that fails; what a killed one left is in the way at most."""
+        target = self._root / str(number)
         if target.exists():
             target.rename(self._staging / uuid.uuid4().hex[:12])
         source.rename(target)
+        self._store.before_rollback(lambda: delete_tree(self._discard(number)))
         target.chmod(0o700)
 
     def _discard(self, number: int) -> Path:

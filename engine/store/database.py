@@ -9,6 +9,7 @@ called before anybody is told, and the reconcile at start compares the record wi
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import threading
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from engine.errors import DataCorrupt, ResourceExhausted, Unavailable
+
+log = logging.getLogger(__name__)
 
 
 class Store:
@@ -53,13 +56,14 @@ class Store:
         if connection.in_transaction:
             yield connection
             return
+        self._local.before_rollback = []
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._local.after_commit = []
             yield connection
             connection.execute("COMMIT")
         except BaseException as error:
-            _roll_back(connection)
+            self._roll_back(connection)
             if isinstance(error, sqlite3.Error):
                 raise _explained(error, self.path) from error
             raise
@@ -70,6 +74,25 @@ class Store:
         """Call `callback` once this thread's open transaction has committed (never after a rollback)."""
         if callback not in self._local.after_commit:
             self._local.after_commit.append(callback)
+
+    def before_rollback(self, callback: Callable[[], None]) -> None:
+        """Call `callback` if this thread's open transaction fails, its COMMIT too, while it still keeps others out.
+
+        For what was done outside of the database and goes with it. After an end that nobody sees, a kill or SQLite's
+        own rollback, it is not called.
+        """
+        self._local.before_rollback.append(callback)
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        """End the transaction, if there is one: a full disk may have ended it already, a COMMIT that failed has not."""
+        if not connection.in_transaction:
+            return
+        while self._local.before_rollback:
+            try:
+                self._local.before_rollback.pop()()
+            except OSError:  # what was done stays, as after a kill
+                log.exception("could not take back what belongs to a transaction that failed")
+        connection.execute("ROLLBACK")
 
     def sync(self) -> None:
         """Return when everything that was committed before is on the disk (fdatasync(2)). Raises OSError.
@@ -118,12 +141,6 @@ class Store:
             self._local.current = None
             if current[0] == os.getpid():
                 current[1].close()
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    """End the transaction, if there is one: a full disk may have ended it already, a COMMIT that failed has not."""
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
 
 
 def _explained(error: sqlite3.Error, path: Path) -> Exception:

@@ -55,6 +55,23 @@ def test_layers_mount_in_order_with_the_containers_own_on_top(snapshots: Snapsho
     assert all(len(path) - len(str(tmp_path)) < 20 for path in overlay.lowerdirs)
 
 
+def test_a_transaction_that_fails_leaves_no_directory(tmp_path: Path) -> None:
+    """As COMMIT does on a full disk, after the directory has got its name."""
+    config = EngineConfig(home=tmp_path)
+    store = Store(config.database)
+    snapshots = Snapshots(config, store)
+    commit(snapshots, A)
+    before = numbers(tmp_path)
+    for work in (lambda: commit(snapshots, B, some="file"), lambda: snapshots.prepare("box", chain_ids([A])[-1])):
+        with pytest.raises(KeyError), store.transaction():
+            snapshots.record_chain([A])
+            work()
+            assert numbers(tmp_path) != before
+            raise KeyError
+        assert numbers(tmp_path) == before
+        assert os.listdir(tmp_path / "snapshots" / "staging") == []
+
+
 def test_preparing_again_gives_the_same_and_other_layers_a_conflict(snapshots: Snapshots) -> None:
     commit(snapshots, A)
     commit(snapshots, B)

@@ -37,6 +37,22 @@ def test_a_full_database_is_said_so_and_the_next_transaction_is_a_new_one(store:
     assert names(store) == ["after"]
 
 
+def test_what_goes_with_a_transaction_is_taken_back_before_others_get_in(store: Store) -> None:
+    taken_back: list[str] = []
+
+    def note(name: str) -> None:
+        assert store.connection().in_transaction
+        taken_back.append(name)
+
+    with store.transaction():
+        store.before_rollback(lambda: note("done"))
+    with pytest.raises(KeyError), store.transaction(), store.transaction():
+        store.before_rollback(lambda: note("first"))
+        store.before_rollback(lambda: note("second"))
+        raise KeyError
+    assert taken_back == ["second", "first"]
+
+
 def test_a_commit_that_fails_leaves_no_transaction_open(store: Store) -> None:
     store.connection().execute("PRAGMA foreign_keys = ON")
     store.ensure("child", ["CREATE TABLE child (name TEXT REFERENCES thing (name) DEFERRABLE INITIALLY DEFERRED)"])
