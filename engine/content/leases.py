@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from engine.errors import ResourceExhausted
 from engine.store.database import Store
 
 SCHEMA = [
@@ -72,6 +73,7 @@ class Leases:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._done: set[str] = set()  # their job has ended, but a full disk may have kept that from being written
         store.ensure("leases", SCHEMA)
 
     @contextlib.contextmanager
@@ -91,9 +93,19 @@ class Leases:
         try:
             yield lease
         finally:
-            with self._store.transaction() as connection:
-                connection.execute("UPDATE lease SET in_use_by = NULL WHERE id = ?", (lease.id,))
+            self._done.add(lease.id)
+            with contextlib.suppress(ResourceExhausted):  # `abandon` comes back to it, once there is room
+                self._note_done()
         self.abandon(name)
+
+    def _note_done(self) -> None:
+        """Write down which leases of this process nobody uses any more."""
+        done = set(self._done)
+        if not done:
+            return
+        with self._store.transaction() as connection:
+            connection.executemany("UPDATE lease SET in_use_by = NULL WHERE id = ?", [(lease,) for lease in done])
+        self._done.difference_update(done)
 
     @contextlib.contextmanager
     def hold_here(self, what: str) -> Iterator[Lease]:
@@ -108,6 +120,7 @@ class Leases:
 
     def abandon(self, name: str) -> None:
         """End all leases of this name that no running job holds."""
+        self._note_done()
         with self._store.transaction() as connection:
             users = connection.execute(
                 "SELECT DISTINCT in_use_by FROM lease WHERE name = ? AND in_use_by IS NOT NULL", (name,)

@@ -5,8 +5,9 @@ Leases first, then documents and layers; the image becomes visible with the last
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from engine.errors import Cancelled, EngineError, Unavailable
 from engine.images import starter
@@ -17,12 +18,12 @@ from engine.images.progress import Board
 from engine.images.pull import Resolved, Stop, fetch_layers, host_platform, lease_all, resolve
 from engine.images.shelf import Shelf
 from engine.layers import unpack
-from engine.oci.digest import Digest
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.access import Access
 from engine.registry.client import FetchedManifest, RegistryClient
 from engine.registry.limits import RateLimit
+from engine.reserve import Reserve
 
 
 def pull(
@@ -46,31 +47,43 @@ def pull(
     stop = Stop(cancel)
     workshop = Workshop(shelf.content, shelf.snapshots, board, stop)
     lease_name = f"pull {name} {wanted}"
-    layers: list[Digest] = []
     try:
         with (
             shelf.leases.hold(lease_name) as lease,
             RegistryClient(shelf.config, name, access, stop) as client,
         ):
             resolved = resolve(client, shelf.content, name, wanted)
-            layers = [layer.digest for layer in resolved.layers]
             lease_all(lease, resolved)
-            _store_documents(shelf, resolved, board)
-            fetch_layers(workshop, client, resolved, cancel)
-            names = [name.pinned(document.digest) for document in resolved.documents]
-            image = shelf.publish(resolved.config_data, names if name.digest else [*names, name], resolved.digests)
+            with _nothing_kept(shelf, resolved):
+                _store_documents(shelf, resolved, board)
+                fetch_layers(workshop, client, resolved, cancel)
+                names = [name.pinned(document.digest) for document in resolved.documents]
+                names = names if name.digest else [*names, name]
+                image = shelf.publish(resolved.config_data, names, resolved.digests)
             if limit_told is not None and client.rate_limit is not None:
                 limit_told(client.rate_limit)
     except (Cancelled, Unavailable):
         raise
     except EngineError:
-        # It will fail in the same way again: nothing is kept for the next attempt. On a full disk the database has no
-        # room to say so before there is some.
-        shelf.content.drop_ingests(layers)
-        shelf.leases.abandon(lease_name)
+        Reserve(shelf.config.home).with_room(lambda: shelf.leases.abandon(lease_name))
         raise
     board.show("done")
     return image
+
+
+@contextlib.contextmanager
+def _nothing_kept(shelf: Shelf, resolved: Resolved) -> Iterator[None]:
+    """Give back the bytes of what fails in here and would fail in the same way again: none is gone on with.
+
+    Before the lease ends: on a full disk the database has no room to write that down as long as the bytes take it.
+    """
+    try:
+        yield
+    except (Cancelled, Unavailable):
+        raise
+    except EngineError:
+        shelf.content.drop_ingests(layer.digest for layer in resolved.layers)
+        raise
 
 
 def make_starter(shelf: Shelf, reference: str, board: Board, cancel: threading.Event | None) -> Image:

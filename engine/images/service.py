@@ -36,6 +36,7 @@ from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from engine.registry.limits import RateLimit
 from engine.registry.listing import Referrer
+from engine.reserve import Reserve
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
 from engine.store.journal import Journal
@@ -278,7 +279,7 @@ class Images(StoredImages):
         except keep_for:
             raise
         except BaseException:
-            self._collector.collect()
+            Reserve(self._config.home).with_room(self._collector.collect)
             raise
 
     def recover(self) -> None:

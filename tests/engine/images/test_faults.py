@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -9,11 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.content.blobs import Ingest
+from engine.content.leases import Leases
 from engine.errors import Cancelled, DataCorrupt, PermissionDenied, ResourceExhausted, Unavailable
+from engine.images import bringing
+from engine.images.pull import fetch_layers
 from engine.layers import limits
 from engine.registry import transport
 from tests.engine.images.conftest import Host, open_host
@@ -167,19 +172,67 @@ def test_a_full_disk_is_said_so_and_the_space_is_given_back(
     if not looks_ahead:
         monkeypatch.setattr(Ingest, "check_room", lambda *_: None)
     reference = push({"content": CONTENT}, {"more": os.urandom(14 << 20)}, name="full-disk")
+    with small_disk(tmp_path / "small", megabytes, monkeypatch) as host:
+        with pytest.raises(ResourceExhausted, match="remove images"):
+            host.images.pull(reference)
+        assert host.is_empty, host.leftovers()
+
+
+def test_a_disk_without_room_for_the_end_of_a_lease_keeps_nothing_either(
+    tmp_path: Path, registry: Registry, push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One layer finds the disk full, and another, whose bytes stay, takes what that one has given back."""
+    reference = push({"content": CONTENT}, {"more": os.urandom(14 << 20)}, name="full-disk-lease")
+    taker: str = registry.manifest("full-disk-lease")["layers"][0]["digest"]  # type: ignore[index]
+    monkeypatch.setattr(Ingest, "check_room", lambda *_: None)
+    with small_disk(tmp_path / "small", 8, monkeypatch) as host:
+
+        def filled(*arguments: Any) -> None:
+            try:
+                fetch_layers(*arguments)
+            finally:
+                fill(host.config.content / "ingest" / taker.replace(":", "-"))
+
+        monkeypatch.setattr(bringing, "fetch_layers", filled)
+        with pytest.raises(ResourceExhausted, match="remove images"):
+            host.images.pull(reference)
+        assert host.is_empty, host.leftovers()
+        assert host.store.connection().execute("SELECT name FROM lease").fetchall() == []
+
+
+def test_a_lease_whose_end_a_full_disk_did_not_take_ends_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with small_disk(tmp_path / "small", 8, monkeypatch) as host:
+        leases = Leases(host.store)
+        with pytest.raises(Cancelled), leases.hold("job"):
+            fill(host.config.home / "filler")
+            raise Cancelled("by somebody")
+        (host.config.home / "filler").unlink()
+        leases.abandon("job")
+        assert host.store.connection().execute("SELECT name FROM lease").fetchall() == []
+
+
+@contextlib.contextmanager
+def small_disk(home: Path, megabytes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """A host on a disk of its own, of which unpacking may take all."""
     defaults = tuple((asdict(limits.Limits()) | {"reserve_bytes": 0}).values())
     monkeypatch.setattr(limits.Limits.__init__, "__defaults__", defaults)
-    home = tmp_path / "small"
     home.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", home], check=True)
     try:
         host = open_host(home)
-        with pytest.raises(ResourceExhausted, match="remove images"):
-            host.images.pull(reference)
-        assert host.is_empty, host.leftovers()
+        yield host
         host.store.close()
     finally:
         subprocess.run(["umount", "-l", home], check=True)
+
+
+def fill(path: Path) -> None:
+    """Append until the disk takes no byte more."""
+    with path.open("ab", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while file.write(bytes(4096)):
+            pass
 
 
 def test_a_cancelled_pull_stops_at_once_and_keeps_its_bytes(
