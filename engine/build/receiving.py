@@ -7,11 +7,14 @@ anything else that is text: a Dockerfile without a context
 from __future__ import annotations
 
 import contextlib
+import lzma
 import os
 import stat
+import struct
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -19,6 +22,7 @@ from typing import IO
 from engine.build.context import DOCKERFILE_BYTES, Context
 from engine.errors import Cancelled, DataCorrupt, InvalidArgument
 from engine.layers.entry import DIRECTORY, FILE, SYMLINK, Entry
+from engine.layers.limits import Budget, Limits
 from engine.layers.tar_writer import TarWriter
 from engine.layers.unpack import Unpacking
 from engine.snapshots.service import Snapshots
@@ -30,6 +34,11 @@ _BLOCK = 512
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _LINK_BYTES = 4096
+_DAMAGED = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError,
+    RuntimeError, EOFError, ValueError,
+)  # fmt: skip
+"""What `zipfile` raises for one; a ValueError of names that are no text."""
 
 
 def receive(stream: IO[bytes] | int, snapshots: Snapshots, cancel: threading.Event | None) -> Context:
@@ -42,9 +51,8 @@ def receive(stream: IO[bytes] | int, snapshots: Snapshots, cancel: threading.Eve
         files = held.enter_context(snapshots.stage())
         dockerfile = None
         if head.startswith(_ZIP):
-            _unpack(
-                _tar_of_zip(_stored(head, pieces, files.parent / "zip", cancel), files.parent / "tar"), files, cancel
-            )
+            packed = _stored(head, pieces, files.parent / "zip", cancel)
+            _unpack(_tar_of_zip(packed, files.parent / "tar", cancel), files, cancel)
         elif head.startswith(_PACKED) or _is_tar(head):
             _unpack(_Growing(head, pieces), files, cancel)
         else:
@@ -132,11 +140,11 @@ def _stored(head: bytes, pieces: Iterable[bytes], path: Path, cancel: threading.
     return path
 
 
-def _tar_of_zip(packed: Path, path: Path) -> Iterator[bytes]:
+def _tar_of_zip(packed: Path, path: Path, cancel: threading.Event | None) -> Iterator[bytes]:
     """A zip's files as a tar, which the unpacker knows how to distrust."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        _write_tar(packed, descriptor)
+        _write_tar(packed, descriptor, cancel)
         os.lseek(descriptor, 0, os.SEEK_SET)
         yield from iter(lambda: os.read(descriptor, _READ_BYTES), b"")
     finally:
@@ -145,18 +153,27 @@ def _tar_of_zip(packed: Path, path: Path) -> Iterator[bytes]:
         packed.unlink()
 
 
-def _write_tar(packed: Path, out: int) -> None:
+def _write_tar(packed: Path, out: int, cancel: threading.Event | None) -> None:
+    """What it claims is looked at first: the sizes are those that are written, or it is refused."""
     writer = TarWriter(out)
+    budget, size = Budget.at(str(packed.parent), Limits()), packed.stat().st_size
     try:
         with zipfile.ZipFile(packed) as archive:
-            for member in archive.infolist():
-                _member(archive, member, writer)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            members = archive.infolist()
+            budget.check_entries(len(members))
+            for member in members:
+                budget.check_file(member.file_size, os.fsencode(member.filename[:80]))
+            budget.check_stream(sum(member.file_size for member in members), size)
+            for member in members:
+                _member(archive, member, writer, cancel)
+    except _DAMAGED as error:
         raise InvalidArgument(f"the zip can't be read: {error}") from error
     writer.finish()
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, writer: TarWriter) -> None:
+def _member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, writer: TarWriter, cancel: threading.Event | None
+) -> None:
     mode = member.external_attr >> 16
     kind = DIRECTORY if member.is_dir() else SYMLINK if stat.S_ISLNK(mode) else FILE
     try:
@@ -173,13 +190,18 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, writer: TarWriter
         mtime_ns=int(max(0.0, moment)) * 1_000_000_000,
     )
     if kind == SYMLINK:
-        entry.link = archive.read(member)[:_LINK_BYTES]
+        with archive.open(member) as link:
+            entry.link = link.read(_LINK_BYTES)
     writer.header(entry)
     if kind == FILE:
         written = 0
         with archive.open(member) as file:
             while data := file.read(_READ_BYTES):
                 written += len(data)
+                if written > member.file_size:
+                    break
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled("cancelled")
                 writer.data(data)
         if written != member.file_size:
             raise InvalidArgument(f"the zip says something else of {member.filename[:80]!r} than it holds")

@@ -137,3 +137,31 @@ def test_contexts_with_a_name(bench: Workbench, tmp_path: Path) -> None:
         )
         result = bench.engine.builder.build(spec, main, contexts={"other": other})
     assert set(bench.files(result.image_id)) == {"f", "passwd"}
+
+
+def zip_with(entry: zipfile.ZipInfo, data: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def test_a_zip_that_is_a_bomb_is_refused_before_it_is_unpacked(bench: Workbench) -> None:
+    data = zip_with(zipfile.ZipInfo("d/zeros"), b"\0" * 20_000_000)
+    claimed = (20_000_000).to_bytes(4, "little")
+    assert data.count(claimed) == 2
+    with pytest.raises(InvalidArgument, match=r"bomb|disk"):
+        bench.engine.builder.receive(io.BytesIO(data.replace(claimed, (4_000_000_000).to_bytes(4, "little"))))
+
+
+def test_a_zip_that_holds_more_than_it_says_is_refused(bench: Workbench) -> None:
+    data = zip_with(zipfile.ZipInfo("zeros"), b"\0" * 5_000_000)
+    with pytest.raises(InvalidArgument, match="zip"):
+        bench.engine.builder.receive(io.BytesIO(data.replace((5_000_000).to_bytes(4, "little"), b"\1\0\0\0")))
+
+
+def test_a_damaged_zip_is_told_so(bench: Workbench) -> None:
+    data = bytearray(zip_with(zipfile.ZipInfo("f"), bytes(range(256)) * 100))
+    data[40:60] = b"\xff" * 20
+    with pytest.raises(InvalidArgument, match="zip"):
+        bench.engine.builder.receive(io.BytesIO(bytes(data)))
