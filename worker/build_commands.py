@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 STATES = {"queued": "waiting", "started": "running"}
 """The builder's words for what people read otherwise."""
+ERROR_CHARACTERS = 4000
+"""Of a step's error in the record, whose lines are short; the job has all of it."""
 _COUNTED = ("cached", "done", "failed", "cancelled", "skipped")
 
 
@@ -132,7 +134,7 @@ class _Steps:
         }
         more = {"done_bytes": event.done_bytes, "total_bytes": event.total_bytes} if event.total_bytes else {}
         if event.error:
-            more["error"] = event.error
+            more["error"] = event.error[:ERROR_CHARACTERS]
         self._steps[vertex.id] = step
         self._record.add(type="step", **step, **more)
         self._show(step)

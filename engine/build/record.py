@@ -26,6 +26,8 @@ from engine.logs.reader import Chunk
 
 RECORD_BYTES = 32 << 20
 LINE_BYTES = 64 << 10
+_CHARACTERS = LINE_BYTES // 16
+"""Of a log's line: a character may take 12 bytes as JSON writes it."""
 KEPT_BYTES = 512 << 20
 KEPT_SECONDS = 90 * 24 * 3600.0
 READ_BYTES = 1 << 20
@@ -57,8 +59,8 @@ class BuildRecord:
 
     def log(self, step_id: str, text: str) -> None:
         """What a step has printed, in lines of a size that a reader can take in one piece."""
-        for begin in range(0, len(text), LINE_BYTES // 4):
-            self.add(type="log", id=step_id, text=text[begin : begin + LINE_BYTES // 4])
+        for begin in range(0, len(text), _CHARACTERS):
+            self.add(type="log", id=step_id, text=text[begin : begin + _CHARACTERS])
 
     def _write(self, data: bytes) -> None:
         with self._lock:

@@ -46,6 +46,14 @@ def test_a_line_is_never_given_in_part(tmp_path: Path) -> None:
     assert len(lines(kept, max_bytes=1)) == 200
 
 
+@pytest.mark.parametrize("character", ["\0", "\u6f22", "\U0001f600"])
+def test_no_characters_make_a_line_too_long_to_be_read(tmp_path: Path, character: str) -> None:
+    kept = BuildRecords(tmp_path)
+    with kept.write(BUILD) as record:
+        record.log("a", character * 50_000)
+    assert "".join(line["text"] for line in lines(kept, max_bytes=1)) == character * 50_000
+
+
 def test_what_a_kill_cut_short_is_closed_and_the_build_begins_anew(tmp_path: Path) -> None:
     kept = BuildRecords(tmp_path)
     with kept.write(BUILD) as record:
