@@ -17,6 +17,8 @@ from engine.errors import InvalidArgument, NotFound
 from engine.oci.platform import Platform
 
 SCRATCH = "scratch"
+STAGES = 400
+"""That one build may need: each takes a thread of this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,12 @@ def make(
     name = target or dockerfile.stages[-1].name or ""
     arguments = global_arguments(dockerfile, given, platform_arguments(host, platform, name))
     plans = tuple(_stage(dockerfile, stage, arguments) for stage in dockerfile.stages)
-    wanted = _target(dockerfile.stages, target)
-    return Plan(dockerfile, plans, wanted, _reachable(plans, wanted), arguments)
+    last = _target(dockerfile.stages, target)
+    wanted = _reachable(plans, last)
+    if len(wanted) > STAGES:
+        problem = f"{len(wanted)} stages have to be built, and {STAGES} are the most: build some as images of their own"
+        raise DockerfileError(problem, dockerfile.stages[last].location)
+    return Plan(dockerfile, plans, last, wanted, arguments)
 
 
 def _stage(dockerfile: model.Dockerfile, stage: model.Stage, arguments: Mapping[str, str]) -> StagePlan:
