@@ -34,8 +34,10 @@ def look_up(root: int, user: str, own: int | None = None) -> Identity:
     """Numeric uid, gid, supplementary groups and home of `user`, by Docker's rules.
 
     Empty: root. A number need not be in the files; a name must be. Without ":group" the gid is that of the
-    passwd entry (or 0), and the supplementary groups are those that list the user by name. `own`: the directory
-    /proc/self/fd of the caller, opened before, for one that is no process of the /proc that it sees.
+    passwd entry (or 0), and the supplementary groups are those that list the user by name. The gid is always one
+    of them: else a program that changes its own gid escapes what a file denies to that group (CVE-2022-36109).
+    `own`: the directory /proc/self/fd of the caller, opened before, for one that is no process of the /proc that
+    it sees.
     """
     name, colon, group = (user or "0").partition(":")
     passwd = _entries(root, "etc/passwd", 6, own)
@@ -50,8 +52,8 @@ def look_up(root: int, user: str, own: int | None = None) -> Identity:
         gid = find_group(root, group, own)
     elif entry is not None:
         listed = [e for e in _entries(root, "etc/group", 4, own) if entry[0] in e[3].split(",")]
-        groups = sorted({_id(e, 2) for e in listed})
-    return Identity(uid, gid, groups, home)
+        groups = [_id(e, 2) for e in listed]
+    return Identity(uid, gid, sorted({gid, *groups}), home)
 
 
 def find_group(root: int, group: str, own: int | None = None) -> int:

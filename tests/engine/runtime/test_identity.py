@@ -35,6 +35,15 @@ def test_users_and_groups_are_found_by_dockers_rules(box: Box, user: str, expect
 
 
 @pytest.mark.parametrize(
+    ("user", "expected"), [("", [0]), ("ann", [2, 77, 1000]), ("ann:bin", [2]), ("4711:12", [12]), ("4711", [0])]
+)
+def test_the_group_of_ones_own_is_among_the_others(box: Box, user: str, expected: list[int]) -> None:
+    """Else a program that changes its own group has left it (CVE-2022-36109); `id` doesn't tell them apart."""
+    out = box.sh("grep ^Groups: /proc/self/status", user=user)
+    assert [int(number) for number in out.split()[1:]] == expected
+
+
+@pytest.mark.parametrize(
     ("user", "message"),
     [
         ("nobodyknows", "unable to find user nobodyknows: no matching entry in the image's /etc/passwd"),
