@@ -119,7 +119,7 @@ class RunMounts:
                     size = (f"size={mount.size}",) if mount.size else ()
                     tmpfs.append(TmpfsMount(self._target(mount), (*size, "exec", "suid")))
                 elif mount.type == "secret":
-                    self._secret(mount, binds, env)
+                    self._secret(mount, binds, env, held)
                 elif mount.type == "cache":
                     binds.append(held.enter_context(self._cache(mount)))
                 else:
@@ -171,7 +171,7 @@ class RunMounts:
         with around.caches.hold(around.team, name, sharing, fill=fill, cancelled=around.cancelled) as directory:
             yield Bind(str(directory), target, read_only=mount.readonly)
 
-    def _secret(self, mount: model.Mount, binds: list[Bind], env: list[str]) -> None:
+    def _secret(self, mount: model.Mount, binds: list[Bind], env: list[str], held: contextlib.ExitStack) -> None:
         name = mount.id or posixpath.basename(mount.target or "")
         value = self.around.secrets.get(name)
         if value is None:
@@ -184,6 +184,7 @@ class RunMounts:
             directory = self.around.place.secrets
             path = directory / f"{len(os.listdir(directory))}-{os.urandom(4).hex()}"
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            held.callback(path.unlink, missing_ok=True)  # memory that the next step's may need
             with open(descriptor, "wb") as file:
                 file.write(value)
             os.chown(path, mount.uid or 0, mount.gid or 0)

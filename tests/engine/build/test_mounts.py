@@ -52,6 +52,15 @@ def test_another_value_of_a_secret_builds_nothing_again(bench: Workbench) -> Non
     assert bench.build(text, secrets={"word": b"three"}, team="secret value").states()["0.1"] == "cached"
 
 
+def test_a_large_secret_in_many_steps(bench: Workbench) -> None:
+    """More than all of them together would have room for in memory."""
+    run = "RUN --mount=type=secret,id=word cp /run/secrets/word /dev/null\n"
+    mounts = "".join(f" --mount=type=secret,id=word,target=/s{number}" for number in range(60))
+    bench.build(
+        f"FROM tiny\nRUN{mounts} true\nRUN{mounts} true 2\nRUN{mounts} true 3\n{run}", secrets={"word": b"x" * 500_000}
+    )
+
+
 def test_a_secret_that_was_not_given(bench: Workbench) -> None:
     built = bench.build("FROM tiny\nRUN --mount=type=secret,id=word ls /run > /seen\n")
     assert b"secrets" not in bench.files(built)["seen"].content
