@@ -24,6 +24,8 @@ from engine.trees import delete_tree
 
 KEPT_SECONDS = 7 * 24 * 3600.0
 """After the last build from it."""
+KEPT_BYTES = 50 << 30
+"""Of all folders together; beyond it go those that no build has read for the longest time, but none that is new."""
 NEW_SECONDS = 3600.0
 _ID = re.compile(r"[0-9a-f]{32}")
 _NEW, _FILES, _FACTS, _LOCK = ".new-", "files", "facts.json", "lock"
@@ -109,16 +111,23 @@ class KeptContexts:
         return self._remove(self._path(context_id))
 
     def tidy(self, now: float | None = None) -> list[str]:
-        """Delete those that no build has read for long, and what was cut short. Returns the ids."""
+        """Delete those that no build has read for long, the oldest of too much, and what was cut short. The ids."""
         now, gone = time.time() if now is None else now, []
+        kept: list[tuple[float, Path]] = []
         for entry in os.scandir(self._directory) if self._directory.is_dir() else ():
             path = Path(entry.path)
             with contextlib.suppress(FileNotFoundError):
                 if entry.name.startswith(_NEW):
                     if now - entry.stat().st_mtime > NEW_SECONDS:
                         delete_tree(path)
-                elif now - (path / _LOCK).stat().st_mtime > KEPT_SECONDS and self._remove(path):
-                    gone.append(entry.name)
+                else:
+                    kept.append(((path / _LOCK).stat().st_mtime, path))
+        total = 0
+        for used_at, path in sorted(kept, reverse=True):
+            total += _bytes(path)
+            is_old = now - used_at > KEPT_SECONDS or (total > KEPT_BYTES and now - used_at > NEW_SECONDS)
+            if is_old and self._remove(path):
+                gone.append(path.name)
         return gone
 
     def _remove(self, path: Path) -> bool:
@@ -141,6 +150,13 @@ class KeptContexts:
         if not _ID.fullmatch(context_id):
             raise InvalidArgument("a folder's id is 32 hex digits", {"field": "context"})
         return self._directory / context_id
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return int(json.loads((path / _FACTS).read_text())["bytes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def _measured(directory: Path) -> KeptFacts:

@@ -83,3 +83,16 @@ def test_old_ones_and_what_a_kill_left_go(tmp_path: Path) -> None:
     assert kept.tidy(time.time() + 2 * kept_contexts.NEW_SECONDS) == []
     assert os.listdir(tmp_path / "kept") == [FOLDER]
     assert kept.tidy(time.time() + 2 * kept_contexts.KEPT_SECONDS) == [FOLDER]
+
+
+def test_the_oldest_of_too_much_go_but_none_that_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_contexts, "KEPT_BYTES", 40)
+    kept = KeptContexts(tmp_path / "kept")
+    ids = [f"{number}" * 32 for number in range(4)]
+    now = time.time()
+    for number, folder in enumerate(ids):  # 18 bytes each
+        kept.keep(folder, received(tmp_path, folder))
+        used_at = now + number * 100
+        os.utime(tmp_path / "kept" / folder / "lock", (used_at, used_at))
+    assert kept.tidy(now + 400) == []
+    assert sorted(kept.tidy(now + 400 + kept_contexts.NEW_SECONDS)) == ids[:2]
