@@ -148,12 +148,12 @@ def _is_near(address: Address, fenced: Collection[Subnet]) -> bool:
 def _is_ours(address: Address) -> bool:
     """To its own addresses, a host speaks from the same one. Nothing is sent."""
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((str(address), 9))
-        except OSError:
-            return False
-        return ipaddress.ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
+            return ipaddress.ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
+    except OSError:  # no way leads there, or this kernel has no IPv6
+        return False
 
 
 class _Plain(http.client.HTTPConnection):
