@@ -43,20 +43,24 @@ class Order:
     """A create as it reaches M. `data`: the request as it came; `connection`: where the answer is awaited.
 
     `first`: the first of the host's ids that are the container's, None if it shares the host's; `claim`: the
-    descriptor that keeps them from being given out again until they are seen to be lived in (ids.py).
+    descriptor that keeps them from being given out again until they are seen to be lived in (ids.py); `handed`: what
+    came with the request, to be held until the create is over (foreign/under_way.py).
     """
 
-    def __init__(self, data: bytes, connection: socket.socket, first: int | None, claim: int) -> None:
+    def __init__(
+        self, data: bytes, connection: socket.socket, first: int | None, claim: int, handed: list[int]
+    ) -> None:
         self.request = wire.decode(data)
         self.data, self.connection, self.first, self.claim = data, connection, first, claim
+        self.handed = handed
 
 
-def create_cold(data: bytes, connection: socket.socket, first: int | None, claim: int) -> NoReturn:
+def create_cold(data: bytes, connection: socket.socket, first: int | None, claim: int, handed: list[int]) -> NoReturn:
     """In a process that was forked for this request alone; the arguments are those of `Order`."""
     try:
-        connection, claim = keep_only(connection, claim)
+        connection, claim, handed = keep_only(connection, claim, handed)
         os.setsid()
-        order = Order(data, connection, first, claim)
+        order = Order(data, connection, first, claim, handed)
     except BaseException:  # noqa: BLE001 - a fork must never return into the launcher's loop
         os._exit(1)
     create(order, None)
@@ -75,16 +79,19 @@ def create(order: Order, midwife: Midwife | None) -> NoReturn:
     os._exit(status)
 
 
-def keep_only(connection: socket.socket, claim: int) -> tuple[socket.socket, int]:
-    """Close every descriptor of the launcher but the standard ones, this connection and this claim."""
+def keep_only(connection: socket.socket, claim: int, handed: list[int]) -> tuple[socket.socket, int, list[int]]:
+    """Close every descriptor of the launcher but the standard ones and these."""
     usual_settings()
+    handed = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 5 + len(handed)) for descriptor in handed]
     claim = fcntl.fcntl(claim, fcntl.F_DUPFD_CLOEXEC, 5)
     os.dup2(connection.detach(), 3, inheritable=False)
     os.dup2(claim, 4, inheritable=False)
-    kernel.close_range(5)
+    for number, descriptor in enumerate(handed, 5):
+        os.dup2(descriptor, number, inheritable=False)
+    kernel.close_range(5 + len(handed))
     kept = socket.socket(fileno=3)
     kept.setblocking(True)
-    return kept, 4
+    return kept, 4, list(range(5, 5 + len(handed)))
 
 
 _usual_descriptors: list[tuple[int, int]] = []

@@ -24,6 +24,7 @@ from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.exec_verbs import ExecVerbs
 from engine.runtime.execs import Execs
 from engine.runtime.exit_status import ExitStatus
+from engine.runtime.foreign import under_way
 from engine.runtime.foreign.installed import OWN, InstalledRuntimes
 from engine.runtime.foreign.service import Foreign
 from engine.runtime.handover import START_SOCKET
@@ -128,7 +129,8 @@ class Runtime(ExecVerbs):
         """
         request = self._request(container_dir, run, overlay)
         for _ in range(6):
-            answer = self._launcher.ask_surely(request)
+            with under_way.noted(container_dir) if request["foreign"] else contextlib.nullcontext(()) as noted:
+                answer = self._launcher.ask_surely(request, noted)
             if answer is not None:
                 raise_error(answer)
                 return self._created(container_dir, request, answer)
@@ -255,6 +257,7 @@ class Runtime(ExecVerbs):
 
     def abort(self, container_dir: Path) -> None:
         """Drop a container, most often one that was not started; returns when its process is gone. Idempotent."""
+        under_way.await_end(container_dir)
         with contextlib.suppress(NotFound):
             self.signal(container_dir, signal.SIGKILL)
         found = record.read_run(str(container_dir))

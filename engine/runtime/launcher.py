@@ -151,7 +151,7 @@ class Launcher:
                 self.poll.register(served[1], select.POLLIN)
             return
         if verb == "create":
-            self._create(request, data, connection)
+            self._create(request, data, connection, handed)
             return
         if verb == "settle":
             self.reap()
@@ -164,13 +164,13 @@ class Launcher:
             self.stopping = True
         wire.send(connection, {"pid": os.getpid(), "pooled": self.pool.ready, "refusal": self.refusal})
 
-    def _create(self, request: dict[str, Any], data: bytes, connection: socket.socket) -> None:
+    def _create(self, request: dict[str, Any], data: bytes, connection: socket.socket, handed: list[int]) -> None:
         self.pool.disturb()
         users = self.refusal is None and request.get("users", True)
         first: int | None = request.get("inhabits")  # another container's range, whose namespaces it shares
-        handed = None if request.get("shares") else self.pool.hand_over(data, connection, users=users)
-        if handed is not None:
-            pooled, channel = handed
+        taken = None if request.get("shares") else self.pool.hand_over(data, connection, handed, users=users)
+        if taken is not None:
+            pooled, channel = taken
             self.poll.unregister(channel)
             pid, first = pooled.pid, pooled.first
         else:
@@ -187,7 +187,7 @@ class Launcher:
                 wire.send(connection, wire.failure_of(error, "creating the container").as_message())
                 return
             if pid == 0:
-                birth.create_cold(data, connection, first, self.ranges.lock)
+                birth.create_cold(data, connection, first, self.ranges.lock, handed)
         self.monitors[pid] = (request["directory"], request["run"])
         with contextlib.suppress(OSError):  # the monitor and the keeper do without
             self.pipes[pid] = foster.open_pipes(request["directory"])

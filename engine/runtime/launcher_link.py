@@ -89,9 +89,9 @@ class LauncherLink:
         with wire.connect(str(self._run), SOCKET, ANSWER_SECONDS) as connection:
             return _converse(connection, request, ())[0]
 
-    def ask_surely(self, request: dict[str, Any]) -> dict[str, Any] | None:
+    def ask_surely(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> dict[str, Any] | None:
         """Ask, and start a launcher if there is none. None if it died and may have begun."""
-        answer, _, connection = self.hand(request, ())
+        answer, _, connection = self.hand(request, descriptors)
         if connection is not None:
             connection.close()
         return answer

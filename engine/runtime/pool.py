@@ -128,17 +128,19 @@ class Pool:
         dead.channel.close()
         self._give_back(dead.first)
 
-    def hand_over(self, data: bytes, connection: socket.socket, *, users: bool) -> tuple[Pooled, int] | None:
+    def hand_over(
+        self, data: bytes, connection: socket.socket, handed: list[int], *, users: bool
+    ) -> tuple[Pooled, int] | None:
         """Give a create to a pooled process, which answers on `connection`: it, and its channel's descriptor.
 
-        None if none is ready; then nobody has begun. `users`: whether it is to have a user namespace. Whether it asks
-        for what was made ahead is for the process to find out: it reads the request anyway.
+        `handed`: what came with it. None if none is ready; then nobody has begun. `users`: whether it is to have a user
+        namespace. Whether it asks for what was made ahead is for the process to find out: it reads the request anyway.
         """
         if not self._ready or users != self._users:
             return None
         for fd, pooled in list(self._ready.items()):
             try:
-                wire.send_descriptors(pooled.channel, data, [connection.fileno()])
+                wire.send_descriptors(pooled.channel, data, [connection.fileno(), *handed])
             except OSError as error:
                 if error.errno == errno.EMSGSIZE:
                     return None
@@ -155,7 +157,7 @@ def _wait_for_work(
 ) -> NoReturn:
     """In the forked P. Anything that goes wrong ends it; the launcher sees that."""
     try:
-        channel, claim = birth.keep_only(channel, lock)
+        channel, claim, _ = birth.keep_only(channel, lock, [])
         os.setsid()
         usual = os.getpriority(os.PRIO_PROCESS, 0)
         _set_priority(usual + NICENESS)
@@ -169,7 +171,7 @@ def _wait_for_work(
         data = wire.receive_descriptors(channel, fds)
         if data and fds:
             channel.close()
-            order = birth.Order(data, socket.socket(fileno=fds[0]), first, claim)
+            order = birth.Order(data, socket.socket(fileno=fds[0]), first, claim, fds[1:])
             suits = ahead.suits(order.request.get("spec") or {}, mounts, sysctls, users=first is not None)
             if not suits:
                 midwife.leave()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 
 from engine.runtime import kernel, monitor, record, rootfs, users, wire
@@ -47,7 +48,7 @@ def create(order: Order) -> None:
     listener = wire.listen(directory, START_SOCKET, 4)
     kernel.prctl("subreaper", kernel.PR_SET_CHILD_SUBREAPER, 1)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    work = maker.Work(request, directory, tree, owners, first, listener, theirs, connection, os.getpid())
+    work = maker.Work(request, directory, tree, owners, first, listener, theirs, connection, order.handed, os.getpid())
     helper_pid = os.fork()
     if helper_pid == 0:
         os.close(order.claim)
@@ -60,6 +61,7 @@ def create(order: Order) -> None:
     if "pid" not in answer:
         if not answer:
             answer = wire.Failure("unavailable", f"{request['foreign']['name']}'s helper was killed").as_message()
+        _end_children()
         wire.send(connection, answer)
         os._exit(1)
     held = 0
@@ -76,8 +78,23 @@ def create(order: Order) -> None:
         wire.send(connection, {"pid": pid, "first": first})
     ours.close()
     connection.close()
+    for descriptor in order.handed:
+        os.close(descriptor)
     kept = monitor.Held(pid, request["run"], directory, readers[0], readers[1], tree, stdin, held)
     monitor.become(kept, request["monitor"], request["name"])
+
+
+def _end_children() -> None:
+    """Kill and await the helper and what it leaves to its nearest subreaper: a runtime that is dying may still act."""
+    while True:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            left = file.read().split()
+        for pid in left:
+            os.kill(int(pid), signal.SIGKILL)  # not reaped, and so nobody else
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
 
 
 def _ids(first: int | None) -> dict[str, int] | None:

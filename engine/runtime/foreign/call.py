@@ -7,6 +7,7 @@ import select
 import signal
 
 from engine.runtime import kernel
+from engine.runtime.foreign import under_way
 from engine.runtime.foreign.words import exit_code_of, last_error
 from engine.runtime.wire import Failure
 
@@ -18,15 +19,19 @@ LOG = "foreign.log"
 
 
 class Call:
-    """`foreign`: see `birth.create`; `directory`: the container's, where the runtime's log goes."""
+    """`foreign`: see `birth.create`; `directory`: the container's, where the runtime's log goes.
 
-    def __init__(self, foreign: dict[str, Any], directory: str) -> None:
+    `handed`: see `under_way`.
+    """
+
+    def __init__(self, foreign: dict[str, Any], directory: str, handed: list[int]) -> None:
         self.name: str = foreign["name"]
         self.id: str = foreign["id"]
         self._patience: float = foreign["patience_seconds"]
         self._log = f"{directory}/{LOG}"
         options = ("--root", foreign["root"], "--log", self._log, "--log-format", "json")
         self._command = [foreign["program"], *options]
+        self._handed = handed
         self._joins = [os.open(path, os.O_WRONLY | os.O_CLOEXEC) for path in foreign["joins"]]
 
     def must_run(self, *words: str) -> None:
@@ -50,6 +55,8 @@ class Call:
         if pid == 0:
             try:
                 os.setpgid(0, 0)
+                if words[0] == "create":
+                    under_way.note_call(self._handed)
                 for group in self._joins if words[0] == "create" else ():
                     os.write(group, b"0")
                 _execute([*self._command, *words], parent)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     class Work(NamedTuple):
         """`owners`: a user namespace with the mapping of the container's, None for the host's; `first`: its root.
 
-        `tree`: the root file system; `connection`: the create's, held as long as M might not have answered.
+        `tree`: the root file system; `connection`: the create's, held as long as M might not have answered, as is
+        `handed` (under_way.py).
         """
 
         request: dict[str, Any]
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
         listener: socket.socket
         channel: socket.socket
         connection: socket.socket
+        handed: list[int]
         parent: int
 else:
     from collections import namedtuple
 
-    Work = namedtuple("Work", "request directory tree owners first listener channel connection parent")
+    Work = namedtuple("Work", "request directory tree owners first listener channel connection handed parent")
 
 USER_ANNOTATION, GROUPS_ANNOTATION = "portside.user", "portside.groups"
 BUNDLE = "foreign"
@@ -50,7 +52,7 @@ def run(work: Work) -> NoReturn:
         if os.getppid() != work.parent:
             os._exit(1)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
-        call = Call(work.request["foreign"], work.request["directory"])
+        call = Call(work.request["foreign"], work.request["directory"], work.handed)
         try:
             pid, master = _make(work, call)
         except Exception as error:  # noqa: BLE001 - whatever it is, the one who creates the container must be told
@@ -67,6 +69,8 @@ def run(work: Work) -> NoReturn:
             os.close(master)
         if work.channel.recv(16) == b"recorded":
             work.connection.close()
+            for descriptor in work.handed:
+                os.close(descriptor)
             _serve(call, work, pidfd)
     finally:
         os._exit(0)

@@ -2,6 +2,7 @@
 
 runtime         which was chosen, and for which devices; without this file the container is ours
 foreign/        the bundle that the runtime got; there as long as the runtime may know of the container
+birth           locked while the runtime may be making it (under_way.py)
 foreign.log     what the runtime said
 """
 

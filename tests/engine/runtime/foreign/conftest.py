@@ -23,13 +23,13 @@ for word in "$@"; do
 done
 fault() {
   [ "$(cut -d' ' -f1,2 "$0.fault" 2>/dev/null)" = "$1 $verb" ] || return 0
-  whom=$(cut -d' ' -f3 "$0.fault"); rm "$0.fault"
+  whom=$(cut -d' ' -f3 "$0.fault"); pause=$(cut -d' ' -f4 "$0.fault"); rm "$0.fault"
   case $whom in
     runtime) kill -9 $$;;
     helper) kill -9 $PPID;;
     monitor) kill -9 "$(cut -d' ' -f4 "/proc/$PPID/stat")";;
     launcher) kill -9 "$(cat "$0.launcher")";;
-    caller) kill -9 "$(cat "$0.caller")";;
+    caller) kill -9 "$(cat "$0.caller")"; sleep "${pause:-0}";;
     nobody) sleep 60;;
   esac
   sleep 0.05
@@ -37,6 +37,7 @@ fault() {
 fault before
 REAL "$@"
 code=$?
+[ -z "$pause" ] || touch "$0.over"
 fault after
 exit $code
 """
@@ -54,12 +55,19 @@ class ForeignHost(Host):
         return super().run(*command, **{"runtime": self.runtime, **changes})
 
     def arm(self, fault: str) -> None:
-        """`fault`: "before|after VERB runtime|helper|monitor|launcher|caller", or "nobody" to hang."""
+        """`fault`: "before|after VERB runtime|helper|monitor|launcher|caller", or "nobody" to hang.
+
+        "before create caller 2": it goes on after 2 seconds; `is_over` tells when it has.
+        """
+        Path(f"{self.wrapper}.over").unlink(missing_ok=True)
         Path(f"{self.wrapper}.launcher").write_text(str(self.engine.runtime.ensure_launcher()))
         Path(f"{self.wrapper}.fault").write_text(f"{fault}\n")
 
     def is_obeyed(self) -> bool:
         return not Path(f"{self.wrapper}.fault").exists()
+
+    def is_over(self) -> bool:
+        return Path(f"{self.wrapper}.over").exists()
 
     def states(self) -> list[str]:
         """What the runtime itself still keeps of any container."""

@@ -83,10 +83,13 @@ def test_a_runtime_that_hangs_is_ended(
 
 
 @pytest.mark.parametrize("foreign_host", ["crun"], indirect=True)  # it is the engine's part that is tried
-@pytest.mark.parametrize("fault", ["before create", "after create", "before start", "after start"])
+@pytest.mark.parametrize(
+    "fault", ["before create", "after create", "before start", "after start", "before create late"]
+)
 def test_a_worker_that_dies_in_a_start_is_made_up_for_by_the_next(foreign: ForeignHost, fault: str) -> None:
     container_id = created(foreign)
-    foreign.arm(f"{fault} caller")
+    moment, late, _ = fault.partition(" late")
+    foreign.arm(f"{moment} caller {2 if late else ''}")  # late: when the next engine has long begun to clear away
     starter = subprocess.Popen(
         [sys.executable, "-c", f"import os; open({str(foreign.wrapper)!r} + '.caller', 'w').write(str(os.getpid()))"
          + STARTER, container_id],
@@ -98,6 +101,8 @@ def test_a_worker_that_dies_in_a_start_is_made_up_for_by_the_next(foreign: Forei
     assert foreign.is_obeyed()
     engine = Engine(foreign.home.config)
     engine.reconcile()
+    if late:
+        eventually(foreign.is_over, what="the end of what the runtime was late with")
     record = engine.container_get(container_id)
     if record.status == "running":
         assert is_alive(foreign, container_id)
