@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -234,13 +234,17 @@ class Cgroups:
         """Kill what is left and remove the groups; nothing to do is fine. Unavailable if one stays busy."""
         deadline = time.monotonic() + REMOVE_SECONDS
         pause = 0.0005
-        strange = [parent / container_id for parent in self._strange if os.path.exists(parent)]
-        while busy := [path for path in (*self._all(container_id), *strange) if not _removed(path)]:
+        while busy := [path for path in self._found(container_id) if not _removed(path)]:
             if time.monotonic() > deadline:
                 raise Unavailable(f"{busy[0]} is still in use; try again")
             self.kill(container_id)
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
+
+    def _found(self, container_id: str) -> Iterator[Path]:
+        """Ours, and then those of other runtimes: what is killed with ours may just be making the first of them."""
+        yield from self._all(container_id)
+        yield from (parent / container_id for parent in self._strange if os.path.exists(parent))
 
     def remove_parent(self) -> None:
         """Remove this home's own group, once no container is left; for those who give a home up."""

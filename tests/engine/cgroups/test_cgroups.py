@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cgroups import Cgroups, Hierarchy, Resources
+from engine.cgroups import Cgroups, Hierarchy, Resources, service
 from engine.cgroups.v2 import core
 from engine.config import EngineConfig
 from engine.errors import InvalidArgument, Unsupported
@@ -219,3 +219,22 @@ def test_a_refused_limit_leaves_nothing(real: Cgroups) -> None:
     with pytest.raises(InvalidArgument):
         real.create("c2", Resources(memory_bytes=1))
     assert real.list() == []
+
+
+def test_a_group_that_another_runtime_makes_while_ours_are_removed_goes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one in a tree where nothing of ours is. Directories will do: what they hold is of no importance."""
+    unified, freezer = tmp_path / "unified", tmp_path / "freezer"
+    cgroups = Cgroups(EngineConfig(home=tmp_path), Hierarchy("hybrid", {}, unified, (freezer,)), parent="portside")
+    (unified / "portside" / "box").mkdir(parents=True)
+    really_removed = service._removed
+
+    def removed(path: Path) -> bool:
+        if path.is_relative_to(unified):
+            (freezer / "portside" / "box").mkdir(parents=True, exist_ok=True)
+        return really_removed(path)
+
+    monkeypatch.setattr(service, "_removed", removed)
+    cgroups.remove("box")
+    assert list(tmp_path.glob("*/portside/*")) == []
