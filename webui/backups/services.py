@@ -112,7 +112,12 @@ def plans_due(now: datetime) -> list[Backup]:
     for plan in BackupPlan.objects.filter(is_enabled=True, next_at__lte=now).select_related(
         "volume__host", "volume__team", "place__team"
     ):
-        later = next_time(plan.schedule, now)
+        try:
+            later = next_time(plan.schedule, now)
+        except InvalidArgument as error:  # stored when more was taken for a schedule; the other plans go on
+            BackupPlan.objects.filter(pk=plan.pk).update(is_enabled=False)
+            _note_failure(plan, error, now)
+            continue
         is_ours = BackupPlan.objects.filter(pk=plan.pk, next_at=plan.next_at).update(next_at=later)
         if not is_ours or plan.backups.filter(status=BackupStatus.RUNNING).exists():
             continue

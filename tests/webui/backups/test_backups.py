@@ -195,6 +195,19 @@ def test_what_can_not_be_asked_of_a_host_is_a_failure_of_its_plan(
     assert Job.objects.get().command["keys"] == [backup.key] and backup.key.startswith("data/")
 
 
+def test_a_plan_with_no_schedule_that_is_one_holds_up_no_other(
+    site_broker: Valkey, owner: Caller, vault: BackupPlace, volume: Volume
+) -> None:
+    for _ in range(2):
+        owner.post(f"volumes/{volume.pk}/plans/", {"place": str(vault.pk), "schedule": "*/5 * * * *"})
+    wrong, right = BackupPlan.objects.order_by("created_at")
+    BackupPlan.objects.filter(pk=wrong.pk).update(schedule="* * * * * *")
+    (begun,) = services.plans_due(right.next_at)
+    assert begun.plan_id == right.pk
+    wrong.refresh_from_db()
+    assert (wrong.is_enabled, wrong.backups.get().status) == (False, "failed")
+
+
 def test_a_plan_that_always_fails_keeps_its_last_failures_alone(
     site_broker: Valkey, owner: Caller, vault: BackupPlace, volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
