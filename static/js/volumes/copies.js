@@ -17,7 +17,9 @@ export function startCopies({ id, name, fragments }) {
   if (upload) startUpload(upload, name);
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("button");
-    if (button) onButton(button.dataset, id, name, fragments);
+    if (!button) return;
+    onButton(button.dataset, id, name, fragments);
+    onPlace(button.dataset);
   });
 }
 
@@ -31,6 +33,14 @@ async function onButton({ revert, forget, restore, backupRemove, planRemove }, i
     await attempt("DELETE", `backup-plans/${planRemove}/`);
     refreshSoon(...fragments);
   }
+}
+
+/** Of the list of places: try one from this volume's host, or forget it, which the other dialogs must not offer then. */
+async function onPlace({ placeTest, placeRemove, name }) {
+  if (placeTest) return done(await attempt("POST", `backup-places/${placeTest}/test/`, { host: $("#volume").dataset.host }), name, ["backups"]);
+  if (!placeRemove) return;
+  const answer = await confirmAction({ title: `Remove ${name}?`, text: "The place is forgotten, and which backups are there. Those stay where they are.", yes: "Remove" });
+  if (answer && (await attempt("DELETE", `backup-places/${placeRemove}/`)) !== undefined) location.reload();
 }
 
 async function replace(title, text, path, name, fragments) {

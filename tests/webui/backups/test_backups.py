@@ -282,6 +282,20 @@ def test_backups_of_a_lost_volume_are_found_and_brought_back(
     assert f'data-restore="{begun["id"]}"' in owner.client.get(f"/volumes/{again.pk}/").content.decode()
 
 
+def test_the_page_lists_places_for_those_who_manage_them(
+    owner: Caller, teammate: Caller, vault: BackupPlace, volume: Volume
+) -> None:
+    vault.tried = {"at": "", "host": "pier", "ok": False, "message": "no <b>bucket"}
+    vault.save()
+    pages = []
+    for who in ("owner", "teammate"):
+        owner.client.force_login(User.objects.get(username=who))
+        pages.append(owner.client.get(f"/volumes/{volume.pk}/").content.decode())
+    buttons = [f'data-place-{what}="{vault.pk}"' for what in ("test", "remove")]
+    assert all(button in pages[0] for button in buttons) and "no &lt;b&gt;bucket" in pages[0]
+    assert not any(button in pages[1] for button in buttons)
+
+
 def test_another_team_sees_nothing(
     owner: Caller, outsider: Caller, vault: BackupPlace, volume: Volume, site_broker: Valkey
 ) -> None:
