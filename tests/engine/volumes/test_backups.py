@@ -37,10 +37,18 @@ KEY = "data/one.tar.zst"
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[storage.Storage]:
+def server() -> Iterator[storage.Storage]:
     found = storage.start()
     yield found
     found.stop()
+
+
+@pytest.fixture
+def bucket(server: storage.Storage) -> storage.Storage:
+    """Empty, whichever tests came before."""
+    for name in server.names():
+        server.client.remove_object(storage.BUCKET, name)
+    return server
 
 
 @pytest.fixture

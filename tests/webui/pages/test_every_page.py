@@ -93,7 +93,8 @@ def test_live_changes_are_never_read_as_markup(page: Page, sockets: Sockets, see
     )
     expect(page.locator(f'tr[data-id="{item["id"]}"] .name')).to_have_text(NASTY)
     visit(page, "/images/")
-    job = page.evaluate("fetch('/api/v1/jobs/?status=running').then((answer) => answer.json())")["results"][0]
+    jobs = page.evaluate("fetch('/api/v1/jobs/?status=running').then((answer) => answer.json())")["results"]
+    job = next(job for job in jobs if job["kind"] == "image.pull")
     layer = {"id": NASTY, "status": NASTY, "done_bytes": 1, "total_bytes": 2}
     error = {"family": NASTY, "message": NASTY, "detail": {}}
     sockets.change("job", {**job, "subject": NASTY, "error": error, "progress": {"phase": NASTY, "items": [layer]}})

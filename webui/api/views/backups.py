@@ -78,7 +78,7 @@ class RestoreWish(bodies.Body):
 
 class PlaceList(APIView):
     @operation(
-        "backup_places_list", tag="backups", answers={200: page_of(PlaceSchema)}, problems=[400],
+        "backup_places_list", tag="backups", answers={200: page_of(PlaceSchema)}, problems=[400, 404],
         parameters=list_parameters(ordering=("created_at", "name")),
     )  # fmt: skip
     def get(self, request: Request) -> Response:
@@ -166,7 +166,7 @@ class PlanDetail(APIView):
 
 class BackupList(APIView):
     @operation(
-        "backups_list", tag="backups", answers={200: _PAGE}, problems=[400],
+        "backups_list", tag="backups", answers={200: _PAGE}, problems=[400, 404],
         parameters=list_parameters(
             ordering=("started_at",),
             filters={
