@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from typing import Any
 
@@ -27,31 +28,34 @@ def test_containers_of_a_network_reach_one_another_and_are_seen_to(
     page: Page,  # noqa: F811
 ) -> None:
     rest = portside.rest
+    tail = secrets.token_hex(3)  # a second try finds what a first has left
+    quay, crane, tugboat = f"e2e-quay-{tail}", f"e2e-crane-{tail}", f"e2e-tug-{tail}"
 
     def network() -> dict[str, Any] | None:
-        return next(iter(rest.rows(f"{PATH}?name=e2e-quay")), None)
+        return next(iter(rest.rows(f"{PATH}?name={quay}")), None)
 
     def on_it() -> set[str]:
         return {one["name"] for one in (network() or {"containers": []})["containers"]}
 
-    rest.succeed(rest.post(PATH, {"name": "e2e-quay"}))
+    rest.succeed(rest.post(PATH, {"name": quay}))
     eventually(network, what="the network that was made")
-    missing = rest.create(tiny_image, "true", network="e2e-qay").json
-    assert missing["errors"]["network"] == ["There is no network e2e-qay on the host tests: did you mean e2e-quay?"]
+    wrong = quay.replace("quay", "qay")
+    missing = rest.create(tiny_image, "true", network=wrong).json
+    assert f"There is no network {wrong} on the host tests: did you mean {quay}" in missing["errors"]["network"][0]
     ports = [{"container": 8080}]
-    server = rest.run(tiny_image, "sh", "-c", SERVER, name="e2e-crane", network="e2e-quay", ports=ports)
-    eventually(lambda: on_it() == {"e2e-crane"}, what="who is on it")
+    server = rest.run(tiny_image, "sh", "-c", SERVER, name=crane, network=quay, ports=ports)
+    eventually(lambda: on_it() == {crane}, what="who is on it")
     found = network()
     assert found is not None
     address, key = found["containers"][0]["ip"], f"n{found['id']}"
 
-    visit(page, f"/containers/new/?image={tiny_image}&network=e2e-quay")
-    page.get_by_label("Name", exact=True).fill("e2e-tug")
-    calls = "; ".join(CALL.format(where) for where in (address, "e2e-crane"))
+    visit(page, f"/containers/new/?image={tiny_image}&network={quay}")
+    page.get_by_label("Name", exact=True).fill(tugboat)
+    calls = "; ".join(CALL.format(where) for where in (address, crane))
     page.get_by_label("Command").fill(f"sh -c '{calls}; echo both; exec sleep 1000'")
     page.get_by_role("button", name="Create and start").click()
     page.wait_for_url(lambda url: "/new/" not in url)
-    tug = eventually(lambda: next(iter(rest.rows("/api/v1/containers/?name=e2e-tug")), None), what="the second one")
+    tug = eventually(lambda: next(iter(rest.rows(f"/api/v1/containers/?name={tugboat}")), None), what="the second one")
     assert isinstance(tug, dict)
     eventually(lambda: rest.logs(tug["id"]) == "ahoy\nahoy\nboth\n", what="both ways, by address and by name")
 
@@ -73,7 +77,7 @@ def test_containers_of_a_network_reach_one_another_and_are_seen_to(
         expect(link).to_have_count(1)
     port = page.locator(".node-port", has_text=f"{published['host']} → 8080")
     expect(port).to_have_attribute("href", f"http://127.0.0.1:{published['host']}/")
-    rest.succeed(rest.post(f"{found['url']}disconnect/", {"container": "e2e-tug"}))
+    rest.succeed(rest.post(f"{found['url']}disconnect/", {"container": tugboat}))
     expect(links[1]).to_have_count(0)
     expect(links[0]).to_have_count(1)
 
@@ -85,8 +89,8 @@ def test_containers_of_a_network_reach_one_another_and_are_seen_to(
     dialog.get_by_label("Network").select_option(str(found["id"]))
     dialog.get_by_label("Further names").fill("pusher")
     dialog.get_by_role("button", name="Connect", exact=True).click()
-    eventually(lambda: on_it() == {"e2e-crane", "e2e-tug"}, what="that it has joined again")
-    expect(table.locator('tr[data-name="e2e-quay"]')).to_contain_text("pusher")
+    eventually(lambda: on_it() == {crane, tugboat}, what="that it has joined again")
+    expect(table.locator(f'tr[data-name="{quay}"]')).to_contain_text("pusher")
 
     assert rest.delete(found["url"]).status == 409
     for one in (server, tug):
