@@ -49,7 +49,7 @@ def test_it_has_the_eleven_capabilities_a_filter_and_no_new_privileges(box: Box)
 def test_another_user_has_no_capability_and_the_groups_that_list_it(box: Box) -> None:
     out = box.sh("id; busybox grep -E 'CapEff|CapPrm' /proc/self/status; echo $HOME; echo x >/dev/stdout", user="ann")
     assert out.splitlines() == [
-        "uid=1000(ann) gid=1000(ann) groups=2(bin),77(late)",
+        "uid=1000(ann) gid=1000(ann) groups=2(bin),77(late),1000(ann)",
         f"CapPrm:\t{0:016x}",
         f"CapEff:\t{0:016x}",
         "/home/ann",
