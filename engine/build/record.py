@@ -15,7 +15,6 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -145,14 +144,3 @@ class BuildRecords:
         if not _ID.fullmatch(build_id):
             raise InvalidArgument("a build's id is 32 hex digits", {"field": "build_id"})
         return self._directory / f"{build_id}{_SUFFIX}"
-
-
-def states(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The last state of each step by its id, in the order of their coming, out of decoded lines."""
-    found: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        if line["type"] == "again":
-            found.clear()
-        elif line["type"] == "step":
-            found[line["id"]] = {key: value for key, value in line.items() if key not in ("type", "at")}
-    return found

@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.build import record as records
-from engine.build.record import BuildRecords, states
+from engine.build.record import BuildRecords
 from engine.errors import InvalidArgument, NotFound
 
 BUILD = "b1" * 16
+
+
+def states(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The last state of each step by its id, in the order of their coming, as the page reckons it."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        if line["type"] == "again":
+            found.clear()
+        elif line["type"] == "step":
+            found[line["id"]] = {key: value for key, value in line.items() if key not in ("type", "at")}
+    return found
 
 
 def lines(kept: BuildRecords, cursor: int = 0, max_bytes: int = 1 << 20) -> list[dict[str, Any]]:
