@@ -1,16 +1,18 @@
 """Files of a volume as a person handles them: uploaded, edited, renamed, downloaded, deleted, in Chromium."""
 
+# ruff: noqa: F811 - fixtures are parameters of the same name
+
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.support.browser import chromium, visit
-from tests.support.portside import ADMIN_PASSWORD, Portside
+from tests.e2e.test_browser_journey import browser, page, problems  # noqa: F401
+from tests.support.browser import visit
+from tests.support.portside import Portside
 from tests.support.processes import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.browser]
@@ -18,33 +20,6 @@ pytestmark = [pytest.mark.root, pytest.mark.browser]
 NASTY = '<img src=x onerror="document.title=1">\n.html'
 FIRST = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"first line\r\nsecond line\r\n"}
 OTHER = {"name": "other.bin", "mimeType": "application/octet-stream", "buffer": bytes(range(256)) * 2000}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def problems() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def page(browser: Browser, portside: Portside, problems: list[str]) -> Iterator[Page]:
-    context = browser.new_context(base_url=portside.url, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("console", lambda message: problems.append(message.text) if "Security Policy" in message.text else None)
-    visit(opened, "/")
-    opened.get_by_label("User name").fill("admin")
-    opened.get_by_label("Password").fill(ADMIN_PASSWORD)
-    opened.keyboard.press("Enter")
-    expect(opened.get_by_role("heading", name="Overview")).to_be_visible()
-    yield opened
-    context.close()
 
 
 @pytest.fixture
