@@ -17,7 +17,7 @@ from tests.webui.cast import container, job, owner, teammate  # noqa: F401
 from tests.webui.site_broker import host, site_broker, team  # noqa: F401
 from webui.asgi import application
 from webui.bridge import BODY_MAXIMUM, Bridge
-from webui.streams.socket import in_thread
+from webui.live.loop import in_thread
 from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 from engine.errors import InvalidArgument
 from webui.accounts.models import User
 from webui.activity.query import EventQuery
-from webui.streams.admission import Refused
-from webui.streams.following import follow
+from webui.live.admission import Refused
+from webui.live.following import follow
 from webui.streams.socket import Socket
 
 

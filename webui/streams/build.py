@@ -18,9 +18,9 @@ from webui.accounts.models import User
 from webui.builds.models import Build
 from webui.hosts.models import Host
 from webui.links.stream import error_of, unseen
-from webui.streams.admission import Refused
+from webui.live.admission import Refused
+from webui.live.loop import in_thread
 from webui.streams.carried import CarriedSocket, CarriedStream, Entries
-from webui.streams.socket import in_thread
 from worker.contract import frames
 from worker.contract.frames import Frame
 

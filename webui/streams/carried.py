@@ -17,7 +17,8 @@ import redis.exceptions
 from engine.errors import NotFound
 from webui.hosts.models import Host
 from webui.links.stream import CREDIT_EVERY, host_silent
-from webui.streams.socket import Socket, connect_to_broker, in_thread
+from webui.live.loop import connect_to_broker, in_thread
+from webui.streams.socket import Socket
 from worker.contract import frames, keys
 
 QUIET_SECONDS = 5.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webui.accounts.models import User
 from webui.containers.models import Container
-from webui.streams.admission import Refused
+from webui.live.admission import Refused
 from webui.streams.socket import Socket
 
 

@@ -13,10 +13,11 @@ from webui.activity.query import EventQuery
 from webui.activity.waiting import Outcome, Waiting, wait_begin, wait_look
 from webui.containers.figures import Source, lines_of, sources_of
 from webui.containers.models import Container
-from webui.streams.broadcaster import listening
-from webui.streams.following import follow, woken
+from webui.live.broadcaster import listening
+from webui.live.following import follow
+from webui.live.loop import in_thread
+from webui.live.waiting import told
 from webui.streams.rest import Ask, Endpoint, line
-from webui.streams.socket import in_thread
 from worker.contract import keys
 
 NDJSON, JSON = b"application/x-ndjson", b"application/json"
@@ -58,36 +59,9 @@ async def _wait_run(ask: Ask, waiting: Waiting) -> AsyncIterator[bytes]:
                 outcome = Outcome(condition=waiting.condition, reached=False)
                 break
             seconds = KEEP_ALIVE_SECONDS if left is None else min(left, KEEP_ALIVE_SECONDS)
-            if not await _told(ask.container_id, activity, changes, seconds) and seconds == KEEP_ALIVE_SECONDS:
+            if not await told(ask.container_id, activity, changes, seconds) and seconds == KEEP_ALIVE_SECONDS:
                 yield b" "
     yield json.dumps(outcome.as_json()).encode()
-
-
-async def _told(container_id: str, activity: Any, changes: Any, seconds: float) -> bool:
-    """Sleep until an event or a change concerns the container; False when the time is over first."""
-    events = asyncio.create_task(woken(activity, None, None, container_id))
-    others = asyncio.create_task(_changed(container_id, changes))
-    try:
-        done, _ = await asyncio.wait({events, others}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        return bool(done)
-    finally:
-        for task in (events, others):
-            task.cancel()
-        await asyncio.gather(events, others, return_exceptions=True)
-
-
-async def _changed(container_id: str, changes: Any) -> None:
-    """A container's row or one of its jobs: what fails before it runs is told by no event."""
-    while True:
-        entries = await changes.take()
-        if entries is None or any(_is_about(entry.content, container_id) for entry in entries):
-            return
-
-
-def _is_about(change: dict[str, Any], container_id: str) -> bool:
-    if change.get("kind") == "job":
-        return (change.get("object") or {}).get("subject") == container_id
-    return change.get("kind") == "container" and change.get("id") == container_id
 
 
 def _stats_admit(ask: Ask) -> list[Source]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from webui.accounts.models import Team, User
-from webui.streams.admission import Refused
-from webui.streams.broadcaster import Entry, as_numbers, decoded, listening
-from webui.streams.socket import Socket, connect_to_broker
+from webui.live.admission import Refused
+from webui.live.broadcaster import Entry, as_numbers, decoded, listening
+from webui.live.loop import connect_to_broker
+from webui.streams.socket import Socket
 from worker.contract import keys
 
 BACKFILL_MAXIMUM = 2000

@@ -10,9 +10,10 @@ from typing import Any
 
 from webui.accounts.models import User
 from webui.hosts.models import Host
-from webui.streams.admission import Refused
-from webui.streams.broadcaster import Entry, decoded, listening
-from webui.streams.socket import Socket, connect_to_broker
+from webui.live.admission import Refused
+from webui.live.broadcaster import Entry, decoded, listening
+from webui.live.loop import connect_to_broker
+from webui.streams.socket import Socket
 from worker.contract import keys
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from webui.accounts.models import User
 from webui.jobs.models import FINISHED, Job
 from webui.jobs.representation import job_as_json
-from webui.streams.admission import Refused
-from webui.streams.broadcaster import listening
-from webui.streams.socket import Socket, in_thread
+from webui.live.admission import Refused
+from webui.live.broadcaster import listening
+from webui.live.loop import in_thread
+from webui.streams.socket import Socket
 from worker.contract import keys
 
 

@@ -20,8 +20,9 @@ from typing import Any
 from engine.errors import InvalidArgument
 from webui.accounts.models import User
 from webui.containers.models import Container
-from webui.streams.broadcaster import Entry, decoded, listening
-from webui.streams.socket import Socket, connect_to_broker, in_thread
+from webui.live.broadcaster import Entry, decoded, listening
+from webui.live.loop import connect_to_broker, in_thread
+from webui.streams.socket import Socket
 from worker.contract import keys
 
 WATCH_MAXIMUM = 200

@@ -22,10 +22,10 @@ from webui.containers.log_stream import STREAMS, LogPosition, LogText, open_mess
 from webui.containers.models import ObservedStatus, RemovedContainer
 from webui.hosts.models import Host
 from webui.links.stream import error_of
-from webui.streams.admission import Refused
+from webui.live.admission import Refused
+from webui.live.loop import in_thread
 from webui.streams.carried import CarriedSocket, CarriedStream, Entries
 from webui.streams.container import ContainerSocket
-from webui.streams.socket import in_thread
 from worker.contract import frames
 from worker.contract.frames import Frame
 

@@ -25,8 +25,9 @@ import redis.exceptions
 
 from engine.errors import EngineError
 from webui.accounts.models import User
-from webui.streams.admission import Refused, headers_of, origin_check, user_authenticate
-from webui.streams.socket import AGAIN_SECONDS, in_thread
+from webui.live.admission import Refused, headers_of, origin_check, user_authenticate
+from webui.live.loop import in_thread
+from webui.streams.socket import AGAIN_SECONDS
 
 logger = logging.getLogger(__name__)
 

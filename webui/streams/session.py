@@ -17,12 +17,12 @@ from webui.accounts.roles import OPERATE, require
 from webui.containers.exec_request import number_of
 from webui.hosts.models import Host
 from webui.links.session_link import SessionLink, lost
+from webui.live.admission import Refused
+from webui.live.loop import connect_to_broker, in_thread
 from webui.recordings.models import Recording
 from webui.recordings.recorder import Recorder
 from webui.recordings.services import recording_begin, recording_end, recording_of, recording_wanted
-from webui.streams.admission import Refused
 from webui.streams.container import ContainerSocket
-from webui.streams.socket import connect_to_broker, in_thread
 from worker.contract import sessions
 from worker.contract.frames import Frame
 

@@ -13,15 +13,13 @@ import logging
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
-import redis.asyncio
 import redis.exceptions
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 
 from engine.errors import EngineError, Unavailable
 from webui.accounts.models import User
-from webui.streams.admission import Refused, headers_of, origin_check, user_authenticate
+from webui.live.admission import Refused, headers_of, origin_check, user_authenticate
+from webui.live.loop import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -132,13 +130,3 @@ class Socket(AsyncWebsocketConsumer):
         body = json.dumps({"type": "about:blank", "status": refusal.status, "detail": refusal.detail}).encode()
         await self.base_send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
         await self.base_send({"type": "websocket.http.response.body", "body": body})
-
-
-async def in_thread(function: Any, *arguments: Any, **named: Any) -> Any:
-    """Run a function that queries the database in a thread of the pool, not in the one that all share."""
-    return await database_sync_to_async(function, thread_sensitive=False)(*arguments, **named)
-
-
-def connect_to_broker() -> redis.asyncio.Redis:
-    """A client for one reader. It waits in XREAD, so its sockets have no time-out of their own."""
-    return redis.asyncio.Redis.from_url(settings.PORTSIDE.redis_url, socket_timeout=None, socket_connect_timeout=5)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from webui.streams.broadcaster import Entry, decoded, listening
+from webui.live.broadcaster import Entry, decoded, listening
+from webui.live.loop import connect_to_broker
 from webui.streams.container import ContainerSocket
-from webui.streams.socket import connect_to_broker
 from worker.contract import keys
 
 HISTORY_ENTRIES = 300

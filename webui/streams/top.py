@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from webui.containers.questions import TELL, TOP
-from webui.streams.asking import answers
+from webui.live.asking import answers
 from webui.streams.container import ContainerSocket
 
 EVERY_SECONDS = 2.0

@@ -8,7 +8,7 @@ from playwright.async_api import async_playwright
 
 from tests.support.browser import ARGUMENTS, CHROMIUM
 from tests.webui.cast import Caller
-from webui.streams.socket import in_thread
+from webui.live.loop import in_thread
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
 

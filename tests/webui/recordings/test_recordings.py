@@ -15,9 +15,9 @@ from tests.webui.streams.fake_host import FakeHost, opened
 from tests.webui.streams.test_exec import say
 from webui.accounts.models import Membership, Role, Team
 from webui.containers.models import Container
+from webui.live.loop import in_thread
 from webui.recordings.models import Recording
 from webui.recordings.services import recordings_sweep
-from webui.streams.socket import in_thread
 from worker.contract import frames, sessions
 from worker.contract.frames import Frame
 

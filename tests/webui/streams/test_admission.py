@@ -11,8 +11,8 @@ from webui.accounts.models import Membership, Role, User
 from webui.containers.models import Container
 from webui.jobs.models import Job
 from webui.links import stream
+from webui.live.loop import in_thread
 from webui.streams.routing import urlpatterns
-from webui.streams.socket import in_thread
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("build")]
 

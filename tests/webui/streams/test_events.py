@@ -12,9 +12,10 @@ from tests.support.valkey import Valkey
 from tests.webui.cast import Caller
 from tests.webui.streams.fake_host import FakeHost, opened, refused
 from webui.accounts.models import Membership, Team
-from webui.streams import broadcaster, events
+from webui.live import broadcaster
+from webui.live.loop import in_thread
+from webui.streams import events
 from webui.streams.events import EventsSocket
-from webui.streams.socket import in_thread
 from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,8 +12,8 @@ from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, Opened, opened
 from webui.accounts.models import Membership, Role
 from webui.containers.models import Container
+from webui.live.loop import in_thread
 from webui.streams.exec import ExecSocket
-from webui.streams.socket import in_thread
 from worker.contract import keys, sessions
 from worker.contract.frames import Frame
 

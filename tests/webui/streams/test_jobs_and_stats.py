@@ -13,7 +13,7 @@ from tests.webui.streams.fake_host import FakeHost, opened
 from webui.containers.models import Container
 from webui.jobs.models import Job
 from webui.jobs.services import job_apply, job_broadcast
-from webui.streams.socket import in_thread
+from webui.live.loop import in_thread
 from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,8 +12,8 @@ from tests.webui.site_broker import HOST_ID
 from tests.webui.streams.fake_host import FakeHost, Opened, opened
 from webui.accounts.models import Membership
 from webui.containers.models import Container
+from webui.live.loop import in_thread
 from webui.streams.list_stats import ListStatsSocket
-from webui.streams.socket import in_thread
 from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)

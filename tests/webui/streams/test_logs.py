@@ -14,8 +14,8 @@ from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, opened
 from webui.containers.models import Container
 from webui.hosts.models import Host
+from webui.live.loop import in_thread
 from webui.streams import carried
-from webui.streams.socket import in_thread
 from worker.contract import frames
 from worker.contract.frames import Frame
 

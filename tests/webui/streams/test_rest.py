@@ -20,9 +20,9 @@ from webui.hosts.models import Host
 from webui.inbox.reader import Inbox
 from webui.jobs.models import Job
 from webui.jobs.services import job_broadcast
+from webui.live.broadcaster import feed
+from webui.live.loop import in_thread
 from webui.streams import rest
-from webui.streams.broadcaster import feed
-from webui.streams.socket import in_thread
 from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 
 import redis.exceptions
 
-from webui.streams.socket import connect_to_broker
+from webui.live.loop import connect_to_broker
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from engine.errors import EngineError, Unavailable
 from webui.containers.models import Container
 from webui.links.stream import FIRST_SECONDS, error_of, host_silent
-from webui.streams.socket import connect_to_broker, in_thread
+from webui.live.loop import connect_to_broker, in_thread
 from worker.contract import frames, keys
 from worker.contract.frames import Frame
 

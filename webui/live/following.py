@@ -18,8 +18,8 @@ from webui.accounts.models import Team, User
 from webui.activity.models import Event
 from webui.activity.query import EventQuery
 from webui.activity.representation import event_as_json
-from webui.streams.broadcaster import Subscription, listening
-from webui.streams.socket import in_thread
+from webui.live.broadcaster import Subscription, listening
+from webui.live.loop import in_thread
 from worker.contract import keys
 
 PAGE = 500
