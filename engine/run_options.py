@@ -16,6 +16,7 @@ from engine.containers.spec import ContainerSpec, PortMapping
 from engine.errors import InvalidArgument, Unsupported
 from engine.options import refused, variables
 from engine.options.changing import LIMITS
+from engine.options.ports import spread
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "us": 1e-6}
@@ -215,7 +216,7 @@ def specification(options: argparse.Namespace) -> ContainerSpec:
         annotations=_pairs(options.annotation, None),
         sysctls=_pairs(options.sysctl, None),
         log_opt=_pairs(options.log_opt, None),
-        ports=tuple(port_mapping(text) for text in options.publish),
+        ports=tuple(port for text in options.publish for port in port_mappings(text)),
         stdin_open=options.interactive,
         stdin_once=options.interactive and not options.detach,
         auto_remove=options.rm and options.detach,
@@ -305,19 +306,32 @@ def _pairs(entries: Sequence[str], lookup: dict[str, str] | None) -> dict[str, s
     return found
 
 
-def port_mapping(text: str) -> PortMapping:
-    """`80`, `8080:80`, `0.0.0.0:8080:80/udp`, `[::]:8080:80`."""
+def port_mappings(text: str) -> list[PortMapping]:
+    """`80`, `8080:80`, `0.0.0.0:8080:80/udp`, `[::]:8080:80`, `8000-8010:80-90`, `8000-8010:80` (the first free)."""
     rest, _, protocol = text.partition("/")
     before, bracket, after = rest.rpartition("]:")
     words = [before.removeprefix("["), *after.split(":")] if bracket else rest.split(":")
     try:
-        host = int(words[-2]) if len(words) > 1 and words[-2] else None
-        address = words[0] if len(words) > 2 else "127.0.0.1"
-        return PortMapping(container=int(words[-1]), host=host, protocol=protocol or "tcp", address=address)
+        inside, inside_last = _range(words[-1])
+        host, host_last = _range(words[-2]) if len(words) > 1 and words[-2] else (None, None)
     except ValueError:
         raise InvalidArgument(
-            f"{text!r} is no port; write [[ADDRESS:]HOST:]CONTAINER[/PROTOCOL], IPv6 as [::]"
+            f"{text!r} is no port; write [[ADDRESS:]HOST[-LAST]:]CONTAINER[-LAST][/PROTOCOL], IPv6 as [::]"
         ) from None
+    port = {
+        "container": inside,
+        "container_last": inside_last,
+        "host": host,
+        "host_last": host_last,
+        "protocol": protocol or "tcp",
+        "address": words[0] if len(words) > 2 else "127.0.0.1",
+    }
+    return [PortMapping(**one) for one in spread(port)]
+
+
+def _range(text: str) -> tuple[int, int | None]:
+    first, sign, last = text.partition("-")
+    return int(first), int(last) if sign else None
 
 
 def restart_policy(text: str) -> dict[str, Any]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from engine.containers.parts import Parts, Published
 from engine.containers.record import ContainerRecord, PublishedPort
 from engine.containers.spec import PortMapping
 from engine.errors import Conflict
-from engine.network.ports import OF_CONTAINER
+from engine.network.ports import OF_CONTAINER, PortSpec
+
+LOOPBACK = "127.0.0.1"
 
 
 def wanted(record: ContainerRecord) -> tuple[PortMapping, ...]:
     """Those that were named, and with publish_all a free one for each other that is exposed."""
     named = {(port.container, port.protocol) for port in record.spec.ports}
     exposed = (text.partition("/")[::2] for text in record.exposed)
-    more = [PortMapping(container=int(port), protocol=protocol) for port, protocol in exposed]
+    at = record.spec.publish_address or LOOPBACK
+    more = [PortMapping(container=int(port), protocol=protocol, address=at) for port, protocol in exposed]
     return (*record.spec.ports, *(port for port in more if (port.container, port.protocol) not in named))
 
 
@@ -31,10 +33,13 @@ def publish(parts: Parts, record: ContainerRecord) -> tuple[PublishedPort, ...]:
         raise _named(parts, error) from error
 
 
-def republish(parts: Parts, container_id: str, ports: Sequence[Any]) -> tuple[PublishedPort, ...]:
+def republish(
+    parts: Parts, container_id: str, ports: Sequence[PortMapping | PublishedPort]
+) -> tuple[PublishedPort, ...]:
     """Publish exactly these of a run from now on; what stays is not touched. Raises as `publish`, changing nothing."""
     try:
-        return _published(parts.network.republish(container_id, ports))
+        exact = [PortSpec(one.container, one.host, one.protocol, one.address, _last(one)) for one in ports]
+        return _published(parts.network.republish(container_id, exact))
     except Conflict as error:
         raise _named(parts, error) from error
 
@@ -48,6 +53,11 @@ def follow_record(parts: Parts, record: ContainerRecord) -> str | None:
     except Conflict as error:  # another container took what was free for a moment
         return f"container {record.name} lacks a port that it had: {error.message}"
     return f"published the ports of container {record.name} again, whose change was cut short"
+
+
+def _last(port: PortMapping | PublishedPort) -> int | None:
+    """What is published already has one port."""
+    return port.host_last if isinstance(port, PortMapping) else None
 
 
 def _published(ports: Sequence[Published]) -> tuple[PublishedPort, ...]:

@@ -16,6 +16,7 @@ from engine.containers import restarts
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from engine.options import checking
+from engine.options.ports import between
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 ID = re.compile(r"[0-9a-f]{64}")
@@ -31,12 +32,15 @@ PROTOCOLS = ("tcp", "udp", "sctp")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortMapping:
-    """Publish `container` on the host's `address`; `host` None takes a free port."""
+    """Publish `container` on the host's `address`; `host` None takes a free port, `host_last` the first that is free
+    from `host` to there.
+    """
 
     container: int
     host: int | None = None
     protocol: str = "tcp"
     address: str = "127.0.0.1"
+    host_last: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +62,8 @@ class ContainerSpec:
 
     `network`, `pid`, `ipc`, `uts`, `cgroupns`: the words of `engine.options.modes`; `network` may name a network, which
     `ip`, `ip6`, `mac_address` and `network_alias` belong to; `networks` are further ones (`engine.options.networks`).
-    `publish_all` publishes what image and `expose` name. `pull`: "missing", "always" or "never"; `platform` as
-    linux/arm64. `log_driver` and `log_opt`: the words of `engine.options.log_options`.
+    `publish_all` publishes what image and `expose` name, at `publish_address` (None: 127.0.0.1). `pull`: "missing",
+    "always" or "never"; `platform` as linux/arm64. `log_driver` and `log_opt`: words of `engine.options.log_options`.
     """
 
     id: str
@@ -128,6 +132,7 @@ class ContainerSpec:
     cgroupns: str = "private"
     expose: tuple[str, ...] = ()
     publish_all: bool = False
+    publish_address: str | None = None
     pull: str = "missing"
     platform: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -249,13 +254,18 @@ def _check_ports(ports: tuple[PortMapping, ...]) -> None:
             raise _bad("ports", f"container port {port.container} is out of range; use 1 to 65535")
         if port.host is not None and not 1 <= port.host <= 65535:
             raise _bad("ports", f"host port {port.host} is out of range; use 1 to 65535, or none for a free one")
+        if port.host_last is not None:
+            try:
+                between(port.host, port.host_last)
+            except InvalidArgument as error:
+                raise _bad("ports", error.message) from error
         if port.protocol not in PROTOCOLS:
             raise _bad("ports", f"protocol {port.protocol!r} is unknown; use one of {', '.join(PROTOCOLS)}")
         try:
             ipaddress.ip_address(port.address)
         except ValueError as error:
             raise _bad("ports", f"{port.address!r} is no address of this host") from error
-        if port.host is not None:
+        if port.host is not None and port.host_last is None:
             key = (port.address, port.host, port.protocol)
             if key in taken:
                 raise _bad("ports", f"{port.protocol} port {port.host} is asked for twice; remove one of them")

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from engine.errors import Conflict, InvalidArgument, PermissionDenied, ResourceExhausted
 from engine.network.addressing import Address
 from engine.network.firewall import ANY_ADDRESS, ANY_ADDRESS6, PROTOCOLS
+from engine.options.ports import between
 from engine.store.database import Store
 
 _ATTEMPTS = 64
@@ -21,12 +22,21 @@ _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM, "sctp": socket.SO
 
 @dataclass(frozen=True, slots=True)
 class PortSpec:
-    """Publish port `container` at `address`:`host` of this host; `host` None takes a free one."""
+    """Publish port `container` at `address`:`host` of this host; `host` None takes a free one, `host_last` the first
+    that is free from `host` to there.
+    """
 
     container: int
     host: int | None = None
     protocol: str = "tcp"
     address: str = "127.0.0.1"
+    host_last: int | None = None
+
+    def choices(self) -> range:
+        """The ports of the host that it may have; none to choose from means any."""
+        if self.host is None:
+            return range(0)
+        return range(self.host, (self.host if self.host_last is None else self.host_last) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,8 @@ def check(spec: PortSpec) -> None:
     for port in (spec.container, spec.host):
         if port is not None and not 1 <= port <= 65535:
             raise InvalidArgument(f"Port {port} is out of range; ports go from 1 to 65535")
+    if spec.host_last is not None:
+        between(spec.host, spec.host_last)
     try:
         address = ip_address(spec.address)
     except ValueError:
@@ -78,7 +90,8 @@ class Ports:
         """
         specs = [_checked(spec) for spec in specs]
         with self._store.transaction():
-            return [self._reserve(container_id, spec) for spec in specs]
+            given = {index: self._reserve(container_id, specs[index]) for index in _choosy_first(specs)}
+        return [given[index] for index in range(len(specs))]
 
     def exchange(
         self, container_id: str, specs: Sequence[PortSpec]
@@ -92,8 +105,8 @@ class Ports:
         with self._store.transaction() as connection:
             gone = self.of(container_id)
             kept: dict[int, Published] = {}
-            for index, spec in sorted(enumerate(specs), key=lambda pair: pair[1].host is None):  # the choosy first
-                fitting = next((port for port in gone if _fits(port, spec)), None)
+            for index in _choosy_first(specs):
+                fitting = next((port for port in gone if _fits(port, specs[index])), None)
                 if fitting is not None:
                     kept[index] = fitting
                     gone.remove(fitting)
@@ -102,9 +115,10 @@ class Ports:
                     "DELETE FROM network_port WHERE container_id = ? AND protocol = ? AND host = ? AND address = ?",
                     (container_id, port.protocol, port.host, port.address),
                 )
-            new = {index: self._reserve(container_id, spec) for index, spec in enumerate(specs) if index not in kept}
+            missing = [index for index in _choosy_first(specs) if index not in kept]
+            new = {index: self._reserve(container_id, specs[index]) for index in missing}
         found = kept | new
-        return [found[index] for index in sorted(found)], gone, list(new.values())
+        return [found[index] for index in sorted(found)], gone, [new[index] for index in sorted(new)]
 
     def forget(self, container_id: str) -> None:
         with self._store.transaction() as connection:
@@ -126,14 +140,16 @@ class Ports:
 
     def _reserve(self, container_id: str, spec: PortSpec) -> Published:
         if spec.host is not None:
-            user = self._user(spec.address, spec.protocol, spec.host)
-            if user is not None:
-                raise Conflict(
-                    f"Port {spec.host}/{spec.protocol} on {spec.address} is in use by {user}; "
-                    "publish another host port, or leave it out to get a free one",
-                    {"port": spec.host, "protocol": spec.protocol, "address": spec.address, "user": user},
-                )
-            return self._record(container_id, spec, spec.host)
+            for port in spec.choices():
+                user = self._user(spec.address, spec.protocol, port)
+                if user is None:
+                    return self._record(container_id, spec, port)
+            which = f"Port {port}" if port == spec.host else f"Each of the ports {spec.host}-{port}"
+            raise Conflict(
+                f"{which}/{spec.protocol} on {spec.address} is in use{'' if port == spec.host else ', the last'} by "
+                f"{user}; publish another host port, or leave it out to get a free one",
+                {"port": port, "protocol": spec.protocol, "address": spec.address, "user": user or ""},
+            )
         for _ in range(_ATTEMPTS):
             port = _free(spec.address, spec.protocol)
             if self._user(spec.address, spec.protocol, port) is None:
@@ -168,13 +184,19 @@ class Ports:
 def _checked(spec: PortSpec) -> PortSpec:
     """With its address in the usual form, so that the same is the same text."""
     check(spec)
-    return PortSpec(spec.container, spec.host, spec.protocol, str(ip_address(spec.address)))
+    return PortSpec(spec.container, spec.host, spec.protocol, str(ip_address(spec.address)), spec.host_last)
+
+
+def _choosy_first(specs: Sequence[PortSpec]) -> list[int]:
+    """The places of those that want one port, of those that take one of a range, then of those that take any."""
+    return sorted(range(len(specs)), key=lambda index: len(specs[index].choices()) or 65536)
 
 
 def _fits(port: Published, spec: PortSpec) -> bool:
     """Whether a published port is what a spec asks for."""
     wanted = (spec.container, spec.protocol, spec.address)
-    return (port.container, port.protocol, port.address) == wanted and spec.host in (None, port.host)
+    is_such = (port.container, port.protocol, port.address) == wanted
+    return is_such and (spec.host is None or port.host in spec.choices())
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -25,7 +25,7 @@ LIMITS = (
 CHANGEABLE = (*LIMITS, "restart", "restart_limit", "labels", "ports")
 IN_PART = ("add_labels", "remove_labels", "add_ports", "remove_ports")
 """Changes that leave the rest of `labels` or `ports` as it is, whoever changes that at the same time."""
-_PORT = {"container": None, "host": None, "protocol": "tcp", "address": "127.0.0.1"}
+_PORT = {"container": None, "host": None, "protocol": "tcp", "address": "127.0.0.1", "host_last": None}
 
 _FOLLOWS = {  # what makes no sense any more once the first is changed, unless it is changed too
     "cpus": ("cpu_quota", "cpu_period"),
@@ -86,7 +86,7 @@ def _read(port: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(port, Mapping) or not _PORT.keys() >= port.keys():
         raise InvalidArgument(f"ports: {str(port)[:60]} is no port; it has {', '.join(_PORT)}", {"field": "ports"})
     full = {**_PORT, **port}
-    numbers = (full["container"], 1 if full["host"] is None else full["host"])
+    numbers = (full["container"], *(1 if full[name] is None else full[name] for name in ("host", "host_last")))
     texts = (full["protocol"], full["address"])
     if not all(type(number) is int for number in numbers) or not all(isinstance(text, str) for text in texts):
         raise InvalidArgument("ports: container and host are numbers, protocol and address texts", {"field": "ports"})

@@ -1,9 +1,11 @@
-"""--expose and --publish-all: which ports a container says that it listens on, and which of them are published."""
+"""--expose, --publish and --publish-all: which ports a container says that it listens on, and which are published."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from typing import Any
 
 from engine.errors import InvalidArgument
 
@@ -37,6 +39,56 @@ def all_exposed(image: Iterable[str], wish: Iterable[str]) -> list[tuple[int, st
     for text in wish:
         found.update(dict.fromkeys(exposed(text)))
     return sorted(found)
+
+
+def spread(port: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A published port as it is asked for (`container`, `host`, `host_last`, `container_last`, …) → those it means.
+
+    As docker's -p: 8000-8010:80-90 is eleven ports in their order, 80-90 eleven at free ones, 8000-8010:80 one, at the
+    first of the host's that is free. What is no number is left to who checks numbers. Raises InvalidArgument, with the
+    field.
+    """
+    port = dict(port)
+    inside = _range(port.get("container"), port.pop("container_last", None), "container_last")
+    outside = _range(port.get("host"), port.get("host_last"), "host_last")
+    if inside is None:
+        return [port]
+    if port.get("host") is None:
+        return [{**port, "container": one} for one in inside]
+    if outside is None or len(outside) != len(inside):
+        raise InvalidArgument(
+            f"{len(inside)} ports of the container need as many of the host: say so by host and host_last",
+            {"field": "host_last"},
+        )
+    del port["host_last"]
+    return [{**port, "container": one, "host": other} for one, other in zip(inside, outside, strict=True)]
+
+
+def is_address(text: str | None) -> bool:
+    """Whether it is an address, or none was given."""
+    try:
+        return text is None or ("%" not in text and bool(ip_address(text)))
+    except ValueError:
+        return False
+
+
+def between(first: object, last: object) -> range:
+    """The ports from one to another, both of them. Raises InvalidArgument."""
+    if not isinstance(first, int) or not isinstance(last, int) or not (0 < first < 65536 and 0 < last < 65536):
+        raise InvalidArgument("a range goes from one port to another, from 1 to 65535")
+    if first > last:
+        raise InvalidArgument(f"a range ends with its greatest port: {first} to {last} is none")
+    if last - first >= MOST:
+        raise InvalidArgument(f"a range has at most {MOST} ports")
+    return range(first, last + 1)
+
+
+def _range(first: object, last: object, field: str) -> range | None:
+    """None without an end."""
+    try:
+        return None if last is None else between(first, last)
+    except InvalidArgument as error:
+        raise InvalidArgument(error.message, {"field": field}) from error
 
 
 def _no(text: str) -> InvalidArgument:

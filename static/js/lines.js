@@ -1,20 +1,37 @@
 // Ports and labels as lines of text, as docker's -p and -l take them, and what differs between two such texts.
 
-/** {container, host, protocol, address} → "8080:80", "0.0.0.0:53:53/udp"; "80" for a free port of 127.0.0.1. */
-export function portLine({ container, host, protocol = "tcp", address = "127.0.0.1" }) {
+/** A port of REST's → "8080:80", "0.0.0.0:53:53/udp", "8000-8010:80"; "80" for a free port of 127.0.0.1. */
+export function portLine({ container, container_last, host, host_last, protocol = "tcp", address = "127.0.0.1" }) {
   const at = address.includes(":") ? `[${address}]` : address;
-  const outside = address === "127.0.0.1" ? (host ? `${host}:` : "") : `${at}:${host ?? ""}:`;
-  return `${outside}${container}${protocol === "tcp" ? "" : `/${protocol}`}`;
+  const there = host ? rangeText(host, host_last) : "";
+  const outside = address === "127.0.0.1" ? (host ? `${there}:` : "") : `${at}:${there}:`;
+  return `${outside}${rangeText(container, container_last)}${protocol === "tcp" ? "" : `/${protocol}`}`;
+}
+
+export function rangeText(first, last) {
+  return last ? `${first}-${last}` : String(first);
+}
+
+/** "80" → [80], "80-90" → [80, 90], "" → []; null for what is no port and no range of them. */
+export function readRange(text) {
+  const found = /^(?:([0-9]+)(?:-([0-9]+))?)?$/.exec(text.trim());
+  const numbers = found && found.slice(1).filter((one) => one !== undefined).map(Number);
+  return numbers?.every((number) => number > 0 && number < 65536) && !(numbers[0] > numbers[1]) ? numbers : null;
 }
 
 /** The reverse; null for what is no port. */
 export function readPort(line) {
-  const found = /^(?:(?:([0-9.]+|\[[0-9a-fA-F:.]+\]):)?([0-9]*):)?([0-9]+)(?:\/(tcp|udp|sctp))?$/.exec(line.trim());
+  const found = /^(?:(?:([0-9.]+|\[[0-9a-fA-F:.]+\]):)?([0-9-]*):)?([0-9-]+)(?:\/(tcp|udp|sctp))?$/.exec(line.trim());
   if (!found) return null;
   const [, address = "127.0.0.1", host, container, protocol = "tcp"] = found;
-  const numbers = [Number(container), ...(host ? [Number(host)] : [])];
-  if (!numbers.every((number) => number > 0 && number < 65536)) return null;
-  return { container: Number(container), ...(host && { host: Number(host) }), protocol, address: address.replace(/[[\]]/g, "") };
+  const [there, here] = [readRange(host ?? ""), readRange(container)];
+  if (!there || !here) return null;
+  return { ...portOf(here, there), protocol, address: address.replace(/[[\]]/g, "") };
+}
+
+/** What two ranges of `readRange` are to REST. */
+export function portOf([container, container_last], [host, host_last]) {
+  return { container, ...(container_last && { container_last }), ...(host && { host }), ...(host_last && { host_last }) };
 }
 
 /** From `before` to `after` (texts) as REST takes it: {changes, problem}. What stays is not touched, nor are its ports. */

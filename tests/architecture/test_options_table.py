@@ -108,6 +108,7 @@ def test_each_field_is_one_of_its_request_and_of_the_form() -> None:
         "restart_unhealthy",
         "depends_on",
         "networks",
+        "publish_address",
     }
 
 

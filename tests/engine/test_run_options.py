@@ -73,6 +73,20 @@ def test_every_flag_becomes_its_field(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {name: getattr(made, name) for name in expected} == expected
 
 
+def test_ranges_of_ports_are_what_docker_takes_them_for() -> None:
+    made = spec("-p", "8000-8001:80-81/udp", "-p", "[::]:9000-9010:90", "-p", "70-71", "image").ports
+    assert made == (
+        PortMapping(container=80, host=8000, protocol="udp"),
+        PortMapping(container=81, host=8001, protocol="udp"),
+        PortMapping(container=90, host=9000, host_last=9010, address="::"),
+        PortMapping(container=70),
+        PortMapping(container=71),
+    )
+    for wrong in ("80-", "8000-8001:80-83", "9-8:80", "a-b:80"):
+        with pytest.raises(InvalidArgument):
+            spec("-p", wrong, "image")
+
+
 def test_what_is_left_out_is_as_usual() -> None:
     made = spec("--no-healthcheck", "image")
     usual = ContainerSpec(id=made.id, name=made.name, image="image", healthcheck={"test": ["NONE"]})

@@ -77,7 +77,8 @@ class HostSchema(HostReference):
 class PortSchema(serializers.Serializer):
     container = serializers.IntegerField()
     host = serializers.IntegerField(allow_null=True, help_text="null: a free one, known once it runs.")
-    protocol = serializers.ChoiceField(["tcp", "udp"])
+    host_last = serializers.IntegerField(allow_null=True, help_text="Before it runs: it gets one from host to this.")
+    protocol = serializers.ChoiceField(["tcp", "udp", "sctp"])
     address = serializers.CharField()
 
 

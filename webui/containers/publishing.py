@@ -46,11 +46,17 @@ def publishing_check(
     Raises PermissionDenied that says what is allowed, with the fields (`ports.0.address`).
     """
     kept = {_place(port) for port in had}
-    refused = {
+    asked = {
         f"{field}.{index}.address": str(port.get("address") or LOOPBACK)
         for index, port in enumerate(ports)
-        if _place(port) not in kept and not publishing_allows(team, str(port.get("address") or LOOPBACK))
+        if _place(port) not in kept
     }
+    addresses_check(user, team, asked)
+
+
+def addresses_check(user: User, team: Team, asked: Mapping[str, str]) -> None:
+    """As `publishing_check` of addresses, by the field of each."""
+    refused = {name: address for name, address in asked.items() if not publishing_allows(team, address)}
     if not refused or LOOSEN in actions_of(user, team):
         return
     words = f"The team {team.name} publishes at {said(team)}"
@@ -61,7 +67,7 @@ def publishing_check(
 
 def _place(port: Mapping[str, Any]) -> tuple[Any, ...]:
     """Where it is open; a free port (None) is as good as another."""
-    return port.get("address") or LOOPBACK, port.get("host"), port.get("protocol") or "tcp"
+    return port.get("address") or LOOPBACK, port.get("host"), port.get("host_last"), port.get("protocol") or "tcp"
 
 
 def said(team: Team) -> str:

@@ -11,7 +11,7 @@ from webui.containers.models import Container, RemovedContainer
 from webui.containers.options import options_as_json
 from webui.hosts.representation import host_reference_as_json
 
-_PORT_FIELDS = ("container", "host", "protocol", "address")
+_PORT_FIELDS = ("container", "host", "protocol", "address", "host_last")
 _MOUNT_FIELDS = ("type", "name", "source", "destination", "read_only")
 
 

@@ -6,7 +6,6 @@ field that is wrong (`detail["fields"]`: field → sentences).
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from engine.options import checking, variables
 from engine.options.changing import merged
+from engine.options.ports import MOST, is_address, spread
 from worker.contract.commands import ContainerOptions, PortMapping
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
@@ -33,6 +33,7 @@ TEXT_MAXIMUM = 128 << 10
 FILE_MAXIMUM = 1 << 20
 """Characters of a file of variables or labels."""
 PORTS_MAXIMUM, WORDS_MAXIMUM, VARIABLES_MAXIMUM = 200, 1000, 1000
+"""The first as they are written: a range is one, and may be a thousand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +211,7 @@ def _ports(ports: Sequence[Mapping[str, Any]], errors: FieldErrors) -> tuple[Por
     errors.check(len(ports) <= PORTS_MAXIMUM, "ports", f"Give at most {PORTS_MAXIMUM} ports.")
     mappings: list[PortMapping] = []
     taken: set[tuple[str, int, str]] = set()
-    for index, port in enumerate(ports[:PORTS_MAXIMUM]):
+    for index, port in _spread(ports[:PORTS_MAXIMUM], errors):
         where = f"ports.{index}."
         inside, outside = port.get("container"), port.get("host")
         protocol, address = port.get("protocol") or "tcp", port.get("address") or "127.0.0.1"
@@ -218,7 +219,7 @@ def _ports(ports: Sequence[Mapping[str, Any]], errors: FieldErrors) -> tuple[Por
             "container": _is_port(inside),
             "host": outside is None or _is_port(outside),
             "protocol": protocol in ("tcp", "udp", "sctp"),
-            "address": _is_address(address),
+            "address": isinstance(address, str) and is_address(address),
         }
         errors.check(fine["container"], where + "container", "Give a port from 1 to 65535.")
         errors.check(fine["host"], where + "host", "Give a port from 1 to 65535, or leave it out for a free one.")
@@ -228,21 +229,37 @@ def _ports(ports: Sequence[Mapping[str, Any]], errors: FieldErrors) -> tuple[Por
         )
         if not all(fine.values()):
             continue
-        key = (protocol, outside or 0, address)
-        errors.check(
-            outside is None or key not in taken, where + "host", f"Port {outside}/{protocol} is published twice."
-        )
-        taken.add(key)
-        mappings.append(PortMapping(container=int(inside), host=outside, protocol=protocol, address=address))  # type: ignore[arg-type]
+        key, last = (protocol, outside or 0, address), port.get("host_last")
+        if outside is not None and last is None:
+            errors.check(key not in taken, where + "host", f"Port {outside}/{protocol} is published twice.")
+            taken.add(key)
+        mapping = PortMapping(container=inside, host=outside, protocol=protocol, address=address, host_last=last)  # type: ignore[arg-type]
+        mappings.append(mapping)
+    errors.check(len(mappings) <= MOST, "ports", f"These are {len(mappings)} ports; give at most {MOST}.")
     return tuple(mappings)
+
+
+def ports_spread(ports: Sequence[Mapping[str, Any]], field: str = "ports") -> list[dict[str, Any]]:
+    """Each range of the container's as the ports that it is. Raises InvalidArgument with the field errors."""
+    errors = FieldErrors()
+    found = [port for _, port in _spread(ports, errors, field)]
+    errors.raise_any("the container can't be changed")
+    return found
+
+
+def _spread(
+    ports: Sequence[Mapping[str, Any]], errors: FieldErrors, field: str = "ports"
+) -> list[tuple[int, dict[str, Any]]]:
+    """With the place that each has in what was sent."""
+    found = []
+    for index, port in enumerate(ports):
+        try:
+            found += [(index, one) for one in spread(port)]
+        except InvalidArgument as error:
+            sentence = f"{error.message[0].upper()}{error.message[1:]}."
+            errors.check(False, f"{field}.{index}.{error.detail['field']}", sentence)
+    return found
 
 
 def _is_port(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536
-
-
-def _is_address(text: object) -> bool:
-    try:
-        return isinstance(text, str) and "%" not in text and bool(ipaddress.ip_address(text))
-    except ValueError:
-        return False

@@ -25,7 +25,7 @@ from webui.containers.observed import (
     container_forget_log,
     container_job_finished,
 )
-from webui.containers.publishing import ports_at_default, publishing_check
+from webui.containers.publishing import addresses_check, ports_at_default, publishing_check
 from webui.containers.representation import container_as_json
 from webui.containers.request import (
     IMAGE_ID,
@@ -33,6 +33,7 @@ from webui.containers.request import (
     NAME_RULE,
     ContainerRequest,
     changes_check,
+    ports_spread,
     request_check,
     with_files,
 )
@@ -78,12 +79,18 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     """
     require(user, CREATE, host.team)
     request = with_files(ContainerRequest(image=image, **wishes))
-    request = replace(request, ports=ports_at_default(host.team, request.ports))
+    request = replace(
+        request,
+        ports=ports_at_default(host.team, request.ports),
+        publish_address=request.publish_address or (host.team.publish_default if request.publish_all else None),
+    )
     canonical, ports = request_check(request)
     networks_check(host=host, request=request)
     request, needed = sharing_resolve(host=host, request=request)
     require_loosening(user, host.team, [*needing_a_right(request), *needed])
     publishing_check(user, host.team, request.ports)
+    if request.publish_address is not None:
+        addresses_check(user, host.team, {"publish_address": request.publish_address})
     taken = Container.objects.filter(host=host)
     name = request.name or friendly_name(lambda candidate: taken.filter(name=candidate).exists())
     command = _command(request, name=name, image=canonical, ports=ports, start=start)
@@ -203,7 +210,7 @@ def container_update(*, user: User, container: Container, **changes: Any) -> Job
         raise InvalidArgument(f"nothing is to be changed: give at least one of {', '.join(CHANGEABLE)}")
     for field in ("ports", "add_ports"):
         if changes.get(field):
-            changes[field] = ports_at_default(container.team, changes[field])
+            changes[field] = ports_spread(ports_at_default(container.team, changes[field]), field)
     changes_check(container.spec, changes)
     for field in ("ports", "add_ports"):
         had = [*(container.spec.get("ports") or ()), *container.ports]

@@ -25,6 +25,7 @@ _LABELS = {
     "mac_address": "MAC address there",
     "expose": "Ports it listens on",
     "publish_all": "All of them published",
+    "publish_address": "All of them at",
     "pid": "Processes",
     "ipc": "IPC",
     "uts": "Host name shared",

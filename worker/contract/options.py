@@ -9,12 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortMapping:
-    """`host` None asks for a free port; `protocol` is tcp or udp; `address` an IPv4 address of the host."""
+    """`host` None asks for a free port, `host_last` for the first free one from `host` to there; `protocol` is tcp, udp
+    or sctp; `address` one of the host's.
+    """
 
     container: int
     host: int | None = None
     protocol: str = "tcp"
     address: str = "127.0.0.1"
+    host_last: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,8 @@ class ContainerOptions:
     `network` is bridge, none, host, container:ID, or the name of a network (with :ip=…,mac=…,alias=… after it, or by
     `ip`, `ip6`, `mac_address`, `network_alias`), `networks` are further ones in the same words. `pid` is private, host
     or container:ID; `ipc` private, shareable, none, host or container:ID; `uts` and `cgroupns` private or host.
-    `publish_all` publishes what image and `expose` name. `pull` is missing, always or never, `platform` as linux/arm64.
+    `publish_all` publishes what image and `expose` name, at `publish_address` (None: 127.0.0.1). `pull` is missing,
+    always or never, `platform` as linux/arm64.
     `log_driver` is json-file, local or none, `log_opt` has max-size and max-file. `volumes`, `mounts` and
     `volumes_from` hold what --volume, --mount and --volumes-from are given.
     """
@@ -89,6 +93,7 @@ class ContainerOptions:
     cgroupns: str = "private"
     expose: tuple[str, ...] = ()
     publish_all: bool = False
+    publish_address: str | None = None
     pull: str = "missing"
     platform: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)

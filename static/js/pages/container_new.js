@@ -3,13 +3,13 @@ import { Problem, api } from "../api.js";
 import { afterCommand, beforeCommand, fillOptions, offerRuntimes, openChanged, optionWords, readOptions, showFolds } from "../container_options.js";
 import { $, $$, el, pageData, setText } from "../dom.js";
 import { startFiles } from "../mode_options.js";
+import { portOf, rangeText, readRange } from "../lines.js";
 import { addNetwork, chooseNetwork, offerNetworks } from "../network_options.js";
 import { joinWords, quoteWord, splitWords } from "../shell.js";
 
 const form = $("#create");
 const suggestions = pageData("suggestions") ?? [];
 const LEAST_MEMORY = 6 << 20;
-const isPort = (value) => value > 0 && value < 65536;
 const hosts = pageData("hosts") ?? [];
 const networks = pageData("networks") ?? [];
 
@@ -51,8 +51,8 @@ function read() {
   const ports = $$('[data-pairs="ports"] .pair').map(readPort);
   if (ports.length) body.ports = ports;
   for (const [index, port] of ports.entries()) {
-    if (!isPort(port.container)) problems[`ports.${index}.container`] = ["Give the container's port, from 1 to 65535."];
-    if (port.host !== undefined && !isPort(port.host)) problems[`ports.${index}.host`] = ["Give a port of the host from 1 to 65535, or leave it empty for a free one."];
+    if (!port.container) problems[`ports.${index}.container`] = ["Give the container's port, from 1 to 65535, or a range such as 80-90."];
+    if (port.host === 0) problems[`ports.${index}.host`] = ["Give a port of the host from 1 to 65535, or a range, or leave it empty for a free one."];
   }
   const memory = number(form.memory.value);
   if (Number.isNaN(memory)) problems.memory_bytes = ["Give a number, such as 256."];
@@ -73,12 +73,9 @@ function read() {
 }
 
 function readPort(row) {
-  const whole = (name) => {
-    const value = number($(`[data-${name}]`, row).value);
-    return Number.isInteger(value) ? value : value === null ? null : -1;
-  };
-  const port = { container: whole("container") ?? 0 };
-  if (whole("host") !== null) port.host = whole("host");
+  const [inside, outside] = ["container", "host"].map((name) => readRange($(`[data-${name}]`, row).value));
+  const port = inside?.length ? portOf(inside, outside ?? []) : { container: 0 };
+  if (!outside) port.host = 0;
   if ($("[data-protocol]", row).value !== "tcp") port.protocol = $("[data-protocol]", row).value;
   port.address = $("[data-address]", row).value.trim() || chosenHost().publishing.default;
   return port;
@@ -90,7 +87,8 @@ export function dockerLine(body) {
   if (body.name) words.push("--name", quoteWord(body.name));
   for (const [key, value] of Object.entries(body.env ?? {})) words.push("-e", quoteWord(`${key}=${value}`));
   for (const port of body.ports ?? []) {
-    words.push("-p", quoteWord(`${port.address.includes(":") ? `[${port.address}]` : port.address}:${port.host ?? ""}:${port.container || "PORT"}${port.protocol ? `/${port.protocol}` : ""}`));
+    const [outside, inside] = [port.host ? rangeText(port.host, port.host_last) : "", port.container ? rangeText(port.container, port.container_last) : "PORT"];
+    words.push("-p", quoteWord(`${port.address.includes(":") ? `[${port.address}]` : port.address}:${outside}:${inside}${port.protocol ? `/${port.protocol}` : ""}`));
   }
   if (body.memory_bytes) words.push("--memory", body.memory_bytes % 1048576 ? `${body.memory_bytes}b` : `${body.memory_bytes / 1048576}m`);
   if (body.cpus) words.push("--cpus", String(body.cpus));
@@ -211,7 +209,7 @@ function fillLike(like) {
   form.image.value = like.image;
   form.command.value = joinWords(like.command ?? []);
   for (const [key, value] of Object.entries(like.env ?? {})) addRow("env", { key, value });
-  for (const port of like.ports ?? []) addRow("ports", port);
+  for (const port of like.ports ?? []) addRow("ports", { ...port, ...(port.host && { host: rangeText(port.host, port.host_last) }) });
   if (like.memory_bytes) form.memory.value = like.memory_bytes / 1048576;
   if (like.cpus) form.cpus.value = like.cpus;
   form.restart.value = like.restart ?? "no";

@@ -11,6 +11,9 @@ from engine.network.ports import PortSpec, check
     [
         (PortSpec(0, 80), "out of range"),
         (PortSpec(80, 70000), "out of range"),
+        (PortSpec(80, 90, host_last=89), "ends with its greatest"),
+        (PortSpec(80, None, host_last=89), "from one port to another"),
+        (PortSpec(80, 1000, host_last=3000), "at most 1000"),
         (PortSpec(80, 80, "icmp"), "tcp, udp or sctp"),
         (PortSpec(80, 80, "tcp", "localhost"), "no address to publish on"),
         (PortSpec(80, 80, "tcp", "::1"), "takes no answers"),

@@ -179,6 +179,22 @@ def test_free_ports_are_chosen_and_differ(host: Host) -> None:
     assert kernel_mappings(host) == {("127.0.0.1", port.host) for port in published}
 
 
+def test_of_a_range_the_first_free_port_is_taken_and_kept(host: Host, web: Space, spaces: Spaces) -> None:
+    host.attach("second", spaces().pid)
+    wanted, fixed = PortSpec(80, 8080, host_last=8083), PortSpec(80, 8082)
+    both = host.publish("second", [wanted, fixed])
+    assert [port.host for port in both] == [8083, 8082], "those that have no choice come first"
+
+    def republish(container_id: str, *specs: PortSpec) -> list[int]:
+        return [port.host for port in host.space.run(lambda: host.network.republish(container_id, specs))]
+
+    assert republish("web") == []
+    assert republish("second", wanted, fixed) == [8083, 8082], "what was given stays"
+    assert republish("web", wanted) == [8080]
+    with pytest.raises(Conflict, match="Each of the ports 8080-8083/tcp"):
+        republish("web", PortSpec(80, 8080), PortSpec(80, 8081), wanted)
+
+
 def test_publishing_again_replaces_what_was_published(host: Host, web: Space) -> None:
     host.publish("web", [PortSpec(80, 8080), PortSpec(81, 8082)])
     assert kernel_mappings(host) == {("127.0.0.1", 8080), ("127.0.0.1", 8082)}

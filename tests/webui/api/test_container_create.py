@@ -94,6 +94,7 @@ WHOLE = {
     "cgroupns": "private",
     "expose": ["80", "53/udp"],
     "publish_all": True,
+    "publish_address": "127.0.0.1",
     "pull": "always",
     "platform": "linux/arm64",
     "annotations": {"org.example.a": "1"},
@@ -145,8 +146,8 @@ def test_everything_that_is_asked_reaches_the_host(site_broker: Valkey, owner: C
         "container_id": container.pk,
         "image": "docker.io/library/nginx:1",
         "ports": [
-            {"container": 80, "host": 8080, "protocol": "tcp", "address": "127.0.0.1"},
-            {"container": 53, "host": None, "protocol": "udp", "address": "0.0.0.0"},
+            {"container": 80, "host": 8080, "protocol": "tcp", "address": "127.0.0.1", "host_last": None},
+            {"container": 53, "host": None, "protocol": "udp", "address": "0.0.0.0", "host_last": None},
         ],
     }
     shown = answer.json()["container"]
@@ -226,6 +227,9 @@ def test_an_image_id_is_taken_as_it_is(site_broker: Valkey, owner: Caller, host:
         ({"ports": [{"container": 80, "hots": 1}]}, "ports.0.hots"),
         ({"ports": [{"container": 80, "host": 9}, {"container": 81, "host": 9}]}, "ports.1.host"),
         ({"ports": [{"container": True}]}, "ports.0.container"),
+        ({"ports": [{"container": 9}, {"container": 80, "container_last": 82, "host": 80}]}, "ports.1.host_last"),
+        ({"ports": [{"container": 80, "host": 90, "host_last": 80}]}, "ports.0.host_last"),
+        ({"publish_all": True, "publish_address": "here"}, "publish_address"),
         ({"memory_bytes": 1024}, "memory_bytes"),
         ({"memory_bytes": 1 << 70}, "memory_bytes"),
         ({"cpus": 0}, "cpus"),

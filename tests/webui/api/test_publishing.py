@@ -66,6 +66,37 @@ def test_a_port_without_an_address_is_at_the_teams_usual_one(
     assert Container.objects.get().spec["ports"][0]["address"] == "10.0.0.5"
 
 
+def test_all_that_is_exposed_is_published_where_the_team_does(
+    site_broker: Valkey, owner: Caller, administrator: Caller, host: Host, team: Team
+) -> None:
+    everything = {"image": "alpine", "publish_all": True}
+    assert change(administrator, team, publish_addresses=["10.0.0.5"], publish_default="10.0.0.5").status_code == 200
+    assert owner.post("containers/", everything).status_code == 202
+    assert Container.objects.get().spec["publish_address"] == "10.0.0.5"
+    refused = owner.post("containers/", everything | {"publish_address": "0.0.0.0"})
+    assert (refused.status_code, list(refused.json()["errors"])) == (403, ["publish_address"])
+    assert owner.post("containers/", everything | {"publish_address": "127.0.0.1"}).status_code == 202
+
+
+def test_ranges_become_ports_and_one_of_a_range_stays_a_range(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    ports = (
+        {"container": 80, "container_last": 81, "host": 8000, "host_last": 8001, "protocol": "udp"},
+        {"container": 90, "host": 9000, "host_last": 9005},
+    )
+    assert run(owner, *ports).status_code == 202
+    made = Container.objects.get()
+    wanted = [(80, 8000, None, "udp"), (81, 8001, None, "udp"), (90, 9000, 9005, "tcp")]
+    assert [
+        tuple(one[name] for name in ("container", "host", "host_last", "protocol")) for one in made.spec["ports"]
+    ] == wanted
+    path = f"containers/{made.pk}/update/"
+    assert owner.post(path, {"add_ports": [ports[0] | {"protocol": "tcp"}]}).status_code == 202
+    added = Job.objects.get(kind="container.update").command["changes"]["add_ports"]
+    assert [(one["container"], one["host"]) for one in added] == [(80, 8000), (81, 8001)]
+    refused = owner.post(path, {"add_ports": [{"container": 1}, {"container": 80, "container_last": 7}]})
+    assert (refused.status_code, list(refused.json()["errors"])) == (400, ["add_ports.1.container_last"])
+
+
 def test_a_change_of_ports_is_held_to_it_too_and_leaves_what_there_was(
     site_broker: Valkey, owner: Caller, host: Host, container: Container
 ) -> None:

@@ -35,14 +35,14 @@ def test_what_is_typed_is_shown_as_docker_and_as_rest_and_is_created(
     page.get_by_label("Variable value").fill("hello world")
     page.get_by_role("button", name="Publish a port").click()
     assert page.get_by_label("Address on the host").input_value() == "127.0.0.1"
-    page.get_by_label("Port on the host").fill("8081")
+    page.get_by_label("Port on the host").fill("8081-8085")
     page.get_by_label("Port in the container").fill("80")
     page.get_by_label("Memory", exact=True).fill("64")
     page.get_by_label("CPU cores").fill("0.5")
     page.get_by_label("Start again by itself").select_option("on-failure")
     page.get_by_label("At most so many times").fill("3")
     expect(page.locator('[data-as="docker"]')).to_have_text(
-        "docker run -d --name ticker -e 'GREETING=hello world' -p 127.0.0.1:8081:80 --memory 64m --cpus 0.5 "
+        "docker run -d --name ticker -e 'GREETING=hello world' -p 127.0.0.1:8081-8085:80 --memory 64m --cpus 0.5 "
         """--restart on-failure:3 alpine sh -c 'while true; do echo "a b"; done'"""
     )
     expect(page.locator('[data-as="rest"]')).to_contain_text('"memory_bytes": 67108864')
@@ -51,7 +51,9 @@ def test_what_is_typed_is_shown_as_docker_and_as_rest_and_is_created(
     made = Container.objects.get(name="ticker").spec
     assert made["command"] == ["sh", "-c", 'while true; do echo "a b"; done']
     assert made["env"] == {"GREETING": "hello world"}
-    assert made["ports"] == [{"container": 80, "host": 8081, "protocol": "tcp", "address": "127.0.0.1"}]
+    assert made["ports"] == [
+        {"container": 80, "host": 8081, "host_last": 8085, "protocol": "tcp", "address": "127.0.0.1"}
+    ]
     assert (made["memory_bytes"], made["cpus"], made["restart"], made["restart_limit"]) == (
         64 << 20,
         0.5,

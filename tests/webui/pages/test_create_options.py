@@ -70,6 +70,7 @@ def test_one_like_another_carries_every_option_over(
         "restart_unhealthy",
         "uts",
         "publish_all",
+        "publish_address",
     }
     left_out |= {"networks", "network_alias", "ip", "ip6", "mac_address"}  # which no mode but a network of a name takes
     assert {key: value for key, value in body.items() if key != "host"} == {

@@ -32,6 +32,15 @@ ORDERING = ("created_at", "name", "started_at", "finished_at")
 class NewPort(bodies.Body):
     container = bodies.Whole(PORT, help_text="The port inside.")
     host = bodies.Whole(PORT, required=False, allow_null=True, help_text="The port outside; null: a free one.")
+    container_last = bodies.Whole(
+        PORT, required=False, allow_null=True, help_text="The end of a range from container on, at as many of the host."
+    )
+    host_last = bodies.Whole(
+        PORT,
+        required=False,
+        allow_null=True,
+        help_text="The end of a range from host on; for one port inside it is the first that is free.",
+    )
     protocol = bodies.Text(required=False, default="tcp", help_text="tcp, udp or sctp.")
     address = bodies.Text(
         required=False,
