@@ -176,6 +176,7 @@ class Builder:
             if not list((self._parts.config.builds / "work").glob(f"*/run/{identifier}")):
                 with contextlib.suppress(EngineError):  # the next start tries again
                     self._host.cgroups.remove(identifier)
+        self._caches.recover()
         dropped = self._cache.recover()
         if dropped:
             done.append(f"dropped {dropped} steps of the build cache, whose layers are not here or not whole")

@@ -89,7 +89,7 @@ class Pruning:
             if isinstance(thing, CacheMount):
                 size = self.mounts.remove(thing.key)
                 freed += size
-                mounts += 1
+                mounts += size > 0
             else:
                 gone.append(thing.number)
                 size = own.get(thing.diff_id, 0)

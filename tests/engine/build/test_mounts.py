@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from engine.build.cache_mounts import CacheMounts
+from engine.build.pruning import PruneRules
 from engine.errors import NotFound, Unsupported
 from tests.support.builds import Built, Workbench
 
@@ -80,6 +82,20 @@ def test_a_cache_stays_from_build_to_build_but_in_no_layer(bench: Workbench) -> 
     assert bench.files(other)["seen"].content == b"three\n"
     mounts = bench.engine.builder.disk_usage("cache").mounts
     assert [mount.id for mount in mounts] == ["/var/kept"]
+
+
+def test_a_pruned_cache_leaves_nothing_and_one_in_use_stays(bench: Workbench) -> None:
+    caches = CacheMounts(bench.engine.config.builds / "caches")
+    with caches.hold("pruned", "/one", "private", fill=lambda _: None, cancelled=lambda: False) as files:
+        (files / "kept").write_text("kept")
+        place = files.parent.parent
+        report = bench.engine.builder.prune(PruneRules(team="pruned"))
+        assert (report.mounts, (files / "kept").exists()) == (0, True)
+    assert bench.engine.builder.prune(PruneRules(team="pruned")).mounts == 1
+    assert not place.exists()
+    assert bench.engine.builder.disk_usage("pruned").mounts == ()
+    with caches.hold("pruned", "/one", "locked", fill=lambda _: None, cancelled=lambda: False) as files:
+        assert list(files.iterdir()) == []
 
 
 def test_a_cache_that_is_locked_is_one_runs_at_a_time(bench: Workbench) -> None:
