@@ -9,10 +9,12 @@ from typing import Any
 
 from engine.build.draft import Draft
 from engine.build.events import Step
+from engine.config import EngineConfig
 from engine.content.leases import Lease
 from engine.errors import EngineError, NotFound
+from engine.images import remote
 from engine.images.image import Image
-from engine.images.pull import Stop
+from engine.images.pull import Stop, host_platform
 from engine.images.records import Records
 from engine.images.service import Images
 from engine.oci.digest import Digest
@@ -27,6 +29,7 @@ _USUAL = ("alpine", "busybox", "centos", "debian", "fedora", "golang", "nginx", 
 class Bases:
     """Of one build. `access`: how registries are spoken to, by their names; `pull`: ask even for what is here."""
 
+    config: EngineConfig
     images: Images
     records: Records
     lease: Lease
@@ -58,12 +61,20 @@ class Bases:
 
         try:
             access = (self.access or {}).get(Reference.parse(name).registry)
-            image = self.images.pull(name, access=access, platform=str(platform), progress=show, cancel=self.stop)
+            wanted = self._wanted(name, platform, access)
+            image = self.images.pull(wanted, access=access, platform=str(platform), progress=show, cancel=self.stop)
         except NotFound as error:
             raise _unknown(error, name, known) from error
         if not self._holds(image):
             raise NotFound(f"image {name} was removed while the build began: build again")
         return image
+
+    def _wanted(self, name: str, platform: Platform, access: Access | None) -> str:
+        """What to pull: for another machine by its digest, so that the name stays with the image that runs here."""
+        if host_platform().rank(platform) is not None:
+            return name
+        digest = remote.platform_digest(self.config, name, access, platform, self.stop)
+        return str(Reference.parse(name).pinned(digest))
 
     def _here(self, name: str, platform: Platform) -> Image | None:
         try:

@@ -6,49 +6,39 @@ spec, context ─► Dockerfile read ─► plan ─► stages solved ─► ima
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
-from engine.build import checks, output, planning, workplace
-from engine.build.bases import Bases
+from engine.build import output, workplace
 from engine.build.cache import Cache
 from engine.build.cache_mounts import CacheMounts
 from engine.build.context import Context
-from engine.build.events import CACHED, DONE, Progress, Reporter
-from engine.build.known_files import KnownFiles
+from engine.build.events import Progress
+from engine.build.finishing import Finishing
 from engine.build.language import parse
-from engine.build.layering import Layering
 from engine.build.pruning import BuildCacheUsage, PruneReport, PruneRules, Pruning
 from engine.build.receiving import receive
+from engine.build.running import Asked, Running, Tools
 from engine.build.sandbox import Kernel
-from engine.build.solving import Solving
 from engine.build.spec import BuildResult, BuildSpec
-from engine.build.stage import Build
-from engine.build.workplace import Workplace
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
-from engine.errors import EngineError, InvalidArgument
+from engine.errors import EngineError
 from engine.images.garbage import wait_for_disk
-from engine.images.pull import Stop, host_platform
 from engine.images.records import Records
 from engine.images.service import Images
 from engine.images.shelf import Shelf
 from engine.network.service import Network
-from engine.oci.platform import Platform
 from engine.registry.access import Access
 from engine.runtime.client import Runtime
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
 from engine.store.journal import Journal
-
-_slots = threading.BoundedSemaphore(max(4, 2 * (os.cpu_count() or 2)))
-"""Steps at work at once, of all builds of this process: twice the processors, since many a step waits for a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +67,7 @@ class Builder:
         self._caches = CacheMounts(config.builds / "caches")
         cgroups = Cgroups(config, parent=config.build_cgroup)
         self._host = Kernel(config, Runtime(config, cgroups), cgroups, parts.network)
+        self._tools = Tools(config, parts.images, self._shelf, self._cache, self._caches, self._host)
 
     def receive(self, stream: IO[bytes] | int, cancel: threading.Event | None = None) -> Context:
         """A context that comes as a tar (plain, gzip, zstd), a zip, or a Dockerfile alone; close it after use.
@@ -109,46 +100,25 @@ class Builder:
         typed = spec.dockerfile_text
         text = context.dockerfile_text(spec.dockerfile) if typed is None else typed.encode("utf-8", "surrogateescape")
         dockerfile = parse(text, name=spec.dockerfile)
-        host = host_platform()
-        platform = Platform.parse(spec.platform) if spec.platform else host
-        plan = planning.make(dockerfile, target=spec.target, given=spec.build_args, platform=platform, host=host)
-        warnings = checks.warnings(dockerfile, spec.build_args, platform=platform, host=host, stages=plan.wanted)
-        epoch = _epoch(spec, plan)
-        reporter, stop = Reporter(progress), Stop(cancel)
         with contextlib.ExitStack() as held:
-            lease = held.enter_context(self._leases.hold_here("build"))
-            place = Workplace(self._parts.config.builds / "work", has_secrets=bool(spec.secrets))
-            held.callback(place.close)
-            known = KnownFiles(self._parts.config.builds / "files")
-            held.callback(known.save)
-            tree = context.tree(spec.dockerfile if spec.dockerfile_text is None else None)
-            held.callback(tree.close)
-            named = {name: one.tree() for name, one in (contexts or {}).items()}
-            for one in named.values():
-                held.callback(one.close)
-            bases = Bases(self._parts.images, self._records, lease, access, spec.pull, platform, stop)
-            locks = self._parts.config.builds / "locks"
-            locks.mkdir(parents=True, exist_ok=True, mode=0o700)
-            layering = Layering(
-                self._parts.store, self._snapshots, self._cache, lease, locks, _slots, spec.team, epoch, stop
-            )
-            solving = Solving(plan, tree, named, bases, reporter, stop, platform)
-            solving.build = Build(
-                spec=spec, plan=plan, layering=layering, place=place, host=self._host, caches=self._caches,
-                tree_of=solving.tree_of, known=lambda one: None if one.lendable or one.owner is None else known,
-            )  # fmt: skip
-            draft = solving.run()
-            image = output.publish(self._shelf, draft.finished(spec.labels, epoch), draft, names, lease)
-            self._cache.used(layering.used)
+            asked = Asked(spec, dockerfile, context, contexts or {}, access, progress, cancel)
+            running = Running(self._tools, asked, held)
+            finishing = Finishing(running, running.run())
+            try:
+                image = finishing.run(names)
+            finally:
+                running.note_uses()
         self._sync_later()
         return BuildResult(
             image_id=image.id,
             tags=image.tags,
             size_bytes=image.size_bytes,
-            steps=reporter.count(CACHED, DONE),
-            cached=reporter.count(CACHED),
+            steps=running.steps,
+            cached=running.cached,
             seconds=time.monotonic() - began,
-            warnings=warnings,
+            warnings=running.warnings,
+            digest=finishing.digest,
+            pushed=finishing.pushed,
         )
 
     # -- the cache
@@ -191,15 +161,3 @@ class Builder:
             waiting = self._cache.unsynced()
             if waiting and wait_for_disk(self._parts.config.home):
                 self._cache.mark_synced(waiting)
-
-
-def _epoch(spec: BuildSpec, plan: planning.Plan) -> int | None:
-    """SOURCE_DATE_EPOCH: of the request, or as a build argument or ARG above the first FROM."""
-    if spec.source_date_epoch is not None:
-        return spec.source_date_epoch
-    text = spec.build_args.get("SOURCE_DATE_EPOCH") or plan.arguments.get("SOURCE_DATE_EPOCH")
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit():
-        raise InvalidArgument(f"SOURCE_DATE_EPOCH is Unix time in seconds, not {text[:40]!r}", {"field": "build_args"})
-    return int(text)

@@ -90,6 +90,11 @@ class Draft:
         return config
 
     @property
+    def platform(self) -> Platform:
+        """Whose programs it holds, as far as it says."""
+        return Platform(*(self.document.get(name) or "" for name in ("os", "architecture", "variant")))
+
+    @property
     def working_directory(self) -> str:
         return self.config.get("WorkingDir") or "/"
 

@@ -106,20 +106,32 @@ class Step:
 
 
 class Reporter:
-    """Passes events on, one at a time, from whatever thread. An error of the listener's is the build's."""
+    """Passes events on, one at a time, from whatever thread. An error of the listener's is the build's.
 
-    def __init__(self, progress: Progress | None) -> None:
+    `platform`: of a build for several, the one whose steps these are; ids and names say so.
+    """
+
+    def __init__(self, progress: Progress | None, platform: str = "") -> None:
         self._progress = progress
+        self._platform = platform
+        self._prefix = f"{platform.replace('/', '-')}." if platform else ""
         self._lock = threading.Lock()
         self._steps: list[Step] = []
 
     def step(self, identifier: str, name: str, stage: str, inputs: Sequence[str] = ()) -> Step:
         """One more vertex, which is told at once."""
-        step = Step(self, Vertex(identifier, name, stage, tuple(dict.fromkeys(inputs))))
+        if self._platform:
+            name = f"[{self._platform} {name[1:]}" if name.startswith("[") else f"[{self._platform}] {name}"
+            stage = f"{self._platform} {stage}".rstrip()
+        needed = dict.fromkeys(self._own(one) for one in inputs)
+        step = Step(self, Vertex(self._own(identifier), name, stage, tuple(needed)))
         with self._lock:
             self._steps.append(step)
         self.tell(step, {})
         return step
+
+    def _own(self, identifier: str) -> str:
+        return identifier if identifier.startswith(self._prefix) else self._prefix + identifier
 
     def tell(self, step: Step, more: dict[str, object]) -> None:
         if self._progress is None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
-from engine.build.draft import Draft
+from engine.build.running import Solved
 from engine.content.leases import Lease
 from engine.errors import InvalidArgument
 from engine.images.image import Image
+from engine.images.manifests import as_json
+from engine.images.packing import pack_config
+from engine.images.pull import host_platform
 from engine.images.shelf import Shelf
+from engine.oci import media
 from engine.oci.digest import Digest
+from engine.oci.manifest import Descriptor
 from engine.oci.reference import Reference
 
 
@@ -24,9 +30,32 @@ def names(tags: Sequence[str]) -> list[Reference]:
     return list(dict.fromkeys(found))
 
 
-def publish(shelf: Shelf, config: bytes, draft: Draft, tags: Sequence[Reference], lease: Lease) -> Image:
+def publish(shelf: Shelf, solved: Solved, tags: Sequence[Reference], lease: Lease) -> Image:
     """Make the image visible. Its manifest, which names packed layers, is made when somebody wants it packed."""
-    digest = Digest.of(config)
+    digest = Digest.of(solved.config)
     lease.add([digest])
-    shelf.content.put(config, is_durable=False)
-    return shelf.publish(config, tags, [digest, *draft.blobs], action="tag")
+    shelf.content.put(solved.config, is_durable=False)
+    return shelf.publish(solved.config, tags, [digest, *solved.draft.blobs], action="tag")
+
+
+def publish_index(
+    shelf: Shelf, solved: Sequence[Solved], tags: Sequence[Reference], lease: Lease, stop: threading.Event
+) -> tuple[Image, Digest]:
+    """Pack all, and make the one for this host visible (the first, if none is), with the index and the others as
+    blobs of it: it is pushed with all its platforms, and removed with them."""
+    host = host_platform()
+    own = next((one for one in solved if host.rank(one.platform) is not None), solved[0])
+    entries, blobs = [], [*own.draft.blobs]
+    for one in solved:
+        packed = pack_config(shelf, one.config, one.draft.blobs, lease, stop)
+        blobs += [Digest.of(one.config), *packed.blobs]
+        entry = Descriptor(media.OCI_MANIFEST, packed.digest, len(packed.manifest)).as_json()
+        platform = {"os": one.platform.os, "architecture": one.platform.architecture}
+        if one.platform.variant:
+            platform["variant"] = one.platform.variant
+        entries.append(entry | {"platform": platform})
+    index = as_json({"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": entries})
+    digest = Digest.of(index)
+    lease.add([digest])
+    shelf.content.put(index, is_durable=False)
+    return shelf.publish(own.config, tags, [digest, *dict.fromkeys(blobs)], action="tag"), digest

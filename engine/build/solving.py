@@ -69,6 +69,10 @@ class Solving:
                 tree.close()
             self.reporter.close(CANCELLED)
 
+    def last(self) -> list[str]:
+        """The ids of the steps that the target ends with."""
+        return self._last_of(self.plan.target)
+
     # -- stages -------------------------------------------------------------------------------------------------
 
     def _announce(self, plan: StagePlan) -> None:

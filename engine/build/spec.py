@@ -40,7 +40,8 @@ class BuildSpec:
     `network`: what RUN has without a flag of its own (default, none or host). `add_hosts`: "name:address". `secrets`:
     by id, never kept. `named_contexts`: name → docker-image://reference, target:stage, or a directory's path.
     `source_date_epoch`: Unix seconds that no time in the image is after. `team`: whose cache it is.
-    `entitlements`: rights it has (`NETWORK_HOST`).
+    `entitlements`: rights it has (`NETWORK_HOST`). `platforms`: several, whose images become one index; `push`: send
+    the image to the registries of its names once it is built.
     """
 
     dockerfile: str = "Dockerfile"
@@ -61,6 +62,8 @@ class BuildSpec:
     source_date_epoch: int | None = None
     team: str = ""
     entitlements: frozenset[str] = frozenset()
+    platforms: tuple[str, ...] = ()
+    push: bool = False
 
     def check(self) -> None:
         """Raises `InvalidArgument` with the field's name."""
@@ -73,6 +76,8 @@ class BuildSpec:
                 )
             if len(value) > SECRET_BYTES:
                 raise InvalidArgument(f"secret {name} has more than {SECRET_BYTES >> 10} KiB", {"field": "secrets"})
+        if self.push and not self.tags:
+            raise InvalidArgument("give the image a name (tags): it says where to push it", {"field": "tags"})
         for name in self.build_args:
             if not name or "=" in name or "\0" in name:
                 raise InvalidArgument(f"{name[:40]!r} is no name of a build argument", {"field": "build_args"})
@@ -92,7 +97,10 @@ class BuildWarning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """`image_id` with its `tags` as people write them; how many steps there were, and how many the cache had."""
+    """`image_id` with its `tags` as people write them; how many steps there were, and how many the cache had.
+
+    `digest`: of its manifest or index, if it was packed; `pushed`: names under which registries have it now.
+    """
 
     image_id: str
     tags: tuple[str, ...]
@@ -101,6 +109,8 @@ class BuildResult:
     cached: int
     seconds: float
     warnings: tuple[BuildWarning, ...] = ()
+    digest: str = ""
+    pushed: tuple[str, ...] = ()
 
 
 class StepFailed(InvalidArgument):

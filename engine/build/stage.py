@@ -16,6 +16,7 @@ from engine.build.contents import Known
 from engine.build.copy_step import Placing, Sources
 from engine.build.destination import Destination
 from engine.build.draft import Draft
+from engine.build.emulation import require_runnable
 from engine.build.events import CACHED, DONE, Step
 from engine.build.language import commands, model
 from engine.build.language.expanding import expanded
@@ -28,6 +29,7 @@ from engine.build.spec import BuildSpec
 from engine.build.trees import Tree
 from engine.build.workplace import Workplace
 from engine.errors import EngineError, ResourceExhausted, Unsupported
+from engine.images.pull import host_platform
 
 STEPS = (model.Run, model.Copy, model.Add, model.Workdir)
 """Instructions that change files."""
@@ -147,6 +149,7 @@ class StageRun:
 
     def _run(self, instruction: model.Run, step: Step) -> tuple[Work, str]:
         build = self.build
+        require_runnable(self.draft.platform, host_platform())
         around = Surroundings(
             place=build.place,
             caches=build.caches,

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from isal import isal_zlib
@@ -40,21 +41,44 @@ def pack(shelf: Shelf, image_id: str, cancel: threading.Event | None = None) -> 
     config, blobs = shelf.records.documents(image_id)
     if any(manifests_of(shelf.content, image_id, blobs)):
         return
-    diff_ids = ImageConfig.parse(config).diff_ids
     with shelf.leases.hold_here("pack") as lease:
-        lease.add([image_id, *blobs, *diff_ids])
-        here = known_blobs(shelf) | inherited(shelf, blobs)
-        missing = [diff_id for diff_id in dict.fromkeys(diff_ids) if diff_id not in here]
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pack") as pool:
-            made = pool.map(lambda diff_id: _layer(shelf, diff_id, lease, cancel), missing)
-            here |= dict(zip(missing, made, strict=True))
-        layers = [_plain(here[diff_id]) for diff_id in diff_ids]
-        manifest = manifest_of_layers(config, layers)
-        digest = Digest.of(manifest)
-        lease.add([digest, *(layer.digest for layer in layers)])
-        for text in (config, manifest):
-            shelf.content.put(text)
-        shelf.records.add_blobs(image_id, [digest, *(layer.digest for layer in layers)])
+        lease.add([image_id, *blobs, *ImageConfig.parse(config).diff_ids])
+        packed = pack_config(shelf, config, blobs, lease, cancel)
+        shelf.records.add_blobs(image_id, packed.blobs)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedConfig:
+    """A manifest, and what belongs to it: itself and its layers. The config is stored too."""
+
+    manifest: bytes
+    blobs: tuple[Digest, ...]
+
+    @property
+    def digest(self) -> Digest:
+        return self.blobs[0]
+
+
+def pack_config(
+    shelf: Shelf, config: bytes, blobs: Iterable[str], lease: Lease, cancel: threading.Event | None = None
+) -> PackedConfig:
+    """Pack what has this config, which need be no image yet; `blobs`: among them are its base's. All is leased.
+
+    Raises as `pack`.
+    """
+    diff_ids = ImageConfig.parse(config).diff_ids
+    here = known_blobs(shelf) | inherited(shelf, blobs)
+    missing = [diff_id for diff_id in dict.fromkeys(diff_ids) if diff_id not in here]
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pack") as pool:
+        made = pool.map(lambda diff_id: pack_layer(shelf, diff_id, lease, cancel), missing)
+        here |= dict(zip(missing, made, strict=True))
+    layers = [_plain(here[diff_id]) for diff_id in diff_ids]
+    manifest = manifest_of_layers(config, layers)
+    digests = (Digest.of(manifest), *(layer.digest for layer in layers))
+    lease.add([*digests, Digest.of(config)])
+    for text in (config, manifest):
+        shelf.content.put(text)
+    return PackedConfig(manifest, digests)
 
 
 def inherited(shelf: Shelf, blobs: Iterable[str]) -> dict[str, Descriptor]:
@@ -77,7 +101,7 @@ def _plain(layer: Descriptor) -> Descriptor:
     return Descriptor(kind, layer.digest, layer.size)
 
 
-def _layer(shelf: Shelf, diff_id: Digest, lease: Lease, cancel: threading.Event | None) -> Descriptor:
+def pack_layer(shelf: Shelf, diff_id: Digest, lease: Lease, cancel: threading.Event | None) -> Descriptor:
     """Pack one layer's directory. It is one that was made here if its tar has the digest that it had."""
     directory = os.open(shelf.snapshots.layer_directory(diff_id), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

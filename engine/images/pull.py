@@ -78,7 +78,7 @@ def host_platform() -> Platform:
     return Platform.of_machine(machine.machine())
 
 
-def resolve(client: RegistryClient, content: ContentStore, reference: Reference, platform: Platform) -> Resolved:
+def resolve(client: RegistryClient, content: ContentStore | None, reference: Reference, platform: Platform) -> Resolved:
     """Follow a name to the image for `platform`; what `content` has of it already is not asked for.
 
     Raises the client's errors, `PlatformMissing`, `Unsupported`, `InvalidDocument`.
@@ -112,8 +112,10 @@ def _check_size(descriptor: Descriptor, data: bytes) -> None:
         )
 
 
-def _here(content: ContentStore, descriptor: Descriptor) -> bytes | None:
+def _here(content: ContentStore | None, descriptor: Descriptor) -> bytes | None:
     """A document that is stored already, as long as it is in order. Whoever collects it now leaves us the bytes."""
+    if content is None:
+        return None
     try:
         return content.read(descriptor.digest) if content.size(descriptor.digest) <= MAX_CONFIG_BYTES else None
     except (BlobMissing, DigestMismatch):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 
 from engine.config import EngineConfig
 from engine.errors import Cancelled, EngineError, InvalidArgument, NotFound
+from engine.images.pull import resolve
 from engine.oci.digest import Digest
+from engine.oci.platform import Platform
 from engine.oci.reference import DEFAULT_REGISTRY, InvalidReference, Reference
 from engine.registry.access import Access
 from engine.registry.client import RegistryClient
@@ -42,6 +45,15 @@ def remote(config: EngineConfig, reference: str, access: Access | None) -> Remot
     name = Reference.parse(reference)
     with RegistryClient(config, name, access) as client:
         return RemoteImage(client.digest(name.identifier), client.rate_limit)
+
+
+def platform_digest(
+    config: EngineConfig, reference: str, access: Access | None, platform: Platform, stop: threading.Event
+) -> Digest:
+    """Of the manifest that a name stands for on this platform. Raises as `remote`, and `PlatformMissing`."""
+    name = Reference.parse(reference)
+    with RegistryClient(config, name, access, stop) as client:
+        return resolve(client, None, name, platform).documents[-1].digest
 
 
 def tags(config: EngineConfig, reference: str, access: Access | None) -> list[str]:

@@ -1,0 +1,85 @@
+"""What comes after the last step: the image is made visible, and what else was asked for is done, a step each."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from engine.build import output
+from engine.build.events import CANCELLED, DONE, FAILED, Reporter, Step
+from engine.build.running import Running, Solved
+from engine.build.spec import describe
+from engine.errors import Cancelled, EngineError
+from engine.images.image import Image
+from engine.images.pull import Stop
+from engine.oci.digest import Digest
+from engine.oci.reference import Reference
+
+
+class Finishing:
+    """Of one build, whose plan is solved."""
+
+    def __init__(self, running: Running, solved: Sequence[Solved]) -> None:
+        self._running = running
+        self._solved = solved
+        self._reporter = Reporter(running.asked.progress)
+        self._stop = Stop(running.asked.cancel)
+        self._before = [step for one in solved for step in one.last]
+        self.digest = ""
+        self.pushed: tuple[str, ...] = ()
+
+    def run(self, names: Sequence[Reference]) -> Image:
+        """The image. Raises what packing and pushing do; the image is visible then."""
+        spec = self._running.asked.spec
+        image = self._publish(names)
+        for number, name in enumerate(names if spec.push else ()):
+            self._push(number, name)
+        return image
+
+    def _publish(self, names: Sequence[Reference]) -> Image:
+        shelf, lease = self._running.tools.shelf, self._running.lease
+        self._stop.raise_if_set()
+        if len(self._solved) == 1:
+            return output.publish(shelf, self._solved[0], names, lease)
+        with self._step("index", "pack the images, and make an index of them"):
+            image, digest = output.publish_index(shelf, self._solved, names, lease, self._stop)
+            self.digest = str(digest)
+        return image
+
+    def _push(self, number: int, name: Reference) -> None:
+        running = self._running
+        with self._step(f"push.{number}", f"push {name.familiar}") as step:
+
+            def show(phase: str, layers: Iterable[Any]) -> None:
+                lines = list(layers)
+                step.moved(sum(line.done_bytes for line in lines), sum(line.total_bytes for line in lines))
+
+            access = (running.asked.access or {}).get(name.registry)
+            try:
+                result = running.tools.images.push(
+                    str(name), access=access, all_platforms=len(self._solved) > 1, progress=show, cancel=self._stop
+                )
+            except Cancelled:
+                raise
+            except EngineError as error:
+                error.message = f"the image was built, but it could not be pushed as {name.familiar}: {error.message}"
+                error.args = (error.message,)
+                raise
+            step.log(f"{result.reference}@{result.digest}\n".encode())
+            self.digest = str(Digest(result.digest))
+            self.pushed = (*self.pushed, result.reference)
+
+    @contextlib.contextmanager
+    def _step(self, identifier: str, name: str) -> Iterator[Step]:
+        """A step that people see, after all that came before."""
+        self._stop.raise_if_set()
+        step = self._reporter.step(identifier, name, "", self._before)
+        step.start()
+        try:
+            yield step
+        except BaseException as error:
+            step.end(CANCELLED if isinstance(error, Cancelled) else FAILED, error=describe(error))
+            raise
+        step.end(DONE)
+        self._before = [identifier]

@@ -1,0 +1,181 @@
+"""One build at work: what it holds open, and the solving of its plan, once for each of its platforms."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.build import checks, planning
+from engine.build.bases import Bases
+from engine.build.cache import Cache
+from engine.build.cache_mounts import CacheMounts
+from engine.build.context import Context
+from engine.build.draft import Draft
+from engine.build.events import CACHED, DONE, Progress, Reporter
+from engine.build.known_files import KnownFiles
+from engine.build.language import model
+from engine.build.layering import Layering
+from engine.build.sandbox import Kernel
+from engine.build.solving import Solving
+from engine.build.spec import BuildSpec, BuildWarning
+from engine.build.stage import Build
+from engine.build.workplace import Workplace
+from engine.config import EngineConfig
+from engine.content.leases import Lease
+from engine.errors import InvalidArgument
+from engine.images.pull import Stop, host_platform
+from engine.images.service import Images
+from engine.images.shelf import Shelf
+from engine.oci.platform import Platform
+from engine.registry.access import Access
+
+_slots = threading.BoundedSemaphore(max(4, 2 * (os.cpu_count() or 2)))
+"""Steps at work at once, of all builds of this process: twice the processors, since many a step waits for a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What of a home all builds work with."""
+
+    config: EngineConfig
+    images: Images
+    shelf: Shelf
+    cache: Cache
+    mounts: CacheMounts
+    host: Kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one build was asked for; see `Builder.build`."""
+
+    spec: BuildSpec
+    dockerfile: model.Dockerfile
+    context: Context
+    contexts: Mapping[str, Context]
+    access: Mapping[str, Access] | None
+    progress: Progress | None
+    cancel: threading.Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What the target has become for one platform; `last`: ids of the steps that it ends with."""
+
+    platform: Platform
+    draft: Draft
+    config: bytes
+    last: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Running:
+    """Of one build, by one thread; what it holds is closed with `held`."""
+
+    tools: Tools
+    asked: Asked
+    held: contextlib.ExitStack
+    lease: Lease = field(init=False)
+    place: Workplace = field(init=False)
+    warnings: tuple[BuildWarning, ...] = ()
+    layerings: list[Layering] = field(default_factory=list)
+    _reporters: list[Reporter] = field(default_factory=list)
+
+    def platforms(self) -> tuple[Platform, ...]:
+        """Raises `InvalidArgument`."""
+        spec = self.asked.spec
+        texts = spec.platforms or ((spec.platform,) if spec.platform else ())
+        return tuple(dict.fromkeys(Platform.parse(text) for text in texts)) or (host_platform(),)
+
+    def run(self) -> list[Solved]:
+        """The target for each platform, one after the other. Raises what `Builder.build` does."""
+        platforms, host = self.platforms(), host_platform()
+        asked, spec = self.asked, self.asked.spec
+        plans = []
+        for platform in platforms:
+            plan = planning.make(
+                asked.dockerfile, target=spec.target, given=spec.build_args, platform=platform, host=host
+            )
+            plans.append((platform, plan, epoch_of(spec, plan)))
+        platform, plan, _ = plans[0]
+        self.warnings = checks.warnings(
+            asked.dockerfile, spec.build_args, platform=platform, host=host, stages=plan.wanted
+        )
+        self.lease = self.held.enter_context(self.tools.shelf.leases.hold_here("build"))
+        self.place = Workplace(self.tools.config.builds / "work", has_secrets=bool(spec.secrets))
+        self.held.callback(self.place.close)
+        known = KnownFiles(self.tools.config.builds / "files")
+        self.held.callback(known.save)
+        return [self._solve(*one, known, is_one_of_several=len(plans) > 1) for one in plans]
+
+    def _solve(
+        self,
+        platform: Platform,
+        plan: planning.Plan,
+        epoch: int | None,
+        known: KnownFiles,
+        *,
+        is_one_of_several: bool,
+    ) -> Solved:
+        asked, tools, spec = self.asked, self.tools, self.asked.spec
+        stop = Stop(asked.cancel)
+        reporter = Reporter(asked.progress, str(platform) if is_one_of_several else "")
+        self._reporters.append(reporter)
+        bases = Bases(
+            tools.config, tools.images, tools.shelf.records, self.lease, asked.access, spec.pull, platform, stop,
+        )  # fmt: skip
+        layering = Layering(
+            tools.shelf.records.store, tools.shelf.snapshots, tools.cache, self.lease, self._locks(), _slots,
+            spec.team, epoch, stop,
+        )  # fmt: skip
+        self.layerings.append(layering)
+        with contextlib.ExitStack() as opened:
+            tree = asked.context.tree(spec.dockerfile if spec.dockerfile_text is None else None)
+            opened.callback(tree.close)
+            named = {name: one.tree() for name, one in asked.contexts.items()}
+            for one in named.values():
+                opened.callback(one.close)
+            solving = Solving(plan, tree, named, bases, reporter, stop, platform)
+            solving.build = Build(
+                spec=spec, plan=plan, layering=layering, place=self.place, host=tools.host, caches=tools.mounts,
+                tree_of=solving.tree_of, known=lambda one: None if one.lendable or one.owner is None else known,
+            )  # fmt: skip
+            draft = solving.run()
+            return Solved(platform, draft, draft.finished(spec.labels, epoch), tuple(solving.last()))
+
+    def _locks(self) -> Path:
+        locks = self.tools.config.builds / "locks"
+        locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return locks
+
+    def count(self, *states: str) -> int:
+        """Steps that ended so."""
+        return sum(reporter.count(*states) for reporter in self._reporters)
+
+    def note_uses(self) -> None:
+        """Once for a build, what of the cache was of use to it."""
+        self.tools.cache.used(number for layering in self.layerings for number in layering.used)
+
+    @property
+    def steps(self) -> int:
+        return self.count(CACHED, DONE)
+
+    @property
+    def cached(self) -> int:
+        return self.count(CACHED)
+
+
+def epoch_of(spec: BuildSpec, plan: planning.Plan) -> int | None:
+    """SOURCE_DATE_EPOCH: of the request, or as a build argument or ARG above the first FROM."""
+    if spec.source_date_epoch is not None:
+        return spec.source_date_epoch
+    text = spec.build_args.get("SOURCE_DATE_EPOCH") or plan.arguments.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise InvalidArgument(f"SOURCE_DATE_EPOCH is Unix time in seconds, not {text[:40]!r}", {"field": "build_args"})
+    return int(text)
