@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from engine import build_words
 from engine.build.events import CACHED, DONE, ENDED, FAILED, QUEUED, SKIPPED, STARTED, BuildEvent
 from engine.build.spec import NETWORK_HOST, BuildLimits, BuildResult, BuildSpec
 from engine.errors import InvalidArgument
@@ -39,7 +40,10 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--target", metavar="STAGE", help="the stage to build")
     command.add_argument("--build-arg", action="append", default=[], metavar="NAME[=VALUE]")
     command.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
-    command.add_argument("--platform", metavar="linux/amd64")
+    command.add_argument(
+        "--platform", action="append", default=[], metavar="linux/amd64,…", help="several become one index"
+    )
+    build_words.add(command)
     command.add_argument("--no-cache", action="store_true", help="take no step from the cache")
     command.add_argument("--no-cache-filter", action="append", default=[], metavar="STAGE")
     command.add_argument("--pull", action="store_true", help="look for newer base images")
@@ -72,7 +76,7 @@ def build(engine: Engine, options: argparse.Namespace) -> int:
     """Build; 0, or what a failing RUN ended with."""
     spec = _spec(options)
     contexts, images = _named(options.build_context)
-    spec = _with_images(spec, images)
+    spec = build_words.completed(_with_images(spec, images), options)
     quiet = options.quiet or options.progress == "quiet"
     is_live = options.progress == "tty" or (options.progress == "auto" and sys.stderr.isatty())
     shown = None if quiet else (_Live(sys.stderr) if is_live else _Plain(sys.stderr))
@@ -95,19 +99,19 @@ def build(engine: Engine, options: argparse.Namespace) -> int:
             one.close()
     if options.iidfile:
         Path(options.iidfile).write_text(result.image_id, encoding="ascii")
-    _tell(result, quiet=quiet)
+    _tell(result, quiet=quiet, out=sys.stderr if build_words.writes_to_standard_output(spec.outputs) else sys.stdout)
     return 0
 
 
-def _tell(result: BuildResult, *, quiet: bool) -> None:
+def _tell(result: BuildResult, *, quiet: bool, out: IO[str]) -> None:
     if quiet:
-        sys.stdout.write(f"{result.image_id}\n")
+        out.write(f"{result.image_id}\n")
         return
     for warning in result.warnings:
         sys.stderr.write(f"warning: line {warning.line}: {warning.rule}: {warning.message}\n")
     names = ", ".join(result.tags) or "no name"
     sys.stderr.write(f"{result.steps} steps, {result.cached} from the cache, {result.seconds:.2f} s; {names}\n")
-    sys.stdout.write(f"{result.image_id}\n")
+    out.write(f"{result.image_id}\n")
 
 
 def _context(engine: Engine, options: argparse.Namespace, cancel: threading.Event) -> Context:
@@ -133,7 +137,6 @@ def _spec(options: argparse.Namespace) -> BuildSpec:
         tags=tuple(options.tag),
         build_args=_pairs(options.build_arg, os.environ),
         labels=_pairs(options.label, {}),
-        platform=options.platform,
         no_cache=options.no_cache,
         no_cache_stages=tuple(options.no_cache_filter),
         pull=options.pull,

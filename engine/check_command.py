@@ -44,7 +44,11 @@ def _findings(
 ) -> tuple[Findings, DockerfileError | None]:
     try:
         dockerfile = parse(data, name=name)
-        target = Platform.parse(options.platform) if options.platform else Platform.of_machine(os.uname().machine)
+        target = (
+            Platform.parse(options.platform[0].partition(",")[0])
+            if options.platform
+            else Platform.of_machine(os.uname().machine)
+        )
         known = Known(
             build_args=_arguments(options.build_arg),
             target_platform=target,

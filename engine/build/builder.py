@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
-from engine.build import output, workplace
+from engine.build import exporting, publishing, workplace
 from engine.build.cache import Cache
 from engine.build.cache_mounts import CacheMounts
 from engine.build.context import Context
@@ -29,6 +29,7 @@ from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
 from engine.errors import EngineError
+from engine.images.archive.saving import Saving
 from engine.images.garbage import wait_for_disk
 from engine.images.records import Records
 from engine.images.service import Images
@@ -96,7 +97,7 @@ class Builder:
         """
         began = time.monotonic()
         spec.check()
-        names = output.names(spec.tags)
+        names = publishing.names(spec.tags)
         typed = spec.dockerfile_text
         text = context.dockerfile_text(spec.dockerfile) if typed is None else typed.encode("utf-8", "surrogateescape")
         dockerfile = parse(text, name=spec.dockerfile)
@@ -120,6 +121,13 @@ class Builder:
             digest=finishing.digest,
             pushed=finishing.pushed,
         )
+
+    def save_files(self, name: str, cancel: threading.Event | None = None) -> Saving:
+        """Begin a tar of an image's files, by reference or id; to be read as what `Images.save` gives.
+
+        Raises `ImageMissing`, `InvalidReference`.
+        """
+        return exporting.save_files(self._shelf, name, cancel)
 
     # -- the cache
 

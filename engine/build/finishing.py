@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from engine.build import output
+from engine.build import exporting, publishing
 from engine.build.events import CANCELLED, DONE, FAILED, Reporter, Step
+from engine.build.outputs import LOCAL, TAR, Output
 from engine.build.running import Running, Solved
 from engine.build.spec import describe
+from engine.build.trees import Tree
 from engine.errors import Cancelled, EngineError
 from engine.images.image import Image
 from engine.images.pull import Stop
 from engine.oci.digest import Digest
 from engine.oci.reference import Reference
+
+_READ_BYTES = 1 << 20
 
 
 class Finishing:
@@ -26,13 +31,17 @@ class Finishing:
         self._reporter = Reporter(running.asked.progress)
         self._stop = Stop(running.asked.cancel)
         self._before = [step for one in solved for step in one.last]
+        self._names: list[str] = []
         self.digest = ""
         self.pushed: tuple[str, ...] = ()
 
     def run(self, names: Sequence[Reference]) -> Image:
         """The image. Raises what packing and pushing do; the image is visible then."""
         spec = self._running.asked.spec
+        self._names = [str(name) for name in names]
         image = self._publish(names)
+        for number, wanted in enumerate(spec.outputs):
+            self._write(number, wanted, image)
         for number, name in enumerate(names if spec.push else ()):
             self._push(number, name)
         return image
@@ -41,11 +50,47 @@ class Finishing:
         shelf, lease = self._running.tools.shelf, self._running.lease
         self._stop.raise_if_set()
         if len(self._solved) == 1:
-            return output.publish(shelf, self._solved[0], names, lease)
+            return publishing.publish(shelf, self._solved[0], names, lease)
         with self._step("index", "pack the images, and make an index of them"):
-            image, digest = output.publish_index(shelf, self._solved, names, lease, self._stop)
+            image, digest = publishing.publish_index(shelf, self._solved, names, lease, self._stop)
             self.digest = str(digest)
         return image
+
+    def _write(self, number: int, output: Output, image: Image) -> None:
+        shown = f" {output.path}" if output.path else ""
+        with self._step(f"output.{number}", f"write {output.kind}{shown}"):
+            if output.kind == LOCAL:
+                self._write_directories(output.path)
+            elif output.kind == TAR:
+                with self._tree(self._solved[0]) as tree, output.opened() as descriptor:
+                    exporting.write_tar(tree, exporting.to_descriptor(descriptor, self._stop.is_set))
+            else:
+                self._write_archive(output, image)
+
+    def _write_directories(self, path: str) -> None:
+        """One of several platforms has a directory of its own below, as BuildKit names it: linux_amd64."""
+        empty = str(exporting.empty_of(self._running.tools.shelf.snapshots))
+        for one in self._solved:
+            below = str(one.platform).replace("/", "_") if len(self._solved) > 1 else ""
+            with self._tree(one) as tree:
+                exporting.write_directory(tree, os.path.join(path, below), empty, self._stop.is_set)
+
+    def _tree(self, solved: Solved) -> Tree:
+        return exporting.tree_of(self._running.tools.shelf.snapshots, solved.draft.layers, "the target")
+
+    def _write_archive(self, output: Output, image: Image) -> None:
+        names = self._names or [image.id]
+        with (
+            self._running.tools.images.save(
+                names, format=output.kind, all_platforms=len(self._solved) > 1, cancel=self._stop
+            ) as saving,
+            output.opened() as descriptor,
+        ):
+            assert saving.stream is not None
+            sink = exporting.to_descriptor(descriptor, self._stop.is_set)
+            while data := os.read(saving.stream, _READ_BYTES):
+                sink(data)
+            saving.wait()
 
     def _push(self, number: int, name: Reference) -> None:
         running = self._running

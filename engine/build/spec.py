@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.build.outputs import DOCKER, TAR, Output
 from engine.errors import EngineError, InvalidArgument
 
 SECRET_BYTES = 500 << 10
@@ -41,7 +42,7 @@ class BuildSpec:
     by id, never kept. `named_contexts`: name → docker-image://reference, target:stage, or a directory's path.
     `source_date_epoch`: Unix seconds that no time in the image is after. `team`: whose cache it is.
     `entitlements`: rights it has (`NETWORK_HOST`). `platforms`: several, whose images become one index; `push`: send
-    the image to the registries of its names once it is built.
+    the image to the registries of its names once it is built; `outputs`: what else is to be written.
     """
 
     dockerfile: str = "Dockerfile"
@@ -64,6 +65,7 @@ class BuildSpec:
     entitlements: frozenset[str] = frozenset()
     platforms: tuple[str, ...] = ()
     push: bool = False
+    outputs: tuple[Output, ...] = ()
 
     def check(self) -> None:
         """Raises `InvalidArgument` with the field's name."""
@@ -76,6 +78,13 @@ class BuildSpec:
                 )
             if len(value) > SECRET_BYTES:
                 raise InvalidArgument(f"secret {name} has more than {SECRET_BYTES >> 10} KiB", {"field": "secrets"})
+        for output in self.outputs:
+            output.check()
+        if len(self.platforms) > 1 and any(output.kind in (TAR, DOCKER) for output in self.outputs):
+            raise InvalidArgument(
+                "outputs of type tar and docker hold one platform: write type=oci or type=local, or build one alone",
+                {"field": "outputs"},
+            )
         if self.push and not self.tags:
             raise InvalidArgument("give the image a name (tags): it says where to push it", {"field": "tags"})
         for name in self.build_args:

@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -23,13 +23,14 @@ from engine.images.archive.packed import Packed, packed
 from engine.images.image import Image
 from engine.images.manifests import as_json
 from engine.images.packing import pack
+from engine.images.pushed import Plan, plan
 from engine.images.records import Records
 from engine.images.shelf import Shelf
 from engine.layers.entry import DIRECTORY, FILE, Entry
 from engine.layers.tar_writer import TarWriter
 from engine.oci import media
 from engine.oci.digest import Digest
-from engine.oci.manifest import Descriptor
+from engine.oci.manifest import Descriptor, Index
 from engine.oci.reference import Reference
 
 DOCKER, OCI = "docker", "oci"
@@ -38,8 +39,11 @@ _PIPE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Named:
+    """`index`: with the images of its other platforms, if these are wanted and here."""
+
     packed: Packed
     names: tuple[Reference, ...]
+    index: Plan | None = None
 
 
 class Saving:
@@ -50,9 +54,9 @@ class Saving:
 
     stat = None
 
-    def __init__(self, content: ContentStore, plan: _Plan, held: contextlib.ExitStack) -> None:
-        self._content = content
-        self._plan = plan
+    def __init__(self, write: Callable[[int], object], held: contextlib.ExitStack) -> None:
+        """`write` writes all to the descriptor that it is given; `held` is closed last."""
+        self._write = write
         self._held = held
         self._error: BaseException | None = None
         self.stream: int | None
@@ -64,7 +68,7 @@ class Saving:
 
     def _run(self) -> None:
         try:
-            self._plan.write(self._content, TarWriter(self._out))
+            self._write(self._out)
         except BaseException as error:  # noqa: BLE001  (`wait` raises it)
             self._error = error
         finally:
@@ -99,14 +103,23 @@ class Saving:
         self.close()
 
 
-def save(shelf: Shelf, names: Sequence[str], image_format: str, cancel: threading.Event | None = None) -> Saving:
+def save(
+    shelf: Shelf,
+    names: Sequence[str],
+    image_format: str,
+    cancel: threading.Event | None = None,
+    *,
+    all_platforms: bool = False,
+) -> Saving:
     """Begin an archive of images by reference, id, or repository (which means all its tags, as Docker has it).
 
-    `image_format`: docker or oci. Raises `ImageMissing`, `InvalidReference`, `InvalidArgument`, `DataCorrupt` where
-    a blob is missing.
+    `image_format`: docker or oci; `all_platforms`: of an index, all that is here, for oci alone. Raises
+    `ImageMissing`, `InvalidReference`, `InvalidArgument`, `DataCorrupt` where a blob is missing.
     """
     if image_format not in (DOCKER, OCI):
         raise InvalidArgument(f"{image_format[:40]!r} is no format of an archive: docker or oci", {"field": "format"})
+    if all_platforms and image_format != OCI:
+        raise InvalidArgument("only the format oci holds images of several platforms", {"field": "format"})
     if not names:
         raise InvalidArgument("name the images that are to be saved", {"field": "names"})
     with contextlib.ExitStack() as held:
@@ -117,12 +130,23 @@ def save(shelf: Shelf, names: Sequence[str], image_format: str, cancel: threadin
                 lease.add(shelf.records.documents(image.id)[1])
         for image, _ in chosen:
             pack(shelf, image.id, cancel)
-        images = [_Named(packed(shelf, image), references) for image, references in chosen]
+        images = [
+            _Named(packed(shelf, image), references, _index(shelf, image) if all_platforms else None)
+            for image, references in chosen
+        ]
         lease.add(layer.digest for image in images for layer in image.packed.layers)
-        saving = Saving(shelf.content, _Plan(images, image_format), held.pop_all())
+        contents = _Plan(images, image_format)
+        saving = Saving(lambda out: contents.write(shelf.content, TarWriter(out)), held.pop_all())
     for each in images:
         shelf.records.tell("save", each.packed.image.id, ", ".join(name.familiar for name in each.names))
     return saving
+
+
+def _index(shelf: Shelf, image: Image) -> Plan | None:
+    """None where no index is here."""
+    known_as = {str(Reference.parse(text).digest) for text in image.digests}
+    found = plan(shelf.content, image.id, shelf.records.documents(image.id)[1], known_as, True)
+    return found if isinstance(found.top.parsed, Index) else None
 
 
 def _chosen(records: Records, names: Sequence[str]) -> list[tuple[Image, tuple[Reference, ...]]]:
@@ -170,6 +194,10 @@ class _Plan:
             for data in (image.packed.manifest, image.packed.config):
                 self._documents[_place(Digest.of(data))] = data
             self._layers |= {layer.digest: layer for layer in image.packed.layers}
+            if image.index is not None:
+                self._documents |= {_place(one.digest): one.data for one in image.index.documents}
+                self._layers |= {blob.digest: blob for blob in image.index.blobs}
+                self._layers.pop(Digest(image.packed.image.id), None)
             entries += _index_entries(image, image_format)
         index = {"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": entries}
         self._heads = {"oci-layout": as_json({"imageLayoutVersion": "1.0.0"}), "index.json": as_json(index)}
@@ -216,6 +244,9 @@ def _index_entries(image: _Named, image_format: str) -> list[dict[str, Any]]:
     entry["platform"] = {"architecture": config.architecture, "os": config.os}
     if config.variant:
         entry["platform"]["variant"] = config.variant
+    if image.index is not None:
+        top = image.index.top
+        entry = Descriptor(top.parsed.media_type, top.digest, len(top.data)).as_json()
     named = [
         {"annotations": {FULL_NAME: str(name), REF_NAME: name.tag if image_format == DOCKER else str(name)}}
         for name in image.names

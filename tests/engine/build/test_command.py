@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,20 @@ def test_a_terminal_is_redrawn_and_nothing_moves_its_cursor(monkeypatch: pytest.
     assert "✓ RUN evil [2J 2.0s" in text
     assert "\x1b[2J" not in text
     assert "\x1b]" not in text
+
+
+def test_what_comes_out_is_said_as_docker_has_it(
+    bench: Workbench, context: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["-q", "--target", "one", "-t", "words:1", str(context)]
+    place = tmp_path / "files"
+    assert main(["build", "-o", str(place), "--output", f"type=oci,dest={tmp_path}/image.tar", *words]) == 0
+    assert (place / "a").is_file()
+    assert tarfile.is_tarfile(tmp_path / "image.tar")
+    capfd.readouterr()
+    assert main(["build", "-o", "type=tar", *words]) == 0
+    assert capfd.readouterr().out.startswith("a\0")
+    assert main(["build", "-o", "type=zip,dest=x", *words]) == 125
+    assert "there is no type 'zip'" in capfd.readouterr().err
+    assert main(["build", "--push", *words[:3], str(context)]) == 125
+    assert "give the image a name" in capfd.readouterr().err

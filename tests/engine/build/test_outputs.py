@@ -1,8 +1,11 @@
-"""What a build ends with besides an image here: pushes, indexes of several platforms."""
+"""What a build ends with besides an image here: pushes, indexes of several platforms, files and archives."""
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,11 @@ import pytest
 
 from engine.build.emulation import require_runnable
 from engine.build.events import BuildEvent
+from engine.build.outputs import Output
 from engine.errors import EngineError, InvalidArgument, Unsupported
 from engine.images.pull import host_platform
 from engine.oci.platform import Platform
-from tests.support.builds import Workbench
+from tests.support.builds import Workbench, files_below
 from tests.support.engine import Host
 from tests.support.home import throwaway_home
 from tests.support.registry import Registry
@@ -123,3 +127,84 @@ def test_an_emulator_counts_if_it_is_found_in_containers(tmp_path: Path) -> None
         else:
             with pytest.raises(Unsupported, match="qemu-aarch64"):
                 require_runnable(other, host, tmp_path)
+
+
+TREE = (
+    "FROM tiny AS base\nRUN touch /gone && ln /etc/passwd /etc/linked\n"
+    "FROM base\nRUN rm /gone && chown 7:8 /home && ln -s /etc/passwd /absolute && chmod 4711 /bin/busybox\nCOPY f /d/\n"
+)
+
+
+def test_files_are_written_as_a_tar(bench: Workbench, tmp_path: Path) -> None:
+    place = tmp_path / "out.tar"
+    built = bench.build(TREE, {"f": "F"}, outputs=(Output("tar", str(place)),), team="tar")
+    assert built.states()["output.0"] == "done"
+    with tarfile.open(place) as archive:
+        members = {member.name: member for member in archive}
+        files = bench.files(built)
+        assert set(members) == set(files)
+        assert (members["home"].uid, members["home"].gid) == (7, 8)
+        assert members["bin/busybox"].mode == 0o4711
+        assert members["etc/passwd"].islnk()
+        assert members["absolute"].linkname == "/etc/passwd"
+    assert list(tmp_path.iterdir()) == [place]
+    with bench.engine.builder.save_files(built.result.image_id) as saving:
+        assert saving.stream is not None
+        with os.fdopen(os.dup(saving.stream), "rb") as stream:
+            assert stream.read() == place.read_bytes()
+        saving.wait()
+
+
+def test_files_are_written_to_a_directory_and_lead_nowhere_else(bench: Workbench, tmp_path: Path) -> None:
+    outside, place = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    (place / "d").mkdir(parents=True)
+    (place / "d" / "before").write_text("stays")
+    (place / "d" / "f").symlink_to(outside / "f")
+    built = bench.build(TREE, {"f": "F"}, outputs=(Output("local", str(place)),), team="local")
+    mine = files_below(str(place))
+    assert mine.pop("d/before").content == b"stays"
+    theirs = bench.files(built)
+    assert {name: (one.kind, one.content) for name, one in mine.items()} == {
+        name: (one.kind, one.content) for name, one in theirs.items()
+    }
+    assert (mine["home"].uid, mine["bin/busybox"].mode & 0o777) == (os.getuid(), 0o711)
+    assert list(outside.iterdir()) == []
+    bench.build(FOREIGN, {"f": "F"}, outputs=(Output("local", str(tmp_path / "two")),), platforms=(OTHER, OWN))
+    assert (tmp_path / "two" / "linux_s390x" / "d" / "f").read_text() == "F"
+
+
+@pytest.mark.parametrize("kind", ["oci", "docker"])
+def test_an_archive_of_the_image_is_written(bench: Workbench, tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "image.tar"
+    name = f"archived:{kind}"
+    built = bench.build(TREE, {"f": "F"}, tags=(name,), outputs=(Output(kind, str(place)),), team=kind)
+    with throwaway_home() as home:
+        engine = Host(home, bench.image).engine
+        with place.open("rb") as archive:
+            (image,) = engine.images.load(archive.fileno())
+        assert (image.id, image.tags) == (built.result.image_id, (name,))
+
+
+def test_an_archive_of_several_platforms(bench: Workbench, tmp_path: Path, registry: Registry) -> None:
+    place, layout = tmp_path / "index.tar", tmp_path / "layout"
+    outputs = (Output("oci", str(place)),)
+    built = bench.build(FOREIGN, {"f": "F"}, tags=("several:1",), platforms=(OTHER, OWN), outputs=outputs, team="oci")
+    with tarfile.open(place) as archive:
+        archive.extractall(layout, filter="data")
+    listed = json.loads((layout / "index.json").read_text())["manifests"]
+    assert [entry["digest"] for entry in listed] == [built.result.digest]
+    name = f"several-{secrets.token_hex(4)}:latest"
+    registry.push(layout, name)  # skopeo reads all of it
+    assert len(manifest(registry, f"x/{name}")["manifests"]) == 2
+    with pytest.raises(InvalidArgument, match="one platform"):
+        bench.build(FOREIGN, platforms=(OTHER, OWN), outputs=(Output("docker", str(place)),))
+
+
+def test_what_can_not_be_written_is_said(bench: Workbench, tmp_path: Path) -> None:
+    for output in (Output("tar", "/nowhere/out.tar"), Output("local", "/dev/null/out")):
+        with pytest.raises(InvalidArgument, match="can't be"):
+            bench.build("FROM scratch\nCOPY f /\n", {"f": "F"}, outputs=(output,))
+    for wrong in (Output("zip", "x"), Output("local"), Output("tar")):
+        with pytest.raises(InvalidArgument):
+            bench.build("FROM scratch\n", outputs=(wrong,))
