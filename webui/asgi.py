@@ -24,7 +24,7 @@ from channels.db import database_sync_to_async  # noqa: E402  (models can be imp
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
 from webui import health, metrics  # noqa: E402
-from webui.accounts.services import token_authenticate  # noqa: E402
+from webui.accounts.tokens import token_authenticate  # noqa: E402
 from webui.api.streamed import has_streamed_body  # noqa: E402
 from webui.bridge import Bridge, Receive, Scope, Send  # noqa: E402
 from webui.streams.endpoints import ENDPOINTS  # noqa: E402

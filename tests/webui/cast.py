@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from webui.accounts.models import Membership, Role, Team, User
-from webui.accounts.services import token_create
+from webui.accounts.tokens import token_create
 from webui.builds.models import Build, BuildContext
 from webui.builds.request import BuildRequest
 from webui.containers.models import Container

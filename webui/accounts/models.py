@@ -16,9 +16,20 @@ class User(AbstractUser):
     """A person. `is_superuser` is the administrator, who sees all teams.
 
     `must_change_password` holds until the one-time password of the first start has been replaced.
+
+    The other three are not columns: whoever let the user in by a token says there what that token allows
+    (`webui.accounts.tokens`), and rights are never more than that.
     """
 
     must_change_password = models.BooleanField(default=False)
+
+    token_id: uuid.UUID | None = None
+    token_actions: frozenset[str] | None = None
+    """The only actions that the token allows; None: all that its user may do."""
+    token_team: uuid.UUID | None = None
+    """The only team whose objects the token reaches; None: all of its user's."""
+    token_is_limited = False
+    """Whether the token can do less than its user, or ends: then it makes no other tokens."""
 
 
 class Role(models.TextChoices):
@@ -41,7 +52,8 @@ class TeamQuerySet(models.QuerySet["Team"]):
         """The teams whose objects `user` may see."""
         if not user.is_active:
             return self.none()
-        return self if user.is_superuser else self.filter(memberships__user=user)
+        found = self if user.is_superuser else self.filter(memberships__user=user)
+        return found if user.token_team is None else found.filter(pk=user.token_team)
 
 
 M = TypeVar("M", bound=models.Model)
@@ -52,7 +64,7 @@ class OwnedQuerySet(models.QuerySet[M]):
 
     def visible_to(self, user: User) -> Self:
         """Those that `user` may see. The administrator's query is not burdened with a condition that always holds."""
-        if user.is_superuser and user.is_active:
+        if user.is_superuser and user.is_active and user.token_team is None:
             return self
         return self.filter(team__in=Team.objects.visible_to(user))
 
@@ -65,6 +77,8 @@ class Team(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     keep_logs_days = models.PositiveIntegerField(default=7)
     """How long its hosts keep the logs of removed containers; 0: they go with the container."""
+    require_second_factor = models.BooleanField(default=False)
+    """Whether its members need a second factor before they are let in by a session."""
     record_terminals = models.CharField(max_length=10, choices=RecordTerminals.choices, default=RecordTerminals.ASKED)
     keep_recordings_days = models.PositiveIntegerField(default=90)
     publish_addresses = models.JSONField(default=list)
@@ -93,7 +107,10 @@ class Membership(models.Model):
 
 
 class ApiToken(models.Model):
-    """A bearer token; only its SHA-256 is kept, so a stolen database opens no door."""
+    """A bearer token; only its SHA-256 is kept, so a stolen database opens no door.
+
+    `scopes` None allows all that the user may do; else a list of actions, and `read` for all that only look.
+    """
 
     PREFIX = "ps_"
 
@@ -103,6 +120,10 @@ class ApiToken(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True)
+    scopes = models.JSONField(null=True)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, null=True, related_name="+")
+    """The only team it reaches. It goes with the team: without its limit it would reach all."""
+    expires_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-created_at"]

@@ -39,4 +39,7 @@ def token_as_json(token: ApiToken) -> dict[str, Any]:
         "name": token.name,
         "created_at": time_as_json(token.created_at),
         "last_used_at": time_as_json(token.last_used_at),
+        "scopes": token.scopes,
+        "team": None if token.team is None else team_reference_as_json(token.team),
+        "expires_at": time_as_json(token.expires_at),
     }

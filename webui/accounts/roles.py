@@ -20,13 +20,22 @@ credentials.
 loosen, which no role has but the administrator: containers that reach the host itself.
 """
 
+ACTIONS = frozenset({VIEW, OPERATE, CREATE, MANAGE, LOOSEN})
+READING = frozenset({VIEW})
+"""Those that change nothing: what a token with the scope `read` allows."""
+
 _WHAT_TO_DO = "ask a maintainer of the team for a role that may"
 
 
 def actions_of(user: User, team: Team) -> frozenset[str]:
-    """Everything `user` may do with the objects of `team`; empty for a stranger."""
-    if not user.is_active:
+    """Everything `user` may do with the objects of `team`, by the token if there is one; empty for a stranger."""
+    if not user.is_active or user.token_team not in (None, team.pk):
         return frozenset()
+    allowed = _actions_of_person(user, team)
+    return allowed if user.token_actions is None else allowed & user.token_actions
+
+
+def _actions_of_person(user: User, team: Team) -> frozenset[str]:
     if user.is_superuser:
         return ROLES[Role.MAINTAINER] | {LOOSEN}
     role = Membership.objects.filter(user_id=user.pk, team_id=team.pk).values_list("role", flat=True).first()

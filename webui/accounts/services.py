@@ -1,21 +1,18 @@
-"""Writes about people and their tokens; reads are on the models' querysets."""
+"""Writes about people; reads are on the models' querysets. Tokens are in `webui.accounts.tokens`."""
 
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
 
-from engine.errors import InvalidArgument, NotFound
-from webui.accounts.models import ApiToken, Membership, Role, Team, User
+from engine.errors import InvalidArgument
+from webui.accounts.models import Membership, Role, Team, User
 
 ADMIN = "admin"
 DEFAULT_TEAM = "Default"
-_LAST_USED_GRAIN = timedelta(minutes=1)
 
 
 def team_default() -> Team:
@@ -66,34 +63,3 @@ def password_change(*, user: User, old: str, new: str) -> None:
     user.set_password(new)
     user.must_change_password = False
     user.save(update_fields=["password", "must_change_password"])
-
-
-def token_create(*, user: User, name: str) -> tuple[ApiToken, str]:
-    """Make a bearer token; the secret is returned this once and kept only as a digest."""
-    name = name.strip()
-    if not name or len(name) > 80:
-        message = "Give the token a name of 1 to 80 characters."
-        raise InvalidArgument(message, {"fields": {"name": [message]}})
-    secret = ApiToken.new_secret()
-    token = ApiToken.objects.create(user=user, name=name, digest=ApiToken.digest_of(secret))
-    return token, secret
-
-
-def token_revoke(*, user: User, token_id: object) -> None:
-    """Delete one of the user's own tokens. Raises NotFound, for other people's tokens too."""
-    deleted, _ = ApiToken.objects.filter(user=user, pk=token_id).delete()
-    if not deleted:
-        raise NotFound("no such token: list your tokens to see which there are")
-
-
-def token_authenticate(secret: str) -> User | None:
-    """The active user whose token this is, or None. Notes the use, at most once a minute."""
-    if not secret.startswith(ApiToken.PREFIX):
-        return None
-    token = ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(secret)).first()
-    if token is None or not token.user.is_active:
-        return None
-    now = timezone.now()
-    if token.last_used_at is None or now - token.last_used_at > _LAST_USED_GRAIN:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-    return token.user

@@ -8,7 +8,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from webui.accounts.models import User
-from webui.accounts.services import token_authenticate
+from webui.accounts.tokens import token_authenticate
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -22,7 +22,7 @@ class TokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed("Only bearer tokens are taken: Authorization: Bearer TOKEN.")
         user = token_authenticate(secret.strip())
         if user is None:
-            raise AuthenticationFailed("The token is unknown or was revoked: make a new one in the settings.")
+            raise AuthenticationFailed("The token is unknown, expired or revoked: make a new one in the settings.")
         return user, None
 
     def authenticate_header(self, request: Request) -> str:

@@ -44,6 +44,9 @@ class TokenSchema(serializers.Serializer):
     name = serializers.CharField()
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
+    scopes = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text="null: all you may do.")
+    team = TeamReference(allow_null=True, help_text="null: all of yours.")
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="null: no end.")
 
 
 class NewTokenSchema(TokenSchema):

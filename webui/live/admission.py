@@ -17,7 +17,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 
 from webui.accounts.models import User
-from webui.accounts.services import token_authenticate
+from webui.accounts.tokens import token_authenticate
 
 
 class Refused(Exception):

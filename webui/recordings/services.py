@@ -73,14 +73,15 @@ def recordings_visible(user: User) -> RecordingQuerySet:
     """One's own, as long as one may operate in the team; with the right to manage, the team's."""
     if not user.is_active:
         return Recording.objects.none()
+    found = Recording.objects.filter(team__in=Team.objects.visible_to(user))
     if user.is_superuser:
-        return Recording.objects.all()
+        return found
 
     def teams(action: str) -> Any:
         roles = [role for role in Role.values if action in ROLES[role]]
         return Membership.objects.filter(user=user, role__in=roles).values("team")
 
-    return Recording.objects.filter(Q(team__in=teams(MANAGE)) | Q(user=user, team__in=teams(OPERATE)))
+    return found.filter(Q(team__in=teams(MANAGE)) | Q(user=user, team__in=teams(OPERATE)))
 
 
 def recording_delete(*, user: User, recording: Recording) -> None:

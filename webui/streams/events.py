@@ -29,7 +29,9 @@ class EventsSocket(Socket):
         except ValueError as error:
             raise Refused(400, "since has to be the id of a change") from error
         teams = Team.objects.visible_to(user).values_list("pk", flat=True)
-        self.teams: set[str] | None = None if user.is_superuser else {str(team) for team in teams}
+        self.teams: set[str] | None = (
+            None if user.is_superuser and user.token_team is None else {str(team) for team in teams}
+        )
 
     async def run(self) -> None:
         async with listening(keys.CHANGES) as subscription:

@@ -1,4 +1,4 @@
-"""The first administrator, passwords, tokens, roles, and the brake on guessing."""
+"""The first administrator, passwords, roles, and the brake on guessing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
-from django.core.management import CommandError, call_command
 from django.test import RequestFactory
 
-from engine.errors import InvalidArgument, NotFound, PermissionDenied
-from tests.webui.cast import Caller, member
+from engine.errors import InvalidArgument, PermissionDenied
+from tests.webui.cast import member
 from webui.accounts import roles, services
 from webui.accounts.backend import SignInForm
-from webui.accounts.models import ApiToken, Membership, Role, SignInFailures, Team, User
+from webui.accounts.models import Membership, Role, SignInFailures, Team, User
 from webui.accounts.throttle import FREE_FAILURES, wait_after
 
 pytestmark = pytest.mark.django_db
@@ -75,44 +74,6 @@ def test_a_bad_password_is_refused_with_its_field(old: str, new: str, field: str
     assert list(caught.value.detail["fields"]) == [field]  # type: ignore[call-overload]
     user.refresh_from_db()
     assert user.check_password("present one")
-
-
-def test_the_token_command_prints_one_line_which_is_the_token(capsys: pytest.CaptureFixture[str]) -> None:
-    services.admin_ensure("x")
-    call_command("token", "admin")
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1
-    assert services.token_authenticate(lines[0]) == User.objects.get()
-    with pytest.raises(CommandError, match="no user 'nobody'"):
-        call_command("token", "nobody")
-
-
-def test_only_a_digest_of_a_token_is_kept_and_its_use_is_noted() -> None:
-    user = member("ann", None, "")
-    token, secret = services.token_create(user=user, name=" ci ")
-    assert (token.name, token.last_used_at) == ("ci", None)
-    assert secret not in str(ApiToken.objects.values())
-    assert services.token_authenticate(secret) == user
-    token.refresh_from_db()
-    assert token.last_used_at is not None
-
-
-def test_a_token_of_someone_locked_out_or_revoked_opens_nothing() -> None:
-    user = member("ann", None, "")
-    token, secret = services.token_create(user=user, name="ci")
-    User.objects.update(is_active=False)
-    assert services.token_authenticate(secret) is None
-    User.objects.update(is_active=True)
-    services.token_revoke(user=user, token_id=token.pk)
-    assert services.token_authenticate(secret) is None
-    with pytest.raises(NotFound):
-        services.token_revoke(user=user, token_id=token.pk)
-
-
-@pytest.mark.parametrize("name", ["", " ", "x" * 81])
-def test_a_token_needs_a_name(name: str) -> None:
-    with pytest.raises(InvalidArgument):
-        services.token_create(user=member("ann", None, ""), name=name)
 
 
 @pytest.mark.parametrize(
@@ -180,8 +141,3 @@ def test_the_form_says_how_long_to_wait_instead_of_wrong_password(rf: RequestFac
         assert not form.is_valid() and "correct username" in str(form.errors)
     form = SignInForm(request, data={**data, "password": "right"})
     assert not form.is_valid() and "wait 5 seconds" in str(form.errors)
-
-
-def test_a_caller_of_the_cast_is_known_by_their_token(owner: Caller) -> None:
-    secret = owner.headers["Authorization"].removeprefix("Bearer ")
-    assert services.token_authenticate(secret) == owner.user

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, IMAGE_ID, Caller
-from webui.accounts.models import ApiToken
+from webui.accounts.models import ApiToken, Team
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential
@@ -100,6 +100,24 @@ def test_a_token_is_shown_once_and_works_until_it_is_revoked(owner: Caller, nobo
     assert not ApiToken.objects.filter(digest=secret).exists()
     assert owner.delete(f"tokens/{token_id}/").status_code == 204
     assert nobody.get("tokens/").status_code == 401
+
+
+def test_a_limited_token_shows_its_limits_and_is_held_to_them(owner: Caller, nobody: Caller, team: Team) -> None:
+    answer = owner.post("tokens/", {"name": "ci", "scopes": ["read"], "team": str(team.pk), "days": 30})
+    made = answer.json()
+    assert (made["scopes"], made["team"]["name"]) == (["read"], "Harbour") and made["expires_at"]
+    nobody.headers = {"Authorization": f"Bearer {made['token']}"}
+    assert nobody.get("teams/").json()["count"] == 1
+    assert nobody.call("patch", f"teams/{team.pk}/", {"keep_logs_days": 1}).status_code == 403
+    for refused in (nobody.post("tokens/", {"name": "child"}), nobody.delete(f"tokens/{uuid.uuid4()}/")):
+        assert (refused.status_code, refused.json()["family"]) == (403, "permission_denied")
+    assert nobody.delete(f"tokens/{made['id']}/").status_code == 204
+    assert nobody.get("teams/").status_code == 401
+
+
+def test_a_token_is_not_made_for_a_team_of_others(outsider: Caller, team: Team) -> None:
+    answer = outsider.post("tokens/", {"name": "ci", "team": str(team.pk)})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["team"])
 
 
 def test_other_peoples_tokens_can_not_be_revoked(owner: Caller, teammate: Caller) -> None:

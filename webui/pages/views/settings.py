@@ -17,7 +17,7 @@ from webui.pages.page import page
 def settings(request: HttpRequest) -> dict[str, Any]:
     teams = list(Team.objects.visible_to(request.user))
     return {
-        "tokens": [token_as_json(token) for token in ApiToken.objects.filter(user=request.user)],
+        "tokens": [token_as_json(token) for token in ApiToken.objects.filter(user=request.user).select_related("team")],
         "publishing": [team for team in teams if LOOSEN in actions_of(request.user, team)],
         "teams": [team for team in teams if MANAGE in actions_of(request.user, team)],
         "days_maximum": DAYS_MAXIMUM,
