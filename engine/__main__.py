@@ -30,6 +30,7 @@ from engine.config import EngineConfig
 from engine.containers.record import ContainerRecord
 from engine.errors import EngineError
 from engine.facade import Engine
+from engine.options.detach_keys import DETACH_KEYS
 from engine.run_command import copy_log, follow, run, show_progress
 from engine.runtime.execs import ExecSpec
 
@@ -218,7 +219,7 @@ def parser() -> argparse.ArgumentParser:
     run_options.add_exec(add("exec", execute, "run a command in a running container"))
     run_options.add_update(add("update", update, "change limits and restart policy of containers"))
     attaching = add("attach", attach, "see and feed what a container runs")
-    attaching.add_argument("--detach-keys", default=attach_session.DETACH_KEYS, metavar="KEYS")
+    attaching.add_argument("--detach-keys", default=DETACH_KEYS, metavar="KEYS")
     attaching.add_argument("--no-stdin", action="store_true", help="only see")
     attaching.add_argument("name")
     add("ps", ps, "list containers")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import secrets
 import select
 import signal
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from engine import attach_session, run_options
+from engine.containers.spec import ContainerSpec, PortMapping
 from engine.errors import AlreadyExists, EngineError, InvalidArgument
 from engine.facade import Engine
 
@@ -23,7 +25,7 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, sign
 def run(engine: Engine, options: argparse.Namespace) -> int:
     """In the foreground: the log as it comes, signals handed on, and the container's exit code as ours."""
     _check(options)
-    spec = run_options.specification(options)
+    spec = specification(options)
     engine.container_create(spec, progress=None if options.quiet else show_progress)
     if options.cidfile is not None:
         _write_id(options.cidfile, spec.id)
@@ -47,6 +49,14 @@ def run(engine: Engine, options: argparse.Namespace) -> int:
     finally:
         if options.rm and not options.detach:
             engine.container_remove(spec.id, force=True, volumes=True)
+
+
+def specification(options: argparse.Namespace) -> ContainerSpec:
+    """What the flags say. Raises `InvalidArgument`."""
+    fields = run_options.request(options)
+    fields["ports"] = tuple(PortMapping(**port) for port in fields.get("ports", ()))
+    fields.setdefault("name", f"c-{secrets.token_hex(4)}")
+    return ContainerSpec(id=secrets.token_hex(32), auto_remove=options.rm and options.detach, **fields)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -1,21 +1,20 @@
-"""The words of `docker run` on the command line: a table of flags, and what they say as a ContainerSpec.
+"""The words of `docker run` on the command line: a table of flags, and what they say as the fields of a request.
 
-Flags that are about the client alone (--detach, --cidfile …) are read here and acted on by run_command.py.
+The engine's command line and the site's client read them alike: of the engine, only words and errors are known here.
+Flags that are about the one who runs alone (--detach, --cidfile …) are read here and acted on by that.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from engine import attach_session
-from engine.containers.spec import ContainerSpec, PortMapping
 from engine.errors import InvalidArgument, Unsupported
 from engine.options import refused, variables
 from engine.options.changing import LIMITS
+from engine.options.detach_keys import DETACH_KEYS
 from engine.options.ports import spread
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -110,7 +109,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("-d", "--detach", action="store_true", help="print the id and return")
     command.add_argument("-i", "--interactive", action="store_true", help="pass standard input on")
     command.add_argument("-a", "--attach", action="append", default=[], choices=("stdin", "stdout", "stderr"))
-    command.add_argument("--detach-keys", default=attach_session.DETACH_KEYS, metavar="KEYS")
+    command.add_argument("--detach-keys", default=DETACH_KEYS, metavar="KEYS")
     command.add_argument("--sig-proxy", default="true", choices=("true", "false"), help="hand signals on (true)")
     command.add_argument("--rm", action="store_true", help="remove it when it has ended")
     command.add_argument("--name")
@@ -198,32 +197,34 @@ class _Refusal(argparse.Action):
         raise Unsupported(f"{arguments[3]}: {refused.sentence(self.dest.removeprefix('refused '))}")
 
 
-def specification(options: argparse.Namespace) -> ContainerSpec:
-    """What the flags say. Raises `InvalidArgument`."""
+def request(options: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say, as fields that `ContainerSpec` and REST have alike; without what was not said.
+
+    `name` may be missing; `ports` are objects as in REST, without an address where none was given. --rm is left to who
+    runs: it may mean a removal by the host, or by the one who waits for the end. Raises `InvalidArgument`.
+    """
     fields = {flag.field: _value(flag, getattr(options, flag.field)) for flag in FLAGS}
     if fields["network"]:
         fields["network"], *further = fields["network"]
         fields["networks"] = tuple(further)
-    given = {name: value for name, value in fields.items() if value not in (None, ())}
-    return ContainerSpec(
-        id=secrets.token_hex(32),
-        name=options.name or f"c-{secrets.token_hex(4)}",
-        image=options.image,
-        command=tuple(options.command),
-        entrypoint=None if options.entrypoint is None else (options.entrypoint,) if options.entrypoint else (),
-        env=variables_of(options),
-        labels={**_files(options.label_file, None), **_pairs(options.label, None)},
-        annotations=_pairs(options.annotation, None),
-        sysctls=_pairs(options.sysctl, None),
-        log_opt=_pairs(options.log_opt, None),
-        ports=tuple(port for text in options.publish for port in port_mappings(text)),
-        stdin_open=options.interactive,
-        stdin_once=options.interactive and not options.detach,
-        auto_remove=options.rm and options.detach,
-        healthcheck=_healthcheck(options),
+    fields |= {
+        "name": options.name,
+        "image": options.image,
+        "command": tuple(options.command),
+        "entrypoint": None if options.entrypoint is None else (options.entrypoint,) if options.entrypoint else (),
+        "env": variables_of(options),
+        "labels": {**_files(options.label_file, None), **_pairs(options.label, None)},
+        "annotations": _pairs(options.annotation, None),
+        "sysctls": _pairs(options.sysctl, None),
+        "log_opt": _pairs(options.log_opt, None),
+        "ports": tuple(port for text in options.publish for port in port_mappings(text)),
+        "stdin_open": options.interactive,
+        "stdin_once": options.interactive and not options.detach,
+        "healthcheck": _healthcheck(options),
         **restart_policy(options.restart),
-        **given,
-    )
+    }
+    emptied = {"entrypoint"}
+    return {name: value for name, value in fields.items() if value is not None and (value != () or name in emptied)}
 
 
 def _value(flag: Flag, value: Any) -> Any:
@@ -306,7 +307,7 @@ def _pairs(entries: Sequence[str], lookup: dict[str, str] | None) -> dict[str, s
     return found
 
 
-def port_mappings(text: str) -> list[PortMapping]:
+def port_mappings(text: str) -> list[dict[str, Any]]:
     """`80`, `8080:80`, `0.0.0.0:8080:80/udp`, `[::]:8080:80`, `8000-8010:80-90`, `8000-8010:80` (the first free)."""
     rest, _, protocol = text.partition("/")
     before, bracket, after = rest.rpartition("]:")
@@ -324,9 +325,9 @@ def port_mappings(text: str) -> list[PortMapping]:
         "host": host,
         "host_last": host_last,
         "protocol": protocol or "tcp",
-        "address": words[0] if len(words) > 2 else "127.0.0.1",
+        **({"address": words[0]} if len(words) > 2 else {}),
     }
-    return [PortMapping(**one) for one in spread(port)]
+    return spread(port)
 
 
 def _range(text: str) -> tuple[int, int | None]:

@@ -16,5 +16,6 @@ log_options    how much of a log is kept
 refused        what isn't taken, and what to do instead
 healthcheck    what a request and an image ask for, merged
 checking       every field of a request, with a sentence for each that can't work
+detach_keys    --detach-keys, found in what is typed
 loosening      what a request loosens and tightens, in words; which of it needs a right
 """

@@ -16,7 +16,8 @@ from engine.containers.spec import ContainerSpec, PortMapping
 from engine.errors import InvalidArgument, Unsupported
 from engine.facade import Engine
 from engine.options import refused, variables
-from engine.run_options import FLAGS, changes, seconds, size, specification
+from engine.run_command import specification
+from engine.run_options import FLAGS, changes, seconds, size
 from tests.support.home import Home
 from tests.support.processes import eventually
 

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from engine.attach_session import DetachKeys
 from engine.errors import InvalidArgument
+from engine.options.detach_keys import DetachKeys
 from tests.engine.runtime.execs import read_until
 from tests.support.engine import Host
 
