@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.build.kept_contexts import KeptContexts
@@ -64,6 +64,7 @@ def _build(command: b.BuildImage, context: Context, steps: _Steps) -> Any:
             folder,
             access=context.accesses,
             progress=steps.take,
+            planned=lambda lines: steps.plan([(line.text, line.step) for line in lines]),
             cancel=context.cancel,
         )
 
@@ -138,6 +139,10 @@ class _Steps:
         self._steps[vertex.id] = step
         self._record.add(type="step", **step, **more)
         self._show(step)
+
+    def plan(self, instructions: Sequence[tuple[str, str]]) -> None:
+        """What the build will do: see `BuildRecord.plan`."""
+        self._record.plan(instructions)
 
     def list(self) -> list[dict[str, Any]]:
         return list(self._steps.values())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -19,6 +19,7 @@ from engine.build.context import Context
 from engine.build.events import Progress
 from engine.build.finishing import Finishing
 from engine.build.language import parse
+from engine.build.outline import Line
 from engine.build.pruning import BuildCacheUsage, PruneReport, PruneRules, Pruning
 from engine.build.receiving import receive
 from engine.build.running import Asked, Running, Tools
@@ -86,14 +87,15 @@ class Builder:
         contexts: Mapping[str, Context] | None = None,
         access: Mapping[str, Access] | None = None,
         progress: Progress | None = None,
+        planned: Callable[[tuple[Line, ...]], None] | None = None,
         cancel: threading.Event | None = None,
     ) -> BuildResult:
         """Build, and give the image its names. `contexts`: those with a name, beside `spec.named_contexts`.
 
         `access`: how registries are spoken to, by their names (docker.io). `progress` is called from several threads,
-        one at a time. Raises `DockerfileError`, `StepFailed`, `NotFound` for a file, stage or image that isn't there,
-        `PermissionDenied`, what a pull raises, `ResourceExhausted`, `Cancelled`. Then no image is made, and what steps
-        have made stays in the cache.
+        one at a time; `planned` once, before it, if it is for one platform. Raises `DockerfileError`, `StepFailed`, `NotFound` for a file, stage
+        or image that isn't there, `PermissionDenied`, what a pull raises, `ResourceExhausted`, `Cancelled`. Then no
+        image is made, and what steps have made stays in the cache.
         """
         began = time.monotonic()
         spec.check()
@@ -102,7 +104,7 @@ class Builder:
         text = context.dockerfile_text(spec.dockerfile) if typed is None else typed.encode("utf-8", "surrogateescape")
         dockerfile = parse(text, name=spec.dockerfile)
         with contextlib.ExitStack() as held:
-            asked = Asked(spec, dockerfile, context, contexts or {}, access, progress, cancel)
+            asked = Asked(spec, dockerfile, context, contexts or {}, access, progress, cancel, planned)
             running = Running(self._tools, asked, held)
             finishing = Finishing(running, running.run())
             try:

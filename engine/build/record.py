@@ -1,11 +1,13 @@
 """What a build has said, kept on its host: one JSON object a line, so that it can be followed, and read again later.
 
+    {"at": 1.5, "type": "plan", "instructions": [{"text": …, "step": …}]}   some of what will be done, in order (below)
     {"at": 1.5, "type": "step", "id": …, "name": …, "stage": …, "inputs": […], "state": …, …}   a step as it is now
     {"at": 1.5, "type": "log", "id": …, "text": …}                                              what a step prints
     {"at": 1.5, "type": "again"}           a worker has died: what came before does not count, the build begins anew
     {"at": 1.5, "type": "end", "status": …}                                                     nothing follows
 
-`at` is Unix time. Names of files are the builds' ids, which the site chooses.
+`at` is Unix time. A plan that is too long for a line goes on in the next; `step` is the id of the step that does the
+instruction, empty for one that only sets something. Names of files are the builds' ids, which the site chooses.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +30,8 @@ RECORD_BYTES = 32 << 20
 LINE_BYTES = 64 << 10
 _CHARACTERS = LINE_BYTES // 16
 """Of a log's line: a character may take 12 bytes as JSON writes it."""
+_FRAME_CHARACTERS = 8
+"""What JSON puts around an instruction, in characters of twelve bytes."""
 KEPT_BYTES = 512 << 20
 KEPT_SECONDS = 90 * 24 * 3600.0
 READ_BYTES = 1 << 20
@@ -60,6 +65,19 @@ class BuildRecord:
         """What a step has printed, in lines of a size that a reader can take in one piece."""
         for begin in range(0, len(text), _CHARACTERS):
             self.add(type="log", id=step_id, text=text[begin : begin + _CHARACTERS])
+
+    def plan(self, instructions: Iterable[tuple[str, str]]) -> None:
+        """What the build will do, (text, step) of each; what is too long for a line is cut short."""
+        held: list[dict[str, str]] = []
+        size = 0
+        for text, step_id in instructions:
+            if held and size + len(text) > _CHARACTERS:
+                self.add(type="plan", instructions=held)
+                held, size = [], 0
+            held.append({"text": text[:_CHARACTERS], "step": step_id})
+            size += len(text) + _FRAME_CHARACTERS
+        if held:
+            self.add(type="plan", instructions=held)
 
     def _write(self, data: bytes) -> None:
         with self._lock:

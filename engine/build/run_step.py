@@ -127,4 +127,4 @@ def _failed(words: Sequence[str], code: int, step: Step) -> StepFailed:
     message = f"{shown!r} ended with exit code {code}" + (
         f"; its last lines:{last}" if last else "; it printed nothing"
     )
-    return StepFailed(message, {"exit_code": code, "log": tail, "step": step.vertex.id})
+    return StepFailed(message, {"exit_code": code, "command": shown, "log": tail, "step": step.vertex.id})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from engine.build.events import CACHED, DONE, Progress, Reporter
 from engine.build.known_files import KnownFiles
 from engine.build.language import model
 from engine.build.layering import Layering
+from engine.build.outline import Line, outline
 from engine.build.sandbox import Kernel
 from engine.build.solving import Solving
 from engine.build.spec import BuildSpec, BuildWarning
@@ -60,6 +61,7 @@ class Asked:
     access: Mapping[str, Access] | None
     progress: Progress | None
     cancel: threading.Event | None
+    planned: Callable[[tuple[Line, ...]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Running:
             )
             plans.append((platform, plan, epoch_of(spec, plan)))
         platform, plan, _ = plans[0]
+        if asked.planned is not None and len(plans) == 1:
+            asked.planned(outline(plan))
         self.warnings = checks.warnings(
             asked.dockerfile, spec.build_args, platform=platform, host=host, stages=plan.wanted
         )

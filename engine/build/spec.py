@@ -125,8 +125,8 @@ class BuildResult:
 class StepFailed(InvalidArgument):
     """A step ended with an error of its own: a command's exit code, a file that isn't there.
 
-    `detail`: `step` (the vertex), `exit_code` of a command, `log` (its last lines), and the place in the Dockerfile as
-    `DockerfileError` has it.
+    `detail`: `step` (the vertex), `exit_code` of a `command`, `log` (its last lines), and the place in the Dockerfile
+    as `DockerfileError` has it.
     """
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine.build.events import BuildEvent, Vertex
+from engine.build.outline import Line
 from engine.build.spec import NETWORK_HOST, BuildResult
 from engine.config import EngineConfig
 from engine.errors import Cancelled, InvalidArgument
@@ -31,6 +32,7 @@ class FakeBuilder:
 
     def build(self, spec: Any, context: Any, **more: Any) -> BuildResult:
         self.asked = {"spec": spec, "files": list(context.directory.iterdir()), **more}
+        more["planned"]((Line("FROM alpine", "0.0"), Line("ENV A=1"), Line("RUN true", "0.1")))
         tell = more["progress"]
         tell(BuildEvent(vertex=BASE, state="queued"))
         tell(BuildEvent(vertex=STEP, state="queued"))
@@ -73,9 +75,13 @@ def test_a_build_is_told_into_its_record_and_its_result(tmp_path: Path) -> None:
     assert builder.asked["access"]["docker.io"].credentials.username == "ann"
     assert builder.asked["files"] == []
     assert [(line["type"], line.get("state")) for line in lines(tmp_path)] == [
-        ("step", "waiting"), ("step", "waiting"), ("step", "cached"), ("step", "running"), ("log", None),
-        ("step", "done"), ("end", None),
+        ("plan", None), ("step", "waiting"), ("step", "waiting"), ("step", "cached"), ("step", "running"),
+        ("log", None), ("step", "done"), ("end", None),
     ]  # fmt: skip
+    assert lines(tmp_path)[0]["instructions"][1:] == [
+        {"text": "ENV A=1", "step": ""},
+        {"text": "RUN true", "step": "0.1"},
+    ]
     assert "s3cret" not in (tmp_path / "build-records" / f"{BUILD}.ndjson").read_text()
     assert phases[3] == "step 2 of 2: [2/2] RUN true"
 

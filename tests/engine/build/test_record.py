@@ -130,3 +130,15 @@ def test_old_records_and_the_oldest_of_too_many_go(tmp_path: Path, monkeypatch: 
         os.utime(tmp_path / f"{build_id}.ndjson", (number * 1000.0, number * 1000.0))
     assert kept.tidy(now=4000.0) == [ids[1], ids[0]]
     assert kept.tidy(now=2500.0 + records.KEPT_SECONDS) == [ids[2]]
+
+
+def test_a_plan_comes_in_lines_of_a_size_that_can_be_read(tmp_path: Path) -> None:
+    kept = BuildRecords(tmp_path)
+    instructions = [(f"RUN echo {number} " + "x" * 1000, f"0.{number}") for number in range(1, 301)]
+    with kept.write(BUILD) as record:
+        record.plan([("FROM x", "0.0"), *instructions, ("RUN \u2028" + "\u00e9" * 100_000, "0.301")])
+        record.plan([])
+    found = lines(kept)
+    assert len(found) > 10 and all(line["type"] == "plan" for line in found)
+    assert [one["step"] for line in found for one in line["instructions"]] == [f"0.{number}" for number in range(302)]
+    assert max(map(len, (tmp_path / f"{BUILD}.ndjson").read_bytes().splitlines())) < records.LINE_BYTES
