@@ -25,6 +25,7 @@ def run(command: c.Command, context: Context) -> dict[str, Any]:
 
 def _pull_image(command: c.PullImage, context: Context) -> dict[str, Any]:
     limits: list[Any] = []
+    digests: list[str] = []
     image = context.engine.images.pull(
         command.reference,
         access=context.access,
@@ -32,8 +33,11 @@ def _pull_image(command: c.PullImage, context: Context) -> dict[str, Any]:
         progress=context.progress,
         cancel=context.cancel,
         limit_told=limits.append,
+        digest_told=digests.append,
     )
-    return {"image_id": image.id, "tags": list(image.tags), **({"rate_limit": to_wire(limits[-1])} if limits else {})}
+    told = {"digest": digests[-1]} if digests else {}
+    told |= {"rate_limit": to_wire(limits[-1])} if limits else {}
+    return {"image_id": image.id, "tags": list(image.tags), **told}
 
 
 def _remove_image(command: c.RemoveImage, context: Context) -> dict[str, Any]:

@@ -53,7 +53,12 @@ def image_answers(engine: Any) -> Mapping[str, Answer]:
             image_id, str(wish["layer"]), path=str(wish.get("path") or "/"), limit=int(wish.get("limit") or FILES_LIMIT)
         )
 
+    def document(image_id: str) -> Any:
+        config, parent = engine.images.document(image_id)
+        return {"config": config, "parent": parent}
+
     return {
+        "image.document": lambda image_id, _: document(image_id),
         "image.history": lambda image_id, _: {"layers": to_wire(list(engine.images.history(image_id)))},
         "image.files": lambda image_id, wish: to_wire(files(image_id, wish)),
         "image.waste": lambda image_id, _: to_wire(engine.images.waste(image_id)),

@@ -93,9 +93,9 @@ class Builder:
         """Build, and give the image its names. `contexts`: those with a name, beside `spec.named_contexts`.
 
         `access`: how registries are spoken to, by their names (docker.io). `progress` is called from several threads,
-        one at a time; `planned` once, before it, if it is for one platform. Raises `DockerfileError`, `StepFailed`, `NotFound` for a file, stage
-        or image that isn't there, `PermissionDenied`, what a pull raises, `ResourceExhausted`, `Cancelled`. Then no
-        image is made, and what steps have made stays in the cache.
+        one at a time; `planned` once, before it, if it is for one platform. Raises `DockerfileError`, `StepFailed`,
+        `NotFound` for a file, stage or image that isn't there, `PermissionDenied`, what a pull raises,
+        `ResourceExhausted`, `Cancelled`. Then no image is made, and what steps have made stays in the cache.
         """
         began = time.monotonic()
         spec.check()

@@ -35,6 +35,7 @@ def pull(
     board: Board,
     cancel: threading.Event | None,
     limit_told: Callable[[RateLimit], None] | None = None,
+    digest_told: Callable[[str], None] | None = None,
 ) -> Image:
     """Fetch an image and give it its name: see `Images.pull`, which also clears away what a failure leaves.
 
@@ -60,6 +61,8 @@ def pull(
                 names = [name.pinned(document.digest) for document in resolved.documents]
                 names = names if name.digest else [*names, name]
                 image = shelf.publish(resolved.config_data, names, resolved.digests)
+            if digest_told is not None:
+                digest_told(str(resolved.documents[0].digest))
             if limit_told is not None and client.rate_limit is not None:
                 limit_told(client.rate_limit)
     except (Cancelled, Unavailable):

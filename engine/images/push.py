@@ -37,7 +37,7 @@ _SHOWN = {writing.EXISTED: EXISTS, writing.MOUNTED: MOUNTED, writing.UPLOADED: D
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
-    """`digest` is what the reference stands for now; `size_bytes` is all that it consists of.
+    """`digest` is what the reference stands for now, a document of `manifest_bytes`; `size_bytes` is all of it.
 
     The blobs (layers and config) were `mounted` from another repository, `existed`, or were `uploaded`. `rate_limit` is
     what the registry said last of how often it may be asked.
@@ -50,6 +50,7 @@ class PushResult:
     existed: int
     uploaded: int
     rate_limit: RateLimit | None = None
+    manifest_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Pusher:
             existed=how.count(writing.EXISTED),
             uploaded=how.count(writing.UPLOADED),
             rate_limit=transport.rate_limit,
+            manifest_bytes=len(planned.top.data),
         )
 
     def __enter__(self) -> Pusher:

@@ -5,6 +5,9 @@ Nothing here changes anything; `Images` in `service.py` adds what does.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from engine.errors import DataCorrupt, NotFound
 from engine.images import history, layer_files, usage, waste
 from engine.images.history import HistoryEntry
@@ -41,6 +44,16 @@ class StoredImages:
             layers = ()
         sizes = self._snapshots.layer_sizes(image.diff_ids)
         return history.steps(image, config, [layer.digest for layer in layers], sizes)
+
+    def document(self, name: str) -> tuple[dict[str, Any], str]:
+        """The image's config as it was made (image-spec, config.md), and the id of the image it was made from here.
+
+        Raises as `get` does.
+        """
+        image = self._records.find(name)
+        config, _ = self._records.documents(image.id)
+        found: dict[str, Any] = json.loads(config)
+        return found, self._records.parent(image.id) or ""
 
     def layer_files(self, name: str, layer: str, path: str = "/", limit: int = 2000) -> LayerFiles:
         """What a layer (its diff id, or its blob's digest) adds, changes and deletes right below a directory.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.config import EngineConfig
 from engine.errors import Cancelled, EngineError, InvalidArgument, NotFound
 from engine.images.pull import resolve
 from engine.oci.digest import Digest
+from engine.oci.image_config import ImageConfig
+from engine.oci.manifest import Index, parse
 from engine.oci.platform import Platform
 from engine.oci.reference import DEFAULT_REGISTRY, InvalidReference, Reference
 from engine.registry.access import Access
@@ -28,6 +31,16 @@ class RemoteImage:
 
     digest: Digest
     rate_limit: RateLimit | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteManifest:
+    """A manifest or index at its registry. `platforms`: os, architecture, variant (or "") of its images."""
+
+    media_type: str
+    digest: str
+    size: int
+    platforms: tuple[Mapping[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,24 @@ def platform_digest(
     name = Reference.parse(reference)
     with RegistryClient(config, name, access, stop) as client:
         return resolve(client, None, name, platform).documents[-1].digest
+
+
+def manifest(config: EngineConfig, reference: str, access: Access | None) -> RemoteManifest:
+    """What a name stands for, looked at. Raises as `remote`, `InvalidDocument`, `Unsupported`."""
+    name = Reference.parse(reference)
+    with RegistryClient(config, name, access) as client:
+        found = client.manifest(name.identifier)
+        parsed = parse(found.data, found.content_type)
+        if isinstance(parsed, Index):
+            named = [one.platform for one in parsed.manifests if one.platform is not None]
+        else:
+            named = [ImageConfig.parse(client.config(parsed.config)).platform]
+    return RemoteManifest(
+        media_type=parsed.media_type or found.content_type,
+        digest=str(found.digest),
+        size=len(found.data),
+        platforms=tuple({"os": one.os, "architecture": one.architecture, "variant": one.variant} for one in named),
+    )
 
 
 def tags(config: EngineConfig, reference: str, access: Access | None) -> list[str]:

@@ -25,7 +25,7 @@ from engine.images.pull import Stop, host_platform
 from engine.images.push import Pusher, PushResult
 from engine.images.reading import StoredImages
 from engine.images.records import Records
-from engine.images.remote import RegistryAnswer, RemoteImage
+from engine.images.remote import RegistryAnswer, RemoteImage, RemoteManifest
 from engine.images.removing import PruneReport, PruneRules, Removed, Remover
 from engine.images.repair import fsck
 from engine.images.shelf import Shelf
@@ -69,12 +69,14 @@ class Images(StoredImages):
         progress: Report | None = None,
         cancel: threading.Event | None = None,
         limit_told: Callable[[RateLimit], None] | None = None,
+        digest_told: Callable[[str], None] | None = None,
     ) -> Image:
         """Fetch an image and give it its name; an image is visible once it is complete, not before.
 
         `progress` is called from this thread, at most ten times a second and once at the end. After `cancel`, after
         a kill or a broken connection, what was fetched stays for the next pull. `credentials` is short for an access
-        that has nothing else. `limit_told` gets what the registry says of how often it may be asked, if it does.
+        that has nothing else. `limit_told` gets what the registry says of how often it may be asked, if it does;
+        `digest_told` the digest of what the name stands for there.
         Raises `InvalidReference`, `ImageUnknown`, `AccessDenied`, `PlatformMissing`, `RegistryUnavailable`,
         `BlobDamaged`, `LayerRefused`, `ResourceExhausted`, `Unsupported`, `Cancelled`.
         """
@@ -87,6 +89,7 @@ class Images(StoredImages):
                 board=Board(progress),
                 cancel=cancel,
                 limit_told=limit_told,
+                digest_told=digest_told,
             )
         self._sync_later()
         return image
@@ -115,6 +118,10 @@ class Images(StoredImages):
     def remote(self, reference: str, *, access: Access | None = None) -> RemoteImage:
         """What this name stands for at its registry now. Raises as `pull` does while it resolves a name."""
         return remote.remote(self._config, reference, access)
+
+    def remote_manifest(self, reference: str, *, access: Access | None = None) -> RemoteManifest:
+        """The manifest or index that this name stands for at its registry. Raises as `remote`, `InvalidDocument`."""
+        return remote.manifest(self._config, reference, access)
 
     def referrers(self, reference: str, *, access: Access | None = None, artifact_type: str = "") -> list[Referrer]:
         """What is about this image at its registry: signatures, attestations, lists of software. Raises as `remote`."""

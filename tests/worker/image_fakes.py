@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Cancelled, DataCorrupt, NotFound
+from engine.images.remote import RemoteManifest
 
 if TYPE_CHECKING:
     from tests.worker.fakes import FakeEngine
@@ -102,6 +103,7 @@ class FakeImages:
         progress: Any = None,
         cancel: threading.Event | None = None,
         limit_told: Any = None,
+        digest_told: Any = None,
     ) -> FakeImage:
         self._engine.note(f"begin pull {reference}")
         if reference.startswith("missing/"):
@@ -124,6 +126,8 @@ class FakeImages:
         self._engine.note(f"end pull {reference}")
         if reference.startswith("limited/"):
             limit_told(FakeRateLimit(100, 76, 21600))
+        if digest_told is not None:
+            digest_told("sha256:" + "d" * 64)
         self._engine.journal.append("image.updated", "sha256:feed", {"id": "sha256:feed", "tags": [reference]})
         return FakeImage("sha256:feed", (reference,))
 
@@ -159,6 +163,13 @@ class FakeImages:
     def referrers(self, reference: str, *, access: Any = None, artifact_type: str = "") -> list[FakeRemote]:
         self._engine.note(f"referrers {reference} {artifact_type}")
         return [FakeRemote("sha256:" + "d" * 64, None)]
+
+    def remote_manifest(self, reference: str, *, access: Any = None) -> RemoteManifest:
+        platform = {"os": "linux", "architecture": "amd64", "variant": ""}
+        return RemoteManifest(media_type="index", digest="sha256:" + "d" * 64, size=100, platforms=(platform,))
+
+    def document(self, name: str) -> tuple[dict[str, Any], str]:
+        return {"architecture": "amd64", "config": {"Cmd": [name]}}, "sha256:cafe"
 
     def try_registry(self, registry: str, access: Any) -> FakeAnswer:
         return FakeAnswer(access is not None, f"{registry} answered", None, None)

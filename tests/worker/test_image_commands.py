@@ -23,7 +23,7 @@ from worker.executor import Executor
 from worker.ledger import Ledger
 from worker.questions import image_answers
 from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
-from worker.sessions.registry_source import ReferrersSource, TagsSource
+from worker.sessions.registry_source import ManifestSource, ReferrersSource, TagsSource
 
 IMAGE = "sha256:feed"
 A_JOB = {sessions.JOB: {"id": "j", "fence": 1}}
@@ -89,6 +89,7 @@ def test_questions_are_answered_as_json(engine: FakeEngine) -> None:
     answers = image_answers(engine)
     for name, wish in (
         ("image.history", {}),
+        ("image.document", {}),
         ("image.files", {"layer": "sha256:1"}),
         ("image.waste", {}),
         ("disk.usage", {}),
@@ -200,7 +201,8 @@ def test_a_mirror_has_an_access_of_its_own() -> None:
 
 
 def test_what_is_left_of_a_registrys_quota_is_told(engine: FakeEngine) -> None:
-    assert run(engine, c.PullImage(reference="limited/a"))["rate_limit"]["remaining"] == 76
+    told = run(engine, c.PullImage(reference="limited/a"))
+    assert (told["rate_limit"]["remaining"], told["digest"]) == (76, "sha256:" + "d" * 64)
     assert "rate_limit" not in run(engine, c.PullImage(reference="a"))
 
 
@@ -213,6 +215,10 @@ def test_a_registry_is_asked_in_a_session_with_its_secrets(engine: FakeEngine) -
     source = ReferrersSource(engine, "", {"reference": "a/b", "artifact_type": "x/y"})
     assert source.ended is not None and os.read(source.ended, 1) == b""
     assert (source.result()["referrers"][0]["digest"], source.result()["count"]) == ("sha256:" + "d" * 64, 1)
+    source.close()
+    source = ManifestSource(engine, "", {"reference": "a/b"})
+    assert source.ended is not None and os.read(source.ended, 1) == b""
+    assert source.result()["platforms"] == [{"os": "linux", "architecture": "amd64", "variant": ""}]
     source.close()
     assert engine.calls() == ["tags a/b alice", "referrers a/b x/y"]
     refused = TagsSource(engine, "", {"reference": "missing/b"})

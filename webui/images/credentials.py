@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
@@ -138,13 +139,29 @@ def registry_name(text: str) -> str:
     return host
 
 
-def secrets_for(team: Team | object, reference: str) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class GivenLogin:
+    """As whom a request wants to be spoken to a registry, instead of what its team has stored; kept nowhere."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def secrets_for(team: Team | object, reference: str, login: GivenLogin | None = None) -> dict[str, Any] | None:
     """What `team` (or its id) has for the registry in `reference`, as `RegistrySecrets` on the wire, or None."""
     try:
         registry = Reference.parse(reference).registry
     except InvalidArgument:
         return None  # an image id: nothing will be pulled
-    return registry_secrets(team, registry)
+    return with_login(registry_secrets(team, registry), login)
+
+
+def with_login(secrets: dict[str, Any] | None, login: GivenLogin | None) -> dict[str, Any] | None:
+    """`secrets` of a registry with the request's own name and password, if it has any."""
+    if login is None:
+        return secrets
+    own = RegistrySecrets(username=login.username, password=login.password)
+    return {**to_wire(own), **(secrets or {}), "username": login.username, "password": login.password}
 
 
 def registry_secrets(team: Team | object, registry: str) -> dict[str, Any] | None:
@@ -157,9 +174,14 @@ def _of_team(team: Team | object) -> QuerySet[RegistryCredential]:
     return RegistryCredential.objects.filter(team_id=team.pk if isinstance(team, Team) else team)
 
 
-def registries_secrets(team: Team | object) -> dict[str, Any]:
-    """Of each of the team's registries, by its name: any of them may have what is to be repaired."""
-    return {"registries": {credential.registry: _secrets_with_mirrors(credential) for credential in _of_team(team)}}
+def registries_secrets(team: Team | object, logins: Mapping[str, GivenLogin] | None = None) -> dict[str, Any]:
+    """Of each of the team's registries, by its name: any of them may have what is to be repaired, or built on.
+
+    `logins`: a request's own, by the names of registries.
+    """
+    found = {credential.registry: _secrets_with_mirrors(credential) for credential in _of_team(team)}
+    own = {name: with_login(found.get(name), login) for name, login in (logins or {}).items()}
+    return {"registries": {**found, **own}}
 
 
 def _secrets_with_mirrors(credential: RegistryCredential) -> dict[str, Any]:
@@ -192,8 +214,10 @@ def job_secrets(job: Job) -> dict[str, Any] | None:
     return command_secrets(job.team_id, job.kind, job.command)
 
 
-def command_secrets(team: Team | object, kind: str, command: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The same for a command's wire form."""
+def command_secrets(
+    team: Team | object, kind: str, command: Mapping[str, Any], login: GivenLogin | None = None
+) -> dict[str, Any] | None:
+    """The same for a command's wire form; `login` instead of the stored one, for this delivery alone."""
     if kind == "image.fsck":
         return registries_secrets(team) if command.get("repair") else None
     field = _WITH_SECRETS.get(kind)
@@ -202,4 +226,4 @@ def command_secrets(team: Team | object, kind: str, command: Mapping[str, Any]) 
     named = command.get(field) or ""
     if kind == "registry.try":
         return registry_secrets(team, str(named))
-    return secrets_for(team, str(named[0] if isinstance(named, list | tuple) else named))
+    return secrets_for(team, str(named[0] if isinstance(named, list | tuple) else named), login)

@@ -14,6 +14,11 @@ def image_history(image: Image) -> Any:
     return ask(image.host, "image.history", image.image_id)
 
 
+def image_document(image: Image) -> Any:
+    """{"config": the image's config as it was made, "parent": the id of the image it was made from there, or ""}."""
+    return ask(image.host, "image.document", image.image_id)
+
+
 def image_files(image: Image, *, layer: str, path: str, limit: int) -> Any:
     """What one layer (a digest or diff id) adds, changes and deletes below `path`."""
     wish = {"layer": layer, "path": path, "limit": limit}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
-from webui.accounts.models import Team, User
+from webui.accounts.models import User
 from webui.accounts.roles import CREATE, require
 from webui.hosts.models import Host
-from webui.images.credentials import secrets_for
+from webui.images.credentials import GivenLogin, secrets_for
 from webui.images.models import Image
 from webui.images.services import reference_parse
 from webui.links.stream import host_silent
@@ -22,7 +23,15 @@ ARTIFACT_TYPE_LENGTH = 255
 def registry_tags(*, user: User, host: Host, reference: str) -> ArchiveWish:
     """All tags of the reference's repository. Who may pull may ask. Raises PermissionDenied, InvalidArgument."""
     require(user, CREATE, host.team)
-    return _wish(host, host.team, sessions.REGISTRY_TAGS, reference_parse(reference, field="reference"))
+    parsed = reference_parse(reference, field="reference")
+    return _wish(host, sessions.REGISTRY_TAGS, parsed, secrets_for(host.team, str(parsed)))
+
+
+def registry_manifest(*, user: User, host: Host, reference: str, login: GivenLogin | None = None) -> ArchiveWish:
+    """What the reference stands for; `login` as of `image_pull`. Raises as `registry_tags`."""
+    require(user, CREATE, host.team)
+    parsed = reference_parse(reference, field="reference")
+    return _wish(host, sessions.REGISTRY_MANIFEST, parsed, secrets_for(host.team, str(parsed), login))
 
 
 def image_referrers(*, user: User, image: Image, reference: str | None = None, artifact_type: str = "") -> ArchiveWish:
@@ -36,13 +45,15 @@ def image_referrers(*, user: User, image: Image, reference: str | None = None, a
         raise _wrong("reference", f"This image is not called {wanted.familiar}.")
     if len(artifact_type) > ARTIFACT_TYPE_LENGTH:
         raise _wrong("artifact_type", f"Give at most {ARTIFACT_TYPE_LENGTH} characters.")
-    return _wish(image.host, image.team, sessions.REGISTRY_REFERRERS, wanted, artifact_type)
+    secrets = secrets_for(image.team, str(wanted))
+    return _wish(image.host, sessions.REGISTRY_REFERRERS, wanted, secrets, artifact_type)
 
 
-def _wish(host: Host, team: Team, source: str, reference: Reference, artifact_type: str = "") -> ArchiveWish:
+def _wish(
+    host: Host, source: str, reference: Reference, secrets: dict[str, Any] | None, artifact_type: str = ""
+) -> ArchiveWish:
     if not host.is_online:
         raise host_silent(host)
-    secrets = secrets_for(team, str(reference))
     parameters = sessions.RegistryParameters(reference=str(reference), artifact_type=artifact_type, secrets=secrets)
     return ArchiveWish(host, "", source, asdict(parameters))
 

@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from engine.errors import InvalidArgument
+from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from webui.accounts.models import Team, User
 from webui.accounts.roles import CREATE, MANAGE, require
 from webui.hosts.models import Host
-from webui.images.credentials import command_secrets, credential_delete, credential_set, job_secrets, secrets_for
+from webui.images.credentials import (
+    GivenLogin,
+    command_secrets,
+    credential_delete,
+    credential_set,
+    job_secrets,
+    secrets_for,
+)
 from webui.images.models import Image, RegistryCredential
 from webui.images.observed import image_apply_inventory, image_apply_state, image_forget
 from webui.jobs.models import Job
@@ -51,18 +59,37 @@ __all__ = [
 
 
 @transaction.atomic
-def image_pull(*, user: User, host: Host, reference: str) -> Job:
-    """Ask `host` to pull. Raises PermissionDenied, InvalidArgument with the field `reference`."""
+def image_pull(
+    *, user: User, host: Host, reference: str, platform: str | None = None, login: GivenLogin | None = None
+) -> Job:
+    """Ask `host` to pull. `login`: as whom, instead of what the team has stored; a second delivery goes without it.
+
+    Raises PermissionDenied, InvalidArgument with the field `reference` or `platform`.
+    """
     require(user, CREATE, host.team)
     parsed = reference_parse(reference, field="reference")
-    return _job(user, host.team, host, PullImage(reference=str(parsed)), parsed.familiar)
+    if platform:
+        try:
+            Platform.parse(platform)
+        except InvalidArgument as error:
+            raise _wrong("platform", error.message) from error
+    command = PullImage(reference=str(parsed), platform=platform or None)
+    return _job(user, host.team, host, command, parsed.familiar, login=login)
 
 
 @transaction.atomic
-def image_push(*, user: User, image: Image, reference: str | None = None, all_platforms: bool = False) -> Job:
+def image_push(
+    *,
+    user: User,
+    image: Image,
+    reference: str | None = None,
+    all_platforms: bool = False,
+    login: GivenLogin | None = None,
+) -> Job:
     """Ask the image's host to send it to the registry of `reference`, which becomes a tag of the image if it is none.
 
-    Without `reference` the image's first tag. Raises PermissionDenied, InvalidArgument with the field `reference`.
+    Without `reference` the image's first tag; `login` as of `image_pull`. Raises PermissionDenied, InvalidArgument with
+    the field `reference`.
     """
     require(user, CREATE, image.team)
     if not (reference or image.tags):
@@ -70,7 +97,7 @@ def image_push(*, user: User, image: Image, reference: str | None = None, all_pl
     parsed = tag_parse(reference or image.tags[0])
     has_it = any(Reference.parse(tag) == parsed for tag in image.tags)
     command = PushImage(reference=str(parsed), image=None if has_it else image.image_id, all_platforms=all_platforms)
-    return _job(user, image.team, image.host, command, parsed.familiar)
+    return _job(user, image.team, image.host, command, parsed.familiar, login=login)
 
 
 @transaction.atomic
@@ -134,9 +161,9 @@ def registry_try(*, user: User, credential: RegistryCredential, host: Host) -> J
     return _job(user, credential.team, host, TryRegistry(registry=credential.registry), credential.registry)
 
 
-def _job(user: User, team: Team, host: Host, command: Command, subject: str) -> Job:
+def _job(user: User, team: Team, host: Host, command: Command, subject: str, *, login: GivenLogin | None = None) -> Job:
     """A job whose task carries what the command's registry needs."""
-    secrets = command_secrets(team, kind_of(command), encode_command(command))
+    secrets = command_secrets(team, kind_of(command), encode_command(command), login)
     return job_create(team=team, host=host, requested_by=user, command=command, subject=subject, secrets=secrets)
 
 

@@ -132,6 +132,8 @@ class ImportParameters:
 REGISTRY_TAGS, REGISTRY_REFERRERS = "registry_tags", "registry_referrers"
 """What a registry has. No bytes go either way; END has {"tags", "count"} or {"referrers", "count"}, "count" all that
 there are."""
+REGISTRY_MANIFEST = "registry_manifest"
+"""The same with {"media_type", "digest", "size", "platforms": [{"os", "architecture", "variant"}…]}."""
 TAGS_MAXIMUM, REFERRERS_MAXIMUM = 5000, 500
 
 

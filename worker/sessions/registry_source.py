@@ -77,3 +77,14 @@ class ReferrersSource(_AskingSource):
             return {"referrers": [to_wire(one) for one in found[: sessions.REFERRERS_MAXIMUM]], "count": len(found)}
 
         super().__init__(ask, parameters)
+
+
+class ManifestSource(_AskingSource):
+    """What a name stands for at its registry: a manifest, or an index with its platforms."""
+
+    def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
+        def ask(wish: sessions.RegistryParameters, access: Any) -> dict[str, Any]:
+            found: dict[str, Any] = to_wire(engine.images.remote_manifest(wish.reference, access=access))
+            return found
+
+        super().__init__(ask, parameters)
