@@ -19,7 +19,7 @@ from webui.builds.models import Build, BuildContext
 from webui.builds.representation import build_as_json
 from webui.builds.request import BuildRequest, request_check
 from webui.hosts.models import Host
-from webui.images.credentials import registries_secrets
+from webui.images.credentials import GivenLogin, registries_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.sealing import Seal
@@ -37,8 +37,10 @@ def build_begin(
     request: BuildRequest,
     context: BuildContext | None = None,
     again_of: Build | None = None,
+    logins: Mapping[str, GivenLogin] | None = None,
 ) -> Build:
-    """Ask `host` to build. `context`: a folder that it has received.
+    """Ask `host` to build. `context`: a folder that it has received. `logins`: as whom registries are spoken to, by
+    their names, instead of what the team has stored; a second delivery goes without them.
 
     Raises PermissionDenied (network host needs the right `loosen`), InvalidArgument with the fields.
     """
@@ -63,7 +65,7 @@ def build_begin(
         requested_by=user,
         command=command,
         subject=name,
-        secrets=_task_secrets(host.team_id, secrets),
+        secrets=_task_secrets(host.team_id, secrets, logins),
     )
     build = Build.objects.create(
         id=build_id,
@@ -156,8 +158,10 @@ def build_secrets(job: Job) -> dict[str, Any] | None:
     return _task_secrets(job.team_id, json.loads(_SEAL.open(sealed)) if sealed else {})
 
 
-def _task_secrets(team_id: object, secrets: Mapping[str, str]) -> dict[str, Any]:
-    return {**registries_secrets(team_id), "build": dict(secrets)}
+def _task_secrets(
+    team_id: object, secrets: Mapping[str, str], logins: Mapping[str, GivenLogin] | None = None
+) -> dict[str, Any]:
+    return {**registries_secrets(team_id, logins), "build": dict(secrets)}
 
 
 def _fields(request: BuildRequest) -> dict[str, Any]:
