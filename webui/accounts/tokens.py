@@ -13,8 +13,8 @@ from uuid import UUID
 from django.utils import timezone
 
 from engine.errors import InvalidArgument, NotFound, PermissionDenied
+from webui.accounts.actions import COARSE, NAMES, READING, expanded
 from webui.accounts.models import ApiToken, Team, User
-from webui.accounts.roles import ACTIONS, READING
 
 READ = "read"
 """The scope of all actions that change nothing, also of those that a later version brings."""
@@ -101,7 +101,7 @@ def teams_for_token(user: User, team_id: UUID) -> Team:
 def _actions_of(token: ApiToken) -> frozenset[str] | None:
     if token.scopes is None:
         return None
-    named = frozenset(token.scopes) - {READ}
+    named = expanded(scope for scope in token.scopes if scope != READ)
     return named | READING if READ in token.scopes else named
 
 
@@ -116,9 +116,9 @@ def _checked_name(name: str) -> str:
 def _checked_scopes(scopes: Collection[str] | None) -> list[str] | None:
     if scopes is None:
         return None
-    unknown = sorted(set(scopes) - ACTIONS - {READ})
+    unknown = sorted(set(scopes) - NAMES - COARSE - {READ})
     if unknown or not scopes:
-        known = ", ".join(sorted(ACTIONS | {READ}))
+        known = ", ".join([READ, *sorted(NAMES)])
         message = f"There is no scope {unknown[0][:80]!r}: take of {known}." if unknown else f"Name one of {known}."
         raise InvalidArgument(message, {"fields": {"scopes": [message]}})
     return sorted(set(scopes))

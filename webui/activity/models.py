@@ -12,6 +12,8 @@ from webui.hosts.models import Host
 class EventQuerySet(OwnedQuerySet["Event"]):
     """Those of one's own teams: `visible_to`."""
 
+    view_action = "events.view"
+
 
 class Event(models.Model):
     """`id` rises: whoever has seen one asks for what follows it. `seq` is the host's own number of it.

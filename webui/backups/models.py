@@ -22,6 +22,9 @@ class PlaceKind(models.TextChoices):
 class BackupPlaceQuerySet(OwnedQuerySet["BackupPlace"]):
     """Those of one's own teams: `visible_to`."""
 
+    view_action = "backups.view"
+    host_path = None
+
 
 class BackupPlace(models.Model):
     """Where a team's backups go: a directory of `host`, or S3-compatible storage.
@@ -80,6 +83,8 @@ class BackupStatus(models.TextChoices):
 
 class BackupQuerySet(OwnedQuerySet["Backup"]):
     """Those of one's own teams: `visible_to`."""
+
+    view_action = "backups.view"
 
     def of(self, volume: Volume) -> Self:
         """Its own, and those of one that was called so on its host and is gone: whoever lost that makes it again."""

@@ -15,6 +15,8 @@ from webui.jobs.models import Job
 class BuildContextQuerySet(OwnedQuerySet["BuildContext"]):
     """Those of one's own teams: `visible_to`."""
 
+    view_action = "builds.view"
+
 
 class BuildContext(models.Model):
     """A folder that was sent to a host for builds, which keeps it for a while. Its id without dashes is the host's."""
@@ -39,6 +41,8 @@ class BuildContext(models.Model):
 
 class BuildQuerySet(OwnedQuerySet["Build"]):
     """Those of one's own teams: `visible_to`."""
+
+    view_action = "builds.view"
 
 
 class Build(models.Model):

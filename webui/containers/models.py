@@ -30,6 +30,14 @@ class ObservedStatus(models.TextChoices):
 class ContainerQuerySet(OwnedQuerySet["Container"]):
     """Those of one's own teams: `visible_to`."""
 
+    view_action = "containers.view"
+
+
+class RemovedContainerQuerySet(OwnedQuerySet["RemovedContainer"]):
+    """Nothing of them is left but the log."""
+
+    view_action = "containers.logs"
+
 
 class Container(models.Model):
     """`id` is 64 hex digits, chosen here. `spec` is the contract's CreateContainer as it was asked for."""
@@ -90,7 +98,7 @@ class RemovedContainer(models.Model):
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(default=timezone.now)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = RemovedContainerQuerySet.as_manager()
 
     class Meta:
         ordering = ["-removed_at", "id"]

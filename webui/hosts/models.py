@@ -15,6 +15,9 @@ OFFLINE_AFTER = timedelta(seconds=20)
 class HostQuerySet(OwnedQuerySet["Host"]):
     """Those of one's own teams: `visible_to`."""
 
+    view_action = "hosts.view"
+    host_path = "pk"
+
 
 class Host(models.Model):
     """`id` is made by the host itself and kept in its home; `last_event_seq` is how far its journal is applied.

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import uuid
+from typing import Self
 
 from django.db import models
 from django.utils import timezone
 
-from webui.accounts.models import OwnedQuerySet, Team
+from webui.accounts import seeing
+from webui.accounts.models import OwnedQuerySet, Team, User
 from webui.hosts.models import Host
 
 
 class ImageQuerySet(OwnedQuerySet["Image"]):
     """Those of one's own teams: `visible_to`."""
+
+    view_action = "images.view"
+
+    def visible_to(self, user: User, action: str | None = None) -> Self:
+        """As of all objects, and those of a repository for which one was granted it."""
+        return seeing.images(self, user, action or self.view_action)
 
 
 class Image(models.Model):
@@ -49,6 +57,9 @@ class Image(models.Model):
 
 class RegistryCredentialQuerySet(OwnedQuerySet["RegistryCredential"]):
     """Those of one's own teams: `visible_to`."""
+
+    view_action = "registries.view"
+    host_path = None
 
 
 class RegistryCredential(models.Model):

@@ -23,6 +23,8 @@ FINISHED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 class JobQuerySet(OwnedQuerySet["Job"]):
+    view_action = "jobs.view"
+
     def unfinished(self) -> JobQuerySet:
         return self.exclude(status__in=FINISHED)
 

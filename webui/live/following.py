@@ -27,7 +27,7 @@ PAGE = 500
 
 def teams_of(user: User) -> frozenset[str] | None:
     """The teams whose events `user` sees; None for all."""
-    if user.is_superuser and user.token_team is None:
+    if user.is_unlimited:
         return None
     return frozenset(str(team) for team in Team.objects.visible_to(user).values_list("pk", flat=True))
 

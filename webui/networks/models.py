@@ -13,6 +13,8 @@ from webui.hosts.models import Host
 class NetworkQuerySet(OwnedQuerySet["Network"]):
     """Those of one's own teams: `visible_to`."""
 
+    view_action = "networks.view"
+
 
 class Network(models.Model):
     """A network of one host. `network_id` is 64 hex digits; `gateway` the host's own address on it.

@@ -12,8 +12,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from engine.errors import InvalidArgument
-from webui.accounts.models import Membership, RecordTerminals, Role, Team, User
-from webui.accounts.roles import MANAGE, OPERATE, ROLES, require
+from webui.accounts import seeing
+from webui.accounts.models import RecordTerminals, Team, User
+from webui.accounts.roles import require
 from webui.containers.models import Container
 from webui.recordings import recorder
 from webui.recordings.models import Recording, RecordingQuerySet
@@ -71,22 +72,16 @@ def recording_end(recording: Recording, exit_code: Any) -> None:
 
 def recordings_visible(user: User) -> RecordingQuerySet:
     """One's own, as long as one may operate in the team; with the right to manage, the team's."""
-    if not user.is_active:
-        return Recording.objects.none()
-    found = Recording.objects.filter(team__in=Team.objects.visible_to(user))
-    if user.is_superuser:
-        return found
-
-    def teams(action: str) -> Any:
-        roles = [role for role in Role.values if action in ROLES[role]]
-        return Membership.objects.filter(user=user, role__in=roles).values("team")
-
-    return found.filter(Q(team__in=teams(MANAGE)) | Q(user=user, team__in=teams(OPERATE)))
+    others = seeing.objects(Recording.objects.all(), user, "recordings.view", None)
+    if user.is_unlimited:
+        return others
+    own = seeing.objects(Recording.objects.filter(user=user), user, "containers.exec", None)
+    return Recording.objects.filter(Q(pk__in=others.values("pk")) | Q(pk__in=own.values("pk")))
 
 
 def recording_delete(*, user: User, recording: Recording) -> None:
     """Raises PermissionDenied: also one's own stays until somebody who manages the team lets it go."""
-    require(user, MANAGE, recording.team)
+    require(user, "recordings.remove", recording.team)
     _delete(recording)
 
 
@@ -96,7 +91,7 @@ def team_record(*, user: User, team: Team, record: str | None = None, keep_days:
 
     Raises PermissionDenied, InvalidArgument with the field.
     """
-    require(user, MANAGE, team)
+    require(user, "team.manage", team)
     if record is not None:
         if record not in RecordTerminals.values:
             message = f"Choose one of {', '.join(RecordTerminals.values)}."

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from webui.accounts.models import Team, User
+from webui.accounts.models import User
 from webui.live.admission import Refused
 from webui.live.broadcaster import Entry, as_numbers, decoded, listening
 from webui.live.loop import connect_to_broker
+from webui.streams.sight import Sight
 from webui.streams.socket import Socket
 from worker.contract import keys
 
@@ -28,10 +29,7 @@ class EventsSocket(Socket):
             self.since = as_numbers(since) if since else None
         except ValueError as error:
             raise Refused(400, "since has to be the id of a change") from error
-        teams = Team.objects.visible_to(user).values_list("pk", flat=True)
-        self.teams: set[str] | None = (
-            None if user.is_superuser and user.token_team is None else {str(team) for team in teams}
-        )
+        self.sight = Sight(user)
 
     async def run(self) -> None:
         async with listening(keys.CHANGES) as subscription:
@@ -60,7 +58,7 @@ class EventsSocket(Socket):
             return
         for entry in latest(entries) if len(entries) > MANY else entries:
             change = entry.content
-            if self.teams is not None and change.get("team") not in self.teams:
+            if not self.sight.sees(change):
                 continue
             await self.send_message(
                 type="change",

@@ -12,6 +12,8 @@ from webui.hosts.models import Host
 class VolumeQuerySet(OwnedQuerySet["Volume"]):
     """Those of one's own teams: `visible_to`."""
 
+    view_action = "volumes.view"
+
 
 class Volume(models.Model):
     """One volume on one host, as seen by one team. `is_anonymous`: made for a container that named none."""
