@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.build.outputs import DOCKER, KINDS, LOCAL, OCI, TAR, Output
-from engine.build.spec import BuildSpec
+from engine.build.spec import BuildSpec, CacheExport
 from engine.errors import InvalidArgument
 
 
@@ -21,6 +21,14 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-o", "--output", action="append", default=[], metavar="DIR|-|type=KIND,dest=PATH",
         help="local (the files), tar (of the files), oci and docker (archives of the image), registry",
+    )  # fmt: skip
+    command.add_argument(
+        "--cache-from", action="append", default=[], metavar="NAME|type=registry,ref=NAME",
+        help="a cache, or an image with one inside, to look into",
+    )  # fmt: skip
+    command.add_argument(
+        "--cache-to", action="append", default=[], metavar="type=inline|type=registry,ref=NAME[,mode=max]",
+        help="write the cache into the image, or push it under a name",
     )  # fmt: skip
 
 
@@ -41,7 +49,39 @@ def completed(spec: BuildSpec, options: argparse.Namespace) -> BuildSpec:
         spec = replace(spec, platform=platforms[0])
     elif platforms:
         spec = replace(spec, platforms=tuple(platforms))
-    return replace(spec, push=push, outputs=tuple(outputs))
+    exports = [_cache(text, "--cache-to") for text in options.cache_to]
+    return replace(
+        spec,
+        push=push,
+        outputs=tuple(outputs),
+        cache_from=tuple(_reference(_cache(text, "--cache-from"), text) for text in options.cache_from),
+        cache_to=tuple(_export(fields) for fields in exports if fields["type"] == "registry"),
+        cache_inline=any(fields["type"] == "inline" for fields in exports),
+    )
+
+
+def _cache(text: str, option: str) -> dict[str, str]:
+    """A name alone is type=registry,ref=NAME."""
+    fields = {"ref": text} if "=" not in text else dict(part.partition("=")[::2] for part in text.split(","))
+    kind = fields.setdefault("type", "registry")
+    if kind not in ("registry", "inline") or (kind == "inline" and option == "--cache-from"):
+        known = "registry" if option == "--cache-from" else "registry and inline"
+        raise InvalidArgument(f"{option} {text[:80]!r}: there is no type {kind[:40]!r} here, but {known}")
+    return fields
+
+
+def _reference(fields: dict[str, str], text: str) -> str:
+    if not fields.get("ref"):
+        raise InvalidArgument(f"{text[:80]!r} names no cache: write type=registry,ref=NAME")
+    return fields["ref"]
+
+
+def _export(fields: dict[str, str]) -> CacheExport:
+    return CacheExport(
+        reference=_reference(fields, "--cache-to"),
+        mode=fields.get("mode", "min"),
+        may_fail=fields.get("ignore-error") == "true",
+    )
 
 
 def _fields(text: str) -> dict[str, str]:

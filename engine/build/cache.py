@@ -84,14 +84,23 @@ class Cache:
             with self._store.transaction() as connection:
                 connection.executemany("UPDATE build_step SET used_at = ?, uses = uses + 1 WHERE number = ?", rows)
 
-    def add(self, found_by: tuple[str, str, str], diff_id: Digest, *, description: str, size_bytes: int) -> CachedStep:
+    def add(
+        self,
+        found_by: tuple[str, str, str],
+        diff_id: Digest,
+        *,
+        description: str,
+        size_bytes: int,
+        created_at: float | None = None,
+    ) -> CachedStep:
         """Remember a step whose layer is committed; in the transaction that commits it, or after.
 
-        `found_by`: team, key and content.
+        `found_by`: team, key and content; `created_at`: Unix time, now if it was made just now.
         """
         now = time.time()
+        made = now if created_at is None else created_at
         team, key, content = found_by
-        values = (team, key, content, diff_id, description[:2000], size_bytes, now, now, boot_id())
+        values = (team, key, content, diff_id, description[:2000], size_bytes, made, now, boot_id())
         with self._store.transaction() as connection:
             old = connection.execute(
                 "DELETE FROM build_step WHERE team = ? AND key = ? AND content = ? RETURNING diff_id", values[:3]
@@ -106,7 +115,7 @@ class Cache:
             if old is not None:
                 self._release([old["diff_id"]])
         assert cursor.lastrowid is not None
-        return CachedStep(cursor.lastrowid, team, diff_id, description, size_bytes, now, now, 0)
+        return CachedStep(cursor.lastrowid, team, diff_id, description, size_bytes, made, now, 0)
 
     def all(self, team: str | None = None) -> list[CachedStep]:
         """Every one, those that were not used for the longest time first."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.build.cache_records import INLINE
 from engine.build.language.commands import SHELL
 from engine.build.language.scope import DEFAULT_PATH
 from engine.images.manifests import as_json
@@ -62,7 +63,7 @@ class Draft:
         """Of an image with this config; `blobs` it consists of, in which its layers are packed."""
         document: dict[str, Any] = json.loads(config)
         history = [Entry("", bool(one.get("empty_layer")), None, one) for one in document.pop("history", None) or ()]
-        for name in ("created", "rootfs", "container", "container_config", "moby.buildkit.cache.v0"):
+        for name in ("created", "rootfs", "container", "container_config", "moby.buildkit.cache.v0", INLINE):
             document.pop(name, None)
         document["config"] = document.get("config") or {}
         return cls(document, list(layers), history, blobs=tuple(blobs))._begun()

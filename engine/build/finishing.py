@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from engine.build import exporting, publishing
+from engine.build import cache_export, exporting, publishing
 from engine.build.events import CANCELLED, DONE, FAILED, Reporter, Step
+from engine.build.keys import CachePlace
 from engine.build.outputs import LOCAL, TAR, Output
 from engine.build.running import Running, Solved
-from engine.build.spec import describe
+from engine.build.spec import CacheExport, describe
 from engine.build.trees import Tree
 from engine.errors import Cancelled, EngineError
 from engine.images.image import Image
@@ -44,6 +45,8 @@ class Finishing:
             self._write(number, wanted, image)
         for number, name in enumerate(names if spec.push else ()):
             self._push(number, name)
+        for number, export in enumerate(spec.cache_to):
+            self._export(number, export)
         return image
 
     def _publish(self, names: Sequence[Reference]) -> Image:
@@ -114,6 +117,29 @@ class Finishing:
             step.log(f"{result.reference}@{result.digest}\n".encode())
             self.digest = str(Digest(result.digest))
             self.pushed = (*self.pushed, result.reference)
+
+    def _export(self, number: int, export: CacheExport) -> None:
+        running, name = self._running, Reference.parse(export.reference)
+        layers = {diff_id for one in self._solved for diff_id in one.draft.layers}
+        found = [step for one in self._solved for step in one.steps]
+        blobs = [blob for one in self._solved for blob in one.draft.blobs]
+        place = CachePlace(name, (running.asked.access or {}).get(name.registry), self._stop)
+        with self._step(f"cache.export.{number}", f"export the cache to {name.familiar}") as step:
+            steps = cache_export.chosen(found, layers, export.mode)
+            try:
+                cache_export.export(
+                    running.tools.shelf, running.lease, place, steps=steps, blobs=blobs, moved=step.moved
+                )
+            except Cancelled:
+                raise
+            except EngineError as error:
+                if not export.may_fail:
+                    error.message = f"the image was built, but its cache could not be exported: {error.message}"
+                    error.args = (error.message,)
+                    raise
+                step.log(f"not exported: {error.message}\n".encode())
+            else:
+                step.log(f"{len(steps)} steps\n".encode())
 
     @contextlib.contextmanager
     def _step(self, identifier: str, name: str) -> Iterator[Step]:

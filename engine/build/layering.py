@@ -24,6 +24,7 @@ from typing import Any
 
 from engine.build import sealing
 from engine.build.cache import Cache, CachedStep
+from engine.build.keys import VERSION, FarCache, Found
 from engine.build.sandbox import Layers
 from engine.build.trees import Tree
 from engine.content.leases import Lease
@@ -34,9 +35,6 @@ from engine.runtime import kernel, rootfs
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
 from engine.trees import delete_tree
-
-VERSION = 1
-"""Of keys: what is made otherwise than before must not be found by what it was called then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,8 @@ class Made:
 
 @dataclass(slots=True)
 class Layering:
-    """Of one build. `slots`: how many steps may be at work on this host at once; `locks`: a directory for files."""
+    """Of one build. `slots`: how many steps may be at work on this host at once; `locks`: a directory for files;
+    `far`: caches that are asked where this host's has nothing; `found`: the steps that have their layers."""
 
     store: Store
     snapshots: Snapshots
@@ -80,6 +79,8 @@ class Layering:
     epoch: int | None
     cancel: threading.Event
     used: list[int] = field(default_factory=list)
+    far: Sequence[FarCache] = ()
+    found: list[Found] = field(default_factory=list)
 
     def raise_if_stopped(self) -> None:
         """Raises `Cancelled` once the build is to stop."""
@@ -99,17 +100,19 @@ class Layering:
         key = self._key(work, below)
         content = None if work.content is not None else ""
         if use_cache:
-            if content is None and self.cache.has_key(self.team, key):
+            if content is None and self._has_key(key):
                 assert work.content is not None
                 content = work.content()
-            found = None if content is None else self._find(key, content)
+            found = None if content is None else self._find(key, content, work)
             if found is not None:
                 return found
         started()
         name = hashlib.sha256(f"{self.team} {key} {content}".encode()).hexdigest()
         with held(self.locks / name, self.cancel) as had_to_wait:
             if had_to_wait and use_cache:
-                found = self._find(key, content if content is not None or work.content is None else work.content())
+                found = self._find(
+                    key, content if content is not None or work.content is None else work.content(), work
+                )
                 if found is not None:
                     return found
             with self._slot():
@@ -120,15 +123,38 @@ class Layering:
         text = json.dumps([VERSION, chain, self.epoch, work.definition], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def _find(self, key: str, content: str | None) -> Made | None:
-        row = None if content is None else self.cache.find(self.team, key, content)
+    def _has_key(self, key: str) -> bool:
+        return self.cache.has_key(self.team, key) or any(cache.has_key(key) for cache in self.far)
+
+    def _find(self, key: str, content: str | None, work: Work) -> Made | None:
+        if content is None:
+            return None
+        row = self.cache.find(self.team, key, content)
+        if row is not None:
+            self.lease.add([row.diff_id])
+            if not self.snapshots.has_layer(row.diff_id):
+                row = None
+        row = row or self._fetched(key, content, work)
         if row is None:
             return None
-        self.lease.add([row.diff_id])
-        if not self.snapshots.has_layer(row.diff_id):
-            return None
         self.used.append(row.number)
+        self.found.append(Found(key, content, row.diff_id, row.size_bytes, row.created_at))
         return Made(row.diff_id, row.created_at, row.size_bytes, was_cached=True)
+
+    def _fetched(self, key: str, content: str, work: Work) -> CachedStep | None:
+        """From the first other cache that knows the step and has its layer, into the team's own."""
+        for cache in self.far:
+            step = cache.find(key, content)
+            size = None if step is None else cache.fetch(step)
+            if step is not None and size is not None:
+                return self.cache.add(
+                    (self.team, key, content),
+                    step.diff_id,
+                    description=work.description,
+                    size_bytes=size,
+                    created_at=step.created_at,
+                )
+        return None
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
@@ -164,6 +190,7 @@ class Layering:
                 raise Cancelled("cancelled")
             self.lease.add([sealed.diff_id])
             row = self._commit(files, sealed, (key, content), work.description)
+        self.found.append(Found(key, content, row.diff_id, row.size_bytes, row.created_at))
         return Made(row.diff_id, row.created_at, row.size_bytes, was_cached=False)
 
     def _commit(self, files: Path, sealed: sealing.Sealed, found_by: tuple[str, str], description: str) -> CachedStep:

@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.build import checks, planning
+from engine.build import cache_records, checks, planning
 from engine.build.bases import Bases
 from engine.build.cache import Cache
+from engine.build.cache_import import ImportedCache, open_cache
 from engine.build.cache_mounts import CacheMounts
 from engine.build.context import Context
 from engine.build.draft import Draft
-from engine.build.events import CACHED, DONE, Progress, Reporter
+from engine.build.events import CACHED, CANCELLED, DONE, Progress, Reporter
+from engine.build.keys import CachePlace, Found
 from engine.build.known_files import KnownFiles
 from engine.build.language import model
 from engine.build.layering import Layering
@@ -27,11 +29,12 @@ from engine.build.stage import Build
 from engine.build.workplace import Workplace
 from engine.config import EngineConfig
 from engine.content.leases import Lease
-from engine.errors import InvalidArgument
+from engine.errors import Cancelled, EngineError, InvalidArgument
 from engine.images.pull import Stop, host_platform
 from engine.images.service import Images
 from engine.images.shelf import Shelf
 from engine.oci.platform import Platform
+from engine.oci.reference import Reference
 from engine.registry.access import Access
 
 _slots = threading.BoundedSemaphore(max(4, 2 * (os.cpu_count() or 2)))
@@ -72,6 +75,7 @@ class Solved:
     draft: Draft
     config: bytes
     last: tuple[str, ...]
+    steps: tuple[Found, ...]
 
 
 @dataclass(slots=True)
@@ -127,7 +131,8 @@ class Running:
     ) -> Solved:
         asked, tools, spec = self.asked, self.tools, self.asked.spec
         stop = Stop(asked.cancel)
-        reporter = Reporter(asked.progress, str(platform) if is_one_of_several else "")
+        shown = str(platform) if is_one_of_several else ""
+        reporter = Reporter(asked.progress, shown)
         self._reporters.append(reporter)
         bases = Bases(
             tools.config, tools.images, tools.shelf.records, self.lease, asked.access, spec.pull, platform, stop,
@@ -137,6 +142,7 @@ class Running:
             spec.team, epoch, stop,
         )  # fmt: skip
         self.layerings.append(layering)
+        layering.far = self._far(platform, shown, stop)
         with contextlib.ExitStack() as opened:
             tree = asked.context.tree(spec.dockerfile if spec.dockerfile_text is None else None)
             opened.callback(tree.close)
@@ -149,7 +155,37 @@ class Running:
                 tree_of=solving.tree_of, known=lambda one: None if one.lendable or one.owner is None else known,
             )  # fmt: skip
             draft = solving.run()
-            return Solved(platform, draft, draft.finished(spec.labels, epoch), tuple(solving.last()))
+            return self._solved(draft, solving, layering, platform, epoch)
+
+    def _solved(
+        self, draft: Draft, solving: Solving, layering: Layering, platform: Platform, epoch: int | None
+    ) -> Solved:
+        config = draft.finished(self.asked.spec.labels, epoch)
+        if self.asked.spec.cache_inline:
+            config = cache_records.with_inline(config, layering.found, epoch)
+        return Solved(platform, draft, config, tuple(solving.last()), tuple(layering.found))
+
+    def _far(self, platform: Platform, shown: str, stop: Stop) -> list[ImportedCache]:
+        """The caches of registries, a step each. One that can't be read is done without, as BuildKit does."""
+        asked, found, reporter = self.asked, [], Reporter(self.asked.progress, shown)
+        for number, text in enumerate(() if asked.spec.no_cache else asked.spec.cache_from):
+            name = Reference.parse(text)
+            step = reporter.step(f"cache.{number}", f"[internal] look into the cache {name.familiar}", "")
+            step.start()
+            place = CachePlace(name, (asked.access or {}).get(name.registry), stop)
+            try:
+                cache = open_cache(self.tools.shelf, self.lease, place, platform)
+            except Cancelled:
+                step.end(CANCELLED)
+                raise
+            except EngineError as error:
+                step.log(f"it is not used: {error.message}\n".encode())
+            else:
+                self.held.callback(cache.close)
+                found.append(cache)
+                step.log(f"it has {len(cache.steps)} steps\n".encode())
+            step.end(DONE)
+        return found
 
     def _locks(self) -> Path:
         locks = self.tools.config.builds / "locks"

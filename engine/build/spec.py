@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from engine.build.outputs import DOCKER, TAR, Output
 from engine.errors import EngineError, InvalidArgument
+from engine.oci.reference import Reference
 
 SECRET_BYTES = 500 << 10
 NETWORK_HOST, INSECURE = "network.host", "security.insecure"
@@ -33,6 +34,23 @@ class BuildLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheExport:
+    """Push the build's steps under `reference`. `mode`: min (those whose layers the image has) or max (all).
+    `may_fail`: the build succeeds all the same if that can't be done."""
+
+    reference: str
+    mode: str = "min"
+    may_fail: bool = False
+
+    def check(self) -> None:
+        """Raises `InvalidReference`, `InvalidArgument`."""
+        if Reference.parse(self.reference).digest is not None:
+            raise InvalidArgument("a cache is exported under a tag, not a digest", {"field": "cache_to"})
+        if self.mode not in ("min", "max"):
+            raise InvalidArgument(f"a cache's mode is min or max, not {self.mode[:40]!r}", {"field": "cache_to"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSpec:
     """`dockerfile`: its path in the context, unless `dockerfile_text` is it. `tags`: the image's names.
 
@@ -43,6 +61,8 @@ class BuildSpec:
     `source_date_epoch`: Unix seconds that no time in the image is after. `team`: whose cache it is.
     `entitlements`: rights it has (`NETWORK_HOST`). `platforms`: several, whose images become one index; `push`: send
     the image to the registries of its names once it is built; `outputs`: what else is to be written.
+    `cache_from`: references of caches, and of images that have one inside, to look into; `cache_to`: where to export
+    the cache; `cache_inline`: write it into the image.
     """
 
     dockerfile: str = "Dockerfile"
@@ -66,6 +86,9 @@ class BuildSpec:
     platforms: tuple[str, ...] = ()
     push: bool = False
     outputs: tuple[Output, ...] = ()
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[CacheExport, ...] = ()
+    cache_inline: bool = False
 
     def check(self) -> None:
         """Raises `InvalidArgument` with the field's name."""
@@ -78,6 +101,19 @@ class BuildSpec:
                 )
             if len(value) > SECRET_BYTES:
                 raise InvalidArgument(f"secret {name} has more than {SECRET_BYTES >> 10} KiB", {"field": "secrets"})
+        self._check_results()
+        for name in self.build_args:
+            if not name or "=" in name or "\0" in name:
+                raise InvalidArgument(f"{name[:40]!r} is no name of a build argument", {"field": "build_args"})
+        for host in self.add_hosts:
+            if not host.partition(":")[0] or not host.partition(":")[2]:
+                raise InvalidArgument(f"add_hosts: {host[:60]!r} is not name:address", {"field": "add_hosts"})
+
+    def _check_results(self) -> None:
+        for export in self.cache_to:
+            export.check()
+        for text in self.cache_from:
+            Reference.parse(text)
         for output in self.outputs:
             output.check()
         if len(self.platforms) > 1 and any(output.kind in (TAR, DOCKER) for output in self.outputs):
@@ -87,12 +123,6 @@ class BuildSpec:
             )
         if self.push and not self.tags:
             raise InvalidArgument("give the image a name (tags): it says where to push it", {"field": "tags"})
-        for name in self.build_args:
-            if not name or "=" in name or "\0" in name:
-                raise InvalidArgument(f"{name[:40]!r} is no name of a build argument", {"field": "build_args"})
-        for host in self.add_hosts:
-            if not host.partition(":")[0] or not host.partition(":")[2]:
-                raise InvalidArgument(f"add_hosts: {host[:60]!r} is not name:address", {"field": "add_hosts"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

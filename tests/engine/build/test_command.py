@@ -13,6 +13,7 @@ from engine import build_command
 from engine.__main__ import main
 from engine.build.events import BuildEvent, Vertex
 from tests.support.builds import Workbench, fill
+from tests.support.registry import Registry
 
 pytestmark = pytest.mark.root
 
@@ -83,3 +84,16 @@ def test_what_comes_out_is_said_as_docker_has_it(
     assert "there is no type 'zip'" in capfd.readouterr().err
     assert main(["build", "--push", *words[:3], str(context)]) == 125
     assert "give the image a name" in capfd.readouterr().err
+
+
+def test_caches_are_named_as_docker_has_it(
+    bench: Workbench, context: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"{registry.address}/words-cache:latest"
+    words = ["--target", "one", str(context)]
+    assert main(["build", "--cache-to", f"type=registry,ref={name},mode=max", "--cache-to", "type=inline", *words]) == 0
+    assert "export the cache to" in capsys.readouterr().err
+    assert main(["build", "--cache-from", name, *words]) == 0
+    assert "look into the cache" in capsys.readouterr().err
+    for wrong in (["--cache-from", "type=inline"], ["--cache-to", "type=gha"], ["--cache-to", "type=registry"]):
+        assert main(["build", *wrong, *words]) == 125
