@@ -1,7 +1,9 @@
-"""Connections that lead out, and nowhere near: an address is looked at once it is connected to, before a byte is sent.
+"""Connections that lead out, and nowhere near: a name's addresses are looked at, then one of these is connected to.
 
-So it doesn't matter what a name stands for, now or in a moment, nor where a redirect leads. What is near: this host and
-its own addresses, its neighbours (private and link-local networks, among them clouds' metadata), what is no unicast.
+So it doesn't matter what a name stands for in a moment, nor where a redirect leads; and whoever may store a place
+learns nothing of the neighbourhood: what is near is refused in the same words whether something listens there or not.
+What is near: this host and its own addresses, its neighbours (private and link-local networks, among them clouds'
+metadata), what is no unicast.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from engine.errors import PermissionDenied
 
@@ -57,30 +60,43 @@ def _is_ours(address: str) -> bool:
         return True
 
 
-def _refuse_near(connection: socket.socket, host: str) -> socket.socket:
-    address = str(connection.getpeername()[0])
-    if is_near(address):
-        connection.close()
-        raise PermissionDenied(
-            f"{host} is {address}, this host or one of its neighbours: an administrator has to allow the place for "
-            "backups to be there"
-        )
-    return connection
+class _Far(HTTPConnection):
+    """Connects to no address but those that were found to be far."""
 
-
-class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        return _refuse_near(super()._new_conn(), self.host)
+        name, failure = self._dns_host, None
+        for address in self._far_addresses():
+            self._dns_host = address
+            try:
+                return super()._new_conn()
+            except (ConnectTimeoutError, NewConnectionError) as error:
+                failure = error
+            finally:
+                self._dns_host = name  # which the certificate and the request's header are about
+        assert failure is not None
+        raise failure
+
+    def _far_addresses(self) -> list[str]:
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+        if any(map(is_near, addresses)):
+            raise PermissionDenied(
+                f"{self.host} is this host or one of its neighbours: an administrator has to allow the place for "
+                "backups to be there"
+            )
+        return addresses
 
 
-class _SecureConnection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        return _refuse_near(super()._new_conn(), self.host)
+class _SecureFar(_Far, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _Far
 
 
 class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+    ConnectionCls = _SecureFar

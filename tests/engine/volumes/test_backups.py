@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -242,6 +243,38 @@ def test_only_far_addresses_are_far() -> None:
     translated = "64:ff9b::10.0.0.1 64:ff9b::169.254.169.254 64:ff9b:1::808:808 ::10.0.0.1 2002:a00:1::1"
     assert all(reach.is_near(address) for address in translated.split())
     assert not any(reach.is_near(address) for address in ("1.1.1.1", "2606:4700::1111", "64:ff9b::1.1.1.1"))
+
+
+def test_what_is_near_is_refused_alike_whether_anybody_listens_or_not(
+    place: Place, data: Volume, far: PlaceSpec
+) -> None:
+    said = set()
+    fields = {name: getattr(far, name) for name in PlaceSpec.__dataclass_fields__} | {"reaches_local": False}
+    for endpoint in (far.endpoint, "http://127.0.0.1:9", "https://127.0.0.1:9", "http://localhost:9"):
+        with pytest.raises(PermissionDenied) as refused:
+            place.volumes.backups.write("data", PlaceSpec(**fields | {"endpoint": endpoint}), KEY)
+        said.add(refused.value.message.replace("localhost", "127.0.0.1"))
+    assert len(said) == 1
+
+
+def test_a_far_name_is_connected_to_by_the_addresses_that_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def connect(address: tuple[str, int], *_: object, **__: object) -> socket.socket:
+        asked.append(address)
+        if len(asked) == 1:
+            raise OSError("closed")
+        return socket.socket()
+
+    answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)) for address in ("1.1.1.1", "9.9.9.9")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    pool = reach.manager(reaches_local=False).connection_from_url("http://storage.example:80")
+    connection = pool._new_conn()
+    connection.connect()
+    assert asked == [("1.1.1.1", 80), ("9.9.9.9", 80)]
+    assert connection.host == "storage.example"
+    connection.close()
 
 
 @pytest.mark.parametrize("key", ["../x", "/etc/x", "a/../b", "a//b", "", ".hidden", "a\0b", "a/" * 20 + "b"])
