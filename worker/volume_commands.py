@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from engine.errors import AlreadyExists, NotFound
+from engine.errors import NotFound
 from worker.context import Context
 from worker.contract import commands as c
 from worker.contract import volumes as v
@@ -44,36 +44,31 @@ def _limit(command: v.LimitVolume, context: Context) -> dict[str, Any]:
 
 
 def _rename(command: v.RenameVolume, context: Context) -> dict[str, Any]:
-    volumes = context.engine.volumes
-    try:
-        volume = volumes.copies.rename(command.name, command.new_name)
-    except NotFound:  # an earlier worker has done it, and died before it could say so
-        if context.attempt == 1:
-            raise
-        volume = volumes.get(command.new_name)
-    return {"name": volume.name}
+    copies = context.engine.volumes.copies
+    if not _is_done(context, command.new_name):
+        copies.rename(command.name, command.new_name, by=context.job_id)
+    return {"name": command.new_name}
 
 
 def _clone(command: v.CloneVolume, context: Context) -> dict[str, Any]:
     volumes = context.engine.volumes
-    try:
-        volume = volumes.copies.clone(
-            command.name, command.new_name, command.labels, pause=command.pause, **_told(context)
+    if not _is_done(context, command.new_name):
+        volumes.copies.clone(
+            command.name, command.new_name, command.labels, pause=command.pause, by=context.job_id, **_told(context)
         )
-    except AlreadyExists:
-        if context.attempt == 1:
-            raise
-        volume = volumes.get(command.new_name)
-    return {"name": volume.name, "size_bytes": volume.size_bytes}
+    return {"name": command.new_name, "size_bytes": volumes.get(command.new_name).size_bytes}
 
 
 def _snapshot(command: v.SnapshotVolume, context: Context) -> dict[str, Any]:
-    try:
-        context.engine.volumes.copies.snapshot(command.name, command.snapshot, pause=command.pause, **_told(context))
-    except AlreadyExists:
-        if context.attempt == 1:
-            raise
+    copies = context.engine.volumes.copies
+    if not _is_done(context, command.name, command.snapshot):
+        copies.snapshot(command.name, command.snapshot, pause=command.pause, by=context.job_id, **_told(context))
     return {"name": command.name, "snapshot": command.snapshot}
+
+
+def _is_done(context: Context, name: str, snapshot: str = "") -> bool:
+    """By an earlier worker, which died before it could say so: not by somebody else who chose the same name."""
+    return context.attempt > 1 and bool(context.engine.volumes.copies.was_done(context.job_id, name, snapshot))
 
 
 def _revert(command: v.RevertVolume, context: Context) -> dict[str, Any]:

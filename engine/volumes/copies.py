@@ -34,7 +34,10 @@ SNAPSHOTS_MAXIMUM = 100
 
 
 class Copies:
-    """All of them raise NotFound for a volume that isn't there, Conflict for one that something else is done with."""
+    """All of them raise NotFound for a volume that isn't there, Conflict for one that something else is done with.
+
+    `by`: who asks, for `was_done`.
+    """
 
     def __init__(self, store: Store, records: Records, shelf: Shelf, sizes: Sizes, holders: Holders) -> None:
         self._store, self._records, self._shelf, self._sizes = store, records, shelf, sizes
@@ -42,7 +45,11 @@ class Copies:
 
     # ---- names
 
-    def rename(self, name: str, new_name: str) -> Volume:
+    def was_done(self, by: str, name: str, snapshot: str = "") -> bool:
+        """Whether `by` (not empty) gave the volume, or this snapshot of it, its name."""
+        return self._records.was_done(by, name, snapshot)
+
+    def rename(self, name: str, new_name: str, *, by: str = "") -> Volume:
         """Only one that no container has: those know it by its name. Raises Conflict, AlreadyExists."""
         _check_name(new_name, "new_name")
         with self._shelf.steady(name, alone=True):
@@ -52,19 +59,19 @@ class Copies:
                 self._records.begin_move(name, new_name)
             try:
                 with self._store.transaction():
-                    return self._renamed(name, new_name)
+                    return self._renamed(name, new_name, by)
             except BaseException:
                 with self._store.transaction():
                     self._settle_move(name, new_name)
                 raise
 
-    def _renamed(self, name: str, new_name: str) -> Volume:
+    def _renamed(self, name: str, new_name: str, by: str) -> Volume:
         self._refuse_used(self._records.get(name))
         self._refuse_taken(new_name)
         for leftover in [new_name, *self._shelf.asides(new_name)]:
             self._shelf.discarded(leftover)
         os.rename(self._shelf.root / name, self._shelf.root / new_name)
-        renamed = self._records.change(name, name=new_name, is_anonymous=False)
+        renamed = self._records.change(name, name=new_name, is_anonymous=False, done_by=by)
         self._records.end_move(name)
         self._records.news(RENAMED, renamed, old_name=name)
         return renamed
@@ -96,6 +103,7 @@ class Copies:
         labels: Mapping[str, str] | None = None,
         *,
         pause: bool = False,
+        by: str = "",
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> Volume:
@@ -116,6 +124,7 @@ class Copies:
                 self._refuse_gone(volume)
                 self._refuse_taken(new_name)
                 clone = self.adopt(made, spec)
+                self._records.change(clone.name, done_by=by)
         return self._sizes.measure(clone.name)
 
     def adopt(self, made: Path, spec: VolumeSpec) -> Volume:
@@ -135,6 +144,7 @@ class Copies:
         snapshot: str,
         *,
         pause: bool = False,
+        by: str = "",
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> Volume:
@@ -153,7 +163,7 @@ class Copies:
                 size, identifier = counted(made / DATA).size_bytes, uuid.uuid4().hex
                 with self._store.transaction():
                     self._refuse_gone(volume)
-                    self._records.add_snapshot(name, snapshot, identifier, size)
+                    self._records.add_snapshot(name, snapshot, identifier, size, by)
                     os.rename(made, kept / identifier)
                     after = self._records.get(name)
                     self._records.news(UPDATED, after)

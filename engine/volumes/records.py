@@ -58,6 +58,10 @@ SCHEMA = [
         new_name TEXT NOT NULL UNIQUE
     )
     """,
+    """
+    ALTER TABLE volume ADD COLUMN done_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE volume_snapshot ADD COLUMN done_by TEXT NOT NULL DEFAULT ''
+    """,
 ]
 CREATED, REMOVED, ACTION = "volume.created", "volume.removed", "action.done"
 MEASURED, UPDATED, RENAMED = "volume.measured", "volume.updated", "volume.renamed"
@@ -151,12 +155,20 @@ class Records:
         """Tell of a change, with all that the volume is now."""
         self._journal.append(kind, volume.name, {**volume.as_state(), **more})
 
-    def add_snapshot(self, name: str, snapshot: str, identifier: str, size_bytes: int) -> None:
+    def was_done(self, by: str, name: str, snapshot: str = "") -> bool:
+        """Whether it was `by` who gave the volume, or this snapshot of it, its name."""
+        query, values = "SELECT done_by FROM volume WHERE name = ?", [name]
+        if snapshot:
+            query, values = "SELECT done_by FROM volume_snapshot WHERE volume = ? AND name = ?", [name, snapshot]
+        row = self._store.connection().execute(query, values).fetchone()
+        return bool(by) and row is not None and row["done_by"] == by
+
+    def add_snapshot(self, name: str, snapshot: str, identifier: str, size_bytes: int, by: str = "") -> None:
         """In a transaction. Raises AlreadyExists."""
         try:
             self._store.connection().execute(
-                "INSERT INTO volume_snapshot VALUES (?, ?, ?, ?, ?)",
-                (identifier, name, snapshot, time.time(), size_bytes),
+                "INSERT INTO volume_snapshot VALUES (?, ?, ?, ?, ?, ?)",
+                (identifier, name, snapshot, time.time(), size_bytes, by),
             )
         except sqlite3.IntegrityError:
             raise AlreadyExists(

@@ -19,8 +19,8 @@ from worker.contract import volumes as v
 from worker.sessions.archive_source import OutSource, VolumeInSource
 
 
-def run(engine: Engine, command: Any, attempt: int = 1) -> dict[str, Any]:
-    context = commands.Context(engine, lambda *_: None, threading.Event(), None, attempt)
+def run(engine: Engine, command: Any, attempt: int = 1, job: str = "job") -> dict[str, Any]:
+    context = commands.Context(engine, lambda *_: None, threading.Event(), None, attempt, job)
     found: dict[str, Any] = json.loads(json.dumps(commands.run(command, context)))
     return found
 
@@ -58,6 +58,24 @@ def test_a_second_attempt_finds_what_the_first_has_done(tmp_path: Path) -> None:
             with pytest.raises((NotFound, AlreadyExists)):
                 run(engine, command)
             run(engine, command, attempt=2)
+
+
+@pytest.mark.root
+def test_a_second_attempt_takes_nobody_elses_volume_for_its_own(tmp_path: Path) -> None:
+    engine = Engine(EngineConfig(tmp_path))
+    for name in ("data", "taken"):
+        run(engine, c.CreateVolume(name=name))
+    run(engine, v.SnapshotVolume(name="data", snapshot="before"), job="another")
+    for command in (
+        v.CloneVolume(name="data", new_name="taken"),
+        v.RenameVolume(name="data", new_name="taken"),
+        v.SnapshotVolume(name="data", snapshot="before"),
+    ):
+        with pytest.raises(AlreadyExists):
+            run(engine, command, attempt=2)
+    run(engine, v.RenameVolume(name="data", new_name="files"), job="another")
+    with pytest.raises(NotFound):
+        run(engine, v.RenameVolume(name="data", new_name="files"), attempt=2)
 
 
 @pytest.mark.root
