@@ -61,8 +61,11 @@ def volume_create(
 
 
 @transaction.atomic
-def volume_remove(*, user: User, volume: Volume) -> Job:
-    """Ask the volume's host to delete it with all that is in it. Raises Conflict while a container has it."""
+def volume_remove(*, user: User, volume: Volume, force: bool = False) -> Job:
+    """Ask the volume's host to delete it with all that is in it; with `force` it is no error if it isn't there.
+
+    Raises Conflict while a container has it, with `force` too.
+    """
     require(user, CREATE, volume.team)
     users = [container["name"] for container in Users().of(volume)]
     if users:
@@ -70,7 +73,7 @@ def volume_remove(*, user: User, volume: Volume) -> Job:
             f"the volume {volume.name} is used by {', '.join(users[:10])}: remove what uses it first",
             {"containers": users},
         )
-    return _job(user, volume.host, RemoveVolume(name=volume.name), volume.name)
+    return _job(user, volume.host, RemoveVolume(name=volume.name, force=force), volume.name)
 
 
 @transaction.atomic

@@ -102,6 +102,9 @@ def test_a_volume_is_removed_once_nobody_has_it(site_broker: Valkey, owner: Call
     Container.objects.all().delete()
     assert owner.delete(f"volumes/{used.pk}/").status_code == 202
     assert Job.objects.get().command == {"kind": "volume.remove", "name": "data", "force": False}
+    assert owner.delete(f"volumes/{used.pk}/?force=true").status_code == 202
+    assert Job.objects.first().command["force"] is True  # type: ignore[union-attr]
+    assert owner.delete(f"volumes/{used.pk}/?force=maybe").status_code == 400
 
 
 def test_a_rehearsed_prune_names_what_nobody_has(

@@ -14,7 +14,7 @@ from webui.api import bodies
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import job_reference, operation, page_of
 from webui.api.schemas import Accepted
-from webui.api.views.images import OnHost
+from webui.api.views.images import OnHost, force_parameter
 from webui.api.volume_schemas import VolumeSchema, VolumesPruneSchema
 from webui.hosts.services import host_choose
 from webui.volumes.models import Volume, VolumeQuerySet
@@ -92,11 +92,18 @@ class VolumeDetail(APIView):
         """Read a volume."""
         return Response(volume_as_json(get_object_or_404(visible(request), pk=volume_id)))
 
-    @operation("volumes_remove", tag="volumes", answers={202: Accepted}, problems=[403, 404, 409])
+    @operation(
+        "volumes_remove",
+        tag="volumes",
+        answers={202: Accepted},
+        problems=[400, 403, 404, 409],
+        parameters=[force_parameter("It is no error if its host has it no more.")],
+    )
     def delete(self, request: Request, volume_id: int) -> Response:
         """Remove a volume that no container has, with all that is in it."""
         volume = get_object_or_404(visible(request), pk=volume_id)
-        return Response(job_reference(volume_remove(user=request.user, volume=volume)), status=202)
+        force = parameter(request, "force", ["true", "false"]) == "true"
+        return Response(job_reference(volume_remove(user=request.user, volume=volume, force=force)), status=202)
 
 
 class VolumesPrune(APIView):
