@@ -50,6 +50,43 @@ def place_set(
     present = BackupPlace.objects.filter(team=team, name=name).first()
     if present is not None and present.kind != kind:
         raise _wrong({"name": [f"There is a place {name} of another kind: choose another name."]})
+    return _stored(
+        present, user=user, team=team, name=name, kind=kind, host=host, access_key=access_key, secret_key=secret_key,
+        settings=settings,
+    )  # fmt: skip
+
+
+@transaction.atomic
+def place_change(*, user: User, place: BackupPlace, host: Host | None = None, **changes: Any) -> BackupPlace:
+    """Change what is named of it; its kind stays. The secret key stays as `place_set` has it.
+
+    What was written elsewhere is not moved: backups that are listed there are looked for where the place is then.
+    Raises as `place_set`.
+    """
+    require(user, MANAGE, place.team)
+    name = str(changes.pop("name", place.name))
+    if BackupPlace.objects.filter(team=place.team, name=name).exclude(pk=place.pk).exists():
+        raise _wrong({"name": [f"There is a place {name} already: choose another name."]})
+    access_key, secret_key = changes.pop("access_key", place.access_key), changes.pop("secret_key", "")
+    return _stored(
+        place, user=user, team=place.team, name=name, kind=str(place.kind), host=host or place.host,
+        access_key=access_key, secret_key=secret_key, settings={**place.settings, **changes},
+    )  # fmt: skip
+
+
+def _stored(
+    present: BackupPlace | None,
+    *,
+    user: User,
+    team: Team,
+    name: str,
+    kind: str,
+    host: Host | None,
+    access_key: str,
+    secret_key: str,
+    settings: Mapping[str, Any],
+) -> BackupPlace:
+    """What was asked for, in the row that is there or a new one."""
     wanted = {key: settings[key] for key in _FIELDS.get(PlaceKind(kind), ()) if key in settings}
     if kind == PlaceKind.DIRECTORY:
         problems = _problems_of_directory(wanted, host, team)
@@ -71,18 +108,11 @@ def place_set(
     if problems:
         raise _wrong(problems)
     require_loosening(user, team, loosened)
-    place, _ = BackupPlace.objects.update_or_create(
-        team=team,
-        name=name,
-        defaults={
-            "kind": kind,
-            "host": host,
-            "settings": wanted,
-            "access_key": access_key if kind == PlaceKind.S3 else "",
-            "encrypted_secret_key": password_encrypt(secret_key) if secret_key else kept,
-            "tried": {},
-        },
-    )
+    place = present or BackupPlace(team=team, kind=kind)
+    place.name, place.host, place.settings, place.tried = name, host, wanted, {}
+    place.access_key = access_key if kind == PlaceKind.S3 else ""
+    place.encrypted_secret_key = password_encrypt(secret_key) if secret_key else kept
+    place.save()
     return place
 
 

@@ -87,12 +87,45 @@ def plan_create(
     refuse_other_host(place, volume.host)
     if volume.backup_plans.count() >= PLANS_MAXIMUM:
         raise AlreadyExists(f"a volume has {PLANS_MAXIMUM} plans at most: change one of them")
-    if not 1 <= keep <= KEEP_MAXIMUM:
-        raise _wrong("keep", f"Keep 1 to {KEEP_MAXIMUM} backups.")
+    _check_keep(keep)
     plan = BackupPlan.objects.create(
         volume=volume, place=place, schedule=schedule, keep=keep, pause=pause, is_enabled=enabled,
         next_at=next_time(schedule, timezone.now()),
     )  # fmt: skip
+    publish(volume)
+    return plan
+
+
+@transaction.atomic
+def plan_change(
+    *,
+    user: User,
+    plan: BackupPlan,
+    place: BackupPlace | None = None,
+    schedule: str | None = None,
+    keep: int | None = None,
+    pause: bool | None = None,
+    enabled: bool | None = None,
+) -> BackupPlan:
+    """Change what is named; what it is to keep counts from its next backup on. Raises as `plan_create`.
+
+    One that was not enabled makes up for nothing of that time.
+    """
+    volume = plan.volume
+    require(user, CREATE, volume.team)
+    if place is not None:
+        refuse_other_host(place, volume.host)
+        plan.place = place
+    if keep is not None:
+        _check_keep(keep)
+        plan.keep = keep
+    is_resumed = bool(enabled) and not plan.is_enabled
+    if schedule is not None or is_resumed:
+        plan.schedule = plan.schedule if schedule is None else schedule
+        plan.next_at = next_time(plan.schedule, timezone.now())
+    plan.pause = plan.pause if pause is None else pause
+    plan.is_enabled = plan.is_enabled if enabled is None else enabled
+    plan.save()
     publish(volume)
     return plan
 
@@ -154,6 +187,11 @@ def next_time(schedule: str, after: datetime) -> datetime:
         if len(schedule.split()) == _FIELDS:  # six would have seconds
             return next(CronSim(schedule, after.astimezone(UTC)))
     raise _wrong("schedule", "Give five fields as cron has them: minute, hour, day, month, weekday.")
+
+
+def _check_keep(keep: int) -> None:
+    if not 1 <= keep <= KEEP_MAXIMUM:
+        raise _wrong("keep", f"Keep 1 to {KEEP_MAXIMUM} backups.")
 
 
 def _note_failure(plan: BackupPlan, error: EngineError, now: datetime) -> None:

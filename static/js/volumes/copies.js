@@ -20,6 +20,7 @@ export function startCopies({ id, name, fragments }) {
     if (!button) return;
     onButton(button.dataset, id, name, fragments);
     onPlace(button.dataset);
+    if (button.dataset.change) openChange(button.dataset);
   });
 }
 
@@ -43,6 +44,31 @@ async function onPlace({ placeTest, placeRemove, name }) {
   if (answer && (await attempt("DELETE", `backup-places/${placeRemove}/`)) !== undefined) location.reload();
 }
 
+/** Open a dialog that makes something to change one that is there: `data-change` its id, `data-path`, `data-values`. */
+function openChange({ change, path, values }) {
+  const dialog = document.getElementById(change), form = $("form", dialog), usual = { path: form.dataset.path };
+  const [title, button] = [$("h2", dialog), $("[data-submit]", dialog)], texts = [title.textContent, button.textContent];
+  form.reset();
+  for (const [name, value] of Object.entries(JSON.parse(values))) {
+    const field = form.elements[name];
+    if (field?.type === "checkbox") field.checked = value;
+    else if (field) field.value = value;
+  }
+  Object.assign(form.dataset, { path, method: "PATCH" });
+  for (const place of $$("[data-new-only]", form)) place.hidden = true;
+  form.elements.kind?.dispatchEvent(new Event("input"));
+  [title.textContent, button.textContent] = [dialog.dataset.changeTitle, "Change"];
+  dialog.showModal();
+  dialog.addEventListener("close", () => {
+    delete form.dataset.method;
+    Object.assign(form.dataset, usual);
+    [title.textContent, button.textContent] = texts;
+    for (const place of $$("[data-new-only]", form)) place.hidden = false;
+    form.reset();
+    form.elements.kind?.dispatchEvent(new Event("input"));
+  }, { once: true });
+}
+
 async function replace(title, text, path, name, fragments) {
   const answer = await confirmAction({ title, text, yes: "Replace all files", check: "Stop the containers that run with it, and start them afterwards" });
   if (answer) await done(await attempt("POST", path, { stop: answer.checked }), name, fragments);
@@ -61,13 +87,13 @@ function read(form) {
   for (const field of form.elements) {
     if (!field.name || field.closest("[hidden]")) continue;
     const text = field.type === "checkbox" ? "" : field.value.trim();
-    if (field.type === "checkbox") { if (field.checked) body[field.name] = true; }
+    if (field.type === "checkbox") body[field.name] = field.checked;
     else if ("mebibytes" in field.dataset) body[field.name] = text ? Math.round(Number(text) * MEBIBYTE) : null;
     else if ("number" in field.dataset) body[field.name] = text ? Number(text) : undefined;
-    else if (text || field.required) body[field.name] = text;
+    else if (text || field.required || (form.dataset.method && field.type !== "password")) body[field.name] = text;
   }
-  const { team, host } = form.dataset;
-  if (team) body.team = team;
+  const { team, host, method } = form.dataset;
+  if (team && !method) body.team = team;
   if (host && body.kind === "directory") body.host = host;
   return body;
 }
@@ -80,7 +106,7 @@ function startForm(form, name, fragments) {
     event.preventDefault();
     const button = $("[data-submit]", form);
     if (button.getAttribute("aria-busy") === "true") return;
-    const answer = await submitting(form, button, () => api("POST", form.dataset.path, read(form)));
+    const answer = await submitting(form, button, () => api(form.dataset.method ?? "POST", form.dataset.path, read(form)));
     if (!answer) return;
     form.closest("dialog").close();
     form.reset();

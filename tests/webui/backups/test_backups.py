@@ -296,6 +296,46 @@ def test_the_page_lists_places_for_those_who_manage_them(
     assert not any(button in pages[1] for button in buttons)
 
 
+def test_a_plan_is_changed_and_rests(
+    site_broker: Valkey, owner: Caller, vault: BackupPlace, volume: Volume, host: Host
+) -> None:
+    assert owner.post("backup-places/", {**STORAGE, "name": "other"}).status_code == 201
+    other = BackupPlace.objects.get(name="other")
+    wish = {"place": str(vault.pk), "schedule": "0 3 * * *", "keep": 2}
+    path = owner.post(f"volumes/{volume.pk}/plans/", wish).json()["url"].removeprefix("/api/v1/")
+    changed = owner.call("patch", path, {"place": str(other.pk), "keep": 5, "pause": True}).json()
+    assert (changed["place"]["name"], changed["keep"], changed["pause"]) == ("other", 5, True)
+    assert changed["schedule"] == "0 3 * * *"
+    later = owner.call("patch", path, {"schedule": "0 4 1 1 *"}).json()
+    assert later["next_at"].partition("-")[2].startswith("01-01T04:00")
+    assert owner.call("patch", path, {"enabled": False}).json()["enabled"] is False
+    missed = timezone.now() - timedelta(days=9)
+    BackupPlan.objects.update(next_at=missed)
+    assert services.plans_due(timezone.now()) == []
+    assert owner.call("patch", path, {"enabled": True}).json()["next_at"] > missed.isoformat()
+    assert services.plans_due(timezone.now()) == [], "what it would have done meanwhile is not made up for"
+    for wrong in ({"schedule": "now"}, {"keep": 0}, {"place": str(volume.team_id)}):
+        answer = owner.call("patch", path, wrong)
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, list(wrong))
+
+
+def test_a_place_is_changed_and_keeps_its_key_as_long_as_it_is_the_same(
+    site_broker: Valkey, owner: Caller, vault: BackupPlace, host: Host
+) -> None:
+    path = f"backup-places/{vault.pk}/"
+    changed = owner.call("patch", path, {"name": "safe", "prefix": "new"}).json()
+    assert [changed[name] for name in ("name", "prefix", "bucket")] == ["safe", "new", "backups"]
+    kept = BackupPlace.objects.get()
+    assert (kept.pk, kept.encrypted_secret_key) == (vault.pk, vault.encrypted_secret_key)
+    away = {"endpoint": "https://evil.example.com"}
+    assert list(owner.call("patch", path, away).json()["errors"]) == ["secret_key"]
+    assert owner.call("patch", path, {**away, "secret_key": "another"}).status_code == 200
+    owner.post("backup-places/", STORAGE)
+    assert list(owner.call("patch", path, {"name": "vault"}).json()["errors"]) == ["name"]
+    assert owner.call("patch", path, {"reaches_local": True}).status_code == 403
+    assert list(owner.call("patch", path, {"kind": "directory"}).json()["errors"]) == ["kind"]
+
+
 def test_another_team_sees_nothing(
     owner: Caller, outsider: Caller, vault: BackupPlace, volume: Volume, site_broker: Valkey
 ) -> None:

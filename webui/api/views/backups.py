@@ -32,9 +32,7 @@ _PAGE = page_of(BackupSchema)
 _STOP = OpenApiParameter("stop", bool, description="Stop the containers that run with it, and start them afterwards.")
 
 
-class NewPlace(bodies.Body):
-    name = bodies.Text(max_length=80)
-    kind = bodies.serializers.ChoiceField(PlaceKind.values)
+class PlaceFields(bodies.Body):
     host = bodies.Text(required=False, allow_null=True, help_text="Of a directory: the host's name or id.")
     directory = bodies.Text(
         required=False, allow_blank=True, help_text="An absolute path of the host; needs the right loosen."
@@ -52,7 +50,18 @@ class NewPlace(bodies.Body):
     secret_key = bodies.Text(
         required=False, allow_blank=True, max_length=4096, write_only=True, help_text="Left out: the stored one stays."
     )
+
+
+class NewPlace(PlaceFields):
+    name = bodies.Text(max_length=80)
+    kind = bodies.serializers.ChoiceField(PlaceKind.values)
     team = bodies.Text(required=False, allow_null=True, help_text="Id or name; may be left out with only one team.")
+
+
+class OtherPlace(PlaceFields):
+    """What is left out stays as it is."""
+
+    name = bodies.Text(required=False, max_length=80)
 
 
 class NewBackup(bodies.Body):
@@ -65,6 +74,16 @@ class NewBackup(bodies.Body):
 class NewPlan(NewBackup):
     schedule = bodies.Text(max_length=100, help_text="minute hour day month weekday, as cron has them, in UTC.")
     keep = bodies.Whole(between=(1, services.KEEP_MAXIMUM), required=False, help_text="7 if left out.")
+    enabled = bodies.Flag(required=False)
+
+
+class OtherPlan(bodies.Body):
+    """What is left out stays as it is."""
+
+    place = bodies.serializers.UUIDField(required=False)
+    pause = bodies.Flag(required=False)
+    schedule = bodies.Text(required=False, max_length=100, help_text="minute hour day month weekday, in UTC.")
+    keep = bodies.Whole(between=(1, services.KEEP_MAXIMUM), required=False)
     enabled = bodies.Flag(required=False)
 
 
@@ -99,6 +118,17 @@ class PlaceList(APIView):
 
 
 class PlaceDetail(APIView):
+    @operation(
+        "backup_places_change", tag="backups", body=OtherPlace, answers={200: PlaceSchema}, problems=[400, 403, 404]
+    )
+    def patch(self, request: Request, place_id: UUID) -> Response:
+        """Change a place; nothing that lies there is moved."""
+        place = get_object_or_404(_places(request), pk=place_id)
+        wishes: dict[str, Any] = bodies.read(OtherPlace, request)
+        named = wishes.pop("host", None)
+        host = host_choose(user=request.user, host=named) if named else None
+        return Response(place_as_json(places.place_change(user=request.user, place=place, host=host, **wishes)))
+
     @operation("backup_places_delete", tag="backups", answers={204: None}, problems=[403, 404, 409])
     def delete(self, request: Request, place_id: UUID) -> Response:
         """Forget a place, and which backups are there; those stay where they are."""
@@ -156,11 +186,21 @@ class VolumePlans(APIView):
 
 
 class PlanDetail(APIView):
+    @operation(
+        "backup_plans_change", tag="backups", body=OtherPlan, answers={200: PlanSchema}, problems=[400, 403, 404]
+    )
+    def patch(self, request: Request, plan_id: UUID) -> Response:
+        """Change a plan, or let it rest (`enabled`: false)."""
+        plan = _plan(request, plan_id)
+        wishes: dict[str, Any] = bodies.read(OtherPlan, request)
+        if "place" in wishes:
+            wishes["place"] = _place(request, wishes["place"])
+        return Response(plan_as_json(services.plan_change(user=request.user, plan=plan, **wishes)))
+
     @operation("backup_plans_delete", tag="backups", answers={204: None}, problems=[403, 404])
     def delete(self, request: Request, plan_id: UUID) -> Response:
         """Remove a plan; its backups stay."""
-        rows = BackupPlan.objects.filter(volume__in=visible(request)).select_related("volume__team")
-        services.plan_delete(user=request.user, plan=get_object_or_404(rows, pk=plan_id))
+        services.plan_delete(user=request.user, plan=_plan(request, plan_id))
         return Response(status=204)
 
 
@@ -253,6 +293,14 @@ def _places(request: Request) -> Any:
 
 def _backups(request: Request) -> Any:
     return Backup.objects.visible_to(request.user).select_related("team", "host__team", "place__team", "volume")
+
+
+def _plan(request: Request, plan_id: UUID) -> BackupPlan:
+    rows = BackupPlan.objects.filter(volume__in=visible(request)).select_related(
+        "volume__team", "volume__host", "place"
+    )
+    found: BackupPlan = get_object_or_404(rows, pk=plan_id)
+    return found
 
 
 def _place(request: Request, place_id: UUID) -> BackupPlace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -11,7 +12,7 @@ from django.shortcuts import get_object_or_404
 
 from webui.accounts.models import Team
 from webui.accounts.roles import CREATE, LOOSEN, MANAGE, OPERATE, actions_of
-from webui.backups.models import Backup, BackupPlace
+from webui.backups.models import Backup, BackupPlace, BackupPlan
 from webui.backups.representation import backup_as_json, plan_as_json
 from webui.containers.models import Container
 from webui.hosts.models import Host
@@ -86,14 +87,28 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
         },
         "size_spans": SPANS,
         "limit_mebibytes": "" if found.limit_bytes is None else f"{found.limit_bytes / MEBIBYTE:g}",
-        "places": [place for place in places if place.host_id in (None, found.host_id)],
-        "plans": [plan_as_json(plan) for plan in found.backup_plans.select_related("place")],
+        "places": [_place_row(place) for place in places if place.host_id in (None, found.host_id)],
+        "plans": [_plan_row(plan) for plan in found.backup_plans.select_related("place")],
         "backups": [backup_as_json(one) for one in backups[:BACKUPS_SHOWN]],
         "may_manage": MANAGE in allowed,
         "may_loosen": LOOSEN in allowed,
         "may_operate": OPERATE in allowed,
         "may_create": CREATE in allowed,
     }
+
+
+def _place_row(place: BackupPlace) -> dict[str, Any]:
+    """`form`: what its dialog is filled with to change it; the secret key is not among it."""
+    about = {"id": place.pk, "name": place.name, "kind": str(place.kind), "settings": place.settings}
+    filled = {**place.settings, "name": place.name, "kind": str(place.kind), "access_key": place.access_key}
+    return {**about, "tried": place.tried, "form": json.dumps(filled)}
+
+
+def _plan_row(plan: BackupPlan) -> dict[str, Any]:
+    """As `_place_row`."""
+    filled = {name: getattr(plan, name) for name in ("schedule", "keep", "pause")}
+    form = {**filled, "place": str(plan.place_id), "enabled": plan.is_enabled}
+    return {**plan_as_json(plan), "form": json.dumps(form)}
 
 
 def _of(status: str) -> Q:

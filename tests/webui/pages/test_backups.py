@@ -1,0 +1,57 @@
+"""Plans and places for backups on a volume's page: made by one dialog, changed by the same."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import visit
+from tests.support.valkey import Valkey
+from tests.webui.pages.seed import Seeded
+from tests.webui.pages.sockets import Sockets
+from webui.backups.models import BackupPlace, BackupPlan
+from webui.volumes.models import Volume
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_a_plan_and_a_place_are_changed_by_the_dialogs_that_make_them(
+    page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey
+) -> None:
+    volume = Volume.objects.get(name="site-data")
+    settings = {"endpoint": "https://s3.example.com", "bucket": "backups"}
+    place = BackupPlace.objects.create(
+        team=seeded.team, name="vault", kind="s3", settings=settings, access_key="AK", encrypted_secret_key="sealed"
+    )
+    plan = BackupPlan.objects.create(
+        volume=volume, place=place, schedule="0 3 * * *", keep=2, pause=True, next_at=volume.created_at
+    )
+    visit(page, f"/volumes/{volume.pk}/#backups")
+    sockets.events.wait()
+    page.get_by_role("row", name="0 3 * * *").get_by_role("button", name="Change").click()
+    dialog = page.locator("#plan-dialog")
+    expect(dialog.get_by_role("heading")).to_have_text("Change a plan")
+    assert dialog.get_by_label("How many to keep").input_value() == "2"
+    assert dialog.get_by_label("Let the containers").is_checked()
+    dialog.get_by_label("Let the containers").uncheck()
+    dialog.get_by_label("Back up at these times").uncheck()
+    dialog.get_by_label("Schedule").fill("0 4 * * *")
+    dialog.get_by_role("button", name="Change").click()
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("row", name="0 4 * * *")).to_contain_text("rests")
+    plan.refresh_from_db()
+    assert (plan.schedule, plan.keep, plan.pause, plan.is_enabled) == ("0 4 * * *", 2, False, False)
+    page.get_by_role("button", name="New plan").click()
+    expect(dialog.get_by_role("heading")).to_have_text("Back up again and again")
+    assert dialog.get_by_label("Schedule").input_value() == "0 3 * * *"
+    dialog.get_by_role("button", name="Cancel").click()
+
+    page.get_by_role("button", name="Change vault").click()
+    dialog = page.locator("#place-dialog")
+    expect(dialog.get_by_label("What it is")).to_be_hidden()
+    assert dialog.get_by_label("Bucket").input_value() == "backups"
+    dialog.get_by_label("Below").fill("box")
+    with page.expect_navigation():
+        dialog.get_by_role("button", name="Change").click()
+    place.refresh_from_db()
+    assert (place.settings["prefix"], place.access_key, place.encrypted_secret_key) == ("box", "AK", "sealed")
