@@ -1,6 +1,7 @@
 """The site on one port: what does not need Django is answered here, sockets go to Channels, the rest to Django.
 
 /healthz /readyz /metrics    here          /ws/…    Channels          everything else    Django by WSGI
+/v1.43/… and Docker's other paths, and connections that become streams    `webui.dockerapi`
 
 What of /api/ takes its time (events that are followed, waiting) is `webui.streams.rest`'s, in the loop.
 """
@@ -27,6 +28,7 @@ from webui import health, metrics  # noqa: E402
 from webui.accounts.tokens import token_authenticate  # noqa: E402
 from webui.api.streamed import has_streamed_body  # noqa: E402
 from webui.bridge import Bridge, Receive, Scope, Send  # noqa: E402
+from webui.dockerapi import door as docker  # noqa: E402
 from webui.streams.endpoints import ENDPOINTS  # noqa: E402
 from webui.streams.rest import route, serve  # noqa: E402
 from webui.streams.routing import sockets  # noqa: E402
@@ -41,6 +43,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _http(scope, receive, send)
     elif scope["type"] == "websocket":
         await _websocket(scope, receive, send)
+    elif scope["type"] == "hijack":
+        await _observed(docker.application, scope, receive, send)
     elif scope["type"] == "lifespan":
         await _lifespan(receive, send)
 
@@ -50,23 +54,28 @@ async def _http(scope: Scope, receive: Receive, send: Send) -> None:
     if own is not None:
         await own(scope, send)
         return
+    if docker.wants(scope):
+        await _observed(docker.application, scope, receive, send)
+        return
     slow = route(ENDPOINTS, scope)
     if slow is not None:
         await serve(*slow, scope, receive, send)
         return
+    await _observed(_django, scope, receive, send)
+
+
+async def _observed(application: Any, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve, and note how long it took until the answer began: some go on for hours."""
     begin = time.perf_counter()
-    status = 500
 
     async def noting(message: dict[str, Any]) -> None:
-        nonlocal status
-        if message["type"] == "http.response.start":
-            status = message["status"]
+        kind = message["type"]
+        if kind in ("http.response.start", "hijack.head"):
+            status = message["status"] if kind == "http.response.start" else int(message["data"][9:12])
+            metrics.request_observed(scope["path"], scope["method"], status, time.perf_counter() - begin)
         await send(message)
 
-    try:
-        await _django(scope, receive, noting)
-    finally:
-        metrics.request_observed(scope["path"], scope["method"], status, time.perf_counter() - begin)
+    await application(scope, receive, noting)
 
 
 async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:

@@ -30,6 +30,7 @@ requests = Histogram(
 )
 responses = Counter("portside_responses", "Answers by door and status class.", ["door", "status"], registry=registry)
 sockets = Counter("portside_sockets_opened", "WebSockets that were asked for.", registry=registry)
+_DOORS = {"/api/": "api", "/static/": "static", "/v1.": "docker"}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -64,7 +65,7 @@ def _gauge(name: str, text: str, label: str, values: dict[str, int]) -> GaugeMet
 
 def request_observed(path: str, method: str, status: int, seconds: float) -> None:
     """Note one answer. Paths are folded into doors, so that nobody can make labels without end."""
-    door = "api" if path.startswith("/api/") else "static" if path.startswith("/static/") else "pages"
+    door = next((door for start, door in _DOORS.items() if path.startswith(start)), "pages")
     method = method if method in _METHODS else "other"
     requests.labels(door, method).observe(seconds)
     responses.labels(door, f"{status // 100}xx").inc()

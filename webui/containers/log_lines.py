@@ -9,22 +9,31 @@ from worker.contract.frames import Frame
 
 
 def stamped(frames: Iterable[Frame]) -> Iterator[bytes]:
-    """The bytes of DATA frames, each line beginning with `2026-01-31T12:00:00.123456789Z ` (RFC 3339, UTC).
+    """The bytes of DATA frames, each line beginning with `2026-01-31T12:00:00.123456789Z ` (RFC 3339, UTC)."""
+    stamps = Stamps()
+    return (data for data in map(stamps.on, frames) if data)
+
+
+class Stamps:
+    """Puts them on lines, frame by frame.
 
     A line's moment is that of its first byte. The streams' lines are told apart: half a line of one doesn't take the
     moment of the other's.
     """
-    within: dict[int, bool] = {}
-    for frame in frames:
+
+    def __init__(self) -> None:
+        self._within: dict[int, bool] = {}
+
+    def on(self, frame: Frame) -> bytes:
+        """The frame's bytes with them."""
         stamp = moment(frame.at)
         parts = []
         for line in _lines(frame.data):
-            if not within.get(frame.channel, False):
+            if not self._within.get(frame.channel, False):
                 parts.append(stamp)
             parts.append(line)
-            within[frame.channel] = not line.endswith(b"\n")
-        if parts:
-            yield b"".join(parts)
+            self._within[frame.channel] = not line.endswith(b"\n")
+        return b"".join(parts)
 
 
 def moment(at: float) -> bytes:

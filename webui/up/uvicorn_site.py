@@ -14,6 +14,9 @@ import sys
 
 import uvicorn
 
+from webui.dockerapi.paths import is_stream
+from webui.up.hijacking import protocol
+
 
 class Server(uvicorn.Server):
     """Tells the supervisor when it serves."""
@@ -36,7 +39,7 @@ def main() -> None:
     config = uvicorn.Config(
         "webui.asgi:application",
         loop="uvloop",
-        http="httptools",
+        http=protocol(is_stream),
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         access_log=False,

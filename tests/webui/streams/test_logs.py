@@ -14,8 +14,8 @@ from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, opened
 from webui.containers.models import Container
 from webui.hosts.models import Host
+from webui.live import carrying
 from webui.live.loop import in_thread
-from webui.streams import carried
 from worker.contract import frames
 from worker.contract.frames import Frame
 
@@ -144,7 +144,7 @@ async def test_a_host_that_is_offline_is_an_error_and_a_close_that_says_come_aga
 async def test_a_restarted_worker_is_asked_again_from_the_last_cursor(
     fake_host: FakeHost, owner: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carried, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(carrying, "QUIET_SECONDS", 0.2)
     fake_host.say(b"before\n")
     async with opened(PATH, owner) as socket:
         await fake_host.answer_open()

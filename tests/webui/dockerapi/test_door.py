@@ -1,0 +1,117 @@
+"""The door itself: versions, who may come in, which host is meant, and what is nobody's."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.webui.cast import Caller
+from tests.webui.dockerapi.asked import ask
+from webui.accounts.models import Team, User
+from webui.containers.models import Container
+from webui.dockerapi import paths, routing, versions
+from webui.hosts.models import Host
+from webui.live.loop import in_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/_ping"), ("HEAD", "/_ping"), ("HEAD", "/hosts/anything/v1.40/_ping")]
+)
+async def test_everybody_may_ask_which_version_is_spoken(method: str, path: str) -> None:
+    answer = await ask(method, path)
+    assert (answer.status, answer.body) == (200, b"OK" if method == "GET" else b"")
+    assert answer.headers["api-version"] == versions.text(versions.NEWEST)
+    assert answer.headers["ostype"] == "linux"
+    assert answer.headers["swarm"] == "inactive"
+
+
+async def test_all_else_needs_a_token(nobody: Caller) -> None:
+    for path in ("/v1.43/version", "/v1.43/containers/json", "/containers/json", "/info"):
+        answer = await ask("GET", path)
+        assert answer.status == 401
+        assert "HttpHeaders" in answer.message
+    for wrong in ("Bearer ps_wrong", "Basic YWRtaW46cGFzc3dvcmQ=", "ps_wrong"):
+        assert (await ask("GET", "/v1.43/version", None, Authorization=wrong)).status == 401
+
+
+async def test_a_cookie_is_no_token(owner: Caller) -> None:
+    await in_thread(owner.client.force_login, owner.user)
+    cookie = owner.client.cookies["sessionid"].value
+    assert (await ask("GET", "/v1.43/version", None, Cookie=f"sessionid={cookie}")).status == 401
+
+
+async def test_versions_that_are_not_spoken(owner: Caller, host: Host) -> None:
+    old = await ask("GET", "/v1.23/version", owner)
+    assert (old.status, old.message) == (
+        400,
+        "client version 1.23 is too old. Minimum supported API version is 1.24, "
+        "please upgrade your client to a newer version",
+    )
+    assert "too new" in (await ask("GET", "/v1.99/version", owner)).message
+    assert (await ask("GET", "/v1.24/version", owner)).json["MinAPIVersion"] == "1.24"
+    assert (await ask("GET", "/v1.x/version", owner)).status == 404
+    assert (await ask("GET", "/v1.43/nothing/here", owner)).message == "page not found"
+    assert (await ask("DELETE", "/v1.43/containers/json", owner)).status == 404
+
+
+async def test_root_at_the_socket_is_the_administrator(container: Container) -> None:
+    await in_thread(User.objects.create_superuser, username="admin")
+    listed = await ask("GET", "/v1.43/containers/json", state={"peer_uid": 0})
+    assert [one["Id"] for one in listed.json] == [container.pk]
+    refused = await ask("GET", "/v1.43/containers/json", state={"peer_uid": 1000})
+    assert (refused.status, "root" in refused.message) == (403, True)
+    assert (await ask("GET", "/containers/", state={"peer_uid": 0})).status == 404  # no page is served there
+
+
+async def test_a_host_is_chosen_by_the_path(owner: Caller, container: Container, team: Team) -> None:
+    await in_thread(Host.objects.create, pk="other", name="second machine", team=team)
+    path = "/hosts/second%20machine/v1.43/containers/json"
+    assert (await ask("GET", path, owner)).json == []
+    named = await ask("GET", f"/hosts/{container.host.name}/v1.43/containers/json", owner)
+    assert [one["Id"] for one in named.json] == [container.pk]
+    missing = await ask("GET", "/hosts/third/v1.43/containers/json", owner)
+    assert (missing.status, "no host third" in missing.message) == (404, True)
+
+
+async def test_an_outsider_has_no_host_and_no_container(outsider: Caller, container: Container) -> None:
+    for path in ("/containers/json?all=1", f"/containers/{container.pk}/json", "/info"):
+        assert (await ask("GET", f"/v1.43{path}", outsider)).status == 404
+    named = await ask("GET", f"/hosts/{container.host.name}/v1.43/containers/{container.pk}/json", outsider)
+    assert (named.status, "no host" in named.message) == (404, True)
+
+
+async def test_pages_are_left_alone() -> None:
+    assert not routing.is_ours("GET", "/containers/")
+    assert not routing.is_ours("GET", "/containers/abc/")
+    assert not routing.is_ours("GET", "/hosts/abc/")
+    assert not routing.is_ours("GET", "/containers/json", "text/html,application/xhtml+xml")
+    assert not routing.is_ours("GET", "/api/v1/containers/")
+    assert routing.is_ours("GET", "/containers/json")
+    assert routing.is_ours("GET", "/hosts/abc/_ping")
+    assert routing.is_ours("GET", "/v1.43/whatever")
+
+
+def test_paths() -> None:
+    assert paths.read("/hosts/a%2Fb/v1.43/info") == paths.Asked("a/b", "1.43", "/info")
+    assert paths.read("/info") == paths.Asked(None, None, "/info")
+    assert paths.is_stream("/v1.43/containers/web/attach")
+    assert paths.is_stream("/hosts/x/exec/abc/start")
+    assert not paths.is_stream("/v1.43/containers/web/attach/ws")
+
+
+BODIES: list[tuple[bytes, dict[str, str], int]] = [
+    (b"{", {"content-type": "application/json"}, 400),
+    (b"[]", {"content-type": "application/json"}, 400),
+    (b"[" * 100_000, {"content-type": "application/json"}, 400),
+    (b"{}", {"content-type": "text/plain"}, 400),
+    (b'{"Image": 5}', {"content-type": "application/json"}, 400),
+    (b'{"Image": "nothing", "Unknown": {"x": 1}}', {"content-type": "application/json"}, 404),
+    (b" " * (5 << 20), {"content-type": "application/json"}, 413),
+]
+
+
+async def test_bodies_that_can_not_be(owner: Caller, host: Host) -> None:
+    for body, headers, status in BODIES:
+        answer = await ask("POST", "/v1.43/containers/create", owner, body, **headers)
+        assert (answer.status, bool(answer.message)) == (status, True), body[:40]

@@ -1,0 +1,64 @@
+"""Who asks, and which host is meant.
+
+A bearer token, or root of this machine by the Unix socket, who is the administrator. No cookie: any page could send
+it along. No password: whoever guesses has to do it at the sign-in, which slows that down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.errors import NotFound, Unavailable
+from webui.accounts.models import User
+from webui.accounts.services import token_authenticate
+from webui.dockerapi.call import Call
+from webui.dockerapi.errors import Refusal
+from webui.hosts.models import Host
+from webui.links.direct import is_near
+
+ROOT = 0
+HOW = (
+    'authentication is needed: make a token in the settings, and give it to the client as {"HttpHeaders": '
+    '{"Authorization": "Bearer TOKEN"}} in its config.json'
+)
+
+
+def admit(call: Call) -> None:
+    """Fill in `user` and `host`. Queries the database. Raises Refusal, NotFound, Unavailable."""
+    call.user = user_of(call.scope, call.headers)
+    call.host = host_of(call.user, call.host_name)
+
+
+def user_of(scope: Mapping[str, Any], headers: Mapping[str, str]) -> User:
+    uid = (scope.get("state") or {}).get("peer_uid")
+    if uid is not None:
+        return _root(uid)
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    user = token_authenticate(secret.strip()) if scheme.lower() == "bearer" else None
+    if user is None:
+        raise Refusal(401, HOW)
+    return user
+
+
+def _root(uid: int) -> User:
+    if uid != ROOT:
+        raise Refusal(403, "this socket is for root: use the site's address with a token")
+    user = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+    if user is None:
+        raise Unavailable("there is no administrator: make one, then try again")
+    return user
+
+
+def host_of(user: User, name: str | None) -> Host:
+    """The one of this name (or id); without a name the one of this machine, else the first."""
+    visible = Host.objects.visible_to(user).select_related("team")
+    if name is not None:
+        found = visible.filter(pk=name[:36]).first() or visible.filter(name=name).order_by("-heartbeat_at").first()
+        if found is None:
+            raise NotFound(f"there is no host {name[:120]}: the list of hosts shows names and ids")
+        return found
+    hosts = list(visible[:20])
+    if not hosts:
+        raise NotFound("no host of yours has registered yet: start a worker on the machine that is to run containers")
+    return next((host for host in hosts if is_near(host.pk)), hosts[0]) if len(hosts) > 1 else hosts[0]

@@ -1,0 +1,83 @@
+"""`POST /containers/create`: Docker's Config, HostConfig and NetworkingConfig as one request of the site."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from engine.errors import AlreadyExists, EngineError, NotFound
+from webui.containers.models import Container
+from webui.containers.services import container_create, container_remove
+from webui.dockerapi import asking, errors, names, shapes
+from webui.dockerapi.answers import Json
+from webui.dockerapi.call import Call
+from webui.dockerapi.containers import config, hostconfig, mounts, networking
+from webui.dockerapi.routing import endpoint
+from webui.jobs.models import Job
+
+
+@endpoint("POST", "/containers/create")
+async def container_make(call: Call) -> Json:
+    body = await call.json()
+    wishes = wishes_of(call, body)
+    container, job = await asking.begun(_create, call, shapes.text(shapes.member(body, "Image"), "Image"), wishes)
+    try:
+        await asking.done(job)
+    except EngineError:
+        await _forget(call, container)
+        raise
+    return Json({"Id": container.pk, "Warnings": _warnings(body)}, 201)
+
+
+def wishes_of(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the site's request. Raises InvalidArgument, Unsupported."""
+    host_config = shapes.mapping(shapes.member(body, "HostConfig"), "HostConfig")
+    endpoints = shapes.mapping(shapes.member(body, "NetworkingConfig"), "NetworkingConfig")
+    found = {
+        **config.wishes(body),
+        **hostconfig.wishes(host_config),
+        **mounts.wishes(host_config, body, call.version),
+        **networking.wishes(host_config, body, endpoints),
+    }
+    if name := call.text("name").removeprefix("/"):
+        found["name"] = name
+    if call.version >= (1, 41) and call.text("platform"):
+        found["platform"] = call.text("platform")
+    return found
+
+
+def _create(call: Call, image: str, wishes: dict[str, Any]) -> tuple[Container, Job]:
+    """Raises NotFound for an image that the host doesn't have: clients pull it then, and come again."""
+    found = names.image(call, image)
+    is_id = found.image_id.removeprefix(names.SHA256).startswith(image.removeprefix(names.SHA256))
+    reference = found.image_id if is_id else image
+    try:
+        return container_create(user=call.user, host=call.host, image=reference, start=False, **wishes)
+    except AlreadyExists as error:
+        if "name" not in wishes:
+            raise
+        holder = names.containers(call).filter(name=wishes["name"]).first()
+        raise errors.name_in_use(wishes["name"], "of another team" if holder is None else holder.pk) from error
+
+
+async def _forget(call: Call, container: Container) -> None:
+    """One that could not be made leaves nothing: its name is free again."""
+
+    def remove() -> Job:
+        found = Container.objects.select_related("team", "host", "created_by").get(pk=container.pk)
+        return container_remove(user=call.user, container=found, force=True)
+
+    with contextlib.suppress(EngineError, Container.DoesNotExist):
+        job = await asking.begun(remove)
+        with contextlib.suppress(NotFound):
+            await asking.done(job)
+
+
+def _warnings(body: Mapping[str, Any]) -> list[str]:
+    """What was asked for and makes no difference."""
+    host_config = shapes.mapping(shapes.member(body, "HostConfig"), "HostConfig")
+    warnings = []
+    if shapes.member(host_config, "OomKillDisable"):
+        warnings.append("OomKillDisable is for machines with control groups of version 1.")
+    return warnings

@@ -1,0 +1,145 @@
+"""`GET /containers/{id}/logs`: what a container has printed, and what it prints from now on."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from engine.errors import InvalidArgument, NotFound
+from webui.activity.waiting import wait_begin
+from webui.containers.log_lines import Stamps
+from webui.containers.log_stream import LogPosition, open_message
+from webui.containers.models import Container
+from webui.dockerapi import answers, names, times
+from webui.dockerapi.answers import Stream
+from webui.dockerapi.call import Call
+from webui.dockerapi.containers.states import ALIVE, state_of
+from webui.dockerapi.containers.waiting import ended
+from webui.dockerapi.routing import endpoint
+from webui.links.stream import error_of, unseen
+from webui.live.carrying import carried
+from webui.live.loop import connect_to_broker, in_thread
+from worker.contract import frames
+from worker.contract.frames import Frame
+
+_HEAD = struct.Struct(">BxxxI")
+
+
+def multiplexed(channel: int, data: bytes) -> bytes:
+    """A piece of stdout (1) or stderr (2) as Docker's stream of both carries it."""
+    return _HEAD.pack(channel, len(data)) + data
+
+
+@endpoint("GET", "/containers/{name}/logs")
+async def container_logs(call: Call) -> Stream:
+    position, follow, stamps = _position(call), call.flag("follow"), call.flag("timestamps")
+    container: Container = await in_thread(names.container, call, call["name"])
+    call.again = lambda: names.container(call, container.pk)
+    if container.spec.get("log_driver") == "none":
+        raise InvalidArgument("configured logging driver does not support reading")
+    has_terminal = bool(container.spec.get("tty"))
+
+    async def parts() -> AsyncIterator[bytes]:
+        stamp = Stamps()
+        yield b""
+        async with aclosing(log_frames(container, position, follow=follow)) as arriving:
+            async for frame in arriving:
+                data = stamp.on(frame) if stamps else frame.data
+                yield data if has_terminal else multiplexed(frame.channel, data)
+
+    kind = answers.RAW_STREAM if has_terminal or call.version < (1, 42) else answers.MULTIPLEXED_STREAM
+    return Stream(parts(), kind)
+
+
+def _position(call: Call) -> LogPosition:
+    streams = tuple(name for name in ("stdout", "stderr") if call.flag(name))
+    if not streams:
+        raise InvalidArgument("Bad parameters: you must choose at least one stream")
+    tail = call.text("tail", "all")
+    until = call.text("until")
+    return LogPosition(
+        tail=int(tail[:9]) if tail.isdigit() else None,
+        since=times.unix(call.text("since"), "since") or None,
+        until=None if until in ("", "0") else times.unix(until, "until"),
+        streams=streams,
+    )
+
+
+async def log_frames(container: Container, position: LogPosition, *, follow: bool) -> AsyncIterator[Frame]:
+    """Frames with data; who follows gets them until the container's end. Raises what the host answers."""
+    client = connect_to_broker()
+    reading = Reading(container, position)
+    try:
+        if follow and state_of(container) in ALIVE:
+            async with aclosing(_until_the_end(client, reading)) as arriving:
+                async for frame in arriving:
+                    yield frame
+        async with aclosing(reading.frames(client, follow=False)) as arriving:
+            async for frame in arriving:
+                yield frame
+    finally:
+        await client.aclose()
+
+
+class Reading:
+    """How far a log was read."""
+
+    def __init__(self, container: Container, position: LogPosition) -> None:
+        self._container, self._position = container, position
+        self._cursor = 0
+
+    async def frames(self, client: Any, *, follow: bool) -> AsyncIterator[Frame]:
+        """What there is after the last frame that was given, and with `follow` what comes."""
+
+        def opening() -> frames.OpenStream:
+            # The first position stands until something was read from it.
+            position = replace(self._position, cursor=self._cursor) if self._cursor else self._position
+            return open_message(self._container.pk, position, follow=follow)
+
+        async with aclosing(carried(client, self._container.host, opening)) as arriving:
+            async for stream, entries in arriving:
+                for entry_id, fields in entries:
+                    stream.last = entry_id
+                    frame = Frame.decode(fields[b"m"])
+                    if frame.kind == frames.ERROR:
+                        error = error_of(frame)
+                        if isinstance(error, NotFound):
+                            return  # it has printed nothing
+                        raise error
+                    if frame.kind != frames.DATA:
+                        return
+                    stream.consumed += len(frame.data)
+                    if frame.cursor > self._cursor:
+                        frame, self._cursor = unseen(frame, self._cursor), frame.cursor
+                        yield frame
+
+
+async def _until_the_end(client: Any, reading: Reading) -> AsyncIterator[Frame]:
+    """Frames as they come, until the run is over; what was printed last may be missing."""
+    waiting = await in_thread(wait_begin, reading._container.pk)
+    over = asyncio.ensure_future(ended(waiting))
+    following = reading.frames(client, follow=True)
+    coming: asyncio.Future[Frame] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(anext(following))  # type: ignore[arg-type]
+            await asyncio.wait({coming, over}, return_when=asyncio.FIRST_COMPLETED)
+            if coming.done():
+                try:
+                    yield coming.result()
+                except StopAsyncIteration:
+                    return
+                coming = None
+            elif over.done():
+                over.result()
+                return
+    finally:
+        for one in (coming, over):
+            if one is not None:
+                one.cancel()
+                await asyncio.gather(one, return_exceptions=True)
+        await following.aclose()  # type: ignore[attr-defined]

@@ -1,0 +1,267 @@
+"""Networks and ports of a container: what create asks for, and what inspect and lists show."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_interface, ip_network
+from typing import Any
+
+from engine.errors import EngineError, InvalidArgument
+from engine.options import modes, networks, ports
+from webui.containers.models import Container
+from webui.dockerapi import shapes
+
+DEFAULTS = ("", "default", "bridge")
+BRIDGE_PREFIX = 22
+"""Of the subnet that every host gives its default network; its first address is the host's."""
+_WORDS = ("host", "none", "bridge", "default", "")
+
+
+# ---- create
+
+
+def wishes(host_config: Mapping[str, Any], config: Mapping[str, Any], networking: Mapping[str, Any]) -> dict[str, Any]:
+    """`network`, `networks` and what belongs to them; `ports`, `expose`. Raises InvalidArgument."""
+    mode = shapes.text(shapes.member(host_config, "NetworkMode"), "NetworkMode")
+    if shapes.flag(shapes.member(config, "NetworkDisabled"), "NetworkDisabled"):
+        mode = "none"
+    endpoints = shapes.mapping(shapes.member(networking, "EndpointsConfig"), "EndpointsConfig")
+    settings = {name: shapes.mapping(value, f"EndpointsConfig.{name}") for name, value in endpoints.items()}
+    found: dict[str, Any] = {"network": "bridge" if mode in DEFAULTS else mode}
+    if mode in _WORDS or mode.startswith(modes.CONTAINER):
+        others = [name for name in settings if name not in _WORDS]
+        if others and mode in DEFAULTS and set(settings) == set(others):
+            found["network"], others = others[0], others[1:]  # as older clients say which one they mean
+            found.update(_joining(settings[found["network"]]))
+    else:
+        main = settings.get(mode, {})
+        others = [name for name in settings if name != mode and name not in _WORDS]
+        found.update(_joining(main))
+    if mac := shapes.text(shapes.member(config, "MacAddress"), "MacAddress"):
+        found.setdefault("mac_address", mac)
+    if not networks.is_name(found["network"]):
+        for name in ("network_alias", "ip", "ip6", "mac_address"):
+            found.pop(name, None)
+    found["networks"] = [_text(name, settings[name]) for name in others]
+    found.update(_ports(host_config, config))
+    return found
+
+
+def _joining(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    ipam = shapes.mapping(shapes.member(endpoint, "IPAMConfig"), "IPAMConfig")
+    found = {
+        "network_alias": shapes.strings(shapes.member(endpoint, "Aliases"), "Aliases"),
+        "ip": shapes.text(shapes.member(ipam, "IPv4Address"), "IPv4Address"),
+        "ip6": shapes.text(shapes.member(ipam, "IPv6Address"), "IPv6Address"),
+        "mac_address": shapes.text(shapes.member(endpoint, "MacAddress"), "MacAddress"),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _text(name: str, endpoint: Mapping[str, Any]) -> str:
+    """One further network in the words of `engine.options.networks`."""
+    found = _joining(endpoint)
+    parts = [f"{key}={found[field]}" for key, field in (("ip", "ip"), ("ip6", "ip6"), ("mac", "mac_address"))
+             if field in found]  # fmt: skip
+    parts += [f"alias={alias}" for alias in found.get("network_alias", ())]
+    return f"{name}:{','.join(parts)}" if parts else name
+
+
+def _ports(host_config: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    exposed = shapes.mapping(shapes.member(config, "ExposedPorts"), "ExposedPorts")
+    bindings = shapes.mapping(shapes.member(host_config, "PortBindings"), "PortBindings")
+    published = []
+    for port, given in bindings.items():
+        number, protocol = _port(port)
+        for one in shapes.objects(given, f"PortBindings.{port}") or [{}]:
+            address = shapes.text(shapes.member(one, "HostIp"), "HostIp")
+            outside = shapes.text(shapes.member(one, "HostPort"), "HostPort")
+            entry = {"container": number, "host": _outside(outside), "protocol": protocol}
+            published.append({**entry, "address": address} if address else entry)
+    found: dict[str, Any] = {"ports": published} if published else {}
+    inside = {f"{number}/{protocol}" for number, protocol in (_port(port) for port in bindings)}
+    expose = [port for port in exposed if port not in inside]
+    return {**found, "expose": expose} if expose else found
+
+
+def _port(text: str) -> tuple[int, str]:
+    try:
+        (found,) = ports.exposed(text)
+    except (EngineError, ValueError):
+        raise InvalidArgument(f"invalid port specification: {text[:60]!r}") from None
+    return found
+
+
+def _outside(text: str) -> int | None:
+    """A port of the host; of a range (`8000-8010`) the first, as there is one container; None for any."""
+    first = text.partition("-")[0]
+    if not first or first == "0":
+        return None
+    if not first.isdigit() or not 0 < int(first[:6]) < 65536:
+        raise InvalidArgument(f"invalid port specification: {text[:60]!r}")
+    return int(first)
+
+
+# ---- inspect and lists
+
+
+def mode_of(spec: Mapping[str, Any]) -> str:
+    """`NetworkMode`."""
+    network = str(spec.get("network") or "bridge")
+    return network if not networks.is_name(network) else networks.read(network).network
+
+
+def port_bindings(spec: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """As they were asked for."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for port in spec.get("ports") or ():
+        host = "" if port.get("host") is None else str(port["host"])
+        found.setdefault(_key(port), []).append({"HostIp": port.get("address") or "", "HostPort": host})
+    return found
+
+
+def exposed_ports(spec: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]:
+    """`ExposedPorts`: the image's, those that were asked for, and those that are published."""
+    try:
+        every = ports.all_exposed(image.get("exposed_ports") or (), spec.get("expose") or ())
+    except EngineError:
+        every = []
+    found = {f"{number}/{protocol}" for number, protocol in every} | {_key(port) for port in spec.get("ports") or ()}
+    return {port: {} for port in sorted(found, key=_order)}
+
+
+def settings_ports(container: Container, image: Mapping[str, Any], is_alive: bool) -> dict[str, Any]:
+    """`NetworkSettings.Ports`: where each port is published while it runs; null for those that aren't."""
+    if not is_alive:
+        return {}
+    found: dict[str, Any] = dict.fromkeys(exposed_ports(container.spec, image))
+    for port in container.ports:
+        binding = {"HostIp": port.get("address") or "", "HostPort": str(port.get("host") or "")}
+        found[_key(port)] = [*(found.get(_key(port)) or ()), binding]
+    return found
+
+
+def summary_ports(container: Container, image: Mapping[str, Any], is_alive: bool) -> list[dict[str, Any]]:
+    """`Ports` of a list."""
+    found = []
+    for port, bindings in settings_ports(container, image, is_alive).items():
+        number, _, protocol = port.partition("/")
+        inside = {"PrivatePort": int(number), "Type": protocol}
+        found += [
+            {"IP": one["HostIp"], "PrivatePort": int(number), "PublicPort": int(one["HostPort"] or 0), "Type": protocol}
+            for one in bindings or ()
+        ] or [inside]
+    return found
+
+
+def settings_networks(container: Container, endpoints: Iterable[Any], is_alive: bool) -> dict[str, Any]:
+    """`NetworkSettings.Networks`, by name. `endpoints`: the container's, with their networks."""
+    mode = mode_of(container.spec)
+    asked = _asked(container.spec)
+    found: dict[str, Any] = {}
+    for endpoint in endpoints:
+        network = endpoint.network
+        found[network.name] = _endpoint(
+            container,
+            network_id=network.network_id,
+            asked=asked.get(network.name) or asked.get(network.network_id),
+            ip=endpoint.ip if is_alive else "",
+            subnet=network.subnet,
+            gateway=network.gateway,
+            mac=endpoint.mac if is_alive else "",
+            ip6=endpoint.ip6 if is_alive else "",
+            subnet6=network.subnet6,
+            gateway6=network.gateway6,
+            aliases=endpoint.aliases,
+        )
+    if mode == "bridge":
+        ip = container.ip_address or ""
+        subnet = ip_interface(f"{ip}/{BRIDGE_PREFIX}").network if ip and ":" not in ip else None
+        found.setdefault(
+            "bridge",
+            _endpoint(
+                container,
+                network_id=default_network_id(str(container.host_id), "bridge"),
+                ip=ip if is_alive else "",
+                subnet=str(subnet or ""),
+                gateway=str(subnet.network_address + 1) if subnet else "",
+            ),
+        )
+    elif mode in ("host", "none"):
+        found[mode] = _endpoint(container, network_id=default_network_id(str(container.host_id), mode))
+    elif networks.is_name(mode) and not found:  # it is not on it yet
+        for name, joining in asked.items():
+            found[name] = _endpoint(container, network_id="", asked=joining)
+    return found
+
+
+def default_network_id(host_id: str, name: str) -> str:
+    """64 hex digits for a network that every host has, and that nobody has made: bridge, host, none."""
+    return hashlib.sha256(f"{host_id} {name}".encode()).hexdigest()
+
+
+def _asked(spec: Mapping[str, Any]) -> dict[str, networks.Joining]:
+    found = []
+    texts = [str(spec.get("network") or ""), *(spec.get("networks") or ())]
+    for index, text in enumerate(texts):
+        if index == 0 and not networks.is_name(text):
+            continue
+        try:
+            found.append(networks.read(text))
+        except EngineError:
+            continue
+    return {joining.network: joining for joining in found}
+
+
+def _endpoint(
+    container: Container,
+    *,
+    network_id: str,
+    asked: networks.Joining | None = None,
+    ip: str = "",
+    subnet: str = "",
+    gateway: str = "",
+    mac: str = "",
+    ip6: str = "",
+    subnet6: str = "",
+    gateway6: str = "",
+    aliases: Iterable[str] = (),
+) -> dict[str, Any]:
+    ipam = {} if asked is None else {"IPv4Address": asked.ip, "IPv6Address": asked.ip6}
+    given = {name: value for name, value in ipam.items() if value}
+    names = list(aliases)
+    endpoint = hashlib.sha256(f"{container.pk} {network_id}".encode()).hexdigest() if ip else ""
+    return {
+        "IPAMConfig": given or None,
+        "Links": None,
+        "Aliases": names or None,
+        "MacAddress": mac,
+        "DriverOpts": None,
+        "GwPriority": 0,
+        "NetworkID": network_id,
+        "EndpointID": endpoint,
+        "Gateway": gateway if ip else "",
+        "IPAddress": ip,
+        "IPPrefixLen": _prefix(subnet) if ip else 0,
+        "IPv6Gateway": gateway6 if ip6 else "",
+        "GlobalIPv6Address": ip6,
+        "GlobalIPv6PrefixLen": _prefix(subnet6) if ip6 else 0,
+        "DNSNames": list(dict.fromkeys([container.name, *names, container.short_id])) if names or asked else None,
+    }
+
+
+def _prefix(subnet: str) -> int:
+    try:
+        return ip_network(subnet).prefixlen
+    except ValueError:
+        return 0
+
+
+def _key(port: Mapping[str, Any]) -> str:
+    return f"{port.get('container')}/{port.get('protocol') or 'tcp'}"
+
+
+def _order(port: str) -> tuple[int, str]:
+    number, _, protocol = port.partition("/")
+    return (int(number) if number.isdigit() else 0), protocol

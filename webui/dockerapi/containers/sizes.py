@@ -1,0 +1,34 @@
+"""What containers take on the disk: `SizeRw` is their own, `SizeRootFs` together with their image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.errors import EngineError
+from webui.hosts.models import Host
+from webui.images.models import Image
+from webui.images.questions import disk_usage
+from webui.live.loop import in_thread
+
+
+async def add(host: Host, found: list[dict[str, Any]]) -> None:
+    """Add the sizes to containers as lists and inspect show them. A host that is away tells none."""
+    if found:
+        await in_thread(_add, host, found)
+
+
+def _add(host: Host, found: list[dict[str, Any]]) -> None:
+    own = of_containers(host)
+    images = dict(Image.objects.filter(host=host, team=host.team).values_list("image_id", "size_bytes"))
+    for one in found:
+        image_id = one.get("ImageID") or one.get("Image") or ""
+        one["SizeRw"] = own.get(one["Id"], 0)
+        one["SizeRootFs"] = own.get(one["Id"], 0) + images.get(image_id, 0)
+
+
+def of_containers(host: Host) -> dict[str, int]:
+    """By id, the bytes that each has written over its image. A host that is away tells none."""
+    try:
+        return {str(one["id"]): int(one["writable_bytes"]) for one in disk_usage(host)["containers"]}
+    except EngineError:
+        return {}

@@ -1,0 +1,178 @@
+"""The Docker Engine API as an ASGI application: finds the endpoint, asks who calls, answers in Docker's words.
+
+    scope "http"     requests and answers, streams among them
+    scope "hijack"   attach, exec, session: the connection becomes a stream (`webui.up.hijacking`)
+
+What takes its time is looked at again every half minute: a token that was revoked, or a membership that was taken
+away, ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import redis.exceptions
+from django.db import InterfaceError, OperationalError
+
+from engine.errors import EngineError
+from webui.dockerapi import admission, answers, paths, routing, versions
+from webui.dockerapi.call import Call, Gone, Receive
+from webui.dockerapi.connection import Connection
+from webui.dockerapi.endpoints import load
+from webui.dockerapi.errors import Refusal, status_of
+from webui.live.loop import in_thread
+
+logger = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 30.0
+_LOST = (redis.exceptions.RedisError, OperationalError, InterfaceError, OSError)
+
+load()
+
+
+def wants(scope: Mapping[str, Any]) -> bool:
+    """Whether a scope of type http is for this door."""
+    if (scope.get("state") or {}).get("peer_uid") is not None:
+        return True
+    accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+    return routing.is_ours(scope["method"], _raw_path(scope), accept.decode("latin-1"))
+
+
+async def application(scope: dict[str, Any], receive: Receive, send: answers.Send) -> None:
+    """One request, to its end."""
+    is_head = scope["method"] == "HEAD"
+    connection = Connection(receive, send, scope["upgrade"]) if scope["type"] == "hijack" else None
+
+    async def refuse(status: int, message: str) -> None:
+        if connection is None:
+            await answers.send_answer(send, answers.Json({"message": message}, status), is_head=is_head)
+        elif not connection.is_accepted:
+            await connection.refuse(status, answers.encoded({"message": message}))
+
+    try:
+        call, endpoint = _call(scope, receive)
+        call.connection = connection
+        if not endpoint.is_open:
+            await in_thread(admission.admit, call)
+        if connection is None:
+            answer = await endpoint.handler(call)
+        else:
+            answer = await _while_allowed(call, endpoint.handler(call))
+        if isinstance(answer, answers.Stream):
+            await _stream(call, answer, send, refuse)
+        elif answer is not None and connection is not None:
+            await connection.refuse(answer.status, answers.encoded(getattr(answer, "value", None)))
+        elif answer is not None:
+            await answers.send_answer(send, answer, is_head=is_head)
+    except Gone:
+        return
+    except Exception as error:  # noqa: BLE001 - told and logged by `_told`
+        status, message = _told(error, scope)
+        await refuse(status, message)
+
+
+def _call(scope: Mapping[str, Any], receive: Receive) -> tuple[Call, routing.Endpoint]:
+    """Raises Refusal for what there isn't."""
+    asked = paths.read(_raw_path(scope))
+    version = versions.NEWEST if asked.version is None else versions.parse(asked.version)
+    if version is None:
+        raise Refusal(404, "page not found")
+    if (problem := versions.problem(version)) is not None:
+        raise Refusal(400, problem)
+    found = routing.find(scope["method"], asked.path)
+    if found is None or version < found[0].since:
+        raise Refusal(404, "page not found")
+    endpoint, path = found
+    return Call(scope, receive, version, path, asked.host), endpoint
+
+
+def _raw_path(scope: Mapping[str, Any]) -> str:
+    """Not decoded: the slash of a name is no slash of the path."""
+    raw = scope.get("raw_path")
+    return raw.decode("ascii", "replace") if raw else str(scope["path"])
+
+
+def _told(error: Exception, scope: Mapping[str, Any]) -> tuple[int, str]:
+    """Status and message of an error, which is logged if nobody foresaw it."""
+    if isinstance(error, Refusal):
+        return error.status, error.message
+    if isinstance(error, EngineError):
+        return status_of(error), error.message
+    if isinstance(error, _LOST):
+        logger.warning("%s %s has no broker or database: %s", scope["method"], scope["path"], error)
+        return 503, "the broker or the database can't be reached now: try again in a moment"
+    logger.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+    return 500, "something broke on the site's side: its log says what; trying again may help"
+
+
+async def _stream(
+    call: Call, stream: answers.Stream, send: answers.Send, refuse: Callable[[int, str], Awaitable[None]]
+) -> None:
+    """Send it until it ends, the client goes, or its right does."""
+    sending = answers.Sending(send, stream)
+    try:
+        gone = asyncio.create_task(_gone(call.receive))
+        try:
+            await _while_allowed(call, sending.run(), gone)
+        except Gone:
+            raise
+        except Exception as error:
+            status, message = _told(error, call.scope)
+            if sending.has_begun:  # all that can be done is not to end it properly
+                raise Gone from error
+            await refuse(status, message)
+        finally:
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+    finally:
+        with contextlib.suppress(Exception):
+            await stream.parts.aclose()  # type: ignore[attr-defined]
+        if stream.close is not None:
+            await stream.close()
+
+
+async def _while_allowed(call: Call, work: Awaitable[Any], *others: asyncio.Task[Any]) -> Any:
+    """What `work` comes to. It is given up, and Gone raised, when one of `others` ends, or the user's right does."""
+    task = asyncio.ensure_future(work)
+    looking = asyncio.create_task(_look_again(call))
+    try:
+        await asyncio.wait({task, looking, *others}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Gone
+        return task.result()
+    finally:
+        for one in (task, looking):
+            one.cancel()
+        await asyncio.gather(task, looking, return_exceptions=True)
+
+
+async def _look_again(call: Call) -> None:
+    """Returns when the user may not have this any more."""
+
+    def look() -> None:
+        user = admission.user_of(call.scope, call.headers)
+        admission.host_of(user, call.host_name)
+        call.user = user
+        if call.again is not None:
+            call.again()
+
+    while True:
+        await asyncio.sleep(AGAIN_SECONDS)
+        try:
+            await in_thread(look)
+        except Refusal:
+            return
+        except EngineError as error:
+            if error.family in ("permission_denied", "not_found"):
+                return
+        except Exception:  # a database that is busy or down now: the next look decides
+            logger.exception("rights could not be looked at again")
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,20 @@
+"""Every module that has endpoints: importing one registers what it has."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+MODULES = (
+    "system",
+    "containers.listing",
+    "containers.inspecting",
+    "containers.creating",
+    "containers.verbs",
+    "containers.waiting",
+    "containers.logs",
+)
+
+
+def load() -> None:
+    for name in MODULES:
+        import_module(f"webui.dockerapi.{name}")

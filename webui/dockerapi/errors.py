@@ -1,0 +1,66 @@
+"""Errors as Docker answers them: one table from a family to a status, and `{"message": …}`.
+
+Clients look for some sentences ("No such container: web"): those are made here.
+"""
+
+from __future__ import annotations
+
+from engine.errors import AlreadyExists, EngineError, InvalidArgument, NotFound
+
+STATUSES = {
+    "not_found": 404,
+    "already_exists": 409,
+    "conflict": 409,
+    "invalid_argument": 400,
+    "permission_denied": 403,
+    "unavailable": 503,
+    "resource_exhausted": 409,
+    "data_corrupt": 500,
+    "unsupported": 501,
+    "cancelled": 500,
+    "internal": 500,
+}
+
+
+class Refusal(Exception):
+    """An answer with this status and message, where no family says it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def status_of(error: EngineError) -> int:
+    return STATUSES.get(error.family, 500)
+
+
+def no_such_container(name: str) -> NotFound:
+    return NotFound(f"No such container: {name}")
+
+
+def no_such_image(reference: str) -> NotFound:
+    return NotFound(f"No such image: {reference}")
+
+
+def no_such_network(name: str) -> NotFound:
+    return NotFound(f"network {name} not found")
+
+
+def no_such_volume(name: str) -> NotFound:
+    return NotFound(f"get {name}: no such volume")
+
+
+def no_such_exec(exec_id: str) -> NotFound:
+    return NotFound(f"No such exec instance: {exec_id}")
+
+
+def ambiguous(prefix: str) -> InvalidArgument:
+    return InvalidArgument(f"Multiple IDs found with provided prefix: {prefix}")
+
+
+def name_in_use(name: str, container_id: str) -> AlreadyExists:
+    return AlreadyExists(
+        f'Conflict. The container name "/{name}" is already in use by container "{container_id}". '
+        "You have to remove (or rename) that container to be able to reuse that name."
+    )
