@@ -6,18 +6,22 @@ On a terminal, the steps at work are shown below those that have ended, and redr
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Mapping
+import urllib.parse
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from engine import build_words
 from engine.build.events import CACHED, DONE, ENDED, FAILED, QUEUED, SKIPPED, STARTED, BuildEvent
+from engine.build.git.request import Credential
+from engine.build.language import git_source
 from engine.build.spec import NETWORK_HOST, BuildLimits, BuildResult, BuildSpec
 from engine.errors import InvalidArgument
 from engine.facade import Engine
@@ -58,7 +62,11 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--progress", choices=("auto", "plain", "tty", "quiet"), default="auto")
     command.add_argument("-q", "--quiet", action="store_true", help="only the image's id")
     command.add_argument("--iidfile", metavar="PATH", help="write the image's id there")
-    command.add_argument("directory", metavar="DIR", help="the build context, or - for an archive on standard input")
+    command.add_argument(
+        "directory",
+        metavar="DIR",
+        help="the build context; - for an archive on standard input; or a git repository, URL#REF:DIRECTORY",
+    )
 
 
 def add_builder(command: argparse.ArgumentParser) -> None:
@@ -85,7 +93,7 @@ def build(engine: Engine, options: argparse.Namespace) -> int:
 
     opened = {name: Context.from_directory(path) for name, path in contexts.items()}
     try:
-        with _context(engine, options, cancel) as context:
+        with _context(engine, options, spec, cancel) as context:
             result = engine.builder.build(
                 spec, context, contexts=opened, progress=None if shown is None else shown.take, cancel=cancel
             )
@@ -114,12 +122,48 @@ def _tell(result: BuildResult, *, quiet: bool, out: IO[str]) -> None:
     out.write(f"{result.image_id}\n")
 
 
-def _context(engine: Engine, options: argparse.Namespace, cancel: threading.Event) -> Context:
+@contextlib.contextmanager
+def _context(
+    engine: Engine, options: argparse.Namespace, spec: BuildSpec, cancel: threading.Event
+) -> Iterator[Context]:
     from engine.build.context import Context
 
     if options.directory == "-":
-        return engine.builder.receive(sys.stdin.buffer, cancel)
-    return Context.from_directory(options.directory)
+        with engine.builder.receive(sys.stdin.buffer, cancel) as context:
+            yield context
+    elif _is_repository(options.directory):
+        keeps = spec.build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in ("1", "true")
+        with engine.builder.repository(
+            options.directory, credentials=spec.git, keeps=keeps, log=_log, cancel=cancel
+        ) as (context, commit):
+            sys.stderr.write(f"commit {commit.digits} {commit.ref}\n")
+            yield context
+    else:
+        with Context.from_directory(options.directory) as context:
+            yield context
+
+
+def _log(text: bytes) -> None:
+    sys.stderr.write(text.decode(errors="replace").replace("\r", "\n"))
+
+
+def _is_repository(text: str) -> bool:
+    return not os.path.isdir(text) and git_source.read(text, is_context=True) is not None
+
+
+def _credentials(secrets: Mapping[str, bytes], directory: str) -> dict[str, Credential]:
+    """GIT_AUTH_TOKEN.HOST among the secrets, for that server; GIT_AUTH_TOKEN for the context's own."""
+    found = {}
+    for name, value in secrets.items():
+        if name == "GIT_AUTH_TOKEN" and _is_repository(directory):
+            source = git_source.read(directory, is_context=True)
+            host = urllib.parse.urlsplit("" if source is None else source.remote).netloc.rpartition("@")[2]
+        elif name.startswith("GIT_AUTH_TOKEN."):
+            host = name.removeprefix("GIT_AUTH_TOKEN.")
+        else:
+            continue
+        found[host] = Credential(username="x-access-token", password=value.decode(errors="replace").strip())
+    return found
 
 
 def _spec(options: argparse.Namespace) -> BuildSpec:
@@ -130,6 +174,7 @@ def _spec(options: argparse.Namespace) -> BuildSpec:
         dockerfile, text = _dockerfile(options.file, options.directory)
     memory = None if options.memory is None else size(options.memory)
     shm = None if options.shm_size is None else size(options.shm_size)
+    secrets = dict(_secret(text) for text in options.secret)
     return BuildSpec(
         dockerfile=dockerfile,
         dockerfile_text=text,
@@ -142,7 +187,8 @@ def _spec(options: argparse.Namespace) -> BuildSpec:
         pull=options.pull,
         network=options.network,
         add_hosts=tuple(options.add_host),
-        secrets=dict(_secret(text) for text in options.secret),
+        secrets=secrets,
+        git=_credentials(secrets, options.directory),
         limits=BuildLimits(memory_bytes=memory, shm_bytes=shm, ulimits=tuple(options.ulimit)),
         entitlements=frozenset(options.allow),
     )
@@ -150,6 +196,8 @@ def _spec(options: argparse.Namespace) -> BuildSpec:
 
 def _dockerfile(path: str, directory: str) -> tuple[str, str | None]:
     """Its path in the context, or its text where it lies outside."""
+    if _is_repository(directory):
+        return path, None
     if directory != "-":
         inside = os.path.relpath(os.path.realpath(path), os.path.realpath(directory))
         if not inside.startswith("../"):

@@ -25,24 +25,27 @@ class EngineConfig:
     """The settings of one host's engine.
 
     `home` is an absolute path; `insecure_registries` are host names, `host:port` or networks in CIDR form
-    that may be spoken to over plain HTTP; `runtimes` are further OCI runtimes: (name, absolute path).
+    that may be spoken to over plain HTTP; `runtimes` are further OCI runtimes: (name, absolute path);
+    `near_sources` are servers near this host, in the same words, of which builds fetch files and repositories.
     """
 
     home: Path
     insecure_registries: tuple[str, ...] = ("127.0.0.0/8", "localhost")
     runtimes: tuple[tuple[str, str], ...] = ()
+    near_sources: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> EngineConfig:
-        """Read `PORTSIDE_HOME`, `PORTSIDE_INSECURE_REGISTRIES` and `PORTSIDE_RUNTIMES` once.
+        """Read `PORTSIDE_HOME`, `PORTSIDE_INSECURE_REGISTRIES`, `PORTSIDE_RUNTIMES` and `PORTSIDE_NEAR_SOURCES` once.
 
         Raises InvalidArgument for runtimes that are not written as `name=/path,…`.
         """
         registries = environ.get("PORTSIDE_INSECURE_REGISTRIES", DEFAULT_INSECURE_REGISTRIES)
         return cls(
             home=Path(os.path.abspath(environ.get("PORTSIDE_HOME") or DEFAULT_HOME)),
-            insecure_registries=tuple(part.strip() for part in registries.split(",") if part.strip()),
+            insecure_registries=_list(registries),
             runtimes=_runtimes(environ.get("PORTSIDE_RUNTIMES", "")),
+            near_sources=_list(environ.get("PORTSIDE_NEAR_SOURCES", "")),
         )
 
     @property
@@ -136,6 +139,10 @@ class EngineConfig:
     def build_cgroup(self) -> str:
         """The same for what builds run: beside the containers' own, so that the two share a machine by weight."""
         return f"portside-{self.tag}-builds"
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _runtimes(text: str) -> tuple[tuple[str, str], ...]:

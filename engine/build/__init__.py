@@ -6,5 +6,6 @@ context trees  files that steps read                         contents     their 
 stage          one stage, instruction by instruction         solving      all stages, side by side
 layering       cache or make, once; cache: what was made     sealing      upper directory → layer
 copying        COPY's rules; destination: where to           sandbox      RUN, on the kernel's side
+reach          from where a host fetches                     git          repositories; git_step: ADD of one
 builder        `Builder`: what the Engine gives              checks       lint rules, told with the result
 """

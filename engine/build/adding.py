@@ -1,4 +1,4 @@
-"""ADD: as COPY, and what it does beyond: archives of the context are unpacked, URLs fetched.
+"""ADD: as COPY, and what it does beyond: archives of the context are unpacked, URLs and repositories fetched.
 
 An archive is unpacked as `docker cp` unpacks one, by a child that has entered the layers (`engine/archives`): nothing
 in it reaches beyond them.
@@ -7,11 +7,12 @@ in it reaches beyond them.
 from __future__ import annotations
 
 import bz2
+import dataclasses
 import hashlib
 import lzma
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,18 @@ from isal import igzip_lib
 from engine.archives import request as words
 from engine.archives import transfer
 from engine.archives.request import Request
-from engine.build import copy_step, fetching
+from engine.build import copy_step, fetching, git_step
 from engine.build.contents import Contents, Known
 from engine.build.copy_step import Placing, Sources
 from engine.build.destination import Destination
+from engine.build.git.fetching import Servers
 from engine.build.language import model
 from engine.build.language.source import DockerfileError
 from engine.build.layering import Work, view
 from engine.build.sandbox import Layers
 from engine.build.trees import Found, Tree
 from engine.build.workplace import Workplace
-from engine.errors import Cancelled, InvalidArgument, Unsupported
+from engine.errors import Cancelled, InvalidArgument
 from engine.runtime import kernel
 
 _GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
@@ -55,16 +57,43 @@ def work(
     place: Workplace,
     *,
     known: Known | None,
-    fenced: Callable[[], Collection[fetching.Subnet]],
+    servers: Servers,
+    log: Callable[[bytes], None],
     description: str,
 ) -> Work:
-    """`fenced`: networks from which nothing is fetched.
+    """`servers`: what is asked for files and repositories, `log`: where those say how far they are.
 
-    Raises `DockerfileError` for flags that don't go together, `Unsupported` for a git repository.
+    Raises `DockerfileError` for flags that don't go together, what a server's answer raises.
     """
+    repositories = git_step.sources(add)
+    if not repositories:
+        return _files(add, tree, placing, place, known=known, servers=servers, description=description)
+    works = [
+        git_step.work(source, add, placing, place, servers, log=log, description=description)
+        for source in repositories.values()
+    ]
+    others = tuple(source for source in add.sources if source not in repositories)
+    if others or add.documents:
+        rest = dataclasses.replace(add, sources=others, keep_git_dir=None)
+        works.append(_files(rest, tree, placing, place, known=known, servers=servers, description=description))
+    return git_step.together(works, description, alone=placing.link)
+
+
+def _files(
+    add: model.Add,
+    tree: Tree,
+    placing: Placing,
+    place: Workplace,
+    *,
+    known: Known | None,
+    servers: Servers,
+    description: str,
+) -> Work:
+    """Of the context, of servers, of the Dockerfile itself."""
     remote = [source for source in add.sources if fetching.is_url(source)]
     local = tuple(source for source in add.sources if source not in remote)
-    _check(add, remote)
+    if add.checksum and (len(add.sources) != 1 or not remote):
+        raise DockerfileError("--checksum is for one source alone, and that a URL or a repository", add.location)
     unpacks = add.unpack if add.unpack is not None else True
     archives = _archives(tree, local) if unpacks else {}
     plain = tuple(source for source in local if source not in archives)
@@ -73,7 +102,7 @@ def work(
     if remote or files:
         directory = place.new_directory("document")
         for url in remote:
-            fetching.fetch(url, directory, add.checksum, placing.cancelled, fenced=fenced())
+            fetching.fetch(url, directory, add.checksum, placing.cancelled, servers.reach)
         fetched = copy_step.documents(directory, files, placing.epoch)
     remote_archives = _archives(fetched, tuple(os.listdir(directory))) if fetched and add.unpack and remote else {}
     sources = Sources(
@@ -86,14 +115,6 @@ def work(
     everything = [(tree, one) for found in archives.values() for one in found]
     everything += [(fetched, one) for found in remote_archives.values() for one in found] if fetched else []
     return _unpacking(copying, everything, placing, copies=bool(plain or (fetched and not remote_archives)))
-
-
-def _check(add: model.Add, remote: Sequence[str]) -> None:
-    for source in add.sources:
-        if fetching.is_git(source):
-            raise Unsupported(f"ADD of a git repository ({source[:100]}) is not supported yet: clone it in a RUN")
-    if add.checksum and (len(add.sources) != 1 or not remote):
-        raise DockerfileError("--checksum is for one source alone, and that a URL", add.location)
 
 
 def _archives(tree: Tree, sources: Sequence[str]) -> dict[str, list[Found]]:

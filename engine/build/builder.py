@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -18,6 +18,9 @@ from engine.build.cache_mounts import CacheMounts
 from engine.build.context import Context
 from engine.build.events import Progress
 from engine.build.finishing import Finishing
+from engine.build.git import fetching
+from engine.build.git.fetching import Commit
+from engine.build.git.request import Credential
 from engine.build.language import parse
 from engine.build.outline import Line
 from engine.build.pruning import BuildCacheUsage, PruneReport, PruneRules, Pruning
@@ -25,11 +28,12 @@ from engine.build.receiving import receive
 from engine.build.running import Asked, Running, Tools
 from engine.build.sandbox import Kernel
 from engine.build.spec import BuildResult, BuildSpec
+from engine.build.workplace import Workplace
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
-from engine.errors import EngineError
+from engine.errors import EngineError, InvalidArgument
 from engine.images.archive.saving import Saving
 from engine.images.garbage import wait_for_disk
 from engine.images.records import Records
@@ -78,6 +82,33 @@ class Builder:
         `Cancelled`.
         """
         return receive(stream, self._snapshots, cancel)
+
+    @contextlib.contextmanager
+    def repository(
+        self,
+        address: str,
+        *,
+        credentials: Mapping[str, Credential] | None = None,
+        keeps: bool = False,
+        log: Callable[[bytes], None] = lambda _: None,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[tuple[Context, Commit]]:
+        """A git repository as a context: `https://host/repo.git#ref:directory`, and the commit that it was.
+
+        `credentials`: by the server's name; `keeps`: .git comes too; `log`: what the server says. Raises `NotFound`,
+        `PermissionDenied`, `Unavailable`, `InvalidArgument`, `ResourceExhausted`, `DataCorrupt`, `Cancelled`.
+        """
+        source = fetching.parse(address)
+        if source is None:
+            raise InvalidArgument(f"{address[:200]!r} is no address of a git repository", {"field": "git"})
+        place = Workplace(self._parts.config.builds / "work", has_secrets=False)
+        try:
+            servers = self._tools.servers(credentials or {}, (cancel or threading.Event()).is_set)
+            workspace = place.new_directory("git")
+            with fetching.fetch(source, None, workspace, servers, keeps=keeps, log=log) as found:
+                yield found
+        finally:
+            place.close()
 
     def build(
         self,

@@ -1,10 +1,8 @@
 """ADD of a URL: one file over HTTP or HTTPS, from a server that nobody knows.
 
-It is fetched by this host, not by the build, so it must not become a way into this host: addresses of the host itself
-and of its link are refused (a cloud's metadata lie there), and so are containers', which this host reaches on every
-network, whoever's it is. Each redirect is looked at anew, and the connection goes to just the address that was looked
-at. No credentials are sent. What is too large, too slow or not what its checksum says is
-refused.
+It is fetched by this host, not by the build, so `reach.py` says from where. Each redirect is looked at anew, and the
+connection goes to just the address that was looked at. No credentials are sent. What is too large, too slow or not what
+its checksum says is refused.
 """
 
 from __future__ import annotations
@@ -13,34 +11,29 @@ import contextlib
 import email.utils
 import hashlib
 import http.client
-import ipaddress
 import os
-import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
+from engine.build.language import git_source
+from engine.build.reach import Reach
 from engine.errors import Cancelled, DataCorrupt, InvalidArgument, NotFound, PermissionDenied, Unavailable
-from engine.network import firewall
 from engine.oci.digest import Digest
 
 MAX_BYTES = 16 << 30
 _REDIRECTS = 10
 _SECONDS = 30.0
 _PIECE_BYTES = 256 << 10
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNNAMED = "__unnamed__"
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
-_GIT = re.compile(r"(git://|ssh://|git@[^/]+:)|https?://[^#?]+\.git(#.*)?$")
 
 
 def is_git(source: str) -> bool:
-    """Whether a source of ADD is a git repository."""
-    return _GIT.match(source) is not None
+    """Whether a source of ADD is a git repository. Raises `InvalidArgument` for one that can't be."""
+    return git_source.read(source) is not None
 
 
 def is_url(source: str) -> bool:
@@ -53,12 +46,9 @@ def fetch(
     directory: Path,
     checksum: str | None,
     cancelled: Callable[[], bool],
-    *,
-    fenced: Collection[Subnet] = (),
-    local: bool = False,
+    reach: Reach,
 ) -> Path:
-    """The file, in `directory`, called as in the URL; its time is what the server says. `fenced`: networks that are
-    not asked; `local`: this host's own addresses may be.
+    """The file, in `directory`, called as in the URL; its time is what the server says.
 
     Raises `InvalidArgument`, `NotFound`, `PermissionDenied`, `Unavailable`, `DataCorrupt` for a wrong checksum,
     `Cancelled`.
@@ -66,7 +56,7 @@ def fetch(
     wanted = None if checksum is None else Digest.parse(checksum)
     path = directory / _name(url)
     for _ in range(_REDIRECTS):
-        with contextlib.closing(_connection(url, fenced, local=local)) as connection:
+        with contextlib.closing(_connection(url, reach)) as connection:
             answer = _ask(connection, url)
             if answer.status in (301, 302, 303, 307, 308):
                 url = urljoin(url, answer.getheader("Location") or "")
@@ -97,7 +87,7 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"[:300]
 
 
-def _connection(url: str, fenced: Collection[Subnet], *, local: bool) -> http.client.HTTPConnection:
+def _connection(url: str, reach: Reach) -> http.client.HTTPConnection:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -105,55 +95,11 @@ def _connection(url: str, fenced: Collection[Subnet], *, local: bool) -> http.cl
         raise InvalidArgument(f"{url[:200]!r} is not a URL: {error}") from error
     if parts.scheme not in ("http", "https") or not host:
         raise InvalidArgument(f"{_shown(url)}: a file is fetched by http:// or https:// alone")
-    address = _address(host, port or (443 if parts.scheme == "https" else 80), fenced, local=local)
+    port = port or (443 if parts.scheme == "https" else 80)
+    address = (reach.addresses(host, port)[0], port)
     if parts.scheme == "https":
         return _Tls(host, address)
     return _Plain(host, address)
-
-
-def _address(host: str, port: int, fenced: Collection[Subnet], *, local: bool) -> tuple[str, int]:
-    """One that may be asked."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Unavailable(f"the name {host[:200]} can't be resolved: {error}") from error
-    for entry in found:
-        if local or not any(_is_near(one, fenced) for one in _meanings(str(entry[4][0]))):
-            return str(entry[4][0]), port
-    raise PermissionDenied(
-        f"{host[:200]} is an address of the build's host itself, of its link or of containers on it, of which nothing "
-        "is fetched: name another server",
-        {"host": host[:200]},
-    )
-
-
-def _meanings(text: str) -> list[Address]:
-    """The address, and an IPv4 one that it stands for (RFC 4291, 3056, 6052)."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv4Address):
-        return [address]
-    inner = address.ipv4_mapped or address.sixtofour
-    if address in _NAT64:
-        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return [address] if inner is None else [address, inner]
-
-
-def _is_near(address: Address, fenced: Collection[Subnet]) -> bool:
-    if address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast:
-        return True
-    secret = firewall.IPV6.secrets if address.version == 6 else firewall.IPV4.secrets
-    return any(address in subnet for subnet in (*secret, *fenced)) or _is_ours(address)
-
-
-def _is_ours(address: Address) -> bool:
-    """To its own addresses, a host speaks from the same one. Nothing is sent."""
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((str(address), 9))
-            return ipaddress.ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
-    except OSError:  # no way leads there, or this kernel has no IPv6
-        return False
 
 
 class _Plain(http.client.HTTPConnection):
@@ -203,7 +149,7 @@ def _check(answer: http.client.HTTPResponse, url: str) -> None:
 
 def _store(answer: http.client.HTTPResponse, path: Path, hasher: hashlib._Hash, cancelled: Callable[[], bool]) -> None:
     size = 0
-    with open(path, "xb") as file:
+    with open(path, "wb") as file:  # of two of one name the second one counts, as when both are copied
         try:
             while data := answer.read(_PIECE_BYTES):
                 size += len(data)

@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from engine.build.context import DOCKERFILE_BYTES, Context
 from engine.errors import Cancelled, DataCorrupt, InvalidArgument
@@ -41,7 +41,15 @@ _DAMAGED = (
 """What `zipfile` raises for one; a ValueError of names that are no text."""
 
 
-def receive(stream: IO[bytes] | int, snapshots: Snapshots, cancel: threading.Event | None) -> Context:
+class Readable(Protocol):
+    """What an archive is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Some bytes, none at the end."""
+        ...
+
+
+def receive(stream: Readable | int, snapshots: Snapshots, cancel: threading.Event | None) -> Context:
     """See `Builder.receive`."""
     pieces = _pieces(stream)
     head = next(pieces, b"")
@@ -67,7 +75,7 @@ def receive(stream: IO[bytes] | int, snapshots: Snapshots, cancel: threading.Eve
     return context
 
 
-def _pieces(stream: IO[bytes] | int) -> Iterator[bytes]:
+def _pieces(stream: Readable | int) -> Iterator[bytes]:
     if isinstance(stream, int):
         return iter(lambda: os.read(stream, _READ_BYTES), b"")
     return iter(lambda: stream.read(_READ_BYTES), b"")

@@ -17,11 +17,14 @@ from engine.build.cache_mounts import CacheMounts
 from engine.build.context import Context
 from engine.build.draft import Draft
 from engine.build.events import CACHED, CANCELLED, DONE, Progress, Reporter
+from engine.build.git.fetching import Servers
+from engine.build.git.request import Credential
 from engine.build.keys import CachePlace, Found
 from engine.build.known_files import KnownFiles
 from engine.build.language import model
 from engine.build.layering import Layering
 from engine.build.outline import Line, outline
+from engine.build.reach import Reach
 from engine.build.sandbox import Kernel
 from engine.build.solving import Solving
 from engine.build.spec import BuildSpec, BuildWarning
@@ -51,6 +54,11 @@ class Tools:
     cache: Cache
     mounts: CacheMounts
     host: Kernel
+
+    def servers(self, credentials: Mapping[str, Credential], cancelled: Callable[[], bool]) -> Servers:
+        """What may be asked for files and repositories, and as whom (by a server's name)."""
+        reach = Reach(self.host.network.subnets, self.config.near_sources)
+        return Servers(reach, self.shelf.snapshots, credentials, cancelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +161,7 @@ class Running:
             solving.build = Build(
                 spec=spec, plan=plan, layering=layering, place=self.place, host=tools.host, caches=tools.mounts,
                 tree_of=solving.tree_of, known=lambda one: None if one.lendable or one.owner is None else known,
+                servers=tools.servers(spec.git, stop.is_set),
             )  # fmt: skip
             draft = solving.run()
             return self._solved(draft, solving, layering, platform, epoch)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.build.git.request import Credential
 from engine.build.outputs import DOCKER, TAR, Output
 from engine.errors import EngineError, InvalidArgument
 from engine.oci.reference import Reference
@@ -57,12 +58,12 @@ class BuildSpec:
     `build_args`: values of ARGs. `labels`: of the image, beside its own. `platform`: as linux/amd64. `no_cache`: no
     step is taken from the cache; `no_cache_stages`: none of these stages. `pull`: look for newer base images.
     `network`: what RUN has without a flag of its own (default, none or host). `add_hosts`: "name:address". `secrets`:
-    by id, never kept. `named_contexts`: name → docker-image://reference, target:stage, or a directory's path.
-    `source_date_epoch`: Unix seconds that no time in the image is after. `team`: whose cache it is.
-    `entitlements`: rights it has (`NETWORK_HOST`). `platforms`: several, whose images become one index; `push`: send
-    the image to the registries of its names once it is built; `outputs`: what else is to be written.
-    `cache_from`: references of caches, and of images that have one inside, to look into; `cache_to`: where to export
-    the cache; `cache_inline`: write it into the image.
+    by id, never kept. `git`: who to be at servers of repositories, by their names. `named_contexts`: name →
+    docker-image://reference, target:stage, or a directory's path. `source_date_epoch`: Unix seconds that no time in the
+    image is after. `team`: whose cache it is. `entitlements`: rights it has (`NETWORK_HOST`). `platforms`: several,
+    whose images become one index; `push`: send the image to the registries of its names once it is built; `outputs`:
+    what else is to be written. `cache_from`: references of caches, and of images that have one inside, to look into;
+    `cache_to`: where to export the cache; `cache_inline`: write it into the image.
     """
 
     dockerfile: str = "Dockerfile"
@@ -78,6 +79,7 @@ class BuildSpec:
     network: str = "default"
     add_hosts: tuple[str, ...] = ()
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    git: Mapping[str, Credential] = field(default_factory=dict, repr=False)
     limits: BuildLimits = BuildLimits()
     named_contexts: Mapping[str, str] = field(default_factory=dict)
     source_date_epoch: int | None = None

@@ -18,6 +18,7 @@ from engine.build.destination import Destination
 from engine.build.draft import Draft
 from engine.build.emulation import require_runnable
 from engine.build.events import CACHED, DONE, Step
+from engine.build.git.fetching import Servers
 from engine.build.language import commands, model
 from engine.build.language.expanding import expanded
 from engine.build.language.source import DockerfileError, Location
@@ -48,6 +49,7 @@ class Build:
     caches: CacheMounts
     tree_of: Callable[[int, str | None], Tree]
     known: Callable[[Tree], Known | None]
+    servers: Servers
 
     @property
     def escape(self) -> str:
@@ -90,7 +92,7 @@ class StageRun:
             work, line = self._run(instruction, step)
         else:
             assert isinstance(instruction, (model.Copy, model.Add))
-            work, line = self._copy(instruction)
+            work, line = self._copy(instruction, step)
         if work is None:
             self.draft.note(line)
             step.start()
@@ -168,7 +170,7 @@ class StageRun:
         )  # fmt: skip
         return work, line
 
-    def _copy(self, instruction: model.Copy | model.Add) -> tuple[Work, str]:
+    def _copy(self, instruction: model.Copy | model.Add, step: Step) -> tuple[Work, str]:
         build, draft = self.build, self.draft
         placing = Placing(
             destination=draft.absolute(instruction.destination),
@@ -182,7 +184,7 @@ class StageRun:
         if isinstance(instruction, model.Add):
             tree = build.tree_of(self.plan.stage.index, None)
             work = adding.work(
-                instruction, tree, placing, build.place, known=build.known(tree), fenced=build.host.network.subnets,
+                instruction, tree, placing, build.place, known=build.known(tree), servers=build.servers, log=step.log,
                 description=line,
             )  # fmt: skip
             return work, line

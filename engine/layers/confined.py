@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Collection
 
 CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SETFCAP = 0, 1, 3, 4, 31  # linux/capability.h
 KEPT = (CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SETFCAP)
@@ -26,12 +27,12 @@ class _Data(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
 
 
-def confine() -> None:
-    """Give up every capability but `KEPT`, for good: in all sets, and for whatever would be executed (capset(2)).
+def confine(kept: Collection[int] = KEPT) -> None:
+    """Give up every capability but `kept`, for good: in all sets, and for whatever would be executed (capset(2)).
 
     Raises OSError. Called while the process has one thread: others would keep theirs.
     """
-    mask = sum(1 << number for number in KEPT)
+    mask = sum(1 << number for number in kept)
     for number in range(_LAST + 1):
         if not mask >> number & 1 and _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0):
             break  # the kernel knows no capability of this number, nor a higher one

@@ -17,7 +17,8 @@ import pytest
 import zstandard
 
 from engine.build import fetching
-from engine.errors import DataCorrupt, EngineError, NotFound, PermissionDenied, Unavailable, Unsupported
+from engine.build.reach import Reach
+from engine.errors import DataCorrupt, EngineError, NotFound, PermissionDenied, Unavailable
 from tests.support.builds import Workbench
 
 pytestmark = pytest.mark.root
@@ -112,7 +113,7 @@ def server() -> Iterator[str]:
 
 
 def fetch(url: str, directory: Path, checksum: str | None = None) -> Path:
-    return fetching.fetch(url, directory, checksum, lambda: False, local=True)
+    return fetching.fetch(url, directory, checksum, lambda: False, Reach(near=("127.0.0.0/8",)))
 
 
 def test_a_file_is_fetched(server: str, tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_this_host_itself_is_not_asked(bench: Workbench, server: str) -> None:
 )
 def test_no_other_way_to_write_them_helps(tmp_path: Path, host: str) -> None:
     with pytest.raises(PermissionDenied):
-        fetching.fetch(f"http://{host}/x", tmp_path, None, lambda: False)
+        fetching.fetch(f"http://{host}/x", tmp_path, None, lambda: False, Reach())
 
 
 def test_containers_are_not_asked_from_outside_their_networks(bench: Workbench) -> None:
@@ -164,8 +165,3 @@ def test_containers_are_not_asked_from_outside_their_networks(bench: Workbench) 
         for address in (subnet[1], subnet[9]):  # the host's own on the bridge, and one that a container may have
             with pytest.raises(PermissionDenied):
                 bench.build(f"FROM scratch\nADD http://{address}/x /\n")
-
-
-def test_a_repository_is_refused_in_words(bench: Workbench) -> None:
-    with pytest.raises(Unsupported, match="git"):
-        bench.build("FROM scratch\nADD https://example.org/some/repository.git#main /src\n")
