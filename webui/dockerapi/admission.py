@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import NotFound, Unavailable
 from webui.accounts.models import User
-from webui.accounts.services import token_authenticate
+from webui.accounts.tokens import token_authenticate
 from webui.dockerapi.call import Call
 from webui.dockerapi.errors import Refusal
 from webui.hosts.models import Host
