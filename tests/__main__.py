@@ -23,6 +23,7 @@ BESIDE = (
     *(str(path) for path in SITE if path.is_dir() or path.name.startswith("test_")),
     *(f"tests/engine/{name}" for name in ENGINE),
     "tests/architecture",
+    "tests/client",
     "tests/fuzz",
     "tests/worker",
 )

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("engine", "worker", "webui")
+PRODUCT = ("client", "engine", "worker", "webui")
 
 
 @cache

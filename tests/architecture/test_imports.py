@@ -15,7 +15,7 @@ def test_import_linter_finds_no_broken_contract() -> None:
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
 
 
-@pytest.mark.parametrize("package", PRODUCT)
+@pytest.mark.parametrize("package", [name for name in PRODUCT if name != "client"])  # that is a library to import
 def test_a_root_package_imports_nothing_by_itself(package: str) -> None:
     assert (ROOT / package / "__init__.py").read_bytes() == b""
 
@@ -27,6 +27,21 @@ def test_the_site_reads_the_engines_words_and_the_contract_alone() -> None:
         for path in python_files("webui")
         for line, name in imports(path)
         if name.startswith(("engine.", "worker.")) and not any(is_below(name, module) for module in allowed)
+    ]
+    assert strays == []
+
+
+def test_the_client_needs_little_that_python_has_not() -> None:
+    allowed = ("client", "urllib3", "websockets", "engine.options", "engine.oci", "engine.errors", "engine.run_options",
+               "engine.build.language")  # fmt: skip
+    strays = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in python_files("client")
+        for line, name in imports(path)
+        if name.split(".")[0] not in sys.stdlib_module_names
+        and not name.startswith("__future__")
+        and not any(is_below(name, module) for module in allowed)
+        and name not in ("engine", "engine.build")
     ]
     assert strays == []
 

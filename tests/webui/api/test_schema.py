@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from rest_framework import serializers
 
+from tests.support import client_code
 from tests.webui.cast import Caller
 from webui.accounts.models import ApiToken, Team
 from webui.accounts.representation import team_as_json, token_as_json
@@ -42,6 +43,13 @@ def test_the_document_is_the_one_that_was_agreed(tmp_path: Path) -> None:
     assert (tmp_path / "schema.yml").read_text() == SNAPSHOT.read_text(), (
         "the REST API has changed: python manage.py spectacular --file docs/openapi-v1.yml"
     )
+
+
+def test_the_client_has_each_operation_as_it_was_agreed() -> None:
+    wanted = client_code.modules()
+    found = {path.name: path.read_text() for path in client_code.TARGET.glob("*.py")}
+    changed = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    assert changed == [], "the REST API has changed: python -m tests.support.client_code writes the client anew"
 
 
 def test_it_is_open_to_all_and_covers_every_endpoint(nobody: Caller) -> None:

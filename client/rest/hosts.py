@@ -1,0 +1,32 @@
+"""/api/v1/hosts/. python -m tests.support.client_code makes this of docs/openapi-v1.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from client.resource import Json, Resource
+from client.transport import located
+
+
+class Hosts(Resource):
+    def list(
+        self,
+        *,
+        ordering: Literal["-name", "-registered_at", "name", "registered_at"] | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        search: str | None = None,
+    ) -> Iterator[Json]:
+        """List hosts."""
+        return self._rows(
+            "/api/v1/hosts/", {"ordering": ordering, "page": page, "page_size": page_size, "search": search}
+        )
+
+    def read(self, host_id: str) -> Json:
+        """Read a host."""
+        return self._ask("GET", located("/api/v1/hosts/{}/", host_id))
+
+    def disk_usage(self, host_id: str) -> Json:
+        """What images, containers and logs take on a host's disk."""
+        return self._ask("GET", located("/api/v1/hosts/{}/disk-usage/", host_id))

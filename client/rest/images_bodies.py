@@ -1,0 +1,62 @@
+"""Bodies of /api/v1/images/. python -m tests.support.client_code makes this of docs/openapi-v1.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Required, TypedDict
+
+
+class Push(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    reference: str | None
+    all_platforms: bool
+
+
+class Name(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    reference: Required[str]
+
+
+class Untag(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    reference: Required[str]
+    force: bool
+
+
+class Verify(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    host: str | None
+    repair: bool
+
+
+class Lookup(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    images: Sequence[int]
+
+
+class PruneImages(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    host: str | None
+    all: bool
+    until: int
+    labels: Sequence[str]
+    dry_run: bool
+
+
+class Pull(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    host: str | None
+    reference: Required[str]
+
+
+class OnHost(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    host: str | None

@@ -1,0 +1,58 @@
+"""/api/v1/jobs/. python -m tests.support.client_code makes this of docs/openapi-v1.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from client.resource import Json, Resource
+from client.transport import located
+
+
+class Jobs(Resource):
+    def list(
+        self,
+        *,
+        host: str | None = None,
+        kind: str | None = None,
+        ordering: Literal[
+            "-created_at",
+            "-finished_at",
+            "-kind",
+            "-started_at",
+            "-status",
+            "created_at",
+            "finished_at",
+            "kind",
+            "started_at",
+            "status",
+        ]
+        | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        search: str | None = None,
+        status: Literal["cancelled", "failed", "queued", "running", "succeeded"] | None = None,
+        subject: str | None = None,
+    ) -> Iterator[Json]:
+        """List jobs, the newest first."""
+        return self._rows(
+            "/api/v1/jobs/",
+            {
+                "host": host,
+                "kind": kind,
+                "ordering": ordering,
+                "page": page,
+                "page_size": page_size,
+                "search": search,
+                "status": status,
+                "subject": subject,
+            },
+        )
+
+    def read(self, job_id: str) -> Json:
+        """Read a job: `status`, `progress`, and at the end `result` or `error`."""
+        return self._ask("GET", located("/api/v1/jobs/{}/", job_id))
+
+    def cancel(self, job_id: str) -> Json:
+        """Ask for the end of a job; it has ended when its status says so."""
+        return self._ask("POST", located("/api/v1/jobs/{}/cancel/", job_id), body={})
