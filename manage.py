@@ -15,4 +15,7 @@ if __name__ == "__main__":
         import webui.settings  # noqa: F401  Django would hide what is wrong with it behind "Unknown command"
     except ImproperlyConfigured as error:
         sys.exit(str(error))
-    execute_from_command_line(sys.argv)
+    from webui.asking import CONSOLE, SITE, asked
+
+    with asked(SITE if sys.argv[1:2] in (["inbox"], ["up"]) else CONSOLE):
+        execute_from_command_line(sys.argv)

@@ -40,7 +40,7 @@ def broker() -> redis.Redis:
 
 
 def change_publish(*, team_id: Any, kind: str, action: str, id: Any, object: dict[str, Any] | None) -> None:
-    """Tell the pages of one team: `kind` is container, image, network, volume, backup, job or host.
+    """Tell the pages of one team: `kind` is container, image, network, volume, backup, job, host or audit.
 
     `action` is updated or removed.
     """

@@ -61,7 +61,13 @@ def test_a_pull_that_is_cancelled_leaves_nothing_visible(
     fault_proxy.clear()
     fault_proxy.add(Fault("/blobs/", bytes_per_second=512 << 10, times=100))  # it takes longer than any cancelling
     answer = rest.post("/api/v1/images/pull/", {"reference": slow_image})
-    eventually(lambda: fault_proxy.body_bytes > 256 << 10, what="the pull under way")
+    job = answer.json["job"]["url"]
+
+    def is_under_way() -> bool:
+        assert fault_proxy.body_bytes > 256 << 10, rest.get(job).json  # who reads of a failure wants to know
+        return True
+
+    eventually(is_under_way, what="the pull under way")
     cancelled = rest.post(f"/api/v1/jobs/{answer.json['job']['id']}/cancel/")
     assert cancelled.status in (200, 202), cancelled
     assert rest.job(answer)["status"] == "cancelled"

@@ -20,7 +20,7 @@ class User(AbstractUser):
     `must_change_password` holds until the one-time password of the first start has been replaced. A service account
     (`service_of`, the team that made it) has no password and no sessions, only tokens.
 
-    The other four are not columns: whoever let the user in by a token says there what that token allows
+    The others are not columns: whoever let the user in by a token says there what that token allows
     (`webui.accounts.tokens`), and rights are never more than that.
     """
 
@@ -28,6 +28,7 @@ class User(AbstractUser):
     service_of = models.ForeignKey("Team", on_delete=models.CASCADE, null=True, related_name="service_accounts")
 
     token_id: uuid.UUID | None = None
+    token_name = ""
     token_actions: frozenset[str] | None = None
     """The only actions that the token allows; None: all that its user may do."""
     token_team: uuid.UUID | None = None

@@ -74,7 +74,7 @@ def token_authenticate(secret: str) -> User | None:
     if token.last_used_at is None or now - token.last_used_at > _LAST_USED_GRAIN:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     user = token.user
-    user.token_id = token.pk
+    user.token_id, user.token_name = token.pk, token.name
     user.token_actions = _actions_of(token)
     user.token_team = token.team_id
     user.token_is_limited = token.scopes is not None or token.team_id is not None or token.expires_at is not None

@@ -8,24 +8,18 @@ which means any of them (of labels: all of them). `label` is KEY or KEY=VALUE.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Self
-from uuid import UUID
 
 from django.db.models import Q
 from django.db.models.fields.json import KeyTransform
-from django.utils.dateparse import parse_datetime
 
-from engine.errors import InvalidArgument
 from webui.accounts.models import User
 from webui.activity.models import Event, EventQuerySet
 from webui.activity.naming import TYPES
+from webui.parameters import Given, is_uuid, moment, row_id, texts, wrong
 
-VALUES_MAXIMUM, LENGTH_MAXIMUM = 20, 512
-ID_MAXIMUM = 2**53
 _LISTS = ("type", "event", "container", "image", "label", "host", "team")
 
 
@@ -44,19 +38,19 @@ class EventQuery:
     team: tuple[str, ...] = ()
 
     @classmethod
-    def from_parameters(cls, given: Mapping[str, Sequence[str]]) -> Self:
+    def from_parameters(cls, given: Given) -> Self:
         """Of query parameters, each with its values. Raises InvalidArgument that names the parameter."""
-        lists = {name: _values(name, given) for name in _LISTS}
+        lists = {name: texts(name, given) for name in _LISTS}
         for kind in lists["type"]:
             if kind not in TYPES:
-                raise _wrong("type", f"Choose of {', '.join(TYPES)}.")
+                raise wrong("type", f"Choose of {', '.join(TYPES)}.")
         if any(set('"\\') & set(label.partition("=")[0]) for label in lists["label"]):
-            raise _wrong("label", "A key can't contain a quotation mark or a backslash here.")
+            raise wrong("label", "A key can't contain a quotation mark or a backslash here.")
         return cls(
-            since=_moment("since", given),
-            until=_moment("until", given),
-            after=_number("after", given),
-            before=_number("before", given),
+            since=moment("since", given),
+            until=moment("until", given),
+            after=row_id("after", given),
+            before=row_id("before", given),
             **lists,
         )
 
@@ -90,7 +84,7 @@ class EventQuery:
         if self.host:
             wishes.append(Q(host_id__in=self.host) | Q(host__name__in=self.host))
         if self.team:
-            wishes.append(Q(team__name__in=self.team) | Q(team_id__in=[text for text in self.team if _is_uuid(text)]))
+            wishes.append(Q(team__name__in=self.team) | Q(team_id__in=[text for text in self.team if is_uuid(text)]))
         return wishes
 
     def _labelled(self, found: EventQuerySet) -> EventQuerySet:
@@ -102,50 +96,3 @@ class EventQuery:
             else:
                 found = found.filter(labels__has_key=key)
         return found
-
-
-def _wrong(name: str, message: str) -> InvalidArgument:
-    return InvalidArgument(f"{name}: {message}", {"fields": {name: [message]}})
-
-
-def _values(name: str, given: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    values = tuple(value for value in given.get(name, ()) if value)
-    if len(values) > VALUES_MAXIMUM or any("\0" in value or len(value) > LENGTH_MAXIMUM for value in values):
-        raise _wrong(name, f"Give at most {VALUES_MAXIMUM} values of {LENGTH_MAXIMUM} characters, and no NUL.")
-    return values
-
-
-def _moment(name: str, given: Mapping[str, Sequence[str]]) -> datetime | None:
-    text = next(iter(given.get(name, ())), "")
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-        if math.isfinite(seconds):
-            return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        pass
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise _wrong(name, "Give Unix seconds, or a time such as 2026-01-31T12:00:00Z.")
-    return moment
-
-
-def _number(name: str, given: Mapping[str, Sequence[str]]) -> int | None:
-    text = next(iter(given.get(name, ())), "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 17 and int(text) < ID_MAXIMUM):
-        raise _wrong(name, "Give the id of an event, a whole number.")
-    return int(text)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from webui.accounts.models import User
 from webui.accounts.tokens import token_authenticate
+from webui.asking import identified
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -23,6 +24,7 @@ class TokenAuthentication(BaseAuthentication):
         user = token_authenticate(secret.strip())
         if user is None:
             raise AuthenticationFailed("The token is unknown, expired or revoked: make a new one in the settings.")
+        identified(user, user.token_name)
         return user, None
 
     def authenticate_header(self, request: Request) -> str:

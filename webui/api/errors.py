@@ -19,6 +19,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from engine.errors import EngineError
+from webui.audit.recording import refusal_record
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ _FAMILIES = {
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """DRF's hook: every error that a view raises becomes a problem; one that nobody foresaw is logged and a 500."""
     if isinstance(error, EngineError):
+        refusal_record(error, what=f"{context['request'].method} {context['request'].path}")
         status = STATUSES.get(error.family, 500)
         headers = {"Retry-After": "5"} if status == 503 else {}
         body = problem(status, error.message, family=error.family, errors=_fields(error))

@@ -7,6 +7,7 @@ from django.urls import path, re_path, register_converter
 from webui.api.errors import unknown_path
 from webui.api.views import (
     archives,
+    audit,
     backups,
     builds,
     containers,
@@ -59,6 +60,9 @@ register_converter(BuildId, "build_id")
 
 app_name = "api"
 urlpatterns = [
+    path("audit/", audit.AuditList.as_view(), name="audit"),
+    path("audit/export/", audit.AuditExport.as_view(), name="audit-export"),
+    path("audit/<int:entry_id>/", audit.AuditDetail.as_view(), name="audit-entry"),
     path("hosts/", hosts.HostList.as_view(), name="hosts"),
     path("hosts/<str:host_id>/disk-usage/", image_questions.HostDiskUsage.as_view(), name="host-disk-usage"),
     path("hosts/<str:host_id>/", hosts.HostDetail.as_view(), name="host"),

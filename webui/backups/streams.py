@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from webui.accounts.models import User
 from webui.accounts.roles import CREATE, OPERATE, require
+from webui.audit.recording import entry_record
 from webui.hosts.models import Host
 from webui.links.stream import host_silent
 from webui.links.transfer import ArchiveWish
@@ -17,6 +18,7 @@ from worker.contract import sessions
 def volume_read(*, user: User, volume: Volume) -> ArchiveWish:
     """All its files. Raises PermissionDenied, Unavailable."""
     require(user, OPERATE, volume.team)
+    _audit(user, volume, "volume.read")
     return ArchiveWish(_online(volume.host), volume.name, sessions.VOLUME_OUT, {})
 
 
@@ -25,8 +27,14 @@ def volume_write(*, user: User, volume: Volume, stop: bool = False) -> ArchiveWi
     require(user, CREATE, volume.team)
     if not stop:
         refuse_running(volume)
+    _audit(user, volume, "volume.write")
     parameters = asdict(sessions.VolumeInParameters(stop=stop))
     return ArchiveWish(_online(volume.host), volume.name, sessions.VOLUME_IN, parameters)
+
+
+def _audit(user: User, volume: Volume, action: str) -> None:
+    named = {"object_id": volume.pk, "object_name": volume.name, "after": {"path": "/"}}
+    entry_record(action=action, user=user, team=volume.team, host=volume.host, **named)
 
 
 def _online(host: Host) -> Host:

@@ -11,12 +11,18 @@ from typing import Any
 from engine.errors import Conflict, InvalidArgument
 from webui.accounts.models import User
 from webui.accounts.roles import CREATE, OPERATE, require
+from webui.audit.recording import entry_record
 from webui.containers.models import Container, DesiredStatus
 from webui.links.stream import host_silent
 from webui.links.transfer import ArchiveWish
 from worker.contract import sessions
 
 PATH_BYTES = 4095
+_AUDITED = {
+    sessions.COPY_OUT: "container.copy_out",
+    sessions.COPY_IN: "container.copy_in",
+    sessions.EXPORT: "container.export",
+}
 
 
 def path_stat(*, user: User, container: Container, path: str) -> ArchiveWish:
@@ -48,6 +54,16 @@ def _wish(user: User, action: str, container: Container, source: str, parameters
         raise Conflict(f"the container {container.name} is being removed: nothing else can be done with it")
     if not container.host.is_online:
         raise host_silent(container.host)
+    if source in _AUDITED:
+        entry_record(
+            action=_AUDITED[source],
+            user=user,
+            team=container.team,
+            host=container.host,
+            object_id=container.pk,
+            object_name=container.name,
+            after={"path": parameters.path},
+        )
     return ArchiveWish(container.host, container.pk, source, asdict(parameters))
 
 

@@ -115,6 +115,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
         requested_by=user,
         command=command,
         subject=container.pk,
+        subject_name=name,
         secrets=secrets_for(host.team, canonical),
     )
     _publish(container)
@@ -272,7 +273,12 @@ def container_ask(
         container.save(update_fields=["desired_status"])
         _publish(container)
     return job_create(
-        team=container.team, host=container.host, requested_by=user, command=command, subject=container.pk
+        team=container.team,
+        host=container.host,
+        requested_by=user,
+        command=command,
+        subject=container.pk,
+        subject_name=container.name,
     )
 
 

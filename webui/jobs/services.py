@@ -17,6 +17,9 @@ from django.utils import timezone
 
 from engine.errors import Conflict
 from webui.accounts.models import Team, User
+from webui.audit.commands import command_shown
+from webui.audit.models import Result
+from webui.audit.recording import entry_record, job_ended
 from webui.broadcast import change_publish
 from webui.hosts.models import Host
 from webui.jobs import dispatch
@@ -38,14 +41,16 @@ def job_create(
     requested_by: User | None,
     command: Command,
     subject: str = "",
+    subject_name: str = "",
     secrets: Mapping[str, Any] | None = None,
     is_session: bool = False,
 ) -> Job:
     """Record a job and, once the transaction has committed, send it to the host's worker.
 
-    `subject` is the id or the reference that the job is about; `secrets` (user name and password of a
-    registry) go with the task and are never written to the database. One that `is_session` begins when the caller opens
-    the session that brings its bytes; it is sent as any other that is lost if the host hears nothing of that.
+    `subject` is the id or the reference that the job is about, `subject_name` what people call it; `secrets` (user
+    name and password of a registry) go with the task and are never written to the database. One that `is_session`
+    begins when the caller opens the session that brings its bytes; it is sent as any other that is lost if the host
+    hears nothing of that.
     """
     job = Job.objects.create(
         team=team,
@@ -57,6 +62,17 @@ def job_create(
         fence=1,
         # Written ahead, so that the common case needs no second write; a failed sending takes it back.
         dispatched_at=timezone.now(),
+    )
+    entry_record(
+        action=job.kind,
+        user=requested_by,
+        team=team,
+        host=host,
+        object_id=subject,
+        object_name=subject_name or subject,
+        job_id=job.pk,
+        result=Result.ASKED,
+        after=command_shown(job.command),
     )
     if not is_session:
         transaction.on_commit(lambda: _send(job, secrets))
@@ -133,6 +149,7 @@ def job_apply(
         job.finished_at = finished["at"]
     job.save(update_fields=["status", "progress", "result", "error", "started_at", "finished_at"])
     if job.is_finished:
+        job_ended(job_id=job.pk, result=Result(job.status), error=(job.error or {}).get("message", ""))
         _tell_of_the_end(job)
     return True
 

@@ -2,6 +2,7 @@ from django.urls import path
 
 from webui.pages.views import (
     activity,
+    audit,
     builds,
     containers,
     dashboard,
@@ -37,6 +38,7 @@ urlpatterns = [
     path("networks/topology/", networks.topology, name="topology"),
     path("networks/<int:network_id>/", networks.network, name="network"),
     path("activity/", activity.activity, name="activity"),
+    path("audit/", audit.audit, name="audit"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/", jobs.job, name="job"),
     path("hosts/<str:host_id>/", hosts.host, name="host"),

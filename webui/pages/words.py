@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 CONTAINER_STATUS = {
@@ -72,6 +73,52 @@ JOB_KIND = {
     "network.connect": "Connect to network",
     "network.disconnect": "Disconnect from network",
 }
+
+AUDIT_RESULT = {
+    "asked": "Under way",
+    "succeeded": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "refused": "Refused",
+}
+
+AUDIT_ACTION = {
+    "session.sign_in": "Sign in",
+    "session.sign_out": "Sign out",
+    "audit.export": "Export",
+    "audit.trim": "Move old entries out of",
+    "container.exec": "Open terminal in",
+    "container.attach": "Attach to",
+    "container.copy_in": "Copy files into",
+    "container.copy_out": "Copy files out of",
+    "container.export": "Export",
+    "volume.read": "Read files of",
+    "volume.write": "Write files to",
+}
+"""What jobs do is in `JOB_KIND`; of the rest the verb and the resource say it."""
+
+_VERBS = {"create": "Create", "update": "Change", "remove": "Remove"}
+
+
+def action(name: str) -> str:
+    """An audit entry's action for people: `registry.update` is "Change registry"."""
+    known = AUDIT_ACTION.get(name) or JOB_KIND.get(name)
+    if known:
+        return known
+    resource, _, verb = name.partition(".")
+    if verb in _VERBS:
+        return f"{_VERBS[verb]} {resource.replace('_', ' ')}"
+    return name
+
+
+def plain(value: Any) -> str:
+    """A changed field's value for people."""
+    if value is None or value == "":
+        return "\N{EN DASH}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
 
 LAYER_STATUS = {
     "waiting": "Waiting",

@@ -14,6 +14,7 @@ from typing import Any
 from engine.errors import InvalidArgument, PermissionDenied, Unavailable
 from webui.accounts.models import User
 from webui.accounts.roles import OPERATE, require
+from webui.audit.recording import entry_record
 from webui.containers.exec_request import number_of
 from webui.hosts.models import Host
 from webui.links.session_link import SessionLink, lost
@@ -95,6 +96,7 @@ class SessionSocket(ContainerSocket):
         session_id = SessionLink.new_id()
         if is_recorded:
             self._recording = await in_thread(self._record, session_id, wish)
+        await in_thread(self._audit, wish)
         return await SessionLink.open(
             client,
             session_id=session_id,
@@ -115,6 +117,19 @@ class SessionSocket(ContainerSocket):
             raise Unavailable(
                 f"this terminal has to be recorded, but the site can't write that: {error.strerror}"
             ) from error
+
+    def _audit(self, wish: Mapping[str, Any]) -> None:
+        container, recording = self.container, self._recording
+        said = {name: wish[name] for name in ("command", "user", "workdir", "tty") if wish.get(name)}
+        entry_record(
+            action=f"container.{self.source}",
+            user=self.user,
+            team=container.team,
+            host=container.host,
+            object_id=container.pk,
+            object_name=container.name,
+            after=said if recording is None else {**said, "recording": str(recording[0].pk)},
+        )
 
     async def _show(self, link: SessionLink, listener: asyncio.Task[None]) -> None:
         """Output to the browser until the end."""

@@ -9,6 +9,7 @@ from webui.accounts.models import User
 from webui.accounts.roles import Rights
 
 ACTIONS = {
+    "audit": "audit.view",
     "backup": "backups.view",
     "build": "builds.view",
     "container": "containers.view",

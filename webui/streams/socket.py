@@ -18,6 +18,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from engine.errors import EngineError, Unavailable
 from webui.accounts.models import User
+from webui.asking import SOCKET, begin_asking, identified
 from webui.live.admission import Refused, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
 
@@ -47,7 +48,10 @@ class Socket(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
         try:
-            origin_check(headers_of(self.scope))
+            headers = headers_of(self.scope)
+            origin_check(headers)
+            client = self.scope.get("client") or ("", 0)
+            begin_asking(SOCKET, address=client[0], agent=headers.get("user-agent", ""))
             await self._admit()
         except Refused as refusal:
             await self._refuse(refusal)
@@ -86,6 +90,7 @@ class Socket(AsyncWebsocketConsumer):
     async def _admit(self) -> None:
         def admit() -> None:
             self.user = user_authenticate(headers_of(self.scope))
+            identified(self.user, self.user.token_name)
             self.prepare(self.user)
 
         await in_thread(admit)

@@ -12,6 +12,7 @@ from typing import Any
 from engine.errors import InvalidArgument
 from webui.accounts.models import User
 from webui.accounts.roles import CREATE, OPERATE, VIEW, require
+from webui.audit.recording import entry_record
 from webui.links.stream import ask, host_silent
 from webui.links.transfer import ArchiveWish
 from webui.volumes.models import Volume
@@ -82,6 +83,7 @@ def file_remove(*, user: User, volume: Volume, path: str, recursive: bool = Fals
 
 def _change(user: User, volume: Volume, question: str, wish: Any) -> dict[str, Any]:
     require(user, CREATE, volume.team)
+    _audit(user, volume, "volume.write", wish)
     changed: dict[str, Any] = ask(volume.host, question, volume.name, asdict(wish), is_slow=True)
     return changed
 
@@ -90,7 +92,20 @@ def _wish(user: User, action: str, volume: Volume, source: str, wish: Any) -> Ar
     require(user, action, volume.team)
     if not volume.host.is_online:
         raise host_silent(volume.host)
+    _audit(user, volume, "volume.read" if source in (files.READ, files.PACK) else "volume.write", wish)
     return ArchiveWish(volume.host, volume.name, source, asdict(wish))
+
+
+def _audit(user: User, volume: Volume, action: str, wish: Any) -> None:
+    entry_record(
+        action=action,
+        user=user,
+        team=volume.team,
+        host=volume.host,
+        object_id=volume.pk,
+        object_name=volume.name,
+        after={"path": wish.path},
+    )
 
 
 def _path(path: str, field: str = "path") -> str:

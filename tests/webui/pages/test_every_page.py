@@ -55,6 +55,8 @@ def paths(seeded: Seeded) -> list[str]:
         *(f"/networks/{network.pk}/" for network in Network.objects.all()),
         "/jobs/",
         "/activity/",
+        "/audit/",
+        "/audit/?search=none-of-this",
         "/activity/?event=never",
         *(f"/jobs/{seeded.jobs[name].pk}/" for name in ("pull", "nasty")),
         f"/hosts/{seeded.hosts[0].pk}/",

@@ -9,11 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webui.activity.query import ID_MAXIMUM, EventQuery
+from webui.activity.query import EventQuery
 from webui.activity.representation import event_as_json
 from webui.api.lists import PAGE_SIZE, PAGE_SIZE_MAXIMUM, page_size, parameter, whole_parameter
 from webui.api.operations import operation
 from webui.api.schemas import EventPageSchema, EventSchema
+from webui.parameters import ID_MAXIMUM
 
 ORDERING = ("id", "-id")
 _LISTS = {

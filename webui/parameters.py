@@ -1,0 +1,67 @@
+"""Query parameters, each with all its values: read one by one, with errors that name the parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.utils.dateparse import parse_datetime
+
+from engine.errors import InvalidArgument
+
+VALUES_MAXIMUM, LENGTH_MAXIMUM = 20, 512
+ID_MAXIMUM = 2**53
+Given = Mapping[str, Sequence[str]]
+
+
+def wrong(name: str, message: str) -> InvalidArgument:
+    """The error for a parameter, with the field's name in it."""
+    return InvalidArgument(f"{name}: {message}", {"fields": {name: [message]}})
+
+
+def texts(name: str, given: Given) -> tuple[str, ...]:
+    """All values but empty ones. Raises InvalidArgument for too many, too long ones and NUL."""
+    values = tuple(value for value in given.get(name, ()) if value)
+    if len(values) > VALUES_MAXIMUM or any("\0" in value or len(value) > LENGTH_MAXIMUM for value in values):
+        raise wrong(name, f"Give at most {VALUES_MAXIMUM} values of {LENGTH_MAXIMUM} characters, and no NUL.")
+    return values
+
+
+def moment(name: str, given: Given) -> datetime | None:
+    """Unix seconds or RFC 3339; None if it is missing. Raises InvalidArgument."""
+    text = next(iter(given.get(name, ())), "")
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+        if math.isfinite(seconds):
+            return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise wrong(name, "Give Unix seconds, or a time such as 2026-01-31T12:00:00Z.")
+    return found
+
+
+def row_id(name: str, given: Given) -> int | None:
+    """The number of a row; None if it is missing. Raises InvalidArgument."""
+    text = next(iter(given.get(name, ())), "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 17 and int(text) < ID_MAXIMUM):
+        raise wrong(name, "Give an id, a whole number.")
+    return int(text)
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
