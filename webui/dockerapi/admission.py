@@ -12,6 +12,7 @@ from typing import Any
 from engine.errors import NotFound, Unavailable
 from webui.accounts.models import User
 from webui.accounts.tokens import token_authenticate
+from webui.asking import identified
 from webui.dockerapi.call import Call
 from webui.dockerapi.errors import Refusal
 from webui.hosts.models import Host
@@ -27,6 +28,7 @@ HOW = (
 def admit(call: Call) -> None:
     """Fill in `user` and `host`. Queries the database. Raises Refusal, NotFound, Unavailable."""
     call.user = user_of(call.scope, call.headers)
+    identified(call.user, call.user.token_name)
     call.host = host_of(call.user, call.host_name)
 
 

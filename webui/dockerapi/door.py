@@ -19,6 +19,8 @@ import redis.exceptions
 from django.db import InterfaceError, OperationalError
 
 from engine.errors import EngineError
+from webui.asking import DOCKER, asked
+from webui.audit.recording import refusal_record
 from webui.dockerapi import admission, answers, paths, routing, versions
 from webui.dockerapi.call import Call, Gone, Receive
 from webui.dockerapi.connection import Connection
@@ -44,6 +46,13 @@ def wants(scope: Mapping[str, Any]) -> bool:
 
 async def application(scope: dict[str, Any], receive: Receive, send: answers.Send) -> None:
     """One request, to its end."""
+    client = scope.get("client") or ("", 0)
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"").decode("latin-1")
+    with asked(DOCKER, address=str(client[0]), agent=agent):
+        await _answer(scope, receive, send)
+
+
+async def _answer(scope: dict[str, Any], receive: Receive, send: answers.Send) -> None:
     is_head = scope["method"] == "HEAD"
     connection = Connection(receive, send, scope["upgrade"]) if scope["type"] == "hijack" else None
 
@@ -72,6 +81,8 @@ async def application(scope: dict[str, Any], receive: Receive, send: answers.Sen
         return
     except Exception as error:  # noqa: BLE001 - told and logged by `_told`
         status, message = _told(error, scope)
+        if isinstance(error, EngineError):
+            await in_thread(refusal_record, error, what=f"{scope['method']} {scope['path']}")
         await refuse(status, message)
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from tests.webui.cast import Caller
 from tests.webui.dockerapi.asked import ask
+from webui.audit.models import AuditEntry
 from webui.containers.models import Container
 from webui.dockerapi import times
 from webui.images.models import Image
@@ -115,6 +116,8 @@ async def test_rights_are_asked(teammate: Caller, container: Container) -> None:
         body = {"Memory": 64 << 20} if path.endswith("update") else None
         answer = await ask(method, f"/v1.43/containers/{path}", teammate, body)
         assert (answer.status, "role" in answer.message) == (403, True), answer.body
+        entry = await in_thread(lambda: AuditEntry.objects.order_by("-id")[0])
+        assert (entry.door, entry.actor_name, entry.result) == ("docker", "teammate", "refused")
 
 
 async def test_a_container_that_runs_is_not_removed(owner: Caller, container: Container) -> None:
