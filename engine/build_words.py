@@ -30,6 +30,13 @@ def add(command: argparse.ArgumentParser) -> None:
         "--cache-to", action="append", default=[], metavar="type=inline|type=registry,ref=NAME[,mode=max]",
         help="write the cache into the image, or push it under a name",
     )  # fmt: skip
+    command.add_argument(
+        "--sbom", nargs="?", const="spdx", default="", metavar="spdx|cyclonedx", help="list the software"
+    )
+    command.add_argument(
+        "--provenance", nargs="?", const="min", default="", metavar="min|max", help="say how it was built"
+    )
+    command.add_argument("--sign", metavar="PATH", help="sign the image by this private key (PEM, ECDSA P-256)")
 
 
 def completed(spec: BuildSpec, options: argparse.Namespace) -> BuildSpec:
@@ -53,11 +60,31 @@ def completed(spec: BuildSpec, options: argparse.Namespace) -> BuildSpec:
     return replace(
         spec,
         push=push,
+        sbom=_attested("sbom", options.sbom, "spdx"),
+        provenance=_attested("provenance", options.provenance, "min"),
+        signing_key=_key(options.sign) if options.sign else "",
         outputs=tuple(outputs),
         cache_from=tuple(_reference(_cache(text, "--cache-from"), text) for text in options.cache_from),
         cache_to=tuple(_export(fields) for fields in exports if fields["type"] == "registry"),
         cache_inline=any(fields["type"] == "inline" for fields in exports),
     )
+
+
+def _attested(what: str, text: str, usual: str) -> str:
+    """`true`, `false`, one of ours, or docker's mode=max."""
+    words = {"true": usual, "false": "", "mode=min": "min", "mode=max": "max"}
+    found = words.get(text, text)
+    if what == "sbom" and found in ("min", "max"):
+        raise InvalidArgument("--sbom is spdx or cyclonedx")
+    return found
+
+
+def _key(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read(64 << 10)
+    except (OSError, ValueError) as error:
+        raise InvalidArgument(f"--sign: {path} can't be read as a key in PEM") from error
 
 
 def _cache(text: str, option: str) -> dict[str, str]:

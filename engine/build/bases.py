@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.build.draft import Draft
@@ -37,10 +37,16 @@ class Bases:
     pull: bool
     platform: Platform
     stop: Stop
+    used: dict[str, str] = field(default_factory=dict)
+    """What was taken, by name, with its digest: the manifest's where a registry is known to have it, else its id."""
 
-    def draft(self, name: str, platform: Platform | None, step: Step, known: Iterable[str] = ()) -> Draft:
-        """What the image begins as. `known`: names that may have been meant. Raises what a pull raises."""
-        image = self._image(name, platform or self.platform, step, known)
+    def draft(self, name: str, platform: Platform | None, step: Step, near: Iterable[str] = ()) -> Draft:
+        """What the image begins as. `near`: names that may have been meant. Raises what a pull raises."""
+        image = self._image(name, platform or self.platform, step, near)
+        repository = Reference.parse(name).name
+        known = (Reference.parse(text) for text in image.digests)
+        pinned = next((str(one.digest) for one in known if one.name == repository), image.id)
+        self.used[Reference.parse(name).familiar] = pinned
         data, blobs = self.records.documents(image.id)
         self.lease.add(blobs)
         return Draft.of_image(data, [Digest(diff_id) for diff_id in image.diff_ids], [Digest(blob) for blob in blobs])

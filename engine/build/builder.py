@@ -135,7 +135,9 @@ class Builder:
         text = context.dockerfile_text(spec.dockerfile) if typed is None else typed.encode("utf-8", "surrogateescape")
         dockerfile = parse(text, name=spec.dockerfile)
         with contextlib.ExitStack() as held:
-            asked = Asked(spec, dockerfile, context, contexts or {}, access, progress, cancel, planned)
+            asked = Asked(
+                time.time(), spec, text, dockerfile, context, contexts or {}, access, progress, cancel, planned
+            )
             running = Running(self._tools, asked, held)
             finishing = Finishing(running, running.run())
             try:

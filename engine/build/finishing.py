@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from engine.build import cache_export, exporting, publishing
+from engine.build.attesting import Attesting
 from engine.build.events import CANCELLED, DONE, FAILED, Reporter, Step
 from engine.build.keys import CachePlace
 from engine.build.outputs import LOCAL, TAR, Output
+from engine.build.publishing import Published
 from engine.build.running import Running, Solved
 from engine.build.spec import CacheExport, describe
 from engine.build.trees import Tree
@@ -40,24 +42,42 @@ class Finishing:
         """The image. Raises what packing and pushing do; the image is visible then."""
         spec = self._running.asked.spec
         self._names = [str(name) for name in names]
-        image = self._publish(names)
+        published = self._publish(names)
+        self._attest(published, names)
         for number, wanted in enumerate(spec.outputs):
-            self._write(number, wanted, image)
+            self._write(number, wanted, published.image)
         for number, name in enumerate(names if spec.push else ()):
             self._push(number, name)
         for number, export in enumerate(spec.cache_to):
             self._export(number, export)
-        return image
+        return published.image
 
-    def _publish(self, names: Sequence[Reference]) -> Image:
-        shelf, lease = self._running.tools.shelf, self._running.lease
+    def _publish(self, names: Sequence[Reference]) -> Published:
+        shelf, lease, spec = self._running.tools.shelf, self._running.lease, self._running.asked.spec
         self._stop.raise_if_set()
-        if len(self._solved) == 1:
+        if len(self._solved) == 1 and not (spec.sbom or spec.provenance or spec.signing_key):
             return publishing.publish(shelf, self._solved[0], names, lease)
-        with self._step("index", "pack the images, and make an index of them"):
-            image, digest = publishing.publish_index(shelf, self._solved, names, lease, self._stop)
-            self.digest = str(digest)
-        return image
+        what = "pack the images, and make an index of them" if len(self._solved) > 1 else "pack the image"
+        with self._step("pack", what):
+            published = publishing.publish_packed(shelf, self._solved, names, lease, self._stop)
+            assert published.top is not None
+            self.digest = str(published.top.digest)
+        return published
+
+    def _attest(self, published: Published, names: Sequence[Reference]) -> None:
+        """What is stated about the image, before it goes anywhere."""
+        running, spec = self._running, self._running.asked.spec
+        attesting = Attesting(running.tools.shelf, running.lease, running.asked, published, names)
+        if spec.sbom:
+            with self._step("sbom", f"list the software ({spec.sbom})") as step:
+                for line in attesting.software(self._solved, self._stop.is_set):
+                    step.log(f"{line}\n".encode(errors="replace"))
+        if spec.provenance:
+            with self._step("provenance", "state how it was built"):
+                attesting.provenance(self._solved)
+        if spec.signing_key:
+            with self._step("sign", "sign the image") as step:
+                step.log(f"by the key {attesting.sign()}\n".encode())
 
     def _write(self, number: int, output: Output, image: Image) -> None:
         shown = f" {output.path}" if output.path else ""

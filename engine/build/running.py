@@ -63,9 +63,11 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one build was asked for; see `Builder.build`."""
+    """What one build was asked for; see `Builder.build`. `text`: the Dockerfile's; `at`: Unix time."""
 
+    at: float
     spec: BuildSpec
+    text: bytes
     dockerfile: model.Dockerfile
     context: Context
     contexts: Mapping[str, Context]
@@ -77,13 +79,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """What the target has become for one platform; `last`: ids of the steps that it ends with."""
+    """What the target has become for one platform; `last`: ids of the steps that it ends with;
+    `steps`: those of the cache; `materials`: base images by name, with their digests."""
 
     platform: Platform
     draft: Draft
     config: bytes
     last: tuple[str, ...]
     steps: tuple[Found, ...]
+    materials: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -164,15 +168,15 @@ class Running:
                 servers=tools.servers(spec.git, stop.is_set),
             )  # fmt: skip
             draft = solving.run()
-            return self._solved(draft, solving, layering, platform, epoch)
+            return self._solved(draft, solving, layering, epoch)
 
-    def _solved(
-        self, draft: Draft, solving: Solving, layering: Layering, platform: Platform, epoch: int | None
-    ) -> Solved:
+    def _solved(self, draft: Draft, solving: Solving, layering: Layering, epoch: int | None) -> Solved:
         config = draft.finished(self.asked.spec.labels, epoch)
         if self.asked.spec.cache_inline:
             config = cache_records.with_inline(config, layering.found, epoch)
-        return Solved(platform, draft, config, tuple(solving.last()), tuple(layering.found))
+        return Solved(
+            solving.platform, draft, config, tuple(solving.last()), tuple(layering.found), dict(solving.bases.used)
+        )
 
     def _far(self, platform: Platform, shown: str, stop: Stop) -> list[ImportedCache]:
         """The caches of registries, a step each. One that can't be read is done without, as BuildKit does."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from engine.build.git.request import Credential
 from engine.build.outputs import DOCKER, TAR, Output
 from engine.errors import EngineError, InvalidArgument
+from engine.oci import signing
 from engine.oci.reference import Reference
 
 SECRET_BYTES = 500 << 10
@@ -63,7 +64,9 @@ class BuildSpec:
     image is after. `team`: whose cache it is. `entitlements`: rights it has (`NETWORK_HOST`). `platforms`: several,
     whose images become one index; `push`: send the image to the registries of its names once it is built; `outputs`:
     what else is to be written. `cache_from`: references of caches, and of images that have one inside, to look into;
-    `cache_to`: where to export the cache; `cache_inline`: write it into the image.
+    `cache_to`: where to export the cache; `cache_inline`: write it into the image. `sbom`: attach a list of its
+    software (spdx, cyclonedx); `provenance`: how it came to be (min, max); `signing_key`: sign it with this (PEM,
+    P-256); `invocation`: what whoever asks calls the build.
     """
 
     dockerfile: str = "Dockerfile"
@@ -91,6 +94,10 @@ class BuildSpec:
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[CacheExport, ...] = ()
     cache_inline: bool = False
+    sbom: str = ""
+    provenance: str = ""
+    signing_key: str = field(default="", repr=False)
+    invocation: str = ""
 
     def check(self) -> None:
         """Raises `InvalidArgument` with the field's name."""
@@ -112,6 +119,11 @@ class BuildSpec:
                 raise InvalidArgument(f"add_hosts: {host[:60]!r} is not name:address", {"field": "add_hosts"})
 
     def _check_results(self) -> None:
+        if self.signing_key:
+            signing.public_of(self.signing_key)
+        for name, words in (("sbom", ("", "spdx", "cyclonedx")), ("provenance", ("", "min", "max"))):
+            if getattr(self, name) not in words:
+                raise InvalidArgument(f"{name} is {' or '.join(words[1:])}", {"field": name})
         for export in self.cache_to:
             export.check()
         for text in self.cache_from:

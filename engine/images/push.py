@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from engine.config import EngineConfig
 from engine.content.blobs import BlobMissing, ContentStore
 from engine.errors import DataCorrupt, InvalidArgument, NotFound, PermissionDenied, Unavailable
+from engine.images.attached_push import AttachedPush
 from engine.images.progress import DONE, EXISTS, MOUNTED, TICK_SECONDS, UPLOADING, Board
 from engine.images.pull import Stop
 from engine.images.pushed import Plan, plan
@@ -81,6 +82,8 @@ class Pusher:
         try:
             writer = Writer(transport, name.repository)
             how = self._side_by_side(name, planned, transport, writer)
+            subjects = [document.digest for document in planned.documents]
+            AttachedPush(self.content, self.records, transport, writer, name.repository).push(image.id, subjects)
             for document in planned.documents:
                 self.stop.raise_if_set()
                 identifier = name.identifier if document is planned.top else document.digest

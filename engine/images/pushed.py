@@ -69,6 +69,14 @@ def plan(content: ContentStore, image_id: str, blobs: list[str], known_as: set[s
     return Plan((*here, index), _blobs_of(here))
 
 
+def documents_of(content: ContentStore, image_id: str, blobs: list[str]) -> list[str]:
+    """Digests of the manifests of an image that are here, and of the indexes that list one of them."""
+    documents = list(_documents(content, image_id, blobs))
+    own = [document.digest for document in documents if _is_of(document, image_id)]
+    indexes = [one.digest for one in documents if any(entry.digest in own for entry in _entries(one))]
+    return [str(digest) for digest in (*own, *indexes)]
+
+
 def _documents(content: ContentStore, image_id: str, blobs: list[str]) -> Iterator[Document]:
     for text in sorted(blobs):
         document = None if text == image_id else _read(content, Digest(text))

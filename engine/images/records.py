@@ -38,6 +38,19 @@ SCHEMA = [
     )
     """,
     "ALTER TABLE image ADD COLUMN parent TEXT",
+    """
+    CREATE TABLE image_attachment (
+        image TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+        digest TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        slot TEXT NOT NULL,
+        artifact_type TEXT NOT NULL,
+        content TEXT NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        created_at REAL NOT NULL,
+        PRIMARY KEY (image, subject, slot)
+    )
+    """,
 ]
 UPDATED, REMOVED, ACTION = "image.updated", "image.removed", "action.done"
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})\Z")

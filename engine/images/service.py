@@ -14,6 +14,7 @@ from engine.errors import Cancelled, Unavailable
 from engine.images import bringing, commit, remote, starter
 from engine.images.archive.loading import import_tree, load
 from engine.images.archive.saving import Saving, save
+from engine.images.attachments import Attachments
 from engine.images.commit import Authorship
 from engine.images.fsck import FsckReport
 from engine.images.garbage import Collector
@@ -30,6 +31,7 @@ from engine.images.removing import PruneReport, PruneRules, Removed, Remover
 from engine.images.repair import fsck
 from engine.images.shelf import Shelf
 from engine.images.uses import Use, Uses
+from engine.images.verifying import Signed, verify
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.access import Access
@@ -56,6 +58,7 @@ class Images(StoredImages):
         )
         super().__init__(shelf)
         self._config = config
+        self.attachments = Attachments(shelf)
         self._containers = containers
         self._collector = Collector(shelf.records, shelf.content, shelf.snapshots, shelf.leases)
 
@@ -126,6 +129,17 @@ class Images(StoredImages):
     def referrers(self, reference: str, *, access: Access | None = None, artifact_type: str = "") -> list[Referrer]:
         """What is about this image at its registry: signatures, attestations, lists of software. Raises as `remote`."""
         return remote.referrers(self._config, reference, access, artifact_type)
+
+    def verify(
+        self,
+        name: str,
+        keys: Sequence[str],
+        *,
+        access: Mapping[str, Access] | None = None,
+        asks_registries: bool = True,
+    ) -> list[Signed]:
+        """Which of `keys` (public ones, PEM) have signed this image, here or at its registries: see `verifying.py`."""
+        return verify(self._shelf, name, keys, access, asks_registries=asks_registries)
 
     def remote_tags(self, reference: str, *, access: Access | None = None) -> list[str]:
         """All tags of the repository that this names, at its registry. Raises as `remote`."""

@@ -7,7 +7,7 @@ from typing import Any
 from engine.oci import media
 from engine.oci.document import optional
 
-_EMPTY = "application/vnd.oci.empty.v1+json"
+EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 _OLD_MANIFEST = "application/vnd.oci.artifact.manifest.v1+json"
 _KINDS = (
     ("application/vnd.cncf.helm.", "a Helm chart", "pull it with helm"),
@@ -44,5 +44,5 @@ def artifact(document: dict[str, Any], media_type: str) -> str | None:
         for start, words, advice in _KINDS:
             if kind.startswith(start):
                 return f"this is {words} ({kind[:120]}), not an image that can run: {advice}"
-    named = [kind for kind in told if kind and kind != _EMPTY and kind not in media.CONFIGS]
-    return f"this is an artifact of type {(named or [_EMPTY])[0][:120]!r}, not an image that can run"
+    named = [kind for kind in told if kind and kind != EMPTY_TYPE and kind not in media.CONFIGS]
+    return f"this is an artifact of type {(named or [EMPTY_TYPE])[0][:120]!r}, not an image that can run"

@@ -26,17 +26,21 @@ class Writer:
         self._uploads = f"/v2/{repository}/blobs/uploads/"
         self._pieces = Pieces()
 
-    def manifest(self, identifier: str, data: bytes, media_type: str) -> None:
-        """Put a manifest or index, whose parts are there, under a tag or its digest. Raises `BlobDamaged` too."""
+    def manifest(self, identifier: str, data: bytes, media_type: str) -> bool:
+        """Put a manifest or index, whose parts are there, under a tag or its digest; whether the registry has noted
+        its subject, if it has one. Raises `BlobDamaged` too.
+        """
         headers = {"Content-Type": media_type, "Content-Length": str(len(data))}
         path = f"/v2/{self._repository}/manifests/{identifier}"
         call = Call("PUT", path, self._scopes, headers, lambda: data, read_seconds=COMMIT_SECONDS)
-        said, own = said_digest(self._transport.answer(call)), Digest.of(data)
+        answer = self._transport.answer(call)
+        said, own = said_digest(answer), Digest.of(data)
         if said is not None and said.algorithm == own.algorithm and said != own:
             raise BlobDamaged(
                 f"{self._transport.host} has stored another manifest than it was sent: see what stands between",
                 {"digest": own, "stored": said},
             )
+        return "OCI-Subject" in answer.headers
 
     def blob(self, source: Source, elsewhere: Sequence[str], sent: Sent) -> str:
         """Bring a blob there; returns how: EXISTED, MOUNTED from one of the repositories `elsewhere`, or UPLOADED.

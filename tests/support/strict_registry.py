@@ -191,7 +191,9 @@ class _Exchange:
             digest = "sha256:" + hashlib.sha256(data).hexdigest()
             for known in (name, digest):
                 self.registry.manifests[repository, known] = (data, self.request.headers.get("Content-Type") or "")
-            return self.answer(201, {"Docker-Content-Digest": digest})
+            about = json.loads(data).get("subject") if self.rules.has_referrers else None
+            noted = {"OCI-Subject": about["digest"]} if about else {}
+            return self.answer(201, {"Docker-Content-Digest": digest, **noted})
         found = self.registry.manifests.get((repository, name))
         if found is None:
             return self.answer(404, code="MANIFEST_UNKNOWN")

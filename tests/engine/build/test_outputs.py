@@ -74,10 +74,10 @@ def test_several_platforms_become_an_index(bench: Workbench, registry: Registry)
     assert shown == [OTHER, OWN]
     assert bench.config(built)["config"]["Labels"] == {"made-for": OWN}
     ids = built.states()
-    assert (ids["linux-s390x.0.1"], ids["index"], ids["push.0"]) == ("done", "done", "done")
+    assert (ids["linux-s390x.0.1"], ids["pack"], ids["push.0"]) == ("done", "done", "done")
     called = {event.vertex.id: event.vertex for event in built.events}
     assert called["linux-s390x.0.1"].name.startswith("[linux/s390x ")
-    assert set(called["index"].inputs) == {"linux-s390x.0.1", f"{OWN.replace('/', '-')}.0.1"}
+    assert set(called["pack"].inputs) == {"linux-s390x.0.1", f"{OWN.replace('/', '-')}.0.1"}
     for platform in (OWN, OTHER):
         with throwaway_home() as home:
             image = Host(home, bench.image).engine.images.pull(name, platform=platform)

@@ -1,0 +1,126 @@
+"""Who has signed an image: signatures that are attached to it here, or that its registry has.
+
+What is trusted is a chain of digests: key ─signs► payload ─names► manifest (or an index that lists it) ─names► config,
+which is the image's id. Nothing else a registry says counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.content.blobs import BlobMissing, DigestMismatch
+from engine.errors import EngineError
+from engine.images.attachments import attached_to
+from engine.images.pushed import documents_of
+from engine.images.shelf import Shelf
+from engine.oci import signing
+from engine.oci.digest import Digest
+from engine.oci.document import MAX_MANIFEST_BYTES, load
+from engine.oci.manifest import Descriptor
+from engine.oci.reference import Reference
+from engine.registry.access import Access
+from engine.registry.client import RegistryClient
+
+_SIGNATURES = 50
+"""That are looked at for one image at one registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """`key_id`: `signing.key_id` of the key; `digest` of the manifest or index that it has signed; `place`: "here", or
+    the registry's reference."""
+
+    key_id: str
+    digest: str
+    place: str
+
+
+def verify(
+    shelf: Shelf,
+    name: str,
+    keys: Sequence[str],
+    access: Mapping[str, Access] | None = None,
+    *,
+    asks_registries: bool = True,
+) -> list[Signed]:
+    """Which of `keys` (public, PEM) have signed an image of this host (a reference or id); empty for none.
+
+    Registries are asked by the names with a digest that the image has, if no signature here is enough. Raises
+    `ImageMissing`, `InvalidReference`, `InvalidArgument` for an odd key; a registry that can't be reached has none.
+    """
+    for key in keys:
+        signing.key_id(key)
+    image = shelf.records.find(name)
+    own = frozenset(documents_of(shelf.content, image.id, shelf.records.documents(image.id)[1]))
+    found = list(_here(shelf, image.id, own, keys))
+    if found or not asks_registries or not keys:
+        return found
+    for text in image.digests:
+        reference = Reference.parse(text)
+        if reference.digest is None:
+            continue
+        with RegistryClient(shelf.config, reference, (access or {}).get(reference.registry)) as client:
+            for digest in own:
+                found += _there(client, digest, keys, text)
+        if found:
+            break
+    return found
+
+
+def _here(shelf: Shelf, image_id: str, own: frozenset[str], keys: Sequence[str]) -> Iterator[Signed]:
+    for one in attached_to(shelf.records.store, image_id):
+        if one.artifact_type == signing.ARTIFACT_TYPE and one.subject in own:
+            try:
+                manifest = shelf.content.read(Digest(one.digest))
+                payloads = {digest: shelf.content.read(Digest(digest)) for digest in (one.content,)}
+            except (BlobMissing, DigestMismatch):
+                continue
+            yield from _signed(manifest, payloads, one.subject, keys, "here")
+
+
+def _there(client: RegistryClient, digest: str, keys: Sequence[str], place: str) -> list[Signed]:
+    """By the registry's list of referrers, then by cosign's tag."""
+    names: list[str] = []
+    try:
+        names += [one.digest for one in client.referrers(Digest(digest), signing.ARTIFACT_TYPE)]
+    except EngineError:
+        names = []
+    for name in [*names[:_SIGNATURES], signing.tag_of(Digest(digest))]:
+        try:
+            manifest = client.manifest(name).data
+            payloads = {}
+            for layer in _layers(manifest):
+                if layer.size <= signing.PAYLOAD_BYTES:
+                    payloads[str(layer.digest)] = client.config(layer)
+        except EngineError:
+            continue
+        found = list(_signed(manifest, payloads, digest, keys, place))
+        if found:
+            return found
+    return []
+
+
+def _layers(manifest: bytes) -> list[Descriptor]:
+    layers = load(manifest, "signature", MAX_MANIFEST_BYTES).get("layers")
+    rows = layers[:_SIGNATURES] if isinstance(layers, list) else []
+    return [Descriptor.from_json(layer, "signature") for layer in rows]
+
+
+def _signed(
+    manifest: bytes, payloads: Mapping[str, bytes], digest: str, keys: Sequence[str], place: str
+) -> Iterator[Signed]:
+    layers = load(manifest, "signature", MAX_MANIFEST_BYTES).get("layers")
+    for layer in layers[:_SIGNATURES] if isinstance(layers, list) else ():
+        payload = payloads.get(str(layer.get("digest")))
+        annotations = layer.get("annotations")
+        signature = annotations.get(signing.ANNOTATION) if isinstance(annotations, dict) else None
+        if payload is None or not isinstance(signature, str):
+            continue
+        try:
+            about = signing.signed_digest(payload)
+        except EngineError:
+            continue
+        key = signing.verify(payload, signature, keys) if about == digest else None
+        if key is not None:
+            yield Signed(key, digest, place)

@@ -1,0 +1,76 @@
+"""Signatures: made, checked, and refused in all the ways in which they can be wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engine.errors import EngineError, InvalidArgument
+from engine.oci import signing
+from engine.oci.digest import Digest
+from engine.oci.document import InvalidDocument
+
+DIGEST = Digest(f"sha256:{'a' * 64}")
+
+
+def test_what_is_signed_is_verified_by_its_key_alone() -> None:
+    (private, public), (_, other) = signing.new_key(), signing.new_key()
+    data = signing.payload("registry.example/app", DIGEST)
+    signature = signing.sign(data, private)
+    assert signing.signed_digest(data) == DIGEST
+    assert signing.verify(data, signature, [other, public]) == signing.key_id(public)
+    assert signing.verify(data, signature, [other]) is None
+    assert signing.verify(data + b" ", signature, [public]) is None
+    assert signing.verify(data, signature[:-8], [public]) is None
+    assert signing.verify(data, "no base64!", [public]) is None
+    assert signing.public_of(private) == public
+
+
+def test_the_payload_is_cosigns() -> None:
+    document = json.loads(signing.payload("registry.example/app", DIGEST))
+    assert document == {
+        "critical": {
+            "identity": {"docker-reference": "registry.example/app"},
+            "image": {"docker-manifest-digest": DIGEST},
+            "type": "cosign container image signature",
+        },
+        "optional": None,
+    }
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_openssl_says_so_too(tmp_path: Path) -> None:
+    private, public = signing.new_key()
+    data = signing.payload("app", DIGEST)
+    (tmp_path / "key").write_text(public)
+    (tmp_path / "data").write_bytes(data)
+    (tmp_path / "signature").write_bytes(base64.b64decode(signing.sign(data, private)))
+    command = ["openssl", "dgst", "-sha256", "-verify", "key", "-signature", "signature", "data"]
+    assert subprocess.run(command, cwd=tmp_path, check=True, capture_output=True).stdout == b"Verified OK\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b"{}", b'{"critical": {}}', b'{"critical": {"type": "atomic container signature", "image": {}}}',
+     b'{"critical": {"type": "cosign container image signature", "image": {"docker-manifest-digest": "sha256:x"}}}',
+     b" " * (signing.PAYLOAD_BYTES + 1)],
+)  # fmt: skip
+def test_a_payload_that_is_none(data: bytes) -> None:
+    with pytest.raises((InvalidDocument, EngineError)):
+        signing.signed_digest(data)
+
+
+def test_a_key_that_is_none() -> None:
+    for pem in ("", "no key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"):
+        with pytest.raises(InvalidArgument):
+            signing.key_id(pem)
+        with pytest.raises(InvalidArgument):
+            signing.sign(b"", pem)
+    rsa = subprocess.run(["openssl", "genrsa", "1024"], check=True, capture_output=True, text=True).stdout
+    with pytest.raises(InvalidArgument, match="P-256"):
+        signing.public_of(rsa)
