@@ -1,5 +1,6 @@
 """Every operation of the REST interface. python -m tests.support.client_code makes this of docs/openapi-v1.yml."""
 
+from client.rest.audit import Audit
 from client.rest.backup_places import BackupPlaces
 from client.rest.backup_plans import BackupPlans
 from client.rest.backups import Backups
@@ -7,11 +8,14 @@ from client.rest.builds import Builds
 from client.rest.containers import Containers
 from client.rest.events import Events
 from client.rest.hosts import Hosts
+from client.rest.identity_providers import IdentityProviders
 from client.rest.images import Images
 from client.rest.jobs import Jobs
 from client.rest.networks import Networks
 from client.rest.recordings import Recordings
 from client.rest.registries import Registries
+from client.rest.sessions import Sessions
+from client.rest.sign_in import SignIn
 from client.rest.teams import Teams
 from client.rest.tokens import Tokens
 from client.rest.volumes import Volumes
@@ -22,6 +26,7 @@ class Rest:
     """All resources."""
 
     def __init__(self, transport: Transport) -> None:
+        self.audit = Audit(transport)
         self.backup_places = BackupPlaces(transport)
         self.backup_plans = BackupPlans(transport)
         self.backups = Backups(transport)
@@ -29,11 +34,14 @@ class Rest:
         self.containers = Containers(transport)
         self.events = Events(transport)
         self.hosts = Hosts(transport)
+        self.identity_providers = IdentityProviders(transport)
         self.images = Images(transport)
         self.jobs = Jobs(transport)
         self.networks = Networks(transport)
         self.recordings = Recordings(transport)
         self.registries = Registries(transport)
+        self.sessions = Sessions(transport)
+        self.sign_in = SignIn(transport)
         self.teams = Teams(transport)
         self.tokens = Tokens(transport)
         self.volumes = Volumes(transport)

@@ -12,5 +12,6 @@ class PatchedTeamChanges(TypedDict, total=False):
     keep_logs_days: int
     record_terminals: str
     keep_recordings_days: int
+    require_second_factor: bool
     publish_addresses: Sequence[str]
     publish_default: str

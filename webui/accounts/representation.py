@@ -27,6 +27,7 @@ def team_as_json(team: Team, role: str | None) -> dict[str, Any]:
         "keep_logs_days": team.keep_logs_days,
         "record_terminals": team.record_terminals,
         "keep_recordings_days": team.keep_recordings_days,
+        "require_second_factor": team.require_second_factor,
         "publish_addresses": team.publish_addresses,
         "publish_default": team.publish_default,
         "created_at": time_as_json(team.created_at),

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from engine.errors import InvalidArgument
+from webui.accounts import throttle
 from webui.accounts.models import Membership, Role, Team, User
 
 ADMIN = "admin"
@@ -30,7 +31,7 @@ def admin_ensure(password: str | None) -> str | None:
     team = team_default()
     if User.objects.exists():
         return None
-    secret = password or _readable_password()
+    secret = password or readable_password()
     user = User.objects.create_superuser(username=ADMIN, password=secret)
     if password is None:
         user.must_change_password = True
@@ -39,16 +40,23 @@ def admin_ensure(password: str | None) -> str | None:
     return None if password else secret
 
 
-def _readable_password() -> str:
+def readable_password() -> str:
     """20 characters (98 bits) without the look-alikes 0 O 1 l I, since people type it from a terminal."""
     alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
     return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
 
 
-@transaction.atomic
+def password_is(user: User, password: str) -> bool:
+    """Whether it is that of a user who is signed in; guessing is slowed down. Raises ResourceExhausted."""
+    return throttle.attempt("password again", user.pk, lambda: user.check_password(password))
+
+
 def password_change(*, user: User, old: str, new: str) -> None:
-    """Set a new password after checking the old one. Raises InvalidArgument with the fields `old`, `new`."""
-    if not user.check_password(old):
+    """Set a new password after checking the old one.
+
+    Raises InvalidArgument with the fields `old`, `new`, and ResourceExhausted after too many wrong ones.
+    """
+    if not password_is(user, old):
         raise InvalidArgument(
             "the present password is wrong: type it again", {"fields": {"old": ["The present password is wrong."]}}
         )
@@ -56,6 +64,11 @@ def password_change(*, user: User, old: str, new: str) -> None:
         raise InvalidArgument(
             "the new password is the old one: choose another", {"fields": {"new": ["Choose another password."]}}
         )
+    password_set(user=user, new=new)
+
+
+def password_set(*, user: User, new: str) -> None:
+    """For who has none yet, or has shown otherwise who he is. Raises InvalidArgument with the field `new`."""
     try:
         validate_password(new, user)
     except ValidationError as error:

@@ -7,11 +7,15 @@ digest: what people type into the name field is now and then their password.
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from engine.errors import ResourceExhausted
 from webui.accounts.models import SignInFailures
 
 FREE_FAILURES = 5
@@ -48,3 +52,29 @@ def sign_in_succeeded(*, username: str, address: str) -> None:
 
 def _key(username: str, address: str) -> str:
     return hashlib.sha256(f"{username.casefold()}\0{address}".encode()).hexdigest()
+
+
+def attempt(what: str, who: object, check: Callable[[], bool]) -> bool:
+    """Whether `check` says yes, at most as often as the throttle allows for `who`: codes are few, guesses are not.
+
+    Counting and checking are one transaction, so that guesses sent all at the same time don't overtake the count.
+    Raises ResourceExhausted, which says how long to wait, without having asked `check`.
+    """
+    with transaction.atomic():
+        key = hashlib.sha256(f"\1{what}\0{who}".encode()).hexdigest()  # no user name has such a character
+        now = timezone.now()
+        SignInFailures.objects.get_or_create(pk=key, defaults={"last_at": now})
+        row = SignInFailures.objects.select_for_update().get(pk=key)
+        wait = wait_after(row.failures, row.last_at, now)
+        if wait:
+            seconds = math.ceil(wait.total_seconds())
+            raise ResourceExhausted(
+                f"Too many failed tries: wait {seconds} seconds, then try again.", {"retry_after": seconds}
+            )
+        if check():
+            row.delete()
+            return True
+        row.failures = row.failures + 1 if now - row.last_at <= FORGET_AFTER else 1
+        row.last_at = now
+        row.save()
+        return False

@@ -29,6 +29,7 @@ class TeamSchema(TeamReference):
     keep_logs_days = serializers.IntegerField(help_text="How long logs of removed containers are kept; 0: not at all.")
     record_terminals = serializers.ChoiceField(RecordTerminals.choices)
     keep_recordings_days = serializers.IntegerField()
+    require_second_factor = serializers.BooleanField(help_text="Whether members need one to be let in by a session.")
     publish_addresses = serializers.ListField(
         child=serializers.CharField(), help_text="Where members may publish ports besides the host's loopback."
     )

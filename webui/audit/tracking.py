@@ -49,6 +49,12 @@ TRACKED: dict[str, Tracked] = {
     "images.RegistryCredential": Tracked(
         "registry", "registry", frozenset({"encrypted_password"}), frozenset({"tried"})
     ),
+    "signin.GroupMapping": Tracked("group_mapping", "group"),
+    "signin.Identity": Tracked("identity", "subject", passed_over=frozenset({"last_used_at", "email"})),
+    "signin.IdentityProvider": Tracked("identity_provider", "name", frozenset({"sealed_secret"})),
+    "signin.Passkey": Tracked("passkey", "name", frozenset({"credential"}), frozenset({"sign_count", "last_used_at"})),
+    "signin.SignInSettings": Tracked("sign_in_policy", "id"),
+    "signin.Totp": Tracked("code_generator", "user.username", frozenset({"sealed_secret"}), frozenset({"last_step"})),
 }
 UNTRACKED: dict[str, str] = {
     "accounts.SignInFailures": "counts; the failures are entries themselves",
@@ -67,6 +73,9 @@ UNTRACKED: dict[str, str] = {
     "networks.Endpoint": "told by hosts",
     "networks.Network": "told by hosts",
     "recordings.Recording": "made by terminals, which are entries",
+    "signin.MappedMembership": "beside a membership, which is an entry",
+    "signin.RecoveryCode": "their making and their use are entries",
+    "signin.SignInSession": "signing in and out are entries",
     "volumes.Volume": "told by hosts",
     "volumes.VolumeSize": "told by hosts",
 }

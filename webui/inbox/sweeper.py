@@ -21,6 +21,7 @@ from webui.jobs import services as jobs
 from webui.jobs.dispatch import cancel_send
 from webui.jobs.models import Job, JobStatus
 from webui.recordings.services import recordings_sweep
+from webui.signin.sessions import sessions_trim
 from webui.volumes.observed import sizes_trim
 from worker.contract import keys
 
@@ -63,6 +64,7 @@ class Sweeper:
             self._trim_due = now + TRIM_SECONDS
             events_trim()
             sizes_trim(timezone.now())
+            sessions_trim()
         if now >= self._recordings_due:
             self._recordings_due = now + RECORDINGS_SECONDS
             recordings_sweep(timezone.now())

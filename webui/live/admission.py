@@ -18,6 +18,7 @@ from django.contrib.auth import get_user
 
 from webui.accounts.models import User
 from webui.accounts.tokens import token_authenticate
+from webui.signin.holding import hold_of
 
 
 class Refused(Exception):
@@ -65,4 +66,8 @@ def _session_user(cookie: str) -> Any:
     if morsel is None:
         return None
     store = import_module(settings.SESSION_ENGINE).SessionStore(morsel.value)
-    return get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
+    user: Any = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
+    hold = hold_of(user, store) if user.is_authenticated else None
+    if hold is not None:
+        raise Refused(403, hold.detail)
+    return user

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from webui.broadcast import last_change_id
 from webui.pages import words
+from webui.signin.holding import hold_of
 
 View = Callable[..., HttpResponse]
 
@@ -23,14 +24,15 @@ def page(template: str, *, section: str) -> Callable[[Callable[..., dict[str, An
 
     The id of the last change is read before the function runs its queries: whatever happens in between
     reaches the page again as a live change, which is harmless; the other way round it would be lost.
-    Who still has the one-time password is sent to change it.
+    Who has something to do before anything else (a password of one's own, a second factor) is sent there.
     """
 
     def decorate(build: Callable[..., dict[str, Any]]) -> View:
         @wraps(build)
         def view(request: HttpRequest, **arguments: Any) -> HttpResponse:
-            if getattr(request.user, "must_change_password", False):
-                return redirect("password")
+            hold = hold_of(request.user, request.session)  # type: ignore[arg-type]
+            if hold is not None:
+                return redirect(hold.page)
             change_id = last_change_id()
             context = build(request, **arguments)
             return render(

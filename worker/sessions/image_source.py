@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import Cancelled, Unavailable
@@ -42,7 +42,6 @@ class _TakingSource:
         self._cancel = threading.Event()
         self._is_broken_off = False
         self._images: list[Any] = []
-        self._names: dict[str, Sequence[str]] = {}
         self._error: BaseException | None = None
         reader, self._writer = os.pipe()
         self.stdin: int | None = self._writer
@@ -83,12 +82,7 @@ class _TakingSource:
         return self._said()
 
     def _said(self) -> dict[str, Any]:
-        return {
-            "images": [
-                {"id": image.id, "tags": list(image.tags), "names": list(self._names.get(image.id, image.tags))}
-                for image in self._images
-            ]
-        }
+        return {"images": [{"id": image.id, "tags": list(image.tags)} for image in self._images]}
 
     def described(self) -> dict[str, Any]:
         return {}
@@ -123,10 +117,7 @@ class LoadSource(_TakingSource):
 
     def __init__(self, executor: Executor, _: str, parameters: Mapping[str, Any]) -> None:
         def take(stream: int, context: Context) -> list[Any]:
-            found = context.engine.images.load(
-                stream, progress=context.progress, named=self._names.__setitem__, cancel=context.cancel
-            )
-            return list(found)
+            return list(context.engine.images.load(stream, progress=context.progress, cancel=context.cancel))
 
         super().__init__(executor, parameters[sessions.JOB], LoadImages(), take)
 

@@ -37,7 +37,11 @@ OWN = {
     "audit-export",
 }
 """Routes to what belongs to the caller alone."""
+OWN |= {"sessions"}
+OF_SITE = {"identity-providers", "identity-provider", "sign-in"}
+"""Of the site itself, for administrators alone, who are asked for before anything is looked up."""
 BODIES: dict[str, Any] = {
+    "identity-providers": {"name": "intruder", "issuer": "https://id.example.com", "client_id": "x"},
     "containers": {"image": "alpine", "name": "intruder"},
     "builds": {"dockerfile_text": "FROM alpine"},
     "builds-prune": {"keep_bytes": 0},
@@ -111,6 +115,8 @@ def world(
         "build_id": BUILD_ID,
         "credential_id": str(credential.pk),
         "token_id": str(job.pk),
+        "session_id": str(job.pk),
+        "provider_id": str(job.pk),
         "team_id": str(host.team_id),
         "recording_id": str(recording.pk),
     }
@@ -169,6 +175,9 @@ def test_an_outsider_sees_and_changes_nothing(world: dict[str, Any], outsider: C
         walked += 1
         if name in OWN and method != "delete":
             assert b"Harbour" not in b"".join(answer)
+            continue
+        if name in OF_SITE:
+            assert answer.status_code == 403, f"{method} {path}: {answer.content}"
             continue
         is_list = method == "get" and answer.status_code == 200
         if is_list:

@@ -60,8 +60,11 @@ def paths(seeded: Seeded) -> list[str]:
         "/activity/?event=never",
         *(f"/jobs/{seeded.jobs[name].pk}/" for name in ("pull", "nasty")),
         f"/hosts/{seeded.hosts[0].pk}/",
-        "/settings/",
-        "/password/",
+        *(
+            f"/settings/{tab}"
+            for tab in ("", "password/", "second-factor/", "passkeys/", "sessions/", "tokens/", "sign-in/")
+        ),
+        "/settings/confirm/",
     ]
 
 

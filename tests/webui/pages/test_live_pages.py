@@ -241,14 +241,14 @@ def test_a_pull_shows_each_layer_and_how_it_failed(
 
 
 def test_a_token_is_shown_once_and_revoked(page: Page, sockets: Sockets) -> None:
-    visit(page, "/settings/")
+    visit(page, "/settings/tokens/")
     page.get_by_label("Name of the new token").fill("deploy")
     page.get_by_role("button", name="Make token").click()
     secret = page.locator("[data-secret-text]")
     expect(secret).to_contain_text("ps_")
     assert ApiToken.objects.get().digest == ApiToken.digest_of(secret.inner_text())
     expect(page.locator("tr[data-token]")).to_contain_text("deploy")
-    visit(page, "/settings/")
+    visit(page, "/settings/tokens/")
     assert "ps_" not in page.content()
     page.get_by_role("button", name="Revoke deploy").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()

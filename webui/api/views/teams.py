@@ -20,6 +20,7 @@ from webui.api.schemas import TeamSchema
 from webui.containers.log_keeping import DAYS_MAXIMUM, team_keep_logs
 from webui.containers.publishing import team_publish
 from webui.recordings.services import team_record
+from webui.signin.policy import team_require_second_factor
 
 ORDERING = ("created_at", "name")
 
@@ -32,6 +33,7 @@ class TeamChanges(bodies.Body):
     )
     record_terminals = bodies.Text(required=False, help_text="never, asked or always.")
     keep_recordings_days = bodies.Whole((1, DAYS_MAXIMUM), required=False)
+    require_second_factor = bodies.Flag(required=False, help_text="Whether members need one to be let in by a session.")
     publish_addresses = bodies.serializers.ListField(
         child=bodies.Text(max_length=60, allow_blank=True),
         required=False,
@@ -54,6 +56,8 @@ class TeamDetail(APIView):
                 team_keep_logs(user=request.user, team=team, days=wish["keep_logs_days"])
             record, days = wish.get("record_terminals"), wish.get("keep_recordings_days")
             team_record(user=request.user, team=team, record=record, keep_days=days)
+            if "require_second_factor" in wish:
+                team_require_second_factor(user=request.user, team=team, is_required=wish["require_second_factor"])
             if "publish_addresses" in wish or "publish_default" in wish:
                 addresses, default = wish.get("publish_addresses"), wish.get("publish_default")
                 team_publish(user=request.user, team=team, addresses=addresses, default=default)

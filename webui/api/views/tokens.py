@@ -13,6 +13,7 @@ from webui.accounts.models import ApiToken
 from webui.accounts.representation import token_as_json
 from webui.accounts.tokens import DAYS_MAXIMUM, teams_for_token, token_create, token_revoke
 from webui.api import bodies
+from webui.api.authentication import require_confirmed
 from webui.api.lists import list_parameters, list_response
 from webui.api.operations import operation, page_of
 from webui.api.schemas import NewTokenSchema, TokenSchema
@@ -53,6 +54,7 @@ class TokenList(APIView):
     @operation("tokens_create", tag="tokens", body=NewToken, answers={201: NewTokenSchema}, problems=[403])
     def post(self, request: Request) -> Response:
         """Make an API token. Its secret is in this answer and nowhere else."""
+        require_confirmed(request)
         wish = bodies.read(NewToken, request)
         if wish.get("team") is not None:
             wish["team"] = teams_for_token(request.user, wish["team"])

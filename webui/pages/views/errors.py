@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve
 
 # Lists and forms; whether an object exists is not said before somebody has signed in.
-PAGES = frozenset({"containers", "container-new", "images", "jobs", "settings", "login", "password"})
+PAGES = frozenset({"containers", "container-new", "images", "jobs", "settings", "login", "password", "sessions"})
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

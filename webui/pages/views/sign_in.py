@@ -1,0 +1,32 @@
+"""How people sign in to this site: identity providers, and whether a second factor is needed. For administrators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from webui.accounts.models import Role, Team
+from webui.pages.views.account.parts import account_page
+from webui.signin.models import IdentityProvider
+from webui.signin.openid.providers import require_administrator
+from webui.signin.policy import second_factor_everywhere
+from webui.signin.representation import provider_as_json
+
+
+@account_page("pages/account/sign_in.html", tab="sign-in")
+def sign_in(request: HttpRequest) -> dict[str, Any]:
+    require_administrator(request.user)  # type: ignore[arg-type]
+    providers = IdentityProvider.objects.prefetch_related("mappings__team", "identities")
+    return {
+        "providers": [
+            provider_as_json(provider)
+            | {"callback": request.build_absolute_uri(reverse("login-with-callback", args=[provider.slug]))}
+            for provider in providers
+        ],
+        "callback_pattern": request.build_absolute_uri(reverse("login-with-callback", args=["NAME"])),
+        "second_factor_everywhere": second_factor_everywhere(),
+        "all_teams": Team.objects.all(),
+        "roles": Role.choices,
+    }
