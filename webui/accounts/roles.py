@@ -7,7 +7,7 @@ some hosts or for some repositories (`Grant`). A token takes away from all that,
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,8 @@ LOOSEN = "loosen"
 ACTIONS, READING = actions.NAMES | actions.COARSE, actions.READING
 ROLES: dict[str, frozenset[str]] = {role: with_coarse(held) for role, held in BUILT_IN.items()}
 
+Names = str | Collection[str] | None
+
 _WHAT_TO_DO = "ask a maintainer of the team for a role that may"
 
 
@@ -35,13 +37,14 @@ class _Given:
     host: str | None = None
     repository: str = ""
 
-    def reaches(self, host: str | None, repository: str | None, anywhere: bool) -> frozenset[str]:
+    def reaches(self, host: str | None, repository: Names, anywhere: bool) -> frozenset[str]:
         """Which actions it can give for something there."""
         if self.host is None and not self.repository:
             return IN_TEAM
         if self.host is not None:
             return ON_HOST if anywhere or self.host == host else frozenset()
-        is_meant = repository is not None and repository_matches(self.repository, repository)
+        names = (repository,) if isinstance(repository, str) else repository or ()
+        is_meant = any(repository_matches(self.repository, name) for name in names)
         return OF_IMAGES if anywhere or is_meant else frozenset()
 
 
@@ -67,7 +70,7 @@ class Rights:
         self._roles = roles_read(given.role for found in self._given.values() for given in found)
 
     def of(
-        self, team_id: UUID, *, host: Any = None, repository: str | None = None, anywhere: bool = False
+        self, team_id: UUID, *, host: Any = None, repository: Names = None, anywhere: bool = False
     ) -> frozenset[str]:
         """As `actions_of`; with `anywhere` what `user` may do in some place of the team at least."""
         user = self._user
@@ -100,15 +103,16 @@ def repository_matches(pattern: str, repository: str) -> bool:
     return repository.startswith(pattern[:-1]) if pattern.endswith("/*") else repository == pattern
 
 
-def actions_of(user: User, team: Team, *, host: Any = None, repository: str | None = None) -> frozenset[str]:
+def actions_of(user: User, team: Team, *, host: Any = None, repository: Names = None) -> frozenset[str]:
     """Everything `user` may do with objects of `team`, on `host` (or its id) and of `repository` where that is said.
 
-    Empty for a stranger. Without a host what was granted for some hosts alone does not count.
+    `repository`: a name, or several of which one is enough, as an image has them. Empty for a stranger. Without a host
+    what was granted for some hosts alone does not count.
     """
     return Rights(user, team).of(team.pk, host=host, repository=repository)
 
 
-def require(user: User, action: str, team: Team, *, host: Any = None, repository: str | None = None) -> None:
+def require(user: User, action: str, team: Team, *, host: Any = None, repository: Names = None) -> None:
     """Return if `user` may do `action` in `team`, on `host`, with `repository`; else raise PermissionDenied.
 
     What is done on a host has to say on which: who was let on to this host alone may do it there.
@@ -126,6 +130,11 @@ def require(user: User, action: str, team: Team, *, host: Any = None, repository
         f"{whose} in the team {team.name} does not allow this {what}: {todo}",
         {"action": action, "team": str(team.pk)},
     )
+
+
+def require_on(user: User, action: str, thing: Any) -> None:
+    """`require` for a host, or for something that has a team and lies on a host."""
+    require(user, action, thing.team, host=getattr(thing, "host_id", thing.pk))
 
 
 def require_loosening(user: User, team: Team, wanted: list[tuple[str, str]], *, host: Any = None) -> None:
@@ -155,7 +164,7 @@ def require_in_site(user: User, action: str) -> None:
         )
 
 
-def _is_held_back(user: User, action: str, team: Team, host: Any, repository: str | None) -> bool:
+def _is_held_back(user: User, action: str, team: Team, host: Any, repository: Names) -> bool:
     """Whether it is the token alone that stands in the way."""
     if user.token_actions is None and user.token_team is None:
         return False

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from engine.errors import Conflict, DataCorrupt, InvalidArgument
 from webui.accounts.models import Team, User
-from webui.accounts.roles import MANAGE, require, require_loosening
+from webui.accounts.roles import require, require_loosening
 from webui.backups.models import BackupPlace, PlaceKind
 from webui.hosts.models import Host
 from webui.images.passwords import password_decrypt, password_encrypt
@@ -46,7 +46,7 @@ def place_set(
     Raises PermissionDenied (a host's directory and storage near the host need the right `loosen`), InvalidArgument
     with the fields.
     """
-    require(user, MANAGE, team)
+    require(user, "backups.places", team)
     present = BackupPlace.objects.filter(team=team, name=name).first()
     if present is not None and present.kind != kind:
         raise _wrong({"name": [f"There is a place {name} of another kind: choose another name."]})
@@ -63,7 +63,7 @@ def place_change(*, user: User, place: BackupPlace, host: Host | None = None, **
     What was written elsewhere is not moved: backups that are listed there are looked for where the place is then.
     Raises as `place_set`.
     """
-    require(user, MANAGE, place.team)
+    require(user, "backups.places", place.team)
     name = str(changes.pop("name", place.name))
     if BackupPlace.objects.filter(team=place.team, name=name).exclude(pk=place.pk).exists():
         raise _wrong({"name": [f"There is a place {name} already: choose another name."]})
@@ -118,7 +118,7 @@ def _stored(
 
 def place_delete(*, user: User, place: BackupPlace) -> None:
     """Forget it, and which backups are there; those stay where they are. Raises PermissionDenied, Conflict."""
-    require(user, MANAGE, place.team)
+    require(user, "backups.places", place.team)
     plans = place.plans.count()
     if plans:
         raise Conflict(f"{plans} plans back volumes up to {place.name}: remove them first")
@@ -128,7 +128,7 @@ def place_delete(*, user: User, place: BackupPlace) -> None:
 @transaction.atomic
 def place_try(*, user: User, place: BackupPlace, host: Host) -> Job:
     """Let a host write, read and remove a small file there. Raises PermissionDenied."""
-    require(user, MANAGE, place.team)
+    require(user, "backups.places", place.team)
     refuse_other_host(place, host)
     return place_job(place, host, user, v.TryPlace(place=as_command(place)), place.name)
 

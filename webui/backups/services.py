@@ -13,7 +13,7 @@ from django.utils import timezone
 from engine.errors import AlreadyExists, Conflict, EngineError, InvalidArgument
 from engine.options import mounts
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, OPERATE, require
+from webui.accounts.roles import require_on
 from webui.backups.models import Backup, BackupPlace, BackupPlan, BackupStatus
 from webui.backups.places import as_command, place_job, refuse_other_host
 from webui.broadcast import change_publish
@@ -33,7 +33,7 @@ _FIELDS = 5
 @transaction.atomic
 def backup_create(*, user: User, volume: Volume, place: BackupPlace, pause: bool = False) -> Backup:
     """Back a volume up now. Raises PermissionDenied, InvalidArgument for a place that its host can't reach."""
-    require(user, OPERATE, volume.team)
+    require_on(user, "backups.create", volume)
     return _begin(volume, place, user=user, pause=pause, plan=None, now=timezone.now())
 
 
@@ -43,7 +43,7 @@ def backup_restore(*, user: User, backup: Backup, host: Host | None = None, name
 
     Raises PermissionDenied, InvalidArgument, Conflict for what is not whole, or while a container runs with the volume.
     """
-    require(user, CREATE, backup.team)
+    require_on(user, "backups.restore", backup)
     host = host or backup.host
     refuse_other_host(backup.place, host)
     if backup.status != BackupStatus.SUCCEEDED:
@@ -64,7 +64,7 @@ def backup_restore(*, user: User, backup: Backup, host: Host | None = None, name
 def backup_remove(*, user: User | None, backup: Backup) -> Job:
     """Delete it where it is; its row goes when that is done. Raises PermissionDenied, Conflict while it is made."""
     if user is not None:
-        require(user, CREATE, backup.team)
+        require_on(user, "backups.plan", backup)
     if backup.status == BackupStatus.RUNNING:
         raise Conflict("this backup is just being made: cancel its job first")
     command = v.RemoveBackups(place=as_command(backup.place), keys=(backup.key,))
@@ -83,7 +83,7 @@ def plan_create(
     enabled: bool = True,
 ) -> BackupPlan:
     """Back a volume up again and again. Raises PermissionDenied, InvalidArgument with the fields."""
-    require(user, CREATE, volume.team)
+    require_on(user, "backups.plan", volume)
     refuse_other_host(place, volume.host)
     if volume.backup_plans.count() >= PLANS_MAXIMUM:
         raise AlreadyExists(f"a volume has {PLANS_MAXIMUM} plans at most: change one of them")
@@ -112,7 +112,7 @@ def plan_change(
     One that was not enabled makes up for nothing of that time.
     """
     volume = plan.volume
-    require(user, CREATE, volume.team)
+    require_on(user, "backups.plan", volume)
     if place is not None:
         refuse_other_host(place, volume.host)
         plan.place = place
@@ -133,7 +133,7 @@ def plan_change(
 @transaction.atomic
 def plan_delete(*, user: User, plan: BackupPlan) -> None:
     """Its backups stay. Raises PermissionDenied."""
-    require(user, CREATE, plan.volume.team)
+    require_on(user, "backups.plan", plan.volume)
     volume = plan.volume
     plan.delete()
     publish(volume)

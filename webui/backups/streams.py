@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, OPERATE, require
+from webui.accounts.roles import require_on
 from webui.audit.recording import entry_record
 from webui.hosts.models import Host
 from webui.links.stream import host_silent
@@ -17,14 +17,14 @@ from worker.contract import sessions
 
 def volume_read(*, user: User, volume: Volume) -> ArchiveWish:
     """All its files. Raises PermissionDenied, Unavailable."""
-    require(user, OPERATE, volume.team)
+    require_on(user, "volumes.read", volume)
     _audit(user, volume, "volume.read")
     return ArchiveWish(_online(volume.host), volume.name, sessions.VOLUME_OUT, {})
 
 
 def volume_write(*, user: User, volume: Volume, stop: bool = False) -> ArchiveWish:
     """Put others in their place. Raises as above, and Conflict while a container runs with it, unless `stop`."""
-    require(user, CREATE, volume.team)
+    require_on(user, "backups.restore", volume)
     if not stop:
         refuse_running(volume)
     _audit(user, volume, "volume.write")

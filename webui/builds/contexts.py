@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, require
+from webui.accounts.roles import require_on
 from webui.builds.models import BuildContext
 from webui.builds.representation import context_as_json
 from webui.hosts.models import Host
@@ -23,7 +23,7 @@ def context_send(*, user: User, host: Host, name: str = "") -> tuple[ArchiveWish
 
     Raises PermissionDenied, Unavailable.
     """
-    require(user, CREATE, host.team)
+    require_on(user, "builds.create", host)
     if not host.is_online:
         raise host_silent(host)
     context_id = uuid.uuid4()

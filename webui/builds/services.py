@@ -13,7 +13,7 @@ from django.db import transaction
 from engine.errors import Conflict, InvalidArgument
 from engine.oci.reference import Reference
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, require, require_loosening
+from webui.accounts.roles import require_loosening, require_on
 from webui.broadcast import change_publish
 from webui.builds.models import Build, BuildContext
 from webui.builds.representation import build_as_json
@@ -44,12 +44,13 @@ def build_begin(
 
     Raises PermissionDenied (network host needs the right `loosen`), InvalidArgument with the fields.
     """
-    require(user, CREATE, host.team)
+    require_on(user, "builds.create", host)
     tags = request_check(request, has_context=context is not None)
     if context is not None and (context.host_id, context.team_id) != (host.pk, host.team_id):
         message = f"This folder is not on the host {host.name}: send it there."
         raise InvalidArgument(message, {"fields": {"context": [message]}})
-    require_loosening(user, host.team, [("network", "the host's network")] if request.network == "host" else [])
+    loosened = [("network", "the host's network")] if request.network == "host" else []
+    require_loosening(user, host.team, loosened, host=host)
     build_id = uuid.uuid4()
     secrets = dict(request.secrets)
     command = BuildImage(
@@ -100,7 +101,7 @@ def build_again(*, user: User, build: Build, changes: Mapping[str, Any] | None =
 @transaction.atomic
 def build_forget(*, user: User, build: Build) -> None:
     """Delete what is recorded of a build that has ended; its image stays. Raises PermissionDenied, Conflict."""
-    require(user, CREATE, build.team)
+    require_on(user, "builds.remove", build)
     if not build.job.is_finished:
         raise Conflict("the build is still going on: cancel it first, or wait for its end")
     job_create(
@@ -117,7 +118,7 @@ def build_forget(*, user: User, build: Build) -> None:
 @transaction.atomic
 def cache_prune(*, user: User, host: Host, unused_seconds: float = 0.0, keep_bytes: int = 0) -> Job:
     """Ask `host` to delete steps that builds have left for later ones. Raises PermissionDenied, InvalidArgument."""
-    require(user, CREATE, host.team)
+    require_on(user, "builds.remove", host)
     fields = {
         name: ["Give a number of 0 or more."]
         for name, value in (("unused_seconds", unused_seconds), ("keep_bytes", keep_bytes))

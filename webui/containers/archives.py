@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import Conflict, InvalidArgument
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, OPERATE, require
+from webui.accounts.roles import require_on
 from webui.audit.recording import entry_record
 from webui.containers.models import Container, DesiredStatus
 from webui.links.stream import host_silent
@@ -27,17 +27,17 @@ _AUDITED = {
 
 def path_stat(*, user: User, container: Container, path: str) -> ArchiveWish:
     """What is at a path. Raises PermissionDenied, InvalidArgument with the field `path`, Conflict, Unavailable."""
-    return _wish(user, OPERATE, container, sessions.PATH_STAT, sessions.PathParameters(path=_path(path)))
+    return _wish(user, "containers.read", container, sessions.PATH_STAT, sessions.PathParameters(path=_path(path)))
 
 
 def copy_out(*, user: User, container: Container, path: str) -> ArchiveWish:
     """A file or directory as a tar. Raises as `path_stat`."""
-    return _wish(user, OPERATE, container, sessions.COPY_OUT, sessions.PathParameters(path=_path(path)))
+    return _wish(user, "containers.read", container, sessions.COPY_OUT, sessions.PathParameters(path=_path(path)))
 
 
 def export(*, user: User, container: Container) -> ArchiveWish:
     """The whole root file system as a tar. Raises as `path_stat`."""
-    return _wish(user, OPERATE, container, sessions.EXPORT, sessions.PathParameters(path="/"))
+    return _wish(user, "containers.read", container, sessions.EXPORT, sessions.PathParameters(path="/"))
 
 
 def copy_in(
@@ -45,11 +45,11 @@ def copy_in(
 ) -> ArchiveWish:
     """A tar into a directory; the rest is `CopyInParameters`'. Raises as `path_stat`."""
     parameters = sessions.CopyInParameters(path=_path(path), keep_kinds=keep_kinds, as_user=as_user)
-    return _wish(user, CREATE, container, sessions.COPY_IN, parameters)
+    return _wish(user, "containers.write", container, sessions.COPY_IN, parameters)
 
 
 def _wish(user: User, action: str, container: Container, source: str, parameters: Any) -> ArchiveWish:
-    require(user, action, container.team)
+    require_on(user, action, container)
     if container.desired_status == DesiredStatus.REMOVED:
         raise Conflict(f"the container {container.name} is being removed: nothing else can be done with it")
     if not container.host.is_online:

@@ -8,7 +8,7 @@ from engine.errors import EngineError, InvalidArgument
 from engine.oci import instructions
 from engine.oci.reference import Reference
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, require
+from webui.accounts.roles import require_on
 from webui.containers.models import Container
 from webui.containers.services import container_ask
 from webui.jobs.models import Job
@@ -31,7 +31,7 @@ def container_commit(
 
     Raises PermissionDenied, InvalidArgument with field errors, Conflict for one that is being removed.
     """
-    require(user, CREATE, container.team)
+    require_on(user, "images.create", container)
     lines = [line for line in changes or () if line.strip()]
     problems = {"reference": _reference_problem(reference), "changes": _changes_problem(lines)}
     for name, text in (("author", author), ("comment", comment)):
@@ -49,7 +49,7 @@ def container_commit(
         changes=tuple(lines),
         pause=pause,
     )
-    return container_ask(user, container, command, action=CREATE)
+    return container_ask(user, container, command, action="images.create")
 
 
 def _reference_problem(text: str) -> str:

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from engine.errors import InvalidArgument
 from webui.accounts.models import Team, User
-from webui.accounts.roles import MANAGE, require
+from webui.accounts.roles import require
 from webui.hosts.models import Host
 from webui.jobs.dispatch import control_send
 from worker.contract.frames import HostSettings
@@ -27,7 +27,7 @@ def team_keep_logs(*, user: User, team: Team, days: int) -> None:
 
     Raises PermissionDenied, InvalidArgument with the field `keep_logs_days`.
     """
-    require(user, MANAGE, team)
+    require(user, "team.manage", team)
     if not 0 <= days <= DAYS_MAXIMUM:
         message = f"Give a number of days from 0 to {DAYS_MAXIMUM}."
         raise InvalidArgument(message, {"fields": {"keep_logs_days": [message]}})

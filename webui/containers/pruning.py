@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from engine.errors import EngineError
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, actions_of
 from webui.containers.models import Container, DesiredStatus, ObservedStatus
 from webui.containers.services import container_remove
 from webui.jobs.models import Job
@@ -22,15 +21,14 @@ def containers_to_prune(
 
     `host` is an id; `until`: only those made before (Unix seconds); `labels`: KEY or KEY=VALUE, all of them.
     """
-    rows = Container.objects.visible_to(user).select_related("team", "host", "created_by")
+    rows = Container.objects.visible_to(user, "containers.remove").select_related("team", "host", "created_by")
     rows = rows.filter(observed_status__in=ENDED).exclude(desired_status=DesiredStatus.REMOVED)
     rows = rows.exclude(observed_status=ObservedStatus.CREATED, desired_status=DesiredStatus.RUNNING)  # about to start
     if host is not None:
         rows = rows.filter(host=host)
     if until is not None:
         rows = rows.filter(created_at__lt=datetime.fromtimestamp(until, UTC))
-    may = {team.pk: CREATE in actions_of(user, team) for team in {row.team for row in rows}}
-    return [row for row in rows if may[row.team_id] and _has(row, labels)]
+    return [row for row in rows if _has(row, labels)]
 
 
 def containers_prune(

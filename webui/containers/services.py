@@ -13,7 +13,7 @@ from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.options.changing import CHANGEABLE
 from engine.options.loosening import needing_a_right
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, OPERATE, require, require_loosening
+from webui.accounts.roles import require_loosening, require_on
 from webui.broadcast import change_publish
 from webui.containers.models import Container, DesiredStatus, ObservedStatus
 from webui.containers.names import friendly_name
@@ -77,7 +77,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     `wishes` are the other fields of `ContainerRequest`; `user` is who asks, `run_as` whom the process runs as.
     Raises PermissionDenied, InvalidArgument with field errors, AlreadyExists with the field `name`.
     """
-    require(user, CREATE, host.team)
+    require_on(user, "containers.create", host)
     request = with_files(ContainerRequest(image=image, **wishes))
     request = replace(
         request,
@@ -87,7 +87,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     canonical, ports = request_check(request)
     networks_check(host=host, request=request)
     request, needed = sharing_resolve(host=host, request=request)
-    require_loosening(user, host.team, [*needing_a_right(request), *needed])
+    require_loosening(user, host.team, [*needing_a_right(request), *needed], host=host)
     publishing_check(user, host.team, request.ports)
     if request.publish_address is not None:
         addresses_check(user, host.team, {"publish_address": request.publish_address})
@@ -206,7 +206,7 @@ def container_update(*, user: User, container: Container, **changes: Any) -> Job
 
     None is no limit. Raises InvalidArgument with the field errors. The row has them when the host says so.
     """
-    require(user, CREATE, container.team)
+    require_on(user, "containers.update", container)
     if not changes:
         raise InvalidArgument(f"nothing is to be changed: give at least one of {', '.join(CHANGEABLE)}")
     for field in ("ports", "add_ports"):
@@ -216,9 +216,8 @@ def container_update(*, user: User, container: Container, **changes: Any) -> Job
     for field in ("ports", "add_ports"):
         had = [*(container.spec.get("ports") or ()), *container.ports]
         publishing_check(user, container.team, changes.get(field) or (), field=field, had=had)
-    return container_ask(
-        user, container, commands.UpdateContainer(container_id=container.pk, changes=changes), action=CREATE
-    )
+    command = commands.UpdateContainer(container_id=container.pk, changes=changes)
+    return container_ask(user, container, command, action="containers.update")
 
 
 def container_rename(*, user: User, container: Container, name: str) -> Job:
@@ -226,13 +225,14 @@ def container_rename(*, user: User, container: Container, name: str) -> Job:
 
     Raises InvalidArgument and AlreadyExists with the field `name`.
     """
-    require(user, CREATE, container.team)
+    require_on(user, "containers.update", container)
     if not NAME.fullmatch(name):
         raise InvalidArgument(NAME_RULE, {"fields": {"name": [NAME_RULE]}})
     if Container.objects.filter(host=container.host_id, name=name).exclude(pk=container.pk).exists():
         message = f"A container named {name} is already on the host {container.host.name}: choose another name."
         raise AlreadyExists(message, {"fields": {"name": [message]}})
-    return container_ask(user, container, commands.RenameContainer(container_id=container.pk, name=name), action=CREATE)
+    command = commands.RenameContainer(container_id=container.pk, name=name)
+    return container_ask(user, container, command, action="containers.update")
 
 
 def container_remove(*, user: User, container: Container, force: bool = False, volumes: bool = False) -> Job:
@@ -242,14 +242,14 @@ def container_remove(*, user: User, container: Container, force: bool = False, v
 
     Raises Conflict for a running container without `force`.
     """
-    require(user, CREATE, container.team)
+    require_on(user, "containers.remove", container)
     alive = (ObservedStatus.RUNNING, ObservedStatus.PAUSED, ObservedStatus.RESTARTING)
     if not force and container.observed_status in alive:
         raise Conflict(
             f"the container {container.name} is {container.observed_status}: stop it first, or remove it by force"
         )
     command = commands.RemoveContainer(container_id=container.pk, force=force, volumes=volumes)
-    return container_ask(user, container, command, desired=DesiredStatus.REMOVED, action=CREATE)
+    return container_ask(user, container, command, desired=DesiredStatus.REMOVED, action="containers.remove")
 
 
 @transaction.atomic
@@ -259,10 +259,10 @@ def container_ask(
     command: commands.Command,
     *,
     desired: DesiredStatus | None = None,
-    action: str = OPERATE,
+    action: str = "containers.operate",
 ) -> Job:
     """Note what is desired and send `command` to the host, if `user` may do `action`. What each verb here ends with."""
-    require(user, action, container.team)
+    require_on(user, action, container)
     # What was read before this transaction may be history: somebody else may have asked for its removal since.
     locked = Container.objects.select_for_update(of=("self",)).filter(pk=container.pk)
     container = locked.select_related("team", "host", "created_by").first() or _gone(container)

@@ -12,7 +12,7 @@ from typing import Any
 from engine.errors import InvalidArgument
 from engine.oci.platform import Platform
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, OPERATE, require
+from webui.accounts.roles import require, require_on
 from webui.hosts.models import Host
 from webui.images.models import Image
 from webui.images.services import tag_parse
@@ -32,14 +32,14 @@ def images_save(*, user: User, images: Sequence[Image], format: str = "docker") 
     if len(hosts) != 1:
         raise _wrong("names", "Name images of one host." if hosts else "Name at least one image.")
     for image in images:
-        require(user, OPERATE, image.team)
+        require(user, "images.save", image.team, host=image.host_id, repository=image.repositories)
     names = dict.fromkeys(name for image in images for name in (image.tags or [image.image_id]))
     return _wish(images[0].host, sessions.IMAGE_SAVE, sessions.SaveParameters(names=tuple(names), format=format))
 
 
 def image_load(*, user: User, host: Host) -> ArchiveWish:
     """A tar of images (`docker save`, OCI layout) into `host`. Raises PermissionDenied, Unavailable."""
-    require(user, CREATE, host.team)
+    require_on(user, "images.create", host)
     return _job_wish(user, _online(host), sessions.IMAGE_LOAD, LoadImages(), {})
 
 
@@ -53,7 +53,7 @@ def image_import(
     platform: str | None = None,
 ) -> ArchiveWish:
     """A tar of a root file system into `host`, as an image of one layer. Raises as `image_load`, InvalidArgument."""
-    require(user, CREATE, host.team)
+    require_on(user, "images.create", host)
     if len(changes) > CHANGES_MAXIMUM or any(len(change) > CHANGE_LENGTH for change in changes):
         raise _wrong("change", f"Give at most {CHANGES_MAXIMUM} instructions of {CHANGE_LENGTH} characters.")
     if len(message) > MESSAGE_LENGTH:

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from engine.errors import EngineError, InvalidArgument
 from engine.oci.reference import DEFAULT_REGISTRY, Reference
 from webui.accounts.models import Team, User
-from webui.accounts.roles import MANAGE, require
+from webui.accounts.roles import require
 from webui.images.models import RegistryCredential
 from webui.images.passwords import password_decrypt, password_encrypt
 from webui.jobs.models import Job
@@ -50,7 +50,7 @@ def credential_set(
     Without `username` it is spoken to as nobody; without `password` the one that is stored for the same user stays.
     Raises PermissionDenied, InvalidArgument that names the fields.
     """
-    require(user, MANAGE, team)
+    require(user, "registries.manage", team)
     errors: dict[str, list[str]] = {}
     name = ""
     try:
@@ -118,7 +118,7 @@ def _is_mirror(text: str) -> bool:
 
 
 def credential_delete(*, user: User, credential: RegistryCredential) -> None:
-    require(user, MANAGE, credential.team)
+    require(user, "registries.manage", credential.team)
     credential.delete()
 
 

@@ -51,6 +51,11 @@ class Image(models.Model):
         return self.tags[0] if self.tags else self.short_id
 
     @property
+    def repositories(self) -> frozenset[str]:
+        """What its tags are tags of, as docker.io/library/alpine."""
+        return frozenset(tag.rpartition(":")[0] for tag in self.tags)
+
+    @property
     def short_id(self) -> str:
         return self.image_id.removeprefix("sha256:")[:12]
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from webui.accounts.models import Team, User
-from webui.accounts.roles import CREATE, actions_of, require
+from webui.accounts.roles import Rights, require
 from webui.broadcast import change_publish
 from webui.hosts.models import Host
 from webui.images.credentials import secrets_for
@@ -73,11 +73,12 @@ def lookup_begin(*, user: User, images: Iterable[Image]) -> list[Job]:
     """
     jobs = []
     groups = _grouped(images)
-    allowed = {team for team in {team for team, _, _ in groups} if CREATE in actions_of(user, team)}
+    rights = Rights(user)
+    allowed = {(team, host) for team, host, _ in groups if "images.pull" in rights.of(team.pk, host=host)}
     for (team, host, _), references in groups.items():
         if not allowed:
-            require(user, CREATE, team)
-        if team not in allowed:
+            require(user, "images.pull", team, host=host)
+        if (team, host) not in allowed:
             continue
         for start in range(0, len(references), REFERENCES_MAXIMUM):
             jobs.append(_ask(team, host, references[start : start + REFERENCES_MAXIMUM], user))

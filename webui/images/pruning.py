@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webui.accounts.models import User
-from webui.accounts.roles import VIEW, require
+from webui.accounts.roles import require_on
 from webui.hosts.models import Host
 from webui.images.models import Image
 from webui.images.questions import disk_usage
@@ -20,7 +20,7 @@ def images_prunable(
 
     The host says what is used. Raises PermissionDenied, Unavailable.
     """
-    require(user, VIEW, host.team)
+    require_on(user, "images.view", host)
     rows = {image.image_id: image for image in Image.objects.filter(host=host, team=host.team)}
     before = None if until is None else datetime.fromtimestamp(until, UTC)
     found = []

@@ -8,7 +8,7 @@ from typing import Any
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, require
+from webui.accounts.roles import require
 from webui.hosts.models import Host
 from webui.images.credentials import GivenLogin, secrets_for
 from webui.images.models import Image
@@ -22,21 +22,21 @@ ARTIFACT_TYPE_LENGTH = 255
 
 def registry_tags(*, user: User, host: Host, reference: str) -> ArchiveWish:
     """All tags of the reference's repository. Who may pull may ask. Raises PermissionDenied, InvalidArgument."""
-    require(user, CREATE, host.team)
     parsed = reference_parse(reference, field="reference")
+    require(user, "images.pull", host.team, host=host, repository=parsed.name)
     return _wish(host, sessions.REGISTRY_TAGS, parsed, secrets_for(host.team, str(parsed)))
 
 
 def registry_manifest(*, user: User, host: Host, reference: str, login: GivenLogin | None = None) -> ArchiveWish:
     """What the reference stands for; `login` as of `image_pull`. Raises as `registry_tags`."""
-    require(user, CREATE, host.team)
     parsed = reference_parse(reference, field="reference")
+    require(user, "images.pull", host.team, host=host, repository=parsed.name)
     return _wish(host, sessions.REGISTRY_MANIFEST, parsed, secrets_for(host.team, str(parsed), login))
 
 
 def image_referrers(*, user: User, image: Image, reference: str | None = None, artifact_type: str = "") -> ArchiveWish:
     """What refers to the image at the registry of one of its names, the first that it was pulled as if none is said."""
-    require(user, CREATE, image.team)
+    require(user, "images.pull", image.team, host=image.host_id, repository=image.repositories)
     names = [*image.digests, *image.tags]
     if not names:
         raise _wrong("reference", "This image has no name, so no registry can have anything about it.")

@@ -10,7 +10,7 @@ from engine.errors import InvalidArgument
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from webui.accounts.models import Team, User
-from webui.accounts.roles import CREATE, MANAGE, require
+from webui.accounts.roles import require, require_on
 from webui.hosts.models import Host
 from webui.images.credentials import (
     GivenLogin,
@@ -66,8 +66,8 @@ def image_pull(
 
     Raises PermissionDenied, InvalidArgument with the field `reference` or `platform`.
     """
-    require(user, CREATE, host.team)
     parsed = reference_parse(reference, field="reference")
+    require(user, "images.pull", host.team, host=host, repository=parsed.name)
     if platform:
         try:
             Platform.parse(platform)
@@ -91,10 +91,10 @@ def image_push(
     Without `reference` the image's first tag; `login` as of `image_pull`. Raises PermissionDenied, InvalidArgument with
     the field `reference`.
     """
-    require(user, CREATE, image.team)
     if not (reference or image.tags):
         raise _wrong("reference", "This image has no tag: say where to, such as registry.example.com/team/app:1.0.")
     parsed = tag_parse(reference or image.tags[0])
+    require(user, "images.push", image.team, host=image.host_id, repository=parsed.name)
     has_it = any(Reference.parse(tag) == parsed for tag in image.tags)
     command = PushImage(reference=str(parsed), image=None if has_it else image.image_id, all_platforms=all_platforms)
     return _job(user, image.team, image.host, command, parsed.familiar, login=login)
@@ -103,7 +103,7 @@ def image_push(
 @transaction.atomic
 def image_tag(*, user: User, image: Image, reference: str) -> Job:
     """Give the image one more tag, which another image on its host loses if it has it. Raises as `image_push`."""
-    require(user, CREATE, image.team)
+    require_on(user, "images.create", image)
     parsed = tag_parse(reference)
     command = TagImage(image=image.image_id, reference=str(parsed))
     return _job(user, image.team, image.host, command, parsed.familiar)
@@ -112,7 +112,7 @@ def image_tag(*, user: User, image: Image, reference: str) -> Job:
 @transaction.atomic
 def image_untag(*, user: User, image: Image, reference: str, force: bool = False) -> Job:
     """Take one name from the image, which goes with its last. Raises as `image_push`."""
-    require(user, CREATE, image.team)
+    require_on(user, "images.remove", image)
     parsed = reference_parse(reference, field="reference")
     if not any(Reference.parse(name) == parsed for name in (*image.tags, *image.digests)):
         raise _wrong("reference", f"This image is not called {parsed.familiar} (any more).")
@@ -123,7 +123,7 @@ def image_untag(*, user: User, image: Image, reference: str, force: bool = False
 @transaction.atomic
 def image_remove(*, user: User, image: Image, force: bool = False) -> Job:
     """Ask the image's host to remove it with all its tags; a container that uses it makes the job fail."""
-    require(user, CREATE, image.team)
+    require_on(user, "images.remove", image)
     command = RemoveImage(image=image.image_id, force=force)
     return _job(user, image.team, image.host, command, image.tags[0] if image.tags else image.image_id)
 
@@ -133,21 +133,21 @@ def image_prune(
     *, user: User, host: Host, all: bool = False, until: float | None = None, labels: Sequence[str] = ()
 ) -> Job:
     """Ask `host` to remove the images that no container uses, as `PruneImages` says. Raises PermissionDenied."""
-    require(user, CREATE, host.team)
+    require_on(user, "images.remove", host)
     return _job(user, host.team, host, PruneImages(all=all, until=until, labels=tuple(labels)), host.name)
 
 
 @transaction.atomic
 def image_verify(*, user: User, host: Host, repair: bool = False) -> Job:
     """Ask `host` to check every blob and layer, and with `repair` to fetch again what is damaged."""
-    require(user, CREATE, host.team)
+    require_on(user, "images.repair", host)
     return _job(user, host.team, host, VerifyImages(repair=repair), host.name)
 
 
 @transaction.atomic
 def image_starter(*, user: User, host: Host) -> Job:
     """Ask `host` for an image of its own shell and tools, so that a first container needs no registry."""
-    require(user, CREATE, host.team)
+    require_on(user, "images.create", host)
     command = CreateStarterImage()
     return _job(user, host.team, host, command, command.reference)
 
@@ -155,7 +155,7 @@ def image_starter(*, user: User, host: Host) -> Job:
 @transaction.atomic
 def registry_try(*, user: User, credential: RegistryCredential, host: Host) -> Job:
     """Ask `host` whether the registry answers, and takes what is stored for it. Raises PermissionDenied."""
-    require(user, MANAGE, credential.team)
+    require(user, "registries.manage", credential.team)
     if host.team_id != credential.team_id:
         raise _wrong("host", f"Choose a host of the team {credential.team.name}.")
     return _job(user, credential.team, host, TryRegistry(registry=credential.registry), credential.registry)

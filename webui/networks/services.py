@@ -12,7 +12,7 @@ from django.db import transaction
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.options.networks import BRIDGE, Joining, NetworkSpec, joining_problems, spec_problems
 from webui.accounts.models import Team, User
-from webui.accounts.roles import CREATE, VIEW, require, require_loosening
+from webui.accounts.roles import require_loosening, require_on
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.jobs.models import Job
@@ -70,7 +70,7 @@ def network_create(
     One on a wire of the host's, beside all else that is there, is for those who may loosen. Raises PermissionDenied,
     InvalidArgument with the field errors, AlreadyExists with the field `name`.
     """
-    require(user, CREATE, host.team)
+    require_on(user, "networks.create", host)
     spec = NetworkSpec(
         id=secrets.token_hex(32),
         name=name,
@@ -97,7 +97,7 @@ def network_create(
     if errors:
         raise InvalidArgument("the network can't be made: correct the marked fields", {"fields": errors})
     if spec.driver != BRIDGE:
-        require_loosening(user, host.team, [("driver", f"a network on the wire of {spec.parent}")])
+        require_loosening(user, host.team, [("driver", f"a network on the wire of {spec.parent}")], host=host)
     if Network.objects.filter(host=host, name=name).exists():
         message = f"A network named {name} is already on the host {host.name}: choose another name or remove it."
         raise AlreadyExists(message, {"fields": {"name": [message]}})
@@ -109,7 +109,7 @@ def network_create(
 @transaction.atomic
 def network_remove(*, user: User, network: Network) -> Job:
     """Ask the network's host to remove it. Raises PermissionDenied, Conflict that names the containers on it."""
-    require(user, CREATE, network.team)
+    require_on(user, "networks.remove", network)
     names = list(network.endpoints.values_list("container__name", flat=True)[:11])
     if names:
         who = ", ".join(names[:10]) + (" and more" if len(names) > 10 else "")
@@ -120,7 +120,7 @@ def network_remove(*, user: User, network: Network) -> Job:
 @transaction.atomic
 def network_prune(*, user: User, host: Host, until: float | None = None, labels: Sequence[str] = ()) -> Job:
     """Ask `host` to remove the networks that no container is on, as `PruneNetworks` says. Raises PermissionDenied."""
-    require(user, CREATE, host.team)
+    require_on(user, "networks.remove", host)
     return _job(user, host.team, host, PruneNetworks(until=until, labels=tuple(labels)), host.name)
 
 
@@ -128,7 +128,7 @@ def networks_prunable(
     *, user: User, host: Host, until: float | None = None, labels: Sequence[str] = ()
 ) -> list[Network]:
     """Those that `network_prune` with the same wishes would remove. Raises PermissionDenied."""
-    require(user, VIEW, host.team)
+    require_on(user, "networks.view", host)
     unused = Network.objects.filter(host=host, team=host.team, endpoints=None)
     return [
         network
@@ -153,7 +153,7 @@ def network_connect(
     It changes what the container is, as `container_update` does, and needs the same right. Raises PermissionDenied,
     NotFound with the field `container`, InvalidArgument with the others.
     """
-    require(user, CREATE, network.team)
+    require_on(user, "networks.connect", network)
     found = _find(network, container)
     wish = {"network": network.network_id}
     parts = {
@@ -180,7 +180,7 @@ def network_connect(
 @transaction.atomic
 def network_disconnect(*, user: User, network: Network, container: str) -> Job:
     """Ask the host to let a container leave. Raises PermissionDenied, NotFound with the field `container`."""
-    require(user, CREATE, network.team)
+    require_on(user, "networks.connect", network)
     command = DisconnectNetwork(network_id=network.network_id, container_id=_find(network, container).pk)
     return _job(user, network.team, network.host, command, network.name)
 

@@ -11,8 +11,8 @@ from django.db.models import Max, Q, TextField
 from django.db.models.functions import Cast
 from django.utils.dateparse import parse_datetime
 
-from webui.accounts.models import Team, User
-from webui.accounts.roles import CREATE, OPERATE, actions_of
+from webui.accounts.models import User
+from webui.accounts.roles import CREATE, Rights
 from webui.containers.models import Container
 from webui.images.models import Image, ImageQuerySet
 from webui.images.representation import image_as_json
@@ -64,7 +64,7 @@ def image_groups(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:
     `used_more` how many more there are; `newer` the tags that moved on, anywhere; `may_create` whether the user may
     change it in all places."""
     groups: dict[str, dict[str, Any]] = {}
-    rights = _Rights(user)
+    rights = Rights(user)
     for image in images.select_related("host", "team"):
         row = image_as_json(image)
         group = groups.setdefault(
@@ -73,7 +73,7 @@ def image_groups(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:
         group["tags"] += [tag for tag in row["tags"] if tag not in group["tags"]]
         group["newer"] += [tag for tag in row["newer"] if tag not in group["newer"]]
         group["places"].append({"id": image.pk, "host": row["host"], "online": image.host.is_online})
-        group["may_create"] &= CREATE in rights.of(image.team)
+        group["may_create"] &= CREATE in rights.of(image.team_id, host=image.host_id)
     for container in containers_of(groups, user=user):
         group = groups[container.image_id]
         if container.host_id in {place["host"]["id"] for place in group["places"]}:
@@ -87,13 +87,13 @@ def image_groups(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:
 
 def image_places(images: Iterable[Image], *, user: User) -> list[dict[str, Any]]:
     """One image on its hosts: REST's JSON of each, with what the user may do there."""
-    rights = _Rights(user)
+    rights = Rights(user)
     return [
         image_as_json(image)
         | {
             "online": image.host.is_online,
-            "may_create": CREATE in rights.of(image.team),
-            "may_operate": OPERATE in rights.of(image.team),
+            "may_create": CREATE in rights.of(image.team_id, host=image.host_id),
+            "may_operate": "images.save" in rights.of(image.team_id, host=image.host_id, repository=image.repositories),
         }
         for image in images
     ]
@@ -103,16 +103,3 @@ def containers_of(image_ids: Iterable[str], *, user: User) -> Iterable[Container
     """The containers that were made from these images."""
     found = Container.objects.visible_to(user).filter(image_id__in=list(image_ids))
     return found.only("pk", "name", "host_id", "image_id")
-
-
-class _Rights:
-    """Asked once for each team."""
-
-    def __init__(self, user: User) -> None:
-        self._user = user
-        self._known: dict[Any, frozenset[str]] = {}
-
-    def of(self, team: Team) -> frozenset[str]:
-        if team.pk not in self._known:
-            self._known[team.pk] = actions_of(self._user, team)
-        return self._known[team.pk]

@@ -16,8 +16,9 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from engine.errors import NotFound
+from engine.errors import NotFound, PermissionDenied
 from webui.accounts.models import User
+from webui.accounts.roles import require_on
 from webui.containers.log_stream import STREAMS, LogPosition, LogText, open_message
 from webui.containers.models import ObservedStatus, RemovedContainer
 from webui.hosts.models import Host
@@ -44,6 +45,10 @@ class LogSocket(CarriedSocket, ContainerSocket):
             self.container = removed  # type: ignore[assignment]  # for a log it is as good
         else:
             super().prepare(user)
+            try:
+                require_on(user, "containers.logs", self.container)
+            except PermissionDenied as error:
+                raise Refused(403, error.message) from error
         cursor, tail, since, until, skip = (
             self.query_number(name) for name in ("cursor", "tail", "since", "until", "skip")
         )

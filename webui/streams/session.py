@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.errors import InvalidArgument, PermissionDenied, Unavailable
 from webui.accounts.models import User
-from webui.accounts.roles import OPERATE, require
+from webui.accounts.roles import require_on
 from webui.audit.recording import entry_record
 from webui.containers.exec_request import number_of
 from webui.hosts.models import Host
@@ -44,7 +44,7 @@ class SessionSocket(ContainerSocket):
     def prepare(self, user: User) -> None:
         super().prepare(user)
         try:
-            require(user, OPERATE, self.container.team)
+            require_on(user, "containers.exec", self.container)
         except PermissionDenied as error:
             raise Refused(403, error.message) from error
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.options import mounts, volume_options
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, OPERATE, require
+from webui.accounts.roles import require_on
 from webui.containers.models import Container
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
@@ -31,7 +31,7 @@ _RUNNING = ("running", "paused", "restarting")
 @transaction.atomic
 def volume_rename_ask(*, user: User, volume: Volume, name: str) -> Job:
     """Call it otherwise, if no container has it. Raises PermissionDenied, InvalidArgument, AlreadyExists, Conflict."""
-    require(user, CREATE, volume.team)
+    require_on(user, "volumes.update", volume)
     _check_new_name(volume, name)
     users = [container["name"] for container in Users().of(volume)]
     if users:
@@ -47,7 +47,7 @@ def volume_clone(
     *, user: User, volume: Volume, name: str, labels: Mapping[str, str] | None = None, pause: bool = False
 ) -> Job:
     """Make another volume with its files; with `pause` its containers stand still meanwhile. Raises as above."""
-    require(user, CREATE, volume.team)
+    require_on(user, "volumes.create", volume)
     labels = dict(labels or {})
     for field, sentence in volume_options.problems(name, "", {}, labels):
         if field == "labels":
@@ -59,7 +59,7 @@ def volume_clone(
 @transaction.atomic
 def snapshot_create(*, user: User, volume: Volume, name: str, pause: bool = False) -> Job:
     """Keep its files as they are now. Raises PermissionDenied, InvalidArgument, AlreadyExists."""
-    require(user, OPERATE, volume.team)
+    require_on(user, "volumes.operate", volume)
     if volume_options.read(volume.driver_opts).name != volume_options.PLAIN:
         raise _wrong("name", "Only a volume in Portside's own directory has snapshots: clone it, or back it up.")
     if not mounts.NAME.fullmatch(name):
@@ -73,7 +73,7 @@ def snapshot_create(*, user: User, volume: Volume, name: str, pause: bool = Fals
 @transaction.atomic
 def snapshot_revert(*, user: User, volume: Volume, name: str, stop: bool = False) -> Job:
     """Have its files as they were; who runs with it is stopped meanwhile if `stop`. Raises NotFound, Conflict."""
-    require(user, CREATE, volume.team)
+    require_on(user, "volumes.update", volume)
     _find(volume, name)
     if not stop:
         refuse_running(volume)
@@ -83,7 +83,7 @@ def snapshot_revert(*, user: User, volume: Volume, name: str, stop: bool = False
 @transaction.atomic
 def snapshot_remove(*, user: User, volume: Volume, name: str) -> Job:
     """Raises PermissionDenied, NotFound."""
-    require(user, CREATE, volume.team)
+    require_on(user, "volumes.update", volume)
     _find(volume, name)
     return _job(user, volume, RemoveSnapshot(name=volume.name, snapshot=name))
 

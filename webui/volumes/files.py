@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import InvalidArgument
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, OPERATE, VIEW, require
+from webui.accounts.roles import require_on
 from webui.audit.recording import entry_record
 from webui.links.stream import ask, host_silent
 from webui.links.transfer import ArchiveWish
@@ -35,7 +35,7 @@ def files_list(
 
     Raises PermissionDenied, InvalidArgument with the field `path`, NotFound, Unavailable, as all here do.
     """
-    require(user, VIEW, volume.team)
+    require_on(user, "volumes.view", volume)
     wish = files.ListFiles(path=_path(path), sort=sort, is_descending=is_descending, offset=offset, limit=limit)
     found: dict[str, Any] = ask(volume.host, files.LIST, volume.name, asdict(wish), is_slow=True)
     return found
@@ -60,12 +60,12 @@ def file_own(
 
 def file_read(*, user: User, volume: Volume, path: str, part: dict[str, Any]) -> ArchiveWish:
     """A file's bytes; `part` has what `files.ReadFile` has besides."""
-    return _wish(user, OPERATE, volume, files.READ, files.ReadFile(path=_path(path), **part))
+    return _wish(user, "volumes.read", volume, files.READ, files.ReadFile(path=_path(path), **part))
 
 
 def directory_pack(*, user: User, volume: Volume, path: str) -> ArchiveWish:
     """A directory, or a file, as a tar."""
-    return _wish(user, OPERATE, volume, files.PACK, sessions.PathParameters(path=_path(path)))
+    return _wish(user, "volumes.read", volume, files.PACK, sessions.PathParameters(path=_path(path)))
 
 
 def file_write(
@@ -73,23 +73,23 @@ def file_write(
 ) -> ArchiveWish:
     """A whole file, in the place of just this content (`etag`), of nothing (`is_new`), or of whatever is there."""
     wish = files.WriteFile(path=_path(path), etag=etag, is_new=is_new, parents=parents)
-    return _wish(user, CREATE, volume, files.WRITE, wish)
+    return _wish(user, "volumes.write", volume, files.WRITE, wish)
 
 
 def file_remove(*, user: User, volume: Volume, path: str, recursive: bool = False) -> ArchiveWish:
     """A file, or a directory; with `recursive` with all that is in it, which may take its time."""
-    return _wish(user, CREATE, volume, files.REMOVE, files.RemoveFile(path=_path(path), recursive=recursive))
+    return _wish(user, "volumes.write", volume, files.REMOVE, files.RemoveFile(path=_path(path), recursive=recursive))
 
 
 def _change(user: User, volume: Volume, question: str, wish: Any) -> dict[str, Any]:
-    require(user, CREATE, volume.team)
+    require_on(user, "volumes.write", volume)
     _audit(user, volume, "volume.write", wish)
     changed: dict[str, Any] = ask(volume.host, question, volume.name, asdict(wish), is_slow=True)
     return changed
 
 
 def _wish(user: User, action: str, volume: Volume, source: str, wish: Any) -> ArchiveWish:
-    require(user, action, volume.team)
+    require_on(user, action, volume)
     if not volume.host.is_online:
         raise host_silent(volume.host)
     _audit(user, volume, "volume.read" if source in (files.READ, files.PACK) else "volume.write", wish)

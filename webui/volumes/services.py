@@ -9,7 +9,7 @@ from django.db import transaction
 from engine.errors import AlreadyExists, Conflict, InvalidArgument
 from engine.options import mounts, volume_options
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, OPERATE, VIEW, require, require_loosening
+from webui.accounts.roles import require_loosening, require_on
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
@@ -48,11 +48,11 @@ def volume_create(
     Raises PermissionDenied (what opens the host or the network needs the right `loosen`), InvalidArgument with the
     fields, AlreadyExists with the field `name`.
     """
-    require(user, CREATE, host.team)
+    require_on(user, "volumes.create", host)
     driver_opts, labels = dict(driver_opts or {}), dict(labels or {})
     _check(name, driver, driver_opts, labels)
     reached = volume_options.reaches_out(driver_opts)
-    require_loosening(user, host.team, [("driver_opts", reached)] if reached else [])
+    require_loosening(user, host.team, [("driver_opts", reached)] if reached else [], host=host)
     if Volume.objects.filter(host=host, name=name).exists():
         message = f"A volume named {name} is already on the host {host.name}: choose another name, or use that one."
         raise AlreadyExists(message, {"fields": {"name": [message]}})
@@ -66,7 +66,7 @@ def volume_remove(*, user: User, volume: Volume, force: bool = False) -> Job:
 
     Raises Conflict while a container has it, with `force` too.
     """
-    require(user, CREATE, volume.team)
+    require_on(user, "volumes.remove", volume)
     users = [container["name"] for container in Users().of(volume)]
     if users:
         raise Conflict(
@@ -79,21 +79,21 @@ def volume_remove(*, user: User, volume: Volume, force: bool = False) -> Job:
 @transaction.atomic
 def volume_prune(*, user: User, host: Host, all: bool = False, labels: Sequence[str] = ()) -> Job:
     """Ask `host` to delete the volumes that no container has, as `PruneVolumes` says. Raises PermissionDenied."""
-    require(user, CREATE, host.team)
+    require_on(user, "volumes.remove", host)
     return _job(user, host, PruneVolumes(all=all, labels=tuple(labels)), host.name)
 
 
 @transaction.atomic
 def volume_measure(*, user: User, volume: Volume) -> Job:
     """Ask the host to look now how much is in it. Raises PermissionDenied."""
-    require(user, OPERATE, volume.team)
+    require_on(user, "volumes.operate", volume)
     return _job(user, volume.host, MeasureVolume(name=volume.name), volume.name)
 
 
 @transaction.atomic
 def volume_limit(*, user: User, volume: Volume, limit_bytes: int | None) -> Job:
     """Let it hold so much; None: as much as there is. Raises PermissionDenied, InvalidArgument."""
-    require(user, CREATE, volume.team)
+    require_on(user, "volumes.update", volume)
     low, high = volume_options.LIMIT_MINIMUM, volume_options.LIMIT_MAXIMUM
     if limit_bytes is not None and not low <= limit_bytes <= high:
         raise _wrong("limit_bytes", f"Give at least {low} bytes, or null for no limit.")
@@ -107,7 +107,7 @@ def volumes_prunable(*, user: User, host: Host, all: bool = False, labels: Seque
 
     Raises PermissionDenied.
     """
-    require(user, VIEW, host.team)
+    require_on(user, "volumes.view", host)
     users = Users()
     rows = Volume.objects.filter(host=host, team=host.team).select_related("host", "team").order_by("name")
     rows = rows if all else rows.filter(is_anonymous=True)

@@ -19,7 +19,7 @@ import { toast } from "../toast.js";
 const ALIVE = new Set(["running", "restarting", "paused"]);
 const root = $("#container");
 const id = root.dataset.id;
-const log = new LogViewer($("#log"), id);
+const log = $("#log") && new LogViewer($("#log"), id); // not for who may not read it
 const plots = new Plots(root, id);
 const processes = new ProcessTable($("#processes"), id);
 const files = new ChangedFiles($("#files"), id);
@@ -57,7 +57,7 @@ startNetworks(root);
 function setRunning(state) {
   terminals?.setRunning(state === "running");
   processes.setRunning(state === "running" || state === "paused");
-  log.setRunning(ALIVE.has(state));
+  log?.setRunning(ALIVE.has(state));
   plots.setRunning(ALIVE.has(state));
 }
 
@@ -68,7 +68,7 @@ function show(container) {
   setStatus($('[data-field="status"]', root), state, "container_status");
   fillHealth($('[data-field="health"]', root), container.health);
   setRunning(state);
-  if (ALIVE.has(state)) log.open();
+  if (ALIVE.has(state)) log?.open();
   refreshSoon("headline", "health", "networks", "details");
 }
 
@@ -114,5 +114,5 @@ onReset(async () => {
 const creation = pageData("creation-data");
 if (creation) showCreation(creation);
 setRunning(root.dataset.status);
-log.open();
+log?.open();
 plots.open();

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from engine.options import refused
+from webui.accounts.roles import require_on
 from webui.api import bodies, option_shapes
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import job_reference, operation, page_of
@@ -84,14 +85,24 @@ def visible(request: Request) -> ContainerQuerySet:
 
 
 def find(request: Request, container_id: str) -> Container:
-    """The container of this id, whole. Raises Http404, for other teams' ones too."""
+    """The container of this id, whole. Raises Http404, for other teams' ones too.
+
+    PermissionDenied for who sees the container, but not what it says.
+    """
     return get_object_or_404(visible(request), pk=container_id)
 
 
 def find_log(request: Request, container_id: str) -> Container | RemovedContainer:
-    """The container whose log is asked for, also one that was removed. Raises Http404, for other teams' ones too."""
+    """The container whose log is asked for, also one that was removed. Raises Http404, for other teams' ones too.
+
+    PermissionDenied for who sees the container, but not what it says.
+    """
     removed = RemovedContainer.objects.visible_to(request.user).select_related("host", "team").filter(pk=container_id)
-    return visible(request).filter(pk=container_id).first() or get_object_or_404(removed)
+    container = visible(request).filter(pk=container_id).first()
+    if container is None:
+        return get_object_or_404(removed)
+    require_on(request.user, "containers.logs", container)
+    return container
 
 
 class ContainerList(APIView):

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webui.accounts.roles import OPERATE, require
+from webui.accounts.roles import require_on
 from webui.api import bodies
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import operation, page_of
@@ -76,5 +76,5 @@ class JobCancel(APIView):
         """Ask for the end of a job; it has ended when its status says so."""
         bodies.read(bodies.EmptyBody, request)
         job = get_object_or_404(visible(request), pk=job_id)
-        require(request.user, OPERATE, job.team)
+        require_on(request.user, "jobs.cancel", job)
         return Response(job_as_json(job_cancel(job=job)), status=202)

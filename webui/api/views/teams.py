@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from webui.accounts.models import Membership, Team
 from webui.accounts.representation import team_as_json
-from webui.accounts.roles import MANAGE, require
+from webui.accounts.roles import require
 from webui.api import bodies
 from webui.api.lists import list_parameters, list_response
 from webui.api.operations import operation, page_of
@@ -50,7 +50,7 @@ class TeamDetail(APIView):
         """Change what holds for all of a team's containers."""
         team = get_object_or_404(Team.objects.visible_to(request.user), pk=team_id)
         wish = bodies.read(TeamChanges, request)
-        require(request.user, MANAGE, team)
+        require(request.user, "team.manage", team)
         with transaction.atomic():
             if "keep_logs_days" in wish:
                 team_keep_logs(user=request.user, team=team, days=wish["keep_logs_days"])

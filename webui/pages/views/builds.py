@@ -8,8 +8,7 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest
 
-from webui.accounts.models import Team
-from webui.accounts.roles import CREATE, LOOSEN, actions_of
+from webui.accounts.roles import actions_of
 from webui.builds.models import Build
 from webui.builds.representation import build_as_json, steps_as_json
 from webui.hosts.models import Host
@@ -35,7 +34,7 @@ def builds(request: HttpRequest) -> dict[str, Any]:
         "total": visible.count(),
         "builds": [build_as_json(build) for build in shown.object_list],
         "hosts": _hosts(request),
-        "may_create": any(CREATE in found for found in _rights(request)),
+        "may_create": Host.objects.visible_to(request.user, "builds.create").exists(),
         "build_example": build_example(request),
     }
 
@@ -50,7 +49,7 @@ def build(request: HttpRequest, build_id: str) -> dict[str, Any]:
         "build": build_as_json(found),
         "steps": steps_as_json(found),
         "image": None if image is None else image.image_id.removeprefix("sha256:"),
-        "may_create": CREATE in actions_of(request.user, found.team),
+        "may_create": "builds.create" in actions_of(request.user, found.team, host=found.host_id),
     }
 
 
@@ -63,7 +62,7 @@ def build_new(request: HttpRequest) -> dict[str, Any]:
         "hosts": _hosts(request),
         "again": None if earlier is None else build_as_json(earlier),
         "example": f'FROM {base}\nRUN echo "made by Portside" > /hello.txt\nCMD ["cat", "/hello.txt"]\n',
-        "may_loosen": any(LOOSEN in found for found in _rights(request)),
+        "may_loosen": Host.objects.visible_to(request.user, "hosts.loosen").exists(),
     }
 
 
@@ -75,7 +74,3 @@ def _find(request: HttpRequest, build_id: str) -> Build | None:
 
 def _hosts(request: HttpRequest) -> list[dict[str, Any]]:
     return [host_as_json(host) for host in Host.objects.visible_to(request.user).select_related("team")]
-
-
-def _rights(request: HttpRequest) -> list[frozenset[str]]:
-    return [actions_of(request.user, team) for team in Team.objects.visible_to(request.user)]

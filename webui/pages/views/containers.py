@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from webui.accounts.roles import CREATE, LOOSEN, OPERATE, actions_of
+from webui.accounts.roles import CREATE, LOOSEN, actions_of
 from webui.activity.health import health_results
 from webui.containers import publishing
 from webui.containers.models import Container, RemovedContainer
@@ -68,7 +68,7 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
     row = container_row(found)
     volumes = dict(Volume.objects.visible_to(request.user).filter(host=found.host_id).values_list("name", "pk"))
     row["mounted"] = [mount | {"volume_id": volumes.get(mount["name"])} for mount in row["mounted"]]
-    allowed = actions_of(request.user, found.team)
+    allowed = actions_of(request.user, found.team, host=found.host_id)
     images = list(Image.objects.visible_to(request.user).filter(host=found.host).only("image_id", "tags", "newer"))
     return {
         "image_hex": next((one.image_id[7:] for one in images if one.image_id == found.image_id), ""),
@@ -81,7 +81,10 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         .first(),
         "creation": creation_of(request, found),
         "host_online": found.host.is_online,
-        "may_operate": OPERATE in allowed,
+        "may_operate": "containers.operate" in allowed,
+        "may_exec": "containers.exec" in allowed,
+        "may_read_logs": "containers.logs" in allowed,
+        "may_read_files": "containers.read" in allowed,
         "may_remove": CREATE in allowed,
         "record_terminals": found.team.record_terminals,
         "restart_words": words.RESTART,
@@ -136,7 +139,7 @@ def container_new(request: HttpRequest) -> dict[str, Any]:
 
 def publishing_of(request: HttpRequest, host: Host) -> dict[str, str]:
     """`default`: where ports of its team are published; `said`: where they may be, empty for who may anywhere."""
-    anywhere = LOOSEN in actions_of(request.user, host.team)
+    anywhere = LOOSEN in actions_of(request.user, host.team, host=host)
     return {"default": host.team.publish_default, "said": "" if anywhere else publishing.said(host.team)}
 
 

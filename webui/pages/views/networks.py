@@ -10,8 +10,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from engine.options.networks import MODES
-from webui.accounts.models import Team
-from webui.accounts.roles import CREATE, actions_of
+from webui.accounts.roles import Rights
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.networks.addresses import CELLS, Cell, cells_of, use_of
@@ -30,16 +29,16 @@ def networks(request: HttpRequest) -> dict[str, Any]:
     query = request.GET.get("q", "").strip()[:200]
     found = visible.filter(Q(name__icontains=query) | Q(subnet__contains=query)) if query else visible
     shown = Paginator(found.prefetch_related("endpoints__container"), PAGE_SIZE).get_page(request.GET.get("page"))
-    creating = {team.pk for team in Team.objects.visible_to(request.user) if CREATE in actions_of(request.user, team)}
+    rights = Rights(request.user)
     hosts = Host.objects.visible_to(request.user).select_related("team")
     return {
         "query": query,
         "status": "",
         "page": shown,
         "total": visible.count(),
-        "networks": [network_as_json(one) | {"may_create": one.team_id in creating} for one in shown.object_list],
+        "networks": [network_as_json(one) | {"may_create": _may_create(rights, one)} for one in shown.object_list],
         "hosts": [host_as_json(host) for host in hosts],
-        "may_create": bool(creating),
+        "may_create": _may_create_somewhere(request),
         "network_modes": MODES,
         "network_example": network_example(request),
     }
@@ -47,12 +46,11 @@ def networks(request: HttpRequest) -> dict[str, Any]:
 
 @page("pages/topology.html", section="networks")
 def topology(request: HttpRequest) -> dict[str, Any]:
-    teams = Team.objects.visible_to(request.user)
     host = request.GET.get("host", "")[:80]
     found = Host.objects.visible_to(request.user).filter(Q(pk=host) | Q(name=host)).first() if host else None
     return {
         "topology": topology_of(request.user, found),
-        "may_create": any(CREATE in actions_of(request.user, team) for team in teams),
+        "may_create": _may_create_somewhere(request),
         "network_example": network_example(request),
     }
 
@@ -71,9 +69,18 @@ def network(request: HttpRequest, network_id: int) -> dict[str, Any]:
         "created_at": found.created_at,
         "use": use_of(*subnet, taken),
         "squares": squares(cells_of(*subnet, taken)),
-        "may_create": CREATE in actions_of(request.user, found.team),
+        "may_create": _may_create(Rights(request.user, found.team), found),
         "host_online": found.host.is_online,
     }
+
+
+def _may_create(rights: Rights, network: Network) -> bool:
+    """Whether its buttons, which connect and remove, are shown."""
+    return rights.of(network.team_id, host=network.host_id) >= {"networks.connect", "networks.remove"}
+
+
+def _may_create_somewhere(request: HttpRequest) -> bool:
+    return Host.objects.visible_to(request.user, "networks.create").exists()
 
 
 COLUMNS, PITCH = 32, 10

@@ -10,8 +10,7 @@ from django.db.models import F, Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from webui.accounts.models import Team
-from webui.accounts.roles import CREATE, LOOSEN, MANAGE, OPERATE, actions_of
+from webui.accounts.roles import CREATE, LOOSEN, OPERATE, Rights, actions_of
 from webui.backups.models import Backup, BackupPlace, BackupPlan
 from webui.backups.representation import backup_as_json, plan_as_json
 from webui.containers.models import Container
@@ -47,7 +46,7 @@ def volumes(request: HttpRequest) -> dict[str, Any]:
     sort, status = sort if sort in SORTS else "created", status if status in dict(FILTERS) else ""
     found = visible.filter(name__icontains=query).filter(_of(status)).order_by(*SORTS[sort])
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    rights = {team.pk: actions_of(request.user, team) for team in Team.objects.visible_to(request.user)}
+    rights = Rights(request.user)
     users = Users()
     hosts = Host.objects.visible_to(request.user).select_related("team")
     return {
@@ -57,10 +56,13 @@ def volumes(request: HttpRequest) -> dict[str, Any]:
         "filters": FILTERS,
         "page": shown,
         "total": visible.count(),
-        "volumes": [volume_row(one, users, CREATE in rights[one.team_id]) for one in shown.object_list],
+        "volumes": [
+            volume_row(one, users, "volumes.remove" in rights.of(one.team_id, host=one.host_id))
+            for one in shown.object_list
+        ],
         "hosts": [host_as_json(host) for host in hosts],
-        "may_create": any(CREATE in found for found in rights.values()),
-        "may_loosen": any(LOOSEN in found for found in rights.values()),
+        "may_create": Host.objects.visible_to(request.user, "volumes.create").exists(),
+        "may_loosen": Host.objects.visible_to(request.user, "hosts.loosen").exists(),
         "volume_example": volume_example(request),
     }
 
@@ -70,11 +72,11 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
     """Its parts are in templates/pages/volume/: a new section is a tab, a panel, and a line in js/pages/volume.js."""
     visible = Volume.objects.visible_to(request.user).select_related("host", "team")
     found = get_object_or_404(visible, pk=volume_id)
-    allowed = actions_of(request.user, found.team)
+    allowed = actions_of(request.user, found.team, host=found.host_id)
     mounts = mounts_of(found)
     users = container_rows(Container.objects.visible_to(request.user).filter(pk__in=list(mounts)).order_by("name"))
-    places = BackupPlace.objects.filter(team=found.team)
-    backups = Backup.objects.of(found).select_related("place", "host")
+    places = BackupPlace.objects.visible_to(request.user).filter(team=found.team)
+    backups = Backup.objects.visible_to(request.user).of(found).select_related("place", "host")
     return {
         "volume": volume_row(found, Users(), CREATE in allowed),
         "users": [row | {"places": mounts[row["id"]]} for row in users],
@@ -82,15 +84,15 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
         "files": {
             "base": f"/api/v1/volumes/{found.pk}/files/",
             "title": found.name[:12] if found.is_anonymous else found.name,
-            "may_read": OPERATE in allowed,
-            "may_write": CREATE in allowed,
+            "may_read": "volumes.read" in allowed,
+            "may_write": "volumes.write" in allowed,
         },
         "size_spans": SPANS,
         "limit_mebibytes": "" if found.limit_bytes is None else f"{found.limit_bytes / MEBIBYTE:g}",
         "places": [_place_row(place) for place in places if place.host_id in (None, found.host_id)],
         "plans": [_plan_row(plan) for plan in found.backup_plans.select_related("place")],
         "backups": [backup_as_json(one) for one in backups[:BACKUPS_SHOWN]],
-        "may_manage": MANAGE in allowed,
+        "may_manage": "backups.places" in allowed,
         "may_loosen": LOOSEN in allowed,
         "may_operate": OPERATE in allowed,
         "may_create": CREATE in allowed,
