@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 _gathering = threading.local()
 
+RIGHTS = "rights"
+"""The kind of a change of people's rights, for administrators and for the sockets of those people."""
+
 
 class Entry(NamedTuple):
     """One entry of a broker's stream that keeps about `maxlen` of them."""
@@ -40,7 +43,7 @@ def broker() -> redis.Redis:
 
 
 def change_publish(*, team_id: Any, kind: str, action: str, id: Any, object: dict[str, Any] | None) -> None:
-    """Tell the pages of one team: `kind` is container, image, network, volume, backup, job, host or audit.
+    """Tell the pages of one team: `kind` is container, image, network, volume, backup, job, host, audit or team.
 
     `action` is updated or removed.
     """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Unpack
 
 from client.resource import Json, Resource
+from client.rest.hosts_bodies import HostMoving
 from client.transport import located
 
 
@@ -30,3 +31,7 @@ class Hosts(Resource):
     def disk_usage(self, host_id: str) -> Json:
         """What images, containers and logs take on a host's disk."""
         return self._ask("GET", located("/api/v1/hosts/{}/disk-usage/", host_id))
+
+    def move(self, host_id: str, **body: Unpack[HostMoving]) -> Json:
+        """Give a host with all that is on it to another team. You manage the hosts of both."""
+        return self._ask("POST", located("/api/v1/hosts/{}/move/", host_id), body=body)

@@ -3,15 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Required, TypedDict
+
+
+class NewTeam(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    name: Required[str]
 
 
 class PatchedTeamChanges(TypedDict, total=False):
     """What is left out stays as it is."""
 
+    name: str
     keep_logs_days: int
     record_terminals: str
     keep_recordings_days: int
     require_second_factor: bool
     publish_addresses: Sequence[str]
     publish_default: str
+
+
+class NewGroup(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    name: Required[str]
+    hosts: Sequence[str]
+
+
+class PatchedGroupChanges(TypedDict, total=False):
+    """What is left out stays as it is."""
+
+    name: str
+    hosts: Sequence[str]
+
+
+class NewInvitation(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    role: Required[str]
+    note: str
+    days: int
+
+
+class NewMember(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    user: Required[str]
+    role: Required[str]
+
+
+class PatchedMemberChanges(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    role: str
+
+
+class NewGrant(TypedDict, total=False):
+    """One of `host`, `group` and `repository` says where."""
+
+    role: Required[str]
+    host: str
+    group: str
+    repository: str
+
+
+class NewServiceAccount(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    username: Required[str]
+    name: str
+    role: Required[str]
+
+
+class PatchedServiceAccountChanges(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    active: bool
+
+
+class NewServiceToken(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    name: Required[str]
+    scopes: Sequence[str] | None
+    days: int | None

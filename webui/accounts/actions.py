@@ -111,6 +111,13 @@ def _up_to(role: str) -> frozenset[str]:
 BUILT_IN: dict[str, frozenset[str]] = {role: _up_to(role) for role in LADDER}
 """Each of them has what those before it have."""
 
+DESCRIPTIONS = {
+    VIEWER: "Sees everything, changes nothing.",
+    OPERATOR: "Starts and stops, opens terminals, reads logs and files.",
+    DEVELOPER: "Creates, builds, pushes and removes.",
+    MAINTAINER: "Keeps the team: members, roles, registries, policies.",
+}
+
 GRANTABLE = IN_TEAM
 """What a custom role can be made of."""
 

@@ -38,6 +38,10 @@ class ThrottledBackend(ModelBackend):
         throttle.sign_in_succeeded(username=username, address=address)
         return user  # type: ignore[return-value]
 
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Neither who is locked out nor a service account, by whatever way a session of theirs may have come about."""
+        return super().user_can_authenticate(user) and user.service_of_id is None
+
 
 class SignInForm(AuthenticationForm):
     """The sign-in form; says how long to wait instead of claiming that the password is wrong."""

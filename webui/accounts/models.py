@@ -109,6 +109,12 @@ class Team(models.Model):
         return self.name
 
 
+class MembershipQuerySet(OwnedQuerySet["Membership"]):
+    """Of teams whose members one may see."""
+
+    host_path = None
+
+
 class Membership(models.Model):
     """Somebody in a team. `role` holds for the whole team: a built-in one, the key of a custom one, or none ("").
 
@@ -119,6 +125,8 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=40, default=Role.DEVELOPER, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["team", "user"], name="one_membership_per_team")]
@@ -156,6 +164,12 @@ class CustomRoleAction(models.Model):
         return f"{self.role_id}: {self.action}"
 
 
+class HostGroupQuerySet(OwnedQuerySet["HostGroup"]):
+    """Of teams whose members one may see."""
+
+    host_path = None
+
+
 class HostGroup(models.Model):
     """Some of a team's hosts under a name, for grants: who joins the group later is meant as well."""
 
@@ -164,6 +178,8 @@ class HostGroup(models.Model):
     name = models.CharField(max_length=80)
     hosts = models.ManyToManyField("hosts.Host", related_name="groups")
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = HostGroupQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "id"]
@@ -209,6 +225,13 @@ class Grant(models.Model):
         super().save(*arguments, **named)
 
 
+class InvitationQuerySet(OwnedQuerySet["Invitation"]):
+    """Of teams in which one may invite."""
+
+    view_action = "members.manage"
+    host_path = None
+
+
 class Invitation(models.Model):
     """A link by which one person joins a team. Only a digest of its secret is kept; it is used once, until it ends."""
 
@@ -222,6 +245,8 @@ class Invitation(models.Model):
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
     accepted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    objects = InvitationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "id"]

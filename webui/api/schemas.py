@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from webui.accounts.models import RecordTerminals, Role
+from webui.accounts.models import RecordTerminals
 from webui.api import option_shapes
 from webui.containers.models import DesiredStatus, ObservedStatus
 from webui.containers.request import RESTART_POLICIES
@@ -25,7 +25,10 @@ class HostReference(serializers.Serializer):
 
 
 class TeamSchema(TeamReference):
-    role = serializers.ChoiceField(Role.choices, help_text="Your role in the team.")
+    role = serializers.CharField(
+        allow_blank=True,
+        help_text="Yours in the whole team: a built-in one, a custom role's key, or empty: none.",
+    )
     keep_logs_days = serializers.IntegerField(help_text="How long logs of removed containers are kept; 0: not at all.")
     record_terminals = serializers.ChoiceField(RecordTerminals.choices)
     keep_recordings_days = serializers.IntegerField()

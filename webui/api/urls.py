@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import path, re_path, register_converter
 
 from webui.api.errors import unknown_path
@@ -13,20 +15,26 @@ from webui.api.views import (
     containers,
     docs,
     events,
+    host_groups,
     hosts,
     image_actions,
     image_archives,
     image_questions,
     images,
+    invitations,
     jobs,
     log_parts,
     logs,
+    members,
     networks,
+    people,
     pruning,
     questions,
     recordings,
     registries,
     registry_questions,
+    roles,
+    service_accounts,
     sign_in,
     teams,
     tokens,
@@ -59,6 +67,25 @@ class BuildId(ContainerId):
 register_converter(ContainerId, "container_id")
 register_converter(BuildId, "build_id")
 
+OF_A_TEAM: tuple[tuple[str, Any, str], ...] = (
+    ("members/", members.MemberList, "members"),
+    ("members/<int:user_id>/", members.MemberDetail, "member"),
+    ("members/<int:user_id>/grants/", members.GrantList, "grants"),
+    ("members/<int:user_id>/grants/<uuid:grant_id>/", members.GrantDetail, "grant"),
+    ("invitations/", invitations.InvitationList, "invitations"),
+    ("invitations/<uuid:invitation_id>/", invitations.InvitationDetail, "invitation"),
+    ("service-accounts/", service_accounts.ServiceAccountList, "service-accounts"),
+    ("service-accounts/<int:user_id>/", service_accounts.ServiceAccountDetail, "service-account"),
+    ("service-accounts/<int:user_id>/tokens/", service_accounts.ServiceTokenList, "service-tokens"),
+    (
+        "service-accounts/<int:user_id>/tokens/<uuid:token_id>/",
+        service_accounts.ServiceTokenDetail,
+        "service-token",
+    ),
+    ("host-groups/", host_groups.GroupList, "host-groups"),
+    ("host-groups/<uuid:group_id>/", host_groups.GroupDetail, "host-group"),
+)
+
 app_name = "api"
 urlpatterns = [
     path("audit/", audit.AuditList.as_view(), name="audit"),
@@ -66,6 +93,7 @@ urlpatterns = [
     path("audit/<int:entry_id>/", audit.AuditDetail.as_view(), name="audit-entry"),
     path("hosts/", hosts.HostList.as_view(), name="hosts"),
     path("hosts/<str:host_id>/disk-usage/", image_questions.HostDiskUsage.as_view(), name="host-disk-usage"),
+    path("hosts/<str:host_id>/move/", host_groups.HostMove.as_view(), name="host-move"),
     path("hosts/<str:host_id>/", hosts.HostDetail.as_view(), name="host"),
     path("images/", images.ImageList.as_view(), name="images"),
     path("images/pull/", images.ImagePull.as_view(), name="image-pull"),
@@ -148,6 +176,14 @@ urlpatterns = [
     path("registries/", registries.RegistryList.as_view(), name="registries"),
     path("registries/<uuid:credential_id>/test/", registries.RegistryTest.as_view(), name="registry-test"),
     path("registries/<uuid:credential_id>/", registries.RegistryDetail.as_view(), name="registry"),
+    path("actions/", roles.ActionList.as_view(), name="actions"),
+    path("invitations/accept/", invitations.InvitationAccept.as_view(), name="invitation-accept"),
+    path("roles/", roles.RoleList.as_view(), name="roles"),
+    path("roles/<slug:role_key>/", roles.RoleDetail.as_view(), name="role"),
+    path("users/", people.PersonList.as_view(), name="users"),
+    path("users/<int:user_id>/", people.PersonDetail.as_view(), name="user"),
+    path("users/<int:user_id>/password/", people.PersonPassword.as_view(), name="user-password"),
+    *(path(f"teams/<uuid:team_id>/{route}", view.as_view(), name=name) for route, view, name in OF_A_TEAM),
     path("teams/", teams.TeamList.as_view(), name="teams"),
     path("teams/<uuid:team_id>/", teams.TeamDetail.as_view(), name="team"),
     path("tokens/", tokens.TokenList.as_view(), name="tokens"),

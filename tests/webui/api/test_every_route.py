@@ -10,6 +10,7 @@ from django.urls import URLPattern
 
 from tests.support.valkey import Valkey
 from tests.webui.cast import BUILD_ID, CONTAINER_ID, Caller
+from webui.accounts.models import CustomRole, Grant, HostGroup, Invitation, Membership, Role, Team, User
 from webui.api import urls
 from webui.audit.models import AuditEntry
 from webui.backups.models import Backup, BackupPlace, BackupPlan
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PUBLIC = {"schema", "docs"}
 OWN = {
     "teams",
+    "users",
     "tokens",
     "token",
     "containers-prune",
@@ -40,6 +42,8 @@ OWN = {
 OWN |= {"sessions"}
 OF_SITE = {"identity-providers", "identity-provider", "sign-in"}
 """Of the site itself, for administrators alone, who are asked for before anything is looked up."""
+OF_ALL = {"actions", "roles", "role"}
+"""What everybody may read and administrators alone change."""
 BODIES: dict[str, Any] = {
     "identity-providers": {"name": "intruder", "issuer": "https://id.example.com", "client_id": "x"},
     "containers": {"image": "alpine", "name": "intruder"},
@@ -67,6 +71,15 @@ BODIES: dict[str, Any] = {
     "container-rename": {"name": "intruder"},
     "container-commit": {"reference": "intruder"},
     "team": {"keep_logs_days": 1},
+    "members": {"user": "outsider", "role": "maintainer"},
+    "grants": {"role": "maintainer", "repository": "docker.io/library/alpine"},
+    "invitations": {"role": "maintainer"},
+    "invitation-accept": {"secret": "guessed"},
+    "service-accounts": {"username": "intruder", "role": "maintainer"},
+    "service-tokens": {"name": "intruder"},
+    "host-groups": {"name": "intruder"},
+    "roles": {"name": "intruder", "actions": ["hosts.loosen"]},
+    "users": {"username": "intruder", "administrator": True},
     "registries": {"registry": "docker.io", "username": "x", "password": "y", "team": "Harbour"},
 }
 
@@ -99,9 +112,22 @@ def world(
         key="x",
         status="succeeded",
     )
+    account = User.objects.create(username="robot", service_of=host.team)
+    membership = Membership.objects.create(team=host.team, user=account, role=Role.VIEWER)
+    grant = Grant.objects.create(membership=membership, role=Role.OPERATOR, host=host)
+    group = HostGroup.objects.create(team=host.team, name="staging")
+    invitation = Invitation.objects.create(
+        team=host.team, invited_by=account, role="viewer", digest="0", expires_at=volume.created_at
+    )
+    role = CustomRole.objects.create(key="puller", name="Puller")
     entry = AuditEntry.objects.filter(team_id=host.team_id).order_by("-id")[0]
     return {
         "entry_id": entry.pk,
+        "user_id": account.pk,
+        "grant_id": str(grant.pk),
+        "group_id": str(group.pk),
+        "invitation_id": str(invitation.pk),
+        "role_key": role.pk,
         "host_id": host.pk,
         "container_id": container.pk,
         "image_id": image.pk,
@@ -131,12 +157,15 @@ def routes(world: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         view = pattern.callback.cls
         path = "/api/v1/" + str(pattern.pattern)
         for name, value in world.items():
-            for kind in ("str", "int", "uuid", "container_id", "build_id"):
+            for kind in ("str", "slug", "int", "uuid", "container_id", "build_id"):
                 path = path.replace(f"<{kind}:{name}>", str(value))
         assert "<" not in path, f"give {path} an object in this test"
         for method in ("get", "post", "put", "patch", "delete"):
             if hasattr(view, method):
                 yield pattern.name, method, path
+
+
+PEOPLE = (Team, User, Membership, Grant, HostGroup, Invitation, CustomRole)
 
 
 def snapshot() -> list[Any]:
@@ -154,6 +183,7 @@ def snapshot() -> list[Any]:
         BackupPlace,
         BackupPlan,
         Backup,
+        *PEOPLE,
     )
     return [list(model._default_manager.order_by("pk").values()) for model in models]
 
@@ -179,6 +209,9 @@ def test_an_outsider_sees_and_changes_nothing(world: dict[str, Any], outsider: C
         if name in OF_SITE:
             assert answer.status_code == 403, f"{method} {path}: {answer.content}"
             continue
+        if name in OF_ALL:
+            assert answer.status_code == (200 if method == "get" else 403), f"{method} {path}: {answer.content}"
+            continue
         is_list = method == "get" and answer.status_code == 200
         if is_list:
             assert answer.json()["results"] == [], f"{method} {path}"
@@ -189,6 +222,38 @@ def test_an_outsider_sees_and_changes_nothing(world: dict[str, Any], outsider: C
             )
     assert walked > 20
     assert snapshot() == before
+
+
+AWAY = (502, 503)
+"""The host doesn't answer; a stored key can't be read."""
+
+
+def people() -> list[Any]:
+    return [list(model._default_manager.order_by("pk").values()) for model in PEOPLE]
+
+
+def test_a_viewer_changes_nothing_and_no_route_fails(world: dict[str, Any], teammate: Caller) -> None:
+    """Each says yes, or why not."""
+    assert teammate.user is not None
+    Membership.objects.filter(user=teammate.user).update(role=Role.VIEWER)
+    Host.objects.update(heartbeat_at=None)  # nobody waits for its answers
+    before = people()
+    for name, method, path in routes(world):
+        answer = teammate.call(method, path, None if method in ("get", "delete") else BODIES.get(name, {}))
+        assert answer.status_code < 500 or answer.status_code in AWAY, f"{method} {path}: {answer.content}"
+        if method in ("delete", "patch", "put"):
+            assert answer.status_code in (400, 403, 404), f"{method} {path}: {answer.status_code}"
+    assert people() == before
+
+
+def test_the_owner_walks_every_route_without_a_failure(world: dict[str, Any], owner: Caller) -> None:
+    Host.objects.update(heartbeat_at=None)
+    for name, method, path in routes(world):
+        if method == "delete":
+            continue
+        answer = owner.call(method, path, None if method == "get" else BODIES.get(name, {}))
+        assert answer.status_code < 500 or answer.status_code in AWAY, f"{method} {path}: {answer.content}"
+    assert not User.objects.filter(is_superuser=True).exists()
 
 
 def test_an_outsider_gets_nowhere_by_naming_another_teams_host(world: dict[str, Any], outsider: Caller) -> None:

@@ -11,9 +11,11 @@ from rest_framework import serializers
 
 from tests.support import client_code
 from tests.webui.cast import Caller
-from webui.accounts.models import ApiToken, Team
+from webui.accounts import representation
+from webui.accounts.models import ApiToken, Grant, HostGroup, Invitation, Membership, Team, User
 from webui.accounts.representation import team_as_json, token_as_json
-from webui.api import image_schemas, network_schemas, schemas, volume_schemas
+from webui.accounts.tokens import token_create
+from webui.api import image_schemas, network_schemas, people_schemas, schemas, volume_schemas
 from webui.containers.models import Container
 from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
@@ -113,6 +115,7 @@ def test_the_shapes_in_the_document_are_those_of_the_answers(
         (volume_schemas.VolumeSchema, volume_as_json(volume)),
         (schemas.JobSchema, job_as_json(job)),
         (image_schemas.CredentialSchema, credential_as_json(credential)),
+        *people_shown(owner, team, host),
     ):
         assert_fits(schema(), shown, schema.__name__)
 
@@ -134,3 +137,25 @@ def assert_fits(schema: serializers.Field[Any, Any, Any, Any], value: Any, where
         assert isinstance(value, list if isinstance(schema, serializers.ListField) else dict), where
     else:
         schema.run_validation(value)
+
+
+def people_shown(owner: Caller, team: Team, host: Host) -> list[tuple[Any, Any]]:
+    assert owner.user is not None
+    membership = Membership.objects.get(user=owner.user)
+    group = HostGroup.objects.create(team=team, name="staging")
+    group.hosts.add(host)
+    Grant.objects.create(membership=membership, role="operator", group=group)
+    Grant.objects.create(membership=membership, role="operator", host=host)
+    invitation = Invitation.objects.create(
+        team=team, invited_by=owner.user, role="viewer", digest="0", expires_at=team.created_at, accepted_by=owner.user
+    )
+    account = User.objects.create(username="robot", service_of=team)
+    token_create(user=account, name="ci")
+    return [
+        (people_schemas.PersonSchema, representation.person_as_json(owner.user, [membership])),
+        (people_schemas.MemberSchema, representation.member_as_json(membership)),
+        (people_schemas.InvitationSchema, representation.invitation_as_json(invitation)),
+        (people_schemas.ServiceAccountSchema, representation.service_account_as_json(account)),
+        (people_schemas.HostGroupSchema, representation.group_as_json(group)),
+        *((people_schemas.RoleSchema, role) for role in representation.roles_as_json()),
+    ]

@@ -63,7 +63,7 @@ async def test_who_may_only_look_gets_no_process_in_a_container(
     fake_host: FakeHost, teammate: Caller, container: Container
 ) -> None:
     await in_thread(Membership.objects.filter(user=teammate.user).update, role=Role.VIEWER)
-    for name, status in (("logs", 101), ("top", 101), ("exec", 403), ("attach", 403)):
+    for name, status in (("logs", 403), ("top", 101), ("exec", 403), ("attach", 403)):
         assert await refused(f"/ws/containers/{CONTAINER_ID}/{name}/", teammate.headers) == status
 
 

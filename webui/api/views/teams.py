@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from webui.accounts.membership import team_create, team_delete, team_rename
 from webui.accounts.models import Membership, Team
 from webui.accounts.representation import team_as_json
 from webui.accounts.roles import require
@@ -28,6 +30,7 @@ ORDERING = ("created_at", "name")
 class TeamChanges(bodies.Body):
     """What is left out stays as it is."""
 
+    name = bodies.Text(max_length=80, required=False)
     keep_logs_days = bodies.Whole(
         (0, DAYS_MAXIMUM), required=False, help_text="For logs of removed containers; 0: they go with the container."
     )
@@ -44,14 +47,25 @@ class TeamChanges(bodies.Body):
     )
 
 
+class NewTeam(bodies.Body):
+    name = bodies.Text(max_length=80)
+
+
 class TeamDetail(APIView):
-    @operation("teams_update", tag="teams", body=TeamChanges, answers={200: TeamSchema}, problems=[403, 404])
+    @operation("teams_retrieve", tag="teams", answers={200: TeamSchema}, problems=[404])
+    def get(self, request: Request, team_id: UUID) -> Response:
+        """Look at a team of yours."""
+        return Response(_shown(request, get_object_or_404(Team.objects.visible_to(request.user), pk=team_id)))
+
+    @operation("teams_update", tag="teams", body=TeamChanges, answers={200: TeamSchema}, problems=[403, 404, 409])
     def patch(self, request: Request, team_id: UUID) -> Response:
         """Change what holds for all of a team's containers."""
         team = get_object_or_404(Team.objects.visible_to(request.user), pk=team_id)
         wish = bodies.read(TeamChanges, request)
         require(request.user, "team.manage", team)
         with transaction.atomic():
+            if "name" in wish:
+                team_rename(user=request.user, team=team, name=wish["name"])
             if "keep_logs_days" in wish:
                 team_keep_logs(user=request.user, team=team, days=wish["keep_logs_days"])
             record, days = wish.get("record_terminals"), wish.get("keep_recordings_days")
@@ -61,8 +75,13 @@ class TeamDetail(APIView):
             if "publish_addresses" in wish or "publish_default" in wish:
                 addresses, default = wish.get("publish_addresses"), wish.get("publish_default")
                 team_publish(user=request.user, team=team, addresses=addresses, default=default)
-        role = Membership.objects.filter(user=request.user, team=team).values_list("role", flat=True).first()
-        return Response(team_as_json(team, role))
+        return Response(_shown(request, team))
+
+    @operation("teams_delete", tag="teams", answers={204: None}, problems=[403, 404, 409])
+    def delete(self, request: Request, team_id: UUID) -> Response:
+        """Delete a team that owns nothing any more. For administrators."""
+        team_delete(user=request.user, team=get_object_or_404(Team.objects.visible_to(request.user), pk=team_id))
+        return Response(status=204)
 
 
 class TeamList(APIView):
@@ -82,3 +101,14 @@ class TeamList(APIView):
             lambda team: team_as_json(team, roles.get(team.pk)),
             ordering=ORDERING,
         )
+
+    @operation("teams_create", tag="teams", body=NewTeam, answers={201: TeamSchema}, problems=[403, 409])
+    def post(self, request: Request) -> Response:
+        """Make a team, which you lead then. For administrators."""
+        team = team_create(user=request.user, name=bodies.read(NewTeam, request)["name"])
+        return Response(_shown(request, team), status=201)
+
+
+def _shown(request: Request, team: Team) -> dict[str, Any]:
+    role = Membership.objects.filter(user=request.user, team=team).values_list("role", flat=True).first()
+    return team_as_json(team, role)

@@ -1,0 +1,11 @@
+"""Bodies of /api/v1/hosts/. python -m tests.support.client_code makes this of docs/openapi-v1.yml."""
+
+from __future__ import annotations
+
+from typing import Required, TypedDict
+
+
+class HostMoving(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    team: Required[str]
