@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from engine.errors import Conflict, InvalidArgument, PermissionDenied, ResourceExhausted
+from engine.errors import Conflict, InvalidArgument, PermissionDenied, ResourceExhausted, Unsupported
 from engine.network.addressing import Address
 from engine.network.firewall import ANY_ADDRESS, ANY_ADDRESS6, PROTOCOLS
 from engine.options.ports import between
@@ -236,4 +236,9 @@ def _unusable(error: OSError, address: str, protocol: str, port: int) -> Excepti
         return InvalidArgument(f"{address} is no address of this host; publish on 127.0.0.1, 0.0.0.0 or one that is")
     if error.errno == errno.EACCES:
         return PermissionDenied(f"The kernel doesn't let port {port}/{protocol} on {address} be used: {error.strerror}")
+    if error.errno == errno.EPROTONOSUPPORT:
+        return Unsupported(
+            f"This host's kernel has no {protocol.upper()}, so nothing could listen in the container either; load its "
+            f"module {protocol}, or publish another protocol"
+        )
     return InvalidArgument(f"Port {port}/{protocol} on {address} can't be used: {error.strerror}")

@@ -12,7 +12,7 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mount -t securityfs securityfs /sys/kernel/security
 mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup
 ln -sfn /proc/self/fd /dev/fd
-for module in overlay bridge veth nf_tables bfq loop quota_v2 xfs nfs nfsd; do modprobe "$module"; done
+for module in overlay bridge veth nf_tables bfq loop quota_v2 xfs nfs nfsd sctp; do modprobe "$module"; done
 ip link set lo up
 hostname machine
 echo 127.0.0.1 localhost machine > /etc/hosts
