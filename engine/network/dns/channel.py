@@ -5,17 +5,31 @@ from __future__ import annotations
 import array  # noqa: F401 - the socket module would look for it later, in a root that is empty
 import json
 import os
+import select
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 MOST_BYTES = 128 << 10
 MOST_DESCRIPTORS = 8
+LOOK_SECONDS = 0.1
+"""How often somebody who waits looks whether the other one is stopped."""
 
 
 def send(connection: socket.socket, message: Any, descriptors: Sequence[int] = ()) -> None:
     """Raises OSError when nobody is there any more, or takes it in time."""
     socket.send_fds(connection, [json.dumps(message, separators=(",", ":")).encode()], descriptors)
+
+
+def awaits(connection: socket.socket, seconds: float, is_hopeless: Callable[[], bool]) -> bool:
+    """Whether something can be received within so many seconds; False as soon as it is hopeless, twice in a row."""
+    deadline, bad = time.monotonic() + seconds, 0
+    while (left := deadline - time.monotonic()) > 0 and bad < 2:
+        if select.select([connection], [], [], min(left, LOOK_SECONDS))[0]:
+            return True
+        bad = bad + 1 if is_hopeless() else 0
+    return False
 
 
 def receive(connection: socket.socket) -> tuple[Any, list[int]] | None:

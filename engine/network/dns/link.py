@@ -5,9 +5,13 @@ What is true stands in the store, so nothing depends on a message: it only makes
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import select
+import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Sequence
@@ -49,6 +53,8 @@ def tell(config: EngineConfig, *container_ids: str, start: bool = False) -> bool
         with connection:
             if _asked(connection, container_ids):
                 return True
+            if _end_stopped(connection):
+                continue
         if time.monotonic() - began > ANSWER_SECONDS:
             break  # it hangs; once is long enough
     if start:
@@ -58,13 +64,37 @@ def tell(config: EngineConfig, *container_ids: str, start: bool = False) -> bool
 
 def _asked(connection: socket.socket, container_ids: Sequence[str]) -> bool:
     from engine.network.dns import channel
+    from engine.network.dns.records import is_stopped
 
     try:
         channel.send(connection, {"look": list(container_ids)})
+        if not channel.awaits(connection, ANSWER_SECONDS, lambda: is_stopped(_pid_of(connection))):
+            return False
         received = channel.receive(connection)
     except (OSError, ValueError):  # it is just leaving, or was killed
         return False
     return bool(received and received[0].get("done"))
+
+
+def _end_stopped(connection: socket.socket) -> bool:
+    """Kill a resolver that somebody has stopped: the next one is there at once, and it would answer nobody."""
+    from engine.network.dns.records import is_stopped
+
+    with contextlib.suppress(OSError):
+        descriptor = os.pidfd_open(_pid_of(connection))
+        try:
+            if is_stopped(_pid_of(connection)):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                return bool(select.select([descriptor], [], [], START_SECONDS)[0])
+        finally:
+            os.close(descriptor)
+    return False
+
+
+def _pid_of(connection: socket.socket) -> int:
+    """Who listens at the other side: SO_PEERCRED of unix(7)."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[0])
 
 
 def needs_reviving(config: EngineConfig) -> bool:

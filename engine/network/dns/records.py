@@ -170,6 +170,15 @@ def process_of(pid: int) -> Process | None:
     return Process(pid, int(fields[19]))
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether somebody has stopped it by a signal: field 3 of proc_pid_stat(5). A traced one is not meant."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] == b"T"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def is_alive(process: Process) -> bool:
     return process_of(process.pid) == process
 

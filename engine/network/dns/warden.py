@@ -25,7 +25,7 @@ from engine.network.dns.answerer import Answerer
 from engine.network.dns.confinement import lock_down
 from engine.network.dns.hosts_own import HostServers
 from engine.network.dns.looping import Loop
-from engine.network.dns.records import Clients, Process, is_alive, namespace_of, process_of
+from engine.network.dns.records import Clients, Process, is_alive, is_stopped, namespace_of, process_of
 from engine.network.lans import Lans
 from engine.store.database import Store
 
@@ -279,6 +279,11 @@ class Warden:
             return None
         return True
 
+    def _speaks(self) -> bool:
+        """Whether the answerer has something to say in time; one that is stopped has not."""
+        assert self._answerer is not None
+        return channel.awaits(self._answerer, ANSWER_SECONDS, lambda: is_stopped(self._answerer_pid))
+
     def _open(self, number: int, container_id: str, family: int, kind: int) -> None:
         """Give the answerer a socket of a container that it serves, to ask that container's own name servers by."""
         served = self._served.get(container_id)
@@ -338,7 +343,7 @@ class Warden:
         self._number += 1
         with contextlib.suppress(OSError, ValueError):
             channel.send(self._answerer, {"number": self._number})
-            while (said := self._hear()) is not None:
+            while self._speaks() and (said := self._hear()) is not None:
                 if said is not True and said == self._number:
                     return True
         self._replace_answerer()

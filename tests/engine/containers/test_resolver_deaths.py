@@ -115,6 +115,19 @@ def test_both_are_killed_at_once(host: Host, pair: tuple[ContainerRecord, Contai
     assert ask(asker.pid, "web").records == [web.ip_address]
 
 
+@pytest.mark.parametrize("half", ["warden", "answerer"])
+def test_a_half_that_was_stopped_is_replaced_by_the_next_start(
+    host: Host, pair: tuple[ContainerRecord, ContainerRecord], half: str
+) -> None:
+    web, asker = pair
+    stopped = resolvers(host)[half == "answerer"]
+    os.kill(stopped, signal.SIGSTOP)
+    third = host.run("sleep", "1000", name="third", network="lan")  # whose patience is PATIENCE_SECONDS
+    assert ask(asker.pid, "third").records == [third.ip_address]
+    assert ask(third.pid, "web").records == [web.ip_address]
+    assert stopped not in resolvers(host)
+
+
 def test_who_reconciles_starts_it_too(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
     web, asker = pair
     keeper = host.keeper_pid()
