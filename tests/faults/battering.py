@@ -33,6 +33,7 @@ PARTS = {
     "redis": ("valkey-server",),
     "keeper": ("engine.keeper",),
     "launcher": ("launcher",),
+    "resolver": ("engine.network.dns",),
     "up": ("python",),
 }
 WATCHERS = ("keeper", "launcher", "up")
@@ -45,6 +46,13 @@ LOUD = f"{ONCE} seq 1 {LOUD_LINES}; exit 13"  # three segments, two of which are
 FAILS = "echo run >> /runs; n=$(wc -l < /runs); echo run-$n; usleep 300000; exit $((20 + n))"
 SHORT = f"{ONCE} echo short; echo both >&2; exit 14"
 WAITS = f"trap 'echo told; exit 15' TERM; {ONCE} while :; do usleep 20000; done"
+
+NETWORK = "battered"
+ASKS = f"""{ONCE} n=0
+while [ $n -lt 10 ]; do
+  if nslookup itself >/dev/null 2>&1; then n=$((n+1)); fi; usleep 100000
+done
+echo found; exit 16"""
 
 
 def lines(prefix: str, count: int = LINES, end: str = "\n") -> bytes:
@@ -69,6 +77,7 @@ KINDS = {
     "fails": Kind(FAILS, 24, lines("run", 5)[6:], wishes={"restart": "on-failure", "restart_limit": 3}, restarts=3),
     "short": Kind(SHORT, 14, b"1\nshort\n", b"both\n"),
     "waits": Kind(WAITS, 15, b"1\ntold\n"),
+    "asks": Kind(ASKS, 16, b"1\nfound\n", wishes={"network": NETWORK, "network_alias": ["itself"]}),
 }
 LOUDEST = Kind(LOUD, 13, b"1\n" + b"".join(b"%d\n" % number for number in range(1, LOUD_LINES + 1)))
 

@@ -11,7 +11,7 @@ import random
 
 import pytest
 
-from tests.faults.battering import Battering
+from tests.faults.battering import NETWORK, Battering
 from tests.support.portside import Portside
 from tests.support.processes import eventually
 
@@ -26,6 +26,7 @@ def test_nothing_is_lost_whatever_dies(mortal: Portside, tiny_image: str) -> Non
     seed = int(os.environ.get("PORTSIDE_FAULT_SEED") or random.randrange(1 << 30))
     print(f"seed {seed}")
     mortal.rest.pull(tiny_image)
+    mortal.rest.succeed(mortal.rest.post("/api/v1/networks/", {"name": NETWORK}))
     battering = Battering(mortal, tiny_image, seed, loud=ROUNDS >= MANY)
     for number in range(ROUNDS):
         battering.round()
@@ -35,3 +36,5 @@ def test_nothing_is_lost_whatever_dies(mortal: Portside, tiny_image: str) -> Non
     battering.reckon()
     print(f"{battering.kills} kills, {battering.reckoned} containers, each with every byte and its own code")
     eventually(lambda: not battering.jobs_that_hang(), seconds=120, what="the end of every job")
+    (network,) = [row for row in mortal.rest.rows("/api/v1/networks/") if row["name"] == NETWORK]
+    mortal.rest.succeed(mortal.rest.delete(f"/api/v1/networks/{network['id']}/"))
