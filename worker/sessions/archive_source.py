@@ -62,8 +62,12 @@ class _TransferSource:
         pass
 
     def result(self) -> dict[str, Any]:
-        """Raises what the transfer ran into: the other side must not take what it has for all."""
+        """Raises what the transfer ran into: the other side must not take what it has for all.
+
+        Whoever is told of the end may come for the next transfer at once: nothing is held any more by then.
+        """
         result: dict[str, Any] = self._transfer.wait()
+        self._transfer.close()
         return result
 
     def close(self) -> None:
