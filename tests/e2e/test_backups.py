@@ -39,7 +39,9 @@ class Tars:
         self._url = f"{portside.rest.base}/api/v1/volumes/{volume['id']}/archive/"
 
     def put(self, files: dict[str, bytes], query: str = "") -> int:
-        return self._pool.request("PUT", self._url + query, body=packed(files), headers=self._headers).status
+        """The answer's status."""
+        answer = self._pool.request("PUT", self._url + query, body=packed(files), headers=self._headers)
+        return answer.status
 
     def get(self) -> dict[str, bytes]:
         answer = self._pool.request("GET", self._url, headers=self._headers)
