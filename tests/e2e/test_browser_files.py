@@ -82,7 +82,7 @@ def test_upload_edit_rename_download_and_delete(page: Page, volume: tuple[str, P
     page.locator("#file-name").fill("a/b")
     page.keyboard.press("Enter")
     expect(page.locator('#file-name-dialog [data-problem="name"]')).to_contain_text("without a slash")
-    page.locator("#file-name").fill("renamed.txt")
+    page.locator("#file-name").fill("/renamed.txt")  # a path from the top moves it there
     page.keyboard.press("Enter")
     expect(row_of(page, "renamed.txt")).to_be_focused()
 

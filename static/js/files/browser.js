@@ -136,7 +136,7 @@ export class FileBrowser {
 
   async rename(entry) {
     const path = pathOf(entry);
-    const done = await askName({ title: `Rename ${visible(entry.name)}`, name: entry.path === null ? "" : entry.name, yes: "Rename", send: (name) => this.files.rename(path, name) });
+    const done = await askName({ title: `Rename or move ${visible(entry.name)}`, name: entry.path === null ? "" : entry.name, yes: "Rename", orPath: true, send: (name) => this.files.rename(path, name) });
     if (done) await this.load({ focus: pathOf(done) });
     else find(this.root, path)?.focus();
   }

@@ -4,8 +4,8 @@ import { $, $$, setText } from "../dom.js";
 import { clearProblems, showProblems, submitting } from "../images/form.js";
 import { visible } from "./source.js";
 
-/** Ask for a name; `send(name)` does it. Answers what that answers, undefined when it was left. */
-export function askName({ title, name = "", yes, send }) {
+/** Ask for a name, or with `orPath` for a whole path; `send(name)` does it. Answers what that answers, undefined when it was left. */
+export function askName({ title, name = "", yes, orPath = false, send }) {
   const dialog = $("#file-name-dialog");
   const form = $("form", dialog);
   const input = form.elements.name;
@@ -19,8 +19,9 @@ export function askName({ title, name = "", yes, send }) {
   input.setSelectionRange(0, dot > 0 ? dot : name.length); // what is before the ending is what people change
   return opened(dialog, form, async () => {
     const wish = input.value;
-    if (!wish || wish === "." || wish === ".." || wish.includes("/")) {
-      showProblems(form, { name: ["Give it a name of at least one character, without a slash."] });
+    const isPath = orPath && wish.startsWith("/") && !wish.endsWith("/");
+    if (!wish || wish === "." || wish === ".." || (wish.includes("/") && !isPath)) {
+      showProblems(form, { name: [`Give it a name of at least one character, without a slash${orPath ? ", or the path of its new place from the top, as /folder/name" : ""}.`] });
       return undefined;
     }
     return submitting(form, $("[data-submit]", form), () => send(wish));

@@ -40,8 +40,9 @@ export class Files {
     return api("POST", this.address(path, "directory/"), {});
   }
 
+  /** `name` may be a path from the top of the volume: then it is moved there. */
   rename(path, name) {
-    return api("POST", this.address(path, "move/"), { name });
+    return api("POST", this.address(path, "move/"), name.startsWith("/") ? { to: name } : { name });
   }
 
   own(path, changes) {
