@@ -5,7 +5,6 @@ Every complaint names the field (in `detail["field"]` too) and says what would b
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from engine.containers import restarts
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from engine.options import checking
-from engine.options.ports import between
+from engine.options.ports import between, problem_of_address
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 ID = re.compile(r"[0-9a-f]{64}")
@@ -261,10 +260,8 @@ def _check_ports(ports: tuple[PortMapping, ...]) -> None:
                 raise _bad("ports", error.message) from error
         if port.protocol not in PROTOCOLS:
             raise _bad("ports", f"protocol {port.protocol!r} is unknown; use one of {', '.join(PROTOCOLS)}")
-        try:
-            ipaddress.ip_address(port.address)
-        except ValueError as error:
-            raise _bad("ports", f"{port.address!r} is no address of this host") from error
+        if problem := problem_of_address(port.address):
+            raise _bad("ports", problem)
         if port.host is not None and port.host_last is None:
             key = (port.address, port.host, port.protocol)
             if key in taken:

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from engine.errors import Conflict, InvalidArgument, PermissionDenied, ResourceExhausted, Unsupported
 from engine.network.addressing import Address
 from engine.network.firewall import ANY_ADDRESS, ANY_ADDRESS6, PROTOCOLS
-from engine.options.ports import between
+from engine.options.ports import between, problem_of_address
 from engine.store.database import Store
 
 _ATTEMPTS = 64
@@ -58,21 +58,8 @@ def check(spec: PortSpec) -> None:
             raise InvalidArgument(f"Port {port} is out of range; ports go from 1 to 65535")
     if spec.host_last is not None:
         between(spec.host, spec.host_last)
-    try:
-        address = ip_address(spec.address)
-    except ValueError:
-        raise InvalidArgument(
-            f"{spec.address!r} is no address to publish on; use 127.0.0.1, 0.0.0.0, :: or an address of this host"
-        ) from None
-    if address.version == 6 and address.is_loopback:
-        raise InvalidArgument(
-            "Ports can't be published on ::1: the kernel takes no answers from containers there; use 127.0.0.1, or :: "
-            "for all other IPv6 addresses of this host"
-        )
-    if address.version == 6 and address.is_link_local:
-        raise InvalidArgument(f"Ports can't be published on {address}, which means another host on each of its links")
-    if address.is_multicast:
-        raise InvalidArgument(f"Ports can't be published on the multicast address {address}")
+    if problem := problem_of_address(spec.address):
+        raise InvalidArgument(problem)
 
 
 class Ports:

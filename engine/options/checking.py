@@ -68,8 +68,8 @@ def problems(wishes: Wishes) -> Iterator[Problem]:
     yield from networks.problems(wishes)
     yield from _image(wishes)
     yield from _log(wishes)
-    if not ports.is_address(wishes.publish_address):
-        yield "publish_address", "Give an address of the host, such as 127.0.0.1, 0.0.0.0 or ::."
+    if problem := ports.problem_of_address(wishes.publish_address):
+        yield "publish_address", problem
 
 
 def _list(name: str, entries: Sequence[str], read: Callable[[str], object]) -> Iterator[Problem]:

@@ -64,12 +64,24 @@ def spread(port: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**port, "container": one, "host": other} for one, other in zip(inside, outside, strict=True)]
 
 
-def is_address(text: str | None) -> bool:
-    """Whether it is an address, or none was given."""
+def problem_of_address(text: object) -> str:
+    """Why nothing can be published there on any host; empty if it may be. None, the usual one, may."""
     try:
-        return text is None or ("%" not in text and bool(ip_address(text)))
+        address = None if text is None else ip_address(text) if isinstance(text, str) and "%" not in text else ""
     except ValueError:
-        return False
+        address = ""
+    if address is None:
+        return ""
+    if isinstance(address, str):
+        return "Give an address of the host, such as 127.0.0.1, 0.0.0.0 or ::."
+    if address.version == 6 and address.is_loopback:
+        return (
+            "Ports can't be published on ::1, where the kernel takes no answers from containers: use 127.0.0.1, or :: "
+            "for all other IPv6 addresses of the host."
+        )
+    if address.version == 6 and address.is_link_local:
+        return f"Ports can't be published on {address}, which means another host on each of its links."
+    return f"Ports can't be published on the multicast address {address}." if address.is_multicast else ""
 
 
 def between(first: object, last: object) -> range:

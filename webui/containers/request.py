@@ -15,7 +15,7 @@ from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from engine.options import checking, variables
 from engine.options.changing import merged
-from engine.options.ports import MOST, is_address, spread
+from engine.options.ports import MOST, problem_of_address, spread
 from worker.contract.commands import ContainerOptions, PortMapping
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
@@ -219,14 +219,12 @@ def _ports(ports: Sequence[Mapping[str, Any]], errors: FieldErrors) -> tuple[Por
             "container": _is_port(inside),
             "host": outside is None or _is_port(outside),
             "protocol": protocol in ("tcp", "udp", "sctp"),
-            "address": isinstance(address, str) and is_address(address),
+            "address": not (problem := problem_of_address(address)),
         }
         errors.check(fine["container"], where + "container", "Give a port from 1 to 65535.")
         errors.check(fine["host"], where + "host", "Give a port from 1 to 65535, or leave it out for a free one.")
         errors.check(fine["protocol"], where + "protocol", "Choose tcp, udp or sctp.")
-        errors.check(
-            fine["address"], where + "address", "Give an address of the host, such as 127.0.0.1, 0.0.0.0 or ::."
-        )
+        errors.check(fine["address"], where + "address", problem)
         if not all(fine.values()):
             continue
         key, last = (protocol, outside or 0, address), port.get("host_last")

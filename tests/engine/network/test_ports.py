@@ -15,7 +15,7 @@ from engine.network.ports import PortSpec, check
         (PortSpec(80, None, host_last=89), "from one port to another"),
         (PortSpec(80, 1000, host_last=3000), "at most 1000"),
         (PortSpec(80, 80, "icmp"), "tcp, udp or sctp"),
-        (PortSpec(80, 80, "tcp", "localhost"), "no address to publish on"),
+        (PortSpec(80, 80, "tcp", "localhost"), "Give an address of the host"),
         (PortSpec(80, 80, "tcp", "::1"), "takes no answers"),
         (PortSpec(80, 80, "tcp", "fe80::1"), "another host on each"),
         (PortSpec(80, 80, "tcp", "224.0.0.1"), "multicast"),

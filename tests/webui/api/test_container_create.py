@@ -224,6 +224,8 @@ def test_an_image_id_is_taken_as_it_is(site_broker: Valkey, owner: Caller, host:
         ({"ports": [{"container": 80}, {"container": 80, "host": 65536}]}, "ports.1.host"),
         ({"ports": [{"container": 80, "host": 1, "protocol": "icmp"}]}, "ports.0.protocol"),
         ({"ports": [{"container": 80, "host": 1, "address": "::1%lo"}]}, "ports.0.address"),
+        ({"ports": [{"container": 80, "host": 1, "address": "::1"}]}, "ports.0.address"),
+        ({"ports": [{"container": 80, "host": 1, "address": "224.0.0.1"}]}, "ports.0.address"),
         ({"ports": [{"container": 80, "hots": 1}]}, "ports.0.hots"),
         ({"ports": [{"container": 80, "host": 9}, {"container": 81, "host": 9}]}, "ports.1.host"),
         ({"ports": [{"container": True}]}, "ports.0.container"),
