@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.build.kept_contexts import KeptContexts
 from engine.build.record import BuildRecord, BuildRecords
-from engine.errors import Cancelled
+from engine.errors import Cancelled, InvalidArgument
 from worker.context import Context
 from worker.contract import builds as b
 
@@ -51,6 +51,8 @@ def _build_image(command: b.BuildImage, context: Context) -> dict[str, Any]:
         "image_id": result.image_id,
         "tags": list(result.tags),
         "size_bytes": result.size_bytes,
+        "digest": result.digest,
+        "pushed": list(result.pushed),
         "warnings": [{"rule": one.rule, "message": one.message, "line": one.line} for one in result.warnings],
         "steps": steps.list(),
     }
@@ -60,7 +62,7 @@ def _build(command: b.BuildImage, context: Context, steps: _Steps) -> Any:
     secrets = context.secrets or {}
     with kept_contexts(context.engine).open(command.context) as folder:
         return context.engine.builder.build(
-            _spec(command, secrets.get("build", {})),
+            _spec(command, secrets),
             folder,
             access=context.accesses,
             progress=steps.take,
@@ -69,8 +71,12 @@ def _build(command: b.BuildImage, context: Context, steps: _Steps) -> Any:
         )
 
 
-def _spec(command: b.BuildImage, secrets: dict[str, str]) -> Any:
-    from engine.build.spec import NETWORK_HOST, BuildLimits, BuildSpec
+def _spec(command: b.BuildImage, secrets: Mapping[str, Any]) -> Any:
+    from engine.build.spec import NETWORK_HOST, BuildLimits, BuildSpec, CacheExport
+
+    if command.sign and not secrets.get("signing_key"):
+        raise InvalidArgument("the image can't be signed: its key was removed meanwhile", {"field": "signing_key"})
+    cache_to = (CacheExport(reference=command.cache_to, mode=command.cache_mode),) if command.cache_to else ()
 
     return BuildSpec(
         dockerfile=command.dockerfile,
@@ -84,12 +90,21 @@ def _spec(command: b.BuildImage, secrets: dict[str, str]) -> Any:
         pull=command.pull,
         network=command.network,
         add_hosts=command.extra_hosts,
-        secrets={name: value.encode() for name, value in secrets.items()},
+        secrets={name: value.encode() for name, value in secrets.get("build", {}).items()},
         limits=BuildLimits(memory_bytes=command.memory_bytes, cpus=command.cpus),
         source_date_epoch=command.source_date_epoch,
         team=command.scope,
         # The site asked for the right before it sent the command.
         entitlements=frozenset({NETWORK_HOST}) if command.network == "host" else frozenset(),
+        platforms=command.platforms,
+        push=command.push,
+        cache_from=command.cache_from,
+        cache_to=cache_to,
+        cache_inline=command.cache_inline,
+        sbom=command.sbom,
+        provenance=command.provenance,
+        signing_key=secrets.get("signing_key", "") if command.sign else "",
+        invocation=command.build_id,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 
-from engine.errors import EngineError, Unavailable
+from engine.errors import EngineError, Unavailable, Unsupported
 from worker.contract import frames, keys
 from worker.contract.frames import Frame, OpenStream
 from worker.contract.wire import to_wire
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 THREADS = 2
 FILES_LIMIT = 2000
+ATTACHMENT_BYTES = 16 << 20
 LOG_QUESTIONS = ("outline", "lines", "search", "histogram", "seek")
 WAITING_MAXIMUM = 64
 """More than that would be answered when nobody waits any more."""
@@ -57,7 +58,20 @@ def image_answers(engine: Any) -> Mapping[str, Answer]:
         config, parent = engine.images.document(image_id)
         return {"config": config, "parent": parent}
 
+    def attached(image_id: str, wish: Mapping[str, Any]) -> Any:
+        keys = [str(key) for key in wish.get("keys") or ()]
+        signed = engine.images.verify(image_id, keys, asks_registries=wish.get("registries") is True) if keys else []
+        return {"attachments": to_wire(engine.images.attachments.of(image_id)), "signed": to_wire(list(signed))}
+
+    def attachment(image_id: str, wish: Mapping[str, Any]) -> Any:
+        data = engine.images.attachments.read(image_id, str(wish["digest"]))
+        if len(data) > ATTACHMENT_BYTES:
+            raise Unsupported(f"it has more than {ATTACHMENT_BYTES >> 20} MiB: push the image, and ask its registry")
+        return {"content": data.decode("utf-8", "replace")}
+
     return {
+        "image.attached": attached,
+        "image.attachment": attachment,
         "image.document": lambda image_id, _: document(image_id),
         "image.history": lambda image_id, _: {"layers": to_wire(list(engine.images.history(image_id)))},
         "image.files": lambda image_id, wish: to_wire(files(image_id, wish)),

@@ -19,6 +19,7 @@ from client.rest.registries import Registries
 from client.rest.roles import Roles
 from client.rest.sessions import Sessions
 from client.rest.sign_in import SignIn
+from client.rest.signing_keys import SigningKeys
 from client.rest.teams import Teams
 from client.rest.tokens import Tokens
 from client.rest.users import Users
@@ -49,6 +50,7 @@ class Rest:
         self.roles = Roles(transport)
         self.sessions = Sessions(transport)
         self.sign_in = SignIn(transport)
+        self.signing_keys = SigningKeys(transport)
         self.teams = Teams(transport)
         self.tokens = Tokens(transport)
         self.users = Users(transport)

@@ -7,7 +7,7 @@ from typing import Literal, Unpack
 
 from client.resource import Json, Resource
 from client.rest.builds_bodies import Again, NewBuild, PruneCache
-from client.transport import Body, located
+from client.transport import Answer, Body, located
 
 
 class Builds(Resource):
@@ -49,6 +49,10 @@ class Builds(Resource):
     def again(self, build_id: str, **body: Unpack[Again]) -> Json:
         """Build the same once more, with what the body says otherwise."""
         return self._ask("POST", located("/api/v1/builds/{}/again/", build_id), body=body)
+
+    def output(self, build_id: str, *, format: Literal["docker", "files", "oci"] | None = None) -> Answer:
+        """Read what a build has made as a tar: its files, or the image as an archive."""
+        return self._open("GET", located("/api/v1/builds/{}/output/", build_id), {"format": format})
 
     def steps(self, build_id: str) -> Json:
         """Read the steps of a build that has ended. While it goes on, /ws/builds/{id}/ tells them."""

@@ -25,6 +25,15 @@ class NewBuild(TypedDict, total=False):
     memory_bytes: int | None
     cpus: float | None
     source_date_epoch: int | None
+    platforms: Sequence[str]
+    push: bool
+    cache_from: Sequence[str]
+    cache_to: str
+    cache_mode: Literal["min", "max"]
+    cache_inline: bool
+    sbom: Literal["spdx", "cyclonedx"] | Literal[""]
+    provenance: Literal["min", "max"] | Literal[""]
+    signing_key: str
     context: str | None
 
 
@@ -46,6 +55,15 @@ class Again(TypedDict, total=False):
     memory_bytes: int | None
     cpus: float | None
     source_date_epoch: int | None
+    platforms: Sequence[str]
+    push: bool
+    cache_from: Sequence[str]
+    cache_to: str
+    cache_mode: Literal["min", "max"]
+    cache_inline: bool
+    sbom: Literal["spdx", "cyclonedx"] | Literal[""]
+    provenance: Literal["min", "max"] | Literal[""]
+    signing_key: str
 
 
 class PruneCache(TypedDict, total=False):

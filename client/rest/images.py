@@ -35,6 +35,14 @@ class Images(Resource):
         """Remove an image from its host, with all its tags."""
         return self._ask("DELETE", located("/api/v1/images/{}/", image_id), {"force": force})
 
+    def attachments(self, image_id: int, *, registries: bool | None = None) -> Json:
+        """What is attached to an image on its host, and which of the team's keys have signed it."""
+        return self._ask("GET", located("/api/v1/images/{}/attachments/", image_id), {"registries": registries})
+
+    def attachment(self, image_id: int, digest: str) -> Json:
+        """Read what is attached: a list of software, a statement, the payload of a signature."""
+        return self._ask("GET", located("/api/v1/images/{}/attachments/{}/", image_id, digest))
+
     def files(self, image_id: int, *, layer: str, limit: int | None = None, path: str | None = None) -> Json:
         """What one layer of an image adds, changes and deletes in a directory."""
         return self._ask(
@@ -57,7 +65,7 @@ class Images(Resource):
             {"artifact_type": artifact_type, "reference": reference},
         )
 
-    def save_one(self, image_id: int, *, format: Literal["docker", "oci"] | None = None) -> Answer:
+    def save_one(self, image_id: int, *, format: Literal["docker", "files", "oci"] | None = None) -> Answer:
         """Read an image with all its tags as a tar."""
         return self._open("GET", located("/api/v1/images/{}/save/", image_id), {"format": format})
 
@@ -116,7 +124,7 @@ class Images(Resource):
         """List the tags that a repository has at its registry now."""
         return self._ask("GET", "/api/v1/images/remote-tags/", {"host": host, "reference": reference})
 
-    def save(self, *, format: Literal["docker", "oci"] | None = None, image: Sequence[int]) -> Answer:
+    def save(self, *, format: Literal["docker", "files", "oci"] | None = None, image: Sequence[int]) -> Answer:
         """Read several images of one host as one tar; layers that they share are in it once."""
         return self._open("GET", "/api/v1/images/save/", {"format": format, "image": image})
 

@@ -104,9 +104,7 @@ class Finishing:
     def _write_archive(self, output: Output, image: Image) -> None:
         names = self._names or [image.id]
         with (
-            self._running.tools.images.save(
-                names, format=output.kind, all_platforms=len(self._solved) > 1, cancel=self._stop
-            ) as saving,
+            self._running.tools.images.save(names, format=output.kind, cancel=self._stop) as saving,
             output.opened() as descriptor,
         ):
             assert saving.stream is not None

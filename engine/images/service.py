@@ -242,24 +242,17 @@ class Images(StoredImages):
         self._sync_later()
         return image
 
-    def save(
-        self,
-        names: Sequence[str],
-        *,
-        format: str = "docker",
-        all_platforms: bool = False,
-        cancel: threading.Event | None = None,
-    ) -> Saving:
+    def save(self, names: Sequence[str], *, format: str = "docker", cancel: threading.Event | None = None) -> Saving:
         """Begin an archive of images, to be read from `Saving.stream`; then `wait` and `close`.
 
         By reference, id, or repository (all its tags); `format`: docker (what `docker load` and `podman load` read, an
-        OCI image layout with manifest.json) or oci (the layout alone, with `all_platforms` all that is here of the
-        index that an image belongs to). Raises `ImageMissing`, `InvalidReference`, `InvalidArgument`, `DataCorrupt`
-        where a blob is missing, `Cancelled`.
+        OCI image layout with manifest.json) or oci (the layout alone, with all platforms that are here of an index).
+        Raises `ImageMissing`, `InvalidReference`, `InvalidArgument`, `DataCorrupt` where a blob is missing,
+        `Cancelled`.
         """
         if cancel is not None and cancel.is_set():
             raise Cancelled("cancelled")
-        return save(self._shelf, names, format, cancel, all_platforms=all_platforms)
+        return save(self._shelf, names, format, cancel)
 
     def load(
         self, stream: int, *, progress: Report | None = None, cancel: threading.Event | None = None

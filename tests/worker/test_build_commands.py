@@ -15,6 +15,7 @@ from engine.build.outline import Line
 from engine.build.spec import NETWORK_HOST, BuildResult
 from engine.config import EngineConfig
 from engine.errors import Cancelled, InvalidArgument
+from engine.oci import signing
 from worker import build_commands, commands
 from worker.context import Context
 from worker.contract.builds import BuildImage, ForgetBuild, PruneBuildCache
@@ -114,3 +115,29 @@ def test_the_record_is_forgotten_and_the_cache_pruned_for_one_team(tmp_path: Pat
     assert found == {"steps": 3, "mounts": 1, "reclaimed_bytes": 100}
     assert (builder.asked["rules"].team, builder.asked["rules"].unused_seconds) == ("harbour", 5.0)
     build_commands.tidy(SimpleNamespace(config=EngineConfig(home=tmp_path / "nothing")))
+
+
+def test_what_is_to_come_of_it_is_passed_on(tmp_path: Path) -> None:
+    builder = FakeBuilder()
+    command = BuildImage(
+        build_id=BUILD, scope="harbour", tags=("app:1",), platforms=("linux/amd64", "linux/arm64"), push=True,
+        cache_from=("app:cache",), cache_to="app:cache", cache_mode="max", cache_inline=True, sbom="spdx",
+        provenance="min",
+    )  # fmt: skip
+    result = commands.run(command, context_of(tmp_path, builder))
+    spec = builder.asked["spec"]
+    assert (spec.platforms, spec.push, spec.cache_from) == (("linux/amd64", "linux/arm64"), True, ("app:cache",))
+    assert [(one.reference, one.mode) for one in spec.cache_to] == [("app:cache", "max")]
+    assert (spec.cache_inline, spec.sbom, spec.provenance, spec.signing_key) == (True, "spdx", "min", "")
+    assert (spec.invocation, result["digest"], result["pushed"]) == (BUILD, "", [])
+
+
+def test_a_build_is_signed_with_the_key_of_the_task_or_not_done(tmp_path: Path) -> None:
+    builder = FakeBuilder()
+    command = BuildImage(build_id=BUILD, scope="harbour", tags=("app:1",), sign=True)
+    with pytest.raises(InvalidArgument, match="its key was removed"):
+        commands.run(command, context_of(tmp_path, builder, secrets={"build": {}}))
+    assert builder.asked == {}
+    (private, _) = signing.new_key()
+    commands.run(command, context_of(tmp_path, builder, secrets={"build": {}, "signing_key": private}))
+    assert builder.asked["spec"].signing_key == private

@@ -35,6 +35,15 @@ class BuildWishSchema(serializers.Serializer):
     memory_bytes = serializers.IntegerField(allow_null=True)
     cpus = serializers.FloatField(allow_null=True)
     source_date_epoch = serializers.IntegerField(allow_null=True)
+    platforms = serializers.ListField(child=serializers.CharField(), required=False)
+    push = serializers.BooleanField(required=False)
+    cache_from = serializers.ListField(child=serializers.CharField(), required=False)
+    cache_to = serializers.CharField(required=False, allow_blank=True)
+    cache_mode = serializers.CharField(required=False)
+    cache_inline = serializers.BooleanField(required=False)
+    sbom = serializers.CharField(required=False, allow_blank=True)
+    provenance = serializers.CharField(required=False, allow_blank=True)
+    signing_key = serializers.CharField(required=False, allow_blank=True, help_text="Its name.")
 
     class Meta:
         ref_name = "BuildWish"

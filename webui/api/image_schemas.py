@@ -154,3 +154,47 @@ class CredentialSchema(serializers.Serializer):
     team = TeamReference()
     created_at = serializers.DateTimeField()
     url = serializers.CharField()
+
+
+class SigningKeySchema(serializers.Serializer):
+    id = serializers.CharField()
+    url = serializers.CharField()
+    name = serializers.CharField()
+    key_id = serializers.CharField(help_text="SHA-256 of the public key.")
+    public_key = serializers.CharField(help_text="PEM, for cosign verify --key.")
+    can_sign = serializers.BooleanField(help_text="Whether its private key is here.")
+    team = TeamReference()
+    created_at = serializers.DateTimeField()
+
+    class Meta:
+        ref_name = "SigningKey"
+
+
+class AttachmentSchema(serializers.Serializer):
+    digest = serializers.CharField(help_text="Of its manifest.")
+    subject = serializers.CharField(help_text="Digest of the manifest that it is about.")
+    slot = serializers.CharField(help_text="sbom:spdx, sbom:cyclonedx, provenance, signature:KEY.")
+    artifact_type = serializers.CharField()
+    content = serializers.CharField(help_text="Digest of what it says.")
+    size_bytes = serializers.IntegerField()
+    created_at = serializers.FloatField(help_text="Unix time.")
+
+    class Meta:
+        ref_name = "ImageAttachment"
+
+
+class SignedSchema(serializers.Serializer):
+    key_id = serializers.CharField(help_text="Of one of the team's keys.")
+    digest = serializers.CharField(help_text="The manifest or index that it has signed.")
+    place = serializers.CharField(help_text="here, or a registry's name of the image.")
+
+    class Meta:
+        ref_name = "ImageSigned"
+
+
+class AttachedSchema(serializers.Serializer):
+    attachments = AttachmentSchema(many=True)
+    signed = SignedSchema(many=True)
+
+    class Meta:
+        ref_name = "ImageAttached"

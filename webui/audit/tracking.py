@@ -46,6 +46,7 @@ TRACKED: dict[str, Tracked] = {
     "accounts.ApiToken": Tracked("token", "name", frozenset({"digest"}), frozenset({"last_used_at"})),
     "backups.BackupPlace": Tracked("backup_place", "name", frozenset({"encrypted_secret_key"}), frozenset({"tried"})),
     "backups.BackupPlan": Tracked("backup_plan", "volume.name", passed_over=frozenset({"next_at"})),
+    "images.SigningKey": Tracked("signing_key", "name", frozenset({"sealed_private_key"})),
     "images.RegistryCredential": Tracked(
         "registry", "registry", frozenset({"encrypted_password"}), frozenset({"tried"})
     ),

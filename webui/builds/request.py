@@ -16,6 +16,8 @@ from engine.oci.reference import Reference
 from webui.containers.request import MEMORY_MINIMUM, FieldErrors
 
 NETWORKS = ("default", "none", "host")
+CHOICES = {"cache_mode": ("min", "max"), "sbom": ("", "spdx", "cyclonedx"), "provenance": ("", "min", "max")}
+PLATFORMS_MAXIMUM = 10
 DOCKERFILE_MAXIMUM = 1 << 20
 """Characters of a Dockerfile that is sent with the request."""
 TAGS_MAXIMUM, WORDS_MAXIMUM, TEXT_MAXIMUM = 20, 200, 32 << 10
@@ -32,7 +34,7 @@ EPOCH_MAXIMUM = 253402300799
 class BuildRequest:
     """Fields as in the contract's BuildImage. `dockerfile`: a path in the context; `dockerfile_text` goes before it.
 
-    `secrets`: id → value, for `RUN --mount=type=secret`.
+    `secrets`: id → value, for `RUN --mount=type=secret`. `signing_key`: the name of one of the team's.
     """
 
     tags: Sequence[str] = ()
@@ -50,6 +52,15 @@ class BuildRequest:
     memory_bytes: int | None = None
     cpus: float | None = None
     source_date_epoch: int | None = None
+    platforms: Sequence[str] = ()
+    push: bool = False
+    cache_from: Sequence[str] = ()
+    cache_to: str = ""
+    cache_mode: str = "min"
+    cache_inline: bool = False
+    sbom: str = ""
+    provenance: str = ""
+    signing_key: str = ""
 
 
 def request_check(request: BuildRequest, *, has_context: bool) -> tuple[str, ...]:
@@ -80,6 +91,7 @@ def request_check(request: BuildRequest, *, has_context: bool) -> tuple[str, ...
         "Write each as NAME:ADDRESS, such as db:10.0.0.2.",
     )
     _limits(request, errors)
+    _results(request, errors)
     errors.raise_any("the image can't be built")
     return tags
 
@@ -113,6 +125,34 @@ def _secrets(secrets: Mapping[str, str], errors: FieldErrors) -> None:
     for key, value in secrets.items():
         errors.check(bool(_SECRET.fullmatch(key)), "secrets", f"{key[:80]!r} is no id: use letters, digits, _ . and -.")
         errors.check(len(value) <= SECRET_MAXIMUM, "secrets", f"{key[:80]} is longer than {SECRET_MAXIMUM} characters.")
+
+
+def _results(request: BuildRequest, errors: FieldErrors) -> None:
+    errors.check(not request.push or bool(request.tags), "tags", "Give a name: it says where the image is pushed to.")
+    errors.check(len(request.platforms) <= PLATFORMS_MAXIMUM, "platforms", f"Give at most {PLATFORMS_MAXIMUM}.")
+    errors.check(not (request.platform and request.platforms), "platforms", "Give either one platform or several.")
+    for text in request.platforms:
+        try:
+            Platform.parse(text)
+        except InvalidArgument as error:
+            errors.check(False, "platforms", error.message)
+    errors.check(len(request.cache_from) <= TAGS_MAXIMUM, "cache_from", f"Give at most {TAGS_MAXIMUM} caches.")
+    for text in request.cache_from:
+        _reference(text, "cache_from", errors)
+    if request.cache_to:
+        parsed = _reference(request.cache_to, "cache_to", errors)
+        is_tag = parsed is None or parsed.digest is None
+        errors.check(is_tag, "cache_to", "A cache is exported under a tag, and no digest.")
+    for name, words in CHOICES.items():
+        errors.check(getattr(request, name) in words, name, f"Choose one of {', '.join(filter(None, words))}.")
+
+
+def _reference(text: str, name: str, errors: FieldErrors) -> Reference | None:
+    try:
+        return Reference.parse(text.strip())
+    except InvalidArgument as error:
+        errors.check(False, name, error.message)
+        return None
 
 
 def _limits(request: BuildRequest, errors: FieldErrors) -> None:

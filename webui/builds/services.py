@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from webui.builds.representation import build_as_json
 from webui.builds.request import BuildRequest, request_check
 from webui.hosts.models import Host
 from webui.images.credentials import GivenLogin, registries_secrets
+from webui.images.signing import signing_key_named, signing_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.sealing import Seal
@@ -27,6 +28,7 @@ from worker.contract.builds import BuildImage, ForgetBuild, PruneBuildCache
 
 _SEAL = Seal("portside build secrets 1", "a build's secret")
 STEPS_MAXIMUM = 1000
+PUSH = "images.push"
 
 
 @transaction.atomic
@@ -51,13 +53,19 @@ def build_begin(
         raise InvalidArgument(message, {"fields": {"context": [message]}})
     loosened = [("network", "the host's network")] if request.network == "host" else []
     require_loosening(user, host.team, loosened, host=host)
+    _require_pushes(user, host, tags, request)
+    if request.signing_key:
+        signing_key_named(host.team, request.signing_key)
     build_id = uuid.uuid4()
     secrets = dict(request.secrets)
     command = BuildImage(
         build_id=build_id.hex,
         scope=str(host.team_id),
         context=None if context is None else context.pk.hex,
-        **_fields(request) | {"tags": tags, "extra_hosts": tuple(request.extra_hosts)},
+        sign=bool(request.signing_key),
+        **{name: value for name, value in _fields(request).items() if name != "signing_key"}
+        | {name: tuple(getattr(request, name)) for name in ("extra_hosts", "platforms", "cache_from")}
+        | {"tags": tags},
     )
     name = Reference.parse(tags[0]).familiar if tags else "without a name"
     job = job_create(
@@ -66,7 +74,7 @@ def build_begin(
         requested_by=user,
         command=command,
         subject=name,
-        secrets=_task_secrets(host.team_id, secrets, logins),
+        secrets=_task_secrets(host.team_id, secrets, logins) | signing_secrets(host.team_id, request.signing_key),
     )
     build = Build.objects.create(
         id=build_id,
@@ -155,8 +163,16 @@ def build_secrets(job: Job) -> dict[str, Any] | None:
     """What the task of a build's job carries besides its command, for every further sending; None for other jobs."""
     if job.kind != "image.build":
         return None
-    sealed = Build.objects.filter(job=job).values_list("secrets", flat=True).first()
-    return _task_secrets(job.team_id, json.loads(_SEAL.open(sealed)) if sealed else {})
+    sealed, wish = Build.objects.filter(job=job).values_list("secrets", "wish").first() or ("", {})
+    found = _task_secrets(job.team_id, json.loads(_SEAL.open(sealed)) if sealed else {})
+    return found | signing_secrets(job.team_id, str(wish.get("signing_key") or ""))
+
+
+def _require_pushes(user: User, host: Host, tags: Sequence[str], request: BuildRequest) -> None:
+    """Raises PermissionDenied for a repository that `user` may not push to."""
+    names = [*(tags if request.push else ()), *([request.cache_to] if request.cache_to else [])]
+    for name in names:
+        require(user, PUSH, host.team, host=host, repository=Reference.parse(name).name)
 
 
 def _task_secrets(

@@ -22,7 +22,7 @@ from webui.links.transfer import ArchiveWish
 from worker.contract import sessions
 from worker.contract.commands import ImportImage, LoadImages
 
-FORMATS = ("docker", "oci")
+FORMATS = ("docker", "oci", sessions.FILES)
 CHANGES_MAXIMUM, CHANGE_LENGTH, MESSAGE_LENGTH = 100, 4096, 1000
 
 
@@ -33,7 +33,12 @@ def images_save(*, user: User, images: Sequence[Image], format: str = "docker") 
         raise _wrong("names", "Name images of one host." if hosts else "Name at least one image.")
     for image in images:
         require(user, "images.save", image.team, host=image.host_id, repository=image.repositories)
-    names = dict.fromkeys(name for image in images for name in (image.tags or [image.image_id]))
+    if format == sessions.FILES and len(images) != 1:
+        raise _wrong("format", "The files are those of one image: name one alone.")
+    if format == sessions.FILES:
+        names = {images[0].image_id: None}
+    else:
+        names = dict.fromkeys(name for image in images for name in (image.tags or [image.image_id]))
     return _wish(images[0].host, sessions.IMAGE_SAVE, sessions.SaveParameters(names=tuple(names), format=format))
 
 

@@ -96,6 +96,44 @@ class RegistryCredential(models.Model):
         return f"{self.username or 'nobody'} at {self.registry}"
 
 
+class SigningKeyQuerySet(OwnedQuerySet["SigningKey"]):
+    """Those of one's own teams: `visible_to`."""
+
+    view_action = "registries.view"
+    host_path = None
+
+
+class SigningKey(models.Model):
+    """A key of a team's for signatures of images (ECDSA, P-256). `key_id`: SHA-256 of the public key, in hex.
+
+    The private key lies sealed and is never sent back; without one the key is for looking at signatures alone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="signing_keys")
+    name = models.CharField(max_length=64)
+    key_id = models.CharField(max_length=64)
+    public_key = models.TextField()
+    sealed_private_key = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SigningKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["team", "name"], name="one_signing_key_per_name"),
+            models.UniqueConstraint(fields=["team", "key_id"], name="one_row_per_signing_key"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def can_sign(self) -> bool:
+        return bool(self.sealed_private_key)
+
+
 class RemoteTag(models.Model):
     """What a registry had under a team's `reference` when it was last asked; no `digest`: it said why not."""
 

@@ -6,12 +6,25 @@ from typing import Any
 
 from webui.hosts.models import Host
 from webui.images.models import Image
+from webui.images.signing import public_keys
 from webui.links.stream import ask
 
 
 def image_history(image: Image) -> Any:
     """{"layers": [HistoryEntry…]}, the newest first. Raises as `links.stream.ask`."""
     return ask(image.host, "image.history", image.image_id)
+
+
+def image_attached(image: Image, *, registries: bool = False) -> Any:
+    """{"attachments": […], "signed": [{"key_id", "digest", "place"}…]}: what is attached to the image on its host, and
+    which of the team's keys have signed it (there, or with `registries` at its registries, asked as nobody)."""
+    wish = {"keys": public_keys(image.team), "registries": registries}
+    return ask(image.host, "image.attached", image.image_id, wish, is_slow=True)
+
+
+def image_attachment(image: Image, *, digest: str) -> Any:
+    """{"content": the text of what is attached under this digest}."""
+    return ask(image.host, "image.attachment", image.image_id, {"digest": digest}, is_slow=True)
 
 
 def image_document(image: Image) -> Any:

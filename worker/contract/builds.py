@@ -15,7 +15,12 @@ class BuildImage:
     `dockerfile_text` is read instead. `scope`: builds of the same share a cache, others never. `target`: a stage, the
     last if empty. `memory_bytes`, `cpus`: limits of each step that runs something. `source_date_epoch`: Unix time.
 
-    What the task's secrets hold: {"registries": {…}, "build": {id: value}}.
+    `platforms`: several, whose images become one index. `push`: send the image to the registries of its names once it
+    is built. `cache_from`: references of caches to look into; `cache_to`: the one to export to, `cache_mode` min (what
+    the image has) or max (every step); `cache_inline`: into the image. `sbom`: spdx or cyclonedx, `provenance`: min or
+    max, each attached to the image; `sign`: with the key that the secrets hold.
+
+    What the task's secrets hold: {"registries": {…}, "build": {id: value}, "signing_key": PEM}.
     """
 
     build_id: str
@@ -35,6 +40,15 @@ class BuildImage:
     memory_bytes: int | None = None
     cpus: float | None = None
     source_date_epoch: int | None = None
+    platforms: tuple[str, ...] = ()
+    push: bool = False
+    cache_from: tuple[str, ...] = ()
+    cache_to: str = ""
+    cache_mode: str = "min"
+    cache_inline: bool = False
+    sbom: str = ""
+    provenance: str = ""
+    sign: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

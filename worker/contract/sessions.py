@@ -87,6 +87,7 @@ PATH_STAT, COPY_OUT, COPY_IN, EXPORT = "path_stat", "copy_out", "copy_in", "expo
 the tar is not whole."""
 
 
+FILES = "files"
 IMAGE_SAVE, IMAGE_LOAD, IMAGE_IMPORT = "image_save", "image_load", "image_import"
 """Images as a tar, out of a host or into it. The END of one that goes in has {"images": [{"id", "tags"}…]}."""
 JOB = "job"
@@ -113,7 +114,8 @@ class VolumeInParameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveParameters:
-    """References or ids of images. `format`: docker (as `docker save`) or oci (an OCI image layout)."""
+    """References or ids of images. `format`: docker (as `docker save`), oci (an OCI image layout), or `FILES`: the
+    files of the first one, as its containers see them."""
 
     names: tuple[str, ...]
     format: str = "docker"

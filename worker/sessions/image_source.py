@@ -24,7 +24,13 @@ class SaveSource(OutSource):
 
     def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
         wish = from_wire(sessions.SaveParameters, parameters)
-        super().__init__(lambda: engine.images.save(list(wish.names), format=wish.format))
+
+        def begin() -> Any:
+            if wish.format == sessions.FILES:
+                return engine.builder.save_files(wish.names[0])
+            return engine.images.save(list(wish.names), format=wish.format)
+
+        super().__init__(begin)
 
 
 class _TakingSource:

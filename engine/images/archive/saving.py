@@ -103,23 +103,14 @@ class Saving:
         self.close()
 
 
-def save(
-    shelf: Shelf,
-    names: Sequence[str],
-    image_format: str,
-    cancel: threading.Event | None = None,
-    *,
-    all_platforms: bool = False,
-) -> Saving:
+def save(shelf: Shelf, names: Sequence[str], image_format: str, cancel: threading.Event | None = None) -> Saving:
     """Begin an archive of images by reference, id, or repository (which means all its tags, as Docker has it).
 
-    `image_format`: docker or oci; `all_platforms`: of an index, all that is here, for oci alone. Raises
-    `ImageMissing`, `InvalidReference`, `InvalidArgument`, `DataCorrupt` where a blob is missing.
+    `image_format`: docker or oci, which has of an index all platforms that are here. Raises `ImageMissing`,
+    `InvalidReference`, `InvalidArgument`, `DataCorrupt` where a blob is missing.
     """
     if image_format not in (DOCKER, OCI):
         raise InvalidArgument(f"{image_format[:40]!r} is no format of an archive: docker or oci", {"field": "format"})
-    if all_platforms and image_format != OCI:
-        raise InvalidArgument("only the format oci holds images of several platforms", {"field": "format"})
     if not names:
         raise InvalidArgument("name the images that are to be saved", {"field": "names"})
     with contextlib.ExitStack() as held:
@@ -131,7 +122,7 @@ def save(
         for image, _ in chosen:
             pack(shelf, image.id, cancel)
         images = [
-            _Named(packed(shelf, image), references, _index(shelf, image) if all_platforms else None)
+            _Named(packed(shelf, image), references, _index(shelf, image) if image_format == OCI else None)
             for image, references in chosen
         ]
         lease.add(layer.digest for image in images for layer in image.packed.layers)
@@ -143,10 +134,10 @@ def save(
 
 
 def _index(shelf: Shelf, image: Image) -> Plan | None:
-    """None where no index is here."""
+    """None where no index is here with more than one of its platforms."""
     known_as = {str(Reference.parse(text).digest) for text in image.digests}
     found = plan(shelf.content, image.id, shelf.records.documents(image.id)[1], known_as, True)
-    return found if isinstance(found.top.parsed, Index) else None
+    return found if isinstance(found.top.parsed, Index) and len(found.top.parsed.manifests) > 1 else None
 
 
 def _chosen(records: Records, names: Sequence[str]) -> list[tuple[Image, tuple[Reference, ...]]]:

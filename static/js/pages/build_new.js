@@ -35,9 +35,14 @@ function read() {
     const found = pairs(name);
     if (Object.keys(found).length) body[name] = found;
   }
-  for (const name of ["target", "platform"]) if (elements[name].value.trim()) body[name] = elements[name].value.trim();
+  for (const name of ["target", "platform", "cache_to", "sbom", "provenance", "signing_key"]) if (elements[name].value.trim()) body[name] = elements[name].value.trim();
+  for (const name of ["platforms", "cache_from"]) {
+    const found = elements[name].value.split(/[\s,]+/).filter(Boolean);
+    if (found.length) body[name] = found;
+  }
+  if (body.cache_to && elements.cache_mode.value !== "min") body.cache_mode = elements.cache_mode.value;
   if (elements.network.value !== "default") body.network = elements.network.value;
-  for (const name of ["pull", "no_cache"]) if (elements[name].checked) body[name] = true;
+  for (const name of ["pull", "no_cache", "push", "cache_inline"]) if (elements[name].checked) body[name] = true;
   for (const [name, field, factor] of [["memory", "memory_bytes", 1 << 20], ["cpus", "cpus", 1]]) {
     const text = elements[name].value.trim().replace(",", ".");
     if (!text) continue;
@@ -113,7 +118,10 @@ function fill(wish) {
     elements.dockerfile_text.value = wish.dockerfile_text;
     elements.from.value = "text";
   }
-  for (const name of ["target", "platform"]) elements[name].value = wish[name] ?? "";
+  for (const name of ["target", "platform", "cache_to", "sbom", "provenance", "signing_key"]) elements[name].value = wish[name] ?? "";
+  for (const name of ["platforms", "cache_from"]) elements[name].value = (wish[name] ?? []).join(" ");
+  for (const name of ["push", "cache_inline"]) elements[name].checked = wish[name] ?? false;
+  elements.cache_mode.value = wish.cache_mode ?? "min";
   elements.network.value = wish.network;
   elements.pull.checked = wish.pull;
   elements.no_cache.checked = wish.no_cache;
@@ -122,7 +130,8 @@ function fill(wish) {
   for (const [key, value] of Object.entries(wish.build_args)) addRow("build_args", key, value);
   for (const key of wish.secrets) addRow("secrets", key);
   elements.host.value = again.host.id;
-  if (wish.target || wish.platform || wish.secrets.length || wish.memory_bytes || wish.cpus || wish.network !== "default") $("details.fold", form).open = true;
+  if (wish.target || wish.platform || wish.secrets.length || wish.memory_bytes || wish.cpus || wish.network !== "default") $("[data-more]", form).open = true;
+  $("[data-results]", form).open = ["push", "cache_inline", "cache_to", "sbom", "provenance", "signing_key"].some((name) => wish[name]) || Boolean(elements.platforms.value || elements.cache_from.value);
 }
 
 form.addEventListener("click", (event) => {

@@ -5,6 +5,7 @@ import { confirmAction } from "../dialog.js";
 import { $, setText } from "../dom.js";
 import { size } from "../format.js";
 import { refreshSoon } from "../fragment.js";
+import { Attached } from "../images/attached.js";
 import { showProblems, submitting } from "../images/form.js";
 import { showJob, startJobCards } from "../images/jobs.js";
 import { Layers } from "../images/layers.js";
@@ -19,11 +20,13 @@ const { id, image: imageId, host, hostName, name } = root.dataset;
 const FRAGMENTS = ["head", "facts", "news", "config", "users"];
 const layers = new Layers($("#view-layers"), id);
 const waste = new Waste($("#view-waste"), id);
+const attached = new Attached($("#view-attached"), id);
 const familiar = () => $("h1", root).textContent;
 
 startTabs($("[data-tabs]"), (panel) => {
   if (panel === "view-layers") layers.load();
   if (panel === "view-waste") waste.load();
+  if (panel === "view-attached") attached.load();
 });
 
 onChange("image", (change) => {

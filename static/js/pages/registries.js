@@ -5,6 +5,7 @@ import { $, pageData, setText } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { clearProblems, submitting } from "../images/form.js";
 import { limitText } from "../images/lookup.js";
+import "../images/signing.js";
 import { jobEnd } from "../live.js";
 import { toast } from "../toast.js";
 

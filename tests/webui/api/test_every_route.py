@@ -17,7 +17,7 @@ from webui.backups.models import Backup, BackupPlace, BackupPlan
 from webui.builds.models import Build, BuildContext
 from webui.containers.models import Container
 from webui.hosts.models import Host
-from webui.images.models import Image, RegistryCredential
+from webui.images.models import Image, RegistryCredential, SigningKey
 from webui.jobs.models import Job
 from webui.networks.models import Network
 from webui.recordings.models import Recording
@@ -81,6 +81,7 @@ BODIES: dict[str, Any] = {
     "roles": {"name": "intruder", "actions": ["hosts.loosen"]},
     "users": {"username": "intruder", "administrator": True},
     "registries": {"registry": "docker.io", "username": "x", "password": "y", "team": "Harbour"},
+    "signing-keys": {"name": "intruder", "team": "Harbour"},
 }
 
 
@@ -120,6 +121,7 @@ def world(
         team=host.team, invited_by=account, role="viewer", digest="0", expires_at=volume.created_at
     )
     role = CustomRole.objects.create(key="puller", name="Puller")
+    key = SigningKey.objects.create(team=host.team, name="release", key_id="1" * 64, public_key="PEM")
     entry = AuditEntry.objects.filter(team_id=host.team_id).order_by("-id")[0]
     return {
         "entry_id": entry.pk,
@@ -140,6 +142,8 @@ def world(
         "job_id": str(job.pk),
         "build_id": BUILD_ID,
         "credential_id": str(credential.pk),
+        "key_id": str(key.pk),
+        "digest": "sha256:" + "0" * 64,
         "token_id": str(job.pk),
         "session_id": str(job.pk),
         "provider_id": str(job.pk),
@@ -179,6 +183,7 @@ def snapshot() -> list[Any]:
         Volume,
         Job,
         RegistryCredential,
+        SigningKey,
         Host,
         BackupPlace,
         BackupPlan,

@@ -57,3 +57,23 @@ def test_without_a_folder_a_dockerfile_has_to_be_typed() -> None:
             request_check(BuildRequest(dockerfile_text=text), has_context=False)
         assert list(caught.value.detail["fields"]) == ["dockerfile_text"]
     assert request_check(BuildRequest(dockerfile_text="FROM scratch"), has_context=False) == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"push": True}, "tags"),
+        ({"platforms": ["linux/amd64/v1/x"]}, "platforms"),
+        ({"platforms": ["linux/amd64"] * 11}, "platforms"),
+        ({"platforms": ["linux/amd64"], "platform": "linux/arm64"}, "platforms"),
+        ({"cache_from": ["UPPER"]}, "cache_from"),
+        ({"cache_from": ["a:1"] * 21}, "cache_from"),
+        ({"cache_to": "UPPER"}, "cache_to"),
+        ({"cache_to": "app@sha256:" + "0" * 64}, "cache_to"),
+        ({"cache_mode": "all"}, "cache_mode"),
+        ({"sbom": "xml"}, "sbom"),
+        ({"provenance": "all"}, "provenance"),
+    ],
+)
+def test_what_is_wrong_of_what_is_made_of_it(fields: dict[str, Any], field: str) -> None:
+    test_what_is_wrong_is_named(fields, field)

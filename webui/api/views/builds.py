@@ -17,15 +17,17 @@ from webui.api.build_schemas import BuildContextSchema, BuildSchema, BuildStarte
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import job_reference, operation, page_of
 from webui.api.schemas import Accepted
-from webui.api.streamed import TAR, context_intake
+from webui.api.streamed import TAR, context_intake, tar_answer
 from webui.api.views.archives import AnyAnswer
 from webui.api.views.images import HOST_HELP, OnHost
 from webui.builds.contexts import NAME_MAXIMUM, context_send
 from webui.builds.models import Build, BuildContext, BuildQuerySet
+from webui.builds.outputs import build_output
 from webui.builds.representation import build_as_json, steps_as_json
-from webui.builds.request import EPOCH_MAXIMUM, NETWORKS, BuildRequest
+from webui.builds.request import CHOICES, EPOCH_MAXIMUM, NETWORKS, BuildRequest
 from webui.builds.services import build_again, build_begin, build_forget, cache_prune
 from webui.hosts.services import host_choose
+from webui.images.archives import FORMATS
 from webui.jobs.models import JobStatus
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -59,6 +61,29 @@ class Wishes(OnHost):
     cpus = bodies.Number(required=False, allow_null=True, help_text="Of each step.")
     source_date_epoch = bodies.Whole(
         (0, EPOCH_MAXIMUM), required=False, allow_null=True, help_text="Unix time that files and image shall have."
+    )
+    platforms = bodies.serializers.ListField(
+        child=bodies.Text(), required=False, help_text="Several, instead of platform: the image is an index of them."
+    )
+    push = bodies.Flag(required=False, help_text="Send the image to the registries of its tags once it is built.")
+    cache_from = bodies.serializers.ListField(
+        child=bodies.Text(max_length=1024), required=False, help_text="Caches at registries, or images with one inside."
+    )
+    cache_to = bodies.Text(
+        max_length=1024, required=False, allow_blank=True, help_text="Push the build's steps under this name."
+    )
+    cache_mode = bodies.serializers.ChoiceField(
+        list(CHOICES["cache_mode"]), required=False, help_text="min: steps whose layers the image has; max: all."
+    )
+    cache_inline = bodies.Flag(required=False, help_text="Write the cache into the image.")
+    sbom = bodies.serializers.ChoiceField(
+        list(CHOICES["sbom"]), required=False, allow_blank=True, help_text="Attach a list of the image's software."
+    )
+    provenance = bodies.serializers.ChoiceField(
+        list(CHOICES["provenance"]), required=False, allow_blank=True, help_text="Attach how it was built (SLSA v1)."
+    )
+    signing_key = bodies.Text(
+        max_length=64, required=False, allow_blank=True, help_text="Sign it with the team's key of this name."
     )
 
 
@@ -155,6 +180,28 @@ class BuildSteps(APIView):
     def get(self, request: Request, build_id: str) -> Response:
         """Read the steps of a build that has ended. While it goes on, /ws/builds/{id}/ tells them."""
         return Response({"steps": steps_as_json(get_object_or_404(visible(request), pk=build_id))})
+
+
+class BuildOutput(APIView):
+    content_negotiation_class = AnyAnswer
+
+    @operation(
+        "builds_output",
+        tag="builds",
+        answers={(200, TAR): OpenApiTypes.BINARY},
+        problems=[400, 403, 404, 409, 503],
+        parameters=[
+            OpenApiParameter(
+                "format", str, enum=FORMATS, description="files if left out: the target's file system; docker; oci."
+            )
+        ],
+    )
+    def get(self, request: Request, build_id: str) -> HttpResponse:
+        """Read what a build has made as a tar: its files, or the image as an archive."""
+        build = get_object_or_404(visible(request), pk=build_id)
+        wanted = parameter(request, "format", FORMATS) or "files"
+        wish = build_output(user=request.user, build=build, format=wanted)
+        return tar_answer(wish, f"{build.pk.hex[:12]}-{wanted}")
 
 
 class BuildAgain(APIView):

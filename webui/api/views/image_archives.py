@@ -21,7 +21,10 @@ from webui.images.models import Image
 
 IMAGES_MAXIMUM = 100
 _FORMAT = OpenApiParameter(
-    "format", str, enum=archives.FORMATS, description="docker if left out; oci: an image layout."
+    "format",
+    str,
+    enum=archives.FORMATS,
+    description="docker if left out; oci: an image layout; files: what its containers see.",
 )
 _HOST = OpenApiParameter("host", str, description=HOST_HELP)
 

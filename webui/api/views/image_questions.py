@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
@@ -9,12 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webui.api.image_schemas import DiskUsageSchema, HistorySchema, LayerFilesSchema, WasteSchema
+from webui.api.image_schemas import AttachedSchema, DiskUsageSchema, HistorySchema, LayerFilesSchema, WasteSchema
 from webui.api.lists import parameter, whole_parameter
 from webui.api.operations import operation
 from webui.api.views import hosts
 from webui.api.views.image_actions import find
-from webui.images.questions import disk_usage, image_files, image_history, image_waste
+from webui.images.questions import disk_usage, image_attached, image_attachment, image_files, image_history, image_waste
 
 FILES, FILES_MAXIMUM = 1000, 5000
 FRESH = {"Cache-Control": "no-store"}
@@ -53,6 +54,31 @@ class ImageFiles(APIView):
             raise ValidationError({"limit": [f"Give a whole number from 1 to {FILES_MAXIMUM}."]})
         answer = image_files(image, layer=layer, path=path, limit=int(limit))
         return Response(answer, headers=FRESH)
+
+
+class ImageAttached(APIView):
+    @operation(
+        "images_attachments",
+        tag="images",
+        answers={200: AttachedSchema},
+        problems=[404, 503],
+        parameters=[
+            OpenApiParameter("registries", bool, description="true: look for signatures at its registries, too.")
+        ],
+    )
+    def get(self, request: Request, image_id: int) -> Response:
+        """What is attached to an image on its host, and which of the team's keys have signed it."""
+        asks = parameter(request, "registries", ("true", "false")) == "true"
+        return Response(image_attached(find(request, image_id), registries=asks), headers=FRESH)
+
+
+class ImageAttachment(APIView):
+    @operation("images_attachment", tag="images", answers={(200, "application/json"): dict}, problems=[404, 503])
+    def get(self, request: Request, image_id: int, digest: str) -> HttpResponse:
+        """Read what is attached: a list of software, a statement, the payload of a signature."""
+        found = image_attachment(find(request, image_id), digest=digest)
+        headers = FRESH | {"Content-Disposition": f'attachment; filename="{digest[7:19]}.json"'}
+        return HttpResponse(found["content"], content_type="application/json", headers=headers)
 
 
 class ImageWaste(APIView):

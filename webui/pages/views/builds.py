@@ -13,7 +13,7 @@ from webui.builds.models import Build
 from webui.builds.representation import build_as_json, steps_as_json
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
-from webui.images.models import Image
+from webui.images.models import Image, SigningKey
 from webui.pages.examples import build_example, first_tag
 from webui.pages.page import page
 
@@ -63,6 +63,7 @@ def build_new(request: HttpRequest) -> dict[str, Any]:
         "again": None if earlier is None else build_as_json(earlier),
         "example": f'FROM {base}\nRUN echo "made by Portside" > /hello.txt\nCMD ["cat", "/hello.txt"]\n',
         "may_loosen": Host.objects.visible_to(request.user, "hosts.loosen").exists(),
+        "signing_keys": SigningKey.objects.visible_to(request.user).exclude(sealed_private_key=""),
     }
 
 

@@ -10,8 +10,9 @@ from webui.accounts.models import Team
 from webui.accounts.roles import MANAGE, actions_of
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
-from webui.images.models import RegistryCredential
+from webui.images.models import RegistryCredential, SigningKey
 from webui.images.representation import credential_as_json
+from webui.images.signing import signing_key_as_json
 from webui.pages.page import page
 from webui.pages.templatetags.portside import hostname, is_of_host
 
@@ -29,6 +30,10 @@ def registries(request: HttpRequest) -> dict[str, Any]:
             credential_as_json(credential)
             | {"may_manage": credential.team in managed, "is_local": is_of_host(hostname(credential.registry))}
             for credential in found
+        ],
+        "signing_keys": [
+            signing_key_as_json(key) | {"may_manage": key.team in managed}
+            for key in SigningKey.objects.filter(team__in=teams).select_related("team")
         ],
         "hosts": [host_as_json(host) for host in hosts if host.is_online],
     }
