@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Cancelled, DataCorrupt, NotFound
@@ -192,6 +193,15 @@ class FakeImages:
 
     def waste(self, name: str) -> dict[str, Any]:
         return {"wasted_bytes": 0, "efficiency": 1.0, "files": [], "is_cut": False}
+
+    def verify(self, name: str, keys: list[str], *, asks_registries: bool = True) -> list[dict[str, str]]:
+        return [{"key_id": key, "digest": "sha256:1", "place": f"registries {asks_registries}"} for key in keys]
+
+    @property
+    def attachments(self) -> Any:
+        """One list of software."""
+        one = {"digest": "sha256:1", "slot": "sbom:spdx"}
+        return SimpleNamespace(of=lambda _: [one], read=lambda _, digest: b'{"of": "%s"}' % digest.encode())
 
     def save(self, names: list[str], *, format: str = "docker", cancel: threading.Event | None = None) -> Any:
         raise NotFound(f"There is no image {names[0]}.")

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,6 +97,13 @@ def test_questions_are_answered_as_json(engine: FakeEngine) -> None:
     ):
         json.dumps(answers[name](IMAGE, wish))
     assert answers["image.history"](IMAGE, {})["layers"][0]["created_by"] == "COPY . /"
+    assert answers["image.attached"](IMAGE, {}) == {
+        "attachments": [{"digest": "sha256:1", "slot": "sbom:spdx"}],
+        "signed": [],
+    }
+    (signed,) = answers["image.attached"](IMAGE, {"keys": ["k"]})["signed"]
+    assert (signed["key_id"], signed["place"]) == ("k", "registries False")
+    assert answers["image.attachment"](IMAGE, {"digest": "sha256:2"}) == {"content": '{"of": "sha256:2"}'}
 
 
 @pytest.fixture
@@ -186,6 +194,19 @@ def test_an_import_takes_its_wishes_along(engine: FakeEngine, executor: Executor
     assert source.result()["images"][0]["tags"] == ["root:1"]
     assert engine.calls()[-1] == "import root:1 ['CMD sh'] made by hand None"
     source.close()
+
+
+def test_a_save_of_files_asks_the_builder() -> None:
+    asked: list[str] = []
+
+    def save_files(name: str) -> Any:
+        asked.append(name)
+        raise NotFound("gone")
+
+    with pytest.raises(NotFound):
+        engine = SimpleNamespace(builder=SimpleNamespace(save_files=save_files))
+        SaveSource(engine, "", {"names": [IMAGE], "format": sessions.FILES})
+    assert asked == [IMAGE]
 
 
 def test_a_save_of_what_is_not_there_is_refused(engine: FakeEngine) -> None:

@@ -13,7 +13,7 @@ from django.db import transaction
 from engine.errors import Conflict, InvalidArgument
 from engine.oci.reference import Reference
 from webui.accounts.models import User
-from webui.accounts.roles import require_loosening, require_on
+from webui.accounts.roles import require, require_loosening, require_on
 from webui.broadcast import change_publish
 from webui.builds.models import Build, BuildContext
 from webui.builds.representation import build_as_json

@@ -13,6 +13,7 @@ from tests.webui.pages.seed import NASTY, Seeded, hex_id
 from tests.webui.pages.seed_builds import build_steps
 from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_changing import answered
+from webui.images.models import SigningKey
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -125,6 +126,31 @@ def test_a_typed_dockerfile_is_sent_and_refusals_stand_at_their_fields(
         "no_cache": True,
         "host": seeded.hosts[0].pk,
     }
+
+
+def test_what_is_to_come_of_it_is_sent(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    SigningKey.objects.create(
+        team=seeded.hosts[0].team, name="release", key_id="1" * 64, public_key="PEM", sealed_private_key="x"
+    )
+    visit(page, "/builds/new/")
+    page.get_by_label("Names").fill("app:1")
+    page.get_by_text("When it is built").click()
+    page.get_by_text("Push it once it is built").click()
+    page.get_by_label("Platforms").fill("linux/amd64, linux/arm64")
+    page.get_by_label("Look into caches").fill("app:cache")
+    page.get_by_label("Export the cache to").fill("app:cache")
+    page.get_by_label("Of it", exact=True).select_option("max")
+    page.get_by_label("List of its software").select_option("spdx")
+    page.get_by_label("How it was built").select_option("min")
+    page.get_by_label("Sign it with").select_option("release")
+    sent = answered(page, "builds/", 202, {"build": {"id": DONE}, "job": {"id": "x", "url": "x"}})
+    page.get_by_role("button", name="Build", exact=True).click()
+    page.wait_for_url(f"**/builds/{DONE}/")
+    body = {key: value for key, value in sent[0].items() if key not in ("dockerfile_text", "host")}
+    assert body == {
+        "tags": ["app:1"], "push": True, "platforms": ["linux/amd64", "linux/arm64"], "cache_from": ["app:cache"],
+        "cache_to": "app:cache", "cache_mode": "max", "sbom": "spdx", "provenance": "min", "signing_key": "release",
+    }  # fmt: skip
 
 
 def test_a_folder_is_sent_first_and_named_by_the_build(
