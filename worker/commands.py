@@ -74,6 +74,7 @@ def _prune_images(command: c.PruneImages, context: Context) -> dict[str, Any]:
         all=command.all,
         until=None if command.until is None else datetime.fromtimestamp(command.until, UTC),
         labels=command.labels,
+        not_labels=command.not_labels,
     )
     found: dict[str, Any] = to_wire(report)
     return found

@@ -17,7 +17,13 @@ from worker.contract.wire import from_wire, to_wire
 def _create_volume(command: c.CreateVolume, context: Context) -> dict[str, Any]:
     from engine.volumes.volume import VolumeSpec
 
-    spec = VolumeSpec(name=command.name, driver=command.driver, driver_opts=command.driver_opts, labels=command.labels)
+    spec = VolumeSpec(
+        name=command.name,
+        driver=command.driver,
+        driver_opts=command.driver_opts,
+        labels=command.labels,
+        is_anonymous=command.is_anonymous,
+    )
     return {"name": context.engine.volumes.create(spec).name}
 
 

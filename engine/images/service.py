@@ -255,15 +255,21 @@ class Images(StoredImages):
         return save(self._shelf, names, format, cancel)
 
     def load(
-        self, stream: int, *, progress: Report | None = None, cancel: threading.Event | None = None
+        self,
+        stream: int,
+        *,
+        progress: Report | None = None,
+        named: Callable[[str, Sequence[str]], None] | None = None,
+        cancel: threading.Event | None = None,
     ) -> tuple[Image, ...]:
         """Read an archive from a descriptor: `docker save`'s or an OCI image layout, plain, gzip or zstd.
 
-        All its images become visible, or none does. Raises `InvalidArgument` for what is no archive or a hostile one,
-        `InvalidReference`, `DataCorrupt`, `PlatformMissing`, `Unsupported`, `ResourceExhausted`, `Cancelled`.
+        `named` is told the id of each image, and what the archive calls it. All its images become visible, or none
+        does. Raises `InvalidArgument` for what is no archive or a hostile one, `InvalidReference`, `DataCorrupt`,
+        `PlatformMissing`, `Unsupported`, `ResourceExhausted`, `Cancelled`.
         """
         with self._collecting():
-            images = load(self._shelf, stream, Board(progress), cancel)
+            images = load(self._shelf, stream, Board(progress), cancel, named)
         self._sync_later()
         return tuple(images)
 

@@ -134,7 +134,7 @@ class Records:
             spec.driver,
             json.dumps(dict(spec.driver_opts), sort_keys=True),
             json.dumps(dict(spec.labels), sort_keys=True),
-            not spec.name,
+            spec.is_anonymous or not spec.name,
             time.time(),
         )
         with self._store.transaction() as connection:

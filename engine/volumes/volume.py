@@ -16,12 +16,16 @@ KERNEL, COUNTED = "kernel", "counted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeSpec:
-    """What a new one is to be. `name` empty: one is made up, and it is anonymous: nobody knows it by name."""
+    """What a new one is to be. `name` empty: one is made up, and it is anonymous: nobody knows it by name.
+
+    `is_anonymous`: so is one whose name somebody else has made up.
+    """
 
     name: str = ""
     driver: str = mounts.LOCAL
     driver_opts: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_anonymous: bool = False
 
     def check(self) -> None:
         """Raises InvalidArgument for the first field that can't be."""

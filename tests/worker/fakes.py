@@ -155,9 +155,14 @@ class FakeEngine:
         return {"changes": [], "more": False}
 
     def image_prune(
-        self, *, all: bool = False, until: datetime | None = None, labels: Sequence[str] = ()
+        self,
+        *,
+        all: bool = False,
+        until: datetime | None = None,
+        labels: Sequence[str] = (),
+        not_labels: Sequence[str] = (),
     ) -> FakePruned:
-        self.note(f"prune {all} {until} {list(labels)}")
+        self.note(f"prune {all} {until} {list(labels)}" + (f" {list(not_labels)}" if not_labels else ""))
         return FakePruned(("old:1",), ("sha256:feed",), 4096)
 
     def disk_usage(self) -> dict[str, Any]:

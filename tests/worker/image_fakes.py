@@ -206,7 +206,9 @@ class FakeImages:
     def save(self, names: list[str], *, format: str = "docker", cancel: threading.Event | None = None) -> Any:
         raise NotFound(f"There is no image {names[0]}.")
 
-    def load(self, stream: int, *, progress: Any = None, cancel: threading.Event | None = None) -> list[FakeImage]:
+    def load(
+        self, stream: int, *, progress: Any = None, named: Any = None, cancel: threading.Event | None = None
+    ) -> list[FakeImage]:
         """What it reads is the tag; "bad" is no archive."""
         read = b""
         while data := os.read(stream, 65536):
@@ -216,6 +218,8 @@ class FakeImages:
         if cancel is not None and cancel.is_set():
             raise Cancelled("The load was cancelled.")
         self._engine.note(f"load {len(read)}")
+        if named is not None:
+            named("sha256:feed", [read[:20].decode()])
         return [FakeImage("sha256:feed", (read[:20].decode(),))]
 
     def import_(

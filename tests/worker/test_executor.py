@@ -65,7 +65,7 @@ def test_a_job_that_goes_well_ends_with_its_result(bench: Bench) -> None:
     bench.executor.execute(job_id="j", command=pull("alpine"), fence=3)
     assert bench.end_of("j") == {
         "status": "succeeded",
-        "result": {"image_id": "sha256:feed", "tags": ["alpine"]},
+        "result": {"image_id": "sha256:feed", "tags": ["alpine"], "digest": "sha256:" + "d" * 64},
         "error": None,
         "fence": 3,
     }

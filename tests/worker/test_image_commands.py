@@ -130,7 +130,7 @@ def test_a_loaded_tar_becomes_images(engine: FakeEngine, executor: Executor) -> 
     source = LoadSource(executor, "", A_JOB)
     fill(source, b"mine:2")
     source.close_stdin()
-    taken = {"images": [{"id": IMAGE, "tags": ["mine:2"]}]}
+    taken = {"images": [{"id": IMAGE, "tags": ["mine:2"], "names": ["mine:2"]}]}
     assert source.result() == taken
     source.close()
     assert ends(engine) == [("j", "succeeded", taken)]

@@ -139,7 +139,11 @@ def tar_intake(wish: ArchiveWish) -> Handover:
 def images_intake(wish: ArchiveWish) -> Handover:
     """The request's body is a tar of images; the answer names what became of it, and the job that it was."""
     job = job_reference(wish.job) if wish.job is not None else {}
-    return intake(wish, lambda result: {"images": result.get("images", []), **job})
+
+    def said(result: dict[str, Any]) -> dict[str, Any]:
+        return {"images": [{name: one[name] for name in ("id", "tags")} for one in result.get("images", [])], **job}
+
+    return intake(wish, said)
 
 
 def context_intake(wish: ArchiveWish, note: Callable[[dict[str, Any]], dict[str, Any]]) -> Handover:

@@ -26,8 +26,13 @@ FORMATS = ("docker", "oci", sessions.FILES)
 CHANGES_MAXIMUM, CHANGE_LENGTH, MESSAGE_LENGTH = 100, 4096, 1000
 
 
-def images_save(*, user: User, images: Sequence[Image], format: str = "docker") -> ArchiveWish:
-    """Images of one host as one tar, with their tags. Raises PermissionDenied, InvalidArgument, Unavailable."""
+def images_save(
+    *, user: User, images: Sequence[Image], format: str = "docker", names: Sequence[str] | None = None
+) -> ArchiveWish:
+    """Images of one host as one tar, with all their tags, or only with `names`: references or ids of these images.
+
+    Raises PermissionDenied, InvalidArgument, Unavailable.
+    """
     hosts = {image.host_id for image in images}
     if len(hosts) != 1:
         raise _wrong("names", "Name images of one host." if hosts else "Name at least one image.")
@@ -36,10 +41,11 @@ def images_save(*, user: User, images: Sequence[Image], format: str = "docker") 
     if format == sessions.FILES and len(images) != 1:
         raise _wrong("format", "The files are those of one image: name one alone.")
     if format == sessions.FILES:
-        names = {images[0].image_id: None}
+        every = [images[0].image_id]
     else:
-        names = dict.fromkeys(name for image in images for name in (image.tags or [image.image_id]))
-    return _wish(images[0].host, sessions.IMAGE_SAVE, sessions.SaveParameters(names=tuple(names), format=format))
+        every = list(names or [name for image in images for name in (image.tags or [image.image_id])])
+    parameters = sessions.SaveParameters(names=tuple(dict.fromkeys(every)), format=format)
+    return _wish(images[0].host, sessions.IMAGE_SAVE, parameters)
 
 
 def image_load(*, user: User, host: Host) -> ArchiveWish:

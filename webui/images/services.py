@@ -130,11 +130,18 @@ def image_remove(*, user: User, image: Image, force: bool = False) -> Job:
 
 @transaction.atomic
 def image_prune(
-    *, user: User, host: Host, all: bool = False, until: float | None = None, labels: Sequence[str] = ()
+    *,
+    user: User,
+    host: Host,
+    all: bool = False,
+    until: float | None = None,
+    labels: Sequence[str] = (),
+    not_labels: Sequence[str] = (),
 ) -> Job:
     """Ask `host` to remove the images that no container uses, as `PruneImages` says. Raises PermissionDenied."""
     require_on(user, "images.remove", host)
-    return _job(user, host.team, host, PruneImages(all=all, until=until, labels=tuple(labels)), host.name)
+    command = PruneImages(all=all, until=until, labels=tuple(labels), not_labels=tuple(not_labels))
+    return _job(user, host.team, host, command, host.name)
 
 
 @transaction.atomic

@@ -42,8 +42,10 @@ def volume_create(
     driver: str = mounts.LOCAL,
     driver_opts: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
+    is_anonymous: bool = False,
 ) -> Job:
-    """Ask `host` to make a volume; `driver_opts` as Docker's driver local has them.
+    """Ask `host` to make a volume; `driver_opts` as Docker's driver local has them. `is_anonymous`: its name was made
+    up, so that nobody knows it by that.
 
     Raises PermissionDenied (what opens the host or the network needs the right `loosen`), InvalidArgument with the
     fields, AlreadyExists with the field `name`.
@@ -56,7 +58,9 @@ def volume_create(
     if Volume.objects.filter(host=host, name=name).exists():
         message = f"A volume named {name} is already on the host {host.name}: choose another name, or use that one."
         raise AlreadyExists(message, {"fields": {"name": [message]}})
-    command = CreateVolume(name=name, driver=driver or mounts.LOCAL, driver_opts=driver_opts, labels=labels)
+    command = CreateVolume(
+        name=name, driver=driver or mounts.LOCAL, driver_opts=driver_opts, labels=labels, is_anonymous=is_anonymous
+    )
     return _job(user, host, command, name)
 
 

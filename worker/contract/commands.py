@@ -53,12 +53,14 @@ class TagImage:
 class PruneImages:
     """Remove images that no container uses: those without a tag, with `all` those with tags as well.
 
-    Only those made before `until` (Unix seconds), and with all of `labels` (KEY or KEY=VALUE).
+    Only those made before `until` (Unix seconds), with all of `labels` (KEY or KEY=VALUE), not with all of
+    `not_labels`.
     """
 
     all: bool = False
     until: float | None = None
     labels: tuple[str, ...] = ()
+    not_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,12 +221,16 @@ class RemoveContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateVolume:
-    """Make a volume; the same again is no error. `driver_opts`: type, device and o, as Docker's local driver."""
+    """Make a volume; the same again is no error. `driver_opts`: type, device and o, as Docker's local driver.
+
+    `is_anonymous`: nobody knows it by its name, which was made up.
+    """
 
     name: str
     driver: str = "local"
     driver_opts: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_anonymous: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

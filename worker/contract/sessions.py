@@ -89,7 +89,8 @@ the tar is not whole."""
 
 FILES = "files"
 IMAGE_SAVE, IMAGE_LOAD, IMAGE_IMPORT = "image_save", "image_load", "image_import"
-"""Images as a tar, out of a host or into it. The END of one that goes in has {"images": [{"id", "tags"}…]}."""
+"""Images as a tar, out of a host or into it. The END of one that goes in has {"images": [{"id", "tags",
+"names"}…]}: all tags that an image has now, and what the archive calls it."""
 JOB = "job"
 """Among the parameters of one that goes in: {"id", "fence"} of the job that it is. The host does the job while the
 session brings its bytes: events tell how it goes, `CancelJob` ends it. The site sends its command only if it has heard

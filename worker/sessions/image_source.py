@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.errors import Cancelled, Unavailable
@@ -48,6 +48,7 @@ class _TakingSource:
         self._cancel = threading.Event()
         self._is_broken_off = False
         self._images: list[Any] = []
+        self._names: dict[str, Sequence[str]] = {}
         self._error: BaseException | None = None
         reader, self._writer = os.pipe()
         self.stdin: int | None = self._writer
@@ -88,7 +89,12 @@ class _TakingSource:
         return self._said()
 
     def _said(self) -> dict[str, Any]:
-        return {"images": [{"id": image.id, "tags": list(image.tags)} for image in self._images]}
+        return {
+            "images": [
+                {"id": image.id, "tags": list(image.tags), "names": list(self._names.get(image.id, image.tags))}
+                for image in self._images
+            ]
+        }
 
     def described(self) -> dict[str, Any]:
         return {}
@@ -123,7 +129,10 @@ class LoadSource(_TakingSource):
 
     def __init__(self, executor: Executor, _: str, parameters: Mapping[str, Any]) -> None:
         def take(stream: int, context: Context) -> list[Any]:
-            return list(context.engine.images.load(stream, progress=context.progress, cancel=context.cancel))
+            found = context.engine.images.load(
+                stream, progress=context.progress, named=self._names.__setitem__, cancel=context.cancel
+            )
+            return list(found)
 
         super().__init__(executor, parameters[sessions.JOB], LoadImages(), take)
 

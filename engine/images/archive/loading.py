@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.errors import Cancelled
@@ -23,8 +23,16 @@ from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 
 
-def load(shelf: Shelf, stream: int, board: Board, cancel: threading.Event | None) -> list[Image]:
+def load(
+    shelf: Shelf,
+    stream: int,
+    board: Board,
+    cancel: threading.Event | None,
+    named: Callable[[str, Sequence[str]], None] | None = None,
+) -> list[Image]:
     """Read an archive of images from the descriptor `stream`: all of its images become visible, or none does.
+
+    `named` is told the id of each, and what the archive calls it.
 
     Raises what `receive` and `images_of` raise, `LayerRefused`, `ResourceExhausted`, `Cancelled`.
     """
@@ -40,6 +48,9 @@ def load(shelf: Shelf, stream: int, board: Board, cancel: threading.Event | None
             raise Cancelled("cancelled")
         with shelf.records.store.transaction():
             images = {image.id: image for image in [_publish(shelf, held) for held in found]}
+    if named is not None:
+        for held in found:
+            named(str(held.resolved.manifest.config.digest), [name.familiar for name in held.names])
     board.show("done")
     return list(images.values())
 

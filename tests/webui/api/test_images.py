@@ -90,7 +90,7 @@ def test_a_prune_and_a_check_are_jobs(site_broker: Valkey, owner: Caller, teamma
     assert owner.post("images/prune/", {"labels": ["a=b"], "until": 5}).json()["job"]
     assert owner.post("images/fsck/", {"repair": True}).status_code == 202
     prune, check = [job.command for job in Job.objects.order_by("created_at")]
-    assert prune == {"kind": "image.prune", "all": False, "until": 5.0, "labels": ["a=b"]}
+    assert prune == {"kind": "image.prune", "all": False, "until": 5.0, "labels": ["a=b"], "not_labels": []}
     assert check == {"kind": "image.fsck", "repair": True}
     assert teammate.post("images/prune/").status_code == teammate.post("images/fsck/").status_code == 403
 
