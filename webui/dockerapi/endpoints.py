@@ -12,6 +12,14 @@ MODULES = (
     "containers.verbs",
     "containers.waiting",
     "containers.logs",
+    "images.looking",
+    "images.changing",
+    "images.moving",
+    "images.archives",
+    "builds.building",
+    "networks.looking",
+    "networks.changing",
+    "volumes",
 )
 
 

@@ -6,16 +6,15 @@ values has to fit, of labels all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from engine.errors import InvalidArgument
 from webui.dockerapi.objects.networks import PREDEFINED
 from webui.dockerapi.patterns import name_matches, reference_matches
+from webui.dockerapi.until import moment
 from webui.images.models import Image
 from webui.networks.models import Network
 from webui.volumes.models import Volume
@@ -24,8 +23,6 @@ Filters = Mapping[str, Sequence[str]]
 IMAGES = frozenset({"before", "dangling", "label", "label!", "reference", "since", "until"})
 NETWORKS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
 VOLUMES = frozenset({"dangling", "driver", "label", "name"})
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 
 
 def flag(filters: Filters, name: str, default: bool | None = None) -> bool | None:
@@ -39,30 +36,9 @@ def flag(filters: Filters, name: str, default: bool | None = None) -> bool | Non
     return found.pop()
 
 
-def until(filters: Filters, now: datetime | None = None) -> datetime | None:
-    """The moment that `until` means: RFC 3339, Unix seconds, or a duration such as 1h30m ago."""
-    values = filters.get("until")
-    if not values:
-        return None
-    if len(values) > 1:
-        raise InvalidArgument("more than one until filter specified")
-    text = values[0]
-    if _DURATION.sub("", text) == "" and text:
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text))
-        return _moment(lambda: (now or timezone.now()) - timedelta(seconds=seconds), text)
-    if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text):
-        return _moment(lambda: datetime.fromtimestamp(float(text), timezone.get_current_timezone()), text)
-    moment = _moment(lambda: parse_datetime(text if "T" in text else f"{text}T00:00:00"), text)
-    if moment is None:
-        raise InvalidArgument(f'failed to parse value as time or duration: "{text[:60]}"')
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
-
-
-def _moment(reckon: Callable[[], datetime | None], text: str) -> datetime | None:
-    try:
-        return reckon()
-    except (ValueError, OverflowError) as error:
-        raise InvalidArgument(f'failed to parse value as time or duration: "{text[:60]}"') from error
+def until(filters: Filters, now: datetime | None = None) -> float | None:
+    """The moment that `until` means, in Unix seconds. Raises InvalidArgument."""
+    return moment(list(filters.get("until", ())), now or timezone.now())
 
 
 def has_labels(present: Mapping[str, str], wanted: Sequence[str]) -> bool:
@@ -90,7 +66,7 @@ def images(rows: Iterable[Image], filters: Filters, find: Callable[[str], Image]
             continue
         if filters.get("label!") and has_labels(labels, filters["label!"]):
             continue
-        if before is not None and (made is None or made > before):
+        if before is not None and (made is None or made.timestamp() > before):
             continue
         if (older and (made is None or made >= older)) or (newer and (made is None or made <= newer)):
             continue

@@ -65,27 +65,6 @@ def test_a_flag_is_true_or_false(values: list[str]) -> None:
         selection.flag({"dangling": values}, "dangling")
 
 
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        ("24h", NOW - timedelta(hours=24)),
-        ("1h30m", NOW - timedelta(minutes=90)),
-        ("90s", NOW - timedelta(seconds=90)),
-        ("1.5h", NOW - timedelta(minutes=90)),
-        ("2026-11-26T08:00:00Z", datetime(2026, 11, 26, 8, tzinfo=UTC)),
-        ("1795680000", datetime(2026, 11, 26, 8, tzinfo=UTC)),
-    ],
-)
-def test_until_is_a_moment_or_an_age(text: str, moment: datetime) -> None:
-    assert selection.until({"until": [text]}, NOW) == moment
-
-
-@pytest.mark.parametrize("text", ["", "yesterday", "5 parsecs", "2026-99-99", "9" * 12 + "h"])
-def test_what_is_no_moment_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="time or duration"):
-        selection.until({"until": [text]}, NOW)
-
-
 def network(name: str, driver: str = "bridge", used: bool = False, **labels: str) -> Any:
     endpoints = SimpleNamespace(all=lambda: [1] if used else [])
     return SimpleNamespace(name=name, network_id=name * 8, driver=driver, labels=labels, endpoints=endpoints)

@@ -22,8 +22,12 @@ _BROKEN = ("failed", "cancelled", "skipped")
 class Instructions:
     """Takes a record's lines (`engine.build.record`) and answers what is to be said now."""
 
-    def __init__(self, build_id: str, *, removes: bool = True) -> None:
-        """`removes`: intermediate containers are said to be removed."""
+    def __init__(self, build_id: str, *, removes: bool = True, labels: Mapping[str, str] | None = None) -> None:
+        """`removes`: intermediate containers are said to be removed. `labels`: those that the request adds, which are
+        one more instruction.
+        """
+        pairs = " ".join(f"{name}={value}" for name, value in sorted((labels or {}).items()))
+        self._last = [(f"LABEL {pairs}", "")] if pairs else []
         self._build_id = build_id
         self._removes = removes
         self._plan: list[tuple[str, str]] = []
@@ -41,7 +45,8 @@ class Instructions:
             return [_stream("The worker was restarted: the build begins again.\n")]
         if kind == "plan":
             found = line.get("instructions") or ()
-            self._plan += [(str(one.get("text", "")), str(one.get("step", ""))) for one in found]
+            said = [(str(one.get("text", "")), str(one.get("step", ""))) for one in found]
+            self._plan = [*self._plan[: len(self._plan) - (len(self._last) if self._plan else 0)], *said, *self._last]
             return []
         step = str(line.get("id", ""))
         if kind == "log":
@@ -90,8 +95,10 @@ class Instructions:
         return [_stream(f" ---> Running in {self._id('container', step)}\n")]
 
     def _ends(self, text: str, step: str, state: str) -> list[Told]:
+        if all(_word(one) == "ARG" for one, _ in self._plan[: self._at + 1]):
+            return []  # above the first FROM there is no image yet
         told = []
-        if state == "cached" and not text[:5].upper().startswith("FROM"):
+        if state == "cached" and _word(text) != "FROM":
             told.append(_stream(" ---> Using cache\n"))
         elif _is_run(text):
             told += self._runs()
@@ -110,8 +117,12 @@ def built(image_id: str, tags: Iterable[str], *, has_aux: bool = True) -> list[T
     return told + [_stream(f"Successfully tagged {tag}\n") for tag in tags]
 
 
+def _word(text: str) -> str:
+    return text.partition(" ")[0].upper()
+
+
 def _is_run(text: str) -> bool:
-    return text[:4].upper() == "RUN "
+    return _word(text) == "RUN"
 
 
 def _stream(text: str) -> Told:

@@ -11,7 +11,9 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
-from webui.dockerapi.objects.words import Version, time_text, unix_seconds
+from webui.dockerapi.objects.words import unix_seconds
+from webui.dockerapi.times import rfc3339
+from webui.dockerapi.versions import Version
 from webui.images.models import Image
 
 UNKNOWN = -1
@@ -50,14 +52,14 @@ def image_inspect(image: Image, document: Mapping[str, Any], parent: str, versio
         "Id": image.image_id,
         "RepoTags": list(image.tags),
         "RepoDigests": list(image.digests),
-        "Created": document.get("created") or (time_text(None) if version < (1, 44) else ""),
+        "Created": document.get("created") or (rfc3339(None) if version < (1, 44) else ""),
         "Config": _config(document.get("config") or {}, version),
         "Architecture": document.get("architecture", ""),
         "Os": document.get("os", ""),
         "Size": image.size_bytes,
         "GraphDriver": {"Name": "overlay2", "Data": None},
         "RootFS": {"Type": "layers", "Layers": list((document.get("rootfs") or {}).get("diff_ids") or [])},
-        "Metadata": {"LastTagTime": time_text(image.updated_at)},
+        "Metadata": {"LastTagTime": rfc3339(image.updated_at)},
     }
     for ours, theirs in (("variant", "Variant"), ("os.version", "OsVersion")):
         if document.get(ours):

@@ -11,7 +11,9 @@ from ipaddress import ip_network
 from typing import Any
 
 from webui.containers.models import Container
-from webui.dockerapi.objects.words import Version, reckoned_id, time_text
+from webui.dockerapi.objects.words import reckoned_id
+from webui.dockerapi.times import rfc3339
+from webui.dockerapi.versions import Version
 from webui.hosts.models import Host
 from webui.networks.models import Endpoint, Network
 
@@ -28,11 +30,11 @@ _OF_BRIDGE = {
 
 def predefined_id(host_id: str, name: str) -> str:
     """The id of a host's network bridge, host or none."""
-    return reckoned_id("network", host_id, name)
+    return reckoned_id(host_id, name)
 
 
 def endpoint_id(network_id: str, container_id: str) -> str:
-    return reckoned_id("endpoint", network_id, container_id)
+    return reckoned_id(container_id, network_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def network_object(network: Network, version: Version, *, is_whole: bool = False
         version,
         name=network.name,
         id=network.network_id,
-        created=time_text(network.created_at),
+        created=rfc3339(network.created_at),
         driver=network.driver,
         config=config,
         options=options_of(network),
@@ -76,7 +78,7 @@ def predefined_object(
         version,
         name=name,
         id=network_id,
-        created=time_text(host.registered_at),
+        created=rfc3339(host.registered_at),
         driver=_DRIVERS[name],
         config=[_pool(own.subnet, own.gateway, "")] if own.subnet and name == BRIDGE else [],
         options=dict(_OF_BRIDGE) if name == BRIDGE else {},

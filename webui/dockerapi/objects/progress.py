@@ -5,7 +5,7 @@ Source: moby's api/swagger.yaml (CreateImageInfo, PushImageInfo) and what its da
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from engine.oci.reference import Reference
@@ -33,15 +33,19 @@ _COUNTED = ("downloading", "unpacking", "uploading")
 class Layers:
     """Remembers what was said of each layer. `take` answers what is to be said now."""
 
-    def __init__(self, words: Mapping[str, str], heading: Told) -> None:
+    def __init__(self, words: Mapping[str, str], heading: Told, held: Collection[str] = ()) -> None:
+        """`held`: states of which nothing is said before some layer is in another one."""
         self._words = words
         self._heading = heading
+        self._held = held
         self._has_begun = False
         self._said: dict[str, tuple[str, int]] = {}
 
     @classmethod
     def of_pull(cls, reference: Reference) -> Layers:
-        return cls(_PULL, {"status": f"Pulling from {reference.repository}", "id": reference.identifier})
+        """Of an image that is here already, no layers are told."""
+        heading = {"status": f"Pulling from {reference.repository}", "id": reference.identifier}
+        return cls(_PULL, heading, ("waiting", "exists"))
 
     @classmethod
     def of_push(cls, reference: Reference) -> Layers:
@@ -51,8 +55,10 @@ class Layers:
         """`progress` as a job has it. Nothing is said before the registry has answered: an error has a status then."""
         if progress.get("phase", "") in _RESOLVING and not progress.get("items"):
             return []
-        told = self.begin()
-        for item in progress.get("items") or ():
+        told, items = self.begin(), progress.get("items") or ()
+        if not self._said and all(item.get("status") in self._held for item in items):
+            return told
+        for item in items:
             told += self._layer(item)
         return told
 

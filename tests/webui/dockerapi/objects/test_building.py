@@ -103,3 +103,16 @@ def test_the_end_names_the_image_and_its_tags() -> None:
         {"stream": "Successfully tagged built:1\n"},
     ]
     assert "aux" not in built(image, [], has_aux=False)[0]
+
+
+def test_an_argument_above_the_first_from_has_no_image() -> None:
+    plan = {"type": "plan", "instructions": [{"text": "ARG A=1", "step": ""}, *PLAN["instructions"][:2]]}
+    text = said(plan, step("0.0", "done"), step("0.1", "cached"))
+    assert shown(text)[:3] == ["Step 1/3 : ARG A=1", "Step 2/3 : FROM tiny AS x", " --->"]
+
+
+def test_labels_of_the_request_are_the_last_instruction() -> None:
+    first = {"type": "plan", "instructions": PLAN["instructions"][:1]}
+    rest = {"type": "plan", "instructions": PLAN["instructions"][1:2]}
+    text = said(first, rest, step("0.0", "done"), step("0.1", "cached"), labels={"b": "2", "a": "1"})
+    assert shown(text)[-2:] == ["Step 3/3 : LABEL a=1 b=2", " --->"]

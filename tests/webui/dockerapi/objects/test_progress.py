@@ -22,17 +22,17 @@ def test_a_pull_is_told_as_docker_tells_it() -> None:
     assert layers.take(progress("resolving")) == []
     assert layers.take(progress("pulling", ("b567", "exists", 9, 9), ("7a09", "waiting", 0, 106))) == [
         {"status": "Pulling from a/b", "id": "1"},
-        {"status": "Already exists", "progressDetail": {}, "id": "b567"},
-        {"status": "Pulling fs layer", "progressDetail": {}, "id": "7a09"},
     ]
     same = progress("pulling", ("b567", "exists", 9, 9), ("7a09", "downloading", 106, 106))
     assert layers.take(same) == [
+        {"status": "Already exists", "progressDetail": {}, "id": "b567"},
+        {"status": "Pulling fs layer", "progressDetail": {}, "id": "7a09"},
         {
             "status": "Downloading",
             "progressDetail": {"current": 106, "total": 106},
             "progress": "[==================================================>]     106B/106B",
             "id": "7a09",
-        }
+        },
     ]
     assert layers.take(same) == []
     told = layers.take(progress("pulling", ("7a09", "unpacking", 106, 106)))

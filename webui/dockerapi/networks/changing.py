@@ -1,0 +1,204 @@
+"""Networks: made, joined and left by containers, removed, pruned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import Any
+
+from engine.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied, Unsupported
+from engine.options.networks import DRIVERS, IPVLAN, MACVLAN
+from webui.containers.models import Container
+from webui.dockerapi import names, selection, shapes
+from webui.dockerapi.answers import Empty, Json
+from webui.dockerapi.asking import begun, done
+from webui.dockerapi.call import Call
+from webui.dockerapi.networks.looking import predefined_name
+from webui.dockerapi.objects.networks import HOST, ICC, MTU, NONE, PREDEFINED
+from webui.dockerapi.routing import endpoint
+from webui.jobs.models import Job
+from webui.networks.models import Network
+from webui.networks.services import (
+    network_connect,
+    network_create,
+    network_disconnect,
+    network_prune,
+    network_remove,
+)
+
+_PRUNING = frozenset({"label", "label!", "until"})
+_MODES = {MACVLAN: "macvlan_mode", IPVLAN: "ipvlan_mode"}
+_AS_IT_IS = {
+    "com.docker.network.bridge.enable_ip_masquerade": "true",
+    "com.docker.network.bridge.host_binding_ipv4": "0.0.0.0",  # noqa: S104 - read, not bound
+    "com.docker.network.bridge.gateway_mode_ipv4": "nat",
+}
+"""Options of Docker's that say what a network here does anyway."""
+
+
+@endpoint("POST", "/networks/create")
+async def create(call: Call) -> Json:
+    body = await call.json()
+    name = shapes.text(shapes.member(body, "Name"), "Name")
+    if name in PREDEFINED:
+        raise PermissionDenied(f"operation is not permitted on predefined {name} network ")
+    wishes = _wishes(body)
+
+    def ask() -> Job:
+        if names.networks(call).filter(name=name[:64]).exists():
+            raise AlreadyExists(f"network with name {name} already exists")
+        return network_create(user=call.user, host=call.host, name=name, **wishes)
+
+    job = await begun(ask)
+    await done(job)
+    return Json({"Id": job.command["network_id"], "Warning": ""}, 201)
+
+
+def _wishes(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises InvalidArgument, Unsupported, and NotFound for a driver that there isn't."""
+    driver = shapes.text(shapes.member(body, "Driver"), "Driver") or "bridge"
+    if driver not in DRIVERS:
+        raise NotFound(f'could not find plugin {driver} in v1 plugin registry: plugin "{driver}" not found')
+    for flag in ("ConfigOnly", "Ingress"):
+        if shapes.flag(shapes.member(body, flag), flag):
+            raise Unsupported(f"{flag}: a network here is one of this host alone")
+    wishes = {
+        "driver": driver,
+        "internal": shapes.flag(shapes.member(body, "Internal"), "Internal"),
+        "ipv6": shapes.flag(shapes.member(body, "EnableIPv6"), "EnableIPv6"),
+        "labels": shapes.pairs(shapes.member(body, "Labels"), "Labels"),
+    }
+    wishes |= _options(driver, shapes.pairs(shapes.member(body, "Options"), "Options"))
+    wishes |= _pools(shapes.mapping(shapes.member(body, "IPAM"), "IPAM"))
+    wishes["ipv6"] = wishes["ipv6"] or "subnet6" in wishes
+    return wishes
+
+
+def _options(driver: str, options: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        if name == MTU:
+            if not value.isdigit():
+                raise InvalidArgument(f'invalid value for "{MTU}": {value[:40]!r} is no whole number')
+            found["mtu"] = int(value[:9])
+        elif name == ICC:
+            found["icc"] = value.lower() not in ("false", "0", "f")
+        elif name == "parent" and driver in _MODES:
+            found["parent"] = value
+        elif name == _MODES.get(driver):
+            found["mode"] = value
+        elif _AS_IT_IS.get(name) != value:
+            raise Unsupported(f"the option {name[:80]} of a network is not supported: leave it out")
+    return found
+
+
+def _pools(ipam: Mapping[str, Any]) -> dict[str, str]:
+    """At most one subnet of each family."""
+    if shapes.text(shapes.member(ipam, "Driver"), "IPAM.Driver") not in ("", "default"):
+        raise Unsupported("IPAM.Driver: addresses are given by the host itself (default)")
+    found: dict[str, str] = {}
+    for pool in shapes.objects(shapes.member(ipam, "Config"), "IPAM.Config"):
+        words = {key: shapes.text(shapes.member(pool, key), key) for key in ("Subnet", "IPRange", "Gateway")}
+        if not words["Subnet"]:
+            if any(words.values()):
+                raise InvalidArgument("invalid IPAM.Config: a range or a gateway lies in a Subnet")
+            continue
+        if shapes.member(pool, "AuxiliaryAddresses"):
+            raise Unsupported("AuxiliaryAddresses: keep addresses free by IPRange")
+        try:
+            family = "" if ip_network(words["Subnet"], strict=False).version == 4 else "6"
+        except ValueError:
+            raise InvalidArgument(f"invalid subnet {words['Subnet'][:60]}: invalid CIDR address") from None
+        if f"subnet{family}" in found:
+            raise Unsupported("IPAM.Config: a network has one subnet of IPv4, and one of IPv6")
+        names_of = {"Subnet": "subnet", "IPRange": "ip_range", "Gateway": "gateway"}
+        found |= {f"{names_of[key]}{family}": value for key, value in words.items() if value}
+    return found
+
+
+@endpoint("DELETE", "/networks/{name}")
+async def remove(call: Call) -> Empty:
+    def ask() -> Job:
+        builtin = predefined_name(call, call["name"])
+        if builtin is not None:
+            raise PermissionDenied(f"{builtin} is a pre-defined network and cannot be removed")
+        network = names.network(call, call["name"])
+        on_it = list(
+            network.endpoints.filter(container__team=network.team_id).values_list("container__name", "container")
+        )
+        if on_it:
+            shown = ", ".join(f'name:"{name}" id:"{pk[:12]}"' for name, pk in on_it[:20])
+            raise PermissionDenied(
+                f"error while removing network: network {network.name} has active endpoints ({shown})"
+            )
+        return network_remove(user=call.user, network=network)
+
+    await done(await begun(ask))
+    return Empty()
+
+
+@endpoint("POST", "/networks/{name}/connect")
+async def connect(call: Call) -> Empty:
+    body = await call.json()
+    config = shapes.mapping(shapes.member(body, "EndpointConfig"), "EndpointConfig")
+    ipam = shapes.mapping(shapes.member(config, "IPAMConfig"), "IPAMConfig")
+    ip = shapes.text(shapes.member(ipam, "IPv4Address"), "IPv4Address")
+
+    def ask() -> Job:
+        network, container = _both(call, body)
+        if network.endpoints.filter(container=container).exists():
+            raise PermissionDenied(f"endpoint with name {container.name} already exists in network {network.name}")
+        return network_connect(
+            user=call.user,
+            network=network,
+            container=container.pk,
+            ip=ip,
+            ip6=shapes.text(shapes.member(ipam, "IPv6Address"), "IPv6Address"),
+            mac_address=shapes.text(shapes.member(config, "MacAddress"), "MacAddress"),
+            aliases=shapes.strings(shapes.member(config, "Aliases"), "Aliases"),
+        )
+
+    await done(await begun(ask))
+    return Empty(200)
+
+
+@endpoint("POST", "/networks/{name}/disconnect")
+async def disconnect(call: Call) -> Empty:
+    body = await call.json()
+
+    def ask() -> Job:
+        network, container = _both(call, body)
+        if not network.endpoints.filter(container=container).exists():
+            raise PermissionDenied(f"container {container.pk} is not connected to network {network.name}")
+        return network_disconnect(user=call.user, network=network, container=container.pk)
+
+    await done(await begun(ask))
+    return Empty(200)
+
+
+def _both(call: Call, body: Mapping[str, Any]) -> tuple[Network, Container]:
+    builtin = predefined_name(call, call["name"])
+    text = shapes.text(shapes.member(body, "Container"), "Container")
+    container = names.container(call, text)
+    if builtin in (HOST, NONE):
+        raise InvalidArgument(
+            f"container cannot be disconnected from {builtin} network or connected to {builtin} network"
+        )
+    if builtin is not None:
+        raise Unsupported("a container joins the default network when it is made, and stays: use a network of a name")
+    return names.network(call, call["name"]), container
+
+
+@endpoint("POST", "/networks/prune", since="1.25")
+async def prune(call: Call) -> Json:
+    filters = call.filters(_PRUNING)
+    if filters.get("label!"):
+        raise InvalidArgument("invalid filter 'label!': name the labels that the networks have to have")
+    job = await begun(
+        network_prune,
+        user=call.user,
+        host=call.host,
+        until=selection.until(filters),
+        labels=filters.get("label", ()),
+    )
+    return Json({"NetworksDeleted": (await done(job))["result"].get("removed") or None})
