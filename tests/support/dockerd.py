@@ -11,6 +11,11 @@ from pathlib import Path
 from tests.support.prepare import SEARCH_PATH
 from tests.support.processes import NotReady, Program
 
+_WITHOUT_NETWORK = (
+    "--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--userland-proxy=false",
+)  # fmt: skip
+_WITH_NETWORK = ("--bip", "10.231.77.1/24", "--insecure-registry", "127.0.0.0/8")
+
 
 class CannotStart(Exception):
     """There is no dockerd on this machine, or the machine won't have one; the text says why."""
@@ -51,8 +56,11 @@ class Docker:
 
 
 @contextlib.contextmanager
-def running_docker(directory: Path) -> Iterator[Docker]:
-    """A daemon with its things in `directory`, ended and cleared afterwards. Raises CannotStart."""
+def running_docker(directory: Path, *, has_network: bool = False) -> Iterator[Docker]:
+    """A daemon with its things in `directory`, ended and cleared afterwards. Raises CannotStart.
+
+    With `has_network` it makes bridges and rules, and forwards: only in a network namespace of one's own.
+    """
     server = shutil.which("dockerd", path=SEARCH_PATH)
     if server is None:
         raise CannotStart("dockerd is not installed (Debian: docker.io)")
@@ -60,8 +68,7 @@ def running_docker(directory: Path) -> Iterator[Docker]:
     program = Program(
         [server, "--config-file", f"{directory}/daemon.json", "--host", f"unix://{directory}/docker.sock",
          "--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec",
-         "--pidfile", f"{directory}/docker.pid", "--bridge", "none", "--iptables=false", "--ip6tables=false",
-         "--ip-forward=false", "--userland-proxy=false"],
+         "--pidfile", f"{directory}/docker.pid", *(_WITH_NETWORK if has_network else _WITHOUT_NETWORK)],
         log=directory / "dockerd.log",
     )  # fmt: skip
     docker = Docker(f"{directory}/docker.sock")
