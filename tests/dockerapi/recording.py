@@ -23,6 +23,8 @@ from tests.support.registry import Registry
 DIRECTORY = Path(__file__).parent / "recorded"
 INSIDE = "PORTSIDE_RECORDING_INSIDE"
 TINY = "cmp/tiny:latest"
+NEWEST = "28.2.2"
+"""Of the clients that were recorded."""
 
 
 def recorded(version: str) -> Mapping[str, list[Outcome]]:

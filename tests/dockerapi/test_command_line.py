@@ -6,44 +6,26 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.dockerapi.client import Client, Outcome
-from tests.dockerapi.recording import act, recorded, stage, tiny_archive
+from tests.dockerapi.client import Client
+from tests.dockerapi.recording import NEWEST, act, recorded, stage
 from tests.dockerapi.scenes import SCENES
-from tests.support.portside import Portside
 from tests.support.registry import Registry
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
 
 
 @pytest.fixture(scope="module")
-def client(shared_portside: Portside, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    config = tmp_path_factory.mktemp("docker-config")
-    return Client.of_site(shared_portside.address, shared_portside.token("admin"), config)
-
-
-@pytest.fixture(scope="module")
-def expected(client: Client) -> Mapping[str, list[Outcome]]:
-    """By a client of this version; of another one only exit codes are looked at."""
-    found = recorded(client.version())
-    return found or recorded("28.2.2")
-
-
-@pytest.fixture(scope="module")
-def names(client: Client, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    directory = tmp_path_factory.mktemp("scenes")
-    with stage(registry, directory) as found:
-        done = client.run("load", "-i", str(tiny_archive(directory)))
-        assert done.returncode == 0, done.stderr
+def names(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    with stage(registry, tmp_path_factory.mktemp("scenes")) as found:
         yield found
-        client.run("rmi", "-f", "cmp/tiny")
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_a_scene_ends_as_with_docker(
-    name: str, portside: Portside, client: Client, names: Mapping[str, str], expected: Mapping[str, list[Outcome]]
-) -> None:
-    scene = SCENES[name]
-    is_same_client = bool(recorded(client.version()))
+def test_a_scene_ends_as_with_docker(name: str, client: Client, names: Mapping[str, str]) -> None:
+    """Of a client of another version than those that were recorded, only exit codes are looked at."""
+    scene, version = SCENES[name], client.version()
+    is_same_client = bool(recorded(version))
+    expected = recorded(version if is_same_client else NEWEST)
     wrong = []
     for number, (step, here, there) in enumerate(
         zip(scene.steps, act(client, scene, names), expected[name], strict=True)

@@ -32,6 +32,8 @@ TESTS = {
     "crun": "crun",
     "runc": "runc",
     "runsc": "runsc",
+    "docker": "docker.io",
+    "docker-compose": "docker-compose",
 }
 PEERS = {
     "dockerd": "docker.io",

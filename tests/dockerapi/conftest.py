@@ -1,0 +1,39 @@
+"""The running site, with the image cmp/tiny, and the real clients that speak to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.dockerapi.client import Client
+from tests.dockerapi.recording import tiny_archive
+from tests.support.portside import Portside
+
+IMAGE = "cmp/tiny"
+
+
+@pytest.fixture(scope="session")
+def docker_config(shared_portside: Portside, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    """The docker command as the administrator has set it up; the image is on the host."""
+    directory = tmp_path_factory.mktemp("docker")
+    client = Client.of_site(shared_portside.address, shared_portside.token("admin"), directory / "config")
+    done = client.run("load", "-i", str(tiny_archive(directory)))
+    assert done.returncode == 0, done.stderr
+    return client
+
+
+@pytest.fixture
+def client(portside: Portside, docker_config: Client) -> Iterator[Client]:
+    """The same; after the test its containers are gone."""
+    yield docker_config
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for a build: an image that says who made it."""
+    text = f'FROM {IMAGE}\nARG WHO=nobody\nRUN echo made by $WHO > /who\nCMD ["cat", "/who"]\n'
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "Dockerfile").write_text(text)
+    return tmp_path / "web"
