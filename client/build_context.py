@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from client.errors import InvalidArgument
+from client.packing import is_packable, tar_of
 from engine.build.language import IgnoreRules
 from engine.build.language.ignore import file_names
 from engine.errors import EngineError
-
-_BLOCK_BYTES = 1 << 20
-_RECORD_BYTES = 512
 
 
 class ContextFiles:
@@ -49,7 +46,7 @@ class ContextFiles:
             facts = os.lstat(self.directory / path)
             is_directory = stat.S_ISDIR(facts.st_mode)
             if self._is_wanted(path):
-                if is_directory or stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode):
+                if is_packable(facts):
                     yield path, facts
             elif not is_directory or not self._may_contain(path):
                 continue
@@ -79,38 +76,5 @@ class ContextFiles:
         return None
 
     def tar(self) -> Iterator[bytes]:
-        """The tar, piece by piece. Raises InvalidArgument for a file that can't be read or changes its size."""
-        for path, facts in self.names():
-            info = self._header(path, facts)
-            yield info.tobuf(tarfile.PAX_FORMAT)
-            if info.isreg():
-                yield from self._content(path, info.size)
-        yield bytes(2 * _RECORD_BYTES)
-
-    def _header(self, path: str, facts: os.stat_result) -> tarfile.TarInfo:
-        info = tarfile.TarInfo(path)
-        info.mode, info.mtime = stat.S_IMODE(facts.st_mode), int(facts.st_mtime)
-        if stat.S_ISDIR(facts.st_mode):
-            info.type = tarfile.DIRTYPE
-        elif stat.S_ISLNK(facts.st_mode):
-            info.type, info.linkname = tarfile.SYMTYPE, os.readlink(self.directory / path)
-        else:
-            info.size = facts.st_size
-        return info
-
-    def _content(self, path: str, size: int) -> Iterator[bytes]:
-        left = size
-        try:
-            with open(self.directory / path, "rb") as file:
-                while left and (data := file.read(min(left, _BLOCK_BYTES))):
-                    left -= len(data)
-                    yield data
-        except OSError as error:
-            raise _unreadable(path, error) from None
-        if left:
-            raise InvalidArgument(f"{path} became shorter while it was read: build again")
-        yield bytes(-size % _RECORD_BYTES)
-
-
-def _unreadable(path: str, error: OSError) -> InvalidArgument:
-    return InvalidArgument(f"{path}: {error.strerror}: make it readable, or ignore it")
+        """The tar, piece by piece. Raises InvalidArgument for a file that can't be read or becomes shorter."""
+        return tar_of((path, self.directory / path, facts) for path, facts in self.names())

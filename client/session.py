@@ -79,9 +79,9 @@ class Session:
         for start in range(0, len(data), _CHUNK_BYTES):
             part = data[start : start + _CHUNK_BYTES]
             with self._lock:
-                while len(self._unconfirmed) >= _AHEAD_BYTES and not self._is_over:
+                while len(self._unconfirmed) >= _AHEAD_BYTES and not self.is_over:
                     self._lock.wait(1)
-                if self._is_over:
+                if self.is_over:
                     return
                 self._unconfirmed += part
                 self._put(part)
@@ -101,14 +101,15 @@ class Session:
     def close(self) -> None:
         """Leave it: a new process is hung up on, the container's own goes on."""
         with self._lock:
-            if not self._is_over:
+            if not self.is_over:
                 self._say(type="close")
             self._is_closed = True
             self._lock.notify_all()
         self._drop()
 
     @property
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Whether it has ended, or somebody has left it."""
         return self.has_ended or self._is_closed
 
     def _connect(self) -> ClientConnection:
@@ -120,7 +121,8 @@ class Session:
         return connection
 
     def _received(self, connection: ClientConnection) -> Iterator[tuple[int, bytes]]:
-        for message in connection:
+        while True:
+            message = connection.recv()
             if isinstance(message, bytes):
                 channel, cursor = _HEAD.unpack_from(message)
                 self._taken = cursor
@@ -130,7 +132,6 @@ class Session:
                 continue
             if self._hear(json.loads(message), connection):
                 return
-        raise ConnectionClosed(connection.protocol.close_rcvd, connection.protocol.close_sent)
 
     def _hear(self, message: Mapping[str, Any], connection: ClientConnection) -> bool:
         """What the site says; True at the end."""
@@ -183,7 +184,7 @@ class Session:
     def _broken(self, error: PortsideError, tries_left: int) -> None:
         """A connection is lost; it is made again unless that makes no sense."""
         self._drop()
-        if self._is_over:
+        if self.is_over:
             return
         if not isinstance(error, Unavailable) or not tries_left or self._id is None:
             with self._lock:

@@ -121,10 +121,10 @@ class Transport:
                 response.release_conn()
                 time.sleep(min(PATIENCE_SECONDS, _seconds(response) or _pause(tries_left)))
                 continue
-            return self._checked(response)
+            return self._checked(response, method)
         raise AssertionError("the last try returns or raises")
 
-    def _checked(self, response: urllib3.BaseHTTPResponse) -> Answer:
+    def _checked(self, response: urllib3.BaseHTTPResponse, method: str) -> Answer:
         if response.status < 300:
             return Answer(response)
         if response.status < 400:
@@ -132,6 +132,9 @@ class Transport:
             where = urlsplit(response.headers.get("Location", ""))
             hint = f": it is at {where.scheme}://{where.netloc}" if where.netloc else ""
             raise ConnectionFailed(f"the site says that it has moved{hint}", status=response.status)
+        if method == "HEAD":  # the answer to it has no body to say why
+            response.release_conn()
+            raise of_problem(response.status, {"detail": f"the site refuses this ({response.status})"})
         try:
             found = json.loads(response.read(1 << 20) or b"null")
         except (ValueError, urllib3.exceptions.HTTPError):

@@ -6,8 +6,6 @@ from typing import Literal, Required, TypedDict
 
 
 class NewPlace(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     directory: str
     endpoint: str
@@ -42,6 +40,4 @@ class PatchedOtherPlace(TypedDict, total=False):
 
 
 class TestOn(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None

@@ -6,8 +6,6 @@ from typing import TypedDict
 
 
 class RestoreWish(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: str
     host: str | None
     stop: bool

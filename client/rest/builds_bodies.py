@@ -67,8 +67,6 @@ class Again(TypedDict, total=False):
 
 
 class PruneCache(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     unused_seconds: float
     keep_bytes: int

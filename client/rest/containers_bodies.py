@@ -109,8 +109,6 @@ class HealthcheckBody(TypedDict, total=False):
 
 
 class NewPort(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     container: Required[int]
     host: int | None
     container_last: int | None
@@ -120,8 +118,6 @@ class NewPort(TypedDict, total=False):
 
 
 class Commit(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     reference: Required[str]
     author: str
     comment: str
@@ -130,34 +126,24 @@ class Commit(TypedDict, total=False):
 
 
 class Kill(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     signal: str
 
 
 class Rename(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: Required[str]
 
 
 class Restart(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     timeout_seconds: float | None
 
 
 class Signal(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host_pid: Required[int]
     started_at: Required[float]
     signal: str
 
 
 class Stop(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     timeout_seconds: float | None
     signal: str | None
 
@@ -187,8 +173,6 @@ class Update(TypedDict, total=False):
 
 
 class FormerPort(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     container: Required[int]
     host: int
     protocol: str
@@ -196,8 +180,6 @@ class FormerPort(TypedDict, total=False):
 
 
 class Prune(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     until: int
     labels: Sequence[str]

@@ -25,8 +25,6 @@ class NewProvider(TypedDict, total=False):
 
 
 class GroupRole(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     group: Required[str]
     team: str | None
     role: Required[str]

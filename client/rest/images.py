@@ -14,7 +14,6 @@ class Images(Resource):
     def list(
         self,
         *,
-        cursor: str | None = None,
         host: str | None = None,
         ordering: Literal["-built_at", "-size_bytes", "-updated_at", "built_at", "size_bytes", "updated_at"]
         | None = None,
@@ -25,14 +24,7 @@ class Images(Resource):
         """List images."""
         return self._rows(
             "/api/v1/images/",
-            {
-                "cursor": cursor,
-                "host": host,
-                "ordering": ordering,
-                "page": page,
-                "page_size": page_size,
-                "search": search,
-            },
+            {"host": host, "ordering": ordering, "page": page, "page_size": page_size, "search": search},
         )
 
     def read(self, image_id: int) -> Json:

@@ -7,41 +7,29 @@ from typing import Required, TypedDict
 
 
 class Push(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     reference: str | None
     all_platforms: bool
 
 
 class Name(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     reference: Required[str]
 
 
 class Untag(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     reference: Required[str]
     force: bool
 
 
 class Verify(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     repair: bool
 
 
 class Lookup(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     images: Sequence[int]
 
 
 class PruneImages(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     all: bool
     until: int
@@ -50,13 +38,9 @@ class PruneImages(TypedDict, total=False):
 
 
 class Pull(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     reference: Required[str]
 
 
 class OnHost(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None

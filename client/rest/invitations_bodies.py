@@ -6,6 +6,4 @@ from typing import Required, TypedDict
 
 
 class Acceptance(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     secret: Required[str]

@@ -13,7 +13,6 @@ class Jobs(Resource):
     def list(
         self,
         *,
-        cursor: str | None = None,
         host: str | None = None,
         kind: str | None = None,
         ordering: Literal[
@@ -39,7 +38,6 @@ class Jobs(Resource):
         return self._rows(
             "/api/v1/jobs/",
             {
-                "cursor": cursor,
                 "host": host,
                 "kind": kind,
                 "ordering": ordering,
@@ -51,9 +49,9 @@ class Jobs(Resource):
             },
         )
 
-    def read(self, job_id: str, *, follow: bool | str | None = None) -> Json:
+    def read(self, job_id: str) -> Json:
         """Read a job: `status`, `progress`, and at the end `result` or `error`."""
-        return self._ask("GET", located("/api/v1/jobs/{}/", job_id), {"follow": follow})
+        return self._ask("GET", located("/api/v1/jobs/{}/", job_id))
 
     def cancel(self, job_id: str) -> Json:
         """Ask for the end of a job; it has ended when its status says so."""

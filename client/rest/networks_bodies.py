@@ -7,8 +7,6 @@ from typing import Required, TypedDict
 
 
 class NewNetwork(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     name: Required[str]
     driver: str
@@ -28,8 +26,6 @@ class NewNetwork(TypedDict, total=False):
 
 
 class Joining(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     container: Required[str]
     ip: str | None
     ip6: str | None
@@ -38,14 +34,10 @@ class Joining(TypedDict, total=False):
 
 
 class OfContainer(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     container: Required[str]
 
 
 class PruneNetworks(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     until: int
     labels: Sequence[str]

@@ -7,8 +7,6 @@ from typing import Required, TypedDict
 
 
 class NewCredential(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     registry: Required[str]
     username: str
     password: str
@@ -20,6 +18,4 @@ class NewCredential(TypedDict, total=False):
 
 
 class TestOn(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None

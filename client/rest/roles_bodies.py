@@ -7,8 +7,6 @@ from typing import Required, TypedDict
 
 
 class NewRole(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: Required[str]
     description: str
     actions: Required[Sequence[str]]

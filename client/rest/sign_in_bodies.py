@@ -6,6 +6,4 @@ from typing import TypedDict
 
 
 class PatchedSignInPolicy(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     require_second_factor: bool

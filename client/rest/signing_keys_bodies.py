@@ -6,8 +6,6 @@ from typing import Required, TypedDict
 
 
 class NewSigningKey(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: Required[str]
     private_key: str
     public_key: str

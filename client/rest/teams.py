@@ -26,15 +26,12 @@ class Teams(Resource):
     def list(
         self,
         *,
-        cursor: str | None = None,
         ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
     ) -> Iterator[Json]:
         """List your teams."""
-        return self._rows(
-            "/api/v1/teams/", {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size}
-        )
+        return self._rows("/api/v1/teams/", {"ordering": ordering, "page": page, "page_size": page_size})
 
     def create(self, **body: Unpack[NewTeam]) -> Json:
         """Make a team, which you lead then. For administrators."""
@@ -56,7 +53,6 @@ class Teams(Resource):
         self,
         team_id: str,
         *,
-        cursor: str | None = None,
         ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
@@ -64,7 +60,7 @@ class Teams(Resource):
         """List a team's host groups."""
         return self._rows(
             located("/api/v1/teams/{}/host-groups/", team_id),
-            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size},
+            {"ordering": ordering, "page": page, "page_size": page_size},
         )
 
     def host_groups_create(self, team_id: str, **body: Unpack[NewGroup]) -> Json:
@@ -83,7 +79,6 @@ class Teams(Resource):
         self,
         team_id: str,
         *,
-        cursor: str | None = None,
         ordering: Literal["-created_at", "-expires_at", "created_at", "expires_at"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
@@ -91,7 +86,7 @@ class Teams(Resource):
         """List a team's invitations, also those that were used. For who manages its members."""
         return self._rows(
             located("/api/v1/teams/{}/invitations/", team_id),
-            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size},
+            {"ordering": ordering, "page": page, "page_size": page_size},
         )
 
     def invitations_create(self, team_id: str, **body: Unpack[NewInvitation]) -> Json:
@@ -106,7 +101,6 @@ class Teams(Resource):
         self,
         team_id: str,
         *,
-        cursor: str | None = None,
         ordering: Literal["-created_at", "-username", "created_at", "username"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
@@ -116,14 +110,7 @@ class Teams(Resource):
         """List who is in a team, service accounts among them."""
         return self._rows(
             located("/api/v1/teams/{}/members/", team_id),
-            {
-                "cursor": cursor,
-                "ordering": ordering,
-                "page": page,
-                "page_size": page_size,
-                "role": role,
-                "search": search,
-            },
+            {"ordering": ordering, "page": page, "page_size": page_size, "role": role, "search": search},
         )
 
     def members_add(self, team_id: str, **body: Unpack[NewMember]) -> Json:
@@ -154,7 +141,6 @@ class Teams(Resource):
         self,
         team_id: str,
         *,
-        cursor: str | None = None,
         ordering: Literal["-date_joined", "-username", "date_joined", "username"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
@@ -162,7 +148,7 @@ class Teams(Resource):
         """List a team's service accounts."""
         return self._rows(
             located("/api/v1/teams/{}/service-accounts/", team_id),
-            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size},
+            {"ordering": ordering, "page": page, "page_size": page_size},
         )
 
     def service_accounts_create(self, team_id: str, **body: Unpack[NewServiceAccount]) -> Json:

@@ -7,8 +7,6 @@ from typing import Required, TypedDict
 
 
 class NewTeam(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: Required[str]
 
 
@@ -25,8 +23,6 @@ class PatchedTeamChanges(TypedDict, total=False):
 
 
 class NewGroup(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: Required[str]
     hosts: Sequence[str]
 
@@ -39,23 +35,17 @@ class PatchedGroupChanges(TypedDict, total=False):
 
 
 class NewInvitation(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     role: Required[str]
     note: str
     days: int
 
 
 class NewMember(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     user: Required[str]
     role: Required[str]
 
 
 class PatchedMemberChanges(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     role: str
 
 
@@ -69,22 +59,16 @@ class NewGrant(TypedDict, total=False):
 
 
 class NewServiceAccount(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     username: Required[str]
     name: str
     role: Required[str]
 
 
 class PatchedServiceAccountChanges(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     active: bool
 
 
 class NewServiceToken(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: Required[str]
     scopes: Sequence[str] | None
     days: int | None

@@ -7,8 +7,6 @@ from typing import Required, TypedDict
 
 
 class NewToken(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: Required[str]
     scopes: Sequence[str] | None
     team: str | None

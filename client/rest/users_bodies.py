@@ -6,8 +6,6 @@ from typing import Required, TypedDict
 
 
 class NewPerson(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     username: Required[str]
     name: str
     email: str

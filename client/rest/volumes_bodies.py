@@ -7,8 +7,6 @@ from typing import Required, TypedDict
 
 
 class NewVolume(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     name: Required[str]
     driver: str
@@ -17,51 +15,37 @@ class NewVolume(TypedDict, total=False):
 
 
 class NewBackup(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     place: Required[str]
     pause: bool
 
 
 class NewClone(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: Required[str]
     labels: Mapping[str, str]
     pause: bool
 
 
 class PatchedOwn(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     mode: str
     uid: int
     gid: int
 
 
 class NewDirectory(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     parents: bool
 
 
 class Move(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: str
     to: str
     overwrite: bool
 
 
 class NewLimit(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     limit_bytes: Required[int | None]
 
 
 class NewPlan(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     place: Required[str]
     pause: bool
     schedule: Required[str]
@@ -70,27 +54,19 @@ class NewPlan(TypedDict, total=False):
 
 
 class NewName(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: Required[str]
 
 
 class NewSnapshot(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     name: Required[str]
     pause: bool
 
 
 class RevertWish(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     stop: bool
 
 
 class PruneVolumes(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     all: bool
     labels: Sequence[str]

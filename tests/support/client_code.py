@@ -75,7 +75,7 @@ class Types:
             required = set(schema.get("required", ()))
             lines = [f"class {name}(TypedDict, total=False):"]
             told = schema.get("description", "").strip().splitlines()
-            if told and name[:1].isupper():
+            if told and not told[0].startswith("Base of every"):
                 lines.append(f'    """{told[0].strip()}"""\n')
             for field, value in schema["properties"].items():
                 kind = self.name(value)
