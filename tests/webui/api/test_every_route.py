@@ -37,7 +37,6 @@ OWN = {
     "images-save",
     "audit",
     "audit-export",
-    "batch",
 }
 """Routes to what belongs to the caller alone."""
 OWN |= {"sessions"}
