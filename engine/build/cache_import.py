@@ -2,7 +2,7 @@
 
 What is fetched is checked as a pull's layers are: the blob against its digest, what it unpacks to against the diff id.
 Then it is a row of the team's own cache, as if the step had been made here. Which layer a step gave is the word of
-whoever may write to the reference: a team names only caches that it trusts (docs/adr/0033).
+whoever may write to the reference: a team names only caches that it trusts (docs/adr/0034).
 """
 
 from __future__ import annotations

@@ -141,7 +141,8 @@ class Finishing:
         layers = {diff_id for one in self._solved for diff_id in one.draft.layers}
         found = [step for one in self._solved for step in one.steps]
         blobs = [blob for one in self._solved for blob in one.draft.blobs]
-        place = CachePlace(name, (running.asked.access or {}).get(name.registry), self._stop)
+        # What stops the export's own threads must not stop what comes after one that may fail.
+        place = CachePlace(name, (running.asked.access or {}).get(name.registry), Stop(self._stop))
         with self._step(f"cache.export.{number}", f"export the cache to {name.familiar}") as step:
             steps = cache_export.chosen(found, layers, export.mode)
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 import tarfile
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ import urllib3
 
 from tests.support.portside import Portside
 from tests.support.processes import eventually
+from tests.support.registry import Registry
 from tests.support.rest import Answer, Rest
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
@@ -147,3 +149,43 @@ def test_the_cache_is_cleared(rest: Rest, tiny_image: str) -> None:
 def test_what_is_no_archive_is_refused(rest: Rest) -> None:
     answer = send(rest, b"\x00no archive" * 100)
     assert answer.status == 400 and b"tar" in answer.data
+
+
+def test_it_is_pushed_signed_listed_and_read_out(rest: Rest, registry: Registry, tiny_image: str) -> None:
+    """All that may come of one build, through site, broker and worker."""
+    name = f"{registry.address}/e2e/results-{secrets.token_hex(4)}:1"
+    key = rest.post("/api/v1/signing-keys/", {"name": f"e2e-{secrets.token_hex(4)}"}).json
+    try:
+        wish = {
+            "dockerfile_text": f"FROM {tiny_image}\nRUN echo listed > /made\n", "tags": [name], "push": True,
+            "cache_to": f"{name}-cache", "cache_mode": "max", "sbom": "spdx", "provenance": "min",
+            "signing_key": key["name"],
+        }  # fmt: skip
+        build = built(rest, rest.post("/api/v1/builds/", wish))
+        assert (build["status"], build["error"]) == ("succeeded", None)
+        steps = [step["name"] for step in rest.get(f"{build['url']}steps/").json["steps"]]
+        assert [step for step in steps if step.startswith(("push", "sign", "list", "state", "export"))][-2:] == [
+            f"push {name}", f"export the cache to {name}-cache",
+        ]  # fmt: skip
+        (image,) = eventually(
+            lambda: [row for row in rest.rows("/api/v1/images/") if row["image_id"] == build["image_id"]],
+            what="its image",
+        )
+        found = rest.get(f"/api/v1/images/{image['id']}/attachments/").json
+        slots = {one["slot"] for one in found["attachments"]}
+        assert slots >= {"sbom:spdx", "provenance", f"signature:{key['key_id']}"}
+        assert {one["key_id"] for one in found["signed"]} == {key["key_id"]}
+        (listed,) = [one for one in found["attachments"] if one["slot"] == "sbom:spdx"]
+        document = rest.get(f"/api/v1/images/{image['id']}/attachments/{listed['digest']}/").json
+        assert document["spdxVersion"] == "SPDX-2.3"
+        about = rest.get(f"/api/v1/images/{image['id']}/referrers/?reference={name}").json["referrers"]
+        assert {one["digest"] for one in about} == {one["digest"] for one in found["attachments"]}
+        pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=60, read=120))
+        headers = {"Authorization": f"Bearer {rest.token}"}
+        answer = pool.request("GET", f"{rest.base}{build['url']}output/", headers=headers)
+        assert answer.status == 200, answer.data
+        with tarfile.open(fileobj=io.BytesIO(answer.data)) as archive:
+            made = archive.extractfile("made")
+            assert made is not None and made.read() == b"listed\n"
+    finally:
+        assert rest.delete(key["url"]).status == 204
