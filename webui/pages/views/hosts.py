@@ -12,6 +12,7 @@ from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image
+from webui.pages.docker_command import HEADERS, context_line
 from webui.pages.page import page
 from webui.pages.rows import container_rows
 
@@ -32,4 +33,6 @@ def host(request: HttpRequest, host_id: str) -> dict[str, Any]:
         "host": host_as_json(found),
         "counts": counts,
         "containers": container_rows(containers[:SHOWN_CONTAINERS]),
+        "docker_context": context_line(request.get_host(), found.name, is_secure=request.is_secure()),
+        "docker_headers": HEADERS,
     }
