@@ -1,4 +1,4 @@
-"""`python -m bench`: starts, lives, pulls and pushes, ours beside docker.io and podman, ratios printed.
+"""`python -m bench`: starts, lives, docker's command, pulls, pushes, ours beside docker.io and podman, ratios printed.
 
 All contenders take turns in each round, so that whatever else the machine does falls on all alike. The table
 goes to standard output, every single figure to a JSON file whose path is printed last.
@@ -18,8 +18,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from bench import docker_api, namespace
 from bench import images as bench_images
-from bench import namespace
 from bench.contender import CannotStart, Contender
 from bench.lives import lives
 from bench.ours import Ours, engine_pull, unpack_floor
@@ -38,7 +38,8 @@ def main() -> int:
     parser.add_argument("--lives", type=int, default=10, help="rounds of execs, stops and removals (default 10)")
     parser.add_argument("--pulls", type=int, default=3, help="rounds of pulls (default 3)")
     parser.add_argument("--images", type=int, default=3, help="rounds of the engine's pulls and pushes (default 3)")
-    parser.add_argument("--only", choices=["starts", "lives", "pulls", "images"], help="one part alone")
+    parser.add_argument("--commands", type=int, default=10, help="rounds of the docker command (default 10)")
+    parser.add_argument("--only", choices=["starts", "lives", "commands", "pulls", "images"], help="one part alone")
     parser.add_argument("--without-big", action="store_true", help="leave out the image of 600 MB")
     options = parser.parse_args()
     namespace.enter()
@@ -56,6 +57,8 @@ def main() -> int:
             for contender in contenders:
                 contender.pull(reference)
             lives(rows, contenders, reference, options.lives, say)
+        if options.only in (None, "commands"):
+            commands(rows, contenders, registry, scratch, options.commands)
         if options.only in (None, "pulls"):
             pulls(rows, contenders, registry, options.pulls, scratch, with_big=not options.without_big)
         if options.only in (None, "images"):
@@ -113,6 +116,18 @@ def starts(rows: list[Row], contenders: list[Contender], registry: Registry, rou
         say(f"start {number + 1} of {rounds}")
         if time.monotonic() > end:
             break
+
+
+def commands(rows: list[Row], contenders: list[Contender], registry: Registry, scratch: Path, rounds: int) -> None:
+    """The docker command on both; podman has one of its own."""
+    ours = next((one for one in contenders if isinstance(one, Ours)), None)
+    peer = next((one for one in contenders if isinstance(one, Docker)), None)
+    if ours is None or peer is None:
+        return
+    try:
+        docker_api.measure(rows, ours, peer, registry, scratch, rounds)
+    except (CannotStart, FileNotFoundError) as reason:
+        say(f"the docker command is left out: {reason}")
 
 
 def pulls(
