@@ -20,7 +20,8 @@ from engine.config import DEFAULT_HOME
 class Configuration:
     """`home` holds the state; `bind` is (host, port); `redis_url` in redis-py's form.
 
-    `lookup_hours`: how often registries are asked whether a tag has moved; 0: only on demand.
+    `lookup_hours`: how often registries are asked whether a tag has moved; 0: only on demand. `rate_limit`: requests a
+    minute that one user may make of the REST API; 0: any number.
     """
 
     home: Path
@@ -33,6 +34,7 @@ class Configuration:
     debug: bool
     events_days: int
     lookup_hours: int
+    rate_limit: int
 
     @property
     def celery_broker_url(self) -> str:
@@ -61,6 +63,7 @@ def configuration_from(environ: Mapping[str, str] = os.environ) -> Configuration
         debug=environ.get("PORTSIDE_DEBUG") == "1",
         events_days=_days("PORTSIDE_EVENTS_DAYS", environ.get("PORTSIDE_EVENTS_DAYS") or "30"),
         lookup_hours=_hours("PORTSIDE_LOOKUP_HOURS", environ.get("PORTSIDE_LOOKUP_HOURS") or "12"),
+        rate_limit=_rate("PORTSIDE_RATE_LIMIT", environ.get("PORTSIDE_RATE_LIMIT") or "6000"),
     )
 
 
@@ -94,6 +97,12 @@ def _secret_key_at(path: Path) -> str:
         finally:
             os.unlink(scratch)
         return key
+
+
+def _rate(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 8):
+        raise ImproperlyConfigured(f"{name}={text!r} is no number of requests a minute: such as 6000; 0: no limit")
+    return int(text)
 
 
 def _days(name: str, text: str) -> int:

@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "webui.audit.middleware.WhoAsks",
     "webui.signin.sessions.Seen",
+    "webui.api.middleware.RestProtocol",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "webui.pages.security.ContentSecurityPolicy",
@@ -112,14 +113,38 @@ REST_FRAMEWORK = {
         "webui.api.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["webui.api.rendering.SparseJson"],
+    "DEFAULT_THROTTLE_CLASSES": ["webui.api.rates.Rates"],
     "DEFAULT_PARSER_CLASSES": ["webui.api.bodies.Json"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "webui.api.errors.exception_handler",
 }
+_REST = """
+Everything that the pages can do, for scripts. Sign in with `Authorization: Bearer TOKEN`.
+
+**Errors** are problem details (RFC 9457): `detail` says what happened and what to do next, `errors` which fields are
+wrong, `family` what kind it is.
+
+**Lists** have `?page=` and `?page_size=`, or `?cursor=` (empty, then as `next` has it), which skips and repeats nothing
+while entries come and go; `?ordering=`, `?search=` and filters. `?fields=id,name,host.name` answers with these alone.
+
+**Long work** answers 202 with a job: read it, or follow it by `GET /api/v1/jobs/ID/?follow=true` (a JSON object a
+line; with `Accept: text/event-stream` as server-sent events, as every stream here) or `/ws/jobs/ID/`.
+
+**Entity tags**: a GET answers with `ETag`. In `If-None-Match` it saves sending what is known (304); in `If-Match` of
+a PUT, PATCH or DELETE it lets the change be made only if nothing has changed since (else 412).
+
+**Idempotency**: a POST with `Idempotency-Key` (a UUID, say) is done once, however often it is sent within a day; a
+repetition gets the first answer with `Idempotency-Replayed: true`.
+
+**Rates**: `RateLimit-Limit`, `-Remaining` and `-Reset` tell how many requests a minute are left; beyond it 429 with
+`Retry-After`.
+
+**Many at once**: `POST /api/v1/batch/` takes up to 100 requests and answers each.
+""".strip()
 SPECTACULAR_SETTINGS = {
     "TITLE": "Portside",
-    "DESCRIPTION": "Images, containers, jobs and hosts over REST.",
+    "DESCRIPTION": _REST,
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -5,6 +5,7 @@ from client.rest.audit import Audit
 from client.rest.backup_places import BackupPlaces
 from client.rest.backup_plans import BackupPlans
 from client.rest.backups import Backups
+from client.rest.batch import Batch
 from client.rest.builds import Builds
 from client.rest.containers import Containers
 from client.rest.events import Events
@@ -36,6 +37,7 @@ class Rest:
         self.backup_places = BackupPlaces(transport)
         self.backup_plans = BackupPlans(transport)
         self.backups = Backups(transport)
+        self.batch = Batch(transport)
         self.builds = Builds(transport)
         self.containers = Containers(transport)
         self.events = Events(transport)

@@ -14,12 +14,15 @@ class BackupPlaces(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
     ) -> Iterator[Json]:
         """List the places for backups of your teams."""
-        return self._rows("/api/v1/backup-places/", {"ordering": ordering, "page": page, "page_size": page_size})
+        return self._rows(
+            "/api/v1/backup-places/", {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size}
+        )
 
     def set(self, **body: Unpack[NewPlace]) -> Json:
         """Store a place for backups, or replace the one of this name."""

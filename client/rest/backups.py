@@ -14,6 +14,7 @@ class Backups(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         host: str | None = None,
         ordering: Literal["-started_at", "started_at"] | None = None,
         page: int | None = None,
@@ -26,6 +27,7 @@ class Backups(Resource):
         return self._rows(
             "/api/v1/backups/",
             {
+                "cursor": cursor,
                 "host": host,
                 "ordering": ordering,
                 "page": page,

@@ -14,6 +14,7 @@ class Builds(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         host: str | None = None,
         ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
         page: int | None = None,
@@ -25,6 +26,7 @@ class Builds(Resource):
         return self._rows(
             "/api/v1/builds/",
             {
+                "cursor": cursor,
                 "host": host,
                 "ordering": ordering,
                 "page": page,

@@ -24,6 +24,7 @@ class Containers(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         host: str | None = None,
         name: str | None = None,
         ordering: Literal[
@@ -39,6 +40,7 @@ class Containers(Resource):
         return self._rows(
             "/api/v1/containers/",
             {
+                "cursor": cursor,
                 "host": host,
                 "name": name,
                 "ordering": ordering,
@@ -245,6 +247,7 @@ class Containers(Resource):
     def removed(
         self,
         *,
+        cursor: str | None = None,
         host: str | None = None,
         ordering: Literal["-name", "-removed_at", "name", "removed_at"] | None = None,
         page: int | None = None,
@@ -254,7 +257,14 @@ class Containers(Resource):
         """List removed containers whose logs are kept, the last one first; their logs are read as ever."""
         return self._rows(
             "/api/v1/containers/removed/",
-            {"host": host, "ordering": ordering, "page": page, "page_size": page_size, "search": search},
+            {
+                "cursor": cursor,
+                "host": host,
+                "ordering": ordering,
+                "page": page,
+                "page_size": page_size,
+                "search": search,
+            },
         )
 
     def stats_all(self, *, stream: bool | str | None = None) -> Json:

@@ -14,6 +14,7 @@ class Hosts(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         ordering: Literal["-name", "-registered_at", "name", "registered_at"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
@@ -21,7 +22,8 @@ class Hosts(Resource):
     ) -> Iterator[Json]:
         """List hosts."""
         return self._rows(
-            "/api/v1/hosts/", {"ordering": ordering, "page": page, "page_size": page_size, "search": search}
+            "/api/v1/hosts/",
+            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size, "search": search},
         )
 
     def read(self, host_id: str) -> Json:

@@ -14,12 +14,16 @@ class IdentityProviders(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
     ) -> Iterator[Json]:
         """List the identity providers. For administrators."""
-        return self._rows("/api/v1/identity-providers/", {"ordering": ordering, "page": page, "page_size": page_size})
+        return self._rows(
+            "/api/v1/identity-providers/",
+            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size},
+        )
 
     def create(self, **body: Unpack[NewProvider]) -> Json:
         """Add a provider; it is asked at once what it offers. For administrators."""

@@ -14,6 +14,7 @@ class Images(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         host: str | None = None,
         ordering: Literal["-built_at", "-size_bytes", "-updated_at", "built_at", "size_bytes", "updated_at"]
         | None = None,
@@ -24,7 +25,14 @@ class Images(Resource):
         """List images."""
         return self._rows(
             "/api/v1/images/",
-            {"host": host, "ordering": ordering, "page": page, "page_size": page_size, "search": search},
+            {
+                "cursor": cursor,
+                "host": host,
+                "ordering": ordering,
+                "page": page,
+                "page_size": page_size,
+                "search": search,
+            },
         )
 
     def read(self, image_id: int) -> Json:

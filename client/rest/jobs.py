@@ -13,6 +13,7 @@ class Jobs(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         host: str | None = None,
         kind: str | None = None,
         ordering: Literal[
@@ -38,6 +39,7 @@ class Jobs(Resource):
         return self._rows(
             "/api/v1/jobs/",
             {
+                "cursor": cursor,
                 "host": host,
                 "kind": kind,
                 "ordering": ordering,
@@ -49,9 +51,9 @@ class Jobs(Resource):
             },
         )
 
-    def read(self, job_id: str) -> Json:
+    def read(self, job_id: str, *, follow: bool | str | None = None) -> Json:
         """Read a job: `status`, `progress`, and at the end `result` or `error`."""
-        return self._ask("GET", located("/api/v1/jobs/{}/", job_id))
+        return self._ask("GET", located("/api/v1/jobs/{}/", job_id), {"follow": follow})
 
     def cancel(self, job_id: str) -> Json:
         """Ask for the end of a job; it has ended when its status says so."""

@@ -14,6 +14,7 @@ class Networks(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         host: str | None = None,
         name: str | None = None,
         ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
@@ -24,7 +25,15 @@ class Networks(Resource):
         """List networks, with the containers that are on them."""
         return self._rows(
             "/api/v1/networks/",
-            {"host": host, "name": name, "ordering": ordering, "page": page, "page_size": page_size, "search": search},
+            {
+                "cursor": cursor,
+                "host": host,
+                "name": name,
+                "ordering": ordering,
+                "page": page,
+                "page_size": page_size,
+                "search": search,
+            },
         )
 
     def create(self, **body: Unpack[NewNetwork]) -> Json:

@@ -14,6 +14,7 @@ class Recordings(Resource):
         self,
         *,
         container: str | None = None,
+        cursor: str | None = None,
         ordering: Literal["-container_name", "-started_at", "-username", "container_name", "started_at", "username"]
         | None = None,
         page: int | None = None,
@@ -26,6 +27,7 @@ class Recordings(Resource):
             "/api/v1/recordings/",
             {
                 "container": container,
+                "cursor": cursor,
                 "ordering": ordering,
                 "page": page,
                 "page_size": page_size,

@@ -14,12 +14,15 @@ class Registries(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         ordering: Literal["-created_at", "-registry", "created_at", "registry"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
     ) -> Iterator[Json]:
         """List the registries that your teams have credentials for."""
-        return self._rows("/api/v1/registries/", {"ordering": ordering, "page": page, "page_size": page_size})
+        return self._rows(
+            "/api/v1/registries/", {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size}
+        )
 
     def set(self, **body: Unpack[NewCredential]) -> Json:
         """Store how a team speaks to a registry, or replace it."""

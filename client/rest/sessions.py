@@ -13,12 +13,15 @@ class Sessions(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         ordering: Literal["-created_at", "-last_seen_at", "created_at", "last_seen_at"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
     ) -> Iterator[Json]:
         """List where you are signed in."""
-        return self._rows("/api/v1/sessions/", {"ordering": ordering, "page": page, "page_size": page_size})
+        return self._rows(
+            "/api/v1/sessions/", {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size}
+        )
 
     def delete(self, session_id: str) -> None:
         """Sign one of your sessions out."""

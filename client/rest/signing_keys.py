@@ -14,12 +14,15 @@ class SigningKeys(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
     ) -> Iterator[Json]:
         """List the keys with which your teams sign images."""
-        return self._rows("/api/v1/signing-keys/", {"ordering": ordering, "page": page, "page_size": page_size})
+        return self._rows(
+            "/api/v1/signing-keys/", {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size}
+        )
 
     def create(self, **body: Unpack[NewSigningKey]) -> Json:
         """Make a key for signatures, or store one that you have."""

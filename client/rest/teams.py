@@ -26,12 +26,15 @@ class Teams(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
     ) -> Iterator[Json]:
         """List your teams."""
-        return self._rows("/api/v1/teams/", {"ordering": ordering, "page": page, "page_size": page_size})
+        return self._rows(
+            "/api/v1/teams/", {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size}
+        )
 
     def create(self, **body: Unpack[NewTeam]) -> Json:
         """Make a team, which you lead then. For administrators."""
@@ -53,6 +56,7 @@ class Teams(Resource):
         self,
         team_id: str,
         *,
+        cursor: str | None = None,
         ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
@@ -60,7 +64,7 @@ class Teams(Resource):
         """List a team's host groups."""
         return self._rows(
             located("/api/v1/teams/{}/host-groups/", team_id),
-            {"ordering": ordering, "page": page, "page_size": page_size},
+            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size},
         )
 
     def host_groups_create(self, team_id: str, **body: Unpack[NewGroup]) -> Json:
@@ -79,6 +83,7 @@ class Teams(Resource):
         self,
         team_id: str,
         *,
+        cursor: str | None = None,
         ordering: Literal["-created_at", "-expires_at", "created_at", "expires_at"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
@@ -86,7 +91,7 @@ class Teams(Resource):
         """List a team's invitations, also those that were used. For who manages its members."""
         return self._rows(
             located("/api/v1/teams/{}/invitations/", team_id),
-            {"ordering": ordering, "page": page, "page_size": page_size},
+            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size},
         )
 
     def invitations_create(self, team_id: str, **body: Unpack[NewInvitation]) -> Json:
@@ -101,6 +106,7 @@ class Teams(Resource):
         self,
         team_id: str,
         *,
+        cursor: str | None = None,
         ordering: Literal["-created_at", "-username", "created_at", "username"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
@@ -110,7 +116,14 @@ class Teams(Resource):
         """List who is in a team, service accounts among them."""
         return self._rows(
             located("/api/v1/teams/{}/members/", team_id),
-            {"ordering": ordering, "page": page, "page_size": page_size, "role": role, "search": search},
+            {
+                "cursor": cursor,
+                "ordering": ordering,
+                "page": page,
+                "page_size": page_size,
+                "role": role,
+                "search": search,
+            },
         )
 
     def members_add(self, team_id: str, **body: Unpack[NewMember]) -> Json:
@@ -141,6 +154,7 @@ class Teams(Resource):
         self,
         team_id: str,
         *,
+        cursor: str | None = None,
         ordering: Literal["-date_joined", "-username", "date_joined", "username"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
@@ -148,7 +162,7 @@ class Teams(Resource):
         """List a team's service accounts."""
         return self._rows(
             located("/api/v1/teams/{}/service-accounts/", team_id),
-            {"ordering": ordering, "page": page, "page_size": page_size},
+            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size},
         )
 
     def service_accounts_create(self, team_id: str, **body: Unpack[NewServiceAccount]) -> Json:

@@ -14,12 +14,15 @@ class Tokens(Resource):
     def list(
         self,
         *,
+        cursor: str | None = None,
         ordering: Literal["-created_at", "-last_used_at", "-name", "created_at", "last_used_at", "name"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
     ) -> Iterator[Json]:
         """List your API tokens."""
-        return self._rows("/api/v1/tokens/", {"ordering": ordering, "page": page, "page_size": page_size})
+        return self._rows(
+            "/api/v1/tokens/", {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size}
+        )
 
     def create(self, **body: Unpack[NewToken]) -> Json:
         """Make an API token. Its secret is in this answer and nowhere else."""

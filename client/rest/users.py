@@ -16,6 +16,7 @@ class Users(Resource):
         *,
         active: bool | str | None = None,
         administrator: bool | str | None = None,
+        cursor: str | None = None,
         ordering: Literal["-date_joined", "-last_login", "-username", "date_joined", "last_login", "username"]
         | None = None,
         page: int | None = None,
@@ -29,6 +30,7 @@ class Users(Resource):
             {
                 "active": active,
                 "administrator": administrator,
+                "cursor": cursor,
                 "ordering": ordering,
                 "page": page,
                 "page_size": page_size,

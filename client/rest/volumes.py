@@ -28,6 +28,7 @@ class Volumes(Resource):
         self,
         *,
         anonymous: bool | str | None = None,
+        cursor: str | None = None,
         driver: str | None = None,
         host: str | None = None,
         name: str | None = None,
@@ -41,6 +42,7 @@ class Volumes(Resource):
             "/api/v1/volumes/",
             {
                 "anonymous": anonymous,
+                "cursor": cursor,
                 "driver": driver,
                 "host": host,
                 "name": name,
@@ -77,6 +79,7 @@ class Volumes(Resource):
         self,
         volume_id: int,
         *,
+        cursor: str | None = None,
         ordering: Literal["-started_at", "started_at"] | None = None,
         page: int | None = None,
         page_size: int | None = None,
@@ -84,7 +87,7 @@ class Volumes(Resource):
         """List a volume's backups, the newest first, with those of a removed one of its name."""
         return self._rows(
             located("/api/v1/volumes/{}/backups/", volume_id),
-            {"ordering": ordering, "page": page, "page_size": page_size},
+            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size},
         )
 
     def back_up(self, volume_id: int, **body: Unpack[NewBackup]) -> Json:

@@ -1,15 +1,19 @@
 """Lists: pages, search, order and filters, the same for every resource.
 
     ?page=1&page_size=100  ?search=web  ?ordering=-created_at  and the resource's own filters
+    ?cursor= instead of ?page=: from entry to entry, by `next`, however long the list is and whatever changes meanwhile
 
 An unknown value of a known parameter is an error with the parameter's name; unknown parameters are passed over.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.paginator import EmptyPage, Paginator
 from django.db.models import Model, Q, QuerySet
 from drf_spectacular.utils import OpenApiParameter
@@ -31,6 +35,9 @@ def list_parameters(
         whole_parameter("page", "Which page, from 1.", 1, PAGE_MAXIMUM),
         whole_parameter("page_size", f"Entries a page; {PAGE_SIZE} if left out.", 1, PAGE_SIZE_MAXIMUM),
         OpenApiParameter("ordering", str, enum=orders, description="Order; - for descending."),
+        OpenApiParameter(
+            "cursor", str, description="Instead of page: empty for the first part, then as `next` has it."
+        ),
     ]
     if search:
         parameters.append(OpenApiParameter("search", str, description=search))
@@ -57,8 +64,11 @@ def list_response(
     joined = rows.query.select_related
     if isinstance(joined, dict):
         rows = rows.select_related(None).prefetch_related(*joined)
-    rows = rows.order_by(*_order(request, ordering))
+    order = _order(request, ordering)
+    rows = rows.order_by(*order)
     size = page_size(request)
+    if "cursor" in request.query_params:
+        return _from_cursor(request, rows, as_json, order[0], size)
     number = _number(request, "page", 1, PAGE_MAXIMUM)
     paginator = Paginator(rows, size)
     try:
@@ -73,6 +83,56 @@ def list_response(
             "results": [as_json(row) for row in page.object_list],
         }
     )
+
+
+def _from_cursor(
+    request: Request, rows: QuerySet[M], as_json: Callable[[M], dict[str, Any]], order: str, size: int
+) -> Response:
+    """The part that follows the cursor's entry. Nothing is counted, and nothing passed over has to be read."""
+    name = order.removeprefix("-")
+    if rows.model._meta.get_field(name).null:
+        raise ValidationError(
+            {"cursor": [f"A cursor can't follow {name}, which some have not: order by another field."]}
+        )
+    text = request.query_params["cursor"]
+    if text:
+        value, pk = cursor_read(text, order)
+        beyond = "lt" if order.startswith("-") else "gt"
+        try:
+            rows = rows.filter(Q(**{f"{name}__{beyond}": value}) | Q(**{name: value, "pk__gt": pk}))
+        except (ValueError, DjangoValidationError) as error:
+            raise ValidationError({"cursor": [_NO_CURSOR]}) from error
+    found = list(rows[: size + 1])
+    following = None
+    if len(found) > size:
+        query = request.query_params.copy()
+        query["cursor"] = cursor_write(order, getattr(found[size - 1], name), found[size - 1].pk)
+        following = f"{request.path}?{query.urlencode()}"
+    return Response(
+        {"count": None, "next": following, "previous": None, "results": [as_json(row) for row in found[:size]]}
+    )
+
+
+_NO_CURSOR = "This is no cursor of this list and order: begin with an empty one, and take the next from `next`."
+
+
+def cursor_write(order: str, value: Any, pk: Any) -> str:
+    """The place after an entry, as text for an address."""
+    place = [order, value.isoformat() if hasattr(value, "isoformat") else value, pk if isinstance(pk, int) else str(pk)]
+    return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def cursor_read(text: str, order: str) -> tuple[str | int, str | int]:
+    """The value and the key of the entry before. Raises ValidationError for what `cursor_write` has not made."""
+    try:
+        place = json.loads(base64.urlsafe_b64decode(text[:2000] + "=" * (-len(text) % 4)))
+        made_for, value, pk = place
+    except (ValueError, TypeError) as error:
+        raise ValidationError({"cursor": [_NO_CURSOR]}) from error
+    is_plain = all(isinstance(part, str | int) and not isinstance(part, bool) for part in (value, pk))
+    if made_for != order or not is_plain or "\0" in f"{value}{pk}":
+        raise ValidationError({"cursor": [_NO_CURSOR]})
+    return value, pk
 
 
 def page_size(request: Request) -> int:

@@ -46,7 +46,7 @@ def page_of(schema: type[serializers.Serializer[Any]]) -> serializers.Serializer
     return inline_serializer(
         name=f"Page{schema.__name__.removesuffix('Schema')}",
         fields={
-            "count": serializers.IntegerField(),
+            "count": serializers.IntegerField(allow_null=True, help_text="null with ?cursor=."),
             "next": serializers.CharField(allow_null=True),
             "previous": serializers.CharField(allow_null=True),
             "results": schema(many=True),

@@ -15,12 +15,12 @@ from webui.containers.figures import Source, lines_of, sources_of
 from webui.containers.models import Container
 from webui.live.broadcaster import listening
 from webui.live.following import follow
+from webui.live.jobs import follow_job, job_seen
 from webui.live.loop import in_thread
 from webui.live.waiting import told
-from webui.streams.rest import Ask, Endpoint, line
+from webui.streams.rest import JSON, NDJSON, Ask, Endpoint, line
 from worker.contract import keys
 
-NDJSON, JSON = b"application/x-ndjson", b"application/json"
 KEEP_ALIVE_SECONDS = 20.0
 """So often a blank goes out to who waits, lest a proxy take the connection for dead; JSON may begin with blanks."""
 FRESH_SECONDS = 30.0
@@ -38,7 +38,7 @@ async def _events_run(ask: Ask, query: EventQuery) -> AsyncIterator[bytes]:
 
 
 def _container(ask: Ask) -> Container:
-    found = Container.objects.visible_to(ask.user).select_related("host", "team").filter(pk=ask.container_id).first()
+    found = Container.objects.visible_to(ask.user).select_related("host", "team").filter(pk=ask.subject).first()
     if found is None:
         raise NotFound("There is no such thing, or it is another team's: lists show what there is.")
     return found
@@ -46,7 +46,7 @@ def _container(ask: Ask) -> Container:
 
 def _wait_admit(ask: Ask) -> Waiting:
     _container(ask)
-    return wait_begin(ask.container_id, condition=ask.one("condition"), timeout=ask.one("timeout"))
+    return wait_begin(ask.subject, condition=ask.one("condition"), timeout=ask.one("timeout"))
 
 
 async def _wait_run(ask: Ask, waiting: Waiting) -> AsyncIterator[bytes]:
@@ -59,13 +59,13 @@ async def _wait_run(ask: Ask, waiting: Waiting) -> AsyncIterator[bytes]:
                 outcome = Outcome(condition=waiting.condition, reached=False)
                 break
             seconds = KEEP_ALIVE_SECONDS if left is None else min(left, KEEP_ALIVE_SECONDS)
-            if not await told(ask.container_id, activity, changes, seconds) and seconds == KEEP_ALIVE_SECONDS:
+            if not await told(ask.subject, activity, changes, seconds) and seconds == KEEP_ALIVE_SECONDS:
                 yield b" "
     yield json.dumps(outcome.as_json()).encode()
 
 
 def _stats_admit(ask: Ask) -> list[Source]:
-    return sources_of(ask.user, _container(ask) if ask.container_id else None)
+    return sources_of(ask.user, _container(ask) if ask.subject else None)
 
 
 async def _stats_run(ask: Ask, sources: list[Source]) -> AsyncIterator[bytes]:
@@ -85,7 +85,7 @@ async def _stats_run(ask: Ask, sources: list[Source]) -> AsyncIterator[bytes]:
     try:
         while True:
             host_id, entry = await waiting.get()
-            if not ask.container_id and loop.time() > fresh_until:
+            if not ask.subject and loop.time() > fresh_until:
                 hosts = {source.host_id: source for source in await in_thread(_stats_admit, ask)}
                 fresh_until = loop.time() + FRESH_SECONDS
                 for new in hosts.keys() - tasks.keys():
@@ -98,10 +98,21 @@ async def _stats_run(ask: Ask, sources: list[Source]) -> AsyncIterator[bytes]:
         await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
-_ONE = r"/api/v1/containers/(?P<container_id>[0-9a-f]{64})"
+def _job_admit(ask: Ask) -> None:
+    job_seen(ask.user, ask.subject)
+
+
+async def _job_run(ask: Ask, _: None) -> AsyncIterator[bytes]:
+    async for job in follow_job(ask.user, ask.subject):
+        yield line(job)
+
+
+_JOB = r"/api/v1/jobs/(?P<subject>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/"
+_ONE = r"/api/v1/containers/(?P<subject>[0-9a-f]{64})"
 ENDPOINTS = (
     Endpoint("GET", re.compile(r"/api/v1/events/"), "follow", NDJSON, _events_admit, _events_run),
     Endpoint("GET", re.compile(r"/api/v1/containers/stats/"), "stream", NDJSON, _stats_admit, _stats_run),
     Endpoint("GET", re.compile(rf"{_ONE}/stats/"), "stream", NDJSON, _stats_admit, _stats_run),
+    Endpoint("GET", re.compile(_JOB), "follow", NDJSON, _job_admit, _job_run),
     Endpoint("POST", re.compile(rf"{_ONE}/wait/"), None, JSON, _wait_admit, _wait_run),
 )

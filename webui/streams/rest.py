@@ -6,7 +6,11 @@ Django's, which also describes them (`webui.api.views`).
     GET  events/?follow=true                     NDJSON, an event a line
     GET  containers/stats/?stream=true           NDJSON, a container's figures a line
     GET  containers/{id}/stats/?stream=true      the same of one
+    GET  jobs/{id}/?follow=true                  NDJSON, the job at each change, to its end
     POST containers/{id}/wait/?condition=…       one JSON object, when it is so
+
+With `Accept: text/event-stream` what is NDJSON comes as server-sent events, each with the object's `id` (WHATWG HTML,
+9.2), and `Last-Event-ID` goes on behind it.
 """
 
 from __future__ import annotations
@@ -27,9 +31,12 @@ from engine.errors import EngineError
 from webui.accounts.models import User
 from webui.live.admission import Refused, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
+from webui.streams import server_sent
 from webui.streams.socket import AGAIN_SECONDS
 
 logger = logging.getLogger(__name__)
+
+NDJSON, JSON = b"application/x-ndjson", b"application/json"
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -40,10 +47,10 @@ _FAMILIES = {400: "invalid_argument", 401: "unauthenticated", 403: "permission_d
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request: the parts of its path that matter, and its parameters."""
+    """One request: the id in its path ("" if there is none), and its parameters."""
 
     user: User
-    container_id: str
+    subject: str
     parameters: Mapping[str, list[str]]
 
     def one(self, name: str) -> str | None:
@@ -67,25 +74,29 @@ class Endpoint:
 
 
 def route(endpoints: tuple[Endpoint, ...], scope: Mapping[str, Any]) -> tuple[Endpoint, str] | None:
-    """The endpoint of a request, and the container's id in its path ("" if there is none)."""
+    """The endpoint of a request, and the id in its path ("" if there is none)."""
     for endpoint in endpoints:
         match = endpoint.path.fullmatch(scope["path"])
         if match is None or scope["method"] != endpoint.method:
             continue
         query = parse_qs(scope["query_string"].decode("latin-1"))
-        if endpoint.flag is None or query.get(endpoint.flag) == ["true"]:
-            return endpoint, match.groupdict().get("container_id", "")
+        is_stream = endpoint.content_type == NDJSON and server_sent.is_wanted(scope)
+        if endpoint.flag is None or is_stream or query.get(endpoint.flag) == ["true"]:
+            return endpoint, match.groupdict().get("subject", "")
     return None
 
 
-async def serve(endpoint: Endpoint, container_id: str, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+async def serve(endpoint: Endpoint, subject: str, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
     """Answer one request until it is answered, the client goes, or its right does."""
     parameters = parse_qs(scope["query_string"].decode("latin-1"))
+    last_seen = headers_of(scope).get("last-event-id")
+    if last_seen is not None:
+        parameters["after"] = [last_seen]
 
     def admit() -> tuple[Ask, Any]:
         headers = headers_of(scope)
         origin_check(headers)
-        ask = Ask(user_authenticate(headers), container_id, parameters)
+        ask = Ask(user_authenticate(headers), subject, parameters)
         return ask, endpoint.admit(ask)
 
     try:
@@ -93,7 +104,8 @@ async def serve(endpoint: Endpoint, container_id: str, scope: Mapping[str, Any],
     except (Refused, EngineError) as error:
         await _refuse(send, error)
         return
-    answer = Answer(endpoint, send)
+    is_sent = endpoint.content_type == NDJSON and server_sent.is_wanted(scope)
+    answer = Answer(endpoint, send, as_events=is_sent)
     answering, gone, revoked = tasks = [
         asyncio.create_task(answer.run(endpoint.run(ask, found))),
         asyncio.create_task(_gone(receive)),
@@ -113,19 +125,26 @@ async def serve(endpoint: Endpoint, container_id: str, scope: Mapping[str, Any],
 class Answer:
     """Begins with the first part, so that what goes wrong before it has a status of its own."""
 
-    def __init__(self, endpoint: Endpoint, send: Send) -> None:
+    def __init__(self, endpoint: Endpoint, send: Send, *, as_events: bool) -> None:
         self._endpoint, self._send = endpoint, send
-        self._has_begun = False
+        self._as_events, self._has_begun = as_events, False
 
     async def run(self, parts: AsyncIterator[bytes]) -> None:
+        alive = None
         try:
             async for part in parts:
                 await self._begin()
-                await self._send({"type": "http.response.body", "body": part, "more_body": True})
-        except (EngineError, redis.exceptions.RedisError, OSError) as error:
+                if self._as_events and alive is None:
+                    alive = asyncio.create_task(server_sent.keep_alive(self._send))
+                body = server_sent.events(part) if self._as_events else part
+                await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        except (Refused, EngineError, redis.exceptions.RedisError, OSError) as error:
             logger.warning("an answer of %s ends early: %s", self._endpoint.path.pattern, error)
             await self.end(error)
             return
+        finally:
+            if alive is not None:
+                alive.cancel()
         await self._begin()
         await self._send({"type": "http.response.body", "body": b""})
 
@@ -139,7 +158,8 @@ class Answer:
     async def _begin(self) -> None:
         if not self._has_begun:
             self._has_begun = True
-            headers = [(b"content-type", self._endpoint.content_type), (b"cache-control", b"no-store")]
+            kind = server_sent.CONTENT_TYPE if self._as_events else self._endpoint.content_type
+            headers = [(b"content-type", kind), (b"cache-control", b"no-store")]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
 

@@ -37,6 +37,7 @@ OWN = {
     "images-save",
     "audit",
     "audit-export",
+    "batch",
 }
 """Routes to what belongs to the caller alone."""
 OWN |= {"sessions"}

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,6 +20,9 @@ from webui.jobs.models import Job, JobQuerySet, JobStatus
 from webui.jobs.representation import job_as_json
 from webui.jobs.services import job_cancel
 
+FOLLOW = OpenApiParameter(
+    "follow", str, enum=["true", "false"], description="true: the job at each change, a line each, until it has ended."
+)
 ORDERING = ("created_at", "started_at", "finished_at", "kind", "status")
 
 
@@ -58,7 +62,13 @@ class JobList(APIView):
 
 
 class JobDetail(APIView):
-    @operation("jobs_read", tag="jobs", answers={200: JobSchema}, problems=[404])
+    @operation(
+        "jobs_read",
+        tag="jobs",
+        answers={(200, "application/json"): JobSchema, (200, "application/x-ndjson"): JobSchema},
+        problems=[404],
+        parameters=[FOLLOW],
+    )
     def get(self, request: Request, job_id: UUID) -> Response:
         """Read a job: `status`, `progress`, and at the end `result` or `error`."""
         return Response(job_as_json(get_object_or_404(visible(request), pk=job_id)))
