@@ -80,6 +80,9 @@ async def _observed(application: Any, scope: Scope, receive: Receive, send: Send
 
 async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
     metrics.sockets.inc()
+    if docker.wants_socket(scope):
+        await docker.socket(scope, receive, send)
+        return
     try:
         await sockets(scope, receive, send)
     except ValueError as error:

@@ -12,6 +12,7 @@ from webui.accounts.models import User
 from webui.dockerapi.connection import Connection
 from webui.dockerapi.errors import Refusal
 from webui.dockerapi.versions import Version
+from webui.dockerapi.websocket import WebSocketPeer
 from webui.hosts.models import Host
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -43,6 +44,7 @@ class Call:
         self.host_name = host_name
         self.receive = receive
         self.connection: Connection | None = None
+        self.peer: WebSocketPeer | None = None
         self.again: Callable[[], Any] | None = None
         self.query = parse_qs(scope["query_string"].decode("utf-8", "replace"), keep_blank_values=True)
         self._headers: dict[str, str] | None = None

@@ -26,6 +26,7 @@ from webui.dockerapi.call import Call, Gone, Receive
 from webui.dockerapi.connection import Connection
 from webui.dockerapi.endpoints import load
 from webui.dockerapi.errors import Refusal, status_of
+from webui.dockerapi.websocket import WebSocketPeer
 from webui.live.loop import in_thread
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,28 @@ async def _answer(scope: dict[str, Any], receive: Receive, send: answers.Send) -
         if isinstance(error, EngineError):
             await in_thread(refusal_record, error, what=f"{scope['method']} {scope['path']}")
         await refuse(status, message)
+
+
+def wants_socket(scope: Mapping[str, Any]) -> bool:
+    """Whether a scope of type websocket is for this door."""
+    is_root = (scope.get("state") or {}).get("peer_uid") is not None
+    return is_root or paths.SOCKET.fullmatch(paths.read(_raw_path(scope)).path) is not None
+
+
+async def socket(scope: dict[str, Any], receive: Receive, send: answers.Send) -> None:
+    """`attach/ws`, to its end."""
+    await receive()  # the handshake
+    peer = WebSocketPeer(receive, send, versions.NEWEST)
+    try:
+        call, endpoint = _call({**scope, "method": "GET"}, receive)
+        peer = WebSocketPeer(receive, send, call.version)
+        call.peer = peer
+        await in_thread(admission.admit, call)
+        await _while_allowed(call, endpoint.handler(call))
+    except Gone:
+        return
+    except Exception as error:  # noqa: BLE001 - told and logged by `_told`
+        await peer.refuse(scope, *_told(error, {**scope, "method": "GET"}))
 
 
 def _call(scope: Mapping[str, Any], receive: Receive) -> tuple[Call, routing.Endpoint]:

@@ -20,6 +20,8 @@ MODULES = (
     "networks.looking",
     "networks.changing",
     "volumes",
+    "containers.attaching",
+    "execs",
 )
 
 

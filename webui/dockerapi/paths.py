@@ -19,6 +19,7 @@ class Asked:
 _HOST = re.compile(r"/hosts/([^/]+)(/.+)")
 _VERSION = re.compile(r"/v([0-9][0-9.]*)(/.+)")
 _STREAMS = re.compile(r"/(containers/[^/]+/attach|exec/[^/]+/start|session|grpc)")
+SOCKET = re.compile(r"/containers/[^/]+/attach/ws")
 
 
 def read(raw_path: str) -> Asked:

@@ -158,6 +158,11 @@ class SessionLink:
         await self._put(sessions.CLOSE)
         await self._client.delete(keys.session_owner(self.id))
 
+    async def leave(self) -> None:
+        """Go, and let the process go on without anybody."""
+        await self._put(sessions.LEAVE)
+        await self._client.delete(keys.session_owner(self.id))
+
     async def _put(self, kind: int, cursor: int = 0, data: bytes = b"") -> None:
         key = keys.session_input(self.id)
         pipeline = self._client.pipeline(transaction=False)

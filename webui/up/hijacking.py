@@ -44,7 +44,8 @@ class HijackingProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._body: bytearray | None = None
+        self._missing: int | None = None
+        self._body = b""
         self._stream: _Stream | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -56,18 +57,31 @@ class HijackingProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._stream is not None:
             self._stream.feed(data)
-            return
+        elif self._missing is not None:
+            self._collect(data)
+        else:
+            self._parse(self._as_upgrade(data))
+
+    def _parse(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        data = data if self._body is not None else self._as_upgrade(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._body is not None:
-                self._begin(data[upgrade.args[0] :])
+            if self._missing is not None:
+                self._collect(data[upgrade.args[0] :])
             elif self._should_upgrade():
                 self.handle_websocket_upgrade()
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
+
+    def _collect(self, data: bytes) -> None:
+        """The body of a request that is to become a stream, which to the parser is the stream already."""
+        assert self._missing is not None
+        part, rest = data[: self._missing], data[self._missing :]
+        self._body += part
+        self._missing -= len(part)
+        if not self._missing:
+            self._begin(rest)
 
     def _as_upgrade(self, data: bytes) -> bytes:
         """A request for a stream without the word, with it. Such a request begins with the data."""
@@ -82,24 +96,23 @@ class HijackingProtocol(HttpToolsProtocol):
         return line[0] + b"Connection: Upgrade\r\nUpgrade: " + _RAW + b"\r\n" + data[line.end() :]
 
     def on_headers_complete(self) -> None:
-        upgrade = self._get_upgrade()
-        if self.parser.should_upgrade() and upgrade not in (None, b"websocket"):
+        if self.parser.should_upgrade() and self._get_upgrade() not in (None, b"websocket"):
             path = httptools.parse_url(self.url).path.decode("ascii", "replace")
             if self.parser.get_method() == b"POST" and self.is_hijacked(unquote(path)):
-                self._body = bytearray()
+                self._missing = self._length()
                 return
         super().on_headers_complete()
 
-    def on_body(self, body: bytes) -> None:
-        if self._body is None:
-            super().on_body(body)
-        elif len(self._body) + len(body) <= BODY_MAXIMUM:
-            self._body += body
-        else:
-            raise ValueError("the request before a stream is too large")
+    def _length(self) -> int:
+        """Bytes of the body. Raises ValueError, which is a bad request."""
+        headers = dict(self.headers)
+        length = headers.get(b"content-length", b"0")
+        if b"transfer-encoding" in headers or not length.isdigit() or int(length) > BODY_MAXIMUM:
+            raise ValueError("before a stream, only a body of a given and small length can be read")
+        return int(length)
 
     def on_message_complete(self) -> None:
-        if self._body is None:
+        if self._missing is None:
             super().on_message_complete()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
@@ -130,7 +143,7 @@ class HijackingProtocol(HttpToolsProtocol):
             "query_string": url.query or b"",
             "upgrade": self._get_upgrade() != _RAW,
         }
-        stream = self._stream = _Stream(self.transport, self.flow, bytes(self._body or b""))
+        stream = self._stream = _Stream(self.transport, self.flow, self._body)
         if rest:
             stream.feed(rest)
         task = self.loop.create_task(stream.run(self.app, scope))

@@ -1,11 +1,13 @@
 """The site's process: uvicorn on a socket that the supervisor has opened.
 
-`python -m webui.up.uvicorn_site LISTENER READY`. uvicorn's own `--fd` takes every socket for a Unix one, which
+`python -m webui.up.uvicorn_site LISTENER DOCKER READY`: the site's address, root's socket for docker's client, and
+where to say that it serves. uvicorn's own `--fd` takes every socket for a Unix one, which
 loses TCP_NODELAY and with it 40 ms on small answers; a socket object knows better.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -19,23 +21,30 @@ from webui.up.hijacking import protocol
 
 
 class Server(uvicorn.Server):
-    """Tells the supervisor when it serves."""
+    """Serves a Unix socket as well, and tells the supervisor when it serves."""
 
-    def __init__(self, config: uvicorn.Config, ready: int) -> None:
+    def __init__(self, config: uvicorn.Config, docker: socket.socket, ready: int) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._docker, self._ready = docker, ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        loop = asyncio.get_running_loop()
+        self.servers.append(await loop.create_unix_server(self._protocol, sock=self._docker))  # type: ignore[arg-type]
         gc.collect()
         gc.freeze()  # what is loaded now stays; later collections need not look at it
         with contextlib.suppress(OSError):
             os.write(self._ready, b"!")
             os.close(self._ready)
 
+    def _protocol(self) -> asyncio.BaseProtocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg, no-any-return]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
 
 def main() -> None:
-    listener = socket.socket(fileno=int(sys.argv[1]))
+    listener, docker = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     config = uvicorn.Config(
         "webui.asgi:application",
         loop="uvloop",
@@ -47,7 +56,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    Server(config, int(sys.argv[2])).run(sockets=[listener])
+    Server(config, docker, int(sys.argv[3])).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -6,12 +6,14 @@
                                                     ◄──  OPENED, DATA*, END(result) or ERROR on `frames(id)`
       CREDIT(bytes of output consumed so far)       ──►
                                                     ◄──  CREDIT(bytes of input consumed so far)
-      RESIZE, END (no more input), CLOSE            ──►
+      RESIZE, END (no more input), CLOSE, LEAVE     ──►
 
 Both ways the cursor of DATA is the count of bytes after it, so whoever comes again after a broken connection goes on
 without gap or repeat: the host keeps the output that no credit was given for, and passes over input that it has.
 Neither side sends more than the other's window beyond the last credit. Credit is the sign of life as well: a session
 that hears nothing for `IDLE_SECONDS` is closed by the host.
+
+CLOSE ends the source; after LEAVE it goes on without anybody: what it says is dropped.
 
 Parameters travel on the session's own stream, which is deleted at the end: they may hold secrets.
 """
@@ -27,7 +29,7 @@ from worker.contract import frames
 DATA, END, ERROR = frames.DATA, frames.END, frames.ERROR
 STDIN, STDOUT, STDERR = 0, frames.STDOUT, frames.STDERR
 
-BEGIN, OPENED, CREDIT, RESIZE, CLOSE = 10, 11, 12, 13, 14
+BEGIN, OPENED, CREDIT, RESIZE, CLOSE, LEAVE = 10, 11, 12, 13, 14, 15
 
 INPUT_WINDOW_BYTES = 256 << 10
 DATA_BYTES = 64 << 10
@@ -44,7 +46,8 @@ class TerminalSize:
 class ExecParameters:
     """A further process in a running container. None: as the container's own.
 
-    Without `stdin` it reads nothing; with `tty` it has a terminal of this `size`.
+    Without `stdin` it reads nothing; with `tty` it has a terminal of this `size`. One that is `detached` reads nothing,
+    its output is nobody's, and it outlives the session and the worker.
     """
 
     command: tuple[str, ...]
@@ -55,6 +58,7 @@ class ExecParameters:
     stdin: bool = False
     privileged: bool = False
     size: TerminalSize | None = None
+    detached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

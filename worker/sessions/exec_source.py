@@ -8,6 +8,7 @@ import os
 import struct
 import termios
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.errors import EngineError
@@ -36,7 +37,10 @@ class ExecSource:
         self.stdin: int | None = None
         self.outputs: dict[int, int] = {}
         self._terminal: int | None = None
-        if wish.tty:
+        self._is_left = wish.detached
+        if wish.detached:
+            self._id, self._pid = self._start_detached(spec)
+        elif wish.tty:
             self._id, self._pid = self._start_terminal(spec)
         else:
             self._id, self._pid = self._start_piped(spec, wish.stdin)
@@ -59,15 +63,30 @@ class ExecSource:
         status = self._engine.container_exec_wait(self._container, self._id, END_SECONDS)
         return {"exit_code": None if status is None else status.code}
 
+    def leave(self) -> None:
+        """Nobody listens any more, and nobody is to tell the process."""
+        self._is_left = True
+
     def close(self) -> None:
         for descriptor in {*self.outputs, self.stdin, self.ended} - {None}:
             os.close(descriptor)
         self.stdin, self.outputs, self.ended = None, {}, None
         with contextlib.suppress(EngineError):  # one that still runs is told that nobody listens any more
             if self._engine.container_exec_status(self._container, self._id) is None:
-                self._engine.container_exec_signal(self._container, self._id, "SIGHUP")
+                if not self._is_left:
+                    self._engine.container_exec_signal(self._container, self._id, "SIGHUP")
             else:
                 self._engine.container_exec_remove(self._container, self._id)
+
+    def _start_detached(self, spec: ExecSpec) -> tuple[str, int]:
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            started = self._engine.container_exec(
+                self._container, replace(spec, tty=False, size=None), Stdio(nothing, nothing, nothing)
+            )
+        finally:
+            os.close(nothing)
+        return started.id, started.pid
 
     def _start_terminal(self, spec: ExecSpec) -> tuple[str, int]:
         started = self._engine.container_exec(self._container, spec)

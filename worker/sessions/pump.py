@@ -22,7 +22,7 @@ import redis
 from worker.contract import keys, sessions
 from worker.contract.frames import Frame, OpenSession
 from worker.sessions.direct import Ticket
-from worker.sessions.source import InputLater, Source
+from worker.sessions.source import InputLater, LeftAlone, Source
 
 BLOCK_SECONDS = 2.0
 EXPIRE_SECONDS = 120
@@ -54,7 +54,7 @@ class Pump:
         self._pending = bytearray()
         self._unread: list[tuple[bytes, int]] = []
         self._no_more_input = False
-        self._closed = False
+        self._closed = self._is_left = False
         self._size: tuple[int, int] | None = None
         self._heard_at = time.monotonic()
         self._lock = threading.Lock()
@@ -123,6 +123,9 @@ class Pump:
                     self._size = (int(size["rows"]), int(size["columns"]))
             elif frame.kind == sessions.CLOSE:
                 self._closed = True
+            elif frame.kind == sessions.LEAVE and isinstance(self._source, LeftAlone):
+                self._source.leave()
+                self._is_left = True
 
     def _wake(self) -> None:
         with self._lock, contextlib.suppress(BlockingIOError):
@@ -139,7 +142,7 @@ class Pump:
         is_ended = False
         while not self._closed and not is_ended and (outputs or source.ended is not None):
             self._obey()
-            if time.monotonic() - self._heard_at > sessions.IDLE_SECONDS:
+            if time.monotonic() - self._heard_at > sessions.IDLE_SECONDS and not self._is_left:
                 self._closed = True
                 return
             for descriptor, events in self._poll(outputs):
@@ -251,6 +254,8 @@ class Pump:
         self._forget(consumed)
 
     def _room(self) -> int:
+        if self._is_left:
+            return self._chunk
         return self._window - (self._sent - self._consumed)
 
     def _read(self, descriptor: int, channel: int) -> bool:
@@ -263,7 +268,7 @@ class Pump:
             if error.errno != errno.EIO:  # a terminal's other side has no more holders: tty_ioctl(4), pty(7)
                 raise
             return False
-        if data:
+        if data and not self._is_left:
             self._sent += len(data)
             self._send(sessions.DATA, channel, self._sent, data)
         return bool(data)

@@ -41,3 +41,11 @@ class InputLater(Protocol):
 
     def on_change(self, wake: Callable[[], None]) -> None:
         """Call `wake` when it is there."""
+
+
+@runtime_checkable
+class LeftAlone(Protocol):
+    """A source that may go on without anybody (`sessions.LEAVE`)."""
+
+    def leave(self) -> None:
+        """Whoever was there is gone, and comes back no more."""

@@ -13,6 +13,7 @@ from webui.dockerapi import asking, errors, names, shapes
 from webui.dockerapi.answers import Json
 from webui.dockerapi.call import Call
 from webui.dockerapi.containers import config, hostconfig, mounts, networking
+from webui.dockerapi.containers.attaching import note_size
 from webui.dockerapi.routing import endpoint
 from webui.jobs.models import Job
 
@@ -27,6 +28,8 @@ async def container_make(call: Call) -> Json:
     except EngineError:
         await _forget(call, container)
         raise
+    if call.version >= (1, 42):
+        note_size(container.pk, shapes.member(shapes.mapping(shapes.member(body, "HostConfig"), ""), "ConsoleSize"))
     return Json({"Id": container.pk, "Warnings": _warnings(body)}, 201)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -17,6 +16,7 @@ from webui.containers.models import Container
 from webui.dockerapi import answers, names, times
 from webui.dockerapi.answers import Stream
 from webui.dockerapi.call import Call
+from webui.dockerapi.containers.multiplexing import multiplexed
 from webui.dockerapi.containers.states import ALIVE, state_of
 from webui.dockerapi.containers.waiting import ended
 from webui.dockerapi.routing import endpoint
@@ -25,13 +25,6 @@ from webui.live.carrying import carried
 from webui.live.loop import connect_to_broker, in_thread
 from worker.contract import frames
 from worker.contract.frames import Frame
-
-_HEAD = struct.Struct(">BxxxI")
-
-
-def multiplexed(channel: int, data: bytes) -> bytes:
-    """A piece of stdout (1) or stderr (2) as Docker's stream of both carries it."""
-    return _HEAD.pack(channel, len(data)) + data
 
 
 @endpoint("GET", "/containers/{name}/logs")

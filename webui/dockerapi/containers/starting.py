@@ -1,4 +1,4 @@
-"""Why a container could not be started, in the words by which Docker's client chooses its exit code.
+"""Why a program could not be started, in the words by which Docker's client chooses its exit code.
 
 `docker run` ends with 127 where there is no such program, with 126 where it can't be executed, else with 125.
 """
@@ -7,21 +7,26 @@ from __future__ import annotations
 
 from engine.errors import EngineError, InvalidArgument
 
-_PREFIX = "failed to create task for container: "
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+_WORDS = {NOT_FOUND: "executable file not found in $PATH", NOT_EXECUTABLE: "permission denied"}
 
 
 def told(error: EngineError) -> EngineError:
-    """The same with Docker's sentence in it, if it is about the program."""
-    reason = error.detail.get("exec") or _guess(error.message)
-    if reason is None:
+    """The same with Docker's sentence about it, if it is about the program."""
+    code = code_of(error)
+    if code is None:
         return error
-    return InvalidArgument(f"{_PREFIX}{error.message}: {reason}", error.detail)
+    beginning = "failed to create task for container: failed to create shim task: OCI runtime create failed"
+    return InvalidArgument(f"{beginning}: unable to start container process: {sentence(error)}", error.detail)
 
 
-def _guess(message: str) -> str | None:
-    lower = message.lower()
-    if "executable file not found" in lower or "no such file or directory" in lower:
-        return "executable file not found in $PATH"
-    if "permission denied" in lower and "execute" in lower:
-        return "permission denied"
-    return None
+def code_of(error: EngineError) -> int | None:
+    """127 or 126; None for what has other reasons."""
+    code = error.detail.get("exit_code")
+    return code if code in _WORDS else None
+
+
+def sentence(error: EngineError) -> str:
+    """The error's own, with the words that clients look for."""
+    words = _WORDS.get(code_of(error) or 0, "")
+    return error.message if words in error.message else f"{error.message}: {words}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +50,22 @@ async def container_start(call: Call) -> Empty:
     try:
         return await _do(call, start)
     except EngineError as error:
+        if error.family != "not_found":
+            await _clear_away(call)
         raise starting.told(error) from error
+
+
+async def _clear_away(call: Call) -> None:
+    """One that could not be started and was to go with its end, goes: somebody may wait for that."""
+
+    def remove() -> Job | None:
+        container = names.container(call, call["name"])
+        if not container.spec.get("auto_remove") or state_of(container) in ALIVE:
+            return None
+        return services.container_remove(user=call.user, container=container, force=True, volumes=True)
+
+    with contextlib.suppress(EngineError):
+        await asking.begun(remove)
 
 
 @endpoint("POST", "/containers/{name}/stop")

@@ -6,6 +6,7 @@ Django's memory is not kept for something that only watches.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -26,6 +27,7 @@ from webui.configuration import Configuration
 from webui.up import broker, plan
 
 LAST_RUN_SECONDS = 10.0
+DOCKER_SOCKET = "docker.sock"
 
 
 class Command(BaseCommand):
@@ -46,6 +48,7 @@ class Command(BaseCommand):
         lock = self._lock(run / "up.lock", portside.home)
         children_lock = self._await_last_run(run / "children.lock")
         listener = self._listen(*portside.bind)
+        docker = self._listen_for_root(portside.home)
         try:
             command = (
                 broker.command(portside.redis_socket, portside.home / "redis") if portside.redis_is_embedded else None
@@ -63,10 +66,11 @@ class Command(BaseCommand):
             broker_command=command,
             broker_socket=portside.redis_socket,
             listener=listener,
+            docker=docker,
             lock=children_lock,
             lines=lines,
         )
-        self._become_supervisor(todo, portside.home, keep=[lock, children_lock, listener])
+        self._become_supervisor(todo, portside.home, keep=[lock, children_lock, listener, docker])
 
     def _lock(self, path: Path, home: Path) -> int:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -114,6 +118,21 @@ class Command(BaseCommand):
                 f"The site can't be bound to {host}:{port} ({error.strerror or error}): set PORTSIDE_BIND to an "
                 "address of this machine and a port, such as 127.0.0.1:8000."
             ) from error
+        return listener.detach()
+
+    def _listen_for_root(self, home: Path) -> int:
+        """`docker -H unix://HOME/docker.sock`: only root can connect to it, and is the administrator there."""
+        directory = os.open(home, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        mask = os.umask(0o177)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(DOCKER_SOCKET, dir_fd=directory)
+            listener.bind(f"/proc/self/fd/{directory}/{DOCKER_SOCKET}")  # of any length: unix(7) has 107 bytes
+            listener.listen(256)
+        finally:
+            os.umask(mask)
+            os.close(directory)
         return listener.detach()
 
     def _prepare(self, portside: Configuration) -> str | None:
