@@ -21,7 +21,14 @@ MODULES = (
     "networks.changing",
     "volumes",
     "containers.attaching",
+    "containers.archive",
+    "containers.top",
+    "containers.stats",
+    "containers.committing",
     "execs",
+    "events",
+    "disk",
+    "swarm",
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from engine.errors import Conflict, InvalidArgument
-from webui.accounts.roles import require
+from webui.accounts.roles import require_on
 from webui.containers.exec_request import SIZE_MAXIMUM
 from webui.containers.log_stream import LogPosition
 from webui.containers.models import Container
@@ -44,7 +44,7 @@ def attached(container_id: str) -> WeakSet[Terminal]:
 def operable(call: Call, name: str) -> Container:
     """The container, if the user may open terminals in it. Raises NotFound, PermissionDenied."""
     container = names.container(call, name)
-    require(call.user, EXEC, container.team)
+    require_on(call.user, EXEC, container)
     return container
 
 

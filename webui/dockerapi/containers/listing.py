@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from webui.dockerapi.call import Call
 from webui.dockerapi.containers import mounts, networking, sizes
 from webui.dockerapi.containers.config import command_of
 from webui.dockerapi.containers.states import ALIVE, STATES, health_of, state_of, status_of
+from webui.dockerapi.patterns import name_matches
 from webui.dockerapi.routing import endpoint
 from webui.images.models import Image
 from webui.live.loop import in_thread
@@ -161,11 +161,7 @@ def _codes(values: list[str]) -> set[int]:
 
 def _matches(pattern: str, name: str) -> bool:
     """A regular expression that may begin with the slash that names have in Docker's API."""
-    try:
-        found = re.compile(pattern[:200])
-    except re.error:
-        return pattern.removeprefix("/") == name
-    return bool(found.search(name) or found.search(f"/{name}"))
+    return name_matches(pattern, name) or name_matches(pattern, f"/{name}")
 
 
 def has_labels(own: Mapping[str, str], wanted: list[str]) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import InvalidArgument, NotFound
+from webui.accounts.roles import require_on
 from webui.activity.waiting import wait_begin
 from webui.containers.log_lines import Stamps
 from webui.containers.log_stream import LogPosition, open_message
@@ -30,8 +31,8 @@ from worker.contract.frames import Frame
 @endpoint("GET", "/containers/{name}/logs")
 async def container_logs(call: Call) -> Stream:
     position, follow, stamps = _position(call), call.flag("follow"), call.flag("timestamps")
-    container: Container = await in_thread(names.container, call, call["name"])
-    call.again = lambda: names.container(call, container.pk)
+    container: Container = await in_thread(readable, call, call["name"])
+    call.again = lambda: readable(call, container.pk)
     if container.spec.get("log_driver") == "none":
         raise InvalidArgument("configured logging driver does not support reading")
     has_terminal = bool(container.spec.get("tty"))
@@ -46,6 +47,13 @@ async def container_logs(call: Call) -> Stream:
 
     kind = answers.RAW_STREAM if has_terminal or call.version < (1, 42) else answers.MULTIPLEXED_STREAM
     return Stream(parts(), kind)
+
+
+def readable(call: Call, name: str) -> Container:
+    """The container, if the user may read its log. Raises NotFound, PermissionDenied."""
+    container = names.container(call, name)
+    require_on(call.user, "containers.logs", container)
+    return container
 
 
 def _position(call: Call) -> LogPosition:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_interface, ip_network
 from typing import Any
@@ -11,6 +10,7 @@ from engine.errors import EngineError, InvalidArgument
 from engine.options import modes, networks, ports
 from webui.containers.models import Container
 from webui.dockerapi import shapes
+from webui.dockerapi.objects.networks import endpoint_id, predefined_id
 
 DEFAULTS = ("", "default", "bridge")
 BRIDGE_PREFIX = 22
@@ -182,23 +182,18 @@ def settings_networks(container: Container, endpoints: Iterable[Any], is_alive: 
             "bridge",
             _endpoint(
                 container,
-                network_id=default_network_id(str(container.host_id), "bridge"),
+                network_id=predefined_id(str(container.host_id), "bridge"),
                 ip=ip if is_alive else "",
                 subnet=str(subnet or ""),
                 gateway=str(subnet.network_address + 1) if subnet else "",
             ),
         )
     elif mode in ("host", "none"):
-        found[mode] = _endpoint(container, network_id=default_network_id(str(container.host_id), mode))
+        found[mode] = _endpoint(container, network_id=predefined_id(str(container.host_id), mode))
     elif networks.is_name(mode) and not found:  # it is not on it yet
         for name, joining in asked.items():
             found[name] = _endpoint(container, network_id="", asked=joining)
     return found
-
-
-def default_network_id(host_id: str, name: str) -> str:
-    """64 hex digits for a network that every host has, and that nobody has made: bridge, host, none."""
-    return hashlib.sha256(f"{host_id} {name}".encode()).hexdigest()
 
 
 def _asked(spec: Mapping[str, Any]) -> dict[str, networks.Joining]:
@@ -231,7 +226,7 @@ def _endpoint(
     ipam = {} if asked is None else {"IPv4Address": asked.ip, "IPv6Address": asked.ip6}
     given = {name: value for name, value in ipam.items() if value}
     names = list(aliases)
-    endpoint = hashlib.sha256(f"{container.pk} {network_id}".encode()).hexdigest() if ip else ""
+    endpoint = endpoint_id(network_id, container.pk) if ip else ""
     return {
         "IPAMConfig": given or None,
         "Links": None,

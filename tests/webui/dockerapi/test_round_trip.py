@@ -1,0 +1,197 @@
+"""What create is asked for is what inspect shows: one table, both ways."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from engine.errors import EngineError, InvalidArgument, Unsupported
+from webui.containers.request import ContainerRequest, request_check
+from webui.dockerapi.containers import config, hostconfig, mounts, networking
+from worker.contract.commands import CreateContainer
+from worker.contract.wire import to_wire
+
+HOST_CONFIG: dict[str, Any] = {
+    "AutoRemove": True,
+    "Annotations": {"a": "b"},
+    "CapAdd": ["NET_ADMIN"],
+    "CapDrop": ["ALL"],
+    "CgroupnsMode": "host",
+    "Dns": ["9.9.9.9"],
+    "DnsOptions": ["ndots:2"],
+    "DnsSearch": ["example.org"],
+    "ExtraHosts": ["db:10.0.0.2"],
+    "GroupAdd": ["audio"],
+    "IpcMode": "shareable",
+    "OomScoreAdj": 100,
+    "PidMode": "host",
+    "Privileged": True,
+    "PublishAllPorts": True,
+    "ReadonlyRootfs": True,
+    "Tmpfs": {"/run": "size=64m", "/tmp": ""},
+    "UTSMode": "host",
+    "UsernsMode": "host",
+    "ShmSize": 1 << 20,
+    "Sysctls": {"net.core.somaxconn": "1024"},
+    "Runtime": "crun",
+    "VolumesFrom": ["other:ro"],
+    "VolumeDriver": "local",
+    "CpuShares": 512,
+    "Memory": 64 << 20,
+    "NanoCpus": 1_500_000_000,
+    "BlkioWeight": 300,
+    "BlkioWeightDevice": [{"Path": "/dev/sda", "Weight": 200}],
+    "BlkioDeviceReadBps": [{"Path": "/dev/sda", "Rate": 1048576}],
+    "BlkioDeviceWriteBps": [{"Path": "/dev/sda", "Rate": 1048577}],
+    "BlkioDeviceReadIOps": [{"Path": "/dev/sda", "Rate": 100}],
+    "BlkioDeviceWriteIOps": [{"Path": "/dev/sda", "Rate": 101}],
+    "CpuPeriod": 100_000,
+    "CpuQuota": 50_000,
+    "CpusetCpus": "0-1",
+    "CpusetMems": "0",
+    "Devices": [{"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse2", "CgroupPermissions": "rw"}],
+    "DeviceCgroupRules": ["c 10:229 rwm"],
+    "MemoryReservation": 32 << 20,
+    "MemorySwap": -1,
+    "MemorySwappiness": 10,
+    "OomKillDisable": True,
+    "PidsLimit": 100,
+    "Ulimits": [{"Name": "nofile", "Hard": 2048, "Soft": 1024}],
+    "Init": True,
+    "LogConfig": {"Type": "local", "Config": {"max-size": "10m"}},
+    "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
+    "SecurityOpt": ["no-new-privileges"],
+    "Binds": ["data:/data:ro", "/srv:/srv"],
+    "Mounts": [
+        {
+            "Type": "volume", "Source": "cache", "Target": "/cache",
+            "VolumeOptions": {"NoCopy": True, "Subpath": "a", "Labels": {"x": "y"}},
+        },
+        {"Type": "bind", "Source": "/etc", "Target": "/mnt", "ReadOnly": True,
+         "BindOptions": {"Propagation": "rslave", "NonRecursive": True}},
+        {"Type": "tmpfs", "Target": "/scratch", "TmpfsOptions": {"SizeBytes": 1048576, "Mode": 448}},
+    ],
+    "PortBindings": {
+        "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}], "53/udp": [{"HostIp": "", "HostPort": ""}],
+    },
+}  # fmt: skip
+CONFIG: dict[str, Any] = {
+    "Hostname": "web",
+    "Domainname": "example.org",
+    "User": "1000:1000",
+    "Tty": True,
+    "OpenStdin": True,
+    "StdinOnce": True,
+    "Env": ["A=1", "B=x=y"],
+    "Cmd": ["echo", "hi"],
+    "Entrypoint": ["/bin/sh", "-c"],
+    "WorkingDir": "/srv",
+    "Labels": {"com.docker.compose.project": "p"},
+    "StopSignal": "SIGINT",
+    "StopTimeout": 3,
+    "Healthcheck": {"Test": ["CMD-SHELL", "true"], "Interval": 2_000_000_000, "Retries": 2},
+}
+NETWORKING = {
+    "EndpointsConfig": {
+        "front": {"Aliases": ["www"], "IPAMConfig": {"IPv4Address": "10.20.0.9"}, "MacAddress": "02:42:ac:11:00:02"},
+        "back": {"Aliases": ["db"]},
+    }
+}
+
+
+def wishes(host_config: dict[str, Any], of_config: dict[str, Any], networks: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **config.wishes(of_config),
+        **hostconfig.wishes(host_config),
+        **mounts.wishes(host_config, of_config, (1, 51)),
+        **networking.wishes(host_config, of_config, networks),
+    }
+
+
+def spec_of(found: dict[str, Any]) -> dict[str, Any]:
+    """The container's spec, as the site would keep it."""
+    own = {field.name for field in fields(CreateContainer)}
+    named = {("user" if name == "run_as" else name): value for name, value in found.items()}
+    assert set(named) <= own, set(named) - own
+    return dict(to_wire(CreateContainer(container_id="c0" * 32, name="web", image="alpine", **named)))
+
+
+def test_every_field_comes_back() -> None:
+    assert {field.docker for field in hostconfig.TABLE} <= set(HOST_CONFIG), "a field is not tried here"
+    spec = spec_of(wishes({**HOST_CONFIG, "NetworkMode": "front"}, CONFIG, NETWORKING))
+    shown = {**hostconfig.host_config(spec), **mounts.host_config(spec)}
+    expected = {name: value for name, value in HOST_CONFIG.items() if name != "PortBindings"}
+    assert {name: shown[name] for name in expected} == expected
+    assert networking.mode_of(spec) == "front"
+    assert networking.port_bindings(spec)["80/tcp"] == HOST_CONFIG["PortBindings"]["80/tcp"]
+    assert spec["networks"] == ["back:alias=db"]
+    assert (spec["network_alias"], spec["ip"], spec["mac_address"]) == (["www"], "10.20.0.9", "02:42:ac:11:00:02")
+
+
+def test_the_sites_own_check_takes_all_of_it() -> None:
+    """Each field alone, so that no two of them get in one another's way."""
+    apart = {
+        "OomKillDisable": {"Memory": 64 << 20}, "MemorySwap": {"Memory": 64 << 20},
+        "PublishAllPorts": {}, "Runtime": {}, "Memory": {},
+    }  # fmt: skip
+    for name, value in HOST_CONFIG.items():
+        found = wishes({name: value, **apart.get(name, {})}, {}, {})
+        request_check(ContainerRequest(image="alpine", **found))
+    request_check(ContainerRequest(image="alpine", **wishes({"NetworkMode": "front"}, CONFIG, NETWORKING)))
+
+
+def test_nothing_is_asked_for_by_an_empty_request() -> None:
+    found = wishes({}, {}, {})
+    assert found == {"network": "bridge", "networks": []}
+    zeros = {
+        "Binds": None, "Memory": 0, "ShmSize": 0, "PidsLimit": 0, "RestartPolicy": {"Name": "", "MaximumRetryCount": 0},
+        "LogConfig": {"Type": "", "Config": {}}, "CapAdd": None, "MemorySwappiness": -1, "NetworkMode": "default",
+        "Isolation": "", "CgroupParent": "", "Devices": [], "OomKillDisable": False, "Links": None, "MaskedPaths": None,
+    }  # fmt: skip
+    assert wishes(zeros, {"Cmd": None, "Entrypoint": None, "Env": [], "Image": "x", "Volumes": None}, {}) == found
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "kept"), [(None, None), ([], None), ([""], []), ("sh", ["sh"]), (["a", "b"], ["a", "b"])]
+)
+def test_an_entrypoint_may_be_taken_away(entrypoint: Any, kept: Any) -> None:
+    assert config.wishes({"Entrypoint": entrypoint}).get("entrypoint") == kept
+
+
+def test_what_the_client_says_of_system_paths() -> None:
+    found = hostconfig.wishes({"MaskedPaths": [], "ReadonlyPaths": []})
+    assert found["security_opt"] == ["systempaths=unconfined"]
+    assert hostconfig.host_config(spec_of(found))["MaskedPaths"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Links", ["db"]), ("CgroupParent", "/x"), ("StorageOpt", {"size": "1g"}), ("CpuRealtimePeriod", 5),
+        ("DeviceRequests", [{"Count": -1}]), ("IOMaximumIOps", 5), ("Isolation", "hyperv"),
+    ],
+)  # fmt: skip
+def test_what_portside_has_not_is_refused_with_the_reason(name: str, value: Any) -> None:
+    with pytest.raises(Unsupported, match=f"^{name}: .{{30}}"):
+        hostconfig.wishes({name: value})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Binds": "data:/data"}, {"Memory": "64m"}, {"Privileged": 1}, {"Ulimits": [1]}, {"Tmpfs": {"/run": 1}},
+        {"PortBindings": {"x": []}}, {"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}, {"PortBindings": []},
+        {"Mounts": [{"Type": "bind", "Target": "/x", "TmpfsOptions": {"SizeBytes": 1}}]}, {"RestartPolicy": "always"},
+        {"LogConfig": {"Type": 5}}, {"Devices": {}}, {"Memory": 1 << 70},
+    ],
+)  # fmt: skip
+def test_values_of_another_kind_are_a_bad_request(body: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument):
+        wishes(body, {}, {})
+
+
+def test_every_error_says_a_sentence() -> None:
+    with pytest.raises(EngineError, match="Env has to be a list of strings"):
+        config.wishes({"Env": {"A": "1"}})

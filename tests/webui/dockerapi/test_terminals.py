@@ -1,0 +1,267 @@
+"""Attach and exec on connections that are taken over, against a host that is played."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+
+from tests.support.processes import PATIENCE_SECONDS
+from tests.webui.cast import CONTAINER_ID, Caller
+from tests.webui.dockerapi.asked import ask
+from tests.webui.streams.fake_host import FakeHost
+from webui.accounts.models import Membership, Role
+from webui.asgi import application
+from webui.containers.models import Container
+from webui.dockerapi import door, escaping
+from webui.live.loop import in_thread
+from worker.contract import keys, sessions
+from worker.contract.frames import Frame
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ATTACH = f"/v1.43/containers/{CONTAINER_ID}/attach?stream=1&stdin=1&stdout=1&stderr=1"
+
+
+class Client:
+    """One connection that was taken over, from the client's side."""
+
+    def __init__(self, communicator: ApplicationCommunicator) -> None:
+        self.communicator = communicator
+
+    async def next(self) -> dict[str, Any]:
+        return await self.communicator.receive_output(PATIENCE_SECONDS)  # type: ignore[no-any-return]
+
+    async def head(self) -> str:
+        return (await self.next())["data"].decode()
+
+    async def say(self, data: bytes) -> None:
+        await self.communicator.send_input({"type": "hijack.data", "data": data})
+
+    async def end(self) -> None:
+        await self.communicator.wait(PATIENCE_SECONDS)
+
+
+@asynccontextmanager
+async def taken(path: str, caller: Caller, body: Any = None, upgrade: bool = True) -> AsyncIterator[Client]:
+    where, _, query = path.partition("?")
+    scope = {
+        "type": "hijack", "upgrade": upgrade, "method": "POST", "path": where, "raw_path": where.encode(),
+        "query_string": query.encode(),
+        "headers": [(b"content-type", b"application/json"),
+                    *((name.lower().encode(), value.encode()) for name, value in caller.headers.items())],
+    }  # fmt: skip
+    communicator = ApplicationCommunicator(application, scope)
+    await communicator.send_input(
+        {"type": "hijack.request", "body": b"" if body is None else json.dumps(body).encode()}
+    )
+    try:
+        yield Client(communicator)
+    finally:
+        communicator.stop(exceptions=False)
+        await asyncio.sleep(0)
+
+
+class Session:
+    """One session, from the host's side."""
+
+    def __init__(self, host: FakeHost, asked: dict[str, Any]) -> None:
+        self._host, self.id, self.source = host, asked["session_id"], asked["source"]
+        self._sent = 0
+
+    @classmethod
+    async def asked_for(cls, host: FakeHost) -> Session:
+        return cls(host, await host.next_control("session.open"))
+
+    async def send(self, kind: int, value: Any = None) -> None:
+        await self._host.send(self.id, Frame(kind, 0, 0, 1.0, json.dumps(value or {}).encode()))
+
+    async def say(self, data: bytes, channel: int = sessions.STDOUT) -> None:
+        self._sent += len(data)
+        await self._host.send(self.id, Frame(sessions.DATA, channel, self._sent, 1.0, data))
+
+    async def refuse(self, family: str, message: str, detail: Any = None) -> None:
+        told = {"family": family, "message": message, "detail": detail or {}}
+        await self._host.send(self.id, Frame(sessions.ERROR, 0, 0, 1.0, json.dumps(told).encode()))
+
+    async def heard(self, kind: int) -> Frame:
+        """Wait for a frame of this kind from the site; the last of them."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end:
+            raw = await self._host.client.xrange(keys.session_input(self.id))
+            found = [frame for frame in (Frame.decode(fields[b"m"]) for _, fields in raw) if frame.kind == kind]
+            if found:
+                return found[-1]
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"the site has sent nothing of kind {kind}")
+
+    async def parameters(self) -> dict[str, Any]:
+        return json.loads((await self.heard(sessions.BEGIN)).data)  # type: ignore[no-any-return]
+
+
+def piece(channel: int, data: bytes) -> bytes:
+    return struct.pack(">BxxxI", channel, len(data)) + data
+
+
+async def test_attach_carries_both_ways_and_ends(fake_host: FakeHost, teammate: Caller, container: Container) -> None:
+    async with taken(ATTACH, teammate) as client:
+        session = await Session.asked_for(fake_host)
+        assert (session.source, (await session.parameters())["ahead"]) == ("attach", False)
+        await session.send(sessions.OPENED, {"run": 1, "tty": False})
+        head = await client.head()
+        assert head.startswith("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\n")
+        await session.say(b"out")
+        await session.say(b"err", sessions.STDERR)
+        assert (await client.next())["data"] == piece(1, b"out")
+        assert (await client.next())["data"] == piece(2, b"err")
+        await client.say(b"typed")
+        assert (await session.heard(sessions.DATA)).data == b"typed"
+        await session.send(sessions.END, {"exit_code": 0})
+        assert await client.next() == {"type": "hijack.eof"}
+        await client.communicator.send_input({"type": "hijack.disconnect"})
+        await client.end()
+
+
+async def test_who_does_not_run_is_attached_to_ahead(fake_host: FakeHost, owner: Caller, container: Container) -> None:
+    spec = {**container.spec, "tty": True}
+    await in_thread(Container.objects.filter(pk=container.pk).update, observed_status="created", spec=spec)
+    async with taken(ATTACH, owner, upgrade=False) as client:
+        session = await Session.asked_for(fake_host)
+        assert (await session.parameters())["ahead"] is True
+        await session.send(sessions.OPENED, {"run": 1, "tty": True, "ahead": True})
+        assert (await client.head()).startswith(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n"
+        )
+        await session.say(b"$ ")
+        assert (await client.next())["data"] == b"$ "  # a terminal's output is as it is
+        resized = await ask("POST", "/v1.43/containers/web/resize?h=40&w=120", owner)
+        assert resized.status == 200
+        assert json.loads((await session.heard(sessions.RESIZE)).data) == {"rows": 40, "columns": 120}
+        await client.say(b"ls\x10\x11rest")
+        await session.heard(sessions.CLOSE)  # the container runs on
+        assert (await session.heard(sessions.DATA)).data == b"ls"
+        await client.end()
+
+
+@pytest.mark.parametrize(
+    ("status", "tty", "said"),
+    [("paused", False, "is paused, unpause the container before attach"), ("restarting", False, "is restarting")],
+)
+async def test_attach_is_refused_like_any_request(
+    owner: Caller, container: Container, status: str, tty: bool, said: str
+) -> None:
+    await in_thread(Container.objects.filter(pk=container.pk).update, observed_status=status)
+    async with taken(ATTACH, owner) as client:
+        head = await client.head()
+        assert head.startswith("HTTP/1.1 409 Conflict\r\n")
+        assert said in head
+        await client.end()
+
+
+async def test_nobody_else_attaches_by_a_known_id(
+    outsider: Caller, nobody: Caller, owner: Caller, container: Container
+) -> None:
+    for caller, status in ((outsider, "404"), (nobody, "401")):
+        async with taken(ATTACH, caller) as client:
+            assert (await client.head()).startswith(f"HTTP/1.1 {status}")
+    await in_thread(Membership.objects.filter(user=owner.user).update, role=Role.VIEWER)
+    async with taken(ATTACH, owner) as client:
+        assert (await client.head()).startswith("HTTP/1.1 403")
+    created = await ask("POST", "/v1.43/containers/web/exec", owner, {"Cmd": ["sh"]})
+    assert created.status == 403
+
+
+async def test_who_loses_the_right_loses_the_stream(
+    fake_host: FakeHost, owner: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "AGAIN_SECONDS", 0.05)
+    async with taken(ATTACH, owner) as client:
+        session = await Session.asked_for(fake_host)
+        await session.send(sessions.OPENED, {"run": 1, "tty": False})
+        await client.head()
+        await in_thread(Membership.objects.filter(user=owner.user).update, role=Role.VIEWER)
+        await session.heard(sessions.CLOSE)
+        await client.end()
+
+
+async def created(caller: Caller, **wishes: Any) -> str:
+    answer = await ask("POST", "/v1.43/containers/web/exec", caller, {"Cmd": ["sh"], "AttachStdout": True, **wishes})
+    assert answer.status == 201, answer.body
+    return str(answer.json["Id"])
+
+
+async def test_an_exec_from_its_creation_to_its_end(
+    fake_host: FakeHost, teammate: Caller, container: Container
+) -> None:
+    exec_id = await created(teammate, AttachStdin=True, Env=["SECRET=s3"], User="12")
+    before = (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json
+    assert (before["Running"], before["ExitCode"], before["ContainerID"]) == (False, None, container.pk)
+    async with taken(f"/v1.43/exec/{exec_id}/start", teammate, {"Detach": False, "Tty": False}) as client:
+        await client.head()
+        session = await Session.asked_for(fake_host)
+        wish = await session.parameters()
+        assert (wish["command"], wish["env"], wish["user"], wish["stdin"]) == (["sh"], {"SECRET": "s3"}, "12", True)
+        await session.send(sessions.OPENED, {"exec": "e1"})
+        await session.say(b"hello")
+        assert (await client.next())["data"] == piece(1, b"hello")
+        during = (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json
+        assert (during["Running"], "s3" in json.dumps(during)) == (True, False)
+        shown = (await ask("GET", "/v1.43/containers/web/json", teammate)).json
+        assert shown["ExecIDs"] == [exec_id]
+        await client.say(b"")
+        await session.heard(sessions.END)
+        await session.send(sessions.END, {"exit_code": 4})
+        assert await client.next() == {"type": "hijack.eof"}  # by then its end is known
+        after = (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json
+        assert (after["Running"], after["ExitCode"]) == (False, 4)
+    async with taken(f"/v1.43/exec/{exec_id}/start", teammate, {}) as client:
+        assert "has already run" in await client.head()
+
+
+async def test_a_program_that_is_not_there(fake_host: FakeHost, teammate: Caller, container: Container) -> None:
+    exec_id = await created(teammate)
+    async with taken(f"/v1.43/exec/{exec_id}/start", teammate, {}) as client:
+        await client.head()
+        session = await Session.asked_for(fake_host)
+        await session.refuse("invalid_argument", 'exec: "sh": executable file not found in $PATH', {"exit_code": 127})
+        assert b"executable file not found in $PATH" in (await client.next())["data"]
+        await client.end()
+    assert (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json["ExitCode"] == 127
+
+
+async def test_a_detached_exec_is_left_alone(fake_host: FakeHost, teammate: Caller, container: Container) -> None:
+    exec_id = await created(teammate)
+    asking = asyncio.create_task(ask("POST", f"/v1.43/exec/{exec_id}/start", teammate, {"Detach": True}))
+    session = await Session.asked_for(fake_host)
+    assert (await session.parameters())["detached"] is True
+    await session.send(sessions.OPENED, {"exec": "e2"})
+    assert (await asking).status == 200
+    await session.heard(sessions.LEAVE)
+    assert (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json["Running"] is True
+
+
+async def test_execs_of_others_are_not_there(outsider: Caller, owner: Caller, container: Container) -> None:
+    exec_id = await created(owner)
+    assert (await ask("GET", f"/v1.43/exec/{exec_id}/json", outsider)).status == 404
+    unknown = await ask("GET", "/v1.43/exec/nothing/json", owner)
+    assert (unknown.status, unknown.message) == (404, "No such exec instance: nothing")
+    for body, said in (({}, "No exec command specified"), ({"Cmd": ["a"], "DetachKeys": "ctrl-1"}, "detach keys")):
+        refused = await ask("POST", "/v1.43/containers/web/exec", owner, body)
+        assert (refused.status, said in refused.message) == (400, True)
+
+
+def test_keys_to_leave_by() -> None:
+    assert escaping.keys("") == b"\x10\x11"
+    assert escaping.keys("ctrl-a,ctrl-[,x") == b"\x01\x1bx"
+    escape = escaping.Escape(b"\x10\x11")
+    assert escape.pass_on(b"a\x10") == (b"a", False)
+    assert escape.pass_on(b"b") == (b"\x10b", False)
+    assert escape.pass_on(b"c\x10\x10") == (b"c\x10", False)
+    assert escape.pass_on(b"\x11d") == (b"", True)

@@ -1,0 +1,104 @@
+"""`GET /containers/{id}/top`: the processes of a container, in the columns that `ps` would show.
+
+No `ps` runs: the host tells what its own kernel says, and the columns that a client asks for are made of that.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.errors import Conflict, InvalidArgument
+from webui.containers.models import Container
+from webui.containers.questions import TELL, TOP
+from webui.dockerapi.answers import Json
+from webui.dockerapi.call import Call
+from webui.dockerapi.containers.attaching import operable
+from webui.dockerapi.containers.states import ALIVE, state_of
+from webui.dockerapi.pool import broker
+from webui.dockerapi.routing import endpoint
+from webui.live.asking import ask
+from webui.live.loop import in_thread
+
+Process = Mapping[str, Any]
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _began(process: Process) -> str:
+    return time.strftime("%H:%M", time.localtime(process["started_at"]))
+
+
+COLUMNS: dict[str, tuple[str, Callable[[Process], str]]] = {
+    "pid": ("PID", lambda one: str(one["host_pid"])),
+    "ppid": ("PPID", lambda one: str(one.get("host_parent", one["parent"]))),
+    "user": ("USER", lambda one: one["user"]),
+    "uid": ("UID", lambda one: one["user"]),
+    "comm": ("COMMAND", lambda one: one["command"].split(" ")[0].rsplit("/", 1)[-1]),
+    "ucmd": ("CMD", lambda one: one["command"].split(" ")[0].rsplit("/", 1)[-1]),
+    "args": ("COMMAND", lambda one: one["command"]),
+    "cmd": ("CMD", lambda one: one["command"]),
+    "command": ("COMMAND", lambda one: one["command"]),
+    "pcpu": ("%CPU", lambda one: f"{one['cpu_percent']:.1f}"),
+    "%cpu": ("%CPU", lambda one: f"{one['cpu_percent']:.1f}"),
+    "c": ("C", lambda one: str(int(one["cpu_percent"]))),
+    "rss": ("RSS", lambda one: str(one["memory_bytes"] >> 10)),
+    "time": ("TIME", lambda one: _clock(one["cpu_seconds"])),
+    "cputime": ("TIME", lambda one: _clock(one["cpu_seconds"])),
+    "stime": ("STIME", _began),
+    "start": ("STARTED", _began),
+    "etime": ("ELAPSED", lambda one: _clock(max(0.0, time.time() - one["started_at"]))),
+    "stat": ("STAT", lambda one: one["state"]),
+    "s": ("S", lambda one: one["state"][:1]),
+    "state": ("S", lambda one: one["state"][:1]),
+    "nlwp": ("NLWP", lambda one: str(one["threads"])),
+    "tty": ("TTY", lambda one: "?"),
+}
+FULL = ("uid", "pid", "ppid", "c", "stime", "tty", "time", "cmd")
+"""`ps -ef`"""
+BSD = ("user", "pid", "pcpu", "rss", "tty", "stat", "start", "time", "command")
+"""`ps aux`, without what nobody knows here"""
+PLAIN = ("pid", "tty", "time", "ucmd")
+
+
+@endpoint("GET", "/containers/{name}/top")
+async def container_top(call: Call) -> Json:
+    columns = columns_of(call.text("ps_args"))
+    container: Container = await in_thread(operable, call, call["name"])
+    if state_of(container) not in ALIVE:
+        raise Conflict(f"container {container.pk} is not running")
+    told = await ask(broker(), container, TOP, TELL)
+    hosts = {one["pid"]: one["host_pid"] for one in told["processes"]}
+    rows = [{**one, "host_parent": hosts.get(one["parent"], 0)} for one in told["processes"]]
+    return Json(
+        {
+            "Titles": [title for title, _ in columns],
+            "Processes": [[read(row) for _, read in columns] for row in rows],
+        }
+    )
+
+
+def columns_of(arguments: str) -> list[tuple[str, Callable[[Process], str]]]:
+    """Titles and values that `ps` would show with these arguments. Raises InvalidArgument for a column nobody knows."""
+    words = arguments.split() or ["-ef"]
+    names: list[str] = []
+    for index, word in enumerate(words):
+        if (found := re.fullmatch(r"-?(?:[A-Za-z]*o|-format=?)(.*)", word)) is not None:
+            listed = found[1] or (words[index + 1] if index + 1 < len(words) else "")
+            names += [name for name in listed.split(",") if name]
+    if not names:
+        names = list(FULL if any("f" in word for word in words) else BSD if "u" in words[0] else PLAIN)
+    columns = []
+    for name in names:
+        key, _, title = name.lower().partition("=")
+        if key not in COLUMNS:
+            raise InvalidArgument(f"ps: unknown column {name[:40]!r}: use {', '.join(COLUMNS)}")
+        columns.append((title.upper() or COLUMNS[key][0], COLUMNS[key][1]))
+    if not any(title == "PID" for title, _ in columns):
+        raise InvalidArgument("Couldn't find PID field in ps output")
+    return columns
