@@ -49,7 +49,8 @@ def _images(call: Call, told: dict[str, Any], rows: list[Container]) -> list[dic
     sizes = {one["id"]: one for one in told["images"]}
     found = []
     for image in names.images(call):
-        one = image_summary(image, call.version, containers=users[image.image_id])
+        one = image_summary(image, call.version)
+        one["Containers"] = users[image.image_id]
         one["SharedSize"] = sizes.get(image.image_id, {}).get("shared_bytes", 0)
         found.append(one)
     return found

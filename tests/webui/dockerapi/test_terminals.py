@@ -247,7 +247,9 @@ async def test_a_detached_exec_is_left_alone(fake_host: FakeHost, teammate: Call
     assert (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json["Running"] is True
 
 
-async def test_execs_of_others_are_not_there(outsider: Caller, owner: Caller, container: Container) -> None:
+async def test_execs_of_others_are_not_there(
+    fake_host: FakeHost, outsider: Caller, owner: Caller, container: Container
+) -> None:
     exec_id = await created(owner)
     assert (await ask("GET", f"/v1.43/exec/{exec_id}/json", outsider)).status == 404
     unknown = await ask("GET", "/v1.43/exec/nothing/json", owner)
