@@ -40,7 +40,17 @@ CEREMONY_SECONDS = 300.0
 PASSKEYS_MAXIMUM = 20
 ENTER, SECOND, CONFIRM, REGISTER = "enter", "second", "confirm", "register"
 
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError, struct.error)
+_MALFORMED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 """What the library raises for what is not a credential at all."""
 
 
@@ -86,11 +96,11 @@ def register_complete(
     state = _recall(request, REGISTER, user)
     try:
         made = _server(request).register_complete(state, answer)
-    except (*_MALFORMED, UnsupportedKey) as error:
+    except _MALFORMED as error:
         raise InvalidArgument("the browser's answer was not accepted: try again") from error
     credential = made.credential_data
     assert credential is not None
-    if len(credential.credential_id) > 1023:
+    if len(credential.credential_id) > 1023 or isinstance(credential.public_key, UnsupportedKey):
         raise InvalidArgument("the browser's answer was not accepted: try again")
     passkey, is_new = Passkey.objects.get_or_create(
         credential_id=websafe_encode(credential.credential_id),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webui.accounts.models import Team, User
-from webui.accounts.roles import MANAGE, require
+from webui.accounts.roles import require
 from webui.accounts.tokens import require_unlimited
 from webui.signin.models import SignInSettings
 from webui.signin.openid.providers import require_administrator
@@ -21,7 +21,7 @@ def require_second_factor_everywhere(*, user: User, is_required: bool) -> None:
 
 def team_require_second_factor(*, user: User, team: Team, is_required: bool) -> None:
     """The same for a team's members. Raises PermissionDenied."""
-    require(user, MANAGE, team)
+    require(user, "policies.manage", team)
     require_unlimited(user)
     team.require_second_factor = is_required
     team.save(update_fields=["require_second_factor"])

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from tests.support.openid_provider import Provider
 from tests.webui.cast import (  # noqa: F401
     build,
     container,
@@ -18,8 +20,10 @@ from tests.webui.cast import (  # noqa: F401
     teammate,
 )
 from tests.webui.live import live_site  # noqa: F401
+from tests.webui.signin.going import add
 from tests.webui.site_broker import host, site_broker, team  # noqa: F401
 from webui.accounts.models import User
+from webui.signin.models import IdentityProvider
 
 PASSWORD = "tangerine otter seventeen"
 
@@ -43,6 +47,24 @@ def ann(db: None) -> User:
 def browser() -> Client:
     """Nobody yet; forms need their CSRF token as anywhere."""
     return Client(HTTP_USER_AGENT="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return User.objects.create(username="admin", is_superuser=True)
+
+
+@pytest.fixture
+def evil() -> Iterator[Provider]:
+    running = Provider()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def provider(evil: Provider, admin: User) -> IdentityProvider:
+    """Where people of `evil` sign in, as long as it behaves."""
+    return add(admin, evil.issuer)
 
 
 def sign_in(client: Client, username: str = "ann", password: str = PASSWORD, **more: str) -> Any:

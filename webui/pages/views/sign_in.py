@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from webui.accounts.models import Role, Team
+from webui.accounts.models import CustomRole, Role, Team
 from webui.pages.views.account.parts import account_page
 from webui.signin.models import IdentityProvider
 from webui.signin.openid.providers import require_administrator
@@ -28,5 +28,5 @@ def sign_in(request: HttpRequest) -> dict[str, Any]:
         "callback_pattern": request.build_absolute_uri(reverse("login-with-callback", args=["NAME"])),
         "second_factor_everywhere": second_factor_everywhere(),
         "all_teams": Team.objects.all(),
-        "roles": Role.choices,
+        "roles": [*Role.choices, *CustomRole.objects.values_list("key", "name")],
     }

@@ -104,7 +104,8 @@ def _joined(provider: IdentityProvider, claims: Mapping[str, Any]) -> Identity |
     email = _email(claims)
     if not provider.links_by_email or claims.get("email_verified") is not True or not email:
         return None
-    found = list(User.objects.filter(email__iexact=email, is_active=True, is_superuser=False)[:2])
+    people = User.objects.filter(is_active=True, is_superuser=False, service_of=None)
+    found = list(people.filter(email__iexact=email)[:2])
     if len(found) != 1:
         return None
     return Identity.objects.create(provider=provider, subject=claims["sub"], user=found[0])
@@ -143,4 +144,5 @@ def _text(claims: Mapping[str, Any], name: str, longest: int = 150) -> str:
 
 
 def _rank(role: str) -> int:
-    return _LADDER.get(role, -1)
+    """Roles of the installation's own come first: somebody has made one for just these people."""
+    return _LADDER.get(role, len(_LADDER))

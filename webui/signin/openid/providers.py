@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, PermissionDenied
-from webui.accounts.models import Role, Team, User
+from webui.accounts.models import CustomRole, Role, Team, User
 from webui.accounts.tokens import require_unlimited
 from webui.sealing import Seal
 from webui.signin.models import GroupMapping, IdentityProvider
@@ -119,7 +119,7 @@ def _set_mappings(row: IdentityProvider, wish: Sequence[Mapping[str, Any]]) -> N
 
 
 def role_exists(role: str) -> bool:
-    return role in Role.values
+    return role in Role.values or CustomRole.objects.filter(pk=role).exists()
 
 
 def _team(name: object) -> Team | None:
