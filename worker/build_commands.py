@@ -105,6 +105,7 @@ def _spec(command: b.BuildImage, secrets: Mapping[str, Any]) -> Any:
         provenance=command.provenance,
         signing_key=secrets.get("signing_key", "") if command.sign else "",
         invocation=command.build_id,
+        allowed_images=command.allowed_images,
     )
 
 

@@ -11,7 +11,7 @@ from engine.build.draft import Draft
 from engine.build.events import Step
 from engine.config import EngineConfig
 from engine.content.leases import Lease
-from engine.errors import EngineError, NotFound
+from engine.errors import EngineError, NotFound, PermissionDenied
 from engine.images import remote
 from engine.images.image import Image
 from engine.images.pull import Stop, host_platform
@@ -19,7 +19,7 @@ from engine.images.records import Records
 from engine.images.service import Images
 from engine.oci.digest import Digest
 from engine.oci.platform import Platform
-from engine.oci.reference import Reference
+from engine.oci.reference import Reference, repository_matches
 from engine.registry.access import Access
 
 _USUAL = ("alpine", "busybox", "centos", "debian", "fedora", "golang", "nginx", "node", "python", "ubuntu")
@@ -37,11 +37,17 @@ class Bases:
     pull: bool
     platform: Platform
     stop: Stop
+    allowed: tuple[str, ...] = ()
+    """Repositories (`repository_matches`) that a policy lets images be from; all, if there are none."""
     used: dict[str, str] = field(default_factory=dict)
     """What was taken, by name, with its digest: the manifest's where a registry is known to have it, else its id."""
 
     def draft(self, name: str, platform: Platform | None, step: Step, near: Iterable[str] = ()) -> Draft:
-        """What the image begins as. `near`: names that may have been meant. Raises what a pull raises."""
+        """What the image begins as. `near`: names that may have been meant.
+
+        Raises what a pull raises, and `PermissionDenied` before anything is asked for that is not `allowed`.
+        """
+        self._refuse_others(name)
         image = self._image(name, platform or self.platform, step, near)
         repository = Reference.parse(name).name
         known = (Reference.parse(text) for text in image.digests)
@@ -50,6 +56,22 @@ class Bases:
         data, blobs = self.records.documents(image.id)
         self.lease.add(blobs)
         return Draft.of_image(data, [Digest(diff_id) for diff_id in image.diff_ids], [Digest(blob) for blob in blobs])
+
+    def _refuse_others(self, name: str) -> None:
+        if not self.allowed:
+            return
+        repository = Reference.parse(name).name
+        what = f"image {name} is of {repository}"
+        is_id = self.records.find_name(name) is None and self.records.find_id(name) is not None
+        if is_id:  # an id reads as a name of Docker Hub's too, which it isn't
+            what = f"{name} is an image's id, which says of no repository that it is from there"
+        elif any(repository_matches(pattern, repository) for pattern in self.allowed):
+            return
+        raise PermissionDenied(
+            f"{what}, and the team's policy of allowed images has {', '.join(self.allowed)}: "
+            "begin with one of these, or ask a maintainer of the team to allow it",
+            {"policy": "allowed_images", "image": name, "allowed": list(self.allowed)},
+        )
 
     def is_here(self, name: str, platform: Platform) -> bool:
         """Whether nothing has to be asked of a registry."""
@@ -84,6 +106,8 @@ class Bases:
 
     def _here(self, name: str, platform: Platform) -> Image | None:
         try:
+            if self.allowed and self.records.find_name(name) is None:
+                return None  # an id would do for `find`
             found = self.records.find(name)
         except EngineError:
             return None

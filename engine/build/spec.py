@@ -66,7 +66,8 @@ class BuildSpec:
     what else is to be written. `cache_from`: references of caches, and of images that have one inside, to look into;
     `cache_to`: where to export the cache; `cache_inline`: write it into the image. `sbom`: attach a list of its
     software (spdx, cyclonedx); `provenance`: how it came to be (min, max); `signing_key`: sign it with this (PEM,
-    P-256); `invocation`: what whoever asks calls the build.
+    P-256); `invocation`: what whoever asks calls the build. `allowed_images`: repositories (`repository_matches`) that
+    every image it begins with or reads from has to match, if there are any.
     """
 
     dockerfile: str = "Dockerfile"
@@ -98,6 +99,7 @@ class BuildSpec:
     provenance: str = ""
     signing_key: str = field(default="", repr=False)
     invocation: str = ""
+    allowed_images: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises `InvalidArgument` with the field's name."""

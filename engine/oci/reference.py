@@ -96,6 +96,11 @@ class Reference:
         return self._suffixed(self.name)
 
 
+def repository_matches(pattern: str, repository: str) -> bool:
+    """`registry/team/*` means all that begins with `registry/team/`, anything else itself alone."""
+    return repository.startswith(pattern[:-1]) if pattern.endswith("/*") else repository == pattern
+
+
 def _refuse_odd_characters(text: str) -> None:
     for character in text:
         if not ("!" <= character <= "~"):

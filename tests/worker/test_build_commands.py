@@ -63,7 +63,10 @@ def lines(tmp_path: Path) -> list[dict[str, Any]]:
 
 def test_a_build_is_told_into_its_record_and_its_result(tmp_path: Path) -> None:
     builder, phases = FakeBuilder(), []
-    command = BuildImage(build_id=BUILD, scope="harbour", tags=("app:1",), network="host", target="last", cpus=0.5)
+    command = BuildImage(
+        build_id=BUILD, scope="harbour", tags=("app:1",), network="host", target="last", cpus=0.5,
+        allowed_images=("docker.io/library/*",),
+    )  # fmt: skip
     secrets = {
         "registries": {"docker.io": {"username": "ann", "password": "x"}},
         "build": {"token": "s3cret"},
@@ -73,6 +76,7 @@ def test_a_build_is_told_into_its_record_and_its_result(tmp_path: Path) -> None:
     spec = builder.asked["spec"]
     assert (spec.team, spec.target, spec.network, spec.limits.cpus) == ("harbour", "last", "host", 0.5)
     assert spec.secrets == {"token": b"s3cret"} and spec.entitlements == {NETWORK_HOST}
+    assert spec.allowed_images == ("docker.io/library/*",)
     assert builder.asked["access"]["docker.io"].credentials.username == "ann"
     assert builder.asked["files"] == []
     assert [(line["type"], line.get("state")) for line in lines(tmp_path)] == [

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from engine.errors import PermissionDenied
+from engine.oci.reference import repository_matches
 from webui.accounts import actions
 from webui.accounts.actions import BUILT_IN, BY_NAME, IN_TEAM, OF_IMAGES, ON_HOST, with_coarse
 from webui.accounts.models import CustomRoleAction, Membership, Team, User
@@ -96,11 +97,6 @@ def roles_read(keys: Iterable[str]) -> dict[str, frozenset[str]]:
         for key, action in CustomRoleAction.objects.filter(role__in=custom).values_list("role_id", "action"):
             found[key] |= {action}
     return {key: held & IN_TEAM for key, held in found.items()}
-
-
-def repository_matches(pattern: str, repository: str) -> bool:
-    """`registry/team/*` means all that begins with `registry/team/`, anything else itself alone."""
-    return repository.startswith(pattern[:-1]) if pattern.endswith("/*") else repository == pattern
 
 
 def actions_of(user: User, team: Team, *, host: Any = None, repository: Names = None) -> frozenset[str]:

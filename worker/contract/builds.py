@@ -18,7 +18,8 @@ class BuildImage:
     `platforms`: several, whose images become one index. `push`: send the image to the registries of its names once it
     is built. `cache_from`: references of caches to look into; `cache_to`: the one to export to, `cache_mode` min (what
     the image has) or max (every step); `cache_inline`: into the image. `sbom`: spdx or cyclonedx, `provenance`: min or
-    max, each attached to the image; `sign`: with the key that the secrets hold.
+    max, each attached to the image; `sign`: with the key that the secrets hold. `allowed_images`: repositories, or
+    patterns such as docker.io/library/*, of which every image it begins with or reads from has to match one, if given.
 
     What the task's secrets hold: {"registries": {…}, "build": {id: value}, "signing_key": PEM}.
     """
@@ -49,6 +50,7 @@ class BuildImage:
     sbom: str = ""
     provenance: str = ""
     sign: bool = False
+    allowed_images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidArgument
-from engine.oci.reference import InvalidReference, Reference
+from engine.oci.reference import InvalidReference, Reference, repository_matches
 
 SHA = "sha256:" + "a" * 64
 
@@ -84,3 +84,11 @@ def test_any_text_is_parsed_or_refused_and_what_is_parsed_stays_the_same(text: s
 def test_text_that_looks_like_a_reference_survives_the_round_trip(text: str) -> None:
     test = test_any_text_is_parsed_or_refused_and_what_is_parsed_stays_the_same
     test.hypothesis.inner_test(text)  # type: ignore[attr-defined]
+
+
+def test_a_pattern_is_a_repository_or_all_that_begins_with_it() -> None:
+    assert repository_matches("docker.io/library/*", Reference.parse("alpine").name)
+    assert repository_matches("r.example.com/team/app", Reference.parse("r.example.com/team/app:1").name)
+    assert not repository_matches("docker.io/library/*", Reference.parse("someone/alpine").name)
+    assert not repository_matches("r.example.com/team/app", Reference.parse("r.example.com/team/app2").name)
+    assert not repository_matches("r.example.com/team/*", "r.example.com/teammate/app")
