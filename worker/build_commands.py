@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.build.kept_contexts import KeptContexts
@@ -49,6 +50,7 @@ def _build_image(command: b.BuildImage, context: Context) -> dict[str, Any]:
         record.add(type="end", status="succeeded")
     return {
         "image_id": result.image_id,
+        **({"commit": steps.commit} if steps.commit else {}),
         "tags": list(result.tags),
         "size_bytes": result.size_bytes,
         "digest": result.digest,
@@ -60,7 +62,7 @@ def _build_image(command: b.BuildImage, context: Context) -> dict[str, Any]:
 
 def _build(command: b.BuildImage, context: Context, steps: _Steps) -> Any:
     secrets = context.secrets or {}
-    with kept_contexts(context.engine).open(command.context) as folder:
+    with _folder(command, context, steps) as folder:
         return context.engine.builder.build(
             _spec(command, secrets),
             folder,
@@ -69,6 +71,42 @@ def _build(command: b.BuildImage, context: Context, steps: _Steps) -> Any:
             planned=lambda lines: steps.plan([(line.text, line.step) for line in lines]),
             cancel=context.cancel,
         )
+
+
+@contextlib.contextmanager
+def _folder(command: b.BuildImage, context: Context, steps: _Steps) -> Iterator[Any]:
+    """What is built from: a folder that was sent, or a repository, whose fetching is the first step."""
+    if command.git is None:
+        with kept_contexts(context.engine).open(command.context) as folder:
+            yield folder
+        return
+    from engine.build.events import DONE, FAILED, Reporter
+    from engine.build.language.git_source import read
+    from engine.build.spec import describe
+
+    source = read(command.git, is_context=True)
+    shown = command.git if source is None else f"{source.shown} {source.ref or ''}".strip()
+    step = Reporter(steps.take).step("git", f"[internal] fetch {shown}", "")
+    step.start()
+    keeps = command.build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in ("1", "true")
+    try:
+        with context.engine.builder.repository(
+            command.git, credentials=_credentials(context.secrets or {}), keeps=keeps, log=step.log,
+            cancel=context.cancel,
+        ) as (folder, commit):  # fmt: skip
+            steps.commit = commit.digits
+            step.log(f"commit {commit.digits} {commit.ref}\n".encode())
+            step.end(DONE)
+            yield folder
+    except BaseException as error:
+        step.end(FAILED, error=describe(error))
+        raise
+
+
+def _credentials(secrets: Mapping[str, Any]) -> dict[str, Any]:
+    from engine.build.git.request import Credential
+
+    return {name: Credential(**words) for name, words in (secrets.get("git") or {}).items()}
 
 
 def _spec(command: b.BuildImage, secrets: Mapping[str, Any]) -> Any:
@@ -90,7 +128,8 @@ def _spec(command: b.BuildImage, secrets: Mapping[str, Any]) -> Any:
         pull=command.pull,
         network=command.network,
         add_hosts=command.extra_hosts,
-        secrets={name: value.encode() for name, value in secrets.get("build", {}).items()},
+        secrets={name: value.encode() for name, value in (secrets.get("build") or {}).items()},
+        git=_credentials(secrets),
         limits=BuildLimits(memory_bytes=command.memory_bytes, cpus=command.cpus),
         source_date_epoch=command.source_date_epoch,
         team=command.scope,
@@ -133,6 +172,7 @@ class _Steps:
         self._context = context
         self._steps: dict[str, dict[str, Any]] = {}
         self._shown = ""
+        self.commit = ""
 
     def take(self, event: Any) -> None:
         vertex = event.vertex

@@ -21,6 +21,7 @@ class BuildContextSchema(serializers.Serializer):
 
 class BuildWishSchema(serializers.Serializer):
     tags = serializers.ListField(child=serializers.CharField())
+    git = serializers.CharField(allow_null=True, required=False, help_text="The repository that it was built from.")
     dockerfile = serializers.CharField(help_text="Its path in the context.")
     dockerfile_text = serializers.CharField(allow_null=True, allow_blank=True)
     target = serializers.CharField(allow_blank=True)
@@ -49,6 +50,18 @@ class BuildWishSchema(serializers.Serializer):
         ref_name = "BuildWish"
 
 
+class BuildTriggerSchema(serializers.Serializer):
+    kind = serializers.ChoiceField(["token", "webhook"])
+    name = serializers.CharField(allow_blank=True, help_text="The token's, or the rule's.")
+    rule = serializers.CharField(required=False)
+    ref = serializers.CharField(required=False)
+    commit = serializers.CharField(required=False)
+    sender = serializers.CharField(required=False, allow_blank=True)
+
+    class Meta:
+        ref_name = "BuildTrigger"
+
+
 class BuildSchema(serializers.Serializer):
     id = serializers.CharField()
     url = serializers.CharField()
@@ -61,6 +74,8 @@ class BuildSchema(serializers.Serializer):
     steps = serializers.IntegerField(help_text="How many there were, once it has ended.")
     steps_cached = serializers.IntegerField(help_text="Of these, how many had been done before.")
     image_id = serializers.CharField(allow_null=True)
+    commit = serializers.CharField(allow_null=True, help_text="Of a repository, what was built.")
+    trigger = BuildTriggerSchema(allow_null=True, help_text="What has begun it, if no person has by a page.")
     again_of = serializers.CharField(allow_null=True, help_text="The build that this one repeats.")
     requested_by = serializers.CharField(allow_null=True)
     host = HostReference()

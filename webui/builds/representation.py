@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from webui.accounts.representation import team_reference_as_json, time_as_json
-from webui.builds.models import Build, BuildContext
+from webui.builds.models import Build, BuildContext, BuildDelivery, BuildRule
 from webui.hosts.representation import host_reference_as_json
 
 
@@ -25,6 +25,8 @@ def build_as_json(build: Build) -> dict[str, Any]:
         "steps": len(steps),
         "steps_cached": sum(1 for step in steps if step.get("state") == "cached"),
         "image_id": build.image_id or None,
+        "commit": build.commit or None,
+        "trigger": build.trigger or None,
         "again_of": None if build.again_of_id is None else build.again_of_id.hex,
         "requested_by": requested_by.get_username() if requested_by else None,
         "host": host_reference_as_json(build.host),
@@ -58,4 +60,40 @@ def context_as_json(context: BuildContext) -> dict[str, Any]:
         "files": context.files,
         "host": host_reference_as_json(context.host),
         "created_at": time_as_json(context.created_at),
+    }
+
+
+def rule_as_json(rule: BuildRule) -> dict[str, Any]:
+    """The secret is shown when it is made, and never again. `hook`: the path that a forge calls."""
+    created_by = rule.created_by
+    return {
+        "id": rule.pk.hex,
+        "url": f"/api/v1/builds/rules/{rule.pk.hex}/",
+        "hook": f"/hooks/builds/{rule.pk.hex}/",
+        "name": rule.name,
+        **rule.wish,
+        "enabled": rule.enabled,
+        "refused_at": time_as_json(rule.refused_at),
+        "refusal": rule.refusal,
+        "created_by": created_by.get_username() if created_by else None,
+        "host": host_reference_as_json(rule.host),
+        "team": team_reference_as_json(rule.team),
+        "created_at": time_as_json(rule.created_at),
+    }
+
+
+def delivery_as_json(delivery: BuildDelivery) -> dict[str, Any]:
+    """`outcome`: built, ignored or refused; `reason` says why of the last two."""
+    return {
+        "id": delivery.pk.hex,
+        "url": f"/api/v1/builds/rules/{delivery.rule_id.hex}/deliveries/{delivery.pk.hex}/",
+        "delivery_id": delivery.delivery_id,
+        "event": delivery.event,
+        "ref": delivery.ref,
+        "commit": delivery.commit,
+        "sender": delivery.sender,
+        "outcome": delivery.outcome,
+        "reason": delivery.reason,
+        "build": None if delivery.build_id is None else delivery.build_id.hex,
+        "received_at": time_as_json(delivery.received_at),
     }

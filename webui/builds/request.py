@@ -9,7 +9,9 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
+from engine.build.language import git_source
 from engine.errors import InvalidArgument
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
@@ -34,10 +36,12 @@ EPOCH_MAXIMUM = 253402300799
 class BuildRequest:
     """Fields as in the contract's BuildImage. `dockerfile`: a path in the context; `dockerfile_text` goes before it.
 
-    `secrets`: id → value, for `RUN --mount=type=secret`. `signing_key`: the name of one of the team's.
+    `secrets`: id → value, for `RUN --mount=type=secret`. `signing_key`: the name of one of the team's. `git`: a repository
+    to build from, URL#ref:directory.
     """
 
     tags: Sequence[str] = ()
+    git: str | None = None
     dockerfile: str = "Dockerfile"
     dockerfile_text: str | None = None
     target: str = ""
@@ -70,10 +74,11 @@ def request_check(request: BuildRequest, *, has_context: bool) -> tuple[str, ...
     errors.check(len(request.tags) <= TAGS_MAXIMUM, "tags", f"Give at most {TAGS_MAXIMUM} tags.")
     text = request.dockerfile_text
     errors.check(
-        has_context or bool(text and text.strip()),
+        has_context or bool(request.git) or bool(text and text.strip()),
         "dockerfile_text",
-        "Type a Dockerfile, or send a folder that has one.",
+        "Type a Dockerfile, or send a folder that has one, or name a repository.",
     )
+    _repository(request.git, errors, has_context=has_context)
     errors.check(
         len(text or "") <= DOCKERFILE_MAXIMUM, "dockerfile_text", f"Give at most {DOCKERFILE_MAXIMUM} characters."
     )
@@ -94,6 +99,28 @@ def request_check(request: BuildRequest, *, has_context: bool) -> tuple[str, ...
     _results(request, errors)
     errors.raise_any("the image can't be built")
     return tags
+
+
+def _repository(address: str | None, errors: FieldErrors, *, has_context: bool) -> None:
+    if not address:
+        return
+    errors.check(not has_context, "git", "Build from a folder or from a repository, not from both.")
+    problem = git_problem(address)
+    errors.check(problem is None, "git", problem or "")
+
+
+def git_problem(address: str) -> str | None:
+    """Why no repository can be fetched from there, None if it may be. Nothing is asked of any server."""
+    try:
+        source = git_source.read(address, is_context=True)
+        parts = urlsplit("" if source is None else source.remote)
+    except (InvalidArgument, ValueError) as error:
+        return str(getattr(error, "message", error))
+    if source is None or parts.scheme not in ("https", "http", "git") or not parts.hostname:
+        return "Give an address such as https://git.example.com/team/app.git#main:directory."
+    if parts.username or parts.password:
+        return "An address is seen by everybody in the team: store the user and the password for the server instead."
+    return None
 
 
 def _tag(text: str, errors: FieldErrors) -> str:

@@ -12,9 +12,10 @@ from django.db import transaction
 
 from engine.errors import Conflict, InvalidArgument
 from engine.oci.reference import Reference
-from webui.accounts.models import User
+from webui.accounts.models import ApiToken, User
 from webui.accounts.roles import require, require_loosening, require_on
 from webui.broadcast import change_publish
+from webui.builds.git_servers import git_secrets
 from webui.builds.models import Build, BuildContext
 from webui.builds.representation import build_as_json
 from webui.builds.request import BuildRequest, request_check
@@ -40,9 +41,11 @@ def build_begin(
     context: BuildContext | None = None,
     again_of: Build | None = None,
     logins: Mapping[str, GivenLogin] | None = None,
+    trigger: Mapping[str, Any] | None = None,
 ) -> Build:
     """Ask `host` to build. `context`: a folder that it has received. `logins`: as whom registries are spoken to, by
-    their names, instead of what the team has stored; a second delivery goes without them.
+    their names, instead of what the team has stored; a second delivery goes without them. `trigger`: what has begun it,
+    if no person has.
 
     Raises PermissionDenied (network host needs the right `loosen`), InvalidArgument with the fields.
     """
@@ -87,9 +90,17 @@ def build_begin(
         wish=_fields(request) | {"tags": [Reference.parse(tag).familiar for tag in tags], "secrets": sorted(secrets)},
         secrets=_SEAL.close(json.dumps(secrets)) if secrets else "",
         context=context,
+        trigger=dict(trigger or _token_of(user)),
     )
     build_broadcast(build)
     return build
+
+
+def _token_of(user: User) -> dict[str, Any]:
+    if user.token_id is None:
+        return {}
+    name = ApiToken.objects.filter(pk=user.token_id).values_list("name", flat=True).first()
+    return {"kind": "token", "name": name or ""}
 
 
 def build_again(*, user: User, build: Build, changes: Mapping[str, Any] | None = None) -> Build:
@@ -155,7 +166,8 @@ def build_job_finished(*, job: Job) -> None:
     steps = job.result.get("steps")
     build.steps = steps[:STEPS_MAXIMUM] if isinstance(steps, list) else []
     build.image_id = str(job.result.get("image_id") or "")[:80]
-    build.save(update_fields=["secrets", "steps", "image_id"])
+    build.commit = str(job.result.get("commit") or "")[:64]
+    build.save(update_fields=["secrets", "steps", "image_id", "commit"])
     build_broadcast(build)
 
 
@@ -178,7 +190,7 @@ def _require_pushes(user: User, host: Host, tags: Sequence[str], request: BuildR
 def _task_secrets(
     team_id: object, secrets: Mapping[str, str], logins: Mapping[str, GivenLogin] | None = None
 ) -> dict[str, Any]:
-    return {**registries_secrets(team_id, logins), "build": dict(secrets)}
+    return {**registries_secrets(team_id, logins), "build": dict(secrets), "git": git_secrets(team_id)}
 
 
 def _fields(request: BuildRequest) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def _problems_of(plain_http: bool, ca_pem: str, mirrors: Sequence[str]) -> dict[
     if ca_pem.strip():
         if plain_http:
             errors["ca_pem"] = ["Without TLS there are no certificates: leave one of the two out."]
-        elif len(ca_pem) > PEM_MAXIMUM or not _is_pem(ca_pem):
+        elif len(ca_pem) > PEM_MAXIMUM or not is_pem(ca_pem):
             errors["ca_pem"] = ["Give certificates as PEM, from -----BEGIN CERTIFICATE----- on, 64 KiB at most."]
     wrong = [mirror for mirror in mirrors if not _is_mirror(mirror)]
     if wrong:
@@ -99,7 +99,8 @@ def _problems_of(plain_http: bool, ca_pem: str, mirrors: Sequence[str]) -> dict[
     return errors
 
 
-def _is_pem(text: str) -> bool:
+def is_pem(text: str) -> bool:
+    """Whether these are certificates."""
     try:
         return bool(x509.load_pem_x509_certificates(text.encode()))
     except ValueError:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 
+from django.db import transaction
 from django.utils import timezone
 
+from engine.errors import DataCorrupt
 from webui.activity.recording import events_trim
 from webui.backups.places import backup_job_secrets
 from webui.backups.services import plans_due
@@ -99,11 +101,21 @@ class Sweeper:
 
 
 def job_send_again(job: Job) -> None:
-    """Send an unfinished job with its secrets. One that can't be sent (secrets of another key) is logged."""
+    """Send an unfinished job with its secrets. One whose secrets are of another key ends: it can't be sent any more."""
     try:
         secrets = build_secrets(job) or job_secrets(job) or backup_job_secrets(job)
         jobs.job_dispatch(job=job, secrets=secrets)
     except DATABASE_TROUBLE:
         raise
+    except DataCorrupt as error:
+        logger.warning("job %s ends unsent: %s", job.pk, error.message)
+        failed = {
+            "status": JobStatus.FAILED,
+            "at": timezone.now(),
+            "error": {"family": error.family, "message": error.message},
+        }
+        with transaction.atomic():
+            if jobs.job_apply(job=job, finished=failed):
+                jobs.job_broadcast(job)
     except Exception:
         logger.exception("job %s can't be sent again", job.pk)

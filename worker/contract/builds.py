@@ -11,7 +11,8 @@ from typing import Any
 class BuildImage:
     """Build what a Dockerfile says and give it `tags`; done twice, the second finds the first's steps done.
 
-    `context`: the id of a context that the host has received, None for none. `dockerfile`: its path in the context;
+    `context`: the id of a context that the host has received, None for none; `git`: the address of a repository that is
+    the context instead (URL#ref:directory), without a password. `dockerfile`: its path in the context;
     `dockerfile_text` is read instead. `scope`: builds of the same share a cache, others never. `target`: a stage, the
     last if empty. `memory_bytes`, `cpus`: limits of each step that runs something. `source_date_epoch`: Unix time.
 
@@ -21,13 +22,15 @@ class BuildImage:
     max, each attached to the image; `sign`: with the key that the secrets hold. `allowed_images`: repositories, or
     patterns such as docker.io/library/*, of which every image it begins with or reads from has to match one, if given.
 
-    What the task's secrets hold: {"registries": {…}, "build": {id: value}, "signing_key": PEM}.
+    What the task's secrets hold: {"registries": {…}, "build": {id: value}, "signing_key": PEM, "git": {server: {username,
+    password, ca_pem}}}.
     """
 
     build_id: str
     scope: str
     tags: tuple[str, ...] = ()
     context: str | None = None
+    git: str | None = None
     dockerfile: str = "Dockerfile"
     dockerfile_text: str | None = None
     target: str = ""

@@ -14,7 +14,7 @@ from webui.accounts.models import CustomRole, Grant, HostGroup, Invitation, Memb
 from webui.api import urls
 from webui.audit.models import AuditEntry
 from webui.backups.models import Backup, BackupPlace, BackupPlan
-from webui.builds.models import Build, BuildContext
+from webui.builds.models import Build, BuildContext, BuildDelivery, BuildRule, GitServer
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential, SigningKey
@@ -50,6 +50,8 @@ BODIES: dict[str, Any] = {
     "containers": {"image": "alpine", "name": "intruder"},
     "builds": {"dockerfile_text": "FROM alpine"},
     "builds-prune": {"keep_bytes": 0},
+    "build-rules": {"name": "x", "repository": "https://git.example.com/x.git", "names": ["x"]},
+    "git-servers": {"server": "git.example.com", "password": "x", "team": "Harbour"},
     "volumes": {"name": "intruder"},
     "volumes-prune": {"all": True},
     "volume-limit": {"limit_bytes": None},
@@ -124,6 +126,9 @@ def world(
     role = CustomRole.objects.create(key="puller", name="Puller")
     key = SigningKey.objects.create(team=host.team, name="release", key_id="1" * 64, public_key="PEM")
     entry = AuditEntry.objects.filter(team_id=host.team_id).order_by("-id")[0]
+    rule = BuildRule.objects.create(team=host.team, host=host, name="x", sealed_secret="x")
+    delivery = BuildDelivery.objects.create(rule=rule, delivery_id="1", outcome="ignored")
+    server = GitServer.objects.create(team=host.team, server="git.example.com", username="x")
     return {
         "entry_id": entry.pk,
         "user_id": account.pk,
@@ -132,6 +137,9 @@ def world(
         "invitation_id": str(invitation.pk),
         "role_key": role.pk,
         "host_id": host.pk,
+        "rule_id": rule.pk.hex,
+        "delivery_id": delivery.pk.hex,
+        "server_id": str(server.pk),
         "container_id": container.pk,
         "image_id": image.pk,
         "volume_id": volume.pk,
@@ -178,6 +186,9 @@ def snapshot() -> list[Any]:
     models = (
         Build,
         BuildContext,
+        BuildDelivery,
+        BuildRule,
+        GitServer,
         Container,
         Image,
         Network,
@@ -272,6 +283,7 @@ def test_an_outsider_gets_nowhere_by_naming_another_teams_host(world: dict[str, 
             ("images/fsck/", {}),
             ("builds/", {"dockerfile_text": "FROM alpine"}),
             ("builds/prune/", {}),
+            ("builds/rules/", {"name": "x", "repository": "https://git.example.com/x.git", "names": ["x"]}),
             ("volumes/", {"name": "intruder"}),
             ("volumes/prune/", {"all": True}),
             ("networks/", {"name": "intruder"}),

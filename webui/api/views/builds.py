@@ -40,6 +40,10 @@ class Wishes(OnHost):
     tags = bodies.serializers.ListField(
         child=bodies.Text(max_length=1024), required=False, help_text="What the image shall be called: app:1.0, …"
     )
+    git = bodies.Text(
+        required=False, allow_null=True, max_length=4096,
+        help_text="A repository to build from: https://git.example.com/team/app.git#main:directory.",
+    )  # fmt: skip
     dockerfile = bodies.Text(required=False, help_text="Its path in the context; Dockerfile if left out.")
     dockerfile_text = bodies.Text(
         required=False, allow_null=True, allow_blank=True, help_text="The Dockerfile itself, before any in the context."
@@ -138,7 +142,7 @@ class BuildList(APIView):
         wanted = wishes.pop("host", None)
         host = context.host if context and not wanted else host_choose(user=request.user, host=wanted)
         build = build_begin(user=request.user, host=host, request=BuildRequest(**wishes), context=context)
-        return _started(build)
+        return started(build)
 
 
 class BuildContexts(APIView):
@@ -209,7 +213,7 @@ class BuildAgain(APIView):
     def post(self, request: Request, build_id: str) -> Response:
         """Build the same once more, with what the body says otherwise."""
         build = get_object_or_404(visible(request), pk=build_id)
-        return _started(build_again(user=request.user, build=build, changes=bodies.read(Again, request)))
+        return started(build_again(user=request.user, build=build, changes=bodies.read(Again, request)))
 
 
 class BuildCachePrune(APIView):
@@ -232,5 +236,6 @@ def _context(request: Request, text: str | None) -> BuildContext | None:
     return found
 
 
-def _started(build: Build) -> Response:
+def started(build: Build) -> Response:
+    """The answer to what has begun a build."""
     return Response({"build": build_as_json(build), **job_reference(build.job)}, status=202)

@@ -1,0 +1,217 @@
+"""Rules of builds: what forges tell them, signed as each of them does, and what comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.support.valkey import Valkey
+from tests.webui.cast import Caller
+from webui.accounts.models import Membership, Role
+from webui.builds.forges import BODY_BYTES
+from webui.builds.models import Build, BuildDelivery, BuildRule, GitServer
+from webui.builds.services import build_secrets
+from webui.hosts.models import Host
+from webui.jobs.models import Job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+REPOSITORY = "https://git.example.com/team/app.git"
+RULE = {
+    "name": "app", "repository": REPOSITORY, "branches": ["main", "release/*"], "tags": ["v*"], "directory": "docker",
+    "names": ["app:{branch}", "app:{tag}", "app:{sha7}"],
+}  # fmt: skip
+
+
+def github(ref: str, **more: Any) -> dict[str, Any]:
+    return {
+        "ref": ref, "after": COMMIT, "deleted": False, "head_commit": {"id": COMMIT}, "pusher": {"name": "ann"},
+        "repository": {"clone_url": REPOSITORY, "ssh_url": "git@git.example.com:team/app.git"}, **more,
+    }  # fmt: skip
+
+
+def signed(secret: str, body: bytes) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def deliver(hook: str, told: Any, **headers: str) -> Any:
+    body = told if isinstance(told, bytes) else json.dumps(told).encode()
+    return Client().post(hook, data=body, content_type="application/json", headers=headers)
+
+
+def as_github(made: dict[str, Any], told: Any, delivery: str = "d1", event: str = "push") -> Any:
+    body = json.dumps(told).encode()
+    signature = f"sha256={signed(made['secret'], body)}"
+    named = {"X-GitHub-Event": event, "X-GitHub-Delivery": delivery, "X-Hub-Signature-256": signature}
+    return deliver(made["rule"]["hook"], body, **named)
+
+
+@pytest.fixture
+def made(site_broker: Valkey, host: Host, owner: Caller) -> dict[str, Any]:
+    answer = owner.post("builds/rules/", RULE)
+    assert answer.status_code == 201, answer.content
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_push_builds_the_commit_that_it_tells(made: dict[str, Any], owner: Caller) -> None:
+    answer = as_github(made, github("refs/heads/main"))
+    assert answer.status_code == 202
+    build = Build.objects.get()
+    assert answer.json()["build"] == build.pk.hex
+    command = Job.objects.get().command
+    assert command["git"] == f"{REPOSITORY}#{COMMIT}:docker"
+    assert command["tags"] == ["docker.io/library/app:main", "docker.io/library/app:0123456"]
+    shown = owner.get(f"builds/{build.pk.hex}/").json()
+    assert shown["trigger"]["kind"] == "webhook"
+    assert (shown["trigger"]["ref"], shown["trigger"]["sender"]) == ("refs/heads/main", "ann")
+    assert shown["requested_by"] == "owner"
+    again = as_github(made, github("refs/heads/main"))  # the same delivery once more
+    assert again.json()["build"] == build.pk.hex
+    assert Build.objects.count() == 1
+    rows = owner.get(f"{made['rule']['url']}deliveries/").json()["results"]
+    assert [(row["outcome"], row["ref"], row["build"]) for row in rows] == [("built", "refs/heads/main", build.pk.hex)]
+    redelivered = owner.post(f"{rows[0]['url']}again/")
+    assert redelivered.status_code == 202
+    assert Build.objects.count() == 2
+
+
+def test_each_forge_signs_in_its_own_way(made: dict[str, Any]) -> None:
+    hook, secret = made["rule"]["hook"], made["secret"]
+    body = json.dumps(github("refs/tags/v1.0")).encode()
+    for name in ("Gitea", "Forgejo"):
+        headers = {
+            f"X-{name}-Event": "push", f"X-{name}-Delivery": f"d-{name}", f"X-{name}-Signature": signed(secret, body),
+            "X-GitHub-Event": "push",
+        }  # fmt: skip
+        assert deliver(hook, body, **headers).status_code == 202
+    gitlab = {
+        "object_kind": "tag_push", "ref": "refs/tags/v1.0", "after": COMMIT, "checkout_sha": COMMIT,
+        "user_username": "ben", "project": {"git_http_url": REPOSITORY},
+    }  # fmt: skip
+    headers = {"X-Gitlab-Event": "Tag Push Hook", "X-Gitlab-Event-UUID": "d3", "X-Gitlab-Token": secret}
+    assert deliver(hook, gitlab, **headers).status_code == 202
+    tags = [job.command["tags"] for job in Job.objects.all()]
+    assert tags == [["docker.io/library/app:v1.0", "docker.io/library/app:0123456"]] * 3
+
+
+def test_who_does_not_know_the_secret_builds_nothing(made: dict[str, Any], owner: Caller) -> None:
+    hook, body = made["rule"]["hook"], json.dumps(github("refs/heads/main")).encode()
+    for headers in (
+        {},
+        {"X-Hub-Signature-256": "sha256=" + "0" * 64},
+        {"X-Hub-Signature-256": signed(made["secret"], body)},
+        {"X-Hub-Signature": "sha1=0"},
+        {"X-Gitea-Signature": ""},
+        {"X-Gitea-Signature": signed("other", body)},
+        {"X-Gitlab-Token": "wrong"},
+        {"X-Gitlab-Token": "\xff\udc80".encode("utf-8", "surrogatepass").decode("latin-1")},
+    ):
+        assert deliver(hook, body, **{"X-GitHub-Event": "push", **headers}).status_code == 403
+    assert deliver(f"/hooks/builds/{'0' * 32}/", body).status_code == 404
+    assert Client().get(hook).status_code == 405
+    assert deliver(hook, b" " * (BODY_BYTES + 1)).status_code == 413
+    unread = {"X-GitHub-Event": "push", "X-Hub-Signature-256": "sha256=" + signed(made["secret"], b"[1")}
+    assert deliver(hook, b"[1", **unread).status_code == 400
+    assert not Build.objects.exists()
+    assert not BuildDelivery.objects.exists()
+    assert owner.get(made["rule"]["url"]).json()["refusal"]
+
+
+def test_what_the_rule_is_not_about_is_noted_and_builds_nothing(made: dict[str, Any], owner: Caller) -> None:
+    other = {"clone_url": "https://git.example.com/team/other.git"}
+    for number, (told, words) in enumerate(
+        (
+            (github("refs/heads/feature"), "fits none"),
+            (github("refs/tags/1.0"), "fits none"),
+            (github("refs/heads/main", deleted=True), "removed"),
+            (github("refs/heads/main", after="0" * 40), "removed"),
+            (github("refs/heads/main", repository=other), "another repository"),
+            (github(7), "fits none"),
+        )
+    ):
+        answer = as_github(made, told, delivery=f"d{number}")
+        assert (answer.status_code, answer.json()["outcome"]) == (200, "ignored")
+        assert words in answer.json()["reason"]
+    assert as_github(made, {"zen": "x"}, event="ping").json() == {"detail": "pong"}
+    assert as_github(made, {}, delivery="d9", event="issues").json()["outcome"] == "ignored"
+    assert owner.call("patch", made["rule"]["url"], {"enabled": False}).status_code == 200
+    assert "switched off" in as_github(made, github("refs/heads/main"), delivery="d8").json()["reason"]
+    assert not Build.objects.exists()
+
+
+def test_a_branch_becomes_a_tag_that_can_be(made: dict[str, Any]) -> None:
+    assert as_github(made, github("refs/heads/release/2.x&more")).status_code == 202
+    assert Job.objects.get().command["tags"][0] == "docker.io/library/app:release-2.x-more"
+
+
+def test_a_rule_builds_with_the_rights_of_who_made_it(made: dict[str, Any], owner: Caller) -> None:
+    Membership.objects.filter(user=owner.user).update(role=Role.VIEWER)
+    answer = as_github(made, github("refs/heads/main"))
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "refused")
+    assert not Build.objects.exists()
+
+
+def test_a_new_secret_ends_the_old_one(made: dict[str, Any], owner: Caller) -> None:
+    secret = owner.post(f"{made['rule']['url']}secret/").json()["secret"]
+    assert as_github(made, github("refs/heads/main")).status_code == 403
+    assert as_github({**made, "secret": secret}, github("refs/heads/main")).status_code == 202
+    assert secret not in BuildRule.objects.get().sealed_secret
+    assert "secret" not in owner.get(made["rule"]["url"]).json()
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"repository": "file:///etc/x.git"}, "repository"),
+        ({"repository": "https://me:pw@git.example.com/x.git"}, "repository"),
+        ({"repository": "https://git.example.com/x.git#main"}, "repository"),
+        ({"branches": [], "tags": []}, "branches"),
+        ({"branches": ["*" * 9]}, "branches"),
+        ({"names": []}, "names"),
+        ({"names": ["app:{day}"]}, "names"),
+        ({"names": ["UPPER:{branch}"]}, "names"),
+        ({"dockerfile": "../x"}, "dockerfile"),
+        ({"build_args": {"1": "x"}}, "build_args"),
+    ],
+)
+def test_a_wrong_rule_is_told_by_field(host: Host, owner: Caller, fields: dict[str, Any], field: str) -> None:
+    answer = owner.post("builds/rules/", {**RULE, **fields})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+
+
+def test_passwords_of_git_servers_go_with_the_task_alone(site_broker: Valkey, host: Host, owner: Caller) -> None:
+    body = {"server": "https://Git.Example.com/", "username": "robot", "password": "hush-hush"}
+    shown = owner.post("builds/git-servers/", body)
+    assert (shown.status_code, shown.json()["server"], shown.json()["has_password"]) == (201, "git.example.com", True)
+    assert owner.post("builds/", {"git": f"{REPOSITORY}#main", "tags": ["app"]}).status_code == 202
+    job = Job.objects.get()
+    secrets = build_secrets(job)
+    assert secrets is not None
+    assert secrets["git"] == {"git.example.com": {"username": "robot", "password": "hush-hush", "ca_pem": ""}}
+    everything = json.dumps([job.command, Build.objects.get().wish, owner.get("builds/git-servers/").json()])
+    assert "hush-hush" not in everything + GitServer.objects.get().sealed_password
+    for wrong in ({"server": "a b", "password": "x"}, {"server": "x.org"}, {"server": "x.org", "password": "a\nb"}):
+        assert owner.post("builds/git-servers/", wrong).status_code == 400
+    for address in ("https://me:pw@git.example.com/x.git", "/etc/x.git", "https://example.com/page"):
+        assert list(owner.post("builds/", {"git": address}).json()["errors"]) == ["git"]
+
+
+def test_a_job_whose_secrets_nobody_can_read_ends(
+    site_broker: Valkey, host: Host, owner: Caller, settings: Any
+) -> None:
+    from webui.inbox.sweeper import job_send_again
+
+    body = {"dockerfile_text": "FROM scratch", "secrets": {"a": "b"}}
+    owner.post("builds/", body)
+    settings.SECRET_KEY = "another key than before" * 3
+    job_send_again(Job.objects.select_related("host", "team", "requested_by").get())
+    job = Job.objects.get()
+    assert (job.status, job.error["family"]) == ("failed", "data_corrupt")
