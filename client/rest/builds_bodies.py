@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict
+from typing import Literal, Required, TypedDict
 
 
 class NewBuild(TypedDict, total=False):
@@ -11,6 +11,7 @@ class NewBuild(TypedDict, total=False):
 
     host: str | None
     tags: Sequence[str]
+    git: str | None
     dockerfile: str
     dockerfile_text: str | None
     target: str
@@ -41,6 +42,7 @@ class Again(TypedDict, total=False):
     """Only what shall be otherwise."""
 
     tags: Sequence[str]
+    git: str | None
     dockerfile: str
     dockerfile_text: str | None
     target: str
@@ -66,7 +68,47 @@ class Again(TypedDict, total=False):
     signing_key: str
 
 
+class NewGitServer(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    server: Required[str]
+    username: str
+    password: str
+    ca_pem: str
+    team: str | None
+
+
 class PruneCache(TypedDict, total=False):
     host: str | None
     unused_seconds: float
     keep_bytes: int
+
+
+class NewRule(TypedDict, total=False):
+    """Base of every request body; nested ones too."""
+
+    host: str | None
+    name: Required[str]
+    repository: Required[str]
+    branches: Sequence[str]
+    tags: Sequence[str]
+    directory: str
+    dockerfile: str
+    target: str
+    names: Sequence[str]
+    build_args: Mapping[str, str]
+
+
+class PatchedRuleChanges(TypedDict, total=False):
+    """Only what shall be otherwise."""
+
+    name: str
+    repository: str
+    branches: Sequence[str]
+    tags: Sequence[str]
+    directory: str
+    dockerfile: str
+    target: str
+    names: Sequence[str]
+    build_args: Mapping[str, str]
+    enabled: bool

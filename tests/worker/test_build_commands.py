@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +33,8 @@ class FakeBuilder:
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
         self.asked: dict[str, Any] = {}
+        self.fetched: dict[str, Any] = {}
+        self.unreachable: BaseException | None = None
 
     def build(self, spec: Any, context: Any, **more: Any) -> BuildResult:
         self.asked = {"spec": spec, "files": list(context.directory.iterdir()), **more}
@@ -45,6 +50,16 @@ class FakeBuilder:
             raise self.error
         tell(BuildEvent(vertex=STEP, state="done", seconds=0.5, size_bytes=10))
         return BuildResult(image_id="sha256:feed", tags=("app:1",), size_bytes=99, steps=2, cached=1, seconds=0.5)
+
+    @contextmanager
+    def repository(self, address: str, **more: Any) -> Iterator[Any]:
+        self.fetched = {"address": address, **more}
+        more["log"](b"counting objects\n")
+        if self.unreachable is not None:
+            raise self.unreachable
+        with tempfile.TemporaryDirectory() as directory:
+            (Path(directory) / "Dockerfile").write_text("FROM scratch\n")
+            yield SimpleNamespace(directory=Path(directory)), SimpleNamespace(digits="ab" * 20, ref="refs/heads/main")
 
     def prune(self, rules: Any) -> Any:
         self.asked = {"rules": rules}
@@ -145,3 +160,29 @@ def test_a_build_is_signed_with_the_key_of_the_task_or_not_done(tmp_path: Path) 
     (private, _) = signing.new_key()
     commands.run(command, context_of(tmp_path, builder, secrets={"build": {}, "signing_key": private}))
     assert builder.asked["spec"].signing_key == private
+
+
+GIT = "https://git.example.com/app.git#main"
+
+
+def test_a_repository_is_fetched_as_the_first_step(tmp_path: Path) -> None:
+    builder = FakeBuilder()
+    server = {"username": "robot", "password": "hush", "ca_pem": ""}
+    context = context_of(tmp_path, builder, secrets={"git": {"git.example.com": server}})
+    result = build_commands.FUNCTIONS[BuildImage](BuildImage(build_id=BUILD, scope="t", git=GIT), context)
+    assert result["commit"] == "ab" * 20
+    assert result["steps"][0]["name"] == "[internal] fetch https://git.example.com/app.git main"
+    assert builder.fetched["credentials"]["git.example.com"].password == "hush"
+    assert [path.name for path in builder.asked["files"]] == ["Dockerfile"]
+    assert "hush" not in json.dumps(lines(tmp_path)) + repr(builder.fetched) + repr(builder.asked)
+
+
+def test_one_that_can_not_be_fetched_is_a_failed_step(tmp_path: Path) -> None:
+    builder = FakeBuilder()
+    builder.unreachable = InvalidArgument("no such branch")
+    with pytest.raises(InvalidArgument):
+        build_commands.FUNCTIONS[BuildImage](
+            BuildImage(build_id=BUILD, scope="t", git=GIT), context_of(tmp_path, builder)
+        )
+    steps = [line for line in lines(tmp_path) if line["type"] == "step"]
+    assert (steps[-1]["state"], steps[-1]["error"]) == ("failed", "no such branch")

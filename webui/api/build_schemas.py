@@ -51,7 +51,7 @@ class BuildWishSchema(serializers.Serializer):
 
 
 class BuildTriggerSchema(serializers.Serializer):
-    kind = serializers.ChoiceField(["token", "webhook"])
+    kind = serializers.CharField(help_text="token or webhook.")
     name = serializers.CharField(allow_blank=True, help_text="The token's, or the rule's.")
     rule = serializers.CharField(required=False)
     ref = serializers.CharField(required=False)

@@ -3,6 +3,7 @@ from django.urls import path
 from webui.pages.views import (
     activity,
     audit,
+    build_rules,
     builds,
     containers,
     dashboard,
@@ -40,6 +41,7 @@ urlpatterns = [
     path("images/", images.images, name="images"),
     path("images/<str:digits>/", images.image, name="image"),
     path("builds/", builds.builds, name="builds"),
+    path("builds/rules/", build_rules.build_rules, name="build-rules"),
     path("builds/new/", builds.build_new, name="build-new"),
     path("builds/<str:build_id>/", builds.build, name="build"),
     path("volumes/", volumes.volumes, name="volumes"),

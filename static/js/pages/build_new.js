@@ -31,6 +31,7 @@ function read() {
   if (tags.length) body.tags = tags;
   if (elements.from.value === "text") body.dockerfile_text = elements.dockerfile_text.value;
   else if (elements.dockerfile.value.trim()) body.dockerfile = elements.dockerfile.value.trim();
+  if (elements.from.value === "git") body.git = elements.git.value.trim();
   for (const name of ["build_args", "secrets"]) {
     const found = pairs(name);
     if (Object.keys(found).length) body[name] = found;
@@ -55,8 +56,7 @@ function read() {
 function showLines() {
   const { body } = read();
   const from = form.elements.from.value;
-  for (const part of $$("[data-from]", form)) part.hidden = part.dataset.from === "folder" ? from === "text" : part.dataset.from !== from;
-  $("[data-drop]", form).hidden = from === "again";
+  for (const part of $$("[data-from]", form)) part.hidden = !part.dataset.from.split(" ").includes(from);
   const header = "-H 'Authorization: Bearer TOKEN'";
   const shown = { ...body, ...(body.secrets && { secrets: Object.fromEntries(Object.keys(body.secrets).map((key) => [key, "…"])) }) };
   const lines = [];
@@ -113,6 +113,10 @@ function fill(wish) {
   const { elements } = form;
   elements.tags.value = wish.tags.join(" ");
   if (again.context) elements.from.value = "again";
+  if (wish.git) {
+    elements.from.value = "git";
+    elements.git.value = wish.git;
+  }
   elements.dockerfile.value = wish.dockerfile === "Dockerfile" ? "" : wish.dockerfile;
   if (wish.dockerfile_text) {
     elements.dockerfile_text.value = wish.dockerfile_text;

@@ -33,7 +33,7 @@ def hex_id(text: str) -> str:
 
 def seed(*, empty: bool = False) -> Seeded:
     """Fill the database; `empty` leaves it as it is a minute after the first start."""
-    from tests.webui.pages.seed_builds import builds
+    from tests.webui.pages.seed_builds import builds, rules
     from webui.accounts.models import Membership, Role, Team, User
 
     team = Team.objects.create(name="Harbour")
@@ -48,6 +48,7 @@ def seed(*, empty: bool = False) -> Seeded:
     _networks(team, hosts[0], containers)
     jobs = _jobs(team, hosts[0], admin, containers)
     builds(team, hosts[0], admin, images[2])
+    rules(team, hosts[0], admin)
     _events(team, hosts[0], containers)
     return Seeded(admin, team, hosts, containers, images, volumes, jobs)
 

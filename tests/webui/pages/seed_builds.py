@@ -30,6 +30,23 @@ def build_steps() -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
+def rules(team: Any, host: Any, admin: Any) -> None:
+    from webui.builds.models import BuildDelivery, BuildRule, GitServer
+    from webui.builds.rules import RuleWish
+
+    wish = RuleWish(repository="https://git.harbour.example/team/app.git", tags=["v*"], names=["app:{branch}"])
+    rule = BuildRule.objects.create(
+        team=team, host=host, created_by=admin, name=NASTY[:100], wish=asdict(wish), sealed_secret="x",
+        refused_at=timezone.now(), refusal="the signature is wrong",
+    )  # fmt: skip
+    for number, (outcome, reason) in enumerate((("built", ""), ("ignored", "it fits none of the rule's patterns"))):
+        BuildDelivery.objects.create(
+            rule=rule, delivery_id=str(number), event="push", ref="refs/heads/main", commit="1a" * 20, sender=NASTY,
+            outcome=outcome, reason=reason,
+        )  # fmt: skip
+    GitServer.objects.create(team=team, server="git.harbour.example", username=NASTY[:200])
+
+
 def builds(team: Any, host: Any, admin: Any, image: Any) -> None:
     from webui.builds.models import Build, BuildContext
     from webui.builds.request import BuildRequest

@@ -46,6 +46,7 @@ def paths(seeded: Seeded) -> list[str]:
         ),
         "/builds/",
         "/builds/?q=none",
+        "/builds/rules/",
         "/builds/new/",
         f"/builds/new/?again={hex_id(NASTY)[:32]}",
         *(f"/builds/{hex_id(name)[:32]}/" for name in ("harbour:2.1", "harbour:2.0", NASTY)),

@@ -91,14 +91,14 @@ def _deliveries(rule: BuildRule) -> QuerySet[BuildDelivery]:
 
 class BuildRules(APIView):
     @operation(
-        "build_rules_list", tag="builds", answers={200: page_of(BuildRuleSchema)}, problems=[400],
+        "builds_rules_list", tag="builds", answers={200: page_of(BuildRuleSchema)}, problems=[400],
         parameters=list_parameters(ordering=ORDERING),
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """List the rules by which forges have something built."""
         return list_response(request, visible(request), rule_as_json, ordering=ORDERING)
 
-    @operation("build_rules_create", tag="builds", body=NewRule, answers={201: BuildRuleMade}, problems=[403, 404])
+    @operation("builds_rules_create", tag="builds", body=NewRule, answers={201: BuildRuleMade}, problems=[403, 404])
     def post(self, request: Request) -> Response:
         """Make a rule. The answer has the secret for the forge's webhook, this once."""
         wishes: dict[str, Any] = bodies.read(NewRule, request)
@@ -109,13 +109,13 @@ class BuildRules(APIView):
 
 
 class BuildRuleDetail(APIView):
-    @operation("build_rules_read", tag="builds", answers={200: BuildRuleSchema}, problems=[404])
+    @operation("builds_rules_read", tag="builds", answers={200: BuildRuleSchema}, problems=[404])
     def get(self, request: Request, rule_id: str) -> Response:
         """Read a rule."""
         return Response(rule_as_json(get_object_or_404(visible(request), pk=rule_id)))
 
     @operation(
-        "build_rules_change", tag="builds", body=RuleChanges, answers={200: BuildRuleSchema}, problems=[403, 404]
+        "builds_rules_change", tag="builds", body=RuleChanges, answers={200: BuildRuleSchema}, problems=[403, 404]
     )
     def patch(self, request: Request, rule_id: str) -> Response:
         """Change a rule; its builds have your rights from then on."""
@@ -126,7 +126,7 @@ class BuildRuleDetail(APIView):
         changed = rule_update(user=request.user, rule=rule, name=name, wish=wish, enabled=enabled)
         return Response(rule_as_json(changed))
 
-    @operation("build_rules_delete", tag="builds", answers={204: None}, problems=[403, 404])
+    @operation("builds_rules_delete", tag="builds", answers={204: None}, problems=[403, 404])
     def delete(self, request: Request, rule_id: str) -> Response:
         """Delete a rule and its deliveries; what was built stays."""
         rule_delete(user=request.user, rule=get_object_or_404(visible(request), pk=rule_id))
@@ -134,7 +134,7 @@ class BuildRuleDetail(APIView):
 
 
 class BuildRuleSecret(APIView):
-    @operation("build_rules_new_secret", tag="builds", body=None, answers={200: RuleSecret}, problems=[403, 404])
+    @operation("builds_rules_new_secret", tag="builds", body=None, answers={200: RuleSecret}, problems=[403, 404])
     def post(self, request: Request, rule_id: str) -> Response:
         """Make another secret; the one that the forge has holds no longer."""
         rule = get_object_or_404(visible(request), pk=rule_id)
@@ -143,7 +143,7 @@ class BuildRuleSecret(APIView):
 
 class BuildDeliveries(APIView):
     @operation(
-        "build_rules_deliveries", tag="builds", answers={200: page_of(BuildDeliverySchema)}, problems=[400, 404],
+        "builds_rules_deliveries", tag="builds", answers={200: page_of(BuildDeliverySchema)}, problems=[400, 404],
         parameters=list_parameters(ordering=("received_at",)),
     )  # fmt: skip
     def get(self, request: Request, rule_id: str) -> Response:
@@ -153,7 +153,7 @@ class BuildDeliveries(APIView):
 
 
 class BuildDeliveryAgain(APIView):
-    @operation("build_rules_redeliver", tag="builds", body=None, answers={202: BuildStarted}, problems=[400, 403, 404])
+    @operation("builds_rules_redeliver", tag="builds", body=None, answers={202: BuildStarted}, problems=[400, 403, 404])
     def post(self, request: Request, rule_id: str, delivery_id: str) -> Response:
         """Build once more what a delivery told, by the rule as it is now."""
         rule = get_object_or_404(visible(request), pk=rule_id)
@@ -163,7 +163,7 @@ class BuildDeliveryAgain(APIView):
 
 class GitServers(APIView):
     @operation(
-        "git_servers_list", tag="builds", answers={200: page_of(GitServerSchema)}, problems=[400],
+        "builds_git_servers_list", tag="builds", answers={200: page_of(GitServerSchema)}, problems=[400],
         parameters=list_parameters(ordering=("created_at", "server")),
     )  # fmt: skip
     def get(self, request: Request) -> Response:
@@ -171,7 +171,9 @@ class GitServers(APIView):
         rows = GitServer.objects.visible_to(request.user).select_related("team")
         return list_response(request, rows, git_server_as_json, ordering=("created_at", "server"))
 
-    @operation("git_servers_set", tag="builds", body=NewGitServer, answers={201: GitServerSchema}, problems=[403])
+    @operation(
+        "builds_git_servers_set", tag="builds", body=NewGitServer, answers={201: GitServerSchema}, problems=[403]
+    )
     def post(self, request: Request) -> Response:
         """Store who a team is at a git server, or replace it."""
         wishes = bodies.read(NewGitServer, request)
@@ -180,7 +182,7 @@ class GitServers(APIView):
 
 
 class GitServerDetail(APIView):
-    @operation("git_servers_delete", tag="builds", answers={204: None}, problems=[403, 404])
+    @operation("builds_git_servers_delete", tag="builds", answers={204: None}, problems=[403, 404])
     def delete(self, request: Request, server_id: UUID) -> Response:
         """Forget who a team is at a git server."""
         rows = GitServer.objects.visible_to(request.user).select_related("team")

@@ -1,0 +1,107 @@
+// Rules by which forges have something built, and who the team is at git servers: stored and changed over REST.
+import { api, attempt } from "../api.js";
+import { confirmAction } from "../dialog.js";
+import { $, setText } from "../dom.js";
+import { refresh, refreshSoon } from "../fragment.js";
+import { clearProblems, submitting } from "../images/form.js";
+import { onChange } from "../live.js";
+import { toast } from "../toast.js";
+
+const ruleDialog = $("#rule-dialog");
+const ruleForm = $("[data-rule-form]");
+const serverDialog = $("#server-dialog");
+const serverForm = $("[data-server-form]");
+const words = (text) => text.split(/[\s,]+/).filter(Boolean);
+let changing = null;
+
+onChange("build", () => refreshSoon("rules"));
+
+async function openRule(id = null) {
+  changing = id && (await attempt("GET", `builds/rules/${id}/`));
+  if (id && !changing) return;
+  ruleForm.reset();
+  clearProblems(ruleForm);
+  setText($("#rule-title"), changing ? `Change ${changing.name}` : "New rule");
+  const fields = ruleForm.elements;
+  fields.host.disabled = Boolean(changing);
+  if (changing) {
+    for (const name of ["name", "repository", "directory", "target"]) fields[name].value = changing[name];
+    fields.dockerfile.value = changing.dockerfile === "Dockerfile" ? "" : changing.dockerfile;
+    fields.branches.value = changing.branches.join(" ");
+    fields.tags.value = changing.tags.join(" ");
+    fields.names.value = changing.names.join("\n");
+    fields.enabled.checked = changing.enabled;
+    fields.host.value = changing.host.id;
+  }
+  ruleDialog.showModal();
+}
+
+ruleForm?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const fields = ruleForm.elements;
+  const body = {
+    name: fields.name.value, repository: fields.repository.value.trim(), branches: words(fields.branches.value),
+    tags: words(fields.tags.value), names: words(fields.names.value), directory: fields.directory.value.trim(),
+    dockerfile: fields.dockerfile.value.trim() || "Dockerfile", target: fields.target.value.trim(),
+  };
+  const button = $("[data-submit]", ruleForm);
+  if (changing) {
+    const saved = await submitting(ruleForm, button, () => api("PATCH", `builds/rules/${changing.id}/`, { ...body, enabled: fields.enabled.checked }));
+    if (!saved) return;
+    toast(`${saved.name} is saved.`);
+  } else {
+    const made = await submitting(ruleForm, button, () => api("POST", "builds/rules/", { ...body, host: fields.host.value }));
+    if (!made) return;
+    showSecret(made.rule.hook, made.secret);
+  }
+  ruleDialog.close();
+  refreshSoon("rules");
+});
+
+function showSecret(hook, secret) {
+  const dialog = $("#secret-dialog");
+  setText($("[data-secret-hook]", dialog), location.origin + hook);
+  setText($("[data-secret]", dialog), secret);
+  dialog.showModal();
+  dialog.addEventListener("close", () => setText($("[data-secret]", dialog), ""), { once: true });
+}
+
+serverForm?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { server, username, password, ca_pem: ca, team } = serverForm.elements;
+  const body = { server: server.value, username: username.value, password: password.value, ca_pem: ca.value };
+  if (team) body.team = team.value;
+  const saved = await submitting(serverForm, $("[data-submit]", serverForm), () => api("POST", "builds/git-servers/", body));
+  if (!saved) return;
+  serverDialog.close();
+  toast(`${saved.server} is saved.`);
+  await refresh(location.href, ["servers"]);
+});
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("button");
+  if (!button) return;
+  const rule = button.closest("[data-rule]");
+  const server = button.closest("[data-server]");
+  if (button.matches("[data-rule-new]")) openRule();
+  else if (button.matches("[data-server-new]")) {
+    serverForm.reset();
+    clearProblems(serverForm);
+    serverDialog.showModal();
+  } else if (button.matches("[data-rule-edit]")) openRule(rule.dataset.rule);
+  else if (button.matches("[data-rule-secret]")) {
+    const yes = await confirmAction({ title: `A new secret for ${rule.dataset.name}?`, text: "What the forge has now is refused from then on, until it is told the new one.", yes: "Make a new one" });
+    const made = yes && (await attempt("POST", `builds/rules/${rule.dataset.rule}/secret/`, {}));
+    if (made) showSecret(`/hooks/builds/${rule.dataset.rule}/`, made.secret);
+  } else if (button.matches("[data-rule-remove]")) {
+    const yes = await confirmAction({ title: `Delete ${rule.dataset.name}?`, text: "The forge’s calls are refused from then on. Builds and images stay.", yes: "Delete" });
+    if (yes && (await attempt("DELETE", `builds/rules/${rule.dataset.rule}/`)) === null) refreshSoon("rules");
+  } else if (button.matches("[data-redeliver]")) {
+    const id = button.closest("[data-delivery]").dataset.delivery;
+    const begun = await attempt("POST", `builds/rules/${rule.dataset.rule}/deliveries/${id}/again/`, {});
+    if (begun) location.assign(`/builds/${begun.build.id}/`);
+  } else if (button.matches("[data-server-remove]")) {
+    const yes = await confirmAction({ title: `Forget ${server.dataset.name}?`, text: "Private repositories there can’t be fetched any more.", yes: "Forget" });
+    if (yes && (await attempt("DELETE", `builds/git-servers/${server.dataset.server}/`)) === null) refreshSoon("servers");
+  }
+});
