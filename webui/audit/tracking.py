@@ -47,6 +47,10 @@ TRACKED: dict[str, Tracked] = {
     "backups.BackupPlace": Tracked("backup_place", "name", frozenset({"encrypted_secret_key"}), frozenset({"tried"})),
     "backups.BackupPlan": Tracked("backup_plan", "volume.name", passed_over=frozenset({"next_at"})),
     "images.SigningKey": Tracked("signing_key", "name", frozenset({"sealed_private_key"})),
+    "builds.BuildRule": Tracked(
+        "build_rule", "name", frozenset({"sealed_secret"}), frozenset({"refused_at", "refusal"})
+    ),
+    "builds.GitServer": Tracked("git_server", "server", frozenset({"sealed_password"})),
     "images.RegistryCredential": Tracked(
         "registry", "registry", frozenset({"encrypted_password"}), frozenset({"tried"})
     ),
@@ -64,6 +68,7 @@ UNTRACKED: dict[str, str] = {
     "audit.AuditEntry": "is the log",
     "backups.Backup": "made and removed by jobs",
     "builds.Build": "made by jobs",
+    "builds.BuildDelivery": "told by forges; what they begin are jobs",
     "builds.BuildContext": "made by sessions with hosts, which are entries",
     "containers.Container": "changed by jobs and hosts",
     "containers.RemovedContainer": "told by hosts",
