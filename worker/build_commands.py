@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from engine.build.cache_mounts import TEAM_BYTES, CacheMounts
 from engine.build.kept_contexts import KeptContexts
 from engine.build.record import BuildRecord, BuildRecords
 from engine.errors import Cancelled, InvalidArgument
@@ -212,9 +213,11 @@ class _Steps:
 
 
 def tidy(engine: Any) -> None:
-    """Let go of old records, and of folders that no build has read for long."""
+    """Let go of old records, of folders that no build has read for long, of more cache mounts than a team may have."""
     for build_id in records(engine).tidy():
         logger.info("forgot what build %s has said", build_id[:12])
+    for mount_id in CacheMounts(engine.config.builds / "caches").limit(TEAM_BYTES):
+        logger.info("deleted the cache mount %s: the team had more than %d GiB", mount_id, TEAM_BYTES >> 30)
     for context_id in kept_contexts(engine).tidy():
         logger.info("deleted the folder %s that was sent for builds", context_id[:12])
 

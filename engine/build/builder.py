@@ -36,7 +36,7 @@ from engine.content.leases import Leases
 from engine.errors import EngineError, InvalidArgument
 from engine.images.archive.saving import Saving
 from engine.images.garbage import wait_for_disk
-from engine.images.records import Records
+from engine.images.records import ACTION, Records
 from engine.images.service import Images
 from engine.images.shelf import Shelf
 from engine.network.service import Network
@@ -172,7 +172,10 @@ class Builder:
 
     def prune(self, rules: PruneRules | None = None) -> PruneReport:
         """Delete what `rules` name of the cache, and what nothing needs any more."""
-        return self._pruning.prune(rules or PruneRules())
+        done = self._pruning.prune(rules or PruneRules())
+        said = {"action": "prune", "type": "builder", "name": "", "reclaimed": done.reclaimed_bytes}
+        self._parts.journal.append(ACTION, "", said)
+        return done
 
     @property
     def _pruning(self) -> Pruning:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from pathlib import Path
 from engine.errors import Cancelled
 from engine.trees import delete_tree, disk_bytes
 
+TEAM_BYTES = 20 << 30
+"""Of one team's together; beyond it go those that were not used for the longest time."""
 _ABOUT = "about.json"
 _GONE = "gone-"
 _POLL_SECONDS = 0.05
@@ -129,6 +132,22 @@ class CacheMounts:
                 used_at = (place / _ABOUT).stat().st_mtime
                 found.append(CacheMount(place.name, about["team"], about["id"], used_at, disk_bytes(place)))
         return sorted(found, key=lambda mount: mount.used_at)
+
+    def limit(self, most: int) -> list[str]:
+        """Delete those that were not used for the longest time of each team that has more than `most` bytes.
+
+        The ids of what went; what somebody has just now stays.
+        """
+        gone = []
+        left: Counter[str] = Counter()
+        mounts = self.all()
+        for mount in mounts:
+            left[mount.team] += mount.size_bytes
+        for mount in mounts:
+            if left[mount.team] > most and self.remove(mount.key):
+                left[mount.team] -= mount.size_bytes
+                gone.append(mount.id)
+        return gone
 
     def remove(self, key: str) -> int:
         """Delete a mount that nobody has just now; the bytes given back, 0 for one that is in use."""

@@ -11,12 +11,11 @@ ever seen. Packed, for a registry, a layer is when it is pushed first (`engine/i
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from engine.build import sealing
 from engine.build.cache import Cache, CachedStep
 from engine.build.keys import VERSION, FarCache, Found
 from engine.build.sandbox import Layers
+from engine.build.slots import Slots
 from engine.build.trees import Tree
 from engine.content.leases import Lease
 from engine.content.locks import held
@@ -74,7 +74,7 @@ class Layering:
     cache: Cache
     lease: Lease
     locks: Path
-    slots: threading.Semaphore
+    slots: Slots
     team: str
     epoch: int | None
     cancel: threading.Event
@@ -115,7 +115,7 @@ class Layering:
                 )
                 if found is not None:
                     return found
-            with self._slot():
+            with self.slots.hold(self.team, self.cancel.is_set):
                 return self._make(work, below, key, content)
 
     def _key(self, work: Work, below: Sequence[Digest]) -> str:
@@ -155,16 +155,6 @@ class Layering:
                     created_at=step.created_at,
                 )
         return None
-
-    @contextlib.contextmanager
-    def _slot(self) -> Iterator[None]:
-        while not self.slots.acquire(timeout=0.1):
-            if self.cancel.is_set():
-                raise Cancelled("cancelled")
-        try:
-            yield
-        finally:
-            self.slots.release()
 
     def _make(self, work: Work, below: Sequence[Digest], key: str, content: str | None) -> Made:
         lowers = () if work.alone else self.lowers(below)

@@ -26,6 +26,7 @@ from engine.build.layering import Layering
 from engine.build.outline import Line, outline
 from engine.build.reach import Reach
 from engine.build.sandbox import Kernel
+from engine.build.slots import Slots
 from engine.build.solving import Solving
 from engine.build.spec import BuildSpec, BuildWarning
 from engine.build.stage import Build
@@ -40,7 +41,8 @@ from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.access import Access
 
-_slots = threading.BoundedSemaphore(max(4, 2 * (os.cpu_count() or 2)))
+_MOST = max(4, 2 * (os.cpu_count() or 2))
+_slots = Slots(_MOST, _MOST - _MOST // 4)
 """Steps at work at once, of all builds of this process: twice the processors, since many a step waits for a network."""
 
 
@@ -123,8 +125,9 @@ class Running:
         if asked.planned is not None and len(plans) == 1:
             asked.planned(outline(plan))
         self.warnings = checks.warnings(
-            asked.dockerfile, spec.build_args, platform=platform, host=host, stages=plan.wanted
-        )
+            asked.dockerfile, spec.build_args, platform=platform, host=host, stages=plan.wanted,
+            bases=checks.bases_here(plan, self.tools.shelf.records),
+        )  # fmt: skip
         self.lease = self.held.enter_context(self.tools.shelf.leases.hold_here("build"))
         self.place = Workplace(self.tools.config.builds / "work", has_secrets=bool(spec.secrets))
         self.held.callback(self.place.close)

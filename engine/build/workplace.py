@@ -1,6 +1,6 @@
 """A directory that one build has for itself while it runs, and what is found of those whose process has died.
 
-builds/work/<id>/lock       held (flock) while the build lives
+builds/work/<id>/lock       held (flock) while the build lives; `.new-<id>` until it is
                  run/       a directory for each RUN (`sandbox.py`); in memory alone if the build has secrets
                  secrets/   in memory alone
                  rest       documents, mounts: a directory each
@@ -13,6 +13,7 @@ import fcntl
 import os
 import secrets
 import threading
+import time
 from pathlib import Path
 
 from engine.build import sandbox
@@ -20,7 +21,8 @@ from engine.build.sandbox import Kernel
 from engine.runtime import kernel
 from engine.trees import delete_tree
 
-_LOCK = "lock"
+_LOCK, _NEW = "lock", ".new-"
+_NEW_SECONDS = 3600.0
 _MEMORY_OPTIONS: list[tuple[str, str | None]] = [("mode", "700"), ("size", "64m")]
 
 
@@ -30,10 +32,13 @@ class Workplace:
     def __init__(self, root: Path, *, has_secrets: bool) -> None:
         """`root`: the directory of all of them."""
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.directory = root / secrets.token_hex(8)
-        self.directory.mkdir(mode=0o700)
-        self._lock_file = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        name = secrets.token_hex(8)
+        new = root / f"{_NEW}{name}"
+        new.mkdir(mode=0o700)
+        self._lock_file = os.open(new / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        self.directory = root / name
+        new.rename(self.directory)  # locked before anybody who clears away sees it
         self.runs = self.directory / "run"
         self.runs.mkdir(mode=0o700)
         self.secrets = self.directory / "secrets"
@@ -84,6 +89,8 @@ def recover(root: Path, host: Kernel) -> list[str]:
 
 def _recover_one(directory: Path, host: Kernel) -> bool:
     try:
+        if directory.name.startswith(_NEW) and time.time() - directory.stat().st_mtime < _NEW_SECONDS:
+            return False  # somebody is about to lock it
         lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
         return False

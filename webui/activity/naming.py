@@ -15,8 +15,8 @@ from worker.contract import events
 from worker.contract.events import Event
 
 ACTION_MAXIMUM = 256
-CONTAINER, IMAGE, NETWORK, VOLUME = "container", "image", "network", "volume"
-TYPES = (CONTAINER, IMAGE, NETWORK, VOLUME)
+CONTAINER, IMAGE, NETWORK, VOLUME, BUILDER = "container", "image", "network", "volume", "builder"
+TYPES = (CONTAINER, IMAGE, NETWORK, VOLUME, BUILDER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,3 +165,9 @@ def test_containers_are_not_asked_from_outside_their_networks(bench: Workbench) 
         for address in (subnet[1], subnet[9]):  # the host's own on the bridge, and one that a container may have
             with pytest.raises(PermissionDenied):
                 bench.build(f"FROM scratch\nADD http://{address}/x /\n")
+
+
+def test_of_two_files_of_one_name_the_last_counts(tmp_path: Path, server: str) -> None:
+    fetch(f"{server}/moved/name.txt", tmp_path)
+    assert fetch(f"{server}/file.txt/name.txt", tmp_path).read_bytes() == b"hello"
+    assert [path.name for path in tmp_path.iterdir()] == ["name.txt"]

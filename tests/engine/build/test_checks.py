@@ -3,7 +3,7 @@
 import pytest
 
 from engine.build import checks
-from engine.build.language import DockerfileError, parse
+from engine.build.language import BaseImage, DockerfileError, parse
 from engine.oci.platform import Platform
 
 AMD64 = Platform("linux", "amd64")
@@ -25,3 +25,12 @@ def test_warnings_that_are_errors() -> None:
         warned("# check=error=true\nFROM a\nENV x 1\n")
     assert caught.value.detail["line"] == 3
     assert warned("# check=skip=LegacyKeyValueFormat;error=true\nFROM a\nENV x 1\n") == []
+
+
+def test_what_base_images_say_is_known() -> None:
+    """An image with a shell of its own needs no exec form, and its variables are no slips."""
+    text = "FROM base\nENV A=$JAVA_HOM\nCMD echo x\n"
+    known = {"base": BaseImage(environment={"JAVA_HOME": "/x", "JAVA_HOM": "y"}, shell=("/bin/bash", "-c"))}
+    assert warned(text) == [("JSONArgsRecommended", 3)]
+    found = checks.warnings(parse(text.encode()), {}, platform=AMD64, host=AMD64, stages=(0,), bases=known)
+    assert found == ()
