@@ -18,7 +18,7 @@ from django.utils import timezone
 from engine.build.language import git_source
 from engine.errors import EngineError, InvalidArgument, PermissionDenied
 from webui.accounts.models import User
-from webui.accounts.roles import require
+from webui.accounts.roles import require_on
 from webui.builds import forges
 from webui.builds.forges import Push
 from webui.builds.models import Build, BuildDelivery, BuildRule
@@ -57,7 +57,7 @@ def rule_create(*, user: User, host: Host, name: str, wish: RuleWish) -> tuple[B
 
     Raises PermissionDenied, InvalidArgument with the fields.
     """
-    require(user, "builds.create", host.team, host=host)
+    require_on(user, "builds.create", host)
     _check(name, wish)
     secret = secrets.token_urlsafe(32)
     rule = BuildRule.objects.create(
@@ -76,7 +76,7 @@ def rule_update(
     *, user: User, rule: BuildRule, name: str | None = None, wish: RuleWish | None = None, enabled: bool | None = None
 ) -> BuildRule:
     """Change it; whoever does is whose rights its builds have from then on. Raises as `rule_create`."""
-    require(user, "builds.create", rule.team, host=rule.host)
+    require_on(user, "builds.create", rule)
     name, wish = rule.name if name is None else name, RuleWish(**rule.wish) if wish is None else wish
     _check(name, wish)
     rule.name, rule.wish, rule.created_by = name.strip(), asdict(wish), user
@@ -87,7 +87,7 @@ def rule_update(
 
 def rule_new_secret(*, user: User, rule: BuildRule) -> str:
     """Another secret; what the forge has so far holds no longer. Raises PermissionDenied."""
-    require(user, "builds.create", rule.team, host=rule.host)
+    require_on(user, "builds.create", rule)
     secret = secrets.token_urlsafe(32)
     rule.sealed_secret = _SEAL.close(secret)
     rule.save(update_fields=["sealed_secret"])
@@ -96,7 +96,7 @@ def rule_new_secret(*, user: User, rule: BuildRule) -> str:
 
 def rule_delete(*, user: User, rule: BuildRule) -> None:
     """With its deliveries; builds stay. Raises PermissionDenied."""
-    require(user, "builds.create", rule.team, host=rule.host)
+    require_on(user, "builds.create", rule)
     rule.delete()
 
 
@@ -197,7 +197,7 @@ def delivery_again(*, user: User, delivery: BuildDelivery) -> Build:
     Raises PermissionDenied, InvalidArgument where the rule builds nothing for it.
     """
     push = Push(delivery.delivery_id, "push", ref=delivery.ref, commit=delivery.commit, sender=delivery.sender)
-    require(user, "builds.create", delivery.rule.team, host=delivery.rule.host)
+    require_on(user, "builds.create", delivery.rule)
     why = _why_not(RuleWish(**delivery.rule.wish), push, is_known=True)
     if why:
         raise InvalidArgument(f"the rule builds nothing for this delivery: {why}")

@@ -126,7 +126,8 @@ def world(
     role = CustomRole.objects.create(key="puller", name="Puller")
     key = SigningKey.objects.create(team=host.team, name="release", key_id="1" * 64, public_key="PEM")
     entry = AuditEntry.objects.filter(team_id=host.team_id).order_by("-id")[0]
-    rule = BuildRule.objects.create(team=host.team, host=host, name="x", sealed_secret="x")
+    wish = {"repository": "https://git.example.com/x.git", "names": ["x"]}
+    rule = BuildRule.objects.create(team=host.team, host=host, name="x", sealed_secret="x", wish=wish)
     delivery = BuildDelivery.objects.create(rule=rule, delivery_id="1", outcome="ignored")
     server = GitServer.objects.create(team=host.team, server="git.example.com", username="x")
     return {
