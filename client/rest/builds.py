@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, Unpack
 
 from client.resource import Json, Resource
-from client.rest.builds_bodies import Again, NewBuild, PruneCache
+from client.rest.builds_bodies import Again, NewBuild, NewGitServer, NewRule, PatchedRuleChanges, PruneCache
 from client.transport import Answer, Body, located
 
 
@@ -64,6 +64,80 @@ class Builds(Resource):
         """Send a folder (tar, plain or gzip or zstd, or zip) to a host, for builds that name its id."""
         return self._give("POST", "/api/v1/builds/contexts/", {"host": host, "name": name}, data, "application/x-tar")
 
+    def git_servers_list(
+        self,
+        *,
+        cursor: str | None = None,
+        ordering: Literal["-created_at", "-server", "created_at", "server"] | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[Json]:
+        """List the git servers that your teams sign in to."""
+        return self._rows(
+            "/api/v1/builds/git-servers/",
+            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size},
+        )
+
+    def git_servers_set(self, **body: Unpack[NewGitServer]) -> Json:
+        """Store who a team is at a git server, or replace it."""
+        return self._ask("POST", "/api/v1/builds/git-servers/", body=body)
+
+    def git_servers_delete(self, server_id: str) -> None:
+        """Forget who a team is at a git server."""
+        self._ask("DELETE", located("/api/v1/builds/git-servers/{}/", server_id))
+
     def prune_cache(self, **body: Unpack[PruneCache]) -> Json:
         """Delete what builds have left on a host for later ones."""
         return self._ask("POST", "/api/v1/builds/prune/", body=body)
+
+    def rules_list(
+        self,
+        *,
+        cursor: str | None = None,
+        ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[Json]:
+        """List the rules by which forges have something built."""
+        return self._rows(
+            "/api/v1/builds/rules/", {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size}
+        )
+
+    def rules_create(self, **body: Unpack[NewRule]) -> Json:
+        """Make a rule. The answer has the secret for the forge's webhook, this once."""
+        return self._ask("POST", "/api/v1/builds/rules/", body=body)
+
+    def rules_read(self, rule_id: str) -> Json:
+        """Read a rule."""
+        return self._ask("GET", located("/api/v1/builds/rules/{}/", rule_id))
+
+    def rules_change(self, rule_id: str, **body: Unpack[PatchedRuleChanges]) -> Json:
+        """Change a rule; its builds have your rights from then on."""
+        return self._ask("PATCH", located("/api/v1/builds/rules/{}/", rule_id), body=body)
+
+    def rules_delete(self, rule_id: str) -> None:
+        """Delete a rule and its deliveries; what was built stays."""
+        self._ask("DELETE", located("/api/v1/builds/rules/{}/", rule_id))
+
+    def rules_deliveries(
+        self,
+        rule_id: str,
+        *,
+        cursor: str | None = None,
+        ordering: Literal["-received_at", "received_at"] | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[Json]:
+        """List what a forge has told a rule, the newest first."""
+        return self._rows(
+            located("/api/v1/builds/rules/{}/deliveries/", rule_id),
+            {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size},
+        )
+
+    def rules_redeliver(self, rule_id: str, delivery_id: str) -> Json:
+        """Build once more what a delivery told, by the rule as it is now."""
+        return self._ask("POST", located("/api/v1/builds/rules/{}/deliveries/{}/again/", rule_id, delivery_id))
+
+    def rules_new_secret(self, rule_id: str) -> Json:
+        """Make another secret; the one that the forge has holds no longer."""
+        return self._ask("POST", located("/api/v1/builds/rules/{}/secret/", rule_id))

@@ -97,6 +97,7 @@ class NewRule(TypedDict, total=False):
     target: str
     names: Sequence[str]
     build_args: Mapping[str, str]
+    push: bool
 
 
 class PatchedRuleChanges(TypedDict, total=False):
@@ -111,4 +112,5 @@ class PatchedRuleChanges(TypedDict, total=False):
     target: str
     names: Sequence[str]
     build_args: Mapping[str, str]
+    push: bool
     enabled: bool

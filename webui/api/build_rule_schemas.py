@@ -20,6 +20,7 @@ class BuildRuleSchema(serializers.Serializer):
     target = serializers.CharField(allow_blank=True)
     names = serializers.ListField(child=serializers.CharField())
     build_args = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    push = serializers.BooleanField()
     enabled = serializers.BooleanField()
     refused_at = serializers.DateTimeField(allow_null=True, help_text="When a call was last refused.")
     refusal = serializers.CharField(allow_blank=True, help_text="Why.")

@@ -70,6 +70,7 @@ def rule_as_json(rule: BuildRule) -> dict[str, Any]:
         "id": rule.pk.hex,
         "url": f"/api/v1/builds/rules/{rule.pk.hex}/",
         "hook": f"/hooks/builds/{rule.pk.hex}/",
+        "push": False,
         "name": rule.name,
         **rule.wish,
         "enabled": rule.enabled,

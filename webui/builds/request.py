@@ -36,8 +36,8 @@ EPOCH_MAXIMUM = 253402300799
 class BuildRequest:
     """Fields as in the contract's BuildImage. `dockerfile`: a path in the context; `dockerfile_text` goes before it.
 
-    `secrets`: id → value, for `RUN --mount=type=secret`. `signing_key`: the name of one of the team's. `git`: a repository
-    to build from, URL#ref:directory.
+    `secrets`: id → value, for `RUN --mount=type=secret`. `signing_key`: the name of one of the team's. `git`: a
+    repository to build from, URL#ref:directory.
     """
 
     tags: Sequence[str] = ()

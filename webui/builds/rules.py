@@ -39,7 +39,8 @@ _ODD = re.compile(r"[^A-Za-z0-9_.-]+")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleWish:
     """`repository`: an address to clone from; `branches`, `tags`: patterns with `*` and `?`; `names`: of the image, in
-    which {branch}, {tag}, {sha}, {sha7} stand for what was pushed. The rest is as in `BuildRequest`."""
+    which {branch}, {tag}, {sha}, {sha7} stand for what was pushed; `push`: send it to its registries. The rest is as in
+    `BuildRequest`."""
 
     repository: str
     branches: Sequence[str] = ("main",)
@@ -49,6 +50,7 @@ class RuleWish:
     target: str = ""
     names: Sequence[str] = ()
     build_args: Mapping[str, str] = field(default_factory=dict)
+    push: bool = False
 
 
 @transaction.atomic
@@ -154,6 +156,7 @@ def _request(wish: RuleWish, push: Push, names: Sequence[str]) -> BuildRequest:
         dockerfile=wish.dockerfile,
         target=wish.target,
         build_args=wish.build_args,
+        push=wish.push,
     )
 
 

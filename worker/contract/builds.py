@@ -22,8 +22,8 @@ class BuildImage:
     max, each attached to the image; `sign`: with the key that the secrets hold. `allowed_images`: repositories, or
     patterns such as docker.io/library/*, of which every image it begins with or reads from has to match one, if given.
 
-    What the task's secrets hold: {"registries": {…}, "build": {id: value}, "signing_key": PEM, "git": {server: {username,
-    password, ca_pem}}}.
+    What the task's secrets hold: {"registries": {…}, "build": {id: value}, "signing_key": PEM, "git": {server:
+    {username, password, ca_pem}}}.
     """
 
     build_id: str

@@ -31,6 +31,7 @@ async function openRule(id = null) {
     fields.tags.value = changing.tags.join(" ");
     fields.names.value = changing.names.join("\n");
     fields.enabled.checked = changing.enabled;
+    fields.push.checked = changing.push;
     fields.host.value = changing.host.id;
   }
   ruleDialog.showModal();
@@ -43,6 +44,7 @@ ruleForm?.addEventListener("submit", async (event) => {
     name: fields.name.value, repository: fields.repository.value.trim(), branches: words(fields.branches.value),
     tags: words(fields.tags.value), names: words(fields.names.value), directory: fields.directory.value.trim(),
     dockerfile: fields.dockerfile.value.trim() || "Dockerfile", target: fields.target.value.trim(),
+    push: fields.push.checked,
   };
   const button = $("[data-submit]", ruleForm);
   if (changing) {

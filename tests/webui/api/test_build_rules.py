@@ -25,7 +25,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPOSITORY = "https://git.example.com/team/app.git"
 RULE = {
     "name": "app", "repository": REPOSITORY, "branches": ["main", "release/*"], "tags": ["v*"], "directory": "docker",
-    "names": ["app:{branch}", "app:{tag}", "app:{sha7}"],
+    "names": ["app:{branch}", "app:{tag}", "app:{sha7}"], "push": True,
 }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_a_push_builds_the_commit_that_it_tells(made: dict[str, Any], owner: Cal
     build = Build.objects.get()
     assert answer.json()["build"] == build.pk.hex
     command = Job.objects.get().command
-    assert command["git"] == f"{REPOSITORY}#{COMMIT}:docker"
+    assert (command["git"], command["push"]) == (f"{REPOSITORY}#{COMMIT}:docker", True)
     assert command["tags"] == ["docker.io/library/app:main", "docker.io/library/app:0123456"]
     shown = owner.get(f"builds/{build.pk.hex}/").json()
     assert shown["trigger"]["kind"] == "webhook"

@@ -57,6 +57,7 @@ class RuleBody(OnHost):
         help_text="The image's: app:{branch}, app:{tag}, app:{sha7}; one that a push has no value for is left out.",
     )
     build_args = bodies.Strings(required=False)
+    push = bodies.Flag(required=False, help_text="Push the image once it is built.")
 
 
 class NewRule(RuleBody):
