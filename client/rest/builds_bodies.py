@@ -69,8 +69,6 @@ class Again(TypedDict, total=False):
 
 
 class NewGitServer(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     server: Required[str]
     username: str
     password: str
@@ -85,8 +83,6 @@ class PruneCache(TypedDict, total=False):
 
 
 class NewRule(TypedDict, total=False):
-    """Base of every request body; nested ones too."""
-
     host: str | None
     name: Required[str]
     repository: Required[str]
