@@ -94,12 +94,16 @@ def test_a_project_goes_up_and_down(compose: Compose, client: Client, portside: 
         "worker_2  | worker is up",
     ):
         assert line in logs
+    assert "made by compose" in compose.run("exec", "-T", "web", "sh", "-c", "ls /data/ready && cat /who")
+    assert "db" in compose.run("exec", "-T", "web", "nslookup", "db")
+    compose.run("exec", "-T", "web", "sh", "-c", "exit 7", code=7)
+    assert "one-off" in compose.run("run", "--rm", "-T", "worker", "echo", "one-off")
     network = client.run("network", "inspect", "-f", "{{.Internal}} {{len .Containers}}", "cmp_back").stdout
     assert network.split() == [b"true", b"2"]
     labels = client.run("volume", "inspect", "-f", '{{index .Labels "cmp"}}', "cmp_data").stdout
     assert labels.strip() == b"1"
     assert "Stopping and removing cmp_worker_2" in compose.run("up", "-d", "--timeout", "0", "--scale", "worker=1")
-    compose.run("restart", "--timeout", "0", "worker")
+    assert "sleep 1000" in compose.run("top", "worker")
     compose.run("down", "-v", "--timeout", "0")
     left = client.run("ps", "-aq", "--filter", "label=com.docker.compose.project=cmp").stdout
     assert left == b"" and b"cmp" not in client.run("network", "ls", "--filter", "name=cmp_").stdout
