@@ -28,6 +28,7 @@ MODULES = (
     "execs",
     "events",
     "disk",
+    "logging_in",
     "swarm",
 )
 

@@ -226,5 +226,5 @@ def command_secrets(
         return None
     named = command.get(field) or ""
     if kind == "registry.try":
-        return registry_secrets(team, str(named))
+        return with_login(registry_secrets(team, str(named)), login)
     return secrets_for(team, str(named[0] if isinstance(named, list | tuple) else named), login)

@@ -18,6 +18,7 @@ from webui.images.credentials import (
     credential_delete,
     credential_set,
     job_secrets,
+    registry_name,
     secrets_for,
 )
 from webui.images.models import Image, RegistryCredential
@@ -53,6 +54,7 @@ __all__ = [
     "image_untag",
     "image_verify",
     "job_secrets",
+    "login_try",
     "registry_try",
     "secrets_for",
 ]
@@ -166,6 +168,18 @@ def registry_try(*, user: User, credential: RegistryCredential, host: Host) -> J
     if host.team_id != credential.team_id:
         raise _wrong("host", f"Choose a host of the team {credential.team.name}.")
     return _job(user, credential.team, host, TryRegistry(registry=credential.registry), credential.registry)
+
+
+@transaction.atomic
+def login_try(*, user: User, host: Host, registry: str, login: GivenLogin) -> Job:
+    """Ask `host` whether a registry takes this name and password, which are kept nowhere.
+
+    Raises PermissionDenied, InvalidArgument.
+    """
+    require_on(user, "images.pull", host)
+    name = registry_name(registry)
+    # Its answer says nothing of what the team has stored for the registry, whose subject is the name alone.
+    return _job(user, host.team, host, TryRegistry(registry=name), f"{login.username}@{name}", login=login)
 
 
 def _job(user: User, team: Team, host: Host, command: Command, subject: str, *, login: GivenLogin | None = None) -> Job:

@@ -79,10 +79,12 @@ class Pump:
                 self._send(sessions.END, data=json.dumps(self._source.result()).encode())
         finally:
             self._closed = True
+            if listener.ident is not None:
+                with contextlib.suppress(redis.RedisError):  # it would sleep on, and the source be held as long
+                    self._out.xadd(self._input, {"m": Frame(sessions.CLOSE, 0, 0, time.time()).encode()})
+                listener.join(BLOCK_SECONDS + 1)
             with contextlib.suppress(redis.RedisError):
                 self._out.delete(self._input)
-            if listener.ident is not None:
-                listener.join(BLOCK_SECONDS + 1)
             with self._lock:
                 os.close(self._wake_read)
                 os.close(self._wake_write)

@@ -1,0 +1,114 @@
+"""What a host is asked for: top, changes, stats, events, and what no host has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from engine.errors import InvalidArgument
+from tests.webui.cast import CONTAINER_ID, Caller
+from tests.webui.dockerapi.asked import ask
+from tests.webui.streams.fake_host import FakeHost
+from webui.activity.models import Event
+from webui.containers.models import Container
+from webui.dockerapi.containers.top import columns_of
+from webui.live.loop import in_thread
+from worker.contract import frames, keys
+from worker.contract.frames import Frame
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PROCESS = {
+    "pid": 1, "host_pid": 4711, "parent": 0, "user": "root", "cpu_percent": 1.5, "cpu_seconds": 61.0,
+    "memory_bytes": 2048, "threads": 1, "state": "sleeping", "started_at": 1.0, "command": "/bin/sleep 100",
+}  # fmt: skip
+
+
+async def told(host: FakeHost, value: Any) -> str:
+    """Answer the next question; which it was."""
+    asked = await host.next_control("stream.open")
+    data = json.dumps(value).encode()
+    await host.send(asked["stream_id"], Frame(frames.DATA, 1, len(data), 1.0, data), Frame(frames.END, 0, 0, 1.0))
+    return str(asked["source"])
+
+
+async def test_top_and_diff(fake_host: FakeHost, teammate: Caller, container: Container) -> None:
+    asking = asyncio.create_task(ask("GET", "/v1.43/containers/web/top?ps_args=-o%20pid,comm", teammate))
+    assert await told(fake_host, {"at": 1.0, "processes": [PROCESS]}) == "top"
+    assert (await asking).json == {"Titles": ["PID", "COMMAND"], "Processes": [["4711", "sleep"]]}
+    asking = asyncio.create_task(ask("GET", "/v1.43/containers/web/changes", teammate))
+    words = {"/a": "added", "/b": "deleted", "/c": "changed"}
+    changes = [{"path": path, "change": word} for path, word in words.items()]
+    assert await told(fake_host, {"changes": changes, "more": False}) == "changes"
+    assert (await asking).json == [{"Path": "/a", "Kind": 1}, {"Path": "/b", "Kind": 2}, {"Path": "/c", "Kind": 0}]
+
+
+def test_the_columns_of_ps() -> None:
+    assert [title for title, _ in columns_of("")] == ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
+    assert [title for title, _ in columns_of("aux")][:3] == ["USER", "PID", "%CPU"]
+    assert [title for title, _ in columns_of("-o pid,args=WHAT")] == ["PID", "WHAT"]
+    for wrong in ("-o pid,nothing", "-o comm"):
+        with pytest.raises(InvalidArgument):
+            columns_of(wrong)
+
+
+async def test_stats_come_to_the_share_that_the_host_has_told(
+    fake_host: FakeHost, teammate: Caller, container: Container
+) -> None:
+    figures = {"cpu_percent": 50.0, "memory_bytes": 4096, "memory_limit_bytes": 8192, "pids": 3,
+               "network_rx_bytes": 1, "network_tx_bytes": 2, "block_read_bytes": 3, "block_write_bytes": 4}  # fmt: skip
+    for at in (100.0, 102.0):
+        entry = json.dumps({"at": at, "containers": {CONTAINER_ID: figures}})
+        await fake_host.client.xadd(keys.stats(str(container.host_id)), {"m": entry})
+    found = (await ask("GET", "/v1.43/containers/web/stats?stream=0", teammate)).json
+    used = found["cpu_stats"]["cpu_usage"]["total_usage"] - found["precpu_stats"]["cpu_usage"]["total_usage"]
+    passed = found["cpu_stats"]["system_cpu_usage"] - found["precpu_stats"]["system_cpu_usage"]
+    assert used / passed * found["cpu_stats"]["online_cpus"] == pytest.approx(0.5)
+    assert (found["memory_stats"]["usage"], found["memory_stats"]["limit"]) == (4096, 8192)
+    assert (found["pids_stats"]["current"], found["networks"]["eth0"]["tx_bytes"], found["name"]) == (3, 2, "/web")
+
+
+async def test_events_of_the_past_by_filters(
+    fake_host: FakeHost, teammate: Caller, outsider: Caller, container: Container
+) -> None:
+    row = {
+        "host": container.host, "team": container.team, "type": "container", "verb": "start",
+        "at": timezone.now() - timedelta(hours=1),
+        "action": "start", "actor_id": container.pk, "container_id": container.pk, "name": "web", "image": "alpine",
+        "labels": {"a": "b"},
+    }  # fmt: skip
+    await in_thread(lambda: Event.objects.create(seq=1, **row))
+    await in_thread(lambda: Event.objects.create(seq=2, **{**row, "action": "die", "verb": "die"}))
+    assert (await ask("GET", "/v1.43/events?since=1&until=99", teammate)).body == b""  # they are of now
+    past = int(timezone.now().timestamp()) - 60
+    for filters, expected in (
+        ({}, ["start", "die"]),
+        ({"event": ["die"]}, ["die"]),
+        ({"container": ["web"], "label": ["a=b"]}, ["start", "die"]),
+        ({"type": ["network"]}, []),
+        ({"type": ["daemon"]}, []),
+        ({"scope": ["swarm"]}, []),
+    ):
+        answer = await ask("GET", f"/v1.43/events?since=1&until={past}&filters={json.dumps(filters)}", teammate)
+        actions = [json.loads(line)["Action"] for line in answer.body.splitlines()]
+        assert actions == expected, filters
+    one = json.loads((await ask("GET", f"/v1.43/events?since=1&until={past}", teammate)).body.splitlines()[0])
+    assert (one["status"], one["id"], one["from"], one["Type"]) == ("start", container.pk, "alpine", "container")
+    assert one["Actor"]["Attributes"] == {"a": "b", "image": "alpine", "name": "web"}
+    assert (await ask("GET", f"/v1.43/events?since=1&until={past}", outsider)).status == 404
+    wrong = await ask("GET", "/v1.43/events?since=20&until=10", teammate)
+    assert (wrong.status, "cannot be after" in wrong.message) == (400, True)
+
+
+async def test_there_is_no_swarm_and_there_are_no_plugins(owner: Caller, container: Container) -> None:
+    for path in ("/services", "/nodes", "/tasks", "/secrets", "/configs", "/swarm"):
+        answer = await ask("GET", f"/v1.43{path}", owner)
+        assert (answer.status, "not a swarm manager" in answer.message) == (503, True)
+    assert (await ask("POST", "/v1.43/swarm/init", owner, {})).status == 501
+    assert (await ask("GET", "/v1.43/plugins", owner)).json == []
+    assert (await ask("GET", "/v1.43/plugins/a/b/json", owner)).status == 404
