@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "webui.builds",
     "webui.activity",
     "webui.recordings",
+    "webui.webhooks",
     "webui.pages",
     "webui.api",
     "webui.streams",

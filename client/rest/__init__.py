@@ -25,6 +25,7 @@ from client.rest.teams import Teams
 from client.rest.tokens import Tokens
 from client.rest.users import Users
 from client.rest.volumes import Volumes
+from client.rest.webhooks import Webhooks
 from client.transport import Transport
 
 
@@ -57,3 +58,4 @@ class Rest:
         self.tokens = Tokens(transport)
         self.users = Users(transport)
         self.volumes = Volumes(transport)
+        self.webhooks = Webhooks(transport)

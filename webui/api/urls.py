@@ -45,6 +45,7 @@ from webui.api.views import (
     volume_files,
     volumes,
     watching,
+    webhooks,
 )
 from webui.api.views.container_actions import ACTIONS
 
@@ -217,6 +218,15 @@ urlpatterns = [
     path("identity-providers/", sign_in.ProviderList.as_view(), name="identity-providers"),
     path("identity-providers/<uuid:provider_id>/", sign_in.ProviderDetail.as_view(), name="identity-provider"),
     path("sign-in/", sign_in.Policy.as_view(), name="sign-in"),
+    path("webhooks/", webhooks.WebhookList.as_view(), name="webhooks"),
+    path("webhooks/<uuid:webhook_id>/", webhooks.WebhookDetail.as_view(), name="webhook"),
+    path("webhooks/<uuid:webhook_id>/test/", webhooks.WebhookTest.as_view(), name="webhook-test"),
+    path("webhooks/<uuid:webhook_id>/deliveries/", webhooks.WebhookDeliveries.as_view(), name="webhook-deliveries"),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries/<uuid:message_id>/again/",
+        webhooks.DeliveryAgain.as_view(),
+        name="webhook-delivery-again",
+    ),
     path("volumes/", volumes.VolumeList.as_view(), name="volumes"),
     path("volumes/prune/", volumes.VolumesPrune.as_view(), name="volumes-prune"),
     path("volumes/<int:volume_id>/archive/", backups.VolumeTar.as_view(), name="volume-tar"),

@@ -51,6 +51,9 @@ TRACKED: dict[str, Tracked] = {
         "build_rule", "name", frozenset({"sealed_secret"}), frozenset({"refused_at", "refusal"})
     ),
     "builds.GitServer": Tracked("git_server", "server", frozenset({"sealed_password"})),
+    "webhooks.Webhook": Tracked(
+        "webhook", "name", frozenset({"sealed_secret", "url"}), frozenset({"failures", "last_event", "problem"})
+    ),
     "images.RegistryCredential": Tracked(
         "registry", "registry", frozenset({"encrypted_password"}), frozenset({"tried"})
     ),
@@ -83,6 +86,7 @@ UNTRACKED: dict[str, str] = {
     "signin.RecoveryCode": "their making and their use are entries",
     "signin.SignInSession": "signing in and out are entries",
     "volumes.Volume": "told by hosts",
+    "webhooks.Delivery": "made of what happens",
     "volumes.VolumeSize": "told by hosts",
 }
 """Every other model of the site, and why nobody needs to hear of its changes here."""

@@ -13,8 +13,8 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
+from engine import reach
 from engine.errors import EngineError, InvalidArgument, NotFound, PermissionDenied, Unavailable
-from engine.volumes.backups import reach
 from engine.volumes.backups.place import PlaceSpec, Readable
 
 PART_BYTES = 16 << 20

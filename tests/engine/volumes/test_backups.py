@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import reach
 from engine.archives import transfer
 from engine.errors import (
     Cancelled,
@@ -25,7 +26,7 @@ from engine.errors import (
     Unavailable,
     Unsupported,
 )
-from engine.volumes.backups import reach, s3
+from engine.volumes.backups import s3
 from engine.volumes.backups.place import PlaceSpec, check_key
 from engine.volumes.volume import Volume, VolumeSpec
 from tests.engine.volumes.place import NAMES, Place

@@ -22,6 +22,7 @@ from webui.jobs.models import Job
 from webui.networks.models import Network
 from webui.recordings.models import Recording
 from webui.volumes.models import Volume
+from webui.webhooks.models import Delivery, Webhook
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,6 +84,7 @@ BODIES: dict[str, Any] = {
     "host-groups": {"name": "intruder"},
     "roles": {"name": "intruder", "actions": ["hosts.loosen"]},
     "users": {"username": "intruder", "administrator": True},
+    "webhooks": {"name": "x", "url": "https://example.com", "team": "Harbour"},
     "registries": {"registry": "docker.io", "username": "x", "password": "y", "team": "Harbour"},
     "signing-keys": {"name": "intruder", "team": "Harbour"},
 }
@@ -130,7 +132,11 @@ def world(
     rule = BuildRule.objects.create(team=host.team, host=host, name="x", sealed_secret="x", wish=wish)
     delivery = BuildDelivery.objects.create(rule=rule, delivery_id="1", outcome="ignored")
     server = GitServer.objects.create(team=host.team, server="git.example.com", username="x")
+    webhook = Webhook.objects.create(team=host.team, name="chat", url="https://example.com", sealed_secret="x")
+    told = Delivery.objects.create(webhook=webhook, event="ping", body={})
     return {
+        "webhook_id": str(webhook.pk),
+        "message_id": str(told.pk),
         "entry_id": entry.pk,
         "user_id": account.pk,
         "grant_id": str(grant.pk),

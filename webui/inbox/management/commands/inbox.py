@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 
 from webui.inbox.reader import Inbox
 from webui.inbox.sweeper import Sweeper
+from webui.webhooks.deliverer import Deliverer
 
 
 class Command(BaseCommand):
@@ -22,4 +23,5 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         gc.freeze()  # what is loaded now stays; collections need not look at it
+        Deliverer().start(stop)
         Inbox(between=Sweeper().sweep).run(stop)

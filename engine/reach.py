@@ -1,6 +1,6 @@
 """Connections that lead out, and nowhere near: a name's addresses are looked at, then one of these is connected to.
 
-So it doesn't matter what a name stands for in a moment, nor where a redirect leads; and whoever may store a place
+So it doesn't matter what a name stands for in a moment, nor where a redirect leads; and whoever may store an address
 learns nothing of the neighbourhood: what is near is refused in the same words whether something listens there or not.
 What is near: this host and its own addresses, its neighbours (private and link-local networks, among them clouds'
 metadata), what is no unicast.
@@ -84,8 +84,7 @@ class _Far(HTTPConnection):
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         if any(map(is_near, addresses)):
             raise PermissionDenied(
-                f"{self.host} is this host or one of its neighbours: an administrator has to allow the place for "
-                "backups to be there"
+                f"{self.host} is this host or one of its neighbours: an administrator has to allow that it is reached"
             )
         return addresses
 

@@ -1,0 +1,271 @@
+"""Webhooks: signed, told once of what happens, tried again, written down; and no way to look around in the network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from tests.support.valkey import Valkey
+from tests.webui.cast import Caller, caller
+from webui.accounts.models import Team, User
+from webui.activity.models import Event
+from webui.audit.models import AuditEntry
+from webui.hosts.models import Host
+from webui.jobs.models import Job
+from webui.jobs.services import job_apply
+from webui.webhooks import deliverer
+from webui.webhooks.deliverer import Deliverer, delivery_send, due_claim
+from webui.webhooks.models import Delivery, Webhook
+from webui.webhooks.sending import send, signature
+from webui.webhooks.telling import events_collect, wants
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Receiver:
+    """An HTTP server that notes what comes, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.came: list[tuple[dict[str, str], bytes]] = []
+        self.status, self.answer = 200, b"thanks"
+        self.headers: dict[str, str] = {}
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.came.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(receiver.status)
+                for name, value in receiver.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(receiver.answer)))
+                self.end_headers()
+                self.wfile.write(receiver.answer)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+@pytest.fixture
+def admin(db: None) -> Caller:
+    return caller(User.objects.create(username="root", is_superuser=True))
+
+
+@pytest.fixture
+def hook(admin: Caller, team: Team, receiver: Receiver) -> tuple[Webhook, str]:
+    """One of Harbour's, to the receiver, and its secret."""
+    made = admin.post("webhooks/", {"team": "Harbour", "name": "chat", "url": receiver.url, "reaches_local": True})
+    assert made.status_code == 201, made.json()
+    return Webhook.objects.get(), made.json()["secret"]
+
+
+def happened(host: Host, verb: str = "die", seq: int = 1) -> Event:
+    return Event.objects.create(
+        host=host, team=host.team, seq=seq, at=timezone.now(), type="container", verb=verb, action=verb,
+        actor_id="c" * 64, container_id="c" * 64, name="web", attributes={"exitCode": "1"},
+    )  # fmt: skip
+
+
+def test_what_happens_is_told_once_signed(
+    hook: tuple[Webhook, str], host: Host, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened(host)
+    assert events_collect() == 1
+    assert events_collect() == 0
+    (claimed,) = due_claim(10)
+    assert due_claim(10) == []  # nobody else gets it
+    assert delivery_send(claimed).is_delivered
+    ((headers, body),) = receiver.came
+    said = json.loads(body)
+    assert (said["type"], said["data"]["event"]["actor"]["attributes"]["name"]) == ("container.die", "web")
+    key = base64.b64decode(hook[1].removeprefix("whsec_"))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    kept = Delivery.objects.get()
+    assert (str(kept.pk), kept.status, kept.answer_status, kept.answer) == (
+        headers["webhook-id"], "delivered", 200, "thanks",
+    )  # fmt: skip
+
+
+def test_the_signature_is_the_standards() -> None:
+    """The example of standardwebhooks.com's specification."""
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    found = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_the_end_of_a_job_is_told(site_broker: Valkey, hook: tuple[Webhook, str], job: Job) -> None:
+    job_apply(job=job, finished={"status": "failed", "at": timezone.now(), "error": {"message": "no"}})
+    told = Delivery.objects.get()
+    assert (told.event, told.body["data"]["job"]["error"]) == ("job.failed", {"message": "no"})
+
+
+@pytest.mark.parametrize(
+    ("events", "name", "is_wanted"),
+    [
+        ([], "container.die", True),
+        (["container"], "container.die", True),
+        (["container.die"], "container.die", True),
+        (["container.start"], "container.die", False),
+        (["contain"], "container.die", False),
+        (["job.failed"], "job.succeeded", False),
+    ],
+)
+def test_only_what_is_wanted(events: list[str], name: str, is_wanted: bool) -> None:
+    assert wants(events, name) is is_wanted
+
+
+def test_another_teams_events_are_not_told(hook: tuple[Webhook, str], host: Host, outsider: Caller) -> None:
+    other = Team.objects.get(name="Lighthouse")
+    far = Host.objects.create(pk="9" * 36, team=other, name="far")
+    happened(far)
+    assert events_collect() == 0
+
+
+def test_what_fails_is_tried_again_later_and_in_the_end_given_up(
+    hook: tuple[Webhook, str], host: Host, receiver: Receiver, owner: Caller
+) -> None:
+    receiver.status, receiver.answer = 500, b"\x00broken" * 1000
+    happened(host)
+    events_collect()
+    tries = len(deliverer.RETRY_AFTER) + 1
+    for number in range(1, tries + 1):
+        Delivery.objects.update(next_at=timezone.now() - timedelta(seconds=1))
+        (claimed,) = due_claim(10)
+        delivery_send(claimed)
+        kept = Delivery.objects.get()
+        assert (kept.attempts, kept.answer_status) == (number, 500)
+        if number < tries:
+            assert kept.status == "waiting" and kept.next_at > timezone.now() + timedelta(seconds=5)
+    assert (kept.status, kept.next_at, len(kept.answer) <= 2048) == ("failed", None, True)
+    assert len({headers["webhook-id"] for headers, _ in receiver.came}) == 1
+    receiver.status = 200
+    again = owner.post(f"webhooks/{hook[0].pk}/deliveries/{kept.pk}/again/")
+    assert again.status_code == 202
+    (claimed,) = due_claim(10)
+    assert delivery_send(claimed).is_delivered
+    assert Webhook.objects.get().failures == 0
+
+
+def test_one_that_never_answers_is_switched_off(
+    hook: tuple[Webhook, str], host: Host, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, owner: Caller
+) -> None:
+    monkeypatch.setattr(deliverer, "FAILURES_MAXIMUM", 1)
+    receiver.server.shutdown()
+    receiver.server.server_close()
+    happened(host)
+    events_collect()
+    delivery_send(due_claim(1)[0])
+    found = Webhook.objects.get()
+    assert not found.is_enabled and "Nothing could be reached" in found.problem
+    happened(host, seq=2)
+    assert (events_collect(), due_claim(10)) == (0, [])
+    path = f"webhooks/{found.pk}/"
+    assert owner.post(f"{path}test/").status_code == 409
+    assert owner.call("patch", path, {"is_enabled": True}).json()["problem"] == ""
+    assert events_collect() == 0  # what happened meanwhile is not told
+
+
+def test_a_turn_does_all_of_it(hook: tuple[Webhook, str], host: Host, receiver: Receiver) -> None:
+    happened(host)
+    old = Delivery.objects.create(webhook=hook[0], event="x", body={}, status="failed", next_at=None)
+    Delivery.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=8))
+    assert Deliverer().turn() == 1
+    assert [one.event for one in Delivery.objects.all()] == ["container.die"]
+    assert len(receiver.came) == 1
+
+
+# -- who may, and what is refused -------------------------------------------------------------------------
+
+
+def test_what_is_near_is_not_reached_unless_an_administrator_says_so(owner: Caller, receiver: Receiver) -> None:
+    for url in (receiver.url, "http://169.254.169.254/latest", "http://[::1]:8000/", "http://localhost/x"):
+        made = owner.post("webhooks/", {"name": url[:80], "url": url})
+        assert made.status_code == 201, made.json()
+        hook = Webhook.objects.get(pk=made.json()["id"])
+        sent = send(
+            url=url, secret=made.json()["secret"], delivery_id="1", message={}, reaches_local=hook.reaches_local
+        )
+        assert sent.status is None and "neighbours" in sent.problem
+        assert owner.call("patch", f"webhooks/{hook.pk}/", {"reaches_local": True}).status_code == 403
+    assert owner.post("webhooks/", {"name": "x", "url": receiver.url, "reaches_local": True}).status_code == 403
+    assert receiver.came == []
+
+
+def test_a_maintainer_can_not_turn_one_that_reaches_near_elsewhere(
+    hook: tuple[Webhook, str], owner: Caller, admin: Caller
+) -> None:
+    path = f"webhooks/{hook[0].pk}/"
+    assert owner.call("patch", path, {"url": "http://127.0.0.1:22/"}).status_code == 403
+    assert owner.call("patch", path, {"name": "other"}).status_code == 200
+    assert admin.call("patch", path, {"url": "http://127.0.0.1:9/"}).status_code == 200
+
+
+def test_a_redirect_is_not_followed(hook: tuple[Webhook, str], receiver: Receiver) -> None:
+    receiver.status, receiver.headers = 302, {"Location": receiver.url}
+    sent = send(url=receiver.url, secret=hook[1], delivery_id="1", message={}, reaches_local=True)
+    assert (sent.status, sent.is_delivered, len(receiver.came)) == (302, False, 1)
+
+
+def test_members_and_outsiders_see_none_of_it(
+    hook: tuple[Webhook, str], owner: Caller, teammate: Caller, outsider: Caller, nobody: Caller
+) -> None:
+    path = f"webhooks/{hook[0].pk}/"
+    for who in (teammate, outsider):
+        assert who.get("webhooks/").json()["count"] == 0
+        for method, where in (("get", path), ("delete", path), ("post", f"{path}test/"), ("get", f"{path}deliveries/")):
+            assert who.call(method, where, {} if method == "post" else None).status_code == 404
+    assert nobody.get(path).status_code == 401
+    assert teammate.post("webhooks/", {"name": "x", "url": "https://example.com"}).status_code == 403
+    assert owner.delete(path).status_code == 204
+
+
+def test_the_secret_is_nowhere_but_in_the_first_answer(hook: tuple[Webhook, str], owner: Caller) -> None:
+    found, secret = hook
+    assert secret not in owner.get(f"webhooks/{found.pk}/").content.decode()
+    assert secret not in found.sealed_secret
+    entry = AuditEntry.objects.filter(action="webhook.create").get()
+    assert secret not in json.dumps(entry.after) and found.sealed_secret not in json.dumps(entry.after)
+    owner.call("patch", f"webhooks/{found.pk}/", {"name": "b"})
+    shown = owner.post("webhooks/", {"name": "c", "url": "https://ann:hunter2@example.com/x"}).json()["url"]
+    assert shown == "https://(hidden)@example.com/x"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("url", "ftp://example.com"),
+        ("url", "https://"),
+        ("url", "http://example.com:99999/"),
+        ("url", "http://exa mple.com/"),
+        ("events", ["everything"]),
+        ("events", ["container.DIE"]),
+        ("name", "  "),
+    ],
+)
+def test_nonsense_is_refused_with_its_field(owner: Caller, field: str, value: Any) -> None:
+    answer = owner.post("webhooks/", {"name": "x", "url": "https://example.com", field: value})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
