@@ -28,7 +28,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument(
         "--cache-to", action="append", default=[], metavar="type=inline|type=registry,ref=NAME[,mode=max]",
-        help="write the cache into the image, or push it under a name",
+        help="write the cache into the image, or push it under a name (mounts=true: with its cache mounts)",
     )  # fmt: skip
     command.add_argument(
         "--sbom", nargs="?", const="spdx", default="", metavar="spdx|cyclonedx", help="list the software"
@@ -107,6 +107,7 @@ def _export(fields: dict[str, str]) -> CacheExport:
     return CacheExport(
         reference=_reference(fields, "--cache-to"),
         mode=fields.get("mode", "min"),
+        mounts=fields.get("mounts") == "true",
         may_fail=fields.get("ignore-error") == "true",
     )
 

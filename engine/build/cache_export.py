@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from engine.build import cache_records
 from engine.build.keys import CachePlace, Found
@@ -29,11 +29,12 @@ def export(
     *,
     steps: Sequence[Found],
     blobs: Sequence[str],
+    mounts: Mapping[str, Descriptor],
     moved: Callable[[int, int], None],
 ) -> Digest:
     """Push the steps' layers, and the manifest under the place's name; its digest.
 
-    `blobs`: of base images, whose packed layers are taken where a step gave the same.
+    `blobs`: of base images, whose packed layers are taken where a step gave the same; `mounts`: packed cache mounts.
 
     Raises what packing and pushing do.
     """
@@ -44,7 +45,7 @@ def export(
             place.stop.raise_if_set()
             packed[step.diff_id] = here.get(step.diff_id) or pack_layer(shelf, step.diff_id, lease, place.stop)
     lease.add(blob.digest for blob in packed.values())
-    config, layers = cache_records.config_of(steps, packed)
+    config, layers = cache_records.config_of(steps, packed, mounts)
     described = Descriptor(media.OCI_CONFIG, Digest.of(config), len(config))
     lease.add([described.digest])
     shelf.content.put(config, is_durable=False)

@@ -10,18 +10,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from engine.build import cache_records
 from engine.build.keys import CachePlace, FarStep
 from engine.content.leases import Lease
-from engine.errors import NotFound, Unavailable
+from engine.errors import Cancelled, NotFound, Unavailable
 from engine.images.layer import Workshop, fetch_layer
 from engine.images.progress import Board
 from engine.images.pull import resolve
 from engine.images.shelf import Shelf
+from engine.layers.unpack import Unpacking
 from engine.oci.digest import Digest
+from engine.oci.manifest import Descriptor
 from engine.oci.platform import Platform
 from engine.registry.client import RegistryClient
+
+_POLL_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -33,6 +38,7 @@ class ImportedCache:
     client: RegistryClient
     stop: threading.Event
     steps: Mapping[tuple[str, str], FarStep]
+    mounts: Mapping[str, Descriptor] = field(default_factory=dict)
     _keys: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +63,30 @@ class ImportedCache:
             return None
         return self.shelf.snapshots.layer_size(step.diff_id)
 
+    def fill_mount(self, name: str, directory: Path) -> bool:
+        """Unpack what the cache has of a cache mount into a new directory; whether it had any.
+
+        Raises what a pull does.
+        """
+        blob = self.mounts.get(name)
+        if blob is None:
+            return False
+        self.lease.add([blob.digest])
+        try:
+            with self.shelf.content.ingest(blob.digest, self.stop) as ingest:
+                if ingest is not None:
+                    self.client.blob(blob, ingest, lambda _: None)
+                    ingest.commit(is_durable=False)
+        except (NotFound, Unavailable):
+            return False
+        path = self.shelf.content.path(blob.digest)
+        with Unpacking(path, directory) as child:
+            child.grow(path.stat().st_size, is_complete=True)
+            while child.poll(_POLL_SECONDS) is None:
+                if self.stop.is_set():
+                    raise Cancelled("cancelled")
+        return True
+
     def close(self) -> None:
         self.client.close()
 
@@ -68,12 +98,14 @@ def open_cache(shelf: Shelf, lease: Lease, place: CachePlace, platform: Platform
         fetched = client.manifest(place.reference.identifier)
         if cache_records.is_cache(fetched.data):
             described, layers = cache_records.parts_of(fetched.data)
-            steps = cache_records.steps_of(client.config(described), layers)
+            config = client.config(described)
+            steps, mounts = cache_records.steps_of(config, layers), cache_records.mounts_of(config, layers)
         else:
             pinned = place.reference.pinned(Digest(fetched.digest))
             resolved = resolve(client, None, pinned, platform)
+            mounts = {}
             steps = cache_records.inline_steps(resolved.config_data, resolved.manifest.layers)
     except BaseException:
         client.close()
         raise
-    return ImportedCache(shelf, lease, client, place.stop, steps)
+    return ImportedCache(shelf, lease, client, place.stop, steps, mounts)

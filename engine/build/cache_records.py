@@ -1,7 +1,8 @@
 """The build cache as registries keep it: which layer a step gave, in a form that another host can take up.
 
     manifest  artifactType …build-cache.v1, the layers as an image has them, so that a registry keeps them
-      config  {"keys": VERSION, "steps": [{"key", "content", "diff_id", "layer", "size_bytes", "created_at"}, …]}
+      config  {"keys": VERSION, "steps": [{"key", "content", "diff_id", "layer", "size_bytes", "created_at"}, …],
+               "mounts": [{"id", "layer"}, …]}
     inline    an image's config has `io.portside.build-cache.v1`: the same steps, of its own layers alone
 
 A key is the digest of what a step is, its content that of what it reads (docs/adr/0026): neither tells what they are.
@@ -26,19 +27,24 @@ from engine.oci.manifest import Descriptor
 ARTIFACT_TYPE = "application/vnd.portside.build-cache.v1"
 CONFIG_TYPE = f"{ARTIFACT_TYPE}+json"
 INLINE = "io.portside.build-cache.v1"
-STEPS = 4000
+MOUNTS, STEPS = 100, 4000
 """More than one cache holds; a manifest of so many layers is what registries take."""
 _HEX = re.compile(r"[0-9a-f]{64}")
 _LAST_MOMENT = 253402300799.0
 _WHAT = "build cache"
 
 
-def config_of(steps: Sequence[Found], layers: Mapping[str, Descriptor]) -> tuple[bytes, tuple[Descriptor, ...]]:
-    """(the config, the layers in its order) of steps whose layers are packed as `layers` says, by diff ids."""
+def config_of(
+    steps: Sequence[Found], layers: Mapping[str, Descriptor], mounts: Mapping[str, Descriptor] | None = None
+) -> tuple[bytes, tuple[Descriptor, ...]]:
+    """(the config, the blobs in its order) of steps whose layers are packed as `layers` says, by diff ids; `mounts`:
+    packed cache mounts, by their names."""
     blobs = {layers[step.diff_id].digest: layers[step.diff_id] for step in steps}
+    blobs |= {blob.digest: blob for blob in (mounts or {}).values()}
     places = {digest: number for number, digest in enumerate(blobs)}
     rows = [_row(step) | {"layer": places[layers[step.diff_id].digest]} for step in steps]
-    return as_json({"keys": VERSION, "steps": rows}), tuple(blobs.values())
+    held = [{"id": name, "layer": places[blob.digest]} for name, blob in sorted((mounts or {}).items())]
+    return as_json({"keys": VERSION, "steps": rows, "mounts": held}), tuple(blobs.values())
 
 
 def manifest_of(config: bytes, layers: Sequence[Descriptor]) -> bytes:
@@ -101,11 +107,23 @@ def steps_of(config: bytes, layers: Sequence[Descriptor]) -> dict[tuple[str, str
     document = load(config, _WHAT, MAX_CONFIG_BYTES)
     found = {}
     for row in _rows(document):
-        number = required(row, "layer", int, _WHAT)
-        if not 0 <= number < len(layers) or not media.is_layer(layers[number].media_type):
-            raise InvalidDocument(f"the {_WHAT} names a layer that it hasn't")
-        found[_key(row)] = FarStep(_diff_id(row), layers[number], _time(row))
+        found[_key(row)] = FarStep(_diff_id(row), layers[_number(row, layers)], _time(row))
     return found
+
+
+def _number(row: dict[str, Any], layers: Sequence[Descriptor]) -> int:
+    number = required(row, "layer", int, _WHAT)
+    if not 0 <= number < len(layers) or not media.is_layer(layers[number].media_type):
+        raise InvalidDocument(f"the {_WHAT} names a layer that it hasn't")
+    return number
+
+
+def mounts_of(config: bytes, layers: Sequence[Descriptor]) -> dict[str, Descriptor]:
+    """Packed cache mounts by their names, out of a cache's config. Raises `InvalidDocument`."""
+    rows = optional(load(config, _WHAT, MAX_CONFIG_BYTES), "mounts", list, [], _WHAT)
+    if len(rows) > MOUNTS or not all(isinstance(row, dict) for row in rows):
+        raise InvalidDocument(f"the {_WHAT} has more than {MOUNTS} cache mounts, or what is none")
+    return {required(row, "id", str, _WHAT): layers[_number(row, layers)] for row in rows}
 
 
 def inline_steps(config: bytes, layers: Sequence[Descriptor]) -> dict[tuple[str, str], FarStep]:

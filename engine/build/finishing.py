@@ -15,11 +15,13 @@ from engine.build.outputs import LOCAL, TAR, Output
 from engine.build.publishing import Published
 from engine.build.running import Running, Solved
 from engine.build.spec import CacheExport, describe
+from engine.build.travelling_mounts import packed_mount
 from engine.build.trees import Tree
 from engine.errors import Cancelled, EngineError
 from engine.images.image import Image
 from engine.images.pull import Stop
 from engine.oci.digest import Digest
+from engine.oci.manifest import Descriptor
 from engine.oci.reference import Reference
 
 _READ_BYTES = 1 << 20
@@ -146,8 +148,9 @@ class Finishing:
         with self._step(f"cache.export.{number}", f"export the cache to {name.familiar}") as step:
             steps = cache_export.chosen(found, layers, export.mode)
             try:
+                mounts = self._mounts() if export.mounts else {}
                 cache_export.export(
-                    running.tools.shelf, running.lease, place, steps=steps, blobs=blobs, moved=step.moved
+                    running.tools.shelf, running.lease, place, steps=steps, blobs=blobs, mounts=mounts, moved=step.moved
                 )
             except Cancelled:
                 raise
@@ -158,7 +161,17 @@ class Finishing:
                     raise
                 step.log(f"not exported: {error.message}\n".encode())
             else:
-                step.log(f"{len(steps)} steps\n".encode())
+                step.log(f"{len(steps)} steps, {len(mounts)} cache mounts\n".encode())
+
+    def _mounts(self) -> dict[str, Descriptor]:
+        """The cache mounts that the build has used, packed."""
+        running, found = self._running, {}
+        for name in dict.fromkeys(name for one in running.mounts for name in one.used):
+            tools, team = running.tools, running.asked.spec.team
+            packed = packed_mount(tools.mounts, tools.shelf, running.lease, team=team, name=name, stop=self._stop)
+            if packed is not None:
+                found[name] = packed
+        return found
 
     @contextlib.contextmanager
     def _step(self, identifier: str, name: str) -> Iterator[Step]:

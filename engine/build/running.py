@@ -30,6 +30,7 @@ from engine.build.slots import Slots
 from engine.build.solving import Solving
 from engine.build.spec import BuildSpec, BuildWarning
 from engine.build.stage import Build
+from engine.build.travelling_mounts import TravellingMounts
 from engine.build.workplace import Workplace
 from engine.config import EngineConfig
 from engine.content.leases import Lease
@@ -103,6 +104,7 @@ class Running:
     place: Workplace = field(init=False)
     warnings: tuple[BuildWarning, ...] = ()
     layerings: list[Layering] = field(default_factory=list)
+    mounts: list[TravellingMounts] = field(default_factory=list)
     _reporters: list[Reporter] = field(default_factory=list)
 
     def platforms(self) -> tuple[Platform, ...]:
@@ -158,7 +160,10 @@ class Running:
             spec.team, epoch, stop,
         )  # fmt: skip
         self.layerings.append(layering)
-        layering.far = self._far(platform, shown, stop)
+        far = self._far(platform, shown, stop)
+        layering.far = far
+        mounts = TravellingMounts(tools.config.builds / "caches", far)
+        self.mounts.append(mounts)
         with contextlib.ExitStack() as opened:
             tree = asked.context.tree(spec.dockerfile if spec.dockerfile_text is None else None)
             opened.callback(tree.close)
@@ -167,7 +172,7 @@ class Running:
                 opened.callback(one.close)
             solving = Solving(plan, tree, named, bases, reporter, stop, platform)
             solving.build = Build(
-                spec=spec, plan=plan, layering=layering, place=self.place, host=tools.host, caches=tools.mounts,
+                spec=spec, plan=plan, layering=layering, place=self.place, host=tools.host, caches=mounts,
                 tree_of=solving.tree_of, known=lambda one: None if one.lendable or one.owner is None else known,
                 servers=tools.servers(spec.git, stop.is_set),
             )  # fmt: skip

@@ -38,10 +38,12 @@ class BuildLimits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheExport:
     """Push the build's steps under `reference`. `mode`: min (those whose layers the image has) or max (all).
-    `may_fail`: the build succeeds all the same if that can't be done."""
+    `mounts`: with the cache mounts that the build has used. `may_fail`: the build succeeds all the same if that can't
+    be done."""
 
     reference: str
     mode: str = "min"
+    mounts: bool = False
     may_fail: bool = False
 
     def check(self) -> None:

@@ -103,7 +103,24 @@ def _plain(layer: Descriptor) -> Descriptor:
 
 def pack_layer(shelf: Shelf, diff_id: Digest, lease: Lease, cancel: threading.Event | None) -> Descriptor:
     """Pack one layer's directory. It is one that was made here if its tar has the digest that it had."""
-    directory = os.open(shelf.snapshots.layer_directory(diff_id), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    packed, digest = _packed(shelf, shelf.snapshots.layer_directory(diff_id), lease, cancel, diff_id)
+    assert digest == diff_id
+    return packed
+
+
+def pack_directory(shelf: Shelf, directory: Path, lease: Lease, cancel: threading.Event | None) -> Descriptor:
+    """Pack any directory, which nobody changes meanwhile, as a layer is packed.
+
+    Raises `ResourceExhausted`, `Cancelled`.
+    """
+    return _packed(shelf, directory, lease, cancel)[0]
+
+
+def _packed(
+    shelf: Shelf, path: Path, lease: Lease, cancel: threading.Event | None, diff_id: Digest | None = None
+) -> tuple[Descriptor, Digest]:
+    """The blob, and the digest of the tar in it; with `diff_id` no blob is kept of another one."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with shelf.snapshots.stage() as files:
             writer = _Writer(files.parent / "blob", cancel)
@@ -112,7 +129,8 @@ def pack_layer(shelf: Shelf, diff_id: Digest, lease: Lease, cancel: threading.Ev
                 writer.end()
             finally:
                 writer.close()
-            if writer.diff.hexdigest() != diff_id.hex:
+            found = Digest(f"sha256:{writer.diff.hexdigest()}")
+            if diff_id is not None and found != diff_id:
                 raise DataCorrupt(
                     f"layer {diff_id[:19]} has lost its packed form, and can't be packed again: pull its image again",
                     {"diff_id": diff_id},
@@ -120,7 +138,7 @@ def pack_layer(shelf: Shelf, diff_id: Digest, lease: Lease, cancel: threading.Ev
             digest = Digest(f"sha256:{writer.packed.hexdigest()}")
             lease.add([digest])
             shelf.content.adopt(writer.path, digest)
-            return Descriptor(media.OCI_LAYER_GZIP, digest, writer.size)
+            return Descriptor(media.OCI_LAYER_GZIP, digest, writer.size), found
     finally:
         os.close(directory)
 

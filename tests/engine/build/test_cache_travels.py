@@ -102,6 +102,20 @@ def test_the_same_input_gives_the_same_digests_on_every_host(bench: Workbench, e
     assert len(ids) == 1
 
 
+def test_cache_mounts_travel_where_they_are_asked_to(bench: Workbench, elsewhere: Workbench, reference: str) -> None:
+    mount = "RUN --mount=type=cache,target=/kept,id=travels,uid=1000,mode=0750"
+    make = f"FROM tiny\n{mount} mkdir -p /kept/d && echo one > /kept/d/f && ln -s d/f /kept/l\n"
+    export = CacheExport(reference=reference, mounts=True)
+    assert "1 cache mounts" in bench.build(make, team="mounts", cache_to=(export,)).log()
+    show = f"FROM tiny\n{mount} cat /kept/l > /seen; stat -c '%u %a' /kept >> /seen; mkdir -p /kept/d; echo two > /kept/d/f\n"
+    built = elsewhere.build(show, team="mounts", cache_from=(reference,))
+    assert elsewhere.files(built)["seen"].content == b"one\n1000 750\n"
+    again = elsewhere.build(show, team="mounts", cache_from=(reference,), no_cache=True)
+    assert elsewhere.files(again)["seen"].content == b"two\n1000 750\n"  # what is here already stays
+    other = elsewhere.build(show, team="mounts of others")
+    assert elsewhere.files(other)["seen"].content == b"1000 750\n"
+
+
 def test_no_words_of_steps_are_exported(bench: Workbench, registry: Registry, reference: str) -> None:
     bench.build(TEXT, FILES, team="words", cache_to=(CacheExport(reference=reference, mode="max"),))
     shown = registry.manifest(reference.partition("/")[2].rpartition(":")[0])
@@ -181,6 +195,12 @@ def test_records_that_are_in_order_are_read() -> None:
 def test_hostile_records_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(EngineError):
         cache_records.steps_of(document([GOOD | wrong]), LAYERS)
+
+
+@pytest.mark.parametrize("mounts", [[5], [{"id": 5, "layer": 0}], [{"id": "x", "layer": 1}], [{"id": "x"}] * 101, {}])
+def test_hostile_mounts_are_refused(mounts: object) -> None:
+    with pytest.raises(InvalidDocument):
+        cache_records.mounts_of(json.dumps({"mounts": mounts}).encode(), LAYERS)
 
 
 def test_hostile_documents_are_refused() -> None:
