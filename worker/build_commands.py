@@ -115,7 +115,7 @@ def _spec(command: b.BuildImage, secrets: Mapping[str, Any]) -> Any:
 
     if command.sign and not secrets.get("signing_key"):
         raise InvalidArgument("the image can't be signed: its key was removed meanwhile", {"field": "signing_key"})
-    cache_to = (CacheExport(reference=command.cache_to, mode=command.cache_mode),) if command.cache_to else ()
+    export = CacheExport(reference=command.cache_to, mode=command.cache_mode, mounts=command.cache_mounts)
 
     return BuildSpec(
         dockerfile=command.dockerfile,
@@ -139,7 +139,7 @@ def _spec(command: b.BuildImage, secrets: Mapping[str, Any]) -> Any:
         platforms=command.platforms,
         push=command.push,
         cache_from=command.cache_from,
-        cache_to=cache_to,
+        cache_to=(export,) if command.cache_to else (),
         cache_inline=command.cache_inline,
         sbom=command.sbom,
         provenance=command.provenance,

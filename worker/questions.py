@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 THREADS = 2
 FILES_LIMIT = 2000
 ATTACHMENT_BYTES = 16 << 20
+CACHE_MOUNTS = 500
 LOG_QUESTIONS = ("outline", "lines", "search", "histogram", "seek")
 WAITING_MAXIMUM = 64
 """More than that would be answered when nobody waits any more."""
@@ -69,7 +70,20 @@ def image_answers(engine: Any) -> Mapping[str, Answer]:
             raise Unsupported(f"it has more than {ATTACHMENT_BYTES >> 20} MiB: push the image, and ask its registry")
         return {"content": data.decode("utf-8", "replace")}
 
+    def cache(team: str) -> Any:
+        found = engine.builder.disk_usage(team)
+        return {
+            "steps": len(found.steps),
+            "layers_bytes": found.layers_bytes,
+            "mounts_bytes": found.mounts_bytes,
+            "mounts": [
+                {"id": mount.id, "size_bytes": mount.size_bytes, "used_at": mount.used_at}
+                for mount in found.mounts[-CACHE_MOUNTS:]
+            ],
+        }
+
     return {
+        "build.cache": lambda team, _: cache(team),
         "image.attached": attached,
         "image.attachment": attachment,
         "image.document": lambda image_id, _: document(image_id),

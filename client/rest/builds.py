@@ -60,6 +60,10 @@ class Builds(Resource):
         """Read the steps of a build that has ended. While it goes on, /ws/builds/{id}/ tells them."""
         return self._ask("GET", located("/api/v1/builds/{}/steps/", build_id))
 
+    def cache(self, *, host: str | None = None) -> Json:
+        """What builds have left on a host for later ones: steps, and the mounts of RUN --mount=type=cache."""
+        return self._ask("GET", "/api/v1/builds/cache/", {"host": host})
+
     def send_context(self, data: Body, *, host: str | None = None, name: str | None = None) -> Json:
         """Send a folder (tar, plain or gzip or zstd, or zip) to a host, for builds that name its id."""
         return self._give("POST", "/api/v1/builds/contexts/", {"host": host, "name": name}, data, "application/x-tar")

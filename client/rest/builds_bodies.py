@@ -31,6 +31,7 @@ class NewBuild(TypedDict, total=False):
     cache_from: Sequence[str]
     cache_to: str
     cache_mode: Literal["min", "max"]
+    cache_mounts: bool
     cache_inline: bool
     sbom: Literal["spdx", "cyclonedx"] | Literal[""]
     provenance: Literal["min", "max"] | Literal[""]
@@ -62,6 +63,7 @@ class Again(TypedDict, total=False):
     cache_from: Sequence[str]
     cache_to: str
     cache_mode: Literal["min", "max"]
+    cache_mounts: bool
     cache_inline: bool
     sbom: Literal["spdx", "cyclonedx"] | Literal[""]
     provenance: Literal["min", "max"] | Literal[""]

@@ -140,13 +140,13 @@ def test_what_is_to_come_of_it_is_passed_on(tmp_path: Path) -> None:
     builder = FakeBuilder()
     command = BuildImage(
         build_id=BUILD, scope="harbour", tags=("app:1",), platforms=("linux/amd64", "linux/arm64"), push=True,
-        cache_from=("app:cache",), cache_to="app:cache", cache_mode="max", cache_inline=True, sbom="spdx",
-        provenance="min",
+        cache_from=("app:cache",), cache_to="app:cache", cache_mode="max", cache_mounts=True, cache_inline=True,
+        sbom="spdx", provenance="min",
     )  # fmt: skip
     result = commands.run(command, context_of(tmp_path, builder))
     spec = builder.asked["spec"]
     assert (spec.platforms, spec.push, spec.cache_from) == (("linux/amd64", "linux/arm64"), True, ("app:cache",))
-    assert [(one.reference, one.mode) for one in spec.cache_to] == [("app:cache", "max")]
+    assert [(one.reference, one.mode, one.mounts) for one in spec.cache_to] == [("app:cache", "max", True)]
     assert (spec.cache_inline, spec.sbom, spec.provenance, spec.signing_key) == (True, "spdx", "min", "")
     assert (spec.invocation, result["digest"], result["pushed"]) == (BUILD, "", [])
 

@@ -41,6 +41,7 @@ class BuildWishSchema(serializers.Serializer):
     cache_from = serializers.ListField(child=serializers.CharField(), required=False)
     cache_to = serializers.CharField(required=False, allow_blank=True)
     cache_mode = serializers.CharField(required=False)
+    cache_mounts = serializers.BooleanField(required=False)
     cache_inline = serializers.BooleanField(required=False)
     sbom = serializers.CharField(required=False, allow_blank=True)
     provenance = serializers.CharField(required=False, allow_blank=True)
@@ -109,6 +110,25 @@ class BuildStepsSchema(serializers.Serializer):
 
     class Meta:
         ref_name = "BuildSteps"
+
+
+class CacheMountSchema(serializers.Serializer):
+    id = serializers.CharField(help_text="As in the Dockerfile; its target where it has none.")
+    size_bytes = serializers.IntegerField()
+    used_at = serializers.FloatField(help_text="Unix time.")
+
+    class Meta:
+        ref_name = "BuildCacheMount"
+
+
+class BuildCacheSchema(serializers.Serializer):
+    steps = serializers.IntegerField()
+    layers_bytes = serializers.IntegerField(help_text="Of steps' layers that no image has.")
+    mounts_bytes = serializers.IntegerField()
+    mounts = CacheMountSchema(many=True, help_text="500 at most, those used last at the end.")
+
+    class Meta:
+        ref_name = "BuildCache"
 
 
 class BuildStarted(serializers.Serializer):

@@ -134,6 +134,7 @@ urlpatterns = [
     path("backups/<uuid:backup_id>/", backups.BackupDetail.as_view(), name="backup"),
     path("builds/", builds.BuildList.as_view(), name="builds"),
     path("builds/contexts/", builds.BuildContexts.as_view(), name="builds-contexts"),
+    path("builds/cache/", builds.BuildCache.as_view(), name="builds-cache"),
     path("builds/prune/", builds.BuildCachePrune.as_view(), name="builds-prune"),
     path("builds/rules/", build_rules.BuildRules.as_view(), name="build-rules"),
     path("builds/rules/<build_id:rule_id>/", build_rules.BuildRuleDetail.as_view(), name="build-rule"),

@@ -61,6 +61,7 @@ class BuildRequest:
     cache_from: Sequence[str] = ()
     cache_to: str = ""
     cache_mode: str = "min"
+    cache_mounts: bool = False
     cache_inline: bool = False
     sbom: str = ""
     provenance: str = ""

@@ -18,9 +18,10 @@ class BuildImage:
 
     `platforms`: several, whose images become one index. `push`: send the image to the registries of its names once it
     is built. `cache_from`: references of caches to look into; `cache_to`: the one to export to, `cache_mode` min (what
-    the image has) or max (every step); `cache_inline`: into the image. `sbom`: spdx or cyclonedx, `provenance`: min or
-    max, each attached to the image; `sign`: with the key that the secrets hold. `allowed_images`: repositories, or
-    patterns such as docker.io/library/*, of which every image it begins with or reads from has to match one, if given.
+    the image has) or max (every step), with `cache_mounts` those that the build has used; `cache_inline`: into the
+    image. `sbom`: spdx or cyclonedx, `provenance`: min or max, each attached to the image; `sign`: with the key that
+    the secrets hold. `allowed_images`: repositories, or patterns such as docker.io/library/*, of which every image it
+    begins with or reads from has to match one, if given.
 
     What the task's secrets hold: {"registries": {…}, "build": {id: value}, "signing_key": PEM, "git": {server:
     {username, password, ca_pem}}}.
@@ -49,6 +50,7 @@ class BuildImage:
     cache_from: tuple[str, ...] = ()
     cache_to: str = ""
     cache_mode: str = "min"
+    cache_mounts: bool = False
     cache_inline: bool = False
     sbom: str = ""
     provenance: str = ""

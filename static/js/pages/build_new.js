@@ -44,6 +44,7 @@ function read() {
   if (body.cache_to && elements.cache_mode.value !== "min") body.cache_mode = elements.cache_mode.value;
   if (elements.network.value !== "default") body.network = elements.network.value;
   for (const name of ["pull", "no_cache", "push", "cache_inline"]) if (elements[name].checked) body[name] = true;
+  if (body.cache_to && elements.cache_mounts.checked) body.cache_mounts = true;
   for (const [name, field, factor] of [["memory", "memory_bytes", 1 << 20], ["cpus", "cpus", 1]]) {
     const text = elements[name].value.trim().replace(",", ".");
     if (!text) continue;
@@ -124,7 +125,7 @@ function fill(wish) {
   }
   for (const name of ["target", "platform", "cache_to", "sbom", "provenance", "signing_key"]) elements[name].value = wish[name] ?? "";
   for (const name of ["platforms", "cache_from"]) elements[name].value = (wish[name] ?? []).join(" ");
-  for (const name of ["push", "cache_inline"]) elements[name].checked = wish[name] ?? false;
+  for (const name of ["push", "cache_inline", "cache_mounts"]) elements[name].checked = wish[name] ?? false;
   elements.cache_mode.value = wish.cache_mode ?? "min";
   elements.network.value = wish.network;
   elements.pull.checked = wish.pull;

@@ -1,7 +1,7 @@
 // All builds, live; clearing what they leave for later ones.
 import { settled } from "../actions.js";
 import { api } from "../api.js";
-import { $ } from "../dom.js";
+import { $, setText } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { submitting } from "../images/form.js";
 import { jobEnd, onChange, onReset } from "../live.js";
@@ -17,8 +17,12 @@ startSearch(...FRAGMENTS);
 
 const dialog = $("#prune-cache-dialog");
 if (dialog) {
-  $("[data-prune-cache]").addEventListener("click", () => dialog.showModal());
   const form = $("form", dialog);
+  $("[data-prune-cache]").addEventListener("click", () => {
+    dialog.showModal();
+    measure(form);
+  });
+  form.elements.host.addEventListener("change", () => measure(form));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const { host, unused } = form.elements;
@@ -29,4 +33,14 @@ if (dialog) {
     const job = await jobEnd(accepted.job.id, () => api("GET", accepted.job.url));
     if (settled(job, "The cache")) toast(`${size(job.result.reclaimed_bytes ?? 0)} are free again.`);
   });
+}
+
+/** What there is to clear on the chosen host. */
+async function measure(form) {
+  const line = $("[data-cache-usage]", dialog);
+  const host = form.elements.host.value;
+  setText(line, "Asking the host …");
+  const found = await api("GET", `builds/cache/?host=${host}`).catch((problem) => ({ problem }));
+  if (form.elements.host.value !== host) return;
+  setText(line, found.problem ? found.problem.message : `${found.steps} step${found.steps === 1 ? "" : "s"}, of which ${size(found.layers_bytes)} are in no image, and ${found.mounts.length} cache mount${found.mounts.length === 1 ? "" : "s"} of ${size(found.mounts_bytes)}.`);
 }

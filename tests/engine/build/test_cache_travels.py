@@ -107,7 +107,8 @@ def test_cache_mounts_travel_where_they_are_asked_to(bench: Workbench, elsewhere
     make = f"FROM tiny\n{mount} mkdir -p /kept/d && echo one > /kept/d/f && ln -s d/f /kept/l\n"
     export = CacheExport(reference=reference, mounts=True)
     assert "1 cache mounts" in bench.build(make, team="mounts", cache_to=(export,)).log()
-    show = f"FROM tiny\n{mount} cat /kept/l > /seen; stat -c '%u %a' /kept >> /seen; mkdir -p /kept/d; echo two > /kept/d/f\n"
+    look = "cat /kept/l > /seen; stat -c '%u %a' /kept >> /seen"
+    show = f"FROM tiny\n{mount} {look}; mkdir -p /kept/d; echo two > /kept/d/f\n"
     built = elsewhere.build(show, team="mounts", cache_from=(reference,))
     assert elsewhere.files(built)["seen"].content == b"one\n1000 750\n"
     again = elsewhere.build(show, team="mounts", cache_from=(reference,), no_cache=True)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TEXT = {"dockerfile_text": "FROM alpine\n", "tags": ["app:2"]}
 RESULTS = {
     "platforms": ["linux/amd64", "linux/arm64"], "push": True, "cache_from": ["app:cache"], "cache_to": "app:cache",
-    "cache_mode": "max", "cache_inline": True, "sbom": "spdx", "provenance": "max",
+    "cache_mode": "max", "cache_mounts": True, "cache_inline": True, "sbom": "spdx", "provenance": "max",
 }  # fmt: skip
 
 

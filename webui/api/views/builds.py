@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from webui.api import bodies
-from webui.api.build_schemas import BuildContextSchema, BuildSchema, BuildStarted, BuildStepsSchema
+from webui.api.build_schemas import BuildCacheSchema, BuildContextSchema, BuildSchema, BuildStarted, BuildStepsSchema
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import job_reference, operation, page_of
 from webui.api.schemas import Accepted
@@ -22,7 +22,7 @@ from webui.api.views.archives import AnyAnswer
 from webui.api.views.images import HOST_HELP, OnHost
 from webui.builds.contexts import NAME_MAXIMUM, context_send
 from webui.builds.models import Build, BuildContext, BuildQuerySet
-from webui.builds.outputs import build_output
+from webui.builds.outputs import build_output, cache_usage
 from webui.builds.representation import build_as_json, steps_as_json
 from webui.builds.request import CHOICES, EPOCH_MAXIMUM, NETWORKS, BuildRequest
 from webui.builds.services import build_again, build_begin, build_forget, cache_prune
@@ -79,6 +79,7 @@ class Wishes(OnHost):
     cache_mode = bodies.serializers.ChoiceField(
         list(CHOICES["cache_mode"]), required=False, help_text="min: steps whose layers the image has; max: all."
     )
+    cache_mounts = bodies.Flag(required=False, help_text="Export the cache mounts that it has used, too.")
     cache_inline = bodies.Flag(required=False, help_text="Write the cache into the image.")
     sbom = bodies.serializers.ChoiceField(
         list(CHOICES["sbom"]), required=False, allow_blank=True, help_text="Attach a list of the image's software."
@@ -214,6 +215,20 @@ class BuildAgain(APIView):
         """Build the same once more, with what the body says otherwise."""
         build = get_object_or_404(visible(request), pk=build_id)
         return started(build_again(user=request.user, build=build, changes=bodies.read(Again, request)))
+
+
+class BuildCache(APIView):
+    @operation(
+        "builds_cache",
+        tag="builds",
+        answers={200: BuildCacheSchema},
+        problems=[400, 404, 503],
+        parameters=[OpenApiParameter("host", str, description=HOST_HELP)],
+    )
+    def get(self, request: Request) -> Response:
+        """What builds have left on a host for later ones: steps, and the mounts of RUN --mount=type=cache."""
+        host = host_choose(user=request.user, host=parameter(request, "host"))
+        return Response(cache_usage(user=request.user, host=host), headers={"Cache-Control": "no-store"})
 
 
 class BuildCachePrune(APIView):
