@@ -106,6 +106,21 @@ def test_questions_are_answered_as_json(engine: FakeEngine) -> None:
     assert answers["image.attachment"](IMAGE, {"digest": "sha256:2"}) == {"content": '{"of": "sha256:2"}'}
 
 
+def test_what_the_build_cache_takes_is_told_of_one_team() -> None:
+    mount = SimpleNamespace(id="/kept", size_bytes=5, used_at=1.5, key="k", team="harbour")
+    usage = SimpleNamespace(steps=(1, 2), layers_bytes=10, mounts_bytes=5, mounts=(mount,))
+    asked: list[str] = []
+    builder = SimpleNamespace(disk_usage=lambda team: (asked.append(team), usage)[1])
+    answer = image_answers(SimpleNamespace(builder=builder))["build.cache"]
+    assert json.loads(json.dumps(answer("harbour", {}))) == {
+        "steps": 2,
+        "layers_bytes": 10,
+        "mounts_bytes": 5,
+        "mounts": [{"id": "/kept", "size_bytes": 5, "used_at": 1.5}],
+    }
+    assert asked == ["harbour"]
+
+
 @pytest.fixture
 def executor(engine: FakeEngine) -> Executor:
     ledger = Ledger(engine.store, engine.journal, "first", lambda: 0)
