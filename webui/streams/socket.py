@@ -1,7 +1,7 @@
 """What every socket has in common: admission before the handshake, one task that sends, and a regular second look.
 
-The second look asks again whether the user is signed in and still sees the object: a session that ended or a
-membership that was taken away closes the socket within half a minute.
+The second look asks again whether the user is signed in and still sees the object. It comes as soon as somebody changes
+the user's rights (`webui.live.revoking`), and every half minute besides: a session may end by itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from webui.accounts.models import User
 from webui.asking import SOCKET, begin_asking, identified
 from webui.live.admission import Refused, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
+from webui.live.revoking import rights_of
 
 logger = logging.getLogger(__name__)
 
@@ -114,17 +115,20 @@ class Socket(AsyncWebsocketConsumer):
             await self.close(code)
 
     async def _look_again(self) -> None:
-        while True:
-            await asyncio.sleep(self.again_seconds)
-            try:
-                await self._admit()
-            except Refused:
-                self.is_revoked = True
-                self._tasks[0].cancel()
-                await self.close(NOT_ANY_MORE)
-                return
-            except Exception:  # a database that is busy or down now: the next look decides
-                logger.exception("the rights of %s could not be looked at again", self.scope["path"])
+        async with rights_of(self.user.pk) as changed:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), self.again_seconds)
+                changed.clear()
+                try:
+                    await self._admit()
+                except Refused:
+                    self.is_revoked = True
+                    self._tasks[0].cancel()
+                    await self.close(NOT_ANY_MORE)
+                    return
+                except Exception:  # a database that is busy or down now: the next look decides
+                    logger.exception("the rights of %s could not be looked at again", self.scope["path"])
 
     async def _refuse(self, refusal: Refused) -> None:
         """Answer the handshake with a status, where the server can; a plain close is a 403."""

@@ -10,7 +10,8 @@ import pytest
 
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, Opened, opened
-from webui.accounts.models import Membership, Role
+from webui.accounts.models import Membership, Role, User
+from webui.accounts.people import user_change
 from webui.containers.models import Container
 from webui.live.loop import in_thread
 from webui.streams.exec import ExecSocket
@@ -76,6 +77,17 @@ async def test_who_loses_the_right_loses_the_process(
         end = time.monotonic() + 60
         while not await typed(fake_host, session, sessions.CLOSE):
             assert time.monotonic() < end, "the host was not told"
+
+
+async def test_who_is_locked_out_loses_it_without_waiting_for_the_next_look(
+    fake_host: FakeHost, owner: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ExecSocket, "again_seconds", 3600.0)
+    chief = await in_thread(User.objects.create, username="chief", is_superuser=True)
+    async with opened(PATH, owner) as socket:
+        await begin(fake_host, socket)
+        await in_thread(user_change, user=chief, target=owner.user, active=False)
+        assert await socket.closed() == 4401
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"type": "open"}', '{"type": "open", "command": ["a"], "tty": 3}'])

@@ -1,0 +1,87 @@
+"""Tells sockets at once that their user's rights have changed: one listener for all sockets of a process.
+
+Without it they look again every half minute; with it who is locked out or taken out of a team loses open terminals
+within the time that a change needs to get here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import redis.exceptions
+
+from webui.broadcast import RIGHTS
+from webui.live.broadcaster import Entry, listening
+from worker.contract import keys
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0
+
+
+class Watch:
+    """Whose sockets wait, and the task that listens for them while there are any."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, set[asyncio.Event]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+
+    def enter(self, user_id: int) -> asyncio.Event:
+        event = asyncio.Event()
+        self._waiting[user_id].add(event)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._listen())
+        return event
+
+    def leave(self, user_id: int, event: asyncio.Event) -> None:
+        self._waiting[user_id].discard(event)
+        if not self._waiting[user_id]:
+            del self._waiting[user_id]
+        if not self._waiting and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with listening(keys.CHANGES) as subscription:
+                    self._wake(None)  # what was told before we listened
+                    while True:
+                        self._wake(await subscription.take())
+            except (redis.exceptions.RedisError, OSError) as error:  # meanwhile the regular looks have to do
+                logger.warning("changes of rights can't be heard now: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _wake(self, entries: list[Entry] | None) -> None:
+        """None: some were missed, so it may be about anybody."""
+        meant = None if entries is None else {user for entry in entries for user in _users(entry.content)}
+        for user in set(self._waiting) if meant is None else meant & set(self._waiting):
+            for event in self._waiting[user]:
+                event.set()
+
+
+def _users(change: dict[str, Any]) -> list[int]:
+    said = change.get("object")
+    if change.get("kind") != RIGHTS or not isinstance(said, dict):
+        return []
+    return [user for user in said.get("users", ()) if isinstance(user, int)]
+
+
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
+
+
+@contextlib.asynccontextmanager
+async def rights_of(user_id: int) -> AsyncIterator[asyncio.Event]:
+    """An event that is set whenever this user's rights may have changed."""
+    watch = _watches.setdefault(asyncio.get_running_loop(), Watch())
+    event = watch.enter(user_id)
+    try:
+        yield event
+    finally:
+        watch.leave(user_id, event)
