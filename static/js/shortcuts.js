@@ -2,7 +2,7 @@
 import { $, $$ } from "./dom.js";
 
 const STORE = "portside.keys";
-const GO = { o: "/", c: "/containers/", i: "/images/", b: "/builds/", n: "/networks/", v: "/volumes/", j: "/jobs/", r: "/registries/", s: "/settings/" };
+const GO = { o: "/", c: "/containers/", i: "/images/", b: "/builds/", n: "/networks/", v: "/volumes/", j: "/jobs/", r: "/registries/", t: "/teams/", s: "/settings/" };
 let waitingForGo = 0;
 
 const PLAIN = {

@@ -19,6 +19,7 @@ from webui.accounts.telling import people_told
 from webui.accounts.tokens import require_unlimited
 
 USERNAME_MAXIMUM = 150
+CHANGED = ("username", "first_name", "last_name", "email", "is_superuser", "is_staff", "is_active")
 
 
 @transaction.atomic
@@ -100,14 +101,16 @@ def user_change(
         raise Conflict("a service account is no administrator: it has roles in teams")
     if username is not None and username != target.username:
         target.username = checked_username(username, besides=target)
-    _describe(target, target.first_name if name is None else name, target.email if email is None else email)
+    _describe(target, name, target.email if email is None else email)
     if administrator is not None:
         target.is_superuser = target.is_staff = administrator
     if active is not None:
         target.is_active = active
     try:
         with transaction.atomic():
-            target.save(update_fields=["username", "first_name", "email", "is_superuser", "is_staff", "is_active"])
+            target.save(
+                update_fields=["username", "first_name", "last_name", "email", "is_superuser", "is_staff", "is_active"]
+            )
     except IntegrityError as error:
         raise _taken(target.username) from error
     people_told([target.pk])
@@ -172,8 +175,11 @@ def checked_username(username: str, *, besides: User | None = None) -> str:
     return username
 
 
-def _describe(target: User, name: str, email: str) -> None:
-    name, email = " ".join(name.split()), email.strip()
+def _describe(target: User, name: str | None, email: str) -> None:
+    """A name is one here, whatever parts a form or an identity provider has given it; None leaves it."""
+    if name is not None:
+        target.first_name, target.last_name = " ".join(name.split()), ""
+    name, email = target.first_name, email.strip()
     fields: dict[str, list[str]] = {}
     if len(name) > 150 or not name.isprintable():
         fields["name"] = ["Give at most 150 characters."]
@@ -186,7 +192,7 @@ def _describe(target: User, name: str, email: str) -> None:
         fields["email"] = ["Give at most 254 characters."]
     if fields:
         raise InvalidArgument("some fields are wrong: correct them", {"fields": fields})
-    target.first_name, target.email = name, email
+    target.email = email
 
 
 def _check_password(password: str, target: User) -> None:

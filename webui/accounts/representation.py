@@ -22,7 +22,7 @@ def team_reference_as_json(team: Team) -> dict[str, Any]:
 
 def person_reference_as_json(user: User) -> dict[str, Any]:
     """The short form inside other objects. `name` is how people call them; empty if it is not known."""
-    return {"id": user.pk, "username": user.username, "name": user.first_name}
+    return {"id": user.pk, "username": user.username, "name": user.get_full_name()}
 
 
 def person_as_json(user: User, memberships: Iterable[Membership]) -> dict[str, Any]:

@@ -34,6 +34,8 @@ def hex_id(text: str) -> str:
 def seed(*, empty: bool = False) -> Seeded:
     """Fill the database; `empty` leaves it as it is a minute after the first start."""
     from tests.webui.pages.seed_builds import builds, rules
+    from tests.webui.pages.seed_networks import networks
+    from tests.webui.pages.seed_people import people
     from webui.accounts.models import Membership, Role, Team, User
 
     team = Team.objects.create(name="Harbour")
@@ -45,11 +47,12 @@ def seed(*, empty: bool = False) -> Seeded:
     images = _images(team, hosts)
     containers = _containers(team, hosts, admin)
     volumes = _volumes(team, hosts[0], containers["web"])
-    _networks(team, hosts[0], containers)
+    networks(team, hosts[0], containers)
     jobs = _jobs(team, hosts[0], admin, containers)
     builds(team, hosts[0], admin, images[2])
     rules(team, hosts[0], admin)
     _events(team, hosts[0], containers)
+    people(team, hosts, admin, NASTY)
     return Seeded(admin, team, hosts, containers, images, volumes, jobs)
 
 
@@ -279,29 +282,6 @@ def _volumes(team: Any, host: Any, web: Any) -> list[Any]:
     ]
     web.save()
     return made
-
-
-def _networks(team: Any, host: Any, containers: dict[str, Any]) -> None:
-    """One with containers on it, one that is empty with all that can be said."""
-    from webui.networks.models import Endpoint, Network
-
-    front, back = (
-        Network.objects.create(team=team, host=host, network_id=hex_id(name), name=name, **more)
-        for name, more in (
-            ("front", {"subnet": "10.20.0.0/24", "gateway": "10.20.0.1"}),
-            ("back-of-the-harbour", {"subnet": "10.21.0.0/22", "gateway": "10.21.0.254", "ip_range": "10.21.1.0/24",
-                                     "mtu": 1400, "internal": True, "icc": False}),
-        )
-    )  # fmt: skip
-    for number, (network, name) in enumerate(((front, "web"), (front, NASTY), (back, "hog"))):
-        ip = f"10.20.0.{number + 2}" if network == front else "10.21.1.4"
-        Endpoint.objects.create(
-            network=network, container=containers[name], ip=ip, mac=f"02:42:0a:14:00:0{number}",
-            interface=f"eth{int(name == 'web')}", aliases=["db", NASTY],
-        )  # fmt: skip
-    Network.objects.create(
-        team=team, host=host, network_id=hex_id("lone"), name="lone", subnet="10.22.0.0/24", gateway="10.22.0.1"
-    )
 
 
 def _jobs(team: Any, host: Any, admin: Any, containers: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,9 @@ LISTS = [
     "/settings/",
     *(f"/settings/{tab}/" for tab in ("password", "second-factor", "passkeys", "sessions", "tokens")),
     "/volumes/",
+    "/people/",
+    "/teams/",
+    "/roles/",
 ]
 OBJECTS = [f"/containers/{CONTAINER_ID}/", f"/hosts/{HOST_ID}/", f"/images/{IMAGE_ID[7:]}/"]
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import visit
 from tests.webui.pages.seed import NASTY, Seeded, hex_id
 from tests.webui.pages.sockets import Sockets
+from webui.accounts.invitations import invitation_create
 from webui.networks.models import Network
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -66,6 +67,12 @@ def paths(seeded: Seeded) -> list[str]:
             for tab in ("", "password/", "second-factor/", "passkeys/", "sessions/", "tokens/", "sign-in/")
         ),
         "/settings/confirm/",
+        "/people/",
+        "/people/?q=nobody-has-this-name",
+        "/teams/",
+        "/roles/",
+        *(f"/teams/{seeded.team.pk}/{tab}" for tab in ("", "?#invitations", "?&#accounts", "?x#hosts", "?y#policies")),
+        f"/invitations/{invitation_create(user=seeded.admin, team=seeded.team, role='viewer')[1]}/",
     ]
 
 
