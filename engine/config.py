@@ -99,6 +99,11 @@ class EngineConfig:
         return self.home / "log-retention.json"
 
     @property
+    def host_limits(self) -> Path:
+        """What all containers and builds may have together: what the site said last."""
+        return self.home / "host-limits.json"
+
+    @property
     def builds(self) -> Path:
         """What builds keep (`cache` mounts, known digests of files) and what one that runs needs for itself."""
         return self.home / "builds"
@@ -137,8 +142,8 @@ class EngineConfig:
 
     @property
     def build_cgroup(self) -> str:
-        """The same for what builds run: beside the containers' own, so that the two share a machine by weight."""
-        return f"portside-{self.tag}-builds"
+        """The same for what builds run: in the host's, whose limits are theirs too, beside each container's."""
+        return f"{self.cgroup_parent}/builds"
 
 
 def _list(text: str) -> tuple[str, ...]:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.cgroups import Cgroups
+from engine.cgroups.quota import HostLimits
 from engine.config import EngineConfig
 from engine.containers.catalog import Catalog
 from engine.containers.events import LOG_REMOVED
 from engine.containers.holding import Holding
+from engine.containers.host_limits import HostQuota
 from engine.containers.keeper_link import KeeperLink
 from engine.containers.networking import Networks
 from engine.containers.parts import Parts
@@ -71,6 +73,7 @@ class Engine:
         self._log_clerk = LogClerk()
         self._kept_logs = KeptLogs(config)
         self._catalog = Catalog(config, self.store)
+        self.host_quota = HostQuota(self.cgroups.quota, self._catalog)
         self.volumes = Volumes(config, self.store, self.journal, Holding(lambda: parts))
         parts = Parts(
             config=config,
@@ -338,6 +341,10 @@ class Engine:
         cache = self.builder.disk_usage().bytes
         return measure(images, records, snapshots, config.containers, config.kept_logs, build_cache_bytes=cache)
 
+    def limit_host(self, memory_bytes: int | None, cpus: float | None, pids: int | None) -> None:
+        """What all containers and builds may have together from now on; None lifts it. Raises as `HostQuota.set`."""
+        self.host_quota.set(HostLimits(memory_bytes=memory_bytes, cpus=cpus, pids=pids))
+
     def host_facts(self) -> HostFacts:
         """What this host is; cheap enough for a heartbeat."""
         running = sum(record.pid is not None for record in self.container_list())
@@ -352,6 +359,7 @@ class Engine:
         except (Conflict, ResourceExhausted) as error:  # another network took ours: starts fail, all else works
             done.append(f"containers can't be started: {error.message}")
         done += self.with_room(lambda: self.containers.recover(self.builder.runs))
+        done += self.host_quota.recover()
         self.ensure_helpers()
         return done
 

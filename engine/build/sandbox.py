@@ -2,8 +2,9 @@
 
     directory (config.json, pipes, hosts …) ─► cgroup ─► runtime.create ─► network ─► runtime.start ─► output ─► end
 
-It lives in a cgroup beside the containers' own, so that builds as a whole are held back by one weight. Whoever dies in
-between leaves a directory in the build's workplace, of which the next start ends what it began (`end`).
+It lives in a cgroup beside the containers' own, so that builds as a whole are held back by one weight, and below the
+host's, whose limits are all builds' and containers' together. Whoever dies in between leaves a directory in the build's
+workplace, of which the next start ends what it began (`end`).
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ def _settings(command: Command, directory: Path) -> ProcessSettings:
 
 
 def _weigh(cgroups: Cgroups) -> None:
-    """Let all builds together have a quarter of the containers' share of processors that both want (cgroups(7))."""
+    """Let all builds together have a quarter of one container's share of processors that both want (cgroups(7))."""
     hierarchy = cgroups.hierarchy
     if cgroups.version == "v2" and hierarchy.unified is not None:
         path, weight = hierarchy.unified / cgroups.parent / "cpu.weight", 25

@@ -1,9 +1,13 @@
-"""A container's control groups: `<hierarchy>/<parent>/<container id>`, in every tree that this machine has."""
+"""A container's control groups: `<hierarchy>/<parent>/<container id>`, in every tree that this machine has.
+
+The parent has the host's limits (`quota`).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import signal
 import time
@@ -14,6 +18,7 @@ from typing import NamedTuple
 
 from engine.cgroups import changing, files, limiting
 from engine.cgroups.hierarchy import NEEDED, Hierarchy
+from engine.cgroups.quota import Quota
 from engine.cgroups.resources import Resources
 from engine.cgroups.v1 import cpuset as v1_cpuset
 from engine.cgroups.v1 import devices as v1_devices
@@ -23,6 +28,8 @@ from engine.cgroups.v2 import core
 from engine.cgroups.v2 import memory as v2_memory
 from engine.config import EngineConfig
 from engine.errors import EngineError, Unavailable
+
+log = logging.getLogger(__name__)
 
 JOINED_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "blkio")
 DELEGATED_V2 = ("memory", "cpu", "pids", "io", "cpuset")
@@ -52,6 +59,8 @@ class Cgroups:
         self.hierarchy = hierarchy or Hierarchy.of_this_machine()
         self.version = self.hierarchy.version
         self.parent = parent or config.cgroup_parent
+        self.quota = Quota(config, self.hierarchy)
+        self._inner = config.build_cgroup.removeprefix(f"{self.parent}/")
         self._trees: dict[str, Path] = {}  # v1 controller → its tree, those that share one only once
         for name in (*JOINED_V1, *(() if self.hierarchy.unified else ("freezer",))):
             if name in self.hierarchy.v1:
@@ -65,9 +74,13 @@ class Cgroups:
         resources.check(os.cpu_count() or 1)
         if self.version == "v2":
             self._delegate()
+        is_first = not self.quota.is_there()
         try:
             for directory in self._joined(container_id):
                 files.make(directory)
+            if is_first:  # after a boot, or somebody has removed it
+                for error in self.quota.apply().errors:
+                    log.warning("the host's limits: %s", error.message)
             if resources.wants_cpuset and self._cpuset is not None:
                 files.make(self._cpuset / self.parent / container_id)
             limiting.apply(self.directories(container_id), resources, v2=self.version == "v2")
@@ -112,8 +125,11 @@ class Cgroups:
         root = self.hierarchy.unified
         assert root is not None
         core.delegate(root, DELEGATED_V2, NEEDED)
-        (root / self.parent).mkdir(exist_ok=True)
-        core.delegate(root / self.parent, DELEGATED_V2, NEEDED)
+        place = root
+        for name in self.parent.split("/"):
+            place /= name
+            place.mkdir(exist_ok=True)
+            core.delegate(place, DELEGATED_V2, NEEDED)
 
     def _joined(self, container_id: str) -> list[Path]:
         """The groups that every container is in."""
@@ -215,7 +231,7 @@ class Cgroups:
         for directory in self._all("."):
             with contextlib.suppress(FileNotFoundError):
                 ids.update(entry.name for entry in os.scandir(directory) if entry.is_dir())
-        return sorted(ids)
+        return sorted(ids - {self._inner})
 
     def kill(self, container_id: str) -> None:
         """Send SIGKILL to every process, thawed first where a frozen one would not die."""

@@ -87,7 +87,7 @@ class Home:
     def container_cgroups(self) -> list[str]:
         found = []
         for parent in self.cgroup_parents():
-            found += [str(path) for path in parent.iterdir() if path.is_dir()]
+            found += [str(path) for path in parent.iterdir() if path.is_dir() and path.name != "builds"]
         return sorted(found)
 
     def nft_elements(self) -> list[str]:
@@ -154,7 +154,7 @@ class Home:
             time.sleep(0.02)
         for point in sorted(self.mounts(), reverse=True):
             subprocess.run(["umount", "-l", point], check=False, capture_output=True)
-        for parent in self.cgroup_parents():
+        for parent in reversed(self.cgroup_parents()):  # that of builds lies in the other
             _remove_cgroup(parent)
         own = self.config.bridge.removesuffix("br0")  # what the devices of all its networks begin with
         for link in (name for name in os.listdir("/sys/class/net") if name.startswith(own)):

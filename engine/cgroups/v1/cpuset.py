@@ -8,7 +8,9 @@ from engine.cgroups import files
 
 
 def inherit(directory: Path) -> None:
-    """Take over the parent's processors and memory nodes."""
+    """Take over the parent's processors and memory nodes, which it takes over from those above."""
+    if files.read(directory / "cpuset.cpus") == "" and files.read(directory.parent / "cpuset.cpus") is not None:
+        inherit(directory.parent)
     for name in ("cpuset.cpus", "cpuset.mems"):
         if not files.read(directory / name):
             files.write(directory / name, files.read(directory.parent / name) or "0")
