@@ -21,6 +21,7 @@ from worker.control import BLOCK_SECONDS, ControlListener
 from worker.durability import Durability
 from worker.executor import Executor
 from worker.file_questions import file_answers
+from worker.host_limits import TEND_SECONDS, HostLimiter
 from worker.ledger import Ledger
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
 from worker.publisher import Publisher
@@ -72,6 +73,7 @@ class WorkerService:
         )
         kinds = (answers(engine), log_answers(engine), image_answers(engine), file_answers(engine))
         self._questions = tuple(Questions(self._client, known) for known in kinds)
+        self._limiter = HostLimiter(engine)
         self._direct = DirectWay(settings.engine.run / DIRECT_SOCKET)
         self._sessions = SessionServer(
             self._client,
@@ -97,6 +99,7 @@ class WorkerService:
             Periodic("heartbeat", HEARTBEAT_SECONDS, self._presence.heartbeat),
             Periodic("figures", STATS_SECONDS, figures.sample),
             Periodic("helpers", HELPERS_SECONDS, engine.ensure_helpers),
+            Periodic("limits of the host", TEND_SECONDS, self._limiter.tend),
             Periodic("ledger", 3600, self._ledger.trim),
             Periodic("builds", BUILDS_SECONDS, lambda: build_commands.tidy(engine)),
             Periodic("kept logs", KEPT_LOGS_SECONDS, engine.tidy_kept_logs),
@@ -128,6 +131,7 @@ class WorkerService:
 
     def _take_settings(self, message: HostSettings) -> None:
         self._engine.keep_logs(message.keep_logs_seconds, message.keep_logs_bytes)
+        self._limiter.take(message)
 
     def _open_stream(self, message: OpenStream) -> None:
         for questions in self._questions:

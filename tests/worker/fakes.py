@@ -111,6 +111,11 @@ class FakeVolumes:
         return ()
 
 
+class FakeHostQuota:
+    def tend(self) -> None:
+        pass
+
+
 class FakeEngine:
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
@@ -119,6 +124,7 @@ class FakeEngine:
         self.images = FakeImages(self)
         self.networks = FakeNetworks(self.note)
         self.volumes = FakeVolumes()
+        self.host_quota = FakeHostQuota()
         self.logs: dict[str, FakeLog] = {}
         self.step = -1  # how far the last slow pull came
         self._calls = config.home / "calls"
@@ -170,6 +176,9 @@ class FakeEngine:
 
     def keep_logs(self, seconds: float, max_bytes: int) -> None:
         self.note(f"keep logs {seconds} {max_bytes}")
+
+    def limit_host(self, memory_bytes: int | None, cpus: float | None, pids: int | None) -> None:
+        self.note(f"limit host {memory_bytes} {cpus} {pids}")
 
     def tidy_kept_logs(self) -> list[str]:
         return []

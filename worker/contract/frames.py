@@ -99,10 +99,17 @@ class ReplayEvents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
-    """How long (0: not at all) and how many bytes at most the host keeps of the logs of removed containers."""
+    """How long (0: not at all) and how many bytes at most the host keeps of the logs of removed containers.
+
+    `memory_bytes`, `cpus` (1.5: one and a half), `pids`: what all containers and builds of the host may have together;
+    None is no limit.
+    """
 
     keep_logs_seconds: float
     keep_logs_bytes: int
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
 
 
 CONTROL_KINDS: dict[str, type] = {

@@ -222,7 +222,9 @@ CONTROLS = {
     "stream.close": f.CloseStream(stream_id="s"),
     "job.cancel": f.CancelJob(job_id=JOB),
     "events.replay": f.ReplayEvents(after_seq=41),
-    "host.settings": f.HostSettings(keep_logs_seconds=604800.0, keep_logs_bytes=1 << 30),
+    "host.settings": f.HostSettings(
+        keep_logs_seconds=604800.0, keep_logs_bytes=1 << 30, memory_bytes=1 << 33, cpus=2.5, pids=4096
+    ),
 }
 
 
