@@ -23,7 +23,7 @@ _NORMAL = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "id"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|UTC|[+-]\d\d:?\d\d))*"), "TIME"),
-    (re.compile(r"(Less than a second|About an? (minute|hour)|\d+ (second|minute|hour)s?)( ago)?"), "AGO"),
+    (re.compile(r"(Less than a second|About an? \w+|\d+ (second|minute|hour|day|week|month|year)s?)( ago)?"), "AGO"),
     (re.compile(r"\b\d+(\.\d+)?(B|kB|MB|GB)\b"), "SIZE"),
     (re.compile(r"(?m)^ ---> Running in id\n|^Removing intermediate container id\n|^ ---> Using cache\n"), ""),
     # dockerd tells of the layers too.
