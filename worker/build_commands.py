@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.build.cache_mounts import TEAM_BYTES, CacheMounts
 from engine.build.kept_contexts import KeptContexts
 from engine.build.record import BuildRecord, BuildRecords
-from engine.errors import Cancelled, InvalidArgument
+from engine.errors import Cancelled, EngineError, InvalidArgument
 from worker.context import Context
 from worker.contract import builds as b
 
@@ -127,6 +128,7 @@ def _spec(command: b.BuildImage, secrets: Mapping[str, Any]) -> Any:
         platform=command.platform,
         no_cache=command.no_cache,
         pull=command.pull,
+        keep_failed=command.build_id[:12],
         network=command.network,
         add_hosts=command.extra_hosts,
         secrets={name: value.encode() for name, value in (secrets.get("build") or {}).items()},
@@ -220,6 +222,19 @@ def tidy(engine: Any) -> None:
         logger.info("deleted the cache mount %s: the team had more than %d GiB", mount_id, TEAM_BYTES >> 30)
     for context_id in kept_contexts(engine).tidy():
         logger.info("deleted the folder %s that was sent for builds", context_id[:12])
+
+
+def tidy_failed_steps(engine: Any, now: float | None = None) -> None:
+    """Remove the images of failed steps that were offered long enough; those that somebody still looks into stay."""
+    from engine.build.running import FAILED_STEP, FAILED_STEP_SECONDS
+
+    now = time.time() if now is None else now
+    for image in engine.images.list():
+        made_at = 0.0 if image.made_at is None else image.made_at.timestamp()
+        for tag in image.tags:
+            if tag.startswith(f"{FAILED_STEP}:") and now - made_at > FAILED_STEP_SECONDS:
+                with contextlib.suppress(EngineError):
+                    engine.image_remove(tag)
 
 
 FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {

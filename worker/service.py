@@ -41,6 +41,7 @@ STOP_SECONDS = 3.0
 FLUSH_SECONDS = 1.0
 KEPT_LOGS_SECONDS = 600.0
 BUILDS_SECONDS = 3600.0
+FAILED_STEPS_SECONDS = 300.0
 # How often it is asked whether a volume's size is worth another look; the engine decides.
 VOLUMES_SECONDS = 10.0
 # How long health checks and logs may be without a keeper that has died; asking takes a tenth of a millisecond.
@@ -102,6 +103,7 @@ class WorkerService:
             Periodic("limits of the host", TEND_SECONDS, self._limiter.tend),
             Periodic("ledger", 3600, self._ledger.trim),
             Periodic("builds", BUILDS_SECONDS, lambda: build_commands.tidy(engine)),
+            Periodic("failed steps", FAILED_STEPS_SECONDS, lambda: build_commands.tidy_failed_steps(engine)),
             Periodic("kept logs", KEPT_LOGS_SECONDS, engine.tidy_kept_logs),
             Periodic("sizes of volumes", VOLUMES_SECONDS, engine.volumes.measure_due),
         ]

@@ -52,9 +52,17 @@ class Builds(Resource):
         """Build the same once more, with what the body says otherwise."""
         return self._ask("POST", located("/api/v1/builds/{}/again/", build_id), body=body)
 
+    def compare(self, build_id: str, other_id: str) -> Json:
+        """Say what is other in a build than in another one: what was asked, steps, times, cache hits, sizes, image.."""
+        return self._ask("GET", located("/api/v1/builds/{}/compare/{}/", build_id, other_id))
+
     def output(self, build_id: str, *, format: Literal["docker", "files", "oci"] | None = None) -> Answer:
         """Read what a build has made as a tar: its files, or the image as an archive."""
         return self._open("GET", located("/api/v1/builds/{}/output/", build_id), {"format": format})
+
+    def shell(self, build_id: str) -> Json:
+        """Make a container of what a failed step has left, to open a terminal in; both go after half an hour."""
+        return self._ask("POST", located("/api/v1/builds/{}/shell/", build_id))
 
     def steps(self, build_id: str) -> Json:
         """Read the steps of a build that has ended. While it goes on, /ws/builds/{id}/ tells them."""

@@ -11,6 +11,7 @@ ever seen. Packed, for a registry, a layer is when it is pushed first (`engine/i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,10 +27,11 @@ from engine.build.cache import Cache, CachedStep
 from engine.build.keys import VERSION, FarCache, Found
 from engine.build.sandbox import Layers
 from engine.build.slots import Slots
+from engine.build.spec import StepFailed
 from engine.build.trees import Tree
 from engine.content.leases import Lease
 from engine.content.locks import held
-from engine.errors import Cancelled
+from engine.errors import Cancelled, EngineError
 from engine.oci.digest import Digest, chain_ids
 from engine.runtime import kernel, rootfs
 from engine.snapshots.service import Snapshots
@@ -78,6 +80,7 @@ class Layering:
     team: str
     epoch: int | None
     cancel: threading.Event
+    keeps_failed: bool = False
     used: list[int] = field(default_factory=list)
     far: Sequence[FarCache] = ()
     found: list[Found] = field(default_factory=list)
@@ -167,7 +170,12 @@ class Layering:
             if work.overlaid:
                 area.mkdir(mode=0o700)
                 _dress_root(files, lowers)
-            stubs = work.make(Layers(lowers or (self.empty,), str(files), str(area)))
+            try:
+                stubs = work.make(Layers(lowers or (self.empty,), str(files), str(area)))
+            except StepFailed as error:
+                if self.keeps_failed and work.overlaid:
+                    self._keep(error, files, area, lowers)
+                raise
             if work.overlaid:
                 delete_tree(area)
             if work.overlaid or self.epoch is not None:
@@ -182,6 +190,20 @@ class Layering:
             row = self._commit(files, sealed, (key, content), work.description)
         self.found.append(Found(key, content, row.diff_id, row.size_bytes, row.created_at))
         return Made(row.diff_id, row.created_at, row.size_bytes, was_cached=False)
+
+    def _keep(self, error: StepFailed, files: Path, area: Path, lowers: Sequence[str]) -> None:
+        """Commit what a step has written before it failed; the error's detail says which layer that is.
+
+        It is in no cache. What goes wrong here doesn't take the place of why the step failed.
+        """
+        with contextlib.suppress(OSError, EngineError):
+            delete_tree(area)
+            sealing.Tidying(lowers, (), self.epoch).tidy(files)
+            sealed = sealing.digest(files, self.cancel.is_set)
+            self.lease.add([sealed.diff_id])
+            with self.store.transaction():
+                self.snapshots.commit_layer(files, sealed.diff_id, sealed.size_bytes)
+            error.detail["layer"] = sealed.diff_id
 
     def _commit(self, files: Path, sealed: sealing.Sealed, found_by: tuple[str, str], description: str) -> CachedStep:
         with self.store.transaction():

@@ -38,6 +38,7 @@ from engine.errors import Cancelled, EngineError, InvalidArgument
 from engine.images.pull import Stop, host_platform
 from engine.images.service import Images
 from engine.images.shelf import Shelf
+from engine.oci.digest import Digest
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.access import Access
@@ -45,6 +46,10 @@ from engine.registry.access import Access
 _MOST = max(4, 2 * (os.cpu_count() or 2))
 _slots = Slots(_MOST, _MOST - _MOST // 4)
 """Steps at work at once, of all builds of this process: twice the processors, since many a step waits for a network."""
+
+
+FAILED_STEP, FAILED_STEP_SECONDS = "failed-step", 1800.0
+"""The repository of images of failed steps, and for how long they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,7 @@ class Running:
             tools.shelf.records.store, tools.shelf.snapshots, tools.cache, self.lease, self._locks(), _slots,
             spec.team, epoch, stop,
         )  # fmt: skip
+        layering.keeps_failed = bool(spec.keep_failed)
         self.layerings.append(layering)
         far = self._far(platform, shown, stop)
         layering.far = far
@@ -174,7 +180,7 @@ class Running:
             solving.build = Build(
                 spec=spec, plan=plan, layering=layering, place=self.place, host=tools.host, caches=mounts,
                 tree_of=solving.tree_of, known=lambda one: None if one.lendable or one.owner is None else known,
-                servers=tools.servers(spec.git, stop.is_set),
+                servers=tools.servers(spec.git, stop.is_set), keep=self._keep,
             )  # fmt: skip
             draft = solving.run()
             return self._solved(draft, solving, layering, epoch)
@@ -186,6 +192,15 @@ class Running:
         return Solved(
             solving.platform, draft, config, tuple(solving.last()), tuple(layering.found), dict(solving.bases.used)
         )
+
+    def _keep(self, draft: Draft) -> str:
+        """An image of a failed step; of several that fail at once the last has the name."""
+        shelf, name = self.tools.shelf, Reference.parse(f"{FAILED_STEP}:{self.asked.spec.keep_failed}")
+        config = draft.finished({}, None)
+        digest = Digest.of(config)
+        self.lease.add([digest])
+        shelf.content.put(config, is_durable=False)
+        return shelf.publish(config, [name], [digest, *draft.blobs], action="tag").id
 
     def _far(self, platform: Platform, shown: str, stop: Stop) -> list[ImportedCache]:
         """The caches of registries, a step each. One that can't be read is done without, as BuildKit does."""

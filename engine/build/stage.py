@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +27,12 @@ from engine.build.layering import Layering, Work, view
 from engine.build.planning import Plan, StagePlan
 from engine.build.run_mounts import RunMounts, Surroundings
 from engine.build.sandbox import Kernel, Layers
-from engine.build.spec import BuildSpec
+from engine.build.spec import BuildSpec, StepFailed
 from engine.build.trees import Tree
 from engine.build.workplace import Workplace
 from engine.errors import EngineError, ResourceExhausted, Unsupported
 from engine.images.pull import host_platform
+from engine.oci.digest import Digest
 
 STEPS = (model.Run, model.Copy, model.Add, model.Workdir)
 """Instructions that change files."""
@@ -39,7 +41,7 @@ STEPS = (model.Run, model.Copy, model.Add, model.Workdir)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """What all stages of a build have in common. `tree_of`: the files that a `from` in a stage names, None for the
-    context; it waits for a stage that is still being built."""
+    context; it waits for a stage that is still being built. `keep`: makes an image of a failed step, returns its id."""
 
     spec: BuildSpec
     plan: Plan
@@ -50,6 +52,7 @@ class Build:
     tree_of: Callable[[int, str | None], Tree]
     known: Callable[[Tree], Known | None]
     servers: Servers
+    keep: Callable[[Draft], str] | None = None
 
     @property
     def escape(self) -> str:
@@ -75,8 +78,17 @@ class StageRun:
                 self.build.layering.raise_if_stopped()
                 self._one(instruction, step)
             except (EngineError, OSError) as error:
+                if isinstance(error, StepFailed):
+                    self._offer(error)
                 raise located(error, instruction.location, step) from error
         return self.draft
+
+    def _offer(self, error: StepFailed) -> None:
+        """Make an image of the files that the failed step has left, for who wants to look around in there."""
+        layer = error.detail.pop("layer", None)
+        if layer is not None and self.build.keep is not None:
+            self.draft.add_layer(Digest(str(layer)), "a step that failed", time.time())
+            error.detail["image"] = self.build.keep(self.draft)
 
     def _one(self, written: model.Instruction, step: Step | None) -> None:
         if isinstance(written, model.Arg):

@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -160,6 +161,17 @@ def test_a_build_is_signed_with_the_key_of_the_task_or_not_done(tmp_path: Path) 
     (private, _) = signing.new_key()
     commands.run(command, context_of(tmp_path, builder, secrets={"build": {}, "signing_key": private}))
     assert builder.asked["spec"].signing_key == private
+
+
+def test_images_of_failed_steps_go_after_half_an_hour() -> None:
+    made = datetime.now(UTC)
+    images = [SimpleNamespace(tags=tags, made_at=made) for tags in (("failed-step:a",), ("app:1", "failed-stepper:1"))]
+    gone: list[str] = []
+    engine = SimpleNamespace(images=SimpleNamespace(list=lambda: images), image_remove=gone.append)
+    build_commands.tidy_failed_steps(engine, made.timestamp() + 60)
+    assert gone == []
+    build_commands.tidy_failed_steps(engine, made.timestamp() + 1801)
+    assert gone == ["failed-step:a"]
 
 
 GIT = "https://git.example.com/app.git#main"

@@ -134,3 +134,32 @@ class BuildCacheSchema(serializers.Serializer):
 class BuildStarted(serializers.Serializer):
     build = BuildSchema()
     job = JobReference()
+
+
+class ComparedStep(serializers.Serializer):
+    name = serializers.CharField()
+    stage = serializers.CharField(allow_blank=True)
+    before = BuildStepSchema(allow_null=True, help_text="None: the first build has no such step.")
+    after = BuildStepSchema(allow_null=True)
+
+
+class ComparedTotals(serializers.Serializer):
+    seconds = serializers.FloatField(allow_null=True)
+    steps = serializers.IntegerField()
+    cached = serializers.IntegerField()
+    size_bytes = serializers.IntegerField(help_text="What all steps have added.")
+    image_id = serializers.CharField(allow_null=True)
+
+
+class ComparedValue(serializers.Serializer):
+    name = serializers.CharField()
+    before = serializers.JSONField(allow_null=True)
+    after = serializers.JSONField(allow_null=True)
+
+
+class BuildComparison(serializers.Serializer):
+    before = ComparedTotals()
+    after = ComparedTotals()
+    steps = ComparedStep(many=True)
+    wish = ComparedValue(many=True, help_text="What was asked for otherwise.")
+    config = ComparedValue(many=True, help_text="What is other in the images' configurations, while both are here.")

@@ -150,6 +150,10 @@ urlpatterns = [
     path("builds/<build_id:build_id>/", builds.BuildDetail.as_view(), name="build"),
     path("builds/<build_id:build_id>/again/", builds.BuildAgain.as_view(), name="build-again"),
     path("builds/<build_id:build_id>/output/", builds.BuildOutput.as_view(), name="build-output"),
+    path(
+        "builds/<build_id:build_id>/compare/<build_id:other_id>/", builds.BuildCompare.as_view(), name="build-compare"
+    ),
+    path("builds/<build_id:build_id>/shell/", builds.BuildShell.as_view(), name="build-shell"),
     path("builds/<build_id:build_id>/steps/", builds.BuildSteps.as_view(), name="build-steps"),
     path("containers/", containers.ContainerList.as_view(), name="containers"),
     path("containers/removed/", containers.RemovedList.as_view(), name="containers-removed"),

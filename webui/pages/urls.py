@@ -48,6 +48,7 @@ urlpatterns = [
     path("builds/", builds.builds, name="builds"),
     path("builds/rules/", build_rules.build_rules, name="build-rules"),
     path("builds/new/", builds.build_new, name="build-new"),
+    path("builds/<str:build_id>/compare/<str:other_id>/", builds.build_compare, name="build-compare"),
     path("builds/<str:build_id>/", builds.build, name="build"),
     path("volumes/", volumes.volumes, name="volumes"),
     path("volumes/<int:volume_id>/", volumes.volume, name="volume"),

@@ -6,7 +6,7 @@ import { confirmAction } from "../dialog.js";
 import { $, $$, el, pageData, setText } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { pieces, plain } from "../log/ansi.js";
-import { onChange, onReset } from "../live.js";
+import { jobEnd, onChange, onReset } from "../live.js";
 import { setStatus } from "../rows.js";
 import { ReturningSocket } from "../socket.js";
 import { toast } from "../toast.js";
@@ -145,6 +145,19 @@ $("[data-forget]", root)?.addEventListener("click", async () => {
   const sure = await confirmAction({ title: "Forget this build?", text: "What it printed and the folder that was sent for it go. The image stays.", yes: "Forget" });
   if (!sure) return;
   if ((await attempt("DELETE", `builds/${id}/`)) !== undefined) location.assign("/builds/");
+});
+root.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-shell]");
+  if (!button || button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  const made = await attempt("POST", `builds/${id}/shell/`, {});
+  const job = made && (await jobEnd(made.job.id, () => api("GET", made.job.url)));
+  button.removeAttribute("aria-busy");
+  if (job?.status === "succeeded") location.assign(`/containers/${made.container.id}/#terminal`);
+  else if (job) toast(job.error?.message ?? "It was cancelled.", { bad: true });
+});
+$("[data-compare]", root)?.addEventListener("change", (event) => {
+  if (event.target.value) location.assign(`/builds/${id}/compare/${event.target.value}/`);
 });
 
 function take(build) {

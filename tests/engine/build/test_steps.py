@@ -59,6 +59,25 @@ def test_a_failing_run_tells_its_exit_code_and_last_words(bench: Workbench) -> N
     assert "RUN echo so it goes" in raised.value.message
 
 
+def test_what_a_failed_step_has_left_can_be_looked_into(bench: Workbench) -> None:
+    text = "FROM tiny\nENV A=b\nWORKDIR /w\nRUN --mount=type=secret,id=word cp /run/secrets/word /tmp/x; "
+    with pytest.raises(StepFailed) as raised:
+        bench.build(text + "echo half > done; exit 3\n", keep_failed="feed", secrets={"word": b"w"}, team="failed")
+    image = raised.value.detail["image"]
+    assert isinstance(image, str)
+    assert bench.engine.images.get("failed-step:feed").id == image
+    files = bench.files(image)
+    assert files["w/done"].content == b"half\n"
+    assert "run/secrets/word" not in files or files["run/secrets/word"].content == b""
+    config = bench.engine.images.get(image).config
+    assert "A=b" in config.env
+    assert config.working_dir == "/w"
+    with pytest.raises(StepFailed) as raised:  # it was in no cache, and is not offered to who doesn't ask for it
+        bench.build(text + "echo half > done; exit 3\n", secrets={"word": b"w"}, team="failed")
+    assert "image" not in raised.value.detail
+    bench.engine.image_remove("failed-step:feed")
+
+
 @pytest.mark.parametrize(("command", "code"), [('["/nowhere"]', 127), ('["/etc/not-executable"]', 126)])
 def test_a_program_that_cannot_be_run(bench: Workbench, command: str, code: int) -> None:
     with pytest.raises(StepFailed) as raised:

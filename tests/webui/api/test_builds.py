@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -168,3 +169,47 @@ def test_a_folder_is_taken_only_by_a_host_that_is_there(site_broker: Valkey, own
     answer = owner.post("builds/contexts/")
     assert answer.status_code == 503 and host.name in answer.json()["detail"]
     assert not BuildContext.objects.exists()
+
+
+def fail(build: Build, **more: Any) -> None:
+    detail = {"image": "sha256:" + "fa" * 32, "exit_code": 3}
+    error = {"family": "invalid_argument", "message": "exit code 3", "detail": detail}
+    Job.objects.filter(pk=build.job_id).update(
+        **{"status": "failed", "error": error, "finished_at": timezone.now(), **more}
+    )
+
+
+def test_a_shell_in_a_failed_step_is_a_container_of_what_it_left(
+    site_broker: Valkey, owner: Caller, teammate: Caller, build: Build
+) -> None:
+    assert owner.post(f"builds/{BUILD_ID}/shell/").status_code == 404
+    fail(build)
+    assert teammate.post(f"builds/{BUILD_ID}/shell/").status_code == 403
+    answer = owner.post(f"builds/{BUILD_ID}/shell/")
+    assert answer.status_code == 202, answer.content
+    command = Job.objects.get(kind="container.create").command
+    assert command["image"] == "sha256:" + "fa" * 32
+    assert (command["entrypoint"], command["auto_remove"]) == (["/bin/sh", "-c", "sleep 1800"], True)
+    assert answer.json()["container"]["labels"] == {"portside.failed-step": BUILD_ID}
+    fail(build, finished_at=timezone.now() - timedelta(minutes=31))
+    assert owner.post(f"builds/{BUILD_ID}/shell/").status_code == 409
+
+
+def test_two_builds_are_compared(owner: Caller, outsider: Caller, build: Build) -> None:
+    job = Job.objects.get(pk=build.job_id)
+    job.pk = None
+    job.save()
+    steps = [
+        {**build.steps[0], "name": "[1/3] FROM alpine"},
+        {"id": "0.2", "name": "[2/3] RUN true", "state": "cached"},
+        {"id": "0.3", "name": "[3/3] RUN more", "state": "done", "seconds": 2.0, "size_bytes": 10},
+    ]
+    other = Build.objects.create(
+        team=build.team, host=build.host, job=job, name="app:1", steps=steps, wish={**build.wish, "target": "x"}
+    )
+    found = owner.get(f"builds/{other.pk.hex}/compare/{BUILD_ID}/").json()
+    rows = [(row["name"], row["before"] and row["before"]["state"], row["after"]["state"]) for row in found["steps"]]
+    assert rows == [("FROM alpine", "cached", "cached"), ("RUN true", "done", "cached"), ("RUN more", None, "done")]
+    assert (found["before"]["cached"], found["after"]["cached"]) == (1, 2)
+    assert [row["name"] for row in found["wish"]] == ["target"]
+    assert outsider.get(f"builds/{other.pk.hex}/compare/{BUILD_ID}/").status_code == 404

@@ -157,6 +157,7 @@ def world(
         "network_id": network.pk,
         "job_id": str(job.pk),
         "build_id": BUILD_ID,
+        "other_id": BUILD_ID,
         "credential_id": str(credential.pk),
         "key_id": str(key.pk),
         "digest": "sha256:" + "0" * 64,

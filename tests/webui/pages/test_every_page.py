@@ -51,6 +51,7 @@ def paths(seeded: Seeded) -> list[str]:
         "/builds/new/",
         f"/builds/new/?again={hex_id(NASTY)[:32]}",
         *(f"/builds/{hex_id(name)[:32]}/" for name in ("harbour:2.1", "harbour:2.0", NASTY)),
+        f"/builds/{hex_id('harbour:2.0')[:32]}/compare/{hex_id(NASTY)[:32]}/",
         "/networks/",
         "/networks/?q=none",
         "/networks/topology/",

@@ -13,19 +13,29 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from webui.api import bodies
-from webui.api.build_schemas import BuildCacheSchema, BuildContextSchema, BuildSchema, BuildStarted, BuildStepsSchema
+from webui.api.build_schemas import (
+    BuildCacheSchema,
+    BuildComparison,
+    BuildContextSchema,
+    BuildSchema,
+    BuildStarted,
+    BuildStepsSchema,
+)
 from webui.api.lists import host_filter, list_parameters, list_response, parameter
 from webui.api.operations import job_reference, operation, page_of
-from webui.api.schemas import Accepted
+from webui.api.schemas import Accepted, AcceptedContainer
 from webui.api.streamed import TAR, context_intake, tar_answer
 from webui.api.views.archives import AnyAnswer
 from webui.api.views.images import HOST_HELP, OnHost
+from webui.builds.comparing import compared
 from webui.builds.contexts import NAME_MAXIMUM, context_send
 from webui.builds.models import Build, BuildContext, BuildQuerySet
 from webui.builds.outputs import build_output, cache_usage
 from webui.builds.representation import build_as_json, steps_as_json
 from webui.builds.request import CHOICES, EPOCH_MAXIMUM, NETWORKS, BuildRequest
 from webui.builds.services import build_again, build_begin, build_forget, cache_prune
+from webui.builds.shells import build_shell
+from webui.containers.representation import container_as_json
 from webui.hosts.services import host_choose
 from webui.images.archives import FORMATS
 from webui.jobs.models import JobStatus
@@ -229,6 +239,23 @@ class BuildCache(APIView):
         """What builds have left on a host for later ones: steps, and the mounts of RUN --mount=type=cache."""
         host = host_choose(user=request.user, host=parameter(request, "host"))
         return Response(cache_usage(user=request.user, host=host), headers={"Cache-Control": "no-store"})
+
+
+class BuildCompare(APIView):
+    @operation("builds_compare", tag="builds", answers={200: BuildComparison}, problems=[404])
+    def get(self, request: Request, build_id: str, other_id: str) -> Response:
+        """Say what is other in a build than in another one: what was asked, steps, times, cache hits, sizes, image."""
+        after = get_object_or_404(visible(request), pk=build_id)
+        return Response(compared(get_object_or_404(visible(request), pk=other_id), after))
+
+
+class BuildShell(APIView):
+    @operation("builds_shell", tag="builds", body=None, answers={202: AcceptedContainer}, problems=[403, 404, 409])
+    def post(self, request: Request, build_id: str) -> Response:
+        """Make a container of what a failed step has left, to open a terminal in; both go after half an hour."""
+        build = get_object_or_404(visible(request), pk=build_id)
+        container, job = build_shell(user=request.user, build=build)
+        return Response({"container": container_as_json(container), **job_reference(job)}, status=202)
 
 
 class BuildCachePrune(APIView):

@@ -9,8 +9,10 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest
 
 from webui.accounts.roles import actions_of
+from webui.builds.comparing import compared
 from webui.builds.models import Build
 from webui.builds.representation import build_as_json, steps_as_json
+from webui.builds.shells import failed_image
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image, SigningKey
@@ -45,12 +47,30 @@ def build(request: HttpRequest, build_id: str) -> dict[str, Any]:
     if found is None:
         raise Http404
     image = Image.objects.visible_to(request.user).filter(host=found.host, image_id=found.image_id).first()
+    held = actions_of(request.user, found.team, host=found.host_id)
     return {
         "build": build_as_json(found),
         "steps": steps_as_json(found),
         "image": None if image is None else image.image_id.removeprefix("sha256:"),
-        "may_create": "builds.create" in actions_of(request.user, found.team, host=found.host_id),
+        "may_create": "builds.create" in held,
+        "may_shell": failed_image(found) is not None and held >= {"containers.create", "containers.exec"},
+        "others": _comparable(request, found),
     }
+
+
+@page("pages/build_compare.html", section="builds")
+def build_compare(request: HttpRequest, build_id: str, other_id: str) -> dict[str, Any]:
+    before, after = _find(request, other_id), _find(request, build_id)
+    if before is None or after is None:
+        raise Http404
+    return {"before": build_as_json(before), "after": build_as_json(after), "found": compared(before, after)}
+
+
+def _comparable(request: HttpRequest, build: Build) -> list[dict[str, Any]]:
+    """The builds of the same name before and after it, and the one that it repeats."""
+    rows = Build.objects.visible_to(request.user).select_related(*_JOINED).exclude(pk=build.pk)
+    same = rows.filter(team=build.team, host=build.host, name=build.name)[:10]
+    return [build_as_json(one) for one in same if one.job.is_finished]
 
 
 @page("pages/build_new.html", section="builds")

@@ -1,0 +1,72 @@
+"""Two builds side by side: what was asked otherwise, and how each step went."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from webui.builds.models import Build
+from webui.builds.representation import steps_as_json
+from webui.images.models import Image
+
+_NUMBER = re.compile(r"^\[[^\]]*\]\s*")
+
+
+def compared(before: Build, after: Build) -> dict[str, Any]:
+    """As REST's `BuildComparison`. Steps of one name are paired in their order, within their stage."""
+    first, second = steps_as_json(before), steps_as_json(after)
+    return {
+        "before": _totals(before, first),
+        "after": _totals(after, second),
+        "steps": _paired(first, second),
+        "wish": _differing(before.wish, after.wish),
+        "config": _differing(_config(before), _config(after)),
+    }
+
+
+def _totals(build: Build, steps: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "seconds": build.job.duration_seconds,
+        "steps": len(steps),
+        "cached": sum(step["state"] == "cached" for step in steps),
+        "size_bytes": sum(step["size_bytes"] or 0 for step in steps),
+        "image_id": build.image_id or None,
+    }
+
+
+def _paired(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    left: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for step in first:
+        left[_key(step)].append(step)
+    rows = []
+    for step in second:
+        same = left[_key(step)]
+        rows.append(_row(same.pop(0) if same else None, step))
+    return rows + [_row(step, None) for steps in left.values() for step in steps]
+
+
+def _key(step: dict[str, Any]) -> tuple[str, str]:
+    return step["stage"], _NUMBER.sub("", step["name"])
+
+
+def _row(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
+    stage, name = _key(after or before or {"stage": "", "name": ""})
+    return {"name": name, "stage": stage, "before": before, "after": after}
+
+
+def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+    names = sorted({*before, *after})
+    return [
+        {"name": name, "before": before.get(name), "after": after.get(name)}
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _config(build: Build) -> dict[str, Any]:
+    """Of the image, while the host has it."""
+    if not build.image_id:
+        return {}
+    row = Image.objects.filter(host=build.host, image_id=build.image_id).values_list("config", flat=True).first()
+    return dict(row or {})
