@@ -201,8 +201,8 @@ def test_two_builds_are_compared(owner: Caller, outsider: Caller, build: Build) 
     job.save()
     steps = [
         {**build.steps[0], "name": "[1/3] FROM alpine"},
-        {"id": "0.2", "name": "[2/3] RUN true", "state": "cached"},
-        {"id": "0.3", "name": "[3/3] RUN more", "state": "done", "seconds": 2.0, "size_bytes": 10},
+        {**build.steps[1], "name": "[2/3] RUN true", "state": "cached"},
+        {**build.steps[1], "id": "0.3", "name": "[3/3] RUN more", "state": "done", "seconds": 2.0, "size_bytes": 10},
     ]
     other = Build.objects.create(
         team=build.team, host=build.host, job=job, name="app:1", steps=steps, wish={**build.wish, "target": "x"}
