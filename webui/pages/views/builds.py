@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -63,7 +64,19 @@ def build_compare(request: HttpRequest, build_id: str, other_id: str) -> dict[st
     before, after = _find(request, other_id), _find(request, build_id)
     if before is None or after is None:
         raise Http404
-    return {"before": build_as_json(before), "after": build_as_json(after), "found": compared(before, after)}
+    found = compared(before, after)
+    shown = {part: [_as_texts(row) for row in found[part]] for part in ("wish", "config")}
+    return {"before": build_as_json(before), "after": build_as_json(after), "found": found | shown}
+
+
+def _as_texts(row: dict[str, Any]) -> dict[str, str]:
+    """A value that is other, for people: texts as they are, nothing as a dash, all else as JSON."""
+    values = {side: row[side] for side in ("before", "after")}
+    texts = {
+        side: value if isinstance(value, str) and value else "–" if value in (None, "", [], {}) else json.dumps(value)
+        for side, value in values.items()
+    }
+    return {"name": row["name"], **texts}
 
 
 def _comparable(request: HttpRequest, build: Build) -> list[dict[str, Any]]:
