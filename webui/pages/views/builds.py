@@ -21,6 +21,7 @@ from webui.pages.examples import build_example, first_tag
 from webui.pages.page import page
 
 PAGE_SIZE = 50
+NOTHING = "\N{EN DASH}"
 _ID = re.compile(r"[0-9a-f]{32}")
 _JOINED = ("team", "host", "job", "requested_by", "context", "context__host")
 
@@ -73,7 +74,11 @@ def _as_texts(row: dict[str, Any]) -> dict[str, str]:
     """A value that is other, for people: texts as they are, nothing as a dash, all else as JSON."""
     values = {side: row[side] for side in ("before", "after")}
     texts = {
-        side: value if isinstance(value, str) and value else "–" if value in (None, "", [], {}) else json.dumps(value)
+        side: value
+        if isinstance(value, str) and value
+        else NOTHING
+        if value in (None, "", [], {})
+        else json.dumps(value)
         for side, value in values.items()
     }
     return {"name": row["name"], **texts}
