@@ -58,3 +58,7 @@ class Users(Resource):
     def reset_password(self, user_id: int) -> Json:
         """Give somebody a password for one sign-in. It is in this answer and nowhere else."""
         return self._ask("POST", located("/api/v1/users/{}/password/", user_id), body={})
+
+    def reset_second_factor(self, user_id: int) -> None:
+        """Take somebody's second factors away, who has lost them, and sign him out everywhere. For administrators."""
+        self._ask("DELETE", located("/api/v1/users/{}/second-factor/", user_id))

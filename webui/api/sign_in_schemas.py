@@ -68,7 +68,7 @@ class ProviderChanges(bodies.Body):
     is_enabled = bodies.Flag(required=False)
     creates_users = bodies.Flag(required=False, help_text="Whether who is new gets a user here.")
     only_mapped = bodies.Flag(required=False, help_text="Whether only people in a mapped group are let in.")
-    links_by_email = bodies.Flag(required=False, help_text="Whether a verified address joins the user who has it.")
+    links_by_email = bodies.Flag(required=False, help_text="Whether a verified address joins the user made for it.")
     asks_second_factor = bodies.Flag(required=False, help_text="Whether its sign-in counts as two factors.")
     mappings = bodies.serializers.ListField(
         child=GroupRole(), required=False, max_length=500, help_text="In the place of all that are there."

@@ -212,6 +212,7 @@ urlpatterns = [
     path("roles/<slug:role_key>/", roles.RoleDetail.as_view(), name="role"),
     path("users/", people.PersonList.as_view(), name="users"),
     path("users/<int:user_id>/", people.PersonDetail.as_view(), name="user"),
+    path("users/<int:user_id>/second-factor/", sign_in.PersonSecondFactor.as_view(), name="user-second-factor"),
     path("users/<int:user_id>/password/", people.PersonPassword.as_view(), name="user-password"),
     *(path(f"teams/<uuid:team_id>/{route}", view.as_view(), name=name) for route, view, name in OF_A_TEAM),
     path("teams/", teams.TeamList.as_view(), name="teams"),

@@ -112,7 +112,7 @@ class IdentityProvider(models.Model):
     only_mapped = models.BooleanField(default=False)
     """Whether only people in a mapped group are let in."""
     links_by_email = models.BooleanField(default=False)
-    """Whether a verified e-mail address joins a user who is here already; never an administrator."""
+    """Whether a verified e-mail address joins the user whom an administrator has made for it."""
     asks_second_factor = models.BooleanField(default=False)
     """Whether the provider's sign-in counts as two factors."""
     created_at = models.DateTimeField(default=timezone.now)

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -152,30 +153,37 @@ def test_a_name_joins_nobody(provider: IdentityProvider, evil: Provider, admin: 
 
 
 @pytest.mark.parametrize(
-    ("wish", "verified", "is_superuser", "is_joined"),
+    ("wish", "verified", "here", "is_joined"),
     [
-        (True, True, False, True),
-        (True, False, False, False),
-        (True, "true", False, False),
-        (True, None, False, False),
-        (True, True, True, False),
-        (False, True, False, False),
+        (True, True, {}, True),
+        (True, False, {}, False),
+        (True, "true", {}, False),
+        (True, None, {}, False),
+        (False, True, {}, False),
+        (True, True, {"is_superuser": True}, False),
+        (True, True, {"is_active": False}, False),
+        (True, True, {"last_login": datetime(2026, 1, 1, tzinfo=UTC)}, False),  # and may have chosen the address since
+        (True, True, {"must_change_password": False, "password": "md5$a$b"}, False),  # who signed up by an invitation
     ],
 )
-def test_an_address_joins_only_when_verified_wanted_and_no_administrators(
+def test_an_address_joins_only_when_verified_wanted_and_made_for_it(
     wish: bool,
     verified: Any,
-    is_superuser: bool,
+    here: dict[str, Any],
     is_joined: bool,
     provider: IdentityProvider,
     evil: Provider,
     admin: User,
 ) -> None:
-    here = User.objects.create(username="carla", email="carol@example.com", is_superuser=is_superuser)
+    made = {"password": "md5$a$b", "must_change_password": True, **here}
+    user = User.objects.create(username="carla", email="carol@example.com", **made)
     provider_save(user=admin, provider=provider, links_by_email=wish)
     evil.claims = {"email_verified": verified}
-    back(Client(), evil)
-    assert Identity.objects.filter(user=here).exists() is is_joined
+    client = Client()
+    back(client, evil)
+    assert Identity.objects.filter(user=user).exists() is is_joined
+    if is_joined:
+        assert client.get("/settings/").status_code == 200, "the one-time password is not asked for any more"
 
 
 def test_an_address_that_nobody_verified_is_not_kept_as_ones_own(provider: IdentityProvider, evil: Provider) -> None:

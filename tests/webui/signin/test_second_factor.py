@@ -10,9 +10,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from engine.errors import ResourceExhausted
+from tests.webui.cast import Caller
 from tests.webui.signin.conftest import PASSWORD, is_in, sign_in
 from webui.accounts.models import SignInFailures, User
 from webui.accounts.throttle import FREE_FAILURES
+from webui.audit.models import AuditEntry
 from webui.signin import factors, totp
 from webui.signin.entering import WAITING_SECONDS
 from webui.signin.models import RecoveryCode, SignInSession, SignInSettings, Totp
@@ -208,6 +210,16 @@ def test_an_administrator_resets_it_from_the_command_line(
     assert browser.get("/settings/").url == "/password/"
     with pytest.raises(CommandError, match="no user"):
         call_command("resetsignin", "nobody")
+
+
+def test_an_administrator_resets_it_over_rest_and_nobody_else(ann: User, secret: str, owner: Caller) -> None:
+    path = f"users/{ann.pk}/second-factor/"
+    assert owner.delete(path).status_code in (403, 404)
+    assert factors.factors_of(ann).totp
+    User.objects.filter(username="owner").update(is_superuser=True)
+    assert owner.delete(path).status_code == 204
+    assert not factors.factors_of(ann).is_second_there
+    assert AuditEntry.objects.filter(action="second_factor.reset", object_name="ann", actor_name="owner").exists()
 
 
 def test_neither_secrets_nor_codes_reach_the_log(

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from webui.accounts.people import people_visible
 from webui.accounts.tokens import require_unlimited
 from webui.api import bodies
 from webui.api.authentication import require_confirmed
@@ -27,6 +28,7 @@ from webui.signin.models import IdentityProvider
 from webui.signin.openid.providers import provider_remove, provider_save, require_administrator
 from webui.signin.policy import require_second_factor_everywhere, second_factor_everywhere
 from webui.signin.representation import provider_as_json, session_as_json
+from webui.signin.resetting import second_factor_reset
 from webui.signin.sessions import session_end, sessions_of
 
 SESSIONS_ORDERING = ("last_seen_at", "created_at")
@@ -115,6 +117,16 @@ class ProviderDetail(APIView):
         require_administrator(request.user)
         require_confirmed(request)
         provider_remove(user=request.user, provider=get_object_or_404(IdentityProvider, pk=provider_id))
+        return Response(status=204)
+
+
+class PersonSecondFactor(APIView):
+    @operation("users_reset_second_factor", tag="users", answers={204: None}, problems=[403, 404])
+    def delete(self, request: Request, user_id: int) -> Response:
+        """Take somebody's second factors away, who has lost them, and sign him out everywhere. For administrators."""
+        require_confirmed(request)
+        found = get_object_or_404(people_visible(request.user), pk=user_id)
+        second_factor_reset(user=request.user, target=found)
         return Response(status=204)
 
 

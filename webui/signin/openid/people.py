@@ -1,7 +1,7 @@
 """From a provider's claims to a user here, and from its groups to memberships.
 
 A user is known by provider and subject alone. Names and e-mail addresses are what people, or careless providers, say of
-themselves: a name never joins anybody, an address only if the provider has verified it and an administrator wants it.
+themselves: a name never joins anybody, an address only whom an administrator has made for it, if the provider vouches.
 """
 
 from __future__ import annotations
@@ -100,15 +100,28 @@ def _mappings_of(provider: IdentityProvider, claims: Mapping[str, Any]) -> list[
 
 
 def _joined(provider: IdentityProvider, claims: Mapping[str, Any]) -> Identity | None:
-    """By a verified address, if the administrator wants it so, to the only user who has it."""
+    """By a verified address, if the administrator wants it so, to a user whom an administrator has made for it.
+
+    Once somebody has used an account, its address is what he says it is, and might be another's.
+    """
     email = _email(claims)
     if not provider.links_by_email or claims.get("email_verified") is not True or not email:
         return None
-    people = User.objects.filter(is_active=True, is_superuser=False, service_of=None)
-    found = list(people.filter(email__iexact=email)[:2])
-    if len(found) != 1:
+    found = list(User.objects.filter(email__iexact=email)[:2])
+    if len(found) != 1 or not _is_waiting(found[0]):
         return None
-    return Identity.objects.create(provider=provider, subject=claims["sub"], user=found[0])
+    user = found[0]
+    user.set_unusable_password()  # the one-time password that was made for him has done its work
+    user.must_change_password = False
+    user.save(update_fields=["password", "must_change_password"])
+    return Identity.objects.create(provider=provider, subject=claims["sub"], user=user)
+
+
+def _is_waiting(user: User) -> bool:
+    """Whether an administrator has made this user and nobody has used it yet."""
+    is_plain = user.is_active and not user.is_superuser and user.service_of_id is None
+    is_unused = user.last_login is None and not user.tokens.exists() and not user.identities.exists()
+    return is_plain and is_unused and (user.must_change_password or not user.has_usable_password())
 
 
 def _made(provider: IdentityProvider, claims: Mapping[str, Any]) -> Identity:

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from webui.accounts.models import User
 from webui.accounts.services import readable_password
-from webui.signin.models import Passkey, RecoveryCode, SignInSettings, Totp
-from webui.signin.sessions import sessions_end_others
+from webui.signin.models import SignInSettings
+from webui.signin.resetting import second_factor_forget
 
 
 class Command(BaseCommand):
@@ -35,11 +35,9 @@ class Command(BaseCommand):
         user = User.objects.filter(username=username).first()
         if user is None:
             raise CommandError(f"there is no user {username!r}: the first administrator is called admin")
-        for model in (Totp, Passkey, RecoveryCode):
-            model.objects.filter(user=user).delete()
         if not_required:
             SignInSettings.objects.update(require_second_factor=False)
-        ended = sessions_end_others(user=user, session_key=None)
+        ended = second_factor_forget(user)
         self.stderr.write(f"{username} has no second factor any more; {ended} sessions are signed out.")
         if password:
             secret = readable_password()
