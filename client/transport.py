@@ -1,7 +1,8 @@
 """HTTP to one site: the token, TLS, times to wait, and which requests may be sent again.
 
-A request that changes something is sent again only if it can't have been received. One that reads is, when the
-connection breaks before the answer or the site asks for patience. Redirects are not followed: the token is the site's.
+What reads is asked again when the connection breaks before the answer, or the site asks for patience. What changes
+something has a key of its own (`webui/api/idempotency.py`): sent again after a break, it is done once. A body that is a
+stream can't be sent again; nor is what was waited for in vain. Redirects are not followed: a token is for its site.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import re
 import ssl
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -17,9 +19,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 
-from client.errors import ConnectionFailed, InvalidArgument, of_problem
+from client.errors import Conflict, ConnectionFailed, InvalidArgument, of_problem
 
 SAFE = frozenset({"GET", "HEAD"})
+KEY = "Idempotency-Key"
 TRIES = 4
 PATIENCE_SECONDS = 10.0
 """What is waited at most before one more try, whatever the site asks for."""
@@ -98,8 +101,10 @@ class Transport:
             payload, content_type = json.dumps(body).encode(), "application/json"
         if content_type is not None:
             headers["Content-Type"] = content_type
+        if method == "POST" and data is None:
+            headers[KEY] = uuid.uuid4().hex
         wait = urllib3.Timeout(connect=self.connect_timeout, read=(timeout or self.timeout) if has_end else None)
-        may_repeat = method in SAFE
+        may_repeat = method in SAFE or KEY in headers
         for tries_left in reversed(range(TRIES)):
             try:
                 response = self._pool.request(
@@ -112,16 +117,20 @@ class Transport:
                     preload_content=False,
                 )
             except urllib3.exceptions.HTTPError as error:
-                was_sent = not isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError)
-                if isinstance(error, urllib3.exceptions.SSLError) or not tries_left or (was_sent and not may_repeat):
+                if not tries_left or not _is_worth_it(error, may_repeat=may_repeat, is_safe=method in SAFE):
                     raise self._failure(error) from None
                 time.sleep(_pause(tries_left))
                 continue
-            if tries_left and may_repeat and response.status in (429, 502, 503, 504):
+            if tries_left and method in SAFE and response.status in (429, 502, 503, 504):
                 response.release_conn()
                 time.sleep(min(PATIENCE_SECONDS, _seconds(response) or _pause(tries_left)))
                 continue
-            return self._checked(response, method)
+            try:
+                return self._checked(response, method)
+            except Conflict as error:
+                if not tries_left or KEY not in headers or KEY not in error.message:
+                    raise
+                time.sleep(_pause(tries_left))  # the first try, whose answer was lost, is under way
         raise AssertionError("the last try returns or raises")
 
     def _checked(self, response: urllib3.BaseHTTPResponse, method: str) -> Answer:
@@ -242,6 +251,15 @@ def _context(ca: str | None, *, verify: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _is_worth_it(error: Exception, *, may_repeat: bool, is_safe: bool) -> bool:
+    """Whether a request is sent once more after a connection that failed so."""
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return False
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        return True
+    return is_safe if isinstance(error, urllib3.exceptions.TimeoutError) else may_repeat
 
 
 def _pause(tries_left: int) -> float:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import re
 import socket
+import threading
 import traceback
 from pathlib import Path
 
@@ -51,6 +54,39 @@ def test_what_reads_is_tried_again_and_what_writes_is_not(fake_site: FakeSite, s
     with pytest.raises(Unavailable):
         site.containers.create(image="x")
     assert fake_site.times("POST", "/api/v1/containers/") == 1
+
+
+def answer(status: int, body: object) -> bytes:
+    text = json.dumps(body).encode()
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(text), text)
+
+
+def test_a_change_whose_answer_was_lost_is_sent_again_by_its_key() -> None:
+    """The first connection breaks before the answer, the second finds the first try under way."""
+    under_way = {"detail": "The first request with this Idempotency-Key is under way.", "family": "conflict"}
+    answers = [b"", answer(409, under_way), answer(202, {"job": 1}), answer(202, {"job": 2}), b""]
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for text in answers:
+                connection, _ = server.accept()
+                with connection:
+                    request = b""
+                    while not request.endswith((b"}", b"0\r\n\r\n")):
+                        request += connection.recv(1 << 16)
+                    heard.append(request)
+                    connection.sendall(text)
+
+        threading.Thread(target=serve, daemon=True).start()
+        site = Portside(f"http://127.0.0.1:{server.getsockname()[1]}", TOKEN)
+        assert site.containers.create(image="x") == {"job": 1}
+        assert site.containers.create(image="x") == {"job": 2}
+        with pytest.raises(ConnectionFailed, match="broke"):
+            site.containers.archive_put("c", iter([b"x"]), path="/")
+    keys = [re.findall(rb"Idempotency-Key: (\w+)", request) for request in heard]
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+    assert keys[4:] == [[]]  # a stream is sent once
 
 
 def test_nobody_there_is_said_in_words() -> None:

@@ -96,13 +96,15 @@ def test_a_pipeline_goes_through_a_container_and_ends_as_it(
     person: Person, portside: Portside, tiny_image: str
 ) -> None:
     script = "wc -c; echo err >&2; exit 9"
-    code, output, error = person.types("run", "-i", "--rm", tiny_image, "sh", "-c", script, given=b"x" * 300_000)
+    code, output, error = person.types(
+        "run", "-i", "--rm", "--name", "cli-pipe", tiny_image, "sh", "-c", script, given=b"x" * 300_000
+    )
     assert (code, output.strip()) == (9, b"300000")
     assert error.endswith(b"err\n")
-    code, _, error = person.types("run", "--rm", "--quiet", tiny_image, "nothing")
+    code, _, error = person.types("run", "--rm", "--quiet", "--name", "cli-nothing", tiny_image, "nothing")
     assert code == 127
     assert b"executable file not found" in error
-    eventually(lambda: portside.rest.rows("/api/v1/containers/") == [], what="the end of both")
+    eventually(lambda: portside.rest.rows("/api/v1/containers/?search=cli-") == [], what="the end of both")
 
 
 def test_a_person_works_at_a_terminal_leaves_and_comes_back(

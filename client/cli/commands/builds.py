@@ -37,7 +37,12 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--build-arg", action="append", default=[], metavar="NAME[=VALUE]")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--secret", action="append", default=[], metavar="id=ID[,src=PATH|,env=NAME]")
-    parser.add_argument("--platform", metavar="linux/amd64")
+    parser.add_argument("--platform", metavar="linux/amd64[,…]", help="one, or several for an index of images")
+    parser.add_argument("--push", action="store_true", help="send it to its registry when it is made")
+    parser.add_argument("--cache-from", action="append", default=[], metavar="IMAGE", help="take steps from there, too")
+    parser.add_argument("--cache-to", default="", metavar="IMAGE", help="put steps there, for other hosts")
+    parser.add_argument("--sbom", default="", choices=("spdx", "cyclonedx"))
+    parser.add_argument("--provenance", default="", choices=("min", "max"))
     parser.add_argument("--no-cache", action="store_true", help="take no step from the cache")
     parser.add_argument("--pull", action="store_true", help="look for newer base images")
     parser.add_argument("--network", choices=("default", "none", "host"), default="default")
@@ -106,7 +111,12 @@ def _wish(options: argparse.Namespace) -> dict[str, Any]:
         "build_args": _pairs(options.build_arg, dict(os.environ)),
         "labels": _pairs(options.label, {}),
         "secrets": dict(_secret(text) for text in options.secret),
-        "platform": options.platform,
+        **_platforms(options.platform),
+        "push": options.push,
+        "cache_from": options.cache_from,
+        "cache_to": options.cache_to,
+        "sbom": options.sbom,
+        "provenance": options.provenance,
         "no_cache": options.no_cache,
         "pull": options.pull,
         "network": options.network,
@@ -116,6 +126,11 @@ def _wish(options: argparse.Namespace) -> dict[str, Any]:
         **_dockerfile(options),
     }
     return {name: value for name, value in wish.items() if value not in (None, "", [], {}, False)}
+
+
+def _platforms(text: str | None) -> dict[str, Any]:
+    names = text.split(",") if text else []
+    return {"platforms": names} if len(names) > 1 else {"platform": text}
 
 
 def _dockerfile(options: argparse.Namespace) -> dict[str, str]:
