@@ -242,30 +242,22 @@ def stats(shell: Shell, options: argparse.Namespace) -> None:
         return
     only = next(iter(wanted)) if len(wanted) == 1 else None
     told = (row for row in shell.site.follow_stats(only) if not wanted or row["id"] in wanted)
-    if sys.stdout.isatty() and not options.format and not shell.wants_json:
-        for rows in _rounds(told):
-            text = output.table(
-                list(STATS.values()),
-                [[_figures(row)[name] for name in STATS] for row in rows],
-                output.columns_of(sys.stdout),
-            )
-            shell.write(f"\x1b[H\x1b[2J{text}")
-        return
-    for row in told:
-        shell.show([row], STATS, _figures)
+    if options.format or shell.wants_json:
+        for row in told:
+            shell.show([row], STATS, _figures)
+    for rows in _rounds(told):
+        shell.write("\x1b[H\x1b[2J" if sys.stdout.isatty() else "")
+        shell.show(rows, STATS, _figures)
 
 
 def _rounds(told: Iterator[Json]) -> Iterator[list[Json]]:
-    """The last figures of each, whenever the first of them tells again."""
+    """The last figures of each, whenever one of them tells again; who does not tell any more is left out."""
     known: dict[str, Json] = {}
-    first = None
     for row in told:
-        first = first or row["id"]
-        if row["id"] == first and known:
+        if row["id"] in known:
             yield sorted(known.values(), key=lambda one: one["name"])
+            known = {}
         known[row["id"]] = row
-        if len(known) == 1:
-            yield [row]
 
 
 def _figures(row: Json) -> dict[str, object]:
