@@ -108,9 +108,7 @@ def user_change(
         target.is_active = active
     try:
         with transaction.atomic():
-            target.save(
-                update_fields=["username", "first_name", "last_name", "email", "is_superuser", "is_staff", "is_active"]
-            )
+            target.save(update_fields=CHANGED)
     except IntegrityError as error:
         raise _taken(target.username) from error
     people_told([target.pk])

@@ -18,6 +18,7 @@ from webui.accounts.actions import BUILT_IN
 from webui.accounts.invitations import invitation_create
 from webui.accounts.models import CustomRole, Grant, Invitation, Membership, Role, Team, User
 from webui.hosts.models import Host
+from webui.images.models import RegistryCredential
 
 BROWSER = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -55,6 +56,8 @@ def test_who_has_a_host_alone_sees_no_members(outsider: Caller, team: Team, host
     membership = Membership.objects.create(user=outsider.user, team=team, role="")
     Grant.objects.create(membership=membership, role=Role.OPERATOR, host=host)
     member("secretive", team, Role.VIEWER)
+    RegistryCredential.objects.create(team=team, registry="hidden.example.com", username="ann")
+    assert "hidden.example.com" not in browser_of(outsider).get("/registries/").content.decode()
     shown = browser_of(outsider).get(f"/teams/{team.pk}/").content.decode()
     assert "no role in the whole team" in shown and "secretive" not in shown and host.name in shown
     assert "further roles" in browser_of(outsider).get("/teams/").content.decode()

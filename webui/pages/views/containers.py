@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from webui.accounts.roles import CREATE, LOOSEN, actions_of
+from webui.accounts.roles import LOOSEN, actions_of
 from webui.activity.health import health_results
 from webui.containers import publishing
 from webui.containers.models import Container, RemovedContainer
@@ -85,7 +85,7 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         "may_exec": "containers.exec" in allowed,
         "may_read_logs": "containers.logs" in allowed,
         "may_read_files": "containers.read" in allowed,
-        "may_remove": CREATE in allowed,
+        "may_remove": allowed >= {"containers.update", "containers.remove"},
         "record_terminals": found.team.record_terminals,
         "restart_words": words.RESTART,
         "options": options.chosen(row),

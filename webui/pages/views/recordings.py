@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from webui.accounts.roles import MANAGE, actions_of
+from webui.accounts.roles import actions_of
 from webui.pages.page import page
 from webui.recordings.representation import recording_as_json
 from webui.recordings.services import recordings_visible
@@ -40,4 +40,7 @@ def recordings(request: HttpRequest) -> dict[str, Any]:
 @page("pages/recording.html", section="containers")
 def recording(request: HttpRequest, recording_id: UUID) -> dict[str, Any]:
     found = get_object_or_404(recordings_visible(request.user).select_related("team"), pk=recording_id)
-    return {"recording": recording_as_json(found), "may_delete": MANAGE in actions_of(request.user, found.team)}
+    return {
+        "recording": recording_as_json(found),
+        "may_delete": "recordings.remove" in actions_of(request.user, found.team),
+    }

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from webui.accounts.models import Team
-from webui.accounts.roles import MANAGE, actions_of
+from webui.accounts.roles import Rights
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import RegistryCredential, SigningKey
@@ -20,8 +20,9 @@ from webui.pages.templatetags.portside import hostname, is_of_host
 @page("pages/registries.html", section="registries")
 def registries(request: HttpRequest) -> dict[str, Any]:
     teams = list(Team.objects.visible_to(request.user))
-    managed = [team for team in teams if MANAGE in actions_of(request.user, team)]
-    found = RegistryCredential.objects.filter(team__in=teams).select_related("team")
+    rights = Rights(request.user)
+    managed = [team for team in teams if "registries.manage" in rights.of(team.pk)]
+    found = RegistryCredential.objects.visible_to(request.user).select_related("team")
     hosts = Host.objects.visible_to(request.user).select_related("team")
     return {
         "teams": managed,
@@ -33,7 +34,7 @@ def registries(request: HttpRequest) -> dict[str, Any]:
         ],
         "signing_keys": [
             signing_key_as_json(key) | {"may_manage": key.team in managed}
-            for key in SigningKey.objects.filter(team__in=teams).select_related("team")
+            for key in SigningKey.objects.visible_to(request.user).select_related("team")
         ],
         "hosts": [host_as_json(host) for host in hosts if host.is_online],
     }

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from webui.accounts.models import Membership, Team, User
-from webui.accounts.roles import LOOSEN, MANAGE, actions_of
+from webui.accounts.roles import LOOSEN, Rights
 from webui.containers.log_keeping import DAYS_MAXIMUM
 from webui.pages.views.account.parts import account_page, to_confirm
 from webui.signin import sessions
@@ -35,9 +35,10 @@ def _act(request: HttpRequest) -> HttpResponse:
 @account_page("pages/settings.html", tab="profile", act=_act)
 def settings(request: HttpRequest) -> dict[str, Any]:
     teams = list(Team.objects.visible_to(request.user))  # type: ignore[arg-type]
+    rights = Rights(request.user)  # type: ignore[arg-type]
     return {
-        "publishing": [team for team in teams if LOOSEN in actions_of(request.user, team)],  # type: ignore[arg-type]
-        "teams": [team for team in teams if MANAGE in actions_of(request.user, team)],  # type: ignore[arg-type]
+        "publishing": [team for team in teams if LOOSEN in rights.of(team.pk)],
+        "teams": [team for team in teams if "team.manage" in rights.of(team.pk)],
         "days_maximum": DAYS_MAXIMUM,
         "memberships": Membership.objects.filter(user=request.user).select_related("team").order_by("team__name"),
         "identities": Identity.objects.filter(user=request.user).select_related("provider"),

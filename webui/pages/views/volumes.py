@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from webui.accounts.roles import CREATE, LOOSEN, OPERATE, Rights, actions_of
+from webui.accounts.roles import LOOSEN, Rights, actions_of
 from webui.backups.models import Backup, BackupPlace, BackupPlan
 from webui.backups.representation import backup_as_json, plan_as_json
 from webui.containers.models import Container
@@ -78,7 +78,7 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
     places = BackupPlace.objects.visible_to(request.user).filter(team=found.team)
     backups = Backup.objects.visible_to(request.user).of(found).select_related("place", "host")
     return {
-        "volume": volume_row(found, Users(), CREATE in allowed),
+        "volume": volume_row(found, Users(), "volumes.remove" in allowed),
         "users": [row | {"places": mounts[row["id"]]} for row in users],
         "host_online": found.host.is_online,
         "files": {
@@ -94,8 +94,8 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
         "backups": [backup_as_json(one) for one in backups[:BACKUPS_SHOWN]],
         "may_manage": "backups.places" in allowed,
         "may_loosen": LOOSEN in allowed,
-        "may_operate": OPERATE in allowed,
-        "may_create": CREATE in allowed,
+        "may_operate": "volumes.operate" in allowed,
+        "may_create": allowed >= {"volumes.update", "volumes.remove"},
     }
 
 
