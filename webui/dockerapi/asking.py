@@ -27,7 +27,7 @@ from worker.contract import keys
 
 logger = logging.getLogger(__name__)
 
-REMEMBERED = 2000
+REMEMBERED = 500
 """Ends of jobs that nobody has asked for yet, or ever will."""
 LOOK_SECONDS = 2.0
 """So often the database is asked all the same: the broker may have lost a word."""

@@ -69,6 +69,8 @@ class Terminal:
             parameters=parameters,
             owner=f"{self._call.user.pk} docker",
             window_bytes=WINDOW_BYTES,
+            input_window_bytes=WINDOW_BYTES,
+            input_chunk_bytes=sessions.ARCHIVE_BYTES,
         )
         self._frames = self.link.frames()
         try:

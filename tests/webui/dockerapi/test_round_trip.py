@@ -75,6 +75,7 @@ HOST_CONFIG: dict[str, Any] = {
     ],
     "PortBindings": {
         "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}], "53/udp": [{"HostIp": "", "HostPort": ""}],
+        "90/tcp": [{"HostIp": "", "HostPort": "9000-9010"}],
     },
 }  # fmt: skip
 CONFIG: dict[str, Any] = {
@@ -125,7 +126,9 @@ def test_every_field_comes_back() -> None:
     expected = {name: value for name, value in HOST_CONFIG.items() if name != "PortBindings"}
     assert {name: shown[name] for name in expected} == expected
     assert networking.mode_of(spec) == "front"
-    assert networking.port_bindings(spec)["80/tcp"] == HOST_CONFIG["PortBindings"]["80/tcp"]
+    bindings = networking.port_bindings(spec)
+    assert bindings["80/tcp"] == HOST_CONFIG["PortBindings"]["80/tcp"]
+    assert bindings["90/tcp"][0]["HostPort"] == "9000-9010"
     assert spec["networks"] == ["back:alias=db"]
     assert (spec["network_alias"], spec["ip"], spec["mac_address"]) == (["www"], "10.20.0.9", "02:42:ac:11:00:02")
 

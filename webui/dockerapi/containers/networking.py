@@ -77,7 +77,7 @@ def _ports(host_config: Mapping[str, Any], config: Mapping[str, Any]) -> dict[st
         for one in shapes.objects(given, f"PortBindings.{port}") or [{}]:
             address = shapes.text(shapes.member(one, "HostIp"), "HostIp")
             outside = shapes.text(shapes.member(one, "HostPort"), "HostPort")
-            entry = {"container": number, "host": _outside(outside), "protocol": protocol}
+            entry = {"container": number, "protocol": protocol, **_outside(outside)}
             published.append({**entry, "address": address} if address else entry)
     found: dict[str, Any] = {"ports": published} if published else {}
     inside = {f"{number}/{protocol}" for number, protocol in (_port(port) for port in bindings)}
@@ -93,14 +93,14 @@ def _port(text: str) -> tuple[int, str]:
     return found
 
 
-def _outside(text: str) -> int | None:
-    """A port of the host; of a range (`8000-8010`) the first, as there is one container; None for any."""
-    first = text.partition("-")[0]
+def _outside(text: str) -> dict[str, int]:
+    """A port of the host; of a range (`8000-8010`) the first that is free; nothing for any."""
+    first, _, last = text.partition("-")
     if not first or first == "0":
-        return None
-    if not first.isdigit() or not 0 < int(first[:6]) < 65536:
+        return {}
+    if not all(word.isascii() and word.isdigit() and 0 < int(word[:6]) < 65536 for word in (first, last or first)):
         raise InvalidArgument(f"invalid port specification: {text[:60]!r}")
-    return int(first)
+    return {"host": int(first), **({"host_last": int(last)} if last and last != first else {})}
 
 
 # ---- inspect and lists
@@ -117,6 +117,8 @@ def port_bindings(spec: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = {}
     for port in spec.get("ports") or ():
         host = "" if port.get("host") is None else str(port["host"])
+        if port.get("host_last") is not None:
+            host = f"{host}-{port['host_last']}"
         found.setdefault(_key(port), []).append({"HostIp": port.get("address") or "", "HostPort": host})
     return found
 
