@@ -3,8 +3,8 @@
     scope "http"     requests and answers, streams among them
     scope "hijack"   attach, exec, session: the connection becomes a stream (`webui.up.hijacking`)
 
-What takes its time is looked at again every half minute: a token that was revoked, or a membership that was taken
-away, ends it.
+What takes its time is looked at again when somebody changes the user's rights, and every half minute: a token that was
+revoked, or a membership that was taken away, ends it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from webui.dockerapi.endpoints import load
 from webui.dockerapi.errors import Refusal, status_of
 from webui.dockerapi.websocket import WebSocketPeer
 from webui.live.loop import in_thread
+from webui.live.revoking import rights_of
 
 logger = logging.getLogger(__name__)
 
@@ -194,17 +195,20 @@ async def _look_again(call: Call) -> None:
         if call.again is not None:
             call.again()
 
-    while True:
-        await asyncio.sleep(AGAIN_SECONDS)
-        try:
-            await in_thread(look)
-        except Refusal:
-            return
-        except EngineError as error:
-            if error.family in ("permission_denied", "not_found"):
+    async with rights_of(call.user.pk) as changed:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), AGAIN_SECONDS)
+            changed.clear()
+            try:
+                await in_thread(look)
+            except Refusal:
                 return
-        except Exception:  # a database that is busy or down now: the next look decides
-            logger.exception("rights could not be looked at again")
+            except EngineError as error:
+                if error.family in ("permission_denied", "not_found"):
+                    return
+            except Exception:  # a database that is busy or down now: the next look decides
+                logger.exception("rights could not be looked at again")
 
 
 async def _gone(receive: Receive) -> None:
