@@ -13,6 +13,7 @@ from webui.activity.recording import events_trim
 from webui.backups.places import backup_job_secrets
 from webui.backups.services import plans_due
 from webui.broadcast import broker
+from webui.builds.contexts import contexts_trim
 from webui.builds.services import build_secrets
 from webui.hosts.models import Host
 from webui.hosts.services import host_publish
@@ -66,6 +67,7 @@ class Sweeper:
             self._trim_due = now + TRIM_SECONDS
             events_trim()
             sizes_trim(timezone.now())
+            contexts_trim(now=timezone.now())
             sessions_trim()
         if now >= self._recordings_due:
             self._recordings_due = now + RECORDINGS_SECONDS

@@ -12,6 +12,7 @@ from django.utils import timezone
 from tests.support.valkey import Valkey
 from tests.webui.cast import BUILD_ID, CONTEXT_ID, IMAGE_ID, Caller
 from webui.accounts.models import Team
+from webui.builds.contexts import contexts_trim
 from webui.builds.models import Build, BuildContext
 from webui.builds.services import build_secrets
 from webui.hosts.models import Host
@@ -213,3 +214,16 @@ def test_two_builds_are_compared(owner: Caller, outsider: Caller, build: Build) 
     assert (found["before"]["cached"], found["after"]["cached"]) == (1, 2)
     assert [row["name"] for row in found["wish"]] == ["target"]
     assert outsider.get(f"builds/{other.pk.hex}/compare/{BUILD_ID}/").status_code == 404
+
+
+def test_folders_that_hosts_have_deleted_are_forgotten(owner: Caller, build: Build) -> None:
+    now = timezone.now()
+    assert build.context is not None
+    BuildContext.objects.update(created_at=now - timedelta(days=30))
+    assert contexts_trim(now=now) == 0  # a build has read it just now
+    Build.objects.update(created_at=now - timedelta(days=9))
+    Job.objects.filter(pk=build.job_id).update(finished_at=None)
+    assert contexts_trim(now=now) == 0  # one still waits for it
+    Job.objects.filter(pk=build.job_id).update(finished_at=now)
+    assert contexts_trim(now=now) == 1
+    assert owner.get(f"builds/{BUILD_ID}/").json()["context"] is None
