@@ -16,7 +16,7 @@ from asgiref.testing import ApplicationCommunicator
 from tests.support.processes import PATIENCE_SECONDS
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.dockerapi.asked import ask
-from tests.webui.streams.fake_host import FakeHost
+from tests.webui.streams.fake_host import FakeHost, handshake, refused
 from webui.accounts.models import Membership, Role
 from webui.asgi import application
 from webui.containers.models import Container
@@ -267,3 +267,24 @@ def test_keys_to_leave_by() -> None:
     assert escape.pass_on(b"b") == (b"\x10b", False)
     assert escape.pass_on(b"c\x10\x10") == (b"c\x10", False)
     assert escape.pass_on(b"\x11d") == (b"", True)
+
+
+async def test_attach_by_a_websocket(
+    fake_host: FakeHost, teammate: Caller, outsider: Caller, nobody: Caller, container: Container
+) -> None:
+    path = f"/v1.43/containers/{CONTAINER_ID}/attach/ws?stream=1&stdin=1&stdout=1"
+    for caller, status in ((nobody, 401), (outsider, 404)):
+        assert await refused(path, caller.headers) == status
+    communicator = handshake(path, teammate.headers)
+    await communicator.send_input({"type": "websocket.connect"})
+    session = await Session.asked_for(fake_host)
+    await session.send(sessions.OPENED, {"run": 1, "tty": False})
+    assert (await communicator.receive_output(PATIENCE_SECONDS))["type"] == "websocket.accept"
+    await session.say(b"err", sessions.STDERR)  # which this one has not asked for
+    await session.say(b"out")
+    assert (await communicator.receive_output(PATIENCE_SECONDS))["bytes"] == b"out"
+    await communicator.send_input({"type": "websocket.receive", "text": "typed"})
+    assert (await session.heard(sessions.DATA)).data == b"typed"
+    await communicator.send_input({"type": "websocket.disconnect", "code": 1000})
+    await session.heard(sessions.CLOSE)
+    await communicator.wait(PATIENCE_SECONDS)
