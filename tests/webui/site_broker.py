@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from webui import broadcast
 from webui.accounts.models import Team
 from webui.hosts.models import Host
 from webui.jobs import dispatch
+from worker.contract import keys
 
 HOST_ID = "8a1d3b1e-0000-4000-8000-000000000001"
 
@@ -50,3 +52,9 @@ def team(db: None) -> Team:
 @pytest.fixture
 def host(team: Team) -> Host:
     return Host.objects.create(pk=HOST_ID, team=team, name="pier", heartbeat_at=timezone.now())
+
+
+def changes_told(site_broker: Valkey, kind: str) -> int:
+    """How often the pages were told of one of this kind; the audit log tells them of its own entries beside."""
+    told = [json.loads(fields[b"m"]) for _, fields in site_broker.client().xrange(keys.CHANGES)]
+    return sum(one["kind"] == kind for one in told)

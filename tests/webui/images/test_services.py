@@ -7,13 +7,13 @@ import pytest
 from engine.errors import DataCorrupt, InvalidArgument
 from tests.support.valkey import Valkey
 from tests.webui.cast import IMAGE_ID
+from tests.webui.site_broker import changes_told
 from webui.accounts.models import Team
 from webui.hosts.models import Host
 from webui.images import services
 from webui.images.credentials import registry_name
 from webui.images.models import Image
 from webui.images.passwords import password_decrypt, password_encrypt
-from worker.contract import keys
 from worker.contract.events import ImageState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,9 +25,9 @@ def test_an_image_is_taken_over_once_and_told_when_it_changes(site_broker: Valke
     image.refresh_from_db()
     assert image.built_at is not None and image.built_at.isoformat() == "2024-05-06T07:08:09.123456+00:00"
     services.image_apply_state(host=host, team=team, state=state)
-    assert site_broker.client().xlen(keys.CHANGES) == 1
+    assert changes_told(site_broker, "image") == 1
     services.image_apply_state(host=host, team=team, state=ImageState(id=IMAGE_ID, tags=("a:1", "a:2")))
-    assert site_broker.client().xlen(keys.CHANGES) == 2
+    assert changes_told(site_broker, "image") == 2
     assert Image.objects.get().tags == ["a:1", "a:2"]
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.valkey import Valkey
+from tests.webui.site_broker import changes_told
 from webui.accounts.models import Team
 from webui.containers.models import Container
 from webui.containers.representation import container_as_json
@@ -27,7 +28,7 @@ def test_a_volume_is_taken_over_once_and_told_when_it_changes(site_broker: Valke
     state = VolumeState(name="data", driver_opts={"type": "tmpfs"}, created_at=7.5, mountpoint="/secret/place")
     for _ in range(2):
         volume = services.volume_apply_state(host=host, team=team, state=state)
-    assert site_broker.client().xlen(keys.CHANGES) == 1
+    assert changes_told(site_broker, "volume") == 1
     assert (volume.name, volume.driver, volume.driver_opts) == ("data", "local", {"type": "tmpfs"})
     services.volume_apply_state(host=host, team=team, state=VolumeState(name="data", labels={"a": "b"}))
     told = [fields[b"m"].decode() for _, fields in site_broker.client().xrange(keys.CHANGES)]
