@@ -23,6 +23,7 @@ from django.utils import timezone
 from engine.errors import NotFound
 from webui.accounts.backend import address_of
 from webui.accounts.models import User
+from webui.accounts.telling import people_told
 from webui.signin.models import SignInSession
 
 SECOND, CONFIRMED_AT, METHOD = "signin_second", "signin_confirmed_at", "signin_method"
@@ -94,12 +95,14 @@ def session_end(*, user: User, session_id: object) -> None:
     if key is None:
         raise NotFound("no such session: list your sessions to see which there are")
     Session.objects.filter(pk=key).delete()
+    people_told([user.pk])  # its sockets look again at once, and close
 
 
 def sessions_end_others(*, user: User, session_key: str | None) -> int:
     """Sign the user out everywhere but here; with None, here too. Answers how many there were."""
     keys = list(SignInSession.objects.filter(user=user).exclude(session_id=session_key).values_list("session_id"))
     Session.objects.filter(pk__in=[key for (key,) in keys]).delete()
+    people_told([user.pk])
     return len(keys)
 
 

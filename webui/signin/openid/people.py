@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from engine.errors import Conflict, PermissionDenied
 from webui.accounts.models import Membership, Role, User
+from webui.accounts.telling import people_told
 from webui.signin.models import GroupMapping, Identity, IdentityProvider, MappedMembership
 from webui.signin.openid.providers import ADMINISTRATOR
 
@@ -74,6 +75,7 @@ def memberships_follow(identity: Identity, wanted: list[GroupMapping]) -> None:
         elif not Membership.objects.filter(user=identity.user, team_id=team_id).exists():
             Membership.objects.create(user=identity.user, team_id=team_id, role=role)
             MappedMembership.objects.create(identity=identity, team_id=team_id, role=role)
+    people_told([identity.user_id])
     _administrator_follows(identity, any(mapping.role == ADMINISTRATOR for mapping in wanted))
 
 

@@ -26,7 +26,7 @@ def _act(request: HttpRequest) -> HttpResponse:
         if not found:
             raise InvalidArgument("this session is over already")
         sessions.session_end(user=user, session_id=found[0].pk)
-        messages.success(request, "That session is signed out. Its live pages close within half a minute.")
+        messages.success(request, "That session is signed out, and its live pages with it.")
     return redirect("sessions")
 
 
