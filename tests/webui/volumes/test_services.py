@@ -32,7 +32,7 @@ def test_a_volume_is_taken_over_once_and_told_when_it_changes(site_broker: Valke
     assert (volume.name, volume.driver, volume.driver_opts) == ("data", "local", {"type": "tmpfs"})
     services.volume_apply_state(host=host, team=team, state=VolumeState(name="data", labels={"a": "b"}))
     told = [fields[b"m"].decode() for _, fields in site_broker.client().xrange(keys.CHANGES)]
-    assert len(told) == 2 and not any("secret" in text for text in told)
+    assert changes_told(site_broker, "volume") == 2 and not any("secret" in text for text in told)
     volume.refresh_from_db()
     assert (volume.labels, volume.created_at.timestamp()) == ({"a": "b"}, 7.5)
 
