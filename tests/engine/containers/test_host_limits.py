@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from engine.build.context import Context
@@ -17,6 +19,12 @@ pytestmark = [pytest.mark.root, pytest.mark.registry]
 
 MIB = 1 << 20
 FULL = "sleep 1000 & sleep 1000 & sleep 1000 & sleep 1000 & wait"
+
+
+@pytest.fixture
+def host(tidy_host: Host) -> Iterator[Host]:
+    yield tidy_host
+    tidy_host.engine.limit_host(None, None, None)
 
 
 def test_what_runs_meets_them_with_builds_and_the_next_worker_keeps_them(host: Host) -> None:
