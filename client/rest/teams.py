@@ -16,6 +16,7 @@ from client.rest.teams_bodies import (
     NewTeam,
     PatchedGroupChanges,
     PatchedMemberChanges,
+    PatchedPolicyChanges,
     PatchedServiceAccountChanges,
     PatchedTeamChanges,
 )
@@ -149,6 +150,14 @@ class Teams(Resource):
     def grants_delete(self, team_id: str, user_id: int, grant_id: str) -> None:
         """Take a further role back."""
         self._ask("DELETE", located("/api/v1/teams/{}/members/{}/grants/{}/", team_id, user_id, grant_id))
+
+    def policy_read(self, team_id: str) -> Json:
+        """Read what a team's members may do beyond their roles, and how much there is for them."""
+        return self._ask("GET", located("/api/v1/teams/{}/policy/", team_id))
+
+    def policy_update(self, team_id: str, **body: Unpack[PatchedPolicyChanges]) -> Json:
+        """Change a team's policy. What loosens, and quotas, are for administrators."""
+        return self._ask("PATCH", located("/api/v1/teams/{}/policy/", team_id), body=body)
 
     def service_accounts_list(
         self,

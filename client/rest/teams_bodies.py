@@ -58,6 +58,29 @@ class NewGrant(TypedDict, total=False):
     repository: str
 
 
+class PatchedPolicyChanges(TypedDict, total=False):
+    """What is left out stays as it is; null is no limit, an empty list no rule."""
+
+    bind_paths: Sequence[str]
+    privileged: bool
+    host_namespaces: Sequence[str]
+    capabilities: Sequence[str]
+    devices: Sequence[str]
+    images: Sequence[str]
+    port_ranges: Sequence[str]
+    must_limit: Sequence[str]
+    memory_maximum_bytes: int | None
+    cpus_maximum: float | None
+    pids_maximum: int | None
+    host_memory_bytes: int | None
+    host_cpus: float | None
+    host_pids: int | None
+    containers_quota: int | None
+    volumes_quota: int | None
+    networks_quota: int | None
+    disk_quota_bytes: int | None
+
+
 class NewServiceAccount(TypedDict, total=False):
     username: Required[str]
     name: str

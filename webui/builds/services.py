@@ -24,6 +24,8 @@ from webui.images.credentials import GivenLogin, registries_secrets
 from webui.images.signing import signing_key_named, signing_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
+from webui.policies.checks import disk_check, images_allowed
+from webui.policies.usage import disk_bytes
 from webui.sealing import Seal
 from worker.contract.builds import BuildImage, ForgetBuild, PruneBuildCache
 
@@ -50,6 +52,7 @@ def build_begin(
     Raises PermissionDenied (network host needs the right `loosen`), InvalidArgument with the fields.
     """
     require_on(user, "builds.create", host)
+    disk_check(host.team, disk_bytes(host.team))
     tags = request_check(request, has_context=context is not None)
     if context is not None and (context.host_id, context.team_id) != (host.pk, host.team_id):
         message = f"This folder is not on the host {host.name}: send it there."
@@ -68,7 +71,7 @@ def build_begin(
         sign=bool(request.signing_key),
         **{name: value for name, value in _fields(request).items() if name != "signing_key"}
         | {name: tuple(getattr(request, name)) for name in ("extra_hosts", "platforms", "cache_from")}
-        | {"tags": tags},
+        | {"tags": tags, "allowed_images": images_allowed(user, host.team)},
     )
     name = Reference.parse(tags[0]).familiar if tags else "without a name"
     job = job_create(

@@ -13,6 +13,7 @@ from webui.accounts.models import Team, User
 from webui.accounts.roles import require
 from webui.hosts.models import Host
 from webui.jobs.dispatch import control_send
+from webui.policies.reading import policy_of
 from worker.contract.frames import HostSettings
 
 DAYS_MAXIMUM = 3650
@@ -39,5 +40,12 @@ def team_keep_logs(*, user: User, team: Team, days: int) -> None:
 
 def settings_send(host: Host) -> bool:
     """Tell a host what its team wants; False when the broker is away."""
-    message = HostSettings(keep_logs_seconds=host.team.keep_logs_days * DAY_SECONDS, keep_logs_bytes=HOST_BYTES)
+    policy = policy_of(host.team)
+    message = HostSettings(
+        keep_logs_seconds=host.team.keep_logs_days * DAY_SECONDS,
+        keep_logs_bytes=HOST_BYTES,
+        memory_bytes=policy.host_memory_bytes,
+        cpus=policy.host_cpus,
+        pids=policy.host_pids,
+    )
     return control_send(host.pk, message)

@@ -11,9 +11,8 @@ from django.db import IntegrityError, transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.options.changing import CHANGEABLE
-from engine.options.loosening import needing_a_right
 from webui.accounts.models import User
-from webui.accounts.roles import require_loosening, require_on
+from webui.accounts.roles import require_on
 from webui.broadcast import change_publish
 from webui.containers.models import Container, DesiredStatus, ObservedStatus
 from webui.containers.names import friendly_name
@@ -25,6 +24,7 @@ from webui.containers.observed import (
     container_forget_log,
     container_job_finished,
 )
+from webui.containers.policing import changes_policed, policed
 from webui.containers.publishing import addresses_check, ports_at_default, publishing_check
 from webui.containers.representation import container_as_json
 from webui.containers.request import (
@@ -87,13 +87,13 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     canonical, ports = request_check(request)
     networks_check(host=host, request=request)
     request, needed = sharing_resolve(host=host, request=request)
-    require_loosening(user, host.team, [*needing_a_right(request), *needed], host=host)
+    roots = policed(user=user, host=host, request=request, image=canonical, needed=needed)
     publishing_check(user, host.team, request.ports)
     if request.publish_address is not None:
         addresses_check(user, host.team, {"publish_address": request.publish_address})
     taken = Container.objects.filter(host=host)
     name = request.name or friendly_name(lambda candidate: taken.filter(name=candidate).exists())
-    command = _command(request, name=name, image=canonical, ports=ports, start=start)
+    command = _command(request, name=name, image=canonical, ports=ports, start=start, bind_roots=roots)
     try:
         with transaction.atomic():
             container = Container.objects.create(
@@ -123,9 +123,16 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
 
 
 def _command(
-    request: ContainerRequest, *, name: str, image: str, ports: tuple[commands.PortMapping, ...], start: bool
+    request: ContainerRequest,
+    *,
+    name: str,
+    image: str,
+    ports: tuple[commands.PortMapping, ...],
+    start: bool,
+    bind_roots: tuple[str, ...],
 ) -> commands.CreateContainer:
     return commands.CreateContainer(
+        bind_roots=bind_roots,
         container_id=secrets.token_hex(32),
         name=name,
         image=image,
@@ -216,6 +223,7 @@ def container_update(*, user: User, container: Container, **changes: Any) -> Job
     for field in ("ports", "add_ports"):
         had = [*(container.spec.get("ports") or ()), *container.ports]
         publishing_check(user, container.team, changes.get(field) or (), field=field, had=had)
+    changes_policed(user, container.team, container.spec, changes)
     command = commands.UpdateContainer(container_id=container.pk, changes=changes)
     return container_ask(user, container, command, action="containers.update")
 

@@ -25,6 +25,9 @@ from webui.images.models import Image, RegistryCredential
 from webui.images.observed import image_apply_inventory, image_apply_state, image_forget
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
+from webui.policies.checks import disk_check, image_check
+from webui.policies.reading import policy_of
+from webui.policies.usage import disk_bytes
 from worker.contract.commands import (
     Command,
     CreateStarterImage,
@@ -70,6 +73,10 @@ def image_pull(
     """
     parsed = reference_parse(reference, field="reference")
     require(user, "images.pull", host.team, host=host, repository=parsed.name)
+    policy = policy_of(host.team)
+    image_check(user, host.team, str(parsed), policy=policy)
+    if policy.disk_quota_bytes is not None:
+        disk_check(host.team, disk_bytes(host.team), policy=policy)
     if platform:
         try:
             Platform.parse(platform)

@@ -92,6 +92,7 @@ AUDIT_ACTION = {
     "container.copy_in": "Copy files into",
     "container.copy_out": "Copy files out of",
     "container.export": "Export",
+    "host_group.hosts": "Change hosts of group",
     "volume.read": "Read files of",
     "volume.write": "Write files to",
 }

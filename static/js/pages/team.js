@@ -8,12 +8,13 @@ import { onChange, onReset } from "../live.js";
 import { startAccounts } from "../people/accounts.js";
 import { startGroups } from "../people/groups.js";
 import { showSecret } from "../people/secret.js";
+import { startWebhooks } from "../people/webhooks.js";
 import { startTabs } from "../tabs.js";
 import { toast } from "../toast.js";
 
 const root = $("#team");
 const base = `teams/${root.dataset.id}/`;
-const again = () => refreshSoon("head", "members", "member-count", "invitations", "invitation-count", "accounts", "groups", "hosts");
+const again = () => refreshSoon("head", "members", "member-count", "invitations", "invitation-count", "accounts", "groups", "hosts", "webhooks");
 
 onChange("team", (change) => change.object_id === root.dataset.id && again());
 onChange("host", () => refreshSoon("hosts"));
@@ -106,4 +107,5 @@ document.addEventListener("change", async (event) => {
 });
 
 startAccounts(base, onSubmit, again);
+startWebhooks(onSubmit, () => refreshSoon("webhooks"));
 startGroups(base, onSubmit, again);

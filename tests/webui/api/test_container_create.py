@@ -145,6 +145,7 @@ def test_everything_that_is_asked_reaches_the_host(site_broker: Valkey, owner: C
         "kind": "container.create",
         "container_id": container.pk,
         "image": "docker.io/library/nginx:1",
+        "bind_roots": [],
         "ports": [
             {"container": 80, "host": 8080, "protocol": "tcp", "address": "127.0.0.1", "host_last": None},
             {"container": 53, "host": None, "protocol": "udp", "address": "0.0.0.0", "host_last": None},

@@ -72,7 +72,10 @@ def paths(seeded: Seeded) -> list[str]:
         "/people/?q=nobody-has-this-name",
         "/teams/",
         "/roles/",
-        *(f"/teams/{seeded.team.pk}/{tab}" for tab in ("", "?#invitations", "?&#accounts", "?x#hosts", "?y#policies")),
+        *(
+            f"/teams/{seeded.team.pk}/{tab}"
+            for tab in ("", "?#invitations", "?&#accounts", "?x#hosts", "?y#policies", "?z#webhooks")
+        ),
         f"/invitations/{invitation_create(user=seeded.admin, team=seeded.team, role='viewer')[1]}/",
     ]
 

@@ -24,10 +24,12 @@ from webui.accounts.representation import (
     roles_as_json,
     service_account_as_json,
 )
-from webui.accounts.roles import Rights, actions_of, may_in_site
+from webui.accounts.roles import LOOSEN, Rights, actions_of, may_in_site
 from webui.accounts.service_accounts import accounts_visible
 from webui.hosts.models import Host
 from webui.pages.page import page
+from webui.webhooks.models import Webhook
+from webui.webhooks.representation import webhook_as_json
 
 PAGE_SIZE = 100
 FILTERS = {
@@ -36,6 +38,15 @@ FILTERS = {
     "service": Q(service_of__isnull=False),
     "locked": Q(is_active=False),
 }
+NAMESPACE_WORDS = (
+    ("network", "network"),
+    ("pid", "processes"),
+    ("ipc", "IPC"),
+    ("uts", "host name"),
+    ("cgroupns", "control groups"),
+    ("userns", "users"),
+)
+"""What of a host's a policy may lend, and what people call it."""
 SHOWN = 500
 """Members of a team on its page; further ones are found by search."""
 
@@ -123,6 +134,13 @@ def team(request: HttpRequest, team_id: UUID) -> dict[str, Any]:
         "may_manage_members": "members.manage" in held,
         "may_manage_hosts": "hosts.manage" in held,
         "may_rename": "team.manage" in held,
+        "may_manage_policies": "policies.manage" in held,
+        "may_loosen": LOOSEN in held,
+        "namespaces": NAMESPACE_WORDS,
+        "webhooks": [
+            webhook_as_json(one)
+            for one in Webhook.objects.visible_to(request.user).filter(team=found).select_related("team")
+        ],
         "may_delete": may_in_site(request.user, "teams.manage"),
         "days": inviting.DAYS,
         "days_maximum": inviting.DAYS_MAXIMUM,

@@ -1,0 +1,58 @@
+"""A team's policy and webhooks on its page, in a browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import visit
+from tests.webui.pages.seed import Seeded
+from tests.webui.pages.sockets import Sockets
+from webui.policies.models import TeamPolicy
+from webui.webhooks.models import Delivery, Webhook
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_a_policy_is_read_changed_and_corrected(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    TeamPolicy.objects.create(team=seeded.team, images=["ghcr.io/we/*"], containers_quota=20)
+    visit(page, f"/teams/{seeded.team.pk}/#policies")
+    expect(page.get_by_label("Images come from")).to_have_value("ghcr.io/we/*")
+    expect(page.locator("[data-usage]")).to_contain_text("of 20")
+    page.get_by_label("Directories to mount").fill("/srv/data\nrelative")
+    page.get_by_label("memory", exact=True).check()
+    page.get_by_label("Memory of one, MiB").fill("512")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#policy-binds-problem")).to_contain_text("no absolute path")
+    page.get_by_label("Directories to mount").fill("/srv/data")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#toasts")).to_contain_text("Saved")
+    found = TeamPolicy.objects.get()
+    assert (found.bind_paths, found.must_limit, found.memory_maximum_bytes) == (
+        ["/srv/data"], ["memory_bytes"], 512 << 20,
+    )  # fmt: skip
+    assert (found.images, found.containers_quota) == (["ghcr.io/we/*"], 20)
+
+
+def test_a_webhook_is_made_looked_at_and_deleted(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, f"/teams/{seeded.team.pk}/#webhooks")
+    page.get_by_role("button", name="New webhook").click()
+    dialog = page.locator("#webhook-dialog")
+    dialog.get_by_label("Name").fill("chat")
+    dialog.get_by_label("Address").fill("https://example.com/hooks/1")
+    dialog.get_by_label("Told of").fill("container.die\njob.failed")
+    dialog.get_by_role("button", name="Make webhook").click()
+    expect(page.locator("[data-secret-text]")).to_contain_text("whsec_")
+    row = page.locator("#view-webhooks tr[data-id]")
+    expect(row).to_contain_text("container.die, job.failed")
+    Delivery.objects.create(
+        webhook=Webhook.objects.get(), event="container.die", body={"type": "container.die"}, status="failed",
+        attempts=8, problem="It did not answer in time.",
+    )  # fmt: skip
+    row.get_by_role("button", name="What was sent to chat").click()
+    expect(page.locator("[data-webhook-rows]")).to_contain_text("It did not answer in time.")
+    row.get_by_label("More about chat").click()
+    row.get_by_role("button", name="Delete").click()
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#view-webhooks")).to_contain_text("No webhooks")
+    assert not Webhook.objects.exists()

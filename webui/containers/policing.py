@@ -1,0 +1,64 @@
+"""A request for a container, held against its team's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.errors import PermissionDenied
+from engine.options.loosening import needing_a_right
+from webui.accounts.models import Team, User
+from webui.accounts.roles import LOOSEN, actions_of, require_loosening
+from webui.containers.request import ContainerRequest
+from webui.hosts.models import Host
+from webui.policies.allowing import lent_paths, without_allowed
+from webui.policies.checks import disk_check, image_check, limits_check, ports_check, quota_check
+from webui.policies.reading import policy_of
+from webui.policies.usage import counted, disk_bytes
+
+
+def policed(
+    *, user: User, host: Host, request: ContainerRequest, image: str, needed: Sequence[tuple[str, str]] = ()
+) -> tuple[str, ...]:
+    """The directories of the host in which all that is bound has to lie; none: anywhere, since the user may loosen.
+
+    `needed`: what else needs the right to loosen.
+
+    Raises PermissionDenied that says which right or which policy, ResourceExhausted for a quota that is used up.
+    """
+    team, policy = host.team, policy_of(host.team)
+    quota_check(team, "containers", counted(team, "containers"), policy=policy)
+    if policy.disk_quota_bytes is not None:
+        disk_check(team, disk_bytes(team), policy=policy)
+    if LOOSEN in actions_of(user, team, host=host):
+        return ()
+    left = without_allowed(policy, request)
+    require_loosening(user, team, [*needing_a_right(left), *needed], host=host)
+    image_check(user, team, image, field="image", policy=policy)
+    limits_check(user, team, limits_of(request), policy=policy)
+    ports_check(user, team, request.ports, policy=policy)
+    if request.publish_all and policy.port_ranges:
+        message = "The team's policy names ports of the host: publish them one by one."
+        raise PermissionDenied(message, {"action": "policy.port_ranges", "fields": {"publish_all": [message]}})
+    return tuple(policy.bind_paths) if lent_paths(policy, request) else ()
+
+
+def limits_of(request: Any) -> dict[str, Any]:
+    """What of it a policy looks at; a quota and a period of processor time are a number of processors."""
+    cpus = request.cpus
+    if cpus is None and request.cpu_quota and request.cpu_quota > 0:
+        cpus = request.cpu_quota / (request.cpu_period or 100_000)
+    return {"memory_bytes": request.memory_bytes, "cpus": cpus, "pids_limit": request.pids_limit}
+
+
+def changes_policed(user: User, team: Team, spec: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Raises PermissionDenied when what becomes of a container's limits and ports is against the policy."""
+    policy = policy_of(team)
+    limits = {name: changes.get(name, spec.get(name)) for name in ("memory_bytes", "cpus", "pids_limit")}
+    if set(limits) & set(changes) or {"cpu_quota", "cpu_period"} & set(changes):
+        quota = changes.get("cpu_quota", spec.get("cpu_quota"))
+        if limits["cpus"] is None and quota and quota > 0:
+            limits["cpus"] = quota / (changes.get("cpu_period", spec.get("cpu_period")) or 100_000)
+        limits_check(user, team, limits, policy=policy)
+    for field in ("ports", "add_ports"):
+        ports_check(user, team, changes.get(field) or (), field=field, policy=policy)

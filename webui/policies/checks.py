@@ -1,0 +1,121 @@
+"""What a policy refuses: each error says which policy it is, what it wants, and who can change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.errors import InvalidArgument, PermissionDenied, ResourceExhausted
+from engine.oci.reference import Reference
+from webui.accounts.models import Team, User
+from webui.accounts.roles import LOOSEN, actions_of, repository_matches
+from webui.policies.models import TeamPolicy
+from webui.policies.reading import policy_of, ports_of
+
+_MAXIMA = {"memory_bytes": "memory_maximum_bytes", "cpus": "cpus_maximum", "pids_limit": "pids_maximum"}
+_NAMES = {"memory_bytes": "memory", "cpus": "processors", "pids_limit": "processes"}
+
+
+def is_exempt(user: User, team: Team) -> bool:
+    """Who may loosen makes policies, and is not held by them."""
+    return LOOSEN in actions_of(user, team)
+
+
+def image_check(
+    user: User, team: Team, reference: str, *, field: str = "reference", policy: TeamPolicy | None = None
+) -> None:
+    """Raises PermissionDenied when the team's policy does not let this image in; ids of images are fine."""
+    policy = policy or policy_of(team)
+    if not policy.images or reference.startswith("sha256:") or is_exempt(user, team):
+        return
+    try:
+        name = Reference.parse(reference).name
+    except InvalidArgument:
+        return  # that is told elsewhere
+    if any(repository_matches(pattern, name) for pattern in policy.images):
+        return
+    allowed = ", ".join(policy.images[:8])
+    raise _refused(team, f"images come from {allowed}, and {name} is none of them", field, "images")
+
+
+def images_allowed(user: User, team: Team) -> tuple[str, ...]:
+    """Where the images of a build come from, for its host to hold it to; none: anywhere."""
+    images = policy_of(team).images
+    return () if not images or is_exempt(user, team) else tuple(images)
+
+
+def limits_check(user: User, team: Team, limits: Mapping[str, Any], *, policy: TeamPolicy | None = None) -> None:
+    """Raises PermissionDenied for a container without limits that it must have, or with more than it may.
+
+    `limits`: `memory_bytes`, `cpus`, `pids_limit` as asked for; None is none, of processes the usual 2048.
+    """
+    policy = policy or policy_of(team)
+    if is_exempt(user, team):
+        return
+    for name in policy.must_limit:
+        if limits.get(name) in (None, -1):
+            raise _refused(team, f"every container needs a limit of its {_NAMES[name]}", name, "must_limit")
+    for name, maximum in _MAXIMA.items():
+        most, wanted = getattr(policy, maximum), limits.get(name)
+        if most is None or (name == "pids_limit" and wanted is None):
+            continue
+        if wanted in (None, -1) or wanted > most:
+            what = f"a container has at most {most:g} of {_NAMES[name]}" + (
+                " (bytes)" if name == "memory_bytes" else ""
+            )
+            raise _refused(team, what, name, maximum)
+
+
+def ports_check(
+    user: User,
+    team: Team,
+    ports: Sequence[Mapping[str, Any]],
+    *,
+    field: str = "ports",
+    policy: TeamPolicy | None = None,
+) -> None:
+    """Raises PermissionDenied for a port of the host outside of the team's ranges; a free one is outside, too."""
+    policy = policy or policy_of(team)
+    if not policy.port_ranges or is_exempt(user, team):
+        return
+    ranges = [ports_of(text) for text in policy.port_ranges]
+    said = f"ports of the host are {', '.join(policy.port_ranges)}"
+    for index, port in enumerate(ports):
+        first = port.get("host")
+        last = port.get("host_last") or first
+        if not isinstance(first, int) or not any(low <= first and last <= high for low, high in ranges):
+            raise _refused(team, f"{said}: choose one of them", f"{field}.{index}.host", "port_ranges")
+
+
+def quota_check(team: Team, what: str, present: int, *, adding: int = 1, policy: TeamPolicy | None = None) -> None:
+    """Raises ResourceExhausted when the team has used up its quota of `what` (containers, volumes, networks)."""
+    most = getattr(policy or policy_of(team), f"{what}_quota")
+    if most is not None and present + adding > most:
+        raise ResourceExhausted(
+            f"the team {team.name} has {present} of {most} {what}: remove some, or ask an administrator for a larger "
+            "quota",
+            {"team": str(team.pk), "action": f"quota.{what}"},
+        )
+
+
+def disk_check(team: Team, used_bytes: int, *, policy: TeamPolicy | None = None) -> None:
+    """Raises ResourceExhausted when images and volumes of the team fill its quota already."""
+    most = (policy or policy_of(team)).disk_quota_bytes
+    if most is not None and used_bytes >= most:
+        raise ResourceExhausted(
+            f"the team {team.name} uses {_size(used_bytes)} of its {_size(most)} on disk: remove images or volumes, or "
+            "ask an administrator for a larger quota",
+            {"team": str(team.pk), "action": "quota.disk"},
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 30):.2f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):.1f} MiB"
+
+
+def _refused(team: Team, what: str, field: str, name: str) -> PermissionDenied:
+    sentence = f"The policy of the team {team.name} says that {what}."
+    message = (
+        f"the policy of the team {team.name} says that {what}: change that, or ask a maintainer to change the policy"
+    )
+    return PermissionDenied(message, {"action": f"policy.{name}", "team": str(team.pk), "fields": {field: [sentence]}})

@@ -1,0 +1,38 @@
+"""Changing a team's policy. What loosens, and how much of the hosts is the team's, administrators say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from webui.accounts.models import Team, User
+from webui.accounts.roles import require, require_loosening
+from webui.policies.models import TeamPolicy
+from webui.policies.reading import LOOSENING, QUOTAS, changes_read, policy_of
+from webui.policies.signals import policy_changed
+
+_WORDS = {
+    "bind_paths": "lending directories of the hosts",
+    "privileged": "privileged containers",
+    "host_namespaces": "namespaces of the hosts",
+    "capabilities": "further capabilities",
+    "devices": "devices of the hosts",
+}
+
+
+@transaction.atomic
+def policy_update(*, user: User, team: Team, changes: Mapping[str, Any]) -> TeamPolicy:
+    """Change the fields that are given; the rest stays. Raises PermissionDenied, InvalidArgument with the fields."""
+    require(user, "policies.manage", team)
+    read = changes_read(changes)
+    policy = policy_of(team)
+    changed = {name for name, value in read.items() if getattr(policy, name) != value}
+    restricted = [(name, _WORDS.get(name, "quotas")) for name in (*LOOSENING, *QUOTAS) if name in changed]
+    require_loosening(user, team, restricted)
+    for name in changed:
+        setattr(policy, name, read[name])
+    policy.save()
+    transaction.on_commit(lambda: policy_changed.send(TeamPolicy, team=team) and None)
+    return policy
