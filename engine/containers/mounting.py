@@ -29,7 +29,10 @@ _MOST = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountPoint:
-    """`type` is volume, bind or tmpfs; `name` a volume's, `source` the host's path behind it; `options` a tmpfs's."""
+    """`type` is volume, bind or tmpfs; `name` a volume's, `source` the host's path behind it; `options` a tmpfs's.
+
+    `root`: what the source is opened from at every start, and no link on the way is followed.
+    """
 
     type: str
     destination: str
@@ -41,6 +44,7 @@ class MountPoint:
     subpath: str = ""
     recursive: str = "enabled"
     options: tuple[str, ...] = ()
+    root: str = ""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MountPoint:
@@ -80,7 +84,7 @@ def prepare(parts: Parts, spec: ContainerSpec, image: Image) -> tuple[MountPoint
     for (place, wanted), volume in zip(asked, volumes, strict=False):
         points[place] = MountPoint(
             type=VOLUME, destination=place, name=volume.name, source=_source(parts, spec, volume.name),
-            read_only=wanted.read_only, driver=volume.driver, subpath=wanted.subpath,
+            root=volume.kind.root, read_only=wanted.read_only, driver=volume.driver, subpath=wanted.subpath,
         )  # fmt: skip
         if wanted.copies and not wanted.subpath and image.chain_ids:
             _fill(parts, image, volume.name, place)
@@ -102,6 +106,8 @@ def _planned(parts: Parts, spec: ContainerSpec, image: Image) -> _Plan:
             plan.wanted[found.target] = (found, name)
     for place in {*memory, *plan.wanted}:
         plan.points.pop(place, None)
+    if spec.bind_roots:
+        plan.wanted = {place: (_beneath(spec, mount), name) for place, (mount, name) in plan.wanted.items()}
     for place in _of_image(spec, image):
         if place not in memory and place not in plan.wanted and place not in plan.points:
             plan.wanted[place] = (words.Mount(kind=VOLUME, target=place), "image")
@@ -118,7 +124,11 @@ def _of_other(parts: Parts, spec: ContainerSpec, text: str) -> Iterator[MountPoi
         raise InvalidArgument(f"volumes_from: {error.message}", {"field": "volumes_from"}) from error
     for point in other.mounts:
         if point.type == BIND:
-            guarding.refuse_own(parts.config.home, point.source, "volumes_from", privileged=spec.privileged)
+            root = guarding.root_of(spec.bind_roots, point.source, "volumes_from") if spec.bind_roots else point.root
+            point = replace(point, root=root)  # noqa: PLW2901
+            guarding.refuse_own(
+                parts.config.home, point.source, "volumes_from", privileged=spec.privileged, is_exact=bool(root)
+            )
         yield replace(point, read_only=point.read_only or read_only)
 
 
@@ -135,7 +145,29 @@ def _volume_spec(spec: ContainerSpec, wanted: words.Mount) -> VolumeSpec:
     return VolumeSpec(name=wanted.source, driver=driver, driver_opts=wanted.driver_opts, labels=wanted.labels)
 
 
+def _beneath(spec: ContainerSpec, wanted: words.Mount) -> words.Mount:
+    """A directory of the host that is to be a volume has to lie in a root too, for everybody who uses it later."""
+    if not wanted.driver_opts or volume_options.read(wanted.driver_opts).name != volume_options.BIND:
+        return wanted
+    device = volume_options.read(wanted.driver_opts).device
+    root = guarding.root_of(spec.bind_roots, device, "mounts")
+    return replace(wanted, driver_opts=volume_options.beneath(wanted.driver_opts, root))
+
+
+def _rooted(parts: Parts, spec: ContainerSpec, wanted: words.Mount, field_name: str) -> MountPoint:
+    source = os.path.normpath(wanted.source)
+    root = guarding.root_of(spec.bind_roots, source, field_name)
+    home, privileged = parts.config.home, spec.privileged
+    os.close(guarding.open_beneath(home, root, source, field_name, privileged=privileged, makes=wanted.creates))
+    return MountPoint(
+        type=BIND, destination=wanted.target, source=source, read_only=wanted.read_only,
+        propagation=wanted.propagation, recursive=wanted.recursive, root=root,
+    )  # fmt: skip
+
+
 def _bind(parts: Parts, spec: ContainerSpec, wanted: words.Mount, field_name: str) -> MountPoint:
+    if spec.bind_roots:
+        return _rooted(parts, spec, wanted, field_name)
     home = parts.config.home
     source = guarding.refuse_own(home, wanted.source, field_name, privileged=spec.privileged)
     if not os.path.exists(source):
@@ -157,6 +189,10 @@ def _bind(parts: Parts, spec: ContainerSpec, wanted: words.Mount, field_name: st
 
 def _source(parts: Parts, spec: ContainerSpec, name: str) -> str:
     volume = parts.volumes.get(name)
+    if volume.kind.root:
+        return guarding.refuse_own(
+            parts.config.home, volume.kind.device, "volumes", privileged=spec.privileged, is_exact=True
+        )
     if volume.kind.name == volume_options.BIND:
         return guarding.refuse_own(parts.config.home, volume.kind.device, "volumes", privileged=spec.privileged)
     return os.path.realpath(volume.mountpoint)
@@ -180,6 +216,7 @@ def binds(points: Sequence[MountPoint], usual: Sequence[Bind]) -> list[Bind]:
             recursive=point.recursive != "disabled",
             writable_below=point.recursive == "writable",
             propagation=point.propagation or words.PRIVATE,
+            root=point.root,
         )
         for point in points
         if point.type != TMPFS

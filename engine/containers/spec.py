@@ -63,6 +63,8 @@ class ContainerSpec:
     `ip`, `ip6`, `mac_address` and `network_alias` belong to; `networks` are further ones (`engine.options.networks`).
     `publish_all` publishes what image and `expose` name, at `publish_address` (None: 127.0.0.1). `pull`: "missing",
     "always" or "never"; `platform` as linux/arm64. `log_driver` and `log_opt`: words of `engine.options.log_options`.
+    `bind_roots`: directories of the host (absolute, clean, without links), in one of which the source of each bind has
+    to lie, without links; any if there are none.
     """
 
     id: str
@@ -148,6 +150,7 @@ class ContainerSpec:
     mounts: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()
     volume_driver: str | None = None
+    bind_roots: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values only; `from_dict` reads it back."""

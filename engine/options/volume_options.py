@@ -21,6 +21,7 @@ PLAIN, TMPFS, BIND, NFS = "plain", "tmpfs", "bind", "nfs"
 LABELS_MAXIMUM = 200
 LIMIT_MINIMUM, LIMIT_MAXIMUM = 1 << 16, 1 << 60
 _KEYS = ("type", "device", "o", "size")
+_BENEATH = "beneath="
 _SIZE = re.compile(r"(\d{1,19})\s*([kmgt]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
@@ -29,13 +30,15 @@ _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 class Kind:
     """`device` is the host's directory of a bind, or an NFS export; `options` those of the file system.
 
-    `limit_bytes`: what a directory in the home may hold, None for as much as there is.
+    `limit_bytes`: what a directory in the home may hold, None for as much as there is. `root`: a directory of the host
+    that a bind is opened from, and no link on the way is followed (o=bind,beneath=/srv).
     """
 
     name: str
     device: str = ""
     options: tuple[str, ...] = ()
     limit_bytes: int | None = None
+    root: str = ""
 
 
 def read(options: Mapping[str, str]) -> Kind:
@@ -54,7 +57,7 @@ def read(options: Mapping[str, str]) -> Kind:
         values.tmpfs(f"/x:{','.join(words)}")  # the same words as --tmpfs
         return Kind(TMPFS, options=words)
     if kind in ("none", "bind", "") and ("bind" in words or "rbind" in words or kind == "bind"):
-        return Kind(BIND, _directory(device), tuple(word for word in words if word == "ro"))
+        return _bind(_directory(device), words)
     if kind in ("nfs", "nfs4"):
         if ":" not in device:
             raise _bad("device: give what the file server exports, such as :/export, and its address by o=addr=…")
@@ -108,6 +111,22 @@ def reaches_out(options: Mapping[str, str]) -> str:
     if kind.name == BIND:
         return f"the host's {kind.device}"
     return f"the file server's {kind.device}" if kind.name == NFS else ""
+
+
+def beneath(options: Mapping[str, str], root: str) -> dict[str, str]:
+    """The options of a bind, opened from `root` from now on. Raises InvalidArgument if its name can't stand there."""
+    if "," in root:
+        raise _bad(f"no volume can be made below {root}, whose name has a comma: bind it into the container itself")
+    words = [word for word in options.get("o", "").split(",") if word and not word.startswith(_BENEATH)]
+    return {**options, "o": ",".join([*words, f"{_BENEATH}{root}"])}
+
+
+def _bind(device: str, words: tuple[str, ...]) -> Kind:
+    roots = [_directory(word.removeprefix(_BENEATH)) for word in words if word.startswith(_BENEATH)]
+    for root in roots:
+        if device != root and not device.startswith(f"{root.rstrip('/')}/"):
+            raise _bad(f"device {device} does not lie beneath {root}")
+    return Kind(BIND, device, tuple(word for word in words if word == "ro"), root=roots[0] if roots else "")
 
 
 def _directory(device: str) -> str:

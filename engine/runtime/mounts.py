@@ -13,6 +13,7 @@ import stat
 
 from engine.bare import contextlib
 from engine.runtime import kernel
+from engine.runtime.rooted import open_beneath
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -24,7 +25,8 @@ STRICT = IN_ROOT | kernel.RESOLVE_NO_SYMLINKS
 SOURCE = "portside.source"
 """In an entry of `mounts`, beside what the specification knows: a bind's source is taken without following links.
 
-{"subpath": of it, possibly empty; "writable_below": read-only leaves what is mounted below as it is}
+{"subpath": of it, possibly empty; "writable_below": read-only leaves what is mounted below as it is;
+"root": a directory that it is opened from (`rooted`), if a policy wants that}
 """
 _PROPAGATIONS = {
     **dict.fromkeys(("slave", "rslave"), kernel.MS_SLAVE),
@@ -70,7 +72,7 @@ def open_source(mount: dict[str, Any], owners: int | None = None) -> int:
     if ours is None:
         tree = kernel.open_tree(kernel.AT_FDCWD, mount["source"], recursive=recursive)
     else:
-        tree = _exact(mount["source"], ours["subpath"], recursive=recursive)
+        tree = _exact(mount["source"], ours["subpath"], ours.get("root", ""), recursive=recursive)
     top = kernel.MOUNT_ATTR_RDONLY & attributes if ours is not None and ours["writable_below"] else 0
     attributes &= ~top
     # Private: of a shared mount, the copy would be a peer, and what is mounted on one would appear on the other.
@@ -95,11 +97,17 @@ def open_source(mount: dict[str, Any], owners: int | None = None) -> int:
     return tree
 
 
-def _exact(source: str, subpath: str, *, recursive: bool) -> int:
-    """A detached copy of what is at `source`, which has no links, or at `subpath` of it, whose links stay in it."""
+def _exact(source: str, subpath: str, root: str, *, recursive: bool) -> int:
+    """A detached copy of what is at `source`, which has no links, or at `subpath` of it, whose links stay in it.
+
+    With `root` the source is opened from there.
+    """
     what = source
     try:
-        place = kernel.openat2(kernel.AT_FDCWD, source, os.O_PATH, kernel.RESOLVE_NO_SYMLINKS)
+        if root:
+            place = open_beneath(root, source)
+        else:
+            place = kernel.openat2(kernel.AT_FDCWD, source, os.O_PATH, kernel.RESOLVE_NO_SYMLINKS)
         if subpath:
             what = f"{subpath} in the volume"
             base, place = place, kernel.openat2(place, subpath, os.O_PATH, IN_ROOT | kernel.RESOLVE_NO_XDEV)

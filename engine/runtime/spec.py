@@ -29,7 +29,8 @@ class Bind:
 
     `subpath`: a directory or file in it, whose links lead nowhere else. `is_exact`: the source has no links, and if it
     has some by the time of a start, there is none. `recursive`: with what is mounted below, which `writable_below`
-    leaves writable. `propagation`: in the words of mount(8).
+    leaves writable. `propagation`: in the words of mount(8). `root`: an exact source is opened from there, and no link
+    on the way is followed.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Bind:
     recursive: bool = True
     writable_below: bool = False
     propagation: str = "rprivate"
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,8 @@ def _bind(bind: Bind) -> dict[str, Any]:
     entry: dict[str, Any] = {"destination": bind.target, "type": "bind", "source": bind.source, "options": options}
     if bind.is_exact:
         entry[SOURCE] = {"subpath": bind.subpath, "writable_below": bind.writable_below}
+        if bind.root:
+            entry[SOURCE]["root"] = bind.root
     return entry
 
 

@@ -20,7 +20,7 @@ from engine.options import mounts
 from engine.options.volume_options import BIND, PLAIN
 from engine.runtime import kernel
 from engine.store.database import Store
-from engine.volumes import mounting, quotas
+from engine.volumes import guarding, mounting, quotas
 from engine.volumes.filling import DATA, finish, settle, sync
 from engine.volumes.holders import Holders
 from engine.volumes.records import CREATED, RENAMED, UPDATED, Records
@@ -235,6 +235,8 @@ class Copies:
             mounting.mount(volume.kind, place / DATA)
             path = Path(volume.kind.device) if volume.kind.name == BIND else place / DATA
             try:
+                if volume.kind.root:
+                    return guarding.directory_beneath(self._shelf.root.parent, volume.kind)
                 return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             except OSError as error:
                 raise NotFound(f"the files of volume {volume.name} are not there: {error.strerror}") from error

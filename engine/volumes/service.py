@@ -239,7 +239,10 @@ class Volumes:
         kind = volume_options.read(spec.driver_opts)
         mounting.require(kind)
         if kind.name == BIND:
-            guarding.refuse_own(self._config.home, kind.device, "driver_opts")
+            if kind.root:
+                os.close(guarding.open_beneath(self._config.home, kind.root, kind.device, "driver_opts"))
+            else:
+                guarding.refuse_own(self._config.home, kind.device, "driver_opts")
             if not os.path.isdir(kind.device):
                 raise InvalidArgument(
                     f"driver_opts: device {kind.device} is no directory on the host: make it, or name another one",

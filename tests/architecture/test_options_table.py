@@ -109,6 +109,7 @@ def test_each_field_is_one_of_its_request_and_of_the_form() -> None:
         "depends_on",
         "networks",
         "publish_address",
+        "bind_roots",
     }
 
 

@@ -46,6 +46,9 @@ class VolumeFiles:
         """The volume's directory, open; the caller closes it."""
         volume = self._get(name)
         place = volume.mountpoint
+        if volume.kind.root:
+            root = guarding.directory_beneath(self._home, volume.kind)
+            return Tree(root, is_read_only="ro" in volume.kind.options, allows_set_id=False)
         if volume.kind.name == BIND:
             place = guarding.refuse_own(self._home, volume.kind.device, "volume")
         else:

@@ -12,6 +12,22 @@ export class Attached {
   constructor(root, imageId) {
     this.root = root;
     this.id = imageId;
+    $("[data-attached-ask]", root)?.addEventListener("click", (event) => this.#ask(event.currentTarget));
+  }
+
+  /** Signatures that are at the registries of its names, too: what was pulled has none here. */
+  async #ask(button) {
+    button.setAttribute("aria-busy", "true");
+    button.disabled = true;
+    try {
+      this.#show(await api("GET", `images/${this.id}/attachments/?registries=true`));
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      this.#say(problem.message);
+    } finally {
+      button.removeAttribute("aria-busy");
+      button.disabled = false;
+    }
   }
 
   async load() {
@@ -29,9 +45,11 @@ export class Attached {
 
   #show({ attachments, signed }) {
     const keys = new Set(signed.map((one) => one.key_id));
-    this.#say(attachments.length
-      ? keys.size ? `Signed by ${keys.size === 1 ? "a key" : `${keys.size} keys`} of the team. What is here goes along when the image is pushed.` : "No key of the team has signed it. What is here goes along when the image is pushed."
-      : "Nothing is stated about it. A build can attach a list of its software, how it was built, and a signature.");
+    const elsewhere = [...new Set(signed.map((one) => one.place).filter((place) => place !== "here"))];
+    const by = keys.size ? `Signed by ${keys.size === 1 ? "a key" : `${keys.size} keys`} of the team${elsewhere.length ? `, as ${elsewhere[0]} has it` : ""}.` : "No key of the team has signed it.";
+    this.#say(attachments.length ? `${by} What is here goes along when the image is pushed.`
+      : keys.size ? by
+      : "Nothing is stated about it here. A build can attach a list of its software, how it was built, and a signature.");
     const list = $("[data-attached-list]", this.root);
     list.hidden = attachments.length === 0;
     $("tbody", list).replaceChildren(...attachments.map((one) => el("tr", {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.containers.spec import ContainerSpec
-from engine.errors import EngineError
+from engine.errors import EngineError, InvalidArgument
 from engine.options import checking, loosening, mounts, volume_options
 from engine.options.mounts import BIND, TMPFS, VOLUME, Mount
 
@@ -100,3 +100,17 @@ def test_the_hosts_own_files_need_a_right_and_are_shown() -> None:
     assert [what for _, what in loosening.needing_a_right(asked)] == told
     assert [word for word in loosening.loosened(asked) if "host's /" in word] == told
     assert loosening.needing_a_right(spec(volumes=("data:/y", "/anonymous"))) == []
+
+
+def test_a_volumes_directory_may_be_opened_from_another_one() -> None:
+    wish = {"type": "none", "o": "bind,ro", "device": "/srv/team/data"}
+    rooted = volume_options.beneath(wish, "/srv/team")
+    assert rooted == {**wish, "o": "bind,ro,beneath=/srv/team"} == volume_options.beneath(rooted, "/srv/team")
+    kind = volume_options.read(rooted)
+    assert (kind.device, kind.root, kind.options) == ("/srv/team/data", "/srv/team", ("ro",))
+    assert volume_options.read(wish).root == ""
+    for device in ("/srv/teammate", "/srv/team/../other"):
+        with pytest.raises(InvalidArgument, match="does not lie beneath /srv/team"):
+            volume_options.read({**rooted, "device": device})
+    with pytest.raises(InvalidArgument, match="comma"):
+        volume_options.beneath(wish, "/srv/a,b")
