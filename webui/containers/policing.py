@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from engine.errors import PermissionDenied
+from engine.options.changing import merged
 from engine.options.loosening import needing_a_right
 from webui.accounts.models import Team, User
 from webui.accounts.roles import LOOSEN, actions_of, require_loosening
@@ -15,6 +17,8 @@ from webui.policies.allowing import lent_paths, without_allowed
 from webui.policies.checks import disk_check, image_check, limits_check, ports_check, quota_check
 from webui.policies.reading import policy_of
 from webui.policies.usage import counted, disk_bytes
+
+_LIMITED = {"memory_bytes", "cpus", "pids_limit", "cpu_quota", "cpu_period"}
 
 
 def policed(
@@ -54,11 +58,7 @@ def limits_of(request: Any) -> dict[str, Any]:
 def changes_policed(user: User, team: Team, spec: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
     """Raises PermissionDenied when what becomes of a container's limits and ports is against the policy."""
     policy = policy_of(team)
-    limits = {name: changes.get(name, spec.get(name)) for name in ("memory_bytes", "cpus", "pids_limit")}
-    if set(limits) & set(changes) or {"cpu_quota", "cpu_period"} & set(changes):
-        quota = changes.get("cpu_quota", spec.get("cpu_quota"))
-        if limits["cpus"] is None and quota and quota > 0:
-            limits["cpus"] = quota / (changes.get("cpu_period", spec.get("cpu_period")) or 100_000)
-        limits_check(user, team, limits, policy=policy)
+    if _LIMITED & set(changes):
+        limits_check(user, team, limits_of(SimpleNamespace(**merged(spec, changes))), policy=policy)
     for field in ("ports", "add_ports"):
         ports_check(user, team, changes.get(field) or (), field=field, policy=policy)

@@ -14,6 +14,8 @@ from webui.policies.reading import policy_of, ports_of
 
 _MAXIMA = {"memory_bytes": "memory_maximum_bytes", "cpus": "cpus_maximum", "pids_limit": "pids_maximum"}
 _NAMES = {"memory_bytes": "memory", "cpus": "processors", "pids_limit": "processes"}
+PIDS_UNASKED = 2048
+"""What hosts give a container that asks for no limit of processes."""
 
 
 def is_exempt(user: User, team: Team) -> bool:
@@ -57,8 +59,10 @@ def limits_check(user: User, team: Team, limits: Mapping[str, Any], *, policy: T
             raise _refused(team, f"every container needs a limit of its {_NAMES[name]}", name, "must_limit")
     for name, maximum in _MAXIMA.items():
         most, wanted = getattr(policy, maximum), limits.get(name)
-        if most is None or (name == "pids_limit" and wanted is None):
+        if most is None:
             continue
+        if name == "pids_limit" and wanted is None:
+            wanted = PIDS_UNASKED
         if wanted in (None, -1) or wanted > most:
             what = f"a container has at most {most:g} of {_NAMES[name]}" + (
                 " (bytes)" if name == "memory_bytes" else ""

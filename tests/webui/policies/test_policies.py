@@ -115,6 +115,7 @@ def test_lent_directories_are_opened_from_where_they_were_lent(
         ({"memory_maximum_bytes": 64 << 20}, {"memory_bytes": 65 << 20}, "memory_bytes", "at most"),
         ({"cpus_maximum": 1}, {"cpu_quota": 200_000}, "cpus", "at most"),
         ({"cpus_maximum": 1}, {}, "cpus", "at most"),
+        ({"pids_maximum": 100}, {}, "pids_limit", "at most"),
         ({"port_ranges": ["8000-8999"]}, {"ports": [{"container": 80, "host": 9000}]}, "ports.0.host", "8000-8999"),
         ({"port_ranges": ["8000-8999"]}, {"ports": [{"container": 80}]}, "ports.0.host", "8000-8999"),
         ({"port_ranges": ["8000"]}, {"publish_all": True}, "publish_all", "one by one"),
@@ -155,6 +156,22 @@ def test_a_change_is_held_to_it_as_a_beginning_is(
     assert owner.post(path, {"add_ports": [{"container": 80, "host": 80}]}).status_code == 403
     assert owner.post(path, {"memory_bytes": 64 << 20}).status_code == 202
     assert owner.post(path, {"restart": "always"}).status_code == 202
+
+
+def test_a_limit_of_another_kind_is_no_way_around_it(
+    site_broker: Valkey, owner: Caller, container: Container, rules: Any
+) -> None:
+    """Quota and period take the place of a number of processors, and the other way round."""
+    rules(cpus_maximum=1, pids_maximum=3000)
+    path = f"containers/{container.pk}/update/"
+    container.spec = {**container.spec, "cpus": 0.5}
+    container.save()
+    assert owner.post(path, {"cpu_quota": 800_000}).status_code == 403
+    assert owner.post(path, {"cpu_quota": 80_000, "cpu_period": 10_000}).status_code == 403
+    assert owner.post(path, {"cpu_quota": 80_000}).status_code == 202
+    container.spec = {**container.spec, "cpus": None, "cpu_quota": 800_000}
+    container.save()
+    assert owner.post(path, {"cpus": 1}).status_code == 202
 
 
 def test_images_are_pulled_from_where_the_policy_says(
