@@ -19,7 +19,6 @@ from webui.accounts.telling import people_told
 from webui.accounts.tokens import require_unlimited
 
 USERNAME_MAXIMUM = 150
-CHANGED = ("username", "first_name", "last_name", "email", "is_superuser", "is_staff", "is_active")
 
 
 @transaction.atomic
@@ -99,16 +98,23 @@ def user_change(
         _require_administrator_left(target)
     if administrator and target.service_of_id is not None:
         raise Conflict("a service account is no administrator: it has roles in teams")
+    # What was read before may be history: only what is given is written, or a name would give rights back.
+    fields: list[str] = []
     if username is not None and username != target.username:
         target.username = checked_username(username, besides=target)
+        fields += ["username"]
     _describe(target, name, target.email if email is None else email)
+    fields += ["first_name", "last_name"] if name is not None else []
+    fields += ["email"] if email is not None else []
     if administrator is not None:
         target.is_superuser = target.is_staff = administrator
+        fields += ["is_superuser", "is_staff"]
     if active is not None:
         target.is_active = active
+        fields += ["is_active"]
     try:
         with transaction.atomic():
-            target.save(update_fields=CHANGED)
+            target.save(update_fields=fields)
     except IntegrityError as error:
         raise _taken(target.username) from error
     people_told([target.pk])

@@ -17,6 +17,7 @@ from webui.accounts.models import (
     Team,
     User,
 )
+from webui.accounts.people import user_change
 from webui.containers.models import Container
 from webui.hosts.models import Host
 
@@ -106,6 +107,17 @@ def test_who_is_locked_out_loses_tokens_and_sessions_at_once(chief: Caller, owne
     assert chief.call("patch", f"users/{owner.user.pk}/", {"active": False}).status_code == 200
     assert owner.get("teams/").status_code == 401
     assert owner.client.get("/api/v1/teams/").status_code == 401
+
+
+def test_who_changes_a_name_meanwhile_gets_nothing_back(chief: Caller, owner: Caller, team: Team) -> None:
+    """What a request has read may be history when it writes."""
+    made = caller(User.objects.create_superuser(username="second", password=None)).user
+    assert made is not None and chief.user is not None
+    history = User.objects.get(pk=made.pk)
+    user_change(user=chief.user, target=made, administrator=False, active=False)
+    user_change(user=history, target=history, name="Second")
+    found = User.objects.get(pk=made.pk)
+    assert (found.first_name, found.is_superuser, found.is_staff, found.is_active) == ("Second", False, False, False)
 
 
 def test_deleting_somebody_takes_what_is_theirs_alone(chief: Caller, owner: Caller, container: Container) -> None:
