@@ -151,6 +151,16 @@ def test_a_secret_is_not_kept_for_who_asks_again(site_broker: Valkey, owner: Cal
     assert made.json()["token"].encode() not in kept
 
 
+def test_nor_is_one_that_a_batch_has_asked_for(site_broker: Valkey, owner: Caller) -> None:
+    body = {"requests": [{"method": "POST", "path": "/api/v1/tokens/", "body": {"name": "ci"}}]}
+    made = owner.call("post", "batch/", body, **{"Idempotency-Key": "7d8c"})
+    secret = made.json()["responses"][0]["body"]["token"]
+    assert "no-store" in made["Cache-Control"]
+    client = site_broker.client()
+    kept = b"".join(client.get(name) for name in client.keys("portside:idempotency:*"))
+    assert kept and secret.encode() not in kept
+
+
 def test_what_is_under_way_is_not_begun_again(
     site_broker: Valkey, owner: Caller, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,10 +46,11 @@ class BatchDo(APIView):
     def post(self, request: Request) -> Response:
         """Do up to 100 requests in one, with an answer for each; one that fails stops none of the others."""
         wanted = bodies.read(BatchRequests, request)["requests"]
-        return Response({"responses": [_answer(request, one) for one in wanted]})
+        headers: dict[str, str] = {}
+        return Response({"responses": [_answer(request, one, headers) for one in wanted]}, headers=headers)
 
 
-def _answer(request: Request, wanted: dict[str, Any]) -> dict[str, Any]:
+def _answer(request: Request, wanted: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
     path = wanted["path"]
     if not path.startswith(PREFIX) or path.startswith(f"{PREFIX}batch"):
         body = problem(400, f"The path has to begin with {PREFIX}, and a batch can't hold another.")
@@ -58,6 +59,8 @@ def _answer(request: Request, wanted: dict[str, Any]) -> dict[str, Any]:
     if answer.streaming or hasattr(answer, "take_over") or not isinstance(answer, HttpResponse):
         answer.close()
         return {"status": 400, "body": problem(400, "What is answered in a stream can't be part of a batch.")}
+    if "no-store" in answer.get("Cache-Control", ""):  # it holds a secret, and so does the whole
+        headers["Cache-Control"] = "no-store"
     if "json" not in answer.get("Content-Type", ""):
         return {"status": answer.status_code, "body": answer.content.decode(errors="replace") or None}
     return {"status": answer.status_code, "body": json.loads(answer.content or b"null")}
