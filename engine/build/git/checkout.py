@@ -199,7 +199,8 @@ def _named(fetched: Fetched) -> Iterator[tuple[bytes, str]]:
         if path != b".gitmodules" or not isinstance(blob, Blob) or not stat.S_ISREG(mode):
             continue
         try:
-            config = ConfigFile.from_file(BytesIO(blob.as_raw_string()))
+            # A stranger's: an include would read files of this machine, and errors would tell what they say.
+            config = ConfigFile.from_file(BytesIO(blob.as_raw_string()), expand_includes=False)
         except ValueError as error:
             raise InvalidArgument(f".gitmodules can't be read: {error}") from error
         for section in config.sections():

@@ -218,6 +218,20 @@ def test_submodules_come_along_by_the_same_rules(builder: Builder, served: GitSe
             names(builder, f"{served.url}/outer.git")
 
 
+def test_a_list_of_submodules_reads_no_file_of_this_machine(
+    builder: Builder, served: GitServer, tmp_path: Path
+) -> None:
+    """An include in it would: the error about the first line that is no setting would tell that line."""
+    secret = tmp_path / "secret"
+    secret.write_text("root:$6$hash:19000::\n")
+    work = served.root / "including.git"
+    commit(work, {".gitmodules": f"[include]\n\tpath = {secret}\n", "x": "x"})
+    entry = f"160000,{'1' * 40},parts/app"
+    git(work, "update-index", "--add", "--cacheinfo", entry)
+    git(work, "commit", "-q", "-m", "a submodule that is not named")
+    assert names(builder, f"{served.url}/including.git") >= {".gitmodules", "x"}
+
+
 def pack_objects(work: Path, *objects: tuple[str, bytes]) -> str:
     """Store these in the repository, as git would refuse to; the last one's digits."""
     digits = ""
