@@ -47,6 +47,7 @@ class HijackingProtocol(HttpToolsProtocol):
         self._missing: int | None = None
         self._body = b""
         self._stream: _Stream | None = None
+        self._is_between = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -84,8 +85,12 @@ class HijackingProtocol(HttpToolsProtocol):
             self._begin(rest)
 
     def _as_upgrade(self, data: bytes) -> bytes:
-        """A request for a stream without the word, with it. Such a request begins with the data."""
-        if not data.startswith(b"POST "):
+        """A request for a stream without the word, with it. Such a request begins with the data.
+
+        Only between requests: in the middle of a body it would be the body that becomes longer, and its end, which is
+        the client's to choose, the next request of whoever shares the connection (behind a proxy).
+        """
+        if not self._is_between or not data.startswith(b"POST "):
             return data
         line = _FIRST_LINE.match(data)
         if line is None or not self.is_hijacked(unquote(line[2].decode("latin-1"))):
@@ -94,6 +99,10 @@ class HijackingProtocol(HttpToolsProtocol):
         if _UPGRADE.search(head):
             return data
         return line[0] + b"Connection: Upgrade\r\nUpgrade: " + _RAW + b"\r\n" + data[line.end() :]
+
+    def on_message_begin(self) -> None:
+        self._is_between = False
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade() and self._get_upgrade() not in (None, b"websocket"):
@@ -112,6 +121,7 @@ class HijackingProtocol(HttpToolsProtocol):
         return int(length)
 
     def on_message_complete(self) -> None:
+        self._is_between = True
         if self._missing is None:
             super().on_message_complete()
 

@@ -90,6 +90,20 @@ async def test_other_paths_stay_requests(address: tuple[str, int]) -> None:
     assert (await talk(address, request("/other"))).endswith(b"http")
 
 
+async def test_what_looks_like_a_request_stays_a_body(address: tuple[str, int]) -> None:
+    """Were a line put into it, its last bytes would be the connection's next request."""
+    inner = request("/stream").decode()
+    async with asyncio.timeout(SECONDS):
+        reader, writer = await asyncio.open_connection(*address)
+        whole = request("/other", body=inner)
+        writer.write(whole[: -len(inner)])  # answered before the body is there
+        assert (await reader.readuntil(b"http")).startswith(b"HTTP/1.1 200")
+        writer.write(inner.encode())
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
+
+
 @pytest.mark.parametrize("headers", [("Transfer-Encoding: chunked",), ("Content-Length: 9999999",)])
 async def test_bodies_that_would_be_read_without_end_are_refused(
     address: tuple[str, int], headers: tuple[str, ...]
