@@ -21,7 +21,8 @@ class Configuration:
     """`home` holds the state; `bind` is (host, port); `redis_url` in redis-py's form.
 
     `lookup_hours`: how often registries are asked whether a tag has moved; 0: only on demand. `rate_limit`: requests a
-    minute that one user may make of the REST API; 0: any number.
+    minute that one user may make of the REST API; 0: any number. `tls_bind`: where the site is served by TLS as well,
+    under `tls_names`; None: nowhere.
     """
 
     home: Path
@@ -35,6 +36,8 @@ class Configuration:
     events_days: int
     lookup_hours: int
     rate_limit: int
+    tls_bind: tuple[str, int] | None
+    tls_names: tuple[str, ...]
 
     @property
     def celery_broker_url(self) -> str:
@@ -63,6 +66,8 @@ def configuration_from(environ: Mapping[str, str] = os.environ) -> Configuration
         debug=environ.get("PORTSIDE_DEBUG") == "1",
         events_days=_days("PORTSIDE_EVENTS_DAYS", environ.get("PORTSIDE_EVENTS_DAYS") or "30"),
         lookup_hours=_hours("PORTSIDE_LOOKUP_HOURS", environ.get("PORTSIDE_LOOKUP_HOURS") or "12"),
+        tls_bind=_bind(environ["PORTSIDE_TLS_BIND"], "PORTSIDE_TLS_BIND") if environ.get("PORTSIDE_TLS_BIND") else None,
+        tls_names=tuple(filter(None, (name.strip() for name in environ.get("PORTSIDE_TLS_NAMES", "").split(",")))),
         rate_limit=_rate("PORTSIDE_RATE_LIMIT", environ.get("PORTSIDE_RATE_LIMIT") or "6000"),
     )
 
@@ -117,10 +122,10 @@ def _hours(name: str, text: str) -> int:
     return int(text)
 
 
-def _bind(text: str) -> tuple[str, int]:
+def _bind(text: str, name: str = "PORTSIDE_BIND") -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ImproperlyConfigured(f"PORTSIDE_BIND={text!r}: give an address and a port, such as 127.0.0.1:8000")
+        raise ImproperlyConfigured(f"{name}={text!r}: give an address and a port, such as 127.0.0.1:8000")
     return host.strip("[]"), int(port)
 
 

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "webui.accounts",
     "webui.audit",
     "webui.signin",
+    "webui.certificates",
     "webui.policies",
     "webui.hosts",
     "webui.jobs",

@@ -7,6 +7,7 @@ from client.rest.backup_plans import BackupPlans
 from client.rest.backups import Backups
 from client.rest.batch import Batch
 from client.rest.builds import Builds
+from client.rest.certificates import Certificates
 from client.rest.containers import Containers
 from client.rest.events import Events
 from client.rest.hosts import Hosts
@@ -40,6 +41,7 @@ class Rest:
         self.backups = Backups(transport)
         self.batch = Batch(transport)
         self.builds = Builds(transport)
+        self.certificates = Certificates(transport)
         self.containers = Containers(transport)
         self.events = Events(transport)
         self.hosts = Hosts(transport)

@@ -29,7 +29,13 @@ class Portside:
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.address}"
         self.log = home.path / "up.log"
-        settings = {"PORTSIDE_ADMIN_PASSWORD": ADMIN_PASSWORD, "PORTSIDE_HOST": "tests", **environment}
+        self.tls_address = f"127.0.0.1:{free_port()}"
+        settings = {
+            "PORTSIDE_ADMIN_PASSWORD": ADMIN_PASSWORD,
+            "PORTSIDE_HOST": "tests",
+            "PORTSIDE_TLS_BIND": self.tls_address,
+            **environment,
+        }
         self.environment = home.environment(PORTSIDE_BIND=self.address, **settings)
         self.program: Program | None = None
         self.rest = Rest(self.url, None)

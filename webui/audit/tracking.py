@@ -37,6 +37,7 @@ class Tracked:
 TRACKED: dict[str, Tracked] = {
     "accounts.User": Tracked("user", "username", frozenset({"password"}), frozenset({"last_login"})),
     "accounts.Team": Tracked("team"),
+    "certificates.ClientCertificate": Tracked("certificate", passed_over=frozenset({"last_used_at"})),
     "policies.TeamPolicy": Tracked("policy", "team.name"),
     "accounts.Membership": Tracked("member", "user.username"),
     "accounts.CustomRole": Tracked("role"),

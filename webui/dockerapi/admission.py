@@ -1,6 +1,7 @@
 """Who asks, and which host is meant.
 
-A bearer token, or root of this machine by the Unix socket, who is the administrator. No cookie: any page could send
+A bearer token, a certificate that the site has issued, or root of this machine by the Unix socket, who is the
+administrator. No cookie: any page could send
 it along. No password: whoever guesses has to do it at the sign-in, which slows that down.
 """
 
@@ -13,6 +14,7 @@ from engine.errors import NotFound, Unavailable
 from webui.accounts.models import User
 from webui.accounts.tokens import token_authenticate
 from webui.asking import identified
+from webui.certificates.services import certificate_authenticate
 from webui.dockerapi.call import Call
 from webui.dockerapi.errors import Refusal
 from webui.hosts.models import Host
@@ -36,6 +38,12 @@ def user_of(scope: Mapping[str, Any], headers: Mapping[str, str]) -> User:
     uid = (scope.get("state") or {}).get("peer_uid")
     if uid is not None:
         return _root(uid)
+    fingerprint = (scope.get("state") or {}).get("peer_certificate")
+    if fingerprint is not None and "authorization" not in headers:
+        holder = certificate_authenticate(fingerprint)
+        if holder is None:
+            raise Refusal(401, "this certificate was revoked or has ended: have another one issued")
+        return holder
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     user = token_authenticate(secret.strip()) if scheme.lower() == "bearer" else None
     if user is None:

@@ -15,6 +15,7 @@ Older clients don't ask for an upgrade and take over all the same: to the parser
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import socket
 import struct
@@ -54,6 +55,10 @@ class HijackingProtocol(HttpToolsProtocol):
         uid = peer_uid(transport.get_extra_info("socket"))
         if uid is not None:
             self.app_state = {**self.app_state, "peer_uid": uid}
+        found = transport.get_extra_info("ssl_object")
+        certificate = None if found is None else found.getpeercert(binary_form=True)
+        if certificate is not None:  # the handshake has checked who has signed it
+            self.app_state = {**self.app_state, "peer_certificate": hashlib.sha256(certificate).hexdigest()}
 
     def data_received(self, data: bytes) -> None:
         if self._stream is not None:

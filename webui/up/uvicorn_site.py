@@ -17,6 +17,8 @@ import sys
 import uvicorn
 
 from webui.dockerapi.paths import is_stream
+from webui.settings import PORTSIDE
+from webui.up import tls
 from webui.up.hijacking import protocol
 
 
@@ -26,11 +28,16 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, docker: socket.socket, ready: int) -> None:
         super().__init__(config)
         self._docker, self._ready = docker, ready
+        self._tls = PORTSIDE if PORTSIDE.tls_bind is not None else None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         loop = asyncio.get_running_loop()
         self.servers.append(await loop.create_unix_server(self._protocol, sock=self._docker))  # type: ignore[arg-type]
+        if self._tls is not None:
+            context = tls.context(self._tls.home, self._tls.tls_names, self._tls.tls_bind[0])
+            host, port = self._tls.tls_bind
+            self.servers.append(await loop.create_server(self._protocol, host, port, ssl=context, backlog=2048))
         gc.collect()
         gc.freeze()  # what is loaded now stays; later collections need not look at it
         with contextlib.suppress(OSError):

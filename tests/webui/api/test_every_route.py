@@ -41,7 +41,7 @@ OWN = {
     "batch",
 }
 """Routes to what belongs to the caller alone."""
-OWN |= {"sessions"}
+OWN |= {"certificates", "certificate", "sessions"}
 OF_SITE = {"identity-providers", "identity-provider", "sign-in"}
 """Of the site itself, for administrators alone, who are asked for before anything is looked up."""
 OF_ALL = {"actions", "roles", "role"}
@@ -135,6 +135,7 @@ def world(
     webhook = Webhook.objects.create(team=host.team, name="chat", url="https://example.com", sealed_secret="x")
     told = Delivery.objects.create(webhook=webhook, event="ping", body={})
     return {
+        "certificate_id": str(job.pk),
         "webhook_id": str(webhook.pk),
         "message_id": str(told.pk),
         "entry_id": entry.pk,
