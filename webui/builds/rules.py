@@ -23,7 +23,7 @@ from webui.builds import forges
 from webui.builds.forges import Push
 from webui.builds.models import Build, BuildDelivery, BuildRule
 from webui.builds.request import BuildRequest, git_problem, request_check
-from webui.builds.services import build_begin
+from webui.builds.services import build_begin, require_pushes
 from webui.hosts.models import Host
 from webui.sealing import Seal
 
@@ -61,6 +61,7 @@ def rule_create(*, user: User, host: Host, name: str, wish: RuleWish) -> tuple[B
     """
     require_on(user, "builds.create", host)
     _check(name, wish)
+    _require_pushes(user, host, wish)
     secret = secrets.token_urlsafe(32)
     rule = BuildRule.objects.create(
         team=host.team,
@@ -81,6 +82,7 @@ def rule_update(
     require_on(user, "builds.create", rule)
     name, wish = rule.name if name is None else name, RuleWish(**rule.wish) if wish is None else wish
     _check(name, wish)
+    _require_pushes(user, rule.host, wish)
     rule.name, rule.wish, rule.created_by = name.strip(), asdict(wish), user
     rule.enabled = rule.enabled if enabled is None else enabled
     rule.save()
@@ -88,11 +90,15 @@ def rule_update(
 
 
 def rule_new_secret(*, user: User, rule: BuildRule) -> str:
-    """Another secret; what the forge has so far holds no longer. Raises PermissionDenied."""
+    """Another secret; what the forge has so far holds no longer. Raises PermissionDenied.
+
+    Whoever knows it can sign deliveries, so from then on its builds have the rights of who has made it.
+    """
     require_on(user, "builds.create", rule)
+    _require_pushes(user, rule.host, RuleWish(**rule.wish))
     secret = secrets.token_urlsafe(32)
-    rule.sealed_secret = _SEAL.close(secret)
-    rule.save(update_fields=["sealed_secret"])
+    rule.sealed_secret, rule.created_by = _SEAL.close(secret), user
+    rule.save(update_fields=["sealed_secret", "created_by"])
     return secret
 
 
@@ -123,15 +129,25 @@ def _check(name: str, wish: RuleWish) -> None:
         if unknown:
             errors["names"] = [f"{{{min(unknown)}}} is unknown: there are {{branch}}, {{tag}}, {{sha}} and {{sha7}}."]
     try:
-        example = Push("x", "push", ref="refs/heads/main", commit="0" * 40)
-        request_check(_request(wish, example, names_of(wish, example)), has_context=False)
-        example = Push("x", "push", ref="refs/tags/v1", commit="0" * 40)
-        request_check(_request(wish, example, names_of(wish, example)), has_context=False)
+        _examples(wish)
     except InvalidArgument as error:
         for key, sentences in error.detail.get("fields", {}).items():
             errors.setdefault({"tags": "names", "git": "repository"}.get(key, key), sentences)
     if errors:
         raise InvalidArgument("the rule can't be stored: correct the marked fields", {"fields": errors})
+
+
+def _examples(wish: RuleWish) -> list[tuple[BuildRequest, tuple[str, ...]]]:
+    """What would be built for a branch, and for a tag, with its names. Raises InvalidArgument with the fields."""
+    pushes = [Push("x", "push", ref=ref, commit="0" * 40) for ref in ("refs/heads/main", "refs/tags/v1")]
+    requests = [_request(wish, push, names_of(wish, push)) for push in pushes]
+    return [(request, request_check(request, has_context=False)) for request in requests]
+
+
+def _require_pushes(user: User, host: Host, wish: RuleWish) -> None:
+    """A token that may build and not push must not leave a rule that does. Raises PermissionDenied."""
+    for request, names in _examples(wish):
+        require_pushes(user, host, names, request)
 
 
 def names_of(wish: RuleWish, push: Push) -> list[str]:

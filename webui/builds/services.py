@@ -59,7 +59,7 @@ def build_begin(
         raise InvalidArgument(message, {"fields": {"context": [message]}})
     loosened = [("network", "the host's network")] if request.network == "host" else []
     require_loosening(user, host.team, loosened, host=host)
-    _require_pushes(user, host, tags, request)
+    require_pushes(user, host, tags, request)
     if request.signing_key:
         signing_key_named(host.team, request.signing_key)
     build_id = uuid.uuid4()
@@ -183,8 +183,8 @@ def build_secrets(job: Job) -> dict[str, Any] | None:
     return found | signing_secrets(job.team_id, str(wish.get("signing_key") or ""))
 
 
-def _require_pushes(user: User, host: Host, tags: Sequence[str], request: BuildRequest) -> None:
-    """Raises PermissionDenied for a repository that `user` may not push to."""
+def require_pushes(user: User, host: Host, tags: Sequence[str], request: BuildRequest) -> None:
+    """Raises PermissionDenied for a repository that `user` may not push to. `tags`: as `request_check` gives them."""
     names = [*(tags if request.push else ()), *([request.cache_to] if request.cache_to else [])]
     for name in names:
         require(user, PUSH, host.team, host=host, repository=Reference.parse(name).name)

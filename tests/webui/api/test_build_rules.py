@@ -11,8 +11,9 @@ import pytest
 from django.test import Client
 
 from tests.support.valkey import Valkey
-from tests.webui.cast import Caller
+from tests.webui.cast import Caller, caller, member
 from webui.accounts.models import Membership, Role
+from webui.accounts.tokens import token_create
 from webui.builds.forges import BODY_BYTES
 from webui.builds.models import Build, BuildDelivery, BuildRule, GitServer
 from webui.builds.services import build_secrets
@@ -164,6 +165,28 @@ def test_a_new_secret_ends_the_old_one(made: dict[str, Any], owner: Caller) -> N
     assert as_github({**made, "secret": secret}, github("refs/heads/main")).status_code == 202
     assert secret not in BuildRule.objects.get().sealed_secret
     assert "secret" not in owner.get(made["rule"]["url"]).json()
+
+
+def test_who_knows_the_secret_is_who_builds(made: dict[str, Any], host: Host, owner: Caller) -> None:
+    """A new secret lets its maker sign what is built: with the maker's rights, not those of who made the rule."""
+    other = caller(member("other", host.team, Role.MAINTAINER))
+    secret = other.post(f"{made['rule']['url']}secret/").json()["secret"]
+    assert as_github({**made, "secret": secret}, github("refs/heads/main")).status_code == 202
+    assert Build.objects.get().requested_by == other.user
+
+
+def test_a_token_that_may_not_push_makes_no_rule_that_does(made: dict[str, Any], owner: Caller) -> None:
+    assert owner.user is not None
+    _, token = token_create(user=owner.user, name="builds", scopes=["builds.create", "read"])
+    limited = Caller(owner.user, {"Authorization": f"Bearer {token}"}, Client())
+    for answer in (
+        limited.post("builds/rules/", RULE),
+        limited.call("patch", made["rule"]["url"], {"name": "other"}),
+        limited.post(f"{made['rule']['url']}secret/"),
+    ):
+        assert answer.status_code == 403
+        assert "images.push" in answer.json()["detail"]
+    assert limited.post("builds/rules/", {**RULE, "push": False}).status_code == 201
 
 
 @pytest.mark.parametrize(
