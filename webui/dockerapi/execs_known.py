@@ -43,7 +43,8 @@ async def add(container_id: str, known: dict[str, Any]) -> str:
 
 async def get(exec_id: str) -> dict[str, Any]:
     """Raises NotFound in Docker's words."""
-    raw = await broker().get(_key(exec_id[:64]))
+    # Of this length alone: `claim` takes the id as it came, so another spelling would start it once more.
+    raw = await broker().get(_key(exec_id)) if len(exec_id) == 64 else None
     if raw is None:
         raise no_such_exec(exec_id)
     return json.loads(raw)  # type: ignore[no-any-return]

@@ -252,6 +252,7 @@ async def test_execs_of_others_are_not_there(
 ) -> None:
     exec_id = await created(owner)
     assert (await ask("GET", f"/v1.43/exec/{exec_id}/json", outsider)).status == 404
+    assert (await ask("GET", f"/v1.43/exec/{exec_id}0/json", owner)).status == 404
     unknown = await ask("GET", "/v1.43/exec/nothing/json", owner)
     assert (unknown.status, unknown.message) == (404, "No such exec instance: nothing")
     for body, said in (({}, "No exec command specified"), ({"Cmd": ["a"], "DetachKeys": "ctrl-1"}, "detach keys")):
