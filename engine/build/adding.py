@@ -132,8 +132,12 @@ def _is_archive(tree: Tree, found: Found) -> bool:
     if not stat.S_ISREG(found.facts.st_mode):
         return False
     with _opened(tree, found) as file:
+        head = b""
         try:
-            head = next(_plain(file), b"")
+            for piece in _plain(file):
+                head += piece
+                if len(head) >= _BLOCK:
+                    break
         except (InvalidArgument, OSError):
             return False
     return len(head) >= _BLOCK and _is_header(head[:_BLOCK])
@@ -153,48 +157,57 @@ def _opened(tree: Tree, found: Found) -> Any:
 
 
 def _plain(file: Any) -> Iterator[bytes]:
-    """What is in it, without gzip, bzip2, xz or zstd. Raises `InvalidArgument` for a damaged one."""
-    head = file.read(_PIECE_BYTES)
+    """What is in it, without gzip, bzip2, xz or zstd, in pieces that are small whatever they come out of.
+
+    Raises `InvalidArgument` for a damaged one.
+    """
+    head = file.read(len(_XZ))
+    file.seek(0)
     opener = next((opener for mark, opener in _OPENERS.items() if head.startswith(mark)), None)
     if opener is None:
-        while head:
-            yield head
-            head = file.read(_PIECE_BYTES)
+        while data := file.read(_PIECE_BYTES):
+            yield data
         return
-    unpack = opener()
     try:
-        while head:
-            if data := unpack(head):
-                yield data
-            head = file.read(_PIECE_BYTES)
+        yield from opener(file)
     except (EOFError, OSError, lzma.LZMAError, zstandard.ZstdError, igzip_lib.IsalError, ValueError) as error:  # type: ignore[misc]
         raise InvalidArgument(f"the archive is damaged: {error}") from error
 
 
-def _gunzip() -> Callable[[bytes], bytes]:
-    state = [igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)]
+def _by(new: Callable[[], Any]) -> Callable[[Any], Iterator[bytes]]:
+    """By decompressors of the standard library's kind: one for each of the streams that a file is made of."""
 
-    def unpack(data: bytes) -> bytes:
-        out = b""
-        while data:
-            out += state[0].decompress(data)
-            data = state[0].unused_data if state[0].eof else b""
-            if state[0].eof and data.strip(b"\0"):
-                state[0] = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-            elif state[0].eof:
-                data = b""
-        return out
+    def unpacked(file: Any) -> Iterator[bytes]:
+        state, data = new(), file.read(_PIECE_BYTES)
+        while True:
+            if plain := state.decompress(data, _PIECE_BYTES):
+                yield plain
+            data = b""
+            if state.eof:
+                data = (state.unused_data or file.read(_PIECE_BYTES)).lstrip(b"\0")
+                state = new()
+            elif state.needs_input:
+                data = file.read(_PIECE_BYTES)
+            else:
+                continue
+            if not data:
+                return
 
-    return unpack
+    return unpacked
 
 
-_OPENERS: dict[bytes, Callable[[], Callable[[bytes], bytes]]] = {
-    _GZIP: _gunzip,
-    _BZIP2: lambda: bz2.BZ2Decompressor().decompress,
-    _XZ: lambda: lzma.LZMADecompressor().decompress,
-    _ZSTD: lambda: (
-        zstandard.ZstdDecompressor(max_window_size=128 << 20).decompressobj(read_across_frames=True).decompress
-    ),
+def _unzstd(file: Any) -> Iterator[bytes]:
+    state = zstandard.ZstdDecompressor(max_window_size=128 << 20)
+    reader = state.stream_reader(file, read_size=_PIECE_BYTES, read_across_frames=True, closefd=False)
+    while data := reader.read(_PIECE_BYTES):
+        yield data
+
+
+_OPENERS: dict[bytes, Callable[[Any], Iterator[bytes]]] = {
+    _GZIP: _by(lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)),
+    _BZIP2: _by(bz2.BZ2Decompressor),
+    _XZ: _by(lambda: lzma.LZMADecompressor(memlimit=256 << 20)),
+    _ZSTD: _unzstd,
 }
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from engine.build import fetching
+from engine.build import adding, fetching
 from engine.build.reach import Reach
 from engine.errors import DataCorrupt, EngineError, NotFound, PermissionDenied, Unavailable
 from tests.support.builds import Workbench
@@ -49,6 +49,23 @@ def test_archives_are_unpacked(bench: Workbench, kind: str) -> None:
     files = bench.files(bench.build("FROM scratch\nADD a.bin /to/\n", {"a.bin": data}))
     assert set(files) == {"to", "to/d", "to/d/one", "to/two"}
     assert files["to/two"][:5] == ("f", 0o640, 7, 8, b"x")
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_a_bomb_comes_in_pieces(kind: str) -> None:
+    """A few kilobytes that are gigabytes once unpacked must not be so in the worker's memory."""
+    pack, data = PACKERS[kind], bytes(16 << 20)
+    pieces = list(adding._plain(io.BytesIO(pack(data) + pack(b"and more"))))
+    assert b"".join(pieces) == data + b"and more"
+    assert max(map(len, pieces)) <= adding._PIECE_BYTES
+
+
+def test_an_archive_may_begin_with_a_small_stream(bench: Workbench) -> None:
+    data = archive("one")
+    files = bench.files(
+        bench.build("FROM scratch\nADD a.bin /to/\n", {"a.bin": gzip.compress(data[:100]) + gzip.compress(data[100:])})
+    )
+    assert set(files) == {"to", "to/one"}
 
 
 def test_what_is_no_archive_is_copied(bench: Workbench) -> None:
