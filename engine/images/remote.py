@@ -14,13 +14,16 @@ from engine.oci.image_config import ImageConfig
 from engine.oci.manifest import Index, parse
 from engine.oci.platform import Platform
 from engine.oci.reference import DEFAULT_REGISTRY, InvalidReference, Reference
+from engine.registry import searching
 from engine.registry.access import Access
 from engine.registry.client import RegistryClient
 from engine.registry.endpoint import Endpoint
 from engine.registry.limits import RateLimit
 from engine.registry.listing import Referrer
+from engine.registry.searching import Repository
 from engine.registry.transport import Call, Transport
 
+_HUB_SEARCH = "index.docker.io"
 # What Docker's documentation names for looking at the limit without using any of it up.
 _LIMIT_PROBE = ("/v2/ratelimitpreview/test/manifests/latest", "repository:ratelimitpreview/test:pull")
 
@@ -98,6 +101,25 @@ def referrers(config: EngineConfig, reference: str, access: Access | None, artif
     name = Reference.parse(reference)
     with RegistryClient(config, name, access) as client:
         return client.referrers(name.digest or client.digest(name.identifier), artifact_type)
+
+
+def search(config: EngineConfig, term: str, access: Access | None, limit: int) -> list[Repository]:
+    """Repositories whose names contain `term`, which may begin with a registry: `registry.example.com/app`.
+
+    Raises as `searching.search`, `InvalidArgument`.
+    """
+    host, _, rest = term.partition("/")
+    is_named = bool(rest) and (host == "localhost" or any(sign in host for sign in ".:"))
+    registry = _registry(host) if is_named else DEFAULT_REGISTRY
+    access = access or Access()
+    # Docker Hub is searched by another name than the one that it serves images under.
+    place = _HUB_SEARCH if registry == DEFAULT_REGISTRY else registry
+    transport = Transport(Endpoint.of(place, config.insecure_registries, access), access.credentials, attempts=2)
+    try:
+        found = searching.search(transport, rest if is_named else term, limit)
+    finally:
+        transport.close()
+    return [replace(one, name=f"{host}/{one.name}") for one in found] if is_named else found
 
 
 def try_registry(config: EngineConfig, registry: str, access: Access | None) -> RegistryAnswer:

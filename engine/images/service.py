@@ -38,6 +38,7 @@ from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from engine.registry.limits import RateLimit
 from engine.registry.listing import Referrer
+from engine.registry.searching import Repository
 from engine.reserve import Reserve
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
@@ -125,6 +126,10 @@ class Images(StoredImages):
     def remote_manifest(self, reference: str, *, access: Access | None = None) -> RemoteManifest:
         """The manifest or index that this name stands for at its registry. Raises as `remote`, `InvalidDocument`."""
         return remote.manifest(self._config, reference, access)
+
+    def search(self, term: str, *, access: Access | None = None, limit: int = 25) -> list[Repository]:
+        """Repositories at a registry by a part of their name. Raises as `remote.search`."""
+        return remote.search(self._config, term, access, limit)
 
     def referrers(self, reference: str, *, access: Access | None = None, artifact_type: str = "") -> list[Referrer]:
         """What is about this image at its registry: signatures, attestations, lists of software. Raises as `remote`."""

@@ -48,7 +48,7 @@ class Lister:
     def tags(self) -> list[str]:
         """All tags, in the registry's order. Raises `ImageUnknown` for a repository that is not there."""
         found: dict[str, None] = {}
-        for document in self._pages(f"{self._base}/tags/list", "list of tags"):
+        for document in self.pages(f"{self._base}/tags/list", "list of tags", self._scopes):
             found.update(dict.fromkeys(strings(document, "tags", "list of tags")))
         return list(found)
 
@@ -56,7 +56,7 @@ class Lister:
         """What refers to `digest`, of one type or all. Where the registry knows no such list, its tag schema's."""
         query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
         try:
-            pages = list(self._pages(f"{self._base}/referrers/{digest}{query}", "referrers"))
+            pages = list(self.pages(f"{self._base}/referrers/{digest}{query}", "referrers", self._scopes))
         except NotFound:
             pages = self._by_tag(digest)
         found = {referrer.digest: referrer for page in pages for referrer in _referrers(page)}
@@ -70,9 +70,10 @@ class Lister:
         answer = self._transport.answer(call)
         return [] if answer.status == 404 else [self._document(answer, "referrers")]
 
-    def _pages(self, path: str, what: str) -> Iterator[dict[str, Any]]:
+    def pages(self, path: str, what: str, scopes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+        """The documents of a list that begins at `path`, one after the other."""
         for _ in range(_MAX_PAGES):
-            answer = self._transport.answer(Call("GET", path, self._scopes, _ACCEPT))
+            answer = self._transport.answer(Call("GET", path, scopes, _ACCEPT))
             yield self._document(answer, what)
             following = _NEXT.search(answer.headers.get("Link", "")[:_MAX_LINK])
             if following is None:

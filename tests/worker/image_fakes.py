@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import Cancelled, DataCorrupt, NotFound
 from engine.images.remote import RemoteManifest
+from engine.registry.searching import Repository
 
 if TYPE_CHECKING:
     from tests.worker.fakes import FakeEngine
@@ -160,6 +161,10 @@ class FakeImages:
             raise NotFound(f"There is no image {reference}.")
         self._engine.note(f"tags {reference} {access.credentials.username if access else None}")
         return [f"v{number}" for number in range(6000)]
+
+    def search(self, term: str, *, access: Any = None, limit: int = 25) -> list[Repository]:
+        self._engine.note(f"search {term} {limit}")
+        return [Repository(name=term, stars=3)]
 
     def referrers(self, reference: str, *, access: Any = None, artifact_type: str = "") -> list[FakeRemote]:
         self._engine.note(f"referrers {reference} {artifact_type}")

@@ -21,6 +21,7 @@ from webui.volumes.models import Volume
 
 Filters = Mapping[str, Sequence[str]]
 IMAGES = frozenset({"before", "dangling", "label", "label!", "reference", "since", "until"})
+SEARCH = frozenset({"is-automated", "is-official", "stars"})
 NETWORKS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
 VOLUMES = frozenset({"dangling", "driver", "label", "name"})
 

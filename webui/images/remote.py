@@ -17,7 +17,7 @@ from webui.links.stream import host_silent
 from webui.links.transfer import ArchiveWish
 from worker.contract import sessions
 
-ARTIFACT_TYPE_LENGTH = 255
+ARTIFACT_TYPE_LENGTH, TERM_LENGTH = 255, 255
 
 
 def registry_tags(*, user: User, host: Host, reference: str) -> ArchiveWish:
@@ -32,6 +32,24 @@ def registry_manifest(*, user: User, host: Host, reference: str, login: GivenLog
     parsed = reference_parse(reference, field="reference")
     require(user, "images.pull", host.team, host=host, repository=parsed.name)
     return _wish(host, sessions.REGISTRY_MANIFEST, parsed, secrets_for(host.team, str(parsed), login))
+
+
+def registry_search(
+    *, user: User, host: Host, term: str, limit: int = 25, login: GivenLogin | None = None
+) -> ArchiveWish:
+    """Repositories of a registry, of Docker Hub if `term` names none, by a part of their name. Raises as above."""
+    require(user, "images.pull", host.team, host=host)
+    if not 0 < len(term) <= TERM_LENGTH or not term.isprintable() or " " in term:
+        raise _wrong("term", f"Give a part of a name, of at most {TERM_LENGTH} characters.")
+    if not 1 <= limit <= sessions.SEARCH_MAXIMUM:
+        raise _wrong("limit", f"Give a number from 1 to {sessions.SEARCH_MAXIMUM}.")
+    if not host.is_online:
+        raise host_silent(host)
+    place, _, rest = term.partition("/")
+    is_named = bool(rest) and (place == "localhost" or any(sign in place for sign in ".:"))
+    secrets = secrets_for(host.team, f"{place}/any" if is_named else "any", login)
+    parameters = sessions.RegistryParameters(reference=term, secrets=secrets, limit=limit)
+    return ArchiveWish(host, "", sessions.REGISTRY_SEARCH, asdict(parameters))
 
 
 def image_referrers(*, user: User, image: Image, reference: str | None = None, artifact_type: str = "") -> ArchiveWish:

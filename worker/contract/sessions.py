@@ -141,7 +141,10 @@ REGISTRY_TAGS, REGISTRY_REFERRERS = "registry_tags", "registry_referrers"
 there are."""
 REGISTRY_MANIFEST = "registry_manifest"
 """The same with {"media_type", "digest", "size", "platforms": [{"os", "architecture", "variant"}…]}."""
-TAGS_MAXIMUM, REFERRERS_MAXIMUM = 5000, 500
+REGISTRY_SEARCH = "registry_search"
+"""The same with {"repositories": [{"name", "description", "stars", "is_official", "is_automated"}…]}; `reference` is
+what to look for, `limit` how many at most."""
+TAGS_MAXIMUM, REFERRERS_MAXIMUM, SEARCH_MAXIMUM = 5000, 500, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,7 @@ class RegistryParameters:
     reference: str
     artifact_type: str = ""
     secrets: Mapping[str, Any] | None = None
+    limit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

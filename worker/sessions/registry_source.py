@@ -88,3 +88,15 @@ class ManifestSource(_AskingSource):
             return found
 
         super().__init__(ask, parameters)
+
+
+class SearchSource(_AskingSource):
+    """Repositories of a registry by a part of their name."""
+
+    def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
+        def ask(wish: sessions.RegistryParameters, access: Any) -> dict[str, Any]:
+            limit = min(max(1, wish.limit), sessions.SEARCH_MAXIMUM)
+            found = engine.images.search(wish.reference, access=access, limit=limit)
+            return {"repositories": [to_wire(one) for one in found]}
+
+        super().__init__(ask, parameters)

@@ -15,7 +15,7 @@ from webui.dockerapi.routing import endpoint
 from webui.dockerapi.tars import told
 from webui.images.questions import disk_usage, image_document
 from webui.images.questions import image_history as ask_history
-from webui.images.remote import registry_manifest
+from webui.images.remote import registry_manifest, registry_search
 from webui.live.loop import in_thread
 
 
@@ -76,3 +76,34 @@ async def distribution(call: Call) -> Json:
     descriptor = {"mediaType": found["media_type"], "digest": found["digest"], "size": found["size"]}
     platforms = [{name: value for name, value in one.items() if value} for one in found["platforms"]]
     return Json({"Descriptor": descriptor, "Platforms": platforms})
+
+
+@endpoint("GET", "/images/search")
+async def search(call: Call) -> Json:
+    """Repositories by a part of their name, at Docker Hub or at the registry that the term begins with."""
+    login = login_of(call.headers.get("x-registry-auth", ""))
+    filters = call.filters(selection.SEARCH)
+    limit = call.number("limit", 25) or 25
+    wish = await in_thread(
+        registry_search, user=call.user, host=call.host, term=call.text("term"), limit=limit, login=login
+    )
+    found = (await told(call, wish))["repositories"]
+    return Json([_found(one) for one in found if _is_wanted(one, filters)])
+
+
+def _is_wanted(found: dict[str, Any], filters: dict[str, list[str]]) -> bool:
+    least = max((int(text) for text in filters.get("stars", ()) if text.isdigit()), default=0)
+    flags = (("is-official", "is_official"), ("is-automated", "is_automated"))
+    return found["stars"] >= least and all(
+        found[name] == (text.lower() in ("1", "true")) for key, name in flags for text in filters.get(key, ())
+    )
+
+
+def _found(found: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": found["name"],
+        "description": found["description"],
+        "star_count": found["stars"],
+        "is_official": found["is_official"],
+        "is_automated": found["is_automated"],
+    }
