@@ -11,6 +11,7 @@ from engine.options.changing import merged
 from engine.options.loosening import needing_a_right
 from webui.accounts.models import Team, User
 from webui.accounts.roles import LOOSEN, actions_of, require_loosening
+from webui.containers.models import Container
 from webui.containers.request import ContainerRequest
 from webui.hosts.models import Host
 from webui.policies.allowing import lent_paths, without_allowed
@@ -45,6 +46,17 @@ def policed(
         message = "The team's policy names ports of the host: publish them one by one."
         raise PermissionDenied(message, {"action": "policy.port_ranges", "fields": {"publish_all": [message]}})
     return tuple(policy.bind_paths) if lent_paths(policy, request) else ()
+
+
+def exec_policed(user: User, container: Container, *, privileged: bool) -> None:
+    """Raises PermissionDenied for a privileged process in a container that is not privileged itself.
+
+    It has every capability, also where the container lives in the host's user namespace, as in its network: who may
+    open a terminal there may not have the host by that. A policy that lends privileged containers lends these too.
+    """
+    if not privileged or container.spec.get("privileged") or policy_of(container.team).privileged:
+        return
+    require_loosening(user, container.team, [("privileged", "a privileged process")], host=container.host_id)
 
 
 def limits_of(request: Any) -> dict[str, Any]:

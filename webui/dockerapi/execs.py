@@ -9,6 +9,7 @@ from engine.errors import Conflict, EngineError, InvalidArgument
 from webui.activity.models import Event
 from webui.containers.exec_request import exec_parameters
 from webui.containers.models import Container
+from webui.containers.policing import exec_policed
 from webui.dockerapi import answers, escaping, execs_known, names, shapes
 from webui.dockerapi.answers import Answer, Empty, Json
 from webui.dockerapi.call import Call
@@ -43,6 +44,7 @@ async def exec_create(call: Call) -> Json:
     if state != "running":
         raise Conflict(f"container {container.pk} is not running")
     known = _known(body, call)
+    await in_thread(exec_policed, call.user, container, privileged=known["privileged"])
     return Json({"Id": await execs_known.add(container.pk, known)}, 201)
 
 
@@ -115,6 +117,7 @@ async def _found(call: Call) -> tuple[dict[str, Any], Container]:
 async def exec_start(call: Call) -> Answer:
     body = await call.json()
     known, container = await _found(call)
+    await in_thread(exec_policed, call.user, container, privileged=known["privileged"])
     exec_id = call["id"]
     if not await execs_known.claim(exec_id):
         if known["exit_code"] is None:

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from webui.containers.exec_request import exec_parameters
+from webui.containers.policing import exec_policed
 from webui.streams.session import SessionSocket
 from worker.contract.wire import to_wire
 
@@ -31,3 +32,6 @@ class ExecSocket(SessionSocket):
     @staticmethod
     def parameters(wish: Mapping[str, Any]) -> dict[str, Any]:
         return dict(to_wire(exec_parameters(wish)))
+
+    def allow(self, parameters: Mapping[str, Any]) -> None:
+        exec_policed(self.user, self.container, privileged=bool(parameters.get("privileged")))

@@ -41,6 +41,9 @@ class SessionSocket(ContainerSocket):
         """Of the fields of an `open` message. Raises InvalidArgument with the field's name."""
         raise NotImplementedError
 
+    def allow(self, parameters: Mapping[str, Any]) -> None:
+        """Raises PermissionDenied for parameters that need more than the right to open terminals."""
+
     def prepare(self, user: User) -> None:
         super().prepare(user)
         try:
@@ -93,6 +96,7 @@ class SessionSocket(ContainerSocket):
             raise InvalidArgument("begin with a message of type open or join")
         is_recorded = recording_wanted(self.container.team, wish.get("record") is True)
         parameters = self.parameters({name: value for name, value in wish.items() if name != "record"})
+        await in_thread(self.allow, parameters)
         session_id = SessionLink.new_id()
         if is_recorded:
             self._recording = await in_thread(self._record, session_id, wish)

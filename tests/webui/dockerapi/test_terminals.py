@@ -22,6 +22,7 @@ from webui.asgi import application
 from webui.containers.models import Container
 from webui.dockerapi import door, escaping
 from webui.live.loop import in_thread
+from webui.policies.models import TeamPolicy
 from worker.contract import keys, sessions
 from worker.contract.frames import Frame
 
@@ -245,6 +246,18 @@ async def test_a_detached_exec_is_left_alone(fake_host: FakeHost, teammate: Call
     assert (await asking).status == 200
     await session.heard(sessions.LEAVE)
     assert (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json["Running"] is True
+
+
+async def test_a_privileged_exec_needs_the_right_to_loosen(
+    fake_host: FakeHost, owner: Caller, teammate: Caller, container: Container
+) -> None:
+    """Also to start what somebody has made who may."""
+    wish = {"Cmd": ["sh"], "Privileged": True}
+    assert (await ask("POST", "/v1.43/containers/web/exec", owner, wish)).status == 403
+    policy = await in_thread(TeamPolicy.objects.create, team=container.team, privileged=True)
+    exec_id = await created(teammate, Privileged=True)
+    await in_thread(policy.delete)
+    assert (await ask("POST", f"/v1.43/exec/{exec_id}/start", teammate, {"Detach": True})).status == 403
 
 
 async def test_execs_of_others_are_not_there(

@@ -14,6 +14,7 @@ from webui.accounts.models import Membership, Role, User
 from webui.accounts.people import user_change
 from webui.containers.models import Container
 from webui.live.loop import in_thread
+from webui.policies.models import TeamPolicy
 from webui.streams.exec import ExecSocket
 from worker.contract import keys, sessions
 from worker.contract.frames import Frame
@@ -88,6 +89,20 @@ async def test_who_is_locked_out_loses_it_without_waiting_for_the_next_look(
         await begin(fake_host, socket)
         await in_thread(user_change, user=chief, target=owner.user, active=False)
         assert await socket.closed() == 4401
+
+
+async def test_a_privileged_process_needs_the_right_to_loosen(
+    fake_host: FakeHost, owner: Caller, container: Container
+) -> None:
+    """In the host's network, with it the host's user namespace, it would have the host."""
+    async with opened(PATH, owner) as socket:
+        await say(socket, type="open", command=["sh"], privileged=True)
+        assert (await socket.message())["error"]["family"] == "permission_denied"
+    await in_thread(TeamPolicy.objects.create, team=container.team, privileged=True)
+    async with opened(PATH, owner) as socket:
+        await say(socket, type="open", command=["sh"], privileged=True)
+        assert (await fake_host.next_control("session.open"))["source"] == "exec"
+        assert (await socket.message())["type"] == "opened"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"type": "open"}', '{"type": "open", "command": ["a"], "tty": 3}'])
