@@ -19,6 +19,8 @@ from webui.backups.places import as_command, place_job, refuse_other_host
 from webui.broadcast import change_publish
 from webui.hosts.models import Host
 from webui.jobs.models import Job
+from webui.policies.checks import quota_check
+from webui.policies.usage import counted
 from webui.volumes.copies import refuse_running
 from webui.volumes.models import Volume
 from worker.contract import volumes as v
@@ -41,18 +43,22 @@ def backup_create(*, user: User, volume: Volume, place: BackupPlace, pause: bool
 def backup_restore(*, user: User, backup: Backup, host: Host | None = None, name: str = "", stop: bool = False) -> Job:
     """Have in a volume what a backup holds; without `name` in the one that it is of. A missing one is made.
 
-    Raises PermissionDenied, InvalidArgument, Conflict for what is not whole, or while a container runs with the volume.
+    Raises PermissionDenied, InvalidArgument, ResourceExhausted for one volume too many, Conflict for what is not whole,
+    or while a container runs with the volume.
     """
     require_on(user, "backups.restore", backup)
     host = host or backup.host
     refuse_other_host(backup.place, host)
+    require_on(user, "backups.restore", host)
     if backup.status != BackupStatus.SUCCEEDED:
         raise Conflict("this backup was never completed: take another one")
     name = name or (backup.volume.name if backup.volume is not None else backup.volume_name)
     if not mounts.NAME.fullmatch(name):
         raise _wrong("name", "Use 2 to 128 letters, digits, '_', '.' and '-', beginning with a letter or digit.")
     volume = Volume.objects.filter(host=host, name=name).first()
-    if volume is not None and not stop:
+    if volume is None:
+        quota_check(host.team, "volumes", counted(host.team, "volumes"))
+    elif not stop:
         refuse_running(volume)
     command = v.RestoreVolume(
         name=name, place=as_command(backup.place), key=backup.key, digest=backup.digest, stop=stop

@@ -9,14 +9,15 @@ import pytest
 from django.utils import timezone
 
 from tests.support.valkey import Valkey
-from tests.webui.cast import Caller
-from webui.accounts.models import Team, User
+from tests.webui.cast import Caller, caller, member
+from webui.accounts.models import Grant, Role, Team, User
 from webui.backups import places, services
 from webui.backups.models import Backup, BackupPlace, BackupPlan
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_apply
+from webui.policies.models import TeamPolicy
 from webui.volumes.models import Volume
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -259,6 +260,23 @@ def test_times_are_as_cron_has_them() -> None:
     after = datetime(2026, 2, 27, 12, 0, tzinfo=UTC)
     assert services.next_time("30 4 1 * *", after) == datetime(2026, 3, 1, 4, 30, tzinfo=UTC)
     assert services.next_time("0 0 * * 1-5", after) == datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def test_a_backup_is_brought_to_no_host_where_one_may_not(
+    site_broker: Valkey, owner: Caller, team: Team, vault: BackupPlace, volume: Volume, host: Host
+) -> None:
+    """Nor beyond the quota of volumes."""
+    begun = owner.post(f"volumes/{volume.pk}/backups/", {"place": str(vault.pk)}).json()["backup"]
+    end(Job.objects.get(), result={"size_bytes": 5, "raw_bytes": 50, "digest": "sha256:abc"})
+    other = Host.objects.create(pk="other", team=team, name="other", session="s", heartbeat_at=timezone.now())
+    user = member("ann", team, Role.VIEWER)
+    Grant.objects.create(membership=user.memberships.get(), role=Role.DEVELOPER, host=host)
+    ann, path = caller(user), f"backups/{begun['id']}/restore/"
+    assert ann.post(path, {"host": other.pk, "name": "new"}).status_code == 403
+    assert ann.post(path, {"name": "new"}).status_code == 202
+    TeamPolicy.objects.create(team=team, volumes_quota=1)
+    assert owner.post(path, {"name": "newer"}).json()["family"] == "resource_exhausted"
+    assert owner.post(path).status_code == 202, "this one is there already"
 
 
 def test_backups_of_a_lost_volume_are_found_and_brought_back(
