@@ -174,7 +174,8 @@ def _save_named(team: Team) -> None:
         raise _taken(team.name)
     try:
         with transaction.atomic():
-            team.save()
+            # Of one that is there the name alone: the rest may have been changed since it was read.
+            team.save(update_fields=None if team._state.adding else ["name"])
     except IntegrityError as error:
         raise _taken(team.name) from error
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.webui.api.rights import limited, made_role, of, role_in
 from tests.webui.cast import Caller, caller, member
+from webui.accounts.membership import team_rename
 from webui.accounts.models import (
     ApiToken,
     Grant,
@@ -143,6 +144,15 @@ def test_a_limited_token_of_an_administrators_makes_no_administrator(chief: Call
 
 
 # --- teams and members
+
+
+def test_a_teams_new_name_takes_nothing_else_back(owner: Caller, team: Team) -> None:
+    history = Team.objects.get(pk=team.pk)
+    Team.objects.filter(pk=team.pk).update(require_second_factor=True)
+    assert owner.user is not None
+    team_rename(user=owner.user, team=history, name="Quay")
+    found = Team.objects.get(pk=team.pk)
+    assert (found.name, found.require_second_factor) == ("Quay", True)
 
 
 def test_a_team_is_made_renamed_and_deleted_when_it_owns_nothing(chief: Caller, owner: Caller, host: Host) -> None:
