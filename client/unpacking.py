@@ -69,7 +69,7 @@ def unpack(parts: Iterable[bytes], target: Path, root: str | None = None) -> int
 
 def _names(name: str, root: str | None) -> tuple[str, ...]:
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in parts:
+    if ".." in parts or "\0" in name:
         raise DataCorrupt(f"an entry leads out of the target: {name[:100]!r}")
     if root is not None and parts:
         parts = [*root.split("/"), *parts[1:]] if root else parts[1:]
@@ -89,9 +89,13 @@ def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, top: int, names: tuple
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=parent)
         if member.issym():
+            if "\0" in member.linkname:
+                raise DataCorrupt(f"a link leads nowhere: {member.name[:100]!r}")
             os.symlink(member.linkname, name, dir_fd=parent)
         elif member.islnk():
             source = _names(member.linkname, root)
+            if not source:
+                raise DataCorrupt(f"a link leads nowhere: {member.name[:100]!r}")
             with _opened(top, source[:-1]) as other:
                 os.link(source[-1], name, src_dir_fd=other, dst_dir_fd=parent, follow_symlinks=False)
         else:
@@ -107,7 +111,8 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, parent: int, name: str
             file.write(data)
         file.flush()
         os.fchmod(descriptor, member.mode & 0o777)
-        os.utime(descriptor, (member.mtime, member.mtime))
+        with contextlib.suppress(OverflowError, ValueError):  # a time that there can't be
+            os.utime(descriptor, (member.mtime, member.mtime))
 
 
 @contextlib.contextmanager

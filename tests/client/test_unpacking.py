@@ -49,6 +49,20 @@ def test_what_is_packed_here_comes_out_alike(tmp_path: Path) -> None:
     assert stat.S_IMODE((made / "closed").stat().st_mode) == 0o500
 
 
+def test_what_can_not_be_is_an_error_in_words(tmp_path: Path) -> None:
+    """Not one of Python's own: whoever made the tar chooses what stands in it."""
+    odd = tarfile.TarInfo("old")
+    odd.pax_headers = {"mtime": "1e30"}
+    unpack(tar((odd, b"")), tmp_path)
+    assert (tmp_path / "old").exists()
+    nul, link = tarfile.TarInfo("a"), tarfile.TarInfo("b")
+    nul.pax_headers = {"path": "a\0b"}
+    link.type, link.pax_headers = tarfile.SYMTYPE, {"linkpath": "a\0b"}
+    for bad in (hard_link("here", "."), (nul, b""), (link, b"")):
+        with pytest.raises(PortsideError):
+            unpack(tar(bad), tmp_path)
+
+
 def test_the_root_is_named_by_who_copies(tmp_path: Path) -> None:
     parts = [directory("etc"), member("etc/a", b"1"), hard_link("etc/b", "etc/a")]
     unpack(tar(*parts), tmp_path, "mine")
