@@ -1,6 +1,7 @@
 """Takes the pictures of the documentation from a running Portside with real containers: nothing is painted.
 
-python -m docs.screenshots            writes docs/images/*.png; needs root, Chromium and half a minute
+python -m docs.screenshots            writes docs/images/*.png, and docs/pages.md, which shows them; needs root,
+                                      Chromium and two minutes
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from tests.support.browser import chromium, visit
 from tests.support.portside import ADMIN_PASSWORD, Portside, running_portside
 
 IMAGES = Path(__file__).parent / "images"
+GALLERY = Path(__file__).parent / "pages.md"
+DOCKERFILE = """FROM portside/starter
+RUN mkdir /shop && echo 1.4 > /shop/version
+RUN cat /shop/version
+CMD ["cat", "/shop/version"]
+"""
 STARTER = "portside/starter:latest"
 PLOT_SECONDS = 24
 
@@ -60,7 +67,61 @@ def main() -> None:
         _take(portside, browser, "container-phone", f"/containers/{ids['shop']}/", width=390)
         _take(portside, browser, "new-container", f"/containers/new/?like={ids['metrics']}")
         _take(portside, browser, "jobs", "/jobs/")
+        for name, path in _others(portside).items():
+            _take(portside, browser, name, path)
         portside.remove_containers()
+    GALLERY.write_text(_gallery())
+
+
+def _others(portside: Portside) -> dict[str, str]:
+    """Every other page by its picture's name, with something to be seen on it."""
+    rest = portside.rest
+    rest.succeed(rest.post("/api/v1/networks/", {"name": "front", "subnet": "10.77.0.0/24"}))
+    rest.succeed(rest.post("/api/v1/volumes/", {"name": "orders", "labels": {"of": "shop"}}))
+    network = next(one for one in rest.rows("/api/v1/networks/") if one["name"] == "front")
+    rest.succeed(rest.post(f"/api/v1/networks/{network['id']}/connect/", {"container": "shop"}))
+    built = rest.post("/api/v1/builds/", {"dockerfile_text": DOCKERFILE, "tags": ["shop:1.4"]})
+    rest.succeed(built)
+    volume = next(one for one in rest.rows("/api/v1/volumes/") if one["name"] == "orders")
+    image = next(one for one in rest.rows("/api/v1/images/") if STARTER in " ".join(one["tags"]))
+    host, team = rest.rows("/api/v1/hosts/")[0], rest.rows("/api/v1/teams/")[0]
+    return {
+        "images": "/images/",
+        "image": f"/images/{image['image_id'].removeprefix('sha256:')}/",
+        "builds": "/builds/",
+        "build": f"/builds/{built.json['build']['id']}/",
+        "new-build": "/builds/new/",
+        "networks": "/networks/",
+        "network": f"/networks/{network['id']}/",
+        "topology": "/networks/topology/",
+        "volumes": "/volumes/",
+        "volume": f"/volumes/{volume['id']}/",
+        "activity": "/activity/",
+        "audit": "/audit/",
+        "host": f"/hosts/{host['id']}/",
+        "registries": "/registries/",
+        "teams": "/teams/",
+        "team": f"/teams/{team['id']}/",
+        "team-policies": f"/teams/{team['id']}/#policies",
+        "people": "/people/",
+        "roles": "/roles/",
+        "recordings": "/recordings/",
+        "settings": "/settings/",
+        "second-factor": "/settings/second-factor/",
+        "passkeys": "/settings/passkeys/",
+        "sessions": "/settings/sessions/",
+        "tokens": "/settings/tokens/",
+        "sign-in": "/settings/sign-in/",
+    }
+
+
+def _gallery() -> str:
+    names = sorted(path.stem for path in IMAGES.glob("*.png"))
+    pictures = "\n".join(
+        f"## {name.replace('-', ' ').capitalize()}\n\n![{name}](images/{name}.png)\n" for name in names
+    )
+    how = "Taken by `python -m docs.screenshots` from a running Portside with real containers."
+    return f"# Every page\n\n{how}\n\n{pictures}"
 
 
 def _run(portside: Portside, body: dict[str, object]) -> str:

@@ -1,12 +1,14 @@
-"""All tests in two lanes side by side: `python -m tests`. Exits with 0 when both lanes passed.
+"""All tests in three lanes side by side: `python -m tests`. Exits with 0 when all passed.
 
-Tests that start containers wait for the kernel most of the time, so those of the site and of images can run beside
-them. These have a network namespace with nothing but loopback, where one may be made: Chromium aborts what it loads
-whenever the machine gains or loses an address, as containers make it do.
+Tests that start containers wait for the kernel most of the time, so others can run beside them: those of a whole
+Portside that runs, and those of the site and of images. The last have a network namespace with nothing but loopback,
+where one may be made: Chromium aborts what it loads whenever the machine gains or loses an address, as containers make
+it do.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -31,26 +33,36 @@ BESIDE = (
 ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 
 
+LIVE = ("tests/dockerapi", "tests/e2e", "tests/faults", "tests/webui/up")
+
+
 def main() -> int:
-    with tempfile.TemporaryFile() as said:
-        beside = (*_alone(), *_pytest(BESIDE))
-        lanes = (
-            subprocess.Popen(_pytest(["tests"], without=BESIDE), stdin=subprocess.DEVNULL),
-            subprocess.Popen(beside, stdin=subprocess.DEVNULL, stdout=said, stderr=said),
-        )
+    lanes = {
+        "The engine": _pytest(["tests"], without=(*LIVE, *BESIDE)),
+        "A running Portside": _pytest(LIVE),
+        "Site and images": (*_alone(), *_pytest(BESIDE)),
+    }
+    with contextlib.ExitStack() as opened:
+        # The first says what it does as it does it, the others when they have ended.
+        said = {name: opened.enter_context(tempfile.TemporaryFile()) for name in [*lanes][1:]}
+        running = {
+            name: subprocess.Popen(lane, stdin=subprocess.DEVNULL, stdout=said.get(name), stderr=said.get(name))
+            for name, lane in lanes.items()
+        }
 
         def end(_signal: int, _frame: FrameType | None) -> None:
-            for lane in lanes:
+            for lane in running.values():
                 lane.send_signal(signal.SIGINT)
 
         signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells both lanes itself
-        print("The tests of site and images run beside these; how they went stands at the end.", flush=True)
-        codes = [lane.wait() for lane in lanes]
-        said.seek(0)
-        lines = said.read().decode(errors="replace").splitlines()
-        print("Site and images:", *(lines if codes[1] else lines[-1:]), sep="\n", flush=True)
-    return max(abs(code) for code in codes)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells all lanes itself
+        print(f"{' and '.join(said)} run beside these; how they went stands at the end.", flush=True)
+        codes = {name: lane.wait() for name, lane in running.items()}
+        for name, file in said.items():
+            file.seek(0)
+            lines = file.read().decode(errors="replace").splitlines()
+            print(f"{name}:", *(lines if codes[name] else lines[-1:]), sep="\n", flush=True)
+    return max(abs(code) for code in codes.values())
 
 
 def _pytest(selection: Sequence[str], *, without: Sequence[str] = ()) -> tuple[str, ...]:
