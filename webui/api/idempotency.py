@@ -16,12 +16,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from typing import Any
 
 import redis
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from webui.accounts.tokens import token_authenticate
 from webui.api.errors import problem_response
 from webui.broadcast import broker
+from webui.signin.holding import hold_of
 
 KEPT_SECONDS = 24 * 3600
 UNDER_WAY_SECONDS = 120
@@ -40,7 +43,8 @@ def once(request: HttpRequest, carry_out: Callable[[], HttpResponseBase]) -> Htt
     beginning = json.dumps({"state": _UNDER_WAY, "fingerprint": fingerprint})
     try:
         if not broker().set(name, beginning, nx=True, ex=UNDER_WAY_SECONDS):
-            return _again(broker().get(name), fingerprint)
+            # Who has been locked out since is told so by the endpoint, and not what it said once.
+            return _again(broker().get(name), fingerprint) if _is_let_in(request) else carry_out()
     except redis.RedisError:
         detail = "The broker that remembers idempotency keys can't be reached now: try again in a moment."
         return problem_response(503, detail, family="unavailable")
@@ -57,6 +61,15 @@ def _name(request: HttpRequest, key: str) -> str:
     """Keys of different credentials are different keys."""
     who = request.META.get("HTTP_AUTHORIZATION") or f"session {request.session.session_key}"
     return _PREFIX + hashlib.sha256(f"{who}\0{key}".encode()).hexdigest()
+
+
+def _is_let_in(request: HttpRequest) -> bool:
+    """Whether the credential still opens something."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if scheme:
+        return token_authenticate(secret.strip()) is not None
+    user: Any = request.user
+    return user.is_authenticated and hold_of(user, request.session) is None
 
 
 def _fingerprint(request: HttpRequest) -> str:

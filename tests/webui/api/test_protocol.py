@@ -133,6 +133,14 @@ def test_a_key_is_one_requests_and_one_callers(
     )
 
 
+def test_an_answer_is_not_for_who_was_locked_out_since(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    key, body = {"Idempotency-Key": "7d8c"}, {"reference": "alpine"}
+    assert owner.call("post", "images/pull/", body, **key).status_code == 202
+    ApiToken.objects.all().delete()
+    assert owner.call("post", "images/pull/", body, **key).status_code == 401
+    assert Job.objects.count() == 1
+
+
 def test_what_failed_may_be_tried_again(site_broker: Valkey, owner: Caller, host: Host) -> None:
     key = {"Idempotency-Key": "7d8c"}
     assert owner.call("post", "images/pull/", {"reference": "???"}, **key).status_code == 400
