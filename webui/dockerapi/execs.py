@@ -166,14 +166,19 @@ class Exec:
         is_muxed = not self._known["tty"]
         is_named = is_muxed and self._call.version >= (1, 42)
         await connection.accept(answers.MULTIPLEXED_STREAM if is_named else answers.RAW_STREAM)
+        has_begun = False
         try:
             await self._begin()
+            has_begun = True
         except EngineError as error:
             await self._over(_code_of(error))
             said = f"{_sentence(error)}\r\n".encode()
             await connection.write(multiplexed(sessions.STDOUT, said) if is_muxed else said)
             await connection.end()
             return
+        finally:
+            if not has_begun:  # also for a client that is gone by now
+                await self._terminal.close(exit_code=self._known["exit_code"])
         await self._carry(connection, is_muxed)
 
     async def _carry(self, connection: Connection, is_muxed: bool) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from engine.errors import Unavailable
+from webui.audit.recording import entry_record
 from webui.containers.models import Container
 from webui.dockerapi.call import Call
 from webui.dockerapi.containers.multiplexing import multiplexed
@@ -43,10 +44,11 @@ class Peer(Protocol):
 
 
 class Terminal:
-    """One session. `open` it, then `carry`; whatever comes, `close`."""
+    """One session. `open` it, then `carry`; whatever comes, `close`. `audits`: its opening is written down."""
 
-    def __init__(self, call: Call, container: Container, source: str) -> None:
+    def __init__(self, call: Call, container: Container, source: str, *, audits: bool = True) -> None:
         self._call, self.container, self._source = call, container, source
+        self._audits = audits
         self._recording: tuple[Recording, Recorder] | None = None
         self._is_over = False
         self.described: dict[str, Any] = {}
@@ -60,6 +62,9 @@ class Terminal:
         session_id = SessionLink.new_id()
         if recording_wanted(self.container.team, False):
             self._recording = await in_thread(self._record, session_id, parameters, command)
+        if self._audits:
+            self._audits = False  # once, also for one that is tried again
+            await in_thread(self._audit, parameters)
         self.link = await SessionLink.open(
             broker(),
             session_id=session_id,
@@ -79,6 +84,22 @@ class Terminal:
         except TimeoutError:
             raise host_silent(host) from None
         return self.described
+
+    def _audit(self, parameters: Mapping[str, Any]) -> None:
+        """As of terminals that pages open: no job tells of it."""
+        container = self.container
+        said = {name: parameters[name] for name in ("command", "user", "workdir", "tty") if parameters.get(name)}
+        if self._recording is not None:
+            said["recording"] = str(self._recording[0].pk)
+        entry_record(
+            action=f"container.{self._source}",
+            user=self._call.user,
+            team=container.team,
+            host=container.host,
+            object_id=container.pk,
+            object_name=container.name,
+            after=said,
+        )
 
     def _record(
         self, session_id: str, parameters: Mapping[str, Any], command: list[str] | None

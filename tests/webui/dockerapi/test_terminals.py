@@ -17,12 +17,14 @@ from tests.support.processes import PATIENCE_SECONDS
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.dockerapi.asked import ask
 from tests.webui.streams.fake_host import FakeHost, handshake, refused
-from webui.accounts.models import Membership, Role
+from webui.accounts.models import Membership, Role, Team
 from webui.asgi import application
+from webui.audit.models import AuditEntry
 from webui.containers.models import Container
 from webui.dockerapi import door, escaping
 from webui.live.loop import in_thread
 from webui.policies.models import TeamPolicy
+from webui.recordings.models import Recording
 from worker.contract import keys, sessions
 from worker.contract.frames import Frame
 
@@ -235,6 +237,29 @@ async def test_a_program_that_is_not_there(fake_host: FakeHost, teammate: Caller
         assert b"executable file not found in $PATH" in (await client.next())["data"]
         await client.end()
     assert (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json["ExitCode"] == 127
+
+
+async def test_terminals_are_written_down_and_recordings_end(
+    fake_host: FakeHost, teammate: Caller, container: Container
+) -> None:
+    """As those of pages: also of one whose program is not there."""
+    await in_thread(Team.objects.filter(pk=container.team_id).update, record_terminals="always")
+    exec_id = await created(teammate, User="12")
+    async with taken(f"/v1.43/exec/{exec_id}/start", teammate, {}) as client:
+        await client.head()
+        session = await Session.asked_for(fake_host)
+        await session.refuse("invalid_argument", "not found", {"exit_code": 127})
+        await client.next()
+        await client.end()
+
+    def found() -> tuple[AuditEntry, Recording]:
+        return AuditEntry.objects.get(action="container.exec"), Recording.objects.get()
+
+    entry, recording = await in_thread(found)
+    assert (entry.actor_name, entry.door, entry.object_id) == ("teammate", "docker", container.pk)
+    assert entry.after == {"command": ["sh"], "user": "12", "recording": str(recording.pk)}
+    assert recording.ended_at is not None
+    assert recording.exit_code == 127
 
 
 async def test_a_detached_exec_is_left_alone(fake_host: FakeHost, teammate: Caller, container: Container) -> None:
