@@ -12,6 +12,8 @@ from webui.accounts.roles import require_on
 from webui.containers.models import Container
 from webui.containers.services import container_ask
 from webui.jobs.models import Job
+from webui.policies.checks import disk_check
+from webui.policies.usage import disk_bytes
 from worker.contract import commands
 
 TEXT_MAXIMUM = 1000
@@ -29,9 +31,11 @@ def container_commit(
 ) -> Job:
     """Ask for the image `reference`, whose row comes with the host's word; the rest is `CommitContainer`'s.
 
-    Raises PermissionDenied, InvalidArgument with field errors, Conflict for one that is being removed.
+    Raises PermissionDenied, ResourceExhausted once the team's disk quota is used up, InvalidArgument with field errors,
+    Conflict for one that is being removed.
     """
     require_on(user, "images.create", container)
+    disk_check(container.team, disk_bytes(container.team))
     lines = [line for line in changes or () if line.strip()]
     problems = {"reference": _reference_problem(reference), "changes": _changes_problem(lines)}
     for name, text in (("author", author), ("comment", comment)):

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from engine.errors import ResourceExhausted
 from tests.support.valkey import Valkey
 from tests.webui.cast import Caller, caller, member
 from webui.accounts.models import Role, Team, User
 from webui.containers.models import Container
 from webui.hosts.models import Host
+from webui.images.archives import image_import, image_load
 from webui.images.models import Image
 from webui.jobs.models import Job
 from webui.policies.models import TeamPolicy
@@ -198,6 +200,21 @@ def test_quotas_are_looked_at_before_work_begins(
     Image.objects.update(size_bytes=100)
     for path, body in (("images/pull/", {"reference": "alpine"}), ("builds/", {"dockerfile_text": "FROM alpine"})):
         assert owner.post(path, body).status_code == 409
+    assert not Job.objects.exists()
+
+
+def test_a_full_disk_quota_is_one_for_images_from_anywhere(
+    site_broker: Valkey, host: Host, owner: Caller, container: Container, image: Image, rules: Any
+) -> None:
+    rules(disk_quota_bytes=100)
+    Image.objects.update(size_bytes=100)
+    assert owner.user is not None
+    with pytest.raises(ResourceExhausted):
+        image_load(user=owner.user, host=host)
+    with pytest.raises(ResourceExhausted):
+        image_import(user=owner.user, host=host)
+    answer = owner.post(f"containers/{container.pk}/commit/", {"reference": "mine"})
+    assert (answer.status_code, answer.json()["family"]) == (409, "resource_exhausted")
     assert not Job.objects.exists()
 
 
