@@ -222,6 +222,8 @@ class _Stream:
         if message["type"] == "hijack.eof":
             if self._transport.can_write_eof():
                 self._transport.write_eof()
+            else:  # TLS here has no end of one direction: the client would wait for it
+                self._transport.close()
         else:
             self._transport.write(message["data"])
 

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uvicorn
 
+from webui.up import hijacking
 from webui.up.hijacking import protocol
 
 SECONDS = 60.0
@@ -83,6 +85,27 @@ async def test_both_ways_with_a_body_before(address: tuple[str, int]) -> None:
 async def test_who_does_not_ask_for_an_upgrade_takes_over_all_the_same(address: tuple[str, int]) -> None:
     assert await talk(address, request("/stream", body="{}") + b"now") == b"/stream  False {}\nNOW."
     assert await talk(address, request("/stream"), b"later") == b"/stream  False \nLATER."
+
+
+class WholeTransport:
+    """As of TLS: it is closed as a whole, or not at all."""
+
+    is_closed = False
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+async def test_an_end_that_can_not_be_said_alone_closes_the_connection() -> None:
+    transport: Any = WholeTransport()
+    await hijacking._Stream(transport, SimpleNamespace(write_paused=False), b"").send({"type": "hijack.eof"})
+    assert transport.is_closed
 
 
 async def test_other_paths_stay_requests(address: tuple[str, int]) -> None:
