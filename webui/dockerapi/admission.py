@@ -40,6 +40,8 @@ def user_of(scope: Mapping[str, Any], headers: Mapping[str, str]) -> User:
         return _root(uid)
     fingerprint = (scope.get("state") or {}).get("peer_certificate")
     if fingerprint is not None and "authorization" not in headers:
+        if "origin" in headers:  # browsers show it for whatever page asks, as they send cookies
+            raise Refusal(403, "pages of the web can't come by a certificate: give a token")
         holder = certificate_authenticate(fingerprint)
         if holder is None:
             raise Refusal(401, "this certificate was revoked or has ended: have another one issued")

@@ -90,6 +90,8 @@ def test_dockers_door_knows_its_holder_until_it_ends(owner: Caller) -> None:
     row, issued = certificate_create(user=owner.user, name="laptop")
     scope = {"state": {"peer_certificate": issued.fingerprint}}
     assert user_of(scope, {}) == owner.user
+    with pytest.raises(Refusal, match="pages"):  # a browser that has it would show it for any page
+        user_of(scope, {"origin": "https://elsewhere.example"})
     ClientCertificate.objects.filter(pk=row.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     with pytest.raises(Refusal, match="ended"):
         user_of(scope, {})
