@@ -88,7 +88,11 @@ class Terminal:
     def _audit(self, parameters: Mapping[str, Any]) -> None:
         """As of terminals that pages open: no job tells of it."""
         container = self.container
-        said = {name: parameters[name] for name in ("command", "user", "workdir", "tty") if parameters.get(name)}
+        said = {
+            name: parameters[name]
+            for name in ("command", "user", "workdir", "tty", "privileged")
+            if parameters.get(name)
+        }
         if self._recording is not None:
             said["recording"] = str(self._recording[0].pk)
         entry_record(

@@ -124,7 +124,7 @@ class SessionSocket(ContainerSocket):
 
     def _audit(self, wish: Mapping[str, Any]) -> None:
         container, recording = self.container, self._recording
-        said = {name: wish[name] for name in ("command", "user", "workdir", "tty") if wish.get(name)}
+        said = {name: wish[name] for name in ("command", "user", "workdir", "tty", "privileged") if wish.get(name)}
         entry_record(
             action=f"container.{self.source}",
             user=self.user,

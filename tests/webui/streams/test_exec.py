@@ -12,6 +12,7 @@ from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, Opened, opened
 from webui.accounts.models import Membership, Role, User
 from webui.accounts.people import user_change
+from webui.audit.models import AuditEntry
 from webui.containers.models import Container
 from webui.live.loop import in_thread
 from webui.policies.models import TeamPolicy
@@ -103,6 +104,8 @@ async def test_a_privileged_process_needs_the_right_to_loosen(
         await say(socket, type="open", command=["sh"], privileged=True)
         assert (await fake_host.next_control("session.open"))["source"] == "exec"
         assert (await socket.message())["type"] == "opened"
+    entry = await in_thread(AuditEntry.objects.get, action="container.exec")
+    assert entry.after == {"command": ["sh"], "privileged": True}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"type": "open"}', '{"type": "open", "command": ["a"], "tty": 3}'])

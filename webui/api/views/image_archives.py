@@ -78,7 +78,7 @@ class ImagesLoad(APIView):
         tag="images",
         body={TAR: OpenApiTypes.BINARY},
         answers={200: ImagesTakenSchema},
-        problems=[400, 403, 404, 503],
+        problems=[400, 403, 404, 409, 503],
         parameters=[_HOST],
     )
     def post(self, request: Request) -> HttpResponse:
@@ -95,7 +95,7 @@ class ImagesImport(APIView):
         tag="images",
         body={TAR: OpenApiTypes.BINARY},
         answers={200: ImagesTakenSchema},
-        problems=[400, 403, 404, 503],
+        problems=[400, 403, 404, 409, 503],
         parameters=[
             _HOST,
             OpenApiParameter("reference", str, description="The new image's name."),
