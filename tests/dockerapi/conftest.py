@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,24 @@ IMAGE = "cmp/tiny"
 
 @pytest.fixture(scope="session")
 def docker_config(shared_portside: Portside, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    """The docker command as the administrator has set it up; the image is on the host."""
+    """The docker command as the administrator has set it up."""
     directory = tmp_path_factory.mktemp("docker")
-    client = Client.of_site(shared_portside.address, shared_portside.token("admin"), directory / "config")
-    done = client.run("load", "-i", str(tiny_archive(directory)))
-    assert done.returncode == 0, done.stderr
-    return client
+    return Client.of_site(shared_portside.address, shared_portside.token("admin"), directory / "config")
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image's, for `docker load`."""
+    return tiny_archive(tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture
-def client(portside: Portside, docker_config: Client) -> Iterator[Client]:
-    """The same; after the test its containers are gone."""
-    yield docker_config
+def client(portside: Portside, docker_config: Client, archive: Path) -> Client:
+    """The same, and the image is on the host: other tests remove all that is unused."""
+    if docker_config.run("image", "inspect", IMAGE).returncode != 0:
+        done = docker_config.run("load", "-i", str(archive))
+        assert done.returncode == 0, done.stderr
+    return docker_config
 
 
 @pytest.fixture

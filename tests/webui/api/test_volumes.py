@@ -53,7 +53,10 @@ def test_a_volume_is_made_by_a_job(site_broker: Valkey, owner: Caller, host: Hos
     wish = {"name": "cache", "driver_opts": {"type": "tmpfs", "o": "size=64m"}, "labels": {"a": "b"}}
     assert owner.post("volumes/", wish).status_code == 202
     job = Job.objects.get()
-    assert (job.subject, job.command) == ("cache", {"kind": "volume.create", "driver": "local", **wish})
+    assert (job.subject, job.command) == (
+        "cache",
+        {"kind": "volume.create", "driver": "local", "is_anonymous": False, **wish},
+    )
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_the_form_says_where_the_team_publishes(
     page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey, live_server: Any
 ) -> None:
     visit(page, "/settings/")
-    form = page.locator("[data-publish-form]")
+    form = page.locator(f'[data-publish-form="{seeded.team.pk}"]')
     form.get_by_label("Addresses besides 127.0.0.1").fill("10.0.0.0/8, nowhere")
     form.get_by_role("button", name="Save").click()
     expect(form.locator('[data-problem="publish_addresses"]')).to_contain_text("nowhere is no address")

@@ -246,14 +246,14 @@ def test_a_token_is_shown_once_and_revoked(page: Page, sockets: Sockets) -> None
     page.get_by_role("button", name="Make token").click()
     secret = page.locator("[data-secret-text]")
     expect(secret).to_contain_text("ps_")
-    assert ApiToken.objects.get().digest == ApiToken.digest_of(secret.inner_text())
+    assert ApiToken.objects.get(name="deploy").digest == ApiToken.digest_of(secret.inner_text())
     expect(page.locator("tr[data-token]")).to_contain_text("deploy")
     visit(page, "/settings/tokens/")
     assert "ps_" not in page.content()
     page.get_by_role("button", name="Revoke deploy").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(page.locator("tr[data-token]")).to_have_count(0)
-    assert not ApiToken.objects.exists()
+    assert not ApiToken.objects.filter(name="deploy").exists()
 
 
 def test_a_registrys_password_goes_in_and_never_comes_out(page: Page, sockets: Sockets) -> None:

@@ -92,7 +92,7 @@ def _deliveries(rule: BuildRule) -> QuerySet[BuildDelivery]:
 
 class BuildRules(APIView):
     @operation(
-        "builds_rules_list", tag="builds", answers={200: page_of(BuildRuleSchema)}, problems=[400],
+        "builds_rules_list", tag="builds", answers={200: page_of(BuildRuleSchema)}, problems=[400, 404],
         parameters=list_parameters(ordering=ORDERING),
     )  # fmt: skip
     def get(self, request: Request) -> Response:
@@ -164,7 +164,7 @@ class BuildDeliveryAgain(APIView):
 
 class GitServers(APIView):
     @operation(
-        "builds_git_servers_list", tag="builds", answers={200: page_of(GitServerSchema)}, problems=[400],
+        "builds_git_servers_list", tag="builds", answers={200: page_of(GitServerSchema)}, problems=[400, 404],
         parameters=list_parameters(ordering=("created_at", "server")),
     )  # fmt: skip
     def get(self, request: Request) -> Response:
