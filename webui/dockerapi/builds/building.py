@@ -41,12 +41,14 @@ NAME = "docker build"
 @endpoint("POST", "/build")
 async def build(call: Call) -> Stream:
     request, logins = request_of(call), logins_of(call.headers.get("x-registry-config", ""))
-    request_check(request, has_context=True)  # before a folder is sent in vain
-    wish, note = await in_thread(context_send, user=call.user, host=call.host, name=NAME)
-    noted = await in_thread(note, await sent(call, wish))
+    request_check(request, has_context=not request.git)  # before a folder is sent in vain
+    context_id: str | None = None
+    if not request.git:
+        wish, note = await in_thread(context_send, user=call.user, host=call.host, name=NAME)
+        context_id = (await in_thread(note, await sent(call, wish)))["id"]
 
     def ask() -> Build:
-        context = BuildContext.objects.get(pk=noted["id"])
+        context = None if context_id is None else BuildContext.objects.get(pk=context_id)
         return build_begin(user=call.user, host=call.host, request=request, context=context, logins=logins)
 
     found: Build = await begun(ask)

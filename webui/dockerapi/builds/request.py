@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from engine.errors import InvalidArgument, Unsupported
-from webui.builds.request import BuildRequest
+from webui.builds.request import BuildRequest, git_problem
 from webui.dockerapi.call import Call
 
 _NETWORKS = {"": "default", "bridge": "default"}
@@ -24,6 +24,7 @@ def request_of(call: Call) -> BuildRequest:
     quota, period = call.number("cpuquota") or 0, call.number("cpuperiod") or CPU_PERIOD
     network = call.text("networkmode")
     return BuildRequest(
+        git=call.text("remote") or None,
         tags=[tag for tag in call.texts("t") if tag],
         dockerfile=call.text("dockerfile") or "Dockerfile",
         target=call.text("target"),
@@ -44,8 +45,9 @@ def _refuse(call: Call) -> None:
         raise InvalidArgument("this daemon has no BuildKit: build with the classic builder (DOCKER_BUILDKIT=0)")
     if call.flag("squash"):
         raise InvalidArgument("squash is only supported with experimental mode")
-    if call.text("remote"):
-        raise Unsupported("remote: send the folder as the request's body; Portside fetches none from addresses here")
+    remote = call.text("remote")
+    if remote and git_problem(remote) is not None:
+        raise Unsupported("remote: only git repositories are fetched; send anything else as the request's body")
     if _json(call, "ulimits"):
         raise Unsupported("ulimits of a build's steps can't be set: leave them out")
 
