@@ -20,7 +20,6 @@ from webui.jobs.services import job_create
 from webui.networks.models import Network
 from webui.networks.observed import endpoints_apply, network_apply_inventory, network_apply_state, network_forget
 from webui.policies.checks import quota_check
-from webui.policies.usage import counted
 from worker.contract.networks import (
     ConnectNetwork,
     CreateNetwork,
@@ -73,7 +72,7 @@ def network_create(
     InvalidArgument with the field errors, AlreadyExists with the field `name`.
     """
     require_on(user, "networks.create", host)
-    quota_check(host.team, "networks", counted(host.team, "networks"))
+    quota_check(host.team, "networks")
     spec = NetworkSpec(
         id=secrets.token_hex(32),
         name=name,

@@ -11,6 +11,7 @@ from webui.accounts.models import Team, User
 from webui.accounts.roles import LOOSEN, actions_of, repository_matches
 from webui.policies.models import TeamPolicy
 from webui.policies.reading import policy_of, ports_of
+from webui.policies.usage import counted
 
 _MAXIMA = {"memory_bytes": "memory_maximum_bytes", "cpus": "cpus_maximum", "pids_limit": "pids_maximum"}
 _NAMES = {"memory_bytes": "memory", "cpus": "processors", "pids_limit": "processes"}
@@ -91,10 +92,17 @@ def ports_check(
             raise _refused(team, f"{said}: choose one of them", f"{field}.{index}.host", "port_ranges")
 
 
-def quota_check(team: Team, what: str, present: int, *, adding: int = 1, policy: TeamPolicy | None = None) -> None:
-    """Raises ResourceExhausted when the team has used up its quota of `what` (containers, volumes, networks)."""
+def quota_check(team: Team, what: str, *, policy: TeamPolicy | None = None) -> None:
+    """Raises ResourceExhausted when the team has used up its quota of `what` (containers, volumes, networks).
+
+    In a transaction, so that what is counted stays so until its end: who asks at the same moment waits.
+    """
     most = getattr(policy or policy_of(team), f"{what}_quota")
-    if most is not None and present + adding > most:
+    if most is None:
+        return
+    Team.objects.select_for_update().filter(pk=team.pk).first()
+    present = counted(team, what)
+    if present >= most:
         raise ResourceExhausted(
             f"the team {team.name} has {present} of {most} {what}: remove some, or ask an administrator for a larger "
             "quota",

@@ -14,7 +14,6 @@ from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.policies.checks import quota_check
-from webui.policies.usage import counted
 from webui.volumes.models import Volume
 from webui.volumes.observed import volume_apply_inventory, volume_apply_state, volume_forget, volume_rename
 from webui.volumes.using import Users
@@ -53,7 +52,7 @@ def volume_create(
     fields, AlreadyExists with the field `name`.
     """
     require_on(user, "volumes.create", host)
-    quota_check(host.team, "volumes", counted(host.team, "volumes"))
+    quota_check(host.team, "volumes")
     driver_opts, labels = dict(driver_opts or {}), dict(labels or {})
     _check(name, driver, driver_opts, labels)
     reached = volume_options.reaches_out(driver_opts)
