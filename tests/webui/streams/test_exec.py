@@ -99,6 +99,7 @@ async def test_a_privileged_process_needs_the_right_to_loosen(
     async with opened(PATH, owner) as socket:
         await say(socket, type="open", command=["sh"], privileged=True)
         assert (await socket.message())["error"]["family"] == "permission_denied"
+        assert await socket.closed() == 1000
     await in_thread(TeamPolicy.objects.create, team=container.team, privileged=True)
     async with opened(PATH, owner) as socket:
         await say(socket, type="open", command=["sh"], privileged=True)
