@@ -20,7 +20,6 @@ from webui.broadcast import change_publish
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.policies.checks import quota_check
-from webui.policies.usage import counted
 from webui.volumes.copies import refuse_running
 from webui.volumes.models import Volume
 from worker.contract import volumes as v
@@ -57,7 +56,7 @@ def backup_restore(*, user: User, backup: Backup, host: Host | None = None, name
         raise _wrong("name", "Use 2 to 128 letters, digits, '_', '.' and '-', beginning with a letter or digit.")
     volume = Volume.objects.filter(host=host, name=name).first()
     if volume is None:
-        quota_check(host.team, "volumes", counted(host.team, "volumes"))
+        quota_check(host.team, "volumes")
     elif not stop:
         refuse_running(volume)
     command = v.RestoreVolume(
