@@ -29,7 +29,8 @@ from webui.signin.holding import hold_of
 KEPT_SECONDS = 24 * 3600
 UNDER_WAY_SECONDS = 120
 """After so long a request that says nothing is taken for dead, and may be tried again."""
-BODY_MAXIMUM = 1 << 20
+BODY_MAXIMUM = 64 << 10
+"""Bytes of an answer that are kept: of what is made, not of what is looked at by the way."""
 _PREFIX = "portside:idempotency:"
 _UNDER_WAY, _DONE = "under way", "done"
 
@@ -106,7 +107,7 @@ def _again(raw: bytes | None, fingerprint: str) -> HttpResponse:
         detail = "The first request with this Idempotency-Key is under way: try again in a moment."
         return problem_response(409, detail, family="conflict")
     if "body" not in known:
-        detail = "This was done already, and its answer is not kept since it holds a secret: look at the list."
+        detail = "This was done already, and its answer is not kept (it holds a secret, or is long): look at the list."
         return problem_response(409, detail, family="already_exists")
     response = HttpResponse(known["body"], status=known["status"], content_type=known["type"])
     response["Idempotency-Replayed"] = "true"

@@ -26,6 +26,8 @@ from webui.sealing import Seal
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how such secrets begin
 TIMEOUT = urllib3.Timeout(connect=5, read=10)
+WHOLE_SECONDS = 20.0
+"""After so long nobody reads on, however steadily an answer drips."""
 ANSWER_BYTES = 2048
 _SEAL = Seal("portside webhooks 1", "a webhook's secret")
 secret_seal, secret_open = _SEAL.close, _SEAL.open
@@ -72,7 +74,7 @@ def send(*, url: str, secret: str, delivery_id: str, message: dict[str, Any], re
     try:
         response = manager.request("POST", url, body=body, headers=headers, redirect=False, preload_content=False)
         try:
-            answer = response.read(ANSWER_BYTES).decode(errors="replace").replace("\0", "")
+            answer = _beginning(response, began + WHOLE_SECONDS).decode(errors="replace").replace("\0", "")
         finally:
             response.close()
     except EngineError as error:
@@ -83,6 +85,17 @@ def send(*, url: str, secret: str, delivery_id: str, message: dict[str, Any], re
         manager.clear()
     problem = "" if 200 <= response.status < 300 else f"It answered {response.status}."
     return Sent(response.status, answer, problem, time.monotonic() - began)
+
+
+def _beginning(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    """The first bytes of an answer, as far as they come in time."""
+    found = b""
+    while len(found) < ANSWER_BYTES and time.monotonic() < deadline:
+        part = response.read1(ANSWER_BYTES - len(found))
+        if not part:
+            break
+        found += part
+    return found
 
 
 def _why(error: Exception) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,7 +25,7 @@ from webui.audit.models import AuditEntry
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_apply
-from webui.webhooks import deliverer
+from webui.webhooks import deliverer, sending
 from webui.webhooks.deliverer import Deliverer, delivery_send, due_claim
 from webui.webhooks.models import Delivery, Webhook
 from webui.webhooks.sending import send, signature
@@ -228,6 +230,28 @@ def test_a_redirect_is_not_followed(hook: tuple[Webhook, str], receiver: Receive
     receiver.status, receiver.headers = 302, {"Location": receiver.url}
     sent = send(url=receiver.url, secret=hook[1], delivery_id="1", message={}, reaches_local=True)
     assert (sent.status, sent.is_delivered, len(receiver.came)) == (302, False, 1)
+
+
+def test_an_answer_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "WHOLE_SECONDS", 0.3)
+    is_over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while not is_over.wait(0.05):
+                    connection.sendall(b"x")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        sent = send(url=url, secret="whsec_AAAA", delivery_id="1", message={}, reaches_local=True)
+        is_over.set()
+        thread.join()
+    assert (sent.status, set(sent.answer)) == (200, {"x"})
+    assert len(sent.answer) < 2048
 
 
 def test_members_and_outsiders_see_none_of_it(
