@@ -1,9 +1,8 @@
-"""All tests in three lanes side by side: `python -m tests`. Exits with 0 when all passed.
+"""All tests in lanes side by side: `python -m tests`. Exits with 0 when all passed.
 
-Tests that start containers wait for the kernel most of the time, so others can run beside them: those of a whole
-Portside that runs, and those of the site and of images. The last have a network namespace with nothing but loopback,
-where one may be made: Chromium aborts what it loads whenever the machine gains or loses an address, as containers make
-it do.
+Tests wait for the kernel, for a browser or for a disk most of the time, so several can run beside one another. Those of
+the site and of images have a network namespace with nothing but loopback, where one may be made: Chromium aborts what
+it loads whenever the machine gains or loses an address, as containers make it do.
 """
 
 from __future__ import annotations
@@ -19,10 +18,15 @@ from pathlib import Path
 from types import FrameType
 
 ENGINE = ("content", "images", "layers", "logs", "oci", "options", "registry")
-# The tests of `up` start the whole of Portside, with containers.
-SITE = [path for path in sorted(Path("tests/webui").iterdir()) if path.name not in ("up", "__pycache__")]
-BESIDE = (
-    *(str(path) for path in SITE if path.is_dir() or path.name.startswith("test_")),
+LIVE = ("tests/dockerapi", "tests/e2e", "tests/faults", "tests/webui/up")
+"""What needs a running Portside, with containers."""
+PAGES = ("tests/webui/pages", "tests/webui/signin")
+SITE = tuple(
+    str(path)
+    for path in sorted(Path("tests/webui").iterdir())
+    if (path.is_dir() or path.name.startswith("test_")) and path.name not in ("up", "pages", "signin", "__pycache__")
+)
+IMAGES = (
     *(f"tests/engine/{name}" for name in ENGINE),
     "tests/architecture",
     "tests/client",
@@ -33,14 +37,13 @@ BESIDE = (
 ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 
 
-LIVE = ("tests/dockerapi", "tests/e2e", "tests/faults", "tests/webui/up")
-
-
 def main() -> int:
     lanes = {
-        "The engine": _pytest(["tests"], without=(*LIVE, *BESIDE)),
+        "The engine": _pytest(["tests"], without=(*LIVE, *PAGES, *SITE, *IMAGES)),
         "A running Portside": _pytest(LIVE),
-        "Site and images": (*_alone(), *_pytest(BESIDE)),
+        "Pages": (*_alone(), *_pytest(PAGES)),
+        "The site": (*_alone(), *_pytest(SITE)),
+        "Images": (*_alone(), *_pytest(IMAGES)),
     }
     with contextlib.ExitStack() as opened:
         # The first says what it does as it does it, the others when they have ended.
@@ -56,7 +59,7 @@ def main() -> int:
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells all lanes itself
-        print(f"{' and '.join(said)} run beside these; how they went stands at the end.", flush=True)
+        print(f"Beside these run: {', '.join(said)}. How they went stands at the end.", flush=True)
         codes = {name: lane.wait() for name, lane in running.items()}
         for name, file in said.items():
             file.seek(0)
