@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.build.context import DOCKERFILE_BYTES, Context
+from engine.build.zips import open_zip
 from engine.errors import Cancelled, DataCorrupt, InvalidArgument
 from engine.layers.entry import DIRECTORY, FILE, SYMLINK, Entry
 from engine.layers.limits import Budget, Limits
@@ -34,8 +35,6 @@ _BLOCK = 512
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _LINK_BYTES = 4096
-_DIRECTORY_BYTES, _DIRECTORY_SIZE = 32 << 20, 5
-"""Of a zip's central directory, and where its size is in `_EndRecData`; in memory it takes ten times as much."""
 _DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError,
     RuntimeError, EOFError, ValueError,
@@ -168,8 +167,7 @@ def _write_tar(packed: Path, out: int, cancel: threading.Event | None) -> None:
     writer = TarWriter(out)
     budget, size = Budget.at(str(packed.parent), Limits()), packed.stat().st_size
     try:
-        _check_directory(packed)
-        with zipfile.ZipFile(packed) as archive:
+        with open(packed, "rb") as file, open_zip(file) as archive:
             members = archive.infolist()
             budget.check_entries(len(members))
             for member in members:
@@ -180,16 +178,6 @@ def _write_tar(packed: Path, out: int, cancel: threading.Event | None) -> None:
     except _DAMAGED as error:
         raise InvalidArgument(f"the zip can't be read: {error}") from error
     writer.finish()
-
-
-def _check_directory(packed: Path) -> None:
-    """The list of a zip's members is read into memory as a whole: what it takes there is bounded before."""
-    with open(packed, "rb") as file:
-        found = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # the very reading that ZipFile goes by
-    if found is not None and found[_DIRECTORY_SIZE] > _DIRECTORY_BYTES:
-        raise InvalidArgument(
-            f"the zip's list of files has more than {_DIRECTORY_BYTES >> 20} MiB: send so many files as a tar"
-        )
 
 
 def _member(

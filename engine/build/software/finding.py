@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -51,7 +53,8 @@ _WHERE = {
     "installed.json": re.compile(r"(.*/)?vendor/composer/installed\.json"),
 }
 _ODD = (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error, zipfile.BadZipFile, RecursionError,
-        NotImplementedError, RuntimeError, EOFError)  # fmt: skip
+        NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError, OverflowError, OSError)  # fmt: skip
+"""What damaged files make readers raise; an OSError is bz2's too."""
 
 
 @dataclass(frozen=True, slots=True)

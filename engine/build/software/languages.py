@@ -6,12 +6,12 @@ import io
 import json
 import re
 import tomllib
-import zipfile
 from collections.abc import Iterator, Mapping
 from email.parser import HeaderParser
 from typing import Any
 
 from engine.build.software.packages import Package
+from engine.build.zips import open_zip
 
 _GEM = re.compile(r"^ {4}([A-Za-z0-9_.-]+) \(([^)]+)\)$")
 _ENTRIES, _POM_BYTES = 100_000, 64 << 10
@@ -102,7 +102,7 @@ def composer(path: str, data: bytes) -> Iterator[Package]:
 
 def jar(path: str, data: bytes) -> Iterator[Package]:
     """A jar's pom.properties: what Maven built, and what was put into it."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with open_zip(io.BytesIO(data)) as archive:
         for entry in archive.infolist()[:_ENTRIES]:
             if not entry.filename.endswith("/pom.properties") or entry.file_size > _POM_BYTES:
                 continue

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from engine.build import receiving, workplace
+from engine.build import receiving, workplace, zips
 from engine.build.cache_mounts import CacheMounts
 from engine.build.sandbox import Kernel
 from engine.build.slots import Slots
@@ -91,7 +91,8 @@ def test_a_zip_of_too_many_names_is_refused_before_they_are_read(
             archive.writestr(f"{number}", b"")
     path = tmp_path / "a.zip"
     path.write_bytes(data.getvalue())
-    receiving._check_directory(path)
-    monkeypatch.setattr(receiving, "_DIRECTORY_BYTES", 1000)
-    with pytest.raises(InvalidArgument, match="as a tar"):
-        receiving._check_directory(path)
+    with open(tmp_path / "a.tar", "wb") as out:
+        receiving._write_tar(path, out.fileno(), None)
+        monkeypatch.setattr(zips, "DIRECTORY_BYTES", 1000)
+        with pytest.raises(InvalidArgument, match="as a tar"):
+            receiving._write_tar(path, out.fileno(), None)

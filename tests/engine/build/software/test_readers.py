@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.build import zips
 from engine.build.software.distributions import rpm_ndb, rpm_sqlite
 from engine.build.software.finding import find
 from engine.build.software.packages import System
@@ -179,6 +180,25 @@ def test_languages(tmp_path: Path) -> None:
     assert shown["pkg:npm/%40babel/core@7.1.0"] == "MIT"
 
 
+def damaged_jar(method: int) -> bytes:
+    """One whose packed bytes are none."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("a/pom.properties", "groupId=a\n" * 9)
+        entry = archive.infolist()[0]
+    data, begin, size = bytearray(out.getvalue()), 30 + len(entry.filename), entry.compress_size
+    spared = 4 if method == zipfile.ZIP_LZMA else 0  # how long its header is
+    data[begin + spared : begin + size] = b"\xff" * (size - spared)
+    return bytes(data)
+
+
+def far_table() -> bytes:
+    """A program whose table of segments lies where no file reaches."""
+    program = bytearray(go_program(GO))
+    struct.pack_into("<Q", program, 32, 1 << 63)
+    return bytes(program)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -192,6 +212,10 @@ def test_languages(tmp_path: Path) -> None:
         ("Cargo.lock", b"\xff\xfe"),
         ("composer.lock", b'{"packages": [5, {"name": []}]}'),
         ("x.jar", b"PK\x03\x04"),
+        ("x.jar", damaged_jar(zipfile.ZIP_DEFLATED)),
+        ("x.jar", damaged_jar(zipfile.ZIP_BZIP2)),
+        ("x.jar", damaged_jar(zipfile.ZIP_LZMA)),
+        ("bin/go", far_table()),
         ("bin/go", b"\x7fELF\x02\x01" + b"\xff" * 300_000),
         ("var/lib/dpkg/status", b"Package: " + b"x" * 10_000 + b"\nVersion: 1\n\nPackage: bad\x07name\nVersion: 1\n"),
         ("var/lib/dpkg/status", bytes(1000)),
@@ -207,6 +231,16 @@ def test_what_makes_no_sense_is_left_out(tmp_path: Path, name: str, content: byt
     with Tree(os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)) as tree:
         software = find(tree)
     assert {package.name for package in software.packages} == {"musl", "busybox"}
+
+
+def test_a_jar_of_too_many_names_is_left_out_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zips, "DIRECTORY_BYTES", 10)
+    (tmp_path / "x.jar").write_bytes(jar("groupId=a\nartifactId=b\nversion=1\n"))
+    with Tree(os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)) as tree:
+        software = find(tree)
+    assert (software.packages, software.unread) == ((), ("x.jar",))
 
 
 def test_a_database_that_never_ends_is_given_up(tmp_path: Path) -> None:
