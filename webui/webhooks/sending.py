@@ -25,9 +25,8 @@ from engine.errors import EngineError
 from webui.sealing import Seal
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how such secrets begin
-TIMEOUT = urllib3.Timeout(connect=5, read=10)
 WHOLE_SECONDS = 20.0
-"""After so long nobody reads on, however steadily an answer drips."""
+"""After so long the connection is cut, however steadily an answer drips."""
 ANSWER_BYTES = 2048
 _SEAL = Seal("portside webhooks 1", "a webhook's secret")
 secret_seal, secret_open = _SEAL.close, _SEAL.open
@@ -70,32 +69,23 @@ def send(*, url: str, secret: str, delivery_id: str, message: dict[str, Any], re
         "webhook-signature": signature(secret, delivery_id, timestamp, body),
     }
     began = time.monotonic()
-    manager = reach.manager(reaches_local=reaches_local, retries=False, timeout=TIMEOUT)
     try:
-        response = manager.request("POST", url, body=body, headers=headers, redirect=False, preload_content=False)
-        try:
-            answer = _beginning(response, began + WHOLE_SECONDS).decode(errors="replace").replace("\0", "")
-        finally:
-            response.close()
+        answer = reach.request(
+            "POST",
+            url,
+            headers=headers,
+            body=body,
+            reaches_local=reaches_local,
+            seconds=WHOLE_SECONDS,
+            most_bytes=ANSWER_BYTES,
+        )
     except EngineError as error:
         return Sent(None, "", error.message[:300], time.monotonic() - began)
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         return Sent(None, "", _why(error), time.monotonic() - began)
-    finally:
-        manager.clear()
-    problem = "" if 200 <= response.status < 300 else f"It answered {response.status}."
-    return Sent(response.status, answer, problem, time.monotonic() - began)
-
-
-def _beginning(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-    """The first bytes of an answer, as far as they come in time."""
-    found = b""
-    while len(found) < ANSWER_BYTES and time.monotonic() < deadline:
-        part = response.read1(ANSWER_BYTES - len(found))
-        if not part:
-            break
-        found += part
-    return found
+    text = answer.beginning.decode(errors="replace").replace("\0", "")
+    problem = "" if 200 <= answer.status < 300 else f"It answered {answer.status}."
+    return Sent(answer.status, text, problem, time.monotonic() - began)
 
 
 def _why(error: Exception) -> str:
