@@ -13,6 +13,7 @@ from pathlib import Path
 
 BACKEND = "/usr/lib/git-core/git-http-backend"
 USER, PASSWORD = "robot", "s3cret-of-git"
+TOKEN = "t0ken-of-git"
 _ENVIRONMENT = {
     "PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C.UTF-8",
     "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_AUTHOR_DATE": "1000000000 +0000",
@@ -49,7 +50,8 @@ def commit(work: Path, files: Mapping[str, str | bytes | None], message: str = "
 
 
 class GitServer:
-    """Repositories below `root` (`NAME.git`, bare or not), at `url`; those below private/ want USER and PASSWORD."""
+    """Repositories below `root` (`NAME.git`, bare or not), at `url`. Those below private/ want USER and PASSWORD, or
+    TOKEN with any name; those below forbidden/ are for nobody."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -81,8 +83,11 @@ class GitServer:
                 request.send_header("Location", to + request.path[len(begins) :])
                 request.end_headers()
                 return
-        wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        if path.startswith("/private/") and request.headers.get("Authorization") != wanted:
+        if path.startswith("/forbidden/"):
+            request.send_response(403)
+            request.end_headers()
+            return
+        if path.startswith("/private/") and not _is_let_in(request.headers.get("Authorization", "")):
             request.send_response(401)
             request.send_header("WWW-Authenticate", 'Basic realm="git"')
             request.end_headers()
@@ -104,6 +109,11 @@ class GitServer:
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
         request.wfile.write(content)
+
+
+def _is_let_in(authorization: str) -> bool:
+    user, _, password = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
+    return (user, password) == (USER, PASSWORD) or (bool(user) and password == TOKEN)
 
 
 @contextmanager

@@ -33,6 +33,8 @@ from engine.errors import (
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LONGEST_TAG_CHAIN = 10
 _REDIRECTS = 5
+_TOKEN_USER = "x-access-token"  # noqa: S105 - a name
+"""Who a token is sent as if no name is stored with it: HTTP has no password without one, and forges take any."""
 Log = Callable[[str], None]
 
 
@@ -179,8 +181,9 @@ def _over_http(url: str, request: Request) -> git.GitClient:
     pool = urllib3.PoolManager(
         ssl_context=context, retries=retries, headers={"User-Agent": "git/portside"}, timeout=urllib3.Timeout(60, 60)
     )
+    username = request.username or (_TOKEN_USER if request.password else None)
     return git.HttpGitClient(
-        url, pool_manager=pool, username=request.username or None, password=request.password or None, thin_packs=False
+        url, pool_manager=pool, username=username, password=request.password or None, thin_packs=False
     )
 
 

@@ -25,7 +25,7 @@ from engine.errors import (
     Unavailable,
 )
 from tests.support.builds import Workbench, files_below
-from tests.support.git_server import PASSWORD, USER, GitServer, commit, git, serving
+from tests.support.git_server import PASSWORD, TOKEN, USER, GitServer, commit, git, serving
 
 pytestmark = pytest.mark.root
 
@@ -115,6 +115,11 @@ def test_credentials_are_sent_where_they_belong(builder: Builder, served: GitSer
     assert PASSWORD not in repr(events) + config.decode() + repr(builder._cache.all("credentials"))
     with pytest.raises(PermissionDenied, match="without encryption"):  # no password in the clear over a network
         names(builder, "http://git.example.org/x.git", credentials={"git.example.org": Credential(password="p")})
+
+
+def test_a_token_is_sent_without_a_name_too(builder: Builder, served: GitServer) -> None:
+    mine = {"127.0.0.1": Credential(password=TOKEN)}
+    assert names(builder, f"{served.url}/private/secret.git", credentials=mine) == {"hidden"}
 
 
 def test_a_redirect_takes_no_credentials_along_and_leads_nowhere_near(builder: Builder, served: GitServer) -> None:
