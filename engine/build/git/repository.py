@@ -35,6 +35,7 @@ _LONGEST_TAG_CHAIN = 10
 _REDIRECTS = 5
 _TOKEN_USER = "x-access-token"  # noqa: S105 - a name
 """Who a token is sent as if no name is stored with it: HTTP has no password without one, and forges take any."""
+_FORBIDDEN = re.compile(r"http resp 403\b")
 Log = Callable[[str], None]
 
 
@@ -234,7 +235,7 @@ class _Worded:
             )
         if isinstance(error, NotGitRepository):
             return NotFound(f"{shown} is not there (HTTP 404), or credentials are missing")
-        if "403" in text:
+        if _FORBIDDEN.search(text):
             return PermissionDenied(f"{shown}: the server refuses (HTTP 403)")
         if isinstance(error, OSError) and error.errno == 27:  # EFBIG, by RLIMIT_FSIZE
             return ResourceExhausted(f"{shown} has more than {PACK_BYTES >> 30} GiB, the most that is fetched")

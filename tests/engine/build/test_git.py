@@ -122,6 +122,15 @@ def test_a_token_is_sent_without_a_name_too(builder: Builder, served: GitServer)
     assert names(builder, f"{served.url}/private/secret.git", credentials=mine) == {"hidden"}
 
 
+def test_a_refusal_is_told_by_its_status_alone(bench: Workbench, served: GitServer) -> None:
+    parts = bench.engine.builder._parts
+    near = Builder(replace(parts, config=replace(parts.config, near_sources=("127.0.0.1",))))
+    with pytest.raises(PermissionDenied, match="HTTP 403"):
+        names(near, f"{served.url}/forbidden/app.git")
+    with pytest.raises(Unavailable):
+        names(near, "http://127.0.0.1:4403/app.git")
+
+
 def test_a_redirect_takes_no_credentials_along_and_leads_nowhere_near(builder: Builder, served: GitServer) -> None:
     mine = {f"127.0.0.1:{served.port}": Credential(username=USER, password=PASSWORD)}
     served.redirects["/moved.git"] = f"{served.url}/app.git"
