@@ -30,7 +30,8 @@ _LINE_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Of one build. `credentials`: by the server's name, or `name:port`; `cancelled`: whether to give up."""
+    """Of one build. `credentials`: by the server's name, or `name:port`, with IPv6 addresses in brackets; `cancelled`:
+    whether to give up."""
 
     reach: Reach
     snapshots: Snapshots
@@ -119,8 +120,9 @@ def _reachable(source: GitSource, servers: Servers) -> tuple[str, Credential]:
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise InvalidArgument(f"{source.shown[:200]!r} is no URL: {error}") from error
-    named = f"{host}:{port}" if port else host
-    credential = servers.credentials.get(named) or servers.credentials.get(host) or Credential()
+    name = f"[{host}]" if ":" in host else host
+    named = f"{name}:{port}" if port else name
+    credential = servers.credentials.get(named) or servers.credentials.get(name) or Credential()
     if parts.password:
         credential = Credential(
             username=urllib.parse.unquote(parts.username or ""), password=urllib.parse.unquote(parts.password)

@@ -122,6 +122,12 @@ def test_a_token_is_sent_without_a_name_too(builder: Builder, served: GitServer)
     assert names(builder, f"{served.url}/private/secret.git", credentials=mine) == {"hidden"}
 
 
+@pytest.mark.parametrize("name", ["[fd00::1]", "[fd00::1]:3000"])
+def test_a_server_with_an_address_of_version_6_is_found(builder: Builder, name: str) -> None:
+    with pytest.raises(PermissionDenied, match="without encryption"):
+        names(builder, "http://[fd00::1]:3000/x.git", credentials={name: Credential(password=TOKEN)})
+
+
 def test_a_refusal_is_told_by_its_status_alone(bench: Workbench, served: GitServer) -> None:
     parts = bench.engine.builder._parts
     near = Builder(replace(parts, config=replace(parts.config, near_sources=("127.0.0.1",))))
