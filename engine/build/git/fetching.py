@@ -79,7 +79,8 @@ def fetch(
             try:
                 context = receive(_Stream(child), servers.snapshots, None)
             except EngineError as error:
-                if not isinstance(error, Cancelled):
+                # A child that goes on has nothing to do with the refusal, and may have very much left to say.
+                if not isinstance(error, Cancelled) and child.has_ended:
                     child.raise_its_own()
                 raise
             with context:
@@ -209,6 +210,11 @@ class _Child:
                 self._failure = error_of_line(line)
             else:
                 self._said.update(line)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of its output was read."""
+        return self._out not in self._open
 
     def raise_its_own(self) -> None:
         """What it has failed with, once it has ended."""

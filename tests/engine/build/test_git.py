@@ -14,6 +14,7 @@ import pytest
 
 from engine.build.builder import Builder
 from engine.build.context import Context
+from engine.build.git import fetching
 from engine.build.git.request import Credential
 from engine.build.spec import BuildSpec
 from engine.errors import (
@@ -135,6 +136,29 @@ def test_a_refusal_is_told_by_its_status_alone(bench: Workbench, served: GitServ
         names(near, f"{served.url}/forbidden/app.git")
     with pytest.raises(Unavailable):
         names(near, "http://127.0.0.1:4403/app.git")
+
+
+def test_who_is_refused_is_read_no_further(
+    builder: Builder, served: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left may be very much: few objects can be named very often."""
+    work = served.root / "long.git"
+    commit(work, {f"{number}": bytes(1 << 20) for number in range(50)})
+    read, got = fetching._Child.read, []
+
+    def counted(child: fetching._Child) -> bytes:
+        got.append(read(child))
+        return got[-1]
+
+    def refuse(stream: fetching._Stream, *_: object) -> Context:
+        stream.read()
+        raise InvalidArgument("refused")
+
+    monkeypatch.setattr(fetching._Child, "read", counted)
+    monkeypatch.setattr(fetching, "receive", refuse)
+    with pytest.raises(InvalidArgument, match="refused"):
+        names(builder, f"{served.url}/long.git#main")
+    assert sum(map(len, got)) < 10 << 20
 
 
 def test_a_redirect_takes_no_credentials_along_and_leads_nowhere_near(builder: Builder, served: GitServer) -> None:
