@@ -26,10 +26,10 @@ from worker.sessions.server import SessionServer
 
 
 class Program:
-    """A source: a program with pipes or with a terminal."""
+    """A source: a program with pipes or with a terminal; with `zeros`, what it says is what never ends."""
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self.is_closed = False
+        self.is_closed = self.is_left = False
         self.sizes: list[tuple[int, int]] = []
         if parameters.get("tty"):
             self._master, slave = pty.openpty()
@@ -49,6 +49,8 @@ class Program:
                 self.process.stdout.fileno(): sessions.STDOUT,
                 self.process.stderr.fileno(): sessions.STDERR,
             }
+        if parameters.get("zeros"):
+            self.outputs = {os.open("/dev/zero", os.O_RDONLY): sessions.STDOUT}
         self.ended: int | None = os.pidfd_open(self.process.pid)
 
     def described(self) -> dict[str, Any]:
@@ -64,6 +66,9 @@ class Program:
 
     def result(self) -> dict[str, Any]:
         return {"exit_code": self.process.wait(60)}
+
+    def leave(self) -> None:
+        self.is_left = True
 
     def close(self) -> None:
         self.process.kill()
@@ -253,6 +258,34 @@ def test_a_closed_or_silent_session_lets_go_of_the_program(host: Host, monkeypat
     monkeypatch.setattr(sessions, "IDLE_SECONDS", 0.5)
     Visitor(host, "sleep", "100")
     eventually(lambda: len(host.opened) == 2 and host.opened[1].is_closed, what="its end")
+
+
+def test_a_program_that_is_left_goes_on_and_what_it_says_is_dropped(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    visitor = Visitor(host, "sh", "-c", f"echo one; read a < {go}; head -c 3000000 /dev/zero; echo done > {go}.on; cat")
+    visitor.until(lambda: visitor.data == b"one\n", "the first line")
+    monkeypatch.setattr(sessions, "IDLE_SECONDS", 0.5)
+    visitor.put(sessions.LEAVE)
+    eventually(lambda: host.opened[0].is_left, what="its being left")
+    time.sleep(1.5)
+    assert host.opened[0].process.poll() is None, "nobody is missed"
+    go.write_text("go on\n")
+    eventually((tmp_path / "go.on").exists, what="more than any window, which nobody reads")
+    visitor.put(sessions.END)
+    visitor.until(lambda: visitor.end == {"exit_code": 0}, "the end")
+    assert visitor.data == b"one\n"
+
+
+def test_what_still_writes_when_a_program_that_was_left_has_ended_is_not_read(host: Host) -> None:
+    visitor = Visitor(host, "sh", "-c", "read a", parameters={"zeros": True})
+    visitor.until(lambda: visitor.data, "the first bytes")
+    visitor.put(sessions.LEAVE)
+    visitor.put(sessions.END)
+    visitor.until(lambda: visitor.end == {"exit_code": 1}, "the end")
+    eventually(lambda: host.opened[0].is_closed, what="everything closed")
 
 
 def test_a_broker_that_is_away_for_a_moment_ends_nothing(host: Host) -> None:

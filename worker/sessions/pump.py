@@ -298,7 +298,7 @@ class Pump:
         """What the process wrote before its end."""
         end = self._sent + DRAIN_BYTES
         for descriptor, channel in outputs.items():
-            while not self._closed and self._sent < end:
+            while not self._closed and not self._is_left and self._sent < end:
                 while not self._closed and self._room() <= 0:
                     self._wait_for_room()
                 if not _is_readable(descriptor) or not self._read(descriptor, channel):
