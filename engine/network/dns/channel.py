@@ -24,9 +24,11 @@ def send(connection: socket.socket, message: Any, descriptors: Sequence[int] = (
 
 def awaits(connection: socket.socket, seconds: float, is_hopeless: Callable[[], bool]) -> bool:
     """Whether something can be received within so many seconds; False as soon as it is hopeless, twice in a row."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
     deadline, bad = time.monotonic() + seconds, 0
     while (left := deadline - time.monotonic()) > 0 and bad < 2:
-        if select.select([connection], [], [], min(left, LOOK_SECONDS))[0]:
+        if poll.poll(min(left, LOOK_SECONDS) * 1000):
             return True
         bad = bad + 1 if is_hopeless() else 0
     return False

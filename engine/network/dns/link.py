@@ -85,7 +85,9 @@ def _end_stopped(connection: socket.socket) -> bool:
         try:
             if is_stopped(_pid_of(connection)):
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                return bool(select.select([descriptor], [], [], START_SECONDS)[0])
+                poll = select.poll()
+                poll.register(descriptor, select.POLLIN)
+                return bool(poll.poll(START_SECONDS * 1000))
         finally:
             os.close(descriptor)
     return False
