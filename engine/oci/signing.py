@@ -111,21 +111,23 @@ def _public_pem(key: EllipticCurvePublicKey) -> str:
 
 
 def _private(pem: str) -> EllipticCurvePrivateKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     try:
         key: Any = serialization.load_pem_private_key(pem.encode(), None)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise InvalidArgument("this is no private key in PEM without a password", {"field": "private_key"}) from error
     return _on_p256(key, "private")  # type: ignore[no-any-return]
 
 
 def _public(pem: str) -> EllipticCurvePublicKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     try:
         key: Any = serialization.load_pem_public_key(pem.encode())
-    except ValueError as error:
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise InvalidArgument("this is no public key in PEM", {"field": "public_key"}) from error
     return _on_p256(key, "public")  # type: ignore[no-any-return]
 

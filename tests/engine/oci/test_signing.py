@@ -74,3 +74,14 @@ def test_a_key_that_is_none() -> None:
     rsa = subprocess.run(["openssl", "genrsa", "1024"], check=True, capture_output=True, text=True).stdout
     with pytest.raises(InvalidArgument, match="P-256"):
         signing.public_of(rsa)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_a_key_on_a_curve_that_nobody_knows() -> None:
+    make = ["openssl", "ecparam", "-name", "secp160r1", "-genkey", "-noout"]
+    private = subprocess.run(make, check=True, capture_output=True).stdout
+    public = subprocess.run(["openssl", "ec", "-pubout"], input=private, check=True, capture_output=True).stdout
+    with pytest.raises(InvalidArgument, match="private key"):
+        signing.public_of(private.decode())
+    with pytest.raises(InvalidArgument, match="public key"):
+        signing.key_id(public.decode())
