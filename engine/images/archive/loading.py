@@ -49,8 +49,11 @@ def load(
         with shelf.records.store.transaction():
             images = {image.id: image for image in [_publish(shelf, held) for held in found]}
     if named is not None:
-        for held in found:
-            named(str(held.resolved.manifest.config.digest), [name.familiar for name in held.names])
+        names: dict[str, list[str]] = {}
+        for held in found:  # a layout has an entry for each name
+            names.setdefault(str(held.resolved.manifest.config.digest), []).extend(name.familiar for name in held.names)
+        for image_id, its_names in names.items():
+            named(image_id, its_names)
     board.show("done")
     return list(images.values())
 

@@ -6,7 +6,7 @@ import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,11 +25,13 @@ def saved(host: Host, *names: str, format: str = "docker") -> bytes:
     return data
 
 
-def loaded(host: Host, data: bytes) -> tuple[Image, ...]:
+def loaded(
+    host: Host, data: bytes, named: Callable[[str, Sequence[str]], None] | None = None
+) -> tuple[Image, ...]:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.seek(0)
-        return host.images.load(file.fileno())
+        return host.images.load(file.fileno(), named=named)
 
 
 def layout_tar(directory: Path) -> bytes:

@@ -64,6 +64,16 @@ def test_a_repository_is_all_its_tags_and_an_id_has_no_name(host: Host, push: Pu
     assert [e.attributes["action"] for e in other.journal.read(0) if e.kind == "action.done"] == ["load", "load"]
 
 
+@pytest.mark.parametrize("format", ["docker", "oci"])
+def test_every_name_that_the_archive_has_is_told(host: Host, push: Push, second: Second, format: str) -> None:
+    image = host.images.pull(push({"a": b"1"}, name="named:1"))
+    host.images.tag(image.id, "mine/app:v2")
+    told: list[tuple[str, list[str]]] = []
+    data = saved(host, image.tags[0], "mine/app:v2", format=format)
+    loaded(second(), data, named=lambda image_id, names: told.append((image_id, sorted(names))))
+    assert told == [(image.id, sorted([image.tags[0], "mine/app:v2"]))]
+
+
 def test_what_is_not_there_is_not_saved(host: Host) -> None:
     with pytest.raises(NotFound):
         host.images.save(["nothing"])
