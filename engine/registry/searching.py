@@ -17,7 +17,6 @@ from engine.oci.document import load, optional, strings
 from engine.registry.listing import Lister
 from engine.registry.transport import Call, Transport
 
-LIMIT_MAXIMUM = 100
 _BYTES = 1 << 20
 _NONE = frozenset({404, 405, 501})
 
