@@ -132,7 +132,7 @@ def _context(
         with engine.builder.receive(sys.stdin.buffer, cancel) as context:
             yield context
     elif _is_repository(options.directory):
-        keeps = spec.build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in ("1", "true")
+        keeps = git_source.keeps_git_dir(spec.build_args)
         with engine.builder.repository(
             options.directory, credentials=spec.git, keeps=keeps, log=_log, cancel=cancel
         ) as (context, commit):

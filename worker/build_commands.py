@@ -83,14 +83,14 @@ def _folder(command: b.BuildImage, context: Context, steps: _Steps) -> Iterator[
             yield folder
         return
     from engine.build.events import DONE, FAILED, Reporter
-    from engine.build.language.git_source import read
+    from engine.build.language.git_source import keeps_git_dir, read
     from engine.build.spec import describe
 
     source = read(command.git, is_context=True)
     shown = command.git if source is None else f"{source.shown} {source.ref or ''}".strip()
     step = Reporter(steps.take).step("git", f"[internal] fetch {shown}", "")
     step.start()
-    keeps = command.build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in ("1", "true")
+    keeps = keeps_git_dir(command.build_args)
     try:
         with context.engine.builder.repository(
             command.git, credentials=_credentials(context.secrets or {}), keeps=keeps, log=step.log,

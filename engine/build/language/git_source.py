@@ -12,6 +12,7 @@ import dataclasses
 import posixpath
 import re
 import urllib.parse
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.build.language import values
@@ -80,6 +81,11 @@ def read(source: str, *, is_context: bool = False) -> GitSource | None:
         raise InvalidArgument(f"{source[:100]!r} is no URL: {error}") from None
     remote = parts._replace(query="", fragment="").geturl()
     return _made(source, remote, parts.query, urllib.parse.unquote(parts.fragment))
+
+
+def keeps_git_dir(build_args: Mapping[str, str]) -> bool:
+    """Whether these arguments of a build ask for the context's .git directory to stay."""
+    return build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in ("1", "true")
 
 
 def _path(source: str) -> str:

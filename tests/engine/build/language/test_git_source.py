@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.build.language.git_source import GitSource, read
+from engine.build.language.git_source import GitSource, keeps_git_dir, read
 from engine.errors import InvalidArgument
 from tests.engine.build.language.properties import ANY
 
@@ -28,6 +28,12 @@ def test_an_address(source: str, wanted: list[object] | str | None, name: str | 
     found = read(source)
     assert (None if found is None else list(dataclasses.astuple(found))) == wanted
     assert found is None or found.name == str(name).rpartition(":")[2]
+
+
+def test_a_builds_arguments_say_whether_the_git_directory_stays() -> None:
+    name = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
+    assert [keeps_git_dir({name: value}) for value in ("1", "true", "0", "")] == [True, True, False, False]
+    assert not keeps_git_dir({})
 
 
 def test_of_a_context_the_short_form_is_one_too() -> None:
