@@ -82,7 +82,7 @@ def _folder(command: b.BuildImage, context: Context, steps: _Steps) -> Iterator[
         with kept_contexts(context.engine).open(command.context) as folder:
             yield folder
         return
-    from engine.build.events import DONE, FAILED, Reporter
+    from engine.build.events import CANCELLED, DONE, FAILED, Reporter
     from engine.build.language.git_source import keeps_git_dir, read
     from engine.build.spec import describe
 
@@ -101,7 +101,7 @@ def _folder(command: b.BuildImage, context: Context, steps: _Steps) -> Iterator[
             step.end(DONE)
             yield folder
     except BaseException as error:
-        step.end(FAILED, error=describe(error))
+        step.end(CANCELLED if isinstance(error, Cancelled) else FAILED, error=describe(error))
         raise
 
 

@@ -18,7 +18,7 @@ from engine.build.events import BuildEvent, Vertex
 from engine.build.outline import Line
 from engine.build.spec import NETWORK_HOST, BuildResult
 from engine.config import EngineConfig
-from engine.errors import Cancelled, InvalidArgument
+from engine.errors import Cancelled, EngineError, InvalidArgument
 from engine.oci import signing
 from worker import build_commands, commands
 from worker.context import Context
@@ -189,12 +189,15 @@ def test_a_repository_is_fetched_as_the_first_step(tmp_path: Path) -> None:
     assert "hush" not in json.dumps(lines(tmp_path)) + repr(builder.fetched) + repr(builder.asked)
 
 
-def test_one_that_can_not_be_fetched_is_a_failed_step(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("error", "state"), [(InvalidArgument("no such branch"), "failed"), (Cancelled("cancelled"), "cancelled")]
+)
+def test_one_that_is_not_fetched_is_a_step_that_says_so(tmp_path: Path, error: EngineError, state: str) -> None:
     builder = FakeBuilder()
-    builder.unreachable = InvalidArgument("no such branch")
-    with pytest.raises(InvalidArgument):
+    builder.unreachable = error
+    with pytest.raises(type(error)):
         build_commands.FUNCTIONS[BuildImage](
             BuildImage(build_id=BUILD, scope="t", git=GIT), context_of(tmp_path, builder)
         )
     steps = [line for line in lines(tmp_path) if line["type"] == "step"]
-    assert (steps[-1]["state"], steps[-1]["error"]) == ("failed", "no such branch")
+    assert (steps[-1]["state"], steps[-1]["error"]) == (state, str(error))
