@@ -89,17 +89,21 @@ class Whole(serializers.IntegerField):
     """An integer; DRF would take "8080" and true for one.
 
     `between`, the least and the greatest, is for the OpenAPI document: the service checks it, together with all
-    else, so that a person hears at once of everything that is wrong.
+    else, so that a person hears at once of everything that is wrong. What no column of a database holds does not
+    get as far as that.
     """
 
     def __init__(self, between: tuple[int, int], **options: Any) -> None:
         super().__init__(**options)
+        self.between = between
         set_override(self, "field", {"type": "integer", "minimum": between[0], "maximum": between[1]})
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
             raise serializers.ValidationError("Give a whole number.")
-        return int(super().to_internal_value(data))
+        if not -(1 << 63) <= data < 1 << 63:
+            raise serializers.ValidationError(f"Give a whole number from {self.between[0]} to {self.between[1]}.")
+        return data
 
 
 class Number(serializers.FloatField):

@@ -28,7 +28,7 @@ from webui.dockerapi.endpoints import load
 from webui.dockerapi.errors import Refusal, status_of
 from webui.dockerapi.websocket import WebSocketPeer
 from webui.live.loop import in_thread
-from webui.live.revoking import rights_of
+from webui.live.revoking import change_await, rights_of
 
 logger = logging.getLogger(__name__)
 
@@ -197,9 +197,7 @@ async def _look_again(call: Call) -> None:
 
     async with rights_of(call.user.pk) as changed:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), AGAIN_SECONDS)
-            changed.clear()
+            await change_await(changed, AGAIN_SECONDS)
             try:
                 await in_thread(look)
             except Refusal:

@@ -77,7 +77,8 @@ class ArchiveSession:
             )
             self._frames = self._link.frames()
             try:
-                self.found = json.loads((await asyncio.wait_for(self._opened(), FIRST_SECONDS)).data or b"{}")
+                async with asyncio.timeout(FIRST_SECONDS):
+                    self.found = json.loads((await self._opened()).data or b"{}")
             except TimeoutError as error:
                 raise host_silent(wish.host) from error
             if self.found.pop(sessions.DIRECT, False) and token:

@@ -85,3 +85,15 @@ async def rights_of(user_id: int) -> AsyncIterator[asyncio.Event]:
         yield event
     finally:
         watch.leave(user_id, event)
+
+
+async def change_await(changed: asyncio.Event, seconds: float) -> None:
+    """Return when the rights may have changed, and after so many seconds in any case.
+
+    Not by `asyncio.wait_for`: Python 3.11's drops a cancellation that comes together with the event (cpython issue
+    86296, mended in 3.12), and whoever waits for the end of the task then waits for ever.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await changed.wait()
+    changed.clear()

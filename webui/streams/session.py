@@ -82,7 +82,8 @@ class SessionSocket(ContainerSocket):
 
     async def _begin(self, client: Any) -> SessionLink:
         try:
-            first = await asyncio.wait_for(self._inbox.get(), FIRST_SECONDS)
+            async with asyncio.timeout(FIRST_SECONDS):
+                first = await self._inbox.get()
         except TimeoutError as error:
             raise InvalidArgument("nothing came: begin with a message of type open or join") from error
         wish = _message(first)

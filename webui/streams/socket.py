@@ -21,7 +21,7 @@ from webui.accounts.models import User
 from webui.asking import SOCKET, begin_asking, identified
 from webui.live.admission import Refused, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
-from webui.live.revoking import rights_of
+from webui.live.revoking import change_await, rights_of
 
 logger = logging.getLogger(__name__)
 
@@ -117,9 +117,7 @@ class Socket(AsyncWebsocketConsumer):
     async def _look_again(self) -> None:
         async with rights_of(self.user.pk) as changed:
             while True:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), self.again_seconds)
-                changed.clear()
+                await change_await(changed, self.again_seconds)
                 try:
                     await self._admit()
                 except Refused:

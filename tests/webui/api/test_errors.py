@@ -37,3 +37,9 @@ def test_what_is_not_there_is_told_in_a_sentence(owner: Caller) -> None:
 
 def test_a_forgotten_last_slash_is_pointed_out(owner: Caller) -> None:
     assert "end with a slash" in owner.get("containers").json()["detail"]
+
+
+def test_a_number_that_no_database_holds_is_named(owner: Caller) -> None:
+    answer = owner.post("images/lookup/", {"images": [1 << 63]})
+    assert answer.status_code == 400
+    assert answer.json()["errors"]["images.0"] == [f"Give a whole number from 1 to {1 << 53}."]
