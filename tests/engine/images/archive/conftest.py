@@ -25,9 +25,7 @@ def saved(host: Host, *names: str, format: str = "docker") -> bytes:
     return data
 
 
-def loaded(
-    host: Host, data: bytes, named: Callable[[str, Sequence[str]], None] | None = None
-) -> tuple[Image, ...]:
+def loaded(host: Host, data: bytes, named: Callable[[str, Sequence[str]], None] | None = None) -> tuple[Image, ...]:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.seek(0)
