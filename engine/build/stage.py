@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import posixpath
@@ -84,11 +85,15 @@ class StageRun:
         return self.draft
 
     def _offer(self, error: StepFailed) -> None:
-        """Make an image of the files that the failed step has left, for who wants to look around in there."""
+        """Make an image of the files that the failed step has left, for who wants to look around in there.
+
+        What goes wrong here, such as a full disk, doesn't take the place of why the step failed.
+        """
         layer = error.detail.pop("layer", None)
         if layer is not None and self.build.keep is not None:
-            self.draft.add_layer(Digest(str(layer)), "a step that failed", time.time())
-            error.detail["image"] = self.build.keep(self.draft)
+            with contextlib.suppress(EngineError, OSError):
+                self.draft.add_layer(Digest(str(layer)), "a step that failed", time.time())
+                error.detail["image"] = self.build.keep(self.draft)
 
     def _one(self, written: model.Instruction, step: Step | None) -> None:
         if isinstance(written, model.Arg):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from engine.build.running import Running
 from engine.build.spec import BuildLimits, StepFailed
 from engine.errors import InvalidArgument, NotFound, PermissionDenied
 from tests.support.builds import Workbench
@@ -76,6 +78,19 @@ def test_what_a_failed_step_has_left_can_be_looked_into(bench: Workbench) -> Non
         bench.build(text + "echo half > done; exit 3\n", secrets={"word": b"w"}, team="failed")
     assert "image" not in raised.value.detail
     bench.engine.image_remove("failed-step:feed")
+
+
+def test_a_failed_step_that_can_not_be_kept_tells_why_it_failed(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Running, "_keep", full)
+    with pytest.raises(StepFailed) as raised:
+        bench.build("FROM tiny\nRUN echo half > done; exit 3\n", keep_failed="full")
+    assert raised.value.detail["exit_code"] == 3
+    assert "image" not in raised.value.detail
 
 
 @pytest.mark.parametrize(("command", "code"), [('["/nowhere"]', 127), ('["/etc/not-executable"]', 126)])
