@@ -190,7 +190,7 @@ def test_records_that_are_in_order_are_read() -> None:
         {"key": "../../etc"}, {"key": None}, {"key": 5}, {"content": "x" * 201}, {"content": []}, {"layer": 1},
         {"layer": -1}, {"layer": True}, {"layer": "0"}, {"diff_id": "sha256:x"}, {"diff_id": None},
         {"created_at": "now"}, {"created_at": float("nan")}, {"created_at": 1e300}, {"created_at": -1},
-        {"created_at": True},
+        {"created_at": True}, {"created_at": float("inf")}, {"created_at": 10**400},
     ],
 )  # fmt: skip
 def test_hostile_records_are_refused(wrong: dict[str, object]) -> None:
