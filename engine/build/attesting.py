@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from engine.build import provenance
-from engine.build.exporting import tree_of
+from engine.build.layering import tree_of
 from engine.build.publishing import Published
 from engine.build.running import Asked, Solved
 from engine.build.software import documents

@@ -9,26 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from engine.build import copy_step
 from engine.build.copy_step import Placing, Sources
-from engine.build.layering import view
+from engine.build.layering import tree_of
 from engine.build.sandbox import Layers
 from engine.build.trees import Tree
 from engine.errors import Cancelled, InvalidArgument
 from engine.images.archive.saving import Saving
 from engine.images.shelf import Shelf
 from engine.layers.packing import LayerPacker
-from engine.oci.digest import Digest
-from engine.snapshots.service import Snapshots
-
-
-def tree_of(snapshots: Snapshots, layers: Sequence[Digest | str], called: str) -> Tree:
-    """The files of a stack of layers, the lowest first, to be read; they are kept by the caller."""
-    lowers = [str(snapshots.layer_directory(diff_id)) for diff_id in reversed(layers)]
-    return Tree(view((*dict.fromkeys(lowers), snapshots.readable("").lowerdirs[0])), called=called)
 
 
 def write_tar(tree: Tree, sink: Callable[[bytes | memoryview], object]) -> None:
@@ -81,8 +72,3 @@ def save_files(shelf: Shelf, name: str, cancel: threading.Event | None = None) -
         tree = held.enter_context(tree_of(shelf.snapshots, image.diff_ids, f"image {name}"))
         is_cancelled = (lambda: False) if cancel is None else cancel.is_set
         return Saving(lambda out: write_tar(tree, to_descriptor(out, is_cancelled)), held.pop_all())
-
-
-def empty_of(snapshots: Snapshots) -> Path:
-    """A directory with nothing in it."""
-    return Path(snapshots.readable("").lowerdirs[0])

@@ -11,6 +11,7 @@ from engine.build import cache_export, exporting, publishing
 from engine.build.attesting import Attesting
 from engine.build.events import CANCELLED, DONE, FAILED, Reporter, Step
 from engine.build.keys import CachePlace
+from engine.build.layering import empty_of, tree_of
 from engine.build.outputs import LOCAL, TAR, Output
 from engine.build.publishing import Published
 from engine.build.running import Running, Solved
@@ -94,14 +95,14 @@ class Finishing:
 
     def _write_directories(self, path: str) -> None:
         """One of several platforms has a directory of its own below, as BuildKit names it: linux_amd64."""
-        empty = str(exporting.empty_of(self._running.tools.shelf.snapshots))
+        empty = empty_of(self._running.tools.shelf.snapshots)
         for one in self._solved:
             below = str(one.platform).replace("/", "_") if len(self._solved) > 1 else ""
             with self._tree(one) as tree:
                 exporting.write_directory(tree, os.path.join(path, below), empty, self._stop.is_set)
 
     def _tree(self, solved: Solved) -> Tree:
-        return exporting.tree_of(self._running.tools.shelf.snapshots, solved.draft.layers, "the target")
+        return tree_of(self._running.tools.shelf.snapshots, solved.draft.layers, "the target")
 
     def _write_archive(self, output: Output, image: Image) -> None:
         names = self._names or [image.id]

@@ -92,8 +92,7 @@ class Layering:
 
     def lowers(self, layers: Sequence[Digest]) -> tuple[str, ...]:
         """The directories of a stack of layers, the top one first, each once (see `Snapshots`)."""
-        found = [str(self.snapshots.layer_directory(diff_id)) for diff_id in reversed(layers)]
-        return tuple(dict.fromkeys(found))
+        return _lowers(self.snapshots, layers)
 
     def perform(self, work: Work, below: Sequence[Digest], started: Callable[[], None], *, use_cache: bool) -> Made:
         """The step's layer on those `below`. `started` is called when it turns out that it has to be made.
@@ -214,11 +213,26 @@ class Layering:
     @property
     def empty(self) -> str:
         """A directory with nothing in it, for an overlay that has no layers."""
-        return self.snapshots.readable("").lowerdirs[0]
+        return empty_of(self.snapshots)
 
     def tree(self, layers: Sequence[Digest], called: str) -> Tree:
         """The files of a stack of layers, to be read."""
-        return Tree(view((*self.lowers(layers), self.empty)), called=called)
+        return tree_of(self.snapshots, layers, called)
+
+
+def tree_of(snapshots: Snapshots, layers: Sequence[Digest | str], called: str) -> Tree:
+    """The files of a stack of layers, the lowest first, to be read; the caller keeps the layers from being removed."""
+    return Tree(view((*_lowers(snapshots, layers), empty_of(snapshots))), called=called)
+
+
+def empty_of(snapshots: Snapshots) -> str:
+    """A directory with nothing in it."""
+    return snapshots.readable("").lowerdirs[0]
+
+
+def _lowers(snapshots: Snapshots, layers: Sequence[Digest | str]) -> tuple[str, ...]:
+    found = [str(snapshots.layer_directory(diff_id)) for diff_id in reversed(layers)]
+    return tuple(dict.fromkeys(found))
 
 
 def view(lowers: Sequence[str]) -> int:
