@@ -21,7 +21,7 @@ from engine.images.manifests import as_json
 MEDIA_TYPE = "application/vnd.in-toto+json"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:portside:build:dockerfile:v1"
-MIN, MAX = "min", "max"
+MAX = "max"
 
 
 def statement(

@@ -15,7 +15,6 @@ from fnmatch import fnmatchcase
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from engine.build.language import git_source
 from engine.errors import EngineError, InvalidArgument, PermissionDenied
 from webui.accounts.models import User
 from webui.accounts.roles import require_on
@@ -269,9 +268,3 @@ def _forget_old(rule: BuildRule) -> None:
         BuildDelivery.objects.filter(rule=rule).order_by("-received_at").values_list("pk", flat=True)[DELIVERIES_KEPT:]
     )
     BuildDelivery.objects.filter(pk__in=list(old)).delete()
-
-
-def shown_name(address: str) -> str:
-    """owner/name of a repository, for people."""
-    source = git_source.read(address, is_context=True)
-    return forges.normalized("" if source is None else source.remote).partition("/")[2] or address
