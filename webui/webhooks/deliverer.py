@@ -2,17 +2,23 @@
 
 A message is claimed before it is sent, by moving its `next_at`: whoever dies in between leaves it to be sent after
 `CLAIM`. Receivers know one that comes twice by its `webhook-id`.
+
+A webhook has one thread at most, and those that have waited longest come first: receivers that take their time hold
+up nobody but themselves for long.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import close_old_connections, connection
-from django.db.models import F
+from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
 from engine.errors import DataCorrupt
@@ -23,7 +29,9 @@ from webui.webhooks.telling import events_collect
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
-AT_ONCE = 4
+AT_ONCE = 8
+TURN_SECONDS = 5.0
+"""After so long a thread turns to the next webhook."""
 CLAIM = timedelta(minutes=1)
 RETRY_AFTER = (
     *(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800)),
@@ -38,6 +46,8 @@ TRIM_EVERY = 3600
 class Deliverer:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook")
+        self._sending: dict[UUID, Future[None]] = {}
+        self._last_turns: dict[UUID, int] = {}
         self._turns = 0
 
     def start(self, stop: threading.Event) -> threading.Thread:
@@ -54,39 +64,65 @@ class Deliverer:
                 logger.exception("webhooks wait")
                 connection.close()
                 stop.wait(10 * PAUSE_SECONDS)
+        self.close()
+
+    def close(self) -> None:
+        """Begin nothing more; what is being sent may end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def turn(self) -> int:
-        """Look for what has happened, and send what is due; how many were sent."""
+        """Look for what has happened, and begin to send what is due; to how many webhooks. Waits for none of them."""
         self._turns += 1
         if self._turns % TRIM_EVERY == 1:
-            Delivery.objects.filter(created_at__lt=timezone.now() - KEPT).exclude(
-                status=DeliveryStatus.WAITING
-            ).delete()
+            trim()
         events_collect()
-        claimed = due_claim(4 * AT_ONCE)
-        list(self._pool.map(_deliver, claimed))
-        return len(claimed)
+        self._sending = {hook: future for hook, future in self._sending.items() if not future.done()}
+        due = sorted(hooks_due(self._sending), key=lambda hook: self._last_turns.get(hook, 0))
+        begun = due[: AT_ONCE - len(self._sending)]
+        for hook in begun:
+            self._last_turns[hook] = self._turns
+            self._sending[hook] = self._pool.submit(_deliver, hook)
+        return len(begun)
 
 
-def due_claim(count: int) -> list[Delivery]:
-    """At most so many messages whose time has come; nobody else gets them for a while."""
+def trim() -> None:
+    """Forget old deliveries; those that wait only when their webhook is off."""
+    old = Delivery.objects.filter(created_at__lt=timezone.now() - KEPT)
+    old.exclude(status=DeliveryStatus.WAITING, webhook__is_enabled=True).delete()
+
+
+def hooks_due(busy: Collection[UUID] = ()) -> list[UUID]:
+    """The webhooks with messages whose time has come but those that are `busy`, the longest due first."""
+    rows = _due().exclude(webhook__in=busy).order_by()
+    return list(
+        rows.values("webhook").annotate(first=Min("next_at")).order_by("first").values_list("webhook", flat=True)
+    )
+
+
+def due_claim(webhook: UUID) -> Delivery | None:
+    """The webhook's message whose time came first; nobody else gets it for a while."""
+    while found := _due().filter(webhook=webhook).select_related("webhook").order_by("next_at").first():
+        mine = Delivery.objects.filter(pk=found.pk, next_at=found.next_at, status=DeliveryStatus.WAITING)
+        if mine.update(next_at=timezone.now() + CLAIM):
+            return found
+    return None
+
+
+def _due() -> QuerySet[Delivery]:
     now = timezone.now()
-    due = Delivery.objects.filter(status=DeliveryStatus.WAITING, next_at__lte=now, webhook__is_enabled=True)
-    found = []
-    for delivery in due.select_related("webhook").order_by("next_at")[:count]:
-        mine = Delivery.objects.filter(pk=delivery.pk, next_at=delivery.next_at, status=DeliveryStatus.WAITING)
-        if mine.update(next_at=now + CLAIM):
-            found.append(delivery)
-    return found
+    return Delivery.objects.filter(status=DeliveryStatus.WAITING, next_at__lte=now, webhook__is_enabled=True)
 
 
-def _deliver(delivery: Delivery) -> None:
+def _deliver(webhook: UUID) -> None:
+    """Send what is due to one webhook, until something fails or its turn is over."""
     close_old_connections()
+    until = time.monotonic() + TURN_SECONDS
     try:
-        delivery_send(delivery)
+        while delivery := due_claim(webhook):
+            if not delivery_send(delivery).is_delivered or time.monotonic() > until:
+                break
     except Exception:
-        logger.exception("the delivery %s could not be written down", delivery.pk)
+        logger.exception("a delivery to the webhook %s could not be written down", webhook)
     finally:
         connection.close()
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from tests.support.processes import eventually
 from tests.support.valkey import Valkey
 from tests.webui.cast import Caller, caller
 from webui.accounts.models import Team, User
@@ -26,7 +27,7 @@ from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_apply
 from webui.webhooks import deliverer, sending
-from webui.webhooks.deliverer import Deliverer, delivery_send, due_claim
+from webui.webhooks.deliverer import Deliverer, delivery_send, due_claim, hooks_due
 from webui.webhooks.models import Delivery, Webhook
 from webui.webhooks.sending import send, signature
 from webui.webhooks.telling import events_collect, wants
@@ -90,14 +91,20 @@ def happened(host: Host, verb: str = "die", seq: int = 1) -> Event:
     )  # fmt: skip
 
 
+def due(hook: tuple[Webhook, str]) -> Delivery:
+    found = due_claim(hook[0].pk)
+    assert found is not None
+    return found
+
+
 def test_what_happens_is_told_once_signed(
     hook: tuple[Webhook, str], host: Host, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happened(host)
     assert events_collect() == 1
     assert events_collect() == 0
-    (claimed,) = due_claim(10)
-    assert due_claim(10) == []  # nobody else gets it
+    claimed = due(hook)
+    assert due_claim(hook[0].pk) is None  # nobody else gets it
     assert delivery_send(claimed).is_delivered
     ((headers, body),) = receiver.came
     said = json.loads(body)
@@ -156,8 +163,7 @@ def test_what_fails_is_tried_again_later_and_in_the_end_given_up(
     tries = len(deliverer.RETRY_AFTER) + 1
     for number in range(1, tries + 1):
         Delivery.objects.update(next_at=timezone.now() - timedelta(seconds=1))
-        (claimed,) = due_claim(10)
-        delivery_send(claimed)
+        delivery_send(due(hook))
         kept = Delivery.objects.get()
         assert (kept.attempts, kept.answer_status) == (number, 500)
         if number < tries:
@@ -167,8 +173,7 @@ def test_what_fails_is_tried_again_later_and_in_the_end_given_up(
     receiver.status = 200
     again = owner.post(f"webhooks/{hook[0].pk}/deliveries/{kept.pk}/again/")
     assert again.status_code == 202
-    (claimed,) = due_claim(10)
-    assert delivery_send(claimed).is_delivered
+    assert delivery_send(due(hook)).is_delivered
     assert Webhook.objects.get().failures == 0
 
 
@@ -180,11 +185,11 @@ def test_one_that_never_answers_is_switched_off(
     receiver.server.server_close()
     happened(host)
     events_collect()
-    delivery_send(due_claim(1)[0])
+    delivery_send(due(hook))
     found = Webhook.objects.get()
     assert not found.is_enabled and "Nothing could be reached" in found.problem
     happened(host, seq=2)
-    assert (events_collect(), due_claim(10)) == (0, [])
+    assert (events_collect(), hooks_due()) == (0, [])
     path = f"webhooks/{found.pk}/"
     assert owner.post(f"{path}test/").status_code == 409
     assert owner.call("patch", path, {"is_enabled": True}).json()["problem"] == ""
@@ -193,11 +198,38 @@ def test_one_that_never_answers_is_switched_off(
 
 def test_a_turn_does_all_of_it(hook: tuple[Webhook, str], host: Host, receiver: Receiver) -> None:
     happened(host)
+    happened(host, seq=2)
     old = Delivery.objects.create(webhook=hook[0], event="x", body={}, status="failed", next_at=None)
-    Delivery.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=8))
-    assert Deliverer().turn() == 1
-    assert [one.event for one in Delivery.objects.all()] == ["container.die"]
-    assert len(receiver.came) == 1
+    off = Webhook.objects.create(team=host.team, name="off", is_enabled=False)
+    Delivery.objects.create(webhook=off, event="x", body={})
+    Delivery.objects.update(created_at=timezone.now() - timedelta(days=8))
+    assert (old.status, Deliverer().turn()) == ("failed", 1)
+    eventually(lambda: [one.status for one in Delivery.objects.all()] == ["delivered"] * 2, what="both are delivered")
+    assert {one.event for one in Delivery.objects.all()} == {"container.die"}
+    assert len(receiver.came) == 2
+
+
+def test_a_receiver_that_takes_its_time_holds_up_no_other(
+    hook: tuple[Webhook, str], host: Host, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "AT_ONCE", 2)
+    monkeypatch.setattr(sending, "WHOLE_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # whose queue accepts, and nobody answers
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        fields = {"team": host.team, "url": url, "reaches_local": True, "sealed_secret": hook[0].sealed_secret}
+        slow = [Webhook.objects.create(name=str(number), events=["job"], **fields) for number in range(2)]
+        for one in (*slow, *slow):
+            Delivery.objects.create(webhook=one, event="x", body={}, next_at=timezone.now() - timedelta(hours=1))
+        found = Deliverer()
+        assert (found.turn(), found.turn()) == (2, 0)  # one thread each, and none is left
+        eventually(lambda: Delivery.objects.filter(attempts=1).count() == 2, what="both have not answered")
+        happened(host)
+        # Their second messages have waited longer, and still it isn't their turn.
+        monkeypatch.setattr(deliverer, "AT_ONCE", 1)
+        eventually(found.turn, what="a thread is free")
+        eventually(lambda: receiver.came, what="the other is told")
+        assert Delivery.objects.filter(webhook__in=slow, attempts=0).count() == 2
+        found.close()
 
 
 # -- who may, and what is refused -------------------------------------------------------------------------
