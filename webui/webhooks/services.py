@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from engine.errors import AlreadyExists, Conflict, InvalidArgument
+from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from webui.accounts.models import Team, User
 from webui.accounts.roles import require, require_loosening
 from webui.activity.models import Event
@@ -20,6 +20,7 @@ from webui.webhooks.telling import PING, TYPES, message
 
 MANAGE = "team.manage"
 WEBHOOKS_MAXIMUM = 50
+SWITCHED_OFF = "Its webhook was switched off before it was sent: send it again if it is still wanted."
 _EVENT = re.compile(rf"({'|'.join(TYPES)})(\.[a-z_]{{1,40}})?")
 
 
@@ -54,18 +55,24 @@ def webhook_create(
 def webhook_update(*, user: User, webhook: Webhook, **changes: Any) -> Webhook:
     """Change name, url, events, reaches_local, is_enabled; one that is switched on again begins anew, from now on."""
     require(user, MANAGE, webhook.team)
-    if changes.get("reaches_local", webhook.reaches_local) and {"reaches_local", "url"} & set(changes):
-        _require_near(user, webhook.team, True)
-    present = {"name": webhook.name, "url": webhook.url, "events": webhook.events}
-    for name, value in _checked(**{name: changes.get(name, value) for name, value in present.items()}).items():
-        setattr(webhook, name, value)
-    webhook.reaches_local = changes.get("reaches_local", webhook.reaches_local)
-    if changes.get("is_enabled") and not webhook.is_enabled:
-        webhook.failures, webhook.problem = 0, ""
-        webhook.last_event = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    webhook.is_enabled = changes.get("is_enabled", webhook.is_enabled)
-    _save(webhook)
-    return webhook
+    # As it is now, since what is meant is a change of that; the rest of the row is not written back.
+    found = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
+    if found is None:
+        raise NotFound(f"the webhook {webhook.name} has been removed: make a new one")
+    if changes.get("reaches_local", found.reaches_local) and {"reaches_local", "url"} & set(changes):
+        _require_near(user, found.team, True)
+    present = {"name": found.name, "url": found.url, "events": found.events}
+    wanted = {**changes, **_checked(**{name: changes.get(name, value) for name, value in present.items()})}
+    if wanted.get("is_enabled") and not found.is_enabled:
+        newest = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
+        wanted |= {"failures": 0, "problem": "", "last_event": newest}
+        found.deliveries.filter(status=DeliveryStatus.WAITING).update(
+            status=DeliveryStatus.FAILED, problem=SWITCHED_OFF, next_at=None, finished_at=timezone.now()
+        )
+    for name, value in wanted.items():
+        setattr(found, name, value)
+    _save(found, update_fields=list(wanted))
+    return found
 
 
 def webhook_remove(*, user: User, webhook: Webhook) -> None:
@@ -127,10 +134,10 @@ def _is_address(url: str) -> bool:
     return is_plain and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _save(hook: Webhook) -> None:
+def _save(hook: Webhook, update_fields: Sequence[str] | None = None) -> None:
     try:
         with transaction.atomic():
-            hook.save()
+            hook.save(update_fields=update_fields)
     except IntegrityError as error:
         message_ = f"The team has a webhook named {hook.name} already: choose another name."
         raise AlreadyExists(message_, {"fields": {"name": [message_]}}) from error

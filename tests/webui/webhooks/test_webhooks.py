@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from engine.errors import NotFound
 from tests.support.processes import eventually
 from tests.support.valkey import Valkey
 from tests.webui.cast import Caller, caller
@@ -26,7 +27,7 @@ from webui.audit.models import AuditEntry
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_apply
-from webui.webhooks import deliverer, sending
+from webui.webhooks import deliverer, sending, services
 from webui.webhooks.deliverer import Deliverer, delivery_send, due_claim, hooks_due
 from webui.webhooks.models import Delivery, Webhook
 from webui.webhooks.sending import send, signature
@@ -193,7 +194,25 @@ def test_one_that_never_answers_is_switched_off(
     path = f"webhooks/{found.pk}/"
     assert owner.post(f"{path}test/").status_code == 409
     assert owner.call("patch", path, {"is_enabled": True}).json()["problem"] == ""
-    assert events_collect() == 0  # what happened meanwhile is not told
+    assert (events_collect(), hooks_due()) == (0, [])  # what happened meanwhile is not told, nor what had to wait
+    kept = Delivery.objects.get()
+    assert (kept.status, kept.next_at) == ("failed", None) and "switched off" in kept.problem
+
+
+def test_what_is_sent_meanwhile_is_kept_when_a_webhook_is_changed(
+    hook: tuple[Webhook, str], host: Host, owner: Caller
+) -> None:
+    read = Webhook.objects.get()
+    event = happened(host)
+    Webhook.objects.update(last_event=event.pk, failures=3, is_enabled=False, problem="off")
+    assert owner.user is not None
+    services.webhook_update(user=owner.user, webhook=read, name="renamed")
+    found = Webhook.objects.get()
+    assert (found.name, found.failures, found.is_enabled, found.problem) == ("renamed", 3, False, "off")
+    assert found.last_event == event.pk
+    Webhook.objects.all().delete()
+    with pytest.raises(NotFound):
+        services.webhook_update(user=owner.user, webhook=read, name="gone")
 
 
 def test_a_turn_does_all_of_it(hook: tuple[Webhook, str], host: Host, receiver: Receiver) -> None:
