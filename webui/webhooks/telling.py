@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from webui.accounts.representation import time_as_json
@@ -44,7 +45,8 @@ def events_collect() -> int:
 
     What is made, and how far it was looked, is one transaction: nothing is told twice, nothing left out.
     """
-    return sum(_collect(hook_id) for hook_id in Webhook.objects.filter(is_enabled=True).values_list("pk", flat=True))
+    news = Event.objects.filter(team=OuterRef("team"), id__gt=OuterRef("last_event"))
+    return sum(_collect(hook.pk) for hook in Webhook.objects.filter(Exists(news), is_enabled=True).only("pk"))
 
 
 def _collect(hook_id: Any) -> int:

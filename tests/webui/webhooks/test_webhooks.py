@@ -9,7 +9,7 @@ import hmac
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -249,6 +249,13 @@ def test_a_receiver_that_takes_its_time_holds_up_no_other(
         eventually(lambda: receiver.came, what="the other is told")
         assert Delivery.objects.filter(webhook__in=slow, attempts=0).count() == 2
         found.close()
+
+
+def test_nothing_is_locked_where_nothing_has_happened(
+    hook: tuple[Webhook, str], django_assert_num_queries: Callable[[int], contextlib.AbstractContextManager[None]]
+) -> None:
+    with django_assert_num_queries(1):
+        assert events_collect() == 0
 
 
 # -- who may, and what is refused -------------------------------------------------------------------------
