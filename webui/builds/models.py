@@ -110,6 +110,8 @@ class GitServer(models.Model):
 class BuildRuleQuerySet(OwnedQuerySet["BuildRule"]):
     """Those of one's own teams: `visible_to`."""
 
+    view_action = "builds.view"
+
 
 class BuildRule(models.Model):
     """What is built when a forge tells of a push: see `rules.RuleWish` for the fields of `wish`.

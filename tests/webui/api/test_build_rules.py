@@ -12,7 +12,7 @@ from django.test import Client
 
 from tests.support.valkey import Valkey
 from tests.webui.cast import Caller, caller, member
-from webui.accounts.models import Membership, Role
+from webui.accounts.models import CustomRole, Grant, Membership, Role
 from webui.accounts.tokens import token_create
 from webui.builds.forges import BODY_BYTES
 from webui.builds.models import Build, BuildDelivery, BuildRule, GitServer
@@ -150,6 +150,18 @@ def test_what_the_rule_is_not_about_is_noted_and_builds_nothing(made: dict[str, 
 def test_a_branch_becomes_a_tag_that_can_be(made: dict[str, Any]) -> None:
     assert as_github(made, github("refs/heads/release/2.x&more")).status_code == 202
     assert Job.objects.get().command["tags"][0] == "docker.io/library/app:release-2.x-more"
+
+
+def test_a_rule_is_seen_by_who_sees_builds_where_it_builds(made: dict[str, Any], host: Host) -> None:
+    developer = caller(member("dora", host.team, ""))
+    Grant.objects.create(membership=Membership.objects.get(user=developer.user), role=Role.DEVELOPER, host=host)
+    answer = developer.post("builds/rules/", {**RULE, "push": False})
+    assert answer.status_code == 201
+    assert developer.call("patch", answer.json()["rule"]["url"], {"name": "other"}).status_code == 200
+    CustomRole.objects.create(key="clerk", name="Clerk").allowed.create(action="members.view")
+    clerk = caller(member("clerk", host.team, "clerk"))
+    assert clerk.get("builds/rules/").json()["results"] == []
+    assert clerk.get(made["rule"]["url"]).status_code == 404
 
 
 def test_a_rule_builds_with_the_rights_of_who_made_it(made: dict[str, Any], owner: Caller) -> None:
