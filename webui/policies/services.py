@@ -27,12 +27,14 @@ def policy_update(*, user: User, team: Team, changes: Mapping[str, Any]) -> Team
     """Change the fields that are given; the rest stays. Raises PermissionDenied, InvalidArgument with the fields."""
     require(user, "policies.manage", team)
     read = changes_read(changes)
+    # One change after the other: nobody writes on what has become another policy since it was looked at.
+    Team.objects.select_for_update().filter(pk=team.pk).first()
     policy = policy_of(team)
     changed = {name for name, value in read.items() if getattr(policy, name) != value}
     restricted = [(name, _WORDS.get(name, "quotas")) for name in (*LOOSENING, *QUOTAS) if name in changed]
     require_loosening(user, team, restricted)
     for name in changed:
         setattr(policy, name, read[name])
-    policy.save()
+    policy.save(update_fields=None if policy._state.adding else changed)
     transaction.on_commit(lambda: policy_changed.send(TeamPolicy, team=team) and None)
     return policy

@@ -15,6 +15,7 @@ from webui.hosts.models import Host
 from webui.images.archives import image_import, image_load
 from webui.images.models import Image
 from webui.jobs.models import Job
+from webui.policies import services
 from webui.policies.models import TeamPolicy
 from webui.volumes.models import Volume
 
@@ -247,6 +248,17 @@ def test_maintainers_tighten_and_administrators_loosen(
     assert (shown["bind_paths"], shown["memory_maximum_bytes"]) == (["/srv"], 1 << 30)
     assert shown["usage"]["containers"] == {"used": 0, "quota": 1000}
     assert change(owner, team, bind_paths=["/srv"]).status_code == 200  # as it is already
+
+
+def test_a_change_takes_back_no_other_that_is_made_meanwhile(
+    team: Team, owner: Caller, rules: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules(privileged=True)
+    monkeypatch.setattr(services, "require_loosening", lambda *_: TeamPolicy.objects.update(privileged=False))
+    assert owner.user is not None
+    services.policy_update(user=owner.user, team=team, changes={"images": ["docker.io/library/*"]})
+    found = TeamPolicy.objects.get()
+    assert (found.privileged, found.images) == (False, ["docker.io/library/*"])
 
 
 @pytest.mark.parametrize(
