@@ -206,6 +206,8 @@ def test_an_administrator_resets_it_from_the_command_line(
     assert not factors.factors_of(ann).is_second_there
     assert not is_in(browser) and not SignInSession.objects.exists()
     assert not SignInSettings.objects.get().require_second_factor
+    noted = AuditEntry.objects.get(action="sign_in_policy.update")
+    assert (noted.before, noted.after) == ({"require_second_factor": True}, {"require_second_factor": False})
     assert sign_in(browser, password=one_time).status_code == 302
     assert browser.get("/settings/").url == "/password/"
     with pytest.raises(CommandError, match="no user"):
