@@ -117,7 +117,7 @@ def _remember(sender: Any, instance: Any, raw: bool = False, update_fields: Any 
     instance._audit_before = None if found is None else fields_of(found)
 
 
-def _saved(sender: Any, instance: Any, created: bool, raw: bool = False, **_: Any) -> None:
+def _saved(sender: Any, instance: Any, created: bool, raw: bool = False, update_fields: Any = None, **_: Any) -> None:
     before, instance._audit_before = getattr(instance, "_audit_before", None), None
     if raw:
         return
@@ -125,7 +125,9 @@ def _saved(sender: Any, instance: Any, created: bool, raw: bool = False, **_: An
         _record(instance, "create", None, fields_of(instance))
     elif before is not None:
         after = fields_of(instance)
-        changed = {name for name in after if after[name] != before.get(name)}
+        # The other fields of the instance may be old, and are not in the row.
+        written = after if update_fields is None else after.keys() & set(update_fields)
+        changed = {name for name in written if after[name] != before.get(name)}
         if changed:
             hidden = _tracked(instance).hidden
             old, new = ({name: side[name] for name in sorted(changed)} for side in (before, after))

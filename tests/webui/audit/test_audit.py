@@ -93,6 +93,16 @@ def test_what_says_nothing_new_is_no_change(team: Team) -> None:
     assert AuditEntry.objects.count() == before + 1  # ann
 
 
+def test_what_is_old_in_an_instance_and_not_written_is_no_change(team: Team) -> None:
+    old = Team.objects.get(pk=team.pk)
+    team.keep_logs_days = 3
+    team.save()
+    old.name = "Quay"
+    old.save(update_fields=["name"])
+    entry = last(action="team.update")
+    assert (entry.before, entry.after) == ({"name": "Harbour"}, {"name": "Quay"})
+
+
 def test_what_is_refused_is_written_down_once_the_rest_is_undone(
     site_broker: Valkey, teammate: Caller, container: Container
 ) -> None:
