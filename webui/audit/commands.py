@@ -10,6 +10,8 @@ from webui.audit.tracking import HIDDEN
 
 SECRET_VALUES = frozenset({"env", "build_args", "secrets"})
 """Fields whose names may be known and whose values may be passwords."""
+SECRET_LINES = frozenset({"changes"})
+"""Instructions of a Dockerfile, which may set variables: the first word of each may be known."""
 SECRET = frozenset({"username", "password", "access_key", "secret_key", "token"})
 SIZE_MAXIMUM = 8000
 
@@ -33,6 +35,8 @@ def _shown(name: str, value: Any) -> Any:
         if name in SECRET_VALUES:
             return dict.fromkeys(value, HIDDEN)
         return {key: _shown(key, part) for key, part in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
+        if name in SECRET_LINES:
+            return [f"{line.split(maxsplit=1)[0]} {HIDDEN}" for line in value]
         return [_shown("", part) for part in value]
     return value

@@ -66,6 +66,18 @@ def test_values_that_may_be_secret_are_not_in_it(site_broker: Valkey, owner: Cal
     assert "hunter2" not in json.dumps(entry.after)
 
 
+def test_of_instructions_for_an_image_only_their_names_are_in_it(
+    site_broker: Valkey, owner: Caller, container: Container
+) -> None:
+    body = {"reference": "web:2", "changes": ["ENV PASSWORD=hunter2", "EXPOSE 80"]}
+    answer = owner.post(f"containers/{container.pk}/commit/", body)
+    assert answer.status_code == 202, answer.json()
+    entry = last(action="container.commit")
+    assert entry.after is not None
+    assert entry.after["changes"] == [f"ENV {HIDDEN}", f"EXPOSE {HIDDEN}"]
+    assert "hunter2" not in json.dumps(entry.after)
+
+
 def test_a_change_says_what_was_before(owner: Caller, team: Team) -> None:
     assert owner.call("patch", f"teams/{team.pk}/", {"keep_logs_days": 3}).status_code == 200
     entry = last(action="team.update")
