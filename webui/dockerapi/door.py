@@ -28,7 +28,7 @@ from webui.dockerapi.endpoints import load
 from webui.dockerapi.errors import Refusal, status_of
 from webui.dockerapi.websocket import WebSocketPeer
 from webui.live.loop import in_thread
-from webui.live.revoking import change_await, rights_of
+from webui.live.revoking import right_lost
 
 logger = logging.getLogger(__name__)
 
@@ -195,18 +195,7 @@ async def _look_again(call: Call) -> None:
         if call.again is not None:
             call.again()
 
-    async with rights_of(call.user.pk) as changed:
-        while True:
-            await change_await(changed, AGAIN_SECONDS)
-            try:
-                await in_thread(look)
-            except Refusal:
-                return
-            except EngineError as error:
-                if error.family in ("permission_denied", "not_found"):
-                    return
-            except Exception:  # a database that is busy or down now: the next look decides
-                logger.exception("rights could not be looked at again")
+    await right_lost(call.user.pk, look, refused=Refusal, seconds=AGAIN_SECONDS)
 
 
 async def _gone(receive: Receive) -> None:

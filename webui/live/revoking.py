@@ -1,7 +1,7 @@
-"""Tells sockets at once that their user's rights have changed: one listener for all sockets of a process.
+"""The second look at what stays open, sockets and streams: whether its user may still have it.
 
-Without it they look again every half minute; with it who is locked out or taken out of a team loses open terminals
-within the time that a change needs to get here.
+Whoever changes somebody's rights tells of it, and one listener for a whole process hears that: who is locked out or
+taken out of a team loses open terminals within the time that a change needs to get here.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis.exceptions
 
+from engine.errors import EngineError
 from webui.broadcast import RIGHTS
 from webui.live.broadcaster import Entry, listening
+from webui.live.loop import in_thread
 from worker.contract import keys
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
+_LOST = ("permission_denied", "not_found")
 
 
 class Watch:
@@ -97,3 +100,23 @@ async def change_await(changed: asyncio.Event, seconds: float) -> None:
         async with asyncio.timeout(seconds):
             await changed.wait()
     changed.clear()
+
+
+async def right_lost(user_id: int, look: Callable[[], Any], *, refused: type[Exception], seconds: float) -> None:
+    """Returns when `look` says that the user may not have this any more: by `refused`, PermissionDenied or NotFound.
+
+    It is called in a thread, whenever the user's rights may have changed and every so many seconds besides: a session
+    or a token may end by itself.
+    """
+    async with rights_of(user_id) as changed:
+        while True:
+            await change_await(changed, seconds)
+            try:
+                await in_thread(look)
+            except refused:
+                return
+            except EngineError as error:
+                if error.family in _LOST:
+                    return
+            except Exception:  # a database that is busy or down now: the next look decides
+                logger.exception("rights could not be looked at again")

@@ -31,6 +31,7 @@ from engine.errors import EngineError
 from webui.accounts.models import User
 from webui.live.admission import Refused, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
+from webui.live.revoking import right_lost
 from webui.streams import server_sent
 from webui.streams.socket import AGAIN_SECONDS
 
@@ -109,7 +110,7 @@ async def serve(endpoint: Endpoint, subject: str, scope: Mapping[str, Any], rece
     answering, gone, revoked = tasks = [
         asyncio.create_task(answer.run(endpoint.run(ask, found))),
         asyncio.create_task(_gone(receive)),
-        asyncio.create_task(_look_again(admit)),
+        asyncio.create_task(right_lost(ask.user.pk, admit, refused=Refused, seconds=AGAIN_SECONDS)),
     ]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -166,21 +167,6 @@ class Answer:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _look_again(admit: Callable[[], Any]) -> None:
-    """Returns when the user may not have this any more."""
-    while True:
-        await asyncio.sleep(AGAIN_SECONDS)
-        try:
-            await in_thread(admit)
-        except Refused:
-            return
-        except EngineError as error:
-            if error.family == "permission_denied":
-                return
-        except Exception:  # a database that is busy or down now: the next look decides
-            logger.exception("rights could not be looked at again")
 
 
 async def _refuse(send: Send, error: Exception) -> None:

@@ -21,7 +21,7 @@ from webui.accounts.models import User
 from webui.asking import SOCKET, begin_asking, identified
 from webui.live.admission import Refused, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
-from webui.live.revoking import change_await, rights_of
+from webui.live.revoking import right_lost
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Socket(AsyncWebsocketConsumer):
             origin_check(headers)
             client = self.scope.get("client") or ("", 0)
             begin_asking(SOCKET, address=client[0], agent=headers.get("user-agent", ""))
-            await self._admit()
+            await in_thread(self._admit)
         except Refused as refusal:
             await self._refuse(refusal)
             return
@@ -88,13 +88,10 @@ class Socket(AsyncWebsocketConsumer):
             raise Refused(400, f"{name} has to be a number")
         return number
 
-    async def _admit(self) -> None:
-        def admit() -> None:
-            self.user = user_authenticate(headers_of(self.scope))
-            identified(self.user, self.user.token_name)
-            self.prepare(self.user)
-
-        await in_thread(admit)
+    def _admit(self) -> None:
+        self.user = user_authenticate(headers_of(self.scope))
+        identified(self.user, self.user.token_name)
+        self.prepare(self.user)
 
     async def _run(self) -> None:
         code = 1000
@@ -115,18 +112,10 @@ class Socket(AsyncWebsocketConsumer):
             await self.close(code)
 
     async def _look_again(self) -> None:
-        async with rights_of(self.user.pk) as changed:
-            while True:
-                await change_await(changed, self.again_seconds)
-                try:
-                    await self._admit()
-                except Refused:
-                    self.is_revoked = True
-                    self._tasks[0].cancel()
-                    await self.close(NOT_ANY_MORE)
-                    return
-                except Exception:  # a database that is busy or down now: the next look decides
-                    logger.exception("the rights of %s could not be looked at again", self.scope["path"])
+        await right_lost(self.user.pk, self._admit, refused=Refused, seconds=self.again_seconds)
+        self.is_revoked = True
+        self._tasks[0].cancel()
+        await self.close(NOT_ANY_MORE)
 
     async def _refuse(self, refusal: Refused) -> None:
         """Answer the handshake with a status, where the server can; a plain close is a 403."""
