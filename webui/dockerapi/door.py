@@ -48,10 +48,14 @@ def wants(scope: Mapping[str, Any]) -> bool:
 
 async def application(scope: dict[str, Any], receive: Receive, send: answers.Send) -> None:
     """One request, to its end."""
+    with _asked(scope):
+        await _answer(scope, receive, send)
+
+
+def _asked(scope: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
     client = scope.get("client") or ("", 0)
     agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"").decode("latin-1")
-    with asked(DOCKER, address=str(client[0]), agent=agent):
-        await _answer(scope, receive, send)
+    return asked(DOCKER, address=str(client[0]), agent=agent)
 
 
 async def _answer(scope: dict[str, Any], receive: Receive, send: answers.Send) -> None:
@@ -82,10 +86,14 @@ async def _answer(scope: dict[str, Any], receive: Receive, send: answers.Send) -
     except Gone:
         return
     except Exception as error:  # noqa: BLE001 - told and logged by `_told`
-        status, message = _told(error, scope)
-        if isinstance(error, EngineError):
-            await in_thread(refusal_record, error, what=f"{scope['method']} {scope['path']}")
-        await refuse(status, message)
+        await _record(error, scope)
+        await refuse(*_told(error, scope))
+
+
+async def _record(error: Exception, scope: Mapping[str, Any]) -> None:
+    """Whoever was refused something is in the audit log."""
+    if isinstance(error, EngineError):
+        await in_thread(refusal_record, error, what=f"{scope['method']} {scope['path']}")
 
 
 def wants_socket(scope: Mapping[str, Any]) -> bool:
@@ -96,10 +104,15 @@ def wants_socket(scope: Mapping[str, Any]) -> bool:
 
 async def socket(scope: dict[str, Any], receive: Receive, send: answers.Send) -> None:
     """`attach/ws`, to its end."""
+    with _asked(scope):
+        await _serve_socket({**scope, "method": "GET"}, receive, send)
+
+
+async def _serve_socket(scope: dict[str, Any], receive: Receive, send: answers.Send) -> None:
     await receive()  # the handshake
     peer = WebSocketPeer(receive, send, versions.NEWEST)
     try:
-        call, endpoint = _call({**scope, "method": "GET"}, receive)
+        call, endpoint = _call(scope, receive)
         peer = WebSocketPeer(receive, send, call.version)
         call.peer = peer
         await in_thread(admission.admit, call)
@@ -107,7 +120,8 @@ async def socket(scope: dict[str, Any], receive: Receive, send: answers.Send) ->
     except Gone:
         return
     except Exception as error:  # noqa: BLE001 - told and logged by `_told`
-        await peer.refuse(scope, *_told(error, {**scope, "method": "GET"}))
+        await _record(error, scope)
+        await peer.refuse(scope, *_told(error, scope))
 
 
 def _call(scope: Mapping[str, Any], receive: Receive) -> tuple[Call, routing.Endpoint]:

@@ -14,6 +14,7 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 
 from tests.support.processes import PATIENCE_SECONDS
+from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.dockerapi.asked import ask
 from tests.webui.streams.fake_host import FakeHost, handshake, refused
@@ -314,7 +315,7 @@ async def test_attach_by_a_websocket(
     path = f"/v1.43/containers/{CONTAINER_ID}/attach/ws?stream=1&stdin=1&stdout=1"
     for caller, status in ((nobody, 401), (outsider, 404)):
         assert await refused(path, caller.headers) == status
-    communicator = handshake(path, teammate.headers)
+    communicator = handshake(path, {**teammate.headers, "User-Agent": "tester"})
     await communicator.send_input({"type": "websocket.connect"})
     session = await Session.asked_for(fake_host)
     await session.send(sessions.OPENED, {"run": 1, "tty": False})
@@ -327,3 +328,14 @@ async def test_attach_by_a_websocket(
     await communicator.send_input({"type": "websocket.disconnect", "code": 1000})
     await session.heard(sessions.CLOSE)
     await communicator.wait(PATIENCE_SECONDS)
+    entry = await in_thread(AuditEntry.objects.get, action="container.attach")
+    assert (entry.door, entry.actor_name, entry.agent) == ("docker", "teammate", "tester")
+
+
+async def test_who_may_not_attach_by_a_websocket_is_written_down(
+    site_broker: Valkey, teammate: Caller, container: Container
+) -> None:
+    await in_thread(Membership.objects.filter(user=teammate.user).update, role=Role.VIEWER)
+    assert await refused(f"/v1.43/containers/{CONTAINER_ID}/attach/ws?stream=1", teammate.headers) == 403
+    entry = await in_thread(AuditEntry.objects.get, result="refused")
+    assert (entry.door, entry.actor_name) == ("docker", "teammate")
