@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ from webui.dockerapi.routing import endpoint
 from webui.dockerapi.terminals import Terminal
 from webui.links.session_link import SessionLink
 from webui.live.loop import in_thread
+from webui.recordings.services import recording_of
 from worker.contract import sessions
 from worker.contract.wire import to_wire
 
@@ -118,19 +120,19 @@ async def exec_start(call: Call) -> Answer:
     body = await call.json()
     known, container = await _found(call)
     await in_thread(exec_policed, call.user, container, privileged=known["privileged"])
+    size = _size(shapes.member(body, "ConsoleSize"), call) or known["size"]
+    is_detached = shapes.flag(shapes.member(body, "Detach"), "Detach")
+    if not is_detached and call.connection is None:
+        raise InvalidArgument("the connection can't become a stream: send Upgrade: tcp, or start it detached")
     exec_id = call["id"]
-    if not await execs_known.claim(exec_id):
+    if not await execs_known.claim(exec_id):  # once nothing of the request can be wrong: it can be claimed but once
         if known["exit_code"] is None:
             raise Conflict(f"exec command {exec_id} is already running")
         raise Conflict(f"exec command {exec_id} has already run")
     call.again = lambda: operable(call, container.pk)
-    size = _size(shapes.member(body, "ConsoleSize"), call) or known["size"]
     wish = {**known.pop("wish"), "stdin": known["stdin"]}
     if wish["tty"] and size:
         wish |= {"rows": size[0], "columns": size[1]}
-    is_detached = shapes.flag(shapes.member(body, "Detach"), "Detach")
-    if not is_detached and call.connection is None:
-        raise InvalidArgument("the connection can't become a stream: send Upgrade: tcp, or start it detached")
     parameters = dict(to_wire(exec_parameters({**wish, "stdin": wish["stdin"] and not is_detached})))
     if not known["stdin"]:
         parameters["stdin"] = False
@@ -234,6 +236,8 @@ async def exec_resize(call: Call) -> Empty:
     known, _ = await _found(call)
     if not known["running"] or not known.get("session"):
         raise Conflict(f"exec process is not started: {call['id']}")
+    if (recorded := await in_thread(recording_of, known["session"])) is not None:
+        await asyncio.to_thread(recorded[1].resized, rows, columns)
     await SessionLink(broker(), known["session"]).resize(rows, columns)
     return Empty(200)
 

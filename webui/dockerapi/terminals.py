@@ -44,11 +44,14 @@ class Peer(Protocol):
 
 
 class Terminal:
-    """One session. `open` it, then `carry`; whatever comes, `close`. `audits`: its opening is written down."""
+    """One session. `open` it, then `carry`; whatever comes, `close`.
 
-    def __init__(self, call: Call, container: Container, source: str, *, audits: bool = True) -> None:
+    `is_noted`: its opening is written down, and it is recorded where the team wants that.
+    """
+
+    def __init__(self, call: Call, container: Container, source: str, *, is_noted: bool = True) -> None:
         self._call, self.container, self._source = call, container, source
-        self._audits = audits
+        self._is_noted = is_noted
         self._recording: tuple[Recording, Recorder] | None = None
         self._is_over = False
         self.described: dict[str, Any] = {}
@@ -60,10 +63,10 @@ class Terminal:
         if not host.is_online:
             raise host_silent(host)
         session_id = SessionLink.new_id()
-        if recording_wanted(self.container.team, False):
-            self._recording = await in_thread(self._record, session_id, parameters, command)
-        if self._audits:
-            self._audits = False  # once, also for one that is tried again
+        if self._is_noted:
+            self._is_noted = False  # once, also for one that is tried again
+            if recording_wanted(self.container.team, False):
+                self._recording = await in_thread(self._record, session_id, parameters, command)
             await in_thread(self._audit, parameters)
         self.link = await SessionLink.open(
             broker(),

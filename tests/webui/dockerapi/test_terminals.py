@@ -4,114 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
-from asgiref.testing import ApplicationCommunicator
 
 from tests.support.processes import PATIENCE_SECONDS
-from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.dockerapi.asked import ask
+from tests.webui.dockerapi.played import Session, created, piece, taken
 from tests.webui.streams.fake_host import FakeHost, handshake, refused
-from webui.accounts.models import Membership, Role, Team
-from webui.asgi import application
+from webui.accounts.models import Membership, Role
 from webui.audit.models import AuditEntry
 from webui.containers.models import Container
 from webui.dockerapi import door, escaping
 from webui.live.loop import in_thread
 from webui.policies.models import TeamPolicy
-from webui.recordings.models import Recording
-from worker.contract import keys, sessions
-from worker.contract.frames import Frame
+from worker.contract import sessions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ATTACH = f"/v1.43/containers/{CONTAINER_ID}/attach?stream=1&stdin=1&stdout=1&stderr=1"
-
-
-class Client:
-    """One connection that was taken over, from the client's side."""
-
-    def __init__(self, communicator: ApplicationCommunicator) -> None:
-        self.communicator = communicator
-
-    async def next(self) -> dict[str, Any]:
-        return await self.communicator.receive_output(PATIENCE_SECONDS)  # type: ignore[no-any-return]
-
-    async def head(self) -> str:
-        return (await self.next())["data"].decode()
-
-    async def say(self, data: bytes) -> None:
-        await self.communicator.send_input({"type": "hijack.data", "data": data})
-
-    async def end(self) -> None:
-        await self.communicator.wait(PATIENCE_SECONDS)
-
-
-@asynccontextmanager
-async def taken(path: str, caller: Caller, body: Any = None, upgrade: bool = True) -> AsyncIterator[Client]:
-    where, _, query = path.partition("?")
-    scope = {
-        "type": "hijack", "upgrade": upgrade, "method": "POST", "path": where, "raw_path": where.encode(),
-        "query_string": query.encode(),
-        "headers": [(b"content-type", b"application/json"),
-                    *((name.lower().encode(), value.encode()) for name, value in caller.headers.items())],
-    }  # fmt: skip
-    communicator = ApplicationCommunicator(application, scope)
-    await communicator.send_input(
-        {"type": "hijack.request", "body": b"" if body is None else json.dumps(body).encode()}
-    )
-    try:
-        yield Client(communicator)
-    finally:
-        communicator.stop(exceptions=False)
-        await asyncio.sleep(0)
-
-
-class Session:
-    """One session, from the host's side."""
-
-    def __init__(self, host: FakeHost, asked: dict[str, Any]) -> None:
-        self._host, self.id, self.source = host, asked["session_id"], asked["source"]
-        self._sent = 0
-
-    @classmethod
-    async def asked_for(cls, host: FakeHost) -> Session:
-        return cls(host, await host.next_control("session.open"))
-
-    async def send(self, kind: int, value: Any = None) -> None:
-        await self._host.send(self.id, Frame(kind, 0, 0, 1.0, json.dumps(value or {}).encode()))
-
-    async def say(self, data: bytes, channel: int = sessions.STDOUT) -> None:
-        self._sent += len(data)
-        await self._host.send(self.id, Frame(sessions.DATA, channel, self._sent, 1.0, data))
-
-    async def refuse(self, family: str, message: str, detail: Any = None) -> None:
-        told = {"family": family, "message": message, "detail": detail or {}}
-        await self._host.send(self.id, Frame(sessions.ERROR, 0, 0, 1.0, json.dumps(told).encode()))
-
-    async def heard(self, kind: int) -> Frame:
-        """Wait for a frame of this kind from the site; the last of them."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end:
-            raw = await self._host.client.xrange(keys.session_input(self.id))
-            found = [frame for frame in (Frame.decode(fields[b"m"]) for _, fields in raw) if frame.kind == kind]
-            if found:
-                return found[-1]
-            await asyncio.sleep(0.02)
-        raise AssertionError(f"the site has sent nothing of kind {kind}")
-
-    async def parameters(self) -> dict[str, Any]:
-        return json.loads((await self.heard(sessions.BEGIN)).data)  # type: ignore[no-any-return]
-
-
-def piece(channel: int, data: bytes) -> bytes:
-    return struct.pack(">BxxxI", channel, len(data)) + data
 
 
 async def test_attach_carries_both_ways_and_ends(fake_host: FakeHost, teammate: Caller, container: Container) -> None:
@@ -195,12 +106,6 @@ async def test_who_loses_the_right_loses_the_stream(
         await client.end()
 
 
-async def created(caller: Caller, **wishes: Any) -> str:
-    answer = await ask("POST", "/v1.43/containers/web/exec", caller, {"Cmd": ["sh"], "AttachStdout": True, **wishes})
-    assert answer.status == 201, answer.body
-    return str(answer.json["Id"])
-
-
 async def test_an_exec_from_its_creation_to_its_end(
     fake_host: FakeHost, teammate: Caller, container: Container
 ) -> None:
@@ -240,27 +145,18 @@ async def test_a_program_that_is_not_there(fake_host: FakeHost, teammate: Caller
     assert (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json["ExitCode"] == 127
 
 
-async def test_terminals_are_written_down_and_recordings_end(
+async def test_an_exec_can_be_started_after_a_start_that_could_not_be(
     fake_host: FakeHost, teammate: Caller, container: Container
 ) -> None:
-    """As those of pages: also of one whose program is not there."""
-    await in_thread(Team.objects.filter(pk=container.team_id).update, record_terminals="always")
-    exec_id = await created(teammate, User="12")
-    async with taken(f"/v1.43/exec/{exec_id}/start", teammate, {}) as client:
-        await client.head()
-        session = await Session.asked_for(fake_host)
-        await session.refuse("invalid_argument", "not found", {"exit_code": 127})
-        await client.next()
-        await client.end()
-
-    def found() -> tuple[AuditEntry, Recording]:
-        return AuditEntry.objects.get(action="container.exec"), Recording.objects.get()
-
-    entry, recording = await in_thread(found)
-    assert (entry.actor_name, entry.door, entry.object_id) == ("teammate", "docker", container.pk)
-    assert entry.after == {"command": ["sh"], "user": "12", "recording": str(recording.pk)}
-    assert recording.ended_at is not None
-    assert recording.exit_code == 127
+    exec_id = await created(teammate)
+    path = f"/v1.43/exec/{exec_id}/start"
+    for body in ({"ConsoleSize": [1]}, {"Detach": 7}, {}):  # the last: on a connection that can't be taken over
+        assert (await ask("POST", path, teammate, body)).status == 400
+    asking = asyncio.create_task(ask("POST", path, teammate, {"Detach": True}))
+    session = await Session.asked_for(fake_host)
+    await session.send(sessions.OPENED, {"exec": "e3"})
+    assert (await asking).status == 200
+    assert (await ask("POST", path, teammate, {"Detach": True})).status == 409
 
 
 async def test_a_detached_exec_is_left_alone(fake_host: FakeHost, teammate: Caller, container: Container) -> None:
@@ -330,12 +226,3 @@ async def test_attach_by_a_websocket(
     await communicator.wait(PATIENCE_SECONDS)
     entry = await in_thread(AuditEntry.objects.get, action="container.attach")
     assert (entry.door, entry.actor_name, entry.agent) == ("docker", "teammate", "tester")
-
-
-async def test_who_may_not_attach_by_a_websocket_is_written_down(
-    site_broker: Valkey, teammate: Caller, container: Container
-) -> None:
-    await in_thread(Membership.objects.filter(user=teammate.user).update, role=Role.VIEWER)
-    assert await refused(f"/v1.43/containers/{CONTAINER_ID}/attach/ws?stream=1", teammate.headers) == 403
-    entry = await in_thread(AuditEntry.objects.get, result="refused")
-    assert (entry.door, entry.actor_name) == ("docker", "teammate")

@@ -170,7 +170,7 @@ async def container_resize(call: Call) -> Empty:
         for terminal in terminals:
             await terminal.resize(rows, columns)
     else:
-        terminal = Terminal(call, container, "attach", audits=False)
+        terminal = Terminal(call, container, "attach", is_noted=False)
         try:
             size = TerminalSize(rows=rows, columns=columns)
             await terminal.open(to_wire(AttachParameters(stdin=False, size=size)))
