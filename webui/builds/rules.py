@@ -196,16 +196,18 @@ def delivery_take(*, rule: BuildRule, headers: Mapping[str, str], body: bytes) -
         raise
     if push.kind == "ping":
         return None
-    try:
-        with transaction.atomic():
-            delivery = BuildDelivery.objects.create(
-                rule=rule, delivery_id=push.delivery, event=push.kind, ref=push.ref, commit=push.commit,
-                sender=push.sender, outcome=IGNORED,
-            )  # fmt: skip
-    except IntegrityError:
-        return BuildDelivery.objects.select_related("rule", "build").get(rule=rule, delivery_id=push.delivery)
-    _act(delivery, push, rule.created_by)
-    _forget_old(rule)
+    # A delivery is noted with its build or not at all: what is noted already is not built when the forge tries again.
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                delivery = BuildDelivery.objects.create(
+                    rule=rule, delivery_id=push.delivery, event=push.kind, ref=push.ref, commit=push.commit,
+                    sender=push.sender, outcome=IGNORED,
+                )  # fmt: skip
+        except IntegrityError:
+            return BuildDelivery.objects.select_related("rule", "build").get(rule=rule, delivery_id=push.delivery)
+        _act(delivery, push, rule.created_by)
+        _forget_old(rule)
     return delivery
 
 

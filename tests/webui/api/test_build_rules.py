@@ -14,6 +14,7 @@ from tests.support.valkey import Valkey
 from tests.webui.cast import Caller, caller, member
 from webui.accounts.models import CustomRole, Grant, Membership, Role
 from webui.accounts.tokens import token_create
+from webui.builds import rules
 from webui.builds.forges import BODY_BYTES
 from webui.builds.models import Build, BuildDelivery, BuildRule, GitServer
 from webui.builds.services import build_secrets
@@ -81,6 +82,18 @@ def test_a_push_builds_the_commit_that_it_tells(made: dict[str, Any], owner: Cal
     redelivered = owner.post(f"{rows[0]['url']}again/")
     assert redelivered.status_code == 202
     assert Build.objects.count() == 2
+
+
+def test_what_breaks_off_is_built_when_it_is_delivered_again(
+    made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(**_: object) -> Build:
+        raise SystemExit
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(rules, "build_begin", stopped)
+        as_github(made, github("refs/heads/main"))
+    assert as_github(made, github("refs/heads/main")).status_code == 202
 
 
 def test_each_forge_signs_in_its_own_way(made: dict[str, Any]) -> None:
