@@ -79,12 +79,14 @@ def rule_update(
 ) -> BuildRule:
     """Change it; whoever does is whose rights its builds have from then on. Raises as `rule_create`."""
     require_on(user, "builds.create", rule)
+    given = {"name": name, "wish": wish, "enabled": enabled}
     name, wish = rule.name if name is None else name, RuleWish(**rule.wish) if wish is None else wish
     _check(name, wish)
     _require_pushes(user, rule.host, wish)
     rule.name, rule.wish, rule.created_by = name.strip(), asdict(wish), user
     rule.enabled = rule.enabled if enabled is None else enabled
-    rule.save()
+    # The rest may have become another meanwhile, such as the secret.
+    rule.save(update_fields=["created_by", *(field for field, value in given.items() if value is not None)])
     return rule
 
 

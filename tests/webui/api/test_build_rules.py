@@ -192,6 +192,15 @@ def test_a_new_secret_ends_the_old_one(made: dict[str, Any], owner: Caller) -> N
     assert "secret" not in owner.get(made["rule"]["url"]).json()
 
 
+def test_a_change_leaves_a_secret_that_was_made_meanwhile(made: dict[str, Any], owner: Caller) -> None:
+    assert owner.user is not None
+    before = BuildRule.objects.select_related("team", "host").get()
+    secret = owner.post(f"{made['rule']['url']}secret/").json()["secret"]
+    rules.rule_update(user=owner.user, rule=before, name="other")
+    assert owner.get(made["rule"]["url"]).json()["name"] == "other"
+    assert as_github({**made, "secret": secret}, github("refs/heads/main")).status_code == 202
+
+
 def test_who_knows_the_secret_is_who_builds(made: dict[str, Any], host: Host, owner: Caller) -> None:
     """A new secret lets its maker sign what is built: with the maker's rights, not those of who made the rule."""
     other = caller(member("other", host.team, Role.MAINTAINER))

@@ -123,7 +123,7 @@ class BuildRuleDetail(APIView):
         rule = get_object_or_404(visible(request), pk=rule_id)
         wishes: dict[str, Any] = bodies.read(RuleChanges, request)
         name, enabled = wishes.pop("name", None), wishes.pop("enabled", None)
-        wish = RuleWish(**{**rule.wish, **wishes})
+        wish = RuleWish(**{**rule.wish, **wishes}) if wishes else None
         changed = rule_update(user=request.user, rule=rule, name=name, wish=wish, enabled=enabled)
         return Response(rule_as_json(changed))
 
