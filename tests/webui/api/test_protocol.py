@@ -159,6 +159,16 @@ def test_a_secret_is_not_kept_for_who_asks_again(site_broker: Valkey, owner: Cal
     assert made.json()["token"].encode() not in kept
 
 
+def test_nor_is_a_build_rules(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    rule = {"name": "app", "repository": "https://git.example.com/app.git", "names": ["app:{sha7}"]}
+    made = owner.call("post", "builds/rules/", rule, **{"Idempotency-Key": "7d8c"})
+    other = owner.call("post", f"{made.json()['rule']['url']}secret/", {}, **{"Idempotency-Key": "7d8d"})
+    client = site_broker.client()
+    kept = b"".join(client.get(name) for name in client.keys("portside:idempotency:*"))
+    for answer in (made, other):
+        assert kept and answer.json()["secret"].encode() not in kept
+
+
 def test_nor_is_one_that_a_batch_has_asked_for(site_broker: Valkey, owner: Caller) -> None:
     body = {"requests": [{"method": "POST", "path": "/api/v1/tokens/", "body": {"name": "ci"}}]}
     made = owner.call("post", "batch/", body, **{"Idempotency-Key": "7d8c"})

@@ -106,7 +106,8 @@ class BuildRules(APIView):
         host = host_choose(user=request.user, host=wishes.pop("host", None))
         name = wishes.pop("name")
         rule, secret = rule_create(user=request.user, host=host, name=name, wish=RuleWish(**wishes))
-        return Response({"rule": rule_as_json(rule), "secret": secret}, status=201)
+        body = {"rule": rule_as_json(rule), "secret": secret}
+        return Response(body, status=201, headers={"Cache-Control": "no-store"})
 
 
 class BuildRuleDetail(APIView):
@@ -139,7 +140,8 @@ class BuildRuleSecret(APIView):
     def post(self, request: Request, rule_id: str) -> Response:
         """Make another secret; the one that the forge has holds no longer."""
         rule = get_object_or_404(visible(request), pk=rule_id)
-        return Response({"secret": rule_new_secret(user=request.user, rule=rule)})
+        body = {"secret": rule_new_secret(user=request.user, rule=rule)}
+        return Response(body, headers={"Cache-Control": "no-store"})
 
 
 class BuildDeliveries(APIView):
