@@ -57,14 +57,17 @@ class Attachments:
         self._shelf = shelf
 
     def attach(self, image_id: str, subject: Descriptor, attachment: Attachment, lease: Lease) -> Attached:
-        """Attach to a manifest of this image; `lease` keeps what is written until the image does."""
+        """Attach to a manifest of this image; `lease` keeps what is written until the image does.
+
+        What was in the slot is the image's no more. Nothing is noted if the image was removed meanwhile.
+        """
         shelf = self._shelf
         manifest = manifest_for(subject, attachment)
         digest, content = Digest.of(manifest), Digest.of(attachment.data)
         blobs = [digest, content, Digest.of(_EMPTY)]
         lease.add(blobs)
         for text in (attachment.data, _EMPTY, manifest):
-            shelf.content.put(text, is_durable=False)
+            shelf.content.put(text)  # the image may be one that has long been synced
         found = Attached(
             digest,
             subject.digest,
@@ -75,13 +78,19 @@ class Attachments:
             time.time(),
         )
         with shelf.records.store.transaction() as connection:
+            replaced = connection.execute(
+                "SELECT digest, content FROM image_attachment WHERE image = ? AND subject = ? AND slot = ?",
+                (image_id, found.subject, found.slot),
+            ).fetchone()
             connection.execute(
                 "INSERT OR REPLACE INTO image_attachment"
                 " (image, digest, subject, slot, artifact_type, content, size_bytes, created_at)"
                 " SELECT id, ?, ?, ?, ?, ?, ?, ? FROM image WHERE id = ?",
                 (*_values(found), image_id),
             )
-        shelf.records.add_blobs(image_id, blobs)
+            shelf.records.add_blobs(image_id, blobs)
+            if replaced is not None:
+                shelf.records.drop_blobs(image_id, set(replaced).difference(blobs, *map(_blobs, self.of(image_id))))
         return found
 
     def of(self, image_id: str) -> list[Attached]:
@@ -111,6 +120,10 @@ def attached_to(store: Store, image_id: str) -> list[Attached]:
         )
         for row in store.connection().execute(query, (image_id,))
     ]
+
+
+def _blobs(one: Attached) -> tuple[str, str]:
+    return one.digest, one.content
 
 
 def _values(one: Attached) -> tuple[str | int | float, ...]:

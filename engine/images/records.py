@@ -246,6 +246,12 @@ class Records:
                 rows = [(image_id, blob) for blob in blobs]
                 connection.executemany("INSERT OR IGNORE INTO image_blob VALUES (?, ?)", rows)
 
+    def drop_blobs(self, image_id: str, blobs: Iterable[str]) -> None:
+        """What an image consists of no more."""
+        with self.store.transaction() as connection:
+            rows = [(image_id, blob) for blob in blobs]
+            connection.executemany("DELETE FROM image_blob WHERE image = ? AND digest = ?", rows)
+
     def wanted_blobs(self) -> set[str]:
         """The digests that images consist of."""
         return {row["digest"] for row in self.store.connection().execute("SELECT DISTINCT digest FROM image_blob")}
