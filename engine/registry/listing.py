@@ -58,16 +58,15 @@ class Lister:
         try:
             pages = list(self.pages(f"{self._base}/referrers/{digest}{query}", "referrers", self._scopes))
         except NotFound:
-            pages = self._by_tag(digest)
+            pages = self.tagged_referrers(digest, self._scopes)
         found = {referrer.digest: referrer for page in pages for referrer in _referrers(page)}
         # The registry need not filter; what it has filtered, this lets pass.
         return [referrer for referrer in found.values() if artifact_type in ("", referrer.artifact_type)]
 
-    def _by_tag(self, digest: Digest) -> list[dict[str, Any]]:
-        """The index under the tag that clients keep in registries of before 1.1 ("Referrers Tag Schema")."""
-        tag = f"{digest.algorithm[:32]}-{digest.hex[:64]}"
-        call = Call("GET", f"{self._base}/manifests/{tag}", self._scopes, _ACCEPT, expected=frozenset({404}))
-        answer = self._transport.answer(call)
+    def tagged_referrers(self, digest: Digest, scopes: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The index under `referrers_tag`; empty where there is none."""
+        path = f"{self._base}/manifests/{referrers_tag(digest)}"
+        answer = self._transport.answer(Call("GET", path, scopes, _ACCEPT, expected=frozenset({404})))
         return [] if answer.status == 404 else [self._document(answer, "referrers")]
 
     def pages(self, path: str, what: str, scopes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -83,6 +82,11 @@ class Lister:
 
     def _document(self, answer: Answer, what: str) -> dict[str, Any]:
         return load(answer.body, what, _MAX_PAGE_BYTES)
+
+
+def referrers_tag(digest: Digest) -> str:
+    """Where clients keep the list themselves in registries of before 1.1 ("Referrers Tag Schema")."""
+    return f"{digest.algorithm[:32]}-{digest.hex[:64]}"
 
 
 def _referrers(index: dict[str, Any]) -> Iterator[Referrer]:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import secrets
+import tempfile
 from typing import Any
 
 import pytest
 
 from engine.errors import EngineError, InvalidArgument, NotFound
 from engine.images.attachments import Attached
-from engine.oci import signing
+from engine.oci import media, signing
 from engine.oci.digest import Digest
+from engine.oci.manifest import Descriptor
 from engine.oci.reference import Reference
+from engine.registry.access import Access
 from engine.registry.client import RegistryClient
+from engine.registry.endpoint import Endpoint
+from engine.registry.transport import Transport
+from engine.registry.uploading import Source
+from engine.registry.writing import Writer
 from tests.support.builds import Built, Workbench
 from tests.support.engine import Host
 from tests.support.home import throwaway_home
@@ -134,6 +141,47 @@ def test_what_is_attached_is_pushed_where_subjects_are_unknown(bench: Workbench,
     signed = registry.manifest(reference.repository, f"sha256-{hexadecimal}.sig")
     assert signed["layers"][0]["mediaType"] == signing.PAYLOAD_TYPE  # type: ignore[index]
     assert signing.ANNOTATION in signed["layers"][0]["annotations"]  # type: ignore[index]
+
+
+def test_signatures_of_several_keys_are_found_under_cosigns_tag(bench: Workbench, registry: Registry) -> None:
+    name = name_at(registry)
+    reference = Reference.parse(name)
+    built = build(bench, tags=(name,), push=True)
+    digest = Digest(built.result.digest)
+    foreign = foreign_signature(bench, name, digest)
+    keys = [signing.new_key() for _ in range(2)]
+    for private, _ in keys:
+        build(bench, tags=(name,), signing_key=private, push=True)
+    signed = registry.manifest(reference.repository, signing.tag_of(digest))
+    bench.engine.images.push(name)
+    assert registry.manifest(reference.repository, signing.tag_of(digest)) == signed
+    first, *ours = signed["layers"]  # type: ignore[misc]
+    assert first == foreign
+    payload = bench.engine.images.attachments.read(
+        built.result.image_id, attached(bench, built)[f"signature:{signing.key_id(keys[0][1])}"].digest
+    )
+    for layer, (_, public) in zip(ours, keys, strict=True):
+        assert layer["digest"] == Digest.of(payload)
+        assert signing.verify(payload, layer["annotations"][signing.ANNOTATION], [public])
+    assert "subject" not in signed
+
+
+def foreign_signature(bench: Workbench, name: str, subject: Digest) -> dict[str, Any]:
+    """Somebody else's signature under cosign's tag, as cosign makes it; gives its layer."""
+    reference = Reference.parse(name)
+    transport = Transport(Endpoint.of(reference.registry, bench.engine.config.insecure_registries, Access()), None)
+    with tempfile.TemporaryFile() as file:
+        file.write(b"{}")
+        file.flush()
+        blob = Descriptor(signing.PAYLOAD_TYPE, Digest.of(b"{}"), 2)
+        writer = Writer(transport, reference.repository)
+        writer.blob(Source(blob.digest, file.fileno(), 2), (), lambda _: None)
+    config = Descriptor(media.OCI_CONFIG, blob.digest, 2).as_json()
+    layer = {**blob.as_json(), "annotations": {signing.ANNOTATION: "foreign"}}
+    document = {"schemaVersion": 2, "mediaType": media.OCI_MANIFEST, "config": config, "layers": [layer]}
+    writer.manifest(signing.tag_of(subject), json.dumps(document).encode(), media.OCI_MANIFEST)
+    transport.close()
+    return layer
 
 
 def test_what_is_attached_is_listed_by_a_registry_that_knows_subjects(bench: Workbench) -> None:
