@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from engine.config import EngineConfig
 from engine.content.blobs import BlobMissing, ContentStore
 from engine.errors import DataCorrupt, InvalidArgument, NotFound, PermissionDenied, Unavailable
 from engine.images.attached_push import AttachedPush
-from engine.images.progress import DONE, EXISTS, MOUNTED, TICK_SECONDS, UPLOADING, Board
+from engine.images.progress import DONE, EXISTS, MOUNTED, UPLOADING, Board
 from engine.images.pull import Stop
 from engine.images.pushed import Plan, plan
 from engine.images.records import Records
+from engine.images.uploads import side_by_side
 from engine.oci import media
 from engine.oci.manifest import Descriptor
 from engine.oci.reference import Reference
@@ -31,7 +31,6 @@ from engine.registry.transport import Transport
 from engine.registry.uploading import Source
 from engine.registry.writing import Writer
 
-_UPLOADS = 4
 _MOUNT_SOURCES = 3
 _SHOWN = {writing.EXISTED: EXISTS, writing.MOUNTED: MOUNTED, writing.UPLOADED: DONE}
 
@@ -116,28 +115,18 @@ class Pusher:
                 self._files[blob.digest] = os.open(self.content.path(blob.digest), os.O_RDONLY | os.O_CLOEXEC)
 
     def _side_by_side(self, name: Reference, planned: Plan, transport: Transport, writer: Writer) -> list[str]:
-        """All blobs, several at once, the largest first; returns how each came there. Raises the first error."""
-        blobs = sorted(planned.blobs, key=lambda blob: -blob.size)
+        """All blobs; returns how each came there. Raises the first error."""
         for blob in planned.blobs:
             if blob.media_type not in media.CONFIGS:
                 self.board.add(blob.digest.short, blob.size)
-        how: list[str] = []
-        executor = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="push")
-        try:
-            pending: set[Future[str]] = {executor.submit(self._blob, name, blob, writer) for blob in blobs}
-            while pending:
-                self.board.show("pushing")
-                done, pending = wait(pending, TICK_SECONDS, FIRST_COMPLETED)
-                how += [future.result() for future in done]
-                self.stop.raise_if_set()
-        except BaseException:
-            self.stop.set()
-            transport.interrupt()
-            raise
-        finally:
-            executor.shutdown(cancel_futures=True)
         self.board.show("pushing")
-        return how
+        return side_by_side(
+            planned.blobs,
+            lambda blob: self._blob(name, blob, writer),
+            lambda: self.board.show("pushing"),
+            transport,
+            self.stop,
+        )
 
     def _blob(self, name: Reference, blob: Descriptor, writer: Writer) -> str:
         """Bring one blob there; returns how."""

@@ -1,10 +1,11 @@
-"""Blobs and documents of this host on their way to one repository: what is no image, and so no `Pusher`'s."""
+"""Blobs of this host on their way to one repository: several at once, an image's or those of what is none."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
@@ -18,11 +19,45 @@ from engine.registry.transport import Transport
 from engine.registry.uploading import Source
 from engine.registry.writing import Writer
 
+T = TypeVar("T")
 _UPLOADS = 4
 
 
+def side_by_side(
+    blobs: Sequence[Descriptor],
+    bring: Callable[[Descriptor], T],
+    tick: Callable[[], None],
+    transport: Transport,
+    stop: Stop,
+) -> list[T]:
+    """What `bring` returns for each blob, in no order: several at once, the largest first.
+
+    `tick` is called again and again meanwhile, and at the end. Raises the first error, after `stop` is set and what
+    `transport` still does is broken off; `Cancelled`.
+    """
+    brought: list[T] = []
+    executor = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="upload")
+    try:
+        pending: set[Future[T]] = {executor.submit(bring, blob) for blob in sorted(blobs, key=lambda blob: -blob.size)}
+        while pending:
+            done, pending = wait(pending, TICK_SECONDS, FIRST_COMPLETED)
+            brought += [future.result() for future in done]
+            stop.raise_if_set()
+            tick()
+    except BaseException:
+        stop.set()
+        transport.interrupt()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+    return brought
+
+
 class Uploads:
-    """To the repository of one reference; a context manager. Raises what `Writer` does, `Cancelled`, `BlobMissing`."""
+    """To the repository of one reference, of what is no image, and so no `Pusher`'s; a context manager.
+
+    Raises what `Writer` does, `Cancelled`, `BlobMissing`.
+    """
 
     def __init__(
         self, config: EngineConfig, content: ContentStore, reference: Reference, access: Access | None, stop: Stop
@@ -45,23 +80,7 @@ class Uploads:
                 self.writer.blob(source, (), lambda size: done.__setitem__(blob.digest, size))
                 done[blob.digest] = blob.size
 
-        executor = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="upload")
-        try:
-            pending: set[Future[None]] = {
-                executor.submit(one, blob) for blob in sorted(blobs, key=lambda blob: -blob.size)
-            }
-            while pending:
-                finished, pending = wait(pending, TICK_SECONDS, FIRST_COMPLETED)
-                for future in finished:
-                    future.result()
-                self._stop.raise_if_set()
-                moved(sum(done.values()), total)
-        except BaseException:
-            self._stop.set()
-            self.transport.interrupt()
-            raise
-        finally:
-            executor.shutdown(cancel_futures=True)
+        side_by_side(blobs, one, lambda: moved(sum(done.values()), total), self.transport, self._stop)
 
     @contextlib.contextmanager
     def _opened(self, blob: Descriptor) -> Iterator[int]:
