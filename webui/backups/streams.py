@@ -18,8 +18,9 @@ from worker.contract import sessions
 def volume_read(*, user: User, volume: Volume) -> ArchiveWish:
     """All its files. Raises PermissionDenied, Unavailable."""
     require_on(user, "volumes.read", volume)
+    host = _online(volume.host)
     _audit(user, volume, "volume.read")
-    return ArchiveWish(_online(volume.host), volume.name, sessions.VOLUME_OUT, {})
+    return ArchiveWish(host, volume.name, sessions.VOLUME_OUT, {})
 
 
 def volume_write(*, user: User, volume: Volume, stop: bool = False) -> ArchiveWish:
@@ -27,9 +28,10 @@ def volume_write(*, user: User, volume: Volume, stop: bool = False) -> ArchiveWi
     require_on(user, "backups.restore", volume)
     if not stop:
         refuse_running(volume)
+    host = _online(volume.host)
     _audit(user, volume, "volume.write")
     parameters = asdict(sessions.VolumeInParameters(stop=stop))
-    return ArchiveWish(_online(volume.host), volume.name, sessions.VOLUME_IN, parameters)
+    return ArchiveWish(host, volume.name, sessions.VOLUME_IN, parameters)
 
 
 def _audit(user: User, volume: Volume, action: str) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from engine.errors import InvalidArgument
+from engine.errors import EngineError, InvalidArgument
 from webui.accounts.models import User
 from webui.accounts.roles import require_on
+from webui.audit.models import Result
 from webui.audit.recording import entry_record
 from webui.links.stream import ask, host_silent
 from webui.links.transfer import ArchiveWish
@@ -83,8 +84,12 @@ def file_remove(*, user: User, volume: Volume, path: str, recursive: bool = Fals
 
 def _change(user: User, volume: Volume, question: str, wish: Any) -> dict[str, Any]:
     require_on(user, "volumes.write", volume)
+    try:
+        changed: dict[str, Any] = ask(volume.host, question, volume.name, asdict(wish), is_slow=True)
+    except EngineError as error:  # a host that has fallen silent may have done it all the same
+        _audit(user, volume, "volume.write", wish, error)
+        raise
     _audit(user, volume, "volume.write", wish)
-    changed: dict[str, Any] = ask(volume.host, question, volume.name, asdict(wish), is_slow=True)
     return changed
 
 
@@ -96,7 +101,7 @@ def _wish(user: User, action: str, volume: Volume, source: str, wish: Any) -> Ar
     return ArchiveWish(volume.host, volume.name, source, asdict(wish))
 
 
-def _audit(user: User, volume: Volume, action: str, wish: Any) -> None:
+def _audit(user: User, volume: Volume, action: str, wish: Any, error: EngineError | None = None) -> None:
     entry_record(
         action=action,
         user=user,
@@ -104,6 +109,8 @@ def _audit(user: User, volume: Volume, action: str, wish: Any) -> None:
         host=volume.host,
         object_id=volume.pk,
         object_name=volume.name,
+        result=Result.SUCCEEDED if error is None else Result.FAILED,
+        error="" if error is None else error.message,
         after={"path": wish.path},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ from tests.webui.answering import Answering, answering, frames_of  # noqa: F401
 from tests.webui.cast import Caller
 from webui.accounts.models import Membership, Role
 from webui.api.file_answers import disposition, file_headers, part_of
+from webui.audit.models import AuditEntry, Result
 from webui.hosts.models import Host
 from webui.volumes.models import Volume
+from worker.contract import frames
+from worker.contract.frames import Frame
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,11 +74,39 @@ def test_a_list_says_where_each_file_is_whatever_its_name(
 
 def test_a_host_that_is_away_is_named(owner: Caller, volume: Volume, host: Host, site_broker: Valkey) -> None:
     Host.objects.update(heartbeat_at=None)
-    for method, path, *data in (("get", ""), *READING, *WRITING, *CHANGES):
-        answer = owner.call(method, f"volumes/{volume.pk}/files/{path}", *data)
+    whole = (("get", "archive/"), ("put", "archive/", None))
+    below = (("get", ""), *READING, *WRITING, *CHANGES)
+    for method, path, *data in (*whole, *((method, f"files/{path}", *data) for method, path, *data in below)):
+        answer = owner.call(method, f"volumes/{volume.pk}/{path}", *data)
         assert answer.status_code == 503
         if method != "head":
             assert host.name in answer.json()["detail"]
+    assert not AuditEntry.objects.filter(action__startswith="volume.", result=Result.SUCCEEDED).exists()
+    assert AuditEntry.objects.filter(action="volume.write", result=Result.FAILED).count() == len(CHANGES)
+
+
+GONE = json.dumps({"family": "not_found", "message": "there is no a"}).encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "result"),
+    [
+        (frames_of(ENTRY), 200, (Result.SUCCEEDED, "")),
+        ((Frame(frames.ERROR, 0, 0, 1.0, GONE),), 404, (Result.FAILED, "there is no a")),
+    ],
+)
+def test_a_change_is_audited_with_what_came_of_it(
+    owner: Caller,
+    volume: Volume,
+    answering: Answering,  # noqa: F811
+    answer: tuple[Frame, ...],
+    status: int,
+    result: tuple[Result, str],
+) -> None:
+    answering(*answer)
+    assert owner.post(f"volumes/{volume.pk}/files/move/?path=a", {"name": "b"}).status_code == status
+    entry = AuditEntry.objects.get(action="volume.write")
+    assert (entry.result, entry.error, entry.after) == (*result, {"path": "a"})
 
 
 @pytest.mark.parametrize(
