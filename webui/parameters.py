@@ -42,11 +42,11 @@ def moment(name: str, given: Given) -> datetime | None:
         pass
     try:
         found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise wrong(name, "Give Unix seconds, or a time such as 2026-01-31T12:00:00Z.")
-    return found
+        if found is not None and found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):  # a calendar has a first and a last day
+        pass
+    raise wrong(name, "Give Unix seconds, or a time such as 2026-01-31T12:00:00Z.")
 
 
 def row_id(name: str, given: Given) -> int | None:

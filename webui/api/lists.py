@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -90,7 +91,9 @@ def _from_cursor(
 ) -> Response:
     """The part that follows the cursor's entry. Nothing is counted, and nothing passed over has to be read."""
     name = order.removeprefix("-")
-    if rows.model._meta.get_field(name).null:
+    is_annotation = name in rows.query.annotations
+    field = rows.query.annotations[name].output_field if is_annotation else rows.model._meta.get_field(name)
+    if field.null:
         raise ValidationError(
             {"cursor": [f"A cursor can't follow {name}, which some have not: order by another field."]}
         )
@@ -99,8 +102,9 @@ def _from_cursor(
         value, pk = cursor_read(text, order)
         beyond = "lt" if order.startswith("-") else "gt"
         try:
+            value = _as_kept(field, value)
             rows = rows.filter(Q(**{f"{name}__{beyond}": value}) | Q(**{name: value, "pk__gt": pk}))
-        except (ValueError, DjangoValidationError) as error:
+        except (ValueError, TypeError, OverflowError, DjangoValidationError) as error:
             raise ValidationError({"cursor": [_NO_CURSOR]}) from error
     found = list(rows[: size + 1])
     following = None
@@ -111,6 +115,12 @@ def _from_cursor(
     return Response(
         {"count": None, "next": following, "previous": None, "results": [as_json(row) for row in found[:size]]}
     )
+
+
+def _as_kept(field: Any, value: Any) -> Any:
+    """A cursor's value as the field has it; a time in UTC, since the database would fail at one beyond its calendar."""
+    found = field.to_python(value)
+    return found.astimezone(UTC) if isinstance(found, datetime) else found
 
 
 _NO_CURSOR = "This is no cursor of this list and order: begin with an empty one, and take the next from `next`."
@@ -127,7 +137,7 @@ def cursor_read(text: str, order: str) -> tuple[str | int, str | int]:
     try:
         place = json.loads(base64.urlsafe_b64decode(text[:2000] + "=" * (-len(text) % 4)))
         made_for, value, pk = place
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValidationError({"cursor": [_NO_CURSOR]}) from error
     is_plain = all(isinstance(part, str | int) and not isinstance(part, bool) for part in (value, pk))
     if made_for != order or not is_plain or "\0" in f"{value}{pk}":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -110,6 +112,43 @@ def double(*models: Any) -> None:
     Image.objects.create(team=team, host=host, image_id="sha256:2")
     Job.objects.create(team=team, host=host, kind="image.pull", command={})
     RegistryCredential.objects.create(team=team, registry="r2", username="u", encrypted_password="")
+
+
+# -- cursors ----------------------------------------------------------------------------------------------
+
+
+def made_cursor(*place: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def test_a_cursor_follows_what_is_another_tables(owner: Caller, teammate: Caller, team: Team) -> None:
+    first = owner.get(f"teams/{team.pk}/members/?ordering=username&page_size=1&cursor=").json()
+    second = owner.get(first["next"]).json()
+    found = [row["user"]["username"] for part in (first, second) for row in part["results"]]
+    assert (found, second["next"]) == (["owner", "teammate"], None)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        made_cursor("-created_at", 5, "x"),
+        made_cursor("-created_at", "0001-01-01T00:00:00+23:59", "x"),
+        made_cursor("-created_at", "yesterday", "x"),
+        base64.urlsafe_b64encode(b"[" * 1500).decode(),
+    ],
+)
+def test_what_is_no_cursor_is_refused(owner: Caller, fleet: list[Container], cursor: str) -> None:
+    answer = owner.get(f"containers/?cursor={cursor}")
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["cursor"])
+
+
+@pytest.mark.parametrize("path", ["audit/", "events/"])
+def test_a_time_beyond_the_calendar_is_refused(owner: Caller, path: str) -> None:
+    answer = owner.get(f"{path}?since=0001-01-01T00:00:00%2B23:59")
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["since"])
+
+
+# -- what each is searched by -----------------------------------------------------------------------------
 
 
 def test_images_are_found_by_their_tags(owner: Caller, image: Image) -> None:
