@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from webui.api import rates
 from webui.audit import triggers
 
 
@@ -15,3 +16,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Tests empty the tables after them, which the audit log's own triggers refuse; its tests put them back."""
     with django_db_blocker.unblock():
         triggers.uninstall(connection)
+
+
+@pytest.fixture(autouse=True)
+def full_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests ask from one address: none is refused for what others have asked before."""
+    monkeypatch.setattr(rates, "_buckets", rates.Buckets())

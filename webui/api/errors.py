@@ -19,6 +19,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from engine.errors import EngineError
+from webui.api.rates import stranger_check
 from webui.audit.recording import refusal_record
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         error = exceptions.NotFound("There is no such thing, or it is another team's: lists show what there is.")
     elif isinstance(error, DjangoPermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, (exceptions.AuthenticationFailed, exceptions.NotAuthenticated)):
+        try:
+            stranger_check(context["request"])
+        except exceptions.Throttled as throttled:
+            error = throttled
     if not isinstance(error, exceptions.APIException):
         request = context["request"]
         logger.error("%s %s failed", request.method, request.path, exc_info=error)

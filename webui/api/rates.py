@@ -1,7 +1,8 @@
 """How much one caller may ask in a minute, so that a script gone wild does not keep everybody else waiting.
 
-A bucket of tokens for each user, and one for each address that is not signed in, in this process' memory: a site of
-several processes lets through so many times more. `PORTSIDE_RATE_LIMIT` is how many a minute; 0: no limit.
+A bucket of tokens for each user, and one for each address that is not signed in (a wrong token is none), in this
+process' memory: a site of several processes lets through so many times more. `PORTSIDE_RATE_LIMIT` is how many a
+minute; 0: no limit.
 
     RateLimit-Limit: 6000   RateLimit-Remaining: 1999   RateLimit-Reset: 1        (draft-ietf-httpapi-ratelimit-headers)
 """
@@ -14,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -88,15 +90,32 @@ class Rates(BaseThrottle):
         if limit == 0:
             return True
         if request.user.is_authenticated:
-            key, a_minute = f"user {request.user.pk}", limit
+            is_allowed, self._bucket = _take(request, f"user {request.user.pk}", limit)
         else:
-            key, a_minute = f"address {address_of(request._request)}", max(1, limit // STRANGERS_SHARE)
-        is_allowed, self._bucket = _buckets.take(key, a_minute, time.monotonic())
-        request._request.rate_headers = headers(a_minute, self._bucket)
+            is_allowed, self._bucket = _take_as_stranger(request)
         return is_allowed
 
     def wait(self) -> float:
         return self._bucket.wait_seconds
+
+
+def stranger_check(request: Request) -> None:
+    """For who is refused before it comes to `Rates`, for not being signed in. Raises Throttled."""
+    if settings.PORTSIDE.rate_limit:
+        is_allowed, bucket = _take_as_stranger(request)
+        if not is_allowed:
+            raise Throttled(bucket.wait_seconds)
+
+
+def _take_as_stranger(request: Request) -> tuple[bool, Bucket]:
+    a_minute = max(1, settings.PORTSIDE.rate_limit // STRANGERS_SHARE)
+    return _take(request, f"address {address_of(request._request)}", a_minute)
+
+
+def _take(request: Request, key: str, a_minute: int) -> tuple[bool, Bucket]:
+    is_allowed, bucket = _buckets.take(key, a_minute, time.monotonic())
+    request._request.rate_headers = headers(a_minute, bucket)
+    return is_allowed, bucket
 
 
 def headers(a_minute: int, bucket: Bucket) -> dict[str, str]:

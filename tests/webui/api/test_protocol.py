@@ -200,9 +200,8 @@ def test_what_is_under_way_is_not_begun_again(
 
 
 @pytest.fixture
-def slow_rate(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def slow_rate(settings: Any) -> None:
     settings.PORTSIDE = dataclasses.replace(settings.PORTSIDE, rate_limit=9)
-    monkeypatch.setattr(rates, "_buckets", rates.Buckets())
 
 
 def test_beyond_the_rate_it_is_said_when_to_come_again(slow_rate: None, owner: Caller, outsider: Caller) -> None:
@@ -212,6 +211,16 @@ def test_beyond_the_rate_it_is_said_when_to_come_again(slow_rate: None, owner: C
     assert int(answers[3]["Retry-After"]) >= 1
     assert answers[3].json()["family"] == "resource_exhausted"
     assert outsider.get("hosts/").status_code == 200  # one caller is not in another's way
+
+
+@pytest.mark.parametrize("wrong", [{}, {"Authorization": "Bearer revoked"}])
+def test_who_is_not_let_in_has_a_rate_too(
+    slow_rate: None, nobody: Caller, owner: Caller, wrong: dict[str, str]
+) -> None:
+    first, second = (nobody.call("get", "hosts/", **wrong) for _ in range(2))
+    assert (first.status_code, second.status_code) == (401, 429)
+    assert "WWW-Authenticate" in first and int(second["Retry-After"]) >= 1
+    assert owner.get("hosts/").status_code == 200
 
 
 def test_there_may_be_no_limit(settings: Any, owner: Caller) -> None:
