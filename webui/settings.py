@@ -138,7 +138,7 @@ line; with `Accept: text/event-stream` as server-sent events, as every stream he
 a PUT, PATCH or DELETE it lets the change be made only if nothing has changed since (else 412).
 
 **Idempotency**: a POST with `Idempotency-Key` (a UUID, say) is done once, however often it is sent within a day; a
-repetition gets the first answer with `Idempotency-Replayed: true`.
+repetition gets the first answer with `Idempotency-Replayed: true`. Uploads (of images and build contexts) take no key.
 
 **Rates**: `RateLimit-Limit`, `-Remaining` and `-Reset` tell how many requests a minute are left; beyond it 429 with
 `Retry-After`.

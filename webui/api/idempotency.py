@@ -8,7 +8,7 @@ The key (1 to 255 characters of the caller's choice) stands for one request of o
     … whose first try failed             it is tried again
 
 (draft-ietf-httpapi-idempotency-key-header.) An answer that must not be stored, since it holds a secret, is not kept:
-the second request is told that the first was done.
+the second request is told that the first was done. Uploads take no key, since their bodies flow past.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from webui.accounts.tokens import token_authenticate
 from webui.api.errors import problem_response
+from webui.api.streamed import is_upload
 from webui.broadcast import broker
 from webui.signin.holding import hold_of
 
@@ -37,6 +38,10 @@ _UNDER_WAY, _DONE = "under way", "done"
 
 def once(request: HttpRequest, carry_out: Callable[[], HttpResponseBase]) -> HttpResponseBase:
     """`carry_out`'s answer, or the one that it gave before to the same key."""
+    if is_upload("POST", request.path):
+        return problem_response(
+            400, "Idempotency-Key isn't taken with an upload, which can't be compared: leave it out."
+        )
     key = request.headers["Idempotency-Key"]
     if not 0 < len(key) <= 255 or not key.isprintable():
         return problem_response(400, "Idempotency-Key: use 1 to 255 printable characters, such as a UUID.")

@@ -41,8 +41,13 @@ _BODIES = {
 
 def has_streamed_body(scope: dict[str, Any]) -> bool:
     """Whether a request's body is left for a `Handover` to read."""
-    pattern = _BODIES.get(scope["method"])
-    return pattern is not None and pattern.fullmatch(scope["path"]) is not None
+    return is_upload(scope["method"], scope["path"])
+
+
+def is_upload(method: str, path: str) -> bool:
+    """Whether requests to there have a body that flows on to a host."""
+    pattern = _BODIES.get(method)
+    return pattern is not None and pattern.fullmatch(path) is not None
 
 
 class Gone(Exception):

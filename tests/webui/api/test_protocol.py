@@ -133,6 +133,13 @@ def test_a_key_is_one_requests_and_one_callers(
     )
 
 
+@pytest.mark.parametrize("path", ["images/load/", "images/import/", "builds/contexts/"])
+def test_an_upload_takes_no_key(site_broker: Valkey, owner: Caller, path: str) -> None:
+    answer = owner.call("post", path, {}, **{"Idempotency-Key": "7d8c"})
+    assert answer.status_code == 400 and "leave it out" in answer.json()["detail"]
+    assert not site_broker.client().keys("portside:idempotency:*")
+
+
 def test_an_answer_is_not_for_who_was_locked_out_since(site_broker: Valkey, owner: Caller, host: Host) -> None:
     key, body = {"Idempotency-Key": "7d8c"}, {"reference": "alpine"}
     assert owner.call("post", "images/pull/", body, **key).status_code == 202
