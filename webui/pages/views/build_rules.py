@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Prefetch
 from django.http import HttpRequest
 
 from webui.accounts.models import Team
@@ -23,7 +24,9 @@ def build_rules(request: HttpRequest) -> dict[str, Any]:
     rights = Rights(request.user)
     teams = list(Team.objects.visible_to(request.user))
     hosts = list(Host.objects.visible_to(request.user).select_related("team"))
-    rows = list(BuildRule.objects.visible_to(request.user).select_related("team", "host", "created_by"))
+    rules = BuildRule.objects.visible_to(request.user).select_related("team", "host", "created_by")
+    latest = Prefetch("deliveries", BuildDelivery.objects.all()[:DELIVERIES_SHOWN], to_attr="latest")
+    rows: Any = rules.prefetch_related(latest)
     managed = [team for team in teams if "registries.manage" in rights.of(team.pk)]
     servers = GitServer.objects.visible_to(request.user).select_related("team")
     return {
@@ -32,7 +35,7 @@ def build_rules(request: HttpRequest) -> dict[str, Any]:
             rule_as_json(rule)
             | {
                 "may_change": "builds.create" in rights.of(rule.team_id, host=rule.host_id),
-                "deliveries": [delivery_as_json(one) for one in _latest(rule)],
+                "deliveries": [delivery_as_json(one) for one in rule.latest],
             }
             for rule in rows
         ],
@@ -41,7 +44,3 @@ def build_rules(request: HttpRequest) -> dict[str, Any]:
         "hosts": [host_as_json(host) for host in hosts if "builds.create" in rights.of(host.team_id, host=host.pk)],
         "may_create": any("builds.create" in rights.of(host.team_id, host=host.pk) for host in hosts),
     }
-
-
-def _latest(rule: BuildRule) -> list[BuildDelivery]:
-    return list(BuildDelivery.objects.filter(rule=rule)[:DELIVERIES_SHOWN])
