@@ -30,9 +30,10 @@ from client.transport import Transport, located
 
 STDOUT, STDERR = 1, 2
 _HEAD = struct.Struct(">BQ")
-_AHEAD_BYTES = 1 << 20
-"""Input that the host has not confirmed: who sends more waits."""
 _CHUNK_BYTES = 32 << 10
+_AHEAD_BYTES = (256 << 10) - _CHUNK_BYTES
+"""Input that the host has not confirmed: who sends more waits. With the chunk that follows it is the site's window: the
+site reads in order, so that input it has no room for would stand before the `taken` that makes room."""
 
 
 class Session:

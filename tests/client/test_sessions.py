@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import struct
+import threading
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from client import NotFound, Portside, Unavailable
 from client.session import STDERR, STDOUT
 from tests.client.fake_site import Connection, FakeSite
 from tests.support.processes import eventually
+from worker.contract.sessions import INPUT_WINDOW_BYTES
 
 ID = "c" * 64
 
@@ -73,6 +77,35 @@ def test_a_broken_connection_goes_on_where_it_was(fake_site: FakeSite, site: Por
         session.send(b"123456")
         assert b"".join(data for _, data in session) == b"hello world"
     assert firsts[1] == {"type": "join", "session": "s", "taken": 5, "sent": 4}
+
+
+def test_no_more_input_is_on_its_way_than_the_site_has_room_for(fake_site: FakeSite, site: Portside) -> None:
+    """It would stand before the `taken` that gets a process which waits for its reader to go on."""
+    ahead: list[int] = [0]
+
+    async def exec(connection: Connection) -> None:
+        await connection.hear()
+        await connection.say(type="opened", session="s")
+        got = 0
+        while got < 2 * INPUT_WINDOW_BYTES:
+            try:
+                message = await asyncio.wait_for(connection.hear(), 1)
+            except TimeoutError:  # it waits to be told
+                ahead.append(got)
+                await connection.say(type="confirmed", bytes=got)
+                continue
+            got += len(message)
+        await connection.say(type="end", exit_code=0)
+        await connection.hear()
+
+    fake_site.sockets[f"/ws/containers/{ID}/exec/"] = exec
+    with site.exec(ID, ["cat"], stdin=True) as session:
+        sending = threading.Thread(target=session.send, args=(bytes(2 * INPUT_WINDOW_BYTES + 1),), daemon=True)
+        sending.start()
+        assert list(session) == []
+        sending.join()
+    assert len(ahead) > 1
+    assert max(later - before for before, later in itertools.pairwise(ahead)) <= INPUT_WINDOW_BYTES
 
 
 def test_what_is_refused_is_an_error(fake_site: FakeSite, site: Portside) -> None:

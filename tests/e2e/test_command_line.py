@@ -107,6 +107,13 @@ def test_a_pipeline_goes_through_a_container_and_ends_as_it(
     eventually(lambda: portside.rest.rows("/api/v1/containers/?search=cli-") == [], what="the end of both")
 
 
+def test_more_than_any_window_goes_in_and_out_at_once(person: Person, tiny_image: str) -> None:
+    given = bytes(range(256)) * 8192
+    person.gets("run", "-d", "--name", "both", tiny_image, "sleep", "1000")
+    code, output, error = person.types("exec", "-i", "both", "cat", given=given)
+    assert (code, output == given) == (0, True), error
+
+
 def test_a_person_works_at_a_terminal_leaves_and_comes_back(
     person: Person, portside: Portside, tiny_image: str, screen: Screen
 ) -> None:

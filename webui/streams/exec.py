@@ -6,7 +6,8 @@
     ◄ {"type": "opened", "session": "…"}      with "recording": its id, if what is shown is recorded: because of
       "record": true in `open`, or since the team wants it of all
     ◄ binary: channel (1 byte: 1 stdout, 2 stderr), cursor after it (8 bytes, big-endian), bytes
-    ► binary: bytes for stdin                        ► {"type": "eof"}       no more input
+    ► binary: bytes for stdin, at most 256 KiB ahead of `confirmed`: what is behind more than that is not read
+    ► {"type": "eof"}                                no more input
     ► {"type": "taken", "bytes": N}                  output that has been shown; what is ahead of it waits at the host
     ◄ {"type": "confirmed", "bytes": N}              input that the process was given: not to be sent again
     ► {"type": "resize", "rows": N, "columns": N}    ► {"type": "close"}     end it now
