@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from client.errors import Conflict, NotFound
@@ -14,6 +15,7 @@ from engine.oci.reference import Reference
 
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 _SHOWN = 5
+_NEWEST = 5000
 
 
 def container(site: Portside, name: str, host: str | None = None) -> Json:
@@ -80,20 +82,13 @@ def job(site: Portside, name: str) -> Json:
     """By its id or a beginning of it, among the newest."""
     if len(name) == 36:
         return site.jobs.read(name)
-    found = [row for row in _newest(site.jobs.list()) if row["id"].startswith(name)]
+    found = [row for row in islice(site.jobs.list(), _NEWEST) if row["id"].startswith(name)]
     return _only("job", name, found, "`portside jobs ls` lists them")
 
 
 def named(rows: Iterable[Json], kind: str, name: str, hint: str) -> Json:
     """One of any rows with a name and an id."""
     return _only(kind, name, [row for row in rows if name == row.get("name") or row["id"].startswith(name)], hint)
-
-
-def _newest(rows: Iterable[Json], count: int = 5000) -> Iterable[Json]:
-    for at, row in enumerate(rows):
-        if at >= count:
-            return
-        yield row
 
 
 def _only(kind: str, name: str, found: list[Any], hint: str) -> Json:

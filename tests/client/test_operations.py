@@ -18,7 +18,6 @@ OPERATIONS = [
     for verb, operation in verbs.items()
     if "operationId" in operation
 ]
-NAMES = [operation["operationId"] for _, _, operation in OPERATIONS]
 
 
 class Recorder:

@@ -94,10 +94,7 @@ def test_a_followed_log_ends_with_the_run_and_all_of_it(fake_site: FakeSite, sit
             await connection.close(1013)
             return
         await connection.say(type="log", **{"from": 3}, **page(6, "two"))
-        waiting.append(True)
         await connection.hear()
-
-    waiting: list[bool] = []
 
     def wait(_: Asked) -> Said:
         return Said(body={"reached": True, "exit_code": 0, "error": None, "condition": "not-running"})
