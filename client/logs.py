@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from client.errors import NotFound, PortsideError
+from client.errors import NotFound, PortsideError, Unavailable
 from client.resource import Json
 from client.sockets import Feed
 from client.transport import Query, located
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from client.site import Portside
 
 _LOOK_SECONDS = 0.25
+_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +58,18 @@ def followed(site: Portside, container_id: str, wish: Wish) -> Iterator[Json]:
         return wish.query(position["cursor"])
 
     feed = Feed(site.transport, located("/ws/containers/{}/logs/", container_id), query)
-    for message in feed.messages(_LOOK_SECONDS):
-        if message is not None and message["type"] == "log":
-            position["cursor"] = message["cursor"]
-            yield from message["chunks"]
-        elif message is not None and message["type"] == "end":
-            feed.close()
-            return
-        if over.is_set():
-            feed.close()
-            break
+    try:
+        for message in feed.messages(_LOOK_SECONDS):
+            if message is not None and message["type"] == "log":
+                position["cursor"] = message["cursor"]
+                yield from message["chunks"]
+            elif message is not None and message["type"] == "end":
+                return
+            if over.is_set():
+                break
+    finally:
+        over.set()  # nobody waits any more
+        feed.close()
     try:
         yield from present(site, container_id, wish, position["cursor"])
     except NotFound:  # removed as soon as it ended
@@ -74,8 +77,13 @@ def followed(site: Portside, container_id: str, wish: Wish) -> Iterator[Json]:
 
 
 def _await(site: Portside, container_id: str, over: threading.Event) -> None:
-    try:
-        site.await_container(container_id)
-    except PortsideError:
-        return  # the log's own connection says what is wrong, and ends with the container
-    over.set()
+    """Set `over` at the end of the run; a site that can't be reached meanwhile is asked again until then."""
+    while not over.is_set():
+        try:
+            site.await_container(container_id)
+        except Unavailable:
+            over.wait(_AGAIN_SECONDS)
+        except PortsideError:
+            return  # the log's own connection says what is wrong, and ends with the container
+        else:
+            over.set()

@@ -76,29 +76,32 @@ class Feed:
     def messages(self, timeout: float | None = None) -> Iterator[Json | None]:
         """Until the site has told all; None each time that nothing came for `timeout` seconds.
 
-        Raises what the site tells as an error, and Unavailable when it can't be reached for some time.
+        Raises what the site tells as an error, and Unavailable when it, or what it asks for this, can't be reached for
+        some time.
         """
         left = self._tries
         while True:
+            begun = time.monotonic()
             try:
                 self._connection = opened(self._transport, self._path, self._query())
                 for message in self._received(self._connection, timeout):
-                    left = self._tries
-                    if message is not None and message.get("type") == "error":
-                        error = message["error"]
-                        raise of_family(error.get("family"), error.get("message"))
+                    if message is not None:
+                        if message.get("type") == "error":
+                            raise of_family(message["error"].get("family"), message["error"].get("message"))
+                        left = self._tries
                     yield message
             except ConnectionClosed as lost:
-                error = closed(lost)
                 if lost.rcvd is not None and lost.rcvd.code == 1000:
                     return
-                if not isinstance(error, Unavailable) or not left:
-                    raise error from None
-            except Unavailable:
-                if not left:
-                    raise
+                problem = closed(lost)
+            except Unavailable as error:
+                problem = error
             finally:
                 self.close()
+            if time.monotonic() - begun > QUIET_SECONDS:  # it had nothing to tell, but it was there
+                left = self._tries
+            if not left or not isinstance(problem, Unavailable):
+                raise problem from None
             left -= 1
             time.sleep(pause(self._tries - left))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from client import Cancelled, NotFound, Portside, PortsideError, Unavailable
+from client.sockets import TRIES
 from tests.client.fake_site import Asked, Connection, FakeSite, Said
 
 ID = "c" * 64
@@ -105,6 +107,34 @@ def test_a_followed_log_ends_with_the_run_and_all_of_it(fake_site: FakeSite, sit
     texts = [chunk["text"] for chunk in site.logs(ID, follow=True)]
     assert texts[-1] == "end"
     assert texts[:-1] in (["one", "two"], ["one"], [])  # the end may be told at any moment; what is left comes by REST
+
+
+def test_a_followed_log_ends_although_the_site_was_away_meanwhile(fake_site: FakeSite, site: Portside) -> None:
+    async def log(connection: Connection) -> None:
+        await connection.hear()
+
+    ended = {"reached": True, "exit_code": 0, "error": None, "condition": "not-running"}
+    away = Said(503, {"detail": "try again", "family": "unavailable"})
+    fake_site.sockets[f"/ws/containers/{ID}/logs/"] = log
+    fake_site.on("POST", f"/api/v1/containers/{ID}/wait/", away, ended)
+    fake_site.on("GET", f"/api/v1/containers/{ID}/logs/", page(3, "all"), page(3))
+    assert [chunk["text"] for chunk in site.logs(ID, follow=True)] == ["all"]
+
+
+def test_a_host_that_stays_away_is_said(fake_site: FakeSite, site: Portside, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    async def log(connection: Connection) -> None:
+        tries.append(1)
+        error = {"family": "unavailable", "message": "the host one does not answer: see that its worker runs"}
+        await connection.say(type="error", error=error)
+        await connection.close(1011)
+
+    monkeypatch.setattr("client.sockets.pause", lambda _: 0.01)
+    fake_site.sockets[f"/ws/containers/{ID}/logs/"] = log
+    with pytest.raises(Unavailable, match="the host one does not answer"):
+        list(site.feed(f"/ws/containers/{ID}/logs/"))
+    assert len(tries) == 1 + TRIES
 
 
 def test_a_log_that_may_not_be_read_any_more_is_an_error(fake_site: FakeSite, site: Portside) -> None:
