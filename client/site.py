@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +14,13 @@ from client.errors import Cancelled, PortsideError, Unavailable, of_family
 from client.resource import Json
 from client.rest import Rest
 from client.session import Session
-from client.sockets import Feed
+from client.sockets import TRIES, Feed, pause
 from client.transport import Answer, Body, Query, Transport, located
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 _POLL_SECONDS = 1.0
+_STEADY_SECONDS = 5.0
+"""An answer that went on for so long was no failure, even if it had nothing to tell."""
 
 
 class Portside(Rest):
@@ -143,34 +146,45 @@ class Portside(Rest):
         return logs.followed(self, container_id, wish) if follow else logs.present(self, container_id, wish)
 
     def follow_events(self, **filters: Any) -> Iterator[Json]:
-        """Events as they happen, for ever; filters as of `events.list`. A break in the connection loses none."""
-        left = 5
-        while True:
-            try:
-                query = {**filters, "follow": True}
-                with self.transport.send("GET", "/api/v1/events/", query=query, has_end=False) as answer:
-                    for event in answer.lines():
-                        filters = {**filters, "after": event["id"]}
-                        filters.pop("since", None)
-                        left = 5
-                        yield event
-                if filters.get("until") is not None:
-                    return
-            except Unavailable:
-                if not left:
-                    raise
-            left -= 1
-            time.sleep(0.5)
+        """Events as they happen, for ever or to `until`, a broken connection or not; filters as of `events.list`."""
+        if filters.get("since") is None and filters.get("after") is None:  # what "now" is has to outlive a break
+            newest = next(self.events.list(ordering="-id", page_size=1), None)
+            filters["after"] = 0 if newest is None else newest["id"]
+        for event in self._followed("/api/v1/events/", lambda: {**filters, "follow": True}):
+            filters["after"], filters["since"] = event["id"], None
+            yield event
 
     def follow_stats(self, container_id: str | None = None) -> Iterator[Json]:
-        """Figures of one container, or of all that run, each time that their hosts tell."""
+        """Figures of one container, or of all that run, each time that their hosts tell, for ever."""
         path = (
             "/api/v1/containers/stats/"
             if container_id is None
             else located("/api/v1/containers/{}/stats/", container_id)
         )
-        with self.transport.send("GET", path, query={"stream": True}, has_end=False) as answer:
-            yield from answer.lines()
+        return self._followed(path, lambda: {"stream": True})
+
+    def _followed(self, path: str, query: Callable[[], Query]) -> Iterator[Json]:
+        """The lines of an answer without end, asked for again when it breaks off; one with `until` has an end."""
+        left = TRIES
+        while True:
+            asked, steady_at = query(), math.inf
+            try:
+                with self.transport.send("GET", path, query=asked, has_end=False) as answer:
+                    steady_at = time.monotonic() + _STEADY_SECONDS
+                    for row in answer.lines():
+                        left = TRIES
+                        yield row
+                if asked.get("until") is not None:
+                    return
+                problem = Unavailable("the site ends what has no end: try again")
+            except Unavailable as error:
+                problem = error
+            if time.monotonic() >= steady_at:
+                left = TRIES
+            if not left:
+                raise problem from None
+            left -= 1
+            time.sleep(pause(TRIES - left))
 
     def follow_build(self, build_id: str, cursor: int = 0) -> Iterator[Json]:
         """The lines of a build's record, from a position on until its end."""

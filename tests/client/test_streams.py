@@ -160,6 +160,46 @@ def test_events_go_on_after_the_last_one_that_was_seen(fake_site: FakeSite, site
     assert fake_site.asked[1].query == {"after": ["2"], "type": ["container"], "follow": ["true"]}
 
 
+def test_events_from_now_on_lose_none_before_the_first_one(fake_site: FakeSite, site: Portside) -> None:
+    """The first connection breaks in silence; what happens before the next one is told all the same."""
+    followed: list[Any] = []
+
+    def events(asked: Asked) -> Said:
+        if "follow" not in asked.query:
+            return Said(body={"results": [{"id": 7}], "next": "/api/v1/events/?before=7"})
+        followed.append(asked.query["after"])
+        return Said(parts=[b""] if len(followed) == 1 else [b'{"id": 8}\n'])
+
+    fake_site.http["GET", "/api/v1/events/"] = events
+    assert next(site.follow_events())["id"] == 8
+    assert followed == [["7"], ["7"]]
+    assert fake_site.asked[0].query == {"ordering": ["-id"], "page_size": ["1"]}
+
+
+def test_events_are_followed_to_their_end(fake_site: FakeSite, site: Portside) -> None:
+    fake_site.on("GET", "/api/v1/events/", Said(parts=[b'{"id": 1}\n']))
+    assert [event["id"] for event in site.follow_events(since="0", until="9")] == [1]
+
+
+@pytest.mark.parametrize("follow", [lambda site: site.follow_events(after=0), lambda site: site.follow_stats()])
+def test_what_has_no_end_outlives_any_number_of_breaks(
+    fake_site: FakeSite, site: Portside, monkeypatch: pytest.MonkeyPatch, follow: Callable[[Portside], Iterator[Any]]
+) -> None:
+    """Answers that go on for a while and tell nothing, as of a quiet site behind a proxy, are no failures."""
+    monkeypatch.setattr("client.site.TRIES", 2)
+    monkeypatch.setattr("client.site.pause", lambda _: 0)
+    silent, told = Said(parts=[b""]), Said(parts=[b'{"id": 1}\n'])
+    for path in ("/api/v1/events/", "/api/v1/containers/stats/"):
+        fake_site.on("GET", path, *[silent] * 5, told, told, silent)
+    monkeypatch.setattr("client.site._STEADY_SECONDS", 0)
+    rows = follow(site)
+    assert [next(rows)["id"], next(rows)["id"]] == [1, 1]
+    monkeypatch.setattr("client.site._STEADY_SECONDS", 60)
+    with pytest.raises(Unavailable, match="no end"):
+        next(rows)
+    assert len(fake_site.asked) == 5 + 2 + 2
+
+
 def test_a_builds_record_goes_on_at_its_cursor(fake_site: FakeSite, site: Portside) -> None:
     cursors: list[str] = []
 
