@@ -122,6 +122,7 @@ class Transport:
                 time.sleep(_pause(tries_left))
                 continue
             if tries_left and method in SAFE and response.status in (429, 502, 503, 504):
+                response.drain_conn()  # with a body still to come, the connection takes no other request
                 response.release_conn()
                 time.sleep(min(PATIENCE_SECONDS, _seconds(response) or _pause(tries_left)))
                 continue
@@ -137,7 +138,7 @@ class Transport:
         if response.status < 300:
             return Answer(response)
         if response.status < 400:
-            response.release_conn()
+            response.close()
             where = urlsplit(response.headers.get("Location", ""))
             hint = f": it is at {where.scheme}://{where.netloc}" if where.netloc else ""
             raise ConnectionFailed(f"the site says that it has moved{hint}", status=response.status)

@@ -22,7 +22,7 @@ from client import (
     Unauthenticated,
     Unavailable,
 )
-from client.transport import encoded
+from client.transport import TRIES, encoded
 from tests.client.conftest import TOKEN
 from tests.client.fake_site import FakeSite, Said, running
 from tests.support.certificates import self_signed
@@ -56,9 +56,10 @@ def test_what_reads_is_tried_again_and_what_writes_is_not(fake_site: FakeSite, s
     assert fake_site.times("POST", "/api/v1/containers/") == 1
 
 
-def answer(status: int, body: object) -> bytes:
+def answer(status: int, body: object, *, connection: bytes = b"close") -> bytes:
     text = json.dumps(body).encode()
-    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(text), text)
+    head = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n" % (status, len(text), connection)
+    return head + text
 
 
 def test_a_change_whose_answer_was_lost_is_sent_again_by_its_key() -> None:
@@ -87,6 +88,26 @@ def test_a_change_whose_answer_was_lost_is_sent_again_by_its_key() -> None:
     keys = [re.findall(rb"Idempotency-Key: (\w+)", request) for request in heard]
     assert keys[0] == keys[1] == keys[2] != keys[3]
     assert keys[4:] == [[]]  # a stream is sent once
+
+
+def test_every_try_reaches_the_site() -> None:
+    """None is spent on a connection whose last answer was not read; here all of it is in the client's buffer."""
+    connections: list[int] = []
+    left = [*[answer(503, BUSY.body, connection=b"keep-alive")] * (TRIES - 1), answer(200, {"id": "1"})]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while left:
+                connection, _ = server.accept()
+                connections.append(1)
+                with connection:
+                    while left and connection.recv(1 << 16):
+                        connection.sendall(left.pop(0))
+
+        threading.Thread(target=serve, daemon=True).start()
+        site = Portside(f"http://127.0.0.1:{server.getsockname()[1]}", TOKEN)
+        assert site.jobs.read("1") == {"id": "1"}
+    assert len(connections) == 1
 
 
 def test_nobody_there_is_said_in_words() -> None:
