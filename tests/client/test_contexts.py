@@ -13,7 +13,8 @@ from client.cli.contexts import Context, Contexts
 from client.cli.main import main
 from client.errors import InvalidArgument, NotFound, Unauthenticated
 from tests.client.conftest import TOKEN
-from tests.client.fake_site import FakeSite, Said
+from tests.client.fake_site import FakeSite, Said, running
+from tests.support.certificates import self_signed
 
 TEAMS = {"results": [{"id": "t", "name": "Blue", "role": "operator"}], "next": None}
 
@@ -43,6 +44,20 @@ def test_signing_in_tries_the_token_and_keeps_it_for_its_owner_alone(
     assert fake_site.asked[-1].headers["authorization"] == f"Bearer {TOKEN}"
     assert main(["logout"]) == 0
     assert TOKEN not in nobody.read_text()
+
+
+def test_certificates_are_found_from_other_directories(
+    nobody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = self_signed(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{TOKEN}\n"))
+    with running((certificate, key)) as site:
+        site.on("GET", "/api/v1/teams/", TEAMS)
+        assert main(["login", "--token-stdin", "--ca", certificate.name, site.url]) == 0
+        monkeypatch.chdir("/")
+        assert main(["whoami"]) == 0
+    assert [context["ca"] for context in json.loads(nobody.read_text())["contexts"].values()] == [str(certificate)]
 
 
 def test_a_token_that_is_refused_is_not_kept(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -49,7 +50,8 @@ def login(shell: Shell, options: argparse.Namespace) -> None:
     if options.default_host is not None:
         finding.host(site, options.default_host)
     name = options.name or host or "site"
-    context = Context(site.url, token, options.ca, verify=not options.insecure, host=options.default_host)
+    ca = None if options.ca is None else str(Path(options.ca).absolute())  # later commands run in other directories
+    context = Context(site.url, token, ca, verify=not options.insecure, host=options.default_host)
     shell.contexts.put(name, context)
     shell.say(f"signed in to {site.url} as context {name}: {_said(teams)}")
 
