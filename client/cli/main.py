@@ -54,9 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(f"{error.filename or 'this machine'}: {error.strerror or error}")
         return 1
     except Exception as error:
-        if os.environ.get("PORTSIDE_DEBUG"):
+        if os.environ.get("PORTSIDE_TRACEBACK"):
             raise
-        _complain(f"something here is broken ({type(error).__name__}): PORTSIDE_DEBUG=1 shows where; please report it")
+        name = type(error).__name__
+        _complain(f"something here is broken ({name}): PORTSIDE_TRACEBACK=1 shows where; please report it")
         return 1
     return code
 

@@ -301,7 +301,7 @@ def test_nobody_sees_a_traceback(fake_site: FakeSite, capsys: pytest.CaptureFixt
     assert main(["ps"]) == 1
     told = capsys.readouterr().err
     assert "Traceback" not in told
-    assert "PORTSIDE_DEBUG" in told
+    assert "PORTSIDE_TRACEBACK" in told
     fake_site.on(
         "GET", "/api/v1/containers/", Said(401, {"detail": "The token is unknown.", "family": "unauthenticated"})
     )
