@@ -2,7 +2,8 @@
 
     {"current": "work", "contexts": {"work": {"url": "https://…", "token": "…", "ca": null, "host": null}}}
 
-PORTSIDE_CONFIG names another file. PORTSIDE_URL and PORTSIDE_TOKEN count more than any context.
+PORTSIDE_CONFIG names another file. PORTSIDE_URL and PORTSIDE_TOKEN count more than any context but one that is asked
+for: a token is for the site that it was given with.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class Contexts:
     def chosen(self, name: str | None = None) -> tuple[str, Context]:
         """(name, context): the one that is asked for, that of the environment, or the current one."""
         url, token = os.environ.get("PORTSIDE_URL"), os.environ.get("PORTSIDE_TOKEN")
-        if name is None and url:
+        if name is not None and url:
+            return name, self.named(name)  # the token of the environment is that other site's
+        if url:
             known = next((one for one in self.known.values() if one.url == url.rstrip("/")), None)
             if not token and known is None:
                 raise Unauthenticated(f"PORTSIDE_URL is {url}, but PORTSIDE_TOKEN is missing: set both")

@@ -90,9 +90,11 @@ def test_contexts_are_chosen_by_name_environment_and_use(nobody: Path, monkeypat
         Contexts.usual().chosen()
     monkeypatch.setenv("PORTSIDE_TOKEN", "3")
     assert Contexts.usual().chosen() == ("environment", Context("https://c.example", "3"))
-    assert Contexts.usual().chosen("a")[1] == Context("https://a.example", "3")
+    assert Contexts.usual().chosen("a")[1] == Context("https://a.example", "1")  # 3 is for c.example alone
     with pytest.raises(NotFound, match="context ls"):
         Contexts.usual().chosen("nothing")
+    monkeypatch.delenv("PORTSIDE_URL")
+    assert Contexts.usual().chosen("a")[1] == Context("https://a.example", "3")
     with pytest.raises(InvalidArgument):
         known.put("../x", Context("https://x", "1"))
     assert "1" not in repr(known.known["a"]).replace("https://a.example", "")
