@@ -87,6 +87,14 @@ def test_ps_has_dockers_table_and_formats(fake_site: FakeSite, capsys: pytest.Ca
     for wish, count in (("label=a", 1), ("label=a=c", 0), ("exited=3", 1), ("ancestor=nginx:1", 2), ("name=D", 1)):
         assert main(["ps", "-aq", "--filter", wish]) == 0
         assert len(capsys.readouterr().out.split()) == count, wish
+    for wishes, found in (  # as docker: any of the values of one filter, all of the labels
+        (("name=web", "name=db"), "web db"), (("status=running", "status=exited"), "web db"),
+        (("name=db", "status=running"), ""), (("label=a", "label=b"), ""), (("label=a", "label=a=b"), "web"),
+        (("host=one", "host=two"), "web db"),
+    ):  # fmt: skip
+        assert main(["ps", "--format", "{{.Names}}", "-a", *(f"--filter={wish}" for wish in wishes)]) == 0
+        assert capsys.readouterr().out.split() == found.split(), wishes
+    assert set(fake_site.asked[-1].query) == {"page_size"}  # the site takes one of each
     assert main(["ps", "--filter", "colour=red"]) == 2
     assert "ancestor" in capsys.readouterr().err
 

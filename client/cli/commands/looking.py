@@ -50,8 +50,10 @@ def add_ps(parser: argparse.ArgumentParser) -> None:
 
 
 def ps(shell: Shell, options: argparse.Namespace) -> None:
-    wishes = [_filter(text) for text in options.filter]
-    asked = dict(wishes)
+    wishes: dict[str, list[str]] = {}
+    for name, value in map(_filter, options.filter):
+        wishes.setdefault(name, []).append(value)
+    asked = {name: values[0] for name, values in wishes.items() if len(values) == 1}  # the site takes one of each
     status = asked.get("status")
     rows: Iterable[Json] = shell.site.containers.list(
         host=shell.host or asked.get("host"),
@@ -59,9 +61,9 @@ def ps(shell: Shell, options: argparse.Namespace) -> None:
         search=asked.get("name") or asked.get("id"),
     )
     count = 1 if options.latest else options.last
-    shows_all = options.all or count is not None or status is not None or "exited" in asked
+    shows_all = options.all or count is not None or "status" in wishes or "exited" in wishes
     rows = [row for row in rows if shows_all or row["status"] in ("running", "paused", "restarting")]
-    rows = [row for row in rows if all(_fits(row, name, value) for name, value in wishes)]
+    rows = [row for row in rows if all(_fits(row, name, values) for name, values in wishes.items())]
     rows = rows[: count if count is not None else len(rows)]
     shell.show(rows, PS, lambda row: cells(row, whole=options.no_trunc), quiet="ID")
 
@@ -129,10 +131,8 @@ _FILTERS: dict[str, Callable[[Json, str], bool]] = {
     "name": lambda row, value: value.lower() in row["name"].lower(),
     "id": lambda row, value: row["id"].startswith(value),
     "status": lambda row, value: row["status"] == STATES.get(value, value),
-    "image": lambda row, value: bool(finding.tagged(value) & finding.tagged(row["image"])),
-    "ancestor": lambda row, value: (
-        bool(finding.tagged(value) & finding.tagged(row["image"])) or row["image_id"] == value
-    ),
+    "image": _has_image,
+    "ancestor": lambda row, value: _has_image(row, value) or row["image_id"] == value,
     "label": _labelled,
     "network": lambda row, value: value in (row["network"], *(text.partition(":")[0] for text in row["networks"])),
     "volume": lambda row, value: any(
@@ -144,8 +144,10 @@ _FILTERS: dict[str, Callable[[Json, str], bool]] = {
 }
 
 
-def _fits(row: Json, name: str, value: str) -> bool:
-    return _FILTERS[name](row, value)
+def _fits(row: Json, name: str, values: Iterable[str]) -> bool:
+    """As docker: any of the values of one filter, but all of the labels."""
+    fits = (_FILTERS[name](row, value) for value in values)
+    return all(fits) if name == "label" else any(fits)
 
 
 def add_inspect(parser: argparse.ArgumentParser) -> None:
