@@ -93,7 +93,7 @@ def add_prune(parser: argparse.ArgumentParser) -> None:
 def prune(shell: Shell, options: argparse.Namespace) -> None:
     """Containers that don't run, networks without containers, images that nobody needs."""
     what = ["containers that don't run", "networks without containers", "images that nobody needs"]
-    what += ["volumes that no container has"] if options.volumes else []
+    what += ["volumes without a name that no container has"] if options.volumes else []
     if not shell.confirmed(f"Remove {', '.join(what)}?", forced=options.force):
         return
     host: Any = {"host": shell.host}
