@@ -4,5 +4,4 @@ service    what is asked for: write, restore, remove, try
 streams    files → tar → zstd, hashed on the way; and back
 place      what a place for backups can do, and how they are called there
 directory, s3   the two kinds of place
-reach      which addresses of the network a place may have
 """
