@@ -25,7 +25,6 @@ from webui.images.signing import signing_key_named, signing_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.policies.checks import disk_check, images_allowed
-from webui.policies.usage import disk_bytes
 from webui.sealing import Seal
 from worker.contract.builds import BuildImage, ForgetBuild, PruneBuildCache
 
@@ -52,7 +51,7 @@ def build_begin(
     Raises PermissionDenied (network host needs the right `loosen`), InvalidArgument with the fields.
     """
     require_on(user, "builds.create", host)
-    disk_check(host.team, disk_bytes(host.team))
+    disk_check(host.team)
     tags = request_check(request, has_context=context is not None)
     if context is not None and (context.host_id, context.team_id) != (host.pk, host.team_id):
         message = f"This folder is not on the host {host.name}: send it there."

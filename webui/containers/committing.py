@@ -13,7 +13,6 @@ from webui.containers.models import Container
 from webui.containers.services import container_ask
 from webui.jobs.models import Job
 from webui.policies.checks import disk_check
-from webui.policies.usage import disk_bytes
 from worker.contract import commands
 
 TEXT_MAXIMUM = 1000
@@ -35,7 +34,7 @@ def container_commit(
     Conflict for one that is being removed.
     """
     require_on(user, "images.create", container)
-    disk_check(container.team, disk_bytes(container.team))
+    disk_check(container.team)
     lines = [line for line in changes or () if line.strip()]
     problems = {"reference": _reference_problem(reference), "changes": _changes_problem(lines)}
     for name, text in (("author", author), ("comment", comment)):

@@ -17,7 +17,6 @@ from webui.hosts.models import Host
 from webui.policies.allowing import lent_paths, without_allowed
 from webui.policies.checks import disk_check, image_check, limits_check, ports_check, quota_check
 from webui.policies.reading import policy_of
-from webui.policies.usage import disk_bytes
 
 _LIMITED = {"memory_bytes", "cpus", "pids_limit", "cpu_quota", "cpu_period"}
 
@@ -33,8 +32,7 @@ def policed(
     """
     team, policy = host.team, policy_of(host.team)
     quota_check(team, "containers", policy=policy)
-    if policy.disk_quota_bytes is not None:
-        disk_check(team, disk_bytes(team), policy=policy)
+    disk_check(team, policy=policy)
     if LOOSEN in actions_of(user, team, host=host):
         return ()
     left = without_allowed(policy, request)

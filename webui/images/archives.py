@@ -20,7 +20,6 @@ from webui.jobs.services import job_create
 from webui.links.stream import host_silent
 from webui.links.transfer import ArchiveWish
 from webui.policies.checks import disk_check
-from webui.policies.usage import disk_bytes
 from worker.contract import sessions
 from worker.contract.commands import ImportImage, LoadImages
 
@@ -56,7 +55,7 @@ def image_load(*, user: User, host: Host) -> ArchiveWish:
     Raises PermissionDenied, ResourceExhausted once the team's disk quota is used up, Unavailable.
     """
     require_on(user, "images.create", host)
-    disk_check(host.team, disk_bytes(host.team))
+    disk_check(host.team)
     return _job_wish(user, _online(host), sessions.IMAGE_LOAD, LoadImages(), {})
 
 
@@ -71,7 +70,7 @@ def image_import(
 ) -> ArchiveWish:
     """A tar of a root file system into `host`, as an image of one layer. Raises as `image_load`, InvalidArgument."""
     require_on(user, "images.create", host)
-    disk_check(host.team, disk_bytes(host.team))
+    disk_check(host.team)
     if len(changes) > CHANGES_MAXIMUM or any(len(change) > CHANGE_LENGTH for change in changes):
         raise _wrong("change", f"Give at most {CHANGES_MAXIMUM} instructions of {CHANGE_LENGTH} characters.")
     if len(message) > MESSAGE_LENGTH:

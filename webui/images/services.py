@@ -27,7 +27,6 @@ from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.policies.checks import disk_check, image_check
 from webui.policies.reading import policy_of
-from webui.policies.usage import disk_bytes
 from worker.contract.commands import (
     Command,
     CreateStarterImage,
@@ -75,8 +74,7 @@ def image_pull(
     require(user, "images.pull", host.team, host=host, repository=parsed.name)
     policy = policy_of(host.team)
     image_check(user, host.team, str(parsed), policy=policy)
-    if policy.disk_quota_bytes is not None:
-        disk_check(host.team, disk_bytes(host.team), policy=policy)
+    disk_check(host.team, policy=policy)
     if platform:
         try:
             Platform.parse(platform)

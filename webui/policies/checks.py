@@ -11,7 +11,7 @@ from webui.accounts.models import Team, User
 from webui.accounts.roles import LOOSEN, actions_of, repository_matches
 from webui.policies.models import TeamPolicy
 from webui.policies.reading import policy_of, ports_of
-from webui.policies.usage import counted
+from webui.policies.usage import counted, disk_bytes
 
 _MAXIMA = {"memory_bytes": "memory_maximum_bytes", "cpus": "cpus_maximum", "pids_limit": "pids_maximum"}
 _NAMES = {"memory_bytes": "memory", "cpus": "processors", "pids_limit": "processes"}
@@ -110,10 +110,10 @@ def quota_check(team: Team, what: str, *, policy: TeamPolicy | None = None) -> N
         )
 
 
-def disk_check(team: Team, used_bytes: int, *, policy: TeamPolicy | None = None) -> None:
+def disk_check(team: Team, *, policy: TeamPolicy | None = None) -> None:
     """Raises ResourceExhausted when images and volumes of the team fill its quota already."""
     most = (policy or policy_of(team)).disk_quota_bytes
-    if most is not None and used_bytes >= most:
+    if most is not None and (used_bytes := disk_bytes(team)) >= most:
         raise ResourceExhausted(
             f"the team {team.name} uses {_size(used_bytes)} of its {_size(most)} on disk: remove images or volumes, or "
             "ask an administrator for a larger quota",

@@ -14,7 +14,6 @@ from webui.containers.models import Container
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.policies.checks import disk_check, quota_check
-from webui.policies.usage import disk_bytes
 from webui.volumes.models import Volume
 from webui.volumes.using import Users
 from worker.contract.volumes import (
@@ -51,7 +50,7 @@ def volume_clone(
     """Make another volume with its files; with `pause` its containers stand still meanwhile. Raises as above."""
     require_on(user, "volumes.create", volume)
     quota_check(volume.team, "volumes")
-    disk_check(volume.team, disk_bytes(volume.team))
+    disk_check(volume.team)
     labels = dict(labels or {})
     for field, sentence in volume_options.problems(name, "", {}, labels):
         if field == "labels":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from engine.errors import ResourceExhausted
 from tests.support.valkey import Valkey
@@ -217,6 +219,13 @@ def test_a_full_disk_quota_is_one_for_images_from_anywhere(
     answer = owner.post(f"containers/{container.pk}/commit/", {"reference": "mine"})
     assert (answer.status_code, answer.json()["family"]) == (409, "resource_exhausted")
     assert not Job.objects.exists()
+
+
+def test_without_a_disk_quota_nothing_is_added_up(site_broker: Valkey, host: Host, owner: Caller) -> None:
+    assert owner.user is not None
+    with CaptureQueriesContext(connection) as asked:
+        image_load(user=owner.user, host=host)
+    assert not [query for query in asked.captured_queries if "SUM(" in query["sql"]]
 
 
 # -- who may change it ------------------------------------------------------------------------------------
