@@ -70,7 +70,7 @@ def build_begin(
         sign=bool(request.signing_key),
         **{name: value for name, value in _fields(request).items() if name != "signing_key"}
         | {name: tuple(getattr(request, name)) for name in ("extra_hosts", "platforms", "cache_from")}
-        | {"tags": tags, "allowed_images": images_allowed(user, host.team)},
+        | {"tags": tags, "allowed_images": images_allowed(user, host.team, host=host)},
     )
     name = Reference.parse(tags[0]).familiar if tags else "without a name"
     job = job_create(

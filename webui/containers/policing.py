@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import PermissionDenied
 from engine.options.changing import merged
 from engine.options.loosening import needing_a_right
-from webui.accounts.models import Team, User
+from webui.accounts.models import User
 from webui.accounts.roles import LOOSEN, actions_of, require_loosening
 from webui.containers.models import Container
 from webui.containers.request import ContainerRequest
@@ -37,9 +37,9 @@ def policed(
         return ()
     left = without_allowed(policy, request)
     require_loosening(user, team, [*needing_a_right(left), *needed], host=host)
-    image_check(user, team, image, field="image", policy=policy)
-    limits_check(user, team, limits_of(request), policy=policy)
-    ports_check(user, team, request.ports, policy=policy)
+    image_check(user, team, image, host=host, field="image", policy=policy)
+    limits_check(user, team, limits_of(request), host=host, policy=policy)
+    ports_check(user, team, request.ports, host=host, policy=policy)
     if request.publish_all and policy.port_ranges:
         message = "The team's policy names ports of the host: publish them one by one."
         raise PermissionDenied(message, {"action": "policy.port_ranges", "fields": {"publish_all": [message]}})
@@ -65,10 +65,12 @@ def limits_of(request: Any) -> dict[str, Any]:
     return {"memory_bytes": request.memory_bytes, "cpus": cpus, "pids_limit": request.pids_limit}
 
 
-def changes_policed(user: User, team: Team, spec: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    """Raises PermissionDenied when what becomes of a container's limits and ports is against the policy."""
+def changes_policed(user: User, container: Container, changes: Mapping[str, Any]) -> None:
+    """Raises PermissionDenied when what becomes of the container's limits and ports is against the policy."""
+    team, host = container.team, container.host_id
     policy = policy_of(team)
     if _LIMITED & set(changes):
-        limits_check(user, team, limits_of(SimpleNamespace(**merged(spec, changes))), policy=policy)
+        limits = limits_of(SimpleNamespace(**merged(container.spec, changes)))
+        limits_check(user, team, limits, host=host, policy=policy)
     for field in ("ports", "add_ports"):
-        ports_check(user, team, changes.get(field) or (), field=field, policy=policy)
+        ports_check(user, team, changes.get(field) or (), host=host, field=field, policy=policy)

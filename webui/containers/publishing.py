@@ -38,10 +38,16 @@ def ports_at_default(team: Team, ports: Sequence[Mapping[str, Any]]) -> list[dic
 
 
 def publishing_check(
-    user: User, team: Team, ports: Sequence[Mapping[str, Any]], *, field: str = "ports", had: Sequence[Any] = ()
+    user: User,
+    team: Team,
+    ports: Sequence[Mapping[str, Any]],
+    *,
+    host: Any,
+    field: str = "ports",
+    had: Sequence[Any] = (),
 ) -> None:
-    """Return if `user` may publish all of `ports`. What the container `had` already, it may keep: that
-    port of the host's at that address, not others there.
+    """Return if `user` may publish all of `ports` of the host (or its id). What the container `had` already, it may
+    keep: that port of the host's at that address, not others there.
 
     Raises PermissionDenied that says what is allowed, with the fields (`ports.0.address`).
     """
@@ -51,13 +57,13 @@ def publishing_check(
         for index, port in enumerate(ports)
         if _place(port) not in kept
     }
-    addresses_check(user, team, asked)
+    addresses_check(user, team, asked, host=host)
 
 
-def addresses_check(user: User, team: Team, asked: Mapping[str, str]) -> None:
+def addresses_check(user: User, team: Team, asked: Mapping[str, str], *, host: Any) -> None:
     """As `publishing_check` of addresses, by the field of each."""
     refused = {name: address for name, address in asked.items() if not publishing_allows(team, address)}
-    if not refused or LOOSEN in actions_of(user, team):
+    if not refused or LOOSEN in actions_of(user, team, host=host):
         return
     words = f"The team {team.name} publishes at {said(team)}"
     fields = {name: [f"{words}: choose that, or ask an administrator to allow {at}."] for name, at in refused.items()}

@@ -88,9 +88,9 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     networks_check(host=host, request=request)
     request, needed = sharing_resolve(host=host, request=request)
     roots = policed(user=user, host=host, request=request, image=canonical, needed=needed)
-    publishing_check(user, host.team, request.ports)
+    publishing_check(user, host.team, request.ports, host=host)
     if request.publish_address is not None:
-        addresses_check(user, host.team, {"publish_address": request.publish_address})
+        addresses_check(user, host.team, {"publish_address": request.publish_address}, host=host)
     taken = Container.objects.filter(host=host)
     name = request.name or friendly_name(lambda candidate: taken.filter(name=candidate).exists())
     command = _command(request, name=name, image=canonical, ports=ports, start=start, bind_roots=roots)
@@ -222,8 +222,9 @@ def container_update(*, user: User, container: Container, **changes: Any) -> Job
     changes_check(container.spec, changes)
     for field in ("ports", "add_ports"):
         had = [*(container.spec.get("ports") or ()), *container.ports]
-        publishing_check(user, container.team, changes.get(field) or (), field=field, had=had)
-    changes_policed(user, container.team, container.spec, changes)
+        ports = changes.get(field) or ()
+        publishing_check(user, container.team, ports, host=container.host_id, field=field, had=had)
+    changes_policed(user, container, changes)
     command = commands.UpdateContainer(container_id=container.pk, changes=changes)
     return container_ask(user, container, command, action="containers.update")
 

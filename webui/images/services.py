@@ -73,7 +73,7 @@ def image_pull(
     parsed = reference_parse(reference, field="reference")
     require(user, "images.pull", host.team, host=host, repository=parsed.name)
     policy = policy_of(host.team)
-    image_check(user, host.team, str(parsed), policy=policy)
+    image_check(user, host.team, str(parsed), host=host, policy=policy)
     disk_check(host.team, policy=policy)
     if platform:
         try:

@@ -19,17 +19,24 @@ PIDS_UNASKED = 2048
 """What hosts give a container that asks for no limit of processes."""
 
 
-def is_exempt(user: User, team: Team) -> bool:
-    """Who may loosen makes policies, and is not held by them."""
-    return LOOSEN in actions_of(user, team)
+def is_exempt(user: User, team: Team, host: Any) -> bool:
+    """Who may loosen, everywhere or on the host (or its id), makes policies, and is not held by them."""
+    return LOOSEN in actions_of(user, team, host=host)
 
 
 def image_check(
-    user: User, team: Team, reference: str, *, field: str = "reference", policy: TeamPolicy | None = None
+    user: User,
+    team: Team,
+    reference: str,
+    *,
+    host: Any,
+    field: str = "reference",
+    policy: TeamPolicy | None = None,
 ) -> None:
-    """Raises PermissionDenied when the team's policy does not let this image in; ids of images are fine."""
+    """Raises PermissionDenied when the team's policy does not let this image in to the host (or its id); ids of images
+    are fine."""
     policy = policy or policy_of(team)
-    if not policy.images or reference.startswith("sha256:") or is_exempt(user, team):
+    if not policy.images or reference.startswith("sha256:") or is_exempt(user, team, host):
         return
     try:
         name = Reference.parse(reference).name
@@ -41,19 +48,21 @@ def image_check(
     raise _refused(team, f"images come from {allowed}, and {name} is none of them", field, "images")
 
 
-def images_allowed(user: User, team: Team) -> tuple[str, ...]:
+def images_allowed(user: User, team: Team, *, host: Any) -> tuple[str, ...]:
     """Where the images of a build come from, for its host to hold it to; none: anywhere."""
     images = policy_of(team).images
-    return () if not images or is_exempt(user, team) else tuple(images)
+    return () if not images or is_exempt(user, team, host) else tuple(images)
 
 
-def limits_check(user: User, team: Team, limits: Mapping[str, Any], *, policy: TeamPolicy | None = None) -> None:
+def limits_check(
+    user: User, team: Team, limits: Mapping[str, Any], *, host: Any, policy: TeamPolicy | None = None
+) -> None:
     """Raises PermissionDenied for a container without limits that it must have, or with more than it may.
 
     `limits`: `memory_bytes`, `cpus`, `pids_limit` as asked for; None is none, of processes the usual 2048.
     """
     policy = policy or policy_of(team)
-    if is_exempt(user, team):
+    if is_exempt(user, team, host):
         return
     for name in policy.must_limit:
         if limits.get(name) in (None, -1):
@@ -76,12 +85,13 @@ def ports_check(
     team: Team,
     ports: Sequence[Mapping[str, Any]],
     *,
+    host: Any,
     field: str = "ports",
     policy: TeamPolicy | None = None,
 ) -> None:
     """Raises PermissionDenied for a port of the host outside of the team's ranges; a free one is outside, too."""
     policy = policy or policy_of(team)
-    if not policy.port_ranges or is_exempt(user, team):
+    if not policy.port_ranges or is_exempt(user, team, host):
         return
     ranges = [ports_of(text) for text in policy.port_ranges]
     said = f"ports of the host are {', '.join(policy.port_ranges)}"

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from engine.errors import ResourceExhausted
 from tests.support.valkey import Valkey
 from tests.webui.cast import Caller, caller, member
-from webui.accounts.models import Role, Team, User
+from webui.accounts.models import CustomRole, CustomRoleAction, Grant, Role, Team, User
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.archives import image_import, image_load
@@ -177,6 +177,34 @@ def test_a_limit_of_another_kind_is_no_way_around_it(
     container.spec = {**container.spec, "cpus": None, "cpu_quota": 800_000}
     container.save()
     assert owner.post(path, {"cpus": 1}).status_code == 202
+
+
+def test_who_may_loosen_on_a_host_is_not_held_there(
+    site_broker: Valkey, team: Team, host: Host, developer: Caller, rules: Any, container: Container
+) -> None:
+    """Pulling, building, publishing and changing ask for the host as creating does."""
+    rules(images=["ghcr.io/we/*"], must_limit=["memory_bytes"], memory_maximum_bytes=1 << 30, port_ranges=["8000-8999"])
+    port = {"container": 80, "host": 22, "address": "0.0.0.0"}
+
+    def statuses() -> set[int]:
+        path = f"containers/{container.pk}/update/"
+        answers = [
+            developer.post("images/pull/", {"reference": "alpine"}),
+            developer.post(path, {"memory_bytes": 2 << 30}),
+            developer.post(path, {"add_ports": [port]}),
+            create(developer, ports=[port]),
+            create(developer, publish_all=True),
+        ]
+        return {answer.status_code for answer in answers}
+
+    assert statuses() == {403}
+    role = CustomRole.objects.create(key="custom-loosener", name="Loosener")
+    CustomRoleAction.objects.create(role=role, action="hosts.loosen")
+    assert developer.user is not None
+    Grant.objects.create(membership=developer.user.memberships.get(), role=role.key, host=host)
+    assert statuses() == {202}
+    built = developer.post("builds/", {"dockerfile_text": "FROM alpine"}).json()
+    assert Job.objects.get(pk=built["job"]["id"]).command["allowed_images"] == []
 
 
 def test_images_are_pulled_from_where_the_policy_says(
