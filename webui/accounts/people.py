@@ -103,7 +103,7 @@ def user_change(
     if username is not None and username != target.username:
         target.username = checked_username(username, besides=target)
         fields += ["username"]
-    _describe(target, name, target.email if email is None else email)
+    _describe(target, name, email)
     fields += ["first_name", "last_name"] if name is not None else []
     fields += ["email"] if email is not None else []
     if administrator is not None:
@@ -179,24 +179,25 @@ def checked_username(username: str, *, besides: User | None = None) -> str:
     return username
 
 
-def _describe(target: User, name: str | None, email: str) -> None:
-    """A name is one here, whatever parts a form or an identity provider has given it; None leaves it."""
-    if name is not None:
-        target.first_name, target.last_name = " ".join(name.split()), ""
-    name, email = target.first_name, email.strip()
+def _describe(target: User, name: str | None, email: str | None) -> None:
+    """A name is one here, whatever parts a form or an identity provider has given it; None leaves what is stored."""
     fields: dict[str, list[str]] = {}
-    if len(name) > 150 or not name.isprintable():
-        fields["name"] = ["Give at most 150 characters."]
-    try:
-        if email:
-            validate_email(email)
-    except ValidationError:
-        fields["email"] = ["This is no address of a mailbox."]
-    if len(email) > 254:
-        fields["email"] = ["Give at most 254 characters."]
+    if name is not None:
+        name = " ".join(name.split())
+        target.first_name, target.last_name = name, ""
+        if len(name) > 150 or not name.isprintable():
+            fields["name"] = ["Give at most 150 characters that can be seen."]
+    if email is not None:
+        target.email = email.strip()
+        try:
+            if target.email:
+                validate_email(target.email)
+        except ValidationError:
+            fields["email"] = ["This is no address of a mailbox."]
+        if len(target.email) > 254:
+            fields["email"] = ["Give at most 254 characters."]
     if fields:
         raise InvalidArgument("some fields are wrong: correct them", {"fields": fields})
-    target.email = email
 
 
 def _check_password(password: str, target: User) -> None:

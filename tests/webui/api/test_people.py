@@ -110,6 +110,18 @@ def test_who_is_locked_out_loses_tokens_and_sessions_at_once(chief: Caller, owne
     assert owner.client.get("/api/v1/teams/").status_code == 401
 
 
+def test_what_a_provider_wrote_of_somebody_keeps_him_from_nothing(chief: Caller) -> None:
+    """Forms have rules for names and addresses that providers, and the first versions of them, do not have."""
+    somebody = User.objects.create(username="ann", first_name="\u202eAnn", last_name="Lee", email="ann@corp")
+    path = f"users/{somebody.pk}/"
+    assert chief.call("patch", path, {"active": False}).status_code == 200
+    assert chief.call("patch", path, {"username": "anna"}).json()["email"] == "ann@corp"
+    assert chief.call("patch", path, {"name": somebody.first_name}).json()["errors"]["name"]
+    assert chief.call("patch", path, {"email": somebody.email}).json()["errors"]["email"]
+    somebody.refresh_from_db()
+    assert (somebody.is_active, somebody.username, somebody.last_name) == (False, "anna", "Lee")
+
+
 def test_who_changes_a_name_meanwhile_gets_nothing_back(chief: Caller, owner: Caller, team: Team) -> None:
     """What a request has read may be history when it writes."""
     made = caller(User.objects.create_superuser(username="second", password=None)).user
