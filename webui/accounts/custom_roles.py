@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from django.apps import apps
 from django.db import IntegrityError, transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument
@@ -50,12 +51,17 @@ def role_change(
 
 @transaction.atomic
 def role_delete(*, user: User, role: CustomRole) -> None:
-    """Raises PermissionDenied, Conflict while somebody has it or is invited with it."""
+    """Raises PermissionDenied, Conflict while somebody has it, is invited with it or gets it by a provider's groups."""
     require_in_site(user, "roles.manage")
     holders = _holders(role)
     if holders or Invitation.objects.filter(role=role.pk, accepted_at=None).exists():
         who = f"{len(holders)} of your people have" if holders else "an invitation gives"
         raise Conflict(f"{who} the role {role.name}: give another one instead first")
+    # Sign-in is a layer above this one, and found by its name. Whoever is in the group would get a role that is none.
+    mapping = apps.get_model("signin", "GroupMapping")._default_manager.filter(role=role.pk).first()
+    if mapping is not None:
+        whose = f"the group {mapping.group} of {mapping.provider.name}"
+        raise Conflict(f"{whose} gives the role {role.name}: change the provider's groups first")
     role.delete()
     people_told([user.pk])
 

@@ -23,6 +23,7 @@ from webui.accounts.models import (
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.jobs.models import Job
+from webui.signin.models import GroupMapping, IdentityProvider
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +66,16 @@ def test_roles_are_made_of_the_table_by_administrators(chief: Caller, owner: Cal
     assert owner.call("patch", f"roles/{key}/", {"actions": ["hosts.loosen"]}).status_code == 403
     Membership.objects.filter(role=key).delete()
     assert chief.delete(f"roles/{key}/").status_code == 204 and CustomRole.objects.count() == 1
+
+
+def test_a_role_that_a_providers_group_gives_stays(chief: Caller, team: Team) -> None:
+    key = made_role(chief, "Log reader", "containers.logs")
+    provider = IdentityProvider.objects.create(name="Company", slug="company", issuer="https://id.example")
+    mapping = GroupMapping.objects.create(provider=provider, group="on-call", team=team, role=key)
+    refused = chief.delete(f"roles/{key}/")
+    assert refused.status_code == 409 and "the group on-call of Company" in refused.json()["detail"]
+    mapping.delete()
+    assert chief.delete(f"roles/{key}/").status_code == 204
 
 
 # --- invitations
