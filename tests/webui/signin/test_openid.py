@@ -21,7 +21,7 @@ from django.test import Client
 from engine.errors import Conflict, InvalidArgument, PermissionDenied
 from tests.support.openid_provider import Provider
 from tests.support.processes import eventually, free_port
-from tests.webui.cast import Caller, member
+from tests.webui.cast import Caller, caller, member
 from tests.webui.signin.conftest import is_in, sign_in
 from tests.webui.signin.going import SECRET, add, back, go
 from webui.accounts.models import Membership, Role, Team, User
@@ -191,6 +191,12 @@ def test_an_address_that_nobody_verified_is_not_kept_as_ones_own(provider: Ident
     assert User.objects.get(username="carol").email == ""
 
 
+def test_what_is_not_seen_of_a_name_is_not_kept(provider: IdentityProvider, evil: Provider) -> None:
+    evil.claims = {"given_name": "\u202eAnn\0", "family_name": "\u2066van \n\u00a0 Dam\u2069"}
+    assert back(Client(), evil).status_code == 302
+    assert User.objects.get(username="carol").get_full_name() == "Ann van Dam"
+
+
 def test_groups_are_followed_at_each_sign_in_and_what_was_given_by_hand_stays(
     provider: IdentityProvider, evil: Provider, admin: User, team: Team
 ) -> None:
@@ -252,6 +258,25 @@ def test_only_mapped_groups_or_known_people_may_be_let_in(
     assert back(Client(), evil).status_code == 403
     provider_save(user=admin, provider=provider, is_enabled=False)
     assert Client().get("/login/with/company/").status_code == 404
+
+
+def test_who_has_left_the_groups_that_are_let_in_keeps_nothing_of_them(
+    provider: IdentityProvider, evil: Provider, admin: User, team: Team
+) -> None:
+    mappings = [
+        {"group": "dev", "team": "Harbour", "role": "developer"},
+        {"group": "root", "role": "administrator"},
+    ]
+    provider_save(user=admin, provider=provider, only_mapped=True, mappings=mappings)
+    evil.claims = {"groups": ["dev", "root"]}
+    assert back(Client(), evil).status_code == 302
+    carol = caller(User.objects.get(username="carol"))
+    assert carol.get("users/").json()["count"] == 2 and carol.get(f"teams/{team.pk}/").status_code == 200
+    evil.claims = {"groups": []}
+    refused = Client()
+    assert back(refused, evil).status_code == 403 and not is_in(refused)
+    assert carol.get("users/").json()["count"] == 1 and carol.get(f"teams/{team.pk}/").status_code == 404, "by a token"
+    assert not User.objects.get(username="carol").is_superuser and not Membership.objects.exists()
 
 
 @pytest.mark.parametrize("asks", [False, True])

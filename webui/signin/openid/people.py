@@ -23,7 +23,6 @@ _LADDER = {role: number for number, role in enumerate(Role.values)}
 GROUPS_MAXIMUM = 2000
 
 
-@transaction.atomic
 def user_of(provider: IdentityProvider, claims: Mapping[str, Any]) -> User:
     """The active user that these claims are about, made if need be, with the memberships of now.
 
@@ -31,7 +30,20 @@ def user_of(provider: IdentityProvider, claims: Mapping[str, Any]) -> User:
     """
     wanted = _mappings_of(provider, claims)
     if provider.only_mapped and not wanted:
+        _take_what_groups_gave(provider, claims)
         raise PermissionDenied("none of your groups at the provider is let in here: ask an administrator")
+    return _entered(provider, claims, wanted)
+
+
+def _take_what_groups_gave(provider: IdentityProvider, claims: Mapping[str, Any]) -> None:
+    """From who is refused: tokens, passkeys and sessions would go on opening it. It outlasts the refusal."""
+    identity = Identity.objects.select_related("user").filter(provider=provider, subject=claims["sub"]).first()
+    if identity is not None:
+        memberships_follow(identity, [])
+
+
+@transaction.atomic
+def _entered(provider: IdentityProvider, claims: Mapping[str, Any], wanted: list[GroupMapping]) -> User:
     identity = Identity.objects.select_related("user").filter(provider=provider, subject=claims["sub"]).first()
     if identity is None:
         identity = _joined(provider, claims) or _made(provider, claims)
@@ -154,8 +166,12 @@ def _email(claims: Mapping[str, Any]) -> str:
 
 
 def _text(claims: Mapping[str, Any], name: str, longest: int = 150) -> str:
+    """What is seen of it: marks that turn the direction of text, as any other that doesn't show, mislead on pages."""
     value = claims.get(name)
-    return value[:longest] if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    seen = "".join(character for character in " ".join(value.split()) if character.isprintable())
+    return " ".join(seen.split())[:longest]
 
 
 def _rank(role: str) -> int:
