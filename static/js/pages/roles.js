@@ -53,9 +53,13 @@ $("[data-matrix-save]").addEventListener("click", async (event) => {
     if (!(await attempt("PATCH", `roles/${key}/`, { actions }))) continue;
     for (const box of boxes) box.defaultChecked = box.checked;
   }
-  button.removeAttribute("aria-busy");
-  if (changed().length === 0) toast("Saved.");
   mark();
+  if (changed().length === 0) {
+    // With what the roles may do now: a copy of one is made of that.
+    await refresh(location.href, ["matrix"], () => changed().length === 0).catch(() => refreshSoon("matrix"));
+    toast("Saved.");
+  }
+  button.removeAttribute("aria-busy");
 });
 
 const dialog = $("#role-dialog");

@@ -158,8 +158,18 @@ def test_a_role_is_made_of_another_and_changed_by_keys(page: Page, sockets: Sock
     expect(page.locator("[data-matrix-changes]")).to_have_text("1 change to 1 role")
     page.locator("[data-matrix-save]").click()
     expect(page.locator("[data-matrix-bar]")).to_be_hidden()
-    allowed = set(CustomRole.objects.get(key="night-watch").allowed.values_list("action", flat=True))
-    assert allowed == BUILT_IN["viewer"] | {"containers.logs"}
+    expect(page.locator(".toast").last).to_contain_text("Saved")
+    wanted = BUILT_IN["viewer"] | {"containers.logs"}
+    assert _allowed("night-watch") == wanted
+    page.get_by_label("More about Night watch").click()
+    page.get_by_role("button", name="Copy").click()
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("checkbox", name="Night watch copy: Read logs")).to_be_checked()
+    assert _allowed("night-watch-copy") == wanted, "what it may do now, and not what the page came with"
+
+
+def _allowed(role: str) -> set[str]:
+    return set(CustomRole.objects.get(key=role).allowed.values_list("action", flat=True))
 
 
 @browser
