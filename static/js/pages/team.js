@@ -7,6 +7,7 @@ import { submitting } from "../images/form.js";
 import { onChange, onReset } from "../live.js";
 import { startAccounts } from "../people/accounts.js";
 import { startGroups } from "../people/groups.js";
+import { startPolicy } from "../people/policy.js";
 import { showSecret } from "../people/secret.js";
 import { startWebhooks } from "../people/webhooks.js";
 import { startTabs } from "../tabs.js";
@@ -19,7 +20,9 @@ const again = () => refreshSoon("head", "members", "member-count", "invitations"
 onChange("team", (change) => change.object_id === root.dataset.id && again());
 onChange("host", () => refreshSoon("hosts"));
 onReset(again);
-startTabs($("[data-tabs]"), () => {});
+
+const showPolicy = startPolicy(base);
+startTabs($("[data-tabs]"), (panel) => panel === "view-policies" && showPolicy());
 
 /** Send a form when it is submitted; `body` makes what is sent, `then` gets the answer. */
 function onSubmit(selector, path, body, then, method = "POST") {

@@ -60,6 +60,7 @@ def test_who_has_a_host_alone_sees_no_members(outsider: Caller, team: Team, host
     assert "hidden.example.com" not in browser_of(outsider).get("/registries/").content.decode()
     shown = browser_of(outsider).get(f"/teams/{team.pk}/").content.decode()
     assert "no role in the whole team" in shown and "secretive" not in shown and host.name in shown
+    assert "data-policy" not in shown, "which would be asked for, and refused"
     assert "further roles" in browser_of(outsider).get("/teams/").content.decode()
 
 

@@ -16,7 +16,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 def test_a_policy_is_read_changed_and_corrected(page: Page, sockets: Sockets, seeded: Seeded) -> None:
     TeamPolicy.objects.create(team=seeded.team, images=["ghcr.io/we/*"], containers_quota=20)
-    visit(page, f"/teams/{seeded.team.pk}/#policies")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/policy/") else None)
+    visit(page, f"/teams/{seeded.team.pk}/")
+    page.get_by_role("tab", name="Hosts").click()
+    expect(page.locator("#view-hosts")).to_be_visible()
+    assert not asked
+    page.get_by_role("tab", name="Policies").click()
     expect(page.get_by_label("Images come from")).to_have_value("ghcr.io/we/*")
     expect(page.locator("[data-usage]")).to_contain_text("of 20")
     page.get_by_label("Directories to mount").fill("/srv/data\nrelative")
