@@ -16,7 +16,7 @@ from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_access import browser_of
 from webui.accounts.actions import BUILT_IN
 from webui.accounts.invitations import invitation_create
-from webui.accounts.models import CustomRole, Grant, Invitation, Membership, Role, Team, User
+from webui.accounts.models import CustomRole, Grant, HostGroup, Invitation, Membership, Role, Team, User
 from webui.hosts.models import Host
 from webui.images.models import RegistryCredential
 
@@ -139,6 +139,27 @@ def test_the_last_maintainer_hears_why_not(page: Page, sockets: Sockets, seeded:
     row.get_by_label("Role of admin").select_option("viewer")
     expect(page.locator(".toast").last).to_contain_text("last maintainer")
     expect(row.get_by_label("Role of admin")).to_have_value("maintainer")
+
+
+@browser
+@pytest.mark.parametrize(
+    ("tab", "what", "made"), [("Service accounts", "New service account", "Make"), ("Hosts", "New group", "Save")]
+)
+def test_after_the_first_one_a_second_can_be_made(
+    page: Page, sockets: Sockets, seeded: Seeded, tab: str, what: str, made: str
+) -> None:
+    User.objects.filter(service_of=seeded.team).delete()
+    HostGroup.objects.all().delete()
+    visit(page, f"/teams/{seeded.team.pk}/")
+    sockets.events.wait()
+    page.get_by_role("tab", name=tab, exact=True).click()
+    panel = page.get_by_role("tabpanel", name=tab, exact=True)
+    for name in ("first", "second"):
+        panel.get_by_role("button", name=what).click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Name", exact=True).fill(name)
+        dialog.get_by_role("button", name=made, exact=True).click()
+        expect(panel.locator(f'tr[data-name="{name}"]')).to_be_visible()
 
 
 @browser

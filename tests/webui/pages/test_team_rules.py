@@ -51,6 +51,7 @@ def test_a_webhook_is_made_looked_at_and_deleted(page: Page, sockets: Sockets, s
     expect(page.locator("[data-secret-text]")).to_contain_text("whsec_")
     row = page.locator("#view-webhooks tr[data-id]")
     expect(row).to_contain_text("container.die, job.failed")
+    expect(page.get_by_role("button", name="New webhook")).to_be_visible()
     Delivery.objects.create(
         webhook=Webhook.objects.get(), event="container.die", body={"type": "container.die"}, status="failed",
         attempts=8, problem="It did not answer in time.",
@@ -61,4 +62,5 @@ def test_a_webhook_is_made_looked_at_and_deleted(page: Page, sockets: Sockets, s
     row.get_by_role("button", name="Delete").click()
     page.locator("#confirm-yes").click()
     expect(page.locator("#view-webhooks")).to_contain_text("No webhooks")
+    expect(page.get_by_role("button", name="New webhook")).to_have_count(1)
     assert not Webhook.objects.exists()
