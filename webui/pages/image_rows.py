@@ -11,8 +11,9 @@ from django.db.models import Max, Q, TextField
 from django.db.models.functions import Cast
 from django.utils.dateparse import parse_datetime
 
+from webui.accounts.actions import IN_TEAM
 from webui.accounts.models import User
-from webui.accounts.roles import CREATE, Rights
+from webui.accounts.roles import Rights
 from webui.containers.models import Container
 from webui.images.models import Image, ImageQuerySet
 from webui.images.representation import image_as_json
@@ -61,19 +62,19 @@ def _time(text: str) -> datetime | None:
 
 def image_groups(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:
     """The newest first. `places` are its rows by host, `used_by` the newest containers made from it on any of them,
-    `used_more` how many more there are; `newer` the tags that moved on, anywhere; `may_create` whether the user may
-    change it in all places."""
+    `used_more` how many more there are; `newer` the tags that moved on, anywhere; `may` what the user may do with it in
+    all places."""
     groups: dict[str, dict[str, Any]] = {}
     rights = Rights(user)
     for image in images.select_related("host", "team"):
         row = image_as_json(image)
         group = groups.setdefault(
-            image.image_id, {**row, "tags": [], "newer": [], "places": [], "used": [], "may_create": True}
+            image.image_id, {**row, "tags": [], "newer": [], "places": [], "used": [], "may": IN_TEAM}
         )
         group["tags"] += [tag for tag in row["tags"] if tag not in group["tags"]]
         group["newer"] += [tag for tag in row["newer"] if tag not in group["newer"]]
         group["places"].append({"id": image.pk, "host": row["host"], "online": image.host.is_online})
-        group["may_create"] &= CREATE in rights.of(image.team_id, host=image.host_id)
+        group["may"] &= rights.of(image.team_id, host=image.host_id, repository=image.repositories)
     for container in containers_of(groups, user=user):
         group = groups[container.image_id]
         if container.host_id in {place["host"]["id"] for place in group["places"]}:
@@ -86,14 +87,17 @@ def image_groups(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:
 
 
 def image_places(images: Iterable[Image], *, user: User) -> list[dict[str, Any]]:
-    """One image on its hosts: REST's JSON of each, with what the user may do there."""
+    """One image on its hosts: REST's JSON of each, with what the user `may` do there.
+
+    `may_look_up`: asking for newer ones is about all that a registry has, and not for who has a repository alone.
+    """
     rights = Rights(user)
     return [
         image_as_json(image)
         | {
             "online": image.host.is_online,
-            "may_create": CREATE in rights.of(image.team_id, host=image.host_id),
-            "may_operate": "images.save" in rights.of(image.team_id, host=image.host_id, repository=image.repositories),
+            "may": rights.of(image.team_id, host=image.host_id, repository=image.repositories),
+            "may_look_up": "images.pull" in rights.of(image.team_id, host=image.host_id),
         }
         for image in images
     ]

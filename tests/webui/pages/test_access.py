@@ -9,7 +9,7 @@ from django.test import Client
 
 from tests.webui.cast import CONTAINER_ID, IMAGE_ID, Caller
 from tests.webui.site_broker import HOST_ID
-from webui.accounts.models import User
+from webui.accounts.models import CustomRole, Grant, Membership, Role, Team, User
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image
@@ -248,3 +248,41 @@ def test_an_image_that_many_use_names_only_some_of_them(owner: Caller, image: Im
     text = browser_of(owner).get("/images/").content.decode()
     assert text.count(">user-") == 5
     assert "and 4 more" in text
+
+
+RUN = "/containers/new/?image="
+BUTTONS = (RUN, "data-pull-again", "data-lookup", 'id="push-dialog"', 'id="tag-dialog"', "data-untag", "data-remove")
+
+
+@pytest.mark.parametrize(
+    ("actions", "has"),
+    [
+        ({"images.view"}, ""),
+        ({"images.view", "images.save"}, ""),
+        ({"images.view", "images.pull"}, "data-pull-again data-lookup"),
+        ({"images.view", "images.push"}, 'id="push-dialog"'),
+        ({"images.view", "images.create"}, 'id="tag-dialog"'),
+        ({"images.view", "images.remove"}, "data-untag data-remove"),
+        ({"images.view", "containers.create"}, RUN),
+    ],
+)
+def test_an_image_has_the_buttons_that_a_role_allows(
+    actions: set[str], has: str, outsider: Caller, team: Team, image: Image
+) -> None:
+    role = CustomRole.objects.create(key="some", name="Some")
+    for action in actions:
+        role.allowed.create(action=action)
+    Membership.objects.create(user=outsider.user, team=team, role="some")  # type: ignore[misc]
+    shown = browser_of(outsider).get(f"/images/{IMAGE_ID[7:]}/").content.decode()
+    assert [one for one in BUTTONS if one in shown] == [one for one in BUTTONS if one in has]
+    assert ("format=oci" in shown) is ("images.save" in actions)
+    listed = browser_of(outsider).get("/images/").content.decode()
+    assert ("data-image-remove" in listed) is ("images.remove" in actions)
+    assert (RUN in listed) is ("containers.create" in actions)
+
+
+def test_who_has_a_repository_pulls_and_pushes_its_images(outsider: Caller, team: Team, image: Image) -> None:
+    membership = Membership.objects.create(user=outsider.user, team=team, role="")  # type: ignore[misc]
+    Grant.objects.create(membership=membership, role=Role.DEVELOPER, repository="docker.io/library/alpine")
+    shown = browser_of(outsider).get(f"/images/{IMAGE_ID[7:]}/").content.decode()
+    assert [one for one in BUTTONS if one in shown] == ["data-pull-again", 'id="push-dialog"']
