@@ -18,8 +18,6 @@ from webui.accounts import actions
 from webui.accounts.actions import BUILT_IN, BY_NAME, IN_TEAM, OF_IMAGES, ON_HOST, with_coarse
 from webui.accounts.models import CustomRoleAction, Membership, Team, User
 
-VIEW, OPERATE, CREATE, MANAGE = "view", "operate", "create", "manage"
-"""Coarse words for parts of the table as a whole, for callers that don't say yet which action they mean."""
 LOOSEN = "loosen"
 
 ACTIONS, READING = actions.NAMES | actions.COARSE, actions.READING

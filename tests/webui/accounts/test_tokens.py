@@ -81,14 +81,14 @@ def test_a_token_without_limits_is_as_good_as_its_user(team: Team) -> None:
 
 def test_a_reading_token_reads_and_does_nothing_else(team: Team) -> None:
     user = carried(member("ann", team, Role.MAINTAINER), scopes=["read"])
-    assert roles.actions_of(user, team) == roles.READING | {roles.VIEW}
+    assert roles.actions_of(user, team) == roles.READING | {"view"}
     with pytest.raises(PermissionDenied):
-        roles.require(user, roles.OPERATE, team)
+        roles.require(user, "operate", team)
     assert Team.objects.visible_to(user).get() == team
 
 
 def test_scopes_never_add_to_what_the_role_allows(team: Team) -> None:
-    viewer = carried(member("ann", team, Role.VIEWER), scopes=[roles.OPERATE, roles.MANAGE, "read"])
+    viewer = carried(member("ann", team, Role.VIEWER), scopes=["operate", "manage", "read"])
     assert roles.actions_of(viewer, team) == roles.ROLES[Role.VIEWER]
     stranger = carried(member("bob", None, ""), scopes=sorted(roles.ACTIONS))
     assert roles.actions_of(stranger, team) == frozenset()
@@ -104,7 +104,7 @@ def test_a_token_of_one_team_reaches_no_other(team: Team, host: Host, is_superus
     assert list(Team.objects.visible_to(user)) == [other]
     assert not Host.objects.visible_to(user).exists()
     assert roles.actions_of(user, team) == frozenset()
-    assert roles.MANAGE in roles.actions_of(user, other)
+    assert "manage" in roles.actions_of(user, other)
 
 
 def test_a_token_of_a_team_that_its_user_has_left_reaches_nothing(team: Team) -> None:
