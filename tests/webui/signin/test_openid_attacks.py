@@ -146,9 +146,12 @@ def test_confirming_at_the_provider_needs_a_sign_in_of_now_and_ones_own(
         sent = go(browser, **{"for": "confirm"})
         assert (sent["prompt"], sent["max_age"]) == ("login", "0")
         evil.claims = {"nonce": sent["nonce"], **claims}
-        browser.get("/login/with/company/callback/", {"state": sent["state"], "code": "c"})
+        answer = browser.get("/login/with/company/callback/", {"state": sent["state"], "code": "c"})
+        assert answer.status_code == 302 or b"sign out and in again" in answer.content or "sub" in claims
         return sessions.is_confirmed(browser.session)
 
+    page = browser.get("/settings/confirm/").content.decode()
+    assert "Confirm with Company" in page and "/logout/" in page, "the provider may not say what is needed"
     assert not confirmed()
     assert not confirmed(auth_time=int(time.time()) - 3600)
     assert not confirmed(auth_time=int(time.time()), sub="u-2")

@@ -88,7 +88,9 @@ def finish(session: SessionBase, provider: IdentityProvider, answer: dict[str, s
         tokens.get("id_token"), metadata=metadata, client_id=provider.client_id, nonce=str(note["nonce"])
     )
     if note["purpose"] == CONFIRM and not _is_of_now(claims, float(note["at"])):
-        raise PermissionDenied(f"{provider.name} does not say that you are there now: confirm in another way")
+        raise PermissionDenied(
+            f"{provider.name} does not say that you are there now: confirm in another way, or sign out and in again"
+        )
     return Returned(_completed(provider, metadata, claims, tokens), note["purpose"], note["next"])
 
 
