@@ -154,6 +154,15 @@ def test_the_way_to_a_generator_by_the_page(browser: Client, ann: User) -> None:
     assert not Totp.objects.exists() and not RecoveryCode.objects.exists()
 
 
+def test_a_generator_ends_the_holding_back_and_the_page_says_so(browser: Client, ann: User) -> None:
+    SignInSettings.objects.create(require_second_factor=True)
+    sign_in(browser)
+    held = browser.post("/settings/second-factor/", {"action": "begin"}).content
+    key = factors.totp_begin(user=ann)
+    free = browser.post("/settings/second-factor/", {"action": "confirm", "code": code(key)}).content
+    assert (b"A second factor is required." in held, b"A second factor is required." in free) == (True, False)
+
+
 def test_a_generator_is_not_removed_by_who_found_an_open_session(browser: Client, ann: User, secret: str) -> None:
     sign_in(browser)
     browser.post("/login/second/", {"code": code(secret)})

@@ -57,8 +57,9 @@ def account_page(
                     more = answer
                     status = more.pop("status", 200)
             # Before the queries: see `webui.pages.page`.
-            common = {"section": "settings", "tab": tab, "words": words.as_json(), "is_held": hold is not None}
-            common["change_id"] = last_change_id()
+            common = {"section": "settings", "tab": tab, "words": words.as_json(), "change_id": last_change_id()}
+            # What was done just now may have been what held.
+            common["is_held"] = hold_of(request.user, request.session) is not None  # type: ignore[arg-type]
             try:
                 context = build(request)
             except PermissionDenied as error:
