@@ -89,10 +89,7 @@ def register_complete(
 
     Raises InvalidArgument.
     """
-    name = name.strip()
-    if not name or len(name) > 80:
-        message = "Give the passkey a name of 1 to 80 characters."
-        raise InvalidArgument(message, {"fields": {"name": [message]}})
+    name = _given_name(name)
     state = _recall(request, REGISTER, user)
     try:
         made = _server(request).register_complete(state, answer)
@@ -151,12 +148,12 @@ def show_complete(request: HttpRequest, purpose: str, user: User | None, answer:
 
 
 def passkey_rename(*, user: User, passkey_id: object, name: str) -> None:
-    """Raises NotFound, InvalidArgument."""
-    name = name.strip()
-    if not name or len(name) > 80:
-        raise InvalidArgument("Give the passkey a name of 1 to 80 characters.")
-    if not Passkey.objects.filter(user=user, pk=passkey_id).update(name=name):
+    """Raises NotFound, for other people's too, and InvalidArgument with the field `name`."""
+    passkey = Passkey.objects.filter(user=user, pk=passkey_id).first()
+    if passkey is None:
         raise NotFound("no such passkey")
+    passkey.name = _given_name(name)
+    passkey.save(update_fields=["name"])
 
 
 def passkey_remove(*, user: User, passkey_id: object) -> None:
@@ -165,6 +162,15 @@ def passkey_remove(*, user: User, passkey_id: object) -> None:
     if not deleted:
         raise NotFound("no such passkey")
     recovery_codes_forget(user=user)
+
+
+def _given_name(text: str) -> str:
+    """Raises InvalidArgument with the field `name`."""
+    name = " ".join(text.split())
+    if not name or len(name) > 80 or not name.isprintable():
+        message = "Give the passkey a name of 1 to 80 characters."
+        raise InvalidArgument(message, {"fields": {"name": [message]}})
+    return name
 
 
 def _holding(request: HttpRequest, user: User | None, response: AuthenticationResponse) -> Passkey:

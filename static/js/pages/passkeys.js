@@ -1,5 +1,5 @@
-// Adding a passkey; the rest of the page is plain forms.
-import { $, el, setText } from "../dom.js";
+// Adding a passkey, and asking for another name; the rest of the page is plain forms.
+import { $, $$, el, setText } from "../dom.js";
 import { canUsePasskeys, makePasskey, postJson, whyNot } from "../passkeys.js";
 
 const form = $("[data-passkey-form]");
@@ -49,3 +49,12 @@ form?.addEventListener("submit", async (event) => {
   button.removeAttribute("aria-busy");
   return undefined;
 });
+
+const { elements } = $("[data-rename-form]");
+for (const button of $$("[data-passkey-rename]")) {
+  button.addEventListener("click", () => {
+    elements.id.value = button.dataset.passkeyRename;
+    elements.name.value = button.dataset.name;
+    $("#passkey-dialog").showModal();
+  });
+}

@@ -42,6 +42,11 @@ def test_a_passkey_is_made_and_lets_in_alone_and_after_a_password(
     visit(page, "/settings/passkeys/")
     expect(page.get_by_role("cell", name="laptop", exact=True)).to_be_visible()
     assert Passkey.objects.get().user == seeded.admin
+    page.get_by_role("button", name="Rename laptop").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("old laptop")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("cell", name="old laptop", exact=True)).to_be_visible()
+    page.wait_for_load_state("load")  # it is a new page, and its scripts listen from now on
     page.get_by_label("Name of the new passkey").fill("the same device again")
     page.get_by_role("button", name="Add passkey").click()
     expect(page.locator("[data-problem]")).to_contain_text("has a passkey for you already")

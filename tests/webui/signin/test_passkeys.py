@@ -11,6 +11,7 @@ from tests.support.soft_passkey import PRESENT, SoftPasskey
 from tests.webui.cast import member
 from tests.webui.signin.conftest import PASSWORD, is_in, sign_in
 from webui.accounts.models import User
+from webui.audit.models import AuditEntry
 from webui.signin import factors, sessions
 from webui.signin.models import Passkey, SignInSession, SignInSettings
 from webui.signin.passkeys import CEREMONY, CEREMONY_SECONDS
@@ -232,6 +233,22 @@ def test_it_is_removed_by_its_owner_and_the_last_one_stays_where_one_is_required
     SignInSettings.objects.all().delete()
     browser.post("/settings/passkeys/", {"action": "remove", "id": str(row.pk)})
     assert factors.factors_of(ann) == factors.Factors(totp=False, passkeys=0, recovery_codes=0)
+
+
+def test_it_is_renamed_by_its_owner_and_the_audit_log_hears_of_it(ann: User, browser: Client) -> None:
+    sign_in(browser)
+    add(browser, SoftPasskey())
+    wish = {"action": "rename", "id": str(Passkey.objects.get().pk), "name": " old  laptop "}
+    bob = Client()
+    bob.force_login(member("bob", None, ""))
+    assert bob.post("/settings/passkeys/", wish).status_code == 422
+    answer = browser.post("/settings/passkeys/", {**wish, "name": " "})
+    assert answer.status_code == 422 and b"1 to 80 characters" in answer.content
+    assert browser.post("/settings/passkeys/", {**wish, "action": "burn"}).status_code == 422
+    assert Passkey.objects.get().name == "laptop"
+    assert browser.post("/settings/passkeys/", wish).url == "/settings/passkeys/"
+    entry = AuditEntry.objects.get(action="passkey.update")
+    assert (entry.actor_name, entry.before, entry.after) == ("ann", {"name": "laptop"}, {"name": "old laptop"})
 
 
 def test_adding_one_ends_the_holding_back(ann: User, browser: Client) -> None:

@@ -17,6 +17,7 @@ from engine.errors import Conflict, EngineError, InvalidArgument, PermissionDeni
 from webui.accounts.models import User
 from webui.pages.views.account.parts import account_page
 from webui.pages.views.session import json_of, json_problem
+from webui.parameters import is_uuid
 from webui.signin import passkeys, sessions, totp
 from webui.signin.factors import (
     factors_of,
@@ -68,16 +69,18 @@ def _setup(request: HttpRequest) -> dict[str, Any]:
 
 
 def _act_passkeys(request: HttpRequest) -> HttpResponse:
-    user, passkey_id = _user(request), request.POST.get("id", "")
-    if not Passkey.objects.filter(user=user, pk=_uuid(passkey_id)).exists():
-        raise InvalidArgument("there is no such passkey any more")
-    if request.POST.get("action") == "rename":
+    user, passkey_id, action = _user(request), request.POST.get("id", ""), request.POST.get("action")
+    if not is_uuid(passkey_id) or not Passkey.objects.filter(user=user, pk=passkey_id).exists():
+        raise InvalidArgument("there is no such passkey any more: load the page anew")
+    if action == "rename":
         passkeys.passkey_rename(user=user, passkey_id=passkey_id, name=request.POST.get("name", ""))
         messages.success(request, "The passkey is renamed.")
-    else:
+    elif action == "remove":
         _check_not_last(user, totp=False)
         passkeys.passkey_remove(user=user, passkey_id=passkey_id)
         messages.success(request, "The passkey is removed: it opens nothing here any more.")
+    else:
+        raise InvalidArgument("there is no such action")
     return redirect("passkeys")
 
 
@@ -132,11 +135,6 @@ def _check_not_last(user: User, *, totp: bool) -> None:
     left = factors.passkeys if totp else factors.passkeys - 1 + factors.totp
     if left <= 0 and second_factor_is_required(user):
         raise Conflict("one of your teams requires a second factor: add another one before you remove the last")
-
-
-def _uuid(text: str) -> str | None:
-    compact = text.replace("-", "")
-    return text if len(compact) == 32 and all(character in "0123456789abcdefABCDEF" for character in compact) else None
 
 
 def _user(request: HttpRequest) -> User:
