@@ -343,12 +343,14 @@ def test_providers_over_rest(evil: Provider, owner: Caller, team: Team) -> None:
     changed = owner.call("patch", path, {"name": "Firm", "mappings": [{"group": "root", "role": "administrator"}]})
     assert (changed.json()["name"], changed.json()["mappings"][0]["team"]) == ("Firm", None)
     assert secret_of(IdentityProvider.objects.get()) == SECRET, "what is left out stays"
-    for field, body in {
-        "mappings.0.role": {"mappings": [{**mapping, "role": "emperor"}]},
-        "mappings.0.team": {"mappings": [{**mapping, "team": "Nowhere"}]},
-        "issuer": {"issuer": "http://id.example.com"},
-        "scopes": {"scopes": "email"},
-    }.items():
+    for field, body in (
+        ("mappings.0.role", {"mappings": [{**mapping, "role": "emperor"}]}),
+        ("mappings.0.team", {"mappings": [{**mapping, "team": "Nowhere"}]}),
+        ("mappings.0.team", {"mappings": [{**mapping, "team": "a" * 33}]}),
+        ("issuer", {"issuer": "http://id.example.com"}),
+        ("issuer", {"issuer": "https://[id.example.com/realm"}),
+        ("scopes", {"scopes": "email"}),
+    ):
         answer = owner.call("patch", path, body)
         assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
     assert owner.call("patch", "sign-in/", {"require_second_factor": True}).json() == {"require_second_factor": True}

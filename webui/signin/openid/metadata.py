@@ -94,7 +94,10 @@ def post_form(url: str, form: dict[str, str], headers: dict[str, str]) -> dict[s
 
 def check_address(url: str, what: str) -> str:
     """Raises InvalidArgument for what is neither https nor on this machine."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # half an IPv6 address
+        parts = urlsplit("")
     if parts.scheme == "https" and parts.hostname and not parts.username:
         return url
     if parts.scheme == "http" and not parts.username and _is_here(parts.hostname or ""):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.utils.text import slugify
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, PermissionDenied
 from webui.accounts.models import CustomRole, Role, Team, User
 from webui.accounts.tokens import require_unlimited
+from webui.parameters import is_uuid
 from webui.sealing import Seal
 from webui.signin.models import GroupMapping, IdentityProvider
 from webui.signin.openid.metadata import check_address, forget, metadata_of
@@ -125,7 +125,7 @@ def role_exists(role: str) -> bool:
 def _team(name: object) -> Team | None:
     text = str(name)
     found = Team.objects.filter(name=text).first()
-    if found is None and re.fullmatch(r"[0-9a-fA-F-]{32,36}", text):
+    if found is None and is_uuid(text):
         found = Team.objects.filter(pk=text).first()
     return found
 
