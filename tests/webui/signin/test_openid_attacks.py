@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.test import Client
 
 from tests.support.openid_provider import OTHER_KEY, Provider
@@ -54,6 +55,27 @@ def test_signatures_of_others_are_none(provider: IdentityProvider, evil: Provide
     evil.key_id = "two"
     assert back(browser, evil).status_code == 403
     assert not is_in(browser)
+
+
+@pytest.mark.parametrize("algorithm", ["RS512", "PS256"])
+def test_a_key_that_names_no_algorithm_serves_those_of_its_provider(
+    algorithm: str, provider: IdentityProvider, evil: Provider, browser: Client
+) -> None:
+    evil.algorithm = algorithm
+    assert back(browser, evil).status_code == 403, "the provider's document knows of RS256 alone"
+    evil.metadata = {"id_token_signing_alg_values_supported": ["RS256", algorithm]}
+    metadata.forget(evil.issuer)
+    evil.claims = {}
+    assert back(browser, evil).url == "/" and is_in(browser)
+
+
+def test_a_signature_of_another_kind_than_the_key_is_refused(
+    provider: IdentityProvider, evil: Provider, browser: Client
+) -> None:
+    evil.metadata = {"id_token_signing_alg_values_supported": ["RS256", "ES256"]}
+    metadata.forget(evil.issuer)
+    evil.key, evil.algorithm = ec.generate_private_key(ec.SECP256R1()), "ES256"
+    assert back(browser, evil).status_code == 403 and not is_in(browser)
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])

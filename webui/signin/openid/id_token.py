@@ -27,14 +27,15 @@ def claims_of(token: object, *, metadata: Metadata, client_id: str, nonce: str) 
             raise InvalidArgument("the provider signed its ID token in a way that is not accepted")
         claims: dict[str, Any] = jwt.decode(
             token,
-            key_for(metadata, header.get("kid")),
+            # The key alone: one that doesn't say what it is for would be held to the first way of its kind, RS256.
+            key_for(metadata, header.get("kid")).key,
             algorithms=allowed,
             audience=client_id,
             issuer=metadata.issuer,
             leeway=LEEWAY_SECONDS,
             options={"require": ["exp", "iat", "sub", "aud", "iss"]},
         )
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, TypeError, ValueError) as error:  # the latter for a key of another kind than the signature
         raise InvalidArgument(f"the provider's ID token is not valid: {error}") from error
     _check_party(claims, client_id)
     if not constant_time_compare(str(claims.get("nonce", "")), nonce):
