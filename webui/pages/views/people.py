@@ -107,13 +107,14 @@ def team(request: HttpRequest, team_id: UUID) -> dict[str, Any]:
     """Its parts are in templates/pages/team/: a new section is a tab and a panel."""
     found = get_object_or_404(Team.objects.visible_to(request.user), pk=team_id)
     held = actions_of(request.user, found)
-    names = {role["key"]: role["name"] for role in roles_as_json()}
+    all_roles = roles_as_json()
+    names = {role["key"]: role["name"] for role in all_roles}
     members = Membership.objects.visible_to(request.user).filter(team=found).select_related("user")
     members = members.prefetch_related("grants__host", "grants__group").order_by("user__username")
     invited = Invitation.objects.visible_to(request.user).filter(team=found, accepted_at=None)
     groups = HostGroup.objects.visible_to(request.user).filter(team=found)
     accounts = accounts_visible(request.user, found).prefetch_related("memberships", "tokens__team")
-    mine = [role for role in roles_as_json() if set(role["actions"]) <= held]
+    mine = [role for role in all_roles if set(role["actions"]) <= held]
     return {
         "team": found,
         "members": [_member_row(one, names) for one in members[:SHOWN]],
