@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,7 +26,7 @@ from webui.api.sign_in_schemas import (
 from webui.signin.models import IdentityProvider
 from webui.signin.openid.providers import provider_remove, provider_save, require_administrator
 from webui.signin.policy import require_second_factor_everywhere, second_factor_everywhere
-from webui.signin.representation import provider_as_json, session_as_json
+from webui.signin.representation import provider_as_json, providers_shown, session_as_json
 from webui.signin.resetting import second_factor_reset
 from webui.signin.sessions import session_end, sessions_of
 
@@ -70,7 +69,7 @@ class ProviderList(APIView):
     def get(self, request: Request) -> Response:
         """List the identity providers. For administrators."""
         require_administrator(request.user)
-        return list_response(request, _providers(), provider_as_json, ordering=PROVIDERS_ORDERING)
+        return list_response(request, providers_shown(), provider_as_json, ordering=PROVIDERS_ORDERING)
 
     @operation(
         "identity_providers_create",
@@ -84,7 +83,7 @@ class ProviderList(APIView):
         require_administrator(request.user)
         require_confirmed(request)
         made = provider_save(user=request.user, **bodies.read(NewProvider, request))
-        return Response(provider_as_json(_providers().get(pk=made.pk)), status=201)
+        return Response(provider_as_json(providers_shown().get(pk=made.pk)), status=201)
 
 
 class ProviderDetail(APIView):
@@ -94,7 +93,7 @@ class ProviderDetail(APIView):
     def get(self, request: Request, provider_id: UUID) -> Response:
         """Show a provider."""
         require_administrator(request.user)
-        return Response(provider_as_json(get_object_or_404(_providers(), pk=provider_id)))
+        return Response(provider_as_json(get_object_or_404(providers_shown(), pk=provider_id)))
 
     @operation(
         "identity_providers_update",
@@ -107,9 +106,9 @@ class ProviderDetail(APIView):
         """Change a provider, and which groups are which roles."""
         require_administrator(request.user)
         require_confirmed(request)
-        provider = get_object_or_404(_providers(), pk=provider_id)
+        provider = get_object_or_404(providers_shown(), pk=provider_id)
         provider_save(user=request.user, provider=provider, **bodies.read(ProviderChanges, request))
-        return Response(provider_as_json(_providers().get(pk=provider_id)))
+        return Response(provider_as_json(providers_shown().get(pk=provider_id)))
 
     @operation("identity_providers_delete", tag="identity providers", answers={204: None}, problems=[403, 404])
     def delete(self, request: Request, provider_id: UUID) -> Response:
@@ -145,7 +144,3 @@ class Policy(APIView):
         is_required = bodies.read(SignInPolicy, request)["require_second_factor"]
         require_second_factor_everywhere(user=request.user, is_required=is_required)
         return Response({"require_second_factor": is_required})
-
-
-def _providers() -> QuerySet[IdentityProvider]:
-    return IdentityProvider.objects.prefetch_related("mappings__team", "identities")

@@ -9,21 +9,19 @@ from django.urls import reverse
 
 from webui.accounts.models import CustomRole, Role, Team
 from webui.pages.views.account.parts import account_page
-from webui.signin.models import IdentityProvider
 from webui.signin.openid.providers import require_administrator
 from webui.signin.policy import second_factor_everywhere
-from webui.signin.representation import provider_as_json
+from webui.signin.representation import provider_as_json, providers_shown
 
 
 @account_page("pages/account/sign_in.html", tab="sign-in")
 def sign_in(request: HttpRequest) -> dict[str, Any]:
     require_administrator(request.user)  # type: ignore[arg-type]
-    providers = IdentityProvider.objects.prefetch_related("mappings__team", "identities")
     return {
         "providers": [
             provider_as_json(provider)
             | {"callback": request.build_absolute_uri(reverse("login-with-callback", args=[provider.slug]))}
-            for provider in providers
+            for provider in providers_shown()
         ],
         "callback_pattern": request.build_absolute_uri(reverse("login-with-callback", args=["NAME"])),
         "second_factor_everywhere": second_factor_everywhere(),
