@@ -21,7 +21,8 @@ OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 class Provider:
-    """`claims` and `userinfo` are what it says next; None in `claims` leaves one out. `forms` are what was posted."""
+    """`claims` and `userinfo` are what it says next; None in `claims` leaves one out. `refusal`: what it says instead
+    when it is asked for a token. `forms` are what was posted."""
 
     def __init__(self) -> None:
         self.claims: dict[str, Any] = {}
@@ -31,6 +32,7 @@ class Provider:
         self.key_id = "one"
         self.metadata: dict[str, Any] = {}
         self.id_token: str | None = None
+        self.refusal: dict[str, str] = {}
         self.forms: list[dict[str, str]] = []
         self.authorizations: list[str] = []
         provider = self
@@ -51,11 +53,14 @@ class Provider:
                 content = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 provider.forms.append({name: values[0] for name, values in parse_qs(content).items()})
                 provider.authorizations.append(self.headers.get("Authorization", ""))
-                self._answer({"access_token": "at", "token_type": "Bearer", "id_token": provider.signed()})
+                if provider.refusal:
+                    self._answer(provider.refusal, 400)
+                else:
+                    self._answer({"access_token": "at", "token_type": "Bearer", "id_token": provider.signed()})
 
-            def _answer(self, body: dict[str, Any]) -> None:
+            def _answer(self, body: dict[str, Any], status: int = 200) -> None:
                 encoded = json.dumps(body).encode()
-                self.send_response(200)
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(encoded)))
                 self.end_headers()

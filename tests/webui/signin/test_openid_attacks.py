@@ -210,7 +210,9 @@ def test_secrets_and_codes_reach_neither_log_nor_page_nor_table(
     caplog.set_level("DEBUG", logger="webui")
     assert SECRET not in provider.sealed_secret and secret_of(provider) == SECRET
     code = secrets.token_urlsafe(16)
-    page = back(browser, evil, code=code, iss="https://another.example")
+    evil.refusal = {"error": "invalid_grant", "error_description": f"{code} of {SECRET} is not known"}
+    page = back(browser, evil, code=code)
+    assert page.status_code == 403 and evil.forms[0]["code"] == code
     browser.force_login(admin)
     shown = (
         browser.get("/settings/sign-in/").content.decode() + browser.get("/api/v1/identity-providers/").content.decode()
