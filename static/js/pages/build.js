@@ -156,8 +156,8 @@ root.addEventListener("click", async (event) => {
   if (job?.status === "succeeded") location.assign(`/containers/${made.container.id}/#terminal`);
   else if (job) toast(job.error?.message ?? "It was cancelled.", { bad: true });
 });
-$("[data-compare]", root)?.addEventListener("change", (event) => {
-  if (event.target.value) location.assign(`/builds/${id}/compare/${event.target.value}/`);
+root.addEventListener("change", (event) => {
+  if (event.target.matches("[data-compare]") && event.target.value) location.assign(`/builds/${id}/compare/${event.target.value}/`);
 });
 
 function take(build) {

@@ -13,6 +13,8 @@ from tests.webui.pages.seed import NASTY, Seeded, hex_id
 from tests.webui.pages.seed_builds import build_steps
 from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_changing import answered
+from webui.builds.models import Build
+from webui.builds.representation import build_as_json
 from webui.images.models import SigningKey
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -98,6 +100,17 @@ def test_a_build_that_ends_says_so_and_is_forgotten_when_asked(page: Page, socke
     page.locator("#confirm-dialog").get_by_role("button", name="Forget").click()
     page.wait_for_url("**/builds/")
     assert gone == ["DELETE"]
+
+
+def test_a_build_that_has_ended_meanwhile_is_compared(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    """Its facts were exchanged when it ended, and what is chosen among them with them."""
+    Build.objects.filter(pk=DONE).update(name="harbour:2.1")
+    visit(page, f"/builds/{RUNNING}/")
+    page.locator("#compare").evaluate("choice => { choice.dataset.old = ''; }")
+    sockets.change("build", build_as_json(Build.objects.get(pk=RUNNING)) | {"status": "failed"})
+    expect(page.locator("#compare:not([data-old])")).to_be_visible()
+    page.get_by_label("Compare with").select_option(DONE)
+    page.wait_for_url(f"**/builds/{RUNNING}/compare/{DONE}/")
 
 
 def test_a_typed_dockerfile_is_sent_and_refusals_stand_at_their_fields(
