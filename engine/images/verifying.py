@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.content.blobs import BlobMissing, DigestMismatch
-from engine.errors import EngineError
+from engine.errors import EngineError, PermissionDenied, Unavailable
 from engine.images.attachments import attached_to
 from engine.images.pushed import documents_of
 from engine.images.shelf import Shelf
@@ -22,6 +22,7 @@ from engine.oci.reference import Reference
 from engine.registry.access import Access
 from engine.registry.client import RegistryClient
 
+_REFUSALS = (PermissionDenied, Unavailable)
 _SIGNATURES = 50
 """That are looked at for one image at one registry."""
 
@@ -46,8 +47,9 @@ def verify(
 ) -> list[Signed]:
     """Which of `keys` (public, PEM) have signed an image of this host (a reference or id); empty for none.
 
-    Registries are asked by the names with a digest that the image has, if no signature here is enough. Raises
-    `ImageMissing`, `InvalidReference`, `InvalidArgument` for an odd key; a registry that can't be reached has none.
+    Registries are asked by the names with a digest that the image has, if no signature here is enough; `access` by
+    registry. Raises `ImageMissing`, `InvalidReference`, `InvalidArgument` for an odd key; and where no registry has a
+    signature, `AccessDenied` or `RegistryUnavailable` of one that let nobody look.
     """
     for key in keys:
         signing.key_id(key)
@@ -56,15 +58,21 @@ def verify(
     found = list(_here(shelf, image.id, own, keys))
     if found or not asks_registries or not keys:
         return found
+    refusal: EngineError | None = None
     for text in image.digests:
         reference = Reference.parse(text)
         if reference.digest is None:
             continue
         with RegistryClient(shelf.config, reference, (access or {}).get(reference.registry)) as client:
-            for digest in own:
-                found += _there(client, digest, keys, text)
+            try:
+                for digest in own:
+                    found += _there(client, digest, keys, text)
+            except _REFUSALS as error:
+                refusal = refusal or error
         if found:
-            break
+            return found
+    if refusal is not None:
+        raise refusal
     return found
 
 
@@ -80,12 +88,16 @@ def _here(shelf: Shelf, image_id: str, own: frozenset[str], keys: Sequence[str])
 
 
 def _there(client: RegistryClient, digest: str, keys: Sequence[str], place: str) -> list[Signed]:
-    """By the registry's list of referrers, then by cosign's tag."""
+    """By the registry's list of referrers, then by cosign's tag. Raises `_REFUSALS` if nothing is found for that."""
     names: list[str] = []
+    refusal: EngineError | None = None
     try:
         names += [one.digest for one in client.referrers(Digest(digest), signing.ARTIFACT_TYPE)]
+    except _REFUSALS as error:  # a registry that does not know the list need not say so
+        refusal = error
     except EngineError:
         names = []
+    found: dict[Signed, None] = {}
     for name in [*names[:_SIGNATURES], signing.tag_of(Digest(digest))]:
         try:
             manifest = client.manifest(name).data
@@ -93,12 +105,17 @@ def _there(client: RegistryClient, digest: str, keys: Sequence[str], place: str)
             for layer in _layers(manifest):
                 if layer.size <= signing.PAYLOAD_BYTES:
                     payloads[str(layer.digest)] = client.config(layer)
+        except _REFUSALS as error:
+            refusal = error
+            break
         except EngineError:
             continue
-        found = list(_signed(manifest, payloads, digest, keys, place))
-        if found:
-            return found
-    return []
+        found.update(dict.fromkeys(_signed(manifest, payloads, digest, keys, place)))
+        if len(found) == len(set(keys)):
+            break
+    if refusal is not None and not found:
+        raise refusal
+    return list(found)
 
 
 def _layers(manifest: bytes) -> list[Descriptor]:

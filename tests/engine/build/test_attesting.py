@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import tempfile
@@ -16,8 +17,10 @@ from engine.oci.digest import Digest
 from engine.oci.manifest import Descriptor
 from engine.oci.reference import Reference
 from engine.registry.access import Access
+from engine.registry.auth import Credentials
 from engine.registry.client import RegistryClient
 from engine.registry.endpoint import Endpoint
+from engine.registry.errors import AccessDenied, RegistryUnavailable
 from engine.registry.transport import Transport
 from engine.registry.uploading import Source
 from engine.registry.writing import Writer
@@ -146,12 +149,13 @@ def test_what_is_attached_is_pushed_where_subjects_are_unknown(bench: Workbench,
 def test_signatures_of_several_keys_are_found_under_cosigns_tag(bench: Workbench, registry: Registry) -> None:
     name = name_at(registry)
     reference = Reference.parse(name)
-    built = build(bench, tags=(name,), push=True)
+    text = f"FROM tiny\nLABEL made={secrets.token_hex(4)}\n"  # other tests' signatures would come along
+    built = bench.build(text, tags=(name,), push=True)
     digest = Digest(built.result.digest)
     foreign = foreign_signature(bench, name, digest)
     keys = [signing.new_key() for _ in range(2)]
     for private, _ in keys:
-        build(bench, tags=(name,), signing_key=private, push=True)
+        bench.build(text, tags=(name,), signing_key=private, push=True)
     signed = registry.manifest(reference.repository, signing.tag_of(digest))
     bench.engine.images.push(name)
     assert registry.manifest(reference.repository, signing.tag_of(digest)) == signed
@@ -196,6 +200,28 @@ def test_what_is_attached_is_listed_by_a_registry_that_knows_subjects(bench: Wor
         assert (reference.repository, f"sha256-{digest.hex}") not in registry.manifests
     finally:
         registry.close()
+
+
+def test_all_keys_are_found_at_a_registry_and_one_that_lets_nobody_look_is_not_none(bench: Workbench) -> None:
+    registry = StrictRegistry(Rules())
+    name = name_at(registry)
+    keys = [signing.new_key() for _ in range(3)]
+    for private, _ in keys[:2]:
+        build(bench, tags=(name,), signing_key=private, push=True)
+    publics = [public for _, public in keys]
+    wanted = {signing.key_id(public) for public in publics[:2]}
+    with throwaway_home() as home:
+        there = Host(home, name).engine.images
+        assert {one.key_id for one in there.verify(name, publics)} == wanted
+        registry.rules.user = "Basic " + base64.b64encode(b"alice:swordfish").decode()
+        with pytest.raises(AccessDenied):
+            there.verify(name, publics)
+        access = {registry.address: Access(Credentials("alice", "swordfish"))}
+        assert {one.key_id for one in there.verify(name, publics, access=access)} == wanted
+        registry.close()
+        with pytest.raises(RegistryUnavailable):
+            there.verify(name, publics, access=access)
+        assert there.verify(name, publics, asks_registries=False) == []
 
 
 def test_each_platform_of_an_index_has_its_own(bench: Workbench) -> None:
