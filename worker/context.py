@@ -39,8 +39,12 @@ class Context:
     @property
     def accesses(self) -> dict[str, Any]:
         """The same by registry, of a command that may speak to several."""
-        registries = (self.secrets or {}).get("registries", {})
-        return {name: access_of(from_wire(RegistrySecrets, secrets)) for name, secrets in registries.items()}
+        return accesses_of((self.secrets or {}).get("registries", {}))
+
+
+def accesses_of(registries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The engine's form of what the site knows of registries, `RegistrySecrets` on the wire by their names."""
+    return {name: access_of(from_wire(RegistrySecrets, secrets)) for name, secrets in registries.items()}
 
 
 def access_of(secrets: RegistrySecrets) -> Any:

@@ -199,8 +199,12 @@ class FakeImages:
     def waste(self, name: str) -> dict[str, Any]:
         return {"wasted_bytes": 0, "efficiency": 1.0, "files": [], "is_cut": False}
 
-    def verify(self, name: str, keys: list[str], *, asks_registries: bool = True) -> list[dict[str, str]]:
-        return [{"key_id": key, "digest": "sha256:1", "place": f"registries {asks_registries}"} for key in keys]
+    def verify(
+        self, name: str, keys: list[str], *, access: Any = None, asks_registries: bool = True
+    ) -> list[dict[str, str]]:
+        who = {registry: one.credentials.username for registry, one in (access or {}).items()}
+        place = f"registries {who}" if asks_registries else "here"
+        return [{"key_id": key, "digest": "sha256:1", "place": place} for key in keys]
 
     @property
     def attachments(self) -> Any:

@@ -24,7 +24,7 @@ from worker.executor import Executor
 from worker.ledger import Ledger
 from worker.questions import image_answers
 from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
-from worker.sessions.registry_source import ManifestSource, ReferrersSource, TagsSource
+from worker.sessions.registry_source import ManifestSource, ReferrersSource, SignaturesSource, TagsSource
 
 IMAGE = "sha256:feed"
 A_JOB = {sessions.JOB: {"id": "j", "fence": 1}}
@@ -101,8 +101,8 @@ def test_questions_are_answered_as_json(engine: FakeEngine) -> None:
         "attachments": [{"digest": "sha256:1", "slot": "sbom:spdx"}],
         "signed": [],
     }
-    (signed,) = answers["image.attached"](IMAGE, {"keys": ["k"]})["signed"]
-    assert (signed["key_id"], signed["place"]) == ("k", "registries False")
+    (signed,) = answers["image.attached"](IMAGE, {"keys": ["k"], "registries": True})["signed"]
+    assert (signed["key_id"], signed["place"]) == ("k", "here"), "a registry takes longer than a question may"
     assert answers["image.attachment"](IMAGE, {"digest": "sha256:2"}) == {"content": '{"of": "sha256:2"}'}
 
 
@@ -255,6 +255,14 @@ def test_a_registry_is_asked_in_a_session_with_its_secrets(engine: FakeEngine) -
     source = ManifestSource(engine, "", {"reference": "a/b"})
     assert source.ended is not None and os.read(source.ended, 1) == b""
     assert source.result()["platforms"] == [{"os": "linux", "architecture": "amd64", "variant": ""}]
+    source.close()
+    wish = {"image": IMAGE, "keys": ["k"], "registries": {"a.example": SECRETS}}
+    source = SignaturesSource(engine, "", wish)
+    assert source.ended is not None and os.read(source.ended, 1) == b""
+    assert source.result() == {
+        "attachments": [{"digest": "sha256:1", "slot": "sbom:spdx"}],
+        "signed": [{"key_id": "k", "digest": "sha256:1", "place": "registries {'a.example': 'alice'}"}],
+    }
     source.close()
     assert engine.calls() == ["tags a/b alice", "referrers a/b x/y"]
     refused = TagsSource(engine, "", {"reference": "missing/b"})

@@ -15,11 +15,10 @@ def image_history(image: Image) -> Any:
     return ask(image.host, "image.history", image.image_id)
 
 
-def image_attached(image: Image, *, registries: bool = False) -> Any:
+def image_attached(image: Image) -> Any:
     """{"attachments": […], "signed": [{"key_id", "digest", "place"}…]}: what is attached to the image on its host, and
-    which of the team's keys have signed it (there, or with `registries` at its registries, asked as nobody)."""
-    wish = {"keys": public_keys(image.team), "registries": registries}
-    return ask(image.host, "image.attached", image.image_id, wish, is_slow=True)
+    which of the team's keys have signed it there."""
+    return ask(image.host, "image.attached", image.image_id, {"keys": public_keys(image.team)}, is_slow=True)
 
 
 def image_attachment(image: Image, *, digest: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a registry has, asked by a host, nothing kept of it: a repository's tags, and what refers to an image."""
+"""What a registry has, asked by a host, nothing kept of it: a repository's tags, what refers to an image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from engine.oci.reference import Reference
 from webui.accounts.models import User
 from webui.accounts.roles import require
 from webui.hosts.models import Host
-from webui.images.credentials import GivenLogin, secrets_for
+from webui.images.credentials import GivenLogin, registries_secrets, secrets_for
 from webui.images.models import Image
 from webui.images.services import reference_parse
+from webui.images.signing import public_keys
 from webui.links.stream import host_silent
 from webui.links.transfer import ArchiveWish
 from worker.contract import sessions
@@ -65,6 +66,21 @@ def image_referrers(*, user: User, image: Image, reference: str | None = None, a
         raise _wrong("artifact_type", f"Give at most {ARTIFACT_TYPE_LENGTH} characters.")
     secrets = secrets_for(image.team, str(wanted))
     return _wish(image.host, sessions.REGISTRY_REFERRERS, wanted, secrets, artifact_type)
+
+
+def image_signatures(*, user: User, image: Image) -> ArchiveWish:
+    """As `questions.image_attached`, asked of the image's registries too, as the team. Raises PermissionDenied."""
+    require(user, "images.pull", image.team, host=image.host_id, repository=image.repositories)
+    if not image.host.is_online:
+        raise host_silent(image.host)
+    of_image = {Reference.parse(name).registry for name in image.digests}
+    secrets = registries_secrets(image.team)["registries"]
+    parameters = sessions.SignaturesParameters(
+        image=image.image_id,
+        keys=tuple(public_keys(image.team)),
+        registries={name: secrets[name] for name in of_image & secrets.keys()},
+    )
+    return ArchiveWish(image.host, "", sessions.REGISTRY_SIGNATURES, asdict(parameters))
 
 
 def _wish(

@@ -144,6 +144,8 @@ REGISTRY_MANIFEST = "registry_manifest"
 REGISTRY_SEARCH = "registry_search"
 """The same with {"repositories": [{"name", "description", "stars", "is_official", "is_automated"}…]}; `reference` is
 what to look for, `limit` how many at most."""
+REGISTRY_SIGNATURES = "registry_signatures"
+"""The same with {"attachments", "signed"}: what the question `image.attached` answers, after registries were asked."""
 TAGS_MAXIMUM, REFERRERS_MAXIMUM, SEARCH_MAXIMUM = 5000, 500, 100
 
 
@@ -155,6 +157,15 @@ class RegistryParameters:
     artifact_type: str = ""
     secrets: Mapping[str, Any] | None = None
     limit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignaturesParameters:
+    """Which of `keys` (public, PEM) have signed an image of the host. `registries`: `RegistrySecrets` by name."""
+
+    image: str
+    keys: tuple[str, ...]
+    registries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,21 +7,22 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from worker.context import access_of
+from worker.context import access_of, accesses_of
 from worker.contract import sessions
 from worker.contract.secrets import RegistrySecrets
 from worker.contract.wire import from_wire, to_wire
 
 
 class _AskingSource:
-    """Nothing goes in or out but the result: see `source.Source`. `ended` is readable once there is one."""
+    """What `ask` returns, in a thread of its own.
+
+    Nothing goes in or out but the result: see `source.Source`. `ended` is readable once there is one.
+    """
 
     outputs: Mapping[int, int] = {}
     stdin: int | None = None
 
-    def __init__(self, ask: Callable[[sessions.RegistryParameters, Any], Any], parameters: Mapping[str, Any]) -> None:
-        wish = from_wire(sessions.RegistryParameters, parameters)
-        access = access_of(from_wire(RegistrySecrets, wish.secrets)) if wish.secrets else None
+    def __init__(self, ask: Callable[[], dict[str, Any]]) -> None:
         self._found: dict[str, Any] = {}
         self._error: BaseException | None = None
         self._over_read, over_write = os.pipe()
@@ -29,7 +30,7 @@ class _AskingSource:
 
         def run() -> None:
             try:
-                self._found = ask(wish, access)
+                self._found = ask()
             except BaseException as error:  # noqa: BLE001  whatever it was, `result` raises it
                 self._error = error
             finally:
@@ -57,7 +58,18 @@ class _AskingSource:
         os.close(self._over_read)
 
 
-class TagsSource(_AskingSource):
+class _ReferenceSource(_AskingSource):
+    """About a reference: `ask` gets the wish, and how to speak to the registry."""
+
+    def __init__(
+        self, ask: Callable[[sessions.RegistryParameters, Any], dict[str, Any]], parameters: Mapping[str, Any]
+    ) -> None:
+        wish = from_wire(sessions.RegistryParameters, parameters)
+        access = access_of(from_wire(RegistrySecrets, wish.secrets)) if wish.secrets else None
+        super().__init__(lambda: ask(wish, access))
+
+
+class TagsSource(_ReferenceSource):
     """All tags of a repository, at most `sessions.TAGS_MAXIMUM`, the last ones of the registry's order."""
 
     def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
@@ -68,7 +80,7 @@ class TagsSource(_AskingSource):
         super().__init__(ask, parameters)
 
 
-class ReferrersSource(_AskingSource):
+class ReferrersSource(_ReferenceSource):
     """What refers to an image at its registry: signatures, attestations, lists of software."""
 
     def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
@@ -79,7 +91,7 @@ class ReferrersSource(_AskingSource):
         super().__init__(ask, parameters)
 
 
-class ManifestSource(_AskingSource):
+class ManifestSource(_ReferenceSource):
     """What a name stands for at its registry: a manifest, or an index with its platforms."""
 
     def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
@@ -90,7 +102,7 @@ class ManifestSource(_AskingSource):
         super().__init__(ask, parameters)
 
 
-class SearchSource(_AskingSource):
+class SearchSource(_ReferenceSource):
     """Repositories of a registry by a part of their name."""
 
     def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
@@ -100,3 +112,18 @@ class SearchSource(_AskingSource):
             return {"repositories": [to_wire(one) for one in found]}
 
         super().__init__(ask, parameters)
+
+
+class SignaturesSource(_AskingSource):
+    """Who has signed an image of this host, here or at the registries of its names."""
+
+    def __init__(self, engine: Any, _: str, parameters: Mapping[str, Any]) -> None:
+        wish = from_wire(sessions.SignaturesParameters, parameters)
+        accesses = accesses_of(wish.registries)
+
+        def ask() -> dict[str, Any]:
+            images = engine.images
+            signed = images.verify(wish.image, list(wish.keys), access=accesses) if wish.keys else []
+            return {"attachments": to_wire(images.attachments.of(wish.image)), "signed": to_wire(list(signed))}
+
+        super().__init__(ask)

@@ -13,7 +13,13 @@ from worker.sessions.build_source import BuildContextSource
 from worker.sessions.exec_source import ExecSource
 from worker.sessions.file_source import PackSource, ReadSource, RemoveSource, WriteSource
 from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
-from worker.sessions.registry_source import ManifestSource, ReferrersSource, SearchSource, TagsSource
+from worker.sessions.registry_source import (
+    ManifestSource,
+    ReferrersSource,
+    SearchSource,
+    SignaturesSource,
+    TagsSource,
+)
 from worker.sessions.server import Opener
 
 
@@ -30,6 +36,7 @@ def openers(engine: Any, executor: Executor) -> dict[str, Opener]:
         sessions.REGISTRY_REFERRERS: partial(ReferrersSource, engine),
         sessions.REGISTRY_MANIFEST: partial(ManifestSource, engine),
         sessions.REGISTRY_SEARCH: partial(SearchSource, engine),
+        sessions.REGISTRY_SIGNATURES: partial(SignaturesSource, engine),
         sessions.IMAGE_LOAD: partial(LoadSource, executor),
         sessions.IMAGE_IMPORT: partial(ImportSource, executor),
         sessions.BUILD_CONTEXT: partial(BuildContextSource, engine),

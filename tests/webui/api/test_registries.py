@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.support.valkey import Valkey
 from tests.webui.cast import Caller
 from webui.hosts.models import Host
-from webui.images.models import RegistryCredential
+from webui.images.models import Image, RegistryCredential
+from webui.images.remote import image_signatures
 from webui.images.services import job_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_apply
@@ -44,6 +45,26 @@ def test_all_that_is_stored_goes_with_the_task_and_none_of_it_into_the_job(
         "ca_pem": certificate.strip(), "mirrors": ["mirror:5000"], "of_mirrors": {},
     }  # fmt: skip
     assert "s3cret" not in str(job.command) and "mirror" not in str(job.command)
+
+
+def test_signatures_are_looked_for_as_the_team_by_who_may_pull(
+    site_broker: Valkey, owner: Caller, teammate: Caller, image: Image, host: Host
+) -> None:
+    image.digests = [f"registry.example.com/a@sha256:{'a' * 64}"]
+    image.save()
+    for registry in ("registry.example.com", "other.example.com"):
+        body = {"registry": registry, "username": "ann", "password": registry}
+        assert owner.post("registries/", body).status_code == 201
+    key = owner.post("signing-keys/", {"name": "release"}).json()
+    assert owner.user is not None
+    wish = image_signatures(user=owner.user, image=image)
+    assert (wish.host, wish.source, wish.parameters["image"]) == (host, "registry_signatures", image.image_id)
+    assert wish.parameters["keys"] == (key["public_key"],)
+    assert {name: one["password"] for name, one in wish.parameters["registries"].items()} == {
+        "registry.example.com": "registry.example.com"
+    }
+    assert owner.get(f"images/{image.pk}/attachments/?registries=true").status_code == 503, "no bridge in this test"
+    assert teammate.get(f"images/{image.pk}/attachments/?registries=true").status_code == 403
 
 
 def test_a_repair_has_every_registrys_secrets_by_its_name_and_a_check_has_none(

@@ -13,9 +13,11 @@ from rest_framework.views import APIView
 from webui.api.image_schemas import AttachedSchema, DiskUsageSchema, HistorySchema, LayerFilesSchema, WasteSchema
 from webui.api.lists import parameter, whole_parameter
 from webui.api.operations import operation
+from webui.api.streamed import told_answer
 from webui.api.views import hosts
 from webui.api.views.image_actions import find
 from webui.images.questions import disk_usage, image_attached, image_attachment, image_files, image_history, image_waste
+from webui.images.remote import image_signatures
 
 FILES, FILES_MAXIMUM = 1000, 5000
 FRESH = {"Cache-Control": "no-store"}
@@ -61,15 +63,21 @@ class ImageAttached(APIView):
         "images_attachments",
         tag="images",
         answers={200: AttachedSchema},
-        problems=[404, 503],
+        problems=[403, 404, 503],
         parameters=[
-            OpenApiParameter("registries", bool, description="true: look for signatures at its registries, too.")
+            OpenApiParameter(
+                "registries",
+                bool,
+                description="true: look for signatures at its registries, too, with the team's logins.",
+            )
         ],
     )
-    def get(self, request: Request, image_id: int) -> Response:
+    def get(self, request: Request, image_id: int) -> HttpResponse:
         """What is attached to an image on its host, and which of the team's keys have signed it."""
-        asks = parameter(request, "registries", ("true", "false")) == "true"
-        return Response(image_attached(find(request, image_id), registries=asks), headers=FRESH)
+        image = find(request, image_id)
+        if parameter(request, "registries", ("true", "false")) == "true":
+            return told_answer(image_signatures(user=request.user, image=image))
+        return Response(image_attached(image), headers=FRESH)
 
 
 class ImageAttachment(APIView):
