@@ -13,6 +13,8 @@ from tests.webui.pages.seed import Seeded
 from tests.webui.pages.sockets import Sockets
 from webui.images.models import Image, SigningKey
 
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
 KEY, OTHER = "d" * 64, "e" * 64
 
 
