@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from urllib3.exceptions import TimeoutError as NoAnswer
 
 from engine import reach
-
-
-@contextlib.contextmanager
-def dripping(beginning: bytes, drop: bytes) -> Iterator[str]:
-    """The host and port of a server that says the one and then the other every now and then, without end."""
-    is_over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def drip() -> None:
-            connection, _ = listener.accept()
-            with connection, contextlib.suppress(OSError):
-                connection.recv(65536)
-                connection.sendall(beginning)
-                while not is_over.wait(0.05):
-                    connection.sendall(drop)
-
-        thread = threading.Thread(target=drip, daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        is_over.set()
-        thread.join()
+from tests.support.dripping import dripping
 
 
 def ask(url: str, *, seconds: float = 0.4) -> reach.Answer:

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.test import Client
 
+from tests.support.dripping import dripping
 from tests.support.openid_provider import OTHER_KEY, Provider
 from tests.webui.signin.conftest import is_in
 from tests.webui.signin.going import SECRET, add, back, go
@@ -178,6 +179,19 @@ def test_confirming_at_the_provider_needs_a_sign_in_of_now_and_ones_own(
     assert not confirmed(auth_time=int(time.time()) - 3600)
     assert not confirmed(auth_time=int(time.time()), sub="u-2")
     assert confirmed(auth_time=int(time.time()))
+
+
+@pytest.mark.parametrize("beginning", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\n\r\n{"])
+def test_a_provider_that_drips_holds_nobody_up(
+    beginning: bytes, provider: IdentityProvider, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "WHOLE_SECONDS", 0.4)
+    with dripping(beginning, b" ") as place:
+        IdentityProvider.objects.update(issuer=f"http://{place}")
+        began = time.monotonic()
+        answer = browser.get("/login/with/company/")
+        assert time.monotonic() - began < 5
+    assert answer.status_code == 403 and b"the identity provider 127.0.0.1" in answer.content
 
 
 def test_it_leads_to_no_other_site_and_is_begun_by_none(provider: IdentityProvider, evil: Provider) -> None:

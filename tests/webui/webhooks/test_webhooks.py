@@ -18,6 +18,7 @@ import pytest
 from django.utils import timezone
 
 from engine.errors import NotFound
+from tests.support.dripping import dripping
 from tests.support.processes import eventually
 from tests.support.valkey import Valkey
 from tests.webui.cast import Caller, caller
@@ -292,22 +293,8 @@ def test_a_redirect_is_not_followed(hook: tuple[Webhook, str], receiver: Receive
 
 def test_an_answer_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "WHOLE_SECONDS", 0.3)
-    is_over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def drip() -> None:
-            connection, _ = listener.accept()
-            with connection, contextlib.suppress(OSError):
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-                while not is_over.wait(0.05):
-                    connection.sendall(b"x")
-
-        thread = threading.Thread(target=drip, daemon=True)
-        thread.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        sent = send(url=url, secret="whsec_AAAA", delivery_id="1", message={}, reaches_local=True)
-        is_over.set()
-        thread.join()
+    with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x") as place:
+        sent = send(url=f"http://{place}/", secret="whsec_AAAA", delivery_id="1", message={}, reaches_local=True)
     assert (sent.status, set(sent.answer)) == (200, {"x"})
     assert len(sent.answer) < 2048
 

@@ -16,14 +16,15 @@ from urllib.parse import urlencode, urlsplit
 import jwt
 import urllib3
 
+from engine import reach
 from engine.errors import InvalidArgument, Unavailable
 
 KEPT_SECONDS = 600.0
 KEYS_AGAIN_SECONDS = 10.0
 """The least time between two lookups of keys that were asked for by an unknown key id."""
 ANSWER_MAXIMUM = 1 << 20
-_TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
-_pool = urllib3.PoolManager(maxsize=4, timeout=_TIMEOUT, retries=False)
+WHOLE_SECONDS = 15.0
+"""For one question and its answer: anybody can have one asked, who only begins to sign in."""
 
 
 @dataclass(slots=True)
@@ -115,15 +116,20 @@ def _is_here(name: str) -> bool:
 def _json(method: str, url: str, headers: dict[str, str], body: bytes | None) -> dict[str, Any]:
     host = urlsplit(url).hostname
     try:
-        answer = _pool.request(
-            method, url, headers=headers, body=body, redirect=False, preload_content=False, timeout=_TIMEOUT
+        answer = reach.request(
+            method,
+            url,
+            headers=headers,
+            body=body,
+            reaches_local=True,  # an organisation's own provider is often near, and only administrators name one
+            seconds=WHOLE_SECONDS,
+            most_bytes=ANSWER_MAXIMUM + 1,
         )
-        try:
-            content = answer.read(ANSWER_MAXIMUM + 1)
-        finally:
-            answer.close()
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unavailable(f"the identity provider {host} can't be reached now: {type(error).__name__}") from error
+    if answer.is_cut:
+        raise Unavailable(f"the identity provider {host} did not answer in time: try again")
+    content = answer.beginning
     if answer.status != 200 or len(content) > ANSWER_MAXIMUM:
         # What it says may be about a secret of ours, and stays out of logs and pages.
         raise Unavailable(f"the identity provider {host} answered {answer.status} to {method} {urlsplit(url).path}")
