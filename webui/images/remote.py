@@ -21,11 +21,14 @@ from worker.contract import sessions
 ARTIFACT_TYPE_LENGTH, TERM_LENGTH = 255, 255
 
 
-def registry_tags(*, user: User, host: Host, reference: str) -> ArchiveWish:
-    """All tags of the reference's repository. Who may pull may ask. Raises PermissionDenied, InvalidArgument."""
+def registry_tags(*, user: User, host: Host, reference: str, login: GivenLogin | None = None) -> ArchiveWish:
+    """All tags of the reference's repository; `login` as of `image_pull`. Who may pull may ask.
+
+    Raises PermissionDenied, InvalidArgument.
+    """
     parsed = reference_parse(reference, field="reference")
     require(user, "images.pull", host.team, host=host, repository=parsed.name)
-    return _wish(host, sessions.REGISTRY_TAGS, parsed, secrets_for(host.team, str(parsed)))
+    return _wish(host, sessions.REGISTRY_TAGS, parsed, secrets_for(host.team, str(parsed), login))
 
 
 def registry_manifest(*, user: User, host: Host, reference: str, login: GivenLogin | None = None) -> ArchiveWish:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from datetime import timedelta
 from typing import Any
@@ -13,12 +14,14 @@ from django.utils import timezone
 from engine.errors import InvalidArgument
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.dockerapi.asked import ask
+from tests.webui.dockerapi.played import Session
 from tests.webui.streams.fake_host import FakeHost
 from webui.activity.models import Event
 from webui.containers.models import Container
 from webui.dockerapi.containers.top import columns_of
+from webui.hosts.models import Host
 from webui.live.loop import in_thread
-from worker.contract import frames, keys
+from worker.contract import frames, keys, sessions
 from worker.contract.frames import Frame
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -112,3 +115,24 @@ async def test_there_is_no_swarm_and_there_are_no_plugins(owner: Caller, contain
     assert (await ask("POST", "/v1.43/swarm/init", owner, {})).status == 501
     assert (await ask("GET", "/v1.43/plugins", owner)).json == []
     assert (await ask("GET", "/v1.43/plugins/a/b/json", owner)).status == 404
+
+
+async def test_all_tags_are_asked_for_with_the_login_of_the_request(
+    fake_host: FakeHost, owner: Caller, host: Host
+) -> None:
+    login = base64.urlsafe_b64encode(b'{"username": "ann", "password": "s3"}').decode()
+    path = "/v1.43/images/create?fromImage=registry.example.com/private"
+    asking = asyncio.create_task(ask("POST", path, owner, **{"X-Registry-Auth": login}))
+    session = await Session.asked_for(fake_host)
+    secrets = (await session.parameters())["secrets"]
+    assert (session.source, secrets["username"], secrets["password"]) == (sessions.REGISTRY_TAGS, "ann", "s3")
+    await session.refuse("not_found", "no such repository")
+    assert (await asking).status == 404
+
+
+async def test_the_log_of_a_host_that_is_away_is_refused_with_the_reason(
+    fake_host: FakeHost, owner: Caller, container: Container
+) -> None:
+    await in_thread(Host.objects.update, heartbeat_at=None)
+    answer = await ask("GET", "/v1.43/containers/web/logs?stdout=1", owner)
+    assert (answer.status, "does not answer" in answer.message) == (503, True)

@@ -40,7 +40,7 @@ async def _pull(call: Call, name: str) -> Stream:
     wanted = reference_of(name, call.text("tag"))
     if call.text("tag") or wanted.digest is not None or _has_tag(name):
         return told_stream(_pulling(call, [wanted], platform, login))
-    wish = await in_thread(registry_tags, user=call.user, host=call.host, reference=str(wanted))
+    wish = await in_thread(registry_tags, user=call.user, host=call.host, reference=str(wanted), login=login)
     tags = (await told(call, wish))["tags"][-TAGS_MAXIMUM:]
     return told_stream(_pulling(call, [reference_of(name, tag) for tag in tags], platform, login))
 
