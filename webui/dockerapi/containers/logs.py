@@ -21,7 +21,7 @@ from webui.dockerapi.containers.multiplexing import multiplexed
 from webui.dockerapi.containers.states import ALIVE, state_of
 from webui.dockerapi.containers.waiting import ended
 from webui.dockerapi.routing import endpoint
-from webui.links.stream import error_of, unseen
+from webui.links.stream import error_of, host_silent, unseen
 from webui.live.carrying import carried
 from webui.live.loop import connect_to_broker, in_thread
 from worker.contract import frames
@@ -35,6 +35,8 @@ async def container_logs(call: Call) -> Stream:
     call.again = lambda: readable(call, container.pk)
     if container.spec.get("log_driver") == "none":
         raise InvalidArgument("configured logging driver does not support reading")
+    if not container.host.is_online:  # said while the answer can still have a status of its own
+        raise host_silent(container.host)
     has_terminal = bool(container.spec.get("tty"))
 
     async def parts() -> AsyncIterator[bytes]:
