@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from engine.errors import InvalidArgument
 from webui.accounts.models import User
+from webui.dockerapi import shapes
 from webui.dockerapi.connection import Connection
 from webui.dockerapi.errors import Refusal
 from webui.dockerapi.versions import Version
@@ -89,9 +89,9 @@ class Call:
         if not text:
             return {}
         try:
-            given = json.loads(text)
-        except (ValueError, RecursionError):
-            raise InvalidArgument("invalid filter: give a JSON object of lists") from None
+            given = shapes.parsed(text)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"invalid filter: give a JSON object of lists ({error.message})") from None
         if not isinstance(given, dict):
             raise InvalidArgument("invalid filter: give a JSON object of lists")
         found: dict[str, list[str]] = {}
@@ -130,10 +130,7 @@ class Call:
         if kind != "application/json":
             shown = self.headers.get("content-type", "")[:80]
             raise InvalidArgument(f"unsupported Content-Type header ({shown}): must be 'application/json'")
-        try:
-            value = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise InvalidArgument(f"invalid JSON: {error}") from None
+        value = shapes.parsed(body)
         if value is None:
             return {}
         if not isinstance(value, dict):

@@ -126,6 +126,8 @@ async def _serve_socket(scope: dict[str, Any], receive: Receive, send: answers.S
 
 def _call(scope: Mapping[str, Any], receive: Receive) -> tuple[Call, routing.Endpoint]:
     """Raises Refusal for what there isn't."""
+    if "%00" in _raw_path(scope) or b"%00" in scope["query_string"]:
+        raise Refusal(400, "the address has a NUL in it, which no name has: leave it out")
     asked = paths.read(_raw_path(scope))
     version = versions.NEWEST if asked.version is None else versions.parse(asked.version)
     if version is None:

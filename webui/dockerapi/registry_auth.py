@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import InvalidArgument
+from webui.dockerapi import shapes
 from webui.images.credentials import GivenLogin, registry_name
 
 HEADER_MAXIMUM = 64 << 10
@@ -46,8 +46,8 @@ def _decoded(header: str) -> Mapping[str, Any]:
         return {}
     try:
         data = base64.b64decode(text.translate(str.maketrans("+/", "-_")) + "=" * (-len(text) % 4), b"-_")
-        found = json.loads(data)
-    except (ValueError, binascii.Error):
+        found = shapes.parsed(data)
+    except (ValueError, InvalidArgument):
         return {}
     return found if isinstance(found, Mapping) else {}
 

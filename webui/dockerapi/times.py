@@ -9,6 +9,8 @@ from engine.errors import InvalidArgument
 
 NEVER = "0001-01-01T00:00:00Z"
 """Go's zero time: something has not happened."""
+_EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799
+"""Unix seconds of the years that a `datetime` has: 1 to 9999."""
 _UNIX = re.compile(r"(-?[0-9]{1,12})(?:\.([0-9]{1,9}))?")
 
 
@@ -33,7 +35,14 @@ def unix(text: str, name: str) -> float | None:
     found = _UNIX.fullmatch(text)
     if found is None:
         raise InvalidArgument(f'invalid value for "{name}": failed to parse {text[:60]!r} as a Unix timestamp')
-    return int(found[1]) + int((found[2] or "0").ljust(9, "0")) / 1e9
+    return possible(int(found[1]) + int((found[2] or "0").ljust(9, "0")) / 1e9, name)
+
+
+def possible(seconds: float, name: str) -> float:
+    """The same Unix seconds, if they are of a year from 1 to 9999. Raises InvalidArgument."""
+    if not _EARLIEST <= seconds <= _LATEST:
+        raise InvalidArgument(f'invalid value for "{name}": give a moment of a year from 1 to 9999')
+    return seconds
 
 
 def human(span: timedelta) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.utils.dateparse import parse_datetime
 
 from engine.errors import InvalidArgument
+from webui.dockerapi import times
 
 _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -19,7 +20,10 @@ def moment(values: list[str], now: datetime) -> float | None:
         return None
     if len(values) > 1:
         raise InvalidArgument("more than one until filter specified")
-    text = values[0][:60]
+    return times.possible(_seconds(values[0][:60], now), "until")
+
+
+def _seconds(text: str, now: datetime) -> float:
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
     spans = _SPAN.findall(text)

@@ -136,3 +136,15 @@ async def test_the_log_of_a_host_that_is_away_is_refused_with_the_reason(
     await in_thread(Host.objects.update, heartbeat_at=None)
     answer = await ask("GET", "/v1.43/containers/web/logs?stdout=1", owner)
     assert (answer.status, "does not answer" in answer.message) == (503, True)
+
+
+async def test_a_search_is_narrowed_by_stars(fake_host: FakeHost, owner: Caller, host: Host) -> None:
+    found = [{"name": name, "description": "", "stars": stars, "is_official": False, "is_automated": False}
+             for name, stars in (("few", 2), ("many", 30))]  # fmt: skip
+    for stars, expected in (("3", ["many"]), ("%C2%B2", ["few", "many"])):
+        path = f'/v1.43/images/search?term=a&filters={{"stars":["{stars}"]}}'
+        asking = asyncio.create_task(ask("GET", path, owner))
+        session = await Session.asked_for(fake_host)
+        await session.send(sessions.OPENED)
+        await session.send(sessions.END, {"repositories": found})
+        assert [one["name"] for one in (await asking).json] == expected

@@ -108,6 +108,10 @@ BODIES: list[tuple[bytes, dict[str, str], int]] = [
     (b'{"Image": 5}', {"content-type": "application/json"}, 400),
     (b'{"Image": "nothing", "Unknown": {"x": 1}}', {"content-type": "application/json"}, 404),
     (b" " * (5 << 20), {"content-type": "application/json"}, 413),
+    (b'{"Image": "\xed\xa0\x80"}', {"content-type": "application/json"}, 400),
+    (b'{"Image": "\\ud800"}', {"content-type": "application/json"}, 400),
+    (b'{"Image": "alpine", "Labels": {"a\\u0000": ""}}', {"content-type": "application/json"}, 400),
+    (b'{"Image": "nothing", "Labels": {"a": "\\ud83d\\ude00"}}', {"content-type": "application/json"}, 404),
 ]
 
 
@@ -115,3 +119,26 @@ async def test_bodies_that_can_not_be(owner: Caller, host: Host) -> None:
     for body, headers, status in BODIES:
         answer = await ask("POST", "/v1.43/containers/create", owner, body, **headers)
         assert (answer.status, bool(answer.message)) == (status, True), body[:40]
+
+
+async def test_parameters_that_can_not_be(owner: Caller, container: Container) -> None:
+    """Each is told, none is an error of the site's."""
+    for method, path, body in (
+        ("GET", "/events?since=999999999999", None),
+        ("GET", "/events?until=-99999999999", None),
+        ("POST", '/containers/prune?filters={"until":["99999999999999"]}', None),
+        ("POST", '/containers/prune?filters={"until":["99999999999h"]}', None),
+        ("POST", '/images/prune?filters={"until":["\\u0000"]}', None),
+        ("POST", "/networks/create", {"Name": "x", "Options": {"com.docker.network.driver.mtu": "²"}}),
+        ("POST", "/containers/web/resize?h=0000000000999999&w=1", None),
+        ("POST", "/volumes/create", {"Name": "\ud800"}),
+        ("GET", "/volumes/a%00b", None),
+        ("GET", "/containers/json?limit=%00", None),
+        ("GET", "/hosts/%00/v1.43/info", None),
+    ):
+        where = path if path.startswith("/hosts") else f"/v1.43{path}"
+        answer = await ask(method, where, owner, body)
+        assert (answer.status, bool(answer.message)) == (400, True), (path, answer.body)
+    await in_thread(Host.objects.update, heartbeat_at=None)
+    answer = await ask("GET", "/v1.43/containers/web/logs?stdout=1&tail=%C2%B2", owner)
+    assert (answer.status, "does not answer" in answer.message) == (503, True), answer.body  # all of it, of nobody

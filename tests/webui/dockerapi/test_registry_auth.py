@@ -35,7 +35,13 @@ def test_what_stands_in_a_clients_file_is_read_too() -> None:
     assert login_of(header({"auth": base64.b64encode(b"ann:se:cret").decode()})) == GivenLogin("ann", "se:cret")
 
 
-@pytest.mark.parametrize("text", ["", "e30=", "null", "%%%", header([1]), header({"username": "ann"}), "A" * 100_000])
+NESTED = base64.urlsafe_b64encode(b"[" * 20_000).decode()
+HALF = header({"username": "\ud800", "password": "x"})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "e30=", "null", "%%%", header([1]), header({"username": "ann"}), "A" * 100_000, NESTED, HALF]
+)
 def test_what_says_nothing_is_nobody(text: str) -> None:
     assert login_of(text) is None
 

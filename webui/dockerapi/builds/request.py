@@ -6,11 +6,11 @@ Source: moby's api/swagger.yaml (ImageBuild). What only saves time (`cachefrom`)
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from engine.errors import InvalidArgument, Unsupported
 from webui.builds.request import BuildRequest, git_problem
+from webui.dockerapi import shapes
 from webui.dockerapi.call import Call
 
 _NETWORKS = {"": "default", "bridge": "default"}
@@ -62,6 +62,6 @@ def _object(call: Call, name: str) -> dict[str, Any]:
 def _json(call: Call, name: str) -> Any:
     text = call.text(name)
     try:
-        return (json.loads(text) if text else None) or {}
-    except (ValueError, RecursionError) as error:
-        raise InvalidArgument(f"error reading {name}: {error}") from error
+        return (shapes.parsed(text) if text else None) or {}
+    except InvalidArgument as error:
+        raise InvalidArgument(f"error reading {name}: {error.message}") from error

@@ -184,7 +184,7 @@ def size_of(call: Call) -> tuple[int, int]:
     found = []
     for name, what in (("h", "height"), ("w", "width")):
         text = call.text(name)
-        if not text.isascii() or not text.isdigit() or int(text[:10]) > SIZE_MAXIMUM:
+        if not (text.isascii() and text.isdigit()) or len(text) > 20 or int(text) > SIZE_MAXIMUM:
             raise InvalidArgument(f'invalid resize {what} "{text[:20]}": invalid syntax')
         found.append(int(text))
     return found[0], found[1]

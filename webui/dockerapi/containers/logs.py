@@ -65,7 +65,7 @@ def _position(call: Call) -> LogPosition:
     tail = call.text("tail", "all")
     until = call.text("until")
     return LogPosition(
-        tail=int(tail[:9]) if tail.isdigit() else None,
+        tail=int(tail[:9]) if tail.isascii() and tail.isdigit() else None,
         since=times.unix(call.text("since"), "since") or None,
         until=None if until in ("", "0") else times.unix(until, "until"),
         streams=streams,

@@ -92,7 +92,8 @@ async def search(call: Call) -> Json:
 
 
 def _is_wanted(found: dict[str, Any], filters: dict[str, list[str]]) -> bool:
-    least = max((int(text) for text in filters.get("stars", ()) if text.isdigit()), default=0)
+    stars = [text for text in filters.get("stars", ()) if text.isascii() and text.isdigit()]
+    least = max((int(text[:20]) for text in stars), default=0)
     flags = (("is-official", "is_official"), ("is-automated", "is_automated"))
     return found["stars"] >= least and all(
         found[name] == (text.lower() in ("1", "true")) for key, name in flags for text in filters.get(key, ())

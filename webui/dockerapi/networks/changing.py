@@ -78,7 +78,7 @@ def _options(driver: str, options: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in options.items():
         if name == MTU:
-            if not value.isdigit():
+            if not (value.isascii() and value.isdigit()):
                 raise InvalidArgument(f'invalid value for "{MTU}": {value[:40]!r} is no whole number')
             found["mtu"] = int(value[:9])
         elif name == ICC:
