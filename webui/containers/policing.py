@@ -15,7 +15,7 @@ from webui.containers.models import Container
 from webui.containers.request import ContainerRequest
 from webui.hosts.models import Host
 from webui.policies.allowing import lent_paths, without_allowed
-from webui.policies.checks import disk_check, image_check, limits_check, ports_check, quota_check
+from webui.policies.checks import disk_check, image_check, limits_check, ports_check, quota_check, volumes_check
 from webui.policies.reading import policy_of
 
 _LIMITED = {"memory_bytes", "cpus", "pids_limit", "cpu_quota", "cpu_period"}
@@ -32,6 +32,7 @@ def policed(
     """
     team, policy = host.team, policy_of(host.team)
     quota_check(team, "containers", policy=policy)
+    volumes_check(team, host, request.volumes, request.mounts, policy=policy)
     disk_check(team, policy=policy)
     if LOOSEN in actions_of(user, team, host=host):
         return ()

@@ -11,7 +11,7 @@ from webui.accounts.models import Team, User
 from webui.accounts.roles import LOOSEN, actions_of, repository_matches
 from webui.policies.models import TeamPolicy
 from webui.policies.reading import policy_of, ports_of
-from webui.policies.usage import counted, disk_bytes
+from webui.policies.usage import counted, disk_bytes, new_volumes
 
 _MAXIMA = {"memory_bytes": "memory_maximum_bytes", "cpus": "cpus_maximum", "pids_limit": "pids_maximum"}
 _NAMES = {"memory_bytes": "memory", "cpus": "processors", "pids_limit": "processes"}
@@ -102,22 +102,36 @@ def ports_check(
             raise _refused(team, f"{said}: choose one of them", f"{field}.{index}.host", "port_ranges")
 
 
-def quota_check(team: Team, what: str, *, policy: TeamPolicy | None = None) -> None:
-    """Raises ResourceExhausted when the team has used up its quota of `what` (containers, volumes, networks).
+def quota_check(team: Team, what: str, *, wanted: int = 1, policy: TeamPolicy | None = None) -> None:
+    """Raises ResourceExhausted when so many more are beyond the team's quota of `what` (containers, volumes, networks).
 
     In a transaction, so that what is counted stays so until its end: who asks at the same moment waits.
     """
     most = getattr(policy or policy_of(team), f"{what}_quota")
     if most is None:
         return
-    Team.objects.select_for_update().filter(pk=team.pk).first()
+    _hold(team)
     present = counted(team, what)
-    if present >= most:
+    if present + wanted > most:
+        more = "" if wanted == 1 else f" and {wanted} more are needed"
         raise ResourceExhausted(
-            f"the team {team.name} has {present} of {most} {what}: remove some, or ask an administrator for a larger "
-            "quota",
+            f"the team {team.name} has {present} of {most} {what}{more}: remove some, or ask an administrator for a "
+            "larger quota",
             {"team": str(team.pk), "action": f"quota.{what}"},
         )
+
+
+def volumes_check(
+    team: Team, host: Any, volumes: Sequence[str], mounts: Sequence[str], *, policy: TeamPolicy | None = None
+) -> None:
+    """As `quota_check`, of the volumes that a container would have made on the host by its --volume and --mount."""
+    policy = policy or policy_of(team)
+    if policy.volumes_quota is None:
+        return
+    _hold(team)
+    wanted = new_volumes(team, host.pk, volumes, mounts)
+    if wanted:
+        quota_check(team, "volumes", wanted=wanted, policy=policy)
 
 
 def disk_check(team: Team, *, policy: TeamPolicy | None = None) -> None:
@@ -129,6 +143,11 @@ def disk_check(team: Team, *, policy: TeamPolicy | None = None) -> None:
             "ask an administrator for a larger quota",
             {"team": str(team.pk), "action": "quota.disk"},
         )
+
+
+def _hold(team: Team) -> None:
+    """Have whoever counts for this team wait until the transaction ends."""
+    Team.objects.select_for_update().filter(pk=team.pk).first()
 
 
 def _size(count: int) -> str:

@@ -234,6 +234,44 @@ def test_quotas_are_looked_at_before_work_begins(
     assert not Job.objects.exists()
 
 
+def test_what_is_being_made_counts_until_its_host_has_told_of_it(
+    site_broker: Valkey, host: Host, owner: Caller, team: Team, volume: Volume, rules: Any
+) -> None:
+    rules(volumes_quota=3, networks_quota=1)
+    asked = [owner.post("volumes/", {"name": f"more{number}"}) for number in range(3)]
+    assert [answer.status_code for answer in asked] == [202, 202, 409]
+    assert "3 of 3 volumes" in asked[2].json()["detail"]
+    assert owner.post(f"volumes/{volume.pk}/clone/", {"name": "twin"}).status_code == 409
+    Volume.objects.create(team=team, host=host, name="more0")
+    Job.objects.filter(subject="more1").update(status="failed")
+    assert owner.post(f"volumes/{volume.pk}/clone/", {"name": "twin"}).status_code == 202
+    assert owner.post("volumes/", {"name": "more2"}).status_code == 409
+    assert [owner.post("networks/", {"name": name}).status_code for name in ("one", "two")] == [202, 409]
+    usage = owner.get(f"teams/{team.pk}/policy/").json()["usage"]
+    assert (usage["volumes"]["used"], usage["networks"]["used"]) == (3, 1)
+
+
+def test_a_containers_new_volumes_count(
+    site_broker: Valkey, host: Host, owner: Caller, volume: Volume, rules: Any
+) -> None:
+    rules(volumes_quota=1)
+    for wish in (
+        {"volumes": ["new:/x"]},
+        {"volumes": ["/x"]},
+        {"mounts": ["type=volume,source=new,target=/x"]},
+        {"mounts": ["type=volume,target=/x"]},
+    ):
+        refused = create(owner, **wish)
+        assert (refused.status_code, refused.json()["family"]) == (409, "resource_exhausted"), wish
+    kept = create(owner, volumes=[f"{volume.name}:/x"], mounts=["type=tmpfs,target=/y"])
+    assert kept.status_code == 202, kept.json()
+    rules(volumes_quota=3)
+    assert create(owner, volumes=["new:/x", "/y", "/z"]).status_code == 409
+    assert create(owner, volumes=["new:/x", "/y"]).status_code == 202
+    assert create(owner, volumes=["new:/x"]).status_code == 202  # it is being made already
+    assert create(owner, volumes=["/x"]).status_code == 409
+
+
 def test_a_full_disk_quota_is_one_for_images_from_anywhere(
     site_broker: Valkey, host: Host, owner: Caller, container: Container, image: Image, rules: Any
 ) -> None:
