@@ -47,20 +47,28 @@ class Plan:
 
 
 def portside(
-    *, broker_command: list[str] | None, broker_socket: Path, listener: int, docker: int, lock: int, lines: list[str]
+    *,
+    broker_command: list[str] | None,
+    broker_socket: Path,
+    listener: int,
+    docker: int,
+    secure: int | None,
+    lock: int,
+    lines: list[str],
 ) -> Plan:
     """The processes of one machine. `listener` is the site's socket: it outlives a crash of the site, so that
-    connections wait instead of being refused; so does `docker`, the one for root's docker client. `lock` is held by all
-    that must be gone before the next start.
+    connections wait instead of being refused; so do `docker`, the one for root's docker client, and `secure`, the one
+    for TLS. `lock` is held by all that must be gone before the next start.
     """
+    sockets = [listener, docker, *([] if secure is None else [secure])]
     python = [sys.executable]
     children = [
         ChildPlan(
             name="site",
-            command=[*python, "-m", "webui.up.uvicorn_site", str(listener), str(docker), READY],
+            command=[*python, "-m", "webui.up.uvicorn_site", READY, *map(str, sockets)],
             stage=0,
             grace_seconds=3.5,
-            descriptors=[listener, docker, lock],
+            descriptors=[*sockets, lock],
         ),
         ChildPlan(
             name="inbox", command=[*python, "manage.py", "inbox"], stage=1, grace_seconds=1.5, descriptors=[lock]

@@ -1,8 +1,8 @@
-"""The site's process: uvicorn on a socket that the supervisor has opened.
+"""The site's process: uvicorn on sockets that `up` has opened.
 
-`python -m webui.up.uvicorn_site LISTENER DOCKER READY`: the site's address, root's socket for docker's client, and
-where to say that it serves. uvicorn's own `--fd` takes every socket for a Unix one, which
-loses TCP_NODELAY and with it 40 ms on small answers; a socket object knows better.
+`python -m webui.up.uvicorn_site READY LISTENER DOCKER [SECURE]`: where to say that it serves, the site's address,
+root's socket for docker's client, and the address for TLS if there is one. uvicorn's own `--fd` takes every socket for
+a Unix one, which loses TCP_NODELAY and with it 40 ms on small answers; a socket object knows better.
 """
 
 from __future__ import annotations
@@ -23,21 +23,20 @@ from webui.up.hijacking import protocol
 
 
 class Server(uvicorn.Server):
-    """Serves a Unix socket as well, and tells the supervisor when it serves."""
+    """Serves a Unix socket and one with TLS as well, and tells the supervisor when it serves."""
 
-    def __init__(self, config: uvicorn.Config, docker: socket.socket, ready: int) -> None:
+    def __init__(self, config: uvicorn.Config, docker: socket.socket, secure: socket.socket | None, ready: int) -> None:
         super().__init__(config)
-        self._docker, self._ready = docker, ready
-        self._tls = PORTSIDE if PORTSIDE.tls_bind is not None else None
+        self._docker, self._secure, self._ready = docker, secure, ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         loop = asyncio.get_running_loop()
         self.servers.append(await loop.create_unix_server(self._protocol, sock=self._docker))  # type: ignore[arg-type]
-        if self._tls is not None:
-            context = tls.context(self._tls.home, self._tls.tls_names, self._tls.tls_bind[0])
-            host, port = self._tls.tls_bind
-            self.servers.append(await loop.create_server(self._protocol, host, port, ssl=context, backlog=2048))
+        if self._secure is not None:
+            host = PORTSIDE.tls_bind[0] if PORTSIDE.tls_bind is not None else ""
+            context = tls.context(PORTSIDE.home, PORTSIDE.tls_names, host)
+            self.servers.append(await loop.create_server(self._protocol, sock=self._secure, ssl=context, backlog=2048))
         gc.collect()
         gc.freeze()  # what is loaded now stays; later collections need not look at it
         with contextlib.suppress(OSError):
@@ -51,7 +50,7 @@ class Server(uvicorn.Server):
 
 
 def main() -> None:
-    listener, docker = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
+    listener, docker, *rest = (socket.socket(fileno=int(number)) for number in sys.argv[2:])
     config = uvicorn.Config(
         "webui.asgi:application",
         loop="uvloop",
@@ -63,7 +62,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    Server(config, docker, int(sys.argv[3])).run(sockets=[listener])
+    Server(config, docker, rest[0] if rest else None, int(sys.argv[1])).run(sockets=[listener])
 
 
 if __name__ == "__main__":

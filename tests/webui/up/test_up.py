@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from tests.support.home import Home
 from tests.support.portside import ROOT, Portside
-from tests.support.processes import Program, eventually, free_port
+from tests.support.processes import PATIENCE_SECONDS, Program, eventually, free_port
 from tests.support.rest import Rest
 
 pytestmark = pytest.mark.root
@@ -42,13 +42,15 @@ def fresh(home: Home) -> Iterator[Portside]:
         portside.interrupt()
 
 
-def test_an_address_that_is_taken_is_refused_with_a_way_out(home: Home) -> None:
+@pytest.mark.parametrize("variable", ["PORTSIDE_BIND", "PORTSIDE_TLS_BIND"])
+def test_an_address_that_is_taken_is_refused_with_a_way_out(home: Home, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = up(home, PORTSIDE_BIND=f"127.0.0.1:{port}")
+        addresses = {"PORTSIDE_BIND": f"127.0.0.1:{free_port()}", variable: f"127.0.0.1:{port}"}
+        done = up(home, "--prepare-only", **addresses)
     assert done.returncode == 1
     assert f"127.0.0.1:{port} is in use by another program" in done.stderr
-    assert "PORTSIDE_BIND=" in done.stderr and "Traceback" not in done.stderr
+    assert f"{variable}=" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_home_that_was_open_to_all_is_closed(home: Home) -> None:
@@ -102,7 +104,9 @@ def test_the_site_takes_connections_again_after_its_death_without_refusing_one(f
     killed = fresh.kill("uvicorn_site")
     eventually(lambda: not set(killed) & set(fresh.home.own_processes()), what="the death")
     # A new connection waits in the listening socket's queue; a kept one may end only after its owner is gone.
-    answer = Rest(fresh.url, None).get("/healthz")
+    host, port = fresh.tls_address.split(":")
+    with socket.create_connection((host, int(port)), PATIENCE_SECONDS):
+        answer = Rest(fresh.url, None).get("/healthz")
     assert answer.status == 200
     program = fresh.program
     assert isinstance(program, Program) and program.is_running

@@ -47,7 +47,8 @@ class Command(BaseCommand):
         portside.home.chmod(0o700)
         lock = self._lock(run / "up.lock", portside.home)
         children_lock = self._await_last_run(run / "children.lock")
-        listener = self._listen(*portside.bind)
+        listener = self._listen(*portside.bind, "PORTSIDE_BIND")
+        secure = None if portside.tls_bind is None else self._listen(*portside.tls_bind, "PORTSIDE_TLS_BIND")
         docker = self._listen_for_root(portside.home)
         try:
             command = (
@@ -67,10 +68,12 @@ class Command(BaseCommand):
             broker_socket=portside.redis_socket,
             listener=listener,
             docker=docker,
+            secure=secure,
             lock=children_lock,
             lines=lines,
         )
-        self._become_supervisor(todo, portside.home, keep=[lock, children_lock, listener, docker])
+        keep = [lock, children_lock, listener, docker, *([] if secure is None else [secure])]
+        self._become_supervisor(todo, portside.home, keep)
 
     def _lock(self, path: Path, home: Path) -> int:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -101,7 +104,7 @@ class Command(BaseCommand):
             else:
                 return lock
 
-    def _listen(self, host: str, port: int) -> int:
+    def _listen(self, host: str, port: int, variable: str) -> int:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             listener = socket.socket(family, kind, protocol)
@@ -112,10 +115,10 @@ class Command(BaseCommand):
             if error.errno == errno.EADDRINUSE:
                 raise CommandError(
                     f"The address {host}:{port} is in use by another program: stop it, or choose another one, for "
-                    f"example PORTSIDE_BIND={host}:{port + 1}."
+                    f"example {variable}={host}:{port + 1}."
                 ) from error
             raise CommandError(
-                f"The site can't be bound to {host}:{port} ({error.strerror or error}): set PORTSIDE_BIND to an "
+                f"The site can't be bound to {host}:{port} ({error.strerror or error}): set {variable} to an "
                 "address of this machine and a port, such as 127.0.0.1:8000."
             ) from error
         return listener.detach()
