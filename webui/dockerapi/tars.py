@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from webui.dockerapi.answers import TAR, Stream
+from webui.dockerapi.answers import TAR, Headers, Stream
 from webui.dockerapi.call import Call, Gone
 from webui.links.transfer import ArchiveSession, ArchiveWish
 from worker.contract import sessions
@@ -65,8 +65,13 @@ async def _until_gone(call: Call) -> None:
         pass
 
 
-async def tar_out(wish: ArchiveWish) -> Stream:
-    """The tar as an answer, once the host has begun it. Raises what the host refuses."""
+async def tar_out(
+    wish: ArchiveWish, *, content_type: str = TAR, headers: Callable[[Mapping[str, Any]], Headers] = lambda found: ()
+) -> Stream:
+    """The tar as an answer, once the host has begun it, with `headers` of what it has found.
+
+    Raises what the host refuses.
+    """
     session = ArchiveSession(wish)
     await session.__aenter__()
 
@@ -78,4 +83,4 @@ async def tar_out(wish: ArchiveWish) -> Stream:
     async def close() -> None:
         await session.__aexit__(None, None, None)
 
-    return Stream(parts(), TAR, close=close)
+    return Stream(parts(), content_type, headers=headers(session.found), close=close)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import InvalidArgument
@@ -16,10 +14,10 @@ from webui.dockerapi.answers import Empty, Json, Stream
 from webui.dockerapi.call import Call
 from webui.dockerapi.pool import broker
 from webui.dockerapi.routing import endpoint
+from webui.dockerapi.tars import sent, tar_out
 from webui.links.transfer import ArchiveSession, ArchiveWish
 from webui.live.asking import ask
 from webui.live.loop import in_thread
-from worker.contract import sessions
 
 STAT = "X-Docker-Container-Path-Stat"
 _KINDS = {"changed": 0, "added": 1, "deleted": 2}
@@ -44,33 +42,21 @@ def _path(call: Call) -> str:
 @endpoint("HEAD", "/containers/{name}/archive")
 async def archive_stat(call: Call) -> Empty:
     async with ArchiveSession(await _wish(call, archives.path_stat, path=_path(call))) as session:
-        return Empty(200, ((STAT, session.found.get("header", "")),))
+        return Empty(200, _stat(session.found))
+
+
+def _stat(found: Mapping[str, Any]) -> answers.Headers:
+    return ((STAT, found.get("header", "")),)
 
 
 @endpoint("GET", "/containers/{name}/archive")
 async def archive_out(call: Call) -> Stream:
-    wish = await _wish(call, archives.copy_out, path=_path(call))
-    return await tar(wish, with_stat=True)
+    return await tar_out(await _wish(call, archives.copy_out, path=_path(call)), headers=_stat)
 
 
 @endpoint("GET", "/containers/{name}/export")
 async def container_export(call: Call) -> Stream:
-    return await tar(await _wish(call, archives.export), content_type="application/octet-stream")
-
-
-async def tar(wish: ArchiveWish, *, with_stat: bool = False, content_type: str = answers.TAR) -> Stream:
-    """A tar out of a host, at the pace of the client. Raises what the host refuses at the beginning."""
-    session = ArchiveSession(wish)
-    await session.__aenter__()
-
-    async def parts() -> AsyncIterator[bytes]:
-        async for data in session.chunks():
-            yield data
-
-    headers = ((STAT, session.found.get("header", "")),) if with_stat else ()
-    return Stream(
-        parts(), content_type, headers=headers, close=lambda: session.__aexit__(None, None, None), begins_at_once=True
-    )
+    return await tar_out(await _wish(call, archives.export), content_type="application/octet-stream")
 
 
 @endpoint("PUT", "/containers/{name}/archive")
@@ -82,38 +68,8 @@ async def archive_in(call: Call) -> Empty:
         keep_kinds=call.flag("noOverwriteDirNonDir"),
         as_user=call.flag("copyUIDGID"),
     )
-    await put(call, wish)
+    await sent(call, wish)
     return Empty(200)
-
-
-async def put(call: Call, wish: ArchiveWish) -> dict[str, Any]:
-    """The request's body goes to the host, which says what became of it. Raises what it refuses, and Gone."""
-    async with ArchiveSession(wish) as session:
-        feeder = asyncio.ensure_future(_feed(call, session))
-        ending = asyncio.ensure_future(session.result())
-        try:
-            await asyncio.wait({feeder, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if not ending.done():
-                feeder.result()  # raises Gone
-            return await ending
-        finally:
-            for task in (feeder, ending):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await task
-
-
-async def _feed(call: Call, session: ArchiveSession) -> None:
-    """In pieces that are worth a round trip to the broker."""
-    waiting: list[bytes] = []
-    async for part in call.body():
-        waiting.append(part)
-        if sum(map(len, waiting)) >= sessions.ARCHIVE_BYTES:
-            await session.send(b"".join(waiting))
-            waiting.clear()
-    if waiting:
-        await session.send(b"".join(waiting))
-    await session.sent_all()
 
 
 @endpoint("GET", "/containers/{name}/changes")
