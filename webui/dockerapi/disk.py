@@ -10,6 +10,7 @@ from webui.containers.models import Container
 from webui.dockerapi import names
 from webui.dockerapi.answers import Json
 from webui.dockerapi.call import Call
+from webui.dockerapi.containers import sizes
 from webui.dockerapi.containers.listing import image_configs, summary
 from webui.dockerapi.objects.images import image_summary
 from webui.dockerapi.objects.volumes import volume_usage
@@ -30,7 +31,8 @@ async def system_df(call: Call) -> Json:
 
 
 def _usage(call: Call, wanted: frozenset[str]) -> dict[str, Any]:
-    told = disk_usage(call.host)
+    # Only the host knows these, and it has to look through its whole disk for them.
+    told = {} if wanted <= {"volume"} else disk_usage(call.host)
     rows = list(names.containers(call).prefetch_related("endpoints__network").order_by("-created_at", "-id"))
     found: dict[str, Any] = {}
     if "image" in wanted:
@@ -58,16 +60,9 @@ def _images(call: Call, told: dict[str, Any], rows: list[Container]) -> list[dic
 
 def _containers(call: Call, told: dict[str, Any], rows: list[Container]) -> list[dict[str, Any]]:
     images = image_configs(call, rows)
-    own = {one["id"]: one["writable_bytes"] for one in told["containers"]}
-    sizes = dict(names.images(call).values_list("image_id", "size_bytes"))
-    return [
-        {
-            **summary(call, row, images),
-            "SizeRw": own.get(row.pk, 0),
-            "SizeRootFs": own.get(row.pk, 0) + sizes.get(row.image_id, 0),
-        }
-        for row in rows
-    ]
+    found = [summary(call, row, images) for row in rows]
+    sizes.add_own(call.host, found, sizes.own_bytes(told))
+    return found
 
 
 def _volumes(call: Call, rows: list[Container]) -> list[dict[str, Any]]:

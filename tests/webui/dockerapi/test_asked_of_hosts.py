@@ -148,3 +148,16 @@ async def test_a_search_is_narrowed_by_stars(fake_host: FakeHost, owner: Caller,
         await session.send(sessions.OPENED)
         await session.send(sessions.END, {"repositories": found})
         assert [one["name"] for one in (await asking).json] == expected
+
+
+async def test_what_is_on_the_disk(fake_host: FakeHost, owner: Caller, container: Container) -> None:
+    usage = {"layers_bytes": 9, "images": [], "build_cache_bytes": 0,
+             "containers": [{"id": container.pk, "writable_bytes": 7}]}  # fmt: skip
+    asking = asyncio.create_task(ask("GET", "/v1.43/system/df?type=container", owner))
+    assert await told(fake_host, usage) == "disk.usage"
+    (one,) = (await asking).json["Containers"]
+    assert (one["Id"], one["SizeRw"], one["SizeRootFs"]) == (container.pk, 7, 7)
+    await in_thread(Host.objects.update, heartbeat_at=None)
+    volumes = await ask("GET", "/v1.43/system/df?type=volume", owner)  # which no host has to be asked for
+    assert (volumes.status, volumes.json) == (200, {"Volumes": []})
+    assert (await ask("GET", "/v1.43/system/df", owner)).status == 503

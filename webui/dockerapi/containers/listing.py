@@ -16,6 +16,7 @@ from webui.dockerapi.containers.config import command_of
 from webui.dockerapi.containers.states import ALIVE, STATES, health_of, state_of, status_of
 from webui.dockerapi.patterns import name_matches
 from webui.dockerapi.routing import endpoint
+from webui.dockerapi.selection import has_labels
 from webui.images.models import Image
 from webui.live.loop import in_thread
 
@@ -162,15 +163,6 @@ def _codes(values: list[str]) -> set[int]:
 def _matches(pattern: str, name: str) -> bool:
     """A regular expression that may begin with the slash that names have in Docker's API."""
     return name_matches(pattern, name) or name_matches(pattern, f"/{name}")
-
-
-def has_labels(own: Mapping[str, str], wanted: list[str]) -> bool:
-    """All of KEY and KEY=VALUE."""
-    for label in wanted:
-        key, equals, value = label.partition("=")
-        if key not in own or (equals and own[key] != value):
-            return False
-    return True
 
 
 def _has_mount(row: Container, place: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import EngineError
@@ -18,7 +19,11 @@ async def add(host: Host, found: list[dict[str, Any]]) -> None:
 
 
 def _add(host: Host, found: list[dict[str, Any]]) -> None:
-    own = of_containers(host)
+    add_own(host, found, of_containers(host))
+
+
+def add_own(host: Host, found: list[dict[str, Any]], own: Mapping[str, int]) -> None:
+    """The same with what each has written over its image, by id. Queries the database."""
     images = dict(Image.objects.filter(host=host, team=host.team).values_list("image_id", "size_bytes"))
     for one in found:
         image_id = one.get("ImageID") or one.get("Image") or ""
@@ -29,6 +34,11 @@ def _add(host: Host, found: list[dict[str, Any]]) -> None:
 def of_containers(host: Host) -> dict[str, int]:
     """By id, the bytes that each has written over its image. A host that is away tells none."""
     try:
-        return {str(one["id"]): int(one["writable_bytes"]) for one in disk_usage(host)["containers"]}
+        return own_bytes(disk_usage(host))
     except EngineError:
         return {}
+
+
+def own_bytes(told: Mapping[str, Any]) -> dict[str, int]:
+    """The same of what a host has told of its disk."""
+    return {str(one["id"]): int(one["writable_bytes"]) for one in told["containers"]}
