@@ -273,9 +273,11 @@ async def exec_inspect(call: Call) -> Json:
 
 def _code_told(container_id: str, engine_id: str | None) -> int | None:
     """The exit code of one that nobody listens to, once its host has told its end."""
+    if not engine_id:
+        return None
     deaths = Event.objects.filter(container_id=container_id, type="container", verb="exec_die")
-    for event in deaths.order_by("-id")[:200]:
-        if engine_id and event.attributes.get("execID") == engine_id:
-            code = str(event.attributes.get("exitCode", ""))
-            return int(code) if code.lstrip("-").isdigit() else 0
-    return None
+    event = deaths.filter(attributes__execID=engine_id).first()
+    if event is None:
+        return None
+    code = str(event.attributes.get("exitCode", ""))
+    return int(code) if code.lstrip("-").isdigit() else 0

@@ -15,8 +15,10 @@ from tests.webui.dockerapi.asked import ask
 from webui.audit.models import AuditEntry
 from webui.containers.models import Container
 from webui.dockerapi import times
+from webui.dockerapi.objects.networks import network_object
 from webui.images.models import Image
 from webui.live.loop import in_thread
+from webui.networks.models import Endpoint, Network
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -154,6 +156,20 @@ async def test_create_says_which_image_or_policy_is_missing(owner: Caller, host:
 )  # fmt: skip
 def test_spans_in_words(seconds: float, said: str) -> None:
     assert times.human(timedelta(seconds=seconds)) == said
+
+
+def test_the_containers_on_a_network_are_asked_for_at_once(
+    container: Container, django_assert_num_queries: Any
+) -> None:
+    network = Network.objects.create(host=container.host, team=container.team, network_id="ab" * 32, name="front")
+    for number in range(3):
+        other = Container.objects.get(pk=container.pk)
+        other.pk, other.name = f"{number:064x}", f"web{number}"
+        other.save(force_insert=True)
+        Endpoint.objects.create(network=network, container=other, ip=f"10.9.0.{number}", interface="eth0")
+    with django_assert_num_queries(1):
+        found = network_object(network, (1, 43), is_whole=True)
+    assert sorted(one["Name"] for one in found["Containers"].values()) == ["web0", "web1", "web2"]
 
 
 def change(container: Container, **fields: Any) -> None:

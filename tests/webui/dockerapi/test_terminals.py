@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from django.utils import timezone
 
 from tests.support.processes import PATIENCE_SECONDS
 from tests.webui.cast import CONTAINER_ID, Caller
@@ -13,6 +14,7 @@ from tests.webui.dockerapi.asked import ask
 from tests.webui.dockerapi.played import Session, created, piece, taken
 from tests.webui.streams.fake_host import FakeHost, handshake, refused
 from webui.accounts.models import Membership, Role
+from webui.activity.models import Event
 from webui.audit.models import AuditEntry
 from webui.containers.models import Container
 from webui.dockerapi import door, escaping
@@ -168,6 +170,31 @@ async def test_a_detached_exec_is_left_alone(fake_host: FakeHost, teammate: Call
     assert (await asking).status == 200
     await session.heard(sessions.LEAVE)
     assert (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json["Running"] is True
+
+
+async def test_the_end_of_a_detached_exec_is_found_behind_many_others(
+    fake_host: FakeHost, teammate: Caller, container: Container
+) -> None:
+    exec_id = await created(teammate)
+    asking = asyncio.create_task(ask("POST", f"/v1.43/exec/{exec_id}/start", teammate, {"Detach": True}))
+    session = await Session.asked_for(fake_host)
+    await session.send(sessions.OPENED, {"exec": "ours"})
+    assert (await asking).status == 200
+
+    def end() -> None:
+        ends = [("ours", "7"), *((f"other{number}", "0") for number in range(250))]
+        Event.objects.bulk_create(
+            Event(
+                host=container.host, team=container.team, seq=number, at=timezone.now(), type="container",
+                verb="exec_die", action="exec_die", actor_id=container.pk, container_id=container.pk,
+                attributes={"execID": name, "exitCode": code},
+            )
+            for number, (name, code) in enumerate(ends, 1)
+        )  # fmt: skip
+
+    await in_thread(end)
+    found = (await ask("GET", f"/v1.43/exec/{exec_id}/json", teammate)).json
+    assert (found["Running"], found["ExitCode"]) == (False, 7)
 
 
 async def test_a_privileged_exec_needs_the_right_to_loosen(

@@ -36,7 +36,7 @@ async def network_list(call: Call) -> Json:
 
 
 def _list(call: Call, filters: selection.Filters) -> list[dict[str, Any]]:
-    rows = names.networks(call).prefetch_related("endpoints__container").order_by("name")
+    rows = names.networks(call).prefetch_related("endpoints").order_by("name")
     own = [network_object(one, call.version) for one in selection.networks(rows, filters)]
     chosen = selection.predefined(lambda name: predefined_id(call.host.pk, name), filters)
     return own + [predefined_object(call.host, name, call.version) for name in chosen]

@@ -63,7 +63,8 @@ def network_object(network: Network, version: Version, *, is_whole: bool = False
     found["EnableIPv6"] = network.ipv6
     found["Internal"] = network.internal
     if is_whole:
-        on_it = [one for one in network.endpoints.all() if one.container.team_id == network.team_id]
+        places = network.endpoints.select_related("container")
+        on_it = [one for one in places if one.container.team_id == network.team_id]
         found["Containers"] = {one.container_id: _member(network, one) for one in on_it if _is_on(one.container)}
     return found
 
