@@ -56,9 +56,6 @@ class Call:
 
     # ---- parameters
 
-    def has(self, name: str) -> bool:
-        return name in self.query
-
     def flag(self, name: str, default: bool = False) -> bool:
         """As Docker reads one: anything but 0, no, false and none is true."""
         return self.text(name).strip().lower() not in _NO if name in self.query else default

@@ -44,7 +44,6 @@ def _list(call: Call, filters: selection.Filters) -> list[dict[str, Any]]:
 
 @endpoint("GET", "/networks/{name}")
 async def network_one(call: Call) -> Json:
-    call.flag("verbose")
     return Json(await in_thread(_one, call, call["name"]))
 
 
