@@ -205,7 +205,7 @@ class Exec:
                 await self._over(CLOSED_EXIT)
 
     async def _begin(self) -> None:
-        await self._terminal.open(self._parameters, [self._known["entrypoint"], *self._known["arguments"]])
+        await self._terminal.open(self._parameters)
         link = self._terminal.link
         said = self._terminal.described
         self._known |= {"running": True, "session": None if link is None else link.id, "engine": said.get("exec")}

@@ -7,26 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from engine.errors import Unavailable
-from webui.audit.recording import entry_record
 from webui.containers.models import Container
 from webui.dockerapi.call import Call
 from webui.dockerapi.containers.multiplexing import multiplexed
 from webui.dockerapi.escaping import Escape
 from webui.dockerapi.pool import broker
-from webui.hosts.models import Host
-from webui.links.session_link import SessionLink, lost
+from webui.links.session_link import SessionLink, said, worker_check
 from webui.links.stream import host_silent
 from webui.live.loop import in_thread
 from webui.recordings.models import Recording
 from webui.recordings.recorder import Recorder
-from webui.recordings.services import recording_begin, recording_end, recording_wanted
+from webui.recordings.services import recording_end, recording_wanted, terminal_begin
 from worker.contract import sessions
-from worker.contract.frames import Frame
 
 OPENED_SECONDS = 30.0
 WINDOW_BYTES = 1 << 20
@@ -57,7 +52,7 @@ class Terminal:
         self.described: dict[str, Any] = {}
         self.link: SessionLink | None = None
 
-    async def open(self, parameters: Mapping[str, Any], command: list[str] | None = None) -> dict[str, Any]:
+    async def open(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """What the host says at the beginning. Raises what it refuses, and Unavailable."""
         host = self.container.host
         if not host.is_online:
@@ -65,9 +60,15 @@ class Terminal:
         session_id = SessionLink.new_id()
         if self._is_noted:
             self._is_noted = False  # once, also for one that is tried again
-            if recording_wanted(self.container.team, False):
-                self._recording = await in_thread(self._record, session_id, parameters, command)
-            await in_thread(self._audit, parameters)
+            self._recording = await in_thread(
+                terminal_begin,
+                user=self._call.user,
+                container=self.container,
+                session=session_id,
+                source=self._source,
+                wish={**parameters, **(parameters.get("size") or {})},
+                is_recorded=recording_wanted(self.container.team, False),
+            )
         self.link = await SessionLink.open(
             broker(),
             session_id=session_id,
@@ -88,44 +89,10 @@ class Terminal:
             raise host_silent(host) from None
         return self.described
 
-    def _audit(self, parameters: Mapping[str, Any]) -> None:
-        """As of terminals that pages open: no job tells of it."""
-        container = self.container
-        said = {
-            name: parameters[name]
-            for name in ("command", "user", "workdir", "tty", "privileged")
-            if parameters.get(name)
-        }
-        if self._recording is not None:
-            said["recording"] = str(self._recording[0].pk)
-        entry_record(
-            action=f"container.{self._source}",
-            user=self._call.user,
-            team=container.team,
-            host=container.host,
-            object_id=container.pk,
-            object_name=container.name,
-            after=said,
-        )
-
-    def _record(
-        self, session_id: str, parameters: Mapping[str, Any], command: list[str] | None
-    ) -> tuple[Recording, Recorder]:
-        size = parameters.get("size") or {}
-        wish = {"command": command or [], **{name: size[name] for name in ("rows", "columns") if name in size}}
-        try:
-            return recording_begin(
-                user=self._call.user, container=self.container, session=session_id, source=self._source, wish=wish
-            )
-        except OSError as error:
-            raise Unavailable(
-                f"this terminal has to be recorded, but the site can't write that: {error.strerror}"
-            ) from error
-
     async def _opened(self) -> dict[str, Any]:
         async for frame in self._frames:
             if frame is not None and frame.kind == sessions.OPENED:
-                return _object(frame)
+                return said(frame)
         raise host_silent(self.container.host)
 
     async def carry(
@@ -169,7 +136,7 @@ class Terminal:
         async for frame in self._frames:
             if frame is None:
                 await self.link.keep()
-                await self._check_host()
+                await worker_check(self.container.host, self.container.host.session)
             elif frame.kind == sessions.DATA:
                 if self._recording is not None:
                     await asyncio.to_thread(self._recording[1].output, frame.cursor, frame.data)
@@ -180,7 +147,7 @@ class Terminal:
                     await self.link.confirm(confirmed)
             elif frame.kind == sessions.END:
                 self._is_over = True
-                return _object(frame)
+                return said(frame)
         return {}
 
     async def _listen(self, peer: Peer, takes_input: bool, escape: Escape | None, leaves_at_end: bool) -> None:
@@ -212,13 +179,3 @@ class Terminal:
         if self.link is not None and not self._is_over:
             with contextlib.suppress(Exception):
                 await (self.link.leave() if leave else self.link.close())
-
-    async def _check_host(self) -> None:
-        host = await in_thread(Host.objects.filter(pk=self.container.host_id).first)
-        if host is None or host.session != self.container.host.session:
-            raise lost(self.container.host.name)
-
-
-def _object(frame: Frame) -> dict[str, Any]:
-    found = json.loads(frame.data or b"{}")
-    return found if isinstance(found, dict) else {}

@@ -15,8 +15,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import redis.asyncio
+from channels.db import database_sync_to_async
 
 from engine.errors import NotFound, Unavailable
+from webui.hosts.models import Host
 from webui.links.stream import error_of, unseen
 from worker.contract import frames, keys, sessions
 from worker.contract.frames import Frame, OpenSession
@@ -172,5 +174,14 @@ class SessionLink:
         self._spoke_at = time.monotonic()
 
 
-def lost(host_name: str) -> Unavailable:
-    return Unavailable(f"the worker of host {host_name} is not the one that served this session: open a new one")
+def said(frame: Frame) -> dict[str, Any]:
+    """The JSON object that a frame carries, OPENED or END; {} for one that carries none."""
+    found = json.loads(frame.data or b"{}")
+    return found if isinstance(found, dict) else {}
+
+
+async def worker_check(host: Host, worker: str) -> None:
+    """Raises Unavailable when the host's worker is another one by now than `worker` (`Host.session`), or none."""
+    found = await database_sync_to_async(Host.objects.filter(pk=host.pk).first, thread_sensitive=False)()
+    if found is None or found.session != worker:
+        raise Unavailable(f"the worker of host {host.name} is not the one that served this session: open a new one")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -11,14 +10,13 @@ from types import TracebackType
 from typing import Any
 
 import redis.asyncio
-from channels.db import database_sync_to_async
 from django.conf import settings
 
 from engine.errors import Unavailable
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.links.direct import DirectStream, connect, is_near
-from webui.links.session_link import BLOCK_SECONDS, SessionLink, lost
+from webui.links.session_link import BLOCK_SECONDS, SessionLink, said, worker_check
 from webui.links.stream import host_silent
 from worker.contract import sessions
 
@@ -78,7 +76,7 @@ class ArchiveSession:
             self._frames = self._link.frames()
             try:
                 async with asyncio.timeout(FIRST_SECONDS):
-                    self.found = json.loads((await self._opened()).data or b"{}")
+                    self.found = said(await self._opened())
             except TimeoutError as error:
                 raise host_silent(wish.host) from error
             if self.found.pop(sessions.DIRECT, False) and token:
@@ -149,17 +147,11 @@ class ArchiveSession:
                 yield frame
             elif frame.kind == sessions.END:
                 self._is_over = True
-                self._result = json.loads(frame.data or b"{}")
+                self._result = said(frame)
 
     async def _look(self) -> None:
         await self._link.keep()
-        await self._check_host()
-
-    async def _check_host(self) -> None:
-        find = database_sync_to_async(Host.objects.filter(pk=self._wish.host.pk).first, thread_sensitive=False)
-        host = await find()
-        if host is None or host.session != self._session:
-            raise lost(self._wish.host.name)
+        await worker_check(self._wish.host, self._session)
 
 
 def unavailable(error: Exception) -> Unavailable:

@@ -11,10 +11,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from engine.errors import InvalidArgument
+from engine.errors import InvalidArgument, Unavailable
 from webui.accounts import seeing
 from webui.accounts.models import RecordTerminals, Team, User
 from webui.accounts.roles import require
+from webui.audit.recording import entry_record
 from webui.containers.models import Container
 from webui.recordings import recorder
 from webui.recordings.models import Recording, RecordingQuerySet
@@ -39,7 +40,7 @@ def recording_wanted(team: Team, is_asked: bool) -> bool:
 def recording_begin(
     *, user: User, container: Container, session: str, source: str, wish: Mapping[str, Any]
 ) -> tuple[Recording, Recorder]:
-    """Note that a session is recorded and make its file. Raises OSError: what can't be recorded does not begin."""
+    """Note that a session is recorded and make its file. Raises Unavailable: what can't be recorded does not begin."""
     command = wish.get("command") or []
     recording = Recording(
         team=container.team,
@@ -47,15 +48,43 @@ def recording_begin(
         username=user.get_username(),
         session=session,
         source=source,
-        command=shlex.join(command)[:4096] if isinstance(command, list) else "",
+        command=shlex.join(command)[:4096] if isinstance(command, list | tuple) else "",
         container_id=container.pk,
         container_name=container.name,
     )
     writer = Recorder(recording.path, recording.started_at.timestamp())
     rows, columns = _size(wish, "rows", 24), _size(wish, "columns", 80)
-    writer.begin(rows=rows, columns=columns, title=f"{recording.username} in {container.name}")
+    try:
+        writer.begin(rows=rows, columns=columns, title=f"{recording.username} in {container.name}")
+    except OSError as error:
+        raise Unavailable(
+            f"this terminal has to be recorded, but the site can't write that: {error.strerror}"
+        ) from error
     recording.save(force_insert=True)
     return recording, writer
+
+
+def terminal_begin(
+    *, user: User, container: Container, session: str, source: str, wish: Mapping[str, Any], is_recorded: bool
+) -> tuple[Recording, Recorder] | None:
+    """Write down that somebody opens a terminal, which no job tells of, and begin its recording if it is recorded.
+
+    `source`: what the host serves it from; `wish`: what is to run, and how. Raises Unavailable.
+    """
+    begun = None
+    if is_recorded:
+        begun = recording_begin(user=user, container=container, session=session, source=source, wish=wish)
+    after = {name: wish[name] for name in ("command", "user", "workdir", "tty", "privileged") if wish.get(name)}
+    entry_record(
+        action=f"container.{source}",
+        user=user,
+        team=container.team,
+        host=container.host,
+        object_id=container.pk,
+        object_name=container.name,
+        after=after if begun is None else {**after, "recording": str(begun[0].pk)},
+    )
+    return begun
 
 
 def recording_of(session: str) -> tuple[Recording, Recorder] | None:

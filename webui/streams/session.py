@@ -14,18 +14,15 @@ from typing import Any
 from engine.errors import InvalidArgument, PermissionDenied, Unavailable
 from webui.accounts.models import User
 from webui.accounts.roles import require_on
-from webui.audit.recording import entry_record
 from webui.containers.exec_request import number_of
-from webui.hosts.models import Host
-from webui.links.session_link import SessionLink, lost
+from webui.links.session_link import SessionLink, said, worker_check
 from webui.live.admission import Refused
 from webui.live.loop import connect_to_broker, in_thread
 from webui.recordings.models import Recording
 from webui.recordings.recorder import Recorder
-from webui.recordings.services import recording_begin, recording_end, recording_of, recording_wanted
+from webui.recordings.services import recording_end, recording_of, recording_wanted, terminal_begin
 from webui.streams.container import ContainerSocket
 from worker.contract import sessions
-from worker.contract.frames import Frame
 
 FIRST_SECONDS = 15.0
 UNREAD_MESSAGES = 16
@@ -99,9 +96,15 @@ class SessionSocket(ContainerSocket):
         parameters = self.parameters({name: value for name, value in wish.items() if name != "record"})
         await in_thread(self.allow, parameters)
         session_id = SessionLink.new_id()
-        if is_recorded:
-            self._recording = await in_thread(self._record, session_id, wish)
-        await in_thread(self._audit, wish)
+        self._recording = await in_thread(
+            terminal_begin,
+            user=self.user,
+            container=self.container,
+            session=session_id,
+            source=self.source,
+            wish=wish,
+            is_recorded=is_recorded,
+        )
         return await SessionLink.open(
             client,
             session_id=session_id,
@@ -112,30 +115,6 @@ class SessionSocket(ContainerSocket):
             owner=owner,
         )
 
-    def _record(self, session_id: str, wish: Mapping[str, Any]) -> tuple[Recording, Recorder]:
-        """What the team wants recorded and can't be does not begin."""
-        try:
-            return recording_begin(
-                user=self.user, container=self.container, session=session_id, source=self.source, wish=wish
-            )
-        except OSError as error:
-            raise Unavailable(
-                f"this terminal has to be recorded, but the site can't write that: {error.strerror}"
-            ) from error
-
-    def _audit(self, wish: Mapping[str, Any]) -> None:
-        container, recording = self.container, self._recording
-        said = {name: wish[name] for name in ("command", "user", "workdir", "tty", "privileged") if wish.get(name)}
-        entry_record(
-            action=f"container.{self.source}",
-            user=self.user,
-            team=container.team,
-            host=container.host,
-            object_id=container.pk,
-            object_name=container.name,
-            after=said if recording is None else {**said, "recording": str(recording[0].pk)},
-        )
-
     async def _show(self, link: SessionLink, listener: asyncio.Task[None]) -> None:
         """Output to the browser until the end."""
         async for frame in link.frames():
@@ -144,28 +123,28 @@ class SessionSocket(ContainerSocket):
                 return
             if frame is None:
                 await link.keep()
-                await self._check_host()
+                await worker_check(self.container.host, self._session)
             elif frame.kind == sessions.DATA:
                 if self._recording is not None:
                     await asyncio.to_thread(self._recording[1].output, frame.cursor, frame.data)
                 await self.send(bytes_data=_HEAD.pack(frame.channel, frame.cursor) + frame.data)
-            elif frame.kind == sessions.OPENED and (described := _result(frame)).get("ahead"):
+            elif frame.kind == sessions.OPENED and (described := said(frame)).get("ahead"):
                 await self.send_message(type="attached", run=described.get("run"), tty=described.get("tty"))
             elif frame.kind == sessions.CREDIT:
                 await self.send_message(type="confirmed", bytes=frame.cursor)
             elif frame.kind == sessions.END:
                 if self._recording is not None:
-                    await in_thread(recording_end, self._recording[0], _result(frame).get("exit_code"))
-                await self.send_message(type="end", **_result(frame))
+                    await in_thread(recording_end, self._recording[0], said(frame).get("exit_code"))
+                await self.send_message(type="end", **said(frame))
 
     async def _listen(self, link: SessionLink) -> None:
         """What the browser says."""
         while True:
-            said = await self._inbox.get()
-            if isinstance(said, bytes):
-                await link.send(said)
+            heard = await self._inbox.get()
+            if isinstance(heard, bytes):
+                await link.send(heard)
                 continue
-            message = _message(said)
+            message = _message(heard)
             kind = message.get("type")
             if kind == "taken":
                 await link.confirm(number_of(message, "bytes"))
@@ -185,11 +164,6 @@ class SessionSocket(ContainerSocket):
             else:
                 raise InvalidArgument(f"a message of type {kind!r} is not known here")
 
-    async def _check_host(self) -> None:
-        host = await in_thread(Host.objects.filter(pk=self.host_id).first)
-        if host is None or host.session != self._session:
-            raise lost(self.container.host.name)
-
 
 def _message(text: str | bytes) -> dict[str, Any]:
     try:
@@ -199,8 +173,3 @@ def _message(text: str | bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise InvalidArgument("a message has to be a JSON object")
     return message
-
-
-def _result(frame: Frame) -> dict[str, Any]:
-    result = json.loads(frame.data or b"{}")
-    return result if isinstance(result, dict) else {}
