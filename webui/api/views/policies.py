@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webui.accounts.models import Team
 from webui.accounts.roles import require
 from webui.api import bodies
 from webui.api.operations import operation
+from webui.api.views.members import team_of
 from webui.policies.models import LIMITS, NAMESPACES
 from webui.policies.reading import policy_of
 from webui.policies.representation import policy_as_json
@@ -114,16 +113,12 @@ class TeamPolicyDetail(APIView):
     @operation("teams_policy_read", tag="teams", answers={200: PolicySchema}, problems=[403, 404])
     def get(self, request: Request, team_id: UUID) -> Response:
         """Read what a team's members may do beyond their roles, and how much there is for them."""
-        team = _team(request, team_id)
+        team = team_of(request, team_id)
         require(request.user, "members.view", team)
         return Response(policy_as_json(policy_of(team)))
 
     @operation("teams_policy_update", tag="teams", body=PolicyChanges, answers={200: PolicySchema}, problems=[403, 404])
     def patch(self, request: Request, team_id: UUID) -> Response:
         """Change a team's policy. What loosens, and quotas, are for administrators."""
-        team, changes = _team(request, team_id), bodies.read(PolicyChanges, request)
+        team, changes = team_of(request, team_id), bodies.read(PolicyChanges, request)
         return Response(policy_as_json(policy_update(user=request.user, team=team, changes=changes)))
-
-
-def _team(request: Request, team_id: UUID) -> Team:
-    return get_object_or_404(Team.objects.visible_to(request.user), pk=team_id)

@@ -12,11 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webui.accounts.models import Team
 from webui.api import bodies
 from webui.api.lists import list_parameters, list_response, parameter
 from webui.api.operations import operation, page_of
 from webui.api.schemas import TeamReference
+from webui.api.views.registries import team_choose
 from webui.webhooks import services
 from webui.webhooks.models import Delivery, DeliveryStatus, Webhook, WebhookQuerySet
 from webui.webhooks.representation import delivery_as_json, webhook_as_json
@@ -107,26 +107,6 @@ def _found(request: Request, webhook_id: UUID) -> Webhook:
     return get_object_or_404(visible(request), pk=webhook_id)
 
 
-def _team(request: Request, text: str | None) -> Team:
-    teams = Team.objects.visible_to(request.user)
-    if text:
-        found = teams.filter(name=text).first() or teams.filter(pk=_uuid(text)).first()
-        if found is None:
-            raise serializers.ValidationError({"team": ["There is no such team of yours."]})
-        return found
-    several = list(teams[:2])
-    if len(several) != 1:
-        raise serializers.ValidationError({"team": ["Say of which team: give its name."]})
-    return several[0]
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
 class WebhookList(APIView):
     @operation(
         "webhooks_list",
@@ -146,7 +126,7 @@ class WebhookList(APIView):
     def post(self, request: Request) -> Response:
         """Make a webhook. Its secret is in this answer and nowhere else."""
         wish: dict[str, Any] = bodies.read(NewWebhook, request)
-        team = _team(request, wish.pop("team", None))
+        team = team_choose(request, wish.pop("team", None))
         hook, secret = services.webhook_create(user=request.user, team=team, **wish)
         body = {**webhook_as_json(hook), "secret": secret}
         return Response(body, status=201, headers={"Cache-Control": "no-store"})
