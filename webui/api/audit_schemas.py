@@ -13,7 +13,7 @@ class AuditEntrySchema(serializers.Serializer):
     at = serializers.DateTimeField()
     actor = serializers.CharField(allow_null=True, help_text="The user's name then; null: the site, or nobody known.")
     token = serializers.CharField(allow_null=True, help_text="The name of the token that was shown.")
-    door = serializers.CharField(help_text="pages, rest, socket, docker, registry, console or site.")
+    door = serializers.CharField(help_text="pages, rest, socket, docker, console or site.")
     address = serializers.CharField(allow_null=True)
     agent = serializers.CharField(allow_blank=True, help_text="What the program called itself.")
     action = serializers.CharField(help_text="resource.verb, such as container.create.")

@@ -28,7 +28,7 @@ _LISTS = {
     "team": "A team's name or id.",
     "host": "A host's name or id.",
     "object": "The id or the name of what it was done to.",
-    "door": "pages, rest, socket, docker, registry, console or site.",
+    "door": "pages, rest, socket, docker, console or site.",
     "result": f"{', '.join(Result.values)}.",
     "address": "The address that it came from.",
 }

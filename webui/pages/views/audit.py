@@ -21,7 +21,6 @@ DOORS = {
     "rest": "REST",
     "socket": "a socket",
     "docker": "the Docker API",
-    "registry": "the registry",
     "console": "the command line",
     "site": "the site itself",
 }
