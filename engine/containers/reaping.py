@@ -48,6 +48,14 @@ def _let_log_finish(parts: Parts, container_id: str) -> None:
             pipes.wait_drained(directory, DRAIN_SECONDS)
 
 
+def wake_keeper(parts: Parts, container_id: str) -> None:
+    """The container runs, whatever becomes of the keeper: its mark is there, and its pipe waits."""
+    try:
+        parts.keeper.notify(container_id)
+    except EngineError as error:
+        log.warning("%s", error.message)
+
+
 def reap(parts: Parts, container_id: str, run: int, *, wait: bool = True) -> ContainerRecord:
     """Record the end of `run`, if it has ended, and free what it held. Idempotent.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import time
 
@@ -24,6 +23,7 @@ from engine.containers import (
     limits,
     mounting,
     publishing,
+    reaping,
     restarts,
     sharing,
     states,
@@ -35,8 +35,6 @@ from engine.containers.undo import Undo
 from engine.containers.unfinished import clear, settle_birth
 from engine.errors import EngineError, ResourceExhausted, Unavailable
 from engine.options import modes
-
-log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 """How often it is looked whether those run that a container waits for."""
@@ -123,7 +121,7 @@ def launch(
             return _try_later(parts, record, explained)
         _note_failure(parts, record, explained)
         raise explained from error
-    _wake_keeper(parts, record.id)
+    reaping.wake_keeper(parts, record.id)
     return record
 
 
@@ -132,14 +130,6 @@ def _explained(error: OSError, record: ContainerRecord) -> EngineError:
         ResourceExhausted if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN) else Unavailable
     )
     return family(f"container {record.name} could not be started: {error}; free what is short, or try again")
-
-
-def _wake_keeper(parts: Parts, container_id: str) -> None:
-    """The container runs, whatever becomes of the keeper: its mark is there, and its pipe waits."""
-    try:
-        parts.keeper.notify(container_id)
-    except EngineError as error:
-        log.warning("%s", error.message)
 
 
 def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, again: bool) -> ContainerRecord:
@@ -208,7 +198,7 @@ def _announce_again(parts: Parts, record: ContainerRecord) -> ContainerRecord:
     """The start was done before; whoever did it may have died between record and event, or before the keeper knew."""
     events.tell(parts, record)
     parts.catalog.mark_live(record.id)
-    _wake_keeper(parts, record.id)
+    reaping.wake_keeper(parts, record.id)
     return record
 
 

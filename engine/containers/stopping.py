@@ -19,6 +19,7 @@ from engine.reserve import Reserve
 GRACE_SECONDS = 10.0
 KILL_SECONDS = 10.0
 """How long a process that was sent SIGKILL may hang in the kernel before we say so."""
+LOOK_SECONDS = 5.0
 
 
 def stop(
@@ -79,8 +80,12 @@ def unpause(parts: Parts, container_id: str) -> ContainerRecord:
 
 
 def wait(parts: Parts, container_id: str, timeout_seconds: float | None = None) -> ContainerRecord | None:
-    """Wait until the container neither runs nor waits for a restart; None when the time is over first."""
-    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    """Wait until the container neither runs nor waits for a restart; None when the time is over first.
+
+    The keeper is what sees the end, so whoever waits sees to it that there is one.
+    """
+    looked = time.monotonic()
+    deadline = None if timeout_seconds is None else looked + timeout_seconds
     with parts.journal.listen() as listener:
         while True:
             record = parts.catalog.get(container_id)
@@ -88,10 +93,14 @@ def wait(parts: Parts, container_id: str, timeout_seconds: float | None = None) 
                 with contextlib.suppress(NotFound), parts.catalog.locked(container_id):
                     pass  # who wrote that has told of it, too
                 return record
-            left = 5.0 if deadline is None else deadline - time.monotonic()
+            now = time.monotonic()
+            left = LOOK_SECONDS if deadline is None else deadline - now
             if left <= 0:
                 return None
-            listener.wait(min(left, 5.0))
+            if now - looked >= LOOK_SECONDS:
+                looked = now
+                reaping.wake_keeper(parts, container_id)
+            listener.wait(min(left, LOOK_SECONDS))
 
 
 def _signal(parts: Parts, record: ContainerRecord, number: int, *, ending: str | None) -> None:

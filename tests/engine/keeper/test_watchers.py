@@ -136,3 +136,11 @@ def test_a_container_has_the_hosts_limit_of_descriptors_and_not_the_launchers(ho
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert host.ended(record.id).exit_code == 0
     assert host.log(record.id).split() == [b"900"]
+
+
+def test_who_waits_starts_the_keeper_that_sees_the_end(host: Host) -> None:
+    """Nothing else might: it was killed, and the next start is a long way off."""
+    record = host.run("sh", "-c", "sleep 2; exit 3")
+    host.kill_hard(host.keeper_pid())
+    ended = host.engine.container_wait(record.id, 60)
+    assert ended is not None and ended.exit_code == 3
