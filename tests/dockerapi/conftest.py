@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from tests.dockerapi.client import Client
@@ -33,6 +35,15 @@ def client(portside: Portside, docker_config: Client, archive: Path) -> Client:
         done = docker_config.run("load", "-i", str(archive))
         assert done.returncode == 0, done.stderr
     return docker_config
+
+
+@pytest.fixture
+def api(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
+    """docker-py, which reads HttpHeaders from the same file as the command."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(client.config))
+    made = docker.DockerClient(base_url=client.host, timeout=300)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import docker.errors
 import pytest
 
-from tests.dockerapi.client import Client
 from tests.dockerapi.conftest import IMAGE
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
-
-
-@pytest.fixture
-def api(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
-    """It reads HttpHeaders from the same file as the command."""
-    monkeypatch.setenv("DOCKER_CONFIG", str(client.config))
-    made = docker.DockerClient(base_url=client.host, timeout=300)
-    yield made
-    made.close()
 
 
 def test_images_are_built_named_saved_and_removed(api: docker.DockerClient, folder: Path) -> None:

@@ -74,6 +74,17 @@ async def test_a_host_is_chosen_by_the_path(owner: Caller, container: Container,
     assert (missing.status, "no host third" in missing.message) == (404, True)
 
 
+async def test_info_is_about_the_host_and_what_the_user_sees_there(owner: Caller, container: Container) -> None:
+    await in_thread(Host.objects.update, cores=3, kernel="6.1")
+    found = (await ask("GET", "/v1.43/info", owner)).json
+    assert (found["Name"], found["NCPU"], found["KernelVersion"]) == (container.host.name, 3, "6.1")
+    assert (found["Containers"], found["ContainersRunning"], found["ContainersStopped"]) == (1, 1, 0)
+    assert found["Warnings"] is None
+    await in_thread(Host.objects.update, heartbeat_at=None)
+    (warning,) = (await ask("GET", "/v1.43/info", owner)).json["Warnings"]
+    assert "does not answer" in warning
+
+
 async def test_an_outsider_has_no_host_and_no_container(outsider: Caller, container: Container) -> None:
     for path in ("/containers/json?all=1", f"/containers/{container.pk}/json", "/info"):
         assert (await ask("GET", f"/v1.43{path}", outsider)).status == 404

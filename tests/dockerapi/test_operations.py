@@ -1,0 +1,69 @@
+"""Operations that no scene has with something to do: what each of them comes to, by docker-py."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import docker
+import docker.errors
+import pytest
+
+from tests.dockerapi.conftest import IMAGE
+from tests.support.registry import PASSWORD, USERNAME, Registry
+
+pytestmark = [pytest.mark.root, pytest.mark.registry]
+
+
+def test_a_container_is_restarted_changed_exported_committed_and_pruned(api: docker.DockerClient) -> None:
+    container = api.containers.run(IMAGE, ["sleep", "1000"], name="cmp-ops", labels={"cmp": "ops"}, detach=True)
+    try:
+        began = container.attrs["State"]["StartedAt"]
+        assert container.exec_run(["sh", "-c", "echo kept > /kept"]).exit_code == 0
+        container.restart(timeout=0)
+        container.update(mem_limit="64m")
+        container.reload()
+        assert (container.status, container.attrs["HostConfig"]["Memory"]) == ("running", 64 << 20)
+        assert container.attrs["State"]["StartedAt"] > began
+        with tarfile.open(fileobj=io.BytesIO(b"".join(container.export()))) as tar:
+            kept = tar.extractfile("kept")
+            assert kept is not None and kept.read() == b"kept\n"
+        container.commit("cmp/committed", "1", changes='CMD ["cat", "/kept"]')
+        assert api.containers.run("cmp/committed:1", remove=True) == b"kept\n"
+        api.images.remove("cmp/committed:1")
+        only_ours = {"label": ["cmp=ops"]}
+        assert api.containers.prune(only_ours)["ContainersDeleted"] is None  # it runs
+        container.kill()
+        container.wait()
+        assert api.containers.prune(only_ours)["ContainersDeleted"] == [container.id]
+    finally:
+        for left in api.containers.list(all=True, filters={"name": "cmp-ops"}):
+            left.remove(force=True)
+
+
+def test_images_and_what_builds_have_kept_are_pruned(api: docker.DockerClient, folder: Path) -> None:
+    image, _ = api.images.build(path=str(folder), tag="cmp/pruned:1", labels={"cmp": "pruned"})
+    pruned = api.images.prune({"dangling": False, "label": "cmp=pruned"})
+    assert {"Untagged": "cmp/pruned:1"} in pruned["ImagesDeleted"]
+    assert {"Deleted": image.id} in pruned["ImagesDeleted"]
+    with pytest.raises(docker.errors.ImageNotFound):
+        api.images.get("cmp/pruned:1")
+    assert api.images.get(IMAGE)
+    assert api.api.prune_builds()["SpaceReclaimed"] > 0  # its steps
+    assert api.api.prune_builds()["SpaceReclaimed"] == 0
+
+
+def test_who_has_logged_in_reads_and_pulls_what_is_private(api: docker.DockerClient, basic_registry: Registry) -> None:
+    place = basic_registry.address
+    with pytest.raises(docker.errors.APIError, match="login attempt"):
+        api.login(USERNAME, "wrong", registry=place)
+    with pytest.raises(docker.errors.APIError):
+        api.images.get_registry_data(f"{place}/tiny")
+    assert api.login(USERNAME, PASSWORD, registry=place)["Status"] == "Login Succeeded"
+    found = api.images.get_registry_data(f"{place}/tiny:latest")
+    assert found.id.startswith("sha256:")
+    assert found.attrs["Platforms"][0]["os"] == "linux"
+    (image,) = api.images.pull(f"{place}/tiny", all_tags=True)
+    assert image.tags == [f"{place}/tiny:latest"]
+    api.images.remove(f"{place}/tiny:latest")
