@@ -13,7 +13,14 @@ export function startTabs(list, onShow) {
       other.tabIndex = isChosen ? 0 : -1;
       document.getElementById(other.getAttribute("aria-controls")).hidden = !isChosen;
     }
+    reveal(tab);
     onShow(tab.getAttribute("aria-controls"));
+  }
+
+  /** Where there is no room for all of them, the chosen one is moved to where it is seen. */
+  function reveal(tab) {
+    const [place, seen] = [tab.getBoundingClientRect(), list.getBoundingClientRect()];
+    list.scrollLeft += Math.max(0, place.right - seen.right) - Math.max(0, seen.left - place.left);
   }
 
   function choose(tab) {

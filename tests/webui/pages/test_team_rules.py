@@ -40,6 +40,14 @@ def test_a_policy_is_read_changed_and_corrected(page: Page, sockets: Sockets, se
     assert (found.images, found.containers_quota) == (["ghcr.io/we/*"], 20)
 
 
+def test_a_narrow_screen_shows_the_tab_that_is_chosen(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    page.set_viewport_size({"width": 390, "height": 850})
+    visit(page, f"/teams/{seeded.team.pk}/#policies")
+    expect(page.get_by_role("tab", name="Policies")).to_be_in_viewport(ratio=0.9)
+    page.get_by_role("tab", name="Policies").press("Home")
+    expect(page.get_by_role("tab", name="Members")).to_be_in_viewport(ratio=0.9)
+
+
 def test_a_webhook_is_made_looked_at_and_deleted(page: Page, sockets: Sockets, seeded: Seeded) -> None:
     visit(page, f"/teams/{seeded.team.pk}/#webhooks")
     page.get_by_role("button", name="New webhook").click()
