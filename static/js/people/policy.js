@@ -11,9 +11,10 @@ const NAMES = { containers: "Containers", volumes: "Volumes", networks: "Network
 function usage(name, { used, quota }) {
   const said = name === "disk_bytes" ? size : String;
   const full = quota !== null && used >= quota;
+  const look = full ? { class: "bad" } : {};
   const row = el("div", { class: "quota" }, el("dt", {}, NAMES[name]),
-    el("dd", full ? { class: "bad" } : {}, quota === null ? said(used) : `${said(used)} of ${said(quota)}`));
-  if (quota) row.append(el("meter", { max: String(quota), value: String(Math.min(used, quota)), "aria-label": `${NAMES[name]}, used` }));
+    el("dd", look, quota === null ? said(used) : `${said(used)} of ${said(quota)}`));
+  if (quota) row.append(el("meter", { ...look, max: String(quota), value: String(Math.min(used, quota)), "aria-label": `${NAMES[name]}, used` }));
   return row;
 }
 
