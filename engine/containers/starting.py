@@ -90,7 +90,7 @@ def await_dependencies(parts: Parts, container_id: str) -> str | None:
         parts.catalog.mark_live(container_id)
         counters = {"restart_count": 0, "restart_delay_seconds": 0.0}
         _wait_on(parts, record.with_changes(desired=states.RUNNING, awaits=True, **counters), why)
-    _wake_keeper(parts, container_id)
+    reaping.wake_keeper(parts, container_id)
     return why
 
 
