@@ -99,7 +99,8 @@ def test_who_depends_on_what_has_a_check_waits_until_that_is_healthy(tmp_path: P
     containers, _ = engine_on(tmp_path, world)
     make(containers, {1: {"healthcheck": CHECK}, 2: {"depends_on": ("c1",)}, 3: {"depends_on": ("c2",)}})
     containers, parts = boot(tmp_path, world)
-    containers.recover()
+    told = containers.recover()
+    assert sum("is started later: it waits for" in line for line in told) == 2, told
     assert started(world) == ["c1"]
     second, third = containers.get("c2"), containers.get("c3")
     assert (second.status, second.error) == ("restarting", "it waits for c1, which is starting")
