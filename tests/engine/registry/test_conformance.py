@@ -19,7 +19,7 @@ def test_every_endpoint_has_a_row() -> None:
 def test_every_test_that_it_names_exists() -> None:
     known = {
         name
-        for package in ("images", "registry", "oci")
+        for package in ("build", "images", "registry", "oci")
         for path in (PROJECT / "tests/engine" / package).glob("test_*.py")
         for name in re.findall(r"^def test_(\w+)", path.read_text(), re.MULTILINE)
     }
