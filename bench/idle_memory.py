@@ -33,7 +33,7 @@ def kib(start: Callable[[], Started], always: int | None = None) -> float:
                 running.append(start())
             time.sleep(0.3)
             holders = {pid for pids, _ in running for pid in pids} | ({always} if always else set())
-            sums.append(sum(_pss_kib(pid) for pid in holders))
+            sums.append(sum(pss_kib(pid) for pid in holders))
     finally:
         for _, end in running:
             end()
@@ -84,6 +84,7 @@ def _create_under_conmon(runtime: Runtime, bundle: str, identity: str) -> int:
     return int(own.read_text())
 
 
-def _pss_kib(pid: int) -> float:
+def pss_kib(pid: int) -> float:
+    """What a process keeps in memory, shared pages in parts (proc_pid_smaps(5)); raises OSError once it is gone."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith("Pss:")))
