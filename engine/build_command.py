@@ -55,6 +55,10 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--add-host", action="append", default=[], metavar="NAME:ADDRESS")
     command.add_argument("--allow", action="append", default=[], choices=(NETWORK_HOST,), help="a right for the build")
     command.add_argument("--secret", action="append", default=[], metavar="id=ID[,src=PATH|,env=NAME]")
+    command.add_argument(
+        "--ssh", action="append", default=[], metavar="ID=PATH[,PATH]",
+        help="private keys that RUN --mount=type=ssh signs with; they stay outside of the step",
+    )  # fmt: skip
     command.add_argument("--build-context", action="append", default=[], metavar="NAME=DIR|docker-image://NAME")
     command.add_argument("-m", "--memory", metavar="BYTES", help="what each RUN may use")
     command.add_argument("--shm-size", metavar="BYTES")
@@ -188,6 +192,7 @@ def _spec(options: argparse.Namespace) -> BuildSpec:
         network=options.network,
         add_hosts=tuple(options.add_host),
         secrets=secrets,
+        ssh=dict(_ssh(text) for text in options.ssh),
         git=_credentials(secrets, options.directory),
         limits=BuildLimits(memory_bytes=memory, shm_bytes=shm, ulimits=tuple(options.ulimit)),
         entitlements=frozenset(options.allow),
@@ -228,6 +233,21 @@ def _secret(text: str) -> tuple[str, bytes]:
         except OSError as error:
             raise InvalidArgument(f"--secret: {source} can't be read: {error.strerror}") from error
     return name, os.environ.get(fields.get("env") or name, "").encode(errors="surrogateescape")
+
+
+def _ssh(text: str) -> tuple[str, str]:
+    name, _, paths = text.partition("=")
+    if not paths:
+        raise InvalidArgument(
+            f"--ssh {text[:60]!r} names no key, and a build can't ask the agent of who begins it: "
+            f"write --ssh {name[:60] or 'default'}=PATH"
+        )
+    try:
+        return name, "\n".join(Path(path).read_text(encoding="ascii") for path in paths.split(","))
+    except OSError as error:
+        raise InvalidArgument(f"--ssh {name[:60]}: {error.filename} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidArgument(f"--ssh {name[:60]}: {paths[:200]} is no private key") from error
 
 
 def _named(texts: list[str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -75,6 +75,7 @@ def _asked(spec: BuildSpec, dockerfile: bytes, platform: str) -> dict[str, Any]:
         "target": spec.target or "",
         "buildArgNames": sorted(spec.build_args),
         "secretIds": sorted(spec.secrets),
+        **({"sshIds": sorted(spec.ssh)} if spec.ssh else {}),
         "namedContexts": dict(sorted(spec.named_contexts.items())),
     }
     if spec.source_date_epoch is not None:

@@ -1,9 +1,10 @@
-"""RUN --mount: binds, caches, memory, secrets.
+"""RUN --mount: binds, caches, memory, secrets, SSH agents.
 
 bind     of the context, a stage, an image: read-only, or writable into a place that is thrown away
 cache    a directory that stays on the host, of one team; it may be gone at any time
 tmpfs    memory
 secret   a file in memory, or a variable: in no layer, no history, no key, and on no disk
+ssh      the socket of an agent that signs with the build's keys; the keys themselves stay outside
 """
 
 from __future__ import annotations
@@ -17,19 +18,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.build import ssh_agent
 from engine.build.cache_mounts import CacheMounts
 from engine.build.contents import Contents, Known
 from engine.build.copying import Copier, Rules
 from engine.build.destination import Destination
 from engine.build.language import model
 from engine.build.language.source import DockerfileError, Location
+from engine.build.ssh_keys import Identity
 from engine.build.trees import Found, Tree
 from engine.build.workplace import Workplace
-from engine.errors import NotFound, Unsupported
+from engine.errors import NotFound
 from engine.runtime.spec import Bind, TmpfsMount
 
 _SECRETS = "/run/secrets"
 _SECRET_MODE = 0o400
+_AGENTS, _AGENT_MODE = "/run/buildkit", 0o600
+"""Where BuildKit has sockets of agents that are given no place (client/llb/exec.go)."""
+SOCKET_VARIABLE = "SSH_AUTH_SOCK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +50,18 @@ class Given:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What mounts need: `tree_of` gives the files that a `from` names (None: the context); `known` as in `Contents`."""
+    """What mounts need: `tree_of` gives the files that a `from` names (None: the context); `known` as in `Contents`.
+
+    `environment`: what the command has without mounts; `ssh`: the keys of agents, by their ids.
+    """
 
     place: Workplace
     caches: CacheMounts
     team: str
     working_directory: str
+    environment: Sequence[str]
     secrets: Mapping[str, bytes]
+    ssh: Mapping[str, Sequence[Identity]]
     tree_of: Callable[[str | None], Tree]
     known: Callable[[Tree], Known | None]
     cancelled: Callable[[], bool]
@@ -72,9 +83,9 @@ class RunMounts:
 
     def _defined(self, mount: model.Mount) -> dict[str, Any]:
         if mount.type == "ssh":
-            raise Unsupported(
-                f"{self.location}: RUN --mount=type=ssh is not supported: give the key as a secret (type=secret)"
-            )
+            if mount.source:
+                raise DockerfileError("--mount=type=ssh has no source: its keys are named by id", self.location)
+            return {"type": "ssh", "id": _agent_id(mount), "target": self._socket(mount), "mode": mount.mode}
         if mount.type == "secret":
             return {"type": "secret", "id": mount.id, "target": mount.target, "env": mount.env, "mode": mount.mode}
         if mount.type == "cache":  # what is in it may be anything
@@ -89,6 +100,13 @@ class RunMounts:
         if target == "/":
             raise DockerfileError("nothing can be mounted at /", self.location)
         return target
+
+    def _socket(self, mount: model.Mount) -> str:
+        """Where an agent's socket is; one without a target is named by how many sockets stand before it."""
+        if mount.target:
+            return self._target(mount)
+        sockets = (one for one in self.mounts if one.type == "ssh")
+        return f"{_AGENTS}/ssh_agent.{next(number for number, one in enumerate(sockets) if one is mount)}"
 
     def content(self) -> str:
         """The digest of what binds show."""
@@ -120,6 +138,8 @@ class RunMounts:
                     tmpfs.append(TmpfsMount(self._target(mount), (*size, "exec", "suid")))
                 elif mount.type == "secret":
                     self._secret(mount, binds, env, held)
+                elif mount.type == "ssh":
+                    self._agent(mount, binds, env, held)
                 elif mount.type == "cache":
                     binds.append(held.enter_context(self._cache(mount)))
                 else:
@@ -190,3 +210,27 @@ class RunMounts:
             os.chown(path, mount.uid or 0, mount.gid or 0)
             path.chmod(_SECRET_MODE if mount.mode is None else mount.mode)
             binds.append(Bind(str(path), mount.target or f"{_SECRETS}/{name}", read_only=True))
+
+    def _agent(self, mount: model.Mount, binds: list[Bind], env: list[str], held: contextlib.ExitStack) -> None:
+        """As BuildKit does, the first one's socket is in the environment even where its keys are missing."""
+        around, name = self.around, _agent_id(mount)
+        has_variable = any(entry.startswith(f"{SOCKET_VARIABLE}=") for entry in (*around.environment, *env))
+        if not has_variable:
+            env.append(f"{SOCKET_VARIABLE}={self._socket(mount)}")
+        identities = around.ssh.get(name)
+        if identities is None:
+            if mount.required:
+                raise NotFound(
+                    f"the SSH agent {name[:60]} is required, and this build was given no keys for it: give one "
+                    f"(--ssh {name[:60]}=FILE, or a stored key)",
+                    {"ssh": name},
+                )
+            return
+        path = around.place.secrets / f"agent-{os.urandom(4).hex()}"
+        mode = _AGENT_MODE if mount.mode is None else mount.mode
+        held.enter_context(ssh_agent.serving(path, identities, owner=(mount.uid or 0, mount.gid or 0), mode=mode))
+        binds.append(Bind(str(path), self._socket(mount)))
+
+
+def _agent_id(mount: model.Mount) -> str:
+    return mount.id or "default"

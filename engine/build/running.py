@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.build import cache_records, checks, planning
+from engine.build import cache_records, checks, planning, ssh_keys
 from engine.build.bases import Bases
 from engine.build.cache import Cache
 from engine.build.cache_import import ImportedCache, open_cache
@@ -29,6 +29,7 @@ from engine.build.sandbox import Kernel
 from engine.build.slots import Slots
 from engine.build.solving import Solving
 from engine.build.spec import BuildSpec, BuildWarning
+from engine.build.ssh_keys import Identity
 from engine.build.stage import Build
 from engine.build.travelling_mounts import TravellingMounts
 from engine.build.workplace import Workplace
@@ -107,6 +108,7 @@ class Running:
     held: contextlib.ExitStack
     lease: Lease = field(init=False)
     place: Workplace = field(init=False)
+    identities: Mapping[str, Sequence[Identity]] = field(init=False)
     warnings: tuple[BuildWarning, ...] = ()
     layerings: list[Layering] = field(default_factory=list)
     mounts: list[TravellingMounts] = field(default_factory=list)
@@ -135,8 +137,9 @@ class Running:
             asked.dockerfile, spec.build_args, platform=platform, host=host, stages=plan.wanted,
             bases=checks.bases_here(plan, self.tools.shelf.records),
         )  # fmt: skip
+        self.identities = {name: ssh_keys.read(text, name) for name, text in spec.ssh.items()}
         self.lease = self.held.enter_context(self.tools.shelf.leases.hold_here("build"))
-        self.place = Workplace(self.tools.config.builds / "work", has_secrets=bool(spec.secrets))
+        self.place = Workplace(self.tools.config.builds / "work", has_secrets=bool(spec.secrets or spec.ssh))
         self.held.callback(self.place.close)
         known = KnownFiles(self.tools.config.builds / "files")
         self.held.callback(known.save)
@@ -180,7 +183,8 @@ class Running:
             solving.build = Build(
                 spec=spec, plan=plan, layering=layering, place=self.place, host=tools.host, caches=mounts,
                 tree_of=solving.tree_of, known=lambda one: None if one.lendable or one.owner is None else known,
-                servers=tools.servers(spec.git, stop.is_set), keep=self._keep,
+                servers=tools.servers(spec.git, stop.is_set), identities=self.identities,
+                keep=self._keep,
             )  # fmt: skip
             draft = solving.run()
             return self._solved(draft, solving, layering, epoch)

@@ -61,9 +61,9 @@ class BuildSpec:
     `build_args`: values of ARGs. `labels`: of the image, beside its own. `platform`: as linux/amd64. `no_cache`: no
     step is taken from the cache; `no_cache_stages`: none of these stages. `pull`: look for newer base images.
     `network`: what RUN has without a flag of its own (default, none or host). `add_hosts`: "name:address". `secrets`:
-    by id, never kept. `keep_failed`: the tag that an image failed-step has of what a RUN has left that failed. `git`:
-    who to be at servers of repositories, by their names. `named_contexts`: name → docker-image://reference,
-    target:stage, or a directory's path. `source_date_epoch`: Unix seconds that no time in the image is after. `team`:
+    by id, never kept; `ssh`: private keys by the id of the agent that signs with them. `keep_failed`: the tag that an
+    image failed-step has of what a RUN has left that failed. `git`: who to be at servers of repositories, by their
+    names. `named_contexts`: name → docker-image://reference, target:stage, or a directory's path. `source_date_epoch`: Unix seconds that no time in the image is after. `team`:
     whose cache it is. `entitlements`: rights it has (`NETWORK_HOST`). `platforms`: several, whose images become one
     index; `push`: send the image to the registries of its names once it is built; `outputs`: what else is to be
     written. `cache_from`: references of caches, and of images that have one inside, to look into; `cache_to`: where
@@ -87,6 +87,7 @@ class BuildSpec:
     add_hosts: tuple[str, ...] = ()
     keep_failed: str = ""
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    ssh: Mapping[str, str] = field(default_factory=dict, repr=False)
     git: Mapping[str, Credential] = field(default_factory=dict, repr=False)
     limits: BuildLimits = BuildLimits()
     named_contexts: Mapping[str, str] = field(default_factory=dict)
@@ -116,6 +117,13 @@ class BuildSpec:
                 )
             if len(value) > SECRET_BYTES:
                 raise InvalidArgument(f"secret {name} has more than {SECRET_BYTES >> 10} KiB", {"field": "secrets"})
+        for name, text in self.ssh.items():
+            if not _SECRET_ID.fullmatch(name):
+                raise InvalidArgument(
+                    f"an SSH agent's id has letters, digits, '_', '.' and '-', not {name[:40]!r}", {"field": "ssh"}
+                )
+            if len(text) > SECRET_BYTES:
+                raise InvalidArgument(f"the SSH keys {name} have more than {SECRET_BYTES >> 10} KiB", {"field": "ssh"})
         self._check_results()
         for name in self.build_args:
             if not name or "=" in name or "\0" in name:

@@ -7,7 +7,7 @@ import errno
 import os
 import posixpath
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from engine.build.planning import Plan, StagePlan
 from engine.build.run_mounts import RunMounts, Surroundings
 from engine.build.sandbox import Kernel, Layers
 from engine.build.spec import BuildSpec, StepFailed
+from engine.build.ssh_keys import Identity
 from engine.build.trees import Tree
 from engine.build.workplace import Workplace
 from engine.errors import EngineError, ResourceExhausted, Unsupported
@@ -42,7 +43,8 @@ STEPS = (model.Run, model.Copy, model.Add, model.Workdir)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """What all stages of a build have in common. `tree_of`: the files that a `from` in a stage names, None for the
-    context; it waits for a stage that is still being built. `keep`: makes an image of a failed step, returns its id."""
+    context; it waits for a stage that is still being built. `identities`: the SSH keys of agents, by their ids. `keep`:
+    makes an image of a failed step, returns its id."""
 
     spec: BuildSpec
     plan: Plan
@@ -53,6 +55,7 @@ class Build:
     tree_of: Callable[[int, str | None], Tree]
     known: Callable[[Tree], Known | None]
     servers: Servers
+    identities: Mapping[str, Sequence[Identity]]
     keep: Callable[[Draft], str] | None = None
 
     @property
@@ -174,7 +177,9 @@ class StageRun:
             caches=build.caches,
             team=build.spec.team,
             working_directory=self.draft.working_directory,
+            environment=self.draft.environment,
             secrets=build.spec.secrets,
+            ssh=build.identities,
             tree_of=lambda name: build.tree_of(self.plan.stage.index, name),
             known=build.known,
             cancelled=build.layering.cancel.is_set,

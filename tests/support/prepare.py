@@ -26,6 +26,7 @@ TESTS = {
     "htpasswd": "apache2-utils",
     "ip": "iproute2",
     "nft": "nftables",
+    "ssh-keygen": "openssh-client",
     "chromium": "chromium",
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": "fonts-dejavu-core",
     "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",

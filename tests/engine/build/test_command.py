@@ -11,6 +11,7 @@ import pytest
 
 from engine import build_command
 from engine.__main__ import main
+from engine.build import ssh_keys
 from engine.build.events import BuildEvent, Vertex
 from tests.support.builds import Workbench, fill
 from tests.support.registry import Registry
@@ -36,6 +37,19 @@ def test_it_builds_and_tells(bench: Workbench, context: Path, capsys: pytest.Cap
     assert "#0.1 seen" in shown.err
     assert bench.files("by-hand")["a"].content == b"given\n"
     assert bench.engine.images.get("by-hand").config.labels["l"] == "1"
+
+
+def test_keys_of_an_agent_are_read_from_files(context: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (context / "Dockerfile").write_text(
+        (context / "Dockerfile").read_text().split("\n")[0]
+        + "\nRUN --mount=type=ssh,id=deploy,required test -S /run/b*/*\n"
+    )
+    (context / "key").write_text(ssh_keys.new_key())
+    assert main(["build", "-q", "--ssh", f"deploy={context}/key,{context}/key", str(context)]) == 0
+    for wrong, words in (("deploy", "write --ssh deploy=PATH"), (f"deploy={context}/none", "can't be read")):
+        capsys.readouterr()
+        assert main(["build", "-q", "--ssh", wrong, str(context)]) != 0
+        assert words in capsys.readouterr().err
 
 
 def test_a_failing_step_gives_its_exit_code(context: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.build.cache_mounts import CacheMounts
 from engine.build.pruning import PruneRules
-from engine.errors import NotFound, Unsupported
+from engine.errors import NotFound
 from tests.support.builds import Built, Workbench
 
 pytestmark = pytest.mark.root
@@ -143,8 +143,3 @@ def test_memory(bench: Workbench) -> None:
     files = bench.files(built)
     assert b"/m" in files["df"].content
     assert "m" not in files
-
-
-def test_ssh_is_refused_in_words(bench: Workbench) -> None:
-    with pytest.raises(Unsupported, match="ssh"):
-        bench.build("FROM tiny\nRUN --mount=type=ssh true\n")
