@@ -22,7 +22,7 @@ from engine import build_words
 from engine.build.events import CACHED, DONE, ENDED, FAILED, QUEUED, SKIPPED, STARTED, BuildEvent
 from engine.build.git.request import Credential
 from engine.build.language import git_source
-from engine.build.spec import NETWORK_HOST, BuildLimits, BuildResult, BuildSpec
+from engine.build.spec import ENTITLEMENTS, BuildLimits, BuildResult, BuildSpec
 from engine.errors import InvalidArgument
 from engine.facade import Engine
 from engine.options.volume_options import size
@@ -53,7 +53,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pull", action="store_true", help="look for newer base images")
     command.add_argument("--network", choices=("default", "none", "host"), default="default")
     command.add_argument("--add-host", action="append", default=[], metavar="NAME:ADDRESS")
-    command.add_argument("--allow", action="append", default=[], choices=(NETWORK_HOST,), help="a right for the build")
+    command.add_argument("--allow", action="append", default=[], choices=ENTITLEMENTS, help="a right for the build")
     command.add_argument("--secret", action="append", default=[], metavar="id=ID[,src=PATH|,env=NAME]")
     command.add_argument(
         "--ssh", action="append", default=[], metavar="ID=PATH[,PATH]",

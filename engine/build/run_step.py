@@ -16,11 +16,12 @@ from engine.build.language.source import DockerfileError
 from engine.build.layering import Work
 from engine.build.run_mounts import Given, RunMounts
 from engine.build.sandbox import Command, Kernel, Layers
-from engine.build.spec import INSECURE, NETWORK_HOST, BuildSpec, StepFailed
+from engine.build.spec import DEVICE, INSECURE, NETWORK_HOST, BuildSpec, StepFailed
 from engine.build.workplace import Workplace
-from engine.errors import PermissionDenied, Unsupported
+from engine.errors import NotFound, PermissionDenied
 from engine.runtime.spec import Bind
 
+_INSECURE = "insecure"
 _DOCUMENTS = "/.build"
 """Where a here-document with a program of its own is seen; BuildKit's place, which history shows, is the kernel's."""
 
@@ -29,7 +30,7 @@ def work(
     draft: Draft, run: model.Run, mounts: RunMounts, *,
     spec: BuildSpec, host: Kernel, place: Workplace, step: Step, description: str, cancel: threading.Event,
 ) -> Work:  # fmt: skip
-    """Raises `PermissionDenied` for rights that the build hasn't, `Unsupported`, `DockerfileError`."""
+    """Raises `PermissionDenied` for rights that the build hasn't, `DockerfileError`."""
     network = run.network if run.network != "default" else spec.network
     _check_rights(run, network, spec)
     found = commands.invocation(run, draft.shell)
@@ -47,6 +48,7 @@ def work(
         add_hosts=spec.add_hosts,
         limits=spec.limits,
         hostname=spec.build_args.get("BUILDKIT_SANDBOX_HOSTNAME") or sandbox.HOSTNAME,
+        insecure=run.security == _INSECURE,
     )
     definition: dict[str, Any] = {
         "do": "run",
@@ -59,10 +61,15 @@ def work(
         "hosts": sorted(spec.add_hosts),
         "mounts": mounts.definition,
     }
+    if command.insecure:
+        definition["security"] = run.security
+    if run.devices:
+        definition["devices"] = [device.name for device in run.devices]
 
     def make(layers: Layers) -> Sequence[bytes]:
         with mounts.given() as given:
             complete = _complete(command, given, found, place, _proxies(spec, draft))
+            complete = _with_devices(complete, run.devices, step)
             made = _stubs(complete, layers)
             code = sandbox.run(host, place.runs, complete, layers, log=step.log, cancel=cancel)
         if code:
@@ -80,13 +87,19 @@ def _check_rights(run: model.Run, network: str, spec: BuildSpec) -> None:
             f"ask for it with the right {NETWORK_HOST}",
             {"entitlement": NETWORK_HOST},
         )
-    if run.security == "insecure":
-        raise Unsupported(
-            "RUN --security=insecure is not supported: commands of a build are always confined",
+    if run.security == _INSECURE and INSECURE not in spec.entitlements:
+        raise PermissionDenied(
+            "RUN asks to have the host's devices and every capability (--security=insecure), which this build may not: "
+            f"ask for it with the right {INSECURE}",
             {"entitlement": INSECURE},
         )
-    if run.devices:
-        raise Unsupported("RUN --device is not supported: commands of a build have no devices of the host")
+    if run.devices and DEVICE not in spec.entitlements:
+        names = ", ".join(device.name[:60] for device in run.devices[:5])
+        raise PermissionDenied(
+            f"RUN asks for a device of the host (--device={names}), which this build may not use: "
+            f"ask for it with the right {DEVICE}",
+            {"entitlement": DEVICE},
+        )
 
 
 def _complete(
@@ -102,6 +115,29 @@ def _complete(
         binds.append(Bind(str(directory), _DOCUMENTS, read_only=True))
     env = (*proxies, *command.env, *given.env)
     return replace(command, env=env, binds=binds, tmpfs=given.tmpfs, shares_users=given.shares_users)
+
+
+def _with_devices(command: Command, wanted: Sequence[model.Device], step: Step) -> Command:
+    """The command with what `wanted` are on this host. Raises `NotFound` for one that is required and not here."""
+    if not wanted:
+        return command
+    from engine.build.cdi import DIRECTORIES, Edits, Registry  # few builds need what it loads
+
+    registry, found = Registry.read(), Edits()
+    for device in dict.fromkeys(wanted):
+        edits = registry.edits(device.name)
+        if edits is not None:
+            found += edits
+            continue
+        why = f"this host has no device {device.name[:60]!r} in {' or '.join(DIRECTORIES)}"
+        unread = "".join(f"; {problem}" for problem in registry.problems[:3])
+        if device.required:
+            raise NotFound(f"{why}{unread}: describe it there, or build without required", {"device": device.name})
+        step.log(f"[{why}{unread}: it is done without]\n".encode())
+    return replace(
+        command, env=(*command.env, *found.env), binds=(*command.binds, *found.binds), devices=found.nodes,
+        device_rules=found.rules, groups=found.groups,
+    )  # fmt: skip
 
 
 def _proxies(spec: BuildSpec, draft: Draft) -> list[str]:

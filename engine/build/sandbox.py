@@ -17,19 +17,19 @@ import select
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.build.spec import BuildLimits
 from engine.cgroups import Cgroups, Resources
 from engine.config import EngineConfig
-from engine.containers import names, pipes
+from engine.containers import devices, host_devices, names, pipes
 from engine.errors import Cancelled, EngineError, InvalidArgument, Unavailable
 from engine.network.service import Network
 from engine.options import values
-from engine.runtime import defaults, record
+from engine.runtime import capabilities, defaults, record
 from engine.runtime.client import Overlay, Runtime
-from engine.runtime.spec import Bind, ProcessSettings, TmpfsMount, build, standard_binds
+from engine.runtime.spec import Bind, DeviceNode, ProcessSettings, TmpfsMount, build, standard_binds
 
 HOSTNAME = "build"
 _RUN = 1
@@ -51,7 +51,8 @@ class Layers:
 class Command:
     """`env`: "NAME=value"; `user` as in an image's config; `network`: default, none, host; `add_hosts`: name:address.
 
-    `shares_users`: no user namespace, for what can't be shown to other users.
+    `shares_users`: no user namespace, for what can't be shown to other users. `insecure`: as a privileged container has
+    it. `devices` of the host, with `device_rules` of its control group; `groups`: supplementary ones.
     """
 
     args: tuple[str, ...]
@@ -65,6 +66,10 @@ class Command:
     limits: BuildLimits = field(default_factory=BuildLimits)
     shares_users: bool = False
     hostname: str = HOSTNAME
+    insecure: bool = False
+    devices: Sequence[DeviceNode] = ()
+    device_rules: tuple[str, ...] = ()
+    groups: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +111,10 @@ def run(
     or a mount that can't be, `Unavailable`, `ResourceExhausted`. Nothing of it is left then.
     """
     with _laid_out(host, runs, command) as place:
-        host.cgroups.create(place.id, _resources(command.limits))
+        host.cgroups.create(place.id, _resources(command))
         _weigh(host.cgroups)
         place.held.callback(host.cgroups.remove, place.id)
+        _restrict(host.cgroups, place.id, command)
         place.held.callback(host.runtime.abort, place.directory)
         created = host.runtime.create(place.directory, _RUN, layers)
         if command.network == "default":
@@ -158,6 +164,24 @@ def _write_names(host: Kernel, command: Command, place: _Run) -> None:
 
 
 def _settings(command: Command, directory: Path) -> ProcessSettings:
+    settings = _confined(command, directory)
+    if not command.insecure:
+        return settings
+    given = {node.path for node in command.devices}
+    held = capabilities.held()
+    return replace(
+        settings,
+        capabilities=tuple(name for name, number in capabilities.NUMBERS.items() if held >> number & 1),
+        seccomp=False,
+        user_namespace=False,
+        masked_paths=(),
+        readonly_paths=(),
+        writable_kernel=True,
+        devices=[*(node for node in host_devices.every() if node.path not in given), *command.devices],
+    )
+
+
+def _confined(command: Command, directory: Path) -> ProcessSettings:
     return ProcessSettings(
         args=command.args,
         env=command.env,
@@ -172,7 +196,15 @@ def _settings(command: Command, directory: Path) -> ProcessSettings:
         rlimits={limit.name: (limit.soft, limit.hard) for limit in map(values.ulimit, command.limits.ulimits)},
         sysctls={} if command.network == "host" else dict(defaults.SYSCTLS),
         host_namespaces={"network"} if command.network == "host" else (),
+        devices=command.devices,
+        groups=command.groups,
     )
+
+
+def _restrict(cgroups: Cgroups, identifier: str, command: Command) -> None:
+    """Version 2 has no list of devices by itself, and whoever has none can't make any (`rootfs.py` of the runtime)."""
+    if cgroups.version == "v2" and command.devices and not command.insecure:
+        devices.restrict(cgroups.directories(identifier)["unified"], command.device_rules)
 
 
 def _weigh(cgroups: Cgroups) -> None:
@@ -189,7 +221,8 @@ def _weigh(cgroups: Cgroups) -> None:
             path.write_text(str(weight))
 
 
-def _resources(limits: BuildLimits) -> Resources:
+def _resources(command: Command) -> Resources:
+    limits = command.limits
     return Resources(
         memory_bytes=limits.memory_bytes,
         memory_swap=limits.memory_swap,
@@ -197,6 +230,8 @@ def _resources(limits: BuildLimits) -> Resources:
         cpu_shares=limits.cpu_shares,
         cpuset_cpus=limits.cpuset_cpus,
         pids_limit=limits.pids,
+        device_rules=command.device_rules,
+        all_devices=command.insecure,
     )
 
 

@@ -13,8 +13,9 @@ from engine.oci import signing
 from engine.oci.reference import Reference
 
 SECRET_BYTES = 500 << 10
-NETWORK_HOST, INSECURE = "network.host", "security.insecure"
-"""Rights that a build has only if whoever asks for it may give them."""
+NETWORK_HOST, INSECURE, DEVICE = "network.host", "security.insecure", "device"
+ENTITLEMENTS = (NETWORK_HOST, INSECURE, DEVICE)
+"""Rights that a build has only if whoever asks for it may give them; BuildKit's names (util/entitlements)."""
 _SECRET_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
@@ -60,17 +61,18 @@ class BuildSpec:
 
     `build_args`: values of ARGs. `labels`: of the image, beside its own. `platform`: as linux/amd64. `no_cache`: no
     step is taken from the cache; `no_cache_stages`: none of these stages. `pull`: look for newer base images.
-    `network`: what RUN has without a flag of its own (default, none or host). `add_hosts`: "name:address". `secrets`:
-    by id, never kept; `ssh`: private keys by the id of the agent that signs with them. `keep_failed`: the tag that an
-    image failed-step has of what a RUN has left that failed. `git`: who to be at servers of repositories, by their
-    names. `named_contexts`: name → docker-image://reference, target:stage, or a directory's path. `source_date_epoch`: Unix seconds that no time in the image is after. `team`:
-    whose cache it is. `entitlements`: rights it has (`NETWORK_HOST`). `platforms`: several, whose images become one
-    index; `push`: send the image to the registries of its names once it is built; `outputs`: what else is to be
-    written. `cache_from`: references of caches, and of images that have one inside, to look into; `cache_to`: where
-    to export the cache; `cache_inline`: write it into the image. `sbom`: attach a list of its software (spdx,
+    `network`: what RUN has without a flag of its own (default, none or host). `add_hosts`: "name:address".
+    `secrets`: by id, never kept; `ssh`: private keys by the id of the agent that signs with them. `keep_failed`:
+    the tag that an image failed-step has of what a RUN has left that failed. `git`: who to be at servers of
+    repositories, by their names. `named_contexts`: name → docker-image://reference, target:stage, or a directory's
+    path. `source_date_epoch`: Unix seconds that no time in the image is after. `team`: whose cache it is.
+    `entitlements`: rights it has, of ENTITLEMENTS. `platforms`: several, whose images become one index; `push`:
+    send the image to the registries of its names once it is built; `outputs`: what else is to be written.
+    `cache_from`: references of caches, and of images that have one inside, to look into; `cache_to`: where to
+    export the cache; `cache_inline`: write it into the image. `sbom`: attach a list of its software (spdx,
     cyclonedx); `provenance`: how it came to be (min, max); `signing_key`: sign it with this (PEM, P-256);
-    `invocation`: what whoever asks calls the build. `allowed_images`: repositories (`repository_matches`) that every
-    image it begins with or reads from has to match, if there are any.
+    `invocation`: what whoever asks calls the build. `allowed_images`: repositories (`repository_matches`) that
+    every image it begins with or reads from has to match, if there are any.
     """
 
     dockerfile: str = "Dockerfile"
