@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from engine import build_words
+from engine.build.entitlements import ENTITLEMENTS
 from engine.build.events import CACHED, DONE, ENDED, FAILED, QUEUED, SKIPPED, STARTED, BuildEvent
 from engine.build.git.request import Credential
 from engine.build.language import git_source
-from engine.build.spec import ENTITLEMENTS, BuildLimits, BuildResult, BuildSpec
+from engine.build.spec import BuildLimits, BuildResult, BuildSpec
 from engine.errors import InvalidArgument
 from engine.facade import Engine
 from engine.options.volume_options import size

@@ -112,7 +112,8 @@ def _credentials(secrets: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spec(command: b.BuildImage, secrets: Mapping[str, Any]) -> Any:
-    from engine.build.spec import NETWORK_HOST, BuildLimits, BuildSpec, CacheExport
+    from engine.build.entitlements import NETWORK_HOST
+    from engine.build.spec import BuildLimits, BuildSpec, CacheExport
 
     if command.sign and not secrets.get("signing_key"):
         raise InvalidArgument("the image can't be signed: its key was removed meanwhile", {"field": "signing_key"})
@@ -132,12 +133,13 @@ def _spec(command: b.BuildImage, secrets: Mapping[str, Any]) -> Any:
         network=command.network,
         add_hosts=command.extra_hosts,
         secrets={name: value.encode() for name, value in (secrets.get("build") or {}).items()},
+        ssh=dict(secrets.get("ssh") or {}),
         git=_credentials(secrets),
         limits=BuildLimits(memory_bytes=command.memory_bytes, cpus=command.cpus),
         source_date_epoch=command.source_date_epoch,
         team=command.scope,
-        # The site asked for the right before it sent the command.
-        entitlements=frozenset({NETWORK_HOST}) if command.network == "host" else frozenset(),
+        # The site asked for the rights before it sent the command.
+        entitlements=frozenset(command.entitlements) | ({NETWORK_HOST} if command.network == "host" else set()),
         platforms=command.platforms,
         push=command.push,
         cache_from=command.cache_from,

@@ -10,13 +10,14 @@ from typing import Any
 
 from engine.build import sandbox
 from engine.build.draft import Draft
+from engine.build.entitlements import DEVICE, INSECURE, NETWORK_HOST
 from engine.build.events import Step
 from engine.build.language import commands, model, scope
 from engine.build.language.source import DockerfileError
 from engine.build.layering import Work
 from engine.build.run_mounts import Given, RunMounts
 from engine.build.sandbox import Command, Kernel, Layers
-from engine.build.spec import DEVICE, INSECURE, NETWORK_HOST, BuildSpec, StepFailed
+from engine.build.spec import BuildSpec, StepFailed
 from engine.build.workplace import Workplace
 from engine.errors import NotFound, PermissionDenied
 from engine.runtime.spec import Bind

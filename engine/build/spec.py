@@ -13,9 +13,6 @@ from engine.oci import signing
 from engine.oci.reference import Reference
 
 SECRET_BYTES = 500 << 10
-NETWORK_HOST, INSECURE, DEVICE = "network.host", "security.insecure", "device"
-ENTITLEMENTS = (NETWORK_HOST, INSECURE, DEVICE)
-"""Rights that a build has only if whoever asks for it may give them; BuildKit's names (util/entitlements)."""
 _SECRET_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 

@@ -23,7 +23,7 @@ def test_a_root_package_imports_nothing_by_itself(package: str) -> None:
 def test_the_site_reads_the_engines_words_and_the_contract_alone() -> None:
     allowed = (
         "engine.oci", "engine.options", "engine.errors", "engine.config", "engine.reach", "engine.build.language",
-        "worker.contract",
+        "engine.build.entitlements", "engine.build.ssh_keys", "worker.contract",
     )  # fmt: skip
     strays = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from engine.build.entitlements import INSECURE, NETWORK_HOST
 from engine.build.events import BuildEvent, Vertex
 from engine.build.outline import Line
-from engine.build.spec import NETWORK_HOST, BuildResult
+from engine.build.spec import BuildResult
 from engine.config import EngineConfig
 from engine.errors import Cancelled, EngineError, InvalidArgument
 from engine.oci import signing
@@ -81,17 +82,19 @@ def test_a_build_is_told_into_its_record_and_its_result(tmp_path: Path) -> None:
     builder, phases = FakeBuilder(), []
     command = BuildImage(
         build_id=BUILD, scope="harbour", tags=("app:1",), network="host", target="last", cpus=0.5,
-        allowed_images=("docker.io/library/*",),
+        allowed_images=("docker.io/library/*",), entitlements=(INSECURE,),
     )  # fmt: skip
     secrets = {
         "registries": {"docker.io": {"username": "ann", "password": "x"}},
         "build": {"token": "s3cret"},
+        "ssh": {"default": "a private key"},
     }
     result = commands.run(command, context_of(tmp_path, builder, secrets=secrets, phases=phases))
     assert (result["image_id"], result["tags"], len(result["steps"])) == ("sha256:feed", ["app:1"], 2)
     spec = builder.asked["spec"]
     assert (spec.team, spec.target, spec.network, spec.limits.cpus) == ("harbour", "last", "host", 0.5)
-    assert spec.secrets == {"token": b"s3cret"} and spec.entitlements == {NETWORK_HOST}
+    assert spec.secrets == {"token": b"s3cret"} and spec.entitlements == {NETWORK_HOST, INSECURE}
+    assert spec.ssh == {"default": "a private key"}
     assert spec.allowed_images == ("docker.io/library/*",)
     assert builder.asked["access"]["docker.io"].credentials.username == "ann"
     assert builder.asked["files"] == []

@@ -23,8 +23,10 @@ class BuildImage:
     the secrets hold. `allowed_images`: repositories, or patterns such as docker.io/library/*, of which every image it
     begins with or reads from has to match one, if given.
 
-    What the task's secrets hold: {"registries": {…}, "build": {id: value}, "signing_key": PEM, "git": {server:
-    {username, password, ca_pem}}}.
+    `entitlements`: rights of the build, network.host, security.insecure or device; the site has asked for them.
+
+    What the task's secrets hold: {"registries": {…}, "build": {id: value}, "ssh": {id: private keys}, "signing_key":
+    PEM, "git": {server: {username, password, ca_pem}}}.
     """
 
     build_id: str
@@ -56,6 +58,7 @@ class BuildImage:
     provenance: str = ""
     sign: bool = False
     allowed_images: tuple[str, ...] = ()
+    entitlements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import pytest
 
 from engine.build import cdi
 from engine.build.cdi import Registry
-from engine.build.spec import DEVICE, INSECURE
+from engine.build.entitlements import DEVICE, INSECURE
 from engine.errors import InvalidArgument, NotFound, PermissionDenied, Unsupported
 from tests.support.builds import Workbench
 

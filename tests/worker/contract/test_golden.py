@@ -104,6 +104,7 @@ COMMANDS: list[c.Command] = [
         extra_hosts=("db:10.0.0.2",), memory_bytes=1 << 30, cpus=0.5, source_date_epoch=1700000000,
         platforms=("linux/amd64", "linux/arm64"), push=True, cache_from=("app:cache",), cache_to="app:cache",
         cache_mode="max", cache_mounts=True, cache_inline=True, sbom="spdx", provenance="max", sign=True,
+        allowed_images=("docker.io/library/*",), entitlements=("security.insecure",),
     ),
     b.ForgetBuild(build_id="b1" * 16),
     b.PruneBuildCache(scope="harbour", unused_seconds=3600.0, keep_bytes=1 << 30),
