@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, Unpack
 
 from client.resource import Json, Resource
-from client.rest.builds_bodies import Again, NewBuild, NewGitServer, NewRule, PatchedRuleChanges, PruneCache
+from client.rest.builds_bodies import Again, NewBuild, NewGitServer, NewRule, NewSshKey, PatchedRuleChanges, PruneCache
 from client.transport import Answer, Body, located
 
 
@@ -153,3 +153,24 @@ class Builds(Resource):
     def rules_new_secret(self, rule_id: str) -> Json:
         """Make another secret; the one that the forge has holds no longer."""
         return self._ask("POST", located("/api/v1/builds/rules/{}/secret/", rule_id))
+
+    def ssh_keys_list(
+        self,
+        *,
+        cursor: str | None = None,
+        ordering: Literal["-created_at", "-name", "created_at", "name"] | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[Json]:
+        """List the SSH keys that your teams' builds may sign in with."""
+        return self._rows(
+            "/api/v1/builds/ssh-keys/", {"cursor": cursor, "ordering": ordering, "page": page, "page_size": page_size}
+        )
+
+    def ssh_keys_create(self, **body: Unpack[NewSshKey]) -> Json:
+        """Make an SSH key for builds, or store one that you have."""
+        return self._ask("POST", "/api/v1/builds/ssh-keys/", body=body)
+
+    def ssh_keys_delete(self, ssh_key_id: str) -> None:
+        """Forget an SSH key; servers that know it go on knowing it."""
+        self._ask("DELETE", located("/api/v1/builds/ssh-keys/{}/", ssh_key_id))

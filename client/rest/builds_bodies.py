@@ -18,6 +18,9 @@ class NewBuild(TypedDict, total=False):
     build_args: Mapping[str, str]
     labels: Mapping[str, str]
     secrets: Mapping[str, str]
+    ssh: Mapping[str, str]
+    ssh_keys: Mapping[str, str]
+    entitlements: Sequence[Literal["network.host", "security.insecure", "device"]]
     platform: str | None
     no_cache: bool
     pull: bool
@@ -50,6 +53,9 @@ class Again(TypedDict, total=False):
     build_args: Mapping[str, str]
     labels: Mapping[str, str]
     secrets: Mapping[str, str]
+    ssh: Mapping[str, str]
+    ssh_keys: Mapping[str, str]
+    entitlements: Sequence[Literal["network.host", "security.insecure", "device"]]
     platform: str | None
     no_cache: bool
     pull: bool
@@ -112,3 +118,9 @@ class PatchedRuleChanges(TypedDict, total=False):
     build_args: Mapping[str, str]
     push: bool
     enabled: bool
+
+
+class NewSshKey(TypedDict, total=False):
+    name: Required[str]
+    private_key: str
+    team: str | None

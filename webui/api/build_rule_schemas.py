@@ -71,3 +71,16 @@ class GitServerSchema(serializers.Serializer):
 
     class Meta:
         ref_name = "GitServer"
+
+
+class SshKeySchema(serializers.Serializer):
+    id = serializers.CharField()
+    url = serializers.CharField()
+    name = serializers.CharField()
+    fingerprint = serializers.CharField(help_text="SHA256:…, as ssh-keygen -l shows it.")
+    public_key = serializers.CharField(help_text="In one line, for authorized_keys and forges.")
+    team = TeamReference()
+    created_at = serializers.DateTimeField()
+
+    class Meta:
+        ref_name = "SshKey"

@@ -28,6 +28,11 @@ class BuildWishSchema(serializers.Serializer):
     build_args = serializers.DictField(child=serializers.CharField(allow_blank=True))
     labels = serializers.DictField(child=serializers.CharField(allow_blank=True))
     secrets = serializers.ListField(child=serializers.CharField(), help_text="Their ids; values are never shown.")
+    ssh = serializers.ListField(child=serializers.CharField(), required=False, help_text="Ids of agents, no keys.")
+    ssh_keys = serializers.DictField(
+        child=serializers.CharField(), required=False, help_text="id → a stored key's name."
+    )
+    entitlements = serializers.ListField(child=serializers.CharField(), required=False)
     platform = serializers.CharField(allow_null=True)
     no_cache = serializers.BooleanField()
     pull = serializers.BooleanField()

@@ -52,6 +52,7 @@ TRACKED: dict[str, Tracked] = {
     "builds.BuildRule": Tracked(
         "build_rule", "name", frozenset({"sealed_secret"}), frozenset({"refused_at", "refusal"})
     ),
+    "builds.SshKey": Tracked("ssh_key", "name", frozenset({"sealed_private_key"})),
     "builds.GitServer": Tracked("git_server", "server", frozenset({"sealed_password"})),
     "webhooks.Webhook": Tracked(
         "webhook", "name", frozenset({"sealed_secret", "url"}), frozenset({"failures", "last_event", "problem"})

@@ -107,6 +107,37 @@ class GitServer(models.Model):
         return f"{self.username or 'nobody'} at {self.server}"
 
 
+class SshKeyQuerySet(OwnedQuerySet["SshKey"]):
+    """Those of one's own teams: `visible_to`."""
+
+    view_action = "registries.view"
+    host_path = None
+
+
+class SshKey(models.Model):
+    """A key that a team's builds sign in with elsewhere (`RUN --mount=type=ssh`); the private half lies sealed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="ssh_keys")
+    name = models.CharField(max_length=64)
+    fingerprint = models.CharField(max_length=60)
+    public_key = models.TextField()
+    sealed_private_key = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SshKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["team", "name"], name="one_ssh_key_per_name"),
+            models.UniqueConstraint(fields=["team", "fingerprint"], name="one_row_per_ssh_key"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class BuildRuleQuerySet(OwnedQuerySet["BuildRule"]):
     """Those of one's own teams: `visible_to`."""
 

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from engine.build.entitlements import ENTITLEMENTS
 from engine.build.language import git_source
+from engine.build.ssh_keys import read as read_ssh_keys
 from engine.errors import InvalidArgument
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
@@ -24,6 +26,7 @@ DOCKERFILE_MAXIMUM = 1 << 20
 """Characters of a Dockerfile that is sent with the request."""
 TAGS_MAXIMUM, WORDS_MAXIMUM, TEXT_MAXIMUM = 20, 200, 32 << 10
 SECRETS_MAXIMUM, SECRET_MAXIMUM = 50, 512 << 10
+SSH_MAXIMUM = 10
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _SECRET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -36,8 +39,9 @@ EPOCH_MAXIMUM = 253402300799
 class BuildRequest:
     """Fields as in the contract's BuildImage. `dockerfile`: a path in the context; `dockerfile_text` goes before it.
 
-    `secrets`: id → value, for `RUN --mount=type=secret`. `signing_key`: the name of one of the team's. `git`: a
-    repository to build from, URL#ref:directory.
+    `secrets`: id → value, for `RUN --mount=type=secret`; `ssh`: id → private keys, for `RUN --mount=type=ssh`;
+    `ssh_keys`: id → the name of one of the team's. `signing_key`: the name of one of the team's. `git`: a repository to
+    build from, URL#ref:directory. `entitlements`: rights that the build shall have.
     """
 
     tags: Sequence[str] = ()
@@ -66,6 +70,9 @@ class BuildRequest:
     sbom: str = ""
     provenance: str = ""
     signing_key: str = ""
+    ssh: Mapping[str, str] = field(default_factory=dict)
+    ssh_keys: Mapping[str, str] = field(default_factory=dict)
+    entitlements: Sequence[str] = ()
 
 
 def request_check(request: BuildRequest, *, has_context: bool) -> tuple[str, ...]:
@@ -90,6 +97,9 @@ def request_check(request: BuildRequest, *, has_context: bool) -> tuple[str, ...
     _variables(request.build_args, "build_args", _NAME, errors)
     _variables(request.labels, "labels", None, errors)
     _secrets(request.secrets, errors)
+    _ssh(request, errors)
+    unknown = sorted(set(request.entitlements) - set(ENTITLEMENTS))
+    errors.check(not unknown, "entitlements", f"Choose of {', '.join(ENTITLEMENTS)}.")
     errors.check(request.network in NETWORKS, "network", f"Choose one of {', '.join(NETWORKS)}.")
     errors.check(
         len(request.extra_hosts) <= WORDS_MAXIMUM and all(_HOST.fullmatch(host) for host in request.extra_hosts),
@@ -153,6 +163,22 @@ def _secrets(secrets: Mapping[str, str], errors: FieldErrors) -> None:
     for key, value in secrets.items():
         errors.check(bool(_SECRET.fullmatch(key)), "secrets", f"{key[:80]!r} is no id: use letters, digits, _ . and -.")
         errors.check(len(value) <= SECRET_MAXIMUM, "secrets", f"{key[:80]} is longer than {SECRET_MAXIMUM} characters.")
+
+
+def _ssh(request: BuildRequest, errors: FieldErrors) -> None:
+    for name, given in (("ssh", request.ssh), ("ssh_keys", request.ssh_keys)):
+        errors.check(len(given) <= SSH_MAXIMUM, name, f"Give at most {SSH_MAXIMUM} agents.")
+        for key in given:
+            is_id = bool(_SECRET.fullmatch(key))
+            errors.check(is_id, name, f"{key[:80]!r} is no id: use letters, digits, _ . and -, such as default.")
+    for key, text in request.ssh.items():
+        if len(text) > SECRET_MAXIMUM // 2:
+            errors.check(False, "ssh", f"{key[:80]} is longer than {SECRET_MAXIMUM // 2} characters.")
+            continue
+        try:
+            read_ssh_keys(text, key)
+        except InvalidArgument as error:
+            errors.check(False, "ssh", f"{error.message[0].upper()}{error.message[1:]}.")
 
 
 def _results(request: BuildRequest, errors: FieldErrors) -> None:

@@ -10,27 +10,37 @@ from typing import Any
 
 from django.db import transaction
 
+from engine.build.entitlements import DEVICE, INSECURE, NETWORK_HOST
 from engine.errors import Conflict, InvalidArgument
 from engine.oci.reference import Reference
-from webui.accounts.models import ApiToken, User
+from webui.accounts.models import ApiToken, Team, User
 from webui.accounts.roles import require, require_loosening, require_on
 from webui.broadcast import change_publish
 from webui.builds.git_servers import git_secrets
 from webui.builds.models import Build, BuildContext
 from webui.builds.representation import build_as_json
 from webui.builds.request import BuildRequest, request_check
+from webui.builds.ssh_keys import ssh_keys_named, ssh_secrets
 from webui.hosts.models import Host
 from webui.images.credentials import GivenLogin, registries_secrets
 from webui.images.signing import signing_key_named, signing_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.policies.checks import disk_check, images_allowed
+from webui.policies.reading import policy_of
 from webui.sealing import Seal
 from worker.contract.builds import BuildImage, ForgetBuild, PruneBuildCache
 
 _SEAL = Seal("portside build secrets 1", "a build's secret")
 STEPS_MAXIMUM = 1000
 PUSH = "images.push"
+_SECRET_FIELDS = {"secrets": "the secret", "ssh": "the SSH key"}
+"""Fields of a request whose values go with the task alone; the wish has their ids."""
+_LOOSENING = {
+    NETWORK_HOST: "the host's network",
+    INSECURE: "commands with the host's devices and every capability",
+    DEVICE: "devices of the host",
+}
 
 
 @transaction.atomic
@@ -56,20 +66,20 @@ def build_begin(
     if context is not None and (context.host_id, context.team_id) != (host.pk, host.team_id):
         message = f"This folder is not on the host {host.name}: send it there."
         raise InvalidArgument(message, {"fields": {"context": [message]}})
-    loosened = [("network", "the host's network")] if request.network == "host" else []
-    require_loosening(user, host.team, loosened, host=host)
+    require_loosening(user, host.team, _loosened(host.team, request), host=host)
     require_pushes(user, host, tags, request)
     if request.signing_key:
         signing_key_named(host.team, request.signing_key)
+    ssh_keys_named(host.team, request.ssh_keys)
     build_id = uuid.uuid4()
-    secrets = dict(request.secrets)
+    secrets = {"build": dict(request.secrets), "ssh": dict(request.ssh)}
     command = BuildImage(
         build_id=build_id.hex,
         scope=str(host.team_id),
         context=None if context is None else context.pk.hex,
         sign=bool(request.signing_key),
-        **{name: value for name, value in _fields(request).items() if name != "signing_key"}
-        | {name: tuple(getattr(request, name)) for name in ("extra_hosts", "platforms", "cache_from")}
+        **{name: value for name, value in _fields(request).items() if name not in ("signing_key", "ssh_keys")}
+        | {name: tuple(getattr(request, name)) for name in ("extra_hosts", "platforms", "cache_from", "entitlements")}
         | {"tags": tags, "allowed_images": images_allowed(user, host.team, host=host)},
     )
     name = Reference.parse(tags[0]).familiar if tags else "without a name"
@@ -79,7 +89,7 @@ def build_begin(
         requested_by=user,
         command=command,
         subject=name,
-        secrets=_task_secrets(host.team_id, secrets, logins) | signing_secrets(host.team_id, request.signing_key),
+        secrets=_task_secrets(host.team_id, secrets, _fields(request), logins),
     )
     build = Build.objects.create(
         id=build_id,
@@ -89,8 +99,10 @@ def build_begin(
         job=job,
         again_of=again_of,
         name=name,
-        wish=_fields(request) | {"tags": [Reference.parse(tag).familiar for tag in tags], "secrets": sorted(secrets)},
-        secrets=_SEAL.close(json.dumps(secrets)) if secrets else "",
+        wish=_fields(request)
+        | {name: sorted(getattr(request, name)) for name in _SECRET_FIELDS}
+        | {"tags": [Reference.parse(tag).familiar for tag in tags]},
+        secrets=_SEAL.close(json.dumps(secrets)) if any(secrets.values()) else "",
         context=context,
         trigger=dict(trigger or _token_of(user)),
     )
@@ -108,14 +120,16 @@ def _token_of(user: User) -> dict[str, Any]:
 def build_again(*, user: User, build: Build, changes: Mapping[str, Any] | None = None) -> Build:
     """Build the same once more, with `changes` (fields of BuildRequest). Secrets have to be given again.
 
-    Raises as `build_begin`; InvalidArgument with the field `secrets` when some are missing.
+    Raises as `build_begin`; InvalidArgument with the field `secrets` or `ssh` when some are missing.
     """
-    wish = {key: value for key, value in build.wish.items() if key != "secrets"}
+    wish = {key: value for key, value in build.wish.items() if key not in _SECRET_FIELDS}
     request = replace(BuildRequest(**wish), **(changes or {}))
-    missing = [name for name in build.wish.get("secrets", []) if name not in request.secrets]
-    if missing:
-        message = f"Give the secret {missing[0]} again: it is not kept once a build has ended."
-        raise InvalidArgument(message, {"fields": {"secrets": [message]}})
+    given = {"secrets": request.secrets, "ssh": {**request.ssh, **request.ssh_keys}}
+    for field, what in _SECRET_FIELDS.items():
+        missing = [name for name in build.wish.get(field, []) if name not in given[field]]
+        if missing:
+            message = f"Give {what} {missing[0]} again: it is not kept once a build has ended."
+            raise InvalidArgument(message, {"fields": {field: [message]}})
     return build_begin(user=user, host=build.host, request=request, context=build.context, again_of=build)
 
 
@@ -178,8 +192,7 @@ def build_secrets(job: Job) -> dict[str, Any] | None:
     if job.kind != "image.build":
         return None
     sealed, wish = Build.objects.filter(job=job).values_list("secrets", "wish").first() or ("", {})
-    found = _task_secrets(job.team_id, json.loads(_SEAL.open(sealed)) if sealed else {})
-    return found | signing_secrets(job.team_id, str(wish.get("signing_key") or ""))
+    return _task_secrets(job.team_id, json.loads(_SEAL.open(sealed)) if sealed else {}, wish)
 
 
 def require_pushes(user: User, host: Host, tags: Sequence[str], request: BuildRequest) -> None:
@@ -189,11 +202,30 @@ def require_pushes(user: User, host: Host, tags: Sequence[str], request: BuildRe
         require(user, PUSH, host.team, host=host, repository=Reference.parse(name).name)
 
 
+def _loosened(team: Team, request: BuildRequest) -> list[tuple[str, str]]:
+    """What of a request needs the right to loosen, (field, what); a policy lends to commands what it lends to
+    containers."""
+    found = [("network", "the host's network")] if request.network == "host" else []
+    wanted = set(request.entitlements) - ({INSECURE} if policy_of(team).privileged else set())
+    return found + [("entitlements", words) for right, words in _LOOSENING.items() if right in wanted]
+
+
 def _task_secrets(
-    team_id: object, secrets: Mapping[str, str], logins: Mapping[str, GivenLogin] | None = None
+    team_id: object,
+    secrets: Mapping[str, Mapping[str, str]],
+    wish: Mapping[str, Any],
+    logins: Mapping[str, GivenLogin] | None = None,
 ) -> dict[str, Any]:
-    return {**registries_secrets(team_id, logins), "build": dict(secrets), "git": git_secrets(team_id)}
+    """`secrets`: those of the build alone, as they are sealed; `wish` names what is the team's."""
+    ssh = ssh_secrets(team_id, secrets.get("ssh", {}), wish.get("ssh_keys") or {})
+    return {
+        **registries_secrets(team_id, logins),
+        "build": dict(secrets.get("build", {})),
+        **({"ssh": ssh} if ssh else {}),
+        "git": git_secrets(team_id),
+        **signing_secrets(team_id, str(wish.get("signing_key") or "")),
+    }
 
 
 def _fields(request: BuildRequest) -> dict[str, Any]:
-    return {name: value for name, value in asdict(request).items() if name != "secrets"}
+    return {name: value for name, value in asdict(request).items() if name not in _SECRET_FIELDS}

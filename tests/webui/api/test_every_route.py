@@ -15,7 +15,7 @@ from webui.accounts.models import CustomRole, Grant, HostGroup, Invitation, Memb
 from webui.api import urls
 from webui.audit.models import AuditEntry
 from webui.backups.models import Backup, BackupPlace, BackupPlan
-from webui.builds.models import Build, BuildContext, BuildDelivery, BuildRule, GitServer
+from webui.builds.models import Build, BuildContext, BuildDelivery, BuildRule, GitServer, SshKey
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image, RegistryCredential, SigningKey
@@ -54,6 +54,7 @@ BODIES: dict[str, Any] = {
     "builds-prune": {"keep_bytes": 0},
     "build-rules": {"name": "x", "repository": "https://git.example.com/x.git", "names": ["x"]},
     "git-servers": {"server": "git.example.com", "password": "x", "team": "Harbour"},
+    "ssh-keys": {"name": "intruder", "team": "Harbour"},
     "volumes": {"name": "intruder"},
     "volumes-prune": {"all": True},
     "volume-limit": {"limit_bytes": None},
@@ -133,6 +134,7 @@ def world(
     rule = BuildRule.objects.create(team=host.team, host=host, name="x", sealed_secret="x", wish=wish)
     delivery = BuildDelivery.objects.create(rule=rule, delivery_id="1", outcome="ignored")
     server = GitServer.objects.create(team=host.team, server="git.example.com", username="x")
+    ssh_key = SshKey.objects.create(team=host.team, name="deploy", fingerprint="SHA256:x", sealed_private_key="x")
     webhook = Webhook.objects.create(team=host.team, name="chat", url="https://example.com", sealed_secret="x")
     told = Delivery.objects.create(webhook=webhook, event="ping", body={})
     return {
@@ -149,6 +151,7 @@ def world(
         "rule_id": rule.pk.hex,
         "delivery_id": delivery.pk.hex,
         "server_id": str(server.pk),
+        "ssh_key_id": str(ssh_key.pk),
         "container_id": container.pk,
         "image_id": image.pk,
         "volume_id": volume.pk,
@@ -199,6 +202,7 @@ def snapshot() -> list[Any]:
         BuildDelivery,
         BuildRule,
         GitServer,
+        SshKey,
         Container,
         Image,
         Network,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.build.ssh_keys import new_key
 from engine.errors import InvalidArgument
 from webui.builds.request import BuildRequest, request_check
 
@@ -36,6 +37,12 @@ def test_tags_come_out_in_their_canonical_form_each_once() -> None:
         ({"labels": {"": "x"}}, "labels"),
         ({"secrets": {"a/b": "x"}}, "secrets"),
         ({"secrets": {"a": "x" * (1 << 20)}}, "secrets"),
+        ({"ssh": {"a/b": new_key()}}, "ssh"),
+        ({"ssh": {"default": "ssh-ed25519 AAAA"}}, "ssh"),
+        ({"ssh": {"default": "x" * (1 << 20)}}, "ssh"),
+        ({"ssh_keys": {"a/b": "deploy"}}, "ssh_keys"),
+        ({"ssh_keys": {f"a{number}": "deploy" for number in range(11)}}, "ssh_keys"),
+        ({"entitlements": ["security.none"]}, "entitlements"),
         ({"network": "bridge"}, "network"),
         ({"extra_hosts": ["db"]}, "extra_hosts"),
         ({"platform": "linux/amd64/v1/x"}, "platform"),

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from engine.build.entitlements import ENTITLEMENTS
 from webui.api import bodies
 from webui.api.build_schemas import (
     BuildCacheSchema,
@@ -63,6 +64,17 @@ class Wishes(OnHost):
     labels = bodies.Strings(required=False)
     secrets = bodies.Strings(
         required=False, help_text="id → value, for RUN --mount=type=secret. Kept sealed until the build has ended."
+    )
+    ssh = bodies.Strings(
+        required=False,
+        help_text="id → private keys, for RUN --mount=type=ssh: an agent signs with them. Kept as secrets are.",
+    )
+    ssh_keys = bodies.Strings(required=False, help_text="id → the name of one of the team's SSH keys, for the same.")
+    entitlements = bodies.serializers.ListField(
+        child=bodies.serializers.ChoiceField(list(ENTITLEMENTS)),
+        required=False,
+        help_text="Rights of the build: for RUN --network=host, --security=insecure, --device. They need the right "
+        "loosen; security.insecure is also lent by a policy with privileged containers.",
     )
     platform = bodies.Text(required=False, allow_null=True, help_text="linux/arm64; the host's if left out.")
     no_cache = bodies.Flag(required=False, help_text="Do every step anew.")
