@@ -22,6 +22,19 @@ function pairs(kind) {
   return Object.fromEntries(found.filter(([key, value]) => key || value));
 }
 
+/** [keys that are typed, names of stored ones], by the ids of their agents. */
+function sshKeys() {
+  const typed = {};
+  const stored = {};
+  for (const row of $$('[data-pairs="ssh"] .pair')) {
+    const id = $("[data-key]", row).value.trim() || "default";
+    const name = $("[data-stored]", row).value;
+    if (name) stored[id] = name;
+    else typed[id] = $("[data-value]", row).value;
+  }
+  return [typed, stored];
+}
+
 /** What is typed, as REST takes it, and what can't be read. */
 function read() {
   const { elements } = form;
@@ -36,6 +49,11 @@ function read() {
     const found = pairs(name);
     if (Object.keys(found).length) body[name] = found;
   }
+  sshKeys().forEach((found, index) => {
+    if (Object.keys(found).length) body[["ssh", "ssh_keys"][index]] = found;
+  });
+  const rights = $$('[name="entitlements"]:checked', form).map((box) => box.value);
+  if (rights.length) body.entitlements = rights;
   for (const name of ["target", "platform", "cache_to", "sbom", "provenance", "signing_key"]) if (elements[name].value.trim()) body[name] = elements[name].value.trim();
   for (const name of ["platforms", "cache_from"]) {
     const found = elements[name].value.split(/[\s,]+/).filter(Boolean);
@@ -54,12 +72,18 @@ function read() {
   return { body, problems };
 }
 
+/** The ids of secrets, whose values are nobody's to see. */
+function masked(values) {
+  return values && Object.fromEntries(Object.keys(values).map((key) => [key, "…"]));
+}
+
 function showLines() {
   const { body } = read();
+  for (const row of $$('[data-pairs="ssh"] .pair')) $("[data-value]", row).hidden = Boolean($("[data-stored]", row).value);
   const from = form.elements.from.value;
   for (const part of $$("[data-from]", form)) part.hidden = !part.dataset.from.split(" ").includes(from);
   const header = "-H 'Authorization: Bearer TOKEN'";
-  const shown = { ...body, ...(body.secrets && { secrets: Object.fromEntries(Object.keys(body.secrets).map((key) => [key, "…"])) }) };
+  const shown = { ...body, secrets: masked(body.secrets), ssh: masked(body.ssh) };
   const lines = [];
   if (from === "folder") {
     lines.push(`tar -C ${quoteWord(folder.name || "FOLDER")} -c . | curl -X POST ${header} \\\n  -H 'Content-Type: application/x-tar' -T - \\\n  ${location.origin}/api/v1/builds/contexts/`);
@@ -134,14 +158,20 @@ function fill(wish) {
   if (wish.cpus) elements.cpus.value = wish.cpus;
   for (const [key, value] of Object.entries(wish.build_args)) addRow("build_args", key, value);
   for (const key of wish.secrets) addRow("secrets", key);
+  for (const key of wish.ssh ?? []) addRow("ssh", key);
+  for (const [key, name] of Object.entries(wish.ssh_keys ?? {})) $("[data-stored]", addRow("ssh", key)).value = name;
+  for (const box of $$('[name="entitlements"]', form)) box.checked = (wish.entitlements ?? []).includes(box.value);
   elements.host.value = again.host.id;
-  if (wish.target || wish.platform || wish.secrets.length || wish.memory_bytes || wish.cpus || wish.network !== "default") $("[data-more]", form).open = true;
+  if (wish.target || wish.platform || wish.secrets.length || $("[data-pairs=ssh] .pair", form) || wish.entitlements?.length || wish.memory_bytes || wish.cpus || wish.network !== "default") $("[data-more]", form).open = true;
   $("[data-results]", form).open = ["push", "cache_inline", "cache_to", "sbom", "provenance", "signing_key"].some((name) => wish[name]) || Boolean(elements.platforms.value || elements.cache_from.value);
 }
 
 form.addEventListener("click", (event) => {
   const add = event.target.closest("[data-add]");
-  if (add) $("[data-key]", addRow(add.dataset.add)).focus();
+  if (add) {
+    $("[data-key]", addRow(add.dataset.add)).focus();
+    showLines();
+  }
   const remove = event.target.closest("[data-remove]");
   if (remove) {
     remove.closest(".pair").remove();

@@ -11,6 +11,8 @@ const ruleDialog = $("#rule-dialog");
 const ruleForm = $("[data-rule-form]");
 const serverDialog = $("#server-dialog");
 const serverForm = $("[data-server-form]");
+const sshDialog = $("#ssh-dialog");
+const sshForm = $("[data-ssh-form]");
 const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 let changing = null;
 
@@ -80,6 +82,19 @@ serverForm?.addEventListener("submit", async (event) => {
   await refresh(location.href, ["servers"]);
 });
 
+sshForm?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { name, private_key: key, team } = sshForm.elements;
+  const body = { name: name.value.trim(), private_key: key.value };
+  if (team) body.team = team.value;
+  const saved = await submitting(sshForm, $("[data-submit]", sshForm), () => api("POST", "builds/ssh-keys/", body));
+  if (!saved) return;
+  sshForm.reset(); // no private key stays on the page
+  sshDialog.close();
+  toast(`${saved.name} is saved.`);
+  await refresh(location.href, ["ssh-keys"]);
+});
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("button");
   if (!button) return;
@@ -90,6 +105,14 @@ document.addEventListener("click", async (event) => {
     serverForm.reset();
     clearProblems(serverForm);
     serverDialog.showModal();
+  } else if (button.matches("[data-ssh-new]")) {
+    sshForm.reset();
+    clearProblems(sshForm);
+    sshDialog.showModal();
+  } else if (button.matches("[data-ssh-remove]")) {
+    const key = button.closest("[data-ssh]").dataset;
+    const yes = await confirmAction({ title: `Forget ${key.name}?`, text: "Builds can’t sign in with it any more. Remove its public half from the servers that know it.", yes: "Forget" });
+    if (yes && (await attempt("DELETE", `builds/ssh-keys/${key.ssh}/`)) === null) refreshSoon("ssh-keys");
   } else if (button.matches("[data-rule-edit]")) openRule(rule.dataset.rule);
   else if (button.matches("[data-rule-secret]")) {
     const yes = await confirmAction({ title: `A new secret for ${rule.dataset.name}?`, text: "What the forge has now is refused from then on, until it is told the new one.", yes: "Make a new one" });

@@ -31,7 +31,7 @@ def build_steps() -> list[dict[str, Any]]:
 
 
 def rules(team: Any, host: Any, admin: Any) -> None:
-    from webui.builds.models import BuildDelivery, BuildRule, GitServer
+    from webui.builds.models import BuildDelivery, BuildRule, GitServer, SshKey
     from webui.builds.rules import RuleWish
 
     wish = RuleWish(repository="https://git.harbour.example/team/app.git", tags=["v*"], names=["app:{branch}"])
@@ -44,6 +44,10 @@ def rules(team: Any, host: Any, admin: Any) -> None:
             rule=rule, delivery_id=str(number), event="push", ref="refs/heads/main", commit="1a" * 20, sender=NASTY,
             outcome=outcome, reason=reason,
         )  # fmt: skip
+    SshKey.objects.create(
+        team=team, name="deploy", fingerprint="SHA256:" + "Zk" * 21 + "c", sealed_private_key="x",
+        public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "Qm4" * 14 + "K deploy",
+    )  # fmt: skip
     GitServer.objects.create(team=team, server="git.harbour.example", username=NASTY[:200])
 
 
@@ -68,7 +72,10 @@ def builds(team: Any, host: Any, admin: Any, image: Any) -> None:
             error=error, created_at=at, started_at=at, finished_at=at + timedelta(seconds=28) if is_over else None,
         )  # fmt: skip
         text = None if sent else f"FROM alpine\nLABEL who={NASTY}\n"
-        wish = BuildRequest(tags=[name], dockerfile_text=text, build_args={"VERSION": "2", "WHO": NASTY})
+        wish = BuildRequest(
+            tags=[name], dockerfile_text=text, build_args={"VERSION": "2", "WHO": NASTY},
+            ssh_keys={"default": "deploy"}, entitlements=["security.insecure"],
+        )  # fmt: skip
         Build.objects.create(
             id=hex_id(name)[:32], team=team, host=host, requested_by=admin, job=job, name=name, context=sent,
             steps=steps,

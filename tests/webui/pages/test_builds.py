@@ -13,7 +13,7 @@ from tests.webui.pages.seed import NASTY, Seeded, hex_id
 from tests.webui.pages.seed_builds import build_steps
 from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_changing import answered
-from webui.builds.models import Build
+from webui.builds.models import Build, SshKey
 from webui.builds.representation import build_as_json
 from webui.images.models import SigningKey
 
@@ -164,6 +164,58 @@ def test_what_is_to_come_of_it_is_sent(page: Page, sockets: Sockets, seeded: See
         "tags": ["app:1"], "push": True, "platforms": ["linux/amd64", "linux/arm64"], "cache_from": ["app:cache"],
         "cache_to": "app:cache", "cache_mode": "max", "sbom": "spdx", "provenance": "min", "signing_key": "release",
     }  # fmt: skip
+
+
+def test_ssh_keys_and_rights_are_sent_and_keys_shown_nowhere(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, "/builds/new/")
+    page.get_by_text("More", exact=True).click()
+    for number, (agent, stored) in enumerate((("", ""), ("forge", "deploy"))):
+        page.get_by_role("button", name="Add SSH key").click()
+        page.get_by_label("SSH agent's id").nth(number).fill(agent)
+        page.get_by_label("SSH key", exact=True).nth(number).select_option(stored)
+    expect(page.get_by_label("Private key")).to_have_count(2)
+    expect(page.get_by_label("Private key").nth(1)).to_be_hidden()
+    page.get_by_label("Private key").nth(0).fill("-----BEGIN PRIVATE KEY-----\nhush\n")
+    page.get_by_text("All of a privileged container").click()
+    expect(page.locator('[data-as="rest"]')).to_contain_text('"default": "…"')
+    expect(page.locator('[data-as="rest"]')).not_to_contain_text("hush")
+    sent = answered(page, "builds/", 400, {"detail": "x", "errors": {"ssh": ["It can't be read."]}})
+    page.get_by_role("button", name="Build", exact=True).click()
+    expect(page.locator('[data-problem="ssh"]')).to_contain_text("can't be read")
+    body = {key: value for key, value in sent[0].items() if key.startswith(("ssh", "ent"))}
+    assert body == {
+        "ssh": {"default": "-----BEGIN PRIVATE KEY-----\nhush\n"}, "ssh_keys": {"forge": "deploy"},
+        "entitlements": ["security.insecure"],
+    }  # fmt: skip
+
+
+def test_what_an_earlier_build_had_of_keys_and_rights_is_filled_in(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    build = Build.objects.get(pk=DONE)
+    build.wish |= {"ssh": ["forge"]}
+    build.save()
+    visit(page, f"/builds/{DONE}/")
+    expect(page.get_by_text("default=deploy")).to_be_visible()
+    expect(page.get_by_text("security.insecure")).to_be_visible()
+    visit(page, f"/builds/new/?again={DONE}")
+    expect(page.get_by_label("SSH agent's id").nth(0)).to_have_value("forge")
+    expect(page.get_by_label("SSH key", exact=True).nth(1)).to_have_value("deploy")
+    expect(page.get_by_label("All of a privileged container")).to_be_checked()
+
+
+def test_an_ssh_key_is_stored_and_forgotten(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, "/builds/rules/")
+    page.get_by_role("button", name="Add key").click()
+    page.locator("#ssh-name").fill("made-here")
+    page.get_by_role("button", name="Save", exact=True).click()
+    shown = page.locator("[data-ssh]", has_text="made-here")
+    expect(shown).to_contain_text("ssh-ed25519 ")
+    assert SshKey.objects.get(name="made-here").public_key in shown.inner_text()
+    page.get_by_role("button", name="Forget made-here").click()
+    page.locator("#confirm-dialog").get_by_role("button", name="Forget").click()
+    expect(shown).to_have_count(0)
+    assert not SshKey.objects.filter(name="made-here").exists()
 
 
 def test_a_folder_is_sent_first_and_named_by_the_build(

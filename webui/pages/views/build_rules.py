@@ -1,4 +1,4 @@
-"""Rules by which forges have something built, what they have told, and the team's git servers."""
+"""Rules by which forges have something built, what they have told, the team's git servers and SSH keys."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from webui.accounts.models import Team
 from webui.accounts.roles import Rights
 from webui.builds.git_servers import git_server_as_json
-from webui.builds.models import BuildDelivery, BuildRule, GitServer
+from webui.builds.models import BuildDelivery, BuildRule, GitServer, SshKey
 from webui.builds.representation import delivery_as_json, rule_as_json
+from webui.builds.ssh_keys import ssh_key_as_json
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.pages.page import page
@@ -29,6 +30,7 @@ def build_rules(request: HttpRequest) -> dict[str, Any]:
     rows: Any = rules.prefetch_related(latest)
     managed = [team for team in teams if "registries.manage" in rights.of(team.pk)]
     servers = GitServer.objects.visible_to(request.user).select_related("team")
+    keys = SshKey.objects.visible_to(request.user).select_related("team")
     return {
         "origin": f"{request.scheme}://{request.get_host()}",
         "rules": [
@@ -40,6 +42,7 @@ def build_rules(request: HttpRequest) -> dict[str, Any]:
             for rule in rows
         ],
         "servers": [git_server_as_json(one) | {"may_manage": one.team in managed} for one in servers],
+        "ssh_keys": [ssh_key_as_json(one) | {"may_manage": one.team in managed} for one in keys],
         "teams": managed,
         "hosts": [host_as_json(host) for host in hosts if "builds.create" in rights.of(host.team_id, host=host.pk)],
         "may_create": any("builds.create" in rights.of(host.team_id, host=host.pk) for host in hosts),

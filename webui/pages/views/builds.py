@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest
 
 from webui.accounts.roles import actions_of
 from webui.builds.comparing import compared
-from webui.builds.models import Build
+from webui.builds.models import Build, SshKey
 from webui.builds.representation import build_as_json, steps_as_json
 from webui.builds.shells import failed_image
 from webui.hosts.models import Host
@@ -19,6 +19,7 @@ from webui.hosts.representation import host_as_json
 from webui.images.models import Image, SigningKey
 from webui.pages.examples import build_example, first_tag
 from webui.pages.page import page
+from webui.policies.models import TeamPolicy
 
 PAGE_SIZE = 50
 NOTHING = "\N{EN DASH}"
@@ -95,12 +96,15 @@ def _comparable(request: HttpRequest, build: Build) -> list[dict[str, Any]]:
 def build_new(request: HttpRequest) -> dict[str, Any]:
     """`?again=ID` fills the form from an earlier build."""
     earlier = _find(request, request.GET.get("again", ""))
+    teams = Host.objects.visible_to(request.user, "builds.create").values("team")
     base = (first_tag(request) or "alpine").removeprefix("docker.io/library/").removeprefix("docker.io/")
     return {
         "hosts": _hosts(request),
         "again": None if earlier is None else build_as_json(earlier),
         "example": f'FROM {base}\nRUN echo "made by Portside" > /hello.txt\nCMD ["cat", "/hello.txt"]\n',
         "may_loosen": Host.objects.visible_to(request.user, "hosts.loosen").exists(),
+        "may_insecure": TeamPolicy.objects.filter(team__in=teams, privileged=True).exists(),
+        "ssh_keys": SshKey.objects.visible_to(request.user),
         "signing_keys": SigningKey.objects.visible_to(request.user).exclude(sealed_private_key=""),
     }
 
