@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.build.ssh_keys import new_key
 from tests.engine.runtime.execs import read_until
 from tests.support.portside import Portside
 from tests.support.processes import PATIENCE_SECONDS, eventually
@@ -184,13 +185,16 @@ def test_an_image_is_built_named_saved_and_removed(person: Person, tiny_image: s
     context.mkdir()
     (context / "Dockerfile").write_text(
         f"FROM {tiny_image}\nARG WHAT\nCOPY . /srv\n"
+        "RUN --mount=type=ssh,id=forge,required test -S $SSH_AUTH_SOCK\n"
         "RUN --mount=type=secret,id=key ls /srv && echo $WHAT-$(wc -c < /run/secrets/key) > /srv/made\n"
     )
     (context / "kept").write_text("")
     (context / "junk").write_text("")
     (context / ".dockerignore").write_text("junk\n")
     (tmp_path / "key").write_text("secret")
-    words = ["build", "-t", "e2e/cli:1", "--build-arg", "WHAT=x", "--secret", f"id=key,src={tmp_path}/key", "context"]
+    (tmp_path / "private").write_text(new_key())
+    words = ["build", "-t", "e2e/cli:1", "--build-arg", "WHAT=x", "--secret", f"id=key,src={tmp_path}/key"]
+    words += ["--ssh", f"forge={tmp_path}/private", "context"]
     code, output, error = person.types(*words)
     assert code == 0, error
     assert output.startswith(b"sha256:")

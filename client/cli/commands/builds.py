@@ -18,6 +18,7 @@ from client.errors import InvalidArgument
 from client.resource import Json
 from engine import run_options
 
+RIGHTS = ("network.host", "security.insecure", "device")
 _SECRET = re.compile(r"[A-Za-z0-9_.-]+")
 LS = {
     "ID": "BUILD ID",
@@ -37,6 +38,12 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--build-arg", action="append", default=[], metavar="NAME[=VALUE]")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--secret", action="append", default=[], metavar="id=ID[,src=PATH|,env=NAME]")
+    parser.add_argument(
+        "--ssh", action="append", default=[], metavar="ID=PATH[,PATH]",
+        help="private keys that RUN --mount=type=ssh signs with; they stay outside of the step",
+    )  # fmt: skip
+    parser.add_argument("--ssh-key", action="append", default=[], metavar="[ID=]NAME", help="one that the team stored")
+    parser.add_argument("--allow", action="append", default=[], metavar="RIGHT", help=f"{', '.join(RIGHTS)}")
     parser.add_argument("--platform", metavar="linux/amd64[,…]", help="one, or several for an index of images")
     parser.add_argument("--push", action="store_true", help="send it to its registry when it is made")
     parser.add_argument("--cache-from", action="append", default=[], metavar="IMAGE", help="take steps from there, too")
@@ -111,6 +118,9 @@ def _wish(options: argparse.Namespace) -> dict[str, Any]:
         "build_args": _pairs(options.build_arg, dict(os.environ)),
         "labels": _pairs(options.label, {}),
         "secrets": dict(_secret(text) for text in options.secret),
+        "ssh": dict(_ssh(text) for text in options.ssh),
+        "ssh_keys": dict(_ssh_key(text) for text in options.ssh_key),
+        "entitlements": options.allow,
         **_platforms(options.platform),
         "push": options.push,
         "cache_from": options.cache_from,
@@ -179,6 +189,22 @@ def _secret(text: str) -> tuple[str, str]:
         return name, Path(source).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidArgument(f"--secret: {source} can't be read as text: {error}") from None
+
+
+def _ssh(text: str) -> tuple[str, str]:
+    """As docker's, but for files alone: the build's host can't ask an agent that runs here."""
+    name, _, paths = text.partition("=")
+    if not _SECRET.fullmatch(name) or not paths:
+        raise UsageError(f"--ssh names a file with the private key: write --ssh {name or 'default'}=PATH")
+    try:
+        return name, "\n".join(Path(path).read_text(encoding="ascii") for path in paths.split(","))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"--ssh: {paths} can't be read as text: {error}") from None
+
+
+def _ssh_key(text: str) -> tuple[str, str]:
+    name, sign, key = text.partition("=")
+    return (name, key) if sign else ("default", name)
 
 
 def add_ls(parser: argparse.ArgumentParser) -> None:
