@@ -6,7 +6,6 @@ Names are those of the flags, in REST with `_` for `-`. docs/options.md has the 
 from __future__ import annotations
 
 _WINDOWS = "It is for Windows, and hosts of Portside run Linux: leave it out"
-_IPV4 = "Networks have IPv4 only for now: leave it out"
 
 REFUSED = {
     "cgroup_parent": "Each container is in the control group of its host, where limits are found again: "
@@ -21,9 +20,10 @@ REFUSED = {
     "io_maxbandwidth": f"{_WINDOWS}; device_read_bps and device_write_bps are like it",
     "io_maxiops": f"{_WINDOWS}; device_read_iops and device_write_iops are like it",
     "isolation": _WINDOWS,
-    "link": "Links are Docker's old way to find another container: give its address by extra_hosts, or share its "
-    "network by network=container:NAME",
-    "link_local_ip": _IPV4,
+    "link": "Links are Docker's old way to find another container: let both join a network of a name, where each is "
+    "found by its name and by those of network_alias",
+    "link_local_ip": "A network lets a container use the addresses that it gave it and no others: choose one by ip or "
+    "ip6; where there is IPv6 it has a link-local one as well, which follows from mac_address",
     "storage_opt": "A container's own files can't be limited in size here: they lie on the host's file system with all "
     "others; tmpfs with size= is limited",
     "use_api_socket": "A container gets no access to the host's engine: give it an API token of its own by env",

@@ -195,6 +195,13 @@ def test_values_of_another_kind_are_a_bad_request(body: dict[str, Any]) -> None:
         wishes(body, {}, {})
 
 
+def test_addresses_of_ones_own_are_those_of_a_network() -> None:
+    endpoint = {"IPAMConfig": {"IPv4Address": "10.9.0.5", "LinkLocalIPs": ["169.254.1.5"]}}
+    with pytest.raises(Unsupported, match=r"^LinkLocalIPs: .*choose one by ip or ip6"):
+        networking.wishes({"NetworkMode": "front"}, {}, {"EndpointsConfig": {"front": endpoint}})
+    assert networking.joining({"IPAMConfig": {"IPv4Address": "10.9.0.5", "LinkLocalIPs": []}}) == {"ip": "10.9.0.5"}
+
+
 def test_every_error_says_a_sentence() -> None:
     with pytest.raises(EngineError, match="Env has to be a list of strings"):
         config.wishes({"Env": {"A": "1"}})

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_interface, ip_network
 from typing import Any
 
-from engine.errors import EngineError, InvalidArgument
-from engine.options import modes, networks, ports
+from engine.errors import EngineError, InvalidArgument, Unsupported
+from engine.options import modes, networks, ports, refused
 from webui.containers.models import Container
 from webui.dockerapi import shapes
 from webui.dockerapi.objects.networks import endpoint_id, predefined_id
@@ -33,11 +33,11 @@ def wishes(host_config: Mapping[str, Any], config: Mapping[str, Any], networking
         others = [name for name in settings if name not in _WORDS]
         if others and mode in DEFAULTS and set(settings) == set(others):
             found["network"], others = others[0], others[1:]  # as older clients say which one they mean
-            found.update(_joining(settings[found["network"]]))
+            found.update(joining(settings[found["network"]]))
     else:
         main = settings.get(mode, {})
         others = [name for name in settings if name != mode and name not in _WORDS]
-        found.update(_joining(main))
+        found.update(joining(main))
     if mac := shapes.text(shapes.member(config, "MacAddress"), "MacAddress"):
         found.setdefault("mac_address", mac)
     if not networks.is_name(found["network"]):
@@ -48,8 +48,12 @@ def wishes(host_config: Mapping[str, Any], config: Mapping[str, Any], networking
     return found
 
 
-def _joining(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+def joining(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """How one container joins a network, in the words of a request, of Docker's EndpointSettings; without what isn't
+    said. Raises InvalidArgument, Unsupported."""
     ipam = shapes.mapping(shapes.member(endpoint, "IPAMConfig"), "IPAMConfig")
+    if shapes.member(ipam, "LinkLocalIPs"):
+        raise Unsupported(f"LinkLocalIPs: {refused.sentence('link_local_ip')}")
     found = {
         "network_alias": shapes.strings(shapes.member(endpoint, "Aliases"), "Aliases"),
         "ip": shapes.text(shapes.member(ipam, "IPv4Address"), "IPv4Address"),
@@ -61,7 +65,7 @@ def _joining(endpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(name: str, endpoint: Mapping[str, Any]) -> str:
     """One further network in the words of `engine.options.networks`."""
-    found = _joining(endpoint)
+    found = joining(endpoint)
     parts = [f"{key}={found[field]}" for key, field in (("ip", "ip"), ("ip6", "ip6"), ("mac", "mac_address"))
              if field in found]  # fmt: skip
     parts += [f"alias={alias}" for alias in found.get("network_alias", ())]

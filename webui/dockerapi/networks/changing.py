@@ -13,6 +13,7 @@ from webui.dockerapi import names, selection, shapes
 from webui.dockerapi.answers import Empty, Json
 from webui.dockerapi.asking import begun, done
 from webui.dockerapi.call import Call
+from webui.dockerapi.containers.networking import joining
 from webui.dockerapi.networks.looking import predefined_name
 from webui.dockerapi.objects.networks import HOST, ICC, MTU, NONE, PREDEFINED
 from webui.dockerapi.routing import endpoint
@@ -141,8 +142,7 @@ async def remove(call: Call) -> Empty:
 async def connect(call: Call) -> Empty:
     body = await call.json()
     config = shapes.mapping(shapes.member(body, "EndpointConfig"), "EndpointConfig")
-    ipam = shapes.mapping(shapes.member(config, "IPAMConfig"), "IPAMConfig")
-    ip = shapes.text(shapes.member(ipam, "IPv4Address"), "IPv4Address")
+    wish = joining(config)
 
     def ask() -> Job:
         network, container = _both(call, body)
@@ -152,10 +152,10 @@ async def connect(call: Call) -> Empty:
             user=call.user,
             network=network,
             container=container.pk,
-            ip=ip,
-            ip6=shapes.text(shapes.member(ipam, "IPv6Address"), "IPv6Address"),
-            mac_address=shapes.text(shapes.member(config, "MacAddress"), "MacAddress"),
-            aliases=shapes.strings(shapes.member(config, "Aliases"), "Aliases"),
+            ip=wish.get("ip", ""),
+            ip6=wish.get("ip6", ""),
+            mac_address=wish.get("mac_address", ""),
+            aliases=wish.get("network_alias", []),
         )
 
     await done(await begun(ask))
