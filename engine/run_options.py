@@ -39,6 +39,8 @@ FLAGS = (
     Flag("cgroupns", "cgroupns", "text"),
     Flag("cpu-period", "cpu_period", "whole"),
     Flag("cpu-quota", "cpu_quota", "whole"),
+    Flag("cpu-rt-period", "cpu_rt_period", "whole"),
+    Flag("cpu-rt-runtime", "cpu_rt_runtime", "whole"),
     Flag("cpu-shares", "cpu_shares", "whole", "-c"),
     Flag("cpus", "cpus", "number"),
     Flag("cpuset-cpus", "cpuset_cpus", "text"),
@@ -143,8 +145,6 @@ def add_update(command: argparse.ArgumentParser) -> None:
     for flag in _CHANGEABLE:
         _add(command, flag)
     command.add_argument("--restart", metavar="POLICY[:LIMIT]")
-    for name in ("cpu_rt_period", "cpu_rt_runtime"):
-        _add_refusal(command, name)
     command.add_argument("names", nargs="+")
 
 
@@ -152,7 +152,7 @@ def changes(options: argparse.Namespace) -> dict[str, Any]:
     """What the flags of an update change. Raises `InvalidArgument`."""
     fields = {flag.field: _value(flag, getattr(options, flag.field)) for flag in _CHANGEABLE}
     policy = {} if options.restart is None else restart_policy(options.restart)
-    return {**{name: value for name, value in fields.items() if value is not None}, **policy}
+    return {**{name: value for name, value in fields.items() if value not in (None, ())}, **policy}
 
 
 def add_exec(command: argparse.ArgumentParser) -> None:

@@ -46,6 +46,8 @@ class NewContainer(TypedDict, total=False):
     cpu_shares: int | None
     cpu_quota: int | None
     cpu_period: int | None
+    cpu_rt_runtime: int | None
+    cpu_rt_period: int | None
     cpuset_cpus: str | None
     cpuset_mems: str | None
     blkio_weight: int | None
@@ -158,10 +160,16 @@ class Update(TypedDict, total=False):
     cpu_shares: int | None
     cpu_quota: int | None
     cpu_period: int | None
+    cpu_rt_runtime: int | None
+    cpu_rt_period: int | None
     cpuset_cpus: str | None
     cpuset_mems: str | None
     pids_limit: int | None
     blkio_weight: int | None
+    device_read_bps: Sequence[str] | None
+    device_write_bps: Sequence[str] | None
+    device_read_iops: Sequence[str] | None
+    device_write_iops: Sequence[str] | None
     restart: str
     restart_limit: int | None
     labels: Mapping[str, str]

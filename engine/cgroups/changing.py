@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.cgroups import files
-from engine.cgroups.limiting import explained, there
+from engine.cgroups.limiting import explained, real_time, there
 from engine.cgroups.resources import Resources
 from engine.cgroups.v1 import blkio as v1_blkio
 from engine.cgroups.v1 import cpu as v1_cpu
@@ -37,6 +37,7 @@ def change(where: Mapping[str, Path], old: Resources, new: Resources, *, v2: boo
         with explained("blkio_weight"):
             disks = there(where.get("io" if v2 else "blkio"), "blkio_weight")
             (v2_io if v2 else v1_blkio).weigh(disks, new.blkio_weight or USUAL_WEIGHT)
+    _rates(where.get("io" if v2 else "blkio"), old, new, v2=v2)
 
 
 def _memory(where: Mapping[str, Path], old: Resources, new: Resources, *, v2: bool) -> None:
@@ -57,6 +58,8 @@ def _processors(where: Mapping[str, Path], old: Resources, new: Resources, *, v2
     if new.cpu_shares != old.cpu_shares:
         with explained("cpu_shares"):
             cpu.share(where["cpu"], new.cpu_shares)
+    if (new.cpu_rt_runtime, new.cpu_rt_period) != (old.cpu_rt_runtime, old.cpu_rt_period):
+        real_time(where["cpu"], new, v2=v2)
     for field, name in (("cpuset_cpus", "cpuset.cpus"), ("cpuset_mems", "cpuset.mems")):
         value = getattr(new, field)
         if value == getattr(old, field):
@@ -67,6 +70,15 @@ def _processors(where: Mapping[str, Path], old: Resources, new: Resources, *, v2
                 files.write(directory / name, value)
             else:
                 (v2_cpuset if v2 else v1_cpuset).as_parent(directory, name)
+
+
+def _rates(disks: Path | None, old: Resources, new: Resources, *, v2: bool) -> None:
+    before, after = ({entry[:2]: entry[2] for entry in resources.throttles} for resources in (old, new))
+    for kind, device in sorted(before.keys() | after.keys()):
+        rate = after.get((kind, device), 0)  # which is none, to the kernel
+        if rate != before.get((kind, device), 0):
+            with explained(f"device_{kind}"):
+                (v2_io if v2 else v1_blkio).throttle(there(disks, f"device_{kind}"), kind, device, rate)
 
 
 def _time(resources: Resources) -> tuple[int, int]:

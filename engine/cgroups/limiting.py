@@ -12,6 +12,7 @@ from engine.cgroups.v1 import cpu as v1_cpu
 from engine.cgroups.v1 import cpuset as v1_cpuset
 from engine.cgroups.v1 import memory as v1_memory
 from engine.cgroups.v1 import pids as v1_pids
+from engine.cgroups.v1 import realtime as v1_realtime
 from engine.cgroups.v2 import cpu as v2_cpu
 from engine.cgroups.v2 import cpuset as v2_cpuset
 from engine.cgroups.v2 import io as v2_io
@@ -77,11 +78,26 @@ def _processors(where: Mapping[str, Path], resources: Resources, *, v2: bool) ->
     if resources.cpu_shares is not None:
         with explained("cpu_shares"):
             cpu.share(where["cpu"], resources.cpu_shares)
+    if resources.cpu_rt_runtime is not None or resources.cpu_rt_period is not None:
+        real_time(where["cpu"], resources, v2=v2)
     if resources.wants_cpuset:
         field = "cpuset_cpus" if resources.cpuset_cpus is not None else "cpuset_mems"
         with explained(field):
             cpuset = v2_cpuset if v2 else v1_cpuset
             cpuset.limit(there(where.get("cpuset"), field), resources.cpuset_cpus, resources.cpuset_mems)
+
+
+def real_time(directory: Path, resources: Resources, *, v2: bool) -> None:
+    """The share of processor time for programs with real-time priority. Raises Unsupported, InvalidArgument."""
+    field = "cpu_rt_period" if resources.cpu_rt_runtime is None else "cpu_rt_runtime"
+    if v2:
+        raise Unsupported(
+            f"{field}: control groups of version 2, which this host has, share out no real-time processor time: leave "
+            "it out; ulimits rtprio=99 lets a program take real-time priority",
+            {"field": field},
+        )
+    with explained(field):
+        v1_realtime.share(directory, resources.cpu_rt_runtime, resources.cpu_rt_period)
 
 
 def there(directory: Path | None, field: str) -> Path:

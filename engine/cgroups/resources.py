@@ -18,8 +18,8 @@ class Resources:
     """`memory_bytes`, `cpus` (1.5 = one and a half cores), `pids_limit`; None = no limit.
 
     `memory_swap` is memory and swap together, -1 for any amount of swap; without it a limit has no swap on top.
-    `cpu_quota` and `cpu_period` are microseconds, `cpuset_*` lists such as "0-3,6", `blkio_weight` 10 to 1000.
-    `memory_swappiness`: 0 to 100, -1 or None for the host's. `disk_weights`: ("major:minor", 10 to 1000).
+    `cpu_quota`, `cpu_rt_*` and `cpu_period` are microseconds, `cpuset_*` lists such as "0-3,6", `blkio_weight` 10 to
+    1000. `memory_swappiness`: 0 to 100, -1 or None for the host's. `disk_weights`: ("major:minor", 10 to 1000).
     `throttles`: ("read_bps" | "write_bps" | "read_iops" | "write_iops", "major:minor", a second).
     `device_rules`: version 1 rules ("c 10:229 rwm") beside those of every container; `all_devices`: no list at all.
     """
@@ -33,6 +33,8 @@ class Resources:
     cpu_shares: int | None = None
     cpu_quota: int | None = None
     cpu_period: int | None = None
+    cpu_rt_runtime: int | None = None
+    cpu_rt_period: int | None = None
     cpuset_cpus: str | None = None
     cpuset_mems: str | None = None
     blkio_weight: int | None = None

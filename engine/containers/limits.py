@@ -27,6 +27,8 @@ def resources(spec: ContainerSpec) -> Resources:
         cpu_shares=spec.cpu_shares,
         cpu_quota=spec.cpu_quota,
         cpu_period=spec.cpu_period,
+        cpu_rt_runtime=spec.cpu_rt_runtime,
+        cpu_rt_period=spec.cpu_rt_period,
         cpuset_cpus=spec.cpuset_cpus,
         cpuset_mems=spec.cpuset_mems,
         blkio_weight=spec.blkio_weight,

@@ -49,12 +49,11 @@ class ContainerSpec:
     Empty `command` and None mean the image's own (entrypoint, user, workdir) or no limit of ours (memory, cpus).
     `cpus` are cores, `restart_limit` belongs to restart policy on-failure.
 
-    The fields from `cap_add` on are options of `docker run` under their own names: lists hold what one such option
-    is given ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048", "/run:size=64m"), sizes are bytes, times seconds,
-    `cpu_quota` and `cpu_period` microseconds; a `security_opt` of seccomp= holds the profile itself. `userns` is
-    "auto" (ids of its own) or "host"; `tty` gives it a terminal, `stdin_open` an input that stays open for those who
-    attach, `stdin_once` lets it end with the first of them who ends it; `runtime` is "portside" or one that is
-    installed.
+    The fields from `cap_add` on are options of `docker run` under their own names: lists hold what one such option is
+    given ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048", "/run:size=64m"), sizes are bytes, times seconds, `cpu_quota`,
+    `cpu_rt_…` and `cpu_period` microseconds; a `security_opt` of seccomp= holds the profile itself. `userns` is "auto"
+    (ids of its own) or "host"; `tty` gives it a terminal, `stdin_open` an input that stays open for those who attach,
+    `stdin_once` lets it end with the first of them who ends it; `runtime` is "portside" or one that is installed.
 
     `healthcheck` in the words of `engine.options.healthcheck`, None for the image's; `restart_unhealthy` starts it
     again when that fails. `depends_on` names containers that a boot of the host starts first.
@@ -116,6 +115,8 @@ class ContainerSpec:
     cpu_shares: int | None = None
     cpu_quota: int | None = None
     cpu_period: int | None = None
+    cpu_rt_runtime: int | None = None
+    cpu_rt_period: int | None = None
     cpuset_cpus: str | None = None
     cpuset_mems: str | None = None
     blkio_weight: int | None = None

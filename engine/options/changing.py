@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import InvalidArgument
 
+RATES = ("device_read_bps", "device_write_bps", "device_read_iops", "device_write_iops")
 LIMITS = (
     "memory_bytes",
     "memory_swap",
@@ -17,10 +18,13 @@ LIMITS = (
     "cpu_shares",
     "cpu_quota",
     "cpu_period",
+    "cpu_rt_runtime",
+    "cpu_rt_period",
     "cpuset_cpus",
     "cpuset_mems",
     "pids_limit",
     "blkio_weight",
+    *RATES,
 )
 CHANGEABLE = (*LIMITS, "restart", "restart_limit", "labels", "ports")
 IN_PART = ("add_labels", "remove_labels", "add_ports", "remove_ports")
@@ -38,11 +42,11 @@ _FOLLOWS = {  # what makes no sense any more once the first is changed, unless i
 def merged(present: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The values of all of `CHANGEABLE` once `changes` (of `CHANGEABLE` and `IN_PART`) are made to `present`.
 
-    A value of None is no limit. Processor time is said by `cpus` or by quota and period: the one that is given replaces
-    the other. A new restart policy begins without a limit of its own, and memory without a limit has none of swap.
-    `labels` and `ports` (objects as in REST) replace all that there are; then comes `remove_…`, at last `add_…`.
-    Whether the values can work is for the checks of a creation to say; raises InvalidArgument for what is no label or
-    port at all.
+    A value of None is no limit; those of `RATES` are lists, and replace all that there are. Processor time is said by
+    `cpus` or by quota and period: the one that is given replaces the other. A new restart policy begins without a limit
+    of its own, and memory without a limit has none of swap. `labels` and `ports` (objects as in REST) replace all that
+    there are; then comes `remove_…`, at last `add_…`. Whether the values can work is for the checks of a creation to
+    say; raises InvalidArgument for what is no label or port at all.
     """
     values = {name: present.get(name) for name in CHANGEABLE}
     values |= {name: value for name, value in changes.items() if name in CHANGEABLE}
@@ -53,6 +57,7 @@ def merged(present: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     if values["memory_bytes"] is None and "memory_swap" not in changes:
         values["memory_swap"] = None
     values["restart"] = values["restart"] or "no"
+    values |= {name: tuple(values[name] or ()) for name in RATES}
     values["labels"] = _labels(values["labels"] or {}, changes)
     values["ports"] = _ports(values["ports"] or (), changes)
     return values

@@ -21,6 +21,7 @@ from engine.options import (
     values,
     volume_options,
 )
+from engine.options.changing import RATES
 from engine.options.wishes import Wishes
 
 Problem = tuple[str, str]
@@ -34,9 +35,10 @@ LIST_MAXIMUM = 200
 MEMORY_MINIMUM = 6 << 20
 PULL = ("missing", "always", "never")
 ANNOTATION_MAXIMUM = 4096
+RT_PERIOD, RT_PERIOD_MAXIMUM = 1_000_000, 10_000_000
+"""Microseconds: that of every group (Linux Documentation/scheduler/sched-rt-group.rst), and ours."""
 _GROUP = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SIZE_MAXIMUM = 1 << 60
-_THROTTLES = ("device_read_bps", "device_write_bps", "device_read_iops", "device_write_iops")
 _LISTS: dict[str, Callable[[str], object]] = {
     "cap_add": capabilities.name_of,
     "cap_drop": capabilities.name_of,
@@ -50,7 +52,7 @@ _LISTS: dict[str, Callable[[str], object]] = {
     "extra_hosts": values.extra_host,
     "expose": ports.exposed,
     "blkio_weight_device": devices.weight,
-    **dict.fromkeys(_THROTTLES, devices.throttle),
+    **dict.fromkeys(RATES, devices.throttle),
 }
 
 
@@ -230,9 +232,17 @@ def _processors(wishes: Wishes) -> Iterator[Problem]:
         yield "cpu_quota", "Give at least 1000 microseconds, or -1 for no limit."
     if period is not None and not 1000 <= period <= 1_000_000:
         yield "cpu_period", "Give 1000 to 1000000 microseconds; 100000 is usual."
+    yield from _real_time(wishes.cpu_rt_runtime, wishes.cpu_rt_period)
     for name in ("cpuset_cpus", "cpuset_mems"):
         text = getattr(wishes, name)
         if text is not None and not values.is_cpu_list(text):
             yield name, f"{text[:60]!r}: give numbers and ranges, such as 0-3,6."
     if wishes.blkio_weight is not None and not 10 <= wishes.blkio_weight <= 1000:
         yield "blkio_weight", "Give 10 to 1000."
+
+
+def _real_time(runtime: int | None, period: int | None) -> Iterator[Problem]:
+    if period is not None and not 1000 <= period <= RT_PERIOD_MAXIMUM:
+        yield "cpu_rt_period", f"Give 1000 to {RT_PERIOD_MAXIMUM} microseconds; {RT_PERIOD} is usual."
+    elif runtime is not None and not 1 <= runtime <= (period or RT_PERIOD):
+        yield "cpu_rt_runtime", f"Give 1 to {period or RT_PERIOD} microseconds: it is a part of cpu_rt_period."

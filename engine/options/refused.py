@@ -12,10 +12,6 @@ REFUSED = {
     "give it limits of its own instead",
     "cpu_count": f"{_WINDOWS}; cpus is the same",
     "cpu_percent": f"{_WINDOWS}; cpus is the same",
-    "cpu_rt_period": "Hosts have no real-time share for groups (CONFIG_RT_GROUP_SCHED, control groups of version 1): "
-    "ulimits rtprio=99 with cap_add SYS_NICE lets a program take real-time priority",
-    "cpu_rt_runtime": "Hosts have no real-time share for groups (CONFIG_RT_GROUP_SCHED, control groups of version 1): "
-    "ulimits rtprio=99 with cap_add SYS_NICE lets a program take real-time priority",
     "gpus": "No driver of GPUs is supported: give the device itself by devices, such as /dev/dri/renderD128",
     "io_maxbandwidth": f"{_WINDOWS}; device_read_bps and device_write_bps are like it",
     "io_maxiops": f"{_WINDOWS}; device_read_iops and device_write_iops are like it",

@@ -14,6 +14,7 @@ from tests.dockerapi.conftest import IMAGE
 from tests.support.registry import PASSWORD, USERNAME, Registry
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
+DISK = next((path for path in ("/dev/vda", "/dev/sda", "/dev/nvme0n1") if Path(path).exists()), None)
 
 
 def test_a_container_is_restarted_changed_exported_committed_and_pruned(api: docker.DockerClient) -> None:
@@ -23,7 +24,10 @@ def test_a_container_is_restarted_changed_exported_committed_and_pruned(api: doc
         assert container.exec_run(["sh", "-c", "echo kept > /kept"]).exit_code == 0
         container.restart(timeout=0)
         container.update(mem_limit="64m")
+        rates = [{"Path": DISK, "Rate": 1 << 20}] if DISK else []
+        api.api._post_json(api.api._url("/containers/{0}/update", container.id), data={"BlkioDeviceReadBps": rates})
         container.reload()
+        assert container.attrs["HostConfig"]["BlkioDeviceReadBps"] == rates
         assert (container.status, container.attrs["HostConfig"]["Memory"]) == ("running", 64 << 20)
         assert container.attrs["State"]["StartedAt"] > began
         with tarfile.open(fileobj=io.BytesIO(b"".join(container.export()))) as tar:

@@ -37,6 +37,7 @@ def test_every_flag_becomes_its_field(tmp_path: Path, monkeypatch: pytest.Monkey
         f" --label-file {tmp_path}/labels --annotation a=1 --entrypoint /entry -p 8080:80/udp -P --expose 90"
         " --restart no -m 64m --memory-reservation 32m --memory-swap -1 --memory-swappiness 5"
         " --oom-kill-disable --oom-score-adj 5 --cpus 0.5 -c 10 --cpuset-cpus 0 --cpuset-mems 0 --pids-limit 9"
+        " --cpu-rt-runtime 950 --cpu-rt-period 1000"
         " --blkio-weight 10 --blkio-weight-device /dev/sda:10 --device-read-bps /dev/sda:1mb --device-write-iops"
         " /dev/sda:5 --cap-add NET_RAW --cap-drop ALL --device /dev/fuse --device-cgroup-rule x --group-add 5"
         f" --security-opt seccomp={tmp_path}/profile.json --sysctl net.a=1 --ulimit nofile=1 --tmpfs /run --shm-size 1g"
@@ -55,6 +56,7 @@ def test_every_flag_becomes_its_field(tmp_path: Path, monkeypatch: pytest.Monkey
         "annotations": {"a": "1"}, "ports": (PortMapping(container=80, host=8080, protocol="udp"),),
         "publish_all": True, "expose": ("90",), "memory_bytes": 64 << 20, "memory_reservation": 32 << 20,
         "memory_swap": -1, "memory_swappiness": 5, "oom_kill_disable": True, "oom_score_adj": 5, "cpus": 0.5,
+        "cpu_rt_runtime": 950, "cpu_rt_period": 1000,
         "cpu_shares": 10, "cpuset_cpus": "0", "cpuset_mems": "0", "pids_limit": 9, "blkio_weight": 10,
         "blkio_weight_device": ("/dev/sda:10",), "device_read_bps": ("/dev/sda:1048576",),
         "device_write_iops": ("/dev/sda:5",), "cap_add": ("NET_RAW",), "cap_drop": ("ALL",),
@@ -96,11 +98,13 @@ def test_what_is_left_out_is_as_usual() -> None:
 
 
 def test_an_update_says_what_changes_and_nothing_else() -> None:
-    words = ["update", "--memory", "64m", "--cpus", "2", "--pids-limit", "-1", "--restart", "on-failure:3", "a", "b"]
+    words = ["update", "--memory", "64m", "--cpus", "2", "--pids-limit", "-1", "--restart", "on-failure:3"]
+    words += ["--cpu-rt-runtime", "950", "--device-read-bps", "/dev/sda:1m", "a", "b"]
     options = parser().parse_args(words)
     assert options.names == ["a", "b"]
     assert changes(options) == {
         "memory_bytes": 64 << 20, "cpus": 2.0, "pids_limit": -1, "restart": "on-failure", "restart_limit": 3,
+        "cpu_rt_runtime": 950, "device_read_bps": ("/dev/sda:1048576",),
     }  # fmt: skip
 
 

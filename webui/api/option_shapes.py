@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from rest_framework import serializers
 
+from engine.options.checking import RT_PERIOD_MAXIMUM
 from webui.api import bodies
 
 BIG = (0, (1 << 60) - 1)
@@ -64,6 +65,8 @@ OPTIONS = (
     Option("cpu_shares", "number", "The weight beside others; 1024 is usual.", (2, 262_144)),
     Option("cpu_quota", "number", "Microseconds in each period; -1 for no limit.", (-1, 1 << 40)),
     Option("cpu_period", "number", "Microseconds; 100000 if left out.", (1000, 1_000_000)),
+    Option("cpu_rt_runtime", "number", "Microseconds of real-time priority in each period.", (1, RT_PERIOD_MAXIMUM)),
+    Option("cpu_rt_period", "number", "Microseconds; 1000000 if left out.", (1000, RT_PERIOD_MAXIMUM)),
     Option("cpuset_cpus", "text", "The processors it may use, as 0-3,6."),
     Option("cpuset_mems", "text", "The memory nodes it may use."),
     Option("blkio_weight", "number", "The weight of its disk access.", (10, 1000)),

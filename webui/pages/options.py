@@ -78,6 +78,8 @@ _LABELS = {
     "cpu_shares": "CPU weight",
     "cpu_quota": "CPU quota",
     "cpu_period": "CPU period",
+    "cpu_rt_runtime": "Real-time share",
+    "cpu_rt_period": "Real-time period",
     "cpuset_cpus": "Only these processors",
     "cpuset_mems": "Only these memory nodes",
     "blkio_weight": "Disk weight",

@@ -25,10 +25,10 @@ class ContainerOptions:
     """Options of `docker run` under their own names, all of which may be left out.
 
     Lists hold what one such option is given ("/dev/fuse:/dev/fuse:rwm", "nofile=1024:2048"), sizes are bytes, times
-    seconds, `cpu_quota` and `cpu_period` microseconds; a `security_opt` of seccomp= holds the profile itself, not
-    the name of a file. `tty` gives it a terminal, `stdin_open` an input that stays open for those who attach,
-    `stdin_once` lets it end with the first of them who ends it. `userns` is auto (ids of its own) or host, `runtime`
-    portside or one that the host has.
+    seconds, `cpu_quota`, `cpu_rt_…` and `cpu_period` microseconds; a `security_opt` of seccomp= holds the profile
+    itself, not the name of a file. `tty` gives it a terminal, `stdin_open` an input that stays open for those who
+    attach, `stdin_once` lets it end with the first of them who ends it. `userns` is auto (ids of its own) or host,
+    `runtime` portside or one that the host has.
 
     `healthcheck` is {"test": ["CMD", …] | ["CMD-SHELL", line] | ["NONE"], "interval_seconds", "timeout_seconds",
     "start_period_seconds", "start_interval_seconds", "retries"}, each of which may be left out for the image's own.
@@ -76,6 +76,8 @@ class ContainerOptions:
     cpu_shares: int | None = None
     cpu_quota: int | None = None
     cpu_period: int | None = None
+    cpu_rt_runtime: int | None = None
+    cpu_rt_period: int | None = None
     cpuset_cpus: str | None = None
     cpuset_mems: str | None = None
     blkio_weight: int | None = None

@@ -72,18 +72,54 @@ def test_who_is_never_killed_for_memory(host: Host) -> None:
         assert "oom_kill_disable 1" in found["memory.oom_control"]
 
 
-def test_a_disk_is_throttled(host: Host) -> None:
+def a_disk() -> str:
     disk = next((path for path in ("/dev/vda", "/dev/sda", "/dev/nvme0n1", "/dev/loop0") if Path(path).exists()), None)
     if disk is None:
         pytest.skip("this machine has no disk that is known by name")
+    return disk
+
+
+def numbers_of(disk: str) -> str:
     numbers = Path(disk).stat().st_rdev
-    name = f"{os.major(numbers)}:{os.minor(numbers)}"
+    return f"{os.major(numbers)}:{os.minor(numbers)}"
+
+
+def test_a_disk_is_throttled(host: Host) -> None:
+    disk = a_disk()
+    name = numbers_of(disk)
     found = group_files(host, device_read_bps=(f"{disk}:{MIB}",), device_write_iops=(f"{disk}:100",))
     if "io.max" in found:
         assert found["io.max"].startswith(name) and f"rbps={MIB}" in found["io.max"] and "wiops=100" in found["io.max"]
     else:
         assert found["blkio.throttle.read_bps_device"] == f"{name} {MIB}"
         assert found["blkio.throttle.write_iops_device"] == f"{name} 100"
+
+
+def test_rates_of_disks_change_under_a_running_container(host: Host) -> None:
+    disk = a_disk()
+    record = host.run("sleep", "100", device_read_bps=(f"{disk}:{MIB}",), device_write_iops=(f"{disk}:100",))
+    where = Cgroups(host.engine.config).directories(record.id)
+    directory = where.get("io", where.get("blkio"))
+    assert directory is not None
+    changes = {"device_read_bps": [f"{disk}:{2 * MIB}"], "device_write_iops": None, "device_read_iops": [f"{disk}:50"]}
+    changed = host.engine.container_update(record.id, changes)
+    assert (changed.spec.device_read_bps, changed.spec.device_write_iops) == ((f"{disk}:{2 * MIB}",), ())
+    if (directory / "io.max").exists():
+        assert (directory / "io.max").read_text().split()[1:] == [
+            f"rbps={2 * MIB}",
+            "wbps=max",
+            "riops=50",
+            "wiops=max",
+        ]
+    else:
+        held = {kind: (directory / f"blkio.throttle.{kind}_device").read_text().strip()
+                for kind in ("read_bps", "write_bps", "read_iops", "write_iops")}  # fmt: skip
+        name = numbers_of(disk)
+        assert held == {"read_bps": f"{name} {2 * MIB}", "write_bps": "", "read_iops": f"{name} 50", "write_iops": ""}
+    with pytest.raises(InvalidArgument) as caught:
+        host.engine.container_update(record.id, {"device_read_bps": ["/dev/nowhere:1"]})
+    assert caught.value.detail["field"] == "device_read_bps"
+    host.engine.container_remove(record.id, force=True)
 
 
 def test_a_processor_that_is_not_there_is_refused_by_its_field(host: Host) -> None:

@@ -72,6 +72,8 @@ WHOLE = {
     "cpu_shares": 512,
     "cpu_quota": None,
     "cpu_period": None,
+    "cpu_rt_runtime": 5000,
+    "cpu_rt_period": None,
     "cpuset_cpus": "0",
     "cpuset_mems": None,
     "blkio_weight": 500,

@@ -48,6 +48,8 @@ HOST_CONFIG: dict[str, Any] = {
     "BlkioDeviceReadIOps": [{"Path": "/dev/sda", "Rate": 100}],
     "BlkioDeviceWriteIOps": [{"Path": "/dev/sda", "Rate": 101}],
     "CpuPeriod": 100_000,
+    "CpuRealtimePeriod": 500_000,
+    "CpuRealtimeRuntime": 5000,
     "CpuQuota": 50_000,
     "CpusetCpus": "0-1",
     "CpusetMems": "0",
@@ -172,7 +174,7 @@ def test_what_the_client_says_of_system_paths() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("Links", ["db"]), ("CgroupParent", "/x"), ("StorageOpt", {"size": "1g"}), ("CpuRealtimePeriod", 5),
+        ("Links", ["db"]), ("CgroupParent", "/x"), ("StorageOpt", {"size": "1g"}),
         ("DeviceRequests", [{"Count": -1}]), ("IOMaximumIOps", 5), ("Isolation", "hyperv"),
     ],
 )  # fmt: skip

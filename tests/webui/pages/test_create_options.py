@@ -39,6 +39,7 @@ def full() -> CreateContainer:
         domainname="example.org", extra_hosts=("db:10.0.0.2",), dns=("9.9.9.9",), dns_search=("example.org",),
         dns_options=("ndots:2",), memory_reservation=32 << 20, memory_swap=-1, oom_score_adj=500,
         oom_kill_disable=True, cpu_shares=512, cpu_quota=50_000, cpu_period=100_000, cpuset_cpus="0-1",
+        cpu_rt_runtime=5000, cpu_rt_period=500_000,
         cpuset_mems="0", blkio_weight=500, device_read_bps=("/dev/sda:1",), device_write_bps=("/dev/sda:2",),
         device_read_iops=("/dev/sda:3",), device_write_iops=("/dev/sda:4",), privileged=True,
         stdin_open=True, stdin_once=True,

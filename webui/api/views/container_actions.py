@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from engine.options.checking import RT_PERIOD_MAXIMUM
 from webui.api import bodies
 from webui.api.operations import job_reference, operation
 from webui.api.schemas import Accepted
@@ -58,6 +59,10 @@ class FormerPort(bodies.Body):
     address = bodies.Text(required=False)
 
 
+def _rates(help_text: str | None = None) -> serializers.ListField:
+    return serializers.ListField(child=bodies.Text(), required=False, allow_null=True, help_text=help_text)
+
+
 class Update(bodies.Body):
     """What is left out stays as it is; null is no limit."""
 
@@ -68,10 +73,16 @@ class Update(bodies.Body):
     cpu_shares = bodies.Whole((2, 262_144), required=False, allow_null=True)
     cpu_quota = bodies.Whole((-1, 1 << 40), required=False, allow_null=True, help_text="Replaces cpus.")
     cpu_period = bodies.Whole((1000, 1_000_000), required=False, allow_null=True)
+    cpu_rt_runtime = bodies.Whole((1, RT_PERIOD_MAXIMUM), required=False, allow_null=True, help_text="Microseconds.")
+    cpu_rt_period = bodies.Whole((1000, RT_PERIOD_MAXIMUM), required=False, allow_null=True)
     cpuset_cpus = bodies.Text(required=False, allow_null=True, help_text="As 0-3,6.")
     cpuset_mems = bodies.Text(required=False, allow_null=True)
     pids_limit = bodies.Whole((-1, PIDS_MAXIMUM), required=False, allow_null=True, help_text="-1: none; null: usual.")
     blkio_weight = bodies.Whole((10, 1000), required=False, allow_null=True)
+    device_read_bps = _rates("All of them, as /dev/sda:1048576: others go.")
+    device_write_bps = _rates()
+    device_read_iops = _rates()
+    device_write_iops = _rates()
     restart = bodies.Text(required=False, help_text=f"One of {', '.join(RESTART_POLICIES)}.")
     restart_limit = bodies.Whole((1, 1_000_000), required=False, allow_null=True)
     labels = bodies.Strings(required=False, help_text="All of them: others go.")

@@ -183,6 +183,8 @@ TABLE = (
     Field("BlkioDeviceWriteIOps", "device_write_iops", *_of_device("Rate")),
     Field("CpuPeriod", "cpu_period", *_same(shapes.number, 0)),
     Field("CpuQuota", "cpu_quota", *_same(shapes.number, 0)),
+    Field("CpuRealtimePeriod", "cpu_rt_period", *_same(shapes.number, 0)),
+    Field("CpuRealtimeRuntime", "cpu_rt_runtime", *_same(shapes.number, 0)),
     Field("CpusetCpus", "cpuset_cpus", *_same(shapes.text, "")),
     Field("CpusetMems", "cpuset_mems", *_same(shapes.text, "")),
     Field("Devices", "devices", *_devices()),
@@ -199,8 +201,6 @@ _REFUSED = {
     "CgroupParent": "cgroup_parent",
     "CpuCount": "cpu_count",
     "CpuPercent": "cpu_percent",
-    "CpuRealtimePeriod": "cpu_rt_period",
-    "CpuRealtimeRuntime": "cpu_rt_runtime",
     "DeviceRequests": "gpus",
     "IOMaximumBandwidth": "io_maxbandwidth",
     "IOMaximumIOps": "io_maxiops",
@@ -210,7 +210,7 @@ _REFUSED = {
 """Docker's field → the option that says why not."""
 _FIXED: dict[str, Any] = {
     "ContainerIDFile": "", "ConsoleSize": [0, 0], "Cgroup": "", "Links": None, "Isolation": "", "CgroupParent": "",
-    "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0, "DeviceRequests": None, "CpuCount": 0, "CpuPercent": 0,
+    "DeviceRequests": None, "CpuCount": 0, "CpuPercent": 0,
     "IOMaximumIOps": 0, "IOMaximumBandwidth": 0,
 }  # fmt: skip
 _OPTIONAL = frozenset({"Annotations", "Init", "Sysctls", "Tmpfs"})

@@ -165,8 +165,9 @@ async def container_update(call: Call) -> Json:
 
 
 _CHANGEABLE = frozenset({
-    "BlkioWeight", "CpuPeriod", "CpuQuota", "CpuShares", "CpusetCpus", "CpusetMems", "Memory", "MemoryReservation",
-    "MemorySwap", "NanoCpus", "PidsLimit",
+    "BlkioDeviceReadBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteBps", "BlkioDeviceWriteIOps", "BlkioWeight",
+    "CpuPeriod", "CpuQuota", "CpuRealtimePeriod", "CpuRealtimeRuntime", "CpuShares", "CpusetCpus", "CpusetMems",
+    "Memory", "MemoryReservation", "MemorySwap", "NanoCpus", "PidsLimit",
 })  # fmt: skip
 
 
