@@ -32,6 +32,7 @@ from engine.logs.clerk import LogClerk
 from engine.logs.kept import KeptLogs, Retention
 from engine.logs.reader import LogReader
 from engine.network.service import Network
+from engine.options.admission import Admission
 from engine.reserve import Reserve
 from engine.runtime.client import Runtime
 from engine.runtime.execs import Exec, ExecSpec, Stdio
@@ -99,25 +100,28 @@ class Engine:
         *,
         access: Access | None = None,
         credentials: Any = None,
+        admission: Admission | None = None,
         progress: Any = None,
         cancel: threading.Event | None = None,
     ) -> ContainerRecord:
         """Create it, pulling a missing image with `access`; creating the same again returns what is there.
 
-        `credentials` is short for an access that has nothing else.
+        `credentials` is short for an access that has nothing else. Raises PermissionDenied for an image without
+        `admission`; by default, all have it.
         """
         if access is None and credentials is not None:
             from engine.registry.access import Access
 
             access = Access(credentials)
-        return self.containers.create(spec, access=access, progress=progress, cancel=cancel)
+        return self.containers.create(spec, access=access, admission=admission, progress=progress, cancel=cancel)
 
-    def container_start(self, name: str, request: str = "") -> ContainerRecord:
+    def container_start(self, name: str, request: str = "", admission: Admission | None = None) -> ContainerRecord:
         """Start it; a running one is left alone. `detail["exit_code"]` is 126 or 127 when its command can't run.
 
-        `request` is the caller's name for what it asks: asked again, it starts nothing a second time.
+        `request` is the caller's name for what it asks: asked again, it starts nothing a second time. `admission` holds
+        from now on, also when the host starts it again; None leaves what was said before.
         """
-        return self.containers.start(name, request)
+        return self.containers.start(name, request, admission)
 
     def container_stop(
         self, name: str, timeout_seconds: float | None = None, signal: str | None = None
@@ -128,8 +132,10 @@ class Engine:
     def container_kill(self, name: str, signal: str = "SIGKILL") -> ContainerRecord:
         return self.containers.kill(name, signal)
 
-    def container_restart(self, name: str, timeout_seconds: float | None = None, request: str = "") -> ContainerRecord:
-        return self.containers.restart(name, timeout_seconds, request)
+    def container_restart(
+        self, name: str, timeout_seconds: float | None = None, request: str = "", admission: Admission | None = None
+    ) -> ContainerRecord:
+        return self.containers.restart(name, timeout_seconds, request, admission)
 
     def container_pause(self, name: str) -> ContainerRecord:
         return self.containers.pause(name)

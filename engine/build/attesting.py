@@ -19,7 +19,7 @@ from engine.build.software import documents
 from engine.build.software.documents import Subject
 from engine.build.software.finding import find
 from engine.content.leases import Lease
-from engine.images.attachments import Attachment, Attachments
+from engine.images.attachments import Attachment, Attachments, slot_of_signature
 from engine.images.image import time_of
 from engine.images.shelf import Shelf
 from engine.oci import signing
@@ -88,7 +88,7 @@ class Attesting:
         private = self._asked.spec.signing_key
         key = signing.key_id(signing.public_of(private))
         signed = {(one.subject, one.slot) for one in self._attachments.of(self._published.image.id)}
-        slot = f"signature:{key}"
+        slot = slot_of_signature(key)
         top = self._published.top
         for manifest in dict.fromkeys((*([top] if top else []), *self._published.manifests)):
             if (manifest.digest, slot) in signed:

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 from typing import Any
 
 from engine.containers.parts import Image, Parts, Progress
 from engine.containers.spec import ContainerSpec
 from engine.errors import NotFound
 from engine.oci.platform import Platform
+from engine.oci.reference import Reference
+from engine.options.admission import Admission
 
 ALWAYS, NEVER = "always", "never"
 _ID = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -50,6 +53,16 @@ def image(
         "pull that one, or leave platform out",
         {"field": "platform"},
     )
+
+
+def admit(parts: Parts, spec: ContainerSpec, image: Image, admission: Admission | None, access: Any) -> None:
+    """Raises PermissionDenied for an image that a policy does not let run, Unavailable if nobody can tell."""
+    if admission is None:
+        return
+    if access is not None and not _ID.match(spec.image):
+        own = {Reference.parse(spec.image).registry: access}
+        admission = replace(admission, accesses={**admission.accesses, **own})
+    parts.images().admit(image.id, admission, name=spec.image)
 
 
 def _pull(

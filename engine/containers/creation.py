@@ -38,6 +38,7 @@ from engine.containers.spec import ContainerSpec, validate
 from engine.containers.undo import Undo
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.options import healthcheck, ports
+from engine.options.admission import Admission
 from engine.options.healthcheck import Healthcheck
 from engine.runtime.foreign import service as foreign
 
@@ -47,13 +48,15 @@ def create(
     spec: ContainerSpec,
     *,
     access: Any = None,
+    admission: Admission | None = None,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> ContainerRecord:
     """Create the container, pulling a missing image first, and return its record.
 
     Creating the same id with the same spec again returns what is there. Raises `InvalidArgument`,
-    `AlreadyExists` (name, or id with another spec), and whatever a pull raises.
+    `AlreadyExists` (name, or id with another spec), `PermissionDenied` for an image that `admission` does not let run,
+    and whatever a pull raises.
     """
     validate(spec)
     spec = sharing.resolved(parts, spec)
@@ -65,6 +68,7 @@ def create(
     limits.resources(spec).check(os.cpu_count() or 1)  # what this host hasn't, before an image is pulled
     sharing.require_networks(parts, spec)
     image = choosing.image(parts, spec, access=access, progress=progress, cancel=cancel)
+    choosing.admit(parts, spec, image, admission, access)
     plan = process.plan(spec, image.config, sharing.hostname(parts, spec))
     try:
         signals.parse(plan.stop_signal)
@@ -78,6 +82,7 @@ def create(
     record = ContainerRecord(
         spec=spec,
         image_id=image.id,
+        signed_by={} if admission is None else dict(admission.signed_by),
         created_at=time.time(),
         stop_signal=plan.stop_signal,
         healthcheck=None if check is None else check.as_dict(),

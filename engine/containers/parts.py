@@ -16,6 +16,7 @@ from engine.config import EngineConfig
 from engine.containers.catalog import Catalog
 from engine.network.dns.records import Calling
 from engine.oci.image_config import ImageConfig
+from engine.options.admission import Admission
 from engine.options.networks import Joining
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 from engine.store.database import Store
@@ -36,6 +37,7 @@ class Image(Protocol):
 
 class Images(Protocol):
     def get(self, name: str, /) -> Image: ...
+    def admit(self, image_id: str, wanted: Admission, /, *, name: str = "", asks_registries: bool = True) -> None: ...
     def pull(
         self,
         reference: str,

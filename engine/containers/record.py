@@ -71,6 +71,9 @@ class ContainerRecord:
 
     `mounts`: what is mounted into it, as its creation made it of request, image and other containers.
 
+    `signed_by`: public keys by their names, one of which has to have signed the image at each start; none: any will do.
+    Who started it last has said so, and what the host starts again by itself is held to it.
+
     `awaits`: it is restarting after a boot of the host, once those run that it depends on.
 
     A start writes the record as running just before the program does: `before` is what it replaces, so that a
@@ -110,6 +113,7 @@ class ContainerRecord:
     untold: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
     asked_by: str = ""
     mounts: tuple[MountPoint, ...] = ()
+    signed_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -163,6 +167,7 @@ class ContainerRecord:
         data["ports"] = [asdict(port) for port in self.ports]
         data["mounts"] = [point.as_dict() for point in self.mounts]
         data["before"] = dict(self.before)
+        data["signed_by"] = dict(self.signed_by)
         return json.dumps(data, separators=(",", ":")).encode()
 
     @classmethod

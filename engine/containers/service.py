@@ -38,6 +38,7 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
 from engine.containers.troubles import freeing, told
 from engine.images.uses import Use
+from engine.options.admission import Admission
 from engine.options.networks import Joining
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 
@@ -59,14 +60,15 @@ class Containers:
         spec: ContainerSpec,
         *,
         access: Any = None,
+        admission: Admission | None = None,
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> ContainerRecord:
-        return creation.create(self._parts, spec, access=access, progress=progress, cancel=cancel)
+        return creation.create(self._parts, spec, access=access, admission=admission, progress=progress, cancel=cancel)
 
     @told
-    def start(self, name: str, request: str = "") -> ContainerRecord:
-        return starting.start(self._parts, self._id(name), request)
+    def start(self, name: str, request: str = "", admission: Admission | None = None) -> ContainerRecord:
+        return starting.start(self._parts, self._id(name), request, admission=admission)
 
     @told
     @freeing
@@ -79,15 +81,25 @@ class Containers:
         return stopping.kill(self._parts, self._id(name), signal_name)
 
     @told
-    def restart(self, name: str, timeout_seconds: float | None = None, request: str = "") -> ContainerRecord:
-        """Stop what runs, then start; a container that doesn't run is just started. `request` as for `start`."""
+    def restart(
+        self,
+        name: str,
+        timeout_seconds: float | None = None,
+        request: str = "",
+        admission: Admission | None = None,
+    ) -> ContainerRecord:
+        """Stop what runs, then start; a container that doesn't run is just started. The rest as for `start`.
+
+        What may not start again is not stopped.
+        """
         container_id = self._id(name)
         record = self._parts.catalog.get(container_id)
         if starting.is_done(record, request):
             return record
         states.require("restart", record.status, record.name)
+        starting.admit(self._parts, container_id, admission)
         stopping.stop(self._parts, container_id, timeout_seconds)
-        return starting.start(self._parts, container_id, request, again=True)
+        return starting.start(self._parts, container_id, request, again=True, admission=admission)
 
     @told
     def pause(self, name: str) -> ContainerRecord:

@@ -35,17 +35,22 @@ from engine.containers.undo import Undo
 from engine.containers.unfinished import clear, settle_birth
 from engine.errors import EngineError, ResourceExhausted, Unavailable
 from engine.options import modes
+from engine.options.admission import Admission
 
 LOOK_SECONDS = 0.5
 """How often it is looked whether those run that a container waits for."""
 
 
-def start(parts: Parts, container_id: str, request: str = "", *, again: bool = False) -> ContainerRecord:
+def start(
+    parts: Parts, container_id: str, request: str = "", *, again: bool = False, admission: Admission | None = None
+) -> ContainerRecord:
     """Start because a person asked: restart counters begin anew. A running container is left as it is.
 
     `request` names what was asked: the same one again starts nothing, even if the run that it began has ended.
-    `again`: the second half of a restart.
+    `again`: the second half of a restart. `admission`: which images may run now, and when the host starts this one
+    again; None: those that might before.
     """
+    admit(parts, container_id, admission)
     with parts.catalog.locked(container_id):
         record = settle_birth(parts, parts.catalog.get(container_id))
         if record.status == states.RUNNING:
@@ -54,7 +59,19 @@ def start(parts: Parts, container_id: str, request: str = "", *, again: bool = F
             return record
         states.require("start", record.status, record.name)
         counted = record.with_changes(restart_count=0, restart_delay_seconds=0.0, desired=states.RUNNING)
+        if admission is not None:
+            counted = counted.with_changes(signed_by=dict(admission.signed_by))
         return launch(parts, counted, again=again, request=request)
+
+
+def admit(parts: Parts, container_id: str, admission: Admission | None) -> None:
+    """Raises PermissionDenied for an image that may not run, Unavailable if nobody can tell.
+
+    It asks registries before the container is locked for a start, which then finds here what they have.
+    """
+    if admission is not None and admission.signed_by:
+        record = parts.catalog.get(container_id)
+        parts.images().admit(record.image_id, admission, name=record.spec.image)
 
 
 def is_done(record: ContainerRecord, request: str) -> bool:
@@ -136,6 +153,9 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
     directory = parts.catalog.directory(record.id)
     before = parts.catalog.get(record.id)
     events.tell(parts, before)
+    if record.signed_by:  # as far as is known here: nobody waits for a registry while the container is locked
+        wanted = Admission(signed_by=record.signed_by)
+        parts.images().admit(record.image_id, wanted, name=record.spec.image, asks_registries=False)
     sharing.require_running(parts, record)
     mounting.make_ready(parts, record.mounts)
     if record.id in parts.catalog.live_ids():

@@ -105,6 +105,11 @@ class Attachments:
         raise NotFound(f"nothing with the digest {digest[:80]} is attached to this image", {"digest": digest[:200]})
 
 
+def slot_of_signature(key_id: str) -> str:
+    """Where the signature of a key lies (`signing.key_id`)."""
+    return f"signature:{key_id}"
+
+
 def attached_to(store: Store, image_id: str) -> list[Attached]:
     """See `Attachments.of`."""
     query = "SELECT * FROM image_attachment WHERE image = ? ORDER BY created_at, slot"

@@ -11,7 +11,7 @@ from engine.config import EngineConfig
 from engine.content.blobs import ContentStore
 from engine.content.leases import Leases
 from engine.errors import Cancelled, Unavailable
-from engine.images import bringing, commit, remote, starter
+from engine.images import admission, bringing, commit, remote, starter
 from engine.images.archive.loading import import_tree, load
 from engine.images.archive.saving import Saving, save
 from engine.images.attachments import Attachments
@@ -34,6 +34,7 @@ from engine.images.uses import Use, Uses
 from engine.images.verifying import Signed, verify
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
+from engine.options.admission import Admission
 from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from engine.registry.limits import RateLimit
@@ -145,6 +146,10 @@ class Images(StoredImages):
     ) -> list[Signed]:
         """Which of `keys` (public ones, PEM) have signed this image, here or at its registries: see `verifying.py`."""
         return verify(self._shelf, name, keys, access, asks_registries=asks_registries)
+
+    def admit(self, image_id: str, wanted: Admission, *, name: str = "", asks_registries: bool = True) -> None:
+        """Raises PermissionDenied for an image that is not what a policy wants: see `admission.py`."""
+        admission.admit(self._shelf, image_id, wanted, name=name, asks_registries=asks_registries)
 
     def remote_tags(self, reference: str, *, access: Access | None = None) -> list[str]:
         """All tags of the repository that this names, at its registry. Raises as `remote`."""

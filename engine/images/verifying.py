@@ -37,6 +37,15 @@ class Signed:
     place: str
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What shows it: the payload that the key has signed, and the signature in base64."""
+
+    signed: Signed
+    payload: bytes
+    signature: str
+
+
 def verify(
     shelf: Shelf,
     name: str,
@@ -51,6 +60,18 @@ def verify(
     registry. Raises `ImageMissing`, `InvalidReference`, `InvalidArgument` for an odd key; and where no registry has a
     signature, `AccessDenied` or `RegistryUnavailable` of one that let nobody look.
     """
+    return [one.signed for one in evidence(shelf, name, keys, access, asks_registries=asks_registries)]
+
+
+def evidence(
+    shelf: Shelf,
+    name: str,
+    keys: Sequence[str],
+    access: Mapping[str, Access] | None = None,
+    *,
+    asks_registries: bool = True,
+) -> list[Evidence]:
+    """The same with what shows it. Raises as `verify`."""
     for key in keys:
         signing.key_id(key)
     image = shelf.records.find(name)
@@ -76,7 +97,7 @@ def verify(
     return found
 
 
-def _here(shelf: Shelf, image_id: str, own: frozenset[str], keys: Sequence[str]) -> Iterator[Signed]:
+def _here(shelf: Shelf, image_id: str, own: frozenset[str], keys: Sequence[str]) -> Iterator[Evidence]:
     for one in attached_to(shelf.records.store, image_id):
         if one.artifact_type == signing.ARTIFACT_TYPE and one.subject in own:
             try:
@@ -87,7 +108,7 @@ def _here(shelf: Shelf, image_id: str, own: frozenset[str], keys: Sequence[str])
             yield from _signed(manifest, payloads, one.subject, keys, "here")
 
 
-def _there(client: RegistryClient, digest: str, keys: Sequence[str], place: str) -> list[Signed]:
+def _there(client: RegistryClient, digest: str, keys: Sequence[str], place: str) -> list[Evidence]:
     """By the registry's list of referrers, then by cosign's tag. Raises `_REFUSALS` if nothing is found for that."""
     names: list[str] = []
     refusal: EngineError | None = None
@@ -97,7 +118,7 @@ def _there(client: RegistryClient, digest: str, keys: Sequence[str], place: str)
         refusal = error
     except EngineError:
         names = []
-    found: dict[Signed, None] = {}
+    found: dict[Signed, Evidence] = {}
     for name in [*names[:_SIGNATURES], signing.tag_of(Digest(digest))]:
         try:
             manifest = client.manifest(name).data
@@ -110,12 +131,12 @@ def _there(client: RegistryClient, digest: str, keys: Sequence[str], place: str)
             break
         except EngineError:
             continue
-        found.update(dict.fromkeys(_signed(manifest, payloads, digest, keys, place)))
+        found.update((one.signed, one) for one in _signed(manifest, payloads, digest, keys, place))
         if len(found) == len(set(keys)):
             break
     if refusal is not None and not found:
         raise refusal
-    return list(found)
+    return list(found.values())
 
 
 def _layers(manifest: bytes) -> list[Descriptor]:
@@ -126,7 +147,7 @@ def _layers(manifest: bytes) -> list[Descriptor]:
 
 def _signed(
     manifest: bytes, payloads: Mapping[str, bytes], digest: str, keys: Sequence[str], place: str
-) -> Iterator[Signed]:
+) -> Iterator[Evidence]:
     layers = load(manifest, "signature", MAX_MANIFEST_BYTES).get("layers")
     for layer in layers[:_SIGNATURES] if isinstance(layers, list) else ():
         payload = payloads.get(str(layer.get("digest")))
@@ -140,4 +161,4 @@ def _signed(
             continue
         key = signing.verify(payload, signature, keys) if about == digest else None
         if key is not None:
-            yield Signed(key, digest, place)
+            yield Evidence(Signed(key, digest, place), payload, signature)

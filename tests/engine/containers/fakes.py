@@ -19,6 +19,7 @@ from engine.containers.service import Containers
 from engine.containers.spec import ContainerSpec
 from engine.errors import InvalidArgument, NotFound, Unavailable
 from engine.oci.image_config import ImageConfig
+from engine.options.admission import Admission
 from engine.store.database import Store
 from engine.store.journal import Journal
 from engine.volumes.service import Volumes
@@ -119,6 +120,9 @@ class FakeImages:
             if name in (known, image.id):
                 return image
         raise NotFound(f"no image {name}")
+
+    def admit(self, image_id: str, wanted: Admission, /, *, name: str = "", asks_registries: bool = True) -> None:
+        self.world.step("images.admit")
 
     def pull(
         self,
