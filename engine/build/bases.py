@@ -20,6 +20,7 @@ from engine.images.service import Images
 from engine.oci.digest import Digest
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference, repository_matches
+from engine.options.admission import Admission
 from engine.registry.access import Access
 
 _USUAL = ("alpine", "busybox", "centos", "debian", "fedora", "golang", "nginx", "node", "python", "ubuntu")
@@ -39,16 +40,21 @@ class Bases:
     stop: Stop
     allowed: tuple[str, ...] = ()
     """Repositories (`repository_matches`) that a policy lets images be from; all, if there are none."""
+    signed_by: Mapping[str, str] = field(default_factory=dict)
+    """Public keys by name, one of which has to have signed an image; any image will do, if there are none."""
     used: dict[str, str] = field(default_factory=dict)
     """What was taken, by name, with its digest: the manifest's where a registry is known to have it, else its id."""
 
     def draft(self, name: str, platform: Platform | None, step: Step, near: Iterable[str] = ()) -> Draft:
         """What the image begins as. `near`: names that may have been meant.
 
-        Raises what a pull raises, and `PermissionDenied` before anything is asked for that is not `allowed`.
+        Raises what a pull raises, and `PermissionDenied`: before anything is asked for that is not `allowed`, and for
+        an image that `Images.admit` does not let run.
         """
         self._refuse_others(name)
         image = self._image(name, platform or self.platform, step, near)
+        wanted = Admission(signed_by=self.signed_by, allowed_images=self.allowed, accesses=self.access or {})
+        self.images.admit(image.id, wanted, name=name)
         repository = Reference.parse(name).name
         known = (Reference.parse(text) for text in image.digests)
         pinned = next((str(one.digest) for one in known if one.name == repository), image.id)

@@ -161,7 +161,7 @@ class Running:
         self._reporters.append(reporter)
         bases = Bases(
             tools.config, tools.images, tools.shelf.records, self.lease, asked.access, spec.pull, platform, stop,
-            allowed=spec.allowed_images,
+            allowed=spec.allowed_images, signed_by=spec.signed_by,
         )  # fmt: skip
         layering = Layering(
             tools.shelf.records.store, tools.shelf.snapshots, tools.cache, self.lease, self._locks(), _slots,

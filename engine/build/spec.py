@@ -68,8 +68,9 @@ class BuildSpec:
     `cache_from`: references of caches, and of images that have one inside, to look into; `cache_to`: where to
     export the cache; `cache_inline`: write it into the image. `sbom`: attach a list of its software (spdx,
     cyclonedx); `provenance`: how it came to be (min, max); `signing_key`: sign it with this (PEM, P-256);
-    `invocation`: what whoever asks calls the build. `allowed_images`: repositories (`repository_matches`) that
-    every image it begins with or reads from has to match, if there are any.
+    `invocation`: what whoever asks calls the build. `allowed_images`: repositories (`repository_matches`) that every
+    image it begins with or reads from has to match, if there are any; `signed_by`: public keys (PEM) by name, one of
+    which has to have signed each of these images.
     """
 
     dockerfile: str = "Dockerfile"
@@ -104,6 +105,7 @@ class BuildSpec:
     signing_key: str = field(default="", repr=False)
     invocation: str = ""
     allowed_images: tuple[str, ...] = ()
+    signed_by: Mapping[str, str] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raises `InvalidArgument` with the field's name."""

@@ -53,3 +53,13 @@ def test_an_id_is_no_way_around(bench: Workbench) -> None:
     for name in (digits[:12], f"sha256:{digits}"):
         with pytest.raises(PermissionDenied, match="is an image's id"):
             bench.build(f"FROM {name}\n", allowed_images=("docker.io/library/*", "docker.io/*"))
+
+
+def test_an_image_that_was_only_named_so_is_no_way_around(bench: Workbench) -> None:
+    bench.build("FROM scratch\nWORKDIR /own\n", tags=("registry.example.com/base/own:1",))
+    for text in (
+        "FROM registry.example.com/base/own:1\n",
+        "FROM scratch\nCOPY --from=registry.example.com/base/own:1 / /\n",
+    ):
+        with pytest.raises(PermissionDenied, match="neither pulled from there nor pushed there"):
+            bench.build(text, allowed_images=ELSEWHERE)
