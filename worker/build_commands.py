@@ -150,6 +150,7 @@ def _spec(command: b.BuildImage, secrets: Mapping[str, Any]) -> Any:
         signing_key=secrets.get("signing_key", "") if command.sign else "",
         invocation=command.build_id,
         allowed_images=command.allowed_images,
+        signed_by=command.signed_by,
     )
 
 

@@ -125,6 +125,7 @@ def _create_container(command: c.CreateContainer, context: Context) -> dict[str,
     engine.container_create(
         container_spec(command),
         access=context.access,
+        admission=_admission(command, context),
         progress=context.progress,
         cancel=context.cancel,
     )
@@ -132,6 +133,14 @@ def _create_container(command: c.CreateContainer, context: Context) -> dict[str,
     if command.start and (context.attempt == 1 or engine.container_get(command.container_id).started_at is None):
         engine.container_start(command.container_id, request=context.job_id)
     return {"container_id": command.container_id}
+
+
+def _admission(command: c.CreateContainer | c.StartContainer | c.RestartContainer, context: Context) -> Any:
+    """The engine's form of what the team's policy says of images now."""
+    from engine.options.admission import Admission
+
+    allowed = command.allowed_images if isinstance(command, c.CreateContainer) else ()
+    return Admission(signed_by=command.signed_by, allowed_images=allowed, accesses=context.accesses)
 
 
 def container_spec(command: c.CreateContainer) -> Any:
@@ -142,7 +151,7 @@ def container_spec(command: c.CreateContainer) -> Any:
 
 
 def _start(command: c.StartContainer, context: Context) -> dict[str, Any]:
-    context.engine.container_start(command.container_id, request=context.job_id)
+    context.engine.container_start(command.container_id, request=context.job_id, admission=_admission(command, context))
     return {}
 
 
@@ -163,7 +172,10 @@ def _signal(command: c.SignalProcess, context: Context) -> dict[str, Any]:
 
 def _restart(command: c.RestartContainer, context: Context) -> dict[str, Any]:
     context.engine.container_restart(
-        command.container_id, timeout_seconds=command.timeout_seconds, request=context.job_id
+        command.container_id,
+        timeout_seconds=command.timeout_seconds,
+        request=context.job_id,
+        admission=_admission(command, context),
     )
     return {}
 

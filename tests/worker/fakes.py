@@ -16,6 +16,7 @@ from typing import Any
 from engine.config import EngineConfig
 from engine.errors import NotFound
 from engine.network.lans import Lan
+from engine.options.admission import Admission
 from engine.options.networks import Joining, NetworkSpec
 from engine.store.database import Store
 from engine.store.journal import Journal
@@ -145,7 +146,7 @@ class FakeEngine:
         if id.startswith("stubborn") and not (again and id == "stubborn-once"):
             time.sleep(60)
 
-    def container_start(self, id: str, request: str = "") -> None:
+    def container_start(self, id: str, request: str = "", admission: Admission | None = None) -> None:
         self.note(f"start {id} {time.time()}")
 
     def container_remove(self, id: str, force: bool = False, volumes: bool = False) -> None:

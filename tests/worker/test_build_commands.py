@@ -82,7 +82,7 @@ def test_a_build_is_told_into_its_record_and_its_result(tmp_path: Path) -> None:
     builder, phases = FakeBuilder(), []
     command = BuildImage(
         build_id=BUILD, scope="harbour", tags=("app:1",), network="host", target="last", cpus=0.5,
-        allowed_images=("docker.io/library/*",), entitlements=(INSECURE,),
+        allowed_images=("docker.io/library/*",), entitlements=(INSECURE,), signed_by={"release": "PEM"},
     )  # fmt: skip
     secrets = {
         "registries": {"docker.io": {"username": "ann", "password": "x"}},
@@ -95,7 +95,7 @@ def test_a_build_is_told_into_its_record_and_its_result(tmp_path: Path) -> None:
     assert (spec.team, spec.target, spec.network, spec.limits.cpus) == ("harbour", "last", "host", 0.5)
     assert spec.secrets == {"token": b"s3cret"} and spec.entitlements == {NETWORK_HOST, INSECURE}
     assert spec.ssh == {"default": "a private key"}
-    assert spec.allowed_images == ("docker.io/library/*",)
+    assert (spec.allowed_images, spec.signed_by) == (("docker.io/library/*",), {"release": "PEM"})
     assert builder.asked["access"]["docker.io"].credentials.username == "ann"
     assert builder.asked["files"] == []
     assert [(line["type"], line.get("state")) for line in lines(tmp_path)] == [

@@ -21,7 +21,8 @@ class BuildImage:
     the image has) or max (every step), with `cache_mounts` those that the build has used; `cache_inline`: into the
     image. `sbom`: spdx or cyclonedx, `provenance`: min or max, each attached to the image; `sign`: with the key that
     the secrets hold. `allowed_images`: repositories, or patterns such as docker.io/library/*, of which every image it
-    begins with or reads from has to match one, if given.
+    begins with or reads from has to match one, if given; `signed_by`: public keys (PEM) by name, one of which has to
+    have signed each of these images.
 
     `entitlements`: rights of the build, network.host, security.insecure or device; the site has asked for them.
 
@@ -59,6 +60,7 @@ class BuildImage:
     sign: bool = False
     allowed_images: tuple[str, ...] = ()
     entitlements: tuple[str, ...] = ()
+    signed_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,8 +109,10 @@ class CreateContainer(ContainerOptions):
 
     `container_id` is 64 hex digits, `memory_bytes` a hard limit, `cpus` cores, `restart` one of
     no, on-failure, always, unless-stopped. Empty `command` or `entrypoint` None means the image's own. `bind_roots`:
-    directories of the host, in one of which each bind's source has to lie, without links; any, if there are none. The
-    site says so, by the team's policy, and never who asks.
+    directories of the host, in one of which each bind's source has to lie, without links; any, if there are none.
+    `signed_by`: public keys (PEM) by name, one of which has to have signed the image. `allowed_images`: repositories or
+    patterns as docker.io/library/*, one of which it has to have come from or gone to. The site says so, by the team's
+    policy, and never who asks.
     """
 
     container_id: str
@@ -131,11 +133,16 @@ class CreateContainer(ContainerOptions):
     restart_limit: int | None = None
     start: bool = True
     bind_roots: tuple[str, ...] = ()
+    signed_by: Mapping[str, str] = field(default_factory=dict)
+    allowed_images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartContainer:
+    """`signed_by` as of `CreateContainer`: what the policy says now, to which the host's own restarts are held, too."""
+
     container_id: str
+    signed_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +172,11 @@ class SignalProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartContainer:
+    """`signed_by` as of `StartContainer`."""
+
     container_id: str
     timeout_seconds: float | None = None
+    signed_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
