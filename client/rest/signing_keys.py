@@ -29,5 +29,5 @@ class SigningKeys(Resource):
         return self._ask("POST", "/api/v1/signing-keys/", body=body)
 
     def delete(self, key_id: str) -> None:
-        """Forget a key; what it has signed stays signed."""
+        """Forget a key that no policy needs; what it has signed stays signed."""
         self._ask("DELETE", located("/api/v1/signing-keys/{}/", key_id))

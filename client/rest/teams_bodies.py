@@ -67,6 +67,8 @@ class PatchedPolicyChanges(TypedDict, total=False):
     capabilities: Sequence[str]
     devices: Sequence[str]
     images: Sequence[str]
+    signed_images: bool
+    signing_keys: Sequence[str]
     port_ranges: Sequence[str]
     must_limit: Sequence[str]
     memory_maximum_bytes: int | None

@@ -26,7 +26,7 @@ from webui.images.credentials import GivenLogin, registries_secrets
 from webui.images.signing import signing_key_named, signing_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
-from webui.policies.checks import disk_check, images_allowed
+from webui.policies.checks import disk_check, images_allowed, signers_of
 from webui.policies.reading import policy_of
 from webui.sealing import Seal
 from worker.contract.builds import BuildImage, ForgetBuild, PruneBuildCache
@@ -71,6 +71,7 @@ def build_begin(
     if request.signing_key:
         signing_key_named(host.team, request.signing_key)
     ssh_keys_named(host.team, request.ssh_keys)
+    policy = policy_of(host.team)
     build_id = uuid.uuid4()
     secrets = {"build": dict(request.secrets), "ssh": dict(request.ssh)}
     command = BuildImage(
@@ -80,7 +81,8 @@ def build_begin(
         sign=bool(request.signing_key),
         **{name: value for name, value in _fields(request).items() if name not in ("signing_key", "ssh_keys")}
         | {name: tuple(getattr(request, name)) for name in ("extra_hosts", "platforms", "cache_from", "entitlements")}
-        | {"tags": tags, "allowed_images": images_allowed(user, host.team, host=host)},
+        | {"tags": tags, "allowed_images": images_allowed(user, host.team, host=host, policy=policy)}
+        | {"signed_by": signers_of(user, host.team, host=host, policy=policy)},
     )
     name = Reference.parse(tags[0]).familiar if tags else "without a name"
     job = job_create(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,18 +16,34 @@ from webui.containers.models import Container
 from webui.containers.request import ContainerRequest
 from webui.hosts.models import Host
 from webui.policies.allowing import lent_paths, without_allowed
-from webui.policies.checks import disk_check, image_check, limits_check, ports_check, quota_check, volumes_check
+from webui.policies.checks import (
+    disk_check,
+    image_check,
+    images_allowed,
+    limits_check,
+    ports_check,
+    quota_check,
+    signers_of,
+    volumes_check,
+)
 from webui.policies.reading import policy_of
 
 _LIMITED = {"memory_bytes", "cpus", "pids_limit", "cpu_quota", "cpu_period"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the host has to hold a container to: fields of `CreateContainer`. Empty: nothing, as for who may loosen."""
+
+    bind_roots: tuple[str, ...] = ()
+    signed_by: Mapping[str, str] = field(default_factory=dict)
+    allowed_images: tuple[str, ...] = ()
+
+
 def policed(
     *, user: User, host: Host, request: ContainerRequest, image: str, needed: Sequence[tuple[str, str]] = ()
-) -> tuple[str, ...]:
-    """The directories of the host in which all that is bound has to lie; none: anywhere, since the user may loosen.
-
-    `needed`: what else needs the right to loosen.
+) -> Held:
+    """What is left for the host to see to. `needed`: what else needs the right to loosen.
 
     Raises PermissionDenied that says which right or which policy, ResourceExhausted for a quota that is used up.
     """
@@ -35,7 +52,7 @@ def policed(
     volumes_check(team, host, request.volumes, request.mounts, policy=policy)
     disk_check(team, policy=policy)
     if LOOSEN in actions_of(user, team, host=host):
-        return ()
+        return Held()
     left = without_allowed(policy, request)
     require_loosening(user, team, [*needing_a_right(left), *needed], host=host)
     image_check(user, team, image, host=host, field="image", policy=policy)
@@ -44,7 +61,11 @@ def policed(
     if request.publish_all and policy.port_ranges:
         message = "The team's policy names ports of the host: publish them one by one."
         raise PermissionDenied(message, {"action": "policy.port_ranges", "fields": {"publish_all": [message]}})
-    return tuple(policy.bind_paths) if lent_paths(policy, request) else ()
+    return Held(
+        bind_roots=tuple(policy.bind_paths) if lent_paths(policy, request) else (),
+        signed_by=signers_of(user, team, host=host, policy=policy),
+        allowed_images=images_allowed(user, team, host=host, policy=policy),
+    )
 
 
 def exec_policed(user: User, container: Container, *, privileged: bool) -> None:
@@ -73,5 +94,5 @@ def changes_policed(user: User, container: Container, changes: Mapping[str, Any]
     if _LIMITED & set(changes):
         limits = limits_of(SimpleNamespace(**merged(container.spec, changes)))
         limits_check(user, team, limits, host=host, policy=policy)
-    for field in ("ports", "add_ports"):
-        ports_check(user, team, changes.get(field) or (), host=host, field=field, policy=policy)
+    for name in ("ports", "add_ports"):
+        ports_check(user, team, changes.get(name) or (), host=host, field=name, policy=policy)

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.options.changing import CHANGEABLE
-from webui.accounts.models import User
+from webui.accounts.models import Team, User
 from webui.accounts.roles import require_on
 from webui.broadcast import change_publish
 from webui.containers.models import Container, DesiredStatus, ObservedStatus
@@ -24,7 +24,7 @@ from webui.containers.observed import (
     container_forget_log,
     container_job_finished,
 )
-from webui.containers.policing import changes_policed, policed
+from webui.containers.policing import Held, changes_policed, policed
 from webui.containers.publishing import addresses_check, ports_at_default, publishing_check
 from webui.containers.representation import container_as_json
 from webui.containers.request import (
@@ -39,9 +39,10 @@ from webui.containers.request import (
 )
 from webui.containers.sharing import sharing_resolve
 from webui.hosts.models import Host
-from webui.images.services import secrets_for
+from webui.images.credentials import command_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
+from webui.policies.checks import signers_of
 from worker.contract import commands
 from worker.contract.wire import to_wire
 
@@ -67,6 +68,8 @@ __all__ = [
 
 SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,10}|[0-9]{1,2}")
 TIMEOUT_MAXIMUM = 3600.0
+_OF_POLICY = ("signed_by", "allowed_images")
+"""What the policy said at the time is no option of the container."""
 OPTION_NAMES = tuple(field.name for field in fields(commands.ContainerOptions))
 
 
@@ -87,13 +90,13 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     canonical, ports = request_check(request)
     networks_check(host=host, request=request)
     request, needed = sharing_resolve(host=host, request=request)
-    roots = policed(user=user, host=host, request=request, image=canonical, needed=needed)
+    held = policed(user=user, host=host, request=request, image=canonical, needed=needed)
     publishing_check(user, host.team, request.ports, host=host)
     if request.publish_address is not None:
         addresses_check(user, host.team, {"publish_address": request.publish_address}, host=host)
     taken = Container.objects.filter(host=host)
     name = request.name or friendly_name(lambda candidate: taken.filter(name=candidate).exists())
-    command = _command(request, name=name, image=canonical, ports=ports, start=start, bind_roots=roots)
+    command = _command(request, name=name, image=canonical, ports=ports, start=start, held=held)
     try:
         with transaction.atomic():
             container = Container.objects.create(
@@ -103,7 +106,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
                 created_by=user,
                 name=name,
                 image=canonical if IMAGE_ID.fullmatch(canonical) else image.strip(),
-                spec=to_wire(command),
+                spec={name: value for name, value in to_wire(command).items() if name not in _OF_POLICY},
                 desired_status=DesiredStatus.RUNNING if start else DesiredStatus.STOPPED,
             )
     except IntegrityError as error:
@@ -116,7 +119,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
         command=command,
         subject=container.pk,
         subject_name=name,
-        secrets=secrets_for(host.team, canonical),
+        secrets=_secrets(host.team, command),
     )
     _publish(container)
     return container, job
@@ -129,10 +132,12 @@ def _command(
     image: str,
     ports: tuple[commands.PortMapping, ...],
     start: bool,
-    bind_roots: tuple[str, ...],
+    held: Held,
 ) -> commands.CreateContainer:
     return commands.CreateContainer(
-        bind_roots=bind_roots,
+        bind_roots=held.bind_roots,
+        signed_by=held.signed_by,
+        allowed_images=held.allowed_images,
         container_id=secrets.token_hex(32),
         name=name,
         image=image,
@@ -159,9 +164,8 @@ def _frozen(value: Any) -> Any:
 
 
 def container_start(*, user: User, container: Container) -> Job:
-    return container_ask(
-        user, container, commands.StartContainer(container_id=container.pk), desired=DesiredStatus.RUNNING
-    )
+    command = commands.StartContainer(container_id=container.pk, signed_by=_signers(user, container))
+    return container_ask(user, container, command, desired=DesiredStatus.RUNNING)
 
 
 def container_stop(
@@ -196,7 +200,9 @@ def container_signal(
 
 def container_restart(*, user: User, container: Container, timeout_seconds: float | None = None) -> Job:
     _check_timeout(timeout_seconds)
-    command = commands.RestartContainer(container_id=container.pk, timeout_seconds=timeout_seconds)
+    command = commands.RestartContainer(
+        container_id=container.pk, timeout_seconds=timeout_seconds, signed_by=_signers(user, container)
+    )
     return container_ask(user, container, command, desired=DesiredStatus.RUNNING)
 
 
@@ -288,7 +294,17 @@ def container_ask(
         command=command,
         subject=container.pk,
         subject_name=container.name,
+        secrets=_secrets(container.team, command),
     )
+
+
+def _signers(user: User, container: Container) -> dict[str, str]:
+    require_on(user, "containers.operate", container)
+    return signers_of(user, container.team, host=container.host_id)
+
+
+def _secrets(team: Team, command: commands.Command) -> dict[str, Any] | None:
+    return command_secrets(team, commands.kind_of(command), commands.encode_command(command))
 
 
 def _gone(container: Container) -> NoReturn:

@@ -30,6 +30,7 @@ _WITH_SECRETS = {
     "container.create": "image",
 }
 """Commands that speak to a registry, and the field in which they name it."""
+_LOOK_FOR_SIGNATURES = ("container.create", "container.start", "container.restart")
 
 
 @transaction.atomic
@@ -222,9 +223,12 @@ def command_secrets(
     if kind == "image.fsck":
         return registries_secrets(team) if command.get("repair") else None
     field = _WITH_SECRETS.get(kind)
+    # Any of the image's registries may have its signatures.
+    signatures = registries_secrets(team) if command.get("signed_by") and kind in _LOOK_FOR_SIGNATURES else {}
     if field is None:
-        return None
+        return signatures or None
     named = command.get(field) or ""
     if kind == "registry.try":
         return with_login(registry_secrets(team, str(named)), login)
-    return secrets_for(team, str(named[0] if isinstance(named, list | tuple) else named), login)
+    found = secrets_for(team, str(named[0] if isinstance(named, list | tuple) else named), login)
+    return {**(found or {}), **signatures} or None

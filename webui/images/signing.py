@@ -7,12 +7,13 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from engine.errors import AlreadyExists, InvalidArgument
+from engine.errors import AlreadyExists, Conflict, InvalidArgument
 from engine.oci import signing
 from webui.accounts.models import Team, User
 from webui.accounts.representation import team_reference_as_json, time_as_json
 from webui.accounts.roles import require
 from webui.images.models import SigningKey
+from webui.policies.reading import policy_of
 from webui.sealing import Seal
 
 KEYS_MAXIMUM, PEM_MAXIMUM = 50, 8 << 10
@@ -63,9 +64,20 @@ def _pair(private_key: str, public_key: str) -> tuple[str, str]:
     return "", public_key.strip() + "\n"
 
 
+@transaction.atomic
 def signing_key_delete(*, user: User, key: SigningKey) -> None:
-    """Forget a key; signatures that it has made stay. Raises PermissionDenied."""
+    """Forget a key; signatures that it has made stay. Raises PermissionDenied, Conflict for one that a policy needs."""
     require(user, "registries.manage", key.team)
+    Team.objects.select_for_update().filter(pk=key.team_id).first()  # as whoever changes the policy
+    policy = policy_of(key.team)
+    if key.name in policy.signing_keys:
+        # Somebody could make another key of this name, which nobody has meant.
+        raise Conflict(f"the policy of the team {key.team.name} names the key {key.name}: take it out there first")
+    if policy.signed_images and key.team.signing_keys.count() == 1:
+        raise Conflict(
+            f"the policy of the team {key.team.name} lets only signed images run, and {key.name} is its last key: add "
+            "another one, or change the policy first"
+        )
     key.delete()
 
 

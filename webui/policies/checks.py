@@ -33,8 +33,11 @@ def image_check(
     field: str = "reference",
     policy: TeamPolicy | None = None,
 ) -> None:
-    """Raises PermissionDenied when the team's policy does not let this image in to the host (or its id); ids of images
-    are fine."""
+    """Raises PermissionDenied when the team's policy does not let this image in to the host (or its id).
+
+    By its name alone, before anything is pulled; where an image of an allowed name, or with an id, has come from, its
+    host knows (`images_allowed`).
+    """
     policy = policy or policy_of(team)
     if not policy.images or reference.startswith("sha256:") or is_exempt(user, team, host):
         return
@@ -48,10 +51,26 @@ def image_check(
     raise _refused(team, f"images come from {allowed}, and {name} is none of them", field, "images")
 
 
-def images_allowed(user: User, team: Team, *, host: Any) -> tuple[str, ...]:
-    """Where the images of a build come from, for its host to hold it to; none: anywhere."""
-    images = policy_of(team).images
+def images_allowed(user: User, team: Team, *, host: Any, policy: TeamPolicy | None = None) -> tuple[str, ...]:
+    """Where images come from that are run or built on, for the host to hold them to; none: anywhere."""
+    images = (policy or policy_of(team)).images
     return () if not images or is_exempt(user, team, host) else tuple(images)
+
+
+def signers_of(user: User, team: Team, *, host: Any, policy: TeamPolicy | None = None) -> dict[str, str]:
+    """Public keys (PEM) by name, one of which has to have signed what runs on the host (or its id); none: anything may.
+
+    The host holds images to them. Raises PermissionDenied when nothing could be signed.
+    """
+    policy = policy or policy_of(team)
+    if not policy.signed_images or is_exempt(user, team, host):
+        return {}
+    keys = dict(team.signing_keys.values_list("name", "public_key"))
+    if policy.signing_keys:
+        keys = {name: pem for name, pem in keys.items() if name in policy.signing_keys}
+    if not keys:
+        raise _refused(team, "only signed images run, and there is no key for it", "image", "signed_images")
+    return keys
 
 
 def limits_check(

@@ -29,6 +29,10 @@ class TeamPolicy(models.Model):
 
     images = models.JSONField(default=list)
     """Repositories that images may come from, as docker.io/library/* or whole names; empty: any."""
+    signed_images = models.BooleanField(default=False)
+    """Whether only images run that a key of the team's has signed."""
+    signing_keys = models.JSONField(default=list)
+    """Names of the team's keys that count for `signed_images`; empty: all of them."""
     port_ranges = models.JSONField(default=list)
     """Ports of the host at which members may publish, as 8000-8999; empty: any."""
     must_limit = models.JSONField(default=list)

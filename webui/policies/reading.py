@@ -15,7 +15,10 @@ from webui.policies.models import LIMITS, NAMESPACES, TeamPolicy
 ENTRIES_MAXIMUM = 50
 MEMORY_MINIMUM = 6 << 20
 LOOSENING = ("bind_paths", "privileged", "host_namespaces", "capabilities", "devices")
-TIGHTENING = ("images", "port_ranges", "must_limit", "memory_maximum_bytes", "cpus_maximum", "pids_maximum")
+TIGHTENING = (
+    *("images", "signed_images", "signing_keys", "port_ranges", "must_limit"),
+    *("memory_maximum_bytes", "cpus_maximum", "pids_maximum"),
+)
 QUOTAS = (
     *("host_memory_bytes", "host_cpus", "host_pids"),
     *("containers_quota", "volumes_quota", "networks_quota", "disk_quota_bytes"),
@@ -127,6 +130,8 @@ _READERS: dict[str, Any] = {
     "capabilities": _lists(_capability),
     "devices": _lists(_device),
     "images": _lists(_repository),
+    "signed_images": bool,
+    "signing_keys": _lists(str),
     "port_ranges": _lists(_range),
     "must_limit": _lists(_one_of(LIMITS)),
     "memory_maximum_bytes": _number(MEMORY_MINIMUM),

@@ -148,6 +148,8 @@ def test_everything_that_is_asked_reaches_the_host(site_broker: Valkey, owner: C
         "container_id": container.pk,
         "image": "docker.io/library/nginx:1",
         "bind_roots": [],
+        "signed_by": {},
+        "allowed_images": [],
         "ports": [
             {"container": 80, "host": 8080, "protocol": "tcp", "address": "127.0.0.1", "host_last": None},
             {"container": 53, "host": None, "protocol": "udp", "address": "0.0.0.0", "host_last": None},

@@ -32,6 +32,7 @@ _ADMIN = "For administrators."
 @extend_schema_serializer(
     examples=[
         OpenApiExample("Limits for all", value={"must_limit": ["memory_bytes"], "memory_maximum_bytes": 4294967296}),
+        OpenApiExample("Signed images only", value={"signed_images": True, "signing_keys": ["release"]}),
         OpenApiExample("A quota", value={"host_memory_bytes": 8589934592, "host_cpus": 4, "containers_quota": 50}),
     ]
 )
@@ -44,6 +45,10 @@ class PolicyChanges(bodies.Body):
     capabilities = _texts(f"Those that members may add beyond Docker's default, as NET_ADMIN. {_ADMIN}")
     devices = _texts(f"Those of the host that members may use, as /dev/fuse. {_ADMIN}")
     images = _texts("Where images come from: docker.io/library/*, registry.example.com/app. Empty: anywhere.")
+    signed_images = bodies.Flag(
+        required=False, help_text="Whether only images run, and are built on, that a key of the team's has signed."
+    )
+    signing_keys = _texts("Names of the keys that count for it (`signing-keys/`). Empty: all of the team's.")
     port_ranges = _texts("Ports of the host at which members publish: 8000-8999. Empty: any.")
     must_limit = _texts(f"Limits that every container needs: of {', '.join(LIMITS)}.")
     memory_maximum_bytes = bodies.Whole(
@@ -94,6 +99,8 @@ class PolicySchema(serializers.Serializer):
     capabilities = _list()
     devices = _list()
     images = _list()
+    signed_images = serializers.BooleanField()
+    signing_keys = _list()
     port_ranges = _list()
     must_limit = _list()
     memory_maximum_bytes = serializers.IntegerField(allow_null=True)

@@ -61,9 +61,9 @@ class SigningKeyList(APIView):
 
 
 class SigningKeyDetail(APIView):
-    @operation("signing_keys_delete", tag="registries", answers={204: None}, problems=[403, 404])
+    @operation("signing_keys_delete", tag="registries", answers={204: None}, problems=[403, 404, 409])
     def delete(self, request: Request, key_id: UUID) -> Response:
-        """Forget a key; what it has signed stays signed."""
+        """Forget a key that no policy needs; what it has signed stays signed."""
         rows = SigningKey.objects.visible_to(request.user).select_related("team")
         signing_key_delete(user=request.user, key=get_object_or_404(rows, pk=key_id))
         return Response(status=204)
