@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from engine.oci import signing
 from tests.support.browser import visit
 from tests.webui.pages.seed import Seeded
 from tests.webui.pages.sockets import Sockets
+from webui.images.models import SigningKey
 from webui.policies.models import TeamPolicy
 from webui.webhooks.models import Delivery, Webhook
 
@@ -38,6 +40,27 @@ def test_a_policy_is_read_changed_and_corrected(page: Page, sockets: Sockets, se
         ["/srv/data"], ["memory_bytes"], 512 << 20,
     )  # fmt: skip
     assert (found.images, found.containers_quota) == (["ghcr.io/we/*"], 20)
+
+
+def test_signatures_are_wanted_by_keys_that_count(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, f"/teams/{seeded.team.pk}/#policies")
+    expect(page.locator("#policy-signed-help")).to_contain_text("none yet")
+    page.get_by_label("Only signed images run").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("[data-problem=signed_images]")).to_contain_text("no signing key")
+    for name in ("ci", "release"):
+        public = signing.new_key()[1]
+        SigningKey.objects.create(team=seeded.team, name=name, key_id=signing.key_id(public), public_key=public)
+    visit(page, f"/teams/{seeded.team.pk}/?again#policies")
+    page.get_by_label("Only signed images run").check()
+    page.get_by_label("release", exact=True).check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#toasts")).to_contain_text("Saved")
+    found = TeamPolicy.objects.get()
+    assert (found.signed_images, found.signing_keys) == (True, ["release"])
+    visit(page, f"/teams/{seeded.team.pk}/?read#policies")
+    expect(page.get_by_label("release", exact=True)).to_be_checked()
+    expect(page.get_by_label("ci", exact=True)).not_to_be_checked()
 
 
 def test_a_narrow_screen_shows_the_tab_that_is_chosen(page: Page, sockets: Sockets, seeded: Seeded) -> None:

@@ -138,6 +138,7 @@ def team(request: HttpRequest, team_id: UUID) -> dict[str, Any]:
         "may_manage_policies": "policies.manage" in held,
         "may_loosen": LOOSEN in held,
         "namespaces": NAMESPACE_WORDS,
+        "signing_keys": list(found.signing_keys.values_list("name", flat=True)) if "members.view" in held else [],
         "webhooks": [
             webhook_as_json(one)
             for one in Webhook.objects.visible_to(request.user).filter(team=found).select_related("team")
