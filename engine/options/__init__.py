@@ -12,7 +12,8 @@ values         ulimits, tmpfs, sysctls, hosts, processors
 modes          which namespaces are its own, the host's, another container's
 ports          --expose and what --publish-all publishes
 variables      files of variables and of labels
-log_options    how much of a log is kept
+log_options    how much of a log is kept, and what is shown before its lines
+expressions    regular expressions that nobody can keep busy with
 refused        what isn't taken, and what to do instead
 healthcheck    what a request and an image ask for, merged
 checking       every field of a request, with a sentence for each that can't work

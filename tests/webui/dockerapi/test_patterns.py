@@ -32,8 +32,15 @@ from webui.dockerapi.patterns import name_matches, reference_matches
         (r"^web-\d$", "web-7", True),
         (r"^a?b?c$", "c", True),
         (r"^a?b?c$", "ac", True),
-        ("(a|b)", "xxa", False),  # groups are taken as text
-        ("(a|b)", "x(a|b)", True),
+        ("(a|b)", "xxa", True),
+        ("^(a|b)-[0-9]$", "b-1", True),
+        ("^(a|b)-[0-9]$", "c-1", False),
+        ("^a$|^b", "bc", True),
+        ("^a$|^b", "ac", False),
+        ("(ab)+", "abab", False),  # repeated groups are taken as text
+        ("(ab)+", "x(ab)+", True),
+        ("((a))", "a", False),
+        ("(a", "x(a", True),
         ("", "web", True),
         ("^$", "", True),
         ("[", "a[b", True),
@@ -48,6 +55,7 @@ def test_no_pattern_takes_long() -> None:
     assert not name_matches("^" + "a*" * 100 + "b$", "a" * 200)
     assert not reference_matches("*a" * 100 + "b", "a" * 200)
     assert not name_matches("a" * 1000, "b")
+    assert not name_matches("(a|b)" * 40, "ab" * 20)
 
 
 @pytest.mark.parametrize(
