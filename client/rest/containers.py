@@ -112,6 +112,7 @@ class Containers(Resource):
         container_id: str,
         *,
         cursor: int | None = None,
+        details: bool | str | None = None,
         format: Literal["json", "txt"] | None = None,
         since: float | None = None,
         stream: Literal["stderr", "stdout"] | None = None,
@@ -125,6 +126,7 @@ class Containers(Resource):
             located("/api/v1/containers/{}/logs/", container_id),
             {
                 "cursor": cursor,
+                "details": details,
                 "format": format,
                 "since": since,
                 "stream": stream,

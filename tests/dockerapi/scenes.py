@@ -246,6 +246,27 @@ SCENES: dict[str, Scene] = {
         ),
         differs={6: "later engines than 20.10 call the default network bridge, as here", 8: OUR_WORDS},
     ),
+    "a log with details": Scene(
+        (
+            (
+                *("run", "--name", "cmp-log", "--label", "tier=front app", "--label", "other=x", "-e", "A=b c&d"),
+                *("-e", "B=2", "--log-opt", "labels=tier,none", "--log-opt", "env-regex=^(A|C)$"),
+                *("--log-opt", "tag={{.Name}} of {{ .DaemonName }}", "--log-opt", "mode=non-blocking"),
+                *("--log-opt", "max-buffer-size=1m", "cmp/tiny", "sh", "-c", "echo out; echo err >&2; printf half"),
+            ),
+            ("logs", "--details", "cmp-log"),
+            ("logs", "cmp-log"),
+            ("inspect", "-f", "{{json .HostConfig.LogConfig}}", "cmp-log"),
+            ("rm", "cmp-log"),
+            ("run", "--name", "cmp-log", "cmp/tiny", "echo", "out"),
+            ("logs", "--details", "cmp-log"),
+            ("rm", "cmp-log"),
+            ("create", "--log-opt", "mode=never", "cmp/tiny"),
+            ("create", "--log-opt", "max-buffer-size=1m", "cmp/tiny"),
+            ("create", "--log-driver", "local", "--log-opt", "labels=a", "cmp/tiny"),
+        ),
+        differs={8: OUR_WORDS, 9: OUR_WORDS, 10: OUR_WORDS},
+    ),
     "a container that goes on": Scene(
         (
             ("run", "-d", "--name", "cmp-long", "--network", "none", "cmp/tiny", "sleep", "1000"),

@@ -33,6 +33,9 @@ services:
     networks: {{front: {{aliases: [www]}}, back: }}
     volumes: ["data:/data:ro"]
     labels: {{role: web}}
+    logging:
+      driver: json-file
+      options: {{max-size: 10m, labels: role, env: COLOUR, tag: "{{{{.Name}}}}", mode: non-blocking}}
   worker:
     image: {IMAGE}
     command: ["sh", "-c", "echo worker is up; exec sleep 1000"]

@@ -107,7 +107,12 @@ OPTIONS = (
         "json-file or local (both Portside's own log), or none (the newest MiB, for those who are attached).",
         default="json-file",
     ),
-    Option("log_opt", "map", "max-size, as 10m, and max-file: the log's bytes in one file, and how many files stay."),
+    Option(
+        "log_opt",
+        "map",
+        "max-size, as 10m, and max-file: the log's bytes in one file, and how many files stay; labels, labels-regex, "
+        "env, env-regex and tag: what a log read with details shows before each line; mode and max-buffer-size.",
+    ),
     Option("depends_on", "texts", "Names of containers that are started before it when the host starts."),
 )
 

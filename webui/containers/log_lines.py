@@ -1,4 +1,7 @@
-"""A log as text with a moment before each line, as `docker logs --timestamps` writes it."""
+"""A log as text with a moment, or its details, before each line, as `docker logs --timestamps --details` writes it.
+
+A moment is `2026-01-31T12:00:00.123456789Z ` (RFC 3339, UTC), details are `engine.options.log_details`.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,25 @@ from collections.abc import Iterable, Iterator
 from worker.contract.frames import Frame
 
 
-def stamped(frames: Iterable[Frame]) -> Iterator[bytes]:
-    """The bytes of DATA frames, each line beginning with `2026-01-31T12:00:00.123456789Z ` (RFC 3339, UTC)."""
-    stamps = Stamps()
+def stamped(frames: Iterable[Frame], stamps: Stamps) -> Iterator[bytes]:
+    """The bytes of DATA frames, each line beginning with what `stamps` puts there."""
     return (data for data in map(stamps.on, frames) if data)
 
 
 class Stamps:
-    """Puts them on lines, frame by frame.
+    """Puts moments, or details, or both on lines, frame by frame.
 
     A line's moment is that of its first byte. The streams' lines are told apart: half a line of one doesn't take the
-    moment of the other's.
+    moment of the other's. `details` stand between the moment and the line.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, moments: bool = True, details: bytes = b"") -> None:
+        self._moments, self._details = moments, details
         self._within: dict[int, bool] = {}
 
     def on(self, frame: Frame) -> bytes:
         """The frame's bytes with them."""
-        stamp = moment(frame.at)
+        stamp = (moment(frame.at) if self._moments else b"") + self._details
         parts = []
         for line in _lines(frame.data):
             if not self._within.get(frame.channel, False):

@@ -39,7 +39,7 @@ class ContainerOptions:
     or container:ID; `ipc` private, shareable, none, host or container:ID; `uts` and `cgroupns` private or host.
     `publish_all` publishes what image and `expose` name, at `publish_address` (None: 127.0.0.1). `pull` is missing,
     always or never, `platform` as linux/arm64.
-    `log_driver` is json-file, local or none, `log_opt` has max-size and max-file. `volumes`, `mounts` and
+    `log_driver` is json-file, local or none, `log_opt` what one of Docker's json-file has. `volumes`, `mounts` and
     `volumes_from` hold what --volume, --mount and --volumes-from are given.
     """
 

@@ -113,6 +113,15 @@ def test_timestamps_begin_each_line(answering, owner: Caller, container: Contain
     assert answer.getvalue() == stamp + b"one\n" + stamp + b"tw" + stamp + b"oops\r\n" + b"o\n"
 
 
+def test_details_begin_each_line(answering, owner: Caller, container: Container) -> None:
+    container.spec = {"log_opt": {"labels": "tier", "env": "A", "tag": "{{.Name}}"}, "labels": {"tier": "front"}}
+    container.save()
+    answering(*log((1, b"one\ntwo\n")))
+    before = f"1970-01-01T00:00:12.500000000Z tag={container.name},tier=front ".encode()
+    answer = owner.get(f"{PATH}?details=true&timestamps=true")
+    assert answer.getvalue() == before + b"one\n" + before + b"two\n"
+
+
 def test_range_and_stream_are_handed_to_the_host(answering, owner: Caller, container: Container) -> None:
     host = answering(*log())
     assert owner.get(f"{PATH}?since=1.5&until=9&stream=stderr").getvalue() == b""  # read, so that it is closed here

@@ -20,7 +20,8 @@ from webui.api.lists import number_parameter, parameter, whole_parameter
 from webui.api.operations import operation
 from webui.api.schemas import LogSchema
 from webui.api.views.containers import find_log
-from webui.containers.log_lines import stamped
+from webui.containers.log_details import details_of
+from webui.containers.log_lines import Stamps, stamped
 from webui.containers.log_stream import STREAMS, LogPosition, LogText, read_log
 from worker.contract.frames import DATA, Frame
 
@@ -80,6 +81,12 @@ class ContainerLogs(APIView):
             OpenApiParameter(
                 "timestamps", str, enum=YES_NO, description="Text only: begin each line with its moment (RFC 3339)."
             ),
+            OpenApiParameter(
+                "details",
+                str,
+                enum=YES_NO,
+                description="Text only: name=value of what log_opt chooses by labels, env and tag, before each line.",
+            ),
         ],
     )
     def get(self, request: Request, container_id: str) -> HttpResponseBase:
@@ -91,14 +98,16 @@ class ContainerLogs(APIView):
             until=number_parameter(request, "until", minimum=0, maximum=SINCE_MAXIMUM),
             streams=_streams(request),
         )
-        is_stamped = parameter(request, "timestamps", YES_NO) == "true"
-        log = read_log(find_log(request, container_id), position)
+        is_stamped, is_detailed = (parameter(request, name, YES_NO) == "true" for name in ("timestamps", "details"))
+        container = find_log(request, container_id)
+        log = read_log(container, position)
         if isinstance(request.accepted_renderer, JSONRenderer):
             return Response(_as_json(log, position))
         first = next(log)  # what the host answers at once may be an error, and then there is a status for it
         frames = chain([first], log)
+        stamps = Stamps(moments=is_stamped, details=details_of(container) if is_detailed else b"")
         return StreamingHttpResponse(
-            stamped(frames) if is_stamped else (frame.data for frame in frames),
+            stamped(frames, stamps) if is_stamped or is_detailed else (frame.data for frame in frames),
             content_type="text/plain; charset=utf-8",
             headers={"Cache-Control": "no-store"},
         )

@@ -11,6 +11,7 @@ from typing import Any
 from engine.errors import InvalidArgument, NotFound
 from webui.accounts.roles import require_on
 from webui.activity.waiting import wait_begin
+from webui.containers.log_details import details_of
 from webui.containers.log_lines import Stamps
 from webui.containers.log_stream import LogPosition, open_message
 from webui.containers.models import Container
@@ -31,6 +32,7 @@ from worker.contract.frames import Frame
 @endpoint("GET", "/containers/{name}/logs")
 async def container_logs(call: Call) -> Stream:
     position, follow, stamps = _position(call), call.flag("follow"), call.flag("timestamps")
+    details = call.flag("details")
     container: Container = await in_thread(readable, call, call["name"])
     call.again = lambda: readable(call, container.pk)
     if container.spec.get("log_driver") == "none":
@@ -38,13 +40,13 @@ async def container_logs(call: Call) -> Stream:
     if not container.host.is_online:  # said while the answer can still have a status of its own
         raise host_silent(container.host)
     has_terminal = bool(container.spec.get("tty"))
+    stamp = Stamps(moments=stamps, details=await in_thread(details_of, container) if details else b"")
 
     async def parts() -> AsyncIterator[bytes]:
-        stamp = Stamps()
         yield b""
         async with aclosing(log_frames(container, position, follow=follow)) as arriving:
             async for frame in arriving:
-                data = stamp.on(frame) if stamps else frame.data
+                data = stamp.on(frame) if stamps or details else frame.data
                 yield data if has_terminal else multiplexed(frame.channel, data)
 
     kind = answers.RAW_STREAM if has_terminal or call.version < (1, 42) else answers.MULTIPLEXED_STREAM
