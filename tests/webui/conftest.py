@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from webui.api import rates
+from webui.accounts import rates
 from webui.audit import triggers
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, Caller
+from webui.accounts import rates
 from webui.accounts.models import ApiToken, Team
-from webui.api import rates
 from webui.api.lists import cursor_write
 from webui.containers.models import Container
 from webui.hosts.models import Host
