@@ -17,6 +17,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 
 from webui.accounts.models import User
+from webui.accounts.rates import Turn, stranger_turn, user_turn
 from webui.accounts.tokens import token_authenticate
 from webui.signin.holding import hold_of
 
@@ -24,10 +25,11 @@ from webui.signin.holding import hold_of
 class Refused(Exception):
     """The handshake is answered with `status` (401, 403, 404 …) instead of a socket."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.headers = dict(headers or {})
 
 
 def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
@@ -45,6 +47,32 @@ def origin_check(headers: Mapping[str, str]) -> None:
         and origin not in settings.CSRF_TRUSTED_ORIGINS
     ):
         raise Refused(403, "sockets are opened only by pages of this site")
+
+
+def admit(scope: Mapping[str, Any], headers: Mapping[str, str]) -> User:
+    """Who asks for the first time: as `user_authenticate`, and refused beyond the rate that REST is held to as well.
+
+    Who is not let in is counted by the address. Raises Refused. Queries the database.
+    """
+    try:
+        user = user_authenticate(headers)
+    except Refused as refusal:
+        if refusal.status == 401:
+            _rate_check(stranger_turn(address_of(scope)))
+        raise
+    _rate_check(user_turn(user))
+    return user
+
+
+def address_of(scope: Mapping[str, Any]) -> str:
+    """Where a request comes from; empty for a Unix socket."""
+    client = scope.get("client") or ("", 0)
+    return str(client[0])
+
+
+def _rate_check(turn: Turn | None) -> None:
+    if turn is not None and not turn.is_allowed:
+        raise Refused(429, turn.sentence, {**turn.headers, "Retry-After": turn.retry_after})
 
 
 def user_authenticate(headers: Mapping[str, str]) -> User:

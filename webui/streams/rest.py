@@ -29,7 +29,7 @@ import redis.exceptions
 
 from engine.errors import EngineError
 from webui.accounts.models import User
-from webui.live.admission import Refused, headers_of, origin_check, user_authenticate
+from webui.live.admission import Refused, admit, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
 from webui.live.revoking import right_lost
 from webui.streams import server_sent
@@ -43,7 +43,13 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 STATUSES = {"invalid_argument": 400, "permission_denied": 403, "not_found": 404, "conflict": 409, "unavailable": 503}
-_FAMILIES = {400: "invalid_argument", 401: "unauthenticated", 403: "permission_denied", 404: "not_found"}
+_FAMILIES = {
+    400: "invalid_argument",
+    401: "unauthenticated",
+    403: "permission_denied",
+    404: "not_found",
+    429: "resource_exhausted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +100,15 @@ async def serve(endpoint: Endpoint, subject: str, scope: Mapping[str, Any], rece
     if last_seen is not None:
         parameters["after"] = [last_seen]
 
-    def admit() -> tuple[Ask, Any]:
+    def look(*, is_first: bool = False) -> tuple[Ask, Any]:
         headers = headers_of(scope)
         origin_check(headers)
-        ask = Ask(user_authenticate(headers), subject, parameters)
+        user = admit(scope, headers) if is_first else user_authenticate(headers)
+        ask = Ask(user, subject, parameters)
         return ask, endpoint.admit(ask)
 
     try:
-        ask, found = await in_thread(admit)
+        ask, found = await in_thread(look, is_first=True)
     except (Refused, EngineError) as error:
         await _refuse(send, error)
         return
@@ -110,7 +117,7 @@ async def serve(endpoint: Endpoint, subject: str, scope: Mapping[str, Any], rece
     answering, gone, revoked = tasks = [
         asyncio.create_task(answer.run(endpoint.run(ask, found))),
         asyncio.create_task(_gone(receive)),
-        asyncio.create_task(right_lost(ask.user.pk, admit, refused=Refused, seconds=AGAIN_SECONDS)),
+        asyncio.create_task(right_lost(ask.user.pk, look, refused=Refused, seconds=AGAIN_SECONDS)),
     ]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -188,6 +195,8 @@ async def _refuse(send: Send, error: Exception) -> None:
         **({"errors": errors} if errors else {}),
     }
     headers = [(b"content-type", b"application/problem+json")]
+    if isinstance(error, Refused):
+        headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     if status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="portside"'))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -19,7 +20,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from engine.errors import EngineError, Unavailable
 from webui.accounts.models import User
 from webui.asking import SOCKET, begin_asking, identified
-from webui.live.admission import Refused, headers_of, origin_check, user_authenticate
+from webui.live.admission import Refused, address_of, admit, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
 from webui.live.revoking import right_lost
 
@@ -51,9 +52,8 @@ class Socket(AsyncWebsocketConsumer):
         try:
             headers = headers_of(self.scope)
             origin_check(headers)
-            client = self.scope.get("client") or ("", 0)
-            begin_asking(SOCKET, address=client[0], agent=headers.get("user-agent", ""))
-            await in_thread(self._admit)
+            begin_asking(SOCKET, address=address_of(self.scope), agent=headers.get("user-agent", ""))
+            await in_thread(self._admit, admit)
         except Refused as refusal:
             await self._refuse(refusal)
             return
@@ -88,8 +88,8 @@ class Socket(AsyncWebsocketConsumer):
             raise Refused(400, f"{name} has to be a number")
         return number
 
-    def _admit(self) -> None:
-        self.user = user_authenticate(headers_of(self.scope))
+    def _admit(self, find: Callable[[Mapping[str, Any], Mapping[str, str]], User]) -> None:
+        self.user = find(self.scope, headers_of(self.scope))
         identified(self.user, self.user.token_name)
         self.prepare(self.user)
 
@@ -112,7 +112,10 @@ class Socket(AsyncWebsocketConsumer):
             await self.close(code)
 
     async def _look_again(self) -> None:
-        await right_lost(self.user.pk, self._admit, refused=Refused, seconds=self.again_seconds)
+        def look() -> None:
+            self._admit(lambda _, headers: user_authenticate(headers))  # which is no other request
+
+        await right_lost(self.user.pk, look, refused=Refused, seconds=self.again_seconds)
         self.is_revoked = True
         self._tasks[0].cancel()
         await self.close(NOT_ANY_MORE)
@@ -122,7 +125,8 @@ class Socket(AsyncWebsocketConsumer):
         if "websocket.http.response" not in (self.scope.get("extensions") or {}):
             await self.close()
             return
-        headers = [(b"content-type", b"application/problem+json")]
+        more = [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
+        headers = [(b"content-type", b"application/problem+json"), *more]
         body = json.dumps({"type": "about:blank", "status": refusal.status, "detail": refusal.detail}).encode()
         await self.base_send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
         await self.base_send({"type": "websocket.http.response.body", "body": body})
