@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.errors import NotFound, Unavailable
 from webui.accounts.models import User
+from webui.accounts.rates import Turn, stranger_turn, user_turn
 from webui.accounts.tokens import token_authenticate
 from webui.asking import identified
 from webui.certificates.services import certificate_authenticate
@@ -19,6 +20,7 @@ from webui.dockerapi.call import Call
 from webui.dockerapi.errors import Refusal
 from webui.hosts.models import Host
 from webui.links.direct import is_near
+from webui.live.admission import address_of
 
 ROOT = 0
 HOW = (
@@ -28,10 +30,26 @@ HOW = (
 
 
 def admit(call: Call) -> None:
-    """Fill in `user` and `host`. Queries the database. Raises Refusal, NotFound, Unavailable."""
-    call.user = user_of(call.scope, call.headers)
+    """Fill in `user` and `host`. Queries the database. Raises Refusal, NotFound, Unavailable.
+
+    Who asks too often is refused, at the rate that REST is held to as well; root of this machine never is.
+    """
+    is_local = (call.scope.get("state") or {}).get("peer_uid") is not None
+    try:
+        call.user = user_of(call.scope, call.headers)
+    except Refusal as refusal:
+        if refusal.status == 401:
+            _rate_check(stranger_turn(address_of(call.scope)))
+        raise
+    if not is_local:
+        _rate_check(user_turn(call.user))
     identified(call.user, call.user.token_name)
     call.host = host_of(call.user, call.host_name)
+
+
+def _rate_check(turn: Turn | None) -> None:
+    if turn is not None and not turn.is_allowed:
+        raise Refusal(429, turn.sentence, (("Retry-After", turn.retry_after),))
 
 
 def user_of(scope: Mapping[str, Any], headers: Mapping[str, str]) -> User:

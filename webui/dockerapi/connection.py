@@ -25,11 +25,12 @@ class Connection:
             head = f"200 OK\r\nContent-Type: {answers.RAW_STREAM}"
         await self._send({"type": "hijack.head", "data": f"HTTP/1.1 {head}\r\n\r\n".encode("latin-1")})
 
-    async def refuse(self, status: int, body: bytes) -> None:
+    async def refuse(self, status: int, body: bytes, headers: answers.Headers = ()) -> None:
         """An answer of JSON instead of the stream, and the end."""
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         head = (
             f"HTTP/1.1 {status} {answers.phrase(status)}\r\nContent-Type: {answers.JSON}\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            f"Content-Length: {len(body)}\r\n{more}Connection: close\r\n\r\n"
         )
         await self._send({"type": "hijack.head", "data": head.encode("latin-1") + body})
 

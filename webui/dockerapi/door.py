@@ -62,11 +62,11 @@ async def _answer(scope: dict[str, Any], receive: Receive, send: answers.Send) -
     is_head = scope["method"] == "HEAD"
     connection = Connection(receive, send, scope["upgrade"]) if scope["type"] == "hijack" else None
 
-    async def refuse(status: int, message: str) -> None:
+    async def refuse(status: int, message: str, headers: answers.Headers = ()) -> None:
         if connection is None:
-            await answers.send_answer(send, answers.Json({"message": message}, status), is_head=is_head)
+            await answers.send_answer(send, answers.Json({"message": message}, status, headers), is_head=is_head)
         elif not connection.is_accepted:
-            await connection.refuse(status, answers.encoded({"message": message}))
+            await connection.refuse(status, answers.encoded({"message": message}), headers)
 
     try:
         call, endpoint = _call(scope, receive)
@@ -87,7 +87,7 @@ async def _answer(scope: dict[str, Any], receive: Receive, send: answers.Send) -
         return
     except Exception as error:  # noqa: BLE001 - told and logged by `_told`
         await _record(error, scope)
-        await refuse(*_told(error, scope))
+        await refuse(*_told(error, scope), error.headers if isinstance(error, Refusal) else ())
 
 
 async def _record(error: Exception, scope: Mapping[str, Any]) -> None:

@@ -5,6 +5,8 @@ Clients look for some sentences ("No such container: web"): those are made here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.errors import AlreadyExists, EngineError, InvalidArgument, NotFound
 
 STATUSES = {
@@ -25,10 +27,11 @@ STATUSES = {
 class Refusal(Exception):
     """An answer with this status and message, where no family says it."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.headers = headers
 
 
 def status_of(error: EngineError) -> int:

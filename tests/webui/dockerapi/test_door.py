@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
 
 from tests.webui.cast import Caller
 from tests.webui.dockerapi.asked import ask
+from tests.webui.dockerapi.played import taken
 from webui.accounts.models import Team, User
 from webui.containers.models import Container
 from webui.dockerapi import paths, routing, versions
@@ -153,3 +157,36 @@ async def test_parameters_that_can_not_be(owner: Caller, container: Container) -
     await in_thread(Host.objects.update, heartbeat_at=None)
     answer = await ask("GET", "/v1.43/containers/web/logs?stdout=1&tail=%C2%B2", owner)
     assert (answer.status, "does not answer" in answer.message) == (503, True), answer.body  # all of it, of nobody
+
+
+@pytest.fixture
+def slow_rate(settings: Any) -> None:
+    """Three at once, and one for strangers."""
+    settings.PORTSIDE = dataclasses.replace(settings.PORTSIDE, rate_limit=9)
+
+
+async def test_who_asks_too_often_is_told_so_in_dockers_words(
+    slow_rate: None, owner: Caller, teammate: Caller, host: Host
+) -> None:
+    answers = [await ask("GET", "/v1.43/version", owner) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    assert set(answers[3].json) == {"message"} and "9 a minute" in answers[3].message
+    assert int(answers[3].headers["retry-after"]) >= 1
+    assert (await ask("GET", "/v1.43/version", teammate)).status == 200
+    assert (await in_thread(owner.get, "hosts/")).status_code == 429  # REST counts with it
+    assert [(await ask("HEAD", "/_ping", owner)).status for _ in range(5)] == [200] * 5  # as each command begins
+    async with taken("/v1.43/containers/web/attach?stream=1", owner) as client:
+        head = await client.head()
+    assert head.startswith("HTTP/1.1 429 ") and "Retry-After: " in head and '{"message":' in head
+
+
+async def test_who_has_no_token_is_counted_by_the_address(slow_rate: None, owner: Caller, host: Host) -> None:
+    wrong = [await ask("GET", "/v1.43/version", None, Authorization="Bearer ps_wrong") for _ in range(2)]
+    assert [answer.status for answer in wrong] == [401, 429]
+    assert (await ask("GET", "/v1.43/version", owner)).status == 200
+
+
+async def test_root_of_this_machine_may_always_ask(slow_rate: None, host: Host) -> None:
+    await in_thread(User.objects.create, username="root", is_superuser=True)
+    answers = [await ask("GET", "/v1.43/version", state={"peer_uid": 0}) for _ in range(6)]
+    assert {answer.status for answer in answers} == {200}
