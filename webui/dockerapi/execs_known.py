@@ -14,7 +14,7 @@ from typing import Any
 import redis.exceptions
 
 from webui.dockerapi.errors import no_such_exec
-from webui.dockerapi.pool import broker
+from webui.live.pool import broker
 
 CREATED_SECONDS = 3600
 ENDED_SECONDS = 3600

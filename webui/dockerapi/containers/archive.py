@@ -12,12 +12,12 @@ from webui.containers.questions import CHANGES
 from webui.dockerapi import answers, names
 from webui.dockerapi.answers import Empty, Json, Stream
 from webui.dockerapi.call import Call
-from webui.dockerapi.pool import broker
 from webui.dockerapi.routing import endpoint
 from webui.dockerapi.tars import sent, tar_out
 from webui.links.transfer import ArchiveSession, ArchiveWish
 from webui.live.asking import ask
 from webui.live.loop import in_thread
+from webui.live.pool import broker
 
 STAT = "X-Docker-Container-Path-Stat"
 _KINDS = {"changed": 0, "added": 1, "deleted": 2}

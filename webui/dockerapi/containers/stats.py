@@ -14,10 +14,10 @@ from webui.dockerapi import answers, names, times
 from webui.dockerapi.answers import Answer, Json, Stream
 from webui.dockerapi.call import Call
 from webui.dockerapi.containers.states import ALIVE, state_of
-from webui.dockerapi.pool import broker
 from webui.dockerapi.routing import endpoint
 from webui.live.broadcaster import Entry, decoded, listening
 from webui.live.loop import in_thread
+from webui.live.pool import broker
 from worker.contract import keys
 
 NANOSECONDS = 1_000_000_000

@@ -17,10 +17,10 @@ from webui.dockerapi.answers import Json
 from webui.dockerapi.call import Call
 from webui.dockerapi.containers.attaching import operable
 from webui.dockerapi.containers.states import ALIVE, state_of
-from webui.dockerapi.pool import broker
 from webui.dockerapi.routing import endpoint
 from webui.live.asking import ask
 from webui.live.loop import in_thread
+from webui.live.pool import broker
 
 Process = Mapping[str, Any]
 
