@@ -162,6 +162,14 @@ class Engine:
     def container_exec_signal(self, name: str, exec_id: str, signal: str = "SIGTERM") -> None:
         self.containers.exec_signal(name, exec_id, signal)
 
+    def container_exec_kill(self, name: str, exec_id: str) -> None:
+        """Kill it with its process group, and forget it; one that has ended or is gone is no error."""
+        self.containers.exec_kill(name, exec_id)
+
+    def container_execs(self, name: str) -> list[dict[str, Any]]:
+        """Those that run: `engine.containers.execs.running`."""
+        return self.containers.execs_running(name)
+
     def container_exec_remove(self, name: str, exec_id: str) -> None:
         """Forget one that has ended, which its owner should: others are forgotten after ten minutes, by `reconcile`."""
         self.containers.exec_remove(name, exec_id)

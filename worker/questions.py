@@ -43,6 +43,7 @@ def answers(engine: Any) -> Mapping[str, Answer]:
     """
     return {
         "top": lambda container_id, wish: engine.container_top(container_id, tell=wish.get("tell") is True),
+        "execs": lambda container_id, _: {"execs": engine.container_execs(container_id)},
         "changes": lambda container_id, _: engine.container_changes(container_id),
     }
 

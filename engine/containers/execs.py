@@ -7,6 +7,7 @@ recovery, or to whoever waits for the end. An end is told by whoever waits for i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -44,6 +45,37 @@ def wait(parts: Parts, container_id: str, exec_id: str, timeout_seconds: float |
 def signal(parts: Parts, container_id: str, exec_id: str, number: int) -> None:
     """Send it a signal; NotFound when it has ended."""
     parts.runtime.exec_signal(parts.catalog.directory(container_id), exec_id, number)
+
+
+def kill(parts: Parts, container_id: str, exec_id: str) -> None:
+    """Kill it, with its process group, and tell of its end; one that has ended or is gone is no error.
+
+    One that doesn't end now, as in a container that is frozen, is told of by the next recovery.
+    """
+    directory = parts.catalog.directory(container_id)
+    if parts.runtime.exec_kill(directory, exec_id):
+        remove(parts, container_id, exec_id)
+
+
+def running(parts: Parts, container_id: str) -> list[dict[str, Any]]:
+    """Those that run, but for health checks: {"id", "pid" as the host numbers it, "command", "user", "tty"}.
+
+    Of those that have ended, and that nobody waits for since a worker has died, it is told.
+    """
+    directory = parts.catalog.directory(container_id)
+    found: list[dict[str, Any]] = []
+    for exec_id in parts.runtime.execs(directory):
+        if exec_id == health.exec_id(container_id):
+            continue
+        with contextlib.suppress(NotFound):  # it has just been removed, or was never born
+            ended = parts.runtime.exec_status(directory, exec_id)
+            if ended is not None:
+                _tell(parts, container_id, exec_id, ended)
+                continue
+            noted = parts.runtime.exec_note(directory, exec_id) or {}
+            said = {name: noted.get(name) for name in ("command", "user", "tty")}
+            found.append({"id": exec_id, "pid": parts.runtime.exec_pid(directory, exec_id), **said})
+    return found
 
 
 def remove(parts: Parts, container_id: str, exec_id: str) -> None:

@@ -122,6 +122,14 @@ class Containers:
     def exec_signal(self, name: str, exec_id: str, signal_name: str) -> None:
         execs.signal(self._parts, self._id(name), exec_id, signals.parse(signal_name))
 
+    @told
+    def exec_kill(self, name: str, exec_id: str) -> None:
+        execs.kill(self._parts, self._id(name), exec_id)
+
+    @told
+    def execs_running(self, name: str) -> list[dict[str, Any]]:
+        return execs.running(self._parts, self._id(name))
+
     def exec_remove(self, name: str, exec_id: str) -> None:
         execs.remove(self._parts, self._id(name), exec_id)
 

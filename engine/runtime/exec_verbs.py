@@ -79,8 +79,22 @@ class ExecVerbs:
         except NotFound:
             raise NotFound(f"exec {exec_id[:12]} has ended", {"id": exec_id}) from None
 
+    def exec_pid(self, container_dir: Path, exec_id: str) -> int:
+        """Its process, as the host numbers it. NotFound if there is no such exec (any more)."""
+        found = record.read_run(str(self._execs.directory(container_dir, exec_id)))
+        if found is None:
+            raise NotFound(f"exec {exec_id[:12]} has ended", {"id": exec_id})
+        return int(found["pid"])
+
     def exec_drop(self, container_dir: Path, exec_id: str) -> bool:
-        """Forget it, and kill it first if it runs: with what it has started, but for what left its process group.
+        """Forget it, and `exec_kill` it first; False while it doesn't end."""
+        if not self.exec_kill(container_dir, exec_id):
+            return False
+        self._execs.remove(container_dir, exec_id)
+        return True
+
+    def exec_kill(self, container_dir: Path, exec_id: str) -> bool:
+        """Kill it if it runs: with what it has started, but for what left its process group.
 
         No error if it is gone. False while it doesn't end, as in a container that is frozen.
         """
@@ -96,10 +110,7 @@ class ExecVerbs:
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             finally:
                 os.close(pidfd)
-        if found is not None and self.wait(directory, found["run"], SETTLE_SECONDS) is None:
-            return False
-        self._execs.remove(container_dir, exec_id)
-        return True
+        return found is None or self.wait(directory, found["run"], SETTLE_SECONDS) is not None
 
     def exec_remove(self, container_dir: Path, exec_id: str) -> None:
         """Forget one that has ended; one that is gone is no error. Conflict while it runs."""

@@ -42,6 +42,9 @@ class Engine:
     def container_exec_signal(self, container: str, exec_id: str, name: str) -> None:
         self.signals.append(name)
 
+    def container_exec_kill(self, container: str, exec_id: str) -> None:
+        self.signals.append("SIGKILL")
+
     def container_exec_remove(self, container: str, exec_id: str) -> None:
         self.removed.append(exec_id)
 
@@ -63,6 +66,11 @@ def source(engine: Engine, *command: str, **parameters: Any) -> ExecSource:
 def test_who_hangs_up_has_the_process_told(engine: Engine) -> None:
     source(engine, "sleep", "60").close()
     assert engine.signals == ["SIGHUP"] and engine.removed == []
+
+
+def test_one_that_is_bound_to_its_session_is_killed(engine: Engine) -> None:
+    source(engine, "sleep", "60", bound=True).close()
+    assert engine.signals == ["SIGKILL"]
 
 
 def test_one_that_is_left_is_told_nothing(engine: Engine) -> None:

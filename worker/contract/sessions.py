@@ -47,7 +47,8 @@ class ExecParameters:
     """A further process in a running container. None: as the container's own.
 
     Without `stdin` it reads nothing; with `tty` it has a terminal of this `size`. One that is `detached` reads nothing,
-    its output is nobody's, and it outlives the session and the worker.
+    its output is nobody's, and it outlives the session and the worker. One that is `bound` is killed, with its process
+    group, when its session is closed before its end; others get SIGHUP, as at a terminal that is hung up.
     """
 
     command: tuple[str, ...]
@@ -59,6 +60,7 @@ class ExecParameters:
     privileged: bool = False
     size: TerminalSize | None = None
     detached: bool = False
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ class ExecSource:
         self.stdin: int | None = None
         self.outputs: dict[int, int] = {}
         self._terminal: int | None = None
-        self._is_left = wish.detached
+        self._is_left, self._is_bound = wish.detached, wish.bound
         if wish.detached:
             self._id, self._pid = self._start_detached(spec)
         elif wish.tty:
@@ -73,7 +73,9 @@ class ExecSource:
         self.stdin, self.outputs, self.ended = None, {}, None
         with contextlib.suppress(EngineError):  # one that still runs is told that nobody listens any more
             if self._engine.container_exec_status(self._container, self._id) is None:
-                if not self._is_left:
+                if self._is_bound and not self._is_left:
+                    self._engine.container_exec_kill(self._container, self._id)
+                elif not self._is_left:
                     self._engine.container_exec_signal(self._container, self._id, "SIGHUP")
             else:
                 self._engine.container_exec_remove(self._container, self._id)

@@ -161,3 +161,24 @@ def test_the_command_line_can_be_a_terminal(host: Host) -> None:
     assert program.wait(60) == 8
     os.close(ours)
     assert signal.getsignal(signal.SIGWINCH) in (signal.SIG_DFL, None)
+
+
+def test_those_that_run_are_told_and_one_is_killed_with_what_it_started(host: Host) -> None:
+    record = host.run("sleep", "100")
+    made = host.engine.container_exec(record.id, ExecSpec(args=("sh", "-c", "trap '' HUP TERM; sleep 99 & wait")))
+    eventually(lambda: len(host.engine.container_top(record.id)["processes"]) == 3, what="its child")
+    said = {"id": made.id, "pid": made.pid, "command": ["sh", "-c", "trap '' HUP TERM; sleep 99 & wait"]}
+    assert host.engine.container_execs(record.id) == [{**said, "user": None, "tty": False}]
+    host.engine.container_exec_kill(record.id, made.id)
+    eventually(lambda: len(host.engine.container_top(record.id)["processes"]) == 1, what="no process of it")
+    assert host.engine.container_execs(record.id) == []
+    assert [attributes.get("exit_code") for kind, attributes in told(host, made.id) if kind == "exec.died"] == [137]
+    host.engine.container_exec_kill(record.id, made.id)  # one that is gone is no error
+
+
+def test_an_end_that_nobody_waited_for_is_told_to_who_asks_what_runs(host: Host) -> None:
+    record = host.run("sleep", "100")
+    made = host.engine.container_exec(record.id, ExecSpec(args=("sh", "-c", "exit 4")))
+    eventually(lambda: host.engine.container_exec_status(record.id, made.id), what="its end")
+    assert host.engine.container_execs(record.id) == []
+    assert [attributes.get("exit_code") for kind, attributes in told(host, made.id) if kind == "exec.died"] == [4]
