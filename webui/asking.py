@@ -51,6 +51,16 @@ def asked(door: str, *, address: str = "", agent: str = "", find_user: Any = Non
         _present.reset(before)
 
 
+@contextmanager
+def still_asked(found: Asking) -> Iterator[None]:
+    """Go on, in another task, with what a request has begun."""
+    before = _present.set(found)
+    try:
+        yield
+    finally:
+        _present.reset(before)
+
+
 def begin_asking(door: str, *, address: str = "", agent: str = "") -> Asking:
     """The same for the rest of this task, for connections that no `with` surrounds."""
     found = Asking(door, address=address, agent=agent[:200])

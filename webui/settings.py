@@ -156,7 +156,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENFORCE_NON_BLANK_FIELDS": True,
-    "ENUM_NAME_OVERRIDES": {"LeastOrMostEnum": ["min", "max"]},
+    "ENUM_NAME_OVERRIDES": {"LeastOrMostEnum": ["min", "max"], "EncodingEnum": ["utf-8", "base64"]},
 }
 
 LOGGING = {

@@ -10,6 +10,7 @@ from client.rest.containers_bodies import (
     Commit,
     Kill,
     NewContainer,
+    NewExec,
     Prune,
     Rename,
     Restart,
@@ -94,6 +95,22 @@ class Containers(Resource):
     def commit(self, container_id: str, **body: Unpack[Commit]) -> Json:
         """Make an image of a container's changes and configuration."""
         return self._ask("POST", located("/api/v1/containers/{}/commit/", container_id), body=body)
+
+    def exec(self, container_id: str, *, timeout: float | None = None, **body: Unpack[NewExec]) -> Json:
+        """Run one more process in a running container, and wait for its end, or (`detach`) leave it alone.
+
+        One that is waited for ends with its request: who hangs up has it killed. What takes longer is
+        detached, or run by the WebSocket `/ws/containers/{id}/exec/`, which has terminals as well.
+        """
+        return self._ask("POST", located("/api/v1/containers/{}/exec/", container_id), {"timeout": timeout}, body=body)
+
+    def execs(self, container_id: str) -> Json:
+        """The last processes that were run in a container beside its own, by whichever door; the newest first."""
+        return self._ask("GET", located("/api/v1/containers/{}/execs/", container_id))
+
+    def execs_read(self, container_id: str, exec_id: str) -> Json:
+        """Whether a process that was run in a container still runs, and how it ended."""
+        return self._ask("GET", located("/api/v1/containers/{}/execs/{}/", container_id, exec_id))
 
     def export(self, container_id: str) -> Answer:
         """Read a container's whole root file system as a tar, without what is mounted into it."""

@@ -127,6 +127,17 @@ class Commit(TypedDict, total=False):
     pause: bool
 
 
+class NewExec(TypedDict, total=False):
+    command: Required[Sequence[str]]
+    env: Mapping[str, str]
+    user: str | None
+    workdir: str | None
+    privileged: bool
+    tty: bool
+    stdin: str | None
+    detach: bool
+
+
 class Kill(TypedDict, total=False):
     signal: str
 

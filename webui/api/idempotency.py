@@ -23,7 +23,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from webui.accounts.tokens import token_authenticate
 from webui.api.errors import problem_response
-from webui.api.streamed import is_upload
+from webui.api.streamed import Handover, is_upload
 from webui.broadcast import broker
 from webui.signin.holding import hold_of
 
@@ -58,9 +58,14 @@ def once(request: HttpRequest, carry_out: Callable[[], HttpResponseBase]) -> Htt
     try:
         response = carry_out()
         kept = _kept(response, fingerprint)
-        return response
-    finally:
+    except BaseException:
+        _remember(name, None)
+        raise
+    if isinstance(response, Handover) and response.is_remembered:  # it is under way until it says how it ended
+        response.remember = lambda status, body: _remember(name, _told(status, body, fingerprint))
+    else:
         _remember(name, kept)
+    return response
 
 
 def _name(request: HttpRequest, key: str) -> str:
@@ -91,6 +96,14 @@ def _kept(response: HttpResponseBase, fingerprint: str) -> str | None:
     if "no-store" not in response.get("Cache-Control", "") and len(response.content) <= BODY_MAXIMUM:
         kept |= {"body": response.content.decode(), "type": response.get("Content-Type", "")}
     return json.dumps(kept)
+
+
+def _told(status: int | None, body: bytes | None, fingerprint: str) -> str | None:
+    """The same of an answer that its handover tells."""
+    if status is None:
+        return None
+    kept = {"state": _DONE, "fingerprint": fingerprint, "status": status}
+    return json.dumps(kept if body is None else {**kept, "body": body.decode(), "type": "application/json"})
 
 
 def _remember(name: str, kept: str | None) -> None:

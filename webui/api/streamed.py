@@ -50,6 +50,9 @@ def is_upload(method: str, path: str) -> bool:
     return pattern is not None and pattern.fullmatch(path) is not None
 
 
+Remember = Callable[[int | None, bytes | None], None]
+
+
 class Gone(Exception):
     """The client went away in the middle."""
 
@@ -58,12 +61,20 @@ class Handover(HttpResponse):
     """Says to the bridge who goes on. Where there is no bridge, Django alone says that it can't."""
 
     def __init__(self, take_over: Callable[[Receive, Send], Awaitable[None]]) -> None:
-        body = problem(
-            503, "Archives need the ASGI server: start the site as `manage.py up` does.", family="unavailable"
-        )
+        body = problem(503, "This needs the ASGI server: start the site as `manage.py up` does.", family="unavailable")
         super().__init__(json.dumps(body), status=503, content_type=CONTENT_TYPE)
         self._take_over = take_over
+        self.remember: Remember | None = None
         self._has_been_logged = True  # Django's log would have an error for each that is served in another way
+
+    is_remembered = False
+    """Whether it says by `remembered` what is told to who sends the same request again."""
+
+    async def remembered(self, status: int | None, body: bytes | None) -> None:
+        """Say how it ended, before it is sent: without a status it was not done, without a body that isn't kept."""
+        if self.remember is not None:
+            remember, self.remember = self.remember, None
+            await database_sync_to_async(remember, thread_sensitive=False)(status, body)
 
     async def take_over(self, receive: Receive, send: Send) -> None:
         """Serve the connection. What goes wrong before the answer has begun is answered as a problem."""

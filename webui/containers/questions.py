@@ -8,7 +8,7 @@ from typing import Any
 from webui.containers.models import Container, RemovedContainer
 from webui.links import stream
 
-TOP, CHANGES = "top", "changes"
+TOP, CHANGES, EXECS = "top", "changes", "execs"
 TELL = {"tell": True}
 """Parameters of `TOP`: an event says that somebody has looked."""
 LOG_OUTLINE, LOG_LINES, LOG_SEARCH, LOG_HISTOGRAM, LOG_SEEK = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import Conflict, EngineError, InvalidArgument
-from webui.activity.models import Event
+from webui.activity.execs import exec_code
 from webui.containers.exec_request import exec_parameters
 from webui.containers.models import Container
 from webui.containers.policing import exec_policed
@@ -21,11 +21,11 @@ from webui.dockerapi.containers.config import environment
 from webui.dockerapi.containers.multiplexing import multiplexed
 from webui.dockerapi.containers.states import state_of
 from webui.dockerapi.errors import no_such_exec
-from webui.dockerapi.pool import broker
 from webui.dockerapi.routing import endpoint
 from webui.dockerapi.terminals import Terminal
 from webui.links.session_link import SessionLink
 from webui.live.loop import in_thread
+from webui.live.pool import broker
 from webui.recordings.services import recording_of
 from worker.contract import sessions
 from worker.contract.wire import to_wire
@@ -245,7 +245,8 @@ async def exec_resize(call: Call) -> Empty:
 @endpoint("GET", "/exec/{id}/json")
 async def exec_inspect(call: Call) -> Json:
     known, container = await _found(call)
-    if known["running"] and (code := await in_thread(_code_told, container.pk, known.get("engine"))) is not None:
+    engine_id = known.get("engine") if known["running"] else None
+    if engine_id and (code := await in_thread(exec_code, container.pk, engine_id)) is not None:
         known |= {"running": False, "exit_code": code}
         await execs_known.put(call["id"], known, is_over=True)
     return Json(
@@ -269,15 +270,3 @@ async def exec_inspect(call: Call) -> Json:
             "Pid": 0,
         }
     )
-
-
-def _code_told(container_id: str, engine_id: str | None) -> int | None:
-    """The exit code of one that nobody listens to, once its host has told its end."""
-    if not engine_id:
-        return None
-    deaths = Event.objects.filter(container_id=container_id, type="container", verb="exec_die")
-    event = deaths.filter(attributes__execID=engine_id).first()
-    if event is None:
-        return None
-    code = str(event.attributes.get("exitCode", ""))
-    return int(code) if code.lstrip("-").isdigit() else 0

@@ -14,3 +14,4 @@ from tests.webui.cast import (  # noqa: F401
 )
 from tests.webui.live import live_site  # noqa: F401
 from tests.webui.site_broker import host, site_broker, team  # noqa: F401
+from tests.webui.streams.conftest import fake_host  # noqa: F401
