@@ -203,8 +203,21 @@ def test_exec_gives_its_exit_code(fake_site: FakeSite, capfd: pytest.CaptureFixt
     fake_site.sockets[f"/ws/containers/{ID}/exec/"] = session(b"\x01in", code=3)
     assert main(["exec", "web", "sh"]) == 3
     assert capfd.readouterr().out == "in"
-    assert main(["exec", "-d", "web", "sh"]) == 125
     assert main(["exec", "web"]) == 125
+
+
+def test_exec_leaves_what_is_detached_alone(fake_site: FakeSite, capfd: pytest.CaptureFixture[str]) -> None:
+    begun = {"exec": {"id": "5e" * 32, "url": f"/api/v1/containers/{ID}/execs/{'5e' * 32}/"}}
+    fake_site.http["POST", f"/api/v1/containers/{ID}/exec/"] = lambda _: Said(202, begun)
+    assert main(["exec", "-d", "-e", "A=1", "-u", "12", "web", "sleep", "9"]) == 0
+    assert capfd.readouterr().out == ""
+    asked = fake_site.asked[-1].json
+    assert asked == {"command": ["sleep", "9"], "user": "12", "env": {"A": "1"}, "detach": True}
+    assert main(["exec", "--json", "-d", "web", "true"]) == 0
+    assert json.loads(capfd.readouterr().out) == begun
+    refused = {"status": 400, "family": "invalid_argument", "detail": 'exec: "x": executable file not found in $PATH'}
+    fake_site.http["POST", f"/api/v1/containers/{ID}/exec/"] = lambda _: Said(400, refused)
+    assert main(["exec", "-d", "web", "x"]) == 127
 
 
 def test_logs_go_where_they_came_from(fake_site: FakeSite, capfd: pytest.CaptureFixture[str]) -> None:

@@ -180,28 +180,37 @@ def attach(shell: Shell, options: argparse.Namespace) -> int:
 
 def execute(shell: Shell, options: argparse.Namespace) -> int:
     """One more process in a container; its exit code is ours."""
-    if options.detach:
-        raise UsageError(
-            "a site runs nothing that nobody looks at by exec: leave --detach out, or give the command to a shell as "
-            "sh -c 'COMMAND >/dev/null 2>&1 &'"
-        )
     if not options.command:
         raise UsageError("exec needs a command to run: see `portside exec --help`")
-    if options.interactive and options.tty and not sys.stdin.isatty():
+    if options.interactive and options.tty and not options.detach and not sys.stdin.isatty():
         raise InvalidArgument("-t needs a terminal, and standard input is none: leave it out")
     container = finding.container(shell.site, options.name, shell.host)
+    wish: dict[str, Any] = {
+        "user": options.user,
+        "workdir": options.workdir,
+        "privileged": options.privileged or None,
+        "env": run_options.variables_of(options) or None,
+    }
+    if options.detach:
+        return _leave_alone(shell, container["id"], {"command": list(options.command), **wish})
     session = shell.site.exec(
         container["id"],
         list(options.command),
         tty=options.tty or None,
         stdin=options.interactive or None,
-        user=options.user,
-        workdir=options.workdir,
-        privileged=options.privileged or None,
-        env=run_options.variables_of(options) or None,
+        **wish,
         **(size_of_terminal() if options.tty else {}),
     )
     return Carrier(session, is_tty=options.tty, takes_input=options.interactive, keys="").run() or 0
+
+
+def _leave_alone(shell: Shell, container_id: str, wish: dict[str, Any]) -> int:
+    """Silent, as docker; --json says where it is found."""
+    said = {name: value for name, value in wish.items() if value is not None}
+    begun = shell.site.containers.exec(container_id, **cast(Any, {**said, "detach": True}))
+    if shell.wants_json:
+        shell.dump(begun)
+    return 0
 
 
 def add_create(parser: argparse.ArgumentParser) -> None:
