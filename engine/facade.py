@@ -27,6 +27,7 @@ from engine.containers.record import ContainerRecord
 from engine.containers.service import Containers
 from engine.containers.spec import ContainerSpec
 from engine.errors import Conflict, NotFound, ResourceExhausted
+from engine.exec_calls import ExecCalls
 from engine.facts import HostFacts, host_facts
 from engine.logs.clerk import LogClerk
 from engine.logs.kept import KeptLogs, Retention
@@ -35,7 +36,6 @@ from engine.network.service import Network
 from engine.options.admission import Admission
 from engine.reserve import Reserve
 from engine.runtime.client import Runtime
-from engine.runtime.execs import Exec, ExecSpec, Stdio
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
 from engine.store.journal import Journal
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from engine.build.builder import Builder
     from engine.containers.attaching import Attachment
     from engine.containers.committing import CommitSpec
-    from engine.containers.parts import ExitStatus, Image
+    from engine.containers.parts import Image
     from engine.disk_usage import DiskUsage
     from engine.images.removing import PruneReport
     from engine.images.service import Images
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Engine:
+class Engine(ExecCalls):
     """The engine of one home. Safe for threads, and for several processes on the same home."""
 
     def __init__(self, config: EngineConfig) -> None:
@@ -142,37 +142,6 @@ class Engine:
 
     def container_unpause(self, name: str) -> ContainerRecord:
         return self.containers.unpause(name)
-
-    def container_exec(self, name: str, spec: ExecSpec, stdio: Stdio = Stdio()) -> Exec:  # noqa: B008 - immutable
-        """Run one more process in a running container; it has become its program when this returns.
-
-        `Exec.master` is its terminal's, if it asked for one, and the caller's to close. Conflict when the container
-        doesn't run or is paused; InvalidArgument with `detail["exit_code"]` 126 or 127 when the command can't run.
-        """
-        return self.containers.exec(name, spec, stdio)
-
-    def container_exec_status(self, name: str, exec_id: str) -> ExitStatus | None:
-        """How it ended; None while it runs."""
-        return self.containers.exec_status(name, exec_id)
-
-    def container_exec_wait(self, name: str, exec_id: str, timeout_seconds: float | None = None) -> ExitStatus | None:
-        """Wait for its end; None when the time is over first. Also for one that another process has started."""
-        return self.containers.exec_wait(name, exec_id, timeout_seconds)
-
-    def container_exec_signal(self, name: str, exec_id: str, signal: str = "SIGTERM") -> None:
-        self.containers.exec_signal(name, exec_id, signal)
-
-    def container_exec_kill(self, name: str, exec_id: str) -> None:
-        """Kill it with its process group, and forget it; one that has ended or is gone is no error."""
-        self.containers.exec_kill(name, exec_id)
-
-    def container_execs(self, name: str) -> list[dict[str, Any]]:
-        """Those that run: `engine.containers.execs.running`."""
-        return self.containers.execs_running(name)
-
-    def container_exec_remove(self, name: str, exec_id: str) -> None:
-        """Forget one that has ended, which its owner should: others are forgotten after ten minutes, by `reconcile`."""
-        self.containers.exec_remove(name, exec_id)
 
     def container_attach(self, name: str, *, ahead: bool = False) -> Attachment:
         """Input for the process of a running container, and its terminal's size; its output is the log from now on.
