@@ -69,5 +69,5 @@ def test_who_has_logged_in_reads_and_pulls_what_is_private(api: docker.DockerCli
     assert found.id.startswith("sha256:")
     assert found.attrs["Platforms"][0]["os"] == "linux"
     (image,) = api.images.pull(f"{place}/tiny", all_tags=True)
-    assert image.tags == [f"{place}/tiny:latest"]
+    assert f"{place}/tiny:latest" in image.tags  # others may have pulled the same from elsewhere
     api.images.remove(f"{place}/tiny:latest")
