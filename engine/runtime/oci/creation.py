@@ -19,6 +19,7 @@ from engine.runtime.oci import (
     idmap,
     init,
     namespaces,
+    rights,
 )
 from engine.runtime.oci import bundle as bundles
 from engine.runtime.oci.filters import filter_program
@@ -58,6 +59,7 @@ def create(request: Request, terminal: socket.socket | None = None) -> Container
         raise Failure("invalid_argument", "process.terminal: needs --console-socket, to hand the terminal to")
     if request.console_socket and not wants_terminal:
         raise Failure("invalid_argument", "--console-socket: process.terminal is not set, so there is no terminal")
+    rights.check(spec)
     feasible.check(spec)
     container = Container.reserve(request.root, request.id)
     try:
@@ -75,6 +77,7 @@ def _create(
     bundle = os.path.abspath(request.bundle)
     creator = {"pid": os.getpid(), "start_ticks": record.start_ticks(os.getpid())}
     tree = Tree.of(spec.linux.cgroups_path or container.id)
+    rights.check_groups(tree)
     tree.refuse_frozen()
     container.save(
         id=container.id, bundle=bundle, status="creating", annotations=spec.annotations, creator=creator,
@@ -164,6 +167,8 @@ def limit(tree: Tree, spec: Spec) -> None:
 
 
 def _restrict_devices(tree: Tree, spec: Spec) -> None:
+    if rights.is_guest():  # whose file systems have no devices, and who may make no list of them
+        return
     from engine.oci.runtime_resources import Resources
 
     rules = devices.rules(spec)

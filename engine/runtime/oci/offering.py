@@ -75,6 +75,12 @@ def example(*, rootless: bool) -> dict[str, Any]:
         },
         "root": {"path": "rootfs", "readonly": True},
         "hostname": "portside",
-        "mounts": defaults.mounts(),
+        "mounts": [_of_nobody(mount) for mount in defaults.mounts()] if rootless else defaults.mounts(),
         "linux": linux,
     }
+
+
+def _of_nobody(mount: dict[str, Any]) -> dict[str, Any]:
+    """Without owners: the caller's own id is the only one that is mapped."""
+    options = [option for option in mount["options"] if not option.startswith(("uid=", "gid="))]
+    return {**mount, "options": options}
