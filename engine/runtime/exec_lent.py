@@ -57,7 +57,7 @@ def bear(birth: Birth) -> list[int]:
     with ours:
         if failure is not None:
             raise failure
-        if not record.has_executed(pid):
+        if not record.becomes_program(pid):
             raise Failure("unavailable", "the process was killed before it became the program; see the memory limit")
         return wire.take(ours, 1)[1] if request["terminal"] else []
 

@@ -31,6 +31,7 @@ PF_EXITING, PF_FORKNOEXEC = 0x4, 0x40  # linux/sched.h; the latter: forked but d
 
 
 _NEVER = -1
+_LOOK_SECONDS = 0.0001
 _boot_id = ""
 
 
@@ -53,6 +54,19 @@ def has_executed(pid: int) -> bool:
     """Whether the process has become another program since it was forked; True also if there is none."""
     fields = _stat(pid)
     return fields is None or not int(fields[6]) & PF_FORKNOEXEC
+
+
+def becomes_program(pid: int) -> bool:
+    """Whether one that has just left the memory it was born in has done so by execve(2), and not by its end.
+
+    The kernel wakes who lent that memory before it notes the execution (begin_new_exec in fs/exec.c): with one
+    processor, or where something is asked about each program, the lender may come to look in between.
+    """
+    while not has_executed(pid):
+        if is_ending(pid):
+            return has_executed(pid)
+        time.sleep(_LOOK_SECONDS)
+    return True
 
 
 def is_ending(pid: int) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -34,3 +37,22 @@ def test_a_process_of_an_earlier_boot_is_not_taken_for_one_of_this(tmp_path: Pat
     (tmp_path / record.RUN_FILE).write_text(json.dumps({**found, "boot_id": "another"}))
     found = record.read_run(str(tmp_path))
     assert found is not None and record.open_pidfd(found) is None
+
+
+def test_an_execution_that_the_kernel_has_not_noted_yet_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process that was just born, and that is executed or ended while one looks."""
+    looks = iter([False, False, True])
+    monkeypatch.setattr(record, "has_executed", lambda pid: next(looks))
+    assert record.becomes_program(os.getpid())
+    assert next(looks, None) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_who_ends_before_its_execution_is_no_program(number: int) -> None:
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(100)
+        os._exit(0)
+    threading.Timer(0.1, os.kill, (pid, number)).start()
+    assert not record.becomes_program(pid)
+    os.waitpid(pid, 0)
