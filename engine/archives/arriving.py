@@ -10,7 +10,7 @@ from engine.archives.request import Request
 from engine.archives.unpacking import Rules, Unpacker, clean
 from engine.errors import InvalidArgument
 from engine.layers.limits import LayerRefused, Limits
-from engine.layers.stream import inflate
+from engine.layers.packings import inflate
 from engine.layers.tar import Chunks, TarReader
 from engine.runtime import identity
 
@@ -29,7 +29,8 @@ def unpack(request: Request, root: Root, found: Callable[[], None]) -> dict[str,
         user = (who.uid, who.gid)
     assert request.into is not None
     found()
-    reader = TarReader(Chunks(_chunks(request.into).__next__), Limits(), clean)
+    limits = Limits()
+    reader = TarReader(Chunks(_chunks(request.into, limits).__next__), limits, clean)
     unpacker = Unpacker(root, target, reader, Rules(request.owners, request.keep_kinds, user, request.marks_root))
     try:
         unpacker.run()
@@ -42,13 +43,21 @@ def unpack(request: Request, root: Root, found: Callable[[], None]) -> dict[str,
 class _Source:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self.consumed = 0
 
     def read(self, size: int = _READ_BYTES) -> bytes:
-        return os.read(self._descriptor, size)
+        data = os.read(self._descriptor, size)
+        self.consumed += len(data)
+        return data
 
 
-def _chunks(descriptor: int) -> Iterator[bytes]:
-    """The archive's bytes, inflated if they are packed by gzip or zstd; empty at the end and ever after."""
-    yield from (chunk for chunk in inflate(_Source(descriptor)) if chunk)
+def _chunks(descriptor: int, limits: Limits) -> Iterator[bytes]:
+    """The archive's bytes, inflated if they are packed; empty at the end and ever after."""
+    source, produced = _Source(descriptor), 0
+    for chunk in inflate(source):
+        produced += len(chunk)
+        limits.check_ratio(produced, source.consumed)
+        if chunk:
+            yield chunk
     while True:
         yield b""

@@ -6,19 +6,14 @@ in it reaches beyond them.
 
 from __future__ import annotations
 
-import bz2
 import dataclasses
 import hashlib
-import lzma
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import zstandard
-from isal import igzip_lib
 
 from engine.archives import request as words
 from engine.archives import transfer
@@ -35,9 +30,10 @@ from engine.build.sandbox import Layers
 from engine.build.trees import Found, Tree
 from engine.build.workplace import Workplace
 from engine.errors import Cancelled, InvalidArgument
+from engine.layers.limits import LayerRefused
+from engine.layers.packings import inflate
 from engine.runtime import kernel
 
-_GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 _BLOCK = 512
 _PIECE_BYTES = 256 << 10
 
@@ -161,54 +157,18 @@ def _plain(file: Any) -> Iterator[bytes]:
 
     Raises `InvalidArgument` for a damaged one.
     """
-    head = file.read(len(_XZ))
-    file.seek(0)
-    opener = next((opener for mark, opener in _OPENERS.items() if head.startswith(mark)), None)
-    if opener is None:
-        while data := file.read(_PIECE_BYTES):
-            yield data
-        return
     try:
-        yield from opener(file)
-    except (EOFError, OSError, lzma.LZMAError, zstandard.ZstdError, igzip_lib.IsalError, ValueError) as error:  # type: ignore[misc]
-        raise InvalidArgument(f"the archive is damaged: {error}") from error
+        yield from (piece for piece in inflate(_Pieces(file)) if piece)
+    except LayerRefused as error:
+        raise InvalidArgument(f"the archive is damaged: {error.message.replace('the layer', 'the archive')}") from error
 
 
-def _by(new: Callable[[], Any]) -> Callable[[Any], Iterator[bytes]]:
-    """By decompressors of the standard library's kind: one for each of the streams that a file is made of."""
+class _Pieces:
+    def __init__(self, file: Any) -> None:
+        self._file = file
 
-    def unpacked(file: Any) -> Iterator[bytes]:
-        state, data = new(), file.read(_PIECE_BYTES)
-        while True:
-            if plain := state.decompress(data, _PIECE_BYTES):
-                yield plain
-            data = b""
-            if state.eof:
-                data = (state.unused_data or file.read(_PIECE_BYTES)).lstrip(b"\0")
-                state = new()
-            elif state.needs_input:
-                data = file.read(_PIECE_BYTES)
-            else:
-                continue
-            if not data:
-                return
-
-    return unpacked
-
-
-def _unzstd(file: Any) -> Iterator[bytes]:
-    state = zstandard.ZstdDecompressor(max_window_size=128 << 20)
-    reader = state.stream_reader(file, read_size=_PIECE_BYTES, read_across_frames=True, closefd=False)
-    while data := reader.read(_PIECE_BYTES):
-        yield data
-
-
-_OPENERS: dict[bytes, Callable[[Any], Iterator[bytes]]] = {
-    _GZIP: _by(lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)),
-    _BZIP2: _by(bz2.BZ2Decompressor),
-    _XZ: _by(lambda: lzma.LZMADecompressor(memlimit=256 << 20)),
-    _ZSTD: _unzstd,
-}
+    def read(self, size: int = _PIECE_BYTES) -> bytes:
+        return bytes(self._file.read(size))
 
 
 def _unpacking(copying: Work, archives: list[tuple[Tree, Found]], placing: Placing, *, copies: bool) -> Work:

@@ -31,6 +31,11 @@ class Limits:
     sparse_regions: int = 100_000
     memory_bytes: int = 1 << 30
 
+    def check_ratio(self, produced: int, consumed: int) -> None:
+        """`produced` bytes came out of `consumed` compressed ones. Raises `LayerRefused`."""
+        if produced > self.ratio_from_bytes and produced > consumed * self.ratio:
+            raise LayerRefused(f"the layer grows more than {self.ratio} times: a decompression bomb")
+
 
 @dataclass(slots=True)
 class Budget:
@@ -67,7 +72,6 @@ class Budget:
 
     def check_stream(self, produced: int, consumed: int) -> None:
         """`produced` bytes came out of `consumed` compressed ones."""
-        if produced > self.limits.ratio_from_bytes and produced > consumed * self.limits.ratio:
-            raise LayerRefused(f"the layer grows more than {self.limits.ratio} times: a decompression bomb")
+        self.limits.check_ratio(produced, consumed)
         if produced > self.bytes_free:
             raise ResourceExhausted("the disk is too full for this layer: remove images or containers")

@@ -6,7 +6,8 @@ import hashlib
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 import zstandard
@@ -15,11 +16,12 @@ from isal import igzip_lib
 from engine.layers.limits import Budget, LayerRefused
 
 _READ_BYTES = 256 << 10
-_CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 _QUEUED_CHUNKS = 8  # 8 MiB between the two threads
 _ZSTD_WINDOW_BYTES = 128 << 20
 _GzipError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # its stub says it is an instance
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_HEAD_BYTES = 6  # the longest mark, xz's
 
 
 class GrowingFile:
@@ -60,14 +62,21 @@ class Source(Protocol):
     def read(self, size: int = _READ_BYTES) -> bytes: ...
 
 
-def inflate(source: Source) -> Iterator[bytes]:
+Opener = Callable[[bytes, Source], Iterator[bytes]]
+"""Of the first bytes, and what follows them."""
+
+
+def inflate(source: Source, others: Mapping[bytes, Opener] = MappingProxyType({})) -> Iterator[bytes]:
     """Yield the uncompressed bytes; the compression is told by the first bytes, not by a media type.
 
-    Raises `LayerRefused` for a damaged or cut stream.
+    `others`: what they may be besides gzip and zstd. Raises `LayerRefused` for a damaged or cut stream.
     """
     head = source.read()
-    while 0 < len(head) < 4 and (more := source.read()):
+    while 0 < len(head) < _HEAD_BYTES and (more := source.read()):
         head += more
+    for mark, opener in others.items():
+        if head.startswith(mark):
+            return opener(head, source)
     if head.startswith(_GZIP):
         return _gunzip(head, source)
     return _unzstd(head, source) if head.startswith(_ZSTD) else _plain(head, source)
@@ -76,19 +85,19 @@ def inflate(source: Source) -> Iterator[bytes]:
 def _plain(head: bytes, source: Source) -> Iterator[bytes]:
     while head:
         yield head
-        head = source.read(_CHUNK_BYTES)
+        head = source.read(CHUNK_BYTES)
 
 
 def _gunzip(head: bytes, source: Source) -> Iterator[bytes]:
     while head:  # one turn per gzip member
         member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
         try:
-            yield member.decompress(head, _CHUNK_BYTES)
+            yield member.decompress(head, CHUNK_BYTES)
             while not member.eof:
                 data = source.read() if member.needs_input else b""
                 if not data and member.needs_input:
                     raise LayerRefused("the layer's gzip stream ends too early")
-                yield member.decompress(data, _CHUNK_BYTES)
+                yield member.decompress(data, CHUNK_BYTES)
         except _GzipError as error:
             raise LayerRefused(f"the layer's gzip stream is damaged: {error}") from error
         head = member.unused_data or source.read()
@@ -118,7 +127,7 @@ def _unzstd(head: bytes, source: Source) -> Iterator[bytes]:
     )
     is_empty = True
     try:
-        while data := reader.read(_CHUNK_BYTES):
+        while data := reader.read(CHUNK_BYTES):
             is_empty = False
             yield data
     except zstandard.ZstdError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import io
 import tarfile
 from pathlib import Path
@@ -11,6 +12,8 @@ import docker.errors
 import pytest
 
 from tests.dockerapi.conftest import IMAGE
+from tests.engine.archives.copying import member
+from tests.engine.archives.copying import tar as tar_of
 from tests.support.registry import PASSWORD, USERNAME, Registry
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
@@ -22,6 +25,8 @@ def test_a_container_is_restarted_changed_exported_committed_and_pruned(api: doc
     try:
         began = container.attrs["State"]["StartedAt"]
         assert container.exec_run(["sh", "-c", "echo kept > /kept"]).exit_code == 0
+        assert container.put_archive("/", bz2.compress(tar_of(member("packed", b"in"))))
+        assert container.exec_run(["cat", "/packed"]).output == b"in"
         container.restart(timeout=0)
         container.update(mem_limit="64m")
         rates = [{"Path": DISK, "Rate": 1 << 20}] if DISK else []

@@ -23,7 +23,7 @@ from engine.errors import Cancelled, InvalidArgument
 from engine.images.progress import LOADING, Board
 from engine.layers.entry import DIRECTORY, FILE, LINK, SYMLINK, Entry
 from engine.layers.limits import LayerRefused, Limits
-from engine.layers.stream import inflate
+from engine.layers.packings import inflate
 from engine.layers.tar import Chunks, TarReader
 from engine.oci import media
 from engine.oci.digest import Digest
@@ -85,7 +85,7 @@ class Archive:
 
 
 def chunks(stream: int, cancel: threading.Event | None) -> Iterator[bytes]:
-    """The bytes that come from a descriptor, inflated if they are gzip or zstd; none at the end, and ever after.
+    """The bytes that come from a descriptor, without gzip, bzip2, xz or zstd; none at the end, and ever after.
 
     Raises `Cancelled`, also when the stream ended because of that, and `LayerRefused` for a damaged compression.
     """

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
+import lzma
 import os
 import stat
 import subprocess
@@ -11,6 +14,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from engine.errors import Conflict, InvalidArgument, NotFound, PermissionDenied
 from tests.engine.archives.copying import content, copy_in, member, members, opened, tar, whole
@@ -134,6 +138,15 @@ def test_files_go_in_with_the_owners_that_the_archive_names(host: Host, userns: 
         assert (found["a/deep"].mode, found["a/deep"].mtime) == (0o700, 1577934245)
         rest(host, name) if host.engine.container_get(name).status == "running" else None
     host.engine.container_remove(name)
+
+
+def test_an_archive_may_be_packed(host: Host) -> None:
+    name = host.run("sleep", "100").id
+    for packer in (gzip.compress, bz2.compress, lzma.compress, zstandard.compress):
+        archive = packer(tar(member("packed", packer.__module__.encode())))
+        assert copy_in(host.engine, name, "/home", archive)["entries"] == 1
+        assert content(host.engine, name, "/home/packed") == packer.__module__.encode()
+    host.engine.container_remove(name, force=True)
 
 
 def test_files_can_become_the_containers_users(host: Host) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import signal
 import tarfile
@@ -61,6 +62,9 @@ REFUSED = {
     "an archive that is cut": tar(member("x", b"x" * 10_000))[:5000],
     "no archive": b"something else " * 1000,
     "a damaged gzip": b"\x1f\x8b\x08\x00" + b"\xff" * 1000,
+    "a damaged bzip2": b"BZh9" + b"\xff" * 1000,
+    "a damaged xz": b"\xfd7zXZ\0" + b"\xff" * 1000,
+    "an xz that is cut": lzma.compress(tar(member("x", b"x")))[:-8],
     "an owner that the container can't have": tar(member("x", b"x", uid=70_000)),
 }
 

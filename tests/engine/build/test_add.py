@@ -19,6 +19,7 @@ import zstandard
 from engine.build import adding, fetching
 from engine.build.reach import Reach
 from engine.errors import DataCorrupt, EngineError, NotFound, PermissionDenied, Unavailable
+from engine.layers.stream import CHUNK_BYTES
 from tests.support.builds import Workbench
 
 pytestmark = pytest.mark.root
@@ -57,7 +58,7 @@ def test_a_bomb_comes_in_pieces(kind: str) -> None:
     pack, data = PACKERS[kind], bytes(16 << 20)
     pieces = list(adding._plain(io.BytesIO(pack(data) + pack(b"and more"))))
     assert b"".join(pieces) == data + b"and more"
-    assert max(map(len, pieces)) <= adding._PIECE_BYTES
+    assert max(map(len, pieces)) <= CHUNK_BYTES
 
 
 def test_an_archive_may_begin_with_a_small_stream(bench: Workbench) -> None:
