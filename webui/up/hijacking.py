@@ -31,7 +31,7 @@ BODY_MAXIMUM = 1 << 20
 UNREAD_MAXIMUM = 256 << 10
 """Bytes that may wait for the application before the client is held back."""
 _RAW = b"x-raw"
-_FIRST_LINE = re.compile(rb"(POST) ([^ ?\r\n]+)[^ \r\n]* HTTP/1\.1\r\n")
+_FIRST_LINE = re.compile(rb"(POST) ([^ ?\r\n]+)(?:\?[^ \r\n]*)? HTTP/1\.1\r\n")
 _UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 
 
