@@ -15,7 +15,7 @@ from typing import Any
 
 from client.errors import InvalidArgument
 
-_PARTS = re.compile(r"\{\{(-?)\s*(.*?)\s*(-?)\}\}", re.DOTALL)
+_PARTS = re.compile(r"\{\{(-?)(.*?)(-?)\}\}", re.DOTALL)
 _WORDS = re.compile(r'"(?:[^"\\]|\\.)*"|\||[^\s|"]+')
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "json": lambda value: json.dumps(value, ensure_ascii=False, default=str),
@@ -44,7 +44,7 @@ class Template:
         for found in _PARTS.finditer(text):
             before = text[end : found.start()]
             self._tokens.append(("text", before.rstrip() if found[1] else before))
-            self._tokens.append(("code", found[2]))
+            self._tokens.append(("code", found[2].strip()))
             end = found.end()
         rest = text[end:]
         if "{{" in rest:

@@ -70,7 +70,7 @@ export class Layers {
 
 /** A step as its Dockerfile had it, as far as that can be told. */
 export function pretty(text) {
-  const plain = text.replace(/\s+# buildkit$/, "").trim();
+  const plain = text.replace(/(?<!\s)\s+# buildkit$/, "").trim();
   const [, rest] = plain.match(/^\/bin\/sh -c #\(nop\)\s+(.*)$/s) ?? [];
   if (rest !== undefined) return rest.trim();
   const [, run] = plain.match(/^(?:RUN )?(?:\|\d+ .*?)?\/bin\/sh -c (.*)$/s) ?? [];
