@@ -6,6 +6,7 @@ What is sent of a file goes from the page cache to the socket (sendfile(2)) wher
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import socket
 import ssl
@@ -18,9 +19,12 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from engine.errors import PermissionDenied
+
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 _SEND_SECONDS = 60.0
+_METADATA_IPV6 = ipaddress.IPv6Address("fd00:ec2::254")
 _TLS_PIECE_BYTES = 128 << 10  # sendall's time limit is for the whole piece: no more than a slow line takes in time
 
 
@@ -81,6 +85,9 @@ class Connections:
         self._live = live = _Live()
 
         class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return _not_metadata(super()._new_conn(), self.host)
+
             def connect(self) -> None:
                 super().connect()
                 live.add(self)
@@ -89,6 +96,9 @@ class Connections:
                 _send(self, data, super().send)
 
         class Secure(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return _not_metadata(super()._new_conn(), self.host)
+
             def connect(self) -> None:
                 super().connect()
                 live.add(self)
@@ -123,6 +133,21 @@ class Connections:
 
     def close(self) -> None:
         self._pool.clear()
+
+
+def _not_metadata(connected: socket.socket, host: str) -> socket.socket:
+    """The same, unless it leads to where clouds tell machines their secrets; nothing has been sent by then.
+
+    A registry may well be a neighbour, but none is link-local. Who names one, or is redirected or sent for a token to
+    one by a registry of his own, is after something else. Raises PermissionDenied.
+    """
+    address = ipaddress.ip_address(connected.getpeername()[0].partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if address.is_link_local or address == _METADATA_IPV6:
+        connected.close()
+        raise PermissionDenied(f"{host} is an address where clouds keep secrets of machines: no registry is there")
+    return connected
 
 
 def _send(connection: HTTPConnection, data: Any, plain_send: Any) -> None:
