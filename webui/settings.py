@@ -163,7 +163,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"secrets": {"()": "webui.redaction.SecretAddresses"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["secrets"]}},
     "loggers": {"fido2": {"level": "WARNING"}},  # tells of every passkey that is shown
     "root": {"handlers": ["stderr"], "level": "INFO"},
 }
