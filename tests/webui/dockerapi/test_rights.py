@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from tests.webui.cast import Caller
 from tests.webui.dockerapi.asked import ask
-from webui.accounts.models import Membership, Role
+from webui.accounts.models import Membership, Role, Team
+from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image
 from webui.jobs.models import Job
@@ -129,3 +131,48 @@ async def test_what_can_not_be_is_refused_in_dockers_words(
     found = await ask("POST", "/v1.43/volumes/create", owner, {"Name": "data"})
     assert (found.status, json.loads(found.body)["Name"]) == (201, "data")
     assert await in_thread(Job.objects.count) == 0
+
+
+PREFIXES = (1, 4, 12, 63, 64)
+
+
+async def test_the_beginning_of_a_strangers_id_or_name_says_nothing(
+    host: Host, outsider: Caller, container: Container, things: tuple[Image, Network, Volume]
+) -> None:
+    """Not that it is there, and not by being one of several: the outsider's own begin alike."""
+    team = await in_thread(lambda: Team.objects.get(name="Lighthouse"))
+    rock = await in_thread(
+        lambda: Host.objects.create(pk="r" * 36, team=team, name="rock", heartbeat_at=timezone.now())
+    )
+    own = container.pk[:63] + "1"
+    await in_thread(lambda: Container.objects.create(id=own, team=team, host=rock, name="webcam", image="alpine"))
+    await in_thread(lambda: Container.objects.filter(pk=own).update(observed_status="running", observed_seq=1))
+    image_id = things[0].image_id[:-1] + "9"
+    await in_thread(lambda: Image.objects.create(team=team, host=rock, image_id=image_id, tags=["mine:1"]))
+    network = {"network_id": NETWORK_ID[:63] + "1", "name": "frontier", "subnet": "10.8.0.0/24", "gateway": "10.8.0.1"}
+    await in_thread(lambda: Network.objects.create(team=team, host=rock, **network))
+    for length in PREFIXES:
+        is_whole = length == 64
+        for path, mine in (
+            (f"/containers/{container.pk[:length]}/json", own),
+            (f"/networks/{NETWORK_ID[:length]}", network["network_id"]),
+        ):
+            answer = await ask("GET", "/v1.43" + path, outsider)
+            assert answer.status == (404 if is_whole else 200), (path, answer.body)
+            assert is_whole or answer.json["Id"] == mine
+            assert "web" not in answer.json.get("message", "").replace(path, "")
+        # Of an image that is found its host is asked, which is away here; a whole id is no reference.
+        answer = await ask("GET", f"/v1.43/images/{things[0].image_id[7:][:length]}/json", outsider)
+        assert answer.status == (400 if is_whole else 404 if length < 4 else 503), (length, answer.body)
+    for name in ("we", "web", "fro", "front", "dat", "data", "alpin", "alpine"):
+        for kind in ("containers/{}/json", "images/{}/json", "networks/{}", "volumes/{}"):
+            answer = await ask("GET", f"/v1.43/{kind.format(name)}", outsider)
+            assert answer.status == 404, (kind, name, answer.body)
+            missing = await ask("GET", f"/v1.43/{kind.format('no-such')}", outsider)
+            assert answer.message.replace(name, "").replace(":latest", "") == missing.message.replace(
+                "no-such", ""
+            ).replace(":latest", ""), "what is there and what isn't are told apart"
+    for wanted in ("c0", "web", "frontier"):
+        filters = json.dumps({"name": [wanted], "id": [wanted]} if wanted != "frontier" else {"network": [wanted]})
+        listed = (await ask("GET", f"/v1.43/containers/json?all=1&filters={filters}", outsider)).json
+        assert {one["Id"] for one in listed} <= {own}
