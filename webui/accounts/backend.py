@@ -28,12 +28,11 @@ class ThrottledBackend(ModelBackend):
         if username is None or password is None:
             return None
         address = address_of(request)
-        if throttle.sign_in_wait(username=username, address=address):
+        if throttle.sign_in_begin(username=username, address=address):
             raise PermissionDenied  # Django: no other backend is asked, the answer is "no"
         with _HASHING:
             user = super().authenticate(request, username=username, password=password, **kwargs)
         if user is None:
-            throttle.sign_in_failed(username=username, address=address)
             return None
         throttle.sign_in_succeeded(username=username, address=address)
         return user  # type: ignore[return-value]

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from engine.errors import ResourceExhausted
@@ -38,12 +37,22 @@ def sign_in_wait(*, username: str, address: str) -> timedelta:
     return timedelta(0) if row is None else wait_after(row.failures, row.last_at, timezone.now())
 
 
-def sign_in_failed(*, username: str, address: str) -> None:
+def sign_in_begin(*, username: str, address: str) -> timedelta:
+    """Zero: the password may be looked at, once. It counts as a failure until `sign_in_succeeded` says otherwise.
+
+    Else how long this name from this address has to wait. Looking and counting are one transaction, and the count comes
+    before the password, whose digest takes its time: guesses sent all at the same moment don't overtake it.
+    """
     now = timezone.now()
-    SignInFailures.objects.filter(last_at__lt=now - FORGET_AFTER).delete()
     key = _key(username, address)
-    SignInFailures.objects.get_or_create(pk=key, defaults={"last_at": now})
-    SignInFailures.objects.filter(pk=key).update(failures=F("failures") + 1, last_at=now)
+    with transaction.atomic():
+        SignInFailures.objects.filter(last_at__lt=now - FORGET_AFTER).delete()
+        SignInFailures.objects.get_or_create(pk=key, defaults={"last_at": now})
+        row = SignInFailures.objects.select_for_update().get(pk=key)
+        wait = wait_after(row.failures, row.last_at, now)
+        if not wait:
+            _count(row, now)
+    return wait
 
 
 def sign_in_succeeded(*, username: str, address: str) -> None:
@@ -74,7 +83,11 @@ def attempt(what: str, who: object, check: Callable[[], bool]) -> bool:
         if check():
             row.delete()
             return True
-        row.failures = row.failures + 1 if now - row.last_at <= FORGET_AFTER else 1
-        row.last_at = now
-        row.save()
+        _count(row, now)
         return False
+
+
+def _count(row: SignInFailures, now: datetime) -> None:
+    row.failures = row.failures + 1 if now - row.last_at <= FORGET_AFTER else 1
+    row.last_at = now
+    row.save()

@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
+from django.db import connection
 
 from webui.accounts import throttle
 from webui.accounts.backend import HASHING_AT_ONCE, ThrottledBackend
+from webui.accounts.models import SignInFailures, User
 
 
 def test_only_a_few_passwords_are_hashed_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,9 +32,43 @@ def test_only_a_few_passwords_are_hashed_at_the_same_time(monkeypatch: pytest.Mo
             now -= 1
 
     monkeypatch.setattr(ModelBackend, "authenticate", hashing)
-    monkeypatch.setattr(throttle, "sign_in_wait", lambda **_: None)
-    monkeypatch.setattr(throttle, "sign_in_failed", lambda **_: None)
+    monkeypatch.setattr(throttle, "sign_in_begin", lambda **_: None)
     with ThreadPoolExecutor(16) as pool:
         backend = ThrottledBackend()
         assert set(pool.map(lambda n: backend.authenticate(None, f"user{n}", "guess"), range(32))) == {None}
     assert most == HASHING_AT_ONCE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_guesses_sent_at_the_same_moment_do_not_overtake_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are on their way before the first digest is done."""
+    User.objects.create_user(username="ann", password="right horse battery")
+    looked_at: list[str] = []
+
+    def hashing(*_: object, password: str, **__: object) -> None:
+        looked_at.append(password)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(ModelBackend, "authenticate", hashing)
+
+    def guess(number: int) -> bool:
+        try:
+            ThrottledBackend().authenticate(None, "ann", f"guess {number}")
+        except PermissionDenied:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        let_through = list(pool.map(guess, range(16)))
+    assert sum(let_through) == len(looked_at) == throttle.FREE_FAILURES
+    assert SignInFailures.objects.get().failures == throttle.FREE_FAILURES
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_knows_the_password_is_counted_no_more() -> None:
+    user = User.objects.create_user(username="ann", password="right horse battery")
+    for _ in range(3 * throttle.FREE_FAILURES):
+        assert ThrottledBackend().authenticate(None, "ann", "right horse battery") == user
+    assert not SignInFailures.objects.exists()
