@@ -45,8 +45,12 @@ class Push:
         return self.ref.removeprefix("refs/tags/") if self.ref.startswith("refs/tags/") else ""
 
 
-def check_signature(headers: Mapping[str, str], body: bytes, secret: str) -> None:
-    """Raises `PermissionDenied` unless `body` comes from who knows `secret`. `headers`: by names in small letters."""
+def check_signature(headers: Mapping[str, str], body: bytes, secret: str) -> str:
+    """SHA-256 of the body in hex, if it is what was signed; empty for a forge that shows the secret itself.
+
+    Raises `PermissionDenied` unless `body` comes from who knows `secret`. `headers`: by names in small letters; none of
+    them is ever signed.
+    """
     right = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     for name, begin in (
         ("x-gitea-signature", ""), ("x-forgejo-signature", ""), ("x-gogs-signature", ""),
@@ -55,11 +59,11 @@ def check_signature(headers: Mapping[str, str], body: bytes, secret: str) -> Non
         given = headers.get(name)
         if given:
             _compare(given.strip().lower(), begin + right)
-            return
+            return hashlib.sha256(body).hexdigest()
     token = headers.get("x-gitlab-token")
     if token:
         _compare(token, secret)
-        return
+        return ""
     raise PermissionDenied("the call is not signed: enter the rule's secret in the forge's settings of the webhook")
 
 

@@ -173,7 +173,10 @@ class BuildRule(models.Model):
 
 
 class BuildDelivery(models.Model):
-    """One push that a forge told a rule of, under the forge's own id. `outcome`: built, ignored or refused."""
+    """One push that a forge told a rule of, under the forge's own id. `outcome`: built, ignored or refused.
+
+    `body_sha256`: of what was signed, in hex; empty where the forge signs nothing, or for one of before there was this.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     rule = models.ForeignKey(BuildRule, on_delete=models.CASCADE, related_name="deliveries")
@@ -186,6 +189,7 @@ class BuildDelivery(models.Model):
     reason = models.CharField(max_length=500, blank=True)
     build = models.ForeignKey(Build, on_delete=models.SET_NULL, null=True, related_name="deliveries")
     received_at = models.DateTimeField(default=timezone.now)
+    body_sha256 = models.CharField(max_length=64, blank=True)
 
     class Meta:
         ordering = ["-received_at", "id"]

@@ -1,7 +1,8 @@
 """Rules: what is built when a forge tells of a push, and what came of each of its deliveries.
 
 A build of a rule has the rights of who made the rule, asked anew each time. What is built is the very commit that was
-told. One delivery begins one build, however often it comes.
+told. One delivery begins one build, however often it comes, and under whichever id: forges sign bodies, and not the
+headers that have the id, so who has seen one delivery could else have an old commit built again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from fnmatch import fnmatchcase
 
 from django.db import IntegrityError, transaction
@@ -28,6 +30,8 @@ from webui.sealing import Seal
 
 BUILT, IGNORED, REFUSED = "built", "ignored", "refused"
 DELIVERIES_KEPT = 200
+SAME_BODY = timedelta(days=1)
+"""So long a body that was built is not built again. Pushes of the same have times of their own in it."""
 _SEAL = Seal("portside build rules 1", "a build rule's secret")
 _PATTERNS, _NAMES = 20, 20
 _WORDS = re.compile(r"\{([a-z0-9]*)\}")
@@ -186,12 +190,12 @@ def rule_secret(rule: BuildRule) -> str:
 
 
 def delivery_take(*, rule: BuildRule, headers: Mapping[str, str], body: bytes) -> BuildDelivery | None:
-    """Take what a forge sends; None for a ping. The same delivery again gives what came of it first.
+    """Take what a forge sends; None for a ping. The same delivery or signed body again gives what came of it first.
 
     Raises PermissionDenied for one that is not signed with the rule's secret, InvalidArgument for what can't be read.
     """
     try:
-        forges.check_signature(headers, body, rule_secret(rule))
+        digest = forges.check_signature(headers, body, rule_secret(rule))
         push = forges.read(headers, body)
     except (PermissionDenied, InvalidArgument) as error:
         BuildRule.objects.filter(pk=rule.pk).update(refused_at=timezone.now(), refusal=error.message[:300])
@@ -200,17 +204,28 @@ def delivery_take(*, rule: BuildRule, headers: Mapping[str, str], body: bytes) -
         return None
     # A delivery is noted with its build or not at all: what is noted already is not built when the forge tries again.
     with transaction.atomic():
+        BuildRule.objects.select_for_update(of=("self",)).filter(pk=rule.pk).first()  # two that come at once are one
+        if (before := _built_of(rule, digest)) is not None:
+            return before
         try:
             with transaction.atomic():
                 delivery = BuildDelivery.objects.create(
                     rule=rule, delivery_id=push.delivery, event=push.kind, ref=push.ref, commit=push.commit,
-                    sender=push.sender, outcome=IGNORED,
+                    sender=push.sender, outcome=IGNORED, body_sha256=digest,
                 )  # fmt: skip
         except IntegrityError:
             return BuildDelivery.objects.select_related("rule", "build").get(rule=rule, delivery_id=push.delivery)
         _act(delivery, push, rule.created_by)
         _forget_old(rule)
     return delivery
+
+
+def _built_of(rule: BuildRule, digest: str) -> BuildDelivery | None:
+    """The delivery of this signed body that was built lately; one that was not may come again."""
+    if not digest:
+        return None
+    lately = BuildDelivery.objects.filter(rule=rule, received_at__gt=timezone.now() - SAME_BODY, outcome=BUILT)
+    return lately.filter(body_sha256=digest).select_related("rule", "build").first()
 
 
 def delivery_again(*, user: User, delivery: BuildDelivery) -> Build:

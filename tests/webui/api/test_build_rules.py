@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.support.valkey import Valkey
 from tests.webui.cast import Caller, caller, member
@@ -84,6 +85,28 @@ def test_a_push_builds_the_commit_that_it_tells(made: dict[str, Any], owner: Cal
     assert Build.objects.count() == 2
 
 
+def test_a_body_that_was_built_is_not_built_again_under_another_id(
+    made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id is in a header, which no signature covers."""
+    first = as_github(made, github("refs/heads/main"))
+    for delivery in ("d2", "d3"):
+        assert as_github(made, github("refs/heads/main"), delivery).json() == first.json()
+    assert (Build.objects.count(), BuildDelivery.objects.count()) == (1, 1)
+    assert as_github(made, github("refs/heads/main", pushed_at=2), "d4").status_code == 202  # another push
+    assert as_github(made, github("refs/heads/release/1"), "d5").status_code == 202
+    assert Build.objects.count() == 3
+    BuildDelivery.objects.update(received_at=timezone.now() - rules.SAME_BODY)
+    assert as_github(made, github("refs/heads/main"), "d6").json()["delivery_id"] == "d6"
+
+
+def test_a_body_that_was_refused_may_come_again(made: dict[str, Any], owner: Caller) -> None:
+    owner.call("patch", made["rule"]["url"], {"enabled": False})
+    assert as_github(made, github("refs/heads/main")).json()["outcome"] == "ignored"
+    owner.call("patch", made["rule"]["url"], {"enabled": True})
+    assert as_github(made, github("refs/heads/main"), "d2").json()["outcome"] == "built"
+
+
 def test_what_breaks_off_is_built_when_it_is_delivered_again(
     made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,8 +121,8 @@ def test_what_breaks_off_is_built_when_it_is_delivered_again(
 
 def test_each_forge_signs_in_its_own_way(made: dict[str, Any]) -> None:
     hook, secret = made["rule"]["hook"], made["secret"]
-    body = json.dumps(github("refs/tags/v1.0")).encode()
     for name in ("Gitea", "Forgejo"):
+        body = json.dumps(github("refs/tags/v1.0", sender={"login": name})).encode()
         headers = {
             f"X-{name}-Event": "push", f"X-{name}-Delivery": f"d-{name}", f"X-{name}-Signature": signed(secret, body),
             "X-GitHub-Event": "push",
