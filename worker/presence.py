@@ -121,11 +121,11 @@ class Figures:
             logger.debug("a sample was not sent: %s", error)
 
     def _figures(self, container_id: str, sample: Any, now: float) -> dict[str, Any]:
-        """A sample with its processor time turned into percent of one core since the last tick."""
+        """A sample, and its processor time as percent of one core since the last tick."""
         figures = dataclasses.asdict(sample)
         if not figures.get("interfaces"):  # most have but one, whose figures are there already
             figures.pop("interfaces", None)
-        seconds = figures.pop("cpu_seconds")
+        seconds = figures["cpu_seconds"] = round(sample.cpu_seconds, 6)
         then, seconds_then = self._before.get(container_id, (now, seconds))
         # A restart makes a new cgroup, whose clock begins at zero.
         used = seconds - seconds_then if seconds >= seconds_then else seconds

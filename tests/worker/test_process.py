@@ -220,6 +220,7 @@ def test_the_host_beats_and_sends_figures(site: Site) -> None:
     def half() -> bool:  # of the fake's clock and the worker's, one is read after the other
         sample = json.loads(site.client.xrevrange(key, count=1)[0][1][b"m"])
         assert sample["host"]["cpu_percent"] == 12.5
+        assert sample["containers"]["c1"]["cpu_seconds"] > 0
         return 45 < sample["containers"]["c1"]["cpu_percent"] < 55
 
     eventually(half, what="half a processor")

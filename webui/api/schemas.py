@@ -248,6 +248,7 @@ class FiguresSchema(serializers.Serializer):
     name = serializers.CharField()
     at = serializers.FloatField(help_text="Unix seconds.")
     cpu_percent = serializers.FloatField(help_text="Of one processor.")
+    cpu_seconds = serializers.FloatField(required=False, help_text="Of all processors, since its start.")
     memory_bytes = serializers.IntegerField()
     memory_limit_bytes = serializers.IntegerField(allow_null=True)
     pids = serializers.IntegerField()

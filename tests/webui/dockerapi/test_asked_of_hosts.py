@@ -76,6 +76,18 @@ async def test_stats_come_to_the_share_that_the_host_has_told(
     assert (found["pids_stats"]["current"], found["networks"]["eth0"]["tx_bytes"], found["name"]) == (3, 2, "/web")
 
 
+async def test_processor_time_is_the_kernels_own_counter(
+    fake_host: FakeHost, teammate: Caller, container: Container
+) -> None:
+    for at, seconds in ((100.0, 7.5), (102.0, 8.25)):
+        figures = {"cpu_percent": 1.0, "cpu_seconds": seconds}
+        entry = json.dumps({"at": at, "containers": {CONTAINER_ID: figures}})
+        await fake_host.client.xadd(keys.stats(str(container.host_id)), {"m": entry})
+    found = (await ask("GET", "/v1.43/containers/web/stats?stream=0", teammate)).json
+    used = [found[name]["cpu_usage"]["total_usage"] for name in ("precpu_stats", "cpu_stats")]
+    assert used == [7_500_000_000, 8_250_000_000]
+
+
 async def test_events_of_the_past_by_filters(
     fake_host: FakeHost, teammate: Caller, outsider: Caller, container: Container
 ) -> None:

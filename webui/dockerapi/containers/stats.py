@@ -1,7 +1,8 @@
 """`GET /containers/{id}/stats`: what a container uses, as its host tells it every two seconds.
 
-Docker tells counters, and its clients reckon shares from two of them; hosts tell shares. So counters are made that
-come to the same: of a processor's time per second, and of all processors' together.
+Docker tells counters, and its clients reckon shares from two of them. That of a container's processor time is the
+kernel's own; a host whose worker is older tells shares alone, and a counter is made that comes to the same. That of the
+system is all processors' time.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ class Figures:
         cores = max(1, self._container.host.cores)
         passed = at - self._at if self._at else 0.0
         before, before_at = self._last, self._at
-        self._used += round(float(figures.get("cpu_percent") or 0) / 100 * passed * NANOSECONDS)
+        if "cpu_seconds" in figures:
+            self._used = round(float(figures["cpu_seconds"]) * NANOSECONDS)
+        else:
+            self._used += round(float(figures.get("cpu_percent") or 0) / 100 * passed * NANOSECONDS)
         self._at = at
         self._last = {
             "cpu_usage": {
