@@ -160,6 +160,8 @@ def test_a_containers_life_by_commands(person: Person, tiny_image: str, tmp_path
     assert person.gets("inspect", "-f", "{{.name}} {{.status}}", container_id[:10]) == "life running\n"
     assert person.gets("port", "life", "80").startswith("127.0.0.1:")
     assert person.gets("exec", "-i", "-e", "A=1", "life", "sh", "-c", "cat; echo $A", given=b"in\n") == "in\n1\n"
+    assert person.gets("exec", "-d", "life", "sh", "-c", "echo left > /srv/left") == ""
+    eventually(lambda: person.gets("exec", "life", "cat", "/srv/left") == "left\n", what="what was left alone")
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "file").write_text("content")
