@@ -138,13 +138,19 @@ def test_a_repeated_request_runs_nothing_again(portside: Portside, container_id:
         assert portside.rest.call("POST", path, wrong, **{"Idempotency-Key": "exec-wrong"}).status == 400
 
 
+def account(portside: Portside, team: str, name: str, role: str) -> Rest:
+    """A service account of the team, with a token."""
+    path = f"/api/v1/teams/{team}/service-accounts/"
+    made = portside.rest.post(path, {"username": name, "role": role}).json
+    token = portside.rest.post(f"{path}{made['id']}/tokens/", {"name": "tests"}).json["token"]
+    return Rest(portside.url, token)
+
+
 def test_who_may_not_is_refused(portside: Portside, container_id: str) -> None:
-    team = next(one for one in portside.rest.rows("/api/v1/teams/") if one["name"] != "")["id"]
-    for name in ("exec-viewer", "exec-outsider"):
-        assert portside.rest.post("/api/v1/users/", {"username": name}).status == 201
-    added = portside.rest.post(f"/api/v1/teams/{team}/members/", {"user": "exec-viewer", "role": "viewer"})
-    assert added.status in (200, 201), added
-    viewer, outsider = (Rest(portside.url, portside.token(name)) for name in ("exec-viewer", "exec-outsider"))
+    own = portside.rest.container(container_id)["team"]["id"]
+    other = portside.rest.post("/api/v1/teams/", {"name": "Elsewhere"}).json["id"]
+    viewer = account(portside, own, "exec-viewer", "viewer")
+    outsider = account(portside, other, "exec-outsider", "operator")
     body = {"command": ["touch", "/tmp/intruder"]}
     refused = viewer.post(f"/api/v1/containers/{container_id}/exec/", body)
     assert (refused.status, refused.json["family"]) == (403, "permission_denied")
