@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
-from engine.build import exporting, publishing, workplace
+from engine.build import differing, exporting, publishing, workplace
 from engine.build.cache import Cache
 from engine.build.cache_mounts import CacheMounts
 from engine.build.context import Context
+from engine.build.differing import Differences
 from engine.build.events import Progress
 from engine.build.finishing import Finishing
 from engine.build.git import fetching
@@ -163,6 +164,13 @@ class Builder:
         Raises `ImageMissing`, `InvalidReference`.
         """
         return exporting.save_files(self._shelf, name, cancel)
+
+    def differences(self, before: str, after: str, limit: int = 1000) -> Differences:
+        """Which files differ between two images, by reference or id.
+
+        Raises `ImageMissing`, `InvalidReference`, `Unavailable`.
+        """
+        return differing.differences(self._shelf, before, after, limit)
 
     # -- the cache
 
