@@ -83,8 +83,13 @@ def image_answers(engine: Any) -> Mapping[str, Answer]:
             ],
         }
 
+    def differences(image_id: str, wish: Mapping[str, Any]) -> Any:
+        limit = int(wish.get("limit") or FILES_LIMIT)
+        return to_wire(engine.builder.differences(str(wish["before"]), image_id, limit))
+
     return {
         "build.cache": lambda team, _: cache(team),
+        "build.differences": differences,
         "image.attached": attached,
         "image.attachment": attachment,
         "image.document": lambda image_id, _: document(image_id),

@@ -56,6 +56,10 @@ class Builds(Resource):
         """Say what is other in a build than in another one: what was asked, steps, times, cache hits, sizes, image.."""
         return self._ask("GET", located("/api/v1/builds/{}/compare/{}/", build_id, other_id))
 
+    def differences(self, build_id: str, other_id: str, *, limit: int | None = None) -> Json:
+        """Say which files differ between the images of two builds, while their host has both."""
+        return self._ask("GET", located("/api/v1/builds/{}/compare/{}/files/", build_id, other_id), {"limit": limit})
+
     def output(self, build_id: str, *, format: Literal["docker", "files", "oci"] | None = None) -> Answer:
         """Read what a build has made as a tar: its files, or the image as an archive."""
         return self._open("GET", located("/api/v1/builds/{}/output/", build_id), {"format": format})

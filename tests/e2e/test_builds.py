@@ -75,6 +75,13 @@ def test_a_typed_dockerfile_becomes_an_image_that_runs(rest: Rest, tiny_image: s
     assert any("e2e/typed:1" in tag for tag in image[0]["tags"])
     again = built(rest, rest.post(f"/api/v1/builds/{build['id']}/again/"))
     assert (again["image_id"], again["steps_cached"]) == (build["image_id"], again["steps"])
+    other = built(rest, rest.post(f"/api/v1/builds/{build['id']}/again/", {"build_args": {"WHO": "harry"}}))
+    found = rest.get(f"/api/v1/builds/{other['id']}/compare/{build['id']}/files/").json
+    assert (found["added"], found["changed"], found["removed"], found["more"]) == (0, 1, 0, False)
+    (row,) = found["differences"]
+    assert (row["path"], row["before_bytes"], row["after_bytes"], row["what"]) == ("/made", 8, 10, ["content"])
+    same = rest.get(f"/api/v1/builds/{again['id']}/compare/{build['id']}/files/").json
+    assert same["differences"] == []
 
 
 def test_a_folder_is_sent_and_built_and_a_change_builds_only_what_it_touches(rest: Rest, tiny_image: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.build.differing import Difference, Differences
 from engine.config import EngineConfig
 from engine.errors import Cancelled, DataCorrupt, NotFound, Unavailable
 from engine.registry.access import Access
@@ -119,6 +120,20 @@ def test_what_the_build_cache_takes_is_told_of_one_team() -> None:
         "mounts": [{"id": "/kept", "size_bytes": 5, "used_at": 1.5}],
     }
     assert asked == ["harbour"]
+
+
+def test_differences_of_two_images_are_told_as_json() -> None:
+    row = Difference("/a", "changed", "file", 1, 2, what=("content",))
+    asked: list[Any] = []
+
+    def differences(*words: Any) -> Differences:
+        asked.append(words)
+        return Differences(0, 1, 0, (row,), more=False, is_cut=False)
+
+    answer = image_answers(SimpleNamespace(builder=SimpleNamespace(differences=differences)))["build.differences"]
+    told = json.loads(json.dumps(answer(IMAGE, {"before": "sha256:0", "limit": 10})))
+    assert asked == [("sha256:0", IMAGE, 10)]
+    assert told["differences"][0]["what"] == ["content"]
 
 
 @pytest.fixture

@@ -162,6 +162,34 @@ class ComparedValue(serializers.Serializer):
     after = serializers.JSONField(allow_null=True)
 
 
+class DifferenceSchema(serializers.Serializer):
+    path = serializers.CharField()
+    change = serializers.ChoiceField(["added", "changed", "removed"])
+    type = serializers.CharField(help_text="file, directory, link, …; after the change, if it is there then.")
+    before_bytes = serializers.IntegerField(allow_null=True, help_text="Of a directory, all below it.")
+    after_bytes = serializers.IntegerField(allow_null=True)
+    files = serializers.IntegerField(help_text="How many a directory has that was added or removed whole.")
+    what = serializers.ListField(
+        child=serializers.ChoiceField(["type", "content", "target", "device", "mode", "owner", "attributes"]),
+        help_text="What has changed; a time alone is no change.",
+    )
+
+    class Meta:
+        ref_name = "BuildDifference"
+
+
+class DifferencesSchema(serializers.Serializer):
+    added = serializers.IntegerField(help_text="How many, of all of them.")
+    changed = serializers.IntegerField()
+    removed = serializers.IntegerField()
+    differences = DifferenceSchema(many=True, help_text="Those that change sizes most come first.")
+    more = serializers.BooleanField(help_text="There are more than are told here.")
+    is_cut = serializers.BooleanField(help_text="There was too much to look at all of it.")
+
+    class Meta:
+        ref_name = "BuildDifferences"
+
+
 class BuildComparison(serializers.Serializer):
     before = ComparedTotals()
     after = ComparedTotals()

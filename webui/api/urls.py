@@ -161,6 +161,11 @@ urlpatterns = [
     path(
         "builds/<build_id:build_id>/compare/<build_id:other_id>/", builds.BuildCompare.as_view(), name="build-compare"
     ),
+    path(
+        "builds/<build_id:build_id>/compare/<build_id:other_id>/files/",
+        builds.BuildDifferences.as_view(),
+        name="build-differences",
+    ),
     path("builds/<build_id:build_id>/shell/", builds.BuildShell.as_view(), name="build-shell"),
     path("builds/<build_id:build_id>/steps/", builds.BuildSteps.as_view(), name="build-steps"),
     path("containers/", containers.ContainerList.as_view(), name="containers"),

@@ -1,4 +1,4 @@
-"""Two builds side by side: what was asked otherwise, and how each step went."""
+"""Two builds side by side: what was asked otherwise, how each step went, and which files differ between the images."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 from collections import defaultdict
 from typing import Any
 
+from engine.errors import Conflict, NotFound
 from webui.builds.models import Build
 from webui.builds.representation import steps_as_json
 from webui.images.models import Image
+from webui.links.stream import ask
 
 _NUMBER = re.compile(r"^\[[^\]]*\]\s*")
 
@@ -23,6 +25,20 @@ def compared(before: Build, after: Build) -> dict[str, Any]:
         "wish": _differing(before.wish, after.wish),
         "config": _differing(_config(before), _config(after)),
     }
+
+
+def differing_files(before: Build, after: Build, *, limit: int) -> Any:
+    """As REST's `BuildDifferences`; the host looks. Rights are the caller's matter.
+
+    Raises NotFound for a build without an image, Conflict for images on different hosts, and as `links.stream.ask`.
+    """
+    for build in (before, after):
+        if not build.image_id:
+            raise NotFound(f"the build {build.pk.hex[:12]} has made no image, so there are no files to compare")
+    if before.host_id != after.host_id:
+        raise Conflict("the images are on different hosts: build both on one, and compare those")
+    wish = {"before": before.image_id, "limit": limit}
+    return ask(after.host, "build.differences", after.image_id, wish, is_slow=True)
 
 
 def _totals(build: Build, steps: list[dict[str, Any]]) -> dict[str, Any]:

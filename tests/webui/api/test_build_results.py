@@ -9,6 +9,7 @@ import pytest
 
 from engine.oci import signing
 from tests.support.valkey import Valkey
+from tests.webui.answering import Answering, frames_of
 from tests.webui.cast import BUILD_ID, IMAGE_ID, Caller
 from webui.accounts.models import Team
 from webui.builds.models import Build
@@ -126,3 +127,31 @@ def test_the_files_are_those_of_one_image(site_broker: Valkey, owner: Caller, im
     answer = owner.get(f"images/save/?format=files&image={image.pk}&image={other.pk}")
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["format"])
     assert image.image_id == IMAGE_ID
+
+
+def test_the_host_is_asked_which_files_differ(
+    answering: Answering, teammate: Caller, outsider: Caller, build: Build
+) -> None:
+    other = earlier_of(build)
+    path = f"builds/{BUILD_ID}/compare/{other.pk.hex}/files/"
+    assert teammate.get(path).status_code == 404  # one of them has no image
+    Build.objects.update(image_id=IMAGE_ID)
+    Build.objects.filter(pk=other.pk).update(image_id="sha256:" + "2" * 64)
+    asked = answering(*frames_of({"told": 1}))
+    answer = teammate.get(f"{path}?limit=7")
+    assert (answer.status_code, answer.json(), answer.headers["Cache-Control"]) == (200, {"told": 1}, "no-store")
+    assert (asked[0]["source"], asked[0]["container_id"]) == ("build.differences", IMAGE_ID)
+    assert asked[0]["parameters"] == {"before": "sha256:" + "2" * 64, "limit": 7}
+    assert teammate.get(f"{path}?limit=0").status_code == 400
+    assert outsider.get(path).status_code == 404
+    elsewhere = Host.objects.create(pk="b" * 32, name="quay", team=build.team)
+    Build.objects.filter(pk=other.pk).update(host=elsewhere)
+    assert teammate.get(path).status_code == 409
+    assert len(asked) == 1
+
+
+def earlier_of(build: Build) -> Build:
+    job = Job.objects.get(pk=build.job_id)
+    job.pk = None
+    job.save()
+    return Build.objects.create(team=build.team, host=build.host, job=job, name="app:1", wish=build.wish)

@@ -21,14 +21,16 @@ from webui.api.build_schemas import (
     BuildSchema,
     BuildStarted,
     BuildStepsSchema,
+    DifferencesSchema,
 )
-from webui.api.lists import host_filter, list_parameters, list_response, parameter
+from webui.api.lists import host_filter, list_parameters, list_response, parameter, whole_parameter
 from webui.api.operations import job_reference, operation, page_of
 from webui.api.schemas import Accepted, AcceptedContainer
 from webui.api.streamed import TAR, context_intake, tar_answer
 from webui.api.views.archives import AnyAnswer
+from webui.api.views.image_questions import FILES, FILES_MAXIMUM, FRESH, file_limit
 from webui.api.views.images import HOST_HELP, OnHost
-from webui.builds.comparing import compared
+from webui.builds.comparing import compared, differing_files
 from webui.builds.contexts import NAME_MAXIMUM, context_send
 from webui.builds.models import Build, BuildContext, BuildQuerySet
 from webui.builds.outputs import build_output, cache_usage
@@ -259,6 +261,18 @@ class BuildCompare(APIView):
         """Say what is other in a build than in another one: what was asked, steps, times, cache hits, sizes, image."""
         after = get_object_or_404(visible(request), pk=build_id)
         return Response(compared(get_object_or_404(visible(request), pk=other_id), after))
+
+
+class BuildDifferences(APIView):
+    @operation(
+        "builds_differences", tag="builds", answers={200: DifferencesSchema}, problems=[400, 404, 409, 503],
+        parameters=[whole_parameter("limit", f"Rows at most; {FILES} if left out.", 1, FILES_MAXIMUM)],
+    )  # fmt: skip
+    def get(self, request: Request, build_id: str, other_id: str) -> Response:
+        """Say which files differ between the images of two builds, while their host has both."""
+        after = get_object_or_404(visible(request), pk=build_id)
+        before = get_object_or_404(visible(request), pk=other_id)
+        return Response(differing_files(before, after, limit=file_limit(request)), headers=FRESH)
 
 
 class BuildShell(APIView):

@@ -23,6 +23,14 @@ FILES, FILES_MAXIMUM = 1000, 5000
 FRESH = {"Cache-Control": "no-store"}
 
 
+def file_limit(request: Request) -> int:
+    """How many files an answer has at most. Raises ValidationError."""
+    limit = parameter(request, "limit") or str(FILES)
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 6 and 0 < int(limit) <= FILES_MAXIMUM):
+        raise ValidationError({"limit": [f"Give a whole number from 1 to {FILES_MAXIMUM}."]})
+    return int(limit)
+
+
 class ImageHistory(APIView):
     @operation("images_history", tag="images", answers={200: HistorySchema}, problems=[404, 503])
     def get(self, request: Request, image_id: int) -> Response:
@@ -51,10 +59,7 @@ class ImageFiles(APIView):
         path = request.query_params.get("path") or "/"
         if "\0" in path or len(path) > 4096:
             raise ValidationError({"path": ["Give at most 4096 characters, and no NUL."]})
-        limit = parameter(request, "limit") or str(FILES)
-        if not (limit.isascii() and limit.isdigit() and len(limit) < 6 and 0 < int(limit) <= FILES_MAXIMUM):
-            raise ValidationError({"limit": [f"Give a whole number from 1 to {FILES_MAXIMUM}."]})
-        answer = image_files(image, layer=layer, path=path, limit=int(limit))
+        answer = image_files(image, layer=layer, path=path, limit=file_limit(request))
         return Response(answer, headers=FRESH)
 
 
