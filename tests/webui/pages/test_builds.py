@@ -21,6 +21,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 RUNNING, DONE = hex_id("harbour:2.1")[:32], hex_id("harbour:2.0")[:32]
 
+DIFFERENCES: list[dict[str, Any]] = [
+    {"path": "/usr/lib/app", "change": "added", "type": "directory", "before_bytes": None, "after_bytes": 5 << 20,
+     "files": 12, "what": []},
+    {"path": f"/{NASTY}", "change": "changed", "type": "file", "before_bytes": 4, "after_bytes": 2048, "files": 1,
+     "what": ["content", "mode"]},
+    {"path": "/etc/link", "change": "added", "type": "link", "before_bytes": None, "after_bytes": 0, "files": 1,
+     "what": []},
+]  # fmt: skip
+
 
 def tell(sockets: Sockets, lines: list[dict[str, Any]], cursor: int) -> None:
     sockets.builds.send(type="record", **{"from": 0}, cursor=cursor, lines=lines)
@@ -111,6 +120,27 @@ def test_a_build_that_has_ended_meanwhile_is_compared(page: Page, sockets: Socke
     expect(page.locator("#compare:not([data-old])")).to_be_visible()
     page.get_by_label("Compare with").select_option(DONE)
     page.wait_for_url(f"**/builds/{RUNNING}/compare/{DONE}/")
+
+
+def test_the_files_that_differ_come_from_the_host(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    Build.objects.filter(pk=RUNNING).update(image_id="sha256:" + "1" * 64)
+    path = f"builds/{DONE}/compare/{RUNNING}/files/?limit=500"
+    found = {"added": 3, "changed": 1, "removed": 0, "differences": DIFFERENCES, "more": True, "is_cut": False}
+    answered(page, path, 200, found)
+    visit(page, f"/builds/{DONE}/compare/{RUNNING}/")
+    expect(page.locator("[data-differences-sum]")).to_have_text("3 added, 1 changed, 0 removed")
+    rows = page.locator("[data-differences] tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text("/usr/lib/app/")
+    expect(rows.nth(0)).to_contain_text("added 12 files")
+    expect(rows.nth(1)).to_contain_text(f"/{NASTY}")
+    expect(rows.nth(1)).to_contain_text("changed content, mode")
+    expect(page.locator("[data-differences-note]")).to_have_text("The 3 that change sizes most are shown.")
+    page.unroute(f"**/api/v1/{path}")
+    answered(page, path, 503, {"detail": "the host pier does not answer"})
+    page.reload()
+    expect(page.locator("[data-differences-note]")).to_contain_text("be compared: the host pier does not answer")
+    assert page.title() != "1"
 
 
 def test_a_typed_dockerfile_is_sent_and_refusals_stand_at_their_fields(
