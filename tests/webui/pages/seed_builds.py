@@ -80,5 +80,5 @@ def builds(team: Any, host: Any, admin: Any, image: Any) -> None:
             id=hex_id(name)[:32], team=team, host=host, requested_by=admin, job=job, name=name, context=sent,
             steps=steps,
             image_id=image.image_id if status == "succeeded" else "", created_at=job.created_at,
-            wish={**asdict(wish), "secrets": ["token"] if sent is None else []},
+            wish={**asdict(wish), "ssh": [], "secrets": ["token"] if sent is None else []},
         )  # fmt: skip
