@@ -62,6 +62,11 @@ def _build_image(command: b.BuildImage, context: Context) -> dict[str, Any]:
     }
 
 
+def give_up(command: b.BuildImage, engine: Any, status: str, why: str) -> dict[str, Any]:
+    """What is known of a build that is not tried any more; its record gets an end, so that nobody waits for more."""
+    return {"steps": records(engine).give_up(command.build_id, status, why)}
+
+
 def _build(command: b.BuildImage, context: Context, steps: _Steps) -> Any:
     secrets = context.secrets or {}
     with _folder(command, context, steps) as folder:

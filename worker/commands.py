@@ -6,7 +6,7 @@ next one does the command again, and what is already so is success.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,12 +15,19 @@ from worker import build_commands, volume_commands
 from worker.context import Context
 from worker.contract import commands as c
 from worker.contract import networks as n
+from worker.contract.builds import BuildImage
 from worker.contract.wire import to_wire
 
 
 def run(command: c.Command, context: Context) -> dict[str, Any]:
     """Carry out a command. Raises the engine's errors."""
     return _FUNCTIONS[type(command)](command, context)
+
+
+def give_up(encoded: Mapping[str, Any], engine: Any, status: str, why: str) -> dict[str, Any]:
+    """What is known of a command that was begun and is not tried any more. `status`: failed or cancelled."""
+    command = c.decode_command(encoded)
+    return build_commands.give_up(command, engine, status, why) if isinstance(command, BuildImage) else {}
 
 
 def _pull_image(command: c.PullImage, context: Context) -> dict[str, Any]:

@@ -183,10 +183,13 @@ class Executor:
     def _outcome(self, delivery: _Delivery, attempt: int, running: _Running, work: _Doing) -> dict[str, Any] | None:
         job_id = delivery.job_id
         if attempt > MAX_ATTEMPTS:
-            message = f"The worker died {MAX_ATTEMPTS} times while it did this, so it is not tried again."
-            return _failed(ErrorInfo(family="internal", message=message))
+            message = f"The worker died {MAX_ATTEMPTS} times while it did this, so it is not tried again: see what the "
+            message += "worker says on the host, and ask once more."
+            result = self._given_up(delivery, "failed", message)
+            return _failed(ErrorInfo(family="internal", message=message), result)
         if self._is_cancelled(job_id):
-            return {"status": "cancelled", "result": {}, "error": None}
+            result = self._given_up(delivery, "cancelled", "it was cancelled") if attempt > 1 else {}
+            return {"status": "cancelled", "result": result, "error": None}
         progress = _ProgressReporter(job_id, self._emit)
         context = Context(
             self._engine,
@@ -211,6 +214,13 @@ class Executor:
         finally:
             progress.close()
         return {"status": "succeeded", "result": result, "error": None}
+
+    def _given_up(self, delivery: _Delivery, status: str, why: str) -> dict[str, Any]:
+        try:
+            return commands.give_up(delivery.command, self._engine, status, why)
+        except (EngineError, OSError, ValueError):  # the job ends all the same
+            logger.exception("what is known of job %s can't be told", delivery.job_id)
+            return {}
 
 
 def _carry_out(encoded: Mapping[str, Any], context: Context) -> dict[str, Any]:

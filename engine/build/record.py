@@ -37,12 +37,14 @@ KEPT_SECONDS = 90 * 24 * 3600.0
 READ_BYTES = 1 << 20
 _ID = re.compile(r"[0-9a-f]{32}")
 _SUFFIX = ".ndjson"
+_UNENDED = ("running", "waiting")
 
 
 class BuildRecord:
     """The one who writes. Safe for threads; a line is whole or, after a kill, the last and cut short."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, goes_on: bool = False) -> None:
+        """`goes_on`: what is there already counts."""
         self._lock = threading.Lock()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._descriptor).st_size
@@ -50,7 +52,8 @@ class BuildRecord:
         if self._size:
             if os.pread(self._descriptor, 1, self._size - 1) != b"\n":
                 self._write(b"\n")
-            self.add(type="again")
+            if not goes_on:
+                self.add(type="again")
 
     def add(self, **line: Any) -> None:
         """Append one line; `at` is added. Logs beyond `RECORD_BYTES` are left out, which the log says once."""
@@ -137,6 +140,30 @@ class BuildRecords:
         if not path.exists():
             raise NotFound(f"this host has no record of the build {build_id[:12]} (any more)", {"id": build_id})
         return RecordReader(path)
+
+    def give_up(self, build_id: str, status: str, why: str) -> list[dict[str, Any]]:
+        """End a record that its writer has left without an end, with `status`; returns the steps as they are now.
+
+        Those that were at work become failed, with `why`, and those that waited skipped. Empty where there is none.
+        """
+        path, steps = self._path(build_id), dict[str, dict[str, Any]]()
+        if not path.exists():
+            return []
+        for line in path.read_bytes().splitlines():
+            with suppress(ValueError):  # the last one may be cut short
+                said = json.loads(line)
+                if said.get("type") == "step":
+                    steps[str(said.get("id"))] = said
+                elif said.get("type") == "again":
+                    steps.clear()
+        with BuildRecord(path, goes_on=True) as record:
+            for step in steps.values():
+                if step.get("state") in _UNENDED:
+                    is_at_work = step["state"] == "running"
+                    step.update({"state": "failed", "error": why} if is_at_work else {"state": "skipped"})
+                    record.add(**{name: value for name, value in step.items() if name != "at"})
+            record.add(type="end", status=status)
+        return [{name: value for name, value in step.items() if name not in ("at", "type")} for step in steps.values()]
 
     def remove(self, build_id: str) -> None:
         """One that is gone is removed already."""

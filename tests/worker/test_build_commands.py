@@ -24,6 +24,7 @@ from engine.oci import signing
 from worker import build_commands, commands
 from worker.context import Context
 from worker.contract.builds import BuildImage, ForgetBuild, PruneBuildCache
+from worker.contract.commands import encode_command
 
 BUILD = "b1" * 16
 BASE, STEP = Vertex("0.0", "[1/2] FROM alpine", "0"), Vertex("0.1", "[2/2] RUN true", "0", ("0.0",))
@@ -126,6 +127,35 @@ def test_one_that_the_next_worker_takes_up_has_no_end_yet(tmp_path: Path, is_han
     assert (lines(tmp_path)[-1]["type"] == "end") is not is_handed_on
     commands.run(BuildImage(build_id=BUILD, scope="harbour"), context_of(tmp_path, FakeBuilder()))
     assert sum(line["type"] == "again" for line in lines(tmp_path)) == 1
+
+
+def test_one_that_is_given_up_has_an_end_and_says_which_step_it_was(tmp_path: Path) -> None:
+    """What a worker that was killed has left: a step at work, one that waits, half a line."""
+    command, engine = BuildImage(build_id=BUILD, scope="harbour"), SimpleNamespace(config=EngineConfig(home=tmp_path))
+    assert commands.give_up(encode_command(command), engine, "failed", "it died") == {"steps": []}
+    assert not (tmp_path / "build-records" / f"{BUILD}.ndjson").exists()
+    with build_commands.records(engine).write(BUILD) as record:
+        record.add(type="step", id="old", name="of a worker before", state="running")
+    with build_commands.records(engine).write(BUILD) as record:
+        for name, state in (("a", "done"), ("b", "running"), ("c", "waiting")):
+            record.add(type="step", id=name, name=name, state=state)
+    with open(tmp_path / "build-records" / f"{BUILD}.ndjson", "a") as file:
+        file.write('{"at": 1, "type": "lo')
+    result = commands.give_up(encode_command(command), engine, "failed", "it died")
+    assert [(step["id"], step["state"], step.get("error")) for step in result["steps"]] == [
+        ("a", "done", None),
+        ("b", "failed", "it died"),
+        ("c", "skipped", None),
+    ]
+    text = (tmp_path / "build-records" / f"{BUILD}.ndjson").read_text()
+    said = [json.loads(line) for line in text.splitlines()[-3:]]
+    assert [(line["type"], line.get("state"), line.get("status")) for line in said] == [
+        ("step", "failed", None),
+        ("step", "skipped", None),
+        ("end", None, "failed"),
+    ]
+    assert text.count('"again"') == 1
+    assert commands.give_up(encode_command(ForgetBuild(build_id=BUILD)), engine, "failed", "x") == {}
 
 
 def test_the_record_is_forgotten_and_the_cache_pruned_for_one_team(tmp_path: Path) -> None:
