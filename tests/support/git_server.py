@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.server
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 BACKEND = "/usr/lib/git-core/git-http-backend"
 USER, PASSWORD = "robot", "s3cret-of-git"
 TOKEN = "t0ken-of-git"
+LARGE_BYTES = 256 << 10
 _ENVIRONMENT = {
     "PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C.UTF-8",
     "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_AUTHOR_DATE": "1000000000 +0000",
@@ -51,12 +54,16 @@ def commit(work: Path, files: Mapping[str, str | bytes | None], message: str = "
 
 class GitServer:
     """Repositories below `root` (`NAME.git`, bare or not), at `url`. Those below private/ want USER and PASSWORD, or
-    TOKEN with any name; those below forbidden/ are for nobody."""
+    TOKEN with any name; those below forbidden/ are for nobody. While `stalls`, a large answer stops in the middle;
+    `stalled` counts those.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.asked: list[str] = []
         self.redirects: dict[str, str] = {}
+        self.stalls = threading.Event()
+        self.stalled = 0
         self._listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.port = self._listening.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -108,7 +115,15 @@ class GitServer:
             request.send_header(name, value)
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
-        request.wfile.write(content)
+        if self.stalls.is_set() and len(content) > LARGE_BYTES:
+            request.wfile.write(content[: len(content) // 2])
+            request.wfile.flush()
+            self.stalled += 1
+            while self.stalls.is_set():
+                time.sleep(0.05)
+            content = content[len(content) // 2 :]
+        with contextlib.suppress(ConnectionError):  # whoever asked may be dead
+            request.wfile.write(content)
 
 
 def _is_let_in(authorization: str) -> bool:
