@@ -90,7 +90,7 @@ def test_nodes_are_the_hosts_with_what_the_file_says_otherwise(tmp_path: Path) -
         ({"netDevices": [{"hostInterfaceName": "x", "name": "y"}]}, Unsupported, "network interfaces"),
         ({"deviceNodes": [{"path": "/etc/passwd"}]}, InvalidArgument, "no device node"),
         ({"deviceNodes": [{"path": "/dev/../etc/passwd"}]}, InvalidArgument, "no device node"),
-        ({"deviceNodes": [{"path": "/dev/x", "hostPath": "/etc/passwd"}]}, InvalidArgument, "no device of this host"),
+        ({"deviceNodes": [{"path": "/dev/x", "hostPath": "/proc/version"}]}, InvalidArgument, "no device of this host"),
         ({"deviceNodes": [{"path": "/dev/none-such"}]}, InvalidArgument, "No such file"),
         ({"mounts": [{"hostPath": "/none-such", "containerPath": "/x"}]}, InvalidArgument, "No such file"),
         (
