@@ -2,6 +2,12 @@
 // Arrow keys move, as the pattern of the ARIA guide has it; the address remembers the choice (#terminal).
 import { $$ } from "./dom.js";
 
+/** Where a list has no room for all of its tabs, the chosen one is moved to where it is seen. */
+export function reveal(list, tab) {
+  const [place, seen] = [tab.getBoundingClientRect(), list.getBoundingClientRect()];
+  list.scrollLeft += Math.max(0, place.right - seen.right) - Math.max(0, seen.left - place.left);
+}
+
 /** `onShow(panelId)` is called for each choice, the first one included. */
 export function startTabs(list, onShow) {
   const tabs = $$("[role=tab]", list);
@@ -13,14 +19,8 @@ export function startTabs(list, onShow) {
       other.tabIndex = isChosen ? 0 : -1;
       document.getElementById(other.getAttribute("aria-controls")).hidden = !isChosen;
     }
-    reveal(tab);
+    reveal(list, tab);
     onShow(tab.getAttribute("aria-controls"));
-  }
-
-  /** Where there is no room for all of them, the chosen one is moved to where it is seen. */
-  function reveal(tab) {
-    const [place, seen] = [tab.getBoundingClientRect(), list.getBoundingClientRect()];
-    list.scrollLeft += Math.max(0, place.right - seen.right) - Math.max(0, seen.left - place.left);
   }
 
   function choose(tab) {

@@ -1,5 +1,6 @@
 // The terminal tab of a container's page: several terminals side by side, each a session of its own.
 import { $, el, icon, setText } from "../dom.js";
+import { reveal } from "../tabs.js";
 import { Screen } from "./screen.js";
 import { Session } from "./session.js";
 
@@ -128,6 +129,7 @@ export class TerminalPanel {
       other.button.setAttribute("aria-selected", String(isCurrent));
       other.button.tabIndex = isCurrent ? 0 : -1;
     }
+    reveal($("[data-terminal-list]", this.root), tab.holder);
     setText($("[data-terminal-state]", this.root), STATE[tab.state.dataset.state]);
     tab.screen?.resize();
     if (hasFocus) tab.screen?.focus();

@@ -2,6 +2,7 @@
 import { FitAddon } from "../../vendor/xterm/addon-fit.mjs";
 import { Terminal } from "../../vendor/xterm/xterm.mjs";
 import { colour } from "../theme.js";
+import { toast } from "../toast.js";
 import { allowStyles } from "./styles.js";
 
 const COLOURS = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
@@ -41,6 +42,7 @@ export class Screen {
     this.terminal.loadAddon(this.fit);
     this.terminal.open(box);
     this.terminal.textarea?.setAttribute("aria-label", label);
+    this.terminal.textarea?.setAttribute("aria-describedby", "terminal-keys");
     this.terminal.onData(onInput);
     this.terminal.onResize(({ rows, cols }) => onResize(rows, cols));
     this.terminal.attachCustomKeyEventHandler((event) => this.#isForTerminal(event));
@@ -74,6 +76,15 @@ export class Screen {
     this.terminal.focus();
   }
 
+  /** What is selected, which is no more afterwards: the next Ctrl+C interrupts. */
+  #copy() {
+    const text = this.terminal.getSelection();
+    // Without HTTPS browsers give no clipboard, but their own command still asks xterm.js what to copy.
+    if (navigator.clipboard) navigator.clipboard.writeText(text).catch(() => toast("Not copied: let this site use the clipboard in your browser's settings."));
+    else document.execCommand("copy");
+    this.terminal.clearSelection();
+  }
+
   close() {
     this.watcher.disconnect();
     removeEventListener("themechange", this.onTheme);
@@ -81,11 +92,14 @@ export class Screen {
     this.terminal.dispose();
   }
 
-  /** Ctrl+Shift+C and V copy and paste, as terminals on Linux do; Shift+Escape leaves for who has no mouse. */
+  /**
+   * Ctrl+Shift+C and V copy and paste, as terminals on Linux do; Ctrl+C copies too while something is selected, and
+   * interrupts else. Shift+Escape leaves for who has no mouse.
+   */
   #isForTerminal(event) {
     if (event.type !== "keydown") return true;
-    if (event.ctrlKey && event.shiftKey && event.code === "KeyC") {
-      navigator.clipboard?.writeText(this.terminal.getSelection());
+    if (event.ctrlKey && !event.altKey && event.code === "KeyC" && (event.shiftKey || this.terminal.hasSelection())) {
+      if (this.terminal.hasSelection()) this.#copy();
       event.preventDefault();
       return false;
     }
