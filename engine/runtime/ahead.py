@@ -75,6 +75,13 @@ def _for_host(option: str, owner: int) -> str:
     return f"{key}={owner + int(value)}" if equals and key in ("uid", "gid") and value.isdigit() else option
 
 
+def of_networks(sysctls: dict[str, str]) -> dict[str, str]:
+    """Those that rights over the namespace allow to set. The others ask who writes (ipc/mq_sysctl.c): only its root
+    may, whom the calling process is not, and init is.
+    """
+    return {name: value for name, value in sysctls.items() if name.startswith("net.")}
+
+
 class Ahead:
     """Made by the constructor, in the calling process, which is in new namespaces.
 
@@ -93,12 +100,12 @@ class Ahead:
         users: bool,
         network: bool = True,
     ) -> None:
-        self.users, self.sysctls = users, sysctls
+        self.users, self.sysctls = users, of_networks(sysctls)
         self._trees = trees
         self._process_trees = [mount for mount in wanted if mount.get("type") == "proc"]
         if network:
             namespaces.loopback_up()
-        namespaces.set_sysctls(sysctls)
+        namespaces.set_sysctls(self.sysctls)
         umask = os.umask(0)
         owner = 0 if users else None
         for mount in wanted:

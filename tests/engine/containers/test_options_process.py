@@ -77,6 +77,15 @@ def test_groups_limits_and_kernel_settings_hold_inside(host: Host) -> None:
     assert lines[6] == "500"
 
 
+def test_settings_of_several_namespaces_go_with_one_another(host: Host) -> None:
+    """Those of a network that no container in waiting has, and those that ask for the namespace's own root."""
+    settings = {"net.ipv4.ip_unprivileged_port_start": "80", "fs.mqueue.msg_max": "20", "kernel.shm_rmid_forced": "1"}
+    files = " ".join(f"/proc/sys/{name.replace('.', '/')}" for name in settings)
+    record = host.run("sh", "-c", f"cat {files}", sysctls=settings)
+    assert host.ended(record.id).exit_code == 0
+    assert host.log(record.id).decode().split() == ["80", "20", "1"]
+
+
 def test_a_stop_takes_the_signal_and_the_time_that_the_container_was_made_with(host: Host) -> None:
     listening = host.run("sh", "-c", "trap 'exit 9' INT; echo on; while :; do sleep 0.05; done", stop_signal="int")
     deaf = host.run("sh", "-c", "trap '' TERM; echo on; while :; do sleep 0.05; done", stop_timeout=0)
