@@ -48,7 +48,7 @@ def lay_out(directory: Path, final: Path, spec: ContainerSpec, plan: ProcessPlan
     init = str(final / "init") if spec.init else None
     if init is not None:
         _place_init(directory / "init", host.run)
-    binds = mounting.binds(host.mounts, standard_binds(host.network.files or final))
+    binds = mounting.binds(host.mounts, standard_binds(host.network.files or final, read_only=spec.read_only))
     settings = isolation.settings(spec, plan, binds, init)
     settings = replace(settings, tmpfs=[*settings.tmpfs, *mounting.in_memory(host.mounts)])
     _write(directory / "bundle" / "config.json", json.dumps(build(settings), separators=(",", ":")), 0o600)

@@ -114,10 +114,13 @@ class ProcessSettings:
     shm: str = "own"
 
 
-def standard_binds(container_dir: Path) -> list[Bind]:
-    """resolv.conf, hosts and hostname of the container's directory at their places in /etc."""
+def standard_binds(container_dir: Path, *, read_only: bool = False) -> list[Bind]:
+    """resolv.conf, hosts and hostname of the container's directory at their places in /etc.
+
+    `read_only`: of a container whose root is, they are so too, as with Docker.
+    """
     names = ("resolv.conf", "hosts", "hostname")
-    return [Bind(str(container_dir / name), f"/etc/{name}") for name in names]
+    return [Bind(str(container_dir / name), f"/etc/{name}", read_only=read_only) for name in names]
 
 
 def build(settings: ProcessSettings) -> dict[str, Any]:

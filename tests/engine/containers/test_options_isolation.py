@@ -114,8 +114,10 @@ def test_privileged_has_all_capabilities_devices_and_a_writable_kernel(host: Hos
 
 def test_a_read_only_root_keeps_its_tmpfs_writable(host: Host) -> None:
     script = "touch /x; touch /run/y && echo run; touch /tmp/z && echo tmp; grep ' /run ' /proc/mounts"
+    script += "; touch /etc/hosts /etc/hostname /etc/resolv.conf"
     (text,) = outputs(host, (script, {"read_only": True, "tmpfs": ("/run:size=64k,mode=755",)}))
-    assert "/x: Read-only file system" in text and "/tmp/z: Read-only file system" in text
+    for path in ("/x", "/tmp/z", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"):
+        assert f"{path}: Read-only file system" in text
     assert "run" in text.splitlines() and "tmp" not in text.splitlines()
     mount = next(line for line in text.splitlines() if line.startswith("tmpfs /run"))
     assert {"size=64k", "mode=755", "nosuid", "nodev", "noexec"} <= set(mount.split()[3].split(","))
