@@ -167,7 +167,9 @@ def _working_directory(root: int, path: str) -> None:
     try:
         directory = kernel.openat2(root, path, os.O_PATH | os.O_DIRECTORY, mounts.IN_ROOT)
     except FileNotFoundError:
-        raise Failure("invalid_argument", f"the working directory {path} does not exist", program.NOT_FOUND) from None
+        raise Failure(
+            "invalid_argument", f"the working directory {path} does not exist", program.NOT_EXECUTABLE
+        ) from None
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
         raise Failure("invalid_argument", f"the working directory {path}: {why}", program.NOT_EXECUTABLE) from None

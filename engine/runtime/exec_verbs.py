@@ -40,8 +40,8 @@ class ExecVerbs:
         """Run one more process in the container; it has become its program when this returns.
 
         With `spec.tty` the answer holds the terminal's master, and `stdio` is ignored. Conflict if the container
-        doesn't run (or ends meanwhile); InvalidArgument with detail["exit_code"] 127 (no such program, no such
-        working directory) or 126 (it can't be run, no such user); nothing is left running or lying then.
+        doesn't run (or ends meanwhile); InvalidArgument with detail["exit_code"] 127 (no such program) or 126 (it
+        can't be run, no such user or working directory); nothing is left running or lying then.
         """
         return self._execs.start(container_dir, spec, stdio)
 

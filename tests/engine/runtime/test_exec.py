@@ -208,7 +208,7 @@ def test_a_long_one_gets_the_small_monitor_that_holds_nothing_of_it(idle: Box) -
         (["/etc/passwd"], {}, 126, "permission denied"),
         (["/tmp"], {}, 126, "is a directory"),
         (["/proc/1/exe"], {}, 126, "permission denied"),
-        (["/bin/sh"], {"cwd": "/nosuch"}, 127, "working directory /nosuch does not exist"),
+        (["/bin/sh"], {"cwd": "/nosuch"}, 126, "working directory /nosuch does not exist"),
         (["/bin/sh"], {"cwd": "/etc/passwd"}, 126, "not a directory"),
         (["/bin/sh"], {"user": "nobody-here"}, 126, "unable to find user"),
         (["/tmp/garbage"], {}, 126, "exec format error"),
