@@ -78,6 +78,7 @@ class Terminal(HostSession):
             if not takes_input:
                 continue
             if not data and leaves_at_end:
+                await self._delivered(peer)
                 return
             if not data:
                 await self.link.no_more_input()
@@ -86,3 +87,19 @@ class Terminal(HostSession):
             await self.link.send(passed)
             if has_left:
                 return
+
+    async def _delivered(self, peer: Peer) -> None:
+        """Until the process has what was said, or the client has gone: `start -ai` says all before the start."""
+        if self.link is None or not self.described.get("stdin", True):
+            return
+        gone, delivered = asyncio.ensure_future(_end_of(peer)), asyncio.ensure_future(self.link.delivered())
+        try:
+            await asyncio.wait({gone, delivered}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            delivered.cancel()
+
+
+async def _end_of(peer: Peer) -> None:
+    while await peer.read() is not None:
+        pass

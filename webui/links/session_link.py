@@ -39,7 +39,7 @@ class SessionLink:
         self.id = session_id
         self._last = b"0-0"
         self.taken, self._confirmed = taken, taken  # bytes of output seen here, confirmed to the host
-        self.sent = self._room_until = sent
+        self.sent = self._room_until = self._written = sent
         self._window, self._chunk = sessions.INPUT_WINDOW_BYTES, sessions.DATA_BYTES
         self._room_until += self._window
         self._has_room = asyncio.Event()
@@ -115,6 +115,7 @@ class SessionLink:
                     raise error_of(frame)
                 if frame.kind == sessions.CREDIT:
                     self._room_until = max(self._room_until, frame.cursor + self._window)
+                    self._written = max(self._written, frame.cursor)
                     self._has_room.set()
                     yield frame
                 elif frame.kind == sessions.DATA:
@@ -137,6 +138,12 @@ class SessionLink:
                 await self._has_room.wait()
             self.sent += len(part)
             await self._put(sessions.DATA, self.sent, part)
+
+    async def delivered(self) -> None:
+        """Wait until the process has all input that was sent; for one that is to start, until after that."""
+        while self._written < self.sent:
+            self._has_room.clear()
+            await self._has_room.wait()
 
     async def no_more_input(self) -> None:
         await self._put(sessions.END)

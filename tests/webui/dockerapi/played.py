@@ -82,9 +82,9 @@ class Session:
         told = {"family": family, "message": message, "detail": detail or {}}
         await self._host.send(self.id, Frame(sessions.ERROR, 0, 0, 1.0, json.dumps(told).encode()))
 
-    async def heard(self, kind: int) -> Frame:
+    async def heard(self, kind: int, *, seconds: float = PATIENCE_SECONDS) -> Frame:
         """Wait for a frame of this kind from the site; the last of them."""
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             raw = await self._host.client.xrange(keys.session_input(self.id))
             found = [frame for frame in (Frame.decode(fields[b"m"]) for _, fields in raw) if frame.kind == kind]

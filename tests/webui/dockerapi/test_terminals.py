@@ -21,6 +21,7 @@ from webui.dockerapi import door, escaping
 from webui.live.loop import in_thread
 from webui.policies.models import TeamPolicy
 from worker.contract import sessions
+from worker.contract.frames import Frame
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +65,46 @@ async def test_who_does_not_run_is_attached_to_ahead(fake_host: FakeHost, owner:
         await client.say(b"ls\x10\x11rest")
         await session.heard(sessions.CLOSE)  # the container runs on
         assert (await session.heard(sessions.DATA)).data == b"ls"
+        await client.end()
+
+
+async def test_who_has_said_all_before_the_start_leaves_when_it_has_arrived(
+    fake_host: FakeHost, owner: Caller, container: Container
+) -> None:
+    """`docker start -ai` with a pipe: what is piped in is there before the program is."""
+    spec = {**container.spec, "stdin_open": True}
+    await in_thread(Container.objects.filter(pk=container.pk).update, observed_status="created", spec=spec)
+    async with taken(ATTACH, owner) as client:
+        session = await Session.asked_for(fake_host)
+        await session.send(sessions.OPENED, {"run": 1, "tty": False, "ahead": True, "stdin": True})
+        await client.head()
+        await client.say(b"all")
+        await client.say(b"")
+        await session.heard(sessions.DATA)
+        await session.say(b"out")
+        assert (await client.next())["data"] == piece(1, b"out"), "it has not left yet"
+        with pytest.raises(AssertionError):
+            await session.heard(sessions.CLOSE, seconds=0.3)
+        await fake_host.send(session.id, Frame(sessions.CREDIT, 0, len(b"all"), 1.0, b""))
+        await session.heard(sessions.CLOSE)
+        await client.end()
+
+
+@pytest.mark.parametrize("takes_input", [True, False])
+async def test_who_is_gone_does_not_wait_for_a_start(
+    fake_host: FakeHost, owner: Caller, container: Container, takes_input: bool
+) -> None:
+    await in_thread(Container.objects.filter(pk=container.pk).update, observed_status="created")
+    async with taken(ATTACH, owner) as client:
+        session = await Session.asked_for(fake_host)
+        await session.send(sessions.OPENED, {"run": 1, "tty": False, "ahead": True, "stdin": takes_input})
+        await client.head()
+        await client.say(b"all")
+        await client.say(b"")
+        if takes_input:
+            await session.heard(sessions.DATA)
+            await client.communicator.send_input({"type": "hijack.disconnect"})
+        await session.heard(sessions.CLOSE)
         await client.end()
 
 
