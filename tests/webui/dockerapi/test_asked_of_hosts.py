@@ -55,6 +55,8 @@ def test_the_columns_of_ps() -> None:
     assert [title for title, _ in columns_of("")] == ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
     assert [title for title, _ in columns_of("aux")][:3] == ["USER", "PID", "%CPU"]
     assert [title for title, _ in columns_of("-o pid,args=WHAT")] == ["PID", "WHAT"]
+    for words in ("-eo pid,comm -o rss", "-eopid -o comm,rss", "axo pid,comm,rss", "--format=pid,comm,rss"):
+        assert [title for title, _ in columns_of(words)] == ["PID", "COMMAND", "RSS"]
     for wrong in ("-o pid,nothing", "-o comm"):
         with pytest.raises(InvalidArgument):
             columns_of(wrong)
@@ -86,6 +88,18 @@ async def test_processor_time_is_the_kernels_own_counter(
     found = (await ask("GET", "/v1.43/containers/web/stats?stream=0", teammate)).json
     used = [found[name]["cpu_usage"]["total_usage"] for name in ("precpu_stats", "cpu_stats")]
     assert used == [7_500_000_000, 8_250_000_000]
+
+
+async def test_the_first_stats_of_who_has_just_begun_are_waited_for(
+    fake_host: FakeHost, teammate: Caller, container: Container
+) -> None:
+    asking = asyncio.create_task(ask("GET", "/v1.43/containers/web/stats?stream=0", teammate))
+    for pids, running in ((1, "another"), (3, CONTAINER_ID)):
+        await asyncio.sleep(0.2)
+        assert not asking.done()
+        entry = json.dumps({"at": 100.0 + pids, "containers": {running: {"pids": pids}}})
+        await fake_host.client.xadd(keys.stats(str(container.host_id)), {"m": entry})
+    assert (await asking).json["pids_stats"]["current"] == 3
 
 
 async def test_events_of_the_past_by_filters(

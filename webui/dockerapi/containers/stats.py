@@ -7,6 +7,8 @@ system is all processors' time.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -24,6 +26,8 @@ from worker.contract import keys
 NANOSECONDS = 1_000_000_000
 FIRST = 2
 """Entries of the past that the first answer is made of."""
+WAIT_SECONDS = 5.0
+"""For the first figures of a container: twice the time in which a host tells them, and some."""
 
 
 @endpoint("GET", "/containers/{name}/stats")
@@ -33,10 +37,7 @@ async def container_stats(call: Call) -> Answer:
     figures = Figures(container)
     key = keys.stats(str(container.host_id))
     if not call.flag("stream", True):
-        raw = await broker().xrevrange(key, count=FIRST) if state_of(container) in ALIVE else []
-        found: dict[str, Any] | None = None
-        for entry in decoded(raw[::-1]):
-            found = figures.take(entry) or found
+        found = await _one(figures, key) if state_of(container) in ALIVE else None
         return Json(found or figures.nothing())
 
     async def parts() -> AsyncIterator[bytes]:
@@ -53,6 +54,21 @@ async def container_stats(call: Call) -> Answer:
                         yield answers.encoded(one)
 
     return Stream(parts(), answers.JSON, begins_at_once=True)
+
+
+async def _one(figures: Figures, key: str) -> dict[str, Any] | None:
+    """The newest; of a container that has just begun the first, for which one has to wait."""
+    found: dict[str, Any] | None = None
+    async with listening(key) as subscription:
+        raw = await broker().xrevrange(key, max=subscription.start, count=FIRST)
+        for entry in decoded(raw[::-1]):
+            found = figures.take(entry) or found
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_SECONDS):
+                while found is None:
+                    for entry in await subscription.take() or []:
+                        found = figures.take(entry) or found
+    return found
 
 
 class Figures:

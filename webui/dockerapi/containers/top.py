@@ -63,6 +63,7 @@ FULL = ("uid", "pid", "ppid", "c", "stime", "tty", "time", "cmd")
 """`ps -ef`"""
 BSD = ("user", "pid", "pcpu", "rss", "tty", "stat", "start", "time", "command")
 """`ps aux`, without what nobody knows here"""
+_LISTED = re.compile(r"(?:-[A-Za-z]*?o|[A-Za-z]*?o|--format=?)(.*)")
 PLAIN = ("pid", "tty", "time", "ucmd")
 
 
@@ -87,10 +88,10 @@ def columns_of(arguments: str) -> list[tuple[str, Callable[[Process], str]]]:
     """Titles and values that `ps` would show with these arguments. Raises InvalidArgument for a column nobody knows."""
     words = arguments.split() or ["-ef"]
     names: list[str] = []
-    for index, word in enumerate(words):
-        if (found := re.fullmatch(r"-?(?:[A-Za-z]*o|-format=?)(.*)", word)) is not None:
-            listed = found[1] or (words[index + 1] if index + 1 < len(words) else "")
-            names += [name for name in listed.split(",") if name]
+    rest = iter(words)
+    for word in rest:
+        if (found := _LISTED.fullmatch(word)) is not None:
+            names += [name for name in (found[1] or next(rest, "")).split(",") if name]
     if not names:
         names = list(FULL if any("f" in word for word in words) else BSD if "u" in words[0] else PLAIN)
     columns = []
