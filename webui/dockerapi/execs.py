@@ -223,7 +223,7 @@ class Exec:
 
 def _sentence(error: EngineError) -> str:
     beginning = "OCI runtime exec failed: exec failed: unable to start container process"
-    return f"{beginning}: {starting.sentence(error)}"
+    return f"{beginning}: {error.message}"
 
 
 def _code_of(error: EngineError) -> int:

@@ -207,3 +207,9 @@ def test_addresses_of_ones_own_are_those_of_a_network() -> None:
 def test_every_error_says_a_sentence() -> None:
     with pytest.raises(EngineError, match="Env has to be a list of strings"):
         config.wishes({"Env": {"A": "1"}})
+
+
+def test_a_name_alone_is_no_variable_unless_the_image_has_one() -> None:
+    given = ["A=1", "EMPTY=", "GONE", "LANG", "A=2"]
+    env = config.without_unset(config.environment(given), given, {"env": ["LANG=C", "PATH=/bin"]})
+    assert env == {"A": "2", "EMPTY": "", "LANG": ""}

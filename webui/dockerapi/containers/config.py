@@ -52,8 +52,15 @@ def wishes(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def environment(entries: list[str]) -> dict[str, str]:
-    """NAME=VALUE each; a NAME alone takes the image's away, which an empty value comes nearest to."""
+    """NAME=VALUE each; a NAME alone takes what was there away, which an empty value comes nearest to."""
     return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
+
+
+def without_unset(env: Mapping[str, str], entries: list[str], image: Mapping[str, Any]) -> dict[str, str]:
+    """`environment(entries)` without each NAME alone that the image has not set either: it is to be no variable."""
+    unset = {entry for entry in entries if "=" not in entry}
+    known = {entry.partition("=")[0] for entry in image.get("env") or ()}
+    return {name: value for name, value in env.items() if name not in unset - known}
 
 
 def _entrypoint(words: list[str] | None) -> list[str] | None:

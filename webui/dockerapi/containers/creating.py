@@ -15,6 +15,7 @@ from webui.dockerapi.call import Call
 from webui.dockerapi.containers import config, hostconfig, mounts, networking
 from webui.dockerapi.containers.attaching import note_size
 from webui.dockerapi.routing import endpoint
+from webui.hosts.models import Host
 from webui.jobs.models import Job
 
 
@@ -22,7 +23,9 @@ from webui.jobs.models import Job
 async def container_make(call: Call) -> Json:
     body = await call.json()
     wishes = wishes_of(call, body)
-    container, job = await asking.begun(_create, call, shapes.text(shapes.member(body, "Image"), "Image"), wishes)
+    variables = shapes.strings(shapes.member(body, "Env"), "Env")
+    image = shapes.text(shapes.member(body, "Image"), "Image")
+    container, job = await asking.begun(_create, call, image, wishes, variables)
     try:
         await asking.done(job)
     except EngineError:
@@ -30,7 +33,7 @@ async def container_make(call: Call) -> Json:
         raise
     if call.version >= (1, 42):
         note_size(container.pk, shapes.member(shapes.mapping(shapes.member(body, "HostConfig"), ""), "ConsoleSize"))
-    return Json({"Id": container.pk, "Warnings": _warnings(body)}, 201)
+    return Json({"Id": container.pk, "Warnings": _warnings(body, call.host)}, 201)
 
 
 def wishes_of(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,11 +53,13 @@ def wishes_of(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _create(call: Call, image: str, wishes: dict[str, Any]) -> tuple[Container, Job]:
+def _create(call: Call, image: str, wishes: dict[str, Any], variables: list[str]) -> tuple[Container, Job]:
     """Raises NotFound for an image that the host doesn't have: clients pull it then, and come again."""
     found = names.image(call, image)
     is_id = found.image_id.removeprefix(names.SHA256).startswith(image.removeprefix(names.SHA256))
     reference = found.image_id if is_id else image
+    if "env" in wishes:
+        wishes = {**wishes, "env": config.without_unset(wishes["env"], variables, found.config)}
     try:
         return container_create(user=call.user, host=call.host, image=reference, start=False, **wishes)
     except AlreadyExists as error:
@@ -77,10 +82,10 @@ async def _forget(call: Call, container: Container) -> None:
             await asking.done(job)
 
 
-def _warnings(body: Mapping[str, Any]) -> list[str]:
+def _warnings(body: Mapping[str, Any], host: Host) -> list[str]:
     """What was asked for and makes no difference."""
     host_config = shapes.mapping(shapes.member(body, "HostConfig"), "HostConfig")
     warnings = []
-    if shapes.member(host_config, "OomKillDisable"):
+    if shapes.member(host_config, "OomKillDisable") and "2" in host.cgroup_version:
         warnings.append("OomKillDisable is for machines with control groups of version 1.")
     return warnings
