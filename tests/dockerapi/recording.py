@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.dockerapi.client import Client, Outcome, program
-from tests.dockerapi.scenes import CONTEXTS, SCENES, Scene
+from tests.dockerapi.scene import Scene
+from tests.dockerapi.scenes import CONTEXTS, SCENES
 from tests.support import images
 from tests.support.dockerd import running_docker
 from tests.support.registry import Registry

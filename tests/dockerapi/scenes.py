@@ -1,7 +1,7 @@
 """What people type, step by step: run against Portside, and once against a real dockerd, whose answers are kept.
 
-A step that answers otherwise by intent has a reason in `differs`; then only the exit code is compared, or, where that
-is meant, not even that (`code_differs`).
+What options of `docker run` come to is in `scenes_options`, a container's life in `scenes_life`. A step that answers
+otherwise by intent has a reason beside it (see `scene.Scene`).
 
 In words, {registry} is a registry's address, {work} a directory for files, {contexts} one with a folder for each of
 `CONTEXTS`. Image cmp/tiny is there: busybox.
@@ -9,9 +9,9 @@ In words, {registry} is a registry's address, {work} a directory for files, {con
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
+from tests.dockerapi.scene import OUR_WORDS, Scene
+from tests.dockerapi.scenes_life import LIFE
+from tests.dockerapi.scenes_options import OPTIONS
 from tests.support.oci_layout import directory, member, tar_of
 
 TREE = tar_of([directory("etc"), member("etc/name", b"cmp\n")])
@@ -31,23 +31,15 @@ CONTEXTS: dict[str, dict[str, str]] = {
     "lacks": {"Dockerfile": "FROM cmp/tiny\nCOPY nothing /\n"},
     "elsewhere": {"docker/File": "FROM cmp/tiny\nRUN echo elsewhere\n"},
     "baseless": {"Dockerfile": "FROM {registry}/cmp/none:1\nRUN true\n"},
+    "files": {
+        "env": "# what is set\n\nA=1\nB=2\nSPACED= a = b \nQUOTED='x'\nCMP_NOWHERE\nLC_ALL\n",
+        "labels": "# what is said\na=1\nb=2\nbare\n",
+    },
 }
 
-Step = tuple[str, ...]
-OUR_WORDS = "the message says what to do next, in words of our own"
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """`stdin`: step number → what it reads. `differs`: step number → why only its exit code is Docker's."""
-
-    steps: Sequence[Step]
-    stdin: Mapping[int, bytes] = field(default_factory=dict)
-    differs: Mapping[int, str] = field(default_factory=dict)
-    code_differs: Mapping[int, str] = field(default_factory=dict)
-
-
 SCENES: dict[str, Scene] = {
+    **OPTIONS,
+    **LIFE,
     "names of an image": Scene(
         (
             ("tag", "cmp/tiny", "cmp/other:1"),

@@ -87,4 +87,12 @@ def running_docker(directory: Path, *, has_network: bool = False) -> Iterator[Do
         yield docker
     finally:
         program.stop(seconds=60)
+        _unmount_below(directory)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _unmount_below(directory: Path) -> None:
+    """It leaves the network namespace of those without a network mounted."""
+    found = [line.split(" ")[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for path in reversed([path for path in found if path.startswith(f"{directory}/")]):
+        subprocess.run(["umount", "--lazy", path], check=False, capture_output=True, timeout=60)
