@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from engine.config import EngineConfig
 from engine.runtime import probe
+from engine.runtime.apparmor import host, loading, profile
 from engine.runtime.foreign.installed import RuntimeFacts
 
 ENGINE_VERSION = "0.1.0"
@@ -18,7 +19,8 @@ class HostFacts(TypedDict):
     """Sizes in bytes; disk figures are those of the file system that holds the home.
 
     `runtimes` are the OCI runtimes that a container can choose instead of ours. `userns_problem` is why containers
-    can't have user namespaces of their own; empty if they can, and until it is known.
+    can't have user namespaces of their own; empty if they can, and until it is known. `apparmor_profile` is what
+    confines containers unasked, empty for none; `apparmor_problem` is why, where the kernel has AppArmor.
     """
 
     cores: int
@@ -33,12 +35,15 @@ class HostFacts(TypedDict):
     containers_running: int
     runtimes: list[RuntimeFacts]
     userns_problem: str
+    apparmor_profile: str
+    apparmor_problem: str
 
 
 def host_facts(
     config: EngineConfig, cgroup_version: str, containers_running: int, runtimes: list[RuntimeFacts]
 ) -> HostFacts:
     disk = shutil.disk_usage(config.home)
+    unconfined = loading.problem(config.run)
     return HostFacts(
         cores=os.cpu_count() or 1,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -52,6 +57,8 @@ def host_facts(
         containers_running=containers_running,
         runtimes=runtimes,
         userns_problem=probe.known(str(config.run)) or "",
+        apparmor_profile=profile.NAME if host.is_enabled() and not unconfined else "",
+        apparmor_problem=unconfined,
     )
 
 

@@ -28,6 +28,7 @@ from engine.errors import Cancelled, EngineError, InvalidArgument, Unavailable
 from engine.network.service import Network
 from engine.options import values
 from engine.runtime import capabilities, defaults, record
+from engine.runtime.apparmor import profile
 from engine.runtime.client import Overlay, Runtime
 from engine.runtime.spec import Bind, DeviceNode, ProcessSettings, TmpfsMount, build, standard_binds
 
@@ -173,6 +174,7 @@ def _settings(command: Command, directory: Path) -> ProcessSettings:
         settings,
         capabilities=tuple(name for name, number in capabilities.NUMBERS.items() if held >> number & 1),
         seccomp=False,
+        apparmor_profile="",
         user_namespace=False,
         masked_paths=(),
         readonly_paths=(),
@@ -192,6 +194,7 @@ def _confined(command: Command, directory: Path) -> ProcessSettings:
         tmpfs=command.tmpfs,
         no_new_privileges=False,  # su, sudo and their kin are part of many a build
         user_namespace=not command.shares_users and command.network != "host",  # whose /sys no other users may have
+        apparmor_profile=profile.NAME,
         shm_bytes=command.limits.shm_bytes or defaults.SHM_BYTES,
         rlimits={limit.name: (limit.soft, limit.hard) for limit in map(values.ulimit, command.limits.ulimits)},
         sysctls={} if command.network == "host" else dict(defaults.SYSCTLS),

@@ -18,6 +18,7 @@ from engine.errors import EngineError, InvalidArgument, Unsupported
 from engine.oci.runtime_process import CAPABILITIES
 from engine.options import capabilities, modes, seccomp, security, values
 from engine.runtime import defaults
+from engine.runtime.apparmor import host, profile
 from engine.runtime.spec import Bind, ProcessSettings, TmpfsMount
 
 
@@ -47,7 +48,7 @@ def settings(spec: ContainerSpec, plan: ProcessPlan, binds: Sequence[Bind], init
         groups=spec.group_add,
         tmpfs=[TmpfsMount(entry.path, entry.options) for entry in map(values.tmpfs, spec.tmpfs)],
         devices=host_devices.given(spec.devices),
-        apparmor_profile=_apparmor(options),
+        apparmor_profile=_apparmor(options, privileged=spec.privileged),
         init=init,
         terminal=spec.tty,
         annotations=spec.annotations,
@@ -105,17 +106,21 @@ def _seccomp(options: security.Security, kept: tuple[str, ...], *, privileged: b
         raise InvalidArgument(f"security_opt: {error.message}", {"field": "security_opt"}) from error
 
 
-def _apparmor(options: security.Security) -> str:
-    if options.apparmor in (None, "unconfined"):
+def _apparmor(options: security.Security, *, privileged: bool) -> str:
+    """Ours unless it says otherwise: whether it can be had is asked at each start (`engine.runtime.apparmor`)."""
+    if options.apparmor is None:
+        return "" if privileged else profile.NAME
+    if options.apparmor == "unconfined":
         return ""
-    try:
-        with open("/sys/module/apparmor/parameters/enabled") as file:
-            enabled = file.read().strip() == "Y"
-    except FileNotFoundError:
-        enabled = False
-    if not enabled:
+    if not host.is_enabled():
         raise _cannot(f"apparmor={options.apparmor}: this host's kernel has no AppArmor; leave it out")
-    return options.apparmor or ""
+    loaded = host.loaded()
+    if options.apparmor != profile.NAME and loaded is not None and options.apparmor not in loaded:
+        raise _cannot(
+            f"apparmor={options.apparmor}: this host has no such profile; load it with apparmor_parser, or leave it "
+            f"out for {profile.NAME}"
+        )
+    return options.apparmor
 
 
 def _paths(options: security.Security, *, privileged: bool) -> tuple[list[str], list[str]]:

@@ -53,7 +53,8 @@ class ContainerRecord:
     `exit_code` and `error` tell of the last run (or the last attempt to start one). `restart_at` is set while
     a restart policy waits, `restart_delay_seconds` is its last wait.
 
-    `userns` and `userns_problem` tell of the last run whether it had users of its own ("auto" or "host"), and why not.
+    `userns` and `userns_problem` tell of the last run whether it had users of its own ("auto" or "host"), and why not;
+    `apparmor_profile`, what confined it ("unconfined": nothing; empty where the kernel has no AppArmor).
 
     `healthcheck` is what request and image make together; `health`, what it has found, is no part of the file, but
     of one beside it, and None without a check. `unhealthy` is the run that is ended for it.
@@ -102,6 +103,7 @@ class ContainerRecord:
     restart_at: float | None = None
     userns: str = ""
     userns_problem: str = ""
+    apparmor_profile: str = ""
     before: Mapping[str, Any] = field(default_factory=dict)
     healthcheck: Mapping[str, Any] | None = None
     health: Health | None = None
@@ -156,6 +158,7 @@ class ContainerRecord:
             "finished_at": self.finished_at,
             "userns": self.userns,
             "userns_problem": self.userns_problem,
+            "apparmor_profile": self.apparmor_profile,
             "health": None if self.health is None else self.health.as_state(is_alive=self.status in states.ALIVE),
             "mounts": [point.as_state() for point in self.mounts],
             "spec": self.spec.as_dict(),

@@ -181,6 +181,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
             pid=created.pid,
             userns=created.userns,
             userns_problem=created.userns_problem,
+            apparmor_profile=created.apparmor_profile,
             ip_address=joining.address(endpoint, joined),
             networks=joining.told(joined),
             ports=published,

@@ -11,6 +11,7 @@ from engine.options.wishes import Wishes
 
 OWN_RUNTIME = "portside"
 HOST_USERS = "user namespace of the host"
+NO_APPARMOR = "AppArmor off"
 _SHARED = {
     "network": "network",
     "pid": "processes",
@@ -98,7 +99,7 @@ def _loosened_walls(wishes: Wishes, options: security.Security) -> Iterator[str]
     yield from (f"device {text.partition(':')[0]}" for text in wishes.devices)
     yield from (f"devices {rule}" for rule in wishes.device_cgroup_rules)
     if options.apparmor == "unconfined":
-        yield "AppArmor off"
+        yield NO_APPARMOR
     if "disable" in options.label:
         yield "SELinux off"
 

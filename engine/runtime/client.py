@@ -19,7 +19,8 @@ from typing import Any, Protocol
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound, Unavailable
-from engine.runtime import capabilities, defaults, joins, monitor, probe, record, wire
+from engine.runtime import capabilities, joins, monitor, probe, record, wire
+from engine.runtime.apparmor import loading
 from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.exec_verbs import ExecVerbs
 from engine.runtime.execs import Execs
@@ -54,13 +55,15 @@ class Created:
     """`pid`: the container's first process, as the host numbers it; its namespaces exist.
 
     `pooled`: whether it came from the pool of prepared ones. `userns`: "auto" with users of its own, "host" without;
-    `userns_problem`: why it had to do without.
+    `userns_problem`: why it had to do without. `apparmor_profile`: what confines it, "unconfined" for none, empty where
+    the kernel has no AppArmor or the runtime makes no use of it.
     """
 
     pid: int
     pooled: bool = False
     userns: str = "host"
     userns_problem: str = ""
+    apparmor_profile: str = ""
 
 
 class Runtime(ExecVerbs):
@@ -90,7 +93,9 @@ class Runtime(ExecVerbs):
         self._program_known = False
         self._last_filter: tuple[dict[str, Any], Path] | None = None
         self._launcher = LauncherLink(config, self.pool_size, self._get_ready)
-        self._execs = Execs(self._cgroups, self._launcher, self.installed, self._filter, self._monitor)
+        self._execs = Execs(
+            self._cgroups, self._launcher, self.installed, self._filter, self._monitor, confined=self._confined
+        )
 
     # -- the launcher ---------------------------------------------------------------------------------------
 
@@ -140,13 +145,13 @@ class Runtime(ExecVerbs):
     def _created(self, container_dir: Path, request: dict[str, Any], answer: dict[str, Any]) -> Created:
         userns, problem = "host" if answer.get("first") is None else "auto", ""
         spec = request["spec"] or json.loads((container_dir / "bundle" / "config.json").read_bytes())
-        if userns == "host" and _wants_users(spec):
+        if userns == "host" and joins.has(spec, "user"):
             problem = probe.known(str(self._run)) or "the launcher could not tell why"
             if request["joins"]:
                 problem = "it shares namespaces of a container that has no user ids of its own"
             elif request["foreign"] and not request["foreign"]["users"]:
                 problem = f"{request['foreign']['name']} keeps its sandbox among the host's users"
-        return Created(int(answer["pid"]), bool(answer.get("pooled")), userns, problem)
+        return Created(int(answer["pid"]), bool(answer.get("pooled")), userns, problem, _shown_profile(request))
 
     def _sweep(self, container_dir: Path) -> None:
         """The launcher or its child was killed in the middle of a create: end what it may have made, to try again.
@@ -164,10 +169,13 @@ class Runtime(ExecVerbs):
         spec = json.loads((container_dir / "bundle" / "config.json").read_bytes())
         seccomp = (spec.get("linux") or {}).pop("seccomp", None)
         entrance = self._cgroups.entrance(container_dir.name)
-        wants_users, whose = _wants_users(spec), joins.resolve(container_dir, spec)
-        terminal = bool((spec.get("process") or {}).get("terminal"))
+        wants_users, whose = joins.has(spec, "user"), joins.resolve(container_dir, spec)
+        process: dict[str, Any] = spec.get("process") or {}
+        terminal = bool(process.get("terminal"))
+        process["apparmorProfile"] = self._confined(process.get("apparmorProfile") or "")
         if foreign:  # it gets the bundle itself, and nothing that was made ahead
             wants_users = wants_users and foreign["users"]
+            foreign["apparmor_profile"] = process["apparmorProfile"]
             seccomp, spec = None, {}
         return {
             "verb": "create",
@@ -175,7 +183,7 @@ class Runtime(ExecVerbs):
             "mount_point": str(container_dir / "bundle" / "rootfs"),
             "run": run,
             "users": wants_users and not whose,
-            "shares": _shares(spec),
+            "shares": joins.shares(spec),
             "inhabits": whose.first if wants_users else None,
             "joins": whose.processes,
             "name": f"portside-monitor {container_dir.name[:12]}",
@@ -186,7 +194,7 @@ class Runtime(ExecVerbs):
             },
             "tasks": entrance.tasks,
             "unified": entrance.unified,
-            "groups": entrance.mounts if _has(spec, "cgroup") or foreign else self._cgroups.whole(entrance),
+            "groups": entrance.mounts if joins.has(spec, "cgroup") or foreign else self._cgroups.whole(entrance),
             "monitor": self._monitor(),
             "seccomp": str(self._filter(seccomp)) if seccomp else None,
             "foreign": foreign,
@@ -203,6 +211,9 @@ class Runtime(ExecVerbs):
         path = cached_filter(self._run, seccomp)
         self._last_filter = (seccomp, path)
         return path
+
+    def _confined(self, profile: str) -> str:
+        return loading.applied(profile, self._run)
 
     def _monitor(self) -> str | None:
         if not self._c_monitor:
@@ -381,20 +392,8 @@ class Runtime(ExecVerbs):
             raise NotFound("the container was removed") from None
 
 
-def _wants_users(spec: dict[str, Any]) -> bool:
-    """Whether it asks for a user namespace, which not every host can give it."""
-    return _has(spec, "user")
-
-
-def _has(spec: dict[str, Any], kind: str) -> bool:
-    namespaces = (spec.get("linux") or {}).get("namespaces") or []
-    return any(entry["type"] == kind for entry in namespaces)
-
-
-def _shares(spec: dict[str, Any]) -> bool:
-    """Whether some of its namespaces are not new ones: then what was made ahead is of no use."""
-    namespaces = (spec.get("linux") or {}).get("namespaces")
-    if namespaces is None:
-        return False  # another runtime's
-    kinds = {entry["type"] for entry in namespaces if not entry.get("path")}
-    return not kinds.issuperset(kind for kind in defaults.NAMESPACES if kind != "user")
+def _shown_profile(request: dict[str, Any]) -> str:
+    foreign = request["foreign"]
+    if foreign:  # whose sandbox is another kernel's
+        return loading.shown(foreign["apparmor_profile"]) if foreign["users"] else ""
+    return loading.shown((request["spec"].get("process") or {}).get("apparmorProfile") or "")

@@ -109,7 +109,10 @@ class Bundle(NamedTuple):
 
 
 class Execs:
-    """The execs of one home's containers. `compiled` turns a seccomp profile into its filter's file."""
+    """The execs of one home's containers. `compiled` turns a seccomp profile into its filter's file.
+
+    `confined` says which AppArmor profile is applied of one that is wished.
+    """
 
     def __init__(
         self,
@@ -118,9 +121,11 @@ class Execs:
         installed: InstalledRuntimes,
         compiled: Callable[[dict[str, Any]], Path],
         monitor: Callable[[], str | None],
+        *,
+        confined: Callable[[str], str],
     ) -> None:
         self._cgroups, self._launcher, self._installed = cgroups, launcher, installed
-        self._compiled, self._monitor = compiled, monitor
+        self._compiled, self._monitor, self._confined = compiled, monitor, confined
         self._bundles: dict[Path, tuple[tuple[int, int], Bundle]] = {}
         self._streams: dict[Path, socket.socket] = {}  # of those that this process has started
 
@@ -250,6 +255,8 @@ class Execs:
         self, container_dir: Path, directory: Path, run: int, spec: ExecSpec, given: Sequence[int]
     ) -> dict[str, Any]:
         bundle = self._bundle(container_dir)
+        process = _process(bundle.process, spec)
+        process["apparmorProfile"] = self._confined(process.get("apparmorProfile") or "")
         entrance = self._cgroups.entrance(container_dir.name)
         return {
             "verb": "exec",
@@ -263,7 +270,7 @@ class Execs:
             "traces": "CAP_SYS_PTRACE" in (bundle.process.get("capabilities") or {}).get("bounding", ()),
             "privileged": spec.privileged,
             "seccomp": self._filter(bundle, spec),
-            "process": _process(bundle.process, spec),
+            "process": process,
             "groups": bundle.groups,
             "user": bundle.user if spec.user is None else spec.user,
             "terminal": spec.tty,

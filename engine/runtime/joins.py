@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Conflict, NotFound, Unavailable
-from engine.runtime import record
+from engine.runtime import defaults, record
 
 CONTAINER = "container:"
 
@@ -53,6 +53,21 @@ def resolve(container_dir: Path, spec: dict[str, Any]) -> Joins:
             "in both; share those of one container"
         )
     return Joins(processes, next(iter(firsts), None))
+
+
+def has(spec: dict[str, Any], kind: str) -> bool:
+    """Whether it asks for a namespace of that kind, its own or another's."""
+    namespaces = (spec.get("linux") or {}).get("namespaces") or []
+    return any(entry["type"] == kind for entry in namespaces)
+
+
+def shares(spec: dict[str, Any]) -> bool:
+    """Whether some of its namespaces are not new ones: then what was made ahead is of no use."""
+    namespaces = (spec.get("linux") or {}).get("namespaces")
+    if namespaces is None:
+        return False  # another runtime's
+    kinds = {entry["type"] for entry in namespaces if not entry.get("path")}
+    return not kinds.issuperset(kind for kind in defaults.NAMESPACES if kind != "user")
 
 
 def _running(directory: Path, kind: str) -> dict[str, Any]:

@@ -76,6 +76,12 @@ class HostSchema(HostReference):
     cgroup_version = serializers.CharField(allow_blank=True)
     engine_version = serializers.CharField(allow_blank=True)
     runtimes = RuntimeSchema(many=True, help_text="OCI runtimes that are installed beside the engine's own, portside.")
+    apparmor_profile = serializers.CharField(
+        allow_blank=True, help_text="What confines containers unasked; empty where the kernel has no AppArmor."
+    )
+    apparmor_problem = serializers.CharField(
+        allow_blank=True, help_text="Why containers go without it, where the kernel has AppArmor."
+    )
     registered_at = serializers.DateTimeField()
     heartbeat_at = serializers.DateTimeField(allow_null=True)
     url = serializers.CharField()
@@ -150,6 +156,10 @@ class ContainerSchema(_Options):  # type: ignore[valid-type,misc]
     restart = serializers.ChoiceField(RESTART_POLICIES)
     restart_limit = serializers.IntegerField(allow_null=True)
     userns_problem = serializers.CharField(allow_null=True, help_text="Why its last run had no user ids of its own.")
+    apparmor_profile = serializers.CharField(
+        allow_null=True,
+        help_text="What confined its last run; unconfined: nothing; null: its host's kernel has no AppArmor.",
+    )
     health = HealthSchema(allow_null=True, help_text="null: it has no health check.")
     restart_count = serializers.IntegerField()
     created_by = serializers.CharField(allow_null=True)

@@ -58,6 +58,7 @@ class Container(models.Model):
     ip_address = models.GenericIPAddressField(null=True)
     observed_userns = models.CharField(max_length=8, blank=True)
     userns_problem = models.TextField(blank=True)
+    apparmor_profile = models.CharField(max_length=256, blank=True)
     health = models.JSONField(null=True)
     ports = models.JSONField(default=list)
     mounted = models.JSONField(default=list)

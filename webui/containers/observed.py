@@ -83,6 +83,7 @@ def _observed(state: ContainerState) -> dict[str, Any]:
         "ip_address": state.ip_address or None,
         "observed_userns": state.userns[:8],
         "userns_problem": state.userns_problem,
+        "apparmor_profile": state.apparmor_profile[:256],
         "health": to_wire(state.health),
         "ports": to_wire(state.ports),
         "mounted": to_wire(state.mounts),

@@ -16,11 +16,11 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def options_as_json(spec: Mapping[str, Any], *, userns: str = "") -> dict[str, Any]:
+def options_as_json(spec: Mapping[str, Any], *, userns: str = "", apparmor: str = "") -> dict[str, Any]:
     """Every option with its value, and `loosened` and `tightened`: short words. `spec`: a container's, as JSON.
 
-    `userns`: how its last run was ("host": without user ids of its own, whatever was asked for). Specs of containers
-    made by older versions lack options; those have their defaults.
+    `userns`, `apparmor`: how its last run was ("host": without user ids of its own, "unconfined": without a profile,
+    whatever was asked for). Specs of containers made by older versions lack options; those have their defaults.
     """
     options = {name: spec.get(name, default) for name, default in _DEFAULTS.items()}
     walls: dict[str, list[str]] = {"loosened": [], "tightened": []}
@@ -32,4 +32,6 @@ def options_as_json(spec: Mapping[str, Any], *, userns: str = "") -> dict[str, A
         walls = {"loosened": loosening.loosened(wishes), "tightened": loosening.tightened(wishes)}
     if userns == "host" and not options["privileged"] and loosening.HOST_USERS not in walls["loosened"]:
         walls["loosened"] = [loosening.HOST_USERS, *walls["loosened"]]
+    if apparmor == "unconfined" and not options["privileged"] and loosening.NO_APPARMOR not in walls["loosened"]:
+        walls["loosened"] = [*walls["loosened"], loosening.NO_APPARMOR]
     return {**options, **walls}

@@ -71,6 +71,13 @@ def architecture(host: Host) -> str:
     return _ARCHITECTURES.get(host.architecture, host.architecture)
 
 
+def _warnings(host: Host) -> list[str] | None:
+    found = [] if host.is_online else [f"WARNING: the host {host.name} does not answer now"]
+    if host.apparmor_problem:
+        found.append(f"WARNING: containers are not confined by AppArmor: {host.apparmor_problem}")
+    return found or None
+
+
 @endpoint("GET", "/info")
 async def info(call: Call) -> Json:
     return Json(await in_thread(_info, call))
@@ -152,7 +159,9 @@ def _info(call: Call) -> dict[str, Any]:
         "ContainerdCommit": {"ID": ""},
         "RuncCommit": {"ID": ""},
         "InitCommit": {"ID": ""},
-        "SecurityOptions": ["name=seccomp,profile=builtin", "name=userns"],
+        "SecurityOptions": [
+            *(["name=apparmor"] if host.apparmor_profile else []), "name=seccomp,profile=builtin", "name=userns",
+        ],
         "ProductLicense": "Apache-2.0",
-        "Warnings": None if host.is_online else [f"WARNING: the host {host.name} does not answer now"],
+        "Warnings": _warnings(host),
     }  # fmt: skip

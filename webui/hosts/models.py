@@ -25,6 +25,9 @@ class Host(models.Model):
     `journal_era` counts how often that journal was lost, and its numbers with it.
 
     `runtimes`: what a container can choose instead of the engine's own, as {"name", "version", "problem"}.
+
+    `apparmor_profile`: what confines containers there unasked; empty for none, with `apparmor_problem` where the kernel
+    has AppArmor.
     """
 
     id = models.CharField(primary_key=True, max_length=36)
@@ -41,6 +44,8 @@ class Host(models.Model):
     cgroup_version = models.CharField(max_length=20, blank=True)
     engine_version = models.CharField(max_length=40, blank=True)
     runtimes = models.JSONField(default=list, blank=True)
+    apparmor_profile = models.CharField(max_length=120, blank=True)
+    apparmor_problem = models.CharField(max_length=500, blank=True)
     last_event_seq = models.BigIntegerField(default=0)
     journal_era = models.PositiveIntegerField(default=0)
     registered_at = models.DateTimeField(default=timezone.now)

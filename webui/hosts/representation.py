@@ -29,6 +29,8 @@ def host_as_json(host: Host) -> dict[str, Any]:
         "cgroup_version": host.cgroup_version,
         "engine_version": host.engine_version,
         "runtimes": host.runtimes,
+        "apparmor_profile": host.apparmor_profile,
+        "apparmor_problem": host.apparmor_problem,
         "registered_at": time_as_json(host.registered_at),
         "heartbeat_at": time_as_json(host.heartbeat_at),
         "url": f"/api/v1/hosts/{host.pk}/",

@@ -16,7 +16,10 @@ from webui.hosts.representation import host_as_json
 from worker.contract.events import HostFacts
 from worker.contract.wire import to_wire
 
-_TEXT_FACTS = ("session", "name", "kernel", "architecture", "operating_system", "cgroup_version", "engine_version")
+_TEXT_FACTS = (
+    "session", "name", "kernel", "architecture", "operating_system", "cgroup_version", "engine_version",
+    "apparmor_profile", "apparmor_problem",
+)  # fmt: skip
 _NUMBER_FACTS = ("cores", "memory_bytes", "disk_total_bytes", "disk_free_bytes")
 
 

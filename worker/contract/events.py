@@ -131,6 +131,9 @@ class HostFacts:
     runtimes: tuple[RuntimeFacts, ...] = ()
     # Why containers can't have user namespaces of their own; empty if they can, and until that is known.
     userns_problem: str = ""
+    # The AppArmor profile that containers get unasked; empty for none, and then why, where the kernel has AppArmor.
+    apparmor_profile: str = ""
+    apparmor_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +192,8 @@ class ContainerState:
     """`status` is one of creating, created, running, paused, restarting, stopped; times are Unix seconds.
 
     `userns` is how the last run was: "auto" with users of its own, "host" without, "" before the first;
-    `userns_problem` tells why it had to do without. `networks` are its endpoints on networks of a name, each with
+    `userns_problem` tells why it had to do without. `apparmor_profile` is what confined it, "unconfined" for nothing,
+    empty where the kernel has no AppArmor. `networks` are its endpoints on networks of a name, each with
     network_id, network, ip, prefix, gateway, ip6, prefix6, gateway6 (None without IPv6), mac (None where it is the
     parent's), interface, aliases. `health` is None for one without a health check.
     """
@@ -212,6 +216,7 @@ class ContainerState:
     finished_at: float | None = None
     userns: str = ""
     userns_problem: str = ""
+    apparmor_profile: str = ""
     health: HealthState | None = None
     mounts: tuple[MountState, ...] = ()
     spec: Mapping[str, Any] = field(default_factory=dict)

@@ -51,6 +51,13 @@ def adapted(spec: dict[str, Any], root: str, who: Identity, group: str, resource
     }
 
 
+def confine(adapted: dict[str, Any], profile: str) -> None:
+    """Let the process have this AppArmor profile, none if empty: the bundle's may be one that can't be had."""
+    adapted["process"].pop("apparmorProfile", None)
+    if profile:
+        adapted["process"]["apparmorProfile"] = profile
+
+
 def put_in_place(adapted: dict[str, Any], place: Place, first: int | None) -> None:
     """Let what `adapted` returned be found in the helper's place, by the users that the container is to have.
 

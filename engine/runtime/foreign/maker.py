@@ -94,6 +94,7 @@ def _make(work: Work, call: Call) -> tuple[int, int | None]:
     os.makedirs(bundle, 0o700, exist_ok=True)
     adapted = config.adapted(spec, ROOT, who, foreign["group"], foreign["resources"])
     config.put_in_place(adapted, place, work.first)
+    config.confine(adapted, foreign["apparmor_profile"])
     with open(f"{bundle}/config.json", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         file.write(json.dumps(adapted))
     _stdio(*stdio)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from engine.runtime.apparmor import host
 from engine.runtime.oci.namespaces import FILES
 from engine.runtime.wire import Failure
 
@@ -47,7 +48,7 @@ def check(spec: Spec) -> None:
 def check_process(process: Process) -> None:
     """The part of `check` that a process of `exec` needs too."""
     if process.apparmor_profile not in ("", "unconfined"):
-        if not _has_apparmor():
+        if not host.is_enabled():
             raise _no("process.apparmorProfile", "this kernel has no AppArmor")
         _check_profile(process.apparmor_profile)
     if process.selinux_label and not _has_selinux():
@@ -63,20 +64,10 @@ def _check_labels(spec: Spec) -> None:
         raise _no("linux.intelRdt", "there is no resctrl file system, or not for this runtime yet")
 
 
-def _has_apparmor() -> bool:
-    try:
-        with open("/sys/module/apparmor/parameters/enabled") as file:
-            return file.read(1) == "Y"
-    except OSError:
-        return False
-
-
 def _check_profile(name: str) -> None:
     """Refuse one that is not loaded; namespaces and stacks of profiles (apparmor(7)) are left to the kernel."""
-    try:
-        with open("/sys/kernel/security/apparmor/profiles") as file:
-            loaded = {line.rpartition(" (")[0] for line in file}
-    except OSError:  # securityfs is not mounted, so the kernel is asked when the container starts
+    loaded = host.loaded()
+    if loaded is None:  # so the kernel is asked when the container starts
         return
     if name not in loaded and ":" not in name and "//" not in name:
         why = f"the profile {name} is not loaded; load it with apparmor_parser, or choose another"

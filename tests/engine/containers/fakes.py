@@ -102,6 +102,7 @@ class FakeCreated:
     pid: int
     userns: str = "auto"
     userns_problem: str = ""
+    apparmor_profile: str = ""
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,11 @@ def test_paths_are_masked_and_unmasked_as_podman_does(host: Host) -> None:
     normal, unmasked, pattern, masked = outputs(
         host,
         (f"{script}; {touched}", {}),
-        (f"{script}; {touched}", {"security_opt": ("systempaths=unconfined",), "userns": "host"}),
-        (f"{script}; {touched}", {"security_opt": ("unmask=/proc/timer*:/proc/sys",), "userns": "host"}),
+        (f"{script}; {touched}", {"security_opt": ("systempaths=unconfined", "apparmor=unconfined"), "userns": "host"}),
+        (
+            f"{script}; {touched}",
+            {"security_opt": ("unmask=/proc/timer*:/proc/sys", "apparmor=unconfined"), "userns": "host"},
+        ),
         (f"{script}; {touched}", {"security_opt": ("mask=/etc/hosts",)}),
     )
     assert normal.splitlines()[0] == "0" and "sys" not in normal

@@ -96,6 +96,15 @@ def test_who_runs_without_user_ids_of_its_own_is_seen_and_told_why(
     assert (shown["loosened"], shown["userns_problem"]) == ([], None)
 
 
+def test_who_runs_without_a_profile_is_seen(site_broker: Valkey, host: Host, container: Container) -> None:
+    found = []
+    for seq, profile in enumerate(("", "portside-default", "unconfined"), 6):
+        seen = state(userns="auto", apparmor_profile=profile)
+        shown = container_as_json(services.container_apply_state(host=host, seq=seq, state=seen))
+        found.append((shown["apparmor_profile"], shown["loosened"]))
+    assert found == [(None, []), ("portside-default", []), ("unconfined", ["AppArmor off"])]
+
+
 def test_health_is_seen_with_its_history(site_broker: Valkey, host: Host, container: Container) -> None:
     result = HealthResult(start=1.0, end=1.5, exit_code=7, output="refused")
     seen = state(health=HealthState(status="unhealthy", failing_streak=3, log=(result,)))

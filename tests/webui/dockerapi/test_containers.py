@@ -97,6 +97,9 @@ async def test_inspect_by_name_id_and_the_beginning_of_it(owner: Caller, contain
     assert found["HostConfig"]["PortBindings"] == {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}
     assert found["NetworkSettings"]["Ports"] == {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}
     assert found["Mounts"][0]["Name"] == "data"
+    await in_thread(Container.objects.update, apparmor_profile="portside-default")
+    found = (await ask("GET", f"/v1.43/containers/{container.pk}/json", owner)).json
+    assert found["AppArmorProfile"] == "portside-default"
     missing = await ask("GET", "/v1.43/containers/nothing/json", owner)
     assert (missing.status, missing.message) == (404, "No such container: nothing")
 

@@ -89,6 +89,18 @@ async def test_info_is_about_the_host_and_what_the_user_sees_there(owner: Caller
     assert "does not answer" in warning
 
 
+async def test_info_says_whether_the_host_has_apparmor_and_what_it_lacks(owner: Caller, container: Container) -> None:
+    usual = ["name=seccomp,profile=builtin", "name=userns"]
+    assert (await ask("GET", "/v1.43/info", owner)).json["SecurityOptions"] == usual
+    await in_thread(Host.objects.update, apparmor_profile="portside-default")
+    found = (await ask("GET", "/v1.43/info", owner)).json
+    assert (found["SecurityOptions"], found["Warnings"]) == (["name=apparmor", *usual], None)
+    await in_thread(Host.objects.update, apparmor_profile="", apparmor_problem="there is no apparmor_parser")
+    found = (await ask("GET", "/v1.43/info", owner)).json
+    assert found["SecurityOptions"] == usual
+    assert found["Warnings"] == ["WARNING: containers are not confined by AppArmor: there is no apparmor_parser"]
+
+
 async def test_an_outsider_has_no_host_and_no_container(outsider: Caller, container: Container) -> None:
     for path in ("/containers/json?all=1", f"/containers/{container.pk}/json", "/info"):
         assert (await ask("GET", f"/v1.43{path}", outsider)).status == 404

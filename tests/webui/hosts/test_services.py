@@ -75,6 +75,16 @@ def test_an_installed_runtime_is_told_once(site_broker: Valkey, db: None) -> Non
     assert [shown["runtimes"] for shown in published(site_broker)] == [expected]
 
 
+def test_what_confines_containers_is_told_once_and_why_nothing_does(site_broker: Valkey, db: None) -> None:
+    services.host_register(host_id="h1", facts=facts(apparmor_profile="portside-default"), at=time.time() - 5)
+    (shown,) = published(site_broker)
+    assert (shown["apparmor_profile"], shown["apparmor_problem"]) == ("portside-default", "")
+    for _ in range(2):
+        services.host_heartbeat(host_id="h1", facts=facts(apparmor_problem="x" * 600), at=time.time())
+    (shown,) = published(site_broker)
+    assert (shown["apparmor_profile"], shown["apparmor_problem"]) == ("", "x" * 500)
+
+
 def test_a_heartbeat_brings_a_lost_host_back_and_a_goodbye_takes_it_at_once(site_broker: Valkey, db: None) -> None:
     services.host_register(host_id="h1", facts=facts(), at=time.time() - 100)
     assert not Host.objects.get().is_online

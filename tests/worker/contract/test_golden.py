@@ -130,12 +130,13 @@ FACTS = e.HostFacts(
     disk_free_bytes=50, containers_running=1, last_seq=7,
     runtimes=(e.RuntimeFacts(name="crun", version="crun version 1.8.1"),),
     userns_problem="user.max_user_namespaces is 0",
+    apparmor_problem="there is no apparmor_parser on this host",
 )  # fmt: skip
 STATE = e.ContainerState(
     id=CONTAINER, name="web", image="alpine:3", status="stopped", image_id=IMAGE, pid=None, ip_address="10.88.0.2",
     ports=(e.PublishedPort(container=80, host=8080, protocol="tcp", address="127.0.0.1"),), exit_code=137,
     oom_killed=True, error="out of memory", restart_count=2, created_at=1.0, started_at=2.0, finished_at=3.5,
-    userns="host", userns_problem="user.max_user_namespaces is 0",
+    userns="host", userns_problem="user.max_user_namespaces is 0", apparmor_profile="portside-default",
     health=e.HealthState(
         status="unhealthy", failing_streak=3,
         log=(e.HealthResult(start=2.5, end=2.75, exit_code=1, output="connection refused"),),

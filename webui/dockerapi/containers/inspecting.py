@@ -59,7 +59,7 @@ def inspected(call: Call, container: Container, image: Mapping[str, Any]) -> dic
         "Platform": "linux",
         "MountLabel": "",
         "ProcessLabel": "",
-        "AppArmorProfile": "",
+        "AppArmorProfile": container.apparmor_profile,
         "ExecIDs": None,
         "HostConfig": _host_config(container.spec),
         "GraphDriver": {"Data": None, "Name": "overlay2"},
