@@ -17,7 +17,7 @@ CHANGES = (
     "chmod 700 /home/app; chown app /d/new; mkfifo /d/f"
 )
 TREE = (
-    "mkdir -p /s/in /t /u; echo file > /s/file; ln -s file /s/link; ln -s in /s/dirlink; ln -s /etc/passwd /s/abs; "
+    "mkdir -p /s/in /t /u; echo file > /s/file; ln -s file /s/link; ln -s in /s/dirlink; ln -s /nowhere/abs /s/abs; "
     "ln /s/file /s/hard; ln -s ../../../../etc/out /up; chmod 640 /s/file; chown app:staff /s/file; "
     "touch /ready; exec sleep 1000"
 )
