@@ -12,11 +12,14 @@ from dataclasses import dataclass
 
 LENGTH_MAXIMUM = 256
 _ALTERNATIVES_MAXIMUM = 64
+_PARTS_MAXIMUM = 256
+"""Of all alternatives together: each character of a text costs so many steps."""
 _CLASSES = {
     "d": lambda c: c.isascii() and c.isdigit(),
     "w": lambda c: c.isascii() and (c.isalnum() or c == "_"),
     "s": lambda c: c in " \t\n\r\f",
 }
+_KINDS = frozenset(f"\\{letter}" for letter in _CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ def read(pattern: str) -> Expression | None:
         if parts is None:
             return None
         ways.append(_Way(parts, begins, ends))
+    if sum(len(way.parts) for way in ways) > _PARTS_MAXIMUM:
+        return None
     return Expression(tuple(ways)) if ways else None
 
 
@@ -92,7 +97,7 @@ def _end_of_one(pattern: str, at: int) -> int:
     """Where the character, escape or class that begins there ends."""
     if pattern[at] == "\\":
         return at + 2
-    end = pattern.find("]", at + 2) if pattern[at] == "[" else -1
+    end = _class_end(pattern, at) if pattern[at] == "[" else -1
     return end + 1 if end > 0 else at + 1
 
 
@@ -128,27 +133,51 @@ def _one(body: str, at: int) -> tuple[Callable[[str], bool] | None, int]:
             return _CLASSES[escaped], at + 2
         return (None, at) if escaped.isalnum() else (exactly(escaped), at + 2)
     if character == "[":
-        end = body.find("]", at + 2)
+        end = _class_end(body, at)
         return (None, at) if end < 0 else (class_of(body[at + 1 : end]), end + 1)
     if character in "()|{}^$*+?\\":
         return None, at
     return exactly(character), at + 1
 
 
-def class_of(inside: str) -> Callable[[str], bool]:
-    """What stands between [ and ]."""
+def _class_end(pattern: str, at: int) -> int:
+    """Where the ] of the class stands whose [ stands at `at`; -1 if there is none. One that comes first is a member."""
+    at += 2 if pattern[at + 1 : at + 2] == "^" else 1
+    at += pattern[at : at + 1] == "]"
+    while at < len(pattern) and pattern[at] != "]":
+        at += 2 if pattern[at] == "\\" else 1
+    return at if at < len(pattern) else -1
+
+
+def class_of(inside: str) -> Callable[[str], bool] | None:
+    """What stands between [ and ]; None for [:alpha:] and its like, and for an escape that isn't known."""
     is_not = inside.startswith("^")
     inside = inside[is_not:]
     ranges: list[tuple[str, str]] = []
+    kinds: list[Callable[[str], bool]] = []
     at = 0
     while at < len(inside):
-        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
-            ranges.append((inside[at], inside[at + 2]))
-            at += 3
-        else:
-            ranges.append((inside[at], inside[at]))
-            at += 1
-    return lambda c: any(low <= c <= high for low, high in ranges) is not is_not
+        if inside.startswith("[:", at):
+            return None
+        low, at = _member(inside, at)
+        if low in _KINDS:
+            kinds.append(_CLASSES[low[1]])
+            continue
+        high = low
+        if inside[at : at + 1] == "-" and at + 1 < len(inside):
+            high, at = _member(inside, at + 1)
+        if len(low) != 1 or len(high) != 1:
+            return None
+        ranges.append((low, high))
+    return lambda c: (any(a <= c <= z for a, z in ranges) or any(kind(c) for kind in kinds)) is not is_not
+
+
+def _member(inside: str, at: int) -> tuple[str, int]:
+    r"""The character there, or an escape that means more than one, as \\d or one that isn't known; and its end."""
+    if inside[at] != "\\":
+        return inside[at], at + 1
+    escaped = inside[at : at + 2]
+    return (escaped if escaped[1:].isalnum() else escaped[1:]), at + 2
 
 
 def found(parts: list[Part], text: str, *, begins: bool, ends: bool) -> bool:

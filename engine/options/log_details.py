@@ -13,6 +13,9 @@ from urllib.parse import quote_plus
 from engine.options import expressions
 
 TAG_WORDS = ("ID", "FullID", "Name", "ImageID", "ImageFullID", "ImageName", "DaemonName")
+DETAILS_BYTES = 1024
+"""More is cut: it stands before each line, and a variable may be as long as a million of them."""
+NAME_CHARACTERS = 256
 _WORD = re.compile(r"\{\{\s*\.([A-Za-z]+)\s*\}\}")
 
 
@@ -35,7 +38,7 @@ def before(
 ) -> bytes:
     """`name=value,name=value ` in the order of names, and a space alone if nothing is to be shown, as with Docker.
 
-    `labels` and `env` are the container's, with its image's; `words` has each of `TAG_WORDS`.
+    `labels` and `env` are the container's, with its image's; `words` has each of `TAG_WORDS`. At most `DETAILS_BYTES`.
     """
     found = {
         **_chosen(labels, options.get("labels", ""), options.get("labels-regex", "")),
@@ -43,7 +46,9 @@ def before(
     }
     if tag := _WORD.sub(lambda word: words.get(word[1], ""), options.get("tag", "")):
         found["tag"] = tag
-    return ",".join(f"{quote_plus(name)}={quote_plus(found[name])}" for name in sorted(found)).encode() + b" "
+    pairs = (f"{quote_plus(name)}={quote_plus(found[name][:DETAILS_BYTES])}" for name in sorted(found))
+    details = ",".join(pairs).encode() + b" "
+    return details if len(details) <= DETAILS_BYTES else details[: DETAILS_BYTES - 4] + b"... "
 
 
 def _chosen(of: Mapping[str, str], names: str, pattern: str) -> dict[str, str]:
@@ -52,5 +57,5 @@ def _chosen(of: Mapping[str, str], names: str, pattern: str) -> dict[str, str]:
     return {
         name: value
         for name, value in of.items()
-        if name in wanted or (expression is not None and expression.is_in(name))
+        if name in wanted or (expression is not None and len(name) <= NAME_CHARACTERS and expression.is_in(name))
     }

@@ -252,3 +252,16 @@ def test_hostile_output_does_no_harm(page: Page, container: dict[str, Any]) -> N
     page.keyboard.type("clear; head -c 20000 /bin/busybox; reset; echo bin''ary\n")
     expect(page.locator(ROWS)).to_contain_text("binary")
     assert asked == []
+
+
+def test_a_paste_of_more_than_the_host_takes_at_once_arrives_whole(page: Page, container: dict[str, Any]) -> None:
+    """What echoes fills both ways: the page's own word of what it has shown must not stand behind the rest."""
+    open_terminal(page, container)
+    lines = "".join(f"{number:059d}\n" for number in range(10_000))  # 600 kB
+    page.evaluate("text => navigator.clipboard.writeText(text)", lines)
+    page.keyboard.type("clear; cat > /tmp/pasted\n")
+    page.keyboard.press("Control+Shift+v")
+    page.keyboard.press("Control+d")
+    page.keyboard.type("clear; wc -c < /tmp/pasted; echo do''ne\n")
+    expect(page.locator(ROWS)).to_contain_text("done")
+    assert said(page)[0] == str(len(lines))

@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -146,9 +146,19 @@ def account(portside: Portside, team: str, name: str, role: str) -> Rest:
     return Rest(portside.url, token)
 
 
-def test_who_may_not_is_refused(portside: Portside, container_id: str) -> None:
+@pytest.fixture
+def other(portside: Portside) -> Iterator[str]:
+    """Another team; where there are two, others would have to say which they mean."""
+    team = portside.rest.post("/api/v1/teams/", {"name": "Elsewhere"}).json["id"]
+    yield team
+    accounts = f"/api/v1/teams/{team}/service-accounts/"
+    for one in portside.rest.rows(accounts):
+        assert portside.rest.delete(f"{accounts}{one['id']}/").status == 204
+    assert portside.rest.delete(f"/api/v1/teams/{team}/").status == 204
+
+
+def test_who_may_not_is_refused(portside: Portside, container_id: str, other: str) -> None:
     own = portside.rest.container(container_id)["team"]["id"]
-    other = portside.rest.post("/api/v1/teams/", {"name": "Elsewhere"}).json["id"]
     viewer = account(portside, own, "exec-viewer", "viewer")
     outsider = account(portside, other, "exec-outsider", "operator")
     body = {"command": ["touch", "/tmp/intruder"]}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from engine.errors import EngineError, PermissionDenied
+from engine.errors import EngineError, PermissionDenied, Unavailable
 from webui.accounts.models import User
 from webui.activity.execs import is_told
 from webui.api.streamed import Gone, Handover, Receive, Send, start, until_gone
@@ -59,7 +59,9 @@ class ExecAnswer(Handover):
             try:
                 body = await self._while_allowed(self._work(session), receive)
             except BaseException as error:
-                may_have_run = session.described or (session.link and not isinstance(error, EngineError))
+                # A host that was only slow may still do what it was asked; any other error of its own is a refusal.
+                is_refused = isinstance(error, EngineError) and not isinstance(error, Unavailable)
+                may_have_run = session.described or (session.link and not is_refused)
                 await self.remembered(self.status if may_have_run else None, None)
                 raise
             finally:

@@ -194,7 +194,10 @@ def build_secrets(job: Job) -> dict[str, Any] | None:
     if job.kind != "image.build":
         return None
     sealed, wish = Build.objects.filter(job=job).values_list("secrets", "wish").first() or ("", {})
-    return _task_secrets(job.team_id, json.loads(_SEAL.open(sealed)) if sealed else {}, wish)
+    secrets = json.loads(_SEAL.open(sealed)) if sealed else {}
+    if any(isinstance(secret, str) for secret in secrets.values()):  # sealed before builds had SSH keys
+        secrets = {"build": secrets}
+    return _task_secrets(job.team_id, secrets, wish)
 
 
 def require_pushes(user: User, host: Host, tags: Sequence[str], request: BuildRequest) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator
 
 from worker.contract.frames import Frame
 
+PIECE_BYTES = 64 << 10
+
 
 def stamped(frames: Iterable[Frame], stamps: Stamps) -> Iterator[bytes]:
     """The bytes of DATA frames, each line beginning with what `stamps` puts there."""
-    return (data for data in map(stamps.on, frames) if data)
+    return (piece for frame in frames for piece in stamps.on(frame))
 
 
 class Stamps:
@@ -27,16 +29,22 @@ class Stamps:
         self._moments, self._details = moments, details
         self._within: dict[int, bool] = {}
 
-    def on(self, frame: Frame) -> bytes:
-        """The frame's bytes with them."""
+    def on(self, frame: Frame) -> Iterator[bytes]:
+        """The frame's bytes with them, in pieces: what stands before empty lines is many times as long as they are."""
         stamp = (moment(frame.at) if self._moments else b"") + self._details
-        parts = []
+        parts, size = [], 0
         for line in _lines(frame.data):
             if not self._within.get(frame.channel, False):
                 parts.append(stamp)
+                size += len(stamp)
             parts.append(line)
+            size += len(line)
             self._within[frame.channel] = not line.endswith(b"\n")
-        return b"".join(parts)
+            if size >= PIECE_BYTES:
+                yield b"".join(parts)
+                parts, size = [], 0
+        if parts:
+            yield b"".join(parts)
 
 
 def moment(at: float) -> bytes:

@@ -18,6 +18,7 @@ from webui.hosts.models import Host
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 BODY_MAXIMUM = 4 << 20
+FILTER_VALUES_MAXIMUM = 100
 """Bytes of a body that is JSON; those that stream have no limit here."""
 _NO = ("", "0", "no", "false", "none")
 
@@ -100,6 +101,8 @@ class Call:
                 raise InvalidArgument("invalid filter: give a JSON object of lists")
             if known is not None and name not in known:
                 raise InvalidArgument(f"invalid filter '{name[:60]}'")
+            if len(values) > FILTER_VALUES_MAXIMUM:
+                raise InvalidArgument(f"invalid filter '{name[:60]}': give at most {FILTER_VALUES_MAXIMUM} values")
             found[name] = values
         return found
 

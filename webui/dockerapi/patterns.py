@@ -33,10 +33,11 @@ def _shell(pattern: str) -> list[Part]:
     while at < len(pattern):
         character = pattern[at]
         end = pattern.find("]", at + 2) if character == "[" else -1
+        among = expressions.class_of(pattern[at + 1 : end]) if end > 0 else None
         if character in "*?":
             found.append(Part(lambda c: c != "/", 0 if character == "*" else 1, character == "*"))
-        elif end > 0:
-            found.append(Part(expressions.class_of(pattern[at + 1 : end])))
+        elif among is not None:
+            found.append(Part(among))
             at = end
         else:
             found.append(Part(expressions.exactly(character)))

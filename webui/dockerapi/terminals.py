@@ -15,6 +15,9 @@ from webui.live.host_session import HostSession
 FAREWELL_SECONDS = 5.0
 """How long a client may take to close its side once it has been told that no more comes."""
 
+DELIVERY_SECONDS = 60.0
+"""How long who has said all waits for a process that takes nothing of it: a start may come, or may never come."""
+
 
 class Peer(Protocol):
     """The client's side: `webui.dockerapi.connection`, or a WebSocket."""
@@ -92,7 +95,8 @@ class Terminal(HostSession):
         """Until the process has what was said, or the client has gone: `start -ai` says all before the start."""
         if self.link is None or not self.described.get("stdin", True):
             return
-        gone, delivered = asyncio.ensure_future(_end_of(peer)), asyncio.ensure_future(self.link.delivered())
+        gone = asyncio.ensure_future(_end_of(peer))
+        delivered = asyncio.ensure_future(self.link.delivered(DELIVERY_SECONDS))
         try:
             await asyncio.wait({gone, delivered}, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -139,11 +139,18 @@ class SessionLink:
             self.sent += len(part)
             await self._put(sessions.DATA, self.sent, part)
 
-    async def delivered(self) -> None:
-        """Wait until the process has all input that was sent; for one that is to start, until after that."""
+    async def delivered(self, seconds: float) -> None:
+        """Wait until the process has all input that was sent; for one that is to start, until after that.
+
+        Returns also when it has taken nothing for so many seconds.
+        """
         while self._written < self.sent:
             self._has_room.clear()
-            await self._has_room.wait()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._has_room.wait()
+            except TimeoutError:
+                return
 
     async def no_more_input(self) -> None:
         await self._put(sessions.END)

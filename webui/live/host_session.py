@@ -117,4 +117,5 @@ class HostSession:
             await in_thread(recording_end, self._recording[0], exit_code)
         if self.link is not None and not self._is_over:
             with contextlib.suppress(Exception):
-                await (self.link.leave() if leave else self.link.close())
+                # What has not said that it began is nobody's: its caller has heard that the host is silent.
+                await (self.link.leave() if leave and self.described else self.link.close())

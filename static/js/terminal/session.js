@@ -3,6 +3,9 @@ import { backoff, socketUrl } from "../socket.js";
 
 const KEEP_MS = 20_000;
 const TRIES = 12;
+// The host takes 256 KiB ahead of what the process was given, and what is beyond would stand in the way of "taken".
+const AHEAD_BYTES = 224 << 10;
+const CHUNK_BYTES = 32 << 10;
 const encoder = new TextEncoder();
 
 /**
@@ -12,7 +15,7 @@ const encoder = new TextEncoder();
 export class Session {
   constructor(containerId, kind, request, on) {
     Object.assign(this, { path: `/ws/containers/${containerId}/${kind}/`, request, on });
-    Object.assign(this, { id: null, taken: 0, shown: 0, sent: 0, confirmed: 0, unconfirmed: [], tries: 0, isOver: false });
+    Object.assign(this, { id: null, taken: 0, shown: 0, sent: 0, confirmed: 0, unconfirmed: [], waiting: [], tries: 0, isOver: false });
     this.keep = setInterval(() => this.#say({ type: "taken", bytes: this.shown }), KEEP_MS);
     this.#connect();
   }
@@ -21,9 +24,8 @@ export class Session {
   send(input) {
     if (this.isOver) return;
     const bytes = typeof input === "string" ? encoder.encode(input) : input;
-    this.sent += bytes.length;
-    this.unconfirmed.push(bytes);
-    if (this.isLive) this.socket.send(bytes);
+    for (let at = 0; at < bytes.length; at += CHUNK_BYTES) this.waiting.push(bytes.subarray(at, at + CHUNK_BYTES));
+    this.#flush();
   }
 
   resize(rows, columns) {
@@ -72,7 +74,9 @@ export class Session {
     this.hasBegun = true;
     this.tries = 0;
     this.on.state("live");
-    for (const bytes of this.unconfirmed) this.socket.send(bytes);
+    this.waiting.unshift(...this.unconfirmed.splice(0));
+    this.sent = this.confirmed;
+    this.#flush();
     const { rows, columns } = this.request;
     if (rows) this.#say({ type: "resize", rows, columns });
   }
@@ -96,6 +100,16 @@ export class Session {
       if (first.length <= done) this.unconfirmed.shift();
       else this.unconfirmed[0] = first.subarray(done);
       done -= first.length;
+    }
+    this.#flush();
+  }
+
+  #flush() {
+    while (this.isLive && this.waiting.length && this.sent + this.waiting[0].length - this.confirmed <= AHEAD_BYTES) {
+      const bytes = this.waiting.shift();
+      this.sent += bytes.length;
+      this.unconfirmed.push(bytes);
+      this.socket.send(bytes);
     }
   }
 

@@ -118,5 +118,5 @@ def test_the_engine_speaks_the_contracts_words() -> None:
     assert events.ACTION == contract.ACTION_DONE
     ours = {field.name for field in dataclasses.fields(ContainerSpec)}
     theirs = {field.name for field in dataclasses.fields(CreateContainer)}
-    assert theirs - ours == {"container_id", "start"}
+    assert theirs - ours == {"container_id", "start", "signed_by", "allowed_images"}  # the last two say the policy
     assert ours - theirs == {"id"}

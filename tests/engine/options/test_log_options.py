@@ -36,6 +36,13 @@ def test_what_is_chosen_stands_before_a_line_as_with_docker(options: dict[str, s
     assert before(**options) == expected
 
 
+def test_what_stands_before_each_line_is_short_however_much_there_is() -> None:
+    """An empty line of a log would be as long as all variables."""
+    env = {"A": "=" * 100_000, "b" * 100_000: "1"}
+    found = log_details.before({"env": "A", "env-regex": "b$"}, labels={}, env=env, words=WORDS)
+    assert len(found) == log_details.DETAILS_BYTES and found.startswith(b"A=%3D%3D") and found.endswith(b"... ")
+
+
 @pytest.mark.parametrize(
     ("driver", "options", "told"),
     [

@@ -12,6 +12,7 @@ from django.utils import timezone
 from tests.support.valkey import Valkey
 from tests.webui.cast import BUILD_ID, CONTEXT_ID, IMAGE_ID, Caller
 from webui.accounts.models import Team
+from webui.builds import services
 from webui.builds.contexts import contexts_trim
 from webui.builds.models import Build, BuildContext
 from webui.builds.services import build_secrets
@@ -114,6 +115,9 @@ def test_a_secret_travels_with_the_task_is_sealed_at_rest_and_gone_at_the_end(
     assert build.wish["secrets"] == ["token"]
     assert "s3cret-value" not in json.dumps([build.wish, job.command, build.secrets])
     assert (build_secrets(job) or {})["build"] == {"token": "s3cret-value"}
+    once = json.dumps({"ssh": "x", "token": "y"})  # sealed before builds had SSH keys
+    Build.objects.update(secrets=services._SEAL.close(once))
+    assert (build_secrets(job) or {})["build"] == {"ssh": "x", "token": "y"}
     job_apply(job=job, finished={"status": "failed", "at": timezone.now(), "error": {"family": "internal"}})
     assert Build.objects.get().secrets == ""
     assert (build_secrets(job) or {})["build"] == {}

@@ -11,6 +11,7 @@ import pytest
 from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.site_broker import HOST_ID
+from webui.containers.log_lines import PIECE_BYTES, Stamps
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.links import stream
@@ -120,6 +121,12 @@ def test_details_begin_each_line(answering, owner: Caller, container: Container)
     before = f"1970-01-01T00:00:12.500000000Z tag={container.name},tier=front ".encode()
     answer = owner.get(f"{PATH}?details=true&timestamps=true")
     assert answer.getvalue() == before + b"one\n" + before + b"two\n"
+
+
+def test_what_stands_before_empty_lines_comes_in_pieces() -> None:
+    frame = frames.Frame(frames.DATA, frames.STDOUT, 50_000, 1.5, b"\n" * 50_000)
+    pieces = list(Stamps(moments=False, details=b"x" * 1024).on(frame))
+    assert max(map(len, pieces)) < 2 * PIECE_BYTES and sum(map(len, pieces)) == 50_000 * 1025
 
 
 def test_range_and_stream_are_handed_to_the_host(answering, owner: Caller, container: Container) -> None:

@@ -91,7 +91,8 @@ def test_what_docker_has_and_this_has_not_is_refused_with_what_to_do(
     answer = owner.post("containers/", {"image": "alpine", "gpus": "all", "link": ["db"], "storage_opt": {}})
     assert answer.status_code == 400
     errors = answer.json()["errors"]
-    assert "devices" in errors["gpus"][0] and "extra_hosts" in errors["link"][0] and "tmpfs" in errors["storage_opt"][0]
+    assert "devices" in errors["gpus"][0] and "network_alias" in errors["link"][0]
+    assert "tmpfs" in errors["storage_opt"][0]
 
 
 def test_files_of_the_host_need_the_right_by_way_of_another_container_too(

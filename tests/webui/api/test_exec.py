@@ -20,6 +20,7 @@ from webui.api.exec_answers import OUTPUT_BYTES, Collected
 from webui.audit.models import AuditEntry
 from webui.containers.models import Container
 from webui.hosts.models import Host
+from webui.live import host_session
 from webui.live.loop import in_thread
 from webui.recordings.models import Recording
 from worker.contract import sessions
@@ -70,6 +71,18 @@ async def test_who_loses_the_right_loses_the_process(
     await in_thread(member_remove, user=owner.user, membership=membership)
     assert (await task).status == 403
     await session.heard(sessions.CLOSE)
+
+
+async def test_what_a_slow_host_may_still_begin_is_not_begun_again(
+    fake_host: FakeHost, owner: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_session, "OPENED_SECONDS", 0.2)
+    wish, key = {"command": ["sh"], "detach": True}, {"Idempotency-Key": "once"}
+    answer = await ask("POST", PATH, owner, wish, **key)
+    assert (answer.status, "does not answer" in answer.json["detail"]) == (503, True)
+    session = await Session.asked_for(fake_host)
+    await session.heard(sessions.CLOSE)  # nobody would ever hear of it
+    assert (await ask("POST", PATH, owner, wish, **key)).status == 409
 
 
 async def test_a_privileged_one_needs_the_right_to_loosen(teammate: Caller, container: Container) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -156,6 +157,7 @@ async def test_parameters_that_can_not_be(owner: Caller, container: Container) -
         ("POST", '/containers/prune?filters={"until":["99999999999999"]}', None),
         ("POST", '/containers/prune?filters={"until":["99999999999h"]}', None),
         ("POST", '/images/prune?filters={"until":["\\u0000"]}', None),
+        ("GET", "/containers/json?filters=" + json.dumps({"name": ["a"] * 101}), None),
         ("POST", "/networks/create", {"Name": "x", "Options": {"com.docker.network.driver.mtu": "²"}}),
         ("POST", "/containers/web/resize?h=0000000000999999&w=1", None),
         ("POST", "/volumes/create", {"Name": "\ud800"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.options import expressions
 from webui.dockerapi.patterns import name_matches, reference_matches
 
 
@@ -27,6 +28,14 @@ from webui.dockerapi.patterns import name_matches, reference_matches
         ("^web-[0-9]+$", "web-12", True),
         ("^web-[0-9]+$", "web-x", False),
         ("^web-[^0-9]$", "web-x", True),
+        (r"^[\w]+$", "abc", True),
+        (r"^[^\d-]$", "5", False),
+        (r"^[^\d-]$", "x", True),
+        (r"^a[\]x]$", "a]", True),
+        ("^[]a]$", "]", True),
+        ("^[^]a]$", "]", False),
+        ("^[a-]$", "-", True),
+        ("[[:alpha:]]", "x", False),  # taken as text
         (r"^web\.1$", "web.1", True),
         (r"^web\.1$", "webx1", False),
         (r"^web-\d$", "web-7", True),
@@ -78,3 +87,8 @@ def test_no_pattern_takes_long() -> None:
 )
 def test_references_fit_as_shell_patterns(pattern: str, tag: str, fits: bool) -> None:
     assert reference_matches(pattern, tag) is fits
+
+
+def test_alternatives_do_not_multiply_what_a_pattern_may_cost() -> None:
+    assert expressions.read("a?" * 90 + "(" + "|".join("bcdefghij") + ")$") is None
+    assert expressions.read("a?" * 20 + "(" + "|".join("bcdefghij") + ")$") is not None

@@ -213,3 +213,5 @@ def test_a_name_alone_is_no_variable_unless_the_image_has_one() -> None:
     given = ["A=1", "EMPTY=", "GONE", "LANG", "A=2"]
     env = config.without_unset(config.environment(given), given, {"env": ["LANG=C", "PATH=/bin"]})
     assert env == {"A": "2", "EMPTY": "", "LANG": ""}
+    both = ["A", "A=1", "B=1", "B"]
+    assert config.without_unset(config.environment(both), both, {}) == {"A": "1"}, "the last counts"

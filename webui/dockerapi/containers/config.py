@@ -58,7 +58,8 @@ def environment(entries: list[str]) -> dict[str, str]:
 
 def without_unset(env: Mapping[str, str], entries: list[str], image: Mapping[str, Any]) -> dict[str, str]:
     """`environment(entries)` without each NAME alone that the image has not set either: it is to be no variable."""
-    unset = {entry for entry in entries if "=" not in entry}
+    last = {entry.partition("=")[0]: entry for entry in entries}
+    unset = {name for name, entry in last.items() if "=" not in entry}
     known = {entry.partition("=")[0] for entry in image.get("env") or ()}
     return {name: value for name, value in env.items() if name not in unset - known}
 

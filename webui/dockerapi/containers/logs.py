@@ -46,8 +46,8 @@ async def container_logs(call: Call) -> Stream:
         yield b""
         async with aclosing(log_frames(container, position, follow=follow)) as arriving:
             async for frame in arriving:
-                data = stamp.on(frame) if stamps or details else frame.data
-                yield data if has_terminal else multiplexed(frame.channel, data)
+                for data in stamp.on(frame) if stamps or details else (frame.data,):
+                    yield data if has_terminal else multiplexed(frame.channel, data)
 
     kind = answers.RAW_STREAM if has_terminal or call.version < (1, 42) else answers.MULTIPLEXED_STREAM
     return Stream(parts(), kind)
