@@ -100,8 +100,15 @@ def _loosened_walls(wishes: Wishes, options: security.Security) -> Iterator[str]
     yield from (f"devices {rule}" for rule in wishes.device_cgroup_rules)
     if options.apparmor == "unconfined":
         yield NO_APPARMOR
+    elif _has_another_profile(options):
+        yield f"AppArmor profile {options.apparmor}"
     if "disable" in options.label:
         yield "SELinux off"
+
+
+def _has_another_profile(options: security.Security) -> bool:
+    """What it holds is not known: distributions load many that confine nothing (apparmor.d(5), flags=(unconfined))."""
+    return options.apparmor not in (None, "unconfined", security.OWN_APPARMOR)
 
 
 def _tightened(wishes: Wishes) -> Iterator[str]:
@@ -118,7 +125,7 @@ def _tightened(wishes: Wishes) -> Iterator[str]:
         else:
             yield from (f"−{name}" for name in dropped)  # noqa: RUF001
         yield from (f"{path} masked" for path in options.mask)
-    if options.apparmor not in (None, "unconfined"):
+    elif options.apparmor == security.OWN_APPARMOR:
         yield f"AppArmor {options.apparmor}"
 
 
@@ -142,6 +149,8 @@ def _needing(wishes: Wishes) -> Iterator[tuple[str, str]]:
         yield "security_opt", "unmasked system paths"
     if options.apparmor == "unconfined" or "disable" in options.label:
         yield "security_opt", "a container without AppArmor or SELinux"
+    elif _has_another_profile(options):
+        yield "security_opt", "another AppArmor profile"
     if wishes.oom_kill_disable or (wishes.oom_score_adj is not None and wishes.oom_score_adj < 0):
         name = "oom_kill_disable" if wishes.oom_kill_disable else "oom_score_adj"
         yield name, "memory taken from the rest of the host"

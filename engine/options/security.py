@@ -11,6 +11,8 @@ from engine.errors import InvalidArgument
 
 PROFILE_MAXIMUM = 256 << 10
 """Characters of a seccomp profile; Docker's own has fifteen thousand."""
+OWN_APPARMOR = "portside-default"
+"""The AppArmor profile that containers get unasked, where the host's kernel has AppArmor."""
 _TRUTH = {"": True, "true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
 
 

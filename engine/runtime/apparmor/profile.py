@@ -13,7 +13,9 @@ from __future__ import annotations
 import os
 import re
 
-NAME = "portside-default"
+from engine.options.security import OWN_APPARMOR
+
+NAME = OWN_APPARMOR
 OWN_LABELS = ("/proc/self/attr/apparmor/current", "/proc/self/attr/current")  # the second may be another module's
 _NAMED = re.compile(r"[\w./:+-]+")
 _ABI = "/etc/apparmor.d/abi/3.0"

@@ -172,6 +172,9 @@ def test_what_is_loosened_and_tightened_is_said_in_short_words() -> None:
         ("device_cgroup_rules", {"device_cgroup_rules": ("a *:* rwm",)}),
         ("security_opt", {"security_opt": ("seccomp=unconfined",)}),
         ("security_opt", {"security_opt": ("systempaths=unconfined",)}),
+        ("security_opt", {"security_opt": ("apparmor=unconfined",)}),
+        ("security_opt", {"security_opt": ("apparmor=flatpak",)}),
+        ("security_opt", {"security_opt": ("apparmor=docker-default",)}),
         ("oom_score_adj", {"oom_score_adj": -1}),
     ],
 )
@@ -182,3 +185,23 @@ def test_what_reaches_beyond_dockers_defaults_needs_a_right(field: str, options:
 def test_what_docker_gives_to_everybody_needs_none() -> None:
     ordinary = spec(cap_add=("NET_RAW", "mknod"), security_opt=("no-new-privileges=false",), read_only=True, init=True)
     assert loosening.needing_a_right(ordinary) == []
+    assert loosening.needing_a_right(spec(security_opt=("apparmor=portside-default",))) == []
+
+
+@pytest.mark.parametrize(
+    ("privileged", "profile", "loosened", "tightened"),
+    [
+        (False, "portside-default", [], []),
+        (False, "unconfined", ["AppArmor off"], []),
+        (False, "flatpak", ["AppArmor profile flatpak"], []),
+        (True, "portside-default", ["privileged"], ["AppArmor portside-default"]),
+        (True, "unconfined", ["privileged"], []),
+        (True, "flatpak", ["privileged"], []),
+    ],
+)
+def test_of_profiles_of_apparmor_ours_alone_is_known_to_confine(
+    privileged: bool, profile: str, loosened: list[str], tightened: list[str]
+) -> None:
+    """Distributions load some that confine nothing."""
+    asked = spec(privileged=privileged, security_opt=(f"apparmor={profile}",))
+    assert (loosening.loosened(asked), loosening.tightened(asked)) == (loosened, tightened)
