@@ -18,7 +18,7 @@ from engine.errors import EngineError, InvalidArgument, Unsupported
 from engine.oci.runtime_process import CAPABILITIES
 from engine.options import capabilities, modes, seccomp, security, values
 from engine.runtime import defaults
-from engine.runtime.apparmor import host, profile
+from engine.runtime.apparmor import host, loading, profile
 from engine.runtime.spec import Bind, ProcessSettings, TmpfsMount
 
 
@@ -49,6 +49,7 @@ def settings(spec: ContainerSpec, plan: ProcessPlan, binds: Sequence[Bind], init
         tmpfs=[TmpfsMount(entry.path, entry.options) for entry in map(values.tmpfs, spec.tmpfs)],
         devices=host_devices.given(spec.devices),
         apparmor_profile=_apparmor(options, privileged=spec.privileged),
+        apparmor_required=options.apparmor is not None,
         init=init,
         terminal=spec.tty,
         annotations=spec.annotations,
@@ -107,7 +108,10 @@ def _seccomp(options: security.Security, kept: tuple[str, ...], *, privileged: b
 
 
 def _apparmor(options: security.Security, *, privileged: bool) -> str:
-    """Ours unless it says otherwise: whether it can be had is asked at each start (`engine.runtime.apparmor`)."""
+    """Ours unless it says otherwise: whether it can be had is asked at each start (`engine.runtime.apparmor`).
+
+    Who asks for a profile by name, ours as any other, has it or a refusal.
+    """
     if options.apparmor is None:
         return "" if privileged else profile.NAME
     if options.apparmor == "unconfined":
@@ -115,7 +119,10 @@ def _apparmor(options: security.Security, *, privileged: bool) -> str:
     if not host.is_enabled():
         raise _cannot(f"apparmor={options.apparmor}: this host's kernel has no AppArmor; leave it out")
     loaded = host.loaded()
-    if options.apparmor != profile.NAME and loaded is not None and options.apparmor not in loaded:
+    if options.apparmor == profile.NAME:
+        if profile.NAME not in (loaded or ()) and (why := loading.obstacle()):
+            raise loading.refusal(why)
+    elif loaded is not None and options.apparmor not in loaded:
         raise _cannot(
             f"apparmor={options.apparmor}: this host has no such profile; load it with apparmor_parser, or leave it "
             f"out for {profile.NAME}"

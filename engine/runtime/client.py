@@ -20,7 +20,7 @@ from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound, Unavailable
 from engine.runtime import capabilities, joins, monitor, probe, record, wire
-from engine.runtime.apparmor import loading
+from engine.runtime.apparmor import loading, profile
 from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.exec_verbs import ExecVerbs
 from engine.runtime.execs import Execs
@@ -172,7 +172,8 @@ class Runtime(ExecVerbs):
         wants_users, whose = joins.has(spec, "user"), joins.resolve(container_dir, spec)
         process: dict[str, Any] = spec.get("process") or {}
         terminal = bool(process.get("terminal"))
-        process["apparmorProfile"] = self._confined(process.get("apparmorProfile") or "")
+        is_required = profile.REQUIRED_ANNOTATION in (spec.get("annotations") or {})
+        process["apparmorProfile"] = self._confined(process.get("apparmorProfile") or "", is_required)
         if foreign:  # it gets the bundle itself, and nothing that was made ahead
             wants_users = wants_users and foreign["users"]
             foreign["apparmor_profile"] = process["apparmorProfile"]
@@ -212,8 +213,8 @@ class Runtime(ExecVerbs):
         self._last_filter = (seccomp, path)
         return path
 
-    def _confined(self, profile: str) -> str:
-        return loading.applied(profile, self._run)
+    def _confined(self, wanted: str, is_required: bool) -> str:
+        return loading.applied(wanted, self._run, is_required=is_required)
 
     def _monitor(self) -> str | None:
         if not self._c_monitor:

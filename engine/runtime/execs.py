@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from engine.cgroups import Cgroups
 from engine.errors import Conflict, InvalidArgument, NotFound, Unavailable, Unsupported
 from engine.runtime import capabilities, record
+from engine.runtime.apparmor.profile import REQUIRED_ANNOTATION
 from engine.runtime.foreign.installed import InstalledRuntimes
 from engine.runtime.init import GROUPS_ANNOTATION, USER_ANNOTATION
 from engine.runtime.launcher_link import LauncherLink, raise_error
@@ -100,18 +101,22 @@ class Exec:
 
 
 class Bundle(NamedTuple):
-    """What of a container's config.json an exec needs. `filter`: the compiled seccomp filter, None for none."""
+    """What of a container's config.json an exec needs.
+
+    `filter`: the compiled seccomp filter, None for none. `requires_apparmor`: nothing runs without its profile.
+    """
 
     process: dict[str, Any]
     user: str
     groups: list[str]
     filter: Path | None
+    requires_apparmor: bool
 
 
 class Execs:
     """The execs of one home's containers. `compiled` turns a seccomp profile into its filter's file.
 
-    `confined` says which AppArmor profile is applied of one that is wished.
+    `confined` says which AppArmor profile is applied of one that is wished, and required or not.
     """
 
     def __init__(
@@ -122,7 +127,7 @@ class Execs:
         compiled: Callable[[dict[str, Any]], Path],
         monitor: Callable[[], str | None],
         *,
-        confined: Callable[[str], str],
+        confined: Callable[[str, bool], str],
     ) -> None:
         self._cgroups, self._launcher, self._installed = cgroups, launcher, installed
         self._compiled, self._monitor, self._confined = compiled, monitor, confined
@@ -256,7 +261,7 @@ class Execs:
     ) -> dict[str, Any]:
         bundle = self._bundle(container_dir)
         process = _process(bundle.process, spec)
-        process["apparmorProfile"] = self._confined(process.get("apparmorProfile") or "")
+        process["apparmorProfile"] = self._confined(process.get("apparmorProfile") or "", bundle.requires_apparmor)
         entrance = self._cgroups.entrance(container_dir.name)
         return {
             "verb": "exec",
@@ -305,6 +310,7 @@ class Execs:
             annotations.get(USER_ANNOTATION, numbers),
             annotations.get(GROUPS_ANNOTATION, "").split(),
             self._compiled(seccomp) if seccomp else None,
+            REQUIRED_ANNOTATION in annotations,
         )
         while len(self._bundles) >= _REMEMBERED:
             self._bundles.pop(next(iter(self._bundles)), None)

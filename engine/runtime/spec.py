@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import InvalidArgument
 from engine.runtime import capabilities, defaults
+from engine.runtime.apparmor.profile import REQUIRED_ANNOTATION
 from engine.runtime.init import GROUPS_ANNOTATION, INIT, USER_ANNOTATION
 from engine.runtime.mounts import SOURCE
 from engine.runtime.seccomp.profile import default_profile
@@ -76,7 +77,7 @@ class ProcessSettings:
     `groups`: supplementary ones by name or number, looked up like the user. `seccomp`: False for none, a
     `linux.seccomp` object for another than ours. `masked_paths`, `readonly_paths`: None for ours. `writable_kernel`:
     /sys and /sys/fs/cgroup can be written. `init`: a program on the host that becomes process 1 and runs `args`.
-    `terminal`: it is 0, 1 and 2 of the process.
+    `terminal`: it is 0, 1 and 2 of the process. `apparmor_required`: no start without its profile.
     `user_namespace`: users of the container's own, mapped to a range of the host's that the launcher chooses.
     `host_namespaces`: kinds that are the host's; `joined_namespaces`: kind → "container:ID", whose it is then.
     `shm`: "own", "none", or "shared" with whomever the IPC namespace is shared.
@@ -107,6 +108,7 @@ class ProcessSettings:
     tmpfs: Sequence[TmpfsMount] = ()
     devices: Sequence[DeviceNode] = ()
     apparmor_profile: str = ""
+    apparmor_required: bool = False
     init: str | None = None
     terminal: bool = False
     host_namespaces: Collection[str] = ()
@@ -168,6 +170,8 @@ def build(settings: ProcessSettings) -> dict[str, Any]:
         spec["linux"]["devices"] = [_device(node) for node in settings.devices]
     if settings.apparmor_profile:
         spec["process"]["apparmorProfile"] = settings.apparmor_profile
+        if settings.apparmor_required:
+            spec["annotations"][REQUIRED_ANNOTATION] = "true"
     if settings.init:
         spec["mounts"].append(_bind(Bind(settings.init, INIT, read_only=True)))
     if settings.oom_score_adj is not None:

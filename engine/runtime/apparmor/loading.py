@@ -3,8 +3,8 @@
     the kernel lists it, and run/apparmor says that it was this text, this boot ─► nothing to do
     else ─► apparmor_parser --replace ─► run/apparmor
 
-What can't be is never a failure to start: the container runs without, its state and the host's facts say so, and after
-a minute it is tried again.
+What can't be is no failure to start, unless the profile was asked for by its name: the container runs without, its
+state and the host's facts say so, and after a minute it is tried again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import threading
 import time
 from pathlib import Path
 
+from engine.errors import Unsupported
 from engine.runtime import record
 from engine.runtime.apparmor import host, profile
 
@@ -26,10 +27,10 @@ LOAD_SECONDS = 60.0
 _one_at_a_time = threading.Lock()
 
 
-def applied(wanted: str, run: Path) -> str:
+def applied(wanted: str, run: Path, *, is_required: bool = False) -> str:
     """The profile that a process gets: `wanted`, but none where that is ours and can't be had, and none for none.
 
-    `run`: the home's directory for what a boot forgets.
+    `run`: the home's directory for what a boot forgets. Raises Unsupported for one that `is_required` and can't be had.
     """
     if wanted != profile.NAME or _is_there(run):
         return wanted
@@ -40,7 +41,15 @@ def applied(wanted: str, run: Path) -> str:
         if not why or time.time() - since > AGAIN_SECONDS:
             why = _load()
             _note(run, why)
+    if why and is_required:
+        raise refusal(why)
     return "" if why else wanted
+
+
+def refusal(why: str) -> Unsupported:
+    """For who has asked for the profile by its name, and can't have it: `why`, and what to do."""
+    text = f"security_opt: apparmor={profile.NAME}: {why}; or leave it out, to run without it where it can't be had"
+    return Unsupported(text, {"field": "security_opt"})
 
 
 def shown(given: str) -> str:
@@ -52,7 +61,7 @@ def problem(run: Path) -> str:
     """Why containers go without `portside-default`, for people; empty where they don't, or no AppArmor is."""
     if not host.is_enabled():
         return ""
-    return _obstacle() or _answer(run)[0]
+    return obstacle() or _answer(run)[0]
 
 
 def _is_there(run: Path) -> bool:
@@ -65,7 +74,7 @@ def _load() -> str:
     if not host.is_enabled():
         return "this kernel has no AppArmor"
     parser = host.parser()
-    if why := _obstacle():
+    if why := obstacle():
         return why
     assert parser is not None
     try:
@@ -81,7 +90,8 @@ def _load() -> str:
     return ""
 
 
-def _obstacle() -> str:
+def obstacle() -> str:
+    """What keeps this host from loading it, whatever it holds, and how to mend that; empty for nothing."""
     if host.parser() is None:
         return "there is no apparmor_parser on this host: install it (Debian's and Ubuntu's package apparmor)"
     if host.loaded() is None:

@@ -16,6 +16,8 @@ import re
 from engine.options.security import OWN_APPARMOR
 
 NAME = OWN_APPARMOR
+REQUIRED_ANNOTATION = "portside.apparmor-required"
+"""In a bundle whose profile was asked for by name: nothing runs without it."""
 OWN_LABELS = ("/proc/self/attr/apparmor/current", "/proc/self/attr/current")  # the second may be another module's
 _NAMED = re.compile(r"[\w./:+-]+")
 _ABI = "/etc/apparmor.d/abi/3.0"

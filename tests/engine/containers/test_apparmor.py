@@ -145,11 +145,17 @@ def test_without_a_parser_containers_start_and_it_is_said_that_they_are_free(
     tidy_host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert label(tidy_host.run("sleep", "100").pid) == CONFINED
+    named = tidy_host.run("sleep", "100", security_opt=(f"apparmor={NAME}",))
+    assert (label(named.pid), exec_label(tidy_host, named.id)) == (CONFINED, CONFINED)
     unload()
     monkeypatch.setattr(machine, "PARSERS", ())
     record: ContainerRecord = tidy_host.run("sleep", "100")
     assert (label(record.pid), record.apparmor_profile) == (FREE, FREE)
     assert exec_label(tidy_host, record.id) == FREE
+    with pytest.raises(Unsupported, match="there is no apparmor_parser"):
+        tidy_host.engine.container_exec(named.id, ExecSpec(args=("true",)))
+    with pytest.raises(Unsupported, match="there is no apparmor_parser"):
+        tidy_host.engine.container_restart(named.id, 1)
     facts = tidy_host.engine.host_facts()
     assert facts["apparmor_profile"] == ""
     assert facts["apparmor_problem"].startswith("there is no apparmor_parser on this host")

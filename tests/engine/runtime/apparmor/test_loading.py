@@ -9,34 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import Unsupported
 from engine.runtime import record
 from engine.runtime.apparmor import host, loading, profile
-
-
-class Machine:
-    """A host that has AppArmor: `loads` is how often its parser was asked."""
-
-    def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.run = place / "run"
-        self.enabled, self.profiles, self.parser = place / "enabled", place / "profiles", place / "parser"
-        self.calls, self.text = place / "calls", place / "text"
-        self.enabled.write_text("Y\n")
-        self.profiles.write_text("nscd (enforce)\n")
-        self.parser_says(f"cat >{self.text}; echo '{profile.NAME} (enforce)' >>{self.profiles}")
-        monkeypatch.setattr(host, "ENABLED", str(self.enabled))
-        monkeypatch.setattr(host, "PROFILES", str(self.profiles))
-        monkeypatch.setattr(host, "PARSERS", (str(place / "none"), str(self.parser)))
-
-    def parser_says(self, script: str) -> None:
-        self.parser.write_text(f'#!/bin/sh\necho "$@" >>{self.calls}\n{script}\n')
-        self.parser.chmod(0o755)
-
-    def applied(self) -> str:
-        return loading.applied(profile.NAME, self.run)
-
-    @property
-    def loads(self) -> int:
-        return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0
+from tests.support.apparmor import Machine
 
 
 @pytest.fixture
@@ -103,6 +79,26 @@ def test_a_parser_that_hangs_holds_no_start_for_ever(machine: Machine, monkeypat
     machine.parser_says("exec sleep 100")
     assert machine.applied() == ""
     assert "could not be run" in loading.problem(machine.run)
+
+
+def test_who_asks_for_it_by_name_is_refused_where_it_can_not_be_had(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def required() -> str:
+        return loading.applied(profile.NAME, machine.run, is_required=True)
+
+    machine.parser_says("echo broken >&2; exit 1")
+    for _ in range(2):  # asked, and remembered
+        with pytest.raises(Unsupported, match=r"apparmor=portside-default: .*: broken; or leave it out"):
+            required()
+    assert machine.loads == 1
+    monkeypatch.setattr(loading, "AGAIN_SECONDS", -1.0)
+    machine.parser_says(f"echo '{profile.NAME} (enforce)' >>{machine.profiles}")
+    assert required() == profile.NAME
+    machine.enabled.unlink()
+    with pytest.raises(Unsupported, match="this kernel has no AppArmor") as refused:
+        required()
+    assert refused.value.detail == {"field": "security_opt"}
 
 
 def test_without_securityfs_it_is_said_how_to_mount_it(machine: Machine) -> None:
