@@ -48,7 +48,8 @@ class ExecSpec:
 
     `user`: "name|uid[:group|gid]", None for the container's own; `cwd`: absolute, None for the container's own.
     `tty`: a terminal of the container's, `size` (rows, columns). `privileged`: every capability, its own
-    no_new_privileges and list of system calls notwithstanding; within the container's user namespace.
+    no_new_privileges and list of system calls notwithstanding; within the container's user namespace and AppArmor
+    profile.
     `id`: 64 hex digits that the caller chooses, so as to find it again whatever happens; None for a new one.
     `note`: kept with it from before its birth until it is removed, for whoever finds it after a death of ours.
     """
@@ -331,8 +332,7 @@ def _process(container: dict[str, Any], spec: ExecSpec) -> dict[str, Any]:
     if spec.privileged:
         names = _all_capabilities()
         process["capabilities"] = {"bounding": names, "effective": names, "permitted": names}
-        process["noNewPrivileges"] = False
-        process.pop("apparmorProfile", None)
+        process["noNewPrivileges"] = False  # the AppArmor profile stays the container's, as with Docker
     return process
 
 

@@ -53,8 +53,9 @@ OURS = ProcessSettings(args=("sleep",), apparmor_profile=profile.NAME)
 BY_NAME = ProcessSettings(args=("sleep",), apparmor_profile=profile.NAME, apparmor_required=True)
 
 
-def test_the_profile_is_the_containers(tmp_path: Path) -> None:
-    assert asked(tmp_path, OURS)["apparmorProfile"] == profile.NAME
+@pytest.mark.parametrize("privileged", [False, True])
+def test_the_profile_is_the_containers_also_of_a_privileged_one(tmp_path: Path, privileged: bool) -> None:
+    assert asked(tmp_path, OURS, privileged=privileged)["apparmorProfile"] == profile.NAME
 
 
 def test_a_privileged_container_has_none(tmp_path: Path) -> None:
