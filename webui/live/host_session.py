@@ -113,9 +113,11 @@ class HostSession:
 
     async def close(self, *, leave: bool = False, exit_code: int | None = None) -> None:
         """End the session at the host, unless it is over; with `leave` what runs goes on."""
-        if self._recording is not None:
-            await in_thread(recording_end, self._recording[0], exit_code)
-        if self.link is not None and not self._is_over:
-            with contextlib.suppress(Exception):
-                # What has not said that it began is nobody's: its caller has heard that the host is silent.
-                await (self.link.leave() if leave and self.described else self.link.close())
+        try:
+            if self._recording is not None:
+                await in_thread(recording_end, self._recording[0], exit_code)
+        finally:  # also without a database: what runs would go on without anybody
+            if self.link is not None and not self._is_over:
+                with contextlib.suppress(Exception):
+                    # What has not said that it began is nobody's: its caller has heard that the host is silent.
+                    await (self.link.leave() if leave and self.described else self.link.close())

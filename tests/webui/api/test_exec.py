@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from tests.support.processes import PATIENCE_SECONDS
@@ -83,6 +84,26 @@ async def test_what_a_slow_host_may_still_begin_is_not_begun_again(
     session = await Session.asked_for(fake_host)
     await session.heard(sessions.CLOSE)  # nobody would ever hear of it
     assert (await ask("POST", PATH, owner, wish, **key)).status == 409
+
+
+async def test_without_a_database_the_process_ends_all_the_same(
+    fake_host: FakeHost, owner: Caller, teammate: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of its recording can't be noted then."""
+
+    def down(*_: Any) -> None:
+        raise OperationalError("the database is down")
+
+    monkeypatch.setattr(host_session, "recording_end", down)
+    await in_thread(Team.objects.filter(pk=container.team_id).update, record_terminals="always")
+    task = asking(teammate)
+    session = await Session.asked_for(fake_host)
+    await session.send(sessions.OPENED, {"exec": EXEC_ID})
+    await asyncio.sleep(0.2)  # it listens for changes of rights by now
+    membership = await in_thread(Membership.objects.get, user=teammate.user)
+    await in_thread(member_remove, user=owner.user, membership=membership)
+    await session.heard(sessions.CLOSE)
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_privileged_one_needs_the_right_to_loosen(teammate: Caller, container: Container) -> None:
