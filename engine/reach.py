@@ -21,7 +21,14 @@ from typing import Any
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError, TimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+    TimeoutError,
+)
 
 from engine.errors import PermissionDenied
 
@@ -201,6 +208,8 @@ class _Connection(HTTPConnection):
             found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
+        except UnicodeError as error:  # as urllib3's own connections do
+            raise LocationParseError(f"{self.host!r}, label empty or too long") from error
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         if not self.reaches_local and any(map(is_near, addresses)):
             raise PermissionDenied(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from urllib3.exceptions import LocationParseError
 from urllib3.exceptions import TimeoutError as NoAnswer
 
 from engine import reach
@@ -48,3 +49,10 @@ def test_what_is_answered_in_time_is_whole() -> None:
     with dripping(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", b"") as place:
         answer = ask(f"http://{place}/", seconds=30)
     assert answer == reach.Answer(404, b"no", False)
+
+
+@pytest.mark.parametrize("name", ["a..b", f"{'a' * 64}.example"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_no_host_can_be_called_is_refused_as_other_addresses_are(scheme: str, name: str) -> None:
+    with pytest.raises(LocationParseError, match="label empty or too long"):
+        ask(f"{scheme}://{name}/")

@@ -90,7 +90,7 @@ def send(*, url: str, secret: str, delivery_id: str, message: dict[str, Any], re
 
 def _why(error: Exception) -> str:
     """In words, without the address, which may have a password in it."""
-    if isinstance(error, urllib3.exceptions.NameResolutionError):
+    if isinstance(error, urllib3.exceptions.NameResolutionError | urllib3.exceptions.LocationParseError):
         return "Its name is not known: check the address."
     if isinstance(error, urllib3.exceptions.NewConnectionError | ConnectionError):
         return "Nothing could be reached at its address."

@@ -222,6 +222,7 @@ def test_parts_go_up_as_they_come(
         ({"access_key": "AKIANOBODY"}, PermissionDenied, "refuses its keys"),
         ({"bucket": "missing"}, NotFound, "no bucket"),
         ({"endpoint": "http://127.0.0.1:9"}, Unavailable, "can't be reached"),
+        ({"endpoint": "http://a..b"}, Unavailable, "can't be reached: .*label empty or too long"),
         ({"endpoint": "ftp://x"}, InvalidArgument, "address"),
         ({"endpoint": "http://127.0.0.1/x/y"}, InvalidArgument, "address"),
         ({"reaches_local": False}, PermissionDenied, "administrator"),

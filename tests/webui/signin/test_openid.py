@@ -27,6 +27,7 @@ from tests.webui.signin.going import SECRET, add, back, go
 from webui.accounts.models import Membership, Role, Team, User
 from webui.signin import factors, sessions, totp
 from webui.signin.models import Identity, IdentityProvider, SignInSession
+from webui.signin.openid import metadata
 from webui.signin.openid.providers import provider_save, secret_of
 
 pytestmark = pytest.mark.django_db
@@ -364,6 +365,19 @@ def test_an_issuer_that_is_another_than_it_says_is_refused(evil: Provider, admin
     evil.metadata = {"token_endpoint": "http://169.254.169.254/latest"}
     with pytest.raises(InvalidArgument, match="token_endpoint"):
         add(admin, evil.issuer)
+
+
+@pytest.mark.parametrize("name", ["a..b", f"{'a' * 64}.example"])
+def test_what_no_host_can_be_called_is_no_providers_address(
+    name: str, provider: IdentityProvider, evil: Provider, owner: Caller, browser: Client
+) -> None:
+    User.objects.filter(pk=owner.user.pk).update(is_superuser=True)  # type: ignore[union-attr]
+    made = owner.post("identity-providers/", {"name": "Other", "issuer": f"https://{name}/", "client_id": "x"})
+    assert made.status_code == 503 and f"no host can have the name {name}" in made.content.decode()
+    evil.metadata = {"token_endpoint": f"https://{name}/"}
+    metadata.forget(evil.issuer)
+    answer = back(browser, evil)
+    assert answer.status_code == 403 and f"no host can have the name {name}" in answer.content.decode()
 
 
 def test_an_issuer_is_not_exchanged_under_its_people(

@@ -291,6 +291,11 @@ def test_a_redirect_is_not_followed(hook: tuple[Webhook, str], receiver: Receive
     assert (sent.status, sent.is_delivered, len(receiver.came)) == (302, False, 1)
 
 
+def test_what_no_host_can_be_called_is_said_to_be_unknown() -> None:
+    sent = send(url="https://a..b/", secret="whsec_AAAA", delivery_id="1", message={}, reaches_local=False)
+    assert (sent.status, sent.problem) == (None, "Its name is not known: check the address.")
+
+
 def test_an_answer_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "WHOLE_SECONDS", 0.3)
     with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x") as place:

@@ -125,6 +125,8 @@ def _json(method: str, url: str, headers: dict[str, str], body: bytes | None) ->
             seconds=WHOLE_SECONDS,
             most_bytes=ANSWER_MAXIMUM + 1,
         )
+    except urllib3.exceptions.LocationParseError as error:
+        raise Unavailable(f"no host can have the name {host}: correct the identity provider's address") from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unavailable(f"the identity provider {host} can't be reached now: {type(error).__name__}") from error
     if answer.is_cut:
