@@ -47,8 +47,7 @@ def sign_in_begin(*, username: str, address: str) -> timedelta:
     key = _key(username, address)
     with transaction.atomic():
         SignInFailures.objects.filter(last_at__lt=now - FORGET_AFTER).delete()
-        SignInFailures.objects.get_or_create(pk=key, defaults={"last_at": now})
-        row = SignInFailures.objects.select_for_update().get(pk=key)
+        row = _locked(key, now)
         wait = wait_after(row.failures, row.last_at, now)
         if not wait:
             _count(row, now)
@@ -56,7 +55,8 @@ def sign_in_begin(*, username: str, address: str) -> timedelta:
 
 
 def sign_in_succeeded(*, username: str, address: str) -> None:
-    SignInFailures.objects.filter(pk=_key(username, address)).delete()
+    """Counted from zero again. The row stays for its hour: others may be about to count in it."""
+    SignInFailures.objects.filter(pk=_key(username, address)).update(failures=0)
 
 
 def _key(username: str, address: str) -> str:
@@ -72,8 +72,7 @@ def attempt(what: str, who: object, check: Callable[[], bool]) -> bool:
     with transaction.atomic():
         key = hashlib.sha256(f"\1{what}\0{who}".encode()).hexdigest()  # no user name has such a character
         now = timezone.now()
-        SignInFailures.objects.get_or_create(pk=key, defaults={"last_at": now})
-        row = SignInFailures.objects.select_for_update().get(pk=key)
+        row = _locked(key, now)
         wait = wait_after(row.failures, row.last_at, now)
         if wait:
             seconds = math.ceil(wait.total_seconds())
@@ -81,10 +80,20 @@ def attempt(what: str, who: object, check: Callable[[], bool]) -> bool:
                 f"Too many failed tries: wait {seconds} seconds, then try again.", {"retry_after": seconds}
             )
         if check():
-            row.delete()
+            row.failures = 0
+            row.save()
             return True
         _count(row, now)
         return False
+
+
+def _locked(key: str, now: datetime) -> SignInFailures:
+    """The row of that key, for this transaction alone; made where there is none, or none any more."""
+    while True:
+        row = SignInFailures.objects.select_for_update().filter(pk=key).first()
+        if row is not None:
+            return row
+        SignInFailures.objects.bulk_create([SignInFailures(pk=key, last_at=now)], ignore_conflicts=True)
 
 
 def _count(row: SignInFailures, now: datetime) -> None:

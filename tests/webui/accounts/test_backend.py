@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
-from django.db import connection
+from django.db import connection, transaction
 
+from tests.support.processes import eventually
 from webui.accounts import throttle
 from webui.accounts.backend import HASHING_AT_ONCE, ThrottledBackend
 from webui.accounts.models import SignInFailures, User
@@ -71,4 +72,34 @@ def test_who_knows_the_password_is_counted_no_more() -> None:
     user = User.objects.create_user(username="ann", password="right horse battery")
     for _ in range(3 * throttle.FREE_FAILURES):
         assert ThrottledBackend().authenticate(None, "ann", "right horse battery") == user
-    assert not SignInFailures.objects.exists()
+    assert SignInFailures.objects.get().failures == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("door", ["password", "code"])
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer at a time: test_postgresql.py")
+def test_a_count_that_is_forgotten_meanwhile_begins_anew(door: str) -> None:
+    """The row is there when it is looked for, and gone when its lock is given away."""
+
+    def asks() -> bool:
+        try:
+            if door == "code":
+                return throttle.attempt("code", "ann", lambda: False)
+            return bool(throttle.sign_in_begin(username="ann", address=""))
+        finally:
+            connection.close()
+
+    assert not asks()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            SignInFailures.objects.all().delete()
+            asking = pool.submit(asks)
+            eventually(_somebody_waits, what="waiting for the row")
+        assert asking.result(60) is False
+    assert SignInFailures.objects.get().failures == 1
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
