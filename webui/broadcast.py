@@ -71,6 +71,16 @@ def gathered() -> Iterator[None]:
         _send_all(entries)
 
 
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """What this thread publishes in the block is told to nobody: no page is open yet, and no broker runs."""
+    _gathering.entries = []
+    try:
+        yield
+    finally:
+        _gathering.entries = None
+
+
 def _send(entry: Entry) -> None:
     entries: list[Entry] | None = getattr(_gathering, "entries", None)
     if entries is None:

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from tests.support.valkey import Valkey
 from tests.webui.site_broker import site_broker  # noqa: F401
-from webui.broadcast import change_publish, gathered
+from webui.broadcast import change_publish, gathered, unheard
 from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,6 +35,13 @@ def test_what_is_gathered_goes_out_at_the_end_in_order(site_broker: Valkey) -> N
     with transaction.atomic():
         publish("4")
     assert told(site_broker) == ["1", "2", "3", "4"]
+
+
+def test_what_nobody_can_hear_yet_is_not_told(site_broker: Valkey) -> None:  # noqa: F811
+    with unheard():
+        publish("1")
+    publish("2")
+    assert told(site_broker) == ["2"]
 
 
 def test_a_transaction_that_is_undone_tells_nothing_and_what_was_done_before_it_is_told(site_broker: Valkey) -> None:  # noqa: F811

@@ -78,6 +78,7 @@ def test_the_first_start_prints_the_address_and_a_password_that_works_once(fresh
     assert program is not None
     program.wait_until(lambda: f"Portside is at {fresh.url}" in fresh.output(), what="the address")
     [line] = [line for line in fresh.output().splitlines() if "one-time password" in line]
+    assert "WARNING" not in fresh.output().partition("Portside is at")[0]
     assert len(line.split()[-1]) > 15
     second = up(fresh.home, PORTSIDE_BIND=f"127.0.0.1:{free_port()}")
     assert second.returncode == 1 and f"already runs with the home {fresh.home.path}" in second.stderr

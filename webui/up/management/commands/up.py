@@ -23,6 +23,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection, connections
 
 from webui.accounts.services import ADMIN, admin_ensure
+from webui.broadcast import unheard
 from webui.configuration import Configuration
 from webui.up import broker, plan
 
@@ -56,7 +57,8 @@ class Command(BaseCommand):
             )
         except broker.BrokerMissing as error:
             raise CommandError(str(error)) from error
-        password = self._prepare(portside)
+        with unheard() if portside.redis_is_embedded else contextlib.nullcontext():
+            password = self._prepare(portside)
         if prepare_only:
             return
         (portside.home / "redis").mkdir(mode=0o700, exist_ok=True)
