@@ -48,34 +48,35 @@ class FilePart:
 
 
 class _Live:
-    """The connections that are open now."""
+    """The sockets that are open now. Not the connections: one forgets its socket as soon as it sees that an answer ends
+    with it (HTTP/1.0, `Connection: close`), and the answer is still to be read then."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._is_over = False
 
-    def add(self, connection: HTTPConnection) -> None:
+    def add(self, sock: socket.socket | None) -> None:
+        if sock is None:
+            return
         with self._lock:
-            self._open.add(connection)
+            self._open.add(sock)
             is_over = self._is_over
         if is_over:
-            _shut(connection)
+            _shut(sock)
 
     def break_off(self) -> None:
         with self._lock:
             self._is_over = True
-            connections = list(self._open)
-        for connection in connections:
-            _shut(connection)
+            sockets = list(self._open)
+        for sock in sockets:
+            _shut(sock)
 
 
-def _shut(connection: HTTPConnection) -> None:
-    sock = connection.sock
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            # Not SSLSocket's own, which takes the connection's state away from under its user.
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+def _shut(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        # Not SSLSocket's own, which takes the connection's state away from under its user.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class Connections:
@@ -90,18 +91,28 @@ class Connections:
 
             def connect(self) -> None:
                 super().connect()
-                live.add(self)
+                live.add(self.sock)
 
             def send(self, data: Any) -> None:
                 _send(self, data, super().send)
 
         class Secure(HTTPSConnection):
+            _greeting: socket.socket | None = None
+
             def _new_conn(self) -> socket.socket:
-                return _not_metadata(super()._new_conn(), self.host)
+                connected = _not_metadata(super()._new_conn(), self.host)
+                self._greeting = connected.dup()  # a handshake takes the socket itself over
+                live.add(self._greeting)
+                return connected
 
             def connect(self) -> None:
-                super().connect()
-                live.add(self)
+                try:
+                    super().connect()
+                finally:
+                    if self._greeting is not None:
+                        self._greeting.close()
+                        self._greeting = None
+                live.add(self.sock)
 
             def send(self, data: Any) -> None:
                 _send(self, data, super().send)

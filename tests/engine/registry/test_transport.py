@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from engine.config import EngineConfig
-from engine.errors import PermissionDenied, Unavailable
+from engine.errors import Cancelled, PermissionDenied, Unavailable
 from engine.oci.reference import Reference
 from engine.registry import transport
 from engine.registry.access import Access
 from engine.registry.auth import Credentials
 from engine.registry.client import RegistryClient
 from tests.support.certificates import self_signed
+from tests.support.dripping import dripping
 
 MANIFEST = b'{"schemaVersion": 2}'
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, dict[str, str], bytes]]
@@ -237,3 +239,25 @@ def test_a_token_server_is_a_web_address(tmp_path: Path, serve: Callable[..., Se
     registry = serve(lambda _: (401, {"WWW-Authenticate": f'Bearer realm="{realm}"'}, b""))
     with pytest.raises(Unavailable, match="token server"):
         fetch(tmp_path, registry.address)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "plain_http"),
+    [
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 99999\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 99999\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", True),
+        (b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", False),
+    ],
+    ids=["HTTP/1.0", "close", "HTTP/1.1", "handshake"],
+)
+def test_an_answer_without_end_is_broken_off_wherever_it_is(tmp_path: Path, beginning: bytes, plain_http: bool) -> None:
+    cancel = threading.Event()
+    with dripping(beginning, b" ") as address:
+        reference = Reference.parse(f"{address}/app")
+        with RegistryClient(EngineConfig(home=tmp_path), reference, Access(plain_http=plain_http), cancel) as client:
+            threading.Timer(0.3, lambda: (cancel.set(), client.interrupt())).start()
+            began = time.monotonic()
+            with pytest.raises(Cancelled):
+                client.manifest("latest")
+            assert time.monotonic() - began < 8
