@@ -6,6 +6,7 @@ id can't. The words are those of containers-policy.json(5), `signedBy`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 from engine.errors import PermissionDenied, Unavailable
@@ -23,23 +24,39 @@ from engine.oci.reference import Reference, repository_matches
 from engine.options.admission import Admission
 
 
-def admit(shelf: Shelf, image_id: str, admission: Admission, *, name: str = "", asks_registries: bool = True) -> None:
+def admit(
+    shelf: Shelf,
+    image_id: str,
+    admission: Admission,
+    *,
+    name: str = "",
+    asks_registries: bool = True,
+    cancel: threading.Event | None = None,
+) -> None:
     """Raises `PermissionDenied` for an image that is not what it has to be.
 
     `name`: what the image is called in errors. A signature that a registry has is attached to the image, so that a
     later start needs no registry. Raises `ImageMissing`, `Unavailable` where a registry that may have a signature can't
-    be asked, `InvalidArgument` for an odd key.
+    be asked, or takes too long, `InvalidArgument` for an odd key, `Cancelled` once `cancel` is set.
     """
     if admission.allowed_images:
         _require_origin(shelf.records.find(image_id), admission.allowed_images, name)
     if admission.signed_by:
-        _require_signature(shelf, image_id, admission, name, asks_registries=asks_registries)
+        _require_signature(shelf, image_id, admission, name, asks_registries=asks_registries, cancel=cancel)
 
 
-def _require_signature(shelf: Shelf, image_id: str, admission: Admission, name: str, *, asks_registries: bool) -> None:
+def _require_signature(
+    shelf: Shelf,
+    image_id: str,
+    admission: Admission,
+    name: str,
+    *,
+    asks_registries: bool,
+    cancel: threading.Event | None,
+) -> None:
     signed_by, keys = admission.signed_by, tuple(admission.signed_by.values())
     try:
-        found = evidence(shelf, image_id, keys, admission.accesses, asks_registries=asks_registries)
+        found = evidence(shelf, image_id, keys, admission.accesses, asks_registries=asks_registries, cancel=cancel)
     except ImageMissing:
         why = "which is not here any more, so nobody can see who has signed it: pull it, and try again"
         raise _unsigned(image_id, name, signed_by, why) from None

@@ -147,9 +147,17 @@ class Images(StoredImages):
         """Which of `keys` (public ones, PEM) have signed this image, here or at its registries: see `verifying.py`."""
         return verify(self._shelf, name, keys, access, asks_registries=asks_registries)
 
-    def admit(self, image_id: str, wanted: Admission, *, name: str = "", asks_registries: bool = True) -> None:
+    def admit(
+        self,
+        image_id: str,
+        wanted: Admission,
+        *,
+        name: str = "",
+        asks_registries: bool = True,
+        cancel: threading.Event | None = None,
+    ) -> None:
         """Raises PermissionDenied for an image that is not what a policy wants: see `admission.py`."""
-        admission.admit(self._shelf, image_id, wanted, name=name, asks_registries=asks_registries)
+        admission.admit(self._shelf, image_id, wanted, name=name, asks_registries=asks_registries, cancel=cancel)
 
     def remote_tags(self, reference: str, *, access: Access | None = None) -> list[str]:
         """All tags of the repository that this names, at its registry. Raises as `remote`."""

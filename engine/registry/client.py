@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from engine.config import EngineConfig
 from engine.content.blobs import Ingest
 from engine.errors import DataCorrupt, EngineError, NotFound, PermissionDenied, Unavailable
 from engine.oci.digest import Digest
+from engine.oci.document import MAX_CONFIG_BYTES
 from engine.oci.manifest import Descriptor
 from engine.oci.reference import Reference
 from engine.registry.access import Access
@@ -80,9 +81,13 @@ class RegistryClient:
         """What refers to an image, at the registry itself: signatures, attestations. Raises as `tags` does."""
         return self._lister.referrers(digest, artifact_type)
 
-    def config(self, descriptor: Descriptor) -> bytes:
-        """Fetch and verify a small blob. Raises as `manifest` does."""
-        return self._from_any(lambda reader: reader.config(descriptor))
+    def iter_referrers(self, digest: Digest, artifact_type: str = "", pages: int | None = None) -> Iterator[Referrer]:
+        """The same one after the other, of so many pages of the list at most. Raises as `tags` does."""
+        return self._lister.iter_referrers(digest, artifact_type, pages)
+
+    def config(self, descriptor: Descriptor, limit: int = MAX_CONFIG_BYTES) -> bytes:
+        """Fetch and verify a small blob, of at most `limit` bytes whatever size is said. Raises as `manifest` does."""
+        return self._from_any(lambda reader: reader.config(descriptor, limit))
 
     def blob(self, descriptor: Descriptor, ingest: Ingest, arrived: Callable[[int], None]) -> None:
         """Fill `ingest` with the blob: as `Reader.blob`, going on at the next source where one fails."""

@@ -5,6 +5,7 @@ Lists come in pages; they are followed within the registry, as far as `_MAX_PAGE
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -54,14 +55,29 @@ class Lister:
 
     def referrers(self, digest: Digest, artifact_type: str = "") -> list[Referrer]:
         """What refers to `digest`, of one type or all. Where the registry knows no such list, its tag schema's."""
+        return list(self.iter_referrers(digest, artifact_type))
+
+    def iter_referrers(self, digest: Digest, artifact_type: str = "", pages: int | None = None) -> Iterator[Referrer]:
+        """The same one after the other, of so many pages at most. A page is asked for when the one before is used up,
+        and is not kept."""
         query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
+        path = f"{self._base}/referrers/{digest}{query}"
+        known: set[Digest] = set()
+        for page in itertools.islice(self._referrer_pages(digest, path), pages):
+            for referrer in _referrers(page):
+                # The registry need not filter; what it has filtered, this lets pass.
+                if artifact_type in ("", referrer.artifact_type) and referrer.digest not in known:
+                    known.add(referrer.digest)
+                    yield referrer
+
+    def _referrer_pages(self, digest: Digest, path: str) -> Iterator[dict[str, Any]]:
+        pages = self.pages(path, "referrers", self._scopes)
         try:
-            pages = list(self.pages(f"{self._base}/referrers/{digest}{query}", "referrers", self._scopes))
+            yield next(pages)
         except NotFound:
-            pages = self.tagged_referrers(digest, self._scopes)
-        found = {referrer.digest: referrer for page in pages for referrer in _referrers(page)}
-        # The registry need not filter; what it has filtered, this lets pass.
-        return [referrer for referrer in found.values() if artifact_type in ("", referrer.artifact_type)]
+            yield from self.tagged_referrers(digest, self._scopes)
+            return
+        yield from pages
 
     def tagged_referrers(self, digest: Digest, scopes: tuple[str, ...]) -> list[dict[str, Any]]:
         """The index under `referrers_tag`; empty where there is none."""

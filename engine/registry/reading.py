@@ -59,10 +59,10 @@ class Reader:
         answer = self.transport.answer(Call("HEAD", self._path("manifests", identifier), self._scopes, _ACCEPT))
         return said_digest(answer) or self.manifest(identifier).digest
 
-    def config(self, descriptor: Descriptor) -> bytes:
-        """Fetch and verify a small blob. Raises `BlobDamaged` too."""
+    def config(self, descriptor: Descriptor, limit: int = MAX_CONFIG_BYTES) -> bytes:
+        """Fetch and verify a small blob. Raises `BlobDamaged` too, also for one of more than `limit` bytes."""
         path = self._path("blobs", descriptor.digest)
-        return self._document(path, {}, MAX_CONFIG_BYTES, descriptor.digest).data
+        return self._document(path, {}, limit, descriptor.digest).data
 
     def blob(self, descriptor: Descriptor, ingest: Ingest, arrived: Callable[[int], None]) -> None:
         """Fill `ingest` with the blob, from where it stands; `arrived` gets the bytes that are there after each piece.
