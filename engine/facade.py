@@ -115,13 +115,20 @@ class Engine(ExecCalls):
             access = Access(credentials)
         return self.containers.create(spec, access=access, admission=admission, progress=progress, cancel=cancel)
 
-    def container_start(self, name: str, request: str = "", admission: Admission | None = None) -> ContainerRecord:
+    def container_start(
+        self,
+        name: str,
+        request: str = "",
+        admission: Admission | None = None,
+        cancel: threading.Event | None = None,
+    ) -> ContainerRecord:
         """Start it; a running one is left alone. `detail["exit_code"]` is 126 or 127 when its command can't run.
 
         `request` is the caller's name for what it asks: asked again, it starts nothing a second time. `admission` holds
-        from now on, also when the host starts it again; None leaves what was said before.
+        from now on, also when the host starts it again; None leaves what was said before. Once `cancel` is set no
+        registry is asked any more who has signed the image: Cancelled.
         """
-        return self.containers.start(name, request, admission)
+        return self.containers.start(name, request, admission, cancel)
 
     def container_stop(
         self, name: str, timeout_seconds: float | None = None, signal: str | None = None
@@ -133,9 +140,15 @@ class Engine(ExecCalls):
         return self.containers.kill(name, signal)
 
     def container_restart(
-        self, name: str, timeout_seconds: float | None = None, request: str = "", admission: Admission | None = None
+        self,
+        name: str,
+        timeout_seconds: float | None = None,
+        request: str = "",
+        admission: Admission | None = None,
+        cancel: threading.Event | None = None,
     ) -> ContainerRecord:
-        return self.containers.restart(name, timeout_seconds, request, admission)
+        """Stop it and start it again; the rest as for a start. Once it is stopped, `cancel` does nothing more."""
+        return self.containers.restart(name, timeout_seconds, request, admission, cancel)
 
     def container_pause(self, name: str) -> ContainerRecord:
         return self.containers.pause(name)

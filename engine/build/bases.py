@@ -54,7 +54,7 @@ class Bases:
         self._refuse_others(name)
         image = self._image(name, platform or self.platform, step, near)
         wanted = Admission(signed_by=self.signed_by, allowed_images=self.allowed, accesses=self.access or {})
-        self.images.admit(image.id, wanted, name=name)
+        self.images.admit(image.id, wanted, name=name, cancel=self.stop)
         repository = Reference.parse(name).name
         known = (Reference.parse(text) for text in image.digests)
         pinned = next((str(one.digest) for one in known if one.name == repository), image.id)

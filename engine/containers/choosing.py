@@ -55,14 +55,22 @@ def image(
     )
 
 
-def admit(parts: Parts, spec: ContainerSpec, image: Image, admission: Admission | None, access: Any) -> None:
+def admit(
+    parts: Parts,
+    spec: ContainerSpec,
+    image: Image,
+    admission: Admission | None,
+    *,
+    access: Any,
+    cancel: threading.Event | None,
+) -> None:
     """Raises PermissionDenied for an image that a policy does not let run, Unavailable if nobody can tell."""
     if admission is None:
         return
     if access is not None and not _ID.match(spec.image):
         own = {Reference.parse(spec.image).registry: access}
         admission = replace(admission, accesses={**admission.accesses, **own})
-    parts.images().admit(image.id, admission, name=spec.image)
+    parts.images().admit(image.id, admission, name=spec.image, cancel=cancel)
 
 
 def _pull(

@@ -68,7 +68,7 @@ def create(
     limits.resources(spec).check(os.cpu_count() or 1)  # what this host hasn't, before an image is pulled
     sharing.require_networks(parts, spec)
     image = choosing.image(parts, spec, access=access, progress=progress, cancel=cancel)
-    choosing.admit(parts, spec, image, admission, access)
+    choosing.admit(parts, spec, image, admission, access=access, cancel=cancel)
     plan = process.plan(spec, image.config, sharing.hostname(parts, spec))
     try:
         signals.parse(plan.stop_signal)

@@ -37,7 +37,16 @@ class Image(Protocol):
 
 class Images(Protocol):
     def get(self, name: str, /) -> Image: ...
-    def admit(self, image_id: str, wanted: Admission, /, *, name: str = "", asks_registries: bool = True) -> None: ...
+    def admit(
+        self,
+        image_id: str,
+        wanted: Admission,
+        /,
+        *,
+        name: str = "",
+        asks_registries: bool = True,
+        cancel: threading.Event | None = None,
+    ) -> None: ...
     def pull(
         self,
         reference: str,

@@ -67,8 +67,14 @@ class Containers:
         return creation.create(self._parts, spec, access=access, admission=admission, progress=progress, cancel=cancel)
 
     @told
-    def start(self, name: str, request: str = "", admission: Admission | None = None) -> ContainerRecord:
-        return starting.start(self._parts, self._id(name), request, admission=admission)
+    def start(
+        self,
+        name: str,
+        request: str = "",
+        admission: Admission | None = None,
+        cancel: threading.Event | None = None,
+    ) -> ContainerRecord:
+        return starting.start(self._parts, self._id(name), request, admission=admission, cancel=cancel)
 
     @told
     @freeing
@@ -87,17 +93,18 @@ class Containers:
         timeout_seconds: float | None = None,
         request: str = "",
         admission: Admission | None = None,
+        cancel: threading.Event | None = None,
     ) -> ContainerRecord:
         """Stop what runs, then start; a container that doesn't run is just started. The rest as for `start`.
 
-        What may not start again is not stopped.
+        What may not start again is not stopped, and what was stopped is started: `cancel` holds until then.
         """
         container_id = self._id(name)
         record = self._parts.catalog.get(container_id)
         if starting.is_done(record, request):
             return record
         states.require("restart", record.status, record.name)
-        starting.admit(self._parts, container_id, admission)
+        starting.admit(self._parts, container_id, admission, cancel)
         stopping.stop(self._parts, container_id, timeout_seconds)
         return starting.start(self._parts, container_id, request, again=True, admission=admission)
 

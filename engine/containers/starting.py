@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
 import time
 
 from engine.containers import (
@@ -42,15 +43,21 @@ LOOK_SECONDS = 0.5
 
 
 def start(
-    parts: Parts, container_id: str, request: str = "", *, again: bool = False, admission: Admission | None = None
+    parts: Parts,
+    container_id: str,
+    request: str = "",
+    *,
+    again: bool = False,
+    admission: Admission | None = None,
+    cancel: threading.Event | None = None,
 ) -> ContainerRecord:
     """Start because a person asked: restart counters begin anew. A running container is left as it is.
 
     `request` names what was asked: the same one again starts nothing, even if the run that it began has ended.
     `again`: the second half of a restart. `admission`: which images may run now, and when the host starts this one
-    again; None: those that might before.
+    again; None: those that might before. `cancel` breaks off what registries are asked for that, and nothing else.
     """
-    admit(parts, container_id, admission)
+    admit(parts, container_id, admission, cancel)
     with parts.catalog.locked(container_id):
         record = settle_birth(parts, parts.catalog.get(container_id))
         if record.status == states.RUNNING:
@@ -64,14 +71,14 @@ def start(
         return launch(parts, counted, again=again, request=request)
 
 
-def admit(parts: Parts, container_id: str, admission: Admission | None) -> None:
-    """Raises PermissionDenied for an image that may not run, Unavailable if nobody can tell.
+def admit(parts: Parts, container_id: str, admission: Admission | None, cancel: threading.Event | None = None) -> None:
+    """Raises PermissionDenied for an image that may not run, Unavailable if nobody can tell, Cancelled.
 
     It asks registries before the container is locked for a start, which then finds here what they have.
     """
     if admission is not None and admission.signed_by:
         record = parts.catalog.get(container_id)
-        parts.images().admit(record.image_id, admission, name=record.spec.image)
+        parts.images().admit(record.image_id, admission, name=record.spec.image, cancel=cancel)
 
 
 def is_done(record: ContainerRecord, request: str) -> bool:

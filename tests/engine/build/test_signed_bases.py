@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
-from engine.errors import PermissionDenied
+from engine.build.bases import Bases
+from engine.errors import Cancelled, PermissionDenied
+from engine.images.pull import Stop, host_platform
 from engine.oci import signing
 from tests.support.builds import Workbench
 
@@ -32,3 +38,25 @@ def test_a_base_that_was_signed_here_is_taken_and_another_of_its_name_is_not(ben
 
 def test_stages_and_nothing_need_no_signature(bench: Workbench) -> None:
     bench.build("FROM scratch AS a\nWORKDIR /x\nFROM a\nCOPY --from=a / /y\n", signed_by={"release": PUBLIC})
+
+
+def test_a_build_that_is_cancelled_waits_for_no_registry_that_may_have_a_signature() -> None:
+    image = SimpleNamespace(id="sha256:" + "a" * 64, diff_ids=(), architecture="")
+    asked: list[Any] = []
+
+    def admit(*_: object, cancel: Any, **__: object) -> None:
+        asked.append(cancel)
+        assert cancel.wait(0.01)
+        raise Cancelled("cancelled")
+
+    known = SimpleNamespace(find=lambda _: image, find_id=lambda _: image)
+    parts = SimpleNamespace(images=SimpleNamespace(admit=admit), lease=SimpleNamespace(add=lambda _: None))
+    cancel = threading.Event()
+    bases = Bases(
+        config=cast(Any, None), images=cast(Any, parts.images), records=cast(Any, known), lease=cast(Any, parts.lease),
+        access=None, pull=False, platform=host_platform(), stop=Stop(cancel), signed_by={"release": PUBLIC},
+    )  # fmt: skip
+    cancel.set()
+    with pytest.raises(Cancelled):
+        bases.draft("signed-base:1", None, cast(Any, None))
+    assert asked == [bases.stop]

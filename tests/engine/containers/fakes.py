@@ -17,7 +17,7 @@ from engine.containers.catalog import Catalog
 from engine.containers.parts import Parts
 from engine.containers.service import Containers
 from engine.containers.spec import ContainerSpec
-from engine.errors import InvalidArgument, NotFound, Unavailable
+from engine.errors import Cancelled, InvalidArgument, NotFound, Unavailable
 from engine.oci.image_config import ImageConfig
 from engine.options.admission import Admission
 from engine.store.database import Store
@@ -122,8 +122,19 @@ class FakeImages:
                 return image
         raise NotFound(f"no image {name}")
 
-    def admit(self, image_id: str, wanted: Admission, /, *, name: str = "", asks_registries: bool = True) -> None:
+    def admit(
+        self,
+        image_id: str,
+        wanted: Admission,
+        /,
+        *,
+        name: str = "",
+        asks_registries: bool = True,
+        cancel: Any = None,
+    ) -> None:
         self.world.step("images.admit")
+        if asks_registries and cancel is not None and cancel.is_set():
+            raise Cancelled("cancelled")
 
     def pull(
         self,
