@@ -6,7 +6,8 @@ next one does the command again, and what is already so is success.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -150,6 +151,19 @@ def _admission(command: c.CreateContainer | c.StartContainer | c.RestartContaine
     return Admission(signed_by=command.signed_by, allowed_images=allowed, accesses=context.accesses)
 
 
+@contextlib.contextmanager
+def _without_secrets(context: Context) -> Iterator[None]:
+    """What was begun by a worker that died is gone on with as nobody: who must be somebody to see is told of that."""
+    try:
+        yield
+    except (PermissionDenied, Unavailable) as error:
+        is_unseen = error.detail.get("policy") == "signed_images" and "keys" not in error.detail
+        if context.attempt == 1 or context.secrets or not is_unseen:
+            raise
+        message = f"{error.message} (the worker was restarted meanwhile, and went on without what your team has stored "
+        raise type(error)(f"{message}for registries: ask once more)", error.detail) from error
+
+
 def container_spec(command: c.CreateContainer) -> Any:
     """The engine's form of the command."""
     from engine.containers.spec import ContainerSpec
@@ -158,7 +172,10 @@ def container_spec(command: c.CreateContainer) -> Any:
 
 
 def _start(command: c.StartContainer, context: Context) -> dict[str, Any]:
-    context.engine.container_start(command.container_id, request=context.job_id, admission=_admission(command, context))
+    with _without_secrets(context):
+        context.engine.container_start(
+            command.container_id, request=context.job_id, admission=_admission(command, context), cancel=context.cancel
+        )
     return {}
 
 
@@ -178,12 +195,14 @@ def _signal(command: c.SignalProcess, context: Context) -> dict[str, Any]:
 
 
 def _restart(command: c.RestartContainer, context: Context) -> dict[str, Any]:
-    context.engine.container_restart(
-        command.container_id,
-        timeout_seconds=command.timeout_seconds,
-        request=context.job_id,
-        admission=_admission(command, context),
-    )
+    with _without_secrets(context):
+        context.engine.container_restart(
+            command.container_id,
+            timeout_seconds=command.timeout_seconds,
+            request=context.job_id,
+            admission=_admission(command, context),
+            cancel=context.cancel,
+        )
     return {}
 
 

@@ -39,6 +39,9 @@ FREEING = frozenset(
     }
 )
 """What makes room may use what is kept for it on a full disk."""
+GO_ON_WITHOUT_SECRETS = frozenset({"container.start", "container.restart"})
+"""What the next worker does although the secrets are lost with this one. They are for signatures at registries, which
+mostly are here already; and a stop that was asked for after a restart must not be done before it."""
 
 
 Work = Callable[[Context], dict[str, Any]]
@@ -113,10 +116,9 @@ class Executor:
         if self._stopping:
             return False  # the site sends it again when the next worker registers
         job_id, command, turn = delivery.job_id, delivery.command, running.turn
-        kept = (
-            command if not delivery.secrets else None
-        )  # secrets stay out of the ledger, so the site has to send it again
         kind = str(command.get("kind"))
+        # Secrets stay out of the ledger, so the site has to send the rest again.
+        kept = command if not delivery.secrets or kind in GO_ON_WITHOUT_SECRETS else None
         claiming = partial(self._ledger.claim, job_id, delivery.fence, kind, kept, turn.number)
         claim = self._engine.with_room(claiming) if kind in FREEING else claiming()
         if not claim.run:
@@ -201,7 +203,7 @@ class Executor:
             is_handed_on=lambda: self._stopping and not running.cancelled_by_user,
         )
         try:
-            self._turns.wait(running.turn, running.cancel)
+            self._await_turn(running)
             result = work(delivery.command, context)
         except Cancelled as error:
             if context.is_handed_on():
@@ -214,6 +216,11 @@ class Executor:
         finally:
             progress.close()
         return {"status": "succeeded", "result": result, "error": None}
+
+    def _await_turn(self, running: _Running) -> None:
+        self._turns.wait(running.turn, running.cancel)
+        if self._stopping:  # what it has waited for may go on with the next worker, and this must come after it
+            raise Cancelled("The worker stops.")
 
     def _given_up(self, delivery: _Delivery, status: str, why: str) -> dict[str, Any]:
         try:

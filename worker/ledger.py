@@ -74,7 +74,7 @@ class Ledger:
         """Take a delivered job, and tell the site that it has started.
 
         `command` is what the next worker may go on with if this one dies; None when it can't without the site's
-        secrets. `place` orders what this session took.
+        secrets (which it never holds). `place` orders what this session took.
         A delivery of a finished job announces the end again, if the site asks anew (a higher fence) although it
         has read past the first announcement. Other repeated deliveries are dropped.
         """

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.config import EngineConfig
-from engine.errors import NotFound
+from engine.errors import Cancelled, NotFound, PermissionDenied
 from engine.network.lans import Lan
 from engine.options.admission import Admission
 from engine.options.networks import Joining, NetworkSpec
@@ -146,8 +146,30 @@ class FakeEngine:
         if id.startswith("stubborn") and not (again and id == "stubborn-once"):
             time.sleep(60)
 
-    def container_start(self, id: str, request: str = "", admission: Admission | None = None) -> None:
+    def container_start(
+        self,
+        id: str,
+        request: str = "",
+        admission: Admission | None = None,
+        cancel: threading.Event | None = None,
+    ) -> None:
         self.note(f"start {id} {time.time()}")
+
+    def container_restart(
+        self,
+        id: str,
+        timeout_seconds: float | None = None,
+        request: str = "",
+        admission: Admission | None = None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        again = f"restart {id}" in self.calls()
+        self.note(f"restart {id}")
+        if id == "unseen-once" and not again and cancel is not None and cancel.wait(20):
+            raise Cancelled("cancelled")
+        if id == "unseen":
+            detail = {"policy": "signed_images"}
+            raise PermissionDenied("whether image x is signed can't be seen: no", detail)
 
     def container_remove(self, id: str, force: bool = False, volumes: bool = False) -> None:
         self.note(f"remove {id} {force}")

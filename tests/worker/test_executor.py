@@ -18,7 +18,7 @@ from tests.support.processes import eventually
 from tests.worker.fakes import FakeEngine
 from worker import commands, executor
 from worker.context import Context
-from worker.contract.commands import PullImage, RemoveContainer, StopContainer, encode_command
+from worker.contract.commands import PullImage, RemoveContainer, RestartContainer, StopContainer, encode_command
 from worker.executor import Executor
 from worker.ledger import Ledger
 
@@ -220,3 +220,39 @@ def test_a_job_with_secrets_waits_for_the_site_to_send_them_again(bench: Bench) 
     threading.Timer(0.2, bench.executor.interrupt).start()
     bench.executor.execute(job_id="j", command=pull("slow/x"), secrets={"username": "u", "password": "p"})
     assert bench.new_executor("second").resume() == []
+
+
+def test_a_restart_with_secrets_is_gone_on_with_before_the_stop_that_was_asked_for_later(bench: Bench) -> None:
+    """Else the stop would be done first, and the container run although stop was said last."""
+    first, stop = bench.executor, encode_command(StopContainer(container_id="unseen-once"))
+    restart = encode_command(RestartContainer(container_id="unseen-once"))
+    secrets = {"registries": {"registry.example.com": {"username": "u", "password": "hunter2"}}}
+    for job_id, command in (("a", restart), ("b", stop)):
+        first.expect(job_id=job_id, command=command)
+    threads = [
+        threading.Thread(target=first.execute, kwargs={"job_id": "b", "command": stop}),
+        threading.Thread(target=first.execute, kwargs={"job_id": "a", "command": restart, "secrets": secrets}),
+    ]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: first.running() == ["b", "a"] or first.running() == ["a", "b"], what="both")
+    eventually(lambda: bench.engine.calls() == ["restart unseen-once"], what="the restart")
+    first.interrupt()
+    for thread in threads:
+        thread.join(60)
+    rows = bench.engine.store.connection().execute("SELECT command FROM job").fetchall()
+    assert len(rows) == 2 and "hunter2" not in str([tuple(row) for row in rows])
+    for thread in bench.new_executor("second").resume():
+        thread.join(60)
+    assert bench.engine.calls()[1:] == ["restart unseen-once", "stop unseen-once None None"]
+    assert bench.end_of("a")["status"] == bench.end_of("b")["status"] == "succeeded"
+
+
+def test_who_must_be_somebody_to_see_a_signature_is_told_that_the_credentials_are_lost(bench: Bench) -> None:
+    restart = encode_command(RestartContainer(container_id="unseen"))
+    Ledger(bench.engine.store, bench.engine.journal, "dead", lambda: 0).claim("a", 1, "container.restart", restart)
+    for thread in bench.new_executor("second").resume():
+        thread.join(60)
+    bench.executor.execute(job_id="b", command=restart)
+    assert "ask once more" in bench.end_of("a")["error"]["message"]
+    assert bench.end_of("b")["error"]["message"] == "whether image x is signed can't be seen: no"

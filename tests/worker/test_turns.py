@@ -90,7 +90,7 @@ def test_stop_then_start_ends_with_the_start_whichever_thread_is_quicker(tmp_pat
     engine = FakeEngine(EngineConfig(home=tmp_path))
     stop_may_end = threading.Event()
     engine.container_stop = lambda *_, **__: (stop_may_end.wait(60), engine.note("stop"))  # type: ignore[method-assign,assignment]
-    engine.container_start = lambda id, request="", admission=None: engine.note("start")  # type: ignore[method-assign]
+    engine.container_start = lambda id, request="", admission=None, cancel=None: engine.note("start")  # type: ignore[method-assign]
     executor = Executor(engine, Ledger(engine.store, engine.journal, "s", lambda: 0), lambda *_: None, lambda _: False)
     stop, start = (
         {"job_id": name, "command": encode_command(command)}
