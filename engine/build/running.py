@@ -137,7 +137,7 @@ class Running:
             asked.dockerfile, spec.build_args, platform=platform, host=host, stages=plan.wanted,
             bases=checks.bases_here(plan, self.tools.shelf.records),
         )  # fmt: skip
-        self.identities = {name: ssh_keys.read(text, name) for name, text in spec.ssh.items()}
+        self.identities = {name: ssh_keys.read(text, name, is_checked=True) for name, text in spec.ssh.items()}
         self.lease = self.held.enter_context(self.tools.shelf.leases.hold_here("build"))
         self.place = Workplace(self.tools.config.builds / "work", has_secrets=bool(spec.secrets or spec.ssh))
         self.held.callback(self.place.close)

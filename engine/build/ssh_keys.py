@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,9 +24,14 @@ if TYPE_CHECKING:
 
 RSA_SHA2_256, RSA_SHA2_512 = 2, 4
 """Flags of a request to sign (draft-ietf-sshm-ssh-agent, 3.6.1)."""
-KEYS_MAXIMUM = 20
-_RSA_BITS = 2048
-_PRIVATE = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+KEYS_MAXIMUM = 10
+"""Of one build in all: to check an RSA key takes most of a second in which its process does nothing else."""
+KEY_BYTES = 4 << 10
+"""Of one key in PEM; RSA with 4096 bits has 3.4 KB."""
+_RSA_BITS = (2048, 4096)
+_RSA_EXPONENT_BITS = 64
+_RSA_UNEVEN_BITS = 32
+_BEGIN, _LABEL_BYTES = "-----BEGIN ", 40
 
 
 def string(data: bytes) -> bytes:
@@ -72,20 +76,47 @@ class Identity:
         return None
 
 
-def read(text: str, name: str) -> tuple[Identity, ...]:
+def read(text: str, name: str, *, is_checked: bool = False) -> tuple[Identity, ...]:
     """The private keys in `text`, one behind the other, as `name` (the comment of each).
 
-    Raises `InvalidArgument` for a text without one, a key with a passphrase, and kinds that an agent here can't sign
-    with. No part of a key is in the message.
+    `is_checked`: it has been read before without this, so numbers of RSA are taken as they are. Raises
+    `InvalidArgument` for a text without a key, for too many, a key with a passphrase, and kinds that an agent here
+    can't sign with. No part of a key is in the message.
     """
-    found = [match[0] for match in _PRIVATE.finditer(text.replace("\r\n", "\n"))]
-    if not found:
+    found = blocks(text, name)
+    if len(found) > KEYS_MAXIMUM:
+        raise InvalidArgument(f"{name[:60]} has more than {KEYS_MAXIMUM} SSH keys: give those that are needed")
+    return unique(_identity(one, name, is_checked) for one in found)
+
+
+def blocks(text: str, name: str) -> list[str]:
+    """What stands from BEGIN to END of each private key, unread: how many there are is seen at little cost.
+
+    Raises `InvalidArgument` for a text without one, and for one that is too long or has no end.
+    """
+    text = text.replace("\r\n", "\n")
+    found, at = [], 0
+    while (begin := text.find(_BEGIN, at)) >= 0:
+        at = begin + len(_BEGIN)
+        label = text[at : at + _LABEL_BYTES].partition("-----")[0]
+        if not label.endswith("PRIVATE KEY"):
+            continue
+        last = f"-----END {label}-----"
+        end = text.find(last, at)
+        if end < 0:  # nor is there one for those behind it, so nothing looks for the end of each of thousands
+            break
+        at = end + len(last)
+        if at - begin > KEY_BYTES:
+            raise InvalidArgument(
+                f"the SSH key {name[:60]} is longer than {KEY_BYTES >> 10} KiB: give one of Ed25519, of ECDSA, "
+                f"or of RSA with at most {_RSA_BITS[1]} bits"
+            )
+        found.append(text[begin:at])
+    if begin >= 0 or not found:
         raise InvalidArgument(
             f"the SSH key {name[:60]} is no private key: give the whole file, from -----BEGIN to its last line"
         )
-    if len(found) > KEYS_MAXIMUM:
-        raise InvalidArgument(f"{name[:60]} has more than {KEYS_MAXIMUM} SSH keys: give those that are needed")
-    return unique(_identity(one, name) for one in found)
+    return found
 
 
 def unique(identities: Iterable[Identity]) -> tuple[Identity, ...]:
@@ -107,7 +138,7 @@ def new_key() -> str:
     )  # fmt: skip
 
 
-def _identity(text: str, name: str) -> Identity:
+def _identity(text: str, name: str, is_checked: bool) -> Identity:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -118,20 +149,43 @@ def _identity(text: str, name: str) -> Identity:
         )
     try:
         load = serialization.load_ssh_private_key if " OPENSSH " in text[:40] else serialization.load_pem_private_key
-        key = load(text.encode() + b"\n", None)
+        # OpenSSL's check of RSA takes its numbers' size to the third power: they are looked at before it.
+        key = load(text.encode() + b"\n", None, unsafe_skip_rsa_key_validation=True)
     except Exception as error:  # noqa: BLE001 - the library has many, and their texts may have parts of a key
         raise InvalidArgument(f"the SSH key {name[:60]} can't be read: {type(error).__name__}") from None
     is_known = isinstance(key, (ed25519.Ed25519PrivateKey, ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey))
     if not is_known or (isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size not in (256, 384, 521)):
         raise InvalidArgument(f"the SSH key {name[:60]} is of another kind than Ed25519, ECDSA (NIST) and RSA")
     assert isinstance(key, (ed25519.Ed25519PrivateKey, ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey))
-    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < _RSA_BITS:
-        raise InvalidArgument(f"the SSH key {name[:60]} has {key.key_size} bits: RSA needs {_RSA_BITS} or more")
+    if isinstance(key, rsa.RSAPrivateKey):
+        key = _rsa(key, name, is_checked)
     try:
         line = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     except ValueError:
         raise InvalidArgument(f"the SSH key {name[:60]} is on a curve that SSH has no name for") from None
     return Identity(base64.b64decode(line.split()[1]), name, key)
+
+
+def _rsa(key: RSAPrivateKey, name: str, is_checked: bool) -> RSAPrivateKey:
+    least, most = _RSA_BITS
+    if not least <= key.key_size <= most:
+        raise InvalidArgument(f"the SSH key {name[:60]} has {key.key_size} bits: RSA has {least} to {most} here")
+    if is_checked:
+        return key
+    try:
+        numbers = key.private_numbers()
+        public = numbers.public_numbers
+        is_usual = (
+            public.e.bit_length() <= _RSA_EXPONENT_BITS
+            and numbers.d.bit_length() <= key.key_size
+            and max(numbers.p, numbers.q).bit_length() <= (key.key_size + _RSA_UNEVEN_BITS) // 2
+            and numbers.p * numbers.q == public.n
+        )
+        if is_usual:
+            return numbers.private_key()
+    except Exception:  # noqa: BLE001, S110 - as above
+        pass
+    raise InvalidArgument(f"the SSH key {name[:60]} can't be read: its numbers are not those of an RSA key")
 
 
 def _is_locked(text: str) -> bool:

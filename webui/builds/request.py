@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from engine.build.entitlements import ENTITLEMENTS
 from engine.build.language import git_source
+from engine.build.ssh_keys import KEYS_MAXIMUM, blocks
 from engine.build.ssh_keys import read as read_ssh_keys
 from engine.errors import InvalidArgument
 from engine.oci.platform import Platform
@@ -171,14 +172,19 @@ def _ssh(request: BuildRequest, errors: FieldErrors) -> None:
         for key in given:
             is_id = bool(_SECRET.fullmatch(key))
             errors.check(is_id, name, f"{key[:80]!r} is no id: use letters, digits, _ . and -, such as default.")
-    for key, text in request.ssh.items():
-        if len(text) > SECRET_MAXIMUM // 2:
-            errors.check(False, "ssh", f"{key[:80]} is longer than {SECRET_MAXIMUM // 2} characters.")
-            continue
-        try:
+    too_long = next((key for key, text in request.ssh.items() if len(text) > SECRET_MAXIMUM // 2), None)
+    errors.check(too_long is None, "ssh", f"{(too_long or '')[:80]} is longer than {SECRET_MAXIMUM // 2} characters.")
+    if not request.ssh or len(request.ssh) > SSH_MAXIMUM or too_long is not None:
+        return
+    try:
+        given = sum(len(blocks(text, key)) for key, text in request.ssh.items())
+        if given + len(request.ssh_keys) > KEYS_MAXIMUM:
+            errors.check(False, "ssh", f"Give at most {KEYS_MAXIMUM} keys, all agents together.")
+            return
+        for key, text in request.ssh.items():
             read_ssh_keys(text, key)
-        except InvalidArgument as error:
-            errors.check(False, "ssh", f"{error.message[0].upper()}{error.message[1:]}.")
+    except InvalidArgument as error:
+        errors.check(False, "ssh", f"{error.message[0].upper()}{error.message[1:]}.")
 
 
 def _results(request: BuildRequest, errors: FieldErrors) -> None:

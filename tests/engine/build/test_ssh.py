@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from engine import unix_path
 from engine.build import ssh_agent, ssh_keys
@@ -115,6 +117,58 @@ def test_a_new_key_is_one_that_openssh_reads(tmp_path: Path) -> None:
     (tmp_path / "key").chmod(0o600)
     shown = subprocess.run(["ssh-keygen", "-l", "-f", tmp_path / "key"], check=True, capture_output=True, text=True)
     assert ssh_keys.read((tmp_path / "key").read_text(), "x")[0].fingerprint in shown.stdout
+
+
+def test_beginnings_without_an_end_take_no_time(tmp_path: Path) -> None:
+    key, _ = made_key(tmp_path, "ed25519")
+    began = time.thread_time()
+    flood, half = "-----BEGIN PRIVATE KEY-----" * 10_000, key + "-----BEGIN PRIVATE KEY-----\n"
+    for text in (flood, "-----BEGIN " * 20_000, half):
+        with pytest.raises(InvalidArgument, match="no private key"):
+            ssh_keys.read(text, "deploy")
+    assert time.thread_time() - began < 1
+    assert len(ssh_keys.read("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + key, "deploy")) == 1
+
+
+def forged(p: int, q: int, *, e: int = 65537) -> str:
+    """A key of RSA in PEM with these numbers, which need not be those of one."""
+    sides = rsa.RSAPrivateNumbers(p, q, 3, 1, 1, 1, rsa.RSAPublicNumbers(e, p * q))
+    key = sides.private_key(unsafe_skip_rsa_key_validation=True)
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
+
+
+def test_numbers_of_any_size_are_no_work() -> None:
+    """Primes of Mersenne's are the longest that whoever wants a check to take minutes could send."""
+    long, longer = (1 << 4253) - 1, (1 << 9689) - 1
+    began = time.thread_time()
+    for text, words in (
+        (forged((1 << 19937) - 1, 3), "4 KiB.*4096 bits"),
+        (forged(longer, 3), "9691 bits"),
+        (forged((1 << 3217) - 1, (1 << 607) - 1), "not those of an RSA key"),
+        (forged((1 << 1279) - 1, (1 << 1279) - 1), "not those of an RSA key"),
+        (forged((1 << 1279) - 1, (1 << 1279) - 1, e=(1 << 90) + 1), "not those of an RSA key"),
+        (forged(long, long), "8506 bits"),
+    ):
+        with pytest.raises(InvalidArgument, match=words):
+            ssh_keys.read(text, "deploy")
+    assert time.thread_time() - began < 2
+    with pytest.raises(InvalidArgument, match="more than 10"):
+        ssh_keys.read(ssh_keys.new_key() * 11, "deploy")
+
+
+@pytest.fixture(scope="module")
+def rsa_4096(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The longest key that is taken, as `made_key` gives it."""
+    return made_key(tmp_path_factory.mktemp("rsa"), "rsa", bits=4096)
+
+
+def test_what_was_checked_is_not_checked_again(rsa_4096: tuple[str, str]) -> None:
+    text, fingerprint = rsa_4096
+    assert ssh_keys.read(text, "deploy")[0].fingerprint == fingerprint
+    began = time.thread_time()
+    assert ssh_keys.read(text, "deploy", is_checked=True)[0].fingerprint == fingerprint
+    assert time.thread_time() - began < 0.1
 
 
 # -- the protocol

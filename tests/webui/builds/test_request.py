@@ -40,6 +40,8 @@ def test_tags_come_out_in_their_canonical_form_each_once() -> None:
         ({"ssh": {"a/b": new_key()}}, "ssh"),
         ({"ssh": {"default": "ssh-ed25519 AAAA"}}, "ssh"),
         ({"ssh": {"default": "x" * (1 << 20)}}, "ssh"),
+        ({"ssh": {name: new_key() * 4 for name in ("one", "two", "three")}}, "ssh"),
+        ({"ssh": {"one": new_key() * 9}, "ssh_keys": {"one": "deploy", "two": "deploy"}}, "ssh"),
         ({"ssh_keys": {"a/b": "deploy"}}, "ssh_keys"),
         ({"ssh_keys": {f"a{number}": "deploy" for number in range(11)}}, "ssh_keys"),
         ({"entitlements": ["security.none"]}, "entitlements"),
@@ -56,6 +58,12 @@ def test_what_is_wrong_is_named(fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         request_check(BuildRequest(**fields), has_context=True)
     assert list(caught.value.detail["fields"]) == [field]
+
+
+def test_ten_keys_in_all_are_taken() -> None:
+    given = {"one": "".join(new_key() for _ in range(4)), "two": "".join(new_key() for _ in range(4))}
+    request = BuildRequest(ssh=given, ssh_keys={"two": "deploy", "three": "deploy"})
+    assert request_check(request, has_context=True) == ()
 
 
 def test_without_a_folder_a_dockerfile_has_to_be_typed() -> None:
