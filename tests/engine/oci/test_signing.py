@@ -6,9 +6,12 @@ import base64
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from engine.errors import EngineError, InvalidArgument
 from engine.oci import signing
@@ -74,6 +77,20 @@ def test_a_key_that_is_none() -> None:
     rsa = subprocess.run(["openssl", "genrsa", "1024"], check=True, capture_output=True, text=True).stdout
     with pytest.raises(InvalidArgument, match="P-256"):
         signing.public_of(rsa)
+
+
+def test_a_key_of_any_size_is_no_work() -> None:
+    """Primes of Mersenne's are the longest that whoever wants a check to take minutes could send."""
+    for prime, words in (((1 << 1279) - 1, "is ECDSA on P-256"), ((1 << 11213) - 1, "less than 1 KiB")):
+        sides = rsa.RSAPrivateNumbers(prime, 3, 3, 1, 1, 1, rsa.RSAPublicNumbers(3, prime * 3))
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL)
+        pem = sides.private_key(unsafe_skip_rsa_key_validation=True).private_bytes(*form, serialization.NoEncryption())
+        began = time.thread_time()
+        with pytest.raises(InvalidArgument, match=words):
+            signing.public_of(pem.decode())
+        assert time.thread_time() - began < 0.5
+    with pytest.raises(InvalidArgument, match="less than 1 KiB"):
+        signing.key_id("x" * 1025)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
