@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -157,14 +158,8 @@ def test_numbers_of_any_size_are_no_work() -> None:
         ssh_keys.read(ssh_keys.new_key() * 11, "deploy")
 
 
-@pytest.fixture(scope="module")
-def rsa_4096(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """The longest key that is taken, as `made_key` gives it."""
-    return made_key(tmp_path_factory.mktemp("rsa"), "rsa", bits=4096)
-
-
-def test_what_was_checked_is_not_checked_again(rsa_4096: tuple[str, str]) -> None:
-    text, fingerprint = rsa_4096
+def test_what_was_checked_is_not_checked_again(tmp_path: Path) -> None:
+    text, fingerprint = made_key(tmp_path, "rsa", bits=4096)
     assert ssh_keys.read(text, "deploy")[0].fingerprint == fingerprint
     began = time.thread_time()
     assert ssh_keys.read(text, "deploy", is_checked=True)[0].fingerprint == fingerprint
@@ -222,6 +217,44 @@ def test_the_end_waits_for_nobody(tmp_path: Path) -> None:
         assert time.monotonic() - began < 5
         assert not path.exists()
     assert not [thread for thread in threading.enumerate() if thread.name == "build-ssh-agent"]
+
+
+def test_a_step_has_a_tenth_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With signatures of 30 ms, as slow processors make them with RSA."""
+    real = ssh_agent.answer
+
+    def slow(message: bytes, identities: Sequence[Identity]) -> bytes:
+        until = time.thread_time() + 0.03
+        while time.thread_time() < until:
+            pass
+        return real(message, identities)
+
+    monkeypatch.setattr(ssh_agent, "answer", slow)
+    with socket.socket(socket.AF_UNIX) as flooding, agent(tmp_path) as path:
+        flooding.connect(str(path))
+        flooding.sendall(string(bytes([11])) * 100)
+        worked, began = time.process_time(), time.monotonic()
+        time.sleep(1)
+        assert time.process_time() - worked < 0.25 * (time.monotonic() - began)
+        assert flooding.recv(100)[4] == 12
+
+
+def test_without_a_descriptor_for_it_whoever_calls_waits(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX) as calling, agent(tmp_path) as path:
+        calling.settimeout(10)
+        assert asked(path, bytes([11]))[0] == 12
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            calling.connect(str(path))
+            worked = time.process_time()
+            time.sleep(0.5)
+            worked = time.process_time() - worked
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert worked < 0.15
+        calling.sendall(string(bytes([11])))
+        assert calling.recv(100)[4] == 12
 
 
 def test_debians_client_lists_and_signs(tmp_path: Path) -> None:
