@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from engine.errors import Conflict, NotFound
+from webui.accounts.models import User
 from webui.builds.models import Build
 from webui.builds.representation import steps_as_json
 from webui.images.models import Image
@@ -15,28 +16,38 @@ from webui.links.stream import ask
 _NUMBER = re.compile(r"^\[[^\]]*\]\s*")
 
 
-def compared(before: Build, after: Build) -> dict[str, Any]:
-    """As REST's `BuildComparison`. Steps of one name are paired in their order, within their stage."""
+def compared(user: User, before: Build, after: Build) -> dict[str, Any]:
+    """As REST's `BuildComparison`. Steps of one name are paired in their order, within their stage.
+
+    `config` is of images, and left empty unless `user` may see both.
+    """
     first, second = steps_as_json(before), steps_as_json(after)
     return {
         "before": _totals(before, first),
         "after": _totals(after, second),
         "steps": _paired(first, second),
         "wish": _differing(before.wish, after.wish),
-        "config": _differing(_config(before), _config(after)),
+        "config": _differing_configs(_image(user, before), _image(user, after)),
     }
 
 
-def differing_files(before: Build, after: Build, *, limit: int) -> Any:
-    """As REST's `BuildDifferences`; the host looks. Rights are the caller's matter.
+def differing_files(user: User, before: Build, after: Build, *, limit: int) -> Any:
+    """As REST's `BuildDifferences`; the host looks.
 
-    Raises NotFound for a build without an image, Conflict for images on different hosts, and as `links.stream.ask`.
+    Raises NotFound for a build whose image is not there, or not for `user` to see (`images.view`, which may be of some
+    repositories alone), Conflict for images on different hosts, and as `links.stream.ask`.
     """
     for build in (before, after):
         if not build.image_id:
             raise NotFound(f"the build {build.pk.hex[:12]} has made no image, so there are no files to compare")
     if before.host_id != after.host_id:
         raise Conflict("the images are on different hosts: build both on one, and compare those")
+    for build in (before, after):
+        if _image(user, build) is None:
+            raise NotFound(
+                f"the image of the build {build.pk.hex[:12]} is not on {build.host.name} any more, or you may not see "
+                "it: build it again, or ask who runs the team for the right images.view"
+            )
     wish = {"before": before.image_id, "limit": limit}
     return ask(after.host, "build.differences", after.image_id, wish, is_slow=True)
 
@@ -80,9 +91,12 @@ def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, 
     ]
 
 
-def _config(build: Build) -> dict[str, Any]:
-    """Of the image, while the host has it."""
-    if not build.image_id:
-        return {}
-    row = Image.objects.filter(host=build.host, image_id=build.image_id).values_list("config", flat=True).first()
-    return dict(row or {})
+def _differing_configs(before: Image | None, after: Image | None) -> list[dict[str, Any]]:
+    """Of images, while the host has both."""
+    return [] if before is None or after is None else _differing(before.config, after.config)
+
+
+def _image(user: User, build: Build) -> Image | None:
+    """What a build has made, if `user` may see what is in it."""
+    rows = Image.objects.visible_to(user).filter(host=build.host, team=build.team, image_id=build.image_id)
+    return rows.first() if build.image_id else None

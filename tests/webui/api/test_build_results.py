@@ -10,8 +10,8 @@ import pytest
 from engine.oci import signing
 from tests.support.valkey import Valkey
 from tests.webui.answering import Answering, frames_of
-from tests.webui.cast import BUILD_ID, IMAGE_ID, Caller
-from webui.accounts.models import Team
+from tests.webui.cast import BUILD_ID, IMAGE_ID, Caller, caller, member
+from webui.accounts.models import CustomRole, CustomRoleAction, Grant, Membership, Team
 from webui.builds.models import Build
 from webui.builds.services import build_secrets
 from webui.hosts.models import Host
@@ -138,6 +138,9 @@ def test_the_host_is_asked_which_files_differ(
     Build.objects.update(image_id=IMAGE_ID)
     Build.objects.filter(pk=other.pk).update(image_id="sha256:" + "2" * 64)
     asked = answering(*frames_of({"told": 1}))
+    assert teammate.get(path).status_code == 404  # the host has neither any more
+    for number in ("1a", "2"):
+        Image.objects.create(host=build.host, team=build.team, image_id="sha256:" + number * (64 // len(number)))
     answer = teammate.get(f"{path}?limit=7")
     assert (answer.status_code, answer.json(), answer.headers["Cache-Control"]) == (200, {"told": 1}, "no-store")
     assert (asked[0]["source"], asked[0]["container_id"]) == ("build.differences", IMAGE_ID)
@@ -148,6 +151,37 @@ def test_the_host_is_asked_which_files_differ(
     Build.objects.filter(pk=other.pk).update(host=elsewhere)
     assert teammate.get(path).status_code == 409
     assert len(asked) == 1
+
+
+def test_what_is_in_images_is_for_whoever_may_see_both(answering: Answering, build: Build, team: Team) -> None:
+    """A right to builds is none to what is in images; one to a repository is one to its images alone."""
+    other = earlier_of(build)
+    second = "sha256:" + "2" * 64
+    Build.objects.filter(pk=other.pk).update(image_id=second)
+    rows = [
+        Image.objects.create(host=build.host, team=team, image_id=found, config={"env": [found]},
+                             tags=["registry.example.com/a/app:1"])
+        for found in (IMAGE_ID, second)
+    ]  # fmt: skip
+    for name, actions in (("builds", {"builds.view", "hosts.view"}), ("images", {"images.view"})):
+        role = CustomRole.objects.create(key=name, name=name)
+        CustomRoleAction.objects.bulk_create(CustomRoleAction(role=role, action=action) for action in actions)
+    user = member("reader", team, "builds")
+    reader, membership = caller(user), Membership.objects.get(user=user)
+    asked = answering(*frames_of({"told": 1}))
+    path = f"builds/{BUILD_ID}/compare/{other.pk.hex}/"
+
+    def seen(caller: Caller) -> tuple[int, int]:
+        return caller.get(f"{path}files/").status_code, len(caller.get(path).json()["config"])
+
+    assert seen(reader) == (404, 0)
+    Grant.objects.create(membership=membership, role="images", repository="registry.example.com/a/app")
+    for row in rows:
+        Image.objects.filter(pk=row.pk).update(tags=["registry.example.com/b/app:1"])
+        assert seen(reader) == (404, 0), "one of the two is enough to refuse"
+        Image.objects.filter(pk=row.pk).update(tags=["registry.example.com/a/app:1"])
+    assert not asked
+    assert seen(reader) == (200, 1)
 
 
 def earlier_of(build: Build) -> Build:

@@ -260,7 +260,7 @@ class BuildCompare(APIView):
     def get(self, request: Request, build_id: str, other_id: str) -> Response:
         """Say what is other in a build than in another one: what was asked, steps, times, cache hits, sizes, image."""
         after = get_object_or_404(visible(request), pk=build_id)
-        return Response(compared(get_object_or_404(visible(request), pk=other_id), after))
+        return Response(compared(request.user, get_object_or_404(visible(request), pk=other_id), after))
 
 
 class BuildDifferences(APIView):
@@ -272,7 +272,7 @@ class BuildDifferences(APIView):
         """Say which files differ between the images of two builds, while their host has both."""
         after = get_object_or_404(visible(request), pk=build_id)
         before = get_object_or_404(visible(request), pk=other_id)
-        return Response(differing_files(before, after, limit=file_limit(request)), headers=FRESH)
+        return Response(differing_files(request.user, before, after, limit=file_limit(request)), headers=FRESH)
 
 
 class BuildShell(APIView):

@@ -66,7 +66,7 @@ def build_compare(request: HttpRequest, build_id: str, other_id: str) -> dict[st
     before, after = _find(request, other_id), _find(request, build_id)
     if before is None or after is None:
         raise Http404
-    found = compared(before, after)
+    found = compared(request.user, before, after)
     shown = {part: [_as_texts(row) for row in found[part]] for part in ("wish", "config")}
     return {"before": build_as_json(before), "after": build_as_json(after), "found": found | shown}
 
