@@ -7,7 +7,7 @@ import errno
 import logging
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 from stat import S_ISDIR
 
@@ -114,6 +114,36 @@ def walk(path: str | os.PathLike[str]) -> Iterator[tuple[bytes, int, dict[bytes,
     finally:
         for _, descriptor, _ in stack:
             os.close(descriptor)
+
+
+def each_below(path: str | os.PathLike[str]) -> Generator[os.stat_result, None, None]:
+    """What each name below `path` is, as `walk` finds them but one by one, in no order: a directory of millions of
+    names is never held as a whole, so whoever counts may stop. Raises OSError for `path` alone."""
+    stack: list[tuple[int, list[str]]] = [(os.open(path, _FLAGS), [])]
+    try:
+        yield from _listed(*stack[-1])
+        while stack:
+            directory, inner = stack[-1]
+            if not inner or len(stack) >= _WALK_DEPTH:
+                os.close(stack.pop()[0])
+                continue
+            with contextlib.suppress(OSError):  # it has gone, or is something else now
+                stack.append((os.open(inner.pop(), _FLAGS, dir_fd=directory), []))
+                yield from _listed(*stack[-1])
+    finally:
+        for descriptor, _ in stack:
+            os.close(descriptor)
+
+
+def _listed(directory: int, inner: list[str]) -> Iterator[os.stat_result]:
+    """What is right in it; names of directories are added to `inner`."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                facts = entry.stat(follow_symlinks=False)
+                if S_ISDIR(facts.st_mode):
+                    inner.append(entry.name)
+                yield facts
 
 
 def _entries(directory: int) -> dict[bytes, os.stat_result]:

@@ -24,7 +24,7 @@ from engine.errors import Unavailable
 from engine.images import layer_tree as tree
 from engine.images.shelf import Shelf
 from engine.runtime import kernel
-from engine.trees import walk
+from engine.trees import each_below
 
 ADDED, CHANGED, REMOVED = "added", "changed", "removed"
 LIMIT = 5000
@@ -33,7 +33,7 @@ ENTRIES, READ_BYTES, SECONDS = 500_000, 4 << 30, 40.0
 _STRICT = kernel.RESOLVE_BENEATH | kernel.RESOLVE_NO_SYMLINKS
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-_CHUNK = 1 << 20
+_CHUNK, _BATCH = 1 << 20, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class _Looking:
     layers: Sequence[int]
     rows: list[Difference] = field(default_factory=list)
     is_cut: bool = False
-    _entries: int = ENTRIES
+    _entries: int = field(default_factory=lambda: ENTRIES)
     _bytes: int = READ_BYTES
     _until: float = field(default_factory=lambda: time.monotonic() + SECONDS)
 
@@ -138,10 +138,7 @@ class _Looking:
                 return
             own = [layer for layer in layers if layer is not None]
             everything = everything or any(tree.is_opaque(layer) for layer in own)
-            names = {os.fsencode(name) for layer in own for name in os.listdir(layer)}
-            if everything:
-                names |= {os.fsencode(name) for view in (before, after) for name in os.listdir(view)}
-            for name in sorted(names):
+            for name in self._names([*own, before, after] if everything else own):
                 self._entries -= 1
                 if self._is_enough():
                     return
@@ -150,6 +147,17 @@ class _Looking:
                 self._compare(full, first, second)
                 if first and second and tree.is_directory(first) and tree.is_directory(second):
                     yield full, everything or any(self._hides(layer, name) for layer in own)
+
+    def _names(self, directories: Sequence[int]) -> list[bytes]:
+        """What is in any of them, in order; no more than may be looked at, however many there are."""
+        names: set[bytes] = set()
+        for directory in directories:
+            with os.scandir(directory) as entries:
+                for number, entry in enumerate(entries):
+                    if len(names) >= self._entries or (not number % _BATCH and self._is_enough()):
+                        break
+                    names.add(os.fsencode(entry.name))
+        return sorted(names)
 
     def _hides(self, layer: int, name: bytes) -> bool:
         facts = tree.look(name, layer)
@@ -259,14 +267,13 @@ class _Looking:
             if directory is None:
                 self.is_cut = True
                 return 0, 0
-            for _, _, entries in walk(f"/proc/self/fd/{directory}/."):
-                self._entries -= len(entries)
-                for found in entries.values():
-                    files += not tree.is_directory(found)
-                    if found.st_ino not in seen:
-                        total += tree.size_of(found)
-                    if found.st_nlink > 1:
-                        seen.add(found.st_ino)
+            for found in held.enter_context(contextlib.closing(each_below(f"/proc/self/fd/{directory}/."))):
+                self._entries -= 1
+                files += not tree.is_directory(found)
+                if found.st_ino not in seen:
+                    total += tree.size_of(found)
+                if found.st_nlink > 1:
+                    seen.add(found.st_ino)
                 if self._is_enough():
                     break
         return total, files

@@ -12,7 +12,7 @@ import pytest
 from engine.config import EngineConfig
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
-from engine.trees import delete_tree, disk_bytes, walk
+from engine.trees import delete_tree, disk_bytes, each_below, walk
 
 LEVELS = 3000  # more than Python's recursion, this test's descriptors and the kernel's longest path
 
@@ -115,3 +115,19 @@ def test_disk_bytes_count_a_file_with_two_names_once(tmp_path: Path) -> None:
     os.link(tmp_path / "one", tmp_path / "two")
     assert disk_bytes(tmp_path) == alone >= 100_000
     assert disk_bytes(tmp_path / "nothing") == 0
+
+
+def test_one_by_one_it_is_the_same_as_whole_directories(tmp_path: Path) -> None:
+    for name in ("a/b/c", "a/d", "e"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "file").write_text(name)
+    (tmp_path / "e/link").symlink_to(tmp_path)
+    (tmp_path / "e/dug").mkdir()
+    dig(tmp_path / "e/dug", 300)
+    whole = [facts.st_ino for _, _, entries in walk(tmp_path) for facts in entries.values()]
+    assert sorted(facts.st_ino for facts in each_below(tmp_path)) == sorted(whole)
+    held = set(os.listdir("/proc/self/fd"))
+    some = each_below(tmp_path)
+    next(some)
+    some.close()
+    assert set(os.listdir("/proc/self/fd")) == held

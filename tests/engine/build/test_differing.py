@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -107,6 +109,42 @@ def test_as_many_as_are_wanted_and_no_longer_than_allowed(bench: Workbench, monk
     assert time.monotonic() - began < 5
     with pytest.raises(NotFound):
         bench.engine.builder.differences(before.result.image_id, "sha256:" + "0" * 64)
+
+
+def test_a_directory_of_many_names_is_not_taken_as_a_whole(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As names come they are counted, in a directory that both have as in one that is new."""
+    before = bench.build(BASE)
+    many = "i=0; while [ $i -lt 3000 ]; do : > {}/n$i; i=$((i+1)); done"
+    for after in (
+        bench.build(f"{BASE}RUN {many.format('/d')}\n"),
+        bench.build(f"{BASE}RUN mkdir /new && {many.format('/new')}\n"),
+    ):
+        assert not compared(bench, before, after).is_cut
+        with monkeypatch.context() as patched:
+            patched.setattr(differing, "ENTRIES", 100)
+            taken = counted(patched)
+            found = compared(bench, before, after)
+            assert found.is_cut and 0 < found.added <= 100
+            assert len(taken) < 300
+
+
+def counted(patched: pytest.MonkeyPatch) -> list[str]:
+    """The names that are read of directories from now on."""
+    taken: list[str] = []
+    scandir = os.scandir
+
+    @contextlib.contextmanager
+    def counting(directory: int) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with scandir(directory) as entries:
+            yield (entry for entry in entries if not taken.append(entry.name))  # type: ignore[func-returns-value]
+
+    def listing(directory: int) -> list[str]:
+        with counting(directory) as entries:
+            return [entry.name for entry in entries]
+
+    patched.setattr(os, "scandir", counting)
+    patched.setattr(os, "listdir", listing)
+    return taken
 
 
 def test_it_agrees_with_the_files_themselves(bench: Workbench) -> None:
