@@ -31,6 +31,8 @@ CACHE_MOUNTS = 500
 LOG_QUESTIONS = ("outline", "lines", "search", "histogram", "seek")
 WAITING_MAXIMUM = 64
 """More than that would be answered when nobody waits any more."""
+COMPARISONS = 1
+"""At once: one takes up to 40 s of a disk, and whoever is behind two of them waits no more when it is answered."""
 EXPIRE_SECONDS = 60
 
 Answer = Callable[[str, Mapping[str, Any]], Any]
@@ -83,13 +85,8 @@ def image_answers(engine: Any) -> Mapping[str, Answer]:
             ],
         }
 
-    def differences(image_id: str, wish: Mapping[str, Any]) -> Any:
-        limit = int(wish.get("limit") or FILES_LIMIT)
-        return to_wire(engine.builder.differences(str(wish["before"]), image_id, limit))
-
     return {
         "build.cache": lambda team, _: cache(team),
-        "build.differences": differences,
         "image.attached": attached,
         "image.attachment": attachment,
         "image.document": lambda image_id, _: document(image_id),
@@ -98,6 +95,16 @@ def image_answers(engine: Any) -> Mapping[str, Answer]:
         "image.waste": lambda image_id, _: to_wire(engine.images.waste(image_id)),
         "disk.usage": lambda *_: to_wire(engine.disk_usage()),
     }
+
+
+def comparing_answers(engine: Any) -> Mapping[str, Answer]:
+    """The question that reads whole images: for threads of its own, so that it stands in the way of no other."""
+
+    def differences(image_id: str, wish: Mapping[str, Any]) -> Any:
+        limit = int(wish.get("limit") or FILES_LIMIT)
+        return to_wire(engine.builder.differences(str(wish["before"]), image_id, limit))
+
+    return {"build.differences": differences}
 
 
 def log_answers(engine: Any) -> Mapping[str, Answer]:
@@ -110,13 +117,18 @@ def log_answers(engine: Any) -> Mapping[str, Answer]:
 
 
 class Questions:
-    """Answers in threads of its own, so that a slow one holds up neither logs nor jobs."""
+    """Answers in threads of its own, so that a slow one holds up neither logs nor jobs.
 
-    def __init__(self, client: redis.Redis, answers: Mapping[str, Answer]) -> None:
+    `threads`: how many are answered at once; `room`: how many are taken, those that wait included.
+    """
+
+    def __init__(
+        self, client: redis.Redis, answers: Mapping[str, Answer], threads: int = THREADS, room: int | None = None
+    ) -> None:
         self._client = client
         self._answers = answers
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="questions")
-        self._room = threading.Semaphore(WAITING_MAXIMUM)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="questions")
+        self._room = threading.Semaphore(room or WAITING_MAXIMUM)
 
     def knows(self, source: str) -> bool:
         return source in self._answers

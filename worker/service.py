@@ -25,7 +25,7 @@ from worker.host_limits import TEND_SECONDS, HostLimiter
 from worker.ledger import Ledger
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
 from worker.publisher import Publisher
-from worker.questions import Questions, answers, image_answers, log_answers
+from worker.questions import COMPARISONS, Questions, answers, comparing_answers, image_answers, log_answers
 from worker.sessions import pump
 from worker.sessions.direct import DirectWay
 from worker.sessions.server import SessionServer
@@ -46,6 +46,13 @@ FAILED_STEPS_SECONDS = 300.0
 VOLUMES_SECONDS = 10.0
 # How long health checks and logs may be without a keeper that has died; asking takes a tenth of a millisecond.
 HELPERS_SECONDS = 1.0
+
+
+def questions_of(client: redis.Redis, engine: Any) -> tuple[Questions, ...]:
+    """What answers the site at once, each kind by threads of its own."""
+    kinds = (answers(engine), log_answers(engine), image_answers(engine), file_answers(engine))
+    comparing = Questions(client, comparing_answers(engine), threads=COMPARISONS, room=COMPARISONS)
+    return (*(Questions(client, known) for known in kinds), comparing)
 
 
 class WorkerService:
@@ -72,8 +79,7 @@ class WorkerService:
         self._streams = StreamServer(
             self._client, {"logs": engine.container_logs, "build": build_commands.records(engine).read}
         )
-        kinds = (answers(engine), log_answers(engine), image_answers(engine), file_answers(engine))
-        self._questions = tuple(Questions(self._client, known) for known in kinds)
+        self._questions = questions_of(self._client, engine)
         self._limiter = HostLimiter(engine)
         self._direct = DirectWay(settings.engine.run / DIRECT_SOCKET)
         self._sessions = SessionServer(

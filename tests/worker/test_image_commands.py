@@ -23,7 +23,7 @@ from worker.contract import commands as c
 from worker.contract import sessions
 from worker.executor import Executor
 from worker.ledger import Ledger
-from worker.questions import image_answers
+from worker.questions import comparing_answers, image_answers
 from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
 from worker.sessions.registry_source import ManifestSource, ReferrersSource, SignaturesSource, TagsSource
 
@@ -130,7 +130,7 @@ def test_differences_of_two_images_are_told_as_json() -> None:
         asked.append(words)
         return Differences(0, 1, 0, (row,), more=False, is_cut=False)
 
-    answer = image_answers(SimpleNamespace(builder=SimpleNamespace(differences=differences)))["build.differences"]
+    answer = comparing_answers(SimpleNamespace(builder=SimpleNamespace(differences=differences)))["build.differences"]
     told = json.loads(json.dumps(answer(IMAGE, {"before": "sha256:0", "limit": 10})))
     assert asked == [("sha256:0", IMAGE, 10)]
     assert told["differences"][0]["what"] == ["content"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from worker import questions
 from worker.contract import frames, keys
 from worker.contract.frames import Frame, OpenStream
 from worker.questions import Questions
+from worker.service import questions_of
 
 
 @pytest.fixture
@@ -78,6 +82,39 @@ def test_a_slow_answer_holds_up_neither_the_caller_nor_others(valkey: Valkey) ->
     go.set()
     assert answer(valkey, "s1")[0].data == b"true"
     asked.stop()
+
+
+def test_comparisons_stand_in_the_way_of_no_other_question(valkey: Valkey) -> None:
+    """One takes many seconds of a host: a second one is refused, and what is asked of images besides is answered."""
+    go = threading.Event()
+    engine = SimpleNamespace(
+        builder=SimpleNamespace(differences=lambda *_: go.wait(100)), images=SimpleNamespace(waste=lambda _: "waste")
+    )
+    every = questions_of(valkey.client(), engine)
+
+    def ask(stream_id: str, source: str) -> None:
+        (asked,) = [one for one in every if one.knows(source)]
+        asked.handle(replace(question(stream_id, source), parameters={"before": "b"}))
+
+    for stream_id in ("d1", "d2", "d3"):
+        ask(stream_id, "build.differences")
+    for refused in ("d2", "d3"):
+        (error,) = answer(valkey, refused)
+        assert json.loads(error.data)["family"] == "unavailable"
+    ask("w1", "image.waste")
+    assert answer(valkey, "w1")[0].data == b'"waste"'
+    go.set()
+    assert answer(valkey, "d1")[0].data == b"true"
+    again = itertools.count()
+
+    def is_answered() -> bool:
+        name = f"again{next(again)}"
+        ask(name, "build.differences")
+        return answer(valkey, name)[-1].kind == frames.END
+
+    eventually(is_answered, what="room for the next one")
+    for one in every:
+        one.stop()
 
 
 def test_more_than_can_be_answered_in_time_is_refused_at_once(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
