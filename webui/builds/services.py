@@ -126,7 +126,10 @@ def build_again(*, user: User, build: Build, changes: Mapping[str, Any] | None =
     """
     wish = {key: value for key, value in build.wish.items() if key not in _SECRET_FIELDS}
     request = replace(BuildRequest(**wish), **(changes or {}))
-    given = {"secrets": request.secrets, "ssh": {**request.ssh, **request.ssh_keys}}
+    stored = build.wish.get("ssh_keys") or {}
+    # Another stored key may stand for one that was given, but what an agent had besides its stored one is missing.
+    others = {agent: name for agent, name in request.ssh_keys.items() if stored.get(agent) != name}
+    given = {"secrets": request.secrets, "ssh": {**request.ssh, **others}}
     for field, what in _SECRET_FIELDS.items():
         missing = [name for name in build.wish.get(field, []) if name not in given[field]]
         if missing:
