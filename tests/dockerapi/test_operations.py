@@ -26,7 +26,10 @@ def test_a_container_is_restarted_changed_exported_committed_and_pruned(api: doc
         began = container.attrs["State"]["StartedAt"]
         assert container.exec_run(["sh", "-c", "echo kept > /kept"]).exit_code == 0
         assert container.put_archive("/", bz2.compress(tar_of(member("packed", b"in"))))
-        assert container.exec_run(["cat", "/packed"]).output == b"in"
+        # Not by exec_run: docker-py reads past what came in one packet with the answer's head.
+        with tarfile.open(fileobj=io.BytesIO(b"".join(container.get_archive("/packed")[0]))) as archive:
+            packed = archive.extractfile("packed")
+            assert packed is not None and packed.read() == b"in"
         container.restart(timeout=0)
         container.update(mem_limit="64m")
         rates = [{"Path": DISK, "Rate": 1 << 20}] if DISK else []
