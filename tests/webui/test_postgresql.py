@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHOSEN = ("accounts", "containers/test_observed.py", "hosts", "images", "api/test_lists.py", "api/test_resources.py")
+CHOSEN = (
+    *("accounts", "containers/test_observed.py", "hosts", "images", "inbox/test_networks_kept.py", "test_prepared.py"),
+    *("api/test_lists.py", "api/test_resources.py"),
+)
 
 
 @pytest.mark.timeout(600)

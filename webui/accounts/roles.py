@@ -17,11 +17,18 @@ from engine.oci.reference import repository_matches
 from webui.accounts import actions
 from webui.accounts.actions import BUILT_IN, BY_NAME, IN_TEAM, OF_IMAGES, ON_HOST, with_coarse
 from webui.accounts.models import CustomRoleAction, Membership, Team, User
+from webui.prepared import Prepared
 
 LOOSEN = "loosen"
 
 ACTIONS, READING = actions.NAMES | actions.COARSE, actions.READING
 ROLES: dict[str, frozenset[str]] = {role: with_coarse(held) for role, held in BUILT_IN.items()}
+
+_ROLES_OF = Membership.objects.values_list(
+    "team_id", "role", "grants__role", "grants__host_id", "grants__group__hosts", "grants__repository"
+)
+_GIVEN = Prepared(_ROLES_OF, "user_id")
+_GIVEN_IN_TEAM = Prepared(_ROLES_OF, "user_id", "team_id")
 
 Names = str | Collection[str] | None
 
@@ -58,11 +65,8 @@ class Rights:
         self._given: dict[UUID, set[_Given]] = defaultdict(set)
         if not user.is_active or user.is_superuser:
             return
-        rows = Membership.objects.filter(user_id=user.pk)
-        if team is not None:
-            rows = rows.filter(team_id=team.pk)
-        fields = ("team_id", "role", "grants__role", "grants__host_id", "grants__group__hosts", "grants__repository")
-        for team_id, role, further, host, in_group, repository in rows.values_list(*fields):
+        rows = _GIVEN.rows(user.pk) if team is None else _GIVEN_IN_TEAM.rows(user.pk, team.pk)
+        for team_id, role, further, host, in_group, repository in rows:
             self._given[team_id].add(_Given(role))
             if further and (host or in_group or repository):
                 self._given[team_id].add(_Given(further, host or in_group, repository))

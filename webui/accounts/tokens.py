@@ -15,11 +15,13 @@ from django.utils import timezone
 from engine.errors import InvalidArgument, NotFound, PermissionDenied
 from webui.accounts.actions import COARSE, NAMES, READING, expanded
 from webui.accounts.models import ApiToken, Team, User
+from webui.prepared import Prepared
 
 READ = "read"
 """The scope of all actions that change nothing, also of those that a later version brings."""
 DAYS_MAXIMUM = 3650
 _LAST_USED_GRAIN = timedelta(minutes=1)
+_BY_DIGEST = Prepared(ApiToken.objects.select_related("user"), "digest")
 
 
 def token_create(
@@ -67,7 +69,7 @@ def token_authenticate(secret: str) -> User | None:
     """
     if not secret.startswith(ApiToken.PREFIX):
         return None
-    token = ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(secret)).first()
+    token = _BY_DIGEST.first(ApiToken.digest_of(secret))
     now = timezone.now()
     if token is None or not token.user.is_active or (token.expires_at is not None and token.expires_at <= now):
         return None

@@ -21,12 +21,14 @@ from webui.activity.naming import named
 from webui.broadcast import wake_publish
 from webui.containers.models import Container
 from webui.hosts.models import Host
+from webui.prepared import Prepared
 from worker.contract import events as contract
 
 logger = logging.getLogger(__name__)
 
 ROWS_MAXIMUM = 1_000_000
 TRIM_ROWS = 5_000
+_CONTAINERS = Prepared(Container.objects.only("team_id"), "host_id", "pk")
 
 
 def events_record(*, host: Host, events: Iterable[contract.Event]) -> None:
@@ -67,7 +69,7 @@ def _row(host: Host, event: contract.Event) -> Event | None:
 def _give_teams(host: Host, rows: Collection[Event]) -> None:
     """An event belongs to the team of its container, also after that is gone; all else to the host's."""
     ids = {row.container_id for row in rows if row.container_id}
-    teams: dict[str, Any] = dict(Container.objects.filter(pk__in=ids, host=host).values_list("pk", "team_id"))
+    teams: dict[str, Any] = {one.pk: one.team_id for one in _CONTAINERS.any_of(ids, host.pk)}
     for container_id in ids - teams.keys():
         earlier = Event.objects.filter(container_id=container_id, host=host).order_by("-id").values_list("team_id")
         teams[container_id] = (earlier.first() or (host.team_id,))[0]

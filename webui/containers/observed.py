@@ -18,24 +18,22 @@ from webui.containers.models import Container, DesiredStatus, ObservedStatus, Re
 from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
 from webui.jobs.models import Job, JobStatus
+from webui.prepared import Prepared
 from worker.contract.events import ContainerState
 from worker.contract.wire import to_wire
 
+_WHOLE = Container.objects.select_related("team", "host", "created_by")
+_HELD = Prepared(_WHOLE.select_for_update(of=("self",)), "pk", "host_id")
 _STATUSES = frozenset(ObservedStatus.values)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def container_apply_state(*, host: Host, seq: int, state: ContainerState) -> Container:
     """Take over what the host saw at `seq`. A container unknown here (made on the host) gets a row.
 
     Raises Conflict when the id belongs to another host's container.
     """
-    container = (
-        Container.objects.select_for_update(of=("self",))
-        .select_related("team", "host", "created_by")
-        .filter(pk=state.id, host=host)
-        .first()
-    )
+    container = _HELD.first(state.id, host.pk)
     is_new = container is None
     if container is None:
         container = _adopt(host, state)
@@ -200,7 +198,7 @@ def _note_error(job: Job) -> None:
 
 
 def _of(job: Job) -> Container | None:
-    return Container.objects.select_related("team", "host", "created_by").filter(pk=job.subject, host=job.host).first()
+    return _WHOLE.filter(pk=job.subject, host=job.host).first()
 
 
 def _publish_updated(container: Container) -> None:

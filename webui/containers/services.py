@@ -43,6 +43,7 @@ from webui.images.credentials import command_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.policies.checks import signers_of
+from webui.prepared import Prepared
 from worker.contract import commands
 from worker.contract.wire import to_wire
 
@@ -70,6 +71,7 @@ SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,10}|[0-9]{1,2}")
 TIMEOUT_MAXIMUM = 3600.0
 _OF_POLICY = ("signed_by", "allowed_images")
 """What the policy said at the time is no option of the container."""
+_CALLED = Prepared(Container.objects.order_by().values_list("pk"), "host_id", "name", limit=1)
 OPTION_NAMES = tuple(field.name for field in fields(commands.ContainerOptions))
 
 
@@ -94,8 +96,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     publishing_check(user, host.team, request.ports, host=host)
     if request.publish_address is not None:
         addresses_check(user, host.team, {"publish_address": request.publish_address}, host=host)
-    taken = Container.objects.filter(host=host)
-    name = request.name or friendly_name(lambda candidate: taken.filter(name=candidate).exists())
+    name = request.name or friendly_name(lambda candidate: bool(_CALLED.rows(host.pk, candidate)))
     command = _command(request, name=name, image=canonical, ports=ports, start=start, held=held)
     try:
         with transaction.atomic():

@@ -9,10 +9,13 @@ from django.utils import timezone
 
 from engine.errors import NotFound
 from webui.accounts.models import User
+from webui.accounts.roles import Rights
+from webui.accounts.seeing import sees_all
 from webui.accounts.services import team_default
 from webui.broadcast import change_publish
-from webui.hosts.models import Host
+from webui.hosts.models import Host, HostQuerySet
 from webui.hosts.representation import host_as_json
+from webui.prepared import Prepared
 from worker.contract.events import HostFacts
 from worker.contract.wire import to_wire
 
@@ -20,6 +23,10 @@ _TEXT_FACTS = (
     "session", "name", "kernel", "architecture", "operating_system", "cgroup_version", "engine_version",
     "apparmor_profile", "apparmor_problem",
 )  # fmt: skip
+_ALL = Host.objects.select_related("team")
+_FIRST_TWO = Prepared(_ALL, limit=2)
+_BY_ID = Prepared(_ALL, "pk")
+_BY_NAME = Prepared(_ALL.order_by("-heartbeat_at"), "name")
 _NUMBER_FACTS = ("cores", "memory_bytes", "disk_total_bytes", "disk_free_bytes")
 
 
@@ -70,13 +77,15 @@ def host_choose(*, user: User, host: str | None) -> Host:
 
     Raises NotFound with the field `host` when it can't be told.
     """
-    visible = Host.objects.visible_to(user).select_related("team")
+    view = HostQuerySet.view_action
     if host:
-        found = visible.filter(pk=host).first() or visible.filter(name=host).order_by("-heartbeat_at").first()
+        rights = Rights(user)
+        meant = (one for query in (_BY_ID, _BY_NAME) for one in query.all(host))
+        found = next((one for one in meant if view in rights.of(one.team_id, host=one)), None)
         if found is None:
             raise _no_host(f"there is no host {host!r}: the list of hosts shows names and ids")
         return found
-    hosts = list(visible[:2])
+    hosts = _FIRST_TWO.all() if sees_all(user, view) else list(_ALL.visible_to(user)[:2])
     if not hosts:
         raise _no_host("no host has registered yet: start a worker on the machine that is to run containers")
     if len(hosts) > 1:

@@ -17,6 +17,7 @@ from webui.accounts.roles import require
 from webui.images.models import RegistryCredential
 from webui.images.passwords import password_decrypt, password_encrypt
 from webui.jobs.models import Job
+from webui.prepared import Prepared
 from worker.contract.secrets import RegistrySecrets
 from worker.contract.wire import to_wire
 
@@ -30,6 +31,7 @@ _WITH_SECRETS = {
     "container.create": "image",
 }
 """Commands that speak to a registry, and the field in which they name it."""
+_FOR_REGISTRY = Prepared(RegistryCredential.objects.all(), "team_id", "registry")
 _LOOK_FOR_SIGNATURES = ("container.create", "container.start", "container.restart")
 
 
@@ -168,7 +170,7 @@ def with_login(secrets: dict[str, Any] | None, login: GivenLogin | None) -> dict
 
 def registry_secrets(team: Team | object, registry: str) -> dict[str, Any] | None:
     """The same by the registry's name."""
-    credential = _of_team(team).filter(registry=registry).first()
+    credential = _FOR_REGISTRY.first(team.pk if isinstance(team, Team) else team, registry)
     return None if credential is None else _secrets_with_mirrors(credential)
 
 

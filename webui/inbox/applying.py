@@ -23,12 +23,16 @@ from webui.inbox.batch import condensed, in_turn
 from webui.jobs import services as jobs
 from webui.jobs.models import Job
 from webui.networks import services as networks
+from webui.prepared import Prepared
 from webui.volumes import services as volumes
 from worker.contract import events
 from worker.contract.events import ContainerState, Event, HostFacts, ImageState, NetworkState, VolumeState
 from worker.contract.wire import from_wire
 
 logger = logging.getLogger(__name__)
+
+_HOST = Prepared(Host.objects.select_for_update(of=("self",)).select_related("team"), "pk")
+_JOBS = Prepared(Job.objects.order_by().select_related("host", "team", "requested_by"), "pk")
 
 # The database's own troubles: the batch is not at fault and must be tried again.
 DATABASE_TROUBLE = (OperationalError, InterfaceError)
@@ -63,7 +67,7 @@ def host_apply(host_id: str, batch: Sequence[Event]) -> Applied:
 
 
 def _host(host_id: str) -> Host | None:
-    return Host.objects.select_for_update(of=("self",)).select_related("team").filter(pk=host_id).first()
+    return _HOST.first(host_id)
 
 
 def _introduced(host_id: str, batch: Iterable[Event]) -> Host | None:
@@ -81,9 +85,7 @@ def _jobs(batch: Iterable[Event]) -> dict[UUID, Job]:
         if event.kind.startswith("job."):
             with contextlib.suppress(ValueError):  # applying it will say so
                 ids.add(UUID(event.subject))
-    if not ids:
-        return {}
-    return Job.objects.select_related("host", "team", "requested_by").in_bulk(list(ids))
+    return {job.pk: job for job in _JOBS.any_of(ids)}
 
 
 def _apply_safely(host: Host, group: Sequence[Event], known: dict[UUID, Job], applied: Applied) -> None:

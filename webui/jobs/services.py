@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 LOST_AFTER = timedelta(seconds=30)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def job_create(
     *,
     team: Team,

@@ -11,6 +11,7 @@ from engine.errors import InvalidArgument
 from engine.oci.runtime_process import CAPABILITIES
 from webui.accounts.models import Team
 from webui.policies.models import LIMITS, NAMESPACES, TeamPolicy
+from webui.prepared import Prepared
 
 ENTRIES_MAXIMUM = 50
 MEMORY_MINIMUM = 6 << 20
@@ -25,12 +26,13 @@ QUOTAS = (
 )
 FIELDS = (*LOOSENING, *TIGHTENING, *QUOTAS)
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_OF_TEAM = Prepared(TeamPolicy.objects.all(), "team_id")
 _REPOSITORY = re.compile(r"[a-z0-9][a-z0-9.:_-]*(/[a-z0-9._-]+)*(/\*)?")
 
 
 def policy_of(team: Team) -> TeamPolicy:
     """The team's policy; one that changes nothing if there is none yet."""
-    return TeamPolicy.objects.filter(team=team).first() or TeamPolicy(team=team)
+    return _OF_TEAM.first(team.pk) or TeamPolicy(team=team)
 
 
 def changes_read(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from webui.activity.models import Event
 from webui.activity.representation import event_as_json
 from webui.jobs.models import Job
 from webui.jobs.representation import job_as_json
+from webui.prepared import Prepared
 from webui.webhooks.models import Delivery, Webhook
 
 EVENTS_AT_A_TIME = 500
 TYPES = ("container", "image", "network", "volume", "job")
 PING = "ping"
+_ENABLED = Prepared(Webhook.objects.filter(is_enabled=True), "team_id")
 
 
 def wants(events: Sequence[str], name: str) -> bool:
@@ -34,7 +36,7 @@ def message(name: str, data: dict[str, Any]) -> dict[str, Any]:
 def job_tell(job: Job) -> None:
     """A job has ended. In the transaction that says so."""
     name = f"job.{job.status}"
-    wanting = [hook for hook in Webhook.objects.filter(team=job.team_id, is_enabled=True) if wants(hook.events, name)]
+    wanting = [hook for hook in _ENABLED.all(job.team_id) if wants(hook.events, name)]
     if wanting:
         body = message(name, {"job": job_as_json(job)})
         Delivery.objects.bulk_create([Delivery(webhook=hook, event=name, body=body) for hook in wanting])

@@ -1,0 +1,84 @@
+"""A prepared query answers as the queryset that it is made of."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tests.webui.site_broker import host, team  # noqa: F401
+
+# ruff: noqa: F811
+from webui.accounts.models import ApiToken, Team, User
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.prepared import FEW, Prepared
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def token_of(user: User, digest: str) -> ApiToken:
+    return ApiToken.objects.create(user=user, name="t", digest=digest, scopes=["read"], expires_at=timezone.now())
+
+
+def container_on(host: Host, number: int) -> Container:
+    return Container.objects.create(
+        id=f"{number:064x}", team=host.team, host=host, name=f"c{number}", image="i", spec={"n": number}
+    )
+
+
+def test_rows_are_whole_model_objects_with_what_is_related(team: Team) -> None:
+    tokens = [token_of(User.objects.create_user(name), name * 64) for name in "ab"]
+    by_digest = Prepared(ApiToken.objects.select_related("user"), "digest")
+    for token in tokens:
+        found = by_digest.first(token.digest)
+        assert found is not None
+        for field in ApiToken._meta.concrete_fields:  # converters too: times, JSON
+            assert getattr(found, field.attname) == getattr(token, field.attname), field.attname
+        with CaptureQueriesContext(connection) as asked:
+            assert found.user.get_username() == token.user.get_username()
+        assert len(asked) == 0, "what select_related brings is there"
+        found.name = "other"
+        found.save()  # it knows its database, and that it is there already
+    assert ApiToken.objects.filter(name="other").count() == 2
+    assert by_digest.first("' OR 1=1 --") is None
+
+
+def test_values_are_what_filter_takes(team: Team, host: Host) -> None:
+    Team.objects.create(name="Other")
+    by_key = Prepared(Team.objects.all(), "pk")
+    assert [by_key.first(given) for given in (team.pk, str(team.pk))] == [team, team]
+    beating = Prepared(Host.objects.all(), "team_id", "heartbeat_at__gt")
+    now = timezone.now()
+    assert beating.all(team.pk, now - timedelta(hours=1)) == [host]
+    assert beating.all(team.pk, now + timedelta(hours=1)) == []
+
+
+def test_order_limit_tuples_and_joins_hold(host: Host) -> None:
+    made = [container_on(host, number) for number in range(4)]
+    last = Prepared(Container.objects.order_by("-name"), "host__team_id", limit=2)
+    assert last.all(host.team_id) == [made[3], made[2]]
+    names = Prepared(Container.objects.order_by("name").values_list("name", "spec"), "host_id")
+    assert names.rows(host.pk)[1] == ("c1", {"n": 1})
+
+
+@pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1])
+def test_any_of_finds_the_same_by_one_question_or_by_many(host: Host, count: int) -> None:
+    made = [container_on(host, number) for number in range(FEW + 3)]
+    wanted = [one.pk for one in made[:count]]
+    found = Prepared(Container.objects.all(), "host_id", "pk").any_of([*wanted, "no such"], host.pk)
+    assert sorted(one.pk for one in found) == wanted
+
+
+def test_a_lock_needs_a_transaction(host: Host) -> None:
+    locked = Prepared(Host.objects.select_for_update(), "pk")
+    with pytest.raises(TransactionManagementError):
+        locked.first(host.pk)
+    with transaction.atomic():
+        assert locked.first(host.pk) == host
+    with pytest.raises(TransactionManagementError):
+        locked.first(host.pk)
