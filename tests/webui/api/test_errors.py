@@ -43,3 +43,12 @@ def test_a_number_that_no_database_holds_is_named(owner: Caller) -> None:
     answer = owner.post("images/lookup/", {"images": [1 << 63]})
     assert answer.status_code == 400
     assert answer.json()["errors"]["images.0"] == [f"Give a whole number from 1 to {1 << 53}."]
+
+
+def test_null_is_no_body_and_one_request_leaves_nothing_to_the_next(owner: Caller) -> None:
+    answer = owner.post("/api/v1/containers/", data="null", content_type="application/json")
+    assert answer.status_code == 400, answer.content
+    wrong = owner.post("/api/v1/containers/", data='{"image": 5, "cpus": "x"}', content_type="application/json").json()
+    assert sorted(wrong["errors"]) == ["cpus", "image"], wrong
+    again = owner.post("/api/v1/containers/", data='{"name": "a"}', content_type="application/json").json()
+    assert sorted(again["errors"]) == ["image"], again
