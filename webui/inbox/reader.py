@@ -28,6 +28,7 @@ from webui.inbox.batch import decoded
 from webui.inbox.sweeper import job_send_again
 from webui.jobs import services as jobs
 from webui.jobs.dispatch import control_send
+from webui.networks.telling import Waiting, gathered
 from worker.contract import keys
 from worker.contract.events import Event, HostFacts
 from worker.contract.frames import ReplayEvents
@@ -52,13 +53,21 @@ class Inbox:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; troubles of the broker and the database are waited out."""
+        with gathered() as networks:
+            self._run(stop, networks)
+            with contextlib.suppress(redis.RedisError, *DATABASE_TROUBLE):
+                self.read_once()  # a worker that stopped just before us has said goodbye
+                networks.tell()
+
+    def _run(self, stop: threading.Event, networks: Waiting) -> None:
         troubles = 0
         while not stop.is_set():
             try:
                 if not self._has_told:
                     self._tell_what_is_applied()
                     self._has_told = True
-                self.read_once(BLOCK_MILLISECONDS)
+                self.read_once(_milliseconds(networks.seconds))
+                networks.tell_if_due()
                 self._between()
                 troubles = 0
             except (redis.RedisError, *DATABASE_TROUBLE) as error:
@@ -69,8 +78,6 @@ class Inbox:
                 stop.wait(PAUSE_SECONDS[min(troubles, len(PAUSE_SECONDS) - 1)])
                 troubles += 1
                 self._has_told = False
-        with contextlib.suppress(redis.RedisError, *DATABASE_TROUBLE):
-            self.read_once()  # a worker that stopped just before us has said goodbye
 
     def read_once(self, block_milliseconds: int | None = None) -> int:
         """Apply what is there (or comes within the time); the number of messages.
@@ -165,3 +172,8 @@ class Inbox:
             self._asked_at[host_id] = now
             logger.info("asking host %s for its events after %d", host_id, after_seq)
             control_send(host_id, ReplayEvents(after_seq=after_seq))
+
+
+def _milliseconds(seconds: float | None) -> int:
+    """How long to wait for news when something else is due in `seconds`; never 0, which is for ever."""
+    return BLOCK_MILLISECONDS if seconds is None else min(BLOCK_MILLISECONDS, int(seconds * 1000) + 1)

@@ -14,10 +14,14 @@ from webui.broadcast import change_publish
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.networks.models import Endpoint, Network
-from webui.networks.representation import network_as_json
+from webui.networks.telling import networks_publish
+from webui.prepared import Prepared
 from worker.contract.events import NetworkState
 
 _ENDPOINT = ("ip", "ip6", "mac", "interface", "aliases")
+_ENDPOINTS = Prepared(Endpoint.objects.select_related("network"), "network__host_id", "container_id")
+_NETWORKS = Prepared(Network.objects.only("network_id"), "host_id", "network_id")
+_CONTAINERS = Prepared(Container.objects.only("pk"), "host_id", "pk")
 
 
 @transaction.atomic
@@ -50,7 +54,7 @@ def network_apply_state(*, host: Host, team: Team, state: NetworkState) -> Netwo
     for name, value in values.items():
         setattr(network, name, value)
     network.save()
-    _publish([network.pk])
+    networks_publish([network.pk])
     return network
 
 
@@ -74,55 +78,35 @@ def network_apply_inventory(*, host: Host, team: Team, states: list[NetworkState
         network_apply_state(host=host, team=team, state=state)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def endpoints_apply(*, host: Host, joined: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
     """Take over on which networks containers are: by a container's id what its ContainerState says in `networks`.
 
     Of networks and containers that have no row here (they are told before, or an inventory will) nothing is kept.
     """
-    known = {(one.container_id, one.network.network_id): one for one in _endpoints(host, joined)}
+    known = {(one.container_id, one.network.network_id): one for one in _ENDPOINTS.any_of(joined, host.pk)}
     told = {(container_id, str(one["network_id"])): one for container_id, ones in joined.items() for one in ones}
     touched = set()
     for key, endpoint in known.items():
         if key not in told:
             endpoint.delete()  # which is told by itself
-    rows = _rows(host, {network_id for _, network_id in told})
-    present = set(Container.objects.filter(pk__in=[one for one, _ in told], host=host).values_list("pk", flat=True))
+    rows = {one.network_id: one.pk for one in _NETWORKS.any_of({network_id for _, network_id in told}, host.pk)}
+    new = told.keys() - known.keys()
+    present = {one.pk for one in _CONTAINERS.any_of({container_id for container_id, _ in new}, host.pk)}
     for (container_id, network_id), said in told.items():
-        if network_id not in rows or container_id not in present:
-            continue
         values = {name: said.get(name) or ([] if name == "aliases" else "") for name in _ENDPOINT}
         before = known.get((container_id, network_id))
-        if before is None or any(getattr(before, name) != value for name, value in values.items()):
-            Endpoint.objects.update_or_create(network_id=rows[network_id], container_id=container_id, defaults=values)
-            touched.add(rows[network_id])
-    _publish(touched)
-
-
-def _endpoints(host: Host, joined: Iterable[str]) -> Iterable[Endpoint]:
-    return Endpoint.objects.select_related("network").filter(container__in=list(joined), network__host=host)
-
-
-def _rows(host: Host, network_ids: set[str]) -> dict[str, int]:
-    if not network_ids:
-        return {}
-    found = Network.objects.filter(host=host, network_id__in=network_ids)
-    return dict(found.values_list("network_id", "pk"))
+        if before is None and network_id in rows and container_id in present:
+            Endpoint.objects.create(network_id=rows[network_id], container_id=container_id, **values)
+        elif before is not None and any(getattr(before, name) != value for name, value in values.items()):
+            Endpoint.objects.filter(pk=before.pk).update(**values)
+        else:
+            continue
+        touched.add(rows[network_id])
+    networks_publish(touched)
 
 
 def endpoint_gone(*, endpoint: Endpoint, origin: Any) -> None:
     """A container has left, or is no more; nothing is said where the network itself goes."""
     if not isinstance(origin, Network):
-        _publish([endpoint.network_id])
-
-
-def _publish(ids: Iterable[int]) -> None:
-    rows = Network.objects.filter(pk__in=list(ids)).select_related("host", "team")
-    for network in rows.prefetch_related("endpoints__container"):
-        change_publish(
-            team_id=network.team_id,
-            kind="network",
-            action="updated",
-            id=network.pk,
-            object=network_as_json(network),
-        )
+        networks_publish([endpoint.network_id])

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from tests.support.processes import eventually
 from tests.webui.inbox.conftest import FakeHost
 from webui.activity.models import Event
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.inbox.reader import Inbox
 from webui.networks.models import Endpoint, Network
+from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,3 +115,33 @@ def test_the_activity_has_dockers_words(pier: FakeHost, inbox: Inbox, host: Host
         ("network", action) for action in ("create", "prune", "destroy", "connect", "disconnect")
     ]
     assert [one[2] for one in kept][-2:] == [CONTAINER] * 2
+
+
+def test_a_burst_of_containers_is_told_of_its_network_once_and_after_them(pier: FakeHost, host: Host) -> None:
+    pier.say("network.created", FRONT, network())
+    inbox, stop = Inbox(), threading.Event()
+    running = threading.Thread(target=lambda: (inbox.run(stop), connection.close()))
+    running.start()
+    try:
+        eventually(lambda: pier.acknowledged() == 1)
+        for number in range(20):
+            joined = state(FRONT)["networks"]
+            container_id = f"{number:064x}"
+            pier.say("container.started", container_id, {**state(), "id": container_id, "name": f"c{number}",
+                                                         "networks": joined})  # fmt: skip
+        eventually(lambda: len(pier.changes("network")[-1]["object"]["containers"]) == 20)
+        assert len(pier.changes("network")) <= 10, "each start wrote the whole network anew"
+        last = pier.client.xrevrange(keys.CHANGES, count=1)[0][1][b"m"]
+        assert json.loads(last)["kind"] == "network"
+    finally:
+        stop.set()
+        running.join()
+
+
+def test_what_waits_is_told_before_the_inbox_stops(pier: FakeHost, host: Host) -> None:
+    pier.say("network.created", FRONT, network())
+    pier.say("container.started", CONTAINER, state(FRONT))
+    stop = threading.Event()
+    stop.set()
+    Inbox().run(stop)
+    assert len(pier.changes("network")[-1]["object"]["containers"]) == 1
