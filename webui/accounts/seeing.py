@@ -5,10 +5,13 @@ The names of models are texts here, since every model's queryset stands on this.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.apps import apps
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from webui.accounts.actions import IN_TEAM, OF_IMAGES, ON_HOST, roles_with
@@ -45,7 +48,7 @@ def images(found: S, user: User, action: str) -> S:
 
 def whole_teams(user: User, action: str) -> QuerySet[Any]:
     """Ids of the teams in the whole of which a role of `user`'s has `action`: for who is no administrator."""
-    return _model("Membership").filter(_with_role("role", action), user=user).values("team")
+    return _whole_teams(user.pk, action)
 
 
 def is_ruled_out(user: User, action: str) -> bool:
@@ -66,19 +69,47 @@ def _allowed(found: S, user: User, action: str, host_path: str | None, other: Q)
         found = found.filter(team=user.token_team)
     if user.is_superuser:  # not burdened with a condition that always holds
         return found
-    allowed = Q(team__in=whole_teams(user, action)) | other
+    allowed = Q(team__in=_subquery("teams", user, action)) | other
     if host_path is not None and action in ON_HOST:
         allowed |= _on_hosts(user, action, host_path)
     return found.filter(allowed)
 
 
 def _on_hosts(user: User, action: str, host_path: str) -> Q:
-    grants = _model("Grant").filter(_with_role("role", action), membership__user=user, needle="")
-    groups = grants.filter(group__isnull=False).values("group")
-    of_groups = apps.get_model("accounts", "HostGroup").hosts.through.objects.filter(hostgroup__in=groups)
-    hosts = Q(**{f"{host_path}__in": grants.filter(host__isnull=False).values("host")})
-    hosts |= Q(**{f"{host_path}__in": of_groups.values("host")})
-    return Q(team__in=grants.values("membership__team")) & hosts
+    hosts = Q(**{f"{host_path}__in": _subquery("hosts", user, action)})
+    hosts |= Q(**{f"{host_path}__in": _subquery("hosts of groups", user, action)})
+    return Q(team__in=_subquery("teams of grants", user, action)) & hosts
+
+
+_ANYBODY = -1
+"""In place of a user in statements that are made for all."""
+
+
+def _subquery(which: str, user: User, action: str) -> RawSQL:
+    sql, parameters = _statement(connection.vendor, which, action)
+    return RawSQL(sql, [user.pk if one == _ANYBODY else one for one in parameters])  # noqa: S611 - the ORM wrote it
+
+
+@cache
+def _statement(_dialect: str, which: str, action: str) -> tuple[str, tuple[Any, ...]]:
+    """Text and parameters of one of the queries below: the ORM takes half a millisecond to write each, and every
+    request needs several; only the user differs."""
+    grants = _model("Grant").filter(_with_role("role", action), membership__user=_ANYBODY, needle="")
+    if which == "teams":
+        found = _whole_teams(_ANYBODY, action)
+    elif which == "teams of grants":
+        found = grants.values("membership__team")
+    elif which == "hosts":
+        found = grants.filter(host__isnull=False).values("host")
+    else:
+        groups = grants.filter(group__isnull=False).values("group")
+        places = apps.get_model("accounts", "HostGroup").hosts.through.objects
+        found = places.filter(hostgroup__in=groups).values("host")
+    return found.order_by().query.sql_with_params()  # type: ignore[no-any-return]
+
+
+def _whole_teams(user_id: int, action: str) -> QuerySet[Any]:
+    return _model("Membership").filter(_with_role("role", action), user=user_id).values("team")
 
 
 def _with_role(field: str, action: str) -> Q:

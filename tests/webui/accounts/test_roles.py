@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from engine.errors import PermissionDenied
 from tests.webui.cast import member
-from webui.accounts import actions, roles
+from webui.accounts import actions, roles, seeing
 from webui.accounts.models import CustomRole, CustomRoleAction, Grant, HostGroup, Membership, Role, Team, User
 from webui.containers.models import Container
 from webui.hosts.models import Host
@@ -206,3 +206,18 @@ def test_rights_are_one_query_and_lists_are_one(harbour: Harbour) -> None:
     with CaptureQueriesContext(connection) as captured:
         assert seen(Image, user) == {"pier", "quay"}
     assert len(captured) == 1
+
+
+def test_the_statements_that_are_written_once_are_not_about_whoever_asked_first(harbour: Harbour) -> None:
+    ann, bob = member("ann", harbour.team, ""), member("bob", harbour.team, Role.VIEWER)
+    place = grant(ann, harbour.team, Role.VIEWER, host=harbour.pier)
+    assert (seen(Container, ann), seen(Container, bob)) == ({"pier"}, {"pier", "quay"})
+    written = seeing._statement.cache_info().misses
+    assert (seen(Container, bob), seen(Container, ann)) == ({"pier", "quay"}, {"pier"})
+    assert seeing._statement.cache_info().misses == written
+    Grant.objects.filter(pk=place.pk).update(host=harbour.quay)
+    assert seen(Container, ann) == {"quay"}
+    Membership.objects.filter(user=bob).update(role=custom("watcher"))
+    assert seen(Container, bob) == set()
+    CustomRoleAction.objects.create(role_id="watcher", action="containers.view")
+    assert seen(Container, bob) == {"pier", "quay"}
