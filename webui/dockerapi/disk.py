@@ -6,12 +6,12 @@ from collections import Counter
 from typing import Any
 
 from engine.errors import InvalidArgument
-from webui.containers.models import Container
 from webui.dockerapi import names
 from webui.dockerapi.answers import Json
 from webui.dockerapi.call import Call
 from webui.dockerapi.containers import sizes
-from webui.dockerapi.containers.listing import image_configs, summary
+from webui.dockerapi.containers.listing import summary
+from webui.dockerapi.containers.rows import Row, images_of, listed, places_of
 from webui.dockerapi.objects.images import image_summary
 from webui.dockerapi.objects.volumes import volume_usage
 from webui.dockerapi.routing import endpoint
@@ -33,7 +33,7 @@ async def system_df(call: Call) -> Json:
 def _usage(call: Call, wanted: frozenset[str]) -> dict[str, Any]:
     # Only the host knows these, and it has to look through its whole disk for them.
     told = {} if wanted <= {"volume"} else disk_usage(call.host)
-    rows = list(names.containers(call).prefetch_related("endpoints__network").order_by("-created_at", "-id"))
+    rows = listed(call)
     found: dict[str, Any] = {}
     if "image" in wanted:
         found |= {"LayersSize": told["layers_bytes"], "Images": _images(call, told, rows)}
@@ -46,7 +46,7 @@ def _usage(call: Call, wanted: frozenset[str]) -> dict[str, Any]:
     return found
 
 
-def _images(call: Call, told: dict[str, Any], rows: list[Container]) -> list[dict[str, Any]]:
+def _images(call: Call, told: dict[str, Any], rows: list[Row]) -> list[dict[str, Any]]:
     users = Counter(row.image_id for row in rows)
     sizes = {one["id"]: one for one in told["images"]}
     found = []
@@ -58,14 +58,14 @@ def _images(call: Call, told: dict[str, Any], rows: list[Container]) -> list[dic
     return found
 
 
-def _containers(call: Call, told: dict[str, Any], rows: list[Container]) -> list[dict[str, Any]]:
-    images = image_configs(call, rows)
-    found = [summary(call, row, images) for row in rows]
+def _containers(call: Call, told: dict[str, Any], rows: list[Row]) -> list[dict[str, Any]]:
+    images, places = images_of(call, rows), places_of(call, rows)
+    found = [summary(call, row, images, places) for row in rows]
     sizes.add_own(call.host, found, sizes.own_bytes(told))
     return found
 
 
-def _volumes(call: Call, rows: list[Container]) -> list[dict[str, Any]]:
+def _volumes(call: Call, rows: list[Row]) -> list[dict[str, Any]]:
     users = Counter(mount.get("name") for row in rows for mount in row.mounted)
     return [volume_usage(volume, users[volume.name]) for volume in names.volumes(call)]
 

@@ -57,16 +57,13 @@ def image(call: Call, name: str) -> Image:
 
 def find_image(call: Call, name: str) -> Image | None:
     """The same; None for one that isn't there. Raises InvalidArgument."""
-    rows = list(images(call).only("id", "image_id", "tags", "digests"))
     by_id = _IMAGE_ID.fullmatch(name)
     if by_id is not None:
-        several = [row for row in rows if row.image_id.startswith(SHA256 + by_id[2])]
-        if len(several) > 1 and len(by_id[2]) < 64:
+        several = list(images(call).filter(image_id__startswith=SHA256 + by_id[2])[:2])
+        if len(several) > 1:
             raise errors.ambiguous(name)
-        if several:
-            return images(call).get(pk=several[0].pk)
-        if by_id[1]:
-            return None
+        if several or by_id[1]:
+            return several[0] if several else None
     try:
         reference = Reference.parse(name)
     except EngineError as error:
@@ -74,9 +71,9 @@ def find_image(call: Call, name: str) -> Image | None:
     # Hosts tell names as people write them.
     pinned = None if reference.digest is None else reference.pinned(reference.digest)
     wanted = {str(pinned or reference), (pinned or reference).familiar}
-    for row in rows:
-        if not wanted.isdisjoint(row.digests if pinned else row.tags):
-            return images(call).get(pk=row.pk)
+    for pk, known in images(call).values_list("pk", "digests" if pinned else "tags"):
+        if not wanted.isdisjoint(known):
+            return images(call).get(pk=pk)
     return None
 
 

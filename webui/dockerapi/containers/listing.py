@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import EngineError, InvalidArgument, NotFound
 from engine.options import ports as port_words
-from webui.containers.models import Container
 from webui.dockerapi import names
 from webui.dockerapi.answers import Json
 from webui.dockerapi.call import Call
-from webui.dockerapi.containers import mounts, networking, sizes
+from webui.dockerapi.containers import mounts, networking, rows, sizes
 from webui.dockerapi.containers.config import command_of
+from webui.dockerapi.containers.rows import Images, Places, Row, Shown
 from webui.dockerapi.containers.states import ALIVE, STATES, health_of, state_of, status_of
 from webui.dockerapi.patterns import name_matches
 from webui.dockerapi.routing import endpoint
@@ -25,65 +26,56 @@ FILTERS = frozenset({
     "publish", "since", "status", "volume",
 })  # fmt: skip
 _HEALTH = ("none", "starting", "healthy", "unhealthy")
-Images = Mapping[str, Mapping[str, Any]]
+MOST = 1 << 30
+"""More than there will ever be, and no more than a database takes for a limit."""
 
 
 @endpoint("GET", "/containers/json")
 async def container_list(call: Call) -> Json:
-    found = await in_thread(_list, call)
+    found = await in_thread(listed, call)
     if call.flag("size"):
         await sizes.add(call.host, found)
     return Json(found)
 
 
-def _list(call: Call) -> list[dict[str, Any]]:
+def listed(call: Call) -> list[dict[str, Any]]:
+    """What the request asks for. Four queries, and one more for some filters. Raises InvalidArgument, NotFound."""
     filters = call.filters(FILTERS)
-    limit = call.number("limit", 0) or 0
-    rows = list(names.containers(call).prefetch_related("endpoints__network").order_by("-created_at", "-id"))
-    images = image_configs(call, rows)
-    keep = _kept(call, filters, rows, images)
+    limit = min(max(call.number("limit", 0) or 0, 0), MOST)
     is_all = call.flag("all") or limit > 0 or "status" in filters
-    found = []
-    for row in rows:
-        if limit > 0 and len(found) == limit:
-            break
-        if (is_all or state_of(row) in ALIVE) and keep(row):
-            found.append(summary(call, row, images))
-    return found
+    found = rows.listed(call, alive=not is_all, limit=limit if limit and not filters else None)
+    found = _kept(found, _tests(call, filters))
+    images, places = rows.images_of(call, found), rows.places_of(call, found)
+    found = _kept(found, _further_tests(filters, images, places))
+    return [summary(call, row, images, places) for row in found[: limit or None]]
 
 
-def image_configs(call: Call, rows: list[Container]) -> Images:
-    """What the containers' images say, by their ids."""
-    wanted = {row.image_id for row in rows if row.image_id}
-    found = names.images(call).filter(image_id__in=wanted).values_list("image_id", "config")
-    return dict(found)
-
-
-def summary(call: Call, container: Container, images: Images) -> dict[str, Any]:
+def summary(call: Call, row: Row, images: Images, places: Places) -> dict[str, Any]:
     """One of a list."""
-    image = images.get(container.image_id, {})
-    spec, is_alive = container.spec, state_of(container) in ALIVE
+    image = images.get(row.image_id, {})
+    spec, state = row.spec, state_of(row)
+    is_alive = state in ALIVE
     host_config: dict[str, Any] = {"NetworkMode": networking.mode_of(spec)}
     if call.version >= (1, 46) and spec.get("annotations"):
         host_config["Annotations"] = spec["annotations"]
     return {
-        "Id": container.pk,
-        "Names": [f"/{container.name}"],
-        "Image": container.image,
-        "ImageID": container.image_id,
+        "Id": row.pk,
+        "Names": [f"/{row.name}"],
+        "Image": row.image,
+        "ImageID": row.image_id,
         "Command": shown_command(command_of(spec, image)),
-        "Created": int(container.created_at.timestamp()),
-        "Ports": networking.summary_ports(container, image, is_alive),
-        "Labels": labels_of(container, image),
-        "State": state_of(container),
-        "Status": status_of(container),
+        "Created": int(row.created_at.timestamp()),
+        "Ports": networking.summary_ports(row, image, is_alive),
+        "Labels": labels_of(row, image),
+        "State": state,
+        "Status": status_of(row),
         "HostConfig": host_config,
-        "NetworkSettings": {"Networks": networking.settings_networks(container, container.endpoints.all(), is_alive)},
-        "Mounts": mounts.shown(container.mounted, spec),
+        "NetworkSettings": {"Networks": networking.settings_networks(row, places.get(row.pk, ()), is_alive)},
+        "Mounts": mounts.shown(row.mounted, spec),
     }
 
 
-def labels_of(container: Container, image: Mapping[str, Any]) -> dict[str, str]:
+def labels_of(container: Shown, image: Mapping[str, Any]) -> dict[str, str]:
     return {**(image.get("labels") or {}), **(container.spec.get("labels") or {})}
 
 
@@ -92,28 +84,42 @@ def shown_command(words: list[str]) -> str:
     return " ".join([*words[:1], *(f"'{word}'" if " " in word else word for word in words[1:])])
 
 
-Test = Callable[[Container], bool]
+Test = Callable[[Row], bool]
+Makers = Mapping[str, Callable[[list[str]], Test]]
 
 
-def _kept(call: Call, filters: Mapping[str, list[str]], rows: list[Container], images: Images) -> Test:
-    """A predicate of all filters together. Raises InvalidArgument for a value that can't be, NotFound as Docker."""
-    makers: dict[str, Callable[[list[str]], Test]] = {
+def _kept(found: list[Row], tests: list[Test]) -> list[Row]:
+    return [row for row in found if all(test(row) for test in tests)] if tests else found
+
+
+def _tests(call: Call, filters: Mapping[str, list[str]]) -> list[Test]:
+    """The filters for which a row is enough. Raises InvalidArgument for a value that can't be, NotFound as Docker."""
+    makers: Makers = {
         "status": _status_test,
         "health": _health_test,
         "exited": _exit_test,
         "name": lambda values: lambda row: any(_matches(pattern, row.name) for pattern in values),
         "id": lambda values: lambda row: any(row.pk.startswith(prefix) for prefix in values),
-        "label": lambda values: lambda row: has_labels(labels_of(row, images.get(row.image_id, {})), values),
         "volume": lambda values: lambda row: any(_has_mount(row, place) for place in values),
-        "network": lambda values: lambda row: any(_is_on(row, network) for network in values),
         "ancestor": lambda values: _ancestor_test(call, values),
-        "publish": lambda values: _port_test(values, "publish", "PublicPort", images),
-        "expose": lambda values: _port_test(values, "expose", "PrivatePort", images),
         "is-task": lambda values: lambda row: values[0].lower() not in ("true", "1"),  # tasks are of a swarm
     }
-    tests = [makers[name](values) for name, values in filters.items() if name in makers and values]
-    tests += _neighbours(call, filters, rows)
-    return lambda row: all(test(row) for test in tests)
+    return [*_made(makers, filters), *_neighbours(call, filters)]
+
+
+def _further_tests(filters: Mapping[str, list[str]], images: Images, places: Places) -> list[Test]:
+    """Those that ask for a row's image or its networks. Raises InvalidArgument."""
+    makers: Makers = {
+        "label": lambda values: lambda row: has_labels(labels_of(row, images.get(row.image_id, {})), values),
+        "network": lambda values: lambda row: any(_is_on(row, network, places) for network in values),
+        "publish": lambda values: _port_test(values, "publish", "PublicPort", images),
+        "expose": lambda values: _port_test(values, "expose", "PrivatePort", images),
+    }
+    return _made(makers, filters)
+
+
+def _made(makers: Makers, filters: Mapping[str, list[str]]) -> list[Test]:
+    return [makers[name](values) for name, values in filters.items() if name in makers and values]
 
 
 def _one_of(name: str, values: list[str], choices: tuple[str, ...]) -> None:
@@ -138,18 +144,14 @@ def _exit_test(values: list[str]) -> Test:
     return lambda row: state_of(row) == "exited" and (row.exit_code or 0) in codes
 
 
-def _neighbours(call: Call, filters: Mapping[str, list[str]], rows: list[Container]) -> list[Test]:
+def _neighbours(call: Call, filters: Mapping[str, list[str]]) -> list[Test]:
     """before, since: made before or after another one."""
-    place = {row.pk: index for index, row in enumerate(rows)}  # the newest first
     tests: list[Test] = []
-    for name in ("before", "since"):
+    for name, sign in (("before", operator.lt), ("since", operator.gt)):
         for value in filters.get(name, ()):
-            other = place.get(names.container(call, value).pk, 0)
-            tests.append(
-                (lambda row, other=other: place[row.pk] > other)
-                if name == "before"
-                else (lambda row, other=other: place[row.pk] < other)
-            )
+            other = names.container(call, value)
+            place = (other.created_at, other.pk)
+            tests.append(lambda row, sign=sign, place=place: sign((row.created_at, row.pk), place))
     return tests
 
 
@@ -165,12 +167,12 @@ def _matches(pattern: str, name: str) -> bool:
     return name_matches(pattern, name) or name_matches(pattern, f"/{name}")
 
 
-def _has_mount(row: Container, place: str) -> bool:
+def _has_mount(row: Row, place: str) -> bool:
     return any(place in (one.get("name"), one.get("source"), one.get("destination")) for one in row.mounted if place)
 
 
-def _is_on(row: Container, network: str) -> bool:
-    found = networking.settings_networks(row, row.endpoints.all(), True)
+def _is_on(row: Row, network: str, places: Places) -> bool:
+    found = networking.settings_networks(row, places.get(row.pk, ()), True)
     return network in found or any(one["NetworkID"].startswith(network) for one in found.values() if network)
 
 
@@ -194,7 +196,7 @@ def _port_test(values: list[str], name: str, key: str, images: Images) -> Test:
         except EngineError:
             raise InvalidArgument(f"error while looking up for {name} {value[:40]}: invalid port") from None
 
-    def test(row: Container) -> bool:
+    def test(row: Row) -> bool:
         shown = networking.summary_ports(row, images.get(row.image_id, {}), state_of(row) in ALIVE)
         return any((one.get(key), one["Type"]) in wanted for one in shown)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from engine.errors import EngineError, InvalidArgument, Unsupported
 from engine.options import modes, networks, ports, refused
-from webui.containers.models import Container
 from webui.dockerapi import shapes
+from webui.dockerapi.containers.rows import Shown
 from webui.dockerapi.objects.networks import endpoint_id, predefined_id
 
 DEFAULTS = ("", "default", "bridge")
@@ -129,15 +130,20 @@ def port_bindings(spec: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
 
 def exposed_ports(spec: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]:
     """`ExposedPorts`: the image's, those that were asked for, and those that are published."""
-    try:
-        every = ports.all_exposed(image.get("exposed_ports") or (), spec.get("expose") or ())
-    except EngineError:
-        every = []
-    found = {f"{number}/{protocol}" for number, protocol in every} | {_key(port) for port in spec.get("ports") or ()}
+    exposed = _exposed(tuple(image.get("exposed_ports") or ()), tuple(spec.get("expose") or ()))
+    found = {*exposed, *(_key(port) for port in spec.get("ports") or ())}
     return {port: {} for port in sorted(found, key=_order)}
 
 
-def settings_ports(container: Container, image: Mapping[str, Any], is_alive: bool) -> dict[str, Any]:
+@lru_cache(1024)  # containers of a list have few images
+def _exposed(image: tuple[str, ...], wish: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(f"{number}/{protocol}" for number, protocol in ports.all_exposed(image, wish))
+    except EngineError:
+        return ()
+
+
+def settings_ports(container: Shown, image: Mapping[str, Any], is_alive: bool) -> dict[str, Any]:
     """`NetworkSettings.Ports`: where each port is published while it runs; null for those that aren't."""
     if not is_alive:
         return {}
@@ -148,7 +154,7 @@ def settings_ports(container: Container, image: Mapping[str, Any], is_alive: boo
     return found
 
 
-def summary_ports(container: Container, image: Mapping[str, Any], is_alive: bool) -> list[dict[str, Any]]:
+def summary_ports(container: Shown, image: Mapping[str, Any], is_alive: bool) -> list[dict[str, Any]]:
     """`Ports` of a list."""
     found = []
     for port, bindings in settings_ports(container, image, is_alive).items():
@@ -161,7 +167,7 @@ def summary_ports(container: Container, image: Mapping[str, Any], is_alive: bool
     return found
 
 
-def settings_networks(container: Container, endpoints: Iterable[Any], is_alive: bool) -> dict[str, Any]:
+def settings_networks(container: Shown, endpoints: Iterable[Any], is_alive: bool) -> dict[str, Any]:
     """`NetworkSettings.Networks`, by name. `endpoints`: the container's, with their networks."""
     mode = mode_of(container.spec)
     asked = _asked(container.spec)
@@ -183,15 +189,15 @@ def settings_networks(container: Container, endpoints: Iterable[Any], is_alive: 
         )
     if mode == "bridge":
         ip = container.ip_address or ""
-        subnet = ip_interface(f"{ip}/{BRIDGE_PREFIX}").network if ip and ":" not in ip else None
+        subnet, gateway = _bridge_of(ip) if is_alive else ("", "")
         found.setdefault(
             "bridge",
             _endpoint(
                 container,
                 network_id=predefined_id(str(container.host_id), "bridge"),
                 ip=ip if is_alive else "",
-                subnet=str(subnet or ""),
-                gateway=str(subnet.network_address + 1) if subnet else "",
+                subnet=subnet,
+                gateway=gateway,
             ),
         )
     elif mode in ("host", "none"):
@@ -200,6 +206,15 @@ def settings_networks(container: Container, endpoints: Iterable[Any], is_alive: 
         for name, joining in asked.items():
             found[name] = _endpoint(container, network_id="", asked=joining)
     return found
+
+
+@lru_cache(4096)  # `ipaddress` takes ten microseconds, which are many in a list of a thousand
+def _bridge_of(ip: str) -> tuple[str, str]:
+    """Subnet and gateway of an address on a host's default network; empty for none, and for IPv6."""
+    if not ip or ":" in ip:
+        return "", ""
+    subnet = ip_interface(f"{ip}/{BRIDGE_PREFIX}").network
+    return str(subnet), str(subnet.network_address + 1)
 
 
 def _asked(spec: Mapping[str, Any]) -> dict[str, networks.Joining]:
@@ -216,7 +231,7 @@ def _asked(spec: Mapping[str, Any]) -> dict[str, networks.Joining]:
 
 
 def _endpoint(
-    container: Container,
+    container: Shown,
     *,
     network_id: str,
     asked: networks.Joining | None = None,
@@ -252,6 +267,7 @@ def _endpoint(
     }
 
 
+@lru_cache(1024)
 def _prefix(subnet: str) -> int:
     try:
         return ip_network(subnet).prefixlen

@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from webui.containers.models import Container, DesiredStatus, ObservedStatus
 from webui.dockerapi import times
+from webui.dockerapi.containers.rows import Shown
 
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
-_WORDS = {
+_WORDS: dict[str, str] = {
     ObservedStatus.PENDING: "created",
     ObservedStatus.CREATING: "created",
     ObservedStatus.CREATED: "created",
@@ -22,9 +23,9 @@ _WORDS = {
 ALIVE = ("running", "paused", "restarting")
 
 
-def state_of(container: Container) -> str:
+def state_of(container: Shown) -> str:
     """One of `STATES`."""
-    word = _WORDS.get(ObservedStatus(container.observed_status), "created")
+    word = _WORDS.get(container.observed_status, "created")
     if container.desired_status == DesiredStatus.REMOVED and word not in ALIVE:
         return "removing"
     if word == "exited" and container.started_at is None:
@@ -32,9 +33,13 @@ def state_of(container: Container) -> str:
     return word
 
 
-def status_of(container: Container) -> str:
+def status_of(container: Shown) -> str:
     """A line for people, as moby's State.String."""
     state = state_of(container)
+    if state == "removing":
+        return "Removal In Progress"
+    if state == "created":
+        return "Created"
     now = timezone.now()
     if state == "restarting":
         return f"Restarting ({container.exit_code or 0}) {times.human(now - (container.finished_at or now))} ago"
@@ -44,14 +49,10 @@ def status_of(container: Container) -> str:
             return f"{up} (Paused)"
         health = health_of(container)
         return up if health is None else f"{up} ({'health: starting' if health == 'starting' else health})"
-    if state == "removing":
-        return "Removal In Progress"
-    if state == "created":
-        return "Created"
     return f"Exited ({container.exit_code or 0}) {times.human(now - (container.finished_at or now))} ago"
 
 
-def health_of(container: Container) -> str | None:
+def health_of(container: Shown) -> str | None:
     """starting, healthy or unhealthy; None without a check."""
     status = (container.health or {}).get("status")
     return status if status in ("starting", "healthy", "unhealthy") else None

@@ -1,0 +1,120 @@
+"""The list of containers asks the database a number of times that does not grow with what there is."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.webui.cast import Caller
+from tests.webui.dockerapi.asked import ask
+from webui.containers.models import Container
+from webui.dockerapi.call import Call
+from webui.dockerapi.containers import inspecting, listing, rows
+from webui.hosts.models import Host
+from webui.images.models import Image
+from webui.live.loop import in_thread
+from webui.networks.models import Endpoint, Network
+
+pytestmark = pytest.mark.django_db(transaction=True)
+STATUSES = ("running", "stopped", "created", "paused", "restarting", "pending")
+
+
+async def _no_body() -> dict[str, Any]:
+    return {}
+
+
+def call_of(caller: Caller, host: Host, query: str = "") -> Call:
+    """As the door hands it to the function that answers."""
+    scope = {"method": "GET", "query_string": query.encode(), "headers": []}
+    call = Call(scope, _no_body, (1, 43), {}, None)
+    assert caller.user is not None
+    call.user, call.host = caller.user, host
+    return call
+
+
+def fill(container: Container, count: int) -> None:
+    """That many more, each on a network of its own besides and with an image of its own, older one by one."""
+    team, host = container.team, container.host
+    for number in range(count):
+        pk, image = f"{number:064x}", f"sha256:{number:064x}"
+        one = Container.objects.create(
+            id=pk,
+            team=team,
+            host=host,
+            name=f"web-{number}",
+            image="alpine",
+            image_id=image,
+            spec=container.spec,
+            observed_status=STATUSES[number % len(STATUSES)],
+            ip_address=f"10.88.0.{number + 2}",
+            created_at=container.created_at - timedelta(minutes=number + 1),
+        )
+        Image.objects.create(team=team, host=host, image_id=image, config={"labels": {"number": str(number)}})
+        network = Network.objects.create(
+            team=team, host=host, network_id=pk, name=f"net-{number}", subnet="10.9.0.0/24"
+        )
+        Endpoint.objects.create(network=network, container=one, ip="10.9.0.9", interface="eth0", aliases=["web"])
+
+
+def listed(caller: Caller, host: Host, query: str) -> tuple[list[dict[str, Any]], int]:
+    with CaptureQueriesContext(connection) as captured:
+        found = listing.listed(call_of(caller, host, query))
+    return found, len(captured)
+
+
+@pytest.mark.parametrize("few", [rows.FEW, 2])
+def test_a_list_is_four_queries_however_long_it_is(
+    teammate: Caller, container: Container, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "FEW", few)
+    fill(container, 2)
+    assert listed(teammate, container.host, "all=1")[1] == 4
+    Container.objects.exclude(pk=container.pk).delete()
+    Image.objects.all().delete()
+    Network.objects.all().delete()
+    fill(container, 12)
+    found, queries = listed(teammate, container.host, "all=1")
+    assert (len(found), queries) == (13, 4)
+    for number, one in enumerate(found[1:]):
+        assert (one["Names"], one["Labels"]["number"]) == ([f"/web-{number}"], str(number))
+        assert f"net-{number}" in one["NetworkSettings"]["Networks"]
+
+
+def test_a_list_shows_of_each_what_inspect_does(teammate: Caller, container: Container) -> None:
+    fill(container, 6)
+    call = call_of(teammate, container.host, "all=1")
+    for one in listing.listed(call):
+        found = Container.objects.get(pk=one["Id"])
+        image = Image.objects.filter(image_id=found.image_id).first()
+        whole = json.loads(json.dumps(inspecting.inspected(call, found, image.config if image else {})))
+        assert one["NetworkSettings"]["Networks"] == whole["NetworkSettings"]["Networks"]
+        assert (one["State"], one["ImageID"]) == (whole["State"]["Status"], whole["Image"])
+        assert (one["Labels"], one["Mounts"]) == (whole["Config"]["Labels"], whole["Mounts"])
+
+
+def test_what_is_left_out_is_left_out_by_the_database_too(teammate: Caller, container: Container) -> None:
+    """Without `all` what is alive; with a limit the newest of all, and with a filter the newest that fit."""
+    fill(container, 12)
+
+    def names(query: str) -> list[str]:
+        return [one["Names"][0] for one in listed(teammate, container.host, query)[0]]
+
+    alive = [f"/web-{number}" for number in range(12) if STATUSES[number % 6] in ("running", "paused", "restarting")]
+    assert names("") == ["/web", *alive]
+    assert names("limit=3") == ["/web", "/web-0", "/web-1"]
+    assert names("limit=99999999999999999999") == names("all=1") and len(names("limit=-1")) == len(names(""))
+    assert names('limit=1&filters={"name":["web-7"]}') == ["/web-7"]
+    assert names('all=1&filters={"before":["web-9"]}') == ["/web-10", "/web-11"]
+    assert names('all=1&filters={"since":["web-1"]}') == ["/web", "/web-0"]
+    assert names('filters={"before":["web-1"],"since":["web-5"]}') == ["/web-3", "/web-4"]
+
+
+async def test_what_another_team_has_is_in_no_list(owner: Caller, outsider: Caller, container: Container) -> None:
+    assert (await ask("GET", "/v1.43/containers/json?all=1", owner)).json[0]["Id"] == container.pk
+    call = call_of(outsider, await in_thread(Host.objects.get))
+    assert await in_thread(listing.listed, call) == []
