@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar, Union
 
@@ -38,43 +38,82 @@ def from_wire(cls: type[T], data: Any) -> T:
     if not isinstance(data, Mapping):
         raise ContractError(f"{cls.__name__}: an object is needed, not {type(data).__name__}")
     arguments: dict[str, Any] = {}
-    hints = _hints(cls)  # type: ignore[arg-type]
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        if field.name in data:
-            arguments[field.name] = _convert(hints[field.name], data[field.name], f"{cls.__name__}.{field.name}")
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise ContractError(f"{cls.__name__}.{field.name} is missing")
+    for name, where, is_needed, convert in _fields(cls):  # type: ignore[arg-type]
+        if name in data:
+            arguments[name] = convert(data[name], where)
+        elif is_needed:
+            raise ContractError(f"{where} is missing")
     return cls(**arguments)
 
 
+Convert = Callable[[Any, str], Any]
+"""A decoded value → the field's own; the text says where, for who has to be told that it does not fit."""
+
+
 @cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+def _fields(cls: type) -> list[tuple[str, str, bool, Convert]]:
+    """Name, place in words, whether it has to be there, and how it is read: found out once, as lists read thousands."""
+    hints = typing.get_type_hints(cls)
+    missing = dataclasses.MISSING
+    return [
+        (
+            field.name,
+            f"{cls.__name__}.{field.name}",
+            field.default is missing and field.default_factory is missing,
+            _convert(hints[field.name]),
+        )
+        for field in dataclasses.fields(cls)
+    ]
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
+def _convert(hint: Any) -> Convert:
     origin = typing.get_origin(hint)
     if hint is Any or hint is object:
-        return value
+        return lambda value, _: value
     if origin in (Union, types.UnionType):
-        choices = typing.get_args(hint)
-        if value is None and type(None) in choices:
-            return None
-        rest = [choice for choice in choices if choice is not type(None)]
-        return _convert(rest[0], value, where)
+        return _optional(typing.get_args(hint))
     if origin is tuple:
+        return _list(_convert(typing.get_args(hint)[0]))
+    if origin is not None and issubclass(origin, Mapping):
+        return _object(_convert(typing.get_args(hint)[1]))
+    if dataclasses.is_dataclass(hint):
+        return lambda value, _: from_wire(typing.cast(type, hint), value)
+    return _plain(hint)
+
+
+def _optional(choices: tuple[Any, ...]) -> Convert:
+    inner = _convert(next(choice for choice in choices if choice is not type(None)))
+    if type(None) not in choices:
+        return inner
+    return lambda value, where: None if value is None else inner(value, where)
+
+
+def _list(inner: Convert) -> Convert:
+    def convert(value: Any, where: str) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             raise ContractError(f"{where}: a list is needed, not {type(value).__name__}")
-        return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
-    if origin is not None and issubclass(origin, Mapping):
+        return tuple([inner(item, where) for item in value])
+
+    return convert
+
+
+def _object(inner: Convert) -> Convert:
+    def convert(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise ContractError(f"{where}: an object is needed, not {type(value).__name__}")
-        inner = typing.get_args(hint)[1]
-        return {str(key): _convert(inner, item, f"{where}.{key}") for key, item in value.items()}
-    if dataclasses.is_dataclass(hint):
-        return from_wire(typing.cast(type, hint), value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ContractError(f"{where}: {hint.__name__} is needed, not {type(value).__name__}")
-    return value
+        return {str(key): inner(item, f"{where}.{key}") for key, item in value.items()}
+
+    return convert
+
+
+def _plain(hint: Any) -> Convert:
+    def convert(value: Any, where: str) -> Any:
+        if type(value) is hint:
+            return value
+        if hint is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+            raise ContractError(f"{where}: {hint.__name__} is needed, not {type(value).__name__}")
+        return value
+
+    return convert
