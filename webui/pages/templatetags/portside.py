@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -97,6 +98,7 @@ def when(at: str | datetime | None, form: str = "ago") -> SafeString | str:
 
 
 @register.simple_tag
+@cache  # a list of a hundred rows has a thousand
 def icon(name: str) -> SafeString:
     """One of static/img/icons.svg; decoration only, so hidden from screen readers."""
     return format_html(
