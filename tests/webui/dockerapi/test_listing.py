@@ -23,6 +23,14 @@ from webui.networks.models import Endpoint, Network
 pytestmark = pytest.mark.django_db(transaction=True)
 STATUSES = ("running", "stopped", "created", "paused", "restarting", "pending")
 
+SPECS: tuple[dict[str, Any], ...] = (
+    {"entrypoint": [], "command": ["sleep", "1 2"], "volumes": ["data:/data:ro"]},
+    {"network": "net-1:ip=10.9.0.9,alias=front", "networks": ["net-2"], "labels": {"a": "b"}},
+    {"network": "host", "expose": ["90/udp"], "ports": [{"container": 80, "host": 8080, "protocol": "tcp"}]},
+    {"network": "later:alias=x", "entrypoint": ["/bin/true"]},
+)
+MOUNTED = [{"type": "volume", "name": "data", "destination": "/data", "read_only": True}]
+
 
 async def _no_body() -> dict[str, Any]:
     return {}
@@ -87,6 +95,9 @@ def test_a_list_is_four_queries_however_long_it_is(
 
 def test_a_list_shows_of_each_what_inspect_does(teammate: Caller, container: Container) -> None:
     fill(container, 6)
+    for number, changed in enumerate(SPECS):
+        spec = {**container.spec, **changed}
+        Container.objects.filter(pk=f"{number:064x}").update(spec=spec, mounted=MOUNTED, observed_status="running")
     call = call_of(teammate, container.host, "all=1")
     for one in listing.listed(call):
         found = Container.objects.get(pk=one["Id"])
@@ -94,6 +105,8 @@ def test_a_list_shows_of_each_what_inspect_does(teammate: Caller, container: Con
         whole = json.loads(json.dumps(inspecting.inspected(call, found, image.config if image else {})))
         assert one["NetworkSettings"]["Networks"] == whole["NetworkSettings"]["Networks"]
         assert (one["State"], one["ImageID"]) == (whole["State"]["Status"], whole["Image"])
+        assert one["Command"] == listing.shown_command([whole["Path"], *whole["Args"]])
+        assert one["HostConfig"]["NetworkMode"] == whole["HostConfig"]["NetworkMode"]
         assert (one["Labels"], one["Mounts"]) == (whole["Config"]["Labels"], whole["Mounts"])
 
 

@@ -218,16 +218,17 @@ def _bridge_of(ip: str) -> tuple[str, str]:
 
 
 def _asked(spec: Mapping[str, Any]) -> dict[str, networks.Joining]:
-    found = []
     texts = [str(spec.get("network") or ""), *(spec.get("networks") or ())]
-    for index, text in enumerate(texts):
-        if index == 0 and not networks.is_name(text):
-            continue
-        try:
-            found.append(networks.read(text))
-        except EngineError:
-            continue
-    return {joining.network: joining for joining in found}
+    every = (_joining(text) for index, text in enumerate(texts) if index > 0 or networks.is_name(text))
+    return {joining.network: joining for joining in every if joining is not None}
+
+
+@lru_cache(4096)
+def _joining(text: str) -> networks.Joining | None:
+    try:
+        return networks.read(text)
+    except EngineError:
+        return None
 
 
 def _endpoint(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
 
 from webui.containers.models import Container, ObservedStatus
 from webui.dockerapi import names
@@ -14,19 +17,20 @@ from webui.dockerapi.call import Call
 from webui.networks.models import Endpoint, Network
 
 ALIVE = (ObservedStatus.RUNNING, ObservedStatus.PAUSED, ObservedStatus.RESTARTING)
+_OF_SPEC = ("annotations", "command", "entrypoint", "expose", "labels", "network", "networks", "ports", "volumes")
 FEW = 200
 """Up to so many containers are named one by one where their places on networks are asked for."""
 
 
 class Row(NamedTuple):
-    """Columns of a `Container`, by their names there."""
+    """Columns of a `Container`, by their names there; of `spec` only what lists show."""
 
     pk: str
     name: str
     image: str
     image_id: str
     host_id: str
-    spec: dict[str, Any]
+    spec: Mapping[str, Any]
     desired_status: str
     observed_status: str
     ip_address: str | None
@@ -66,8 +70,16 @@ def listed(call: Call, *, alive: bool = False, limit: int | None = None) -> list
     found = names.containers(call).select_related(None)
     if alive:
         found = found.filter(observed_status__in=ALIVE)
-    ordered: QuerySet[Any] = found.order_by("-created_at", "-id").values_list(*Row._fields)
-    return [Row._make(values) for values in ordered[:limit]]
+    found = found.annotate(text=Cast("spec", TextField())).order_by("-created_at", "-id")
+    columns: QuerySet[Any] = found.values_list(*("text" if name == "spec" else name for name in Row._fields))
+    return [row._replace(spec=_spec(row.spec)) for row in map(Row._make, columns[:limit])]
+
+
+@lru_cache(4096)
+def _spec(text: Any) -> Mapping[str, Any]:
+    """What is asked for hardly ever changes, and reading it is a third of what a list of a thousand costs."""
+    whole = json.loads(text)
+    return {name: whole[name] for name in _OF_SPEC if whole.get(name) is not None}
 
 
 def images_of(call: Call, rows: Sequence[Row]) -> Images:
