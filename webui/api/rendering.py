@@ -7,6 +7,8 @@ from typing import Any
 
 from rest_framework.renderers import JSONRenderer
 
+from webui import json_text
+
 FIELDS_MAXIMUM = 50
 Tree = dict[str, "Tree"]
 
@@ -21,7 +23,9 @@ class SparseJson(JSONRenderer):
             wanted = request.query_params.get("fields")
             if wanted:
                 data = sparse(data, tree_of(wanted.split(",")[:FIELDS_MAXIMUM]))
-        return super().render(data, accepted_media_type, renderer_context)
+        if data is None or self.get_indent(accepted_media_type or "", context):  # `Accept: application/json; indent=4`
+            return super().render(data, accepted_media_type, renderer_context)
+        return json_text.written(data, default=self.encoder_class().default)
 
 
 def tree_of(paths: Iterable[str]) -> Tree:

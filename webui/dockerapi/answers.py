@@ -7,12 +7,12 @@ None                 the endpoint has answered by itself (a hijacked connection)
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from webui import json_text
 from webui.dockerapi import versions
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -102,7 +102,7 @@ def phrase(status: int) -> str:
 
 def encoded(value: Any) -> bytes:
     """JSON as Docker's engine writes it: a line."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+    return json_text.written(value) + b"\n"
 
 
 @dataclass(slots=True)
