@@ -29,7 +29,8 @@ from engine.network.service import Network
 from engine.options import values
 from engine.runtime import capabilities, defaults, record
 from engine.runtime.apparmor import profile
-from engine.runtime.client import Overlay, Runtime
+from engine.runtime.client import Runtime
+from engine.runtime.layers import Overlay
 from engine.runtime.spec import Bind, DeviceNode, ProcessSettings, TmpfsMount, build, standard_binds
 
 HOSTNAME = "build"

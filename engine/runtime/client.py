@@ -11,10 +11,9 @@ import json
 import os
 import signal
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
@@ -30,6 +29,7 @@ from engine.runtime.foreign.installed import OWN, InstalledRuntimes
 from engine.runtime.foreign.service import Foreign
 from engine.runtime.handover import START_SOCKET
 from engine.runtime.launcher_link import LauncherLink, raise_error
+from engine.runtime.layers import Images, Overlay
 from engine.runtime.seccomp.cache import cached_filter
 from engine.runtime.seccomp.profile import default_profile
 
@@ -37,17 +37,6 @@ START_SECONDS = 30.0
 KEEPER_SECONDS = 0.5
 """How long the keeper may take to write down an end that it alone has seen."""
 POOL_SIZE = 8
-
-
-class Overlay(Protocol):
-    """The layers of a root file system, absolute paths, `lowerdirs` top first."""
-
-    @property
-    def lowerdirs(self) -> Sequence[str]: ...
-    @property
-    def upperdir(self) -> str: ...
-    @property
-    def workdir(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +113,7 @@ class Runtime(ExecVerbs):
 
     # -- create and start -----------------------------------------------------------------------------------
 
-    def create(self, container_dir: Path, run: int, overlay: Overlay) -> Created:
+    def create(self, container_dir: Path, run: int, overlay: Overlay, images: Images | None = None) -> Created:
         """Make the container's first process, which waits for `start`; run.json says who it is.
 
         The directory must hold bundle/config.json, bundle/rootfs and the FIFOs stdout and stderr; the cgroups of
@@ -132,7 +121,7 @@ class Runtime(ExecVerbs):
         meets after its birth (mounts, user lookup) is raised by `start`, so that the network can be attached in
         the meantime.
         """
-        request = self._request(container_dir, run, overlay)
+        request = self._request(container_dir, run, overlay, images or {})
         for _ in range(6):
             with under_way.noted(container_dir) if request["foreign"] else contextlib.nullcontext(()) as noted:
                 answer = self._launcher.ask_surely(request, noted)
@@ -164,7 +153,7 @@ class Runtime(ExecVerbs):
             self._cgroups.kill(container_dir.name)
             time.sleep(0.001)
 
-    def _request(self, container_dir: Path, run: int, overlay: Overlay) -> dict[str, Any]:
+    def _request(self, container_dir: Path, run: int, overlay: Overlay, images: Images) -> dict[str, Any]:
         foreign = self._foreign.request(container_dir)
         spec = json.loads((container_dir / "bundle" / "config.json").read_bytes())
         seccomp = (spec.get("linux") or {}).pop("seccomp", None)
@@ -193,6 +182,7 @@ class Runtime(ExecVerbs):
                 "upperdir": str(overlay.upperdir),
                 "workdir": str(overlay.workdir),
             },
+            "images": {image: list(layers) for image, layers in images.items()},
             "tasks": entrance.tasks,
             "unified": entrance.unified,
             "groups": entrance.mounts if joins.has(spec, "cgroup") or foreign else self._cgroups.whole(entrance),

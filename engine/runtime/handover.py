@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import socket
 
 from engine.runtime import kernel, monitor, mounts, rootfs, wire
@@ -57,6 +58,9 @@ def hand_request(midwife: Midwife, data: bytes, request: dict[str, Any]) -> None
     What is opened here and below is left to the end of this program: a mount's descriptor would wait for RCU.
     """
     opened: list[int] = []
+    if request.get("images"):  # whose layers are a descriptor each
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if request["seccomp"]:
         opened.append(os.open(request["seccomp"], os.O_RDONLY | os.O_CLOEXEC))
     for path in request["tasks"]:
@@ -66,7 +70,9 @@ def hand_request(midwife: Midwife, data: bytes, request: dict[str, Any]) -> None
     for mount in request["spec"]["mounts"]:
         if mount.get("type", "bind") == "bind":
             shared = midwife.places.shared_memory(mount)
-            opened.append(mounts.open_source(mount, midwife.owners) if shared is None else shared)
+            if shared is None:
+                shared = mounts.open_source(mount, midwife.owners, midwife.first or 0, request.get("images"))
+            opened.append(shared)
     midwife.hand_over(data, opened)
 
 

@@ -12,7 +12,7 @@ import os
 import stat
 
 from engine.bare import contextlib
-from engine.runtime import kernel
+from engine.runtime import image_trees, kernel
 from engine.runtime.rooted import open_beneath
 from engine.runtime.wire import Failure
 
@@ -26,7 +26,8 @@ SOURCE = "portside.source"
 """In an entry of `mounts`, beside what the specification knows: a bind's source is taken without following links.
 
 {"subpath": of it, possibly empty; "writable_below": read-only leaves what is mounted below as it is;
-"root": a directory that it is opened from (`rooted`), if a policy wants that}
+"root": a directory that it is opened from (`rooted`), if a policy wants that;
+"image": the id of an image whose files are bound instead of a source of the host's}
 """
 _PROPAGATIONS = {
     **dict.fromkeys(("slave", "rslave"), kernel.MS_SLAVE),
@@ -60,15 +61,21 @@ def parse_options(options: list[str]) -> tuple[int, list[tuple[str, str | None]]
     return attributes, data
 
 
-def open_source(mount: dict[str, Any], owners: int | None = None) -> int:
+def open_source(
+    mount: dict[str, Any], owners: int | None = None, first: int = 0, images: dict[str, list[str]] | None = None
+) -> int:
     """Before pivot_root: a detached copy of what is to be bound, with its flags already set.
 
-    `owners`: a user namespace, whose root and users its files are to belong to.
+    `owners`: a user namespace, whose root (the host's id `first`) and users its files are to belong to. `images`: the
+    layers of each image that is mounted, by its id.
     """
     options = mount.get("options") or []
     attributes, _ = parse_options(options)
     recursive = "rbind" in options
     ours = mount.get(SOURCE)
+    if ours is not None and "image" in ours:
+        layers = (images or {})[ours["image"]]
+        return image_trees.open_image(mount["source"], layers, ours["subpath"], owners, first)
     if ours is None:
         tree = kernel.open_tree(kernel.AT_FDCWD, mount["source"], recursive=recursive)
     else:

@@ -32,20 +32,26 @@ def overlay(layers: dict[str, Any], owners: int | None = None, first: int = 0) -
     `owners`: a user namespace; its root (the host's id `first`) and users appear as the owners of what belongs to root
     and users on disk. Each layer is mounted so for this overlay alone (mount_setattr(2), "ID-mapped mounts").
 
+    Without an "upperdir" it can only be read, whatever rights somebody has in there, and needs two layers.
+
     Layers are handed over one by one ("lowerdir+", Linux 6.8), so neither their number nor the length of their
     paths meets the 4 KiB page of mount(2); an older kernel gets them by `classic_overlay`.
     """
     if owners is not None:
         return _mapped_overlay(layers, owners, first)
-    upper: list[tuple[str, str | None]] = [("upperdir", layers["upperdir"]), ("workdir", layers["workdir"])]
+    upper: list[tuple[str, str | None]] = [(key, layers[key]) for key in ("upperdir", "workdir") if key in layers]
     lower: list[tuple[str, str | None]] = [("lowerdir+", path) for path in layers["lowerdirs"]]
     try:
-        return kernel.new_mount("overlay", [*lower, *upper], kernel.MOUNT_ATTR_NODEV, "overlay")
+        return kernel.new_mount("overlay", [*lower, *upper], _attributes(layers), "overlay")
     except OSError as error:
         # Before Linux 6.5 options are only read when all are there; from then on, each at once.
         if error.errno != errno.EINVAL or error.filename not in ("mount overlay", "mount overlay, option lowerdir+"):
             raise
     return classic_overlay(layers)
+
+
+def _attributes(layers: dict[str, Any]) -> int:
+    return kernel.MOUNT_ATTR_NODEV | (0 if "upperdir" in layers else kernel.MOUNT_ATTR_RDONLY)
 
 
 def _mapped_overlay(layers: dict[str, Any], owners: int, first: int) -> int:
@@ -54,15 +60,19 @@ def _mapped_overlay(layers: dict[str, Any], owners: int, first: int) -> int:
     An overlay works with the identity of whoever mounts it, who must be somebody in the mapped mount. The layers'
     descriptors are left to the end of this program: each would wait for an RCU grace period to be closed.
     """
-    above, name = os.path.split(layers["upperdir"])
-    work = os.path.relpath(layers["workdir"], above)
     options = [("lowerdir+", mapped(path, owners)) for path in layers["lowerdirs"]]
-    both = mapped(above, owners)
-    for key, path in (("upperdir", name), ("workdir", work)):
+    above: str = layers["lowerdirs"][0]
+    names: dict[str, str] = {}
+    both: int | None = None
+    if "upperdir" in layers:
+        above, name = os.path.split(layers["upperdir"])
+        names = {"upperdir": name, "workdir": os.path.relpath(layers["workdir"], above)}
+        both = mapped(above, owners)
+    for key, path in names.items():
         options.append((key, os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=both)))
     kernel.act_as_owner(first)
     try:
-        return kernel.new_mount("overlay", options, kernel.MOUNT_ATTR_NODEV, "overlay")
+        return kernel.new_mount("overlay", options, _attributes(layers), "overlay")
     except OSError as error:
         # Before Linux 6.13, which takes descriptors of O_PATH; EOPNOTSUPP before 6.5.
         no = (errno.EBADF, errno.EINVAL, errno.EOPNOTSUPP)
@@ -71,14 +81,14 @@ def _mapped_overlay(layers: dict[str, Any], owners: int, first: int) -> int:
     finally:
         kernel.act_as_owner(0)
     lower = [tree for key, tree in options if key == "lowerdir+"]
-    return _placed_overlay(above, lower, both, (name, work), first)
+    return _placed_overlay(above, lower, both, names, first)
 
 
-def _placed_overlay(place: str, lower: list[int], both: int, names: tuple[str, str], first: int) -> int:
+def _placed_overlay(place: str, lower: list[int], both: int | None, names: dict[str, str], first: int) -> int:
     """The same by mount(2), before Linux 6.13: it wants paths, which the detached mounts get for a moment.
 
     `place`: a directory to mount them in; `lower`: top first; `both`: the mount in which the upper and the work
-    directory have these `names`.
+    directory have these `names`, if there are any.
     """
     home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     kernel.unshare(kernel.CLONE_NEWNS)
@@ -86,20 +96,21 @@ def _placed_overlay(place: str, lower: list[int], both: int, names: tuple[str, s
         kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
         kernel.mount("tmpfs", place, "tmpfs", 0, "mode=755")
         os.chdir(place)
-        for tree, name in ((both, "u"), *((tree, str(number)) for number, tree in enumerate(lower))):
+        above = [] if both is None else [(both, "u")]
+        for tree, name in (*above, *((tree, str(number)) for number, tree in enumerate(lower))):
             os.mkdir(name)
             target = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             kernel.move_mount(tree, target)
             os.close(target)
         os.mkdir("all")
         layers = ":".join(map(str, range(len(lower))))
-        options = f"lowerdir={layers},upperdir=u/{names[0]},workdir=u/{names[1]}"
+        options = ",".join([f"lowerdir={layers}", *(f"{key}=u/{name}" for key, name in names.items())])
         if len(options) > 4095:
             why = f"{len(lower)} layers are too many for this kernel; Linux 6.13 takes any number"
             raise Failure("unsupported", why)
         kernel.act_as_owner(first)
         try:
-            kernel.mount("overlay", "all", "overlay", kernel.MS_NODEV, options)
+            kernel.mount("overlay", "all", "overlay", kernel.MS_NODEV | (0 if names else kernel.MS_RDONLY), options)
         finally:
             kernel.act_as_owner(0)
         return kernel.open_tree(kernel.AT_FDCWD, "all")

@@ -31,7 +31,7 @@ class Bind:
     `subpath`: a directory or file in it, whose links lead nowhere else. `is_exact`: the source has no links, and if it
     has some by the time of a start, there is none. `recursive`: with what is mounted below, which `writable_below`
     leaves writable. `propagation`: in the words of mount(8). `root`: an exact source is opened from there, and no link
-    on the way is followed.
+    on the way is followed. `image`: the id of an image, whose files these are; the source is its name.
     """
 
     source: str
@@ -43,6 +43,7 @@ class Bind:
     writable_below: bool = False
     propagation: str = "rprivate"
     root: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,8 @@ def _bind(bind: Bind) -> dict[str, Any]:
         entry[SOURCE] = {"subpath": bind.subpath, "writable_below": bind.writable_below}
         if bind.root:
             entry[SOURCE]["root"] = bind.root
+        if bind.image:
+            entry[SOURCE]["image"] = bind.image
     return entry
 
 

@@ -86,7 +86,7 @@ def _make(work: Work, call: Call) -> tuple[int, int | None]:
     with open(f"{request['directory']}/bundle/config.json", "rb") as file:
         spec: dict[str, Any] = json.loads(file.read())
     privileges.give_room(spec["process"])
-    place = Place(work.tree, work.owners, work.first or 0)
+    place = Place(work.tree, work.owners, work.first or 0, request.get("images") or {})
     who = _person(spec, users=work.first is not None)
     console = Console() if request["terminal"] else None
     stdio = _open_stdio(work, who, has_terminal=console is not None)

@@ -194,7 +194,16 @@ def test_an_older_kernel_maps_layers_that_were_given_a_place(tmp_path: Path, mon
             found = os.open("file", os.O_RDONLY, dir_fd=tree)
             uids = {os.fstat(fd).st_uid for fd in (tree, made, found)}
             mounted = str(tmp_path) in Path("/proc/self/mounts").read_text()
-            os._exit(0 if (uids, os.read(found, 10), mounted) == ({700000}, b"above", False) else 1)
+            if (uids, os.read(found, 10), mounted) != ({700000}, b"above", False):
+                os._exit(1)
+            read_only = rootfs.overlay(names, owners, 700000)
+            found = os.open("file", os.O_RDONLY, dir_fd=read_only)
+            try:
+                os.mkdir("more", dir_fd=read_only)
+            except OSError as error:
+                if (error.errno, os.fstat(found).st_uid, os.read(found, 10)) == (errno.EROFS, 700000, b"above"):
+                    os._exit(0)
+            os._exit(3)
         os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert owner(tmp_path / "own" / "upper" / "new") == (0, 0)
