@@ -30,7 +30,10 @@ SCHEMA = [
     CREATE TABLE chain (chain_id TEXT PRIMARY KEY, parent TEXT, diff_id TEXT NOT NULL)
     """,
     "CREATE TABLE kept_layer (diff_id TEXT NOT NULL, keeper TEXT NOT NULL, PRIMARY KEY (diff_id, keeper))",
+    # Of images that a container has mounted beside the one that its own files stand on.
+    "CREATE TABLE mounted_chain (key TEXT NOT NULL, chain_id TEXT NOT NULL, PRIMARY KEY (key, chain_id))",
 ]
+_USED_CHAINS = "SELECT key, chain_id FROM snapshot WHERE key IS NOT NULL UNION SELECT key, chain_id FROM mounted_chain"
 _STAGING = "staging"
 _EMPTY = "empty"
 _PLACES = 4
@@ -142,16 +145,13 @@ class Snapshots:
         self.clear([] if old is None else [old])
 
     def standing_on(self, diff_id: str) -> list[str]:
-        """Keys of the active snapshots that have the layer below them."""
-        rows = self._store.connection().execute(
-            "SELECT key, chain_id FROM snapshot WHERE key IS NOT NULL ORDER BY number"
-        )
-        found = []
-        for row in rows.fetchall():
+        """Keys of the active snapshots that have the layer below them, or mounted."""
+        found: dict[str, None] = {}
+        for row in self._store.connection().execute(_USED_CHAINS).fetchall():
             with contextlib.suppress(SnapshotMissing):
                 if diff_id in self._diff_ids(row["chain_id"]):
-                    found.append(row["key"])
-        return found
+                    found[row["key"]] = None
+        return list(found)
 
     def record_chain(self, diff_ids: Collection[Digest]) -> None:
         """Remember the stack of layers behind each of its chain ids. Raises `SnapshotMissing` for an absent layer."""
@@ -191,6 +191,13 @@ class Snapshots:
                 self._move(files.parent, cursor.lastrowid)
             return self._overlay(lower, cursor.lastrowid)
 
+    def hold(self, key: str, image_chain_ids: Collection[str]) -> None:
+        """Let the layers of further images stay until the snapshot `key` is removed. Raises `SnapshotMissing`."""
+        with self._store.transaction() as connection:
+            for chain_id in image_chain_ids:
+                self._lowerdirs(chain_id)
+                connection.execute("INSERT OR IGNORE INTO mounted_chain VALUES (?, ?)", (key, chain_id))
+
     def overlay(self, key: str) -> Overlay:
         """What `prepare` made for `key`. Raises `SnapshotMissing`."""
         row = self._store.connection().execute("SELECT * FROM snapshot WHERE key = ?", (key,)).fetchone()
@@ -213,6 +220,7 @@ class Snapshots:
         Whoever dies in between leaves them to `recover`.
         """
         with self._store.transaction() as connection:
+            connection.execute("DELETE FROM mounted_chain WHERE key = ?", (key,))
             number = self._number("key", key)
             if number is None:
                 return lambda: None
@@ -242,7 +250,7 @@ class Snapshots:
             connection.execute("DELETE FROM kept_layer WHERE diff_id = ? AND keeper = ?", (diff_id, keeper))
 
     def collect(self, wanted: Collection[str]) -> dict[int, int]:
-        """Forget layers that are neither wanted (diff ids), kept nor below an active snapshot: number → bytes of each.
+        """Forget layers that are neither wanted (diff ids), kept nor of an active snapshot: number → bytes of each.
 
         Call it inside the transaction that found out what is wanted, and `clear` after that is committed: numbers are
         not given twice, so a directory without a record is in nobody's way, but a record needs its directory.
@@ -251,9 +259,8 @@ class Snapshots:
         dropped: dict[int, int] = {}
         with self._store.transaction() as connection:
             keep.update(row["diff_id"] for row in connection.execute("SELECT DISTINCT diff_id FROM kept_layer"))
-            actives = connection.execute("SELECT DISTINCT chain_id FROM snapshot WHERE key IS NOT NULL").fetchall()
-            for row in actives:
-                keep.update(self._diff_ids(row["chain_id"]))
+            for chain_id in {row["chain_id"] for row in connection.execute(_USED_CHAINS).fetchall()}:
+                keep.update(self._diff_ids(chain_id))
             for row in connection.execute("SELECT * FROM snapshot WHERE diff_id IS NOT NULL").fetchall():
                 if row["diff_id"] not in keep:
                     connection.execute("DELETE FROM snapshot WHERE number = ?", (row["number"],))

@@ -170,3 +170,21 @@ def test_what_is_taken_away_is_forgotten_at_once_and_deleted_when_there_is_time(
     snapshots.recover()
     assert os.listdir(staging) == []
     snapshots.take_away("two")()  # is no error
+
+
+def test_layers_of_other_images_stay_as_long_as_who_has_them_mounted(snapshots: Snapshots) -> None:
+    for digest in (A, B, C):
+        commit(snapshots, digest)
+    snapshots.record_chain([A])
+    snapshots.record_chain([B, C])
+    snapshots.prepare("box", chain_ids([A])[-1])
+    for _ in range(2):  # a creation that is completed after a power cut does it again
+        snapshots.hold("box", [chain_ids([B, C])[-1], chain_ids([B])[-1]])
+    with pytest.raises(NotFound):
+        snapshots.hold("box", ["sha256:" + "0" * 64])
+    assert snapshots.collect(()) == {}
+    assert [snapshots.standing_on(digest) for digest in (A, B, C)] == [["box"]] * 3
+    assert len(snapshots.readable(chain_ids([B, C])[-1]).lowerdirs) == 2
+    snapshots.remove("box")
+    assert len(snapshots.collect(())) == 3
+    assert snapshots.standing_on(B) == []
