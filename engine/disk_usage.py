@@ -56,12 +56,13 @@ def measure(
 ) -> DiskUsage:
     """Look at the files of every container; what vanishes meanwhile counts as nothing."""
     found = []
+    users: Counter[str] = Counter()
     for record in records:
         with contextlib.suppress(NotFound):
             is_running = record.status in states.ALIVE
             writable, log = snapshots.usage(record.id), disk_bytes(containers / record.id / "log")
             found.append(ContainerUsage(record.id, record.name, record.image_id, is_running, writable, log))
-    users = Counter(container.image_id for container in found)
+            users.update(image_id for image_id, _ in record.images)
     kept = disk_bytes(kept_logs)
     return DiskUsage(
         tuple(replace(image, containers=users[image.id]) for image in images.images),

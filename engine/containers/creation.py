@@ -13,8 +13,9 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.containers import (
     bundle,
@@ -54,9 +55,9 @@ def create(
 ) -> ContainerRecord:
     """Create the container, pulling a missing image first, and return its record.
 
-    Creating the same id with the same spec again returns what is there. Raises `InvalidArgument`,
-    `AlreadyExists` (name, or id with another spec), `PermissionDenied` for an image that `admission` does not let run,
-    and whatever a pull raises.
+    Creating the same id with the same spec again returns what is there. Images that it mounts are had and looked at as
+    its own is. Raises `InvalidArgument`, `AlreadyExists` (name, or id with another spec), `PermissionDenied` for an
+    image that `admission` does not let run, and whatever a pull raises.
     """
     validate(spec)
     spec = sharing.resolved(parts, spec)
@@ -69,6 +70,7 @@ def create(
     sharing.require_networks(parts, spec)
     image = choosing.image(parts, spec, access=access, progress=progress, cancel=cancel)
     choosing.admit(parts, spec, image, admission, access=access, cancel=cancel)
+    shown = choosing.mounted(parts, spec, admission, access=access, progress=progress, cancel=cancel)
     plan = process.plan(spec, image.config, sharing.hostname(parts, spec))
     try:
         signals.parse(plan.stop_signal)
@@ -89,7 +91,15 @@ def create(
         health=None if check is None else Health(),
         exposed=_exposed(spec, image) if spec.publish_all else (),
     )
-    return _make_once(parts, events.prepared(record, events.of(events.CREATED)), plan, image)
+    prepared = events.prepared(record, events.of(events.CREATED))
+    return _make_once(parts, prepared, plan, _Images(image, shown))
+
+
+class _Images(NamedTuple):
+    """`own`: what the container is made of; `mounted`: by their canonical names."""
+
+    own: Image
+    mounted: Mapping[str, Image]
 
 
 def _healthcheck(spec: ContainerSpec, image: Image) -> Healthcheck | None:
@@ -128,7 +138,7 @@ def _existing(parts: Parts, spec: ContainerSpec) -> ContainerRecord | None:
     return record
 
 
-def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image) -> ContainerRecord:
+def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, images: _Images) -> ContainerRecord:
     """Make it while holding the draft's lock: only so is it sure that nobody else makes the same id."""
     draft = parts.catalog.directory(record.id).with_name(CREATING + record.id)
     while (lock := _open_draft(draft)) is None:
@@ -145,7 +155,7 @@ def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan,
             parts.catalog.discard(draft)
             return existing
         _see_removed(parts, record.id)
-        return _make(parts, record, plan, image, draft)
+        return _make(parts, record, plan, images, draft)
     finally:
         os.close(lock)
 
@@ -157,14 +167,14 @@ def _see_removed(parts: Parts, container_id: str) -> None:
 
 
 def _make(
-    parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, image: Image, draft: Path
+    parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, images: _Images, draft: Path
 ) -> ContainerRecord:
     final = parts.catalog.directory(record.id)
     with parts.catalog.growing(), Undo() as undo:
         undo.add(parts.catalog.discard, draft)
         undo.add(parts.network.release, record.id)
         undo.add(parts.volumes.release, record.id)
-        record = record.with_changes(mounts=mounting.prepare(parts, record.spec, image))
+        record = record.with_changes(mounts=mounting.prepare(parts, record.spec, *images))
         host = bundle.HostPlace(sharing.place(parts, record.spec), record.mounts, parts.config.run)
         bundle.lay_out(draft, final, record.spec, plan, host)
         record = record.with_changes(networks=joining.told(parts.network.endpoints(record.id)))
@@ -172,7 +182,7 @@ def _make(
         records.save(draft, record)
         undo.add(parts.snapshots.remove, record.id)
         with parts.store.transaction():  # short: every other writer waits for it
-            _claim(parts, record, image)
+            _claim(parts, record, images.own)
             os.rename(draft, final)
             undo.add(parts.catalog.discard, final)
             events.tell(parts, record)
@@ -192,10 +202,12 @@ def register(parts: Parts, record: ContainerRecord, image: Image) -> None:
 
 
 def _claim(parts: Parts, record: ContainerRecord, image: Image) -> None:
-    """Inside a transaction: take the name, prepare the snapshot, keep the volumes."""
+    """Inside a transaction: take the name, prepare the snapshot, keep the volumes and the layers of other images."""
     parts.volumes.keep(record.id)
     parts.catalog.claim_name(record.name, record.id)
     parts.snapshots.prepare(record.id, str(image.chain_ids[-1]) if image.chain_ids else "")
+    if chains := mounting.chains(record.mounts):
+        parts.snapshots.hold(record.id, chains)
 
 
 def _open_draft(draft: Path) -> int | None:

@@ -2,7 +2,8 @@
 
 Later ones replace earlier ones at the same place, as Docker has it: other containers' mounts, then the request's own;
 what the image calls a VOLUME becomes a new volume without a name, unless something is mounted there already. Paths of
-the host are taken without their links: whatever they become later, a start shows what was meant, or fails.
+the host are taken without their links: whatever they become later, a start shows what was meant, or fails. An image is
+mounted by the id that its name stood for at the creation (`choosing.py`), and its layers stay with the container.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from engine.containers.spec import ContainerSpec
 from engine.errors import InvalidArgument, NotFound
 from engine.options import mounts as words
 from engine.options import values, volume_options
-from engine.options.mounts import BIND, LOCAL, TMPFS, VOLUME
+from engine.options.mounts import BIND, IMAGE, LOCAL, TMPFS, VOLUME
 from engine.runtime.spec import Bind, TmpfsMount
 from engine.volumes import guarding
 from engine.volumes.volume import VolumeSpec
@@ -29,9 +30,10 @@ _MOST = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountPoint:
-    """`type` is volume, bind or tmpfs; `name` a volume's, `source` the host's path behind it; `options` a tmpfs's.
+    """`type` is volume, bind, tmpfs or image; `name` a volume's, `source` the host's path behind it.
 
-    `root`: what the source is opened from at every start, and no link on the way is followed.
+    Of an image, `name` is as it was asked for, `source` its id, `chain_id` that of its layers, empty without any.
+    `options`: a tmpfs's. `root`: what the source is opened from at every start, and no link on the way is followed.
     """
 
     type: str
@@ -45,6 +47,7 @@ class MountPoint:
     recursive: str = "enabled"
     options: tuple[str, ...] = ()
     root: str = ""
+    chain_id: str = ""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MountPoint:
@@ -68,10 +71,13 @@ class _Plan:
     wanted: dict[str, tuple[words.Mount, str]] = field(default_factory=dict)
 
 
-def prepare(parts: Parts, spec: ContainerSpec, image: Image) -> tuple[MountPoint, ...]:
+def prepare(
+    parts: Parts, spec: ContainerSpec, image: Image, shown: Mapping[str, Image] | None = None
+) -> tuple[MountPoint, ...]:
     """Make the volumes that are missing, have them kept for this container, and fill those that are empty.
 
-    Raises InvalidArgument, PermissionDenied and NotFound with the field's name. `parts.volumes.release` takes it back.
+    `shown`: the images that are to be mounted, by their canonical names. Raises InvalidArgument, PermissionDenied and
+    NotFound with the field's name. `parts.volumes.release` takes it back.
     """
     plan = _planned(parts, spec, image)
     binds = {place: _bind(parts, spec, wanted, name) for place, (wanted, name) in plan.wanted.items()
@@ -91,7 +97,16 @@ def prepare(parts: Parts, spec: ContainerSpec, image: Image) -> tuple[MountPoint
     for wanted, _ in plan.wanted.values():
         if wanted.kind == TMPFS:
             points[wanted.target] = MountPoint(type=TMPFS, destination=wanted.target, options=wanted.options)
+        elif wanted.kind == IMAGE:
+            points[wanted.target] = _image_point(wanted, (shown or {})[words.canonical(wanted.source)])
     return tuple(points[place] for place in sorted(points))
+
+
+def _image_point(wanted: words.Mount, image: Image) -> MountPoint:
+    return MountPoint(
+        type=IMAGE, destination=wanted.target, name=wanted.source, source=image.id, subpath=wanted.subpath,
+        chain_id=str(image.chain_ids[-1]) if image.chain_ids else "", read_only=True, propagation=words.PRIVATE,
+    )  # fmt: skip
 
 
 def _planned(parts: Parts, spec: ContainerSpec, image: Image) -> _Plan:
@@ -208,15 +223,16 @@ def binds(points: Sequence[MountPoint], usual: Sequence[Bind]) -> list[Bind]:
     """All that is bound; the request's own in the place of the usual ones (/etc/hosts and so on)."""
     own = [
         Bind(
-            point.source,
+            point.name if point.type == IMAGE else point.source,
             point.destination,
             read_only=point.read_only,
             subpath=point.subpath,
             is_exact=True,
-            recursive=point.recursive != "disabled",
+            recursive=point.recursive != "disabled" and point.type != IMAGE,
             writable_below=point.recursive == "writable",
             propagation=point.propagation or words.PRIVATE,
             root=point.root,
+            image=point.source if point.type == IMAGE else "",
         )
         for point in points
         if point.type != TMPFS
@@ -227,6 +243,26 @@ def binds(points: Sequence[MountPoint], usual: Sequence[Bind]) -> list[Bind]:
 
 def in_memory(points: Sequence[MountPoint]) -> list[TmpfsMount]:
     return [TmpfsMount(point.destination, point.options) for point in points if point.type == TMPFS]
+
+
+def images(points: Sequence[MountPoint]) -> list[tuple[str, str]]:
+    """(id, name) of each image that is mounted."""
+    return list({point.source: (point.source, point.name) for point in points if point.type == IMAGE}.values())
+
+
+def chains(points: Sequence[MountPoint]) -> list[str]:
+    """The chain ids of the images that are mounted and have layers."""
+    return sorted({point.chain_id for point in points if point.type == IMAGE and point.chain_id})
+
+
+def layers(parts: Parts, points: Sequence[MountPoint]) -> dict[str, list[str]]:
+    """What a start needs of each image that is mounted, as `Runtime.create` has it. Raises NotFound."""
+    found = {}
+    for point in points:
+        if point.type == IMAGE:
+            overlay = parts.snapshots.readable(point.chain_id)
+            found[point.source] = list(dict.fromkeys([*overlay.lowerdirs, overlay.upperdir]))
+    return found
 
 
 def make_ready(parts: Parts, points: Sequence[MountPoint]) -> None:

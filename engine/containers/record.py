@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.containers import states
 from engine.containers.health import Health
-from engine.containers.mounting import MountPoint
+from engine.containers.mounting import MountPoint, images
 from engine.containers.spec import ContainerSpec
 from engine.errors import DataCorrupt
 from engine.options.healthcheck import Healthcheck
@@ -124,6 +124,12 @@ class ContainerRecord:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def images(self) -> list[tuple[str, str]]:
+        """(id, name) of the image that it is made of, and of each that it has mounted."""
+        mounted = [image for image in images(self.mounts) if image[0] != self.image_id]
+        return [(self.image_id, self.spec.image), *mounted]
 
     @property
     def check(self) -> Healthcheck | None:

@@ -235,7 +235,7 @@ class Containers:
         return recovery.recover(self._parts, others)
 
     def using_images(self) -> Callable[[str], list[Use]]:
-        """Tells the containers of an image id, as they are when it is asked first."""
+        """Tells the containers of an image id, also those that mount it, as they are when it is asked first."""
         known: dict[str, list[Use]] | None = None
 
         def using(image_id: str) -> list[Use]:
@@ -243,7 +243,8 @@ class Containers:
             if known is None:
                 known = {}
                 for record in self._parts.catalog.list():
-                    known.setdefault(record.image_id, []).append(_use(record))
+                    for used, _ in record.images:
+                        known.setdefault(used, []).append(_use(record))
             return known.get(image_id, [])
 
         return using

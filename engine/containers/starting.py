@@ -77,8 +77,8 @@ def admit(parts: Parts, container_id: str, admission: Admission | None, cancel: 
     It asks registries before the container is locked for a start, which then finds here what they have.
     """
     if admission is not None and admission.signed_by:
-        record = parts.catalog.get(container_id)
-        parts.images().admit(record.image_id, admission, name=record.spec.image, cancel=cancel)
+        for image_id, name in parts.catalog.get(container_id).images:
+            parts.images().admit(image_id, admission, name=name, cancel=cancel)
 
 
 def is_done(record: ContainerRecord, request: str) -> bool:
@@ -162,7 +162,8 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
     events.tell(parts, before)
     if record.signed_by:  # as far as is known here: nobody waits for a registry while the container is locked
         wanted = Admission(signed_by=record.signed_by)
-        parts.images().admit(record.image_id, wanted, name=record.spec.image, asks_registries=False)
+        for image_id, name in record.images:
+            parts.images().admit(image_id, wanted, name=name, asks_registries=False)
     sharing.require_running(parts, record)
     mounting.make_ready(parts, record.mounts)
     if record.id in parts.catalog.live_ids():
@@ -175,7 +176,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
         undo.add(parts.cgroups.remove, record.id)
         _limit(parts, record.spec)
         undo.add(parts.runtime.abort, directory)
-        created = parts.runtime.create(directory, run, overlay)
+        created = parts.runtime.create(directory, run, overlay, mounting.layers(parts, record.mounts))
         undo.add(parts.network.unpublish, record.id)
         endpoint = parts.network.attach(record.id, created.pid) if modes.is_on_bridge(record.spec) else None
         joined = joining.join(parts, record, created.pid) if modes.has_network(record.spec) else ()

@@ -127,7 +127,7 @@ class Remover:
         return self._take_all(image)
 
     def _is_needed(self, image_id: str) -> bool:
-        """Whether it has a name, or something was made from it, or runs on it."""
+        """Whether it has a name, or something was made from it, or uses it."""
         has_name = bool(self._records.references(image_id))
         return has_name or image_id in self._records.parents() or bool(self._uses(image_id))
 
@@ -146,7 +146,7 @@ class Remover:
         running = [use for use in uses if use.is_running]
         if running:
             raise Conflict(
-                f"{shown} can't be deleted: {_shown(running)} runs on it; remove the container first", detail
+                f"{shown} can't be deleted: {_shown(running)} is using it; remove the container first", detail
             )
         if force:
             return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A container of an image: its name, and whether it has a process or waits for its restart."""
+    """A container of an image, or with it mounted: its name, and whether it has a process or waits for its restart."""
 
     container: str
     is_running: bool

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.errors import InvalidArgument, Unsupported
+from engine.oci.reference import Reference
 
-VOLUME, BIND, TMPFS = "volume", "bind", "tmpfs"
+VOLUME, BIND, TMPFS, IMAGE = "volume", "bind", "tmpfs", "image"
 LOCAL = "local"
 PRIVATE = "rprivate"
 PROPAGATIONS = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
+IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 _KERNELS = ("/proc", "/sys", "/dev")
 _IGNORED = frozenset(("z", "Z", "consistent", "cached", "delegated", "default"))
@@ -32,11 +34,13 @@ _MODE = re.compile(r"[0-7]{3,4}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """`source` is a volume's name, empty for one without, or a path of the host; `target` an absolute, clean path.
+    """`source` is a volume's name, empty for one without, a path of the host, or an image's name or id, whose files
+    can only be read; `target` an absolute, clean path.
 
-    `copies`: an empty volume gets what the image has there; `subpath`: a directory of the volume; `creates`: a path of
-    the host that isn't there is made. `propagation` is one of `PROPAGATIONS`; `recursive` one of enabled, disabled
-    (without what is mounted below) and writable (which read-only leaves as it is). `options` are a tmpfs's.
+    `copies`: an empty volume gets what the image has there; `subpath`: a directory of the volume, or a directory or
+    file of the image; `creates`: a path of the host that isn't there is made. `propagation` is one of `PROPAGATIONS`;
+    `recursive` one of enabled, disabled (without what is mounted below) and writable (which read-only leaves as it
+    is). `options` are a tmpfs's.
     """
 
     kind: str
@@ -89,13 +93,13 @@ def _with_words(found: Mount, words: list[str], text: str) -> Mount:
 
 
 def mount(text: str) -> Mount:
-    """type=volume|bind|tmpfs,source=…,target=…,… as --mount takes it. Raises InvalidArgument, Unsupported."""
+    """type=volume|bind|tmpfs|image,source=…,target=…,… as --mount takes it. Raises InvalidArgument, Unsupported."""
     pairs = _pairs(text)
     kind = next((value for key, value in pairs if key == "type"), VOLUME)
-    if kind in ("image", "npipe", "cluster"):
-        raise Unsupported(f"{_shown(text)}: mounts of type {kind} are not supported: volume, bind and tmpfs are")
-    if kind not in (VOLUME, BIND, TMPFS):
-        raise InvalidArgument(f"{_shown(text)}: {kind[:30]!r} is no type of mount: volume, bind and tmpfs are")
+    if kind in ("npipe", "cluster"):
+        raise Unsupported(f"{_shown(text)}: mounts of type {kind} are not supported: volume, bind, tmpfs and image are")
+    if kind not in (VOLUME, BIND, TMPFS, IMAGE):
+        raise InvalidArgument(f"{_shown(text)}: {kind[:30]!r} is no type of mount: volume, bind, tmpfs and image are")
     found: dict[str, Any] = {"kind": kind, "copies": kind == VOLUME}
     for key, value in pairs:
         if key != "type":
@@ -113,6 +117,8 @@ def _checked(found: Mount, text: str) -> Mount:
         found = replace(found, source=_host_path(found.source, text))
     elif found.kind == TMPFS and found.source:
         raise InvalidArgument(f"{_shown(text)}: a tmpfs has no source: leave it out")
+    elif found.kind == IMAGE:
+        _check_image(found.source, text)
     elif found.source:
         _check_name(found.source, text)
     if found.subpath and not found.source:
@@ -120,6 +126,24 @@ def _checked(found: Mount, text: str) -> Mount:
     if found.kind == TMPFS and found.read_only:
         found = replace(found, options=(*found.options, "ro"))
     return found
+
+
+def images(texts: Sequence[str]) -> list[str]:
+    """The images that these --mount show, each once, by their names in the canonical form or their ids."""
+    found: dict[str, None] = {}
+    for text in texts:
+        try:
+            one = mount(text)
+        except (InvalidArgument, Unsupported):  # that is told elsewhere
+            continue
+        if one.kind == IMAGE:
+            found[canonical(one.source)] = None
+    return list(found)
+
+
+def canonical(image: str) -> str:
+    """An image's name as hosts, policies and registries have it; an id as it is. Raises InvalidArgument."""
+    return image if IMAGE_ID.fullmatch(image) else str(Reference.parse(image))
 
 
 def volumes_from(text: str) -> tuple[str, bool]:
@@ -169,6 +193,15 @@ def _check_name(name: str, text: str) -> None:
             f"{_shown(text)}: {name[:40]!r} is no volume's name: use 2 to 128 letters, digits, '_', '.' and '-'; "
             "a path of the host begins with /"
         )
+
+
+def _check_image(source: str, text: str) -> None:
+    if not source:
+        raise InvalidArgument(f"{_shown(text)}: say which image: source=alpine:3")
+    try:
+        canonical(source)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{_shown(text)}: {error.message}") from None
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
@@ -248,7 +281,7 @@ def _nonrecursive(value: str) -> str:
 
 def _subpath(value: str) -> str:
     if value.startswith("/") or not value or "\0" in value or ".." in value.split("/"):
-        raise ValueError("give a path in the volume, without .. and without / in front")
+        raise ValueError("give a path that begins in it, without .. and without / in front")
     return value
 
 
@@ -292,6 +325,7 @@ _FIELDS: dict[str, Reader] = {
     "volume-driver": _only(VOLUME, "volume-driver", _driver, "driver"),
     "volume-opt": _pair_of(VOLUME, "volume-opt", "driver_opts"),
     "volume-label": _pair_of(VOLUME, "volume-label", "labels"),
+    "image-subpath": _only(IMAGE, "image-subpath", _subpath, "subpath"),
     "tmpfs-size": _tmpfs_option("tmpfs-size", _SIZE, "size"),
     "tmpfs-mode": _tmpfs_option("tmpfs-mode", _MODE, "mode"),
 }

@@ -19,7 +19,7 @@ TAKES_TERM = "trap 'exit 0' TERM; while :; do sleep 0.01; done"
 
 
 def live(engine: Engine, image: str, container_id: str, port: int, how: str) -> None:
-    """Create, start, end, remove, with a published port."""
+    """Create, start, end, remove, with a published port and an image's files mounted."""
     script = "exit 3" if how == "exit" else TAKES_TERM
     engine.container_create(
         ContainerSpec(
@@ -28,6 +28,10 @@ def live(engine: Engine, image: str, container_id: str, port: int, how: str) -> 
             image=image,
             command=("sh", "-c", script),
             ports=(PortMapping(container=80, host=port),),
+            mounts=(
+                f"type=image,source={image},target=/shown",
+                f"type=image,source={image},target=/p,image-subpath=bin",
+            ),
         )
     )
     engine.container_start(container_id)

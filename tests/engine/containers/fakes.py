@@ -7,7 +7,7 @@ no `except Exception` stops and no undo survives, as SIGKILL would.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,9 @@ class FakeSnapshots:
         self.world.snapshots.add(key)
         return FakeOverlay()
 
+    def hold(self, key: str, image_chain_ids: Collection[str], /) -> None:
+        assert key in self.world.snapshots
+
     def overlay(self, key: str, /) -> FakeOverlay:
         if key not in self.world.snapshots:
             raise NotFound(f"no snapshot {key}")
@@ -237,7 +240,7 @@ class FakeRuntime:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def create(self, container_dir: Path, run: int, overlay: Any, /) -> FakeCreated:
+    def create(self, container_dir: Path, run: int, overlay: Any, images: Any = None, /) -> FakeCreated:
         container_id = container_dir.name
         assert container_id not in self.world.processes, "created twice"
         assert container_id in self.world.cgroups

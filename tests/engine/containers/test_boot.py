@@ -80,13 +80,13 @@ def test_no_more_than_four_start_at_a_time(tmp_path: Path, world: World, monkeyp
     gate = threading.Barrier(recovery.STARTS)  # the first ones wait for one another
     first = iter(range(recovery.STARTS))
 
-    def slow(directory: Path, run: int, overlay: Any) -> Any:
+    def slow(directory: Path, run: int, overlay: Any, images: Any) -> Any:
         at_once[0] += 1
         most[0] = max(most[0], at_once[0])
         if next(first, None) is not None:
             gate.wait(60)
         time.sleep(0.02)
-        made = create(directory, run, overlay)
+        made = create(directory, run, overlay, images)
         at_once[0] -= 1
         return made
 

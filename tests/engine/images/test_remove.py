@@ -85,7 +85,7 @@ def test_by_force_a_running_container_keeps_its_image_and_a_stopped_one_its_laye
     lower = host.snapshots.prepare("container", image.chain_id).lowerdirs
     with pytest.raises(Conflict, match="web"):
         host.images.remove(image.tags[0], uses=stopped)
-    with pytest.raises(Conflict, match="web runs on it"):
+    with pytest.raises(Conflict, match="web is using it"):
         host.images.remove(image.id, force=True, uses=running)
     assert host.images.get(image.tags[0]) == image
     removed = host.images.remove(image.tags[0], force=True, uses=running)

@@ -7,7 +7,7 @@ import pytest
 from engine.containers.spec import ContainerSpec
 from engine.errors import EngineError, InvalidArgument
 from engine.options import checking, loosening, mounts, volume_options
-from engine.options.mounts import BIND, TMPFS, VOLUME, Mount
+from engine.options.mounts import BIND, IMAGE, TMPFS, VOLUME, Mount
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,10 @@ def test_a_volume_is_read(text: str, wanted: Mount) -> None:
          Mount(kind=BIND, source="/srv", target="/x", copies=False, propagation="rshared", creates=True)),
         ("type=tmpfs,target=/x,tmpfs-size=64m,tmpfs-mode=700",
          Mount(kind=TMPFS, target="/x", copies=False, options=("size=64m", "mode=700"))),
+        ("type=image,source=alpine:3,target=/x", Mount(kind=IMAGE, source="alpine:3", target="/x", copies=False)),
+        (f"type=image,src=sha256:{'0' * 64},dst=/x/,image-subpath=usr/./bin,ro",
+         Mount(kind=IMAGE, source=f"sha256:{'0' * 64}", target="/x", copies=False, subpath="usr/./bin",
+               read_only=True)),
     ],
 )  # fmt: skip
 def test_a_mount_is_read(text: str, wanted: Mount) -> None:
@@ -56,16 +60,30 @@ def test_what_is_no_volume_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "", "type=volume", "type=bind,target=/x", "type=bind,source=x,target=/x", "type=image,source=a,target=/x",
+    "", "type=volume", "type=bind,target=/x", "type=bind,source=x,target=/x", "type=npipe,source=a,target=/x",
     "type=tmpfs,source=a,target=/x", "type=tmpfs,target=/x,tmpfs-size=much", "type=what,target=/x",
     "type=bind,source=/a,target=/x,volume-nocopy", "source=a,target=/x", "source=db,target=/x,readonly=maybe",
     "source=db,target=/x,volume-subpath=../up", "source=db,target=/x,volume-subpath=/abs", "target=/x,volume-subpath=a",
     "source=db,target=/x,volume-driver=rexray", "source=db,target=/x,color=red", "target=/x,volume-opt=type=ext4",
     "type=bind,source=/a,target=/x,bind-propagation=all", 'target=/x,"', "target=/x\nsource=y",
+    "type=image,target=/x", "type=image,source=A,target=/x", "type=image,source=a b,target=/x",
+    "type=image,source=a,target=/x,image-subpath=../b", "type=image,source=a,target=/x,image-subpath=/b",
+    "type=image,source=a,target=/x,volume-subpath=b", "source=db,target=/x,image-subpath=b", "type=image,source=a",
 ])  # fmt: skip
 def test_what_is_no_mount_is_refused(text: str) -> None:
     with pytest.raises(EngineError):
         volume_options.mount(text)
+
+
+def test_the_images_that_are_mounted_are_told_in_their_canonical_form() -> None:
+    texts = (
+        "type=image,source=alpine,target=/a", "type=image,source=docker.io/library/alpine:latest,target=/b",
+        "type=volume,source=alpine,target=/c", f"type=image,source=sha256:{'0' * 64},target=/d", "type=image,target=/x",
+        "type=image,source=ghcr.io/we/app@sha256:" + "1" * 64 + ",target=/e",
+    )  # fmt: skip
+    assert mounts.images(texts) == [
+        "docker.io/library/alpine:latest", f"sha256:{'0' * 64}", f"ghcr.io/we/app@sha256:{'1' * 64}",
+    ]  # fmt: skip
 
 
 def test_other_containers_are_named_with_what_may_be_done() -> None:
