@@ -74,6 +74,8 @@ HOST_CONFIG: dict[str, Any] = {
         {"Type": "bind", "Source": "/etc", "Target": "/mnt", "ReadOnly": True,
          "BindOptions": {"Propagation": "rslave", "NonRecursive": True}},
         {"Type": "tmpfs", "Target": "/scratch", "TmpfsOptions": {"SizeBytes": 1048576, "Mode": 448}},
+        {"Type": "image", "Source": "alpine:3", "Target": "/tools", "ImageOptions": {"Subpath": "usr/bin"}},
+        {"Type": "image", "Source": "ghcr.io/we/app", "Target": "/app", "ReadOnly": True},
     ],
     "PortBindings": {
         "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}], "53/udp": [{"HostIp": "", "HostPort": ""}],
@@ -189,12 +191,34 @@ def test_what_portside_has_not_is_refused_with_the_reason(name: str, value: Any)
         {"Binds": "data:/data"}, {"Memory": "64m"}, {"Privileged": 1}, {"Ulimits": [1]}, {"Tmpfs": {"/run": 1}},
         {"PortBindings": {"x": []}}, {"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}, {"PortBindings": []},
         {"Mounts": [{"Type": "bind", "Target": "/x", "TmpfsOptions": {"SizeBytes": 1}}]}, {"RestartPolicy": "always"},
+        {"Mounts": [{"Type": "volume", "Source": "a", "Target": "/x", "ImageOptions": {"Subpath": "a"}}]},
+        {"Mounts": [{"Type": "image", "Source": "a", "Target": "/x", "ImageOptions": {"Subpath": 1}}]},
         {"LogConfig": {"Type": 5}}, {"Devices": {}}, {"Memory": 1 << 70},
     ],
 )  # fmt: skip
 def test_values_of_another_kind_are_a_bad_request(body: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
         wishes(body, {}, {})
+
+
+def test_an_image_that_is_mounted_is_shown_as_docker_shows_it() -> None:
+    seen = {
+        "type": "image", "name": "alpine:3", "source": "sha256:" + "a" * 64, "destination": "/tools", "read_only": True,
+        "propagation": "rprivate", "driver": "", "subpath": "usr/bin",
+    }  # fmt: skip
+    assert mounts.shown([seen], {}) == [
+        {
+            "Type": "image", "Name": "alpine:3", "Source": "sha256:" + "a" * 64, "Destination": "/tools", "Mode": "",
+            "RW": False, "Propagation": "rprivate",
+        }
+    ]  # fmt: skip
+
+
+def test_the_beginning_of_an_images_id_becomes_the_id() -> None:
+    texts = ["type=image,source=abc,target=/x", 'type=volume,source=abc,target=/y,"volume-label=a=b,c"']
+    assert mounts.with_image_ids(texts, {"abc": "sha256:abcdef"}.__getitem__) == [
+        "type=image,source=sha256:abcdef,target=/x", texts[1],
+    ]  # fmt: skip
 
 
 def test_addresses_of_ones_own_are_those_of_a_network() -> None:

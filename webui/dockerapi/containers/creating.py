@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import AlreadyExists, EngineError, NotFound
+from engine.errors import AlreadyExists, EngineError, InvalidArgument, NotFound
 from webui.containers.models import Container
 from webui.containers.services import container_create, container_remove
 from webui.dockerapi import asking, errors, names, shapes
@@ -28,8 +28,11 @@ async def container_make(call: Call) -> Json:
     container, job = await asking.begun(_create, call, image, wishes, variables)
     try:
         await asking.done(job)
-    except EngineError:
+    except EngineError as error:
         await _forget(call, container)
+        if isinstance(error, NotFound) and error.detail.get("field") == "mounts":
+            # Clients take a 404 for the container's own image, which they would pull, and come again.
+            raise InvalidArgument(error.message, error.detail) from error
         raise
     if call.version >= (1, 42):
         note_size(container.pk, shapes.member(shapes.mapping(shapes.member(body, "HostConfig"), ""), "ConsoleSize"))
@@ -58,6 +61,8 @@ def _create(call: Call, image: str, wishes: dict[str, Any], variables: list[str]
     found = names.image(call, image)
     is_id = found.image_id.removeprefix(names.SHA256).startswith(image.removeprefix(names.SHA256))
     reference = found.image_id if is_id else image
+    if "mounts" in wishes:
+        wishes = {**wishes, "mounts": mounts.with_image_ids(wishes["mounts"], lambda name: _mountable(call, name))}
     if "env" in wishes:
         wishes = {**wishes, "env": config.without_unset(wishes["env"], variables, found.config)}
     try:
@@ -67,6 +72,13 @@ def _create(call: Call, image: str, wishes: dict[str, Any], variables: list[str]
             raise
         holder = names.containers(call).filter(name=wishes["name"]).first()
         raise errors.name_in_use(wishes["name"], "of another team" if holder is None else holder.pk) from error
+
+
+def _mountable(call: Call, name: str) -> str:
+    """The id of an image that is named by it, or by its beginning; else the name, which the host pulls if it has to."""
+    found = names.find_image(call, name)
+    is_id = found is not None and found.image_id.removeprefix(names.SHA256).startswith(name.removeprefix(names.SHA256))
+    return found.image_id if found is not None and is_id else name
 
 
 async def _forget(call: Call, container: Container) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import EngineError, InvalidArgument
@@ -41,6 +41,7 @@ def _text(given: Mapping[str, Any], version: Version) -> str:
         fields.append("readonly")
     for docker, owner, read in (
         ("BindOptions", "bind", _bind), ("VolumeOptions", "volume", _volume), ("TmpfsOptions", "tmpfs", _tmpfs),
+        ("ImageOptions", "image", _image),
     ):  # fmt: skip
         options = shapes.mapping(shapes.member(given, docker), f"Mounts.{docker}")
         if not options:
@@ -49,9 +50,24 @@ def _text(given: Mapping[str, Any], version: Version) -> str:
             raise InvalidArgument(f'{docker} must not be specified on mount type "{kind}"')
         if kind == owner:
             fields += read(options)
+    return _line(fields)
+
+
+def _line(fields: list[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()
+
+
+def with_image_ids(texts: list[str], find: Callable[[str], str]) -> list[str]:
+    """The same mounts with `find(name)` for the name of each image: people give the beginning of an id, too."""
+    found = []
+    for text in texts:
+        fields = next(csv.reader([text]))
+        if fields[0] == "type=image":
+            fields = [f"source={find(one[7:])}" if one.startswith("source=") else one for one in fields]
+        found.append(_line(fields))
+    return found
 
 
 def _bind(options: Mapping[str, Any]) -> list[str]:
@@ -93,6 +109,11 @@ def _tmpfs(options: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _image(options: Mapping[str, Any]) -> list[str]:
+    subpath = shapes.text(shapes.member(options, "Subpath"), "ImageOptions.Subpath")
+    return [f"image-subpath={subpath}"] if subpath else []
+
+
 def host_config(spec: Mapping[str, Any]) -> dict[str, Any]:
     """`Binds` and `Mounts` of a HostConfig."""
     binds = [text for text in spec.get("volumes") or () if ":" in text]
@@ -121,7 +142,7 @@ def _mount(text: str) -> dict[str, Any]:
         shown["ReadOnly"] = True
     options = _options(found)
     if options:
-        shown[{"bind": "BindOptions", "volume": "VolumeOptions", "tmpfs": "TmpfsOptions"}[found.kind]] = options
+        shown[f"{found.kind.capitalize()}Options"] = options
     return shown
 
 
@@ -141,6 +162,8 @@ def _options(found: words.Mount) -> dict[str, Any]:
             "Labels": dict(found.labels),
             "DriverConfig": driver if any(driver.values()) else None,
         }
+    elif found.kind == words.IMAGE:
+        every = {"Subpath": found.subpath}
     else:
         size = next((word.partition("=")[2] for word in found.options if word.startswith("size=")), "")
         mode = next((word.partition("=")[2] for word in found.options if word.startswith("mode=")), "")
@@ -155,7 +178,8 @@ def _bytes(text: str) -> int:
 
 
 def shown(mounted: list[dict[str, Any]], spec: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """`Mounts` of inspect and of lists: what the host has mounted. Where a volume lies is told as its name alone."""
+    """`Mounts` of inspect and of lists: what the host has mounted. Where a volume lies is told as its name alone, and
+    of an image its id."""
     found = []
     modes = {_target(text): text.split(":")[2] for text in spec.get("volumes") or () if text.count(":") == 2}
     for one in mounted:
@@ -163,13 +187,13 @@ def shown(mounted: list[dict[str, Any]], spec: Mapping[str, Any]) -> list[dict[s
         if kind == "tmpfs":
             continue
         point: dict[str, Any] = {"Type": kind}
-        if kind == "volume":
+        if kind in ("volume", "image"):
             point["Name"] = one.get("name", "")
-        point["Source"] = one.get("source", "") if kind == "bind" else f"/volumes/{one.get('name', '')}"
+        point["Source"] = f"/volumes/{one.get('name', '')}" if kind == "volume" else one.get("source", "")
         point["Destination"] = one.get("destination", "")
         if kind == "volume":
             point["Driver"] = one.get("driver") or "local"
-        point["Mode"] = modes.get(str(one.get("destination", "")).rstrip("/"), "" if kind == "bind" else "z")
+        point["Mode"] = modes.get(str(one.get("destination", "")).rstrip("/"), "z" if kind == "volume" else "")
         point["RW"] = not one.get("read_only")
         point["Propagation"] = one.get("propagation") or ("rprivate" if kind == "bind" else "")
         found.append(point)

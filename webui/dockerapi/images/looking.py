@@ -32,7 +32,8 @@ def _list(call: Call, filters: selection.Filters) -> list[dict[str, Any]]:
     chosen = selection.images(rows, filters, lambda name: names.image(call, name))
     used: Counter[str] = Counter()
     if call.version >= (1, 51):
-        used = Counter(Container.objects.filter(host=call.host).values_list("image_id", flat=True))
+        rows_of_host = Container.objects.filter(host=call.host).only("image_id", "mounted")
+        used = Counter(image_id for one in rows_of_host for image_id in one.image_ids)
     shared: dict[str, int] = {}
     if call.version >= (1, 42) and call.flag("shared-size"):
         shared = {one["id"]: one["size_bytes"] - one["unique_bytes"] for one in disk_usage(call.host)["images"]}
