@@ -235,3 +235,20 @@ def test_volumes_and_networks_by_commands(person: Person, tiny_image: str) -> No
     assert person.gets("network", "rm", "cli-net") == "cli-net\n"
     assert person.gets("volume", "rm", "cli-data") == "cli-data\n"
     assert person.types("volume", "rm", "cli-data")[0] == 1
+
+
+def test_an_image_is_mounted_and_kept_for_who_has_it(person: Person, portside: Portside, tiny_image: str) -> None:
+    asked = f"type=image,source={tiny_image},target=/t,image-subpath=bin"
+    output = person.gets("run", "--name", "cli-shows", "--mount", asked, tiny_image, "sh", "-c", "ls /t; >/t/x || true")
+    assert "busybox" in output.split()
+    (row,) = portside.rest.rows("/api/v1/containers/?name=cli-shows")
+    told = eventually(lambda: portside.rest.container(row["id"])["mounted"], what="what it has mounted")
+    image = portside.rest.container(row["id"])["image_id"]
+    assert told == [
+        {"type": "image", "name": tiny_image, "source": image, "destination": "/t", "read_only": True},
+    ]  # fmt: skip
+    assert portside.rest.container(row["id"])["mounts"] == [asked]
+    code, _, error = person.types("run", "--rm", "--mount", asked.replace("=bin", "=nowhere"), tiny_image, "true")
+    assert code == 125 and b"there is no nowhere in the image" in error
+    code, _, error = person.types("run", "--rm", "--mount", "type=image,target=/t", tiny_image, "true")
+    assert code == 125 and b"say which image" in error

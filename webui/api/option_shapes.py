@@ -46,7 +46,12 @@ OPTIONS = (
     Option("ulimits", "texts", "As nofile=1024:4096."),
     Option("tmpfs", "texts", "File systems in memory, as /run:size=64m."),
     Option("volumes", "texts", "As data:/var/lib/data[:ro,nocopy], or /HOST/PATH:/PATH (needs the right loosen)."),
-    Option("mounts", "texts", "As type=volume|bind|tmpfs,source=…,target=…; bind needs the right loosen."),
+    Option(
+        "mounts",
+        "texts",
+        "As type=volume|bind|tmpfs|image,source=…,target=…; bind needs the right loosen. An image's files are "
+        "read-only, all of them or those in image-subpath=…; one that is missing is pulled, as `pull` says.",
+    ),
     Option("volumes_from", "texts", "Containers whose mounts it has too, as NAME[:ro]."),
     Option("volume_driver", "text", "local, or left out."),
     Option("shm_size", "number", "Bytes of /dev/shm; 64 MiB if left out.", (4096, BIG[1])),

@@ -96,9 +96,9 @@ class PortSchema(serializers.Serializer):
 
 
 class MountSchema(serializers.Serializer):
-    type = serializers.ChoiceField(["volume", "bind", "tmpfs"])
-    name = serializers.CharField(allow_blank=True, help_text="A volume's.")
-    source = serializers.CharField(allow_blank=True, help_text="The host's directory, of a bind.")
+    type = serializers.ChoiceField(["volume", "bind", "tmpfs", "image"])
+    name = serializers.CharField(allow_blank=True, help_text="A volume's, or an image's as it was asked for.")
+    source = serializers.CharField(allow_blank=True, help_text="The host's directory, of a bind; an image's id.")
     destination = serializers.CharField(help_text="Where the container sees it.")
     read_only = serializers.BooleanField()
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import models
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from webui.accounts.models import OwnedQuerySet, Team, User
@@ -31,6 +35,12 @@ class ContainerQuerySet(OwnedQuerySet["Container"]):
     """Those of one's own teams: `visible_to`."""
 
     view_action = "containers.view"
+
+    def using_images(self, image_ids: Collection[str]) -> ContainerQuerySet:
+        """Those that are made of one of these images, or have mounted one."""
+        mounting = self.alias(text=Cast("mounted", TextField())).filter(text__contains='"image"')
+        found = [one.pk for one in mounting.only("image_id", "mounted") if not one.image_ids.isdisjoint(image_ids)]
+        return self.filter(Q(image_id__in=list(image_ids)) | Q(pk__in=found))
 
 
 class RemovedContainerQuerySet(OwnedQuerySet["RemovedContainer"]):
@@ -85,6 +95,11 @@ class Container(models.Model):
     @property
     def short_id(self) -> str:
         return self.id[:12]
+
+    @property
+    def image_ids(self) -> set[str]:
+        """Of the image that it is made of, and of those that it has mounted."""
+        return {self.image_id, *(mount.get("source", "") for mount in self.mounted if mount.get("type") == "image")}
 
 
 class RemovedContainer(models.Model):

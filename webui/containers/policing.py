@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from engine.errors import PermissionDenied
+from engine.options import mounts
 from engine.options.changing import merged
 from engine.options.loosening import needing_a_right
 from webui.accounts.models import User
@@ -56,6 +57,8 @@ def policed(
     left = without_allowed(policy, request)
     require_loosening(user, team, [*needing_a_right(left), *needed], host=host)
     image_check(user, team, image, host=host, field="image", policy=policy)
+    for mounted in mounts.images(request.mounts):
+        image_check(user, team, mounted, host=host, field="mounts", policy=policy)
     limits_check(user, team, limits_of(request), host=host, policy=policy)
     ports_check(user, team, request.ports, host=host, policy=policy)
     if request.publish_all and policy.port_ranges:

@@ -77,9 +77,9 @@ def removed_as_json(container: RemovedContainer) -> dict[str, Any]:
 
 
 def _mount(found: Mapping[str, Any]) -> dict[str, Any]:
-    """`source` only of a directory that was asked for: where a volume lies on its host is nobody's business."""
+    """`source` of an image, and of a directory that was asked for: where a volume lies is nobody's business."""
     shown = {name: found.get(name) for name in _MOUNT_FIELDS}
-    return shown if found.get("type") == "bind" else shown | {"source": ""}
+    return shown if found.get("type") in ("bind", "image") else shown | {"source": ""}
 
 
 def _health(found: Mapping[str, Any] | None) -> dict[str, Any] | None:

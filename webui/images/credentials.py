@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from engine.errors import EngineError, InvalidArgument
 from engine.oci.reference import DEFAULT_REGISTRY, Reference
+from engine.options import mounts
 from webui.accounts.models import Team, User
 from webui.accounts.roles import require
 from webui.images.models import RegistryCredential
@@ -226,11 +227,22 @@ def command_secrets(
         return registries_secrets(team) if command.get("repair") else None
     field = _WITH_SECRETS.get(kind)
     # Any of the image's registries may have its signatures.
-    signatures = registries_secrets(team) if command.get("signed_by") and kind in _LOOK_FOR_SIGNATURES else {}
+    if command.get("signed_by") and kind in _LOOK_FOR_SIGNATURES:
+        others = registries_secrets(team)
+    else:
+        others = _of_mounted(team, command) if kind == "container.create" else {}
     if field is None:
-        return signatures or None
+        return others or None
     named = command.get(field) or ""
     if kind == "registry.try":
         return with_login(registry_secrets(team, str(named)), login)
     found = secrets_for(team, str(named[0] if isinstance(named, list | tuple) else named), login)
-    return {**(found or {}), **signatures} or None
+    return {**(found or {}), **others} or None
+
+
+def _of_mounted(team: Team | object, command: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the registries from which a container's mounted images are pulled, if they are missing."""
+    images = [image for image in mounts.images(command.get("mounts") or ()) if not mounts.IMAGE_ID.fullmatch(image)]
+    names = {Reference.parse(image).registry for image in images}
+    stored = {name: secrets for name in sorted(names) if (secrets := registry_secrets(team, name)) is not None}
+    return {"registries": stored} if stored else {}

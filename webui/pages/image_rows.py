@@ -61,7 +61,7 @@ def _time(text: str) -> datetime | None:
 
 
 def image_groups(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:
-    """The newest first. `places` are its rows by host, `used_by` the newest containers made from it on any of them,
+    """The newest first. `places` are its rows by host, `used_by` the newest containers that use it on any of them,
     `used_more` how many more there are; `newer` the tags that moved on, anywhere; `may` what the user may do with it in
     all places."""
     groups: dict[str, dict[str, Any]] = {}
@@ -76,9 +76,10 @@ def image_groups(images: ImageQuerySet, *, user: User) -> list[dict[str, Any]]:
         group["places"].append({"id": image.pk, "host": row["host"], "online": image.host.is_online})
         group["may"] &= rights.of(image.team_id, host=image.host_id, repository=image.repositories)
     for container in containers_of(groups, user=user):
-        group = groups[container.image_id]
-        if container.host_id in {place["host"]["id"] for place in group["places"]}:
-            group["used"].append({"id": container.pk, "name": container.name})
+        for image_id in container.image_ids & groups.keys():
+            group = groups[image_id]
+            if container.host_id in {place["host"]["id"] for place in group["places"]}:
+                group["used"].append({"id": container.pk, "name": container.name})
     for group in groups.values():
         group["hex"] = group["image_id"].removeprefix("sha256:")
         group["used_by"], group["used_more"] = group["used"][:USERS_SHOWN], max(0, len(group["used"]) - USERS_SHOWN)
@@ -104,6 +105,6 @@ def image_places(images: Iterable[Image], *, user: User) -> list[dict[str, Any]]
 
 
 def containers_of(image_ids: Iterable[str], *, user: User) -> Iterable[Container]:
-    """The containers that were made from these images."""
-    found = Container.objects.visible_to(user).filter(image_id__in=list(image_ids))
-    return found.only("pk", "name", "host_id", "image_id")
+    """The containers that were made from these images, or have mounted them."""
+    found = Container.objects.visible_to(user).using_images(list(image_ids))
+    return found.only("pk", "name", "host_id", "image_id", "mounted")

@@ -175,7 +175,10 @@ class HealthState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountState:
-    """Something mounted into a container. `type` is volume, bind or tmpfs; `name` a volume's, `source` on the host."""
+    """Something mounted into a container. `type` is volume, bind, tmpfs or image.
+
+    `name` is a volume's, `source` on the host; of an image, `name` is what it was asked for by, and `source` its id.
+    """
 
     type: str
     destination: str

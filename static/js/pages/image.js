@@ -34,7 +34,8 @@ onChange("image", (change) => {
   if (change.action === "removed" && String(change.object_id) === id) location.assign("/images/");
   else refreshSoon(...FRAGMENTS);
 });
-onChange("container", (change) => (change.action === "removed" || change.object?.image_id === imageId) && refreshSoon("users"));
+const uses = (container) => container?.image_id === imageId || container?.mounted?.some((mount) => mount.source === imageId);
+onChange("container", (change) => (change.action === "removed" || uses(change.object)) && refreshSoon("users"));
 onReset(() => refreshSoon(...FRAGMENTS));
 document.addEventListener("fragment", showOwn);
 startJobCards({

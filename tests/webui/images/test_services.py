@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.errors import DataCorrupt, InvalidArgument
@@ -11,9 +13,10 @@ from tests.webui.site_broker import changes_told
 from webui.accounts.models import Team
 from webui.hosts.models import Host
 from webui.images import services
-from webui.images.credentials import registry_name
-from webui.images.models import Image
+from webui.images.credentials import command_secrets, registry_name
+from webui.images.models import Image, RegistryCredential
 from webui.images.passwords import password_decrypt, password_encrypt
+from worker.contract.commands import CreateContainer, encode_command
 from worker.contract.events import ImageState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,3 +76,20 @@ def test_a_registry_is_known_by_the_name_that_references_use(text: str, name: st
 def test_what_is_no_registry_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
         registry_name(text)
+
+
+def test_a_host_gets_what_it_needs_to_pull_the_images_that_are_mounted(
+    team: Team, credential: RegistryCredential
+) -> None:
+    def asked(*mounts: str, image: str = "docker.io/library/alpine:latest") -> dict[str, Any]:
+        command = CreateContainer(container_id="c" * 64, name="web", image=image, mounts=mounts)
+        return command_secrets(team, "container.create", encode_command(command)) or {}
+
+    private = f"type=image,source={credential.registry}/app:1,target=/x"
+    assert asked() == asked("type=image,source=busybox,target=/x", "type=image,target=/y") == {}
+    assert asked(f"type=image,source=sha256:{'0' * 64},target=/x") == {}
+    found = asked(private, "type=image,source=busybox,target=/y")
+    assert list(found) == ["registries"] and list(found["registries"]) == [credential.registry]
+    assert found["registries"][credential.registry]["password"] == "s3cret"
+    both = asked(private, image=f"{credential.registry}/main:1")
+    assert (both["username"], both["registries"][credential.registry]["username"]) == ("ann", "ann")

@@ -75,6 +75,24 @@ def test_a_volume_is_shown_to_its_team_alone_with_who_has_it(
     assert browser_of(nobody).get(path).status_code == 302
 
 
+def test_an_image_that_is_mounted_is_shown_with_who_has_it(
+    owner: Caller, outsider: Caller, container: Container, image: Image
+) -> None:
+    container.image_id = "sha256:" + "e" * 64  # it is made of another one
+    mount = {"type": "image", "name": "alpine:3", "destination": "/tools", "read_only": True}
+    container.mounted = [mount | {"source": image.image_id}, mount | {"source": "sha256:gone", "name": "lost:1"}]
+    container.save()
+    path = f"/images/{image.image_id.removeprefix('sha256:')}/"
+    text = browser_of(owner).get(f"/containers/{CONTAINER_ID}/").content.decode()
+    assert f'image <a href="{path}">alpine:3</a> → /tools (read-only)' in text
+    assert "image lost:1 → /tools (read-only)" in text
+    assert [row["name"] for row in browser_of(owner).get(path).context["containers"]] == ["web"]
+    (row,) = browser_of(owner).get("/images/").context["images"]
+    assert row["used_by"] == [{"id": CONTAINER_ID, "name": "web"}]
+    assert list(Container.objects.using_images(["sha256:none"])) == []
+    assert browser_of(outsider).get(path).status_code == 404
+
+
 def test_volumes_are_put_in_order_and_picked(owner: Caller, container: Container, volume: Volume) -> None:
     for name, size, anonymous in (("big", 5000, False), ("zero", 0, False), ("f" * 64, None, True)):
         Volume.objects.create(team=volume.team, host=volume.host, name=name, size_bytes=size, is_anonymous=anonymous)

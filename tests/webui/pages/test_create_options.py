@@ -48,7 +48,8 @@ def full() -> CreateContainer:
         expose=("80", "53/udp"), log_driver="local", log_opt={"max-size": "1m", "max-file": "3"},
         pull="never", platform="linux/arm64", annotations={"org.example.a": "1"}, memory_swappiness=10,
         blkio_weight_device=("/dev/sda:500",), volumes=("data:/var/lib/data:ro",), volumes_from=(hex_id("db"),),
-        mounts=("type=tmpfs,dst=/scratch",), volume_driver="local",
+        mounts=("type=tmpfs,dst=/scratch", "type=image,src=alpine:3,dst=/tools,image-subpath=bin"),
+        volume_driver="local",
     )  # fmt: skip
 
 
@@ -85,7 +86,8 @@ def test_one_like_another_carries_every_option_over(
         "--health-cmd 'curl -f localhost' --health-interval 500ms --health-retries 2",
         "--network none --expose 80 --expose 53/udp --pid host --ipc shareable --cgroupns host --pull never",
         "--platform linux/arm64 --annotation org.example.a=1 --memory-swappiness 10 --blkio-weight-device /dev/sda:500",
-        f"--volume data:/var/lib/data:ro --mount type=tmpfs,dst=/scratch --volumes-from {hex_id('db')}",
+        "--volume data:/var/lib/data:ro --mount type=tmpfs,dst=/scratch "
+        f"--mount type=image,src=alpine:3,dst=/tools,image-subpath=bin --volumes-from {hex_id('db')}",
         "--volume-driver local --log-driver local --log-opt max-size=1m --log-opt max-file=3",
         "--userns host", "--runtime crun", "nginx:1.29-alpine -x nginx -g 'daemon off;'",
     ):  # fmt: skip

@@ -115,6 +115,12 @@ def test_lent_directories_are_opened_from_where_they_were_lent(
     ("rule", "wish", "field", "said"),
     [
         ({"images": ["ghcr.io/we/*"]}, {}, "image", "ghcr.io/we/*"),
+        (
+            {"images": ["docker.io/library/*"]},
+            {"mounts": ["type=image,src=busybox,dst=/a", "type=image,src=ghcr.io/we/tools:1,dst=/b"]},
+            "mounts",
+            "ghcr.io/we/tools is none of them",
+        ),
         ({"must_limit": ["memory_bytes"]}, {}, "memory_bytes", "limit of its memory"),
         ({"must_limit": ["pids_limit"]}, {"pids_limit": -1}, "pids_limit", "limit of its processes"),
         ({"memory_maximum_bytes": 64 << 20}, {"memory_bytes": 65 << 20}, "memory_bytes", "at most"),
@@ -147,6 +153,7 @@ def test_what_fits_is_let_through(site_broker: Valkey, host: Host, developer: Ca
         port_ranges=["8000-8999"],
     )
     fits = {"memory_bytes": 64 << 20, "cpus": 0.5, "pids_limit": 10, "ports": [{"container": 80, "host": 8080}]}
+    fits["mounts"] = ["type=image,source=busybox:1,target=/tools", f"type=image,src=sha256:{'0' * 64},dst=/more"]
     answer = create(developer, **fits)
     assert answer.status_code == 202, answer.json()
 

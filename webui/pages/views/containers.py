@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -61,15 +62,22 @@ def containers(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def _with_page(mount: dict[str, Any], volumes: Mapping[str, int], images: Collection[str]) -> dict[str, Any]:
+    """With what the page of its volume or image is found by, if there is one."""
+    if mount["type"] == "image":
+        return mount | {"image_hex": mount["source"].removeprefix("sha256:") if mount["source"] in images else ""}
+    return mount | {"volume_id": volumes.get(mount["name"])}
+
+
 @page("pages/container.html", section="containers")
 def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
     visible = Container.objects.visible_to(request.user).select_related("host", "team", "created_by")
     found = get_object_or_404(visible, pk=container_id)
     row = container_row(found)
     volumes = dict(Volume.objects.visible_to(request.user).filter(host=found.host_id).values_list("name", "pk"))
-    row["mounted"] = [mount | {"volume_id": volumes.get(mount["name"])} for mount in row["mounted"]]
     allowed = actions_of(request.user, found.team, host=found.host_id)
     images = list(Image.objects.visible_to(request.user).filter(host=found.host).only("image_id", "tags", "newer"))
+    row["mounted"] = [_with_page(mount, volumes, {one.image_id for one in images}) for mount in row["mounted"]]
     return {
         "image_hex": next((one.image_id[7:] for one in images if one.image_id == found.image_id), ""),
         "newer_image": newer_image_of(found, images),

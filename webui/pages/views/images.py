@@ -61,7 +61,8 @@ def image(request: HttpRequest, digits: str) -> dict[str, Any]:
     wanted = request.GET.get("host", "")
     chosen = next((place for place in places if wanted in (place["host"]["id"], place["host"]["name"])), places[0])
     on_hosts = [place["host"]["id"] for place in places]
-    containers = Container.objects.visible_to(request.user).filter(image_id=f"sha256:{digits}", host__in=on_hosts)
+    on_these = Container.objects.visible_to(request.user).filter(host__in=on_hosts)
+    containers = on_these.using_images([f"sha256:{digits}"])
     jobs = Job.objects.visible_to(request.user).unfinished().filter(kind__in=CARDS, host=chosen["host"]["id"])
     return {
         "image": chosen | {"title": chosen["tags"][0] if chosen["tags"] else chosen["short_id"], "hex": digits},
