@@ -74,10 +74,10 @@ class Dockerd:
 def measure(platform: Platform) -> tuple[float, float, int]:
     """MiB of PSS, share of one processor (1.0: all of it), and how many processes there are."""
     time.sleep(SETTLE_SECONDS)
-    before, begin = _ticks(platform.processes()), time.monotonic()
+    before, begin = ticks(platform.processes()), time.monotonic()
     time.sleep(REST_SECONDS)
     pids = _outside(platform.processes())
-    after, seconds = _ticks(pids), time.monotonic() - begin
+    after, seconds = ticks(pids), time.monotonic() - begin
     used = sum(ticks - before.get(pid, 0) for pid, ticks in after.items()) / os.sysconf("SC_CLK_TCK")
     return _sum(pss_kib, pids) / 1024, used / seconds, len(pids)
 
@@ -88,7 +88,7 @@ def _outside(pids: Sequence[int]) -> list[int]:
     return [pid for pid in pids if _or(lambda pid=pid: os.readlink(f"/proc/{pid}/ns/pid"), "") == own]
 
 
-def _ticks(pids: Sequence[int]) -> dict[int, int]:
+def ticks(pids: Sequence[int]) -> dict[int, int]:
     """Processor time by pid, its ended children's included (proc(5): utime, stime, cutime, cstime)."""
     found = {}
     for pid in _outside(pids):

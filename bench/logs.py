@@ -1,225 +1,192 @@
 """`python -m bench.logs`: what a container prints and how it is read back, ours beside docker (json-file) and podman.
 
-A million lines are printed by a container and read back whole. Of a log of a gigabyte the last thousand lines are read,
-and the thousand lines of one moment in its middle. Ours go through REST, theirs through their command lines. Ours keeps
-the last 100 MB of what a container prints, so its gigabyte is put into the log of a container by the writer that the
-keeper uses, from the same pipe.
+A million lines of 100 bytes are printed by a container and read back whole, by each door. Of a log of a gigabyte the
+last hundred lines are read, and the thousand lines of one moment in its middle. Of lines that are followed, it is seen
+how long each takes from its print. All take turns. *Alone* is the same script without a container, into a pipe whose
+other end is read. Beside the time on the clock stands the processor time of all that took part, the containers
+included; podman's conmon, which ends with its container and has waited for it, is not counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
+from collections.abc import Callable, Iterable
 from pathlib import Path
-
-from websockets.sync.client import connect
+from typing import TypeVar
 
 from bench import namespace
 from bench.__main__ import ready, report, say
 from bench.contender import CannotStart
+from bench.log_doors import OurLogs, PeerLogs, Platform, processor_seconds
 from bench.ours import Ours
-from bench.peers import CommandLine, Docker, Podman
+from bench.peers import Docker, Podman
 from bench.report import Row
 from bench.scratch import scratch_directory
-from engine.logs.packer import Packer
-from engine.logs.writer import LogWriter
+from tests.dockerapi.client import Client
 from tests.support import images
-from tests.support.processes import eventually
 from tests.support.registry import Registry
 
-LINE = "a line of a log as programs print them, ninety characters long with all that belongs to it"
-TAIL = 1000
+LINE = "a line of a log as programs print them, with all that belongs to it: one hundred bytes and no more."
+LINE_BYTES = len(LINE) + 1
+TAIL, MOMENT = 100, 1000
+FOLLOWED = 60
+T = TypeVar("T")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.logs")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (default 3)")
     parser.add_argument("--lines", type=int, default=1_000_000, help="lines to print (default a million)")
-    parser.add_argument("--megabytes", type=int, default=1000, help="size of the long log (default 1000)")
+    parser.add_argument("--megabytes", type=int, default=1000, help="size of the long log (default 1000; 0: none)")
+    parser.add_argument("--only", choices=["portside", "docker", "podman"], help="one of the three alone")
     options = parser.parse_args()
     namespace.enter("bench.logs")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     scratch = scratch_directory()
     registry = Registry(scratch / "registry")
-    ours, docker, podman = OurLogs(), PeerLogs(Docker(scratch / "docker")), PeerLogs(Podman(scratch / "podman"))
-    able = ready([ours, docker.engine, podman.engine])
-    contenders = [one for one in (ours, docker, podman) if getattr(one, "engine", one) in able]
+    named = [Ours(), Docker(scratch / "docker"), Podman(scratch / "podman")]
+    able = ready([one for one in named if options.only in (None, one.name)])
     rows: list[Row] = []
     try:
+        platforms = [
+            OurLogs(one, Client.of_site(one.portside.address, str(one.rest.token), scratch / "client"))
+            if isinstance(one, Ours)
+            else PeerLogs(one, one.directory)  # type: ignore[arg-type, attr-defined]
+            for one in able
+        ]
         reference = registry.push(images.tiny(), "logs:latest")
-        for contender in contenders:
-            contender.pull(reference)
-        printing(rows, contenders, reference, options.lines, options.rounds)
-        reading(rows, contenders, reference, options.megabytes, options.rounds)
+        for platform in platforms:
+            platform.pull(reference)
+        say(f"load {os.getloadavg()[0]:.1f}")
+        printing(rows, platforms, reference, options.lines, options.rounds)
+        following(rows, platforms, reference)
+        if options.megabytes:
+            long_log(rows, platforms, reference, options.megabytes, options.rounds)
+        say(f"load {os.getloadavg()[0]:.1f}")
     finally:
-        report(rows, ["portside", "docker", "podman"])
+        report(rows, ["portside", "docker", "podman", "alone"])
         for one in able:
             one.close()
         registry.close()
     return 0
 
 
-def printing(rows: list[Row], contenders: list[Logs], reference: str, lines: int, rounds: int) -> None:
-    printed, read = Row(f"print {lines:,} lines: request → its end", goal=0.5), Row("read them back", goal=0.1)
-    rows += [printed, read]
+class Pair:
+    """A row of the clock and one of the processor."""
+
+    def __init__(self, rows: list[Row], work: str, goal: float | None = None, against: str = "docker") -> None:
+        self.clock, self.processor = Row(work, goal=goal, against=against), Row(f"  … processor: {work}")
+        rows += [self.clock, self.processor]
+
+    def measure(self, platform: Platform, action: Callable[[], T]) -> T:
+        """Times `action`; one that returns seconds too says its time itself."""
+        used, begin = processor_seconds(platform), time.monotonic()
+        outcome = action()
+        seconds = time.monotonic() - begin
+        if isinstance(outcome, tuple):
+            seconds = outcome[1]
+        self.clock.add(platform.name, seconds)
+        self.processor.add(platform.name, processor_seconds(platform) - used)
+        return outcome
+
+
+def printing(rows: list[Row], platforms: list[Platform], reference: str, lines: int, rounds: int) -> None:
+    script = f"yes '{LINE}' | head -n {lines}"
+    printed = Pair(rows, f"print {lines:,} lines: request → its end", goal=0.5)
+    doors = {door: Pair(rows, f"read them back: {door}") for door in every(one.readers for one in platforms)}
     for number in range(rounds):
-        for contender in contenders:
-            container, seconds = contender.print(reference, f"yes '{LINE}' | head -n {lines}")
-            printed.add(contender.name, seconds)
-            begin = time.monotonic()
-            size = contender.read(container)
-            read.add(contender.name, time.monotonic() - begin)
-            assert size >= lines * (len(LINE) + 1), f"{contender.name} lost {lines * (len(LINE) + 1) - size} bytes"
-            contender.remove(container)
+        printed.clock.add("alone", alone(script))
+        for platform in platforms:
+            container, _ = printed.measure(platform, lambda one=platform: one.print(reference, script))
+            for door, read in platform.readers.items():
+                size = doors[door].measure(platform, lambda read=read, of=container: read(of, {}))
+                assert size >= lines * LINE_BYTES, f"{platform.name} lost {lines * LINE_BYTES - size} bytes by {door}"
+            platform.remove(container)
         say(f"lines {number + 1} of {rounds}")
 
 
-def reading(rows: list[Row], contenders: list[Logs], reference: str, megabytes: int, rounds: int) -> None:
-    tail = Row(f"last {TAIL} lines of {megabytes} MB", goal=0.5)
-    moment = Row(f"{TAIL} lines of one moment of {megabytes} MB", goal=0.1)
-    rows += [tail, moment]
-    half = megabytes * 1_000_000 // (len(LINE) + 1) // 2
-    for contender in contenders:
-        say(f"{contender.name} prints {megabytes} MB …")
-        container, since, until = contender.long_log(reference, half)
-        for _ in range(rounds):
-            for row, wish in ((tail, {"tail": TAIL}), (moment, {"since": since, "until": until})):
-                begin = time.monotonic()
-                size = contender.read(container, **wish)
-                row.add(contender.name, time.monotonic() - begin)
-                assert size >= TAIL * (len(LINE) + 1), f"{contender.name} answered {size} bytes to {wish}"
-        contender.remove(container)
+def every(names: Iterable[Iterable[str]]) -> list[str]:
+    """Each of them once, in the order in which they come."""
+    return list(dict.fromkeys(name for some in names for name in some))
 
 
-class OurLogs(Ours):
-    """Through REST; that a container has ended is told by the site's socket."""
-
-    def print(self, reference: str, script: str) -> tuple[str, float]:
-        headers = {"Authorization": f"Bearer {self.rest.token}"}
-        with connect(f"ws://{self.portside.address}/ws/events/", additional_headers=headers) as socket:
-            socket.recv(timeout=10)  # hello
-            begin = time.monotonic()
-            container = str(self.rest.create(reference, "sh", "-c", script).json["container"]["id"])
-            while True:
-                message = json.loads(socket.recv(timeout=600))
-                state = message.get("object") or {}
-                if message.get("kind") == "container" and (state.get("id"), state.get("status")) == (
-                    container,
-                    "stopped",
-                ):
-                    return container, time.monotonic() - begin
-
-    def read(self, container: str, **wish: float) -> int:
-        query = "&".join(f"{name}={value!r}" for name, value in wish.items())
-        request = urllib.request.Request(
-            f"http://{self.portside.address}/api/v1/containers/{container}/logs/?{query}",
-            headers={"Authorization": f"Bearer {self.rest.token}"},
-        )
-        size = 0
-        with urllib.request.urlopen(request, timeout=600) as answer:
-            while part := answer.read(1 << 20):
-                size += len(part)
-        return size
-
-    def long_log(self, reference: str, half: int) -> tuple[str, float, float]:
-        container, _ = self.print(reference, "true")
-        moments = []
-        packer = Packer()
-        eventually(lambda: not self._is_written(container), seconds=60, what="the end of its log")
-        with LogWriter(self._directory(container), keep=10_000, full=packer.submit) as writer:
-            for lines in (half, TAIL, half):
-                moments.append(time.time())
-                _pour(writer, lines)
-        return container, moments[1], moments[2]
-
-    def _directory(self, container: str) -> Path:
-        return self.home.config.containers / container / "log"
-
-    def _is_written(self, container: str) -> bool:
-        try:
-            LogWriter(self._directory(container)).close()
-        except Exception:
-            return True
-        return False
-
-    def remove(self, container: str) -> None:
-        self.rest.remove(container)
-
-
-def _pour(writer: LogWriter, lines: int) -> None:
-    reader, sink = os.pipe()
-    with subprocess.Popen(["sh", "-c", f"yes '{LINE}' | head -n {lines}"], stdout=sink):
-        os.close(sink)
-        while writer.pump(reader, "stdout") != 0:
+def alone(script: str) -> float:
+    """Seconds that it takes to print, and to read from the pipe, in a control group of its own as containers are."""
+    group = Path("/sys/fs/cgroup/cpu/portside-bench-alone")
+    if has_group := (group.parent / "cpu.shares").exists():
+        group.mkdir(exist_ok=True)
+        script = f"echo $$ > {group}/cgroup.procs; {script}"
+    begin = time.monotonic()
+    busybox = str(images.BUSYBOX)
+    with subprocess.Popen([busybox, "sh", "-c", script], stdout=subprocess.PIPE, env={"PATH": ""}) as process:
+        assert process.stdout
+        while os.read(process.stdout.fileno(), 1 << 16):
             pass
-    os.close(reader)
+    seconds = time.monotonic() - begin
+    if has_group:
+        group.rmdir()
+    return seconds
 
 
-class PeerLogs:
-    """docker or podman by its commands."""
+def following(rows: list[Row], platforms: list[Platform], reference: str) -> None:
+    doors = {door: Row(f"a line, from its print to who follows: {door}") for one in platforms for door in one.followers}
+    rows += doors.values()
+    for platform in platforms:
+        container = platform.begin(reference, "while usleep 50000; do echo | ts %.s; done")
+        for door, follow in platform.followers.items():
+            with follow(container) as coming:
+                rest = b""
+                for part in coming:
+                    now = time.time()
+                    *lines, rest = (rest + part).split(b"\n")
+                    for line in lines:
+                        doors[door].add(platform.name, now - float(line.split()[0]))
+                    if len(doors[door].seconds.get(platform.name, ())) >= FOLLOWED:
+                        break
+        platform.remove(container)
+        say(f"{platform.name} was followed")
 
-    def __init__(self, engine: CommandLine) -> None:
-        self.engine, self.name = engine, engine.name
 
-    def pull(self, reference: str) -> float:
-        return self.engine.pull(reference)
-
-    def print(self, reference: str, script: str) -> tuple[str, float]:
-        begin = time.monotonic()
-        container = self._run(reference, script)
-        self.engine.call("wait", container, seconds=900)
-        return container, time.monotonic() - begin
-
-    def _run(self, reference: str, script: str) -> str:
-        return self.engine.call("run", "-d", *self.engine.run_options, reference, "sh", "-c", script).splitlines()[-1]
-
-    def read(self, container: str, **wish: float) -> int:
-        """Bytes of its answer, which is thrown away as it comes."""
-        options = [word for name, value in wish.items() for word in (f"--{name}", _moment(name, value))]
-        with subprocess.Popen(
-            [*self.engine.command, "logs", *options, container], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=self.engine.environment,
-        ) as process:  # fmt: skip
-            assert process.stdout
-            size = 0
-            while part := process.stdout.read(1 << 20):
-                size += len(part)
-        if process.returncode:
-            raise CannotStart(f"{self.name} logs failed")
-        return size
-
-    def long_log(self, reference: str, half: int) -> tuple[str, float, float]:
-        script = (
-            "n=$(cat /n 2>/dev/null || echo 0); echo $((n+1)) > /n; "
-            f"lines={half}; [ $n = 1 ] && lines={TAIL}; yes '{LINE}' | head -n $lines"
-        )
-        container, _ = self.print(reference, script)
+def long_log(rows: list[Row], platforms: list[Platform], reference: str, megabytes: int, rounds: int) -> None:
+    half = megabytes * 1_000_000 // LINE_BYTES // 2
+    script = (
+        "n=$(cat /n 2>/dev/null || echo 0); echo $((n+1)) > /n; "
+        f"lines={half}; [ $n = 1 ] && lines={MOMENT}; yes '{LINE}' | head -n $lines"
+    )
+    found = {}
+    for platform in platforms:
+        say(f"{platform.name} prints {megabytes} MB …")
+        container, _ = platform.print(reference, script, **{"max-size": "20m", "max-file": "100"})
         moments = []
         for _ in range(2):
             time.sleep(1.1)  # whoever counts in seconds shall tell the three apart
             moments.append(time.time())
-            self.engine.call("start", container)
-            self.engine.call("wait", container, seconds=900)
-        return container, moments[0], moments[1]
+            platform.again(container)
+        found[platform.name] = container, moments
+    wishes: dict[str, tuple[int, Callable[[list[float]], dict[str, float]]]] = {
+        f"last {TAIL} lines of {megabytes} MB": (TAIL, lambda _: {"tail": TAIL}),
+        f"{MOMENT} lines of one moment of it": (MOMENT, lambda moments: {"since": moments[0], "until": moments[1]}),
+    }
+    for what, (lines, wish) in wishes.items():
+        doors = {door: Pair(rows, f"{what}: {door}") for door in every(one.readers for one in platforms)}
+        for _ in range(rounds):
+            for platform in platforms:
+                container, moments = found[platform.name]
+                for door, read in platform.readers.items():
+                    if door == "WebSocket":
+                        continue  # which goes on to the end
+                    asked = wish(moments)
+                    size = doors[door].measure(platform, lambda read=read, of=container, asked=asked: read(of, asked))
+                    if size < lines * LINE_BYTES:
+                        raise CannotStart(f"{platform.name} answered {size} bytes to {asked} by {door}")
+    for platform in platforms:
+        platform.remove(found[platform.name][0])
 
-    def remove(self, container: str) -> None:
-        self.engine.call("rm", "-f", container)
-
-
-def _moment(name: str, value: float) -> str:
-    """docker takes Unix seconds with a fraction, podman RFC 3339 alone."""
-    if name == "tail":
-        return str(int(value))
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(value)) + f"{value % 1:.6f}"[1:] + "Z"
-
-
-Logs = OurLogs | PeerLogs
 
 if __name__ == "__main__":
     sys.exit(main())
