@@ -30,6 +30,7 @@ from engine.errors import Conflict, NotFound, ResourceExhausted
 from engine.exec_calls import ExecCalls
 from engine.facts import HostFacts, host_facts
 from engine.logs.clerk import LogClerk
+from engine.logs.follower import LogWatcher
 from engine.logs.kept import KeptLogs, Retention
 from engine.logs.reader import LogReader
 from engine.network.service import Network
@@ -237,6 +238,10 @@ class Engine(ExecCalls):
     def container_logs(self, name: str) -> LogReader:
         """The log of all its runs."""
         return LogReader(self._log_directory(name))
+
+    def log_watcher(self) -> LogWatcher:
+        """What tells of logs that grow: for a loop that follows many of them."""
+        return LogWatcher()
 
     def _log_directory(self, name: str) -> Path:
         """A container's, or the one that was kept of a container with this id."""

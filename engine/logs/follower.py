@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-_IN_MODIFY, _IN_CREATE = 0x2, 0x100
+_IN_MODIFY, _IN_CREATE, _IN_ONLYDIR = 0x2, 0x100, 0x1000000
+_IN_GONE = 0x40 | 0x200 | 0x400 | 0x800  # moved from, deleted, the directory itself deleted or moved
 _IN_NONBLOCK, _IN_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
 # Kernels before 6.6 don't report what splice(2) writes to a file: there, looking is the way to know.
 _KERNEL = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2] if part.isdigit())
-_LOOK_SECONDS = 1.0 if _KERNEL >= (6, 6) else 0.05
+_TELLS = _KERNEL >= (6, 6)
+_LOOK_SECONDS = 1.0 if _TELLS else 0.05
 
 
 class LogFollower:
@@ -36,11 +38,7 @@ class LogFollower:
 
     def drain(self) -> None:
         """Forget the wake-ups so far."""
-        try:
-            while os.read(self._descriptor, 4096):
-                pass
-        except BlockingIOError:
-            pass
+        _drain(self._descriptor)
 
     def wait(self, cursor: int, timeout_seconds: float) -> bool:
         """Block until the log reaches beyond `cursor` (True) or the time is over (False)."""
@@ -68,3 +66,44 @@ class LogFollower:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class LogWatcher:
+    """Tells that some log among many has grown, or has gone; one for a whole event loop. Not safe for threads."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._descriptor: int = self._libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC)
+        if self._descriptor < 0:
+            raise OSError(ctypes.get_errno(), "inotify_init1")
+        self._watches: dict[Path, int] = {}
+
+    def fileno(self) -> int:
+        """Readable when something has happened. Then call `drain` and look."""
+        return self._descriptor
+
+    def drain(self) -> None:
+        """Forget what was told so far."""
+        _drain(self._descriptor)
+
+    def add(self, directory: Path) -> bool:
+        """Whether it is told of from now on: not where there is no such directory (yet), or no watch is left."""
+        wanted = _IN_MODIFY | _IN_CREATE | _IN_GONE | _IN_ONLYDIR
+        watch = self._libc.inotify_add_watch(self._descriptor, os.fsencode(directory), wanted) if _TELLS else -1
+        if watch >= 0:
+            self._watches[directory] = watch
+        return bool(watch >= 0)
+
+    def remove(self, directory: Path) -> None:
+        self._libc.inotify_rm_watch(self._descriptor, self._watches.pop(directory, -1))
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _drain(descriptor: int) -> None:
+    try:
+        while os.read(descriptor, 4096):
+            pass
+    except BlockingIOError:
+        pass

@@ -111,6 +111,10 @@ class PackedData:
             number += 1
         return b"".join(parts)
 
+    def block_at(self, offset: int) -> int:
+        """Where the block begins that has `offset`, or that would."""
+        return self._starts[bisect.bisect_right(self._starts, offset) - 1]
+
     def _entries(self) -> list[tuple[int, int]]:
         end = os.fstat(self._descriptor).st_size
         foot = os.pread(self._descriptor, _FOOT.size, max(0, end - _FOOT.size))

@@ -43,38 +43,42 @@ class LogReader:
     """The log in `directory`. Holds nothing open between calls, so it needs no closing; safe for threads."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
 
     def read(self, cursor: int, max_bytes: int = READ_BYTES) -> list[Chunk]:
-        """What follows `cursor`, up to `max_bytes`; empty at the end. Read on from the last chunk's `end`.
+        """What follows `cursor`, up to `max_bytes`, less where it is easy to go on; empty at the end.
 
-        Bytes that were rotated away are left out: then the first chunk's cursor is greater than `cursor`.
+        Read on from the last chunk's `end`. Bytes that were rotated away are left out: then the first chunk's cursor is
+        greater than `cursor`.
         """
         chunks: list[Chunk] = []
+        some: list[Chunk]
         while max_bytes > 0:
-            found = segments(self._directory)
+            found = segments(self.directory)
             at = max(0, bisect.bisect_right(found, cursor, key=lambda segment: segment.base) - 1)
-            some: list[Chunk] = []
+            some, is_aligned = [], False
             for segment in found[at:]:
                 cursor = max(cursor, segment.base)
-                some = _read_segment(segment, cursor, max_bytes)
-                if some:
+                some, is_aligned = _read_segment(segment, cursor, max_bytes, has_some=bool(chunks))
+                if some or is_aligned:
                     break
             if not some:
                 break
             chunks += some
             max_bytes -= some[-1].end - cursor
             cursor = some[-1].end
+            if is_aligned:
+                break
         return chunks
 
     def start(self) -> int:
         """The cursor of the oldest byte that is kept."""
-        found = segments(self._directory)
+        found = segments(self.directory)
         return found[0].base if found else 0
 
     def end(self) -> int:
         """The cursor behind the newest byte."""
-        for segment in reversed(segments(self._directory)):
+        for segment in reversed(segments(self.directory)):
             with open_segment(segment) as opened:
                 if opened is not None:
                     return segment.base + opened.size
@@ -85,7 +89,7 @@ class LogReader:
         if lines <= 0:
             return self.end()
         wanted, first = lines, True
-        for segment in reversed(segments(self._directory)):
+        for segment in reversed(segments(self.directory)):
             with open_segment(segment) as opened:
                 if opened is None:
                     break  # rotated away meanwhile, and all that is older too
@@ -106,7 +110,7 @@ class LogReader:
     def cursor_since(self, at: float) -> int:
         """Where the bytes begin that were logged at `at` (Unix seconds) or later; the end when there are none."""
         time_ns = round(at * 1e9)
-        found = segments(self._directory)
+        found = segments(self.directory)
         number = bisect.bisect_left(found, time_ns, key=_last_time)
         for segment in found[number:]:
             with open_segment(segment) as opened:
@@ -119,24 +123,26 @@ class LogReader:
 
     def segments(self) -> list[Segment]:
         """What the log is made of, the oldest first."""
-        return segments(self._directory)
+        return segments(self.directory)
 
     def follow(self) -> LogFollower:
         """Something to wait with for what comes; close it, or use it as a context manager."""
-        return LogFollower(self._directory, self.end)
+        return LogFollower(self.directory, self.end)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSegment:
     """An open segment. `size` was taken before `index`, so every byte below it is described there.
 
-    `read(count, offset)` is as pread(2); `changed_ns` is when the last byte came.
+    `read(count, offset)` is as pread(2); `changed_ns` is when the last byte came; `whole` takes an offset to the last
+    before it at which reading need not stop inside of something packed.
     """
 
     read: Callable[[int, int], bytes]
     size: int
     changed_ns: int
     index: Index
+    whole: Callable[[int], int]
 
 
 @contextmanager
@@ -144,6 +150,7 @@ def open_segment(segment: Segment) -> Iterator[OpenSegment | None]:
     """Open data and index; None when the segment is gone."""
     with ExitStack() as files:
         data = _open_file(segment.data, files)
+        whole: Callable[[int], int] = _anywhere
         is_packed = data is None
         if data is None:  # or it became a packed one while we looked; never the other way round
             data = _open_file(segment.packed, files)
@@ -153,11 +160,15 @@ def open_segment(segment: Segment) -> Iterator[OpenSegment | None]:
         status = os.fstat(data)
         if is_packed:
             packed = PackedData(data)
-            read, size = packed.read, packed.size
+            read, size, whole = packed.read, packed.size, packed.block_at
         else:
             read, size = partial(os.pread, data), status.st_size
         index = _open_file(segment.index, files)
-        yield None if index is None else OpenSegment(read, size, status.st_mtime_ns, Index(index))
+        yield None if index is None else OpenSegment(read, size, status.st_mtime_ns, Index(index), whole)
+
+
+def _anywhere(offset: int) -> int:
+    return offset
 
 
 def _open_file(path: Path, files: ExitStack) -> int | None:
@@ -169,14 +180,23 @@ def _open_file(path: Path, files: ExitStack) -> int | None:
     return descriptor
 
 
-def _read_segment(segment: Segment, cursor: int, max_bytes: int) -> list[Chunk]:
+def _read_segment(segment: Segment, cursor: int, max_bytes: int, *, has_some: bool) -> tuple[list[Chunk], bool]:
+    """Its part of what is asked for; whether it ends where a packed block does, although more was asked for.
+
+    `has_some`: there is something already, so that nothing is better than a part of a packed block.
+    """
     with open_segment(segment) as opened:
         if opened is None:
-            return []
+            return [], False
         offset = cursor - segment.base
-        count = min(max_bytes, opened.size - offset)
-        data = opened.read(count, offset) if count > 0 else b""
-        return list(_chunks(opened, segment.base, offset, data)) if data else []
+        stop = min(offset + max_bytes, opened.size)
+        # Whole blocks: who reads on has none unpacked twice.
+        aligned = opened.whole(stop)
+        is_aligned = aligned < stop < opened.size and (aligned > offset or has_some)
+        if is_aligned:
+            stop = max(aligned, offset)
+        data = opened.read(stop - offset, offset) if stop > offset else b""
+        return (list(_chunks(opened, segment.base, offset, data)) if data else []), is_aligned
 
 
 def _chunks(opened: OpenSegment, base: int, offset: int, data: bytes) -> Iterator[Chunk]:

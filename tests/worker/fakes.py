@@ -225,6 +225,9 @@ class FakeEngine:
         self.note(f"commit {id} {spec.reference} {spec.created_at}")
         return FakeImage("sha256:feed", (spec.reference,))
 
+    def log_watcher(self) -> None:
+        return None
+
     def container_logs(self, id: str) -> FakeLog:
         if id not in self.logs:
             raise NotFound(f"There is no container {id}.")

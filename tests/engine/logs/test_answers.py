@@ -83,7 +83,7 @@ def test_lines_and_their_places_are_the_same_however_one_asks(
         asked = Answers()
         for _ in range(2):  # counted, then known
             for start, end in itertools.pairwise(borders):
-                blocks = asked.answer(log._directory, "outline", {"from": start, "to": end})["blocks"]
+                blocks = asked.answer(log.directory, "outline", {"from": start, "to": end})["blocks"]
                 assert sum(lines for _, lines in blocks) == sum(start < line[0] <= end for line in every)
                 ends = [cursor for cursor, _ in blocks[1:]] + [end]
                 for (cursor, lines), stop in zip(blocks, ends, strict=True):

@@ -176,3 +176,23 @@ def test_tail_and_time_of_a_long_log_read_little_of_it(tmp_path: Path, monkeypat
     assert joined(reader.read(reader.cursor_since(moment), 100)) == line % (101 * 2000)
     assert reader.cursor_at_tail(10) == size - 1000
     assert read < 2 << 20
+
+
+def test_who_reads_on_has_no_block_unpacked_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"".join(b"line %d\n" % number for number in range(200_000))
+    fill(tmp_path, text, 1_000_000)
+    for segment in segments(tmp_path)[:-1]:
+        packed.pack(segment)
+    loaded: list[bytes] = []
+    unpack = packed.PackedData._load
+
+    def load(self: packed.PackedData, number: int) -> bytes:
+        if number != self._number:
+            loaded.append(unpack(self, number))
+        return unpack(self, number)
+
+    monkeypatch.setattr(packed.PackedData, "_load", load)
+    for step in (packed.BLOCK_BYTES, 300_000, 1 << 20):
+        loaded.clear()
+        assert joined(everything(tmp_path, 0, step)) == text
+        assert sum(len(block) for block in loaded) == sum(segment.base for segment in segments(tmp_path)[-1:])
