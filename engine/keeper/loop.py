@@ -168,6 +168,13 @@ class Keeper:
         if moved == 0:
             self._unregister(descriptor)
             watched.close_pipe(descriptor)
+        elif moved and (seconds := watched.rest_seconds(descriptor, moved)):
+            self._poll.modify(descriptor, 0)
+            self.after(seconds, partial(self._listen_again, watched, descriptor, watched.run))
+
+    def _listen_again(self, watched: Watched, descriptor: int, run: int) -> None:
+        if watched.run == run and descriptor in watched.pipes and descriptor in self._handlers:
+            self._poll.modify(descriptor, select.EPOLLIN)
 
     def _resume(self, watched: Watched, descriptor: int, run: int) -> None:
         if watched.run == run and descriptor in watched.pipes and descriptor not in self._handlers:

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.containers import log_limits
 from engine.containers.pipes import STREAMS
+from engine.keeper.flow import Flow
 from engine.keeper.terminal import Terminal
 from engine.logs.packer import Packer
 from engine.logs.writer import LogWriter
@@ -35,6 +36,7 @@ class Watched:
         self.pidfd: int | None = None
         self._found: dict[str, Any] = {}
         self.pipes: dict[int, str] = {}
+        self._flows: dict[int, Flow] = {}
         self._terminal: Terminal | None = None
         self._log: LogWriter | None = None
         self._packer = packer
@@ -90,6 +92,13 @@ class Watched:
         self._log.pump(pipe, Terminal.STREAM)
         return moved
 
+    def rest_seconds(self, descriptor: int, moved: int) -> float:
+        """For how long a pipe may be left alone of which so much was just moved; not at all, but for loud ones."""
+        if self.pipes[descriptor] == TERMINAL:
+            return 0.0
+        flow = self._flows.get(descriptor) or self._flows.setdefault(descriptor, Flow(descriptor))
+        return flow.moved(moved)
+
     def drain(self) -> None:
         """After the end: nobody can write any more, so empty is empty. Opens again what was closed early."""
         for name in STREAMS:
@@ -124,6 +133,7 @@ class Watched:
 
     def close_pipe(self, descriptor: int) -> None:
         self.pipes.pop(descriptor, None)
+        self._flows.pop(descriptor, None)
         if self._terminal is not None and descriptor == self._terminal.master:
             self._terminal.close()
             self._terminal = None
