@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from worker.contract.frames import Frame
 
 PIECE_BYTES = 64 << 10
+JOINED_BYTES = 256 << 10
 
 
 def stamped(frames: Iterable[Frame], stamps: Stamps) -> Iterator[bytes]:
@@ -32,29 +33,41 @@ class Stamps:
     def on(self, frame: Frame) -> Iterator[bytes]:
         """The frame's bytes with them, in pieces: what stands before empty lines is many times as long as they are."""
         stamp = (moment(frame.at) if self._moments else b"") + self._details
-        parts, size = [], 0
-        for line in _lines(frame.data):
-            if not self._within.get(frame.channel, False):
-                parts.append(stamp)
-                size += len(stamp)
-            parts.append(line)
-            size += len(line)
-            self._within[frame.channel] = not line.endswith(b"\n")
-            if size >= PIECE_BYTES:
-                yield b"".join(parts)
-                parts, size = [], 0
-        if parts:
+        for piece in _pieces(frame.data, len(stamp)):
+            is_within = self._within.get(frame.channel, False)
+            ends = piece.endswith(b"\n")
+            # At newlines alone: a carriage return moves the cursor of a terminal and ends no line.
+            lines = (piece[:-1] if ends else piece).replace(b"\n", b"\n" + stamp)
+            yield b"".join((b"" if is_within else stamp, lines, b"\n" if ends else b""))
+            self._within[frame.channel] = not ends
+
+
+def _pieces(data: bytes, length: int) -> Iterator[bytes]:
+    """Parts of `data` that have no more than some PIECE_BYTES once `length` bytes stand before each line."""
+    if not data:
+        return
+    if len(data) == 1 or len(data) + length * (data.count(b"\n") + 1) <= 2 * PIECE_BYTES:
+        yield data
+        return
+    half = len(data) // 2
+    yield from _pieces(data[:half], length)
+    yield from _pieces(data[half:], length)
+
+
+def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in larger pieces: each is a change of threads."""
+    parts: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        parts.append(piece)
+        size += len(piece)
+        if size >= JOINED_BYTES:
             yield b"".join(parts)
+            parts, size = [], 0
+    yield b"".join(parts)
 
 
 def moment(at: float) -> bytes:
     """Unix seconds as RFC 3339 with nanoseconds and a space behind."""
     whole, nanoseconds = divmod(round(at * 1e9), 1_000_000_000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{nanoseconds:09d}Z ".encode()
-
-
-def _lines(data: bytes) -> list[bytes]:
-    """Split at newlines alone: a carriage return moves the cursor of a terminal and ends no line."""
-    lines = [line + b"\n" for line in data.split(b"\n")]
-    lines[-1] = lines[-1][:-1]
-    return [line for line in lines if line]

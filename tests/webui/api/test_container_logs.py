@@ -7,11 +7,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.site_broker import HOST_ID
-from webui.containers.log_lines import PIECE_BYTES, Stamps
+from webui.containers import log_lines
+from webui.containers.log_lines import JOINED_BYTES, PIECE_BYTES, Stamps, joined
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.links import stream
@@ -127,6 +130,30 @@ def test_what_stands_before_empty_lines_comes_in_pieces() -> None:
     frame = frames.Frame(frames.DATA, frames.STDOUT, 50_000, 1.5, b"\n" * 50_000)
     pieces = list(Stamps(moments=False, details=b"x" * 1024).on(frame))
     assert max(map(len, pieces)) < 2 * PIECE_BYTES and sum(map(len, pieces)) == 50_000 * 1025
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 2]), st.lists(st.sampled_from([b"a", b"\n", b"\r"])).map(b"".join))),
+    st.integers(1, 50),
+)
+def test_stamps_begin_lines_and_nothing_else(parts: list[tuple[int, bytes]], piece: int) -> None:
+    stamps, written = Stamps(moments=False, details=b"<>"), {1: b"", 2: b""}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_lines, "PIECE_BYTES", piece)
+        for channel, data in parts:
+            written[channel] += b"".join(stamps.on(Frame(frames.DATA, channel, 0, 0.0, data)))
+    for channel, text in written.items():
+        whole = b"".join(data for of, data in parts if of == channel)
+        lines = [line + b"\n" for line in whole.split(b"\n")]
+        lines[-1] = lines[-1][:-1]
+        assert text == b"".join(b"<>" + line for line in lines if line)
+
+
+def test_pieces_are_joined_and_none_is_lost() -> None:
+    pieces = [bytes([number % 256]) * (number * 50) for number in range(300)]
+    found = list(joined(pieces))
+    assert b"".join(found) == b"".join(pieces)
+    assert all(JOINED_BYTES <= len(piece) < JOINED_BYTES + 300 * 50 for piece in found[:-1])
 
 
 def test_range_and_stream_are_handed_to_the_host(answering, owner: Caller, container: Container) -> None:

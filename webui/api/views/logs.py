@@ -21,7 +21,7 @@ from webui.api.operations import operation
 from webui.api.schemas import LogSchema
 from webui.api.views.containers import find_log
 from webui.containers.log_details import details_of
-from webui.containers.log_lines import Stamps, stamped
+from webui.containers.log_lines import Stamps, joined, stamped
 from webui.containers.log_stream import STREAMS, LogPosition, LogText, read_log
 from worker.contract.frames import DATA, Frame
 
@@ -107,7 +107,7 @@ class ContainerLogs(APIView):
         frames = chain([first], log)
         stamps = Stamps(moments=is_stamped, details=details_of(container) if is_detailed else b"")
         return StreamingHttpResponse(
-            stamped(frames, stamps) if is_stamped or is_detailed else (frame.data for frame in frames),
+            joined(stamped(frames, stamps) if is_stamped or is_detailed else (frame.data for frame in frames)),
             content_type="text/plain; charset=utf-8",
             headers={"Cache-Control": "no-store"},
         )
