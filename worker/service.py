@@ -16,6 +16,7 @@ from worker.app import make_app, serve
 from worker.broker import Emitter, connect
 from worker.contract import keys
 from worker.contract.frames import CancelJob, CloseStream, Credit, HostSettings, OpenSession, OpenStream, ReplayEvents
+from worker.contract.near import STREAMS_SOCKET
 from worker.contract.sessions import DIRECT_SOCKET
 from worker.control import BLOCK_SECONDS, ControlListener
 from worker.durability import Durability
@@ -23,6 +24,7 @@ from worker.executor import Executor
 from worker.file_questions import file_answers
 from worker.host_limits import TEND_SECONDS, HostLimiter
 from worker.ledger import Ledger
+from worker.near_streams import NearStreams
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
 from worker.publisher import Publisher
 from worker.questions import COMPARISONS, Questions, answers, comparing_answers, image_answers, log_answers
@@ -77,8 +79,11 @@ class WorkerService:
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
         self._executor = Executor(engine, self._ledger, emit, self._is_cancelled, durability.touch)
         self._streams = StreamServer(
-            self._client, {"logs": engine.container_logs, "build": build_commands.records(engine).read}
+            self._client,
+            {"logs": engine.container_logs, "build": build_commands.records(engine).read},
+            engine.log_watcher(),
         )
+        self._near_streams = NearStreams(settings.engine.run / STREAMS_SOCKET, self._streams.handle)
         self._questions = questions_of(self._client, engine)
         self._limiter = HostLimiter(engine)
         self._direct = DirectWay(settings.engine.run / DIRECT_SOCKET)
@@ -125,6 +130,7 @@ class WorkerService:
         self._direct.start()
         self._control.start()
         self._streams.start()
+        self._near_streams.start()
         for periodic in self._periodic:
             periodic.start()
         app = make_app(self._settings, self._host_id, self._executor)
@@ -168,6 +174,7 @@ class WorkerService:
             periodic.stop()
         self._control.stop()
         self._direct.stop()
+        self._near_streams.stop()
         self._streams.stop()
         for questions in self._questions:
             questions.stop()

@@ -1,69 +1,89 @@
-"""Carries logs to whoever watches: one thread for all streams, each held back by its reader's credit.
+"""Carries logs to whoever watches: one thread for all streams, each held back by its reader.
 
-The thread goes round: it takes what the control stream brought, gives every stream that has credit and
-something to say a turn, and sleeps when nobody had a turn. Followers at the end of a log are looked after by
-asking each log once per round how long it is, however many follow it.
+The thread goes round: it takes what was asked, gives every stream that may send and has something to say a turn, and
+sleeps when nobody had a turn. Streams at the end of a log are looked after by asking each log once per look how long it
+is, however many follow it; a look is due when the kernel says that one has grown, or after a while where it can't.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
+import select
+import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import redis
 
 from engine.errors import EngineError, Unsupported
 from worker.broker import run_through_outages
-from worker.contract import frames, keys
+from worker.contract import frames
 from worker.contract.frames import CloseStream, Credit, Frame, OpenStream
 from worker.contract.wire import to_wire
 from worker.faults import error_info
+from worker.outlets import TURN_BYTES, BrokerOutlet, Outlet, SocketOutlet
 
 logger = logging.getLogger(__name__)
 
-# How often followed logs are looked at: often while there is something to see, and less the more there are.
+# How often followed logs are looked at that nobody tells of: often while there is something to see, less the more
+# there are.
 FOLLOW_SECONDS, RESTING_SECONDS, SECONDS_PER_LOG = 0.02, 0.05, 0.001
-TURN_BYTES = 4 * frames.FRAME_BYTES
+# Those that the kernel tells of: no sooner after the last look, so that what is printed line by line goes in batches.
+GAP_SECONDS, GAP_SECONDS_PER_STREAM, WATCHED_SECONDS = 0.002, 0.0002, 1.0
 MERGE_SECONDS = 0.005
-EXPIRE_SECONDS = 120
 SKIP_TO_LINES = 1000
 _CHANNELS = {"stdout": frames.STDOUT, "stderr": frames.STDERR}
+
+
+class Watcher(Protocol):
+    """What tells of directories in which something was written; `engine.logs.follower.LogWatcher`."""
+
+    def fileno(self) -> int: ...
+
+    def drain(self) -> None: ...
+
+    def add(self, directory: Path) -> bool: ...
+
+    def remove(self, directory: Path) -> None: ...
 
 
 @dataclass(slots=True)
 class _Stream:
     request: OpenStream
     cursor: int
-    heard_at: float
-    sent: int = 0
-    consumed: int = 0
+    outlet: BrokerOutlet | SocketOutlet
     at_end: int | None = None  # the log's length when everything was sent
     is_over: bool = False  # what comes now was logged at `until` or later
-    unread: deque[tuple[bytes, int]] = field(default_factory=deque)  # entry id, `sent` with it
-
-    @property
-    def credit(self) -> int:
-        return self.request.window_bytes - (self.sent - self.consumed)
 
 
 class StreamServer:
     """`openers`: by a request's source, from its id to the engine's LogReader, or what reads as one; they raise its
-    errors."""
+    errors. `watcher` tells of those that have a `directory`."""
 
-    def __init__(self, client: redis.Redis, openers: Mapping[str, Callable[[str], Any]]) -> None:
+    def __init__(
+        self, client: redis.Redis, openers: Mapping[str, Callable[[str], Any]], watcher: Watcher | None = None
+    ) -> None:
         self._client = client
         self._openers = openers
-        self._messages: queue.SimpleQueue[OpenStream | Credit | CloseStream | None] = queue.SimpleQueue()
+        self._watcher = watcher
+        self._messages: queue.SimpleQueue[tuple[Any, socket.socket | None]] = queue.SimpleQueue()
         self._streams: dict[str, _Stream] = {}
+        self._sockets: dict[int, tuple[str, SocketOutlet]] = {}
         self._logs: dict[tuple[str, str], Any] = {}
+        self._watched: set[tuple[str, str]] = set()
+        self._looked_at = self._look_at = self._moved_at = 0.0
         self._stop = threading.Event()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.epoll()
+        for descriptor in (self._bell, *([] if watcher is None else [watcher.fileno()])):
+            self._poll.register(descriptor, select.EPOLLIN)
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
 
     def start(self) -> None:
@@ -71,94 +91,131 @@ class StreamServer:
 
     def stop(self) -> None:
         self._stop.set()
-        self._messages.put(None)
+        os.eventfd_write(self._bell, 1)
         self._thread.join(1)
 
-    def handle(self, message: OpenStream | Credit | CloseStream) -> None:
-        """Take a control message; called by the control thread."""
-        self._messages.put(message)
+    def handle(self, message: OpenStream | Credit | CloseStream, connection: socket.socket | None = None) -> None:
+        """Take a message of any thread; the frames of a stream that comes with a `connection` go there."""
+        self._messages.put((message, connection))
+        os.eventfd_write(self._bell, 1)
 
     def _run(self) -> None:
         run_through_outages("streams", self._stop, self._serve)
 
     def _serve(self) -> None:
-        pause: float | None = 0
-        moved_at = 0.0
+        is_busy = True
         while not self._stop.is_set():
-            self._take_messages(pause)
+            self._wait(0 if is_busy else self._pause())
+            now = time.monotonic()
+            is_look = now >= self._look_at
             ends: dict[tuple[str, str], int] = {}
-            moved = [self._advance(stream, ends) for stream in list(self._streams.values())]
-            if any(moved):
-                pause, moved_at = 0, time.monotonic()
-            else:
-                pause = self._pause(time.monotonic() - moved_at)
+            moved = [self._advance(stream, ends, is_look=is_look) for stream in list(self._streams.values())]
+            is_busy = any(moved)
+            if is_busy:
+                self._moved_at = now
+            if is_look:
+                self._looked_at, self._look_at = now, now + self._look_seconds(now)
 
-    def _pause(self, rested_seconds: float) -> float | None:
-        """How long to wait for messages: until the next look at the logs, or as long as it takes."""
-        if not any(stream.credit > 0 for stream in self._streams.values()):
-            return 5 if self._streams else None
-        return max(FOLLOW_SECONDS if rested_seconds < 1 else RESTING_SECONDS, SECONDS_PER_LOG * len(self._logs))
+    def _pause(self) -> float:
+        """Until the next look; who can't have anything now is told of, or heard of."""
+        if any(stream.outlet.credit > 0 for stream in self._streams.values()):
+            return max(0.0, self._look_at - time.monotonic())
+        return 5 if self._streams else -1
 
-    def _take_messages(self, pause: float | None) -> None:
-        try:
-            self._take(self._messages.get(block=pause != 0, timeout=pause))
-            while True:
-                self._take(self._messages.get_nowait())
-        except queue.Empty:
-            pass
+    def _look_seconds(self, now: float) -> float:
+        if self._logs.keys() <= self._watched:
+            return WATCHED_SECONDS
+        return max(FOLLOW_SECONDS if now - self._moved_at < 1 else RESTING_SECONDS, SECONDS_PER_LOG * len(self._logs))
 
-    def _take(self, message: OpenStream | Credit | CloseStream | None) -> None:
+    def _wait(self, seconds: float) -> None:
+        """For messages, for a log that grows, for room in a socket."""
+        for descriptor, events in self._poll.poll(seconds):
+            if descriptor == self._bell:
+                os.eventfd_read(self._bell)
+            elif descriptor in self._sockets:
+                self._on_socket(descriptor, events)
+            elif self._watcher is not None and descriptor == self._watcher.fileno():
+                self._watcher.drain()
+                gap = GAP_SECONDS + GAP_SECONDS_PER_STREAM * len(self._streams)
+                self._look_at = min(self._look_at, self._looked_at + gap)
+        while True:
+            try:
+                message, connection = self._messages.get_nowait()
+            except queue.Empty:
+                return
+            self._take(message, connection)
+
+    def _on_socket(self, descriptor: int, events: int) -> None:
+        stream_id, outlet = self._sockets[descriptor]
+        if events & (select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR):
+            outlet.is_forgotten = True
+        else:
+            outlet.flush()
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.at_end = None  # the log may have grown unseen meanwhile
+        self._settle(stream_id, outlet)
+
+    def _settle(self, stream_id: str, outlet: SocketOutlet) -> None:
+        """Wait for room if there is need, and close what is done."""
+        if outlet.is_forgotten:
+            self._drop(stream_id)
+        if outlet.is_forgotten or (outlet.is_over and not outlet.is_full):
+            del self._sockets[outlet.connection.fileno()]
+            outlet.close()
+            return
+        wanted = select.EPOLLRDHUP | (select.EPOLLOUT if outlet.is_full else 0)
+        self._poll.modify(outlet.connection.fileno(), wanted)
+
+    def _take(self, message: Any, connection: socket.socket | None) -> None:
         if isinstance(message, OpenStream):
-            self._open(message)
+            if connection is None:
+                self._open(message, BrokerOutlet(self._client, message.stream_id, message.window_bytes))
+                return
+            outlet = SocketOutlet(connection)
+            self._sockets[connection.fileno()] = message.stream_id, outlet
+            self._poll.register(connection.fileno(), select.EPOLLRDHUP)
+            self._open(message, outlet)
         elif isinstance(message, CloseStream):
             self._drop(message.stream_id)
         elif isinstance(message, Credit):
             stream = self._streams.get(message.stream_id)
-            if stream is not None:
-                stream.heard_at = time.monotonic()
-                stream.consumed = min(max(stream.consumed, message.consumed_bytes), stream.sent)
-                self._forget_read(stream)
+            if stream is not None and isinstance(stream.outlet, BrokerOutlet):
+                if stream.outlet.credit <= 0:
+                    stream.at_end = None  # the log may have grown unseen meanwhile
+                stream.outlet.take_credit(message.consumed_bytes)
 
-    def _forget_read(self, stream: _Stream) -> None:
-        """Take from the broker what the reader has consumed."""
-        last = None
-        while stream.unread and stream.unread[0][1] <= stream.consumed:
-            last = stream.unread.popleft()[0]
-        if last is not None:
-            milliseconds, _, number = last.decode().partition("-")
-            self._client.xtrim(
-                keys.frames(stream.request.stream_id), minid=f"{milliseconds}-{int(number) + 1}", approximate=False
-            )
-
-    def _open(self, request: OpenStream) -> None:
+    def _open(self, request: OpenStream, outlet: BrokerOutlet | SocketOutlet) -> None:
         opener = self._openers.get(request.source)
         if opener is None:
             error = Unsupported(f"This host's worker knows no streams from {request.source!r}.")
-            self._end(request.stream_id, frames.ERROR, 0, json.dumps(to_wire(error_info(error))).encode())
+            self._refuse(request.stream_id, outlet, 0, error)
             return
         try:
             log = self._logs.get(_key(request)) or opener(request.container_id)
             cursor = _first_cursor(log, request)
         except (EngineError, OSError) as error:
-            self._end(request.stream_id, frames.ERROR, 0, json.dumps(to_wire(error_info(error))).encode())
+            self._refuse(request.stream_id, outlet, 0, error)
             return
+        self._look_at = 0.0
         self._logs[_key(request)] = log
-        self._streams[request.stream_id] = _Stream(request, cursor, time.monotonic())
+        self._streams[request.stream_id] = _Stream(request, cursor, outlet)
 
-    def _advance(self, stream: _Stream, ends: dict[tuple[str, str], int]) -> bool:
+    def _advance(self, stream: _Stream, ends: dict[tuple[str, str], int], *, is_look: bool) -> bool:
         """Send what one stream may have now; True if it should have another turn at once."""
         request = stream.request
-        if time.monotonic() - stream.heard_at > frames.IDLE_SECONDS:
+        if stream.outlet.is_forgotten:
             self._drop(request.stream_id)
             return False
         if stream.is_over:
             return self._finish(stream)
-        if stream.credit <= 0:
+        if stream.outlet.credit <= 0 or (stream.at_end is not None and not is_look):
             return False
         key = _key(request)
         log = self._logs[key]
         try:
             if key not in ends:
+                self._watch(key, log)
                 ends[key] = log.end()
             if stream.at_end == ends[key]:
                 return self._finish(stream) if request.until is not None and time.time() >= request.until else False
@@ -167,14 +224,13 @@ class StreamServer:
             skip = request.skip_bytes
             if skip is not None and ends[key] - stream.cursor > skip:
                 stream.cursor = max(stream.cursor, log.cursor_at_tail(SKIP_TO_LINES))
-            chunks = log.read(stream.cursor, min(TURN_BYTES, stream.credit))
+            chunks = log.read(stream.cursor, min(TURN_BYTES, stream.outlet.credit))
         except (EngineError, OSError) as error:
             self._drop(request.stream_id)
             if isinstance(error, FileNotFoundError) or getattr(error, "family", "") == "not_found":
-                self._end(request.stream_id, frames.END, stream.cursor)  # the container was removed
+                self._end(request.stream_id, stream.outlet, frames.END, stream.cursor)  # the container was removed
             else:
-                data = json.dumps(to_wire(error_info(error))).encode()
-                self._end(request.stream_id, frames.ERROR, stream.cursor, data)
+                self._refuse(request.stream_id, stream.outlet, stream.cursor, error)
             return False
         if chunks:
             self._send(stream, chunks)
@@ -184,10 +240,18 @@ class StreamServer:
         stream.at_end = ends[key]
         return False
 
+    def _watch(self, key: tuple[str, str], log: Any) -> None:
+        """Before it is asked how long it is: what comes after that is told of."""
+        directory = getattr(log, "directory", None)
+        if self._watcher is None or directory is None or key in self._watched:
+            return
+        if self._watcher.add(directory):
+            self._watched.add(key)
+
     def _finish(self, stream: _Stream) -> bool:
         """Everything that was asked for has been sent; False, since no other turn is needed."""
         self._drop(stream.request.stream_id)
-        self._end(stream.request.stream_id, frames.END, stream.cursor)
+        self._end(stream.request.stream_id, stream.outlet, frames.END, stream.cursor)
         return False
 
     def _send(self, stream: _Stream, chunks: list[Any]) -> None:
@@ -197,36 +261,32 @@ class StreamServer:
             stream.is_over, chunks = len(early) < len(chunks), early
         end = chunks[-1].end if chunks else stream.cursor
         wanted = [chunk for chunk in chunks if _CHANNELS.get(chunk.stream) in stream.request.channels]
-        self._deliver(stream, merged(wanted))
+        if batch := merged(wanted):
+            stream.outlet.send(batch)
+            if isinstance(stream.outlet, SocketOutlet):
+                self._settle(stream.request.stream_id, stream.outlet)
         stream.cursor, stream.at_end = end, None
 
-    def _deliver(self, stream: _Stream, batch: list[Frame]) -> None:
-        if not batch:
-            return
-        key = keys.frames(stream.request.stream_id)
-        pipeline = self._client.pipeline(transaction=False)
-        for frame in batch:
-            pipeline.xadd(key, {"m": frame.encode()})
-        pipeline.expire(key, EXPIRE_SECONDS)
-        entry_ids: list[Any] = pipeline.execute()
-        for frame, entry_id in zip(batch, entry_ids, strict=False):
-            stream.sent += len(frame.data)
-            stream.unread.append((entry_id, stream.sent))
+    def _refuse(self, stream_id: str, outlet: Outlet, cursor: int, error: Exception) -> None:
+        self._end(stream_id, outlet, frames.ERROR, cursor, json.dumps(to_wire(error_info(error))).encode())
 
-    def _end(self, stream_id: str, kind: int, cursor: int, data: bytes = b"") -> None:
-        key = keys.frames(stream_id)
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.xadd(key, {"m": Frame(kind, 0, cursor, time.time(), data).encode()})
-        pipeline.expire(key, EXPIRE_SECONDS)
-        pipeline.execute()
+    def _end(self, stream_id: str, outlet: Outlet, kind: int, cursor: int, data: bytes = b"") -> None:
+        outlet.end(Frame(kind, 0, cursor, time.time(), data))
+        if isinstance(outlet, SocketOutlet):
+            self._settle(stream_id, outlet)
 
     def _drop(self, stream_id: str) -> None:
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
         key = _key(stream.request)
-        if not any(_key(other.request) == key for other in self._streams.values()):
-            self._logs.pop(key, None)
+        if any(_key(other.request) == key for other in self._streams.values()):
+            return
+        log = self._logs.pop(key, None)
+        if key in self._watched:
+            self._watched.discard(key)
+            assert self._watcher is not None
+            self._watcher.remove(log.directory)
 
 
 def _key(request: OpenStream) -> tuple[str, str]:
@@ -242,28 +302,38 @@ def _first_cursor(log: Any, request: OpenStream) -> int:
 
 
 def merged(chunks: Iterable[Any]) -> list[Frame]:
-    """Chunks of the log as frames: neighbours of one channel and (almost) one moment become one frame."""
+    """Chunks of the log as frames of at most FRAME_BYTES: neighbours of one channel and (almost) one moment are one."""
     batch: list[Frame] = []
     parts: list[bytes] = []
     size = 0
-    for chunk in chunks:
-        channel = _CHANNELS.get(chunk.stream, chunk.stream)
-        after = chunk.end
+    for stream, at, cursor, data in _pieces(chunks):
+        channel = _CHANNELS.get(stream, stream)
+        after = cursor + len(data)
         if (
             batch
             and batch[-1].channel == channel
-            and batch[-1].cursor == chunk.cursor  # else what lies between was not asked for
-            and chunk.at - batch[-1].at < MERGE_SECONDS
-            and size + len(chunk.data) <= frames.FRAME_BYTES
+            and batch[-1].cursor == cursor  # else what lies between was not asked for
+            and at - batch[-1].at < MERGE_SECONDS
+            and size + len(data) <= frames.FRAME_BYTES
         ):
-            parts.append(chunk.data)
-            size += len(chunk.data)
+            parts.append(data)
+            size += len(data)
             batch[-1] = Frame(frames.DATA, channel, after, batch[-1].at)
         else:
             if batch:
                 batch[-1] = Frame(frames.DATA, batch[-1].channel, batch[-1].cursor, batch[-1].at, b"".join(parts))
-            batch.append(Frame(frames.DATA, channel, after, chunk.at))
-            parts, size = [chunk.data], len(chunk.data)
+            batch.append(Frame(frames.DATA, channel, after, at))
+            parts, size = [data], len(data)
     if batch:
         batch[-1] = Frame(frames.DATA, batch[-1].channel, batch[-1].cursor, batch[-1].at, b"".join(parts))
     return batch
+
+
+def _pieces(chunks: Iterable[Any]) -> Iterator[tuple[Any, float, int, bytes]]:
+    """Stream, moment, cursor and data of chunks; of large ones by parts."""
+    for chunk in chunks:
+        if len(chunk.data) <= frames.FRAME_BYTES:
+            yield chunk.stream, chunk.at, chunk.cursor, chunk.data
+            continue
+        for begin in range(0, len(chunk.data), frames.FRAME_BYTES):
+            yield chunk.stream, chunk.at, chunk.cursor + begin, chunk.data[begin : begin + frames.FRAME_BYTES]

@@ -6,6 +6,7 @@ from websockets.sync.client import connect
 
 from tests.support.portside import Portside
 from tests.support.sockets import follow_log, log_text, socket
+from worker.contract.near import STREAMS_SOCKET
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
 
@@ -35,6 +36,30 @@ def test_a_log_goes_on_where_it_stopped_without_gap_or_repeat(portside: Portside
     rest, end = follow_log(portside, container["id"], until="the end\n", cursor=cursor)
     assert text + rest == "".join(f"line {n}\n" for n in range(1, 3001)) + "the end\n"
     assert end == len(text + rest)
+
+
+def test_a_socket_that_is_open_while_the_worker_dies_misses_nothing(portside: Portside, tiny_image: str) -> None:
+    script = "n=0; while [ $n -lt 400 ]; do n=$((n+1)); echo line $n; usleep 10000; done; echo the end"
+    container = portside.rest.run(tiny_image, "sh", "-c", script)
+    with socket(portside, f"/ws/containers/{container['id']}/logs/?cursor=0") as log:
+        log.until(lambda _: "line 50\n" in log_text(log.messages))
+        portside.kill("-m", "worker")
+        log.until(lambda _: "the end\n" in log_text(log.messages))
+        assert log_text(log.messages) == "".join(f"line {n}\n" for n in range(1, 401)) + "the end\n"
+    portside.wait_host()
+
+
+def test_a_host_without_a_socket_in_the_home_sends_the_same_by_the_broker(portside: Portside, tiny_image: str) -> None:
+    container = portside.rest.run(tiny_image, "sh", "-c", "seq 200000")
+    portside.rest.wait_status(container["id"], "stopped")
+    near = portside.rest.logs(container["id"])
+    path = portside.home.config.run / STREAMS_SOCKET
+    aside = path.rename(path.with_suffix(".aside"))
+    try:
+        assert portside.rest.logs(container["id"]) == near == "".join(f"{n}\n" for n in range(1, 200_001))
+        assert follow_log(portside, container["id"], until="\n200000\n")[0] == near
+    finally:
+        aside.rename(path)
 
 
 def test_a_tail_is_short_and_a_log_ends_with_its_container(portside: Portside, tiny_image: str) -> None:

@@ -16,7 +16,7 @@ from engine.errors import NotFound
 from tests.support.processes import eventually
 from tests.support.valkey import Valkey
 from tests.worker.fakes import FakeLog
-from worker import streams
+from worker import outlets, streams
 from worker.contract import frames, keys
 from worker.contract.frames import CloseStream, Credit, Frame, OpenStream
 from worker.streams import StreamServer
@@ -201,14 +201,14 @@ def test_what_was_read_leaves_the_broker_and_the_rest_expires(bench: Bench) -> N
     eventually(lambda: bench.client.xlen(viewer.key) == 0, what="an empty stream")
     bench.logs["c"].append(b"more", at=99.0)
     eventually(lambda: bench.client.xlen(viewer.key) == 1, what="one frame")
-    eventually(lambda: 0 < bench.client.ttl(viewer.key) <= streams.EXPIRE_SECONDS, what="an end of its time")
+    eventually(lambda: 0 < bench.client.ttl(viewer.key) <= outlets.EXPIRE_SECONDS, what="an end of its time")
 
 
 def test_a_closed_or_forgotten_stream_is_served_no_more(bench: Bench) -> None:
     closed, forgotten, kept = Viewer(bench), Viewer(bench), Viewer(bench)
     eventually(lambda: len(bench.server._streams) == 3, what="three streams")
     bench.server.handle(CloseStream(stream_id=closed.id))
-    bench.server._streams[forgotten.id].heard_at -= frames.IDLE_SECONDS
+    bench.server._streams[forgotten.id].outlet.heard_at -= frames.IDLE_SECONDS
     eventually(lambda: set(bench.server._streams) == {kept.id}, what="the end of two")
     bench.logs["c"].append(b"late\n")
     kept.read_until(lambda: kept.data == b"late\n", "the late line")

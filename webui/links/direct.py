@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 
-from django.conf import settings
-
+from webui.links.shared_home import address, has_socket
 from worker.contract import sessions
 
 HELLO_SECONDS = 20.0
@@ -18,11 +16,7 @@ BUFFER_BYTES = 1 << 20
 
 def is_near(host_id: str) -> bool:
     """Whether the host's worker has this site's home, and a direct way."""
-    home = settings.PORTSIDE.home
-    try:
-        return (home / "host-id").read_text().strip() == host_id and (home / "run" / sessions.DIRECT_SOCKET).exists()
-    except OSError:
-        return False
+    return has_socket(host_id, sessions.DIRECT_SOCKET)
 
 
 async def connect(token: str) -> DirectStream | None:
@@ -33,7 +27,7 @@ async def connect(token: str) -> DirectStream | None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(HELLO_SECONDS):
-            await loop.sock_connect(connection, _address())
+            await loop.sock_connect(connection, address(sessions.DIRECT_SOCKET))
             await loop.sock_sendall(connection, token.encode())
             if await loop.sock_recv(connection, len(sessions.GRANTED)) == sessions.GRANTED:
                 return DirectStream(connection)
@@ -44,17 +38,6 @@ async def connect(token: str) -> DirectStream | None:
         raise
     connection.close()
     return None
-
-
-def _address() -> str:
-    """Of any length: unix(7) has 107 bytes, a home may lie deeper."""
-    global _directory
-    if _directory is None:
-        _directory = os.open(settings.PORTSIDE.home / "run", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    return f"/proc/self/fd/{_directory}/{sessions.DIRECT_SOCKET}"
-
-
-_directory: int | None = None
 
 
 class DirectStream:

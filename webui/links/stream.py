@@ -20,6 +20,7 @@ from engine.errors import FAMILIES, EngineError, Unavailable
 from webui.broadcast import broker
 from webui.hosts.models import Host
 from webui.jobs.dispatch import control_send
+from webui.links import near
 from worker.contract import frames, keys
 from worker.contract.frames import Frame
 
@@ -56,6 +57,10 @@ def read_stream(host: Host, message: frames.OpenStream, is_slow: bool = False) -
     """
     if not host.is_online:
         raise host_silent(host)
+    direct = near.read(host, message, SLOW_SECONDS if is_slow else FIRST_SECONDS)
+    if direct is not None:
+        yield from _whole(host, direct)
+        return
     if not control_send(host.pk, message):
         raise Unavailable("the broker can't be reached, so no host can be asked: try again in a moment")
     try:
@@ -64,6 +69,17 @@ def read_stream(host: Host, message: frames.OpenStream, is_slow: bool = False) -
         raise Unavailable("the broker was lost while the host answered: try again in a moment") from error
     finally:
         control_send(host.pk, frames.CloseStream(stream_id=message.stream_id))
+
+
+def _whole(host: Host, arriving: Iterator[Frame]) -> Iterator[Frame]:
+    """Frames to END. Raises what the host answers, and Unavailable where it is lost before."""
+    for frame in arriving:
+        if frame.kind == frames.ERROR:
+            raise error_of(frame)
+        yield frame
+        if frame.kind == frames.END:
+            return
+    raise host_silent(host)
 
 
 def _frames(host: Host, message: frames.OpenStream, patience: float) -> Iterator[Frame]:

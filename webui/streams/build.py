@@ -17,10 +17,10 @@ from engine.errors import NotFound
 from webui.accounts.models import User
 from webui.builds.models import Build
 from webui.hosts.models import Host
-from webui.links.stream import error_of, unseen
+from webui.links.stream import unseen
 from webui.live.admission import Refused
 from webui.live.loop import in_thread
-from webui.streams.carried import CarriedSocket, CarriedStream, Entries
+from webui.streams.carried import CarriedSocket
 from worker.contract import frames
 from worker.contract.frames import Frame
 
@@ -56,15 +56,8 @@ class BuildSocket(CarriedSocket):
             raise NotFound(f"the host {self.host.name} has not kept what this build has said") from error
         await asyncio.sleep(NOT_YET_SECONDS)
 
-    async def deliver(self, stream: CarriedStream, entries: Entries) -> bool:
-        for entry_id, fields in entries:
-            stream.last = entry_id
-            frame = Frame.decode(fields[b"m"])
-            if frame.kind == frames.ERROR:
-                raise error_of(frame)
-            if frame.kind != frames.DATA:
-                return False
-            stream.consumed += len(frame.data)
+    async def deliver(self, batch: list[Frame]) -> bool:
+        for frame in batch:
             if frame.cursor <= self.cursor:
                 continue
             begin = max(self.cursor, frame.cursor - len(frame.data))

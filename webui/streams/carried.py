@@ -6,12 +6,11 @@ from contextlib import aclosing
 
 from engine.errors import NotFound
 from webui.hosts.models import Host
-from webui.live.carrying import CarriedStream, Entries, carried
+from webui.live.carrying import carried
 from webui.live.loop import connect_to_broker
 from webui.streams.socket import Socket
 from worker.contract import frames
-
-__all__ = ["CarriedSocket", "CarriedStream", "Entries"]
+from worker.contract.frames import Frame
 
 
 class CarriedSocket(Socket):
@@ -23,8 +22,8 @@ class CarriedSocket(Socket):
         """What is asked of the host now: the rest, when it was asked before."""
         raise NotImplementedError
 
-    async def deliver(self, stream: CarriedStream, entries: Entries) -> bool:
-        """Send frames on, noting in `stream` what was read; False after the last one. Raises what the host answers."""
+    async def deliver(self, batch: list[Frame]) -> bool:
+        """Send frames on, and take them from the list meanwhile; False after the last one."""
         raise NotImplementedError
 
     async def missing(self, error: NotFound) -> None:
@@ -43,10 +42,11 @@ class CarriedSocket(Socket):
         """True at the end of what there was; False when it is to be tried again."""
         try:
             async with aclosing(carried(self.client, self.host, self.opening)) as arriving:
-                async for stream, entries in arriving:
-                    if not await self.deliver(stream, entries):
-                        await self.send_message(type="end")
-                        return True
+                async for batch in arriving:
+                    if not await self.deliver(batch):
+                        break
         except NotFound as error:
             await self.missing(error)
-        return False
+            return False
+        await self.send_message(type="end")
+        return True

@@ -22,10 +22,9 @@ from webui.accounts.roles import require_on
 from webui.containers.log_stream import STREAMS, LogPosition, LogText, open_message
 from webui.containers.models import ObservedStatus, RemovedContainer
 from webui.hosts.models import Host
-from webui.links.stream import error_of
 from webui.live.admission import Refused
 from webui.live.loop import in_thread
-from webui.streams.carried import CarriedSocket, CarriedStream, Entries
+from webui.streams.carried import CarriedSocket
 from webui.streams.container import ContainerSocket
 from worker.contract import frames
 from worker.contract.frames import Frame
@@ -85,18 +84,13 @@ class LogSocket(CarriedSocket, ContainerSocket):
             raise NotFound(f"the host {self.container.host.name} has no log of this container") from error
         await asyncio.sleep(NOT_YET_SECONDS)
 
-    async def deliver(self, stream: CarriedStream, entries: Entries) -> bool:
-        """Send frames on in messages of at most 64 KiB or one frame; False after the last one."""
+    async def deliver(self, batch: list[Frame]) -> bool:
+        """Send frames on in messages of at most 64 KiB or one frame."""
         chunks: list[dict[str, Any]] = []
         size, begin = 0, self.text.cursor
-        for entry_id, fields in entries:
-            stream.last = entry_id
-            frame = Frame.decode(fields[b"m"])
-            if frame.kind != frames.DATA:
-                await self._send_chunks(begin, chunks)
-                if frame.kind == frames.ERROR:
-                    raise error_of(frame)
-                return False
+        batch.reverse()
+        while batch:
+            frame = batch.pop()  # what was sent need not wait for the rest
             is_gap = self.text.is_gap_before(frame)
             if size and (is_gap or size + len(frame.data) > MESSAGE_BYTES):
                 await self._send_chunks(begin, chunks)
@@ -106,7 +100,6 @@ class LogSocket(CarriedSocket, ContainerSocket):
             chunk = self.text.chunk(frame)
             chunks += [chunk] if chunk else []
             size += len(frame.data)
-            stream.consumed += len(frame.data)
         await self._send_chunks(begin, chunks)
         return True
 

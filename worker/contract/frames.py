@@ -27,6 +27,7 @@ from worker.contract.wire import to_wire
 DATA, END, ERROR = 1, 2, 3
 STDOUT, STDERR = 1, 2
 _HEADER = struct.Struct("<BBQd")
+HEAD_BYTES = _HEADER.size
 
 WINDOW_BYTES = 1 << 20
 FRAME_BYTES = 64 << 10
@@ -140,9 +141,14 @@ class Frame:
     data: bytes = b""
 
     def encode(self) -> bytes:
-        return _HEADER.pack(self.kind, self.channel, self.cursor, self.at) + self.data
+        return self.encode_head() + self.data
+
+    def encode_head(self) -> bytes:
+        """All but the data, which follows it."""
+        return _HEADER.pack(self.kind, self.channel, self.cursor, self.at)
 
     @classmethod
-    def decode(cls, raw: bytes) -> Frame:
-        kind, channel, cursor, at = _HEADER.unpack_from(raw)
-        return cls(kind, channel, cursor, at, raw[_HEADER.size :])
+    def decode(cls, raw: bytes, begin: int = 0, end: int | None = None) -> Frame:
+        """The frame that lies in `raw` from `begin` to `end`."""
+        kind, channel, cursor, at = _HEADER.unpack_from(raw, begin)
+        return cls(kind, channel, cursor, at, raw[begin + HEAD_BYTES : end])

@@ -10,22 +10,15 @@ Only the same user may connect (unix(7), SO_PEERCRED); the token says which sess
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
 import socket
-import struct
 import threading
 from pathlib import Path
 
-from engine.unix_path import short
 from worker.contract.sessions import GRANTED, TOKEN_BYTES
-
-logger = logging.getLogger(__name__)
+from worker.home_socket import HomeSocket
 
 HELLO_SECONDS = 10.0
 BUFFER_BYTES = 1 << 20
-_CREDENTIALS = struct.Struct("3i")
 
 
 class Ticket:
@@ -53,39 +46,16 @@ class DirectWay:
     """Listens at `path` from `start` to `stop`."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._listener = HomeSocket(path, self._greet)
         self._lock = threading.Lock()
         self._waiting: dict[str, Ticket] = {}
-        self._listener: socket.socket | None = None
 
     def start(self) -> None:
         """What can't be had is logged: then sessions go by the broker."""
-        try:
-            self._start()
-        except OSError as error:
-            logger.warning("archives go by the broker, since %s can't be listened at: %s", self._path, error)
-
-    def _start(self) -> None:
-        self._path.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        try:
-            with short(self._path) as address:
-                listener.bind(address)
-            self._path.chmod(0o600)
-            listener.listen(64)
-        except BaseException:
-            listener.close()
-            raise
-        self._listener = listener
-        threading.Thread(target=self._accept, args=(listener,), name="direct", daemon=True).start()
+        self._listener.start()
 
     def stop(self) -> None:
-        if self._listener is not None:
-            with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
-            self._path.unlink(missing_ok=True)
+        self._listener.stop()
 
     def expect(self, token: str) -> Ticket:
         """A ticket for who will name `token`, a session's own secret."""
@@ -99,28 +69,13 @@ class DirectWay:
             if self._waiting.get(ticket.token) is ticket:
                 del self._waiting[ticket.token]
 
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return  # stopped
-            threading.Thread(target=self._greet, args=(connection,), name="direct-hello", daemon=True).start()
-
     def _greet(self, connection: socket.socket) -> None:
-        try:
-            raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-            if _CREDENTIALS.unpack(raw)[1] != os.geteuid():
-                raise ConnectionRefusedError("another user")
-            connection.settimeout(HELLO_SECONDS)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-            token = b""
-            while len(token) < TOKEN_BYTES and (data := connection.recv(TOKEN_BYTES - len(token))):
-                token += data
-            self._grant(token.decode("ascii", "replace"), connection)
-        except OSError as error:
-            logger.info("a direct connection came to nothing: %s", error)
-            connection.close()
+        connection.settimeout(HELLO_SECONDS)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        token = b""
+        while len(token) < TOKEN_BYTES and (data := connection.recv(TOKEN_BYTES - len(token))):
+            token += data
+        self._grant(token.decode("ascii", "replace"), connection)
 
     def _grant(self, token: str, connection: socket.socket) -> None:
         with self._lock:

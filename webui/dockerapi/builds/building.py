@@ -28,11 +28,10 @@ from webui.dockerapi.routing import endpoint
 from webui.dockerapi.tars import sent
 from webui.dockerapi.telling import cancelled, told_stream
 from webui.jobs.models import Job
-from webui.links.stream import error_of, unseen
+from webui.links.stream import unseen
 from webui.live.carrying import carried
 from webui.live.loop import connect_to_broker, in_thread
 from worker.contract import frames
-from worker.contract.frames import Frame
 
 NOT_YET_SECONDS = 0.1
 NAME = "docker build"
@@ -116,15 +115,8 @@ async def record_lines(build: Build) -> AsyncIterator[Mapping[str, Any]]:
         while True:
             try:
                 async with aclosing(carried(client, build.host, opening)) as arriving:
-                    async for stream, entries in arriving:
-                        for entry_id, fields in entries:
-                            stream.last = entry_id
-                            frame = Frame.decode(fields[b"m"])
-                            if frame.kind == frames.ERROR:
-                                raise error_of(frame)
-                            if frame.kind != frames.DATA:
-                                return
-                            stream.consumed += len(frame.data)
+                    async for batch in arriving:
+                        for frame in batch:
                             if frame.cursor <= cursor:
                                 continue
                             data, cursor = unseen(frame, cursor).data, frame.cursor
@@ -137,6 +129,8 @@ async def record_lines(build: Build) -> AsyncIterator[Mapping[str, Any]]:
                 if await in_thread(_has_ended, build):  # it was never begun, or is not kept
                     return
                 await asyncio.sleep(NOT_YET_SECONDS)  # it waits for its turn
+            else:
+                return
     finally:
         await client.aclose()
 

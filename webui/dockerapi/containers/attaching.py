@@ -139,9 +139,10 @@ async def _open(terminal: Terminal, container: Container, stdin: bool) -> None:
 
 
 async def _old(container: Container, peer: Peer, channels: frozenset[int], mux: bool) -> None:
-    async for frame in log_frames(container, LogPosition(), follow=False):
-        if frame.channel in channels:
-            await peer.write(multiplexed(frame.channel, frame.data) if mux else frame.data)
+    async for batch in log_frames(container, LogPosition(), follow=False):
+        for frame in batch:
+            if frame.channel in channels:
+                await peer.write(multiplexed(frame.channel, frame.data) if mux else frame.data)
 
 
 _sizes: dict[str, TerminalSize] = {}

@@ -22,7 +22,7 @@ from webui.dockerapi.containers.multiplexing import multiplexed
 from webui.dockerapi.containers.states import ALIVE, state_of
 from webui.dockerapi.containers.waiting import ended
 from webui.dockerapi.routing import endpoint
-from webui.links.stream import error_of, host_silent, unseen
+from webui.links.stream import host_silent, unseen
 from webui.live.carrying import carried
 from webui.live.loop import connect_to_broker, in_thread
 from worker.contract import frames
@@ -45,9 +45,15 @@ async def container_logs(call: Call) -> Stream:
     async def parts() -> AsyncIterator[bytes]:
         yield b""
         async with aclosing(log_frames(container, position, follow=follow)) as arriving:
-            async for frame in arriving:
-                for data in stamp.on(frame) if stamps or details else (frame.data,):
-                    yield data if has_terminal else multiplexed(frame.channel, data)
+            async for batch in arriving:
+                if not stamps and not details:
+                    yield b"".join(
+                        frame.data if has_terminal else multiplexed(frame.channel, frame.data) for frame in batch
+                    )
+                    continue
+                for frame in batch:
+                    for data in stamp.on(frame):
+                        yield data if has_terminal else multiplexed(frame.channel, data)
 
     kind = answers.RAW_STREAM if has_terminal or call.version < (1, 42) else answers.MULTIPLEXED_STREAM
     return Stream(parts(), kind)
@@ -74,18 +80,20 @@ def _position(call: Call) -> LogPosition:
     )
 
 
-async def log_frames(container: Container, position: LogPosition, *, follow: bool) -> AsyncIterator[Frame]:
-    """Frames with data; who follows gets them until the container's end. Raises what the host answers."""
+async def log_frames(container: Container, position: LogPosition, *, follow: bool) -> AsyncIterator[list[Frame]]:
+    """Frames with data, as many as have come; who follows gets them until the container's end. Raises what the host
+    answers.
+    """
     client = connect_to_broker()
     reading = Reading(container, position)
     try:
         if follow and state_of(container) in ALIVE:
             async with aclosing(_until_the_end(client, reading)) as arriving:
-                async for frame in arriving:
-                    yield frame
-        async with aclosing(reading.frames(client, follow=False)) as arriving:
-            async for frame in arriving:
-                yield frame
+                async for batch in arriving:
+                    yield batch
+        async with aclosing(reading.batches(client, follow=False)) as arriving:
+            async for batch in arriving:
+                yield batch
     finally:
         await client.aclose()
 
@@ -97,7 +105,7 @@ class Reading:
         self._container, self._position = container, position
         self._cursor = 0
 
-    async def frames(self, client: Any, *, follow: bool) -> AsyncIterator[Frame]:
+    async def batches(self, client: Any, *, follow: bool) -> AsyncIterator[list[Frame]]:
         """What there is after the last frame that was given, and with `follow` what comes."""
 
         def opening() -> frames.OpenStream:
@@ -105,30 +113,23 @@ class Reading:
             position = replace(self._position, cursor=self._cursor) if self._cursor else self._position
             return open_message(self._container.pk, position, follow=follow)
 
-        async with aclosing(carried(client, self._container.host, opening)) as arriving:
-            async for stream, entries in arriving:
-                for entry_id, fields in entries:
-                    stream.last = entry_id
-                    frame = Frame.decode(fields[b"m"])
-                    if frame.kind == frames.ERROR:
-                        error = error_of(frame)
-                        if isinstance(error, NotFound):
-                            return  # it has printed nothing
-                        raise error
-                    if frame.kind != frames.DATA:
-                        return
-                    stream.consumed += len(frame.data)
-                    if frame.cursor > self._cursor:
-                        frame, self._cursor = unseen(frame, self._cursor), frame.cursor
-                        yield frame
+        try:
+            async with aclosing(carried(client, self._container.host, opening)) as arriving:
+                async for batch in arriving:
+                    unread = [unseen(frame, self._cursor) for frame in batch if frame.cursor > self._cursor]
+                    self._cursor = max(self._cursor, batch[-1].cursor)
+                    if unread:
+                        yield unread
+        except NotFound:
+            return  # it has printed nothing
 
 
-async def _until_the_end(client: Any, reading: Reading) -> AsyncIterator[Frame]:
+async def _until_the_end(client: Any, reading: Reading) -> AsyncIterator[list[Frame]]:
     """Frames as they come, until the run is over; what was printed last may be missing."""
     waiting = await in_thread(wait_begin, reading._container.pk)
     over = asyncio.ensure_future(ended(waiting))
-    following = reading.frames(client, follow=True)
-    coming: asyncio.Future[Frame] | None = None
+    following = reading.batches(client, follow=True)
+    coming: asyncio.Future[list[Frame]] | None = None
     try:
         while True:
             coming = coming or asyncio.ensure_future(anext(following))  # type: ignore[arg-type]
