@@ -19,7 +19,6 @@ class WorkerSettings:
     engine: EngineConfig
     redis_url: str
     host_name: str
-    visibility_timeout: float = 3600.0
     concurrency: int = 64
 
     @classmethod

@@ -5,7 +5,6 @@ What it did is in the file `calls` under the home, so that tests see it across p
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -275,8 +274,7 @@ def main() -> int:
 
     logging.basicConfig(level=logging.INFO)
     settings = WorkerSettings.from_environment()
-    timeout = float(os.environ.get("TEST_VISIBILITY_TIMEOUT", "3600"))
-    settings = dataclasses.replace(settings, visibility_timeout=timeout, concurrency=4)
+    settings = dataclasses.replace(settings, concurrency=4)
     settings.engine.run.mkdir(parents=True, exist_ok=True)
     return WorkerService(settings, FakeEngine(settings.engine)).run(threading.Event())
 

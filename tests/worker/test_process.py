@@ -95,18 +95,16 @@ def test_a_job_is_done_once_although_it_is_delivered_often(site: Site) -> None:
     assert site.ends("j")[0]["status"] == "succeeded"
 
 
-def test_a_redelivery_by_the_brokers_visibility_timeout_is_harmless(site: Site) -> None:
-    """Four stubborn jobs fill the pool, so that later ones stay unacknowledged beyond the time-out."""
-    site.start_worker(TEST_VISIBILITY_TIMEOUT="1")
+def test_what_waits_for_a_full_pool_is_begun_once_and_kept_nowhere_else(site: Site) -> None:
+    site.start_worker()
     for number in range(6):
         site.send(f"slow{number}", PullImage(reference=f"slow/{number}"))
     eventually(lambda: len(site.calls()) == 4, what="a full pool")
-    time.sleep(3)
+    assert not site.client.keys("unacked*")
     for number in range(6):
         eventually(lambda n=number: f"begin pull slow/{n}" in site.calls(), what="the beginning")
         site.control(kind="job.cancel", job_id=f"slow{number}")
         eventually(lambda n=number: site.ends(f"slow{n}"), what="the end")
-    time.sleep(1.5)
     begun = [call for call in site.calls() if call.startswith("begin")]
     assert sorted(begun) == [f"begin pull slow/{number}" for number in range(6)]
 
