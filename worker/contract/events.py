@@ -10,10 +10,10 @@ A container's or an image's event always carries the whole observed state, so th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from worker.contract.wire import from_wire, to_wire
+from worker.contract.wire import from_wire
 
 # A host's own; attributes: HostFacts. `registered` opens a session of the worker (`session` is new each time).
 HOST_REGISTERED = "host.registered"
@@ -323,8 +323,8 @@ class ErrorInfo:
 
 
 def encode_event(event: Event) -> dict[str, Any]:
-    encoded: dict[str, Any] = to_wire(event)
-    return encoded
+    """What `json.dumps` takes; so must the attributes be, which come from the journal's JSON or from `to_wire`."""
+    return {field.name: getattr(event, field.name) for field in fields(event)}
 
 
 def decode_event(data: Mapping[str, Any]) -> Event:

@@ -16,10 +16,17 @@ class ContractError(ValueError):
     """A message does not fit the contract; the text names the class and the field."""
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def to_wire(value: Any) -> Any:
     """Turn a contract value into what `json.dumps` takes: dict, list, str, int, float, bool, None."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_wire(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    names = _names(kind)  # type: ignore[arg-type]
+    if names is not None:
+        return {name: to_wire(getattr(value, name)) for name in names}
     if isinstance(value, tuple | list):
         return [to_wire(item) for item in value]
     if isinstance(value, Mapping):
@@ -64,6 +71,12 @@ def _fields(cls: type) -> list[tuple[str, str, bool, Convert]]:
         )
         for field in dataclasses.fields(cls)
     ]
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None for anything else."""
+    return tuple(field.name for field in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else None
 
 
 def _convert(hint: Any) -> Convert:
