@@ -155,9 +155,12 @@ class ContainerSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values only; `from_dict` reads it back."""
-        data = asdict(self)
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}  # asdict copies every value, slowly
+        data["ports"] = tuple(asdict(port) for port in self.ports)
         for name in _MAPPINGS:
             data[name] = dict(data[name])
+        if self.healthcheck is not None:
+            data["healthcheck"] = dict(self.healthcheck)
         return data
 
     @classmethod

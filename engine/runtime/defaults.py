@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 PIDS_LIMIT = 2048
+_PROCESSORS = Path("/sys/devices/system/cpu")
 SHM_BYTES = 64 * 1024 * 1024
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -38,8 +41,16 @@ NAMESPACES = ("user", "mount", "uts", "ipc", "pid", "network", "cgroup")
 
 def masked_paths() -> list[str]:
     """`MASKED_PATHS` and each processor's thermal_throttle (GHSA-6fw5-f8r9-fgfm)."""
-    throttles = sorted(str(p) for p in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle"))
-    return [*MASKED_PATHS, *throttles]
+    online = ""
+    with contextlib.suppress(OSError):
+        online = (_PROCESSORS / "online").read_text()
+    return [*MASKED_PATHS, *_throttles(online)]
+
+
+@lru_cache(maxsize=1)
+def _throttles(online: str) -> list[str]:
+    """Looked for again when other processors than these are `online`: they come with it, and go."""
+    return sorted(str(path) for path in _PROCESSORS.glob("cpu[0-9]*/thermal_throttle"))
 
 
 def mounts(shm_bytes: int = SHM_BYTES, *, writable: bool = False, shm: str = "own") -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ What is not allowed answers in one of two ways, as Podman's profile does:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 EPERM = 1
 ENOSYS = 38
@@ -89,6 +90,11 @@ Rule = dict[str, object]
 
 def default_profile(capabilities: Collection[str]) -> dict[str, object]:
     """The `linux.seccomp` object for a container that keeps `capabilities` ("CAP_CHOWN" …) in its bounding set."""
+    return dict(_default_profile(frozenset(capabilities)))
+
+
+@lru_cache(maxsize=16)
+def _default_profile(capabilities: frozenset[str]) -> dict[str, object]:
     allowed = set(_ALWAYS.split())
     for capability in capabilities:
         allowed.update(_BY_CAPABILITY.get(capability, "").split())
