@@ -349,7 +349,7 @@ class Engine(ExecCalls):
     def host_facts(self) -> HostFacts:
         """What this host is; cheap enough for a heartbeat."""
         running = sum(record.pid is not None for record in self.container_list())
-        return host_facts(self.config, self.cgroups.version, running, self.runtime.installed.facts())
+        return host_facts(self.config, self.cgroups, running, self.runtime.installed.facts())
 
     def reconcile(self) -> list[str]:
         """At start: finish or undo whatever a crash left half done. Returns what was done, a line each."""

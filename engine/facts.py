@@ -7,6 +7,7 @@ import platform
 import shutil
 from typing import TypedDict
 
+from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.runtime import probe
 from engine.runtime.apparmor import host, loading, profile
@@ -21,6 +22,7 @@ class HostFacts(TypedDict):
     `runtimes` are the OCI runtimes that a container can choose instead of ours. `userns_problem` is why containers
     can't have user namespaces of their own; empty if they can, and until it is known. `apparmor_profile` is what
     confines containers unasked, empty for none; `apparmor_problem` is why, where the kernel has AppArmor.
+    `cpu_rt_problem` is why none can have real-time processor time (cpu_rt_runtime); empty where the kernel gives it.
     """
 
     cores: int
@@ -37,10 +39,11 @@ class HostFacts(TypedDict):
     userns_problem: str
     apparmor_profile: str
     apparmor_problem: str
+    cpu_rt_problem: str
 
 
 def host_facts(
-    config: EngineConfig, cgroup_version: str, containers_running: int, runtimes: list[RuntimeFacts]
+    config: EngineConfig, cgroups: Cgroups, containers_running: int, runtimes: list[RuntimeFacts]
 ) -> HostFacts:
     disk = shutil.disk_usage(config.home)
     unconfined = loading.problem(config.run)
@@ -51,7 +54,7 @@ def host_facts(
         architecture=platform.machine(),
         operating_system=_operating_system(),
         engine_version=ENGINE_VERSION,
-        cgroup_version=cgroup_version,
+        cgroup_version=cgroups.version,
         disk_total_bytes=disk.total,
         disk_free_bytes=disk.free,
         containers_running=containers_running,
@@ -59,6 +62,7 @@ def host_facts(
         userns_problem=probe.known(str(config.run)) or "",
         apparmor_profile=profile.NAME if host.is_enabled() and not unconfined else "",
         apparmor_problem=unconfined,
+        cpu_rt_problem=cgroups.real_time_problem,
     )
 
 

@@ -20,6 +20,8 @@ from engine.cgroups.v2 import memory as v2_memory
 from engine.cgroups.v2 import pids as v2_pids
 from engine.errors import EngineError, InvalidArgument, ResourceExhausted, Unavailable, Unsupported
 
+NO_REAL_TIME_BY_V2 = "control groups of version 2, which this host has, share out no real-time processor time"
+
 
 def apply(where: Mapping[str, Path], resources: Resources, *, v2: bool) -> None:
     """Set what is given. `where`: controller → the container's directory.
@@ -87,13 +89,22 @@ def _processors(where: Mapping[str, Path], resources: Resources, *, v2: bool) ->
             cpuset.limit(there(where.get("cpuset"), field), resources.cpuset_cpus, resources.cpuset_mems)
 
 
+def real_time_problem(cpu: Path | None) -> str:
+    """Why no container can have a share of real-time processor time; empty if it can.
+
+    `cpu` is the tree of version 1's controller, None where that is version 2's.
+    """
+    if cpu is None:
+        return NO_REAL_TIME_BY_V2
+    return "" if v1_realtime.is_here(cpu) else v1_realtime.NOT_HERE
+
+
 def real_time(directory: Path, resources: Resources, *, v2: bool) -> None:
     """The share of processor time for programs with real-time priority. Raises Unsupported, InvalidArgument."""
     field = "cpu_rt_period" if resources.cpu_rt_runtime is None else "cpu_rt_runtime"
     if v2:
         raise Unsupported(
-            f"{field}: control groups of version 2, which this host has, share out no real-time processor time: leave "
-            "it out; ulimits rtprio=99 lets a program take real-time priority",
+            f"{field}: {NO_REAL_TIME_BY_V2}: leave it out; ulimits rtprio=99 lets a program take real-time priority",
             {"field": field},
         )
     with explained(field):

@@ -69,6 +69,11 @@ class Cgroups:
         # Nothing of ours is there, but other runtimes make groups in every tree.
         self._strange = [tree / self.parent for tree in self.hierarchy.trees if tree not in self._trees.values()]
 
+    @property
+    def real_time_problem(self) -> str:
+        """Why `cpu_rt_runtime` and `cpu_rt_period` can't be had on this host; empty if they can."""
+        return limiting.real_time_problem(self._trees.get("cpu"))
+
     def create(self, container_id: str, resources: Resources) -> None:
         """Make the groups and set the limits; what is there already is used. Raises before anything is made."""
         resources.check(os.cpu_count() or 1)

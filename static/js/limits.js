@@ -9,7 +9,7 @@ import { toast } from "./toast.js";
 const MIB = 1 << 20;
 const LINES = { ports: portChanges, labels: labelChanges };
 
-/** `dialog` holds fields with data-limit (REST's name) and data-kind: mib, number, text, ports or labels. */
+/** `dialog` holds fields with data-limit (REST's name) and data-kind: mib, number, text, lines, ports or labels. */
 export class LimitsDialog {
   #before = {};
 
@@ -28,6 +28,8 @@ export class LimitsDialog {
     this.#before = Object.fromEntries(this.#fields().map((input) => [input.dataset.limit, input.value]));
     this.#complain({});
     this.#showTimes();
+    const more = $("[data-more]", this.dialog);
+    more.open = this.#fields().some((input) => more.contains(input) && input.value);
     this.dialog.showModal();
   }
 
@@ -100,7 +102,10 @@ export class LimitsDialog {
       setText(place, texts.join(" "));
       this.#field(CSS.escape(name))?.setAttribute("aria-invalid", "true");
     }
-    $("[aria-invalid]", this.dialog)?.focus();
+    const first = $("[aria-invalid]", this.dialog);
+    const folded = first?.closest("details");
+    if (folded) folded.open = true;
+    first?.focus();
   }
 }
 
@@ -108,10 +113,12 @@ function written(value, kind) {
   if (kind === "ports") return (value ?? []).map(portLine).join("\n");
   if (kind === "labels") return labelLines(value);
   if (value === null || value === undefined) return "";
+  if (kind === "lines") return value.join("\n");
   return String(kind === "mib" && value > 0 ? value / MIB : value);
 }
 
 function read(text, kind) {
+  if (kind === "lines") return text.split("\n").map((line) => line.trim()).filter(Boolean);
   if (text === "") return null;
   if (kind === "text") return text;
   const number = Number(text.replace(",", "."));

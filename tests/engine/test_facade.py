@@ -39,6 +39,8 @@ def test_inventory_facts_and_figures_fit_the_contract(host: Host) -> None:
     facts = host.engine.host_facts()
     of_the_workers = {"name", "session", "last_seq"}
     assert facts.keys() == {field.name for field in dataclasses.fields(contract.HostFacts)} - of_the_workers
+    group = host.engine.cgroups.directories(record.id)["cpu"]
+    assert bool(facts["cpu_rt_problem"]) is not (group / "cpu.rt_runtime_us").exists()
     assert facts["containers_running"] == 1 and facts["cores"] == os.cpu_count()
 
     of_host, of_containers = host.engine.sample()

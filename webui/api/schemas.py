@@ -82,6 +82,9 @@ class HostSchema(HostReference):
     apparmor_problem = serializers.CharField(
         allow_blank=True, help_text="Why containers go without it, where the kernel has AppArmor."
     )
+    cpu_rt_problem = serializers.CharField(
+        allow_blank=True, help_text="Why no container can have real-time processor time; empty if it can."
+    )
     registered_at = serializers.DateTimeField()
     heartbeat_at = serializers.DateTimeField(allow_null=True)
     url = serializers.CharField()

@@ -27,7 +27,7 @@ class Host(models.Model):
     `runtimes`: what a container can choose instead of the engine's own, as {"name", "version", "problem"}.
 
     `apparmor_profile`: what confines containers there unasked; empty for none, with `apparmor_problem` where the kernel
-    has AppArmor.
+    has AppArmor. `cpu_rt_problem`: why none can have real-time processor time; empty if they can.
     """
 
     id = models.CharField(primary_key=True, max_length=36)
@@ -46,6 +46,7 @@ class Host(models.Model):
     runtimes = models.JSONField(default=list, blank=True)
     apparmor_profile = models.CharField(max_length=120, blank=True)
     apparmor_problem = models.CharField(max_length=500, blank=True)
+    cpu_rt_problem = models.CharField(max_length=500, blank=True)
     last_event_seq = models.BigIntegerField(default=0)
     journal_era = models.PositiveIntegerField(default=0)
     registered_at = models.DateTimeField(default=timezone.now)

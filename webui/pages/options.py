@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.oci.runtime_process import CAPABILITIES
-from engine.options import modes
+from engine.options import changing, modes
 from webui.accounts.models import User
 from webui.containers.models import Container, ObservedStatus
 from webui.hosts.models import Host
@@ -106,6 +106,8 @@ THROTTLES = [
         ("device_write_iops", 100),
     )
 ]
+RATES = [option for option in THROTTLES if option["name"] in changing.RATES]
+"""Those that change under a running container."""
 
 
 def form_context(user: User) -> dict[str, Any]:

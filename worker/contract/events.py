@@ -134,6 +134,8 @@ class HostFacts:
     # The AppArmor profile that containers get unasked; empty for none, and then why, where the kernel has AppArmor.
     apparmor_profile: str = ""
     apparmor_problem: str = ""
+    # Why no container can have real-time processor time (`cpu_rt_runtime`); empty where the kernel shares it out.
+    cpu_rt_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

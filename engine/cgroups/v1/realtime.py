@@ -16,6 +16,12 @@ from engine.errors import EngineError, Unavailable, Unsupported
 
 RUNTIME, PERIOD = "cpu.rt_runtime_us", "cpu.rt_period_us"
 USUAL_PERIOD = 1_000_000
+NOT_HERE = "this host's kernel shares out no real-time processor time (CONFIG_RT_GROUP_SCHED)"
+
+
+def is_here(directory: Path) -> bool:
+    """Whether the kernel shares such time out; `directory` is any group of the controller cpu, or its root."""
+    return (directory / RUNTIME).exists()
 
 
 def share(directory: Path, runtime: int | None, period: int | None) -> None:
@@ -25,11 +31,8 @@ def share(directory: Path, runtime: int | None, period: int | None) -> None:
     program inside needs what is to be taken away. One of the two may be written by then.
     """
     wanted = [(PERIOD, period or USUAL_PERIOD), (RUNTIME, runtime or 0)]
-    if directory.exists() and not (directory / RUNTIME).exists():
-        raise Unsupported(
-            "this host's kernel shares out no real-time processor time (CONFIG_RT_GROUP_SCHED): leave it out; ulimits "
-            "rtprio=99 lets a program take real-time priority"
-        )
+    if directory.exists() and not is_here(directory):
+        raise Unsupported(f"{NOT_HERE}: leave it out; ulimits rtprio=99 lets a program take real-time priority")
     with contextlib.suppress(Unavailable):  # the one goes first with which the other, as it was, is no larger a share
         _write(directory, wanted)
         return
@@ -50,7 +53,7 @@ def _told(directory: Path, error: EngineError) -> EngineError:
     if number == errno.EBUSY:
         return Unavailable("a program in the container has real-time priority just now: end it first, or leave some")
     above = directory.parent
-    if number != errno.EINVAL or not (above / RUNTIME).exists():
+    if number != errno.EINVAL or not is_here(above):
         return error
     has = f"{_number(above / RUNTIME)} of {_number(above / PERIOD)} microseconds"
     return Unavailable(

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from engine.options.changing import CHANGEABLE
 from tests.support.browser import visit
 from tests.webui.pages.seed import NASTY, Seeded, hex_id
 from tests.webui.pages.sockets import Sockets
 from webui.containers.models import Container
 from webui.containers.representation import container_as_json
+from webui.hosts.models import Host
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -95,6 +97,68 @@ def test_limits_are_changed_with_the_present_use_beside_them(page: Page, sockets
     page.keyboard.press("Enter")
     sockets.change("job", {"id": other, "status": "succeeded", "kind": "container.update", "error": None}, id="4-0")
     expect(dialog).to_be_hidden()
+
+
+def test_every_limit_that_can_change_has_a_field_and_what_is_seldom_used_is_folded(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    visit(page, f"/containers/{WEB}/")
+    answered(page, f"containers/{WEB}/", 200, as_json(cpu_rt_runtime=5000, device_read_bps=["/dev/sda:1048576"]))
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Change limits").click()
+    dialog = page.locator("#limits-dialog")
+    names = dialog.locator("[data-limit]").evaluate_all("all => all.map((one) => one.dataset.limit)")
+    assert sorted(names) == sorted(CHANGEABLE)
+    read = dialog.get_by_label("Bytes read a second")
+    expect(read).to_have_value("/dev/sda:1048576")
+    dialog.locator("summary").click()
+    expect(read).to_be_hidden()
+    problem = "cpu_rt_runtime: all containers of this host have 0 of 1000000 microseconds"
+    refused = {"status": 400, "detail": "no", "errors": {"cpu_rt_runtime": [problem]}}
+    sent = answered(page, f"containers/{WEB}/update/", 400, refused)
+    share = dialog.get_by_label("Real-time CPU")
+    dialog.locator("summary").click()
+    share.fill("7000")
+    dialog.get_by_label("In each period of").fill("500000")
+    dialog.get_by_label("CPU quota").fill("50000")
+    read.fill("/dev/sda:2097152\n\n /dev/sdb:1024")
+    dialog.get_by_label("Writes a second").fill("/dev/sda:10")
+    dialog.get_by_label("Only these memory nodes").fill("0")
+    dialog.locator("summary").click()
+    dialog.get_by_role("button", name="Change").click()
+    expect(dialog.locator("#limit-rt-problem")).to_have_text(problem)
+    expect(share).to_be_focused()
+    assert sent == [
+        {
+            "cpu_rt_runtime": 7000,
+            "cpu_rt_period": 500_000,
+            "cpu_quota": 50_000,
+            "device_read_bps": ["/dev/sda:2097152", "/dev/sdb:1024"],
+            "device_write_iops": ["/dev/sda:10"],
+            "cpuset_mems": "0",
+        }
+    ]
+
+
+def test_where_no_real_time_can_be_had_that_is_said_instead(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    problem = f"control groups of version 2 share out none {NASTY}"
+    Host.objects.update(cpu_rt_problem=problem)
+    visit(page, f"/containers/{WEB}/")
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Change limits").click()
+    dialog = page.locator("#limits-dialog")
+    expect(dialog.locator("[data-no-real-time]")).to_be_hidden()
+    dialog.locator("summary").click()
+    expect(dialog.locator("[data-no-real-time]")).to_contain_text(f"be had here: {problem}.")
+    expect(dialog.locator('[data-limit^="cpu_rt_"]')).to_have_count(0)
+    container = Container.objects.get(pk=WEB)
+    container.spec = {**container.spec, "cpu_rt_runtime": 5000}
+    container.save()
+    visit(page, f"/containers/{WEB}/?again")
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Change limits").click()
+    expect(dialog.get_by_label("Real-time CPU")).to_have_value("5000")
+    expect(dialog.locator("#limit-rt-help")).to_have_text(f"Leave it empty: {problem}.")
 
 
 def test_ports_and_labels_are_changed_as_lines_and_what_stays_is_not_sent(

@@ -88,6 +88,7 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         .values_list("config", flat=True)
         .first(),
         "creation": creation_of(request, found),
+        "host": found.host,
         "host_online": found.host.is_online,
         "may_operate": "containers.operate" in allowed,
         "may_exec": "containers.exec" in allowed,
@@ -96,6 +97,7 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         "may_remove": allowed >= {"containers.update", "containers.remove"},
         "record_terminals": found.team.record_terminals,
         "restart_words": words.RESTART,
+        "throttles": options.RATES,
         "options": options.chosen(row),
         "networking": networking(found),
         "health_results": health_results(found),
