@@ -270,9 +270,7 @@ def _remove_network(command: n.RemoveNetwork, context: Context) -> dict[str, Any
 
 
 def _prune_networks(command: n.PruneNetworks, context: Context) -> dict[str, Any]:
-    parts = [label.partition("=") for label in command.labels]
-    labels = {key: value if equals else None for key, equals, value in parts}
-    removed = context.engine.networks.prune(until=command.until, labels=labels)
+    removed = context.engine.networks.prune(until=command.until, labels=command.labels, not_labels=command.not_labels)
     return {"removed": [lan.name for lan in removed]}
 
 

@@ -35,7 +35,8 @@ def _remove_volume(command: c.RemoveVolume, context: Context) -> dict[str, Any]:
 def _prune_volumes(command: c.PruneVolumes, context: Context) -> dict[str, Any]:
     from engine.volumes.service import PruneRules
 
-    found: dict[str, Any] = to_wire(context.engine.volumes.prune(PruneRules(all=command.all, labels=command.labels)))
+    rules = PruneRules(all=command.all, labels=command.labels, not_labels=command.not_labels)
+    found: dict[str, Any] = to_wire(context.engine.volumes.prune(rules))
     return found
 
 

@@ -9,6 +9,7 @@ from client.cli.shell import Command
 
 MODULES: dict[str, tuple[str, ...]] = {
     "running": ("run", "create", "start", "attach", "exec"),
+    "pruning": ("container",),
     "lives": ("stop", "restart", "kill", "pause", "unpause", "rm", "rename", "update", "wait"),
     "looking": ("ps", "inspect", "top", "stats", "diff", "port"),
     "reading": ("logs", "events"),

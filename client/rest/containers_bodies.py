@@ -202,4 +202,5 @@ class Prune(TypedDict, total=False):
     host: str | None
     until: int
     labels: Sequence[str]
+    not_labels: Sequence[str]
     dry_run: bool

@@ -34,6 +34,7 @@ class PruneImages(TypedDict, total=False):
     all: bool
     until: int
     labels: Sequence[str]
+    not_labels: Sequence[str]
     dry_run: bool
 
 

@@ -41,4 +41,5 @@ class PruneNetworks(TypedDict, total=False):
     host: str | None
     until: int
     labels: Sequence[str]
+    not_labels: Sequence[str]
     dry_run: bool

@@ -70,4 +70,5 @@ class PruneVolumes(TypedDict, total=False):
     host: str | None
     all: bool
     labels: Sequence[str]
+    not_labels: Sequence[str]
     dry_run: bool

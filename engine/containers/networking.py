@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from engine.containers import events
@@ -13,6 +13,7 @@ from engine.containers.service import Containers
 from engine.errors import Conflict, DataCorrupt, NotFound
 from engine.network.lans import Lan
 from engine.network.service import Network
+from engine.options.labels import are_meant
 from engine.options.networks import Joining, NetworkSpec
 from engine.store.journal import Journal
 
@@ -63,16 +64,17 @@ class Networks:
         self._act("destroy", lan)
         return lan
 
-    def prune(self, *, until: float | None = None, labels: Mapping[str, str | None] | None = None) -> list[Lan]:
-        """Remove those without containers, made before `until` (Unix seconds), with these labels (None: any value).
+    def prune(
+        self, *, until: float | None = None, labels: Sequence[str] = (), not_labels: Sequence[str] = ()
+    ) -> list[Lan]:
+        """Remove those without containers, made before `until` (Unix seconds), as far as their labels let them go.
 
+        `labels`: NAME or NAME=VALUE that it has to have, all of them; `not_labels`: it stays if it has all of these.
         Told as `prune`, with Docker's attribute, which is always 0: networks take no room.
         """
         removed = []
         for lan in self.all():
-            own = lan.spec.labels
-            fits = all(key in own and value in (None, own[key]) for key, value in (labels or {}).items())
-            if fits and lan.created_at < (until or time.time()):
+            if are_meant(lan.spec.labels, labels, not_labels) and lan.created_at < (until or time.time()):
                 with contextlib.suppress(Conflict, NotFound):  # in use, or gone meanwhile
                     removed.append(self.remove(lan.id))
         self._journal.append(events.ACTION, "", {"action": "prune", "type": "network", "name": "", "reclaimed": 0})

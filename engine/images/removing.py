@@ -12,7 +12,7 @@ name of an image that is used.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.errors import Conflict
@@ -20,6 +20,7 @@ from engine.images.image import Image
 from engine.images.records import Records
 from engine.images.uses import Use, Uses
 from engine.oci.reference import Reference
+from engine.options.labels import are_meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,7 @@ class PruneRules:
             made = image.made_at
             if made is None or made > self.until:
                 return False
-        if not all(_has(labels, label) for label in self.labels):
-            return False
-        return not (self.not_labels and all(_has(labels, label) for label in self.not_labels))
-
-
-def _has(labels: Mapping[str, str], wanted: str) -> bool:
-    name, has_value, value = wanted.partition("=")
-    found = labels.get(name)
-    return found is not None and (not has_value or found == value)
+        return are_meant(labels, self.labels, self.not_labels)
 
 
 class Remover:

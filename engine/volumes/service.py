@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.config import EngineConfig
 from engine.errors import Conflict, InvalidArgument
 from engine.options import volume_options
+from engine.options.labels import are_meant
 from engine.options.volume_options import BIND, PLAIN
 from engine.store.database import Store
 from engine.store.journal import Journal
@@ -46,9 +47,7 @@ class PruneRules:
         """Whether it may go, if nobody uses it."""
         if not self.all and not volume.is_anonymous:
             return False
-        if not all(_has(volume.labels, label) for label in self.labels):
-            return False
-        return not (self.not_labels and all(_has(volume.labels, label) for label in self.not_labels))
+        return are_meant(volume.labels, self.labels, self.not_labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,9 +289,3 @@ class Volumes:
                 "remove the container first",
                 {"volume": volume.name, "containers": shown[:100]},
             )
-
-
-def _has(labels: Mapping[str, str], wanted: str) -> bool:
-    name, has_value, value = wanted.partition("=")
-    found = labels.get(name)
-    return found is not None and (not has_value or found == value)

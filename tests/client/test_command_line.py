@@ -301,6 +301,33 @@ def test_nothing_is_pruned_without_a_yes(
     assert [one.json["dry_run"] for one in fake_site.asked] == [True]
 
 
+def test_prunes_take_dockers_filters(
+    fake_site: FakeSite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_site.on("POST", "/api/v1/volumes/prune/", {"volumes": [], "job": None})
+    fake_site.on("POST", "/api/v1/networks/prune/", {"networks": [], "job": None})
+    fake_site.on("POST", "/api/v1/containers/prune/", {"containers": [{"id": "1", "name": "old", "job": None}]})
+    labels = ["--filter", "label=stage=test", "--filter", "label!=keep", "--filter", "label!=a=b"]
+    assert main(["volume", "prune", "-a", *labels]) == 0
+    wanted = {"host": None, "labels": ["stage=test"], "not_labels": ["keep", "a=b"]}
+    assert fake_site.asked[-1].json == {"all": True, "dry_run": True, **wanted}
+    assert main(["network", "prune", *labels, "--filter", "until=1700000000"]) == 0
+    assert fake_site.asked[-1].json == {"dry_run": True, **wanted, "until": 1700000000}
+    assert main(["container", "prune", "--dry-run", *labels]) == 0
+    assert fake_site.asked[-1].json == {"dry_run": True, **wanted}
+    assert capsys.readouterr().out == "old\n"
+    asked = len(fake_site.asked)
+    for words in (
+        ["volume", "prune", "--filter", "until=24h"],
+        ["network", "prune", "--filter", "until=1h", "--filter", "until=2h"],
+        ["images", "prune", "--filter", "label"],
+        ["system", "prune", "-f", "--volumes", "--filter", "until=24h"],
+    ):
+        assert main(words) == 2
+        assert "--filter" in capsys.readouterr().err
+    assert len(fake_site.asked) == asked
+
+
 def test_completion_offers_commands_flags_and_names(capsys: pytest.CaptureFixture[str]) -> None:
     for words, offered in (
         ([""], "ps"), (["vol"], "volume"), (["volume", ""], "prune"), (["run", "--pub"], "--publish"),

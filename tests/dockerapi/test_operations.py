@@ -48,10 +48,27 @@ def test_a_container_is_restarted_changed_exported_committed_and_pruned(api: doc
         assert api.containers.prune(only_ours)["ContainersDeleted"] is None  # it runs
         container.kill()
         container.wait()
-        assert api.containers.prune(only_ours)["ContainersDeleted"] == [container.id]
+        assert api.containers.prune({**only_ours, "label!": ["cmp"]})["ContainersDeleted"] is None
+        assert api.containers.prune({**only_ours, "label!": ["keep"]})["ContainersDeleted"] == [container.id]
     finally:
         for left in api.containers.list(all=True, filters={"name": "cmp-ops"}):
             left.remove(force=True)
+
+
+def test_networks_are_pruned_but_those_that_have_a_label(api: docker.DockerClient) -> None:
+    for name, stage in (("cmp-kept", "live"), ("cmp-gone", "test")):
+        api.networks.create(name, labels={"cmp": "pruned", "stage": stage})
+    filters = {"label": ["cmp=pruned"], "label!": ["stage=live"]}
+    assert api.networks.prune(filters)["NetworksDeleted"] == ["cmp-gone"]
+    assert api.networks.prune({**filters, "label!": ["stage=live", "other"]})["NetworksDeleted"] == ["cmp-kept"]
+
+
+def test_volumes_are_pruned_but_those_that_have_a_label(api: docker.DockerClient) -> None:
+    for name, stage in (("cmp-kept", "live"), ("cmp-gone", "test")):
+        api.volumes.create(name, labels={"cmp": "pruned", "stage": stage})
+    filters = {"all": ["true"], "label": ["cmp=pruned"], "label!": ["stage=live"]}
+    assert api.volumes.prune(filters)["VolumesDeleted"] == ["cmp-gone"]
+    assert api.volumes.prune({**filters, "label!": ["stage=live", "other"]})["VolumesDeleted"] == ["cmp-kept"]
 
 
 def test_images_and_what_builds_have_kept_are_pruned(api: docker.DockerClient, folder: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -93,8 +93,10 @@ class FakeNetworks:
     def remove(self, name: str) -> Lan:
         raise NotFound(f"There is no network {name}.")
 
-    def prune(self, *, until: float | None = None, labels: Mapping[str, str | None] | None = None) -> list[Lan]:
-        self._note(f"network prune {until} {labels}")
+    def prune(
+        self, *, until: float | None = None, labels: Sequence[str] = (), not_labels: Sequence[str] = ()
+    ) -> list[Lan]:
+        self._note(f"network prune {until} {list(labels)} {list(not_labels)}")
         return []
 
     def connect(self, name: str, container: str, joining: Joining) -> None:

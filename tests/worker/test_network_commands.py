@@ -43,12 +43,12 @@ def test_each_command_is_a_call_of_the_engine(engine: FakeEngine) -> None:
     }
     run(engine, n.ConnectNetwork(network_id=NETWORK, container_id=CONTAINER, ip="10.20.0.5", aliases=("db",)))
     run(engine, n.DisconnectNetwork(network_id=NETWORK, container_id=CONTAINER))
-    assert run(engine, n.PruneNetworks(until=5.0, labels=("a=b", "c"))) == {"removed": []}
+    assert run(engine, n.PruneNetworks(until=5.0, labels=("a=b", "c"), not_labels=("d",))) == {"removed": []}
     assert engine.calls() == [
         "network create front",
         f"network connect {NETWORK} {CONTAINER} 10.20.0.5 None None ('db',)",
         f"network disconnect {NETWORK} {CONTAINER}",
-        "network prune 5.0 {'a': 'b', 'c': None}",
+        "network prune 5.0 ['a=b', 'c'] ['d']",
     ]
 
 

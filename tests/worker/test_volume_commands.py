@@ -30,6 +30,7 @@ def test_volumes_are_made_removed_and_pruned(tmp_path: Path) -> None:
     for _ in range(2):
         assert run(engine, c.CreateVolume(name="data", labels={"a": "b"})) == {"name": "data"}
     unnamed = run(engine, c.CreateVolume(name=""))["name"]
+    assert run(engine, c.PruneVolumes(all=True, labels=("a",), not_labels=("a=b",)))["removed"] == []
     assert run(engine, c.PruneVolumes())["removed"] == [unnamed]
     assert [volume["name"] for volume in engine.inventory()["volumes"]] == ["data"]
     run(engine, c.RemoveVolume(name="data"))

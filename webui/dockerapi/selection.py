@@ -12,6 +12,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from engine.errors import InvalidArgument
+from engine.options.labels import are_meant, has_all
 from webui.dockerapi.objects.networks import PREDEFINED
 from webui.dockerapi.patterns import name_matches, reference_matches
 from webui.dockerapi.until import moment
@@ -42,12 +43,6 @@ def until(filters: Filters, now: datetime | None = None) -> float | None:
     return moment(list(filters.get("until", ())), now or timezone.now())
 
 
-def has_labels(present: Mapping[str, str], wanted: Sequence[str]) -> bool:
-    """Whether all of `wanted` (NAME or NAME=VALUE) are there."""
-    parts = [label.partition("=") for label in wanted]
-    return all(key in present and (not equals or present[key] == value) for key, equals, value in parts)
-
-
 def images(rows: Iterable[Image], filters: Filters, find: Callable[[str], Image]) -> list[Image]:
     """Those that fit; with `reference` their names are only those that do. `find` raises NotFound for a name.
 
@@ -63,9 +58,7 @@ def images(rows: Iterable[Image], filters: Filters, find: Callable[[str], Image]
         labels, made = image.config.get("labels") or {}, image.built_at
         if dangling is not None and dangling != (not image.tags and not image.digests):
             continue
-        if not has_labels(labels, filters.get("label", ())):
-            continue
-        if filters.get("label!") and has_labels(labels, filters["label!"]):
+        if not are_meant(labels, filters.get("label", ()), filters.get("label!", ())):
             continue
         if before is not None and (made is None or made.timestamp() > before):
             continue
@@ -123,7 +116,7 @@ def _fits(filters: Filters, *, name: str, id: str, driver: str, labels: Mapping[
         return False
     if "id" in filters and not any(name_matches(one, id) for one in filters["id"]):
         return False
-    return has_labels(labels, filters.get("label", ()))
+    return has_all(labels, filters.get("label", ()))
 
 
 def _is_wanted(filters: Filters, kind: str) -> bool:
@@ -142,6 +135,6 @@ def volumes(rows: Iterable[Volume], filters: Filters, is_used: Callable[[Volume]
         for volume in rows
         if ("driver" not in filters or volume.driver in filters["driver"])
         and ("name" not in filters or any(name_matches(one, volume.name) for one in filters["name"]))
-        and has_labels(volume.labels, filters.get("label", ()))
+        and has_all(volume.labels, filters.get("label", ()))
         and (dangling is None or dangling != is_used(volume))
     ]

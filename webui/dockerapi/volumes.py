@@ -108,8 +108,7 @@ async def prune(call: Call) -> Json:
     """Those without a name; before version 1.42 all that no container has."""
     filters = call.filters(_PRUNING)
     every = call.version < (1, 42) or bool(selection.flag(filters, "all", False))
-    if filters.get("label!"):
-        raise Refusal(400, "invalid filter 'label!': name the labels that the volumes have to have")
-    job = await begun(volume_prune, user=call.user, host=call.host, all=every, labels=filters.get("label", ()))
+    labels, not_labels = filters.get("label", ()), filters.get("label!", ())
+    job = await begun(volume_prune, user=call.user, host=call.host, all=every, labels=labels, not_labels=not_labels)
     result = (await done(job))["result"]
     return Json({"VolumesDeleted": result.get("removed", []), "SpaceReclaimed": result.get("reclaimed_bytes", 0)})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from engine.options.labels import are_meant
 from webui.accounts.models import User
 from webui.accounts.roles import require_on
 from webui.hosts.models import Host
@@ -14,7 +15,13 @@ from webui.images.questions import disk_usage
 
 
 def images_prunable(
-    *, user: User, host: Host, all: bool = False, until: float | None = None, labels: Sequence[str] = ()
+    *,
+    user: User,
+    host: Host,
+    all: bool = False,
+    until: float | None = None,
+    labels: Sequence[str] = (),
+    not_labels: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """{"id", "tags", "size_bytes", "unique_bytes"} of each image that `image_prune` with the same wishes would remove.
 
@@ -30,14 +37,6 @@ def images_prunable(
             continue
         if before is not None and (image.built_at is None or image.built_at > before):
             continue
-        if _has_all(image.config.get("labels") or {}, labels):
+        if are_meant(image.config.get("labels") or {}, labels, not_labels):
             found.append({name: usage[name] for name in ("id", "tags", "size_bytes", "unique_bytes")})
     return found
-
-
-def _has_all(present: Mapping[str, str], wanted: Sequence[str]) -> bool:
-    for label in wanted:
-        key, has_value, value = label.partition("=")
-        if key not in present or (has_value and present[key] != value):
-            return False
-    return True

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from django.db import transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from engine.options.labels import are_meant
 from engine.options.networks import BRIDGE, Joining, NetworkSpec, joining_problems, spec_problems
 from webui.accounts.models import Team, User
 from webui.accounts.roles import require_loosening, require_on
@@ -120,14 +120,27 @@ def network_remove(*, user: User, network: Network) -> Job:
 
 
 @transaction.atomic
-def network_prune(*, user: User, host: Host, until: float | None = None, labels: Sequence[str] = ()) -> Job:
+def network_prune(
+    *,
+    user: User,
+    host: Host,
+    until: float | None = None,
+    labels: Sequence[str] = (),
+    not_labels: Sequence[str] = (),
+) -> Job:
     """Ask `host` to remove the networks that no container is on, as `PruneNetworks` says. Raises PermissionDenied."""
     require_on(user, "networks.remove", host)
-    return _job(user, host.team, host, PruneNetworks(until=until, labels=tuple(labels)), host.name)
+    command = PruneNetworks(until=until, labels=tuple(labels), not_labels=tuple(not_labels))
+    return _job(user, host.team, host, command, host.name)
 
 
 def networks_prunable(
-    *, user: User, host: Host, until: float | None = None, labels: Sequence[str] = ()
+    *,
+    user: User,
+    host: Host,
+    until: float | None = None,
+    labels: Sequence[str] = (),
+    not_labels: Sequence[str] = (),
 ) -> list[Network]:
     """Those that `network_prune` with the same wishes would remove. Raises PermissionDenied."""
     require_on(user, "networks.view", host)
@@ -135,7 +148,7 @@ def networks_prunable(
     return [
         network
         for network in unused
-        if (until is None or network.created_at.timestamp() < until) and _has_all(network.labels, labels)
+        if (until is None or network.created_at.timestamp() < until) and are_meant(network.labels, labels, not_labels)
     ]
 
 
@@ -195,11 +208,6 @@ def _find(network: Network, text: str) -> Container:
         message = f"There is no container {text} of the team {network.team.name} on the host {network.host.name}."
         raise NotFound(message, {"fields": {"container": [message]}})
     return found
-
-
-def _has_all(present: Mapping[str, str], wanted: Sequence[str]) -> bool:
-    parts: list[tuple[str, Any, str]] = [label.partition("=") for label in wanted]
-    return all(key in present and (not equals or present[key] == value) for key, equals, value in parts)
 
 
 def _job(user: User, team: Team, host: Host, command: NetworkCommand, subject: str) -> Job:

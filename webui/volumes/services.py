@@ -8,6 +8,7 @@ from django.db import transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument
 from engine.options import mounts, volume_options
+from engine.options.labels import are_meant
 from webui.accounts.models import User
 from webui.accounts.roles import require_loosening, require_on
 from webui.hosts.models import Host
@@ -83,10 +84,12 @@ def volume_remove(*, user: User, volume: Volume, force: bool = False) -> Job:
 
 
 @transaction.atomic
-def volume_prune(*, user: User, host: Host, all: bool = False, labels: Sequence[str] = ()) -> Job:
+def volume_prune(
+    *, user: User, host: Host, all: bool = False, labels: Sequence[str] = (), not_labels: Sequence[str] = ()
+) -> Job:
     """Ask `host` to delete the volumes that no container has, as `PruneVolumes` says. Raises PermissionDenied."""
     require_on(user, "volumes.remove", host)
-    return _job(user, host, PruneVolumes(all=all, labels=tuple(labels)), host.name)
+    return _job(user, host, PruneVolumes(all=all, labels=tuple(labels), not_labels=tuple(not_labels)), host.name)
 
 
 @transaction.atomic
@@ -108,7 +111,9 @@ def volume_limit(*, user: User, volume: Volume, limit_bytes: int | None) -> Job:
     return _job(user, volume.host, LimitVolume(name=volume.name, limit_bytes=limit_bytes), volume.name)
 
 
-def volumes_prunable(*, user: User, host: Host, all: bool = False, labels: Sequence[str] = ()) -> list[Volume]:
+def volumes_prunable(
+    *, user: User, host: Host, all: bool = False, labels: Sequence[str] = (), not_labels: Sequence[str] = ()
+) -> list[Volume]:
     """What `volume_prune` with the same wishes would delete, by name, as far as the site knows.
 
     Raises PermissionDenied.
@@ -117,7 +122,7 @@ def volumes_prunable(*, user: User, host: Host, all: bool = False, labels: Seque
     users = Users()
     rows = Volume.objects.filter(host=host, team=host.team).select_related("host", "team").order_by("name")
     rows = rows if all else rows.filter(is_anonymous=True)
-    return [row for row in rows if not users.of(row) and _has_all(row.labels, labels)]
+    return [row for row in rows if not users.of(row) and are_meant(row.labels, labels, not_labels)]
 
 
 def _check(name: str, driver: str, driver_opts: Mapping[str, str], labels: Mapping[str, str]) -> None:
@@ -134,14 +139,6 @@ def _check(name: str, driver: str, driver_opts: Mapping[str, str], labels: Mappi
 
 def _wrong(field: str, message: str) -> InvalidArgument:
     return InvalidArgument(message, {"fields": {field: [message]}})
-
-
-def _has_all(present: Mapping[str, str], wanted: Sequence[str]) -> bool:
-    for label in wanted:
-        key, has_value, value = label.partition("=")
-        if key not in present or (has_value and present[key] != value):
-            return False
-    return True
 
 
 def _job(user: User, host: Host, command: Command, subject: str) -> Job:

@@ -256,10 +256,14 @@ class RemoveVolume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneVolumes:
-    """Delete volumes that no container has: those without a name, with `all` the others too; with all of `labels`."""
+    """Delete volumes that no container has: those without a name, with `all` the others too.
+
+    Only those with all of `labels` (KEY or KEY=VALUE), not with all of `not_labels`.
+    """
 
     all: bool = False
     labels: tuple[str, ...] = ()
+    not_labels: tuple[str, ...] = ()
 
 
 Command = (

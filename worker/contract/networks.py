@@ -46,13 +46,14 @@ class RemoveNetwork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneNetworks:
-    """Remove networks that no container is on, made before `until` (Unix seconds), with all of `labels`.
+    """Remove networks that no container is on, made before `until` (Unix seconds).
 
-    A label is KEY or KEY=VALUE.
+    Only those with all of `labels` (KEY or KEY=VALUE), not with all of `not_labels`.
     """
 
     until: float | None = None
     labels: tuple[str, ...] = ()
+    not_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

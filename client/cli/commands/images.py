@@ -6,6 +6,7 @@ import argparse
 from typing import Any, cast
 
 from client.cli import finding, output
+from client.cli.commands import pruning
 from client.cli.commands.copying import read_all, write_all
 from client.cli.commands.looking import add_format, show_objects
 from client.cli.shell import Command, Shell, UsageError
@@ -176,10 +177,11 @@ def add_prune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-a", "--all", action="store_true", help="those with a name that no container uses, too")
     parser.add_argument("-f", "--force", action="store_true", help="without asking")
     parser.add_argument("--dry-run", action="store_true", help="only tell what would go")
+    pruning.add_filter(parser)
 
 
 def prune(shell: Shell, options: argparse.Namespace) -> None:
-    body = {"all": options.all, "host": shell.host}
+    body = {"all": options.all, "host": shell.host, **pruning.wishes(options)}
     would = shell.site.images.prune(**cast(Any, {**body, "dry_run": True}))
     size = output.size(would["reclaimed_bytes"])
     if options.dry_run or not would["images"]:

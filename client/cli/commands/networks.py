@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from client.cli import finding
+from client.cli.commands import pruning
 from client.cli.commands.looking import add_format, show_objects
 from client.cli.commands.volumes import pairs
 from client.cli.shell import Command, Shell, UsageError
@@ -149,10 +150,11 @@ def disconnect(shell: Shell, options: argparse.Namespace) -> None:
 def add_prune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--force", action="store_true", help="without asking")
     parser.add_argument("--dry-run", action="store_true", help="only tell what would go")
+    pruning.add_filter(parser)
 
 
 def prune(shell: Shell, options: argparse.Namespace) -> None:
-    body = {"host": shell.host}
+    body = {"host": shell.host, **pruning.wishes(options)}
     would = shell.site.networks.prune(**cast(Any, {**body, "dry_run": True}))["networks"]
     for network in would:
         shell.say(network["name"])

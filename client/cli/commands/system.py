@@ -8,8 +8,9 @@ import sys
 from typing import Any, cast
 
 from client.cli import finding, output
+from client.cli.commands import pruning
 from client.cli.commands.looking import add_format
-from client.cli.shell import Command, Shell
+from client.cli.shell import Command, Shell, UsageError
 from client.errors import PortsideError, Unauthenticated
 from client.resource import Json
 
@@ -88,20 +89,24 @@ def add_prune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-a", "--all", action="store_true", help="images with a name that no container uses, too")
     parser.add_argument("--volumes", action="store_true", help="volumes without a name that no container has, too")
     parser.add_argument("-f", "--force", action="store_true", help="without asking")
+    pruning.add_filter(parser)
 
 
 def prune(shell: Shell, options: argparse.Namespace) -> None:
     """Containers that don't run, networks without containers, images that nobody needs."""
     what = ["containers that don't run", "networks without containers", "images that nobody needs"]
     what += ["volumes without a name that no container has"] if options.volumes else []
+    filters = pruning.wishes(options)
+    if options.volumes and "until" in filters:
+        raise UsageError("--filter until=… chooses no volumes: leave out --volumes, and see portside volume prune")
     if not shell.confirmed(f"Remove {', '.join(what)}?", forced=options.force):
         return
-    host: Any = {"host": shell.host}
-    for container in shell.site.containers.prune(**cast(Any, host))["containers"]:
+    body: Any = {"host": shell.host, **filters}
+    for container in shell.site.containers.prune(**cast(Any, body))["containers"]:
         shell.wait(container)
         shell.say(container["name"])
-    works = [shell.site.networks.prune(**host), shell.site.images.prune(**host, all=options.all)]
-    works += [shell.site.volumes.prune(**host)] if options.volumes else []
+    works = [shell.site.networks.prune(**body), shell.site.images.prune(**body, all=options.all)]
+    works += [shell.site.volumes.prune(**body)] if options.volumes else []
     for work in works:
         if work.get("job"):
             shell.wait(work)

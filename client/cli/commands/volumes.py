@@ -6,6 +6,7 @@ import argparse
 from typing import Any, cast
 
 from client.cli import finding, output
+from client.cli.commands import pruning
 from client.cli.commands.copying import read_all, write_all
 from client.cli.commands.looking import add_format, show_objects
 from client.cli.shell import Command, Shell
@@ -89,10 +90,11 @@ def add_prune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-a", "--all", action="store_true", help="those with a name, too")
     parser.add_argument("-f", "--force", action="store_true", help="without asking")
     parser.add_argument("--dry-run", action="store_true", help="only tell what would go")
+    pruning.add_filter(parser, until=False)
 
 
 def prune(shell: Shell, options: argparse.Namespace) -> None:
-    body = {"all": options.all, "host": shell.host}
+    body = {"all": options.all, "host": shell.host, **pruning.wishes(options)}
     would = shell.site.volumes.prune(**cast(Any, {**body, "dry_run": True}))["volumes"]
     for volume in would:
         shell.say(volume["name"])

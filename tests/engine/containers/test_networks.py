@@ -91,7 +91,10 @@ def test_real_containers_keep_their_addresses_and_join_while_they_run(networked:
         networks.remove("back")
     assert [lan.name for lan in networks.prune()] == []
     networks.disconnect("back", web.id)
-    assert [lan.name for lan in networks.prune()] == ["back"]
+    networks.create(NetworkSpec(id="e" * 64, name="kept", labels={"keep": "", "stage": "test"}))
+    assert [lan.name for lan in networks.prune(labels=["stage=live"])] == []
+    assert [lan.name for lan in networks.prune(not_labels=["keep"])] == ["back"]
+    assert [lan.name for lan in networks.prune(labels=["stage=test"], not_labels=["keep", "other"])] == ["kept"]
     host.engine.container_remove(web.id, force=True)
     networks.remove("front")
     with pytest.raises(InvalidArgument, match="There is no network front"):
@@ -102,7 +105,7 @@ def test_real_containers_keep_their_addresses_and_join_while_they_run(networked:
         host.engine.container_create(pulled)
     networks.remove("fronts")
     kinds = [entry.kind for entry in host.engine.journal.read(0) if entry.kind.startswith("network.")]
-    assert sorted(kinds) == ["network.created"] * 3 + ["network.removed"] * 3
+    assert sorted(kinds) == ["network.created"] * 4 + ["network.removed"] * 4
 
 
 @pytest.mark.root

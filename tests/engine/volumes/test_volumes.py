@@ -114,6 +114,8 @@ def test_prune_takes_the_anonymous_and_with_all_the_others_by_their_labels(place
     assert report.reclaimed_bytes >= 10_000
     assert place.volumes.prune(PruneRules(all=True, labels=("stage=test",))).removed == ("old",)
     assert place.volumes.prune(PruneRules(all=True, not_labels=("stage=live",))).removed == ()
+    place.volumes.create(VolumeSpec(name="bare"))
+    assert place.volumes.prune(PruneRules(all=True, not_labels=("stage",))).removed == ("bare",)
     assert place.names() == place.on_disk() == ["keep"]
 
 

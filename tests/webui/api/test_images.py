@@ -77,20 +77,28 @@ def test_a_rehearsed_prune_names_what_would_go_and_does_nothing(
 
 
 @pytest.mark.parametrize(
-    "wish", [{}, {"all": True, "until": 5}, {"all": True, "labels": ["stage=build"]}], ids=["tagged", "young", "label"]
+    "wish",
+    [
+        {},
+        {"all": True, "until": 5},
+        {"all": True, "labels": ["stage=build"]},
+        {"all": True, "not_labels": ["maintainer"]},
+    ],
+    ids=["tagged", "young", "label", "kept"],
 )
 def test_what_is_tagged_too_young_or_not_labelled_so_stays(
     answering: Answering, owner: Caller, image: Image, wish: dict[str, Any]
 ) -> None:
+    Image.objects.update(config={**image.config, "labels": {"maintainer": "me"}})
     answering(*frames_of(USAGE))
     assert owner.post("images/prune/", {**wish, "dry_run": True}).json()["images"] == []
 
 
 def test_a_prune_and_a_check_are_jobs(site_broker: Valkey, owner: Caller, teammate: Caller, host: Host) -> None:
-    assert owner.post("images/prune/", {"labels": ["a=b"], "until": 5}).json()["job"]
+    assert owner.post("images/prune/", {"labels": ["a=b"], "not_labels": ["c"], "until": 5}).json()["job"]
     assert owner.post("images/fsck/", {"repair": True}).status_code == 202
     prune, check = [job.command for job in Job.objects.order_by("created_at")]
-    assert prune == {"kind": "image.prune", "all": False, "until": 5.0, "labels": ["a=b"], "not_labels": []}
+    assert prune == {"kind": "image.prune", "all": False, "until": 5.0, "labels": ["a=b"], "not_labels": ["c"]}
     assert check == {"kind": "image.fsck", "repair": True}
     assert teammate.post("images/prune/").status_code == teammate.post("images/fsck/").status_code == 403
 

@@ -154,13 +154,26 @@ def test_a_prune_is_rehearsed_and_asked_for(
 ) -> None:
     wanted = {"networks": [{"id": network.pk, "name": "front"}], "job": None}
     assert owner.post("networks/prune/", {"dry_run": True}).json() == wanted
-    for wish in ({"labels": ["a"]}, {"until": 5}):
+    assert owner.post("networks/prune/", {"dry_run": True, "not_labels": ["a"]}).json() == wanted
+    Network.objects.update(labels={"a": "b", "c": ""})
+    assert owner.post("networks/prune/", {"dry_run": True, "not_labels": ["a", "d"]}).json() == wanted
+    for wish in (
+        {"labels": ["a=c"]},
+        {"until": 5},
+        {"not_labels": ["a=b", "c"]},
+        {"labels": ["c"], "not_labels": ["a"]},
+    ):
         assert owner.post("networks/prune/", {"dry_run": True, **wish}).json()["networks"] == []
     join(network, container)
     assert owner.post("networks/prune/", {"dry_run": True}).json()["networks"] == []
     assert not Job.objects.exists()
-    assert owner.post("networks/prune/", {"labels": ["a=b"], "until": 5}).json()["job"]
-    assert Job.objects.get().command == {"kind": "network.prune", "until": 5.0, "labels": ["a=b"]}
+    assert owner.post("networks/prune/", {"labels": ["a=b"], "not_labels": ["c"], "until": 5}).json()["job"]
+    assert Job.objects.get().command == {
+        "kind": "network.prune",
+        "until": 5.0,
+        "labels": ["a=b"],
+        "not_labels": ["c"],
+    }
 
 
 @pytest.mark.parametrize(

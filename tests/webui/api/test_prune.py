@@ -10,6 +10,7 @@ from webui.accounts.models import Team
 from webui.containers.models import Container
 from webui.containers.pruning import containers_prune, containers_to_prune
 from webui.hosts.models import Host
+from webui.images.models import Image
 from webui.jobs.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,6 +70,15 @@ def test_only_what_has_ended_goes_and_filters_narrow_it(
 ) -> None:
     assert names(owner) == {"ended", "never"}
     assert names(owner, labels=["stage"]) == names(owner, labels=["stage=test"]) == {"ended"}
+    assert names(owner, not_labels=["stage"]) == {"never"}
+    assert names(owner, not_labels=["stage=live"]) == names(owner, not_labels=["stage", "keep"]) == {"ended", "never"}
+    Container.objects.update(image_id="sha256:1")
+    Image.objects.create(
+        team=host.team, host=host, image_id="sha256:1", config={"labels": {"stage": "live", "keep": ""}}
+    )
+    assert names(owner, labels=["keep"]) == {"ended", "never"}  # labels of the image are the container's
+    assert names(owner, not_labels=["keep", "stage=live"]) == {"ended"}
+    Image.objects.all().delete()
     assert names(owner, labels=["stage=live"]) == names(owner, until=5.0) == names(owner, host="other") == set()
     assert owner.user is not None
     assert {row.name for row, _ in containers_prune(user=owner.user, host=host.pk)} == {"ended", "never"}

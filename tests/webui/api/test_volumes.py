@@ -125,9 +125,17 @@ def test_a_rehearsed_prune_names_what_nobody_has(
     assert goes(all=True) == ["ab" * 32, "old"]
     assert goes(all=True, labels=["stage=build"]) == goes(all=True, labels=["stage"]) == ["old"]
     assert goes(all=True, labels=["stage=test"]) == []
+    assert goes(all=True, not_labels=["stage"]) == goes(all=True, not_labels=["stage=build"]) == ["ab" * 32]
+    assert goes(all=True, not_labels=["stage", "other"]) == ["ab" * 32, "old"]
+    assert goes(all=True, labels=["stage"], not_labels=["stage=build"]) == []
     assert not Job.objects.exists()
-    assert owner.post("volumes/prune/", {"all": True, "labels": ["stage"]}).json()["job"]
-    assert Job.objects.get().command == {"kind": "volume.prune", "all": True, "labels": ["stage"]}
+    assert owner.post("volumes/prune/", {"all": True, "labels": ["stage"], "not_labels": ["keep"]}).json()["job"]
+    assert Job.objects.get().command == {
+        "kind": "volume.prune",
+        "all": True,
+        "labels": ["stage"],
+        "not_labels": ["keep"],
+    }
 
 
 def test_a_size_is_looked_up_and_limited_by_jobs(site_broker: Valkey, owner: Caller, volume: Volume) -> None:

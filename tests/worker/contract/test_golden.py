@@ -86,7 +86,7 @@ COMMANDS: list[c.Command] = [
     c.RemoveContainer(container_id=CONTAINER, force=True, volumes=True),
     c.CreateVolume(name="data", driver_opts={"type": "tmpfs"}, labels={"a": "b"}),
     c.RemoveVolume(name="data", force=True),
-    c.PruneVolumes(all=True, labels=("a=b",)),
+    c.PruneVolumes(all=True, labels=("a=b",), not_labels=("c",)),
     v.MeasureVolume(name="data"),
     v.LimitVolume(name="data", limit_bytes=1 << 30),
     v.RenameVolume(name="data", new_name="old-data"),
@@ -116,7 +116,7 @@ COMMANDS: list[c.Command] = [
         internal=True, icc=False, labels={"a": "b"},
     ),
     n.RemoveNetwork(network_id=NETWORK),
-    n.PruneNetworks(until=1700000000.0, labels=("a=b",)),
+    n.PruneNetworks(until=1700000000.0, labels=("a=b",), not_labels=("c",)),
     n.ConnectNetwork(
         network_id=NETWORK, container_id=CONTAINER, ip="10.20.0.5", ip6="fd00:20::5",
         mac_address="02:00:00:00:00:05", aliases=("db",),

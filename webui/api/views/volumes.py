@@ -40,6 +40,9 @@ class PruneVolumes(OnHost):
     labels = bodies.serializers.ListField(
         child=bodies.Text(), required=False, help_text="Only those with all of them: KEY or KEY=VALUE."
     )
+    not_labels = bodies.serializers.ListField(
+        child=bodies.Text(), required=False, help_text="Not those with all of these: KEY or KEY=VALUE."
+    )
     dry_run = bodies.Flag(required=False, help_text="Only tell what would go.")
 
 

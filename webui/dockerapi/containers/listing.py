@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.errors import EngineError, InvalidArgument, NotFound
 from engine.options import ports as port_words
+from engine.options.labels import has_all
 from webui.dockerapi import names
 from webui.dockerapi.answers import Json
 from webui.dockerapi.call import Call
@@ -17,7 +18,6 @@ from webui.dockerapi.containers.rows import Images, Places, Row, Shown
 from webui.dockerapi.containers.states import ALIVE, STATES, health_of, state_of, status_of
 from webui.dockerapi.patterns import name_matches
 from webui.dockerapi.routing import endpoint
-from webui.dockerapi.selection import has_labels
 from webui.images.models import Image
 from webui.live.loop import in_thread
 
@@ -110,7 +110,7 @@ def _tests(call: Call, filters: Mapping[str, list[str]]) -> list[Test]:
 def _further_tests(filters: Mapping[str, list[str]], images: Images, places: Places) -> list[Test]:
     """Those that ask for a row's image or its networks. Raises InvalidArgument."""
     makers: Makers = {
-        "label": lambda values: lambda row: has_labels(labels_of(row, images.get(row.image_id, {})), values),
+        "label": lambda values: lambda row: has_all(labels_of(row, images.get(row.image_id, {})), values),
         "network": lambda values: lambda row: any(_is_on(row, network, places) for network in values),
         "publish": lambda values: _port_test(values, "publish", "PublicPort", images),
         "expose": lambda values: _port_test(values, "expose", "PrivatePort", images),

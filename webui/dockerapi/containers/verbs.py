@@ -206,12 +206,10 @@ async def container_remove(call: Call) -> Empty:
 async def container_prune(call: Call) -> Json:
     filters = call.filters(frozenset({"until", "label", "label!"}))
     before = until.moment(filters.get("until", []), timezone.now())
-    names_wanted, unwanted = filters.get("label", []), filters.get("label!", [])
+    labels, not_labels = filters.get("label", []), filters.get("label!", [])
 
     def prune() -> list[tuple[Container, Job]]:
-        if unwanted:
-            raise InvalidArgument("label!: prune by labels that containers have, not by those that they lack")
-        return containers_prune(user=call.user, host=call.host.pk, until=before, labels=names_wanted)
+        return containers_prune(user=call.user, host=call.host.pk, until=before, labels=labels, not_labels=not_labels)
 
     freed = await in_thread(sizes.of_containers, call.host)
     removed = []

@@ -192,13 +192,12 @@ def _both(call: Call, body: Mapping[str, Any]) -> tuple[Network, Container]:
 @endpoint("POST", "/networks/prune", since="1.25")
 async def prune(call: Call) -> Json:
     filters = call.filters(_PRUNING)
-    if filters.get("label!"):
-        raise InvalidArgument("invalid filter 'label!': name the labels that the networks have to have")
     job = await begun(
         network_prune,
         user=call.user,
         host=call.host,
         until=selection.until(filters),
         labels=filters.get("label", ()),
+        not_labels=filters.get("label!", ()),
     )
     return Json({"NetworksDeleted": (await done(job))["result"].get("removed") or None})
