@@ -39,7 +39,7 @@ site reads in order, so that input it has no room for would stand before the `ta
 class Session:
     """Iterating gives (channel, bytes) until the process has ended; then `exit_code` is known, None if nobody knows.
 
-    `send`, `eof`, `resize` and `close` may be called from other threads meanwhile.
+    `send`, `eof`, `resize`, `close` and `leave` may be called from other threads meanwhile.
     """
 
     def __init__(self, transport: Transport, container_id: str, kind: str, wish: Mapping[str, Any]) -> None:
@@ -100,10 +100,17 @@ class Session:
             self._say(type="resize", rows=rows, columns=columns)
 
     def close(self) -> None:
-        """Leave it: a new process is hung up on, the container's own goes on."""
+        """End it: a new process is hung up on, the container's own goes on."""
+        self._end("close")
+
+    def leave(self) -> None:
+        """Go, and let a new process run on as well, though nobody hears it any more."""
+        self._end("leave")
+
+    def _end(self, kind: str) -> None:
         with self._lock:
             if not self.is_over:
-                self._say(type="close")
+                self._say(type=kind)
             self._is_closed = True
             self._lock.notify_all()
         self._drop()

@@ -107,7 +107,8 @@ def execute(engine: Engine, options: argparse.Namespace) -> int:
     if options.detach:
         engine.container_exec(options.name, dataclasses.replace(spec, tty=False, size=None))
         return 0
-    return exec_session.attend(engine, options.name, spec, interactive=options.interactive)
+    keys = options.detach_keys
+    return exec_session.attend(engine, options.name, spec, interactive=options.interactive, keys=keys) or 0
 
 
 def update(engine: Engine, options: argparse.Namespace) -> None:

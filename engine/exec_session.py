@@ -17,19 +17,28 @@ import tty
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from engine import exec_left
 from engine.facade import Engine
+from engine.options.detach_keys import DetachKeys
 from engine.runtime import terminal
 from engine.runtime.execs import Exec, ExecSpec, Stdio
 
 CHUNK_BYTES = 1 << 16
 
 
-def attend(engine: Engine, container: str, spec: ExecSpec, *, interactive: bool) -> int:
-    """Run it, carry its bytes, and return its exit code. `interactive`: with our standard input."""
+def attend(engine: Engine, container: str, spec: ExecSpec, *, interactive: bool, keys: str = "") -> int | None:
+    """Run it, carry its bytes, and return its exit code. `interactive`: with our standard input.
+
+    With a terminal `keys`, as of --detach-keys, leave it to run on: then None is returned.
+    """
     if spec.tty:
+        detach = DetachKeys(keys)
         made = engine.container_exec(container, spec)
         assert made.master is not None
-        _carry_terminal(made.master, interactive=interactive)
+        if not _carry_terminal(made.master, detach, interactive=interactive):
+            exec_left.leave(engine, container, made.id, made.master)
+            return None
+        os.close(made.master)
     else:
         made = _with_pipes(engine, container, spec, interactive=interactive)
     status = engine.container_exec_wait(container, made.id)
@@ -79,7 +88,8 @@ def _feed(pipe: int) -> None:
     os.close(pipe)
 
 
-def _carry_terminal(master: int, *, interactive: bool) -> None:
+def _carry_terminal(master: int, detach: DetachKeys, *, interactive: bool) -> bool:
+    """True at its end, False once the keys were typed."""
     with raw(interactive), following_size(partial(terminal.resize, master)), selectors.DefaultSelector() as selector:
         selector.register(master, selectors.EVENT_READ)
         if interactive:
@@ -90,14 +100,16 @@ def _carry_terminal(master: int, *, interactive: bool) -> None:
                     data = os.read(key.fd, CHUNK_BYTES)
                 except OSError:  # EIO: the terminal's last process is gone
                     data = b""
-                if key.fd == master and not data:
-                    os.close(master)
-                    return
-                if data:
-                    _write(1 if key.fd == master else master, data)
-                else:
+                if key.fd == master:
+                    if not data:
+                        return True
+                    _write(1, data)
+                    continue
+                _write(master, detach.take(data) if data else detach.rest() + b"\x04")
+                if detach.are_typed:
+                    return False
+                if not data:
                     selector.unregister(0)
-                    _write(master, b"\x04")
 
 
 @contextlib.contextmanager

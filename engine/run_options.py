@@ -165,7 +165,7 @@ def add_exec(command: argparse.ArgumentParser) -> None:
     command.add_argument("-u", "--user")
     command.add_argument("-w", "--workdir")
     command.add_argument("--privileged", action="store_true", help="with every capability")
-    _add_refusal(command, "exec_detach_keys", "--detach-keys")
+    command.add_argument("--detach-keys", default=DETACH_KEYS, metavar="KEYS", help="leave a terminal, which runs on")
     command.add_argument("name")
     command.add_argument("command", nargs=argparse.REMAINDER)
 

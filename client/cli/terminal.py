@@ -79,7 +79,7 @@ class Carrier:
                 return
             self._session.send(self._keys.take(data))
             if self._keys.are_typed:
-                self._session.close()
+                self._session.leave()
                 return
 
 

@@ -26,15 +26,9 @@ REFUSED = {
 }
 """Name → sentence, without its full stop."""
 
-OTHERS = {
-    "exec_detach_keys": "The terminal of an exec goes with whoever opened it: run it with --detach, or attach to the "
-    "container's own process",
-}
-"""The same for other commands than `run`."""
-
 
 def sentence(name: str) -> str | None:
     """Why an option isn't taken; None for one that is, or that nobody knows. Any way to write the name will do."""
     plain = name.strip("-").replace("-", "_").lower()
-    told = REFUSED.get(plain) or OTHERS.get(plain)
+    told = REFUSED.get(plain)
     return None if told is None else f"{told}."

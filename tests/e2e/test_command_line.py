@@ -143,6 +143,27 @@ def test_a_person_works_at_a_terminal_leaves_and_comes_back(
     assert termios.tcgetattr(screen.theirs)[3] & termios.ECHO  # the terminal is as it was
 
 
+def test_who_leaves_an_exec_by_keys_lets_it_run_on(
+    person: Person, portside: Portside, tiny_image: str, screen: Screen
+) -> None:
+    container_id = person.gets("run", "-d", "--name", "left", tiny_image, "sleep", "1000").strip()
+    script = "trap 'echo > /hup' HUP; echo up; until [ -e /go ]; do sleep 0.1; done; seq 100000; exit 7"
+    program = person.begins(screen.theirs, "exec", "-it", "left", "sh", "-c", script)
+    screen.until(b"up")
+    screen.types(b"\x10\x11")
+    assert program.wait(PATIENCE) == 0
+    (left,) = portside.rest.get(f"/api/v1/containers/{container_id}/execs/").json["execs"]
+    assert left["running"]
+    person.gets("exec", "left", "touch", "/go")
+
+    where = f"/api/v1/containers/{container_id}/execs/{left['id']}/"
+    eventually(
+        lambda: portside.rest.get(where).json["exit_code"] == 7, what="its end, whatever it says that nobody hears"
+    )
+    assert "hup" not in person.gets("exec", "left", "ls", "/")
+    assert person.types("exec", "-t", "--detach-keys", "up", "left", "true")[0] == 125
+
+
 def test_a_signal_is_the_containers(person: Person, tiny_image: str, screen: Screen) -> None:
     script = "trap 'echo caught; exit 7' INT; echo ready; while true; do sleep 0.1; done"
     program = person.begins(screen.theirs, "run", "--name", "trap", tiny_image, "sh", "-c", script)

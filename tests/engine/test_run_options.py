@@ -115,11 +115,6 @@ def test_what_is_not_taken_says_why_and_what_to_do(name: str) -> None:
         spec(flag, "value", "image")
 
 
-def test_the_keys_of_an_exec_are_refused() -> None:
-    with pytest.raises(Unsupported, match="--detach-keys: The terminal"):
-        parser().parse_args(["exec", "--detach-keys", "a", "web", "true"])
-
-
 def test_help_names_every_flag_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parser().parse_args(["run", "--help"])

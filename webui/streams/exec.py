@@ -11,6 +11,7 @@
     ► {"type": "taken", "bytes": N}                  output that has been shown; what is ahead of it waits at the host
     ◄ {"type": "confirmed", "bytes": N}              input that the process was given: not to be sent again
     ► {"type": "resize", "rows": N, "columns": N}    ► {"type": "close"}     end it now
+    ► {"type": "leave"}                              let it run on without anybody: what it says is dropped
     ◄ {"type": "end", "exit_code": 0}                ◄ {"type": "error", "error": {"family", "message"}}
 
 A connection that just breaks leaves the session at its host for a minute.
@@ -29,6 +30,7 @@ from worker.contract.wire import to_wire
 
 class ExecSocket(SessionSocket):
     source = "exec"
+    can_be_left = True
 
     @staticmethod
     def parameters(wish: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A subclass names the host's source, and makes its parameters of the first messag
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import struct
 from collections.abc import Mapping
@@ -25,6 +26,9 @@ from webui.streams.container import ContainerSocket
 from worker.contract import sessions
 
 FIRST_SECONDS = 15.0
+FAREWELL_SECONDS = 5.0
+FAREWELLS = ("close", "leave")
+FAREWELL_LENGTH = 50
 UNREAD_MESSAGES = 16
 _HEAD = struct.Struct(">BQ")
 
@@ -32,6 +36,8 @@ _HEAD = struct.Struct(">BQ")
 class SessionSocket(ContainerSocket):
     source: str
     """What the host serves the session from: `OpenSession.source`."""
+    can_be_left = False
+    """Whether what runs may go on without anybody; what is never ended by a session has no need of that."""
 
     @staticmethod
     def parameters(wish: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,11 +56,15 @@ class SessionSocket(ContainerSocket):
 
     async def connect(self) -> None:
         self._recording: tuple[Recording, Recorder] | None = None
+        self._says_farewell = False
         self._inbox: asyncio.Queue[str | bytes] = asyncio.Queue(UNREAD_MESSAGES)
         await super().connect()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Waits while the host has no room for more, and the browser with it."""
+        if text_data is not None and len(text_data) < FAREWELL_LENGTH:
+            with contextlib.suppress(InvalidArgument):  # which is told when its turn comes
+                self._says_farewell = self._says_farewell or _message(text_data).get("type") in FAREWELLS
         await self._inbox.put(text_data if bytes_data is None else bytes_data)
 
     async def run(self) -> None:
@@ -70,6 +80,10 @@ class SessionSocket(ContainerSocket):
             try:
                 await self._show(link, listener)
             finally:
+                if (
+                    self._says_farewell and not self.is_revoked
+                ):  # who says so is gone at once; all was said all the same
+                    await asyncio.wait({listener}, timeout=FAREWELL_SECONDS)
                 listener.cancel()
                 await asyncio.gather(listener, return_exceptions=True)
                 if self.is_revoked:
@@ -139,30 +153,34 @@ class SessionSocket(ContainerSocket):
 
     async def _listen(self, link: SessionLink) -> None:
         """What the browser says."""
-        while True:
-            heard = await self._inbox.get()
-            if isinstance(heard, bytes):
-                await link.send(heard)
-                continue
-            message = _message(heard)
-            kind = message.get("type")
-            if kind == "taken":
-                await link.confirm(number_of(message, "bytes"))
-            elif kind == "resize":
-                rows, columns = number_of(message, "rows"), number_of(message, "columns")
-                if self._recording is not None:
-                    await asyncio.to_thread(self._recording[1].resized, rows, columns)
-                await link.resize(rows, columns)
-            elif kind == "eof":
-                await link.no_more_input()
-            elif kind == "close":
-                await link.close()
-                if self._recording is not None:
-                    await in_thread(recording_end, self._recording[0], None)
-                await self.close(1000)
-                return
-            else:
-                raise InvalidArgument(f"a message of type {kind!r} is not known here")
+        while not await self._hear(link, await self._inbox.get()):
+            pass
+        await self.close(1000)
+
+    async def _hear(self, link: SessionLink, heard: str | bytes) -> bool:
+        """Do what was said; True if that was the last."""
+        if isinstance(heard, bytes):
+            await link.send(heard)
+            return False
+        message = _message(heard)
+        kind = message.get("type")
+        if kind == "taken":
+            await link.confirm(number_of(message, "bytes"))
+        elif kind == "resize":
+            rows, columns = number_of(message, "rows"), number_of(message, "columns")
+            if self._recording is not None:
+                await asyncio.to_thread(self._recording[1].resized, rows, columns)
+            await link.resize(rows, columns)
+        elif kind == "eof":
+            await link.no_more_input()
+        elif kind in FAREWELLS:
+            await (link.leave() if kind == "leave" and self.can_be_left else link.close())
+            if self._recording is not None:
+                await in_thread(recording_end, self._recording[0], None)
+            return True
+        else:
+            raise InvalidArgument(f"a message of type {kind!r} is not known here")
+        return False
 
 
 def _message(text: str | bytes) -> dict[str, Any]:

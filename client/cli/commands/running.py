@@ -193,6 +193,8 @@ def execute(shell: Shell, options: argparse.Namespace) -> int:
     }
     if options.detach:
         return _leave_alone(shell, container["id"], {"command": list(options.command), **wish})
+    keys = options.detach_keys if options.tty else ""
+    DetachKeys(keys)  # what are no keys is told before anything runs
     session = shell.site.exec(
         container["id"],
         list(options.command),
@@ -201,7 +203,7 @@ def execute(shell: Shell, options: argparse.Namespace) -> int:
         **wish,
         **(size_of_terminal() if options.tty else {}),
     )
-    return Carrier(session, is_tty=options.tty, takes_input=options.interactive, keys="").run() or 0
+    return Carrier(session, is_tty=options.tty, takes_input=options.interactive, keys=keys).run() or 0
 
 
 def _leave_alone(shell: Shell, container_id: str, wish: dict[str, Any]) -> int:

@@ -163,6 +163,35 @@ def test_the_command_line_can_be_a_terminal(host: Host) -> None:
     assert signal.getsignal(signal.SIGWINCH) in (signal.SIG_DFL, None)
 
 
+def test_who_leaves_a_terminal_by_keys_leaves_the_process_alone(host: Host) -> None:
+    record = host.run("sleep", "100")
+    ours, theirs = pty.openpty()
+    script = (
+        "trap 'echo > /hup' HUP; echo up; read a; seq 100000; echo $a > /said; until [ -e /go ]; do sleep 0.1; done"
+    )
+    words = command_line(host, "-it", "--detach-keys", "ctrl-x,q", record.name, "sh", "-c", f"{script}; exit 7")
+    program = subprocess.Popen(
+        words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(host), start_new_session=True
+    )
+    os.close(theirs)
+    read_until(ours, b"up\r\n", 60)
+    (left,) = host.engine.container_execs(record.id)
+    os.write(ours, b"a\x18b\r\x18q")  # half of the keys goes to the process
+    assert program.wait(60) == 0
+    os.close(ours)
+    inside = Path(f"/proc/{record.pid}/root")
+    said = inside / "said"  # after more than a terminal holds
+    eventually(lambda: said.exists() and said.read_bytes() == b"a\x18b\n", what="what it goes on with")
+    assert [one["id"] for one in host.engine.container_execs(record.id)] == [left["id"]]
+    host.engine.container_exec(record.id, ExecSpec(args=("touch", "/go")))
+    ends = ("exec.died", 7)
+    eventually(
+        lambda: ends in [(kind, about.get("exit_code")) for kind, about in told(host, left["id"])], what="its end told"
+    )
+    eventually(lambda: host.engine.container_execs(record.id) == [], what="nothing left of it")
+    assert not (inside / "hup").exists()
+
+
 def test_those_that_run_are_told_and_one_is_killed_with_what_it_started(host: Host) -> None:
     record = host.run("sleep", "100")
     made = host.engine.container_exec(record.id, ExecSpec(args=("sh", "-c", "trap '' HUP TERM; sleep 99 & wait")))

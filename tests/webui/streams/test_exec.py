@@ -68,6 +68,29 @@ async def test_a_session_can_be_joined_by_its_owner_alone(
         assert await socket.message() == {"type": "opened", "session": session}
 
 
+async def test_who_leaves_an_exec_lets_it_run_on(fake_host: FakeHost, owner: Caller, container: Container) -> None:
+    async with opened(PATH, owner) as socket:
+        session = await begin(fake_host, socket)
+        await say(socket, type="leave")
+        assert (await socket.communicator.receive_output(5))["type"] == "websocket.close"
+        assert len(await typed(fake_host, session, sessions.LEAVE)) == 1
+        assert await typed(fake_host, session, sessions.CLOSE) == []
+
+
+@pytest.mark.parametrize(("word", "kind"), [("leave", sessions.LEAVE), ("close", sessions.CLOSE)])
+async def test_who_says_so_and_is_gone_at_once_is_heard(
+    fake_host: FakeHost, owner: Caller, container: Container, word: str, kind: int
+) -> None:
+    async with opened(PATH, owner) as socket:
+        session = await begin(fake_host, socket)
+        await socket.communicator.send_input({"type": "websocket.receive", "bytes": b"last words"})
+        await say(socket, type=word)
+        await socket.communicator.send_input({"type": "websocket.disconnect", "code": 1000})
+        await socket.communicator.wait(30)
+    assert [frame.data for frame in await typed(fake_host, session, sessions.DATA)] == [b"last words"]
+    assert await typed(fake_host, session, kind)  # twice, if the connection ended in the middle of it
+
+
 async def test_who_loses_the_right_loses_the_process(
     fake_host: FakeHost, owner: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
