@@ -116,7 +116,7 @@ class Volumes(Resource):
         )
 
     def files_own(self, volume_id: int, *, path: str | None = None, **body: Unpack[PatchedOwn]) -> Json:
-        """Give a file another owner, group or mode."""
+        """Give a file another owner, group or mode, or a directory with all that is in it another owner and group."""
         return self._ask("PATCH", located("/api/v1/volumes/{}/files/", volume_id), {"path": path}, body=body)
 
     def files_remove(self, volume_id: int, *, path: str | None = None, recursive: bool | None = None) -> None:

@@ -29,6 +29,7 @@ class PatchedOwn(TypedDict, total=False):
     mode: str
     uid: int
     gid: int
+    recursive: bool
 
 
 class NewDirectory(TypedDict, total=False):

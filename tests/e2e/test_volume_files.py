@@ -86,6 +86,10 @@ def test_owners_are_those_that_containers_see(portside: Portside, tiny_image: st
     assert files.put("done", b"edited").json()["uid"] == 1234
     new = files.put("new", b"x").json()
     assert (new["uid"], new["gid"]) == (1234, 1235)
+    all_of_it = files.ask("PATCH", "/", body={"uid": 7, "recursive": True})
+    assert (all_of_it.status, all_of_it.json()["uid"], all_of_it.json()["gid"]) == (200, 7, 1235)
+    assert files.ask("GET", "done").json()["entry"]["uid"] == 7
+    assert files.ask("PATCH", "nowhere", body={"uid": 7, "recursive": True}).status == 404
     portside.rest.remove(container["id"])
 
 

@@ -7,8 +7,9 @@ type is a picture's or says nothing, browsers may not guess another, and what wo
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -100,6 +101,18 @@ def removal_answer(wish: ArchiveWish) -> Handover:
         async with ArchiveSession(wish) as session:
             await session.result()
         await _end(send, 204, [])
+
+    return Handover(serve)
+
+
+def changed_answer(wish: ArchiveWish, said: Callable[[dict[str, Any]], dict[str, Any]]) -> Handover:
+    """What `said` makes of the host's result, once it is done."""
+
+    async def serve(_: Receive, send: Send) -> None:
+        async with ArchiveSession(wish) as session:
+            body = json.dumps(said(await session.result())).encode()
+        await start(send, 200, [("Content-Type", "application/json")])
+        await send({"type": "http.response.body", "body": body})
 
     return Handover(serve)
 

@@ -59,6 +59,19 @@ def file_own(
     return _change(user, volume, files.OWN, files.OwnFile(path=_path(path), mode=mode, uid=uid, gid=gid))
 
 
+def files_own(
+    *, user: User, volume: Volume, path: str, mode: int | None = None, uid: int | None = None, gid: int | None = None
+) -> ArchiveWish:
+    """Another owner and group for a directory with all that is in it, which may take its time; `mode` is its own."""
+    if uid is None and gid is None:
+        raise InvalidArgument(
+            "recursive: give the uid or the gid that all of it gets",
+            {"fields": {"recursive": ["Give the uid or the gid that all of it gets."]}},
+        )
+    wish = files.OwnFile(path=_path(path), mode=mode, uid=uid, gid=gid)
+    return _wish(user, "volumes.write", volume, files.OWN, wish)
+
+
 def file_read(*, user: User, volume: Volume, path: str, part: dict[str, Any]) -> ArchiveWish:
     """A file's bytes; `part` has what `files.ReadFile` has besides."""
     return _wish(user, "volumes.read", volume, files.READ, files.ReadFile(path=_path(path), **part))

@@ -13,6 +13,7 @@ and target and leads_to of a link.
     files.pack    {"stat", "header"}, DATA                     {}
     files.write   {}                                           {"entry"}: all input was taken, and is in its place
     files.remove  {}                                           {}
+    files.own     {}                                           {"entry"}: all below has its owner, which may take long
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class MoveFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnFile:
-    """None leaves it as it is."""
+    """None leaves it as it is. The session gives all that is below `path` the same owner, which the question leaves."""
 
     path: str
     mode: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from worker.contract import files, sessions
@@ -78,20 +78,19 @@ class WriteSource(_FileSource):
         self._upload.close()
 
 
-class RemoveSource(_FileSource):
-    """It ends when all is deleted, and goes on with that when nobody listens any more."""
+class _WorkSource(_FileSource):
+    """It ends when `work` is done, which goes on when nobody listens any more; what that answers is the result."""
 
-    def __init__(self, engine: Any, volume: str, parameters: Mapping[str, Any]) -> None:
-        wish = from_wire(files.RemoveFile, parameters)
+    def __init__(self, work: Callable[[], dict[str, Any]]) -> None:
         self._error: BaseException | None = None
+        self._done: dict[str, Any] = {}
         self.ended, self._over = os.pipe2(os.O_CLOEXEC)
-        work = (engine, volume, wish.path, wish.recursive)
-        self._thread = threading.Thread(target=self._run, args=work, name="file-removal", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(work,), name="file-work", daemon=True)
         self._thread.start()
 
-    def _run(self, engine: Any, volume: str, path: str, recursive: bool) -> None:
+    def _run(self, work: Callable[[], dict[str, Any]]) -> None:
         try:
-            engine.volumes.files.remove(volume, path, recursive=recursive)
+            self._done = work()
         except BaseException as error:  # noqa: BLE001  whatever it was, `result` raises it
             self._error = error
         finally:
@@ -101,12 +100,40 @@ class RemoveSource(_FileSource):
         self._thread.join()
         if self._error is not None:
             raise self._error
-        return {}
+        return self._done
 
     def close(self) -> None:
         assert self.ended is not None
         os.close(self.ended)
         self.ended = None
+
+
+class RemoveSource(_WorkSource):
+    """A file, or a directory with all that is in it, goes."""
+
+    def __init__(self, engine: Any, volume: str, parameters: Mapping[str, Any]) -> None:
+        wish = from_wire(files.RemoveFile, parameters)
+
+        def remove() -> dict[str, Any]:
+            engine.volumes.files.remove(volume, wish.path, recursive=wish.recursive)
+            return {}
+
+        super().__init__(remove)
+
+
+class OwnSource(_WorkSource):
+    """A directory gets another owner, with all that is in it."""
+
+    def __init__(self, engine: Any, volume: str, parameters: Mapping[str, Any]) -> None:
+        wish = from_wire(files.OwnFile, parameters)
+
+        def own() -> dict[str, Any]:
+            found = engine.volumes.files.own(
+                volume, wish.path, mode=wish.mode, uid=wish.uid, gid=wish.gid, recursive=True
+            )
+            return {"entry": to_wire(found)}
+
+        super().__init__(own)
 
 
 class PackSource(OutSource):

@@ -11,7 +11,7 @@ from worker.sessions.archive_source import InSource, OutSource, PathSource, Volu
 from worker.sessions.attach_source import AttachSource
 from worker.sessions.build_source import BuildContextSource
 from worker.sessions.exec_source import ExecSource
-from worker.sessions.file_source import PackSource, ReadSource, RemoveSource, WriteSource
+from worker.sessions.file_source import OwnSource, PackSource, ReadSource, RemoveSource, WriteSource
 from worker.sessions.image_source import ImportSource, LoadSource, SaveSource
 from worker.sessions.registry_source import (
     ManifestSource,
@@ -43,6 +43,7 @@ def openers(engine: Any, executor: Executor) -> dict[str, Opener]:
         files.READ: partial(ReadSource, engine),
         files.WRITE: partial(WriteSource, engine),
         files.REMOVE: partial(RemoveSource, engine),
+        files.OWN: partial(OwnSource, engine),
         files.PACK: partial(PackSource, engine),
         sessions.VOLUME_OUT: partial(OutSource.of_volume, engine),
         sessions.VOLUME_IN: partial(VolumeInSource, engine),

@@ -3,7 +3,8 @@
     paths      what a path may look like        beneath   the system calls that keep a path inside
     tree       an open directory, and what a path below it names
     entry      one file as it is told           listing   a directory, a page at a time
-    changing   make, move, remove, own          reading, writing   a file's bytes, through a pipe
+    changing   make, move, remove, own          owning    own, with all that is below
+    reading, writing   a file's bytes, through a pipe
     service    all of it for the volumes of a home
 
 Every path is resolved by openat2(2) beneath the volume's own directory (RESOLVE_BENEATH, no magic links, no other

@@ -129,7 +129,7 @@ def _give(made: int, uid: int, gid: int) -> None:
 def _remove_tree(parent: int, name: bytes, names: tuple[bytes, ...]) -> None:
     directory = open_beneath(parent, name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        _refuse_mounts(directory, names)
+        refuse_mounts(directory, names)
         for _ in range(_ROUNDS):  # a container may put something there again
             trees.empty(directory)
             try:
@@ -144,7 +144,7 @@ def _remove_tree(parent: int, name: bytes, names: tuple[bytes, ...]) -> None:
     raise Conflict(f"{shown(names)} is filled again as fast as it is emptied: stop the containers that have the volume")
 
 
-def _refuse_mounts(directory: int, names: tuple[bytes, ...]) -> None:
+def refuse_mounts(directory: int, names: tuple[bytes, ...]) -> None:
     """Raises Conflict if the host has something mounted below: that is no part of the volume, and stays."""
     place = os.readlink(f"/proc/self/fd/{directory}") + "/"
     with open("/proc/self/mountinfo") as mounts:

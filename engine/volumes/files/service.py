@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.errors import NotFound, Unavailable
 from engine.options.volume_options import BIND, PLAIN, TMPFS
 from engine.volumes import guarding
-from engine.volumes.files import changing, listing
+from engine.volumes.files import changing, listing, owning
 from engine.volumes.files.entry import Entry
 from engine.volumes.files.listing import Listing
 from engine.volumes.files.reading import WHOLE, Download, Part
@@ -94,11 +94,20 @@ class VolumeFiles:
             return changing.remove(tree, path, recursive=recursive)
 
     def own(
-        self, name: str, path: str, *, mode: int | None = None, uid: int | None = None, gid: int | None = None
+        self,
+        name: str,
+        path: str,
+        *,
+        mode: int | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        recursive: bool = False,
     ) -> Entry:
-        """Another mode, owner, group; None leaves it."""
+        """Another mode, owner, group; None leaves it. `recursive`: owner and group of all that is below, too; that may
+        take long."""
+        own = owning.own_with_all if recursive else changing.own
         with self.tree(name) as tree:
-            return changing.own(tree, path, mode=mode, uid=uid, gid=gid)
+            return own(tree, path, mode=mode, uid=uid, gid=gid)
 
     def read(self, name: str, path: str, part: Part = WHOLE) -> Download:
         """A file's bytes; links are followed inside of the volume."""

@@ -1,5 +1,6 @@
 // Asking for a name, and for an owner and a mode. The dialogs stay until the host has done it.
 import { Problem } from "../api.js";
+import { confirmAction } from "../dialog.js";
 import { $, $$, setText } from "../dom.js";
 import { clearProblems, showProblems, submitting } from "../images/form.js";
 import { visible } from "./source.js";
@@ -37,6 +38,9 @@ export function askOwner({ entry, send }) {
   setText($("[data-own-name]", dialog), visible(entry.name || "/"));
   setText($("[data-bit-x]", dialog), entry.type === "directory" ? "Enter" : "Run");
   for (const part of $$("[data-own-mode]", dialog)) part.hidden = isLink;
+  const all = form.elements.all;
+  all.checked = false;
+  $("[data-own-all]", dialog).hidden = entry.type !== "directory";
   [uid.value, gid.value, mode.value] = [entry.uid, entry.gid, entry.mode];
   clearProblems(form);
   showBits();
@@ -52,6 +56,15 @@ export function askOwner({ entry, send }) {
     const wish = mode.value.trim();
     if (!isLink && !/^[0-7]{3,4}$/.test(wish)) return showProblems(form, { mode: ["Give three or four octal digits, such as 0644."] });
     if (!isLink && parseInt(wish, 8) !== parseInt(entry.mode, 8)) changes.mode = wish;
+    if (all.checked) {
+      Object.assign(changes, { uid: Number(uid.value), gid: Number(gid.value), recursive: true });
+      const sure = await confirmAction({
+        title: `Give all in ${visible(entry.name || "/")} to ${changes.uid}:${changes.gid}?`,
+        text: "Every file and directory in it, however deep, gets this owner and group; links are not followed. Who owns what now is noted nowhere, and containers that have the volume see it at once.",
+        yes: "Change owners",
+      });
+      if (!sure) return undefined;
+    }
     if (!Object.keys(changes).length) return entry;
     return submitting(form, $("[data-submit]", form), () => send(changes));
   });

@@ -25,7 +25,11 @@ ENTRY = {
     "etag": "1-2-3", "target": "\udcfe", "leads_to": None,
 }  # fmt: skip
 READING = (("get", "content/?path=a"), ("head", "content/?path=a"), ("get", "archive/?path=a"))
-WRITING = (("put", "content/?path=a", None), ("delete", "?path=a", None))
+WRITING = (
+    ("put", "content/?path=a", None),
+    ("delete", "?path=a", None),
+    ("patch", "?path=a", {"uid": 1, "recursive": True}),
+)
 CHANGES = (("post", "directory/?path=a", {}), ("post", "move/?path=a", {"name": "b"}), ("patch", "?path=a", {"uid": 1}))
 
 
@@ -124,6 +128,8 @@ def test_a_change_is_audited_with_what_came_of_it(
         ("post", "move/?path=a", {"name": "b", "to": "c"}, "name"),
         ("patch", "?path=a", {"mode": "rw-r"}, "mode"),
         ("patch", "?path=a", {"mode": 644}, "mode"),
+        ("patch", "?path=a", {"mode": "755", "recursive": True}, "recursive"),
+        ("patch", "?path=a/../b", {"uid": 1, "recursive": True}, "path"),
         ("post", "directory/?path=a", {"parent": True}, "parent"),
     ],
 )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+from urllib.parse import unquote
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser import visit
+from tests.webui.pages.played_files import ENTRIES
 from tests.webui.pages.seed import Seeded
 from tests.webui.pages.sockets import Sockets
 from webui.accounts.models import Membership, Role, User
@@ -50,6 +55,47 @@ def test_a_host_that_does_not_answer_is_named_and_asked_again(
     sockets.host_files.answer = None
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("tr[data-path]")).to_have_count(5)
+
+
+def test_all_in_a_folder_gets_another_owner_once_that_is_confirmed(
+    page: Page, sockets: Sockets, seeded: Seeded, problems: list[str]
+) -> None:
+    sent: list[Any] = []
+
+    def owned(route: Route) -> None:
+        if route.request.method != "PATCH":
+            route.fallback()
+            return
+        sent.append((unquote(route.request.url.partition("path=")[2]), route.request.post_data_json))
+        route.fulfill(json=ENTRIES[0])
+
+    page.route(re.compile(r".*/api/v1/volumes/\d+/files/\?path=.*"), owned)
+    visit(page, f"/volumes/{seeded.volumes[0].pk}/")
+    dialog, confirm = page.locator("#file-own-dialog"), page.locator("#confirm-dialog")
+    everything = dialog.get_by_label("The same owner and group for all that is in it")
+
+    def ask(row: int) -> None:
+        page.locator("tr[data-path]").nth(row).locator("summary").click()
+        page.get_by_role("button", name="Owner and mode").click()
+
+    ask(4)
+    expect(everything).to_be_hidden()
+    dialog.get_by_role("button", name="Cancel").click()
+    ask(0)
+    everything.check()
+    dialog.get_by_label("User id").fill("1000")
+    dialog.get_by_role("button", name="Apply").click()
+    expect(confirm.get_by_role("heading")).to_have_text("Give all in conf.d to 1000:33?")
+    confirm.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_visible()
+    assert sent == []
+    dialog.get_by_role("button", name="Apply").click()
+    confirm.get_by_role("button", name="Change owners").click()
+    expect(dialog).to_be_hidden()
+    assert sent == [("/conf.d", {"uid": 1000, "gid": 33, "recursive": True})]
+    ask(0)
+    expect(everything).not_to_be_checked()
+    assert problems == []
 
 
 def test_a_viewer_sees_names_and_nothing_to_change_them_with(page: Page, sockets: Sockets, seeded: Seeded) -> None:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from webui.api import bodies
-from webui.api.file_answers import UNKNOWN, etag_in, file_answer, part_of, removal_answer
+from webui.api.file_answers import UNKNOWN, changed_answer, etag_in, file_answer, part_of, removal_answer
 from webui.api.file_schemas import FileSchema, FilesSchema
 from webui.api.lists import number_parameter, parameter, whole_parameter
 from webui.api.operations import operation
@@ -48,6 +48,10 @@ class Own(bodies.Body):
     mode = bodies.Text(required=False, max_length=4, help_text="Octal digits, such as 0644.")
     uid = bodies.Whole((0, 65535), required=False, help_text="As containers see it.")
     gid = bodies.Whole((0, 65535), required=False)
+    recursive = bodies.Flag(
+        required=False,
+        help_text="uid and gid of all that is in a directory, too; no link is followed, mode is its own.",
+    )
 
 
 class VolumeFiles(APIView):
@@ -101,15 +105,18 @@ class VolumeFiles(APIView):
         tag="volumes",
         body=Own,
         answers={200: FileSchema},
-        problems=[400, 403, 404, 503],
+        problems=[400, 403, 404, 409, 503],
         parameters=[PATH],
     )
-    def patch(self, request: Request, volume_id: int) -> Response:
-        """Give a file another owner, group or mode."""
+    def patch(self, request: Request, volume_id: int) -> HttpResponse:
+        """Give a file another owner, group or mode, or a directory with all that is in it another owner and group."""
         volume, path = find(request, volume_id), path_of(request)
         wish: dict[str, Any] = bodies.read(Own, request)
         if "mode" in wish:
             wish["mode"] = _octal(wish["mode"])
+        if wish.pop("recursive", False):
+            owning = files.files_own(user=request.user, volume=volume, path=path, **wish)
+            return changed_answer(owning, lambda result: entry_as_json(volume, result["entry"], path))
         found = files.file_own(user=request.user, volume=volume, path=path, **wish)
         return Response(entry_as_json(volume, found, path))
 

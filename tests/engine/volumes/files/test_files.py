@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import AlreadyExists, Cancelled, Conflict, EngineError, InvalidArgument, NotFound, PermissionDenied
-from engine.volumes.files import listing
+from engine.volumes.files import listing, owning
 from engine.volumes.files.reading import Part
 from engine.volumes.files.writing import Terms
 from engine.volumes.volume import VolumeSpec
@@ -229,6 +229,39 @@ def test_owners_and_modes_are_set_within_bounds(box: Box) -> None:
     assert stat.S_IMODE(box.data.stat().st_mode) == 0o1777
 
 
+def test_a_directory_is_given_away_with_all_that_is_in_it(box: Box) -> None:
+    os.makedirs(box.data / "d" / "e" / "f")
+    for name in ("a", "d/b", "d/e/program"):
+        box.write(name, b"x")
+    os.chmod(box.data / "d" / "e" / "program", 0o6755)
+    os.mkfifo(box.data / "d" / "pipe")
+    os.symlink("../a", box.data / "d" / "link")
+    found = box.files.own("box", "d", uid=33, mode=0o2750, recursive=True)
+    assert (found.uid, found.gid, found.mode) == (33, 0, 0o2750)
+    below = [entry.lstat() for entry in (box.data / "d").rglob("*")]
+    assert [(one.st_uid, one.st_gid) for one in below] == [(33, 0)] * 6
+    assert stat.S_IMODE((box.data / "d" / "e" / "program").stat().st_mode) == 0o755  # no program of its new owner's
+    assert (box.data / "a").stat().st_uid == 0
+    assert box.files.own("box", "d/link", gid=5, recursive=True).gid == 5
+    assert ((box.data / "d").stat().st_gid, (box.data / "a").stat().st_gid) == (0, 0)
+    assert box.files.own("box", "/", gid=44, recursive=True).name == ""
+    assert (box.data / "d" / "e" / "f").stat().st_gid == (box.data / "a").stat().st_gid == 44
+    with pytest.raises(InvalidArgument, match="give the uid"):
+        box.files.own("box", "d", mode=0o755, recursive=True)
+    with pytest.raises(InvalidArgument, match="0 to 65535"):
+        box.files.own("box", "d", uid=65536, recursive=True)
+
+
+def test_what_lies_too_deep_to_be_given_away_is_told(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owning, "DEPTH", 3)
+    os.makedirs(box.data / "1" / "2" / "3" / "4")
+    with pytest.raises(Conflict, match="more than 3 directories below /1 keeps"):
+        box.files.own("box", "1", uid=9, recursive=True)
+    assert [entry.stat().st_uid for entry in sorted((box.data / "1").rglob("*"))] == [9, 9, 9]
+    box.files.own("box", "1/2", uid=8, recursive=True)
+    assert (box.data / "1" / "2" / "3" / "4").stat().st_uid == 8
+
+
 def test_the_hosts_own_directory_gets_no_program_that_runs_as_its_owner(box: Box, tmp_path: Path) -> None:
     place = tmp_path.parent / f"{tmp_path.name}-srv"
     place.mkdir()
@@ -247,6 +280,7 @@ def test_the_hosts_own_directory_gets_no_program_that_runs_as_its_owner(box: Box
         lambda: files.move("fixed", "f", "g"),
         lambda: files.make_directory("fixed", "d"),
         lambda: files.own("fixed", "f", mode=0o600),
+        lambda: files.own("fixed", "/", uid=1, recursive=True),
     )
     for change in changes:
         with pytest.raises(PermissionDenied, match="read-only"):

@@ -41,11 +41,15 @@ def test_no_link_leads_out_whatever_is_done_with_it(box: Box) -> None:
             lambda n=number: box.files.remove("box", f"d{n}/key"),  # type: ignore[misc]
             lambda n=number: box.files.move("box", f"d{n}/key", "mine"),  # type: ignore[misc]
             lambda n=number: box.files.own("box", f"d{n}/key", mode=0o777),  # type: ignore[misc]
+            lambda n=number: box.files.own("box", f"d{n}/key", uid=7, recursive=True),  # type: ignore[misc]
             lambda n=number: box.files.pack("box", f"d{n}/key"),  # type: ignore[misc]
         ]
         for attempt in attempts:
             with pytest.raises(PermissionDenied, match="leads out"):
                 attempt()
+    box.files.own("box", "/", uid=7, recursive=True)  # the links, not what they lead to
+    assert os.lstat(box.data / "d0").st_uid == os.lstat(box.data / "f0").st_uid == 7
+    assert box.secret.stat().st_uid == (box.secret / "key").stat().st_uid == os.geteuid()
     assert box.is_untouched()
     for name in [*os.listdir(box.data)]:  # the links themselves are theirs to remove
         box.files.remove("box", name, recursive=True)
@@ -122,11 +126,15 @@ def test_a_directory_that_becomes_a_link_while_it_is_used_leads_nowhere(box: Box
             with contextlib.suppress(EngineError):
                 box.files.own("box", "place/key", mode=0o640, uid=number)
             with contextlib.suppress(EngineError):
+                box.files.own("box", "place", uid=number + 1, recursive=True)
+            with contextlib.suppress(EngineError):
+                box.files.own("box", "/", uid=number + 1, recursive=True)
+            with contextlib.suppress(EngineError):
                 box.files.move("box", "place/key", f"place/key{number}")
             with contextlib.suppress(EngineError):
                 box.files.remove("box", f"place/d{number}", recursive=True)
     assert box.is_untouched()
-    assert (box.secret / "key").stat().st_uid == os.geteuid()
+    assert box.secret.stat().st_uid == (box.secret / "key").stat().st_uid == os.geteuid()
 
 
 def test_a_tree_in_which_directories_become_links_is_removed_alone(box: Box) -> None:
