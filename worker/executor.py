@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 PROGRESS_SECONDS = 0.25
 FINISH_AGAIN_SECONDS = 1.0
+KEPT_SECONDS = 600.0
+"""How long a job that a dead worker left keeps its turn while the site does not send it again: it may be gone there."""
 FREEING = frozenset(
     {
         "container.kill",
@@ -54,6 +56,7 @@ class _Delivery:
     command: Mapping[str, Any]
     fence: int = 0
     secrets: Mapping[str, Any] | None = None
+    is_left_over: bool = False
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ class Executor:
 
     def expect(self, *, job_id: str, command: Mapping[str, Any], fence: int = 0) -> None:
         """Note the place of a delivery that `execute` will be called for; called in the order of the queue."""
-        self._turns.book(_place(job_id, fence), command)
+        self._turns.book(_place(job_id, fence), command, job_id)
 
     def execute(
         self, *, job_id: str, command: Mapping[str, Any], fence: int = 0, secrets: Mapping[str, Any] | None = None
@@ -105,8 +108,12 @@ class Executor:
         return self._execute(_Delivery(job_id, c.encode_command(command), fence), cancel, lambda _, ctx: work(ctx))
 
     def _execute(self, delivery: _Delivery, cancel: threading.Event, work: _Doing) -> bool:
-        turn = self._turns.begin(_place(delivery.job_id, delivery.fence), delivery.command)
+        turn = self._turns.begin(_place(delivery.job_id, delivery.fence), delivery.command, delivery.job_id)
         try:
+            if not delivery.is_left_over and self._turns.comes_too_early(turn):
+                # No thread waits for what may need one. The site sends all again that has not begun, oldest first.
+                logger.info("job %s is put off until the one before it is sent again", delivery.job_id)
+                return False
             return self._claim_and_do(delivery, _Running(turn, cancel), work)
         finally:
             self._turns.end(turn)
@@ -117,9 +124,11 @@ class Executor:
             return False  # the site sends it again when the next worker registers
         job_id, command, turn = delivery.job_id, delivery.command, running.turn
         kind = str(command.get("kind"))
-        # Secrets stay out of the ledger, so the site has to send the rest again.
-        kept = command if not delivery.secrets or kind in GO_ON_WITHOUT_SECRETS else None
-        claiming = partial(self._ledger.claim, job_id, delivery.fence, kind, kept, turn.number)
+        needs_secrets = bool(delivery.secrets) and kind not in GO_ON_WITHOUT_SECRETS
+        kept = _turn_of(command) if needs_secrets else command
+        claiming = partial(
+            self._ledger.claim, job_id, delivery.fence, kind, kept, turn.number, needs_secrets=needs_secrets
+        )
         claim = self._engine.with_room(claiming) if kind in FREEING else claiming()
         if not claim.run:
             logger.info("job %s was delivered again, %s", job_id, claim.reason)
@@ -140,15 +149,29 @@ class Executor:
         return True
 
     def resume(self) -> list[threading.Thread]:
-        """Go on with what dead workers have left, before anything that was asked for later. Returns at once."""
-        threads = []
+        """Go on with what dead workers have left, before anything that was asked for later. Returns at once.
+
+        Secrets are not in the ledger: a job that came with some waits for the site to send it again, which it does
+        once this worker has registered, and what was asked of its container later waits for that.
+        """
+        threads: list[threading.Thread] = []
         for left in self._ledger.left_over():
-            arguments: dict[str, Any] = {"job_id": left.job_id, "command": left.command, "fence": left.fence}
-            self.expect(**arguments)
-            threads.append(threading.Thread(target=self.execute, kwargs=arguments, name="resume", daemon=True))
+            if left.needs_secrets:
+                self._turns.keep(left.job_id, left.command)
+                threading.Thread(target=self._forget_later, args=(left.job_id,), name="keep", daemon=True).start()
+                continue
+            self.expect(job_id=left.job_id, command=left.command, fence=left.fence)
+            delivery = _Delivery(left.job_id, left.command, left.fence, is_left_over=True)
+            work = (delivery, threading.Event(), _carry_out)
+            threads.append(threading.Thread(target=self._execute, args=work, name="resume", daemon=True))
         for thread in threads:
             thread.start()
         return threads
+
+    def _forget_later(self, job_id: str) -> None:
+        time.sleep(KEPT_SECONDS)
+        if self._turns.give_up(job_id):
+            logger.warning("job %s was not sent again, and nothing waits for it any more", job_id)
 
     def cancel(self, job_id: str) -> None:
         """Ask a running job to stop; one that has not begun finds the broker's mark."""
@@ -232,6 +255,13 @@ class Executor:
 
 def _carry_out(encoded: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return commands.run(c.decode_command(encoded), context)
+
+
+def _turn_of(command: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What of a command says in which line it stands; None for one that stands in none."""
+    if not command.get("container_id"):
+        return None
+    return {name: command[name] for name in ("kind", "container_id")}
 
 
 def _place(job_id: str, fence: int) -> str:

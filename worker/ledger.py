@@ -37,6 +37,9 @@ SCHEMA = [
     ALTER TABLE job ADD COLUMN command TEXT;
     ALTER TABLE job ADD COLUMN place INTEGER NOT NULL DEFAULT 0
     """,
+    """
+    ALTER TABLE job ADD COLUMN needs_secrets INTEGER NOT NULL DEFAULT 0
+    """,
 ]
 
 KEEP_SECONDS = 30 * 24 * 3600
@@ -53,9 +56,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
+    """`needs_secrets`: the site has to send it again; what of the command is there says whose turn it keeps."""
+
     job_id: str
     fence: int
     command: dict[str, Any]
+    needs_secrets: bool = False
 
 
 class Ledger:
@@ -69,12 +75,20 @@ class Ledger:
         store.ensure("worker", SCHEMA)
 
     def claim(
-        self, job_id: str, fence: int, kind: str, command: Mapping[str, Any] | None = None, place: int = 0
+        self,
+        job_id: str,
+        fence: int,
+        kind: str,
+        command: Mapping[str, Any] | None = None,
+        place: int = 0,
+        *,
+        needs_secrets: bool = False,
     ) -> Claim:
         """Take a delivered job, and tell the site that it has started.
 
-        `command` is what the next worker may go on with if this one dies; None when it can't without the site's
-        secrets (which it never holds). `place` orders what this session took.
+        `command` is what the next worker may go on with if this one dies, or with `needs_secrets`, as the ledger never
+        holds the site's secrets, what it needs to keep the job's turn; None for what has neither. `place` orders what
+        this session took.
         A delivery of a finished job announces the end again, if the site asks anew (a higher fence) although it
         has read past the first announcement. Other repeated deliveries are dropped.
         """
@@ -82,9 +96,9 @@ class Ledger:
             row = connection.execute("SELECT * FROM job WHERE id = ?", (job_id,)).fetchone()
             if row is None:
                 connection.execute(
-                    "INSERT INTO job (id, kind, fence, session, claimed_at, place, command)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (job_id, kind, fence, self._session, time.time(), place, _encoded(command)),
+                    "INSERT INTO job (id, kind, fence, session, claimed_at, place, command, needs_secrets)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (job_id, kind, fence, self._session, time.time(), place, _encoded(command), needs_secrets),
                 )
                 attempt = 1
             elif row["finished_at"] is not None:
@@ -117,11 +131,13 @@ class Ledger:
     def left_over(self) -> list[LeftOver]:
         """What dead sessions have begun and not ended, in the order in which it was asked for."""
         rows = self._store.connection().execute(
-            "SELECT id, fence, command FROM job WHERE finished_at IS NULL AND session <> ? AND command IS NOT NULL"
-            " ORDER BY place, claimed_at",
+            "SELECT id, fence, command, needs_secrets FROM job"
+            " WHERE finished_at IS NULL AND session <> ? AND command IS NOT NULL ORDER BY place, claimed_at",
             (self._session,),
         )
-        return [LeftOver(row["id"], row["fence"], json.loads(row["command"])) for row in rows]
+        return [
+            LeftOver(row["id"], row["fence"], json.loads(row["command"]), bool(row["needs_secrets"])) for row in rows
+        ]
 
     def trim(self) -> None:
         """Forget ends that are older than any redelivery can be."""

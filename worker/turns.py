@@ -3,6 +3,9 @@
 Jobs run side by side, many threads of them. Of two that concern one container the later one waits: whoever says
 stop and then start wants it to run in the end. Only a kill (and a removal by force) passes by a stop and a restart,
 since cutting their grace short is what it is for.
+
+A worker that died may have left a job that can't be gone on with before the site sends it again, with the secrets that
+belong to it. Its place is kept until then: what was asked for later has to come later still.
 """
 
 from __future__ import annotations
@@ -42,23 +45,41 @@ class Turns:
         self._lock = threading.Lock()
         self._lines: dict[str, list[Turn]] = {}
         self._booked: dict[str, Turn] = {}
+        self._kept: dict[str, Turn] = {}
         self._count = 0
 
-    def book(self, delivery: str, command: Mapping[str, Any]) -> None:
+    def keep(self, job_id: str, command: Mapping[str, Any]) -> None:
+        """Keep a place for the next delivery of a job, whichever that is, until it comes or `give_up` is called."""
+        with self._lock:
+            self._kept[job_id] = self._queue_up(command)
+
+    def give_up(self, job_id: str) -> bool:
+        """Keep no place for a job any more; whether there was one."""
+        with self._lock:
+            turn = self._kept.pop(job_id, None)
+        if turn is not None:
+            self.end(turn)
+        return turn is not None
+
+    def book(self, delivery: str, command: Mapping[str, Any], job_id: str = "") -> None:
         """Take a place for a delivery before a thread has been found for it: threads may overtake one another."""
         with self._lock:
-            self._booked[delivery] = self._queue_up(command)
+            self._booked[delivery] = self._kept.pop(job_id, None) or self._queue_up(command)
 
-    def begin(self, delivery: str, command: Mapping[str, Any]) -> Turn:
-        """The delivery's place: the one that was booked, else one at the end of the line."""
+    def begin(self, delivery: str, command: Mapping[str, Any], job_id: str = "") -> Turn:
+        """The delivery's place: the one that was booked or kept, else one at the end of the line."""
         with self._lock:
-            return self._booked.pop(delivery, None) or self._queue_up(command)
+            return self._booked.pop(delivery, None) or self._kept.pop(job_id, None) or self._queue_up(command)
+
+    def comes_too_early(self, turn: Turn) -> bool:
+        """Whether it would have to wait for a job that has not been delivered yet."""
+        with self._lock:
+            return any(kept in self._ahead_of(turn) for kept in self._kept.values())
 
     def wait(self, turn: Turn, cancel: threading.Event) -> None:
         """Return when everything that this turn waits for is over. Raises `Cancelled` when `cancel` is set."""
         with self._lock:
-            line = self._lines.get(turn.container_id or "", [])
-            ahead = [other for other in line[: line.index(turn)] if turn.waits_for(other)] if turn in line else []
+            ahead = self._ahead_of(turn)
         for other in ahead:
             while not other.over.wait(LOOK_SECONDS):
                 if cancel.is_set():
@@ -72,6 +93,10 @@ class Turns:
             if not line:
                 self._lines.pop(turn.container_id or "", None)
         turn.over.set()
+
+    def _ahead_of(self, turn: Turn) -> list[Turn]:
+        line = self._lines.get(turn.container_id or "", [])
+        return [other for other in line[: line.index(turn)] if turn.waits_for(other)] if turn in line else []
 
     def _queue_up(self, command: Mapping[str, Any]) -> Turn:
         container_id, kind = command.get("container_id"), str(command.get("kind"))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from engine.config import EngineConfig
@@ -140,6 +141,16 @@ class FakeEngine:
 
     def calls(self) -> list[str]:
         return self._calls.read_text().splitlines() if self._calls.exists() else []
+
+    def container_create(self, spec: Any, access: Any = None, **_: Any) -> None:
+        again = any(call.startswith(f"create {spec.id} ") for call in self.calls())
+        self.note(f"create {spec.id} {access.credentials.username if access and access.credentials else 'nobody'}")
+        if spec.name == "slow-once" and not again:
+            time.sleep(60)
+
+    def container_get(self, id: str) -> Any:
+        starts = [call for call in self.calls() if call.startswith(f"start {id} ")]
+        return SimpleNamespace(started_at=float(starts[-1].split()[-1]) if starts else None)
 
     def container_stop(self, id: str, timeout_seconds: float | None = None, signal: str | None = None) -> None:
         again = any(call.startswith(f"stop {id} ") for call in self.calls())

@@ -95,3 +95,15 @@ def test_what_dead_workers_left_is_known_in_the_order_in_which_it_was_asked_for(
         ("early", 3, "container.stop"),
         ("late", 1, "container.start"),
     ]
+
+
+def test_what_waits_for_secrets_is_left_over_with_its_place_alone(home: Home) -> None:
+    place = {"kind": "container.create", "container_id": "c"}
+    dead = home.ledger("dead")
+    dead.claim("create", 1, "container.create", place, place=1, needs_secrets=True)
+    dead.claim("stop", 1, "container.stop", {"kind": "container.stop"}, place=2)
+    alive = home.ledger("alive")
+    assert [(one.job_id, one.needs_secrets) for one in alive.left_over()] == [("create", True), ("stop", False)]
+    claim = alive.claim("create", 2, "container.create", place, place=1, needs_secrets=True)
+    assert (claim.run, claim.attempt) == (True, 2)
+    assert [one.job_id for one in home.ledger("third").left_over()] == ["create", "stop"]

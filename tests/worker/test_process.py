@@ -18,7 +18,14 @@ from tests.support.home import Home
 from tests.support.processes import Program, eventually
 from tests.support.valkey import Valkey
 from worker.contract import keys
-from worker.contract.commands import PullImage, StartContainer, StopContainer, encode_command
+from worker.contract.commands import (
+    CreateContainer,
+    PullImage,
+    RestartContainer,
+    StartContainer,
+    StopContainer,
+    encode_command,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,10 +52,11 @@ class Site:
         self.worker = Program(command, log=self.home.path / "worker.log", env=environment, cwd=ROOT)
         self.worker.wait_until(lambda: len(self.events("host.registered")) > before, what="host.registered")
 
-    def send(self, job_id: str, command: Any, fence: int = 1) -> None:
+    def send(self, job_id: str, command: Any, fence: int = 1, secrets: Any = None) -> None:
+        wire = encode_command(command)
         self.celery.send_task(
             keys.TASK_NAME,
-            kwargs={"job_id": job_id, "command": encode_command(command), "fence": fence, "secrets": None, "new": 1},
+            kwargs={"job_id": job_id, "command": wire, "fence": fence, "secrets": secrets, "new": 1},
             queue=keys.queue(self.host_id),
             ignore_result=True,
         )
@@ -136,6 +144,37 @@ def test_what_a_killed_worker_left_is_done_before_what_waits_in_the_queue(site: 
     eventually(lambda: site.ends("start"), seconds=30, what="the end of both")
     assert [call.split()[0] for call in site.calls()] == ["stop", "stop", "start"]
     assert [end["status"] for end in site.ends("stop")] == ["succeeded"]
+
+
+def test_what_was_asked_for_after_a_creation_with_credentials_is_done_after_it_though_its_worker_is_killed(
+    site: Site,
+) -> None:
+    """Nobody but the site has them, so the next worker waits for it: else the stop would find nothing to stop."""
+    site.start_worker()
+    create = CreateContainer(container_id="c" * 64, name="slow-once", image="registry.example.com/a", start=True)
+    stop, restart = StopContainer(container_id="c" * 64), RestartContainer(container_id="c" * 64)
+    login = {"username": "u", "password": "hunter2"}
+    site.send("create", create, secrets=login)
+    eventually(lambda: len(site.calls()) == 1, what="the creation's beginning")
+    site.send("stop", stop)  # which is claimed, and waits for its turn
+    eventually(lambda: {event["subject"] for event in site.events("job.started")} == {"create", "stop"}, what="both")
+    assert site.worker is not None
+    os.kill(site.worker.pid, signal.SIGKILL)
+    site.worker.process.wait(30)
+    site.send("restart", restart)
+    site.start_worker()
+    site.send("other", StartContainer(container_id="d"))
+    eventually(lambda: site.ends("other"), what="what has nothing to do with it")
+    assert [call.split()[0] for call in site.calls()] == ["create", "start"] and not site.ends("stop")
+    for job_id, command, secrets in (("create", create, login), ("stop", stop, None), ("restart", restart, None)):
+        site.send(job_id, command, 2, secrets=secrets)  # as the inbox does when a host registers
+    eventually(lambda: site.ends("stop") and site.ends("restart"), what="the ends")
+    calls = [call for call in site.calls() if not call.startswith("start d ")]
+    assert [call.split()[0] for call in calls] == ["create", "create", "start", "stop", "restart"]
+    assert calls[:2] == [f"create {'c' * 64} u"] * 2
+    assert [len(site.ends(job_id)) for job_id in ("create", "stop", "restart")] == [1, 1, 1]
+    for left in (site.home.path / "engine.db", site.home.path / "engine.db-wal"):
+        assert not left.exists() or b"hunter2" not in left.read_bytes()
 
 
 def test_a_worker_outlives_its_broker_and_tells_what_happened_meanwhile(site: Site) -> None:

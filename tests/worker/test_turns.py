@@ -86,6 +86,32 @@ def test_nothing_is_kept_of_lines_that_are_over() -> None:
     assert not turns._lines and not turns._booked
 
 
+def test_a_place_is_kept_until_the_job_comes_and_whoever_is_behind_it_comes_too_early() -> None:
+    turns = Turns()
+    turns.keep("a", START)
+    stop, other = turns.begin("b.1", STOP, "b"), turns.begin("c.1", {**STOP, "container_id": "d"}, "c")
+    assert turns.comes_too_early(stop) and waits(turns, stop)
+    assert not turns.comes_too_early(other)
+    turns.book("a.2", START, "a")
+    assert not turns.comes_too_early(stop) and waits(turns, stop)
+    start = turns.begin("a.2", START, "a")
+    assert not turns.comes_too_early(start) and not waits(turns, start)
+    again = turns.begin("a.3", START, "a")
+    assert waits(turns, again)
+    for turn in (start, again, stop, other):
+        turns.end(turn)
+    assert not turns._lines and not turns._kept
+
+
+def test_a_place_is_kept_for_nobody_for_ever() -> None:
+    turns = Turns()
+    turns.keep("a", START)
+    stop = turns.begin("b.1", STOP, "b")
+    assert turns.give_up("a")
+    assert not turns.comes_too_early(stop) and not waits(turns, stop)
+    assert not turns.give_up("a")
+
+
 def test_stop_then_start_ends_with_the_start_whichever_thread_is_quicker(tmp_path: Path) -> None:
     engine = FakeEngine(EngineConfig(home=tmp_path))
     stop_may_end = threading.Event()
