@@ -57,15 +57,31 @@ def find(containers: str) -> list[Foster]:
                     found = record.read_run(directory)
                     pidfd = None if found is None else record.open_pidfd(found)
                     if found is not None and pidfd is not None:
-                        fosters.append(Foster(directory, found, pidfd))
+                        fosters.append(_adopted(directory, found, pidfd))
     return fosters
 
 
+def _adopted(directory: str, found: dict[str, Any], pidfd: int) -> Foster:
+    try:
+        return Foster(directory, found, pidfd)
+    except BaseException:
+        os.close(pidfd)
+        raise
+
+
 def open_pipes(directory: str) -> tuple[int, ...]:
-    """The read ends of a container's pipes; an exec has none."""
+    """The read ends of a container's pipes; an exec has none. OSError, and nothing open, once it is being removed."""
     if f"/{record.EXECS}/" in directory:
         return ()
-    return tuple(os.open(f"{directory}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) for name in monitor.PIPES)
+    opened: list[int] = []
+    try:
+        for name in monitor.PIPES:
+            opened.append(os.open(f"{directory}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        for descriptor in opened:
+            os.close(descriptor)
+        raise
+    return tuple(opened)
 
 
 def write_exit(directory: str, run: int, status: int, *, lost: bool = False) -> None:
