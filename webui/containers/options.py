@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from functools import lru_cache
 from typing import Any
 
 from engine.options import loosening
@@ -23,15 +25,24 @@ def options_as_json(spec: Mapping[str, Any], *, userns: str = "", apparmor: str 
     whatever was asked for). Specs of containers made by older versions lack options; those have their defaults.
     """
     options = {name: spec.get(name, default) for name, default in _DEFAULTS.items()}
-    walls: dict[str, list[str]] = {"loosened": [], "tightened": []}
+    loosened: tuple[str, ...] = ()
+    tightened: tuple[str, ...] = ()
     if options != _DEFAULTS or spec.get("pids_limit") == -1:  # nearly always nothing: lists are long
-        try:
-            wishes = from_wire(CreateContainer, {"container_id": "", "name": "", "image": "", **spec})
-        except ContractError:  # a host of another version made it
-            return {**options, **walls}
-        walls = {"loosened": loosening.loosened(wishes), "tightened": loosening.tightened(wishes)}
-    if userns == "host" and not options["privileged"] and loosening.HOST_USERS not in walls["loosened"]:
-        walls["loosened"] = [loosening.HOST_USERS, *walls["loosened"]]
-    if apparmor == "unconfined" and not options["privileged"] and loosening.NO_APPARMOR not in walls["loosened"]:
-        walls["loosened"] = [*walls["loosened"], loosening.NO_APPARMOR]
-    return {**options, **walls}
+        changed = {name: value for name, value in options.items() if value != _DEFAULTS[name]}
+        loosened, tightened = _walls(json.dumps({**changed, "pids_limit": spec.get("pids_limit")}))
+    if userns == "host" and not options["privileged"] and loosening.HOST_USERS not in loosened:
+        loosened = (loosening.HOST_USERS, *loosened)
+    if apparmor == "unconfined" and not options["privileged"] and loosening.NO_APPARMOR not in loosened:
+        loosened = (*loosened, loosening.NO_APPARMOR)
+    return {**options, "loosened": list(loosened), "tightened": list(tightened)}
+
+
+@lru_cache(4096)
+def _walls(changed: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What these options, as JSON, loosen and tighten; nothing for what can't be read. Kept, since lists ask again and
+    again for the same."""
+    try:
+        wishes = from_wire(CreateContainer, {**json.loads(changed), "container_id": "", "name": "", "image": ""})
+    except ContractError:  # a host of another version made it
+        return (), ()
+    return tuple(loosening.loosened(wishes)), tuple(loosening.tightened(wishes))

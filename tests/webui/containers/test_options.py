@@ -1,0 +1,23 @@
+"""How the options of a container are shown: all of them, and what they do to its walls."""
+
+from __future__ import annotations
+
+from webui.containers.options import options_as_json
+
+
+def test_walls_are_those_of_the_options_and_of_the_last_run() -> None:
+    spec = {"privileged": False, "volumes": ["/etc:/etc"], "read_only": True, "pids_limit": -1}
+    for _ in range(2):  # the second is remembered
+        shown = options_as_json(spec)
+        assert shown["loosened"] == ["the host's /etc", "processes unlimited"]
+        assert shown["tightened"] == ["read-only root"]
+        shown["loosened"].append("what one caller does is no other's")
+    assert options_as_json(spec, userns="host")["loosened"][0] == "user namespace of the host"
+    assert options_as_json(spec, apparmor="unconfined")["loosened"][-1] == "AppArmor off"
+    assert options_as_json({**spec, "pids_limit": 5})["loosened"] == ["the host's /etc"]
+    assert options_as_json({})["loosened"] == options_as_json({"pids_limit": 5})["loosened"] == []
+
+
+def test_options_of_another_version_are_shown_as_they_are() -> None:
+    shown = options_as_json({"volumes": "no list", "newer": 1})
+    assert (shown["volumes"], shown["loosened"], shown["tightened"]) == ("no list", [], [])
