@@ -13,15 +13,23 @@ from typing import Any
 from engine.errors import NotFound, Unavailable
 from webui.accounts.models import User
 from webui.accounts.rates import Turn, stranger_turn, user_turn
+from webui.accounts.roles import Rights
 from webui.accounts.tokens import token_authenticate
 from webui.asking import identified
 from webui.certificates.services import certificate_authenticate
 from webui.dockerapi.call import Call
 from webui.dockerapi.errors import Refusal
-from webui.hosts.models import Host
+from webui.hosts.models import Host, HostQuerySet
 from webui.links.direct import is_near
 from webui.live.admission import address_of
+from webui.prepared import Prepared
 
+_ALL = Host.objects.select_related("team")
+_BY_ID = Prepared(_ALL, "pk")
+_BY_NAME = Prepared(_ALL.order_by("-heartbeat_at"), "name")
+_TEAMS = Prepared(Host.objects.values_list("pk", "team_id"))
+NEAR_MAXIMUM = 20
+"""Of so many hosts it is looked whether they are this machine."""
 ROOT = 0
 HOW = (
     'authentication is needed: make a token in the settings, and give it to the client as {"HttpHeaders": '
@@ -82,13 +90,16 @@ def _root(uid: int) -> User:
 
 def host_of(user: User, name: str | None) -> Host:
     """The one of this name (or id); without a name the one of this machine, else the first."""
-    visible = Host.objects.visible_to(user).select_related("team")
+    rights, view = Rights(user), HostQuerySet.view_action
     if name is not None:
-        found = visible.filter(pk=name[:36]).first() or visible.filter(name=name).order_by("-heartbeat_at").first()
+        meant = (one for query, value in ((_BY_ID, name[:36]), (_BY_NAME, name)) for one in query.all(value))
+        found = next((one for one in meant if view in rights.of(one.team_id, host=one)), None)
         if found is None:
             raise NotFound(f"there is no host {name[:120]}: the list of hosts shows names and ids")
         return found
-    hosts = list(visible[:20])
-    if not hosts:
+    hosts = [pk for pk, team in _TEAMS.rows() if view in rights.of(team, host=pk)]
+    near = next((pk for pk in hosts[:NEAR_MAXIMUM] if is_near(pk)), None) if len(hosts) > 1 else None
+    found = _BY_ID.first(near or hosts[0]) if hosts else None
+    if found is None:
         raise NotFound("no host of yours has registered yet: start a worker on the machine that is to run containers")
-    return next((host for host in hosts if is_near(host.pk)), hosts[0]) if len(hosts) > 1 else hosts[0]
+    return found

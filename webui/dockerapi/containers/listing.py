@@ -39,7 +39,7 @@ async def container_list(call: Call) -> Json:
 
 
 def listed(call: Call) -> list[dict[str, Any]]:
-    """What the request asks for. Four queries, and one more for some filters. Raises InvalidArgument, NotFound."""
+    """What the request asks for. A few queries, however many there are. Raises InvalidArgument, NotFound."""
     filters = call.filters(FILTERS)
     limit = min(max(call.number("limit", 0) or 0, 0), MOST)
     is_all = call.flag("all") or limit > 0 or "status" in filters

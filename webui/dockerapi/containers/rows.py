@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,15 +11,19 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
+from webui.accounts.roles import Rights
 from webui.containers.models import Container, ObservedStatus
 from webui.dockerapi import names
 from webui.dockerapi.call import Call
-from webui.networks.models import Endpoint, Network
+from webui.hosts.models import Host
+from webui.images.models import Image, ImageQuerySet
+from webui.networks.models import Endpoint
+from webui.prepared import Prepared
 
 ALIVE = (ObservedStatus.RUNNING, ObservedStatus.PAUSED, ObservedStatus.RESTARTING)
 _OF_SPEC = ("annotations", "command", "entrypoint", "expose", "labels", "network", "networks", "ports", "volumes")
-FEW = 200
-"""Up to so many containers are named one by one where their places on networks are asked for."""
+FEW = 4
+"""Up to so many are asked for one by one; of more, all of the host's."""
 
 
 class Row(NamedTuple):
@@ -47,14 +51,25 @@ class Row(NamedTuple):
         return self.pk[:12]
 
 
+class OnNetwork(NamedTuple):
+    """Columns of a `Network`."""
+
+    name: str
+    network_id: str
+    subnet: str
+    gateway: str
+    subnet6: str
+    gateway6: str
+
+
 class Place(NamedTuple):
     """The same of an `Endpoint`."""
 
-    network: Network
     ip: str
     ip6: str
     mac: str
     aliases: list[str]
+    network: OnNetwork
 
 
 Shown = Container | Row
@@ -83,21 +98,40 @@ def _spec(text: Any) -> Mapping[str, Any]:
 
 
 def images_of(call: Call, rows: Sequence[Row]) -> Images:
+    """Of the images of these containers those that the user sees."""
     wanted = {row.image_id for row in rows if row.image_id}
-    found = names.images(call)
-    if len(wanted) <= FEW:
-        found = found.filter(image_id__in=wanted)
-    return dict(found.values_list("image_id", "config"))
+    rights, team, view = Rights(call.user), call.host.team_id, ImageQuerySet.view_action
+    sees_all = view in rights.of(team, host=call.host)
+    found: dict[str, Mapping[str, Any]] = {}
+    for image_id, tags, config in _configs(call.host, wanted):
+        repositories = {tag.rpartition(":")[0] for tag in tags}
+        if sees_all or view in rights.of(team, host=call.host, repository=repositories):
+            found[image_id] = config
+    return found
+
+
+def _configs(host: Host, wanted: Collection[str]) -> Iterable[tuple[Any, ...]]:
+    if len(wanted) > FEW:
+        return _IMAGES.rows(host.pk, host.team_id)
+    return [row for image_id in wanted for row in _IMAGE.rows(host.pk, host.team_id, image_id)]
 
 
 def places_of(call: Call, rows: Sequence[Row]) -> Places:
-    endpoints = Endpoint.objects.filter(network__host=call.host)
-    if len(rows) <= FEW:
-        endpoints = endpoints.filter(container__in=[row.pk for row in rows])
-    fields = ("container_id", "network_id", *Place._fields[1:])
-    read = list(endpoints.order_by("id").values_list(*fields))
-    networks = Network.objects.in_bulk({network for _, network, *_ in read})
+    if len(rows) > FEW:
+        every = _PLACES.rows(call.host.pk)
+    else:
+        every = [place for row in rows for place in _PLACES_OF_ONE.rows(row.pk)]
     found: dict[str, list[Place]] = {}
-    for container, network, *rest in read:
-        found.setdefault(container, []).append(Place(networks[network], *rest))
+    for container, ip, ip6, mac, aliases, *network in every:
+        found.setdefault(container, []).append(Place(ip, ip6, mac, aliases, OnNetwork(*network)))
     return found
+
+
+_CONFIGS = Image.objects.order_by().values_list("image_id", "tags", "config")
+_IMAGES = Prepared(_CONFIGS, "host_id", "team_id")
+_IMAGE = Prepared(_CONFIGS, "host_id", "team_id", "image_id")
+_ENDPOINTS = Endpoint.objects.order_by("id").values_list(
+    "container_id", *Place._fields[:-1], *(f"network__{name}" for name in OnNetwork._fields)
+)
+_PLACES = Prepared(_ENDPOINTS, "network__host_id")
+_PLACES_OF_ONE = Prepared(_ENDPOINTS, "container_id")
