@@ -28,7 +28,7 @@ async def image_list(call: Call) -> Json:
 
 
 def _list(call: Call, filters: selection.Filters) -> list[dict[str, Any]]:
-    rows = names.images(call).select_related("host", "team").order_by("-built_at", "-pk")
+    rows = names.images(call).defer("newer").order_by("-built_at", "-pk")
     chosen = selection.images(rows, filters, lambda name: names.image(call, name))
     used: Counter[str] = Counter()
     if call.version >= (1, 51):
