@@ -15,7 +15,8 @@ from webui.pages.templatetags.portside import short
 
 
 def container_rows(containers: ContainerQuerySet) -> list[dict[str, Any]]:
-    return [container_row(container) for container in containers.select_related("host", "team", "created_by")]
+    """What rows refer to is fetched once: a join would build the same host and team anew for each of a hundred."""
+    return [container_row(container) for container in containers.prefetch_related("host", "team", "created_by")]
 
 
 def container_row(container: Container) -> dict[str, Any]:
