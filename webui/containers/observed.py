@@ -23,6 +23,8 @@ from worker.contract.events import ContainerState
 from worker.contract.wire import to_wire
 
 _WHOLE = Container.objects.select_related("team", "host", "created_by")
+_ROW = Prepared(Container.objects.all(), "pk", "host_id")
+_KEPT = ("team_id", "host_id", "name", "image", "exit_code", "created_at")
 _HELD = Prepared(_WHOLE.select_for_update(of=("self",)), "pk", "host_id")
 _STATUSES = frozenset(ObservedStatus.values)
 
@@ -116,19 +118,20 @@ def _adopt(host: Host, state: ContainerState) -> Container:
         return Container.objects.create(name=f"{state.name[:115]}-{state.id[:12]}", **row)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def container_forget(*, host: Host, container_id: str, seq: int | None = None, log_kept: bool = False) -> None:
     """The container is gone from the host: delete its row, unless a newer number says that it is there.
 
     `log_kept`: its host has its log still, which then can be found.
     """
-    container = Container.objects.filter(pk=container_id, host=host).first()
+    container = _ROW.first(container_id, host.pk)
     if container is None or (seq is not None and seq <= container.observed_seq):
         return
     team_id = container.team_id
     if log_kept:
-        kept = {name: getattr(container, name) for name in ("team", "host", "name", "image", "exit_code", "created_at")}
-        RemovedContainer.objects.update_or_create(id=container_id, defaults=kept)
+        kept = RemovedContainer(id=container_id, **{name: getattr(container, name) for name in _KEPT})
+        fields = [*_KEPT, "removed_at"]
+        RemovedContainer.objects.bulk_create([kept], update_conflicts=True, unique_fields=["id"], update_fields=fields)
     container.delete()
     change_publish(team_id=team_id, kind="container", action="removed", id=container_id, object=None)
 

@@ -12,9 +12,9 @@ from django.db import IntegrityError, transaction
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.options.changing import CHANGEABLE
 from webui.accounts.models import Team, User
-from webui.accounts.roles import require_on
+from webui.accounts.roles import actions_of, require_on
 from webui.broadcast import change_publish
-from webui.containers.models import Container, DesiredStatus, ObservedStatus
+from webui.containers.models import Container, ContainerQuerySet, DesiredStatus, ObservedStatus
 from webui.containers.names import friendly_name
 from webui.containers.network_choice import networks_check
 from webui.containers.observed import (
@@ -60,6 +60,7 @@ __all__ = [
     "container_remove",
     "container_rename",
     "container_restart",
+    "container_seen",
     "container_signal",
     "container_start",
     "container_stop",
@@ -71,8 +72,18 @@ SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,10}|[0-9]{1,2}")
 TIMEOUT_MAXIMUM = 3600.0
 _OF_POLICY = ("signed_by", "allowed_images")
 """What the policy said at the time is no option of the container."""
+_WHOLE = Container.objects.select_related("team", "host", "created_by")
+_BY_ID = Prepared(_WHOLE, "pk")
+_LOCKED = Prepared(_WHOLE.select_for_update(of=("self",)), "pk")
 _CALLED = Prepared(Container.objects.order_by().values_list("pk"), "host_id", "name", limit=1)
 OPTION_NAMES = tuple(field.name for field in fields(commands.ContainerOptions))
+
+
+def container_seen(*, user: User, container_id: str) -> Container | None:
+    """The container of this id, whole, if `user` may see it: the one row of what `visible_to` would give."""
+    found = _BY_ID.first(container_id)
+    seen = found is not None and ContainerQuerySet.view_action in actions_of(user, found.team, host=found.host_id)
+    return found if seen else None
 
 
 @transaction.atomic
@@ -280,8 +291,7 @@ def container_ask(
     """Note what is desired and send `command` to the host, if `user` may do `action`. What each verb here ends with."""
     require_on(user, action, container)
     # What was read before this transaction may be history: somebody else may have asked for its removal since.
-    locked = Container.objects.select_for_update(of=("self",)).filter(pk=container.pk)
-    container = locked.select_related("team", "host", "created_by").first() or _gone(container)
+    container = _LOCKED.first(container.pk) or _gone(container)
     if container.desired_status == DesiredStatus.REMOVED and desired != DesiredStatus.REMOVED:
         raise Conflict(f"the container {container.name} is being removed: nothing else can be done with it")
     if desired is not None and desired != container.desired_status:

@@ -44,7 +44,7 @@ def host_register(*, host_id: str, facts: HostFacts, at: float) -> Host:
 @transaction.atomic
 def host_heartbeat(*, host_id: str, facts: HostFacts, at: float) -> Host:
     """A worker lives. Pages are told only when the host was offline or a fact that they show has changed."""
-    host = Host.objects.select_related("team").filter(pk=host_id).first()
+    host = _BY_ID.first(host_id)
     if host is None:
         return host_register(host_id=host_id, facts=facts, at=at)
     before = {**host_as_json(host), "heartbeat_at": None}

@@ -23,6 +23,7 @@ from webui.inbox.applying import DATABASE_TROUBLE
 from webui.jobs import services as jobs
 from webui.jobs.dispatch import cancel_send
 from webui.jobs.models import Job, JobStatus
+from webui.prepared import Prepared
 from webui.recordings.services import recordings_sweep
 from webui.signin.sessions import sessions_trim
 from webui.volumes.observed import sizes_trim
@@ -37,6 +38,7 @@ RECORDINGS_SECONDS = 1800.0
 LOOKUPS_SECONDS = 300.0
 PLANS_SECONDS = 10.0
 ALIVE_SECONDS = 15
+_HOSTS = Prepared(Host.objects.select_related("team"))
 
 
 class Sweeper:
@@ -81,7 +83,7 @@ class Sweeper:
 
     def look_at_hosts(self) -> None:
         """Tell the pages when a host's heartbeats have stopped (or have come again)."""
-        for host in Host.objects.select_related("team"):
+        for host in _HOSTS.all():
             is_online = host.is_online
             if self._online.get(host.pk, is_online) != is_online:
                 host_publish(host)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Q
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -21,7 +22,7 @@ from webui.api.views.images import HOST_HELP, force_parameter
 from webui.containers.models import Container, ContainerQuerySet, ObservedStatus, RemovedContainer
 from webui.containers.representation import container_as_json, removed_as_json
 from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLICIES
-from webui.containers.services import container_create, container_remove
+from webui.containers.services import container_create, container_remove, container_seen
 from webui.hosts.services import host_choose
 
 PORT = (1, 65535)
@@ -89,7 +90,10 @@ def find(request: Request, container_id: str) -> Container:
 
     PermissionDenied for who sees the container, but not what it says.
     """
-    return get_object_or_404(visible(request), pk=container_id)
+    container = container_seen(user=request.user, container_id=container_id)
+    if container is None:
+        raise Http404("No Container matches the given query.")
+    return container
 
 
 def find_log(request: Request, container_id: str) -> Container | RemovedContainer:
@@ -98,7 +102,7 @@ def find_log(request: Request, container_id: str) -> Container | RemovedContaine
     PermissionDenied for who sees the container, but not what it says.
     """
     removed = RemovedContainer.objects.visible_to(request.user).select_related("host", "team").filter(pk=container_id)
-    container = visible(request).filter(pk=container_id).first()
+    container = container_seen(user=request.user, container_id=container_id)
     if container is None:
         return get_object_or_404(removed)
     require_on(request.user, "containers.logs", container)
