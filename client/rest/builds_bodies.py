@@ -102,6 +102,7 @@ class NewRule(TypedDict, total=False):
     names: Sequence[str]
     build_args: Mapping[str, str]
     push: bool
+    ssh_keys: Mapping[str, str]
 
 
 class PatchedRuleChanges(TypedDict, total=False):
@@ -117,6 +118,7 @@ class PatchedRuleChanges(TypedDict, total=False):
     names: Sequence[str]
     build_args: Mapping[str, str]
     push: bool
+    ssh_keys: Mapping[str, str]
     enabled: bool
 
 

@@ -21,6 +21,7 @@ class BuildRuleSchema(serializers.Serializer):
     names = serializers.ListField(child=serializers.CharField())
     build_args = serializers.DictField(child=serializers.CharField(allow_blank=True))
     push = serializers.BooleanField()
+    ssh_keys = serializers.DictField(child=serializers.CharField(), help_text="id of an agent → a key of the team.")
     enabled = serializers.BooleanField()
     refused_at = serializers.DateTimeField(allow_null=True, help_text="When a call was last refused.")
     refusal = serializers.CharField(allow_blank=True, help_text="Why.")

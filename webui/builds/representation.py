@@ -71,6 +71,7 @@ def rule_as_json(rule: BuildRule) -> dict[str, Any]:
         "url": f"/api/v1/builds/rules/{rule.pk.hex}/",
         "hook": f"/hooks/builds/{rule.pk.hex}/",
         "push": False,
+        "ssh_keys": {},
         "name": rule.name,
         **rule.wish,
         "enabled": rule.enabled,

@@ -25,6 +25,7 @@ from webui.builds.forges import Push
 from webui.builds.models import Build, BuildDelivery, BuildRule
 from webui.builds.request import BuildRequest, git_problem, request_check
 from webui.builds.services import build_begin, require_pushes
+from webui.builds.ssh_keys import ssh_keys_named
 from webui.hosts.models import Host
 from webui.sealing import Seal
 
@@ -42,8 +43,8 @@ _ODD = re.compile(r"[^A-Za-z0-9_.-]+")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleWish:
     """`repository`: an address to clone from; `branches`, `tags`: patterns with `*` and `?`; `names`: of the image, in
-    which {branch}, {tag}, {sha}, {sha7} stand for what was pushed; `push`: send it to its registries. The rest is as in
-    `BuildRequest`."""
+    which {branch}, {tag}, {sha}, {sha7} stand for what was pushed; `push`: send it to its registries; `ssh_keys`: id of
+    an agent → the name of one of the team's, with which what was pushed may sign. The rest is as in `BuildRequest`."""
 
     repository: str
     branches: Sequence[str] = ("main",)
@@ -54,6 +55,7 @@ class RuleWish:
     names: Sequence[str] = ()
     build_args: Mapping[str, str] = field(default_factory=dict)
     push: bool = False
+    ssh_keys: Mapping[str, str] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -64,6 +66,7 @@ def rule_create(*, user: User, host: Host, name: str, wish: RuleWish) -> tuple[B
     """
     require_on(user, "builds.create", host)
     _check(name, wish)
+    ssh_keys_named(host.team, wish.ssh_keys)
     _require_pushes(user, host, wish)
     secret = secrets.token_urlsafe(32)
     rule = BuildRule.objects.create(
@@ -84,6 +87,8 @@ def rule_update(
     """Change it; whoever does is whose rights its builds have from then on. Raises as `rule_create`."""
     require_on(user, "builds.create", rule)
     given = {"name": name, "wish": wish, "enabled": enabled}
+    if wish is not None:  # a rule whose key is gone can be switched off all the same
+        ssh_keys_named(rule.team, wish.ssh_keys)
     name, wish = rule.name if name is None else name, RuleWish(**rule.wish) if wish is None else wish
     _check(name, wish)
     _require_pushes(user, rule.host, wish)
@@ -178,6 +183,7 @@ def _request(wish: RuleWish, push: Push, names: Sequence[str]) -> BuildRequest:
         target=wish.target,
         build_args=wish.build_args,
         push=wish.push,
+        ssh_keys=wish.ssh_keys,
     )
 
 

@@ -1,7 +1,7 @@
 // Rules by which forges have something built, and who the team is at git servers: stored and changed over REST.
 import { api, attempt } from "../api.js";
 import { confirmAction } from "../dialog.js";
-import { $, setText } from "../dom.js";
+import { $, $$, setText } from "../dom.js";
 import { refresh, refreshSoon } from "../fragment.js";
 import { clearProblems, submitting } from "../images/form.js";
 import { onChange } from "../live.js";
@@ -36,7 +36,28 @@ async function openRule(id = null) {
     fields.push.checked = changing.push;
     fields.host.value = changing.host.id;
   }
+  $("[data-rule-ssh]").replaceChildren();
+  for (const [agent, key] of Object.entries(changing?.ssh_keys ?? {})) addSshKey(agent, key);
+  const hasKeys = storedKeys().length > 0;
+  $("[data-rule-ssh-add]").disabled = !hasKeys;
+  $("[data-rule-ssh-add]").title = hasKeys ? "" : "Store one first, below on this page";
   ruleDialog.showModal();
+}
+
+/** The names of the keys that are stored, as the page shows them now. */
+function storedKeys() {
+  return [...new Set($$("[data-ssh]").map((row) => row.dataset.name))];
+}
+
+function addSshKey(agent = "", key = storedKeys()[0]) {
+  const row = $("#rule-ssh-row").content.firstElementChild.cloneNode(true);
+  const names = storedKeys();
+  if (!names.includes(key)) names.unshift(key); // it was forgotten since: saving says so
+  $("[data-stored]", row).append(...names.map((name) => new Option(name, name)));
+  $("[data-stored]", row).value = key;
+  $("[data-agent]", row).value = agent;
+  $("[data-rule-ssh]").append(row);
+  return row;
 }
 
 ruleForm?.addEventListener("submit", async (event) => {
@@ -47,6 +68,7 @@ ruleForm?.addEventListener("submit", async (event) => {
     tags: words(fields.tags.value), names: words(fields.names.value), directory: fields.directory.value.trim(),
     dockerfile: fields.dockerfile.value.trim() || "Dockerfile", target: fields.target.value.trim(),
     push: fields.push.checked,
+    ssh_keys: Object.fromEntries($$("[data-rule-ssh] .pair").map((row) => [$("[data-agent]", row).value.trim() || "default", $("[data-stored]", row).value])),
   };
   const button = $("[data-submit]", ruleForm);
   if (changing) {
@@ -101,6 +123,8 @@ document.addEventListener("click", async (event) => {
   const rule = button.closest("[data-rule]");
   const server = button.closest("[data-server]");
   if (button.matches("[data-rule-new]")) openRule();
+  else if (button.matches("[data-rule-ssh-add]")) $("[data-agent]", addSshKey()).focus();
+  else if (button.matches("[data-rule-ssh-remove]")) button.closest(".pair").remove();
   else if (button.matches("[data-server-new]")) {
     serverForm.reset();
     clearProblems(serverForm);

@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from tests.support.valkey import Valkey
 from tests.webui.cast import Caller, caller, member
-from webui.accounts.models import CustomRole, Grant, Membership, Role
+from webui.accounts.models import CustomRole, Grant, Membership, Role, Team
 from webui.accounts.tokens import token_create
 from webui.builds import rules
 from webui.builds.forges import BODY_BYTES
-from webui.builds.models import Build, BuildDelivery, BuildRule, GitServer
+from webui.builds.models import Build, BuildDelivery, BuildRule, GitServer, SshKey
 from webui.builds.services import build_secrets
 from webui.hosts.models import Host
 from webui.jobs.models import Job
@@ -260,11 +260,40 @@ def test_a_token_that_may_not_push_makes_no_rule_that_does(made: dict[str, Any],
         ({"names": ["UPPER:{branch}"]}, "names"),
         ({"dockerfile": "../x"}, "dockerfile"),
         ({"build_args": {"1": "x"}}, "build_args"),
+        ({"ssh_keys": {"default": "nowhere"}}, "ssh_keys"),
+        ({"ssh_keys": {"a/b": "deploy"}}, "ssh_keys"),
     ],
 )
 def test_a_wrong_rule_is_told_by_field(host: Host, owner: Caller, fields: dict[str, Any], field: str) -> None:
     answer = owner.post("builds/rules/", {**RULE, **fields})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+
+
+def test_a_rules_builds_have_the_teams_ssh_keys_that_it_names(
+    site_broker: Valkey, made: dict[str, Any], owner: Caller
+) -> None:
+    assert made["rule"]["ssh_keys"] == {}
+    key = owner.post("builds/ssh-keys/", {"name": "deploy"}).json()
+    elsewhere = Team.objects.create(name="Elsewhere")
+    SshKey.objects.create(team=elsewhere, name="theirs", fingerprint="SHA256:x", sealed_private_key="x")
+    rule = made["rule"]["url"]
+    assert owner.call("patch", rule, {"ssh_keys": {"default": "theirs"}}).status_code == 400
+    assert owner.call("patch", rule, {"ssh_keys": {"default": "deploy"}}).json()["ssh_keys"] == {"default": "deploy"}
+    as_github(made, github("refs/heads/main"))
+    build = Build.objects.get()
+    assert build.wish["ssh_keys"] == {"default": "deploy"}
+    assert list((build_secrets(build.job) or {})["ssh"]) == ["default"]
+    private = (build_secrets(build.job) or {})["ssh"]["default"]
+    assert private.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    stored = json.dumps([job.command for job in Job.objects.all()]) + json.dumps(owner.get(rule).json())
+    assert "PRIVATE KEY" not in stored
+    assert owner.delete(key["url"]).status_code == 204
+    refused = as_github(made, github("refs/heads/main", after="f" * 40), delivery="d2").json()
+    assert refused["outcome"] == "refused" and "no SSH key 'deploy'" in refused["reason"]
+    assert Build.objects.count() == 1
+    assert owner.call("patch", rule, {"enabled": False}).status_code == 200
+    assert owner.call("patch", rule, {"target": "x"}).status_code == 400
+    assert owner.call("patch", rule, {"ssh_keys": {}}).json()["ssh_keys"] == {}
 
 
 def test_passwords_of_git_servers_go_with_the_task_alone(site_broker: Valkey, host: Host, owner: Caller) -> None:

@@ -13,7 +13,7 @@ from tests.webui.pages.seed import NASTY, Seeded, hex_id
 from tests.webui.pages.seed_builds import build_steps
 from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_changing import answered
-from webui.builds.models import Build, SshKey
+from webui.builds.models import Build, BuildRule, SshKey
 from webui.builds.representation import build_as_json
 from webui.images.models import SigningKey
 
@@ -232,6 +232,39 @@ def test_what_an_earlier_build_had_of_keys_and_rights_is_filled_in(
     expect(page.get_by_label("SSH agent's id").nth(0)).to_have_value("forge")
     expect(page.get_by_label("SSH key", exact=True).nth(1)).to_have_value("deploy")
     expect(page.get_by_label("All of a privileged container")).to_be_checked()
+
+
+def test_a_rule_gets_ssh_keys_and_shows_them(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, "/builds/rules/")
+    page.get_by_role("button", name="New rule").click()
+    dialog = page.locator("#rule-dialog")
+    dialog.get_by_label("Name", exact=True).fill("app")
+    dialog.get_by_label("Repository").fill("https://git.example.com/app.git")
+    dialog.get_by_label("Branches").fill("main")
+    dialog.get_by_label("Names of the image").fill("app:{branch}")
+    for agent in ("", "forge", "gone"):
+        dialog.get_by_role("button", name="Use an SSH key").click()
+        dialog.get_by_label("SSH agent").last.fill(agent)
+    dialog.get_by_role("button", name="Do without this SSH key").last.click()
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.locator("#secret-dialog")).to_be_visible()
+    rule = BuildRule.objects.get(name="app")
+    assert rule.wish["ssh_keys"] == {"default": "deploy", "forge": "deploy"}
+    page.locator("#secret-dialog").get_by_role("button", name="Done").click()
+    card = page.locator("[data-rule]", has_text="forge=deploy")
+    card.get_by_role("button", name="Change").click()
+    expect(dialog.get_by_label("SSH key", exact=True)).to_have_count(2)
+    dialog.get_by_label("SSH agent").first.fill("other")
+    SshKey.objects.filter(name="deploy").delete()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.locator('[data-problem="ssh_keys"]')).to_contain_text("has no SSH key 'deploy'")
+    for _ in range(2):
+        dialog.get_by_role("button", name="Do without this SSH key").first.click()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("[data-rule]", has_text="forge=deploy")).to_have_count(0)
+    rule.refresh_from_db()
+    assert rule.wish["ssh_keys"] == {}
 
 
 def test_an_ssh_key_is_stored_and_forgotten(page: Page, sockets: Sockets, seeded: Seeded) -> None:

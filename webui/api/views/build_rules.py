@@ -58,6 +58,10 @@ class RuleBody(OnHost):
     )
     build_args = bodies.Strings(required=False)
     push = bodies.Flag(required=False, help_text="Push the image once it is built.")
+    ssh_keys = bodies.Strings(
+        required=False,
+        help_text="id → the name of one of the team's SSH keys, for RUN --mount=type=ssh: who pushes may sign with it.",
+    )
 
 
 class NewRule(RuleBody):
