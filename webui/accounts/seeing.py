@@ -5,13 +5,12 @@ The names of models are texts here, since every model's queryset stands on this.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.apps import apps
-from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
-from django.db.models.expressions import RawSQL
+from django.db.models import BooleanField, Exists, Expression, F, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from webui.accounts.actions import IN_TEAM, OF_IMAGES, ON_HOST, roles_with
@@ -69,43 +68,58 @@ def _allowed(found: S, user: User, action: str, host_path: str | None, other: Q)
         found = found.filter(team=user.token_team)
     if user.is_superuser:  # not burdened with a condition that always holds
         return found
-    allowed = Q(team__in=_subquery("teams", user, action)) | other
-    if host_path is not None and action in ON_HOST:
-        allowed |= _on_hosts(user, action, host_path)
-    return found.filter(allowed)
+    host = host_path if host_path is not None and action in ON_HOST else None
+    return found.filter(Q(_Allowed(user, action, host)) | other)
 
 
-def _on_hosts(user: User, action: str, host_path: str) -> Q:
-    hosts = Q(**{f"{host_path}__in": _subquery("hosts", user, action)})
-    hosts |= Q(**{f"{host_path}__in": _subquery("hosts of groups", user, action)})
-    return Q(team__in=_subquery("teams of grants", user, action)) & hosts
+class _Allowed(Expression):
+    """Whether `user` may do `action` with a row: in all of its team, or on its host (`host_path`), if it has one.
+
+    The ORM takes milliseconds to write this, in every request several times: it does once, and only the user differs.
+    """
+
+    def __init__(self, user: User, action: str, host_path: str | None) -> None:
+        super().__init__(output_field=BooleanField())
+        self._user_id, self._action = user.pk, action
+        self._places: list[Any] = [F("team"), *([] if host_path is None else [F(host_path)])]
+
+    def get_source_expressions(self) -> list[Any]:
+        return self._places
+
+    def set_source_expressions(self, exprs: Sequence[Any]) -> None:
+        self._places = list(exprs)
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        team, *host = (compiler.compile(place)[0] for place in self._places)  # columns, which have no parameters
+        sql, parameters = _condition(connection.vendor, self._action, bool(host))
+        sql = sql.format(team=team, host="".join(host))
+        return sql, [self._user_id if one == _ANYBODY else one for one in parameters]
 
 
 _ANYBODY = -1
 """In place of a user in statements that are made for all."""
 
 
-def _subquery(which: str, user: User, action: str) -> RawSQL:
-    sql, parameters = _statement(connection.vendor, which, action)
-    return RawSQL(sql, [user.pk if one == _ANYBODY else one for one in parameters])  # noqa: S611 - the ORM wrote it
-
-
 @cache
-def _statement(_dialect: str, which: str, action: str) -> tuple[str, tuple[Any, ...]]:
-    """Text and parameters of one of the queries below: the ORM takes half a millisecond to write each, and every
-    request needs several; only the user differs."""
+def _condition(_dialect: str, action: str, with_host: bool) -> tuple[str, list[Any]]:
+    """Text, with `{team}` and `{host}` where the row's columns belong, and parameters."""
+    parameters: list[Any] = []
+
+    def is_one_of(column: str, rows: QuerySet[Any]) -> str:
+        sql, own = rows.order_by().query.sql_with_params()
+        parameters.extend(own)
+        return f"{column} IN ({sql})"
+
+    in_team = is_one_of("{team}", _whole_teams(_ANYBODY, action))
+    if not with_host:
+        return in_team, parameters
     grants = _model("Grant").filter(_with_role("role", action), membership__user=_ANYBODY, needle="")
-    if which == "teams":
-        found = _whole_teams(_ANYBODY, action)
-    elif which == "teams of grants":
-        found = grants.values("membership__team")
-    elif which == "hosts":
-        found = grants.filter(host__isnull=False).values("host")
-    else:
-        groups = grants.filter(group__isnull=False).values("group")
-        places = apps.get_model("accounts", "HostGroup").hosts.through.objects
-        found = places.filter(hostgroup__in=groups).values("host")
-    return found.order_by().query.sql_with_params()  # type: ignore[no-any-return]
+    groups = grants.filter(group__isnull=False).values("group")
+    of_groups = apps.get_model("accounts", "HostGroup").hosts.through.objects.filter(hostgroup__in=groups)
+    granted = is_one_of("{team}", grants.values("membership__team"))
+    on_host = is_one_of("{host}", grants.filter(host__isnull=False).values("host"))
+    in_group = is_one_of("{host}", of_groups.values("host"))
+    return f"({in_team} OR ({granted} AND ({on_host} OR {in_group})))", parameters
 
 
 def _whole_teams(user_id: int, action: str) -> QuerySet[Any]:

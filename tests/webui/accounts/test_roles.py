@@ -212,9 +212,9 @@ def test_the_statements_that_are_written_once_are_not_about_whoever_asked_first(
     ann, bob = member("ann", harbour.team, ""), member("bob", harbour.team, Role.VIEWER)
     place = grant(ann, harbour.team, Role.VIEWER, host=harbour.pier)
     assert (seen(Container, ann), seen(Container, bob)) == ({"pier"}, {"pier", "quay"})
-    written = seeing._statement.cache_info().misses
+    written = seeing._condition.cache_info().misses
     assert (seen(Container, bob), seen(Container, ann)) == ({"pier", "quay"}, {"pier"})
-    assert seeing._statement.cache_info().misses == written
+    assert seeing._condition.cache_info().misses == written
     Grant.objects.filter(pk=place.pk).update(host=harbour.quay)
     assert seen(Container, ann) == {"quay"}
     Membership.objects.filter(user=bob).update(role=custom("watcher"))
