@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -54,22 +54,24 @@ def whole_parameter(name: str, meaning: str, least: int, greatest: int) -> OpenA
 def list_response(
     request: Request,
     rows: QuerySet[M],
-    as_json: Callable[[M], dict[str, Any]],
+    as_json: Callable[[Any], dict[str, Any]],
     *,
     ordering: Iterable[str],
+    read: Callable[[QuerySet[M]], Sequence[Any]] | None = None,
 ) -> Response:
     """One page of `rows` as `{"count", "next", "previous", "results"}`.
 
     What rows refer to is fetched once for the page: a join would build the same host and team anew for each row.
+    `read` reads a page in its own way, as objects for `as_json` that have `pk` and what lists are ordered by.
     """
     joined = rows.query.select_related
-    if isinstance(joined, dict):
+    if isinstance(joined, dict) and read is None:
         rows = rows.select_related(None).prefetch_related(*joined)
     order = _order(request, ordering)
     rows = rows.order_by(*order)
     size = page_size(request)
     if "cursor" in request.query_params:
-        return _from_cursor(request, rows, as_json, order[0], size)
+        return _from_cursor(request, rows, as_json, order[0], size=size, read=read or list)
     number = _number(request, "page", 1, PAGE_MAXIMUM)
     paginator = Paginator(rows, size)
     try:
@@ -81,13 +83,19 @@ def list_response(
             "count": paginator.count,
             "next": _link(request, number + 1) if page.has_next() else None,
             "previous": _link(request, number - 1) if page.has_previous() else None,
-            "results": [as_json(row) for row in page.object_list],
+            "results": [as_json(row) for row in (read or list)(page.object_list)],  # type: ignore[arg-type]
         }
     )
 
 
 def _from_cursor(
-    request: Request, rows: QuerySet[M], as_json: Callable[[M], dict[str, Any]], order: str, size: int
+    request: Request,
+    rows: QuerySet[M],
+    as_json: Callable[[Any], dict[str, Any]],
+    order: str,
+    *,
+    size: int,
+    read: Callable[[QuerySet[M]], Sequence[Any]],
 ) -> Response:
     """The part that follows the cursor's entry. Nothing is counted, and nothing passed over has to be read."""
     name = order.removeprefix("-")
@@ -106,7 +114,7 @@ def _from_cursor(
             rows = rows.filter(Q(**{f"{name}__{beyond}": value}) | Q(**{name: value, "pk__gt": pk}))
         except (ValueError, TypeError, OverflowError, DjangoValidationError) as error:
             raise ValidationError({"cursor": [_NO_CURSOR]}) from error
-    found = list(rows[: size + 1])
+    found = read(rows[: size + 1])
     following = None
     if len(found) > size:
         query = request.query_params.copy()

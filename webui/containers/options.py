@@ -18,11 +18,10 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def options_as_json(spec: Mapping[str, Any], *, userns: str = "", apparmor: str = "") -> dict[str, Any]:
+def options_as_json(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Every option with its value, and `loosened` and `tightened`: short words. `spec`: a container's, as JSON.
 
-    `userns`, `apparmor`: how its last run was ("host": without user ids of its own, "unconfined": without a profile,
-    whatever was asked for). Specs of containers made by older versions lack options; those have their defaults.
+    Specs of containers made by older versions lack options; those have their defaults.
     """
     options = {name: spec.get(name, default) for name, default in _DEFAULTS.items()}
     loosened: tuple[str, ...] = ()
@@ -30,11 +29,18 @@ def options_as_json(spec: Mapping[str, Any], *, userns: str = "", apparmor: str 
     if options != _DEFAULTS or spec.get("pids_limit") == -1:  # nearly always nothing: lists are long
         changed = {name: value for name, value in options.items() if value != _DEFAULTS[name]}
         loosened, tightened = _walls(json.dumps({**changed, "pids_limit": spec.get("pids_limit")}))
-    if userns == "host" and not options["privileged"] and loosening.HOST_USERS not in loosened:
-        loosened = (loosening.HOST_USERS, *loosened)
-    if apparmor == "unconfined" and not options["privileged"] and loosening.NO_APPARMOR not in loosened:
-        loosened = (*loosened, loosening.NO_APPARMOR)
     return {**options, "loosened": list(loosened), "tightened": list(tightened)}
+
+
+def loosened_in_run(options: Mapping[str, Any], *, userns: str, apparmor: str) -> list[str]:
+    """`loosened` of these options (as JSON) together with how the last run was: `userns` "host" without user ids of its
+    own, `apparmor` "unconfined" without a profile, whatever was asked for."""
+    loosened: list[str] = options["loosened"]
+    if userns == "host" and not options["privileged"] and loosening.HOST_USERS not in loosened:
+        loosened = [loosening.HOST_USERS, *loosened]
+    if apparmor == "unconfined" and not options["privileged"] and loosening.NO_APPARMOR not in loosened:
+        loosened = [*loosened, loosening.NO_APPARMOR]
+    return loosened
 
 
 @lru_cache(4096)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from webui.accounts.representation import team_reference_as_json, time_as_json
 from webui.containers.models import Container, RemovedContainer
-from webui.containers.options import options_as_json
+from webui.containers.options import loosened_in_run, options_as_json
 from webui.hosts.representation import host_reference_as_json
+
+if TYPE_CHECKING:
+    from webui.containers.listed import Listed
 
 _PORT_FIELDS = ("container", "host", "protocol", "address", "host_last")
 _MOUNT_FIELDS = ("type", "name", "source", "destination", "read_only")
@@ -17,24 +20,13 @@ _MOUNT_FIELDS = ("type", "name", "source", "destination", "read_only")
 
 def container_as_json(container: Container) -> dict[str, Any]:
     """`status` is what the host saw, `desired_status` what was asked for; `ports` as published, else as asked."""
-    spec = container.spec
-    ports = container.ports or spec.get("ports", [])
+    return seen_as_json(container, asked_as_json(container.spec))
+
+
+def asked_as_json(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the above what the request alone decides."""
     return {
-        "id": container.pk,
-        "short_id": container.short_id,
-        "name": container.name,
-        "image": container.image,
-        "image_id": container.image_id,
-        "host": host_reference_as_json(container.host),
-        "team": team_reference_as_json(container.team),
-        "status": container.observed_status,
-        "desired_status": container.desired_status,
-        "exit_code": container.exit_code,
-        "oom_killed": container.oom_killed,
-        "error": container.error or None,
-        "ip_address": container.ip_address,
-        "ports": [{name: port.get(name) for name in _PORT_FIELDS} for port in ports],
-        "mounted": [_mount(mount) for mount in container.mounted],
+        "ports": _ports(spec.get("ports", [])),
         "command": spec.get("command") or [],
         "entrypoint": spec.get("entrypoint"),
         "user": spec.get("user"),
@@ -47,7 +39,30 @@ def container_as_json(container: Container) -> dict[str, Any]:
         "pids_limit": spec.get("pids_limit"),
         "restart": spec.get("restart") or "no",
         "restart_limit": spec.get("restart_limit"),
-        **options_as_json(spec, userns=container.observed_userns, apparmor=container.apparmor_profile),
+        **options_as_json(spec),
+    }
+
+
+def seen_as_json(container: Container | Listed, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """All of it, with `asked` of its spec, which is left as it is."""
+    return {
+        "id": container.pk,
+        "short_id": container.pk[:12],
+        "name": container.name,
+        "image": container.image,
+        "image_id": container.image_id,
+        "host": host_reference_as_json(container.host),
+        "team": team_reference_as_json(container.team),
+        "status": container.observed_status,
+        "desired_status": container.desired_status,
+        "exit_code": container.exit_code,
+        "oom_killed": container.oom_killed,
+        "error": container.error or None,
+        "ip_address": container.ip_address,
+        **asked,
+        "ports": _ports(container.ports) if container.ports else asked["ports"],
+        "mounted": [_mount(mount) for mount in container.mounted],
+        "loosened": loosened_in_run(asked, userns=container.observed_userns, apparmor=container.apparmor_profile),
         "userns_problem": container.userns_problem or None,
         "apparmor_profile": container.apparmor_profile or None,
         "health": _health(container.health),
@@ -74,6 +89,10 @@ def removed_as_json(container: RemovedContainer) -> dict[str, Any]:
         "removed_at": time_as_json(container.removed_at),
         "log_kept_until": time_as_json(container.removed_at + timedelta(days=container.team.keep_logs_days)),
     }
+
+
+def _ports(ports: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: port.get(name) for name in _PORT_FIELDS} for port in ports]
 
 
 def _mount(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,6 +49,40 @@ def test_a_list_comes_in_pages_that_link_to_one_another(owner: Caller, fleet: li
     assert third["next"] is None and owner.get(third["previous"]).json() == second
 
 
+def test_a_container_in_a_list_is_as_it_is_by_itself(owner: Caller, fleet: list[Container]) -> None:
+    """Lists read columns and remember what was asked for; the container itself is read whole."""
+    specs: list[dict[str, Any]] = [
+        {},
+        {"ports": [{"container": 80, "protocol": "tcp"}], "env": {"A": "b"}, "labels": {"a": "é"}, "cpus": 0.5},
+        {"privileged": True, "volumes": ["/etc:/etc", "data:/data"], "pids_limit": -1, "restart": "always"},
+        {"read_only": True, "command": ["sleep", "5"], "entrypoint": [], "user": "1000"},
+    ]
+    port = {"container": 80, "host": 8080, "protocol": "tcp", "address": "127.0.0.1"}
+    mounted = {"type": "volume", "name": "data", "source": "/secret", "destination": "/data", "read_only": False}
+    result = {"start": 1.5, "end": 2.5, "exit_code": 0, "output": "ok"}
+    health = {"status": "healthy", "failing_streak": 0, "log": [result]}
+    for one, spec in zip(fleet, specs, strict=False):
+        one.spec, one.ports, one.mounted, one.health = spec, [port] if spec else [], [mounted], health
+        one.created_by, one.observed_userns, one.apparmor_profile = owner.user, "host", "unconfined"
+        one.error, one.exit_code, one.started_at = "it broke", 3, one.created_at
+        one.save()
+    for _ in range(2):  # the second time from memory
+        for query in ("", "?cursor="):
+            for row in owner.get(f"containers/{query}").json()["results"]:
+                assert row == owner.get(row["url"]).json()
+    Container.objects.filter(pk=fleet[0].pk).update(spec={"labels": {"new": "1"}})
+    assert [row["labels"] for row in owner.get("containers/?name=web-00").json()["results"]] == [{"new": "1"}]
+
+
+def test_a_list_of_containers_is_three_queries_however_long_it_is(owner: Caller, fleet: list[Container]) -> None:
+    """Who asks, how many there are, and the page with all that it shows."""
+    for path, queries in (("containers/", 3), ("containers/?cursor=", 2)):
+        owner.get(path)
+        with CaptureQueriesContext(connection) as captured:
+            owner.get(path)
+        assert len(captured) == queries, [one["sql"] for one in captured]
+
+
 def test_filters_search_and_order(owner: Caller, fleet: list[Container]) -> None:
     assert len(names(owner.get("containers/?status=running"))) == 5
     assert names(owner.get("containers/?name=web-03")) == ["web-03"]

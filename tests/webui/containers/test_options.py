@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webui.containers.options import options_as_json
+from webui.containers.options import loosened_in_run, options_as_json
 
 
 def test_walls_are_those_of_the_options_and_of_the_last_run() -> None:
@@ -12,8 +12,12 @@ def test_walls_are_those_of_the_options_and_of_the_last_run() -> None:
         assert shown["loosened"] == ["the host's /etc", "processes unlimited"]
         assert shown["tightened"] == ["read-only root"]
         shown["loosened"].append("what one caller does is no other's")
-    assert options_as_json(spec, userns="host")["loosened"][0] == "user namespace of the host"
-    assert options_as_json(spec, apparmor="unconfined")["loosened"][-1] == "AppArmor off"
+    shown = options_as_json(spec)
+    in_run = loosened_in_run(shown, userns="host", apparmor="unconfined")
+    assert in_run == ["user namespace of the host", "the host's /etc", "processes unlimited", "AppArmor off"]
+    assert loosened_in_run(shown, userns="own", apparmor="portside-default") == shown["loosened"] == in_run[1:3]
+    privileged = options_as_json({"privileged": True})
+    assert loosened_in_run(privileged, userns="host", apparmor="unconfined") == privileged["loosened"]
     assert options_as_json({**spec, "pids_limit": 5})["loosened"] == ["the host's /etc"]
     assert options_as_json({})["loosened"] == options_as_json({"pids_limit": 5})["loosened"] == []
 

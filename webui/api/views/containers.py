@@ -19,6 +19,7 @@ from webui.api.lists import host_filter, list_parameters, list_response, paramet
 from webui.api.operations import job_reference, operation, page_of
 from webui.api.schemas import Accepted, AcceptedContainer, ContainerSchema, RemovedContainerSchema
 from webui.api.views.images import HOST_HELP, force_parameter
+from webui.containers.listed import listed, listed_as_json
 from webui.containers.models import Container, ContainerQuerySet, ObservedStatus, RemovedContainer
 from webui.containers.representation import container_as_json, removed_as_json
 from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLICIES
@@ -133,7 +134,7 @@ class ContainerList(APIView):
             rows = rows.filter(
                 Q(name__icontains=search) | Q(image__icontains=search) | Q(id__startswith=search.lower())
             )
-        return list_response(request, rows, container_as_json, ordering=ORDERING)
+        return list_response(request, rows, listed_as_json, ordering=ORDERING, read=listed)
 
     @operation(
         "containers_create",
