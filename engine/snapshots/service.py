@@ -325,12 +325,21 @@ class Snapshots:
         return Overlay(lower, str(own / "fs"), str(own / "work"))
 
     def _move(self, source: Path, number: int) -> None:
-        """Rename within a transaction, and delete it if that fails; what a killed one left is in the way at most."""
+        """Rename within a transaction, and delete it if that fails; what a killed one left is in the way at most.
+
+        The number of a transaction that failed may be another's by then, and what has its name.
+        """
         target = self._root / str(number)
         if target.exists():
             target.rename(self._staging / uuid.uuid4().hex[:12])
         source.rename(target)
-        self._store.before_rollback(lambda: delete_tree(self._discard(number)))
+        ours = _identity(target)
+
+        def take_back() -> None:
+            if _identity(target) == ours:
+                delete_tree(self._discard(number))
+
+        self._store.before_rollback(take_back)
         target.chmod(0o700)
 
     def _discard(self, number: int) -> Path:
@@ -338,3 +347,12 @@ class Snapshots:
         with contextlib.suppress(FileNotFoundError):
             (self._root / str(number)).rename(trash)
         return trash
+
+
+def _identity(directory: Path) -> tuple[int, int] | None:
+    """What no other directory of this name has; None if there is none. An inode's number may be given again."""
+    try:
+        found = directory.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns

@@ -76,17 +76,24 @@ class Store:
             self._local.after_commit.append(callback)
 
     def before_rollback(self, callback: Callable[[], None]) -> None:
-        """Call `callback` if this thread's open transaction fails, its COMMIT too, while it still keeps others out.
+        """Call `callback` if this thread's open transaction fails, its COMMIT too, while others are kept out.
 
-        For what was done outside of the database and goes with it. After an end that nobody sees, a kill or SQLite's
-        own rollback, it is not called.
+        For what was done outside of the database and goes with it. After a kill it is not called. Where SQLite has
+        ended the transaction itself, as it does with a COMMIT for which the disk has no room, others may have come in
+        between: so `callback` has to see that what it takes back is still its own.
         """
         self._local.before_rollback.append(callback)
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
-        """End the transaction, if there is one: a full disk may have ended it already, a COMMIT that failed has not."""
+        """End the transaction, unless SQLite has, and take back what belongs to it. A lock needs no room."""
         if not connection.in_transaction:
-            return
+            if not self._local.before_rollback:
+                return
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error:  # what was done stays, as after a kill
+                log.exception("could not take back what belongs to a transaction that failed")
+                return
         while self._local.before_rollback:
             try:
                 self._local.before_rollback.pop()()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.config import EngineConfig
-from engine.errors import Conflict, NotFound
+from engine.errors import Conflict, NotFound, ResourceExhausted
 from engine.oci.digest import Digest, chain_ids
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
@@ -56,7 +58,7 @@ def test_layers_mount_in_order_with_the_containers_own_on_top(snapshots: Snapsho
 
 
 def test_a_transaction_that_fails_leaves_no_directory(tmp_path: Path) -> None:
-    """As COMMIT does on a full disk, after the directory has got its name."""
+    """Once the directory has got its name."""
     config = EngineConfig(home=tmp_path)
     store = Store(config.database)
     snapshots = Snapshots(config, store)
@@ -70,6 +72,73 @@ def test_a_transaction_that_fails_leaves_no_directory(tmp_path: Path) -> None:
             raise KeyError
         assert numbers(tmp_path) == before
         assert os.listdir(tmp_path / "snapshots" / "staging") == []
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A home on a disk of 2 MB."""
+    home = tmp_path / "small"
+    home.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", home], check=True)
+    yield home
+    subprocess.run(["umount", "-l", home], check=True)
+
+
+def fill(home: Path) -> None:
+    """Leave the disk no byte."""
+    with (home / "filler").open("ab", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_a_commit_for_which_the_disk_has_no_room_leaves_no_directory(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite ends such a transaction itself, before anybody can take back what belongs to it."""
+    config = EngineConfig(home=small)
+    store = Store(config.database)
+    snapshots = Snapshots(config, store)
+    commit(snapshots, A)
+    before = numbers(small)
+    move = snapshots._move
+
+    def move_and_fill(source: Path, number: int) -> None:
+        move(source, number)
+        assert numbers(small) != before
+        fill(small)
+
+    monkeypatch.setattr(snapshots, "_move", move_and_fill)
+    with pytest.raises(ResourceExhausted, match="remove images"):
+        commit(snapshots, B, some="file")
+    assert numbers(small) == before
+    assert os.listdir(small / "snapshots" / "staging") == []
+    store.close()
+
+
+def test_what_another_has_put_in_the_place_of_a_failed_transaction_stays(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = EngineConfig(home=small)
+    store = Store(config.database)
+    snapshots = Snapshots(config, store)
+    roll_back = store._roll_back
+
+    def others_come_first(connection: sqlite3.Connection) -> None:
+        assert not connection.in_transaction
+        (small / "filler").unlink()
+        other = Store(config.database)
+        commit(Snapshots(config, other), B, theirs="")
+        other.close()
+        roll_back(connection)
+
+    monkeypatch.setattr(store, "_roll_back", others_come_first)
+    move = snapshots._move
+    monkeypatch.setattr(snapshots, "_move", lambda *where: (move(*where), fill(small)))
+    with pytest.raises(ResourceExhausted):
+        commit(snapshots, A, ours="")
+    assert os.listdir(snapshots.layer_directory(B)) == ["theirs"]
+    assert not snapshots.has_layer(A)
+    store.close()
 
 
 def test_preparing_again_gives_the_same_and_other_layers_a_conflict(snapshots: Snapshots) -> None:

@@ -51,6 +51,13 @@ def test_what_goes_with_a_transaction_is_taken_back_before_others_get_in(store: 
         store.before_rollback(lambda: note("second"))
         raise KeyError
     assert taken_back == ["second", "first"]
+    pages = store.connection().execute("PRAGMA page_count").fetchone()[0]
+    store.connection().execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(ResourceExhausted), store.transaction() as connection:
+        store.before_rollback(lambda: note("ended by SQLite"))
+        connection.execute("INSERT INTO thing VALUES (?)", ("x" * 100_000,))
+    assert taken_back[2:] == ["ended by SQLite"]
+    assert not store.connection().in_transaction
 
 
 def test_a_commit_that_fails_leaves_no_transaction_open(store: Store) -> None:
