@@ -39,7 +39,9 @@ class Entry(NamedTuple):
 @cache
 def broker() -> redis.Redis:
     """This process's connection pool to the broker."""
-    return redis.Redis.from_url(settings.PORTSIDE.redis_url, socket_timeout=10, socket_connect_timeout=5)
+    return redis.Redis.from_url(
+        settings.PORTSIDE.redis_url, socket_timeout=10, socket_connect_timeout=5, driver_info=None
+    )
 
 
 def change_publish(*, team_id: Any, kind: str, action: str, id: Any, object: dict[str, Any] | None) -> None:

@@ -51,7 +51,7 @@ class ArchiveSession:
         self._wish = wish
         self._session = wish.host.session
         self._client: Any = redis.asyncio.Redis.from_url(
-            settings.PORTSIDE.redis_url, socket_timeout=None, socket_connect_timeout=5
+            settings.PORTSIDE.redis_url, socket_timeout=None, socket_connect_timeout=5, driver_info=None
         )
         self._frames: AsyncIterator[Any] | None = None
         self._is_over = False

@@ -29,6 +29,8 @@ BEHIND_MAXIMUM = 1000
 BATCH = 500
 BLOCK_MILLISECONDS = 5000
 RETRY_SECONDS = 0.5
+LINGER_SECONDS = 5.0
+"""A reader stays for who comes next, as one command after the other does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Subscription:
 
 
 class Feed:
-    """The reader of one stream; it runs while somebody listens."""
+    """The reader of one stream; it runs while somebody listens, and a moment longer."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -106,6 +108,10 @@ class Feed:
 
     def _leave(self) -> None:
         self._listeners -= 1
+        if not self._listeners:
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._stop_if_unheard)
+
+    def _stop_if_unheard(self) -> None:
         if not self._listeners and self._task is not None:
             self._task.cancel()
             self._task = None

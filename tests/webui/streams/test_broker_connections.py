@@ -1,0 +1,81 @@
+"""Readers of the broker share connections, and leave few behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.valkey import Valkey
+from webui.live.broadcaster import Feed
+from webui.live.loop import KEPT_CONNECTIONS, connect_to_broker
+
+
+@pytest.fixture(autouse=True)
+def _broker(site_broker: Valkey) -> Iterator[None]:
+    yield
+
+
+def connections(broker: Valkey) -> int:
+    with contextlib.closing(broker.client()) as client:
+        return len(client.client_list())
+
+
+async def reading(key: str, milliseconds: int) -> Any:
+    client = connect_to_broker()
+    try:
+        return await client.xread({key: "0-0"}, block=milliseconds)
+    finally:
+        await client.aclose()
+
+
+async def test_one_after_the_other_takes_the_same_connection(site_broker: Valkey) -> None:
+    before = connections(site_broker)
+    for number in range(10):
+        await reading(f"nothing{number}", 1)
+    assert connections(site_broker) == before + 1
+
+
+async def test_a_crowd_leaves_few_connections(site_broker: Valkey) -> None:
+    before = connections(site_broker)
+    await asyncio.gather(*(reading(f"nothing{number}", 300) for number in range(KEPT_CONNECTIONS * 3)))
+    assert before < connections(site_broker) <= before + KEPT_CONNECTIONS
+
+
+async def test_who_was_cancelled_leaves_no_answer_to_the_next(site_broker: Valkey) -> None:
+    for number in range(20):
+        waiting = asyncio.create_task(reading("stream", 5000))
+        await asyncio.sleep(0.005)
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        with contextlib.closing(site_broker.client()) as writer:
+            writer.xadd("stream", {"m": "late"})
+            writer.set("key", number)
+        client = connect_to_broker()
+        assert await client.get("key") == b"%d" % number
+
+
+async def test_a_broker_that_came_again_is_found(site_broker: Valkey) -> None:
+    await reading("nothing", 1)
+    site_broker.stop()
+    site_broker.start()
+    assert await reading("nothing", 1) in (None, [], {})
+
+
+async def test_a_feed_stays_a_moment_for_who_comes_next(monkeypatch: pytest.MonkeyPatch, site_broker: Valkey) -> None:
+    monkeypatch.setattr("webui.live.broadcaster.LINGER_SECONDS", 0.2)
+    feed = Feed("some")
+    first = await feed.subscribe()
+    feed.unsubscribe(first)
+    task = feed._task
+    second = await feed.subscribe()
+    assert feed._task is task and task is not None
+    await asyncio.sleep(0.3)
+    assert not task.done(), "somebody listens"
+    feed.unsubscribe(second)
+    await asyncio.sleep(0.4)
+    assert task.done() and feed._task is None
