@@ -35,6 +35,9 @@ from worker.contract import frames
 
 NOT_YET_SECONDS = 0.1
 NAME = "docker build"
+_PRUNING = frozenset({
+    "until", "id", "parent", "type", "description", "inuse", "shared", "private", "label", "label!",
+})  # fmt: skip
 
 
 @endpoint("POST", "/build")
@@ -141,8 +144,11 @@ def _has_ended(build: Build) -> bool:
 
 @endpoint("POST", "/build/prune", since="1.31")
 async def prune(call: Call) -> Json:
-    """Steps that builds have left: their ids are nobody's, so none are told."""
-    filters = call.filters(frozenset({"until", "id", "parent", "type", "description", "inuse", "shared", "private"}))
+    """Steps that builds have left: their ids are nobody's, so none are told.
+
+    They have no labels, and as with Docker filters by labels, which `docker system prune` sends along, choose none.
+    """
+    filters = call.filters(_PRUNING)
     before = selection.until(filters)
     kept = call.number("reserved-space") or call.number("keep-storage") or 0
     unused = 0.0 if before is None else max(0.0, time.time() - before)
