@@ -15,6 +15,7 @@ from worker.contract.frames import Frame
 
 EXPIRE_SECONDS = 120
 TURN_BYTES = 4 * frames.FRAME_BYTES
+NEAR_TURN_BYTES = 1 << 20
 
 
 class Outlet(Protocol):
@@ -89,7 +90,7 @@ class SocketOutlet:
 
     @property
     def credit(self) -> int:
-        return 0 if self._waiting else TURN_BYTES
+        return 0 if self._waiting else NEAR_TURN_BYTES
 
     @property
     def is_full(self) -> bool:

@@ -38,6 +38,7 @@ FOLLOW_SECONDS, RESTING_SECONDS, SECONDS_PER_LOG = 0.02, 0.05, 0.001
 # Those that the kernel tells of: no sooner after the last look, so that what is printed line by line goes in batches.
 GAP_SECONDS, GAP_SECONDS_PER_STREAM, WATCHED_SECONDS = 0.002, 0.0002, 1.0
 MERGE_SECONDS = 0.005
+NEAR_BYTES = 8 << 20
 SKIP_TO_LINES = 1000
 _CHANNELS = {"stdout": frames.STDOUT, "stderr": frames.STDERR}
 
@@ -224,7 +225,7 @@ class StreamServer:
             skip = request.skip_bytes
             if skip is not None and ends[key] - stream.cursor > skip:
                 stream.cursor = max(stream.cursor, log.cursor_at_tail(SKIP_TO_LINES))
-            chunks = log.read(stream.cursor, min(TURN_BYTES, stream.outlet.credit))
+            chunks = log.read(stream.cursor, min(self._turn_bytes(stream), stream.outlet.credit))
         except (EngineError, OSError) as error:
             self._drop(request.stream_id)
             if isinstance(error, FileNotFoundError) or getattr(error, "family", "") == "not_found":
@@ -239,6 +240,12 @@ class StreamServer:
             return self._finish(stream)
         stream.at_end = ends[key]
         return False
+
+    def _turn_bytes(self, stream: _Stream) -> int:
+        """What may wait in a socket's outlet: the fewer they are, the more at once."""
+        return (
+            TURN_BYTES if isinstance(stream.outlet, BrokerOutlet) else max(TURN_BYTES, NEAR_BYTES // len(self._streams))
+        )
 
     def _watch(self, key: tuple[str, str], log: Any) -> None:
         """Before it is asked how long it is: what comes after that is told of."""

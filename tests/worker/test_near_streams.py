@@ -138,10 +138,21 @@ def test_a_reader_that_does_not_read_holds_up_itself_alone_and_little_is_kept_fo
     eager = Reader(host.path)
     assert len(eager.read_until(20_000_000)) == 20_000_000
     waiting = [len(outlet._waiting) for _, outlet in host.server._sockets.values()]
-    assert max(waiting) <= outlets.TURN_BYTES + 4096
+    assert max(waiting) <= outlets.NEAR_TURN_BYTES + 4096
     host.log.append(b"late\n", at=1000.0)
     assert eager.read_until(20_000_005).endswith(b"late\n")
     assert len(lazy.read_until(20_000_005)) == 20_000_005
+
+
+def test_of_many_readers_that_do_not_read_less_is_kept_for_each(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "NEAR_BYTES", 4 * outlets.TURN_BYTES)
+    host.log.append(b"a", at=1.0)
+    readers = [Reader(host.path) for _ in range(8)]
+    for reader in readers:
+        reader.read_until(1)
+    host.log.append(bytes(5_000_000), at=2.0)
+    eventually(lambda: all(outlet.is_full for _, outlet in host.server._sockets.values()), what="all of them full")
+    assert max(len(outlet._waiting) for _, outlet in host.server._sockets.values()) <= outlets.TURN_BYTES + 4096
 
 
 def test_errors_come_as_a_frame_and_end_the_connection(host: Host) -> None:

@@ -18,6 +18,7 @@ import redis.exceptions
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from engine.errors import EngineError, Unavailable
+from webui import json_text
 from webui.accounts.models import User
 from webui.asking import SOCKET, begin_asking, identified
 from webui.live.admission import Refused, address_of, admit, headers_of, origin_check, user_authenticate
@@ -66,7 +67,7 @@ class Socket(AsyncWebsocketConsumer):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def send_message(self, **message: Any) -> None:
-        await self.send(text_data=json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+        await self.send(text_data=json_text.written(message).decode("utf-8", "surrogatepass"))
 
     async def send_error(self, error: EngineError) -> None:
         await self.send_message(type="error", error={"family": error.family, "message": error.message})
