@@ -239,9 +239,9 @@ class Engine(ExecCalls):
         """The log of all its runs."""
         return LogReader(self._log_directory(name))
 
-    def log_watcher(self) -> LogWatcher:
-        """What tells of logs that grow: for a loop that follows many of them."""
-        return LogWatcher()
+    def log_watcher(self) -> LogWatcher | None:
+        """What tells of logs that grow, for a loop that follows many; None where the kernel has none to give."""
+        return LogWatcher.made()
 
     def _log_directory(self, name: str) -> Path:
         """A container's, or the one that was kept of a container with this id."""

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from engine.unix_path import short
 
 logger = logging.getLogger(__name__)
 
+AGAIN_SECONDS = 0.5
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -51,18 +53,22 @@ class HomeSocket:
 
     def stop(self) -> None:
         if self._listener is not None:
+            listener, self._listener = self._listener, None
             with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
             self._path.unlink(missing_ok=True)
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
                 connection, _ = listener.accept()
-            except OSError:
-                return  # stopped
+            except OSError as error:
+                if self._listener is not listener:
+                    return  # stopped
+                logger.warning("nobody can be let in at %s now: %s", self._path, error)
+                time.sleep(AGAIN_SECONDS)  # too many files are open, for example
+                continue
             name = f"{self._path.stem}-hello"
             threading.Thread(target=self._meet, args=(connection,), name=name, daemon=True).start()
 

@@ -72,11 +72,20 @@ class LogWatcher:
     """Tells that some log among many has grown, or has gone; one for a whole event loop. Not safe for threads."""
 
     def __init__(self) -> None:
+        """Raises OSError where a user's inotify instances are used up."""
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor: int = self._libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC)
         if self._descriptor < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1")
         self._watches: dict[Path, int] = {}
+
+    @classmethod
+    def made(cls) -> LogWatcher | None:
+        """One, or None: whoever has none looks by himself."""
+        try:
+            return cls()
+        except OSError:
+            return None
 
     def fileno(self) -> int:
         """Readable when something has happened. Then call `drain` and look."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import resource
 import socket
 import tempfile
 import time
@@ -19,7 +21,7 @@ from engine.logs.reader import LogReader
 from engine.logs.writer import LogWriter
 from tests.support.processes import eventually
 from tests.worker.fakes import FakeLog
-from worker import outlets, streams
+from worker import home_socket, outlets, streams
 from worker.contract import frames, near
 from worker.contract.frames import Frame, OpenStream
 from worker.near_streams import NearStreams
@@ -218,3 +220,28 @@ def test_a_real_log_is_told_of_by_the_kernel_and_not_looked_at_meanwhile(
         path.unlink()
     directory.rmdir()
     assert reader.read_all()[-1].kind == frames.END, "its removal is told of, too"
+
+
+def test_too_many_open_files_keep_nobody_out_for_good(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home_socket, "AGAIN_SECONDS", 0.01)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    host.log.append(b"one\n")
+    reader = Reader.__new__(Reader)
+    waiting = socket.socket(socket.AF_UNIX)
+    used = max(int(entry) for entry in os.listdir("/proc/self/fd"))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, limits[1]))
+        filled = []
+        with contextlib.suppress(OSError):
+            while True:
+                filled.append(os.dup(0))
+        waiting.connect(str(host.path))
+        time.sleep(0.1)
+        for descriptor in filled:
+            os.close(descriptor)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    reader.connection, reader.decoder, reader.frames = waiting, near.Decoder(), []
+    waiting.settimeout(PATIENCE)
+    waiting.sendall(near.encode_request(OpenStream(stream_id="s", source="logs", container_id="c")))
+    assert reader.read_until(4) == b"one\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import Conflict, ResourceExhausted
+from engine.logs import follower
+from engine.logs.follower import LogWatcher
 from engine.logs.reader import Chunk, LogReader
 from engine.logs.segments import segments
 from engine.logs.writer import LogWriter
@@ -225,6 +228,37 @@ def test_a_follower_sees_a_new_segment(tmp_path: Path, pipes: Pipes) -> None:
 
 
 @pytest.mark.root
+def test_a_watcher_tells_of_any_of_its_logs_and_of_their_removal(tmp_path: Path, pipes: Pipes) -> None:
+    def is_told(watcher: LogWatcher) -> bool:
+        told = bool(select.select([watcher], [], [], 0)[0])
+        watcher.drain()
+        return told
+
+    watcher = LogWatcher()
+    places = [tmp_path / name for name in ("one", "two")]
+    assert not watcher.add(places[0]), "there is none yet"
+    writers = [LogWriter(place) for place in places]
+    assert all(watcher.add(place) for place in places)
+    assert not is_told(watcher)
+    for writer in writers:
+        pipes.put(writer, b"words\n")
+        assert is_told(watcher) == follower._TELLS
+    watcher.remove(places[0])
+    watcher.drain()
+    pipes.put(writers[0], b"words\n")
+    assert not is_told(watcher), "of this one nobody wants to hear"
+    for writer in writers:
+        writer.close()
+    places[1].rename(tmp_path / "kept")
+    assert is_told(watcher) == follower._TELLS
+    watcher.close()
+
+
+def test_where_the_kernel_has_no_watcher_to_give_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LogWatcher, "__init__", lambda self: (_ for _ in ()).throw(OSError(24, "inotify_init1")))
+    assert LogWatcher.made() is None
+
+
 def test_a_full_disk_is_an_error_that_loses_nothing(tmp_path: Path, pipes: Pipes) -> None:
     import ctypes
 
