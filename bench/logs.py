@@ -16,10 +16,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from contextlib import ExitStack, suppress
 from typing import TypeVar
 
-from bench import namespace
+from bench import namespace, share
 from bench.__main__ import ready, report, say
 from bench.contender import CannotStart
 from bench.log_doors import OurLogs, PeerLogs, Platform, processor_seconds
@@ -35,6 +35,7 @@ LINE = "a line of a log as programs print them, with all that belongs to it: one
 LINE_BYTES = len(LINE) + 1
 TAIL, MOMENT = 100, 1000
 FOLLOWED = 60
+ALONE = "portside-bench-alone"
 T = TypeVar("T")
 
 
@@ -44,12 +45,16 @@ def main() -> int:
     parser.add_argument("--lines", type=int, default=1_000_000, help="lines to print (default a million)")
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the long log (default 1000; 0: none)")
     parser.add_argument("--only", choices=["portside", "docker", "podman"], help="one of the three alone")
+    parser.add_argument("--favoured", action="store_true", help="let the rest of a busy machine wait (share.py)")
     options = parser.parse_args()
     namespace.enter("bench.logs")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     scratch = scratch_directory()
     registry = Registry(scratch / "registry")
-    named = [Ours(), Docker(scratch / "docker"), Podman(scratch / "podman")]
+    named: tuple[Ours, Docker, Podman] = (Ours(), Docker(scratch / "docker"), Podman(scratch / "podman"))
+    favour = ExitStack()
+    if options.favoured:
+        favour.enter_context(share.favoured([ALONE, "docker", "libpod_parent", named[0].home.config.cgroup_parent]))
     able = ready([one for one in named if options.only in (None, one.name)])
     rows: list[Row] = []
     try:
@@ -73,6 +78,7 @@ def main() -> int:
         for one in able:
             one.close()
         registry.close()
+        favour.close()
     return 0
 
 
@@ -117,8 +123,8 @@ def every(names: Iterable[Iterable[str]]) -> list[str]:
 
 def alone(script: str) -> float:
     """Seconds that it takes to print, and to read from the pipe, in a control group of its own as containers are."""
-    group = Path("/sys/fs/cgroup/cpu/portside-bench-alone")
-    if has_group := (group.parent / "cpu.shares").exists():
+    group = share.ROOT / ALONE
+    if has_group := (share.ROOT / "cpu.shares").exists():
         group.mkdir(exist_ok=True)
         script = f"echo $$ > {group}/cgroup.procs; {script}"
     begin = time.monotonic()
@@ -129,7 +135,8 @@ def alone(script: str) -> float:
             pass
     seconds = time.monotonic() - begin
     if has_group:
-        group.rmdir()
+        with suppress(OSError):  # whoever is favoured has it for longer
+            group.rmdir()
     return seconds
 
 
