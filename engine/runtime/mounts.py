@@ -157,6 +157,14 @@ def open_target(root: int, path: str, *, directory: bool, strict: bool = False, 
         link = os.readlink(name, dir_fd=parent)
         aim = os.path.normpath(link if link.startswith("/") else f"/{parent_path}/{link}")
         return open_target(root, aim, directory=directory, depth=depth + 1)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        raise Failure(
+            "invalid_argument",
+            f"/{path} is not there and can't be made, for it lies in a mount that is read-only: name what is there, or "
+            "a place elsewhere",
+        ) from None
     finally:
         os.close(parent)
     return kernel.openat2(root, path, flags, STRICT if strict else IN_ROOT)

@@ -183,6 +183,21 @@ def test_what_leaves_it_by_its_words_is_refused_before(tidy_host: Host, tools: s
     assert caught.value.detail["field"] == "mounts"
 
 
+def test_what_is_mounted_in_it_has_a_place_there_or_the_start_says_so(tidy_host: Host, tools: str) -> None:
+    (layer,) = layers_of(tidy_host, tools)
+    before = all_files(layer)
+    image = f"type=image,source={tools},target=/t"
+    text = said(tidy_host, "touch /t/bin/x && ls /t/bin", image, "type=tmpfs,target=/t/bin")
+    assert text == "x\n"
+    for more in ({"mounts": (image, "type=tmpfs,target=/t/sub")}, {"mounts": (image,), "workdir": "/t/sub"}):
+        spec = tidy_host.spec("true", **more)
+        tidy_host.engine.container_create(spec)
+        with pytest.raises(InvalidArgument, match="/t/sub is not there and can.t be made"):
+            tidy_host.engine.container_start(spec.id)
+        assert tidy_host.is_clean(spec.id)
+    assert all_files(layer) == before
+
+
 def test_a_file_does_not_cover_a_directory(tidy_host: Host, tools: str) -> None:
     with pytest.raises(EngineError):
         tidy_host.run("true", mounts=(f"type=image,source={tools},target=/etc,image-subpath=bin/tool",))
