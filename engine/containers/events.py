@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.containers.record import ContainerRecord
 from engine.options import modes
+from engine.options.mounts import VOLUME
 from engine.store.journal import Journal
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def of_joining(action: str, record: ContainerRecord, network: str) -> Untold:
 def of_volumes(action: str, record: ContainerRecord) -> Iterator[Untold]:
     """That the volumes of a container were mounted ("mount") or are no longer ("unmount"), with Docker's attributes."""
     for point in record.mounts:
-        if point.name:
+        if point.type == VOLUME:
             attributes: dict[str, Any] = {"action": action, "type": "volume", "name": point.name}
             attributes |= {"container": record.id, "driver": point.driver}
             if action == "mount":

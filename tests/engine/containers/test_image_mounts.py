@@ -198,6 +198,18 @@ def test_what_is_mounted_in_it_has_a_place_there_or_the_start_says_so(tidy_host:
     assert all_files(layer) == before
 
 
+def test_it_is_no_volume_of_which_is_told(tidy_host: Host, tools: str) -> None:
+    asked = (f"type=image,source={tools},target=/t", "type=volume,source=seen,target=/v")
+    tidy_host.ended(tidy_host.run("true", mounts=asked).id)
+
+    def told() -> list[str]:
+        entries = tidy_host.engine.journal.read(0, limit=1000)
+        return [one.subject for one in entries if one.attributes.get("type") == "volume"]
+
+    eventually(lambda: told().count("seen") == 2, what="news of the volume")
+    assert set(told()) == {"seen"}
+
+
 def test_a_file_does_not_cover_a_directory(tidy_host: Host, tools: str) -> None:
     with pytest.raises(EngineError):
         tidy_host.run("true", mounts=(f"type=image,source={tools},target=/etc,image-subpath=bin/tool",))
