@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from django.db import models
 from django.db.models import Q, TextField
@@ -29,6 +30,11 @@ class ObservedStatus(models.TextChoices):
     PAUSED = "paused"
     RESTARTING = "restarting"
     STOPPED = "stopped"
+
+
+def images_used(image_id: str, mounted: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The ids of a container's image and of those among its mounts, by the columns of these names."""
+    return {image_id, *(mount.get("source", "") for mount in mounted if mount.get("type") == "image")}
 
 
 class ContainerQuerySet(OwnedQuerySet["Container"]):
@@ -99,7 +105,7 @@ class Container(models.Model):
     @property
     def image_ids(self) -> set[str]:
         """Of the image that it is made of, and of those that it has mounted."""
-        return {self.image_id, *(mount.get("source", "") for mount in self.mounted if mount.get("type") == "image")}
+        return images_used(self.image_id, self.mounted)
 
 
 class RemovedContainer(models.Model):

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from engine.errors import InvalidArgument
+from webui.containers.models import images_used
 from webui.dockerapi import names
 from webui.dockerapi.answers import Json
 from webui.dockerapi.call import Call
@@ -47,7 +48,7 @@ def _usage(call: Call, wanted: frozenset[str]) -> dict[str, Any]:
 
 
 def _images(call: Call, told: dict[str, Any], rows: list[Row]) -> list[dict[str, Any]]:
-    users = Counter(row.image_id for row in rows)
+    users = Counter(image_id for row in rows for image_id in images_used(row.image_id, row.mounted))
     sizes = {one["id"]: one for one in told["images"]}
     found = []
     for image in names.images(call):
@@ -66,7 +67,7 @@ def _containers(call: Call, told: dict[str, Any], rows: list[Row]) -> list[dict[
 
 
 def _volumes(call: Call, rows: list[Row]) -> list[dict[str, Any]]:
-    users = Counter(mount.get("name") for row in rows for mount in row.mounted)
+    users = Counter(mount.get("name") for row in rows for mount in row.mounted if mount.get("type") == "volume")
     return [volume_usage(volume, users[volume.name]) for volume in names.volumes(call)]
 
 

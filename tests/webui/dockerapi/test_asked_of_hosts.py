@@ -20,7 +20,9 @@ from webui.activity.models import Event
 from webui.containers.models import Container
 from webui.dockerapi.containers.top import columns_of
 from webui.hosts.models import Host
+from webui.images.models import Image
 from webui.live.loop import in_thread
+from webui.volumes.models import Volume
 from worker.contract import frames, keys, sessions
 from worker.contract.frames import Frame
 
@@ -174,6 +176,25 @@ async def test_a_search_is_narrowed_by_stars(fake_host: FakeHost, owner: Caller,
         await session.send(sessions.OPENED)
         await session.send(sessions.END, {"repositories": found})
         assert [one["name"] for one in (await asking).json] == expected
+
+
+async def test_who_uses_what_is_on_the_disk(
+    fake_host: FakeHost, owner: Caller, container: Container, image: Image
+) -> None:
+    def mount() -> None:
+        """The image, asked for by a name that a volume has too."""
+        container.image_id = "sha256:" + "e" * 64
+        Volume.objects.create(team=container.team, host=container.host, name="data")
+        container.mounted = [{"type": "image", "name": "data", "source": image.image_id, "destination": "/x"}]
+        container.save()
+
+    await in_thread(mount)
+    usage = {"layers_bytes": 9, "images": [], "build_cache_bytes": 0, "containers": []}
+    asking = asyncio.create_task(ask("GET", "/v1.43/system/df?type=image&type=volume", owner))
+    assert await told(fake_host, usage) == "disk.usage"
+    found = (await asking).json
+    assert [one["Containers"] for one in found["Images"]] == [1]
+    assert [one["UsageData"]["RefCount"] for one in found["Volumes"]] == [0]
 
 
 async def test_what_is_on_the_disk(fake_host: FakeHost, owner: Caller, container: Container) -> None:
