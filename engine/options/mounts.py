@@ -208,8 +208,12 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     """The fields of one line of CSV (RFC 4180), as Docker reads them."""
     if not text or "\n" in text or "\r" in text or "\0" in text:
         raise InvalidArgument(f"{_shown(text)}: give fields such as type=volume,source=data,target=/data")
+    try:
+        parts = next(csv.reader([text]))
+    except csv.Error as error:  # a field of more than 128 KiB
+        raise InvalidArgument(f"{_shown(text)}: {error}") from None
     pairs = []
-    for part in next(csv.reader([text])):
+    for part in parts:
         key, sign, value = part.partition("=")
         pairs.append((key.strip().lower(), value if sign else "true"))
     return pairs

@@ -55,6 +55,11 @@ def image(call: Call, name: str) -> Image:
     return found
 
 
+def may_be_id(name: str) -> bool:
+    """Whether it can be an image's id, or the beginning of one."""
+    return _IMAGE_ID.fullmatch(name) is not None
+
+
 def find_image(call: Call, name: str) -> Image | None:
     """The same; None for one that isn't there. Raises InvalidArgument."""
     by_id = _IMAGE_ID.fullmatch(name)

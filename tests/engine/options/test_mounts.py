@@ -68,6 +68,7 @@ def test_what_is_no_volume_is_refused(text: str) -> None:
     "type=bind,source=/a,target=/x,bind-propagation=all", 'target=/x,"', "target=/x\nsource=y",
     "type=image,target=/x", "type=image,source=A,target=/x", "type=image,source=a b,target=/x",
     "type=image,source=a,target=/x,image-subpath=../b", "type=image,source=a,target=/x,image-subpath=/b",
+    "type=image,source=a,target=/x,image-subpath=" + "a" * 140_000,
     "type=image,source=a,target=/x,volume-subpath=b", "source=db,target=/x,image-subpath=b", "type=image,source=a",
 ])  # fmt: skip
 def test_what_is_no_mount_is_refused(text: str) -> None:

@@ -15,6 +15,7 @@ from tests.webui.dockerapi.asked import ask
 from webui.audit.models import AuditEntry
 from webui.containers.models import Container
 from webui.dockerapi import times
+from webui.dockerapi.containers import creating
 from webui.dockerapi.objects.networks import network_object
 from webui.images.models import Image
 from webui.live.loop import in_thread
@@ -143,10 +144,19 @@ async def test_create_says_which_image_or_policy_is_missing(owner: Caller, host:
     ):
         answer = await ask("POST", "/v1.43/containers/create", owner, {"Image": "alpine", "HostConfig": host_config})
         assert (answer.status, said in answer.message) == (403, True), answer.body
+    for source in ("a\nb", "A", "b" * 140_000):
+        mounts = [{"Type": "image", "Source": source, "Target": "/x"}]
+        asked = {"Image": "alpine", "HostConfig": {"Mounts": mounts}}
+        answer = await ask("POST", "/v1.48/containers/create", owner, asked)
+        assert (answer.status, "type=image" in answer.message) == (400, True), answer.body
     for host_config in ({"Links": ["db"]}, {"CgroupParent": "/x"}, {"DeviceRequests": [{"Count": -1}]}):
         answer = await ask("POST", "/v1.43/containers/create", owner, {"Image": "alpine", "HostConfig": host_config})
         assert (answer.status, len(answer.message) > 40) == (501, True)
     assert await in_thread(Container.objects.count) == 0
+
+
+def test_only_what_may_be_an_id_is_looked_for_among_all_images() -> None:
+    assert creating._mountable(None, "alpine:3") == "alpine:3"  # type: ignore[arg-type]  # with nothing to look in
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import EngineError, InvalidArgument, Unsupported
+from engine.options import volume_options
 from webui.containers.request import ContainerRequest, request_check
 from webui.dockerapi.containers import config, hostconfig, mounts, networking
 from worker.contract.commands import CreateContainer
@@ -219,6 +220,15 @@ def test_the_beginning_of_an_images_id_becomes_the_id() -> None:
     assert mounts.with_image_ids(texts, {"abc": "sha256:abcdef"}.__getitem__) == [
         "type=image,source=sha256:abcdef,target=/x", texts[1],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["a\nb", "a\rb", "a" * 140_000])
+@pytest.mark.parametrize("kind", ["image", "volume"])
+def test_what_is_no_line_is_left_to_who_refuses_it(kind: str, source: str) -> None:
+    found = wishes({"Mounts": [{"Type": kind, "Source": source, "Target": "/x"}]}, {}, {})
+    (text,) = mounts.with_image_ids(found["mounts"], lambda name: name)
+    with pytest.raises(InvalidArgument):
+        volume_options.mount(text)
 
 
 def test_addresses_of_ones_own_are_those_of_a_network() -> None:

@@ -76,6 +76,8 @@ def _create(call: Call, image: str, wishes: dict[str, Any], variables: list[str]
 
 def _mountable(call: Call, name: str) -> str:
     """The id of an image that is named by it, or by its beginning; else the name, which the host pulls if it has to."""
+    if not names.may_be_id(name):  # a request has as many mounts as it likes, and each would read all names
+        return name
     found = names.find_image(call, name)
     is_id = found is not None and found.image_id.removeprefix(names.SHA256).startswith(name.removeprefix(names.SHA256))
     return found.image_id if found is not None and is_id else name

@@ -61,13 +61,15 @@ def _line(fields: list[str]) -> str:
 
 def with_image_ids(texts: list[str], find: Callable[[str], str]) -> list[str]:
     """The same mounts with `find(name)` for the name of each image: people give the beginning of an id, too."""
-    found = []
-    for text in texts:
+    return [_with_image_id(text, find) if text.startswith("type=image,") else text for text in texts]
+
+
+def _with_image_id(text: str, find: Callable[[str], str]) -> str:
+    try:
         fields = next(csv.reader([text]))
-        if fields[0] == "type=image":
-            fields = [f"source={find(one[7:])}" if one.startswith("source=") else one for one in fields]
-        found.append(_line(fields))
-    return found
+    except csv.Error:  # of several lines, or endless: that is told elsewhere
+        return text
+    return _line([f"source={find(one[7:])}" if one.startswith("source=") else one for one in fields])
 
 
 def _bind(options: Mapping[str, Any]) -> list[str]:
