@@ -7,6 +7,7 @@ import secrets
 import signal
 import tempfile
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from tests.support.builds import Workbench
 from tests.support.engine import Host
 from tests.support.oci_layout import Layout, directory, member, symlink, tar_of
 from tests.support.processes import eventually
+from tests.support.registry import PASSWORD, USERNAME
+from worker.context import Context
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
 
@@ -192,7 +195,7 @@ def test_what_is_mounted_in_it_has_a_place_there_or_the_start_says_so(tidy_host:
     for more in ({"mounts": (image, "type=tmpfs,target=/t/sub")}, {"mounts": (image,), "workdir": "/t/sub"}):
         spec = tidy_host.spec("true", **more)
         tidy_host.engine.container_create(spec)
-        with pytest.raises(InvalidArgument, match="/t/sub is not there and can.t be made"):
+        with pytest.raises(InvalidArgument, match="/t/sub is not there and can't be made"):
             tidy_host.engine.container_start(spec.id)
         assert tidy_host.is_clean(spec.id)
     assert all_files(layer) == before
@@ -308,6 +311,24 @@ def test_a_missing_one_is_pulled_as_the_policy_has_it(tidy_host: Host, registry:
     with pytest.raises(NotFound):  # an id is never looked for at a registry
         nowhere = f"type=image,source=sha256:{'0' * 64},target=/t"
         tidy_host.engine.container_create(tidy_host.spec("true", mounts=(nowhere,)))
+
+
+def test_one_of_a_registry_that_wants_a_login_is_pulled_by_the_teams_own(tidy_host: Host, basic_registry: Any) -> None:
+    asked = f"type=image,source={basic_registry.reference('tiny:latest')},target=/t"
+    login = {"username": USERNAME, "password": PASSWORD}
+
+    def create(known: dict[str, Any] | None) -> None:
+        """As a job does it, whose own image is of a registry that wants nothing."""
+        context = Context(tidy_host.engine, lambda *_: None, Event(), known)
+        spec = tidy_host.spec("true", mounts=(asked,))
+        admission = Admission(accesses=context.accesses)
+        tidy_host.engine.container_create(spec, access=context.access, admission=admission)
+
+    for known in (None, {"registries": {basic_registry.address: {**login, "password": "wrong"}}}):
+        with pytest.raises(PermissionDenied, match="mounts: ") as caught:
+            create(known)
+        assert PASSWORD not in caught.value.message
+    create({"registries": {basic_registry.address: login}})
 
 
 def test_a_policy_is_asked_of_each_at_the_creation_and_at_every_start(tidy_host: Host, tools: str) -> None:
