@@ -16,6 +16,8 @@ _DEFAULTS: dict[str, Any] = {
     field.name: [] if field.default == () else {} if field.default is MISSING else field.default
     for field in fields(ContainerOptions)
 }
+_REMEMBERED = 4096
+"""So long are options at most that are remembered: a seccomp profile alone, which is one, may have a megabyte."""
 
 
 def options_as_json(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +30,8 @@ def options_as_json(spec: Mapping[str, Any]) -> dict[str, Any]:
     tightened: tuple[str, ...] = ()
     if options != _DEFAULTS or spec.get("pids_limit") == -1:  # nearly always nothing: lists are long
         changed = {name: value for name, value in options.items() if value != _DEFAULTS[name]}
-        loosened, tightened = _walls(json.dumps({**changed, "pids_limit": spec.get("pids_limit")}))
+        text = json.dumps({**changed, "pids_limit": spec.get("pids_limit")})
+        loosened, tightened = _walls(text) if len(text) <= _REMEMBERED else _walls.__wrapped__(text)
     return {**options, "loosened": list(loosened), "tightened": list(tightened)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webui.containers import options
 from webui.containers.options import loosened_in_run, options_as_json
 
 
@@ -20,6 +21,13 @@ def test_walls_are_those_of_the_options_and_of_the_last_run() -> None:
     assert loosened_in_run(privileged, userns="host", apparmor="unconfined") == privileged["loosened"]
     assert options_as_json({**spec, "pids_limit": 5})["loosened"] == ["the host's /etc"]
     assert options_as_json({})["loosened"] == options_as_json({"pids_limit": 5})["loosened"] == []
+
+
+def test_long_options_are_not_remembered() -> None:
+    before = options._walls.cache_info().currsize
+    shown = options_as_json({"volumes": ["/etc:/etc"], "annotations": {"a": "b" * 5000}})
+    assert shown["loosened"] == ["the host's /etc"]
+    assert options._walls.cache_info().currsize == before
 
 
 def test_options_of_another_version_are_shown_as_they_are() -> None:
