@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import socket
 
-from engine.runtime import kernel, monitor, mounts, rootfs, wire
+from engine.runtime import image_trees, kernel, monitor, mounts, rootfs, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,9 +57,8 @@ def hand_request(midwife: Midwife, data: bytes, request: dict[str, Any]) -> None
     What is opened here and below is left to the end of this program: a mount's descriptor would wait for RCU.
     """
     opened: list[int] = []
-    if request.get("images"):  # whose layers are a descriptor each
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if request.get("images"):
+        image_trees.take_descriptors()
     if request["seccomp"]:
         opened.append(os.open(request["seccomp"], os.O_RDONLY | os.O_CLOEXEC))
     for path in request["tasks"]:

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 
 from engine.runtime import kernel, rootfs
 from engine.runtime.wire import Failure
 
 _INSIDE = kernel.RESOLVE_IN_ROOT | kernel.RESOLVE_NO_MAGICLINKS | kernel.RESOLVE_NO_XDEV
 _NOTHING: list[tuple[str, str | None]] = [("size", "4k"), ("nr_inodes", "1"), ("mode", "755")]
+
+
+def take_descriptors() -> None:
+    """Let this program have as many as there may be: each layer of each mount is one, until it ends."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def open_image(name: str, layers: list[str], subpath: str, owners: int | None, first: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 
@@ -32,6 +33,7 @@ class Call:
         options = ("--root", foreign["root"], "--log", self._log, "--log-format", "json")
         self._command = [foreign["program"], *options]
         self._handed = handed
+        self._descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)  # of the runtime, and by it of the container
         self._joins = [os.open(path, os.O_WRONLY | os.O_CLOEXEC) for path in foreign["joins"]]
 
     def must_run(self, *words: str) -> None:
@@ -59,7 +61,7 @@ class Call:
                     under_way.note_call(self._handed)
                 for group in self._joins if words[0] == "create" else ():
                     os.write(group, b"0")
-                _execute([*self._command, *words], parent)
+                _execute([*self._command, *words], parent, self._descriptors)
             finally:
                 os._exit(127)
         ended = select.poll()
@@ -71,7 +73,7 @@ class Call:
         raise Failure("unavailable", f"{self.name} {words[0]} did not end within {self._patience:g} s; try again")
 
 
-def _execute(command: list[str], parent: int) -> None:
+def _execute(command: list[str], parent: int, descriptors: tuple[int, int]) -> None:
     kernel.prctl("pdeathsig", kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(127)
@@ -81,4 +83,5 @@ def _execute(command: list[str], parent: int) -> None:
     kernel.free_signals()
     kernel.close_range(3, on_exec=True)
     path = os.environ.get("PATH", os.defpath)
+    resource.setrlimit(resource.RLIMIT_NOFILE, descriptors)
     os.execve(command[0], command, {"PATH": path, "LC_ALL": "C.UTF-8"})  # noqa: S606 - chosen by the host's setting

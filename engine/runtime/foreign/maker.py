@@ -9,7 +9,7 @@ import select
 import signal
 import stat
 
-from engine.runtime import identity, ids, kernel, monitor, privileges, record, rootfs, wire
+from engine.runtime import identity, ids, image_trees, kernel, monitor, privileges, record, rootfs, wire
 from engine.runtime.foreign import config
 from engine.runtime.foreign.call import Call
 from engine.runtime.foreign.place import ROOT, Console, Place
@@ -86,6 +86,8 @@ def _make(work: Work, call: Call) -> tuple[int, int | None]:
     with open(f"{request['directory']}/bundle/config.json", "rb") as file:
         spec: dict[str, Any] = json.loads(file.read())
     privileges.give_room(spec["process"])
+    if request.get("images"):
+        image_trees.take_descriptors()
     place = Place(work.tree, work.owners, work.first or 0, request.get("images") or {})
     who = _person(spec, users=work.first is not None)
     console = Console() if request["terminal"] else None
