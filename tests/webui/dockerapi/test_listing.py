@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.test.utils import CaptureQueriesContext
 
 from tests.webui.cast import IMAGE_ID, Caller, caller, member
@@ -46,10 +47,10 @@ def call_of(who: Caller, host: Host, query: str = "") -> Call:
     return call
 
 
-def fill(container: Container, count: int) -> None:
+def fill(container: Container, count: int, first: int = 0) -> None:
     """That many more, each on a network of its own besides and with an image of its own, older one by one."""
     team, host = container.team, container.host
-    for number in range(count):
+    for number in range(first, count):
         pk, image = f"{number:064x}", f"sha256:{number:064x}"
         one = Container.objects.create(
             id=pk,
@@ -145,3 +146,41 @@ async def test_what_another_team_has_is_in_no_list(owner: Caller, outsider: Call
     assert (await ask("GET", "/v1.43/containers/json?all=1", owner)).json[0]["Id"] == container.pk
     call = call_of(outsider, await in_thread(Host.objects.get))
     assert await in_thread(listing.listed, call) == []
+
+
+PATHS = (
+    "containers/json?all=1",
+    'containers/json?all=1&filters={"network":["net-1"]}',
+    "images/json",
+    "networks",
+    "networks/bridge",
+    "volumes",
+    "info",
+    "containers/web/json",
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_no_endpoint_asks_more_often_when_there_is_more(
+    teammate: Caller, container: Container, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that a request asks, from finding out who comes to its answer, in whichever thread."""
+    asked: list[str] = []
+
+    def noting(cursor: CursorWrapper, sql: str, parameters: Any = None) -> Any:
+        asked.append(sql)
+        return execute(cursor, sql, parameters)
+
+    execute = CursorWrapper.execute
+    monkeypatch.setattr(CursorWrapper, "execute", noting)
+
+    async def queries() -> int:
+        asked.clear()
+        assert (await ask("GET", f"/v1.43/{path}", teammate)).status == 200
+        return len(asked)
+
+    await in_thread(fill, container, 2 * rows.FEW)
+    await queries()
+    before = await queries()
+    await in_thread(fill, container, 5 * rows.FEW, 2 * rows.FEW)
+    assert (await queries()) == before <= 8, asked
