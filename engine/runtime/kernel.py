@@ -30,7 +30,6 @@ NR_SECCOMP = 317 if _X86 else 277
 NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSOPEN, NR_FSCONFIG, NR_FSMOUNT = 428, 429, 430, 431, 432
 NR_CLONE3, NR_CLOSE_RANGE, NR_OPENAT2, NR_MOUNT_SETATTR = 435, 436, 437, 442
 NR_PIDFD_GETFD = 438
-NR_QUOTACTL_FD = 443
 NR_IOPRIO_SET = 251 if _X86 else 30
 NR_SCHED_SETATTR = 314 if _X86 else 274
 NR_BPF = 321 if _X86 else 280
@@ -184,15 +183,6 @@ def syncfs(fd: int) -> None:
     """syncfs(2): return when all of the file system that `fd` lies in is on the disk."""
     if _libc.syncfs(ctypes.c_int(fd)):
         _fail("syncfs")
-
-
-def quotactl_fd(fd: int, command: int, number: int, data: bytes) -> bytes:
-    """quotactl_fd(2) on the file system that `fd` lies in; `data` as the kernel has left it."""
-    buffer = ctypes.create_string_buffer(data, len(data))
-    words = (NR_QUOTACTL_FD, fd, command, number)
-    if _syscall(*(ctypes.c_long(word) for word in words), buffer) < 0:
-        _fail("quotactl")
-    return buffer.raw
 
 
 def exchange(directory: int, one: str, other: str) -> None:

@@ -7,7 +7,7 @@
     volumes/.made-…           a copy on its way, held by whoever makes it (also in a volume's directory)
     volumes/.removed-…        one that is being removed
 
-    service   made, used, removed      sizes, quotas    how much is in them, and may be
+    service   made, used, removed      sizes            how much is in them, and may be
     copies    clone, snapshot, rename  backups          away and back: tar, directory, S3
 
 The table `volume` says which there are, `volume_use` which containers have them. Files have the container's own ids on

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from engine import quotas
 from engine.archives import transfer
 from engine.archives.request import COPY, Request
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, Unsupported
@@ -20,7 +21,7 @@ from engine.options import mounts
 from engine.options.volume_options import BIND, PLAIN
 from engine.runtime import kernel
 from engine.store.database import Store
-from engine.volumes import guarding, mounting, quotas
+from engine.volumes import guarding, mounting
 from engine.volumes.filling import DATA, finish, settle, sync
 from engine.volumes.holders import Holders
 from engine.volumes.records import CREATED, RENAMED, UPDATED, Records

@@ -16,10 +16,10 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine import quotas
 from engine.errors import NotFound
 from engine.runtime import kernel
 from engine.trees import delete_tree
-from engine.volumes import quotas
 
 if TYPE_CHECKING:
     from engine.archives.request import PathStat

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from engine import quotas
 from engine.errors import EngineError, InvalidArgument, ResourceExhausted
 from engine.options.volume_options import BIND as ELSEWHERE
 from engine.options.volume_options import LIMIT_MAXIMUM, LIMIT_MINIMUM, NFS, PLAIN, TMPFS
+from engine.quotas import Usage
 from engine.store.database import Store
 from engine.trees import walk
-from engine.volumes import quotas
 from engine.volumes.holders import Holders
-from engine.volumes.quotas import Usage
 from engine.volumes.records import MEASURED, UPDATED, Records
 from engine.volumes.shelf import Shelf
 from engine.volumes.volume import COUNTED, KERNEL, Volume
@@ -30,7 +30,6 @@ FRESH_SECONDS = 60.0
 BUSY_SECONDS, REST_FACTOR = 1.0, 20.0
 """After so much looking there is a rest of so many times as long."""
 _STRIDE_SECONDS, _IDLE_FACTOR = 0.02, 4.0
-_PROJECTS_PER_HOME, _FIRST_PROJECT = 1 << 14, 1 << 30
 
 
 class Sizes:
@@ -38,7 +37,7 @@ class Sizes:
 
     def __init__(self, store: Store, records: Records, shelf: Shelf, holders: Holders, tag: str) -> None:
         self._store, self._records, self._shelf, self._holders = store, records, shelf, holders
-        self._first = _FIRST_PROJECT + (int(tag, 16) & 0xFFFF) * _PROJECTS_PER_HOME
+        self._projects = quotas.numbers(quotas.OF_VOLUMES, tag)
         self._rest_until = 0.0
 
     def begin(self, volume: Volume) -> Volume:
@@ -177,9 +176,9 @@ class Sizes:
         if not quotas.is_counted(self._shelf.root):
             return 0
         taken = self._records.projects()
-        last = max((number for number in taken if number >= self._first), default=self._first - 1)
-        end = self._first + _PROJECTS_PER_HOME
-        free = last + 1 if last + 1 < end else next((n for n in range(self._first, end) if n not in taken), 0)
+        first, end = self._projects.start, self._projects.stop
+        last = max((number for number in taken if number >= first), default=first - 1)
+        free = last + 1 if last + 1 < end else next((n for n in self._projects if n not in taken), 0)
         if free:
             quotas.limit(self._shelf.root, free, None)
         return free

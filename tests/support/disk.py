@@ -16,8 +16,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+from engine import quotas
+
 _SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32): linux/ext4.h
 _NO_LOG_FLUSH = 2
+COUNTING = {
+    "ext4": (("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "quota,project"), "loop,prjquota"),
+    "xfs": (("mkfs.xfs", "-q", "-f"), "loop,prjquota"),
+}
+"""File systems with project quotas: how one is made, and mounted."""
 
 
 class Disk:
@@ -38,6 +47,20 @@ class Disk:
         except BaseException:
             self.close()
             raise
+
+    @classmethod
+    def counting(cls, kind: str) -> Disk:
+        """One of `COUNTING`; the test is skipped where the kernel has no such quotas."""
+        make, options = COUNTING[kind]
+        reason = f"this kernel, or this machine, has no quotas of {kind}: `make test-v2` has"
+        try:
+            disk = cls(400, make=make, options=options)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip(reason)
+        if not quotas.is_enforced(disk.path):
+            disk.close()
+            pytest.skip(reason)
+        return disk
 
     def mount(self) -> None:
         subprocess.run(["mount", "-o", self._options, self._device, self.path], check=True)

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from engine import quotas
 from engine.errors import InvalidArgument, ResourceExhausted
-from engine.volumes import quotas, sizes
+from engine.volumes import sizes
 from engine.volumes.volume import COUNTED, KERNEL, VolumeSpec
 from tests.engine.volumes.place import NAMES, Place
-from tests.support.disk import Disk
+from tests.support.disk import COUNTING, Disk
 from worker.contract import events
 
 WEB = NAMES["web"]
-DISKS = {
-    "ext4": (("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "quota,project"), "loop,prjquota", 64),
-    "xfs": (("mkfs.xfs", "-q", "-f"), "loop,prjquota", 400),
-}
 
 
 @pytest.fixture
@@ -29,17 +25,11 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-@pytest.fixture(params=sorted(DISKS))
+@pytest.fixture(params=sorted(COUNTING))
 def counting(request: pytest.FixtureRequest) -> Iterator[Place]:
     """A home on a disk whose file system counts by project."""
-    make, options, megabytes = DISKS[request.param]
+    disk = Disk.counting(request.param)
     try:
-        disk = Disk(megabytes, make=make, options=options)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip(f"this kernel, or this machine, has no quotas of {request.param}: `make test-v2` has")
-    try:
-        if not quotas.is_enforced(disk.path):
-            pytest.skip(f"this kernel has no quotas of {request.param}: `make test-v2` has")
         yield Place(disk.path / "home")
     finally:
         disk.close()

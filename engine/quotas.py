@@ -2,12 +2,16 @@
 
 Every directory carries a project's number that new files in it take over (FS_XFLAG_PROJINHERIT); the file system
 counts by that number. ioctl_xfs_fsgetxattr(2), quotactl(2), quotactl_fd(2); ext4 has them with `-O quota,project` and
-the mount option prjquota, xfs with prjquota. Where they are missing, volumes are counted by looking at their files.
+the mount option prjquota, xfs with prjquota. Where they are missing, volumes are counted by looking at their files, and
+containers have no limit.
+
+Numbers of ours begin at 1 << 30: volumes have one half, containers the other, and each home a part of both.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -17,7 +21,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.runtime import kernel
 from engine.trees import walk
 
 _GET_ATTRIBUTES, _SET_ATTRIBUTES = 0x801C581F, 0x401C5820  # FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR: linux/fs.h
@@ -29,6 +32,12 @@ _BLOCK = struct.Struct("=8QI4x")  # struct if_dqblk: hard, soft, bytes, hard, so
 _LIMITS = 1  # QIF_BLIMITS
 _COUNTED, _ENFORCED = 1 << 4, 1 << 5  # FS_QUOTA_PDQ_ACCT, FS_QUOTA_PDQ_ENFD: linux/dqblk_xfs.h
 _UNIT = 1024
+_NO_PROJECT = (1 << 32) - 1
+_NR_QUOTACTL_FD = 443  # of all architectures
+_libc = ctypes.CDLL(None, use_errno=True)
+_PER_HOME, _HOMES = 1 << 14, 1 << 16
+OF_VOLUMES, OF_CONTAINERS = 1 << 30, (1 << 30) + _HOMES * _PER_HOME
+"""Where the numbers of all homes begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,12 @@ class Usage:
 
     size_bytes: int
     files: int
+
+
+def numbers(first: int, tag: str) -> range:
+    """Those of one home: `first` is OF_VOLUMES or OF_CONTAINERS, `tag` the home's."""
+    start = first + (int(tag, 16) % _HOMES) * _PER_HOME
+    return range(start, min(start + _PER_HOME, _NO_PROJECT))
 
 
 def is_counted(place: Path) -> bool:
@@ -80,7 +95,10 @@ def project_of(place: Path) -> int:
 def usage(place: Path, project: int) -> Usage:
     """What counts for `project` on the file system of `place`. Raises OSError."""
     with _opened(place) as directory:
-        found = _BLOCK.unpack(kernel.quotactl_fd(directory, _command(_GET), project, bytes(_BLOCK.size)))
+        try:
+            found = _BLOCK.unpack(_quotactl(directory, _command(_GET), project, bytes(_BLOCK.size)))
+        except FileNotFoundError:  # xfs forgets a number without files and limits
+            return Usage(0, 0)
     return Usage(found[2], found[5])
 
 
@@ -89,14 +107,14 @@ def limit(place: Path, project: int, size_bytes: int | None) -> None:
     blocks = 0 if size_bytes is None else -(-size_bytes // _UNIT)
     with _opened(place) as directory:
         wanted = _BLOCK.pack(blocks, blocks, 0, 0, 0, 0, 0, 0, _LIMITS)
-        kernel.quotactl_fd(directory, _command(_SET), project, wanted)
+        _quotactl(directory, _command(_SET), project, wanted)
 
 
 def _state(place: Path) -> int:
     """Flags of struct fs_quota_stat (linux/dqblk_xfs.h), 0 where there are no quotas."""
     try:
         with _opened(place) as directory:
-            found = kernel.quotactl_fd(directory, _command(_STATE), 0, bytes(256))
+            found = _quotactl(directory, _command(_STATE), 0, bytes(256))
     except OSError as error:
         if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ESRCH, errno.ENOTTY, errno.EPERM):
             return 0
@@ -126,6 +144,16 @@ def _opened(place: Path) -> Iterator[int]:
         yield directory
     finally:
         os.close(directory)
+
+
+def _quotactl(directory: int, command: int, project: int, data: bytes) -> bytes:
+    """`data` as the kernel has left it."""
+    buffer = ctypes.create_string_buffer(data, len(data))
+    words = (_NR_QUOTACTL_FD, directory, command, project)
+    if _libc.syscall(*(ctypes.c_long(word) for word in words), buffer) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), "quotactl")
+    return buffer.raw
 
 
 def _command(number: int) -> int:
