@@ -123,6 +123,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--label-file", action="append", default=[], metavar="FILE")
     command.add_argument("--annotation", action="append", default=[], metavar="NAME=VALUE")
     command.add_argument("--log-opt", action="append", default=[], metavar="NAME=VALUE")
+    command.add_argument("--storage-opt", action="append", default=[], metavar="NAME=VALUE")
     command.add_argument("--sysctl", action="append", default=[], metavar="NAME=VALUE")
     command.add_argument("--entrypoint", metavar="PROGRAM")
     command.add_argument("-p", "--publish", action="append", default=[], metavar="[[ADDRESS:]HOST:]PORT[/PROTOCOL]")
@@ -217,6 +218,7 @@ def request(options: argparse.Namespace) -> dict[str, Any]:
         "annotations": _pairs(options.annotation, None),
         "sysctls": _pairs(options.sysctl, None),
         "log_opt": _pairs(options.log_opt, None),
+        "storage_opt": _pairs(options.storage_opt, None),
         "ports": tuple(port for text in options.publish for port in port_mappings(text)),
         "stdin_open": options.interactive,
         "stdin_once": options.interactive and not options.detach,

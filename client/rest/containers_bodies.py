@@ -77,6 +77,7 @@ class NewContainer(TypedDict, total=False):
     blkio_weight_device: Sequence[str]
     log_driver: str
     log_opt: Mapping[str, str]
+    storage_opt: Mapping[str, str]
     depends_on: Sequence[str]
     host: str | None
     name: str | None

@@ -38,7 +38,7 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec, validate
 from engine.containers.undo import Undo
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
-from engine.options import healthcheck, ports
+from engine.options import healthcheck, ports, storage_options
 from engine.options.admission import Admission
 from engine.options.healthcheck import Healthcheck
 from engine.runtime.foreign import service as foreign
@@ -68,6 +68,8 @@ def create(
     parts.runtime.require(spec.runtime, terminal=spec.tty)
     limits.resources(spec).check(os.cpu_count() or 1)  # what this host hasn't, before an image is pulled
     sharing.require_networks(parts, spec)
+    if storage_options.read(spec.storage_opt) is not None:
+        parts.snapshots.require_limits()
     image = choosing.image(parts, spec, access=access, progress=progress, cancel=cancel)
     choosing.admit(parts, spec, image, admission, access=access, cancel=cancel)
     shown = choosing.mounted(parts, spec, admission, access=access, progress=progress, cancel=cancel)
@@ -205,7 +207,8 @@ def _claim(parts: Parts, record: ContainerRecord, image: Image) -> None:
     """Inside a transaction: take the name, prepare the snapshot, keep the volumes and the layers of other images."""
     parts.volumes.keep(record.id)
     parts.catalog.claim_name(record.name, record.id)
-    parts.snapshots.prepare(record.id, str(image.chain_ids[-1]) if image.chain_ids else "")
+    chain, limit = str(image.chain_ids[-1]) if image.chain_ids else "", storage_options.read(record.spec.storage_opt)
+    parts.snapshots.prepare(record.id, chain, limit_bytes=limit)
     if chains := mounting.chains(record.mounts):
         parts.snapshots.hold(record.id, chains)
 

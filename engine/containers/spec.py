@@ -61,7 +61,8 @@ class ContainerSpec:
     `network`, `pid`, `ipc`, `uts`, `cgroupns`: the words of `engine.options.modes`; `network` may name a network, which
     `ip`, `ip6`, `mac_address` and `network_alias` belong to; `networks` are further ones (`engine.options.networks`).
     `publish_all` publishes what image and `expose` name, at `publish_address` (None: 127.0.0.1). `pull`: "missing",
-    "always" or "never"; `platform` as linux/arm64. `log_driver` and `log_opt`: words of `engine.options.log_options`.
+    "always" or "never"; `platform` as linux/arm64. `log_driver` and `log_opt`: words of `engine.options.log_options`;
+    `storage_opt` of `engine.options.storage_options`.
     `bind_roots`: directories of the host (absolute, clean, without links), in one of which the source of each bind has
     to lie, without links; any if there are none.
     """
@@ -147,6 +148,7 @@ class ContainerSpec:
     mac_address: str | None = None
     log_driver: str = "json-file"
     log_opt: Mapping[str, str] = field(default_factory=dict)
+    storage_opt: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()
@@ -175,7 +177,7 @@ class ContainerSpec:
         return cls(**known)
 
 
-_MAPPINGS = ("env", "labels", "sysctls", "annotations", "log_opt")
+_MAPPINGS = ("env", "labels", "sysctls", "annotations", "log_opt", "storage_opt")
 _LISTS = {name for name, made in ContainerSpec.__dataclass_fields__.items() if made.default == ()} - {"ports"}
 
 

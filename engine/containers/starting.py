@@ -176,7 +176,8 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
         undo.add(parts.cgroups.remove, record.id)
         _limit(parts, record.spec)
         undo.add(parts.runtime.abort, directory)
-        created = parts.runtime.create(directory, run, overlay, mounting.layers(parts, record.mounts))
+        with parts.snapshots.room_to_mount(record.id) if record.spec.storage_opt else contextlib.nullcontext():
+            created = parts.runtime.create(directory, run, overlay, mounting.layers(parts, record.mounts))
         undo.add(parts.network.unpublish, record.id)
         endpoint = parts.network.attach(record.id, created.pid) if modes.is_on_bridge(record.spec) else None
         joined = joining.join(parts, record, created.pid) if modes.has_network(record.spec) else ()

@@ -18,6 +18,7 @@ from engine.options import (
     ports,
     seccomp,
     security,
+    storage_options,
     values,
     volume_options,
 )
@@ -70,6 +71,7 @@ def problems(wishes: Wishes) -> Iterator[Problem]:
     yield from networks.problems(wishes)
     yield from _image(wishes)
     yield from _log(wishes)
+    yield from _storage(wishes)
     if problem := ports.problem_of_address(wishes.publish_address):
         yield "publish_address", problem
 
@@ -202,6 +204,13 @@ def _log(wishes: Wishes) -> Iterator[Problem]:
         log_options.read(wishes.log_driver, wishes.log_opt)
     except EngineError as error:
         yield "log_opt", error.message
+
+
+def _storage(wishes: Wishes) -> Iterator[Problem]:
+    try:
+        storage_options.read(wishes.storage_opt)
+    except EngineError as error:
+        yield "storage_opt", error.message
 
 
 def _memory(wishes: Wishes) -> Iterator[Problem]:

@@ -20,8 +20,6 @@ REFUSED = {
     "found by its name and by those of network_alias",
     "link_local_ip": "A network lets a container use the addresses that it gave it and no others: choose one by ip or "
     "ip6; where there is IPv6 it has a link-local one as well, which follows from mac_address",
-    "storage_opt": "A container's own files can't be limited in size here: they lie on the host's file system with all "
-    "others; tmpfs with size= is limited",
     "use_api_socket": "A container gets no access to the host's engine: give it an API token of its own by env",
 }
 """Name → sentence, without its full stop."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound
 from engine.oci.digest import Digest, chain_ids
+from engine.snapshots.limits import Limits
 from engine.snapshots.spread import is_crowded, spread_below
 from engine.store.database import Store
 from engine.trees import delete_tree, disk_bytes
@@ -32,6 +33,9 @@ SCHEMA = [
     "CREATE TABLE kept_layer (diff_id TEXT NOT NULL, keeper TEXT NOT NULL, PRIMARY KEY (diff_id, keeper))",
     # Of images that a container has mounted beside the one that its own files stand on.
     "CREATE TABLE mounted_chain (key TEXT NOT NULL, chain_id TEXT NOT NULL, PRIMARY KEY (key, chain_id))",
+    # The number that the kernel counts a container's own files by, 0 without a limit.
+    "ALTER TABLE snapshot ADD COLUMN project INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE snapshot ADD COLUMN limit_bytes INTEGER",
 ]
 _USED_CHAINS = "SELECT key, chain_id FROM snapshot WHERE key IS NOT NULL UNION SELECT key, chain_id FROM mounted_chain"
 _STAGING = "staging"
@@ -64,6 +68,7 @@ class Snapshots:
         spread_below(self._staging)
         (self._root / _EMPTY / "fs").mkdir(parents=True, exist_ok=True)
         store.ensure("snapshots", SCHEMA)
+        self._limits = Limits(self._root, config.tag)
 
     # Layers
 
@@ -166,11 +171,11 @@ class Snapshots:
 
     # Containers
 
-    def prepare(self, key: str, image_chain_id: str | None) -> Overlay:
+    def prepare(self, key: str, image_chain_id: str | None, *, limit_bytes: int | None = None) -> Overlay:
         """Make the writable directories for `key` on the image's layers (None or "" for an image without layers).
 
-        Asking again gives the same. Raises `SnapshotMissing` for an unknown chain, `Conflict` for a key that
-        stands on another.
+        No more than `limit_bytes` will fit into them. Asking again gives the same. Raises `SnapshotMissing` for an
+        unknown chain, `Conflict` for a key that stands on another, `Unsupported` where the kernel holds no limit.
         """
         image_chain_id = image_chain_id or ""
         with self._store.transaction() as connection:
@@ -188,8 +193,22 @@ class Snapshots:
                 root = os.stat(lower[0])
                 os.chown(files, root.st_uid, root.st_gid)
                 files.chmod(stat.S_IMODE(root.st_mode))
+                if limit_bytes is not None:
+                    self._limit(files.parent, cursor.lastrowid, limit_bytes)
                 self._move(files.parent, cursor.lastrowid)
             return self._overlay(lower, cursor.lastrowid)
+
+    def require_limits(self) -> None:
+        """Raises `Unsupported`, with what to do, where `prepare` could limit nothing."""
+        self._limits.require()
+
+    @contextlib.contextmanager
+    def room_to_mount(self, key: str) -> Iterator[None]:
+        """While its overlay is mounted; afterwards the kernel holds its limit, if it has one. Raises `Unsupported`."""
+        query = "SELECT project, limit_bytes FROM snapshot WHERE key = ? AND project"
+        row = self._store.connection().execute(query, (key,)).fetchone()
+        with contextlib.nullcontext() if row is None else self._limits.widened(*row):
+            yield
 
     def hold(self, key: str, image_chain_ids: Collection[str]) -> None:
         """Let the layers of further images stay until the snapshot `key` is removed. Raises `SnapshotMissing`."""
@@ -221,9 +240,11 @@ class Snapshots:
         """
         with self._store.transaction() as connection:
             connection.execute("DELETE FROM mounted_chain WHERE key = ?", (key,))
-            number = self._number("key", key)
-            if number is None:
+            row = connection.execute("SELECT number, project FROM snapshot WHERE key = ?", (key,)).fetchone()
+            if row is None:
                 return lambda: None
+            number = row["number"]
+            self._limits.end(row["project"])
             connection.execute("DELETE FROM snapshot WHERE number = ?", (number,))
         trash = self._discard(number)
         return lambda: delete_tree(trash)
@@ -280,20 +301,38 @@ class Snapshots:
                 descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._limits.clear(directory / "fs", self._projects())
                     delete_tree(directory)
                 finally:
                     os.close(descriptor)
         with self._store.transaction() as connection:
-            known = {str(row["number"]) for row in connection.execute("SELECT number FROM snapshot")}
+            rows = connection.execute("SELECT number, project FROM snapshot").fetchall()
+            known = {str(row["number"]): row["project"] for row in rows}
             there = {entry.name for entry in self._root.iterdir() if entry.name.isdigit()}
-            for number in known - there:
+            for number in known.keys() - there:
+                self._limits.end(known[number])
                 connection.execute("DELETE FROM snapshot WHERE number = ?", (number,))
             # In here: the number of a transaction that was rolled back may be given again right after.
-            trash = [self._discard(int(number)) for number in there - known]
+            for number in there - known.keys():
+                self._limits.clear(self._root / number / "fs", self._projects())
+            trash = [self._discard(int(number)) for number in there - known.keys()]
         for directory in trash:
             delete_tree(directory)
 
     # Inside
+
+    def _limit(self, directory: Path, number: int, limit_bytes: int) -> None:
+        """In a transaction: the directories of a new snapshot get a project of their own."""
+        self._limits.require()
+        project = self._limits.free(number, self._projects())
+        self._store.before_rollback(lambda: self._limits.end(project))
+        self._limits.begin([directory / "fs", directory / "work"], project, limit_bytes)
+        query = "UPDATE snapshot SET project = ?, limit_bytes = ? WHERE number = ?"
+        self._store.connection().execute(query, (project, limit_bytes, number))
+
+    def _projects(self) -> set[int]:
+        rows = self._store.connection().execute("SELECT project FROM snapshot WHERE project")
+        return {row["project"] for row in rows}
 
     def _number(self, column: str, value: str) -> int | None:
         query = f"SELECT number FROM snapshot WHERE {column} = ?"  # noqa: S608  (one of two names of our own)

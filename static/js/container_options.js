@@ -21,6 +21,7 @@ const KINDS = {
   words: [(field) => list(field.value.trim().split(/[\s,]+/)), (field, value) => { field.value = (value ?? []).join(" "); }],
   lines: [(field) => list(field.value.split("\n").map((line) => line.trim())), (field, value) => { field.value = (value ?? []).join("\n"); }],
   shell: [(field) => list(splitWords(field.value)), (field, value) => { field.value = joinWords(value ?? []); }],
+  quota: [(field) => (field.value.trim() ? { size: field.value.trim() } : undefined), (field, value) => { field.value = Object.values(value ?? {})[0] ?? ""; }],
   map: [pairs, (field, value) => { field.value = Object.entries(value ?? {}).map(([key, text]) => `${key}=${text}`).join("\n"); }],
 };
 
@@ -40,7 +41,7 @@ const FLAGS = {
   cgroupns: "--cgroupns", pull: "--pull", platform: "--platform", annotations: "--annotation",
   memory_swappiness: "--memory-swappiness", blkio_weight_device: "--blkio-weight-device",
   volumes: "--volume", mounts: "--mount", volumes_from: "--volumes-from", volume_driver: "--volume-driver",
-  log_driver: "--log-driver", log_opt: "--log-opt",
+  log_driver: "--log-driver", log_opt: "--log-opt", storage_opt: "--storage-opt",
   labels: "--label", sysctls: "--sysctl", security_opt: "--security-opt",
 };
 /** What came out of a file is named as one, as docker takes it. */

@@ -44,7 +44,8 @@ def test_every_flag_becomes_its_field(tmp_path: Path, monkeypatch: pytest.Monkey
         " --read-only --privileged --init --userns host --network back:ip=10.1.0.2 --net front --network-alias db"
         " --ip 10.1.0.3 --ip6 fd00::3 --mac-address 02:00:00:00:00:01 --pid host --ipc host --uts host --cgroupns host"
         " --runtime crun --add-host a:1.1.1.1 --dns 9.9.9.9 --dns-option x --dns-search y --platform linux/arm64"
-        " --pull never --log-driver local --log-opt max-size=1m --stop-signal INT --stop-timeout 3 -u app -w /srv"
+        " --pull never --log-driver local --log-opt max-size=1m --storage-opt size=10G"
+        " --stop-signal INT --stop-timeout 3 -u app -w /srv"
         " --health-cmd true --health-interval 1m30s --health-timeout 500ms --health-retries 2 --health-start-period 1s"
         " --health-start-interval 2s image sh -c"
     )
@@ -68,7 +69,8 @@ def test_every_flag_becomes_its_field(tmp_path: Path, monkeypatch: pytest.Monkey
         "pid": "host", "ipc": "host", "uts": "host",
         "cgroupns": "host", "runtime": "crun", "extra_hosts": ("a:1.1.1.1",), "dns": ("9.9.9.9",),
         "dns_options": ("x",), "dns_search": ("y",), "platform": "linux/arm64", "pull": "never",
-        "log_driver": "local", "log_opt": {"max-size": "1m"}, "stop_signal": "INT", "stop_timeout": 3, "user": "app",
+        "log_driver": "local", "log_opt": {"max-size": "1m"}, "storage_opt": {"size": "10G"},
+        "stop_signal": "INT", "stop_timeout": 3, "user": "app",
         "workdir": "/srv", "tty": True, "stdin_open": True, "auto_remove": True,
         "healthcheck": {"test": ["CMD-SHELL", "true"], "interval_seconds": 90.0, "timeout_seconds": 0.5,
                         "start_period_seconds": 1.0, "start_interval_seconds": 2.0, "retries": 2},

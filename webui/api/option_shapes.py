@@ -118,6 +118,12 @@ OPTIONS = (
         "max-size, as 10m, and max-file: the log's bytes in one file, and how many files stay; labels, labels-regex, "
         "env, env-regex and tag: what a log read with details shows before each line; mode and max-buffer-size.",
     ),
+    Option(
+        "storage_opt",
+        "map",
+        "size, as 10G: what the container's own files may take on the host's disk, beside the image's and volumes. "
+        "Needs project quotas on the file system of the host's PORTSIDE_HOME.",
+    ),
     Option("depends_on", "texts", "Names of containers that are started before it when the host starts."),
 )
 

@@ -34,6 +34,7 @@ _LABELS = {
     "annotations": "Annotations",
     "log_driver": "Log driver",
     "log_opt": "Log options",
+    "storage_opt": "Its own files at most",
     "memory_swappiness": "Swappiness",
     "blkio_weight_device": "Weight of a disk",
     "entrypoint": "Entrypoint",

@@ -39,8 +39,8 @@ class ContainerOptions:
     or container:ID; `ipc` private, shareable, none, host or container:ID; `uts` and `cgroupns` private or host.
     `publish_all` publishes what image and `expose` name, at `publish_address` (None: 127.0.0.1). `pull` is missing,
     always or never, `platform` as linux/arm64.
-    `log_driver` is json-file, local or none, `log_opt` what one of Docker's json-file has. `volumes`, `mounts` and
-    `volumes_from` hold what --volume, --mount and --volumes-from are given.
+    `log_driver` is json-file, local or none, `log_opt` what one of Docker's json-file has, `storage_opt` size.
+    `volumes`, `mounts` and `volumes_from` hold what --volume, --mount and --volumes-from are given.
     """
 
     cap_add: tuple[str, ...] = ()
@@ -108,6 +108,7 @@ class ContainerOptions:
     mac_address: str | None = None
     log_driver: str = "json-file"
     log_opt: Mapping[str, str] = field(default_factory=dict)
+    storage_opt: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()

@@ -6,8 +6,9 @@ no `except Exception` stops and no undo survives, as SIGKILL would.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class World:
     images: dict[str, FakeImage] = field(default_factory=dict)
     remote: dict[str, FakeImage] = field(default_factory=dict)
     snapshots: set[str] = field(default_factory=set)
+    sizes: dict[str, int | None] = field(default_factory=dict)
     cgroups: set[str] = field(default_factory=set)
     frozen: set[str] = field(default_factory=set)
     oom: set[str] = field(default_factory=set)
@@ -160,10 +162,20 @@ class FakeSnapshots:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def prepare(self, key: str, image_chain_id: Any, /) -> FakeOverlay:
+    def prepare(self, key: str, image_chain_id: Any, /, *, limit_bytes: int | None = None) -> FakeOverlay:
         self.world.step("snapshots.prepare")
         self.world.snapshots.add(key)
+        self.world.sizes[key] = limit_bytes
         return FakeOverlay()
+
+    def require_limits(self) -> None:
+        self.world.step("snapshots.require_limits")
+
+    @contextlib.contextmanager
+    def room_to_mount(self, key: str, /) -> Iterator[None]:
+        self.world.step("snapshots.room_to_mount")
+        yield
+        self.world.step("snapshots.hold")
 
     def hold(self, key: str, image_chain_ids: Collection[str], /) -> None:
         assert key in self.world.snapshots

@@ -81,6 +81,8 @@ def test_an_ordinary_request_has_no_problem_and_loosens_nothing() -> None:
         ("dns", {"dns": ("resolver",)}),
         ("dns_search", {"dns_search": ("a b",)}),
         ("dns_options", {"dns_options": ("",)}),
+        ("storage_opt", {"storage_opt": {"size": "10x"}}),
+        ("storage_opt", {"storage_opt": {"dm.basesize": "10G"}}),
     ],
 )
 def test_what_can_not_work_is_refused_by_its_field(field: str, options: dict[str, Any]) -> None:

@@ -104,6 +104,7 @@ WHOLE = {
     "blkio_weight_device": ["/dev/sda:500"],
     "log_driver": "local",
     "log_opt": {"max-size": "1m", "max-file": "3"},
+    "storage_opt": {"size": "10G"},
 }
 
 

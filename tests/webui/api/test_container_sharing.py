@@ -88,11 +88,11 @@ def test_files_of_variables_and_labels_are_read_as_docker_reads_them(
 def test_what_docker_has_and_this_has_not_is_refused_with_what_to_do(
     site_broker: Valkey, owner: Caller, host: Host
 ) -> None:
-    answer = owner.post("containers/", {"image": "alpine", "gpus": "all", "link": ["db"], "storage_opt": {}})
+    answer = owner.post("containers/", {"image": "alpine", "gpus": "all", "link": ["db"], "isolation": "hyperv"})
     assert answer.status_code == 400
     errors = answer.json()["errors"]
     assert "devices" in errors["gpus"][0] and "network_alias" in errors["link"][0]
-    assert "tmpfs" in errors["storage_opt"][0]
+    assert "Windows" in errors["isolation"][0]
 
 
 def test_files_of_the_host_need_the_right_by_way_of_another_container_too(

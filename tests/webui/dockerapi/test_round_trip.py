@@ -35,6 +35,7 @@ HOST_CONFIG: dict[str, Any] = {
     "UTSMode": "host",
     "UsernsMode": "host",
     "ShmSize": 1 << 20,
+    "StorageOpt": {"size": "10G"},
     "Sysctls": {"net.core.somaxconn": "1024"},
     "Runtime": "crun",
     "VolumesFrom": ["other:ro"],
@@ -177,7 +178,7 @@ def test_what_the_client_says_of_system_paths() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("Links", ["db"]), ("CgroupParent", "/x"), ("StorageOpt", {"size": "1g"}),
+        ("Links", ["db"]), ("CgroupParent", "/x"),
         ("DeviceRequests", [{"Count": -1}]), ("IOMaximumIOps", 5), ("Isolation", "hyperv"),
     ],
 )  # fmt: skip

@@ -46,6 +46,7 @@ def full() -> CreateContainer:
         healthcheck={"test": ["CMD-SHELL", "curl -f localhost"], "interval_seconds": 0.5, "retries": 2},
         depends_on=("db", "queue"), network="none", pid="host", ipc="shareable", cgroupns="host",
         expose=("80", "53/udp"), log_driver="local", log_opt={"max-size": "1m", "max-file": "3"},
+        storage_opt={"size": "10G"},
         pull="never", platform="linux/arm64", annotations={"org.example.a": "1"}, memory_swappiness=10,
         blkio_weight_device=("/dev/sda:500",), volumes=("data:/var/lib/data:ro",), volumes_from=(hex_id("db"),),
         mounts=("type=tmpfs,dst=/scratch", "type=image,src=alpine:3,dst=/tools,image-subpath=bin"),
@@ -88,7 +89,7 @@ def test_one_like_another_carries_every_option_over(
         "--platform linux/arm64 --annotation org.example.a=1 --memory-swappiness 10 --blkio-weight-device /dev/sda:500",
         "--volume data:/var/lib/data:ro --mount type=tmpfs,dst=/scratch "
         f"--mount type=image,src=alpine:3,dst=/tools,image-subpath=bin --volumes-from {hex_id('db')}",
-        "--volume-driver local --log-driver local --log-opt max-size=1m --log-opt max-file=3",
+        "--volume-driver local --log-driver local --log-opt max-size=1m --log-opt max-file=3 --storage-opt size=10G",
         "--userns host", "--runtime crun", "nginx:1.29-alpine -x nginx -g 'daemon off;'",
     ):  # fmt: skip
         assert part in line

@@ -67,7 +67,7 @@ COMMANDS: list[c.Command] = [
         uts="host", cgroupns="host", expose=("80/tcp",), publish_all=True, publish_address="10.0.0.5",
         pull="always", platform="linux/arm64",
         annotations={"org.example.a": "1"}, memory_swappiness=10, blkio_weight_device=("/dev/sda:500",),
-        log_driver="local", log_opt={"max-size": "1m"},
+        log_driver="local", log_opt={"max-size": "1m"}, storage_opt={"size": "10G"},
         volumes=("data:/data:ro",), mounts=("type=tmpfs,target=/scratch",), volumes_from=("db:ro",),
         volume_driver="local", signed_by={"release": "PEM"}, allowed_images=("docker.io/library/*",),
     ),

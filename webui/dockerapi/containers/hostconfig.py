@@ -195,6 +195,7 @@ TABLE = (
     Field("OomKillDisable", "oom_kill_disable", *_same(shapes.flag)),
     Field("PidsLimit", "pids_limit", _read_pids, lambda value: value),
     Field("Ulimits", "ulimits", _read_ulimits, _write_ulimits),
+    Field("StorageOpt", "storage_opt", *_same(shapes.pairs)),
     Field("Init", "init", *_same(shapes.flag)),
 )
 _REFUSED = {
@@ -205,7 +206,6 @@ _REFUSED = {
     "IOMaximumBandwidth": "io_maxbandwidth",
     "IOMaximumIOps": "io_maxiops",
     "Links": "link",
-    "StorageOpt": "storage_opt",
 }
 """Docker's field → the option that says why not."""
 _FIXED: dict[str, Any] = {
@@ -213,7 +213,7 @@ _FIXED: dict[str, Any] = {
     "DeviceRequests": None, "CpuCount": 0, "CpuPercent": 0,
     "IOMaximumIOps": 0, "IOMaximumBandwidth": 0,
 }  # fmt: skip
-_OPTIONAL = frozenset({"Annotations", "Init", "Sysctls", "Tmpfs"})
+_OPTIONAL = frozenset({"Annotations", "Init", "StorageOpt", "Sysctls", "Tmpfs"})
 """Those that inspect leaves out when there is nothing to say."""
 
 
