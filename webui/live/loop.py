@@ -48,5 +48,6 @@ def connect_to_broker() -> redis.asyncio.Redis:
     if known is None or known[0] != url:
         # Who this client is would be looked up in its package's files, and be told to the broker, for each connection.
         options = {"socket_timeout": None, "socket_connect_timeout": 5, "driver_info": None, "retry": _again()}
+        options["max_connections"] = 1 << 31  # as many as read; the default of 100 would turn others away
         known = _pools[loop] = (url, _Pool.from_url(url, **options))
     return redis.asyncio.Redis(connection_pool=known[1])

@@ -45,6 +45,13 @@ async def test_a_crowd_leaves_few_connections(site_broker: Valkey) -> None:
     assert before < connections(site_broker) <= before + KEPT_CONNECTIONS
 
 
+async def test_a_crowd_of_any_size_is_let_in(site_broker: Valkey) -> None:
+    before = connections(site_broker)
+    answers = await asyncio.gather(*(reading(f"nothing{number}", 2000) for number in range(150)))
+    assert len(answers) == 150
+    assert connections(site_broker) <= before + KEPT_CONNECTIONS
+
+
 async def test_who_was_cancelled_leaves_no_answer_to_the_next(site_broker: Valkey) -> None:
     for number in range(20):
         waiting = asyncio.create_task(reading("stream", 5000))
