@@ -15,6 +15,9 @@ from django.db.models.functions import Cast
 from webui.containers.models import Container
 from webui.containers.representation import asked_as_json, seen_as_json
 
+KEPT_CHARACTERS = 1 << 14
+"""A longer specification is read each time: what thousands of them would take is no cache's to keep."""
+
 
 class Named(NamedTuple):
     """A host or a team."""
@@ -73,10 +76,13 @@ def listed(found: QuerySet[Container]) -> list[Listed]:
 
 def listed_as_json(container: Listed) -> dict[str, Any]:
     """As `container_as_json`. What is in it belongs to all lists: it is to be written down, not changed."""
-    return seen_as_json(container, _asked(container.spec))
+    is_short = len(container.spec) <= KEPT_CHARACTERS
+    return seen_as_json(container, _known(container.spec) if is_short else _asked(container.spec))
 
 
-@lru_cache(2048)
 def _asked(spec: str) -> dict[str, Any]:
-    """What was asked for hardly ever changes, and reading it is half of what a list costs."""
     return asked_as_json(json.loads(spec))
+
+
+_known = lru_cache(2048)(_asked)
+"""What was asked for hardly ever changes, and reading it is half of what a list costs."""

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.webui.cast import IMAGE_ID, Caller, caller, member
 from tests.webui.dockerapi.asked import ask
 from webui.accounts.models import CustomRole, CustomRoleAction, Grant, Membership, Team
+from webui.containers import listed as containers_listed
 from webui.containers.models import Container
 from webui.dockerapi.call import Call
 from webui.dockerapi.containers import inspecting, listing, rows
@@ -90,6 +91,37 @@ def test_a_list_is_four_queries_however_long_it_is(teammate: Caller, container: 
     for number, one in enumerate(found[1:]):
         assert (one["Names"], one["Labels"]["number"]) == ([f"/web-{number}"], str(number))
         assert f"net-{number}" in one["NetworkSettings"]["Networks"]
+
+
+def test_of_many_images_and_places_those_of_the_list_are_read(teammate: Caller, container: Container) -> None:
+    fill(container, 12)
+    with CaptureQueriesContext(connection) as captured:
+        alive = listing.listed(call_of(teammate, container.host, ""))
+    asked = [one["sql"] for one in captured if "images_image" in one["sql"] or "networks_endpoint" in one["sql"]]
+    stopped = Container.objects.filter(host=container.host).exclude(pk__in=[one["Id"] for one in alive])
+    assert len(alive) > rows.FEW and stopped
+    for sql in asked:
+        assert alive[1]["Id"] in sql and not any(one.pk in sql for one in stopped)
+
+
+@pytest.mark.parametrize("several", [rows.SEVERAL, rows.FEW])
+def test_a_long_list_is_as_a_short_one(
+    teammate: Caller, container: Container, monkeypatch: pytest.MonkeyPatch, several: int
+) -> None:
+    monkeypatch.setattr(rows, "SEVERAL", several)
+    fill(container, 6)
+    for number, one in enumerate(listed(teammate, container.host, "all=1")[0][1:]):
+        assert one["Labels"]["number"] == str(number)
+        assert f"net-{number}" in one["NetworkSettings"]["Networks"]
+
+
+def test_long_specifications_are_not_kept(teammate: Caller, container: Container) -> None:
+    Container.objects.update(spec={**container.spec, "labels": {"long": "x" * rows.KEPT_CHARACTERS}})
+    kept = rows._known_spec.cache_info().currsize, containers_listed._known.cache_info().currsize
+    assert len(listed(teammate, container.host, "")[0][0]["Labels"]["long"]) == rows.KEPT_CHARACTERS
+    (row,) = containers_listed.listed(Container.objects.all())
+    assert len(containers_listed.listed_as_json(row)["labels"]["long"]) == rows.KEPT_CHARACTERS
+    assert (rows._known_spec.cache_info().currsize, containers_listed._known.cache_info().currsize) == kept
 
 
 def test_a_list_shows_of_each_what_inspect_does(teammate: Caller, container: Container) -> None:

@@ -23,7 +23,11 @@ from webui.prepared import Prepared
 ALIVE = (ObservedStatus.RUNNING, ObservedStatus.PAUSED, ObservedStatus.RESTARTING)
 _OF_SPEC = ("annotations", "command", "entrypoint", "expose", "labels", "network", "networks", "ports", "volumes")
 FEW = 4
-"""Up to so many are asked for one by one; of more, all of the host's."""
+"""Up to so many are asked for one by one."""
+SEVERAL = 200
+"""Up to so many are named in one query; of more, all of the host's are read, of which there may be thousands."""
+KEPT_CHARACTERS = 1 << 14
+"""A longer specification is read each time: what thousands of them would take is no cache's to keep."""
 
 
 class Row(NamedTuple):
@@ -90,11 +94,17 @@ def listed(call: Call, *, alive: bool = False, limit: int | None = None) -> list
     return [row._replace(spec=_spec(row.spec)) for row in map(Row._make, columns[:limit])]
 
 
-@lru_cache(4096)
 def _spec(text: Any) -> Mapping[str, Any]:
-    """What is asked for hardly ever changes, and reading it is a third of what a list of a thousand costs."""
+    return _known_spec(text) if len(text) <= KEPT_CHARACTERS else _spec_of(text)
+
+
+def _spec_of(text: Any) -> Mapping[str, Any]:
     whole = json.loads(text)
     return {name: whole[name] for name in _OF_SPEC if whole.get(name) is not None}
+
+
+_known_spec = lru_cache(4096)(_spec_of)
+"""What is asked for hardly ever changes, and reading it is a third of what a list of a thousand costs."""
 
 
 def images_of(call: Call, rows: Sequence[Row]) -> Images:
@@ -111,16 +121,20 @@ def images_of(call: Call, rows: Sequence[Row]) -> Images:
 
 
 def _configs(host: Host, wanted: Collection[str]) -> Iterable[tuple[Any, ...]]:
-    if len(wanted) > FEW:
-        return _IMAGES.rows(host.pk, host.team_id)
-    return [row for image_id in wanted for row in _IMAGE.rows(host.pk, host.team_id, image_id)]
+    if len(wanted) <= FEW:
+        return [row for image_id in wanted for row in _IMAGE.rows(host.pk, host.team_id, image_id)]
+    if len(wanted) <= SEVERAL:
+        return _CONFIGS.filter(host=host, team=host.team_id, image_id__in=wanted)
+    return _IMAGES.rows(host.pk, host.team_id)
 
 
 def places_of(call: Call, rows: Sequence[Row]) -> Places:
-    if len(rows) > FEW:
-        every = _PLACES.rows(call.host.pk)
+    if len(rows) <= FEW:
+        every: Iterable[tuple[Any, ...]] = [place for row in rows for place in _PLACES_OF_ONE.rows(row.pk)]
+    elif len(rows) <= SEVERAL:
+        every = _ENDPOINTS.filter(container__in=[row.pk for row in rows])
     else:
-        every = [place for row in rows for place in _PLACES_OF_ONE.rows(row.pk)]
+        every = _PLACES.rows(call.host.pk)
     found: dict[str, list[Place]] = {}
     for container, ip, ip6, mac, aliases, *network in every:
         found.setdefault(container, []).append(Place(ip, ip6, mac, aliases, OnNetwork(*network)))
