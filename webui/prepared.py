@@ -23,7 +23,8 @@ Converters = list[tuple[int, Sequence[Callable[..., Any]], Any]]
 
 
 class Prepared(Generic[M]):
-    """`queryset` filtered by `given`, whose values come later: field look-ups, as `filter` has them, of one value each.
+    """`queryset` filtered by `given`, whose values come later: field look-ups, as `filter` has them, of one value each,
+    which is never None.
 
     `select_related`, `select_for_update`, an order and a limit hold as they do in the queryset; prefetches and
     look-ups of several values (`in`) aren't for this. Threads may share it.
@@ -99,6 +100,8 @@ class _Compiled:
         connection = connections[self._alias]
         if self._locks and not connection.in_atomic_block:
             raise TransactionManagementError("select_for_update cannot be used outside of a transaction.")
+        if None in values:
+            raise ValueError("None equals nothing in SQL: ask a queryset, which looks for NULL then")
         parameters = [
             one.output_field.get_db_prep_value(values[one.index], connection) if isinstance(one, _Given) else one
             for one in self._parameters

@@ -58,6 +58,14 @@ def test_values_are_what_filter_takes(team: Team, host: Host) -> None:
     assert beating.all(team.pk, now + timedelta(hours=1)) == []
 
 
+def test_none_is_refused_since_the_database_would_find_nothing(team: Team) -> None:
+    by_beat = Prepared(Host.objects.all(), "heartbeat_at")
+    Host.objects.create(pk="silent", team=team, name="silent")
+    assert Host.objects.filter(heartbeat_at=None).exists()
+    with pytest.raises(ValueError, match="None"):
+        by_beat.all(None)
+
+
 def test_order_limit_tuples_and_joins_hold(host: Host) -> None:
     made = [container_on(host, number) for number in range(4)]
     last = Prepared(Container.objects.order_by("-name"), "host__team_id", limit=2)
