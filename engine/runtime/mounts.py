@@ -223,7 +223,7 @@ def place(
         _place_cgroup(root, path, attributes, groups)
         return
     strict = path.rstrip("/") == "/dev" or kind in KERNEL_FILE_SYSTEMS
-    attach(root, new_tree(mount) if tree is None else tree, path, strict=strict)
+    attach(root, new_tree(mount) if tree is None else tree, path, strict=strict, foreign=not strict)
 
 
 def cgroup_tree(mount: dict[str, Any], groups: list[tuple[str, int]]) -> int | None:

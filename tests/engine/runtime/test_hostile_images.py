@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EngineError, InvalidArgument
-from engine.runtime.spec import Bind
+from engine.runtime.spec import Bind, TmpfsMount
 from tests.engine.runtime.box import Box
 
 pytestmark = pytest.mark.root
@@ -38,6 +38,15 @@ def test_a_hosts_file_that_links_into_proc_is_refused(box: Box) -> None:
     (box.directory / "upper" / "etc").mkdir()
     (box.directory / "upper" / "etc" / "hosts").symlink_to("/proc/sys/kernel/core_pattern")
     box.create("/bin/echo", collect=False)
+    with pytest.raises(InvalidArgument, match="leads into /proc or /sys"):
+        box.runtime.start(box.directory)
+
+
+@pytest.mark.parametrize("place", ["/proc", "/proc/sys", "/sys"])
+def test_no_memory_is_mounted_over_the_kernels_through_a_link(box: Box, place: str) -> None:
+    """Nothing would be masked in what it hides."""
+    (box.directory / "upper" / "data").symlink_to(place)
+    box.create("/bin/echo", tmpfs=[TmpfsMount("/data")], collect=False)
     with pytest.raises(InvalidArgument, match="leads into /proc or /sys"):
         box.runtime.start(box.directory)
 
