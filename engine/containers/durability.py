@@ -11,7 +11,8 @@ import contextlib
 import ctypes
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent import futures
 from pathlib import Path
 
 from engine.containers import health
@@ -19,7 +20,8 @@ from engine.containers.parts import Parts
 
 # What is of use only as long as the kernel knows the same, or is written again.
 _PASSING = ("exit.", ".", "lock", "attached.", "run.json", "terminal.json", health.FILE)
-_WAIT_BEFORE, _WRITE, _WAIT_AFTER = 1, 2, 4
+_WRITE = 2  # SYNC_FILE_RANGE_WRITE
+_syncing = futures.ThreadPoolExecutor(16, thread_name_prefix="sync")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 Version = tuple[int, int]
@@ -48,8 +50,7 @@ class Durability:
             new = [path for path, version in now.items() if before.get(path) != version]
             if new:
                 changed += [*new, str(directory), *({f"{directory}/bundle"} if not before else ())]
-        _bring_to_disk([*changed, str(self._parts.config.containers)])
-        self._parts.store.sync()
+        _bring_to_disk([*changed, str(self._parts.config.containers)], self._parts.store.sync)
         with self._lock:
             for container_id, versions in found.items():
                 self._known[container_id] = versions
@@ -69,17 +70,24 @@ def _versions(directory: Path) -> dict[str, Version]:
     return found
 
 
-def _bring_to_disk(paths: Iterable[str]) -> None:
-    """fsync(2) of each. What they hold is set under way for all first, so that the first wait is for all of them."""
+def _bring_to_disk(paths: Iterable[str], *others: Callable[[], None]) -> None:
+    """fsync(2) of each, and `others` beside, all at once: the kernel makes one commit and one flush of them.
+
+    One after the other, each waits for a flush of its own, which on a busy disk takes as long as all of these. Raises
+    the first error, when none of them is at work any more.
+    """
     opened: list[int] = []
     try:
         for path in paths:
             with contextlib.suppress(FileNotFoundError):  # replaced or removed meanwhile
                 opened.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         for descriptor in opened:
-            _libc.sync_file_range(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), _WAIT_BEFORE | _WRITE | _WAIT_AFTER)
-        for descriptor in opened:
-            os.fsync(descriptor)
+            _libc.sync_file_range(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), _WRITE)
+        waits = [_syncing.submit(os.fsync, descriptor) for descriptor in opened]
+        waits += [_syncing.submit(other) for other in others]
+        futures.wait(waits)
+        for done in waits:
+            done.result()
     finally:
         for descriptor in opened:
             os.close(descriptor)
