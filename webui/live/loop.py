@@ -30,7 +30,7 @@ class _Pool(redis.asyncio.ConnectionPool):
 
 
 def _again() -> Retry:
-    """At once for a connection that was lost while it waited in the pool; for five seconds while a broker starts."""
+    """At once for a connection that was lost while it waited in the pool; for some seconds while a broker starts."""
     return Retry(ExponentialBackoff(base=0.01, cap=2), retries=9)
 
 

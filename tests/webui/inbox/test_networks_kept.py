@@ -145,3 +145,23 @@ def test_what_waits_is_told_before_the_inbox_stops(pier: FakeHost, host: Host) -
     stop.set()
     Inbox().run(stop)
     assert len(pier.changes("network")[-1]["object"]["containers"]) == 1
+
+
+def test_what_the_database_refuses_of_a_batch_takes_nothing_else_along(
+    pier: FakeHost, inbox: Inbox, host: Host
+) -> None:
+    """All are applied in one transaction, which on PostgreSQL an error would end."""
+    pier.say("network.created", FRONT, network())
+    for number, pid in enumerate((1, 1 << 80, 3)):
+        joined = {**state(FRONT), "id": f"{number:064x}", "name": f"c{number}", "pid": pid}
+        pier.say("container.started", f"{number:064x}", joined)
+    inbox.read_once()
+    assert sorted(Container.objects.values_list("name", flat=True)) == ["c0", "c2"]
+    assert sorted(Endpoint.objects.values_list("container__name", flat=True)) == ["c0", "c2"]
+    assert Host.objects.get(pk=host.pk).last_event_seq == pier.acknowledged() == 4
+    wrong = {**state(), "id": f"{0:064x}", "name": "c0", "pid": 1 << 80}
+    pier.say("container.died", f"{0:064x}", wrong)
+    pier.say("container.removed", f"{2:064x}")
+    inbox.read_once()
+    assert list(Endpoint.objects.values_list("container__name", flat=True)) == ["c0"], "it is as it was before"
+    assert len(pier.changes("network")[-1]["object"]["containers"]) == 1
