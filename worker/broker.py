@@ -31,6 +31,7 @@ def connect(url: str, *, blocking_seconds: float = 0) -> redis.Redis:
         socket_timeout=blocking_seconds + 10,
         socket_connect_timeout=5,
         health_check_interval=0,
+        max_connections=1 << 31,  # each of hundreds of sessions waits on its own; of itself the client stops at 100
         driver_info=None,  # of no use to anybody, and looked up for each connection
         retry=Retry(NoBackoff(), 0),
     )
