@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.support.valkey import Valkey
 from webui.live.broadcaster import Feed
@@ -71,6 +73,34 @@ async def test_a_broker_that_came_again_is_found(site_broker: Valkey) -> None:
     site_broker.stop()
     site_broker.start()
     assert await reading("nothing", 1) in (None, [], {})
+
+
+async def test_what_was_sent_is_not_sent_again(site_broker: Valkey, settings: Any) -> None:
+    """The broker did it, and the connection was lost before its answer came."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to = await asyncio.open_unix_connection(str(site_broker.socket))
+        while data := await reader.read(65536):
+            to.write(data)
+            answer = await there.read(65536)
+            if b"XADD" in data:
+                break
+            writer.write(answer)
+        to.close()
+        writer.close()
+
+    between = site_broker.socket.with_name("between")
+    server = await asyncio.start_unix_server(pass_on, between)
+    settings.PORTSIDE = replace(
+        settings.PORTSIDE, redis_url=site_broker.url.replace(site_broker.socket.name, between.name)
+    )
+    client = connect_to_broker()
+    for attempt in (client.xadd("once", {"m": 1}), client.pipeline(transaction=False).xadd("once", {"m": 2}).execute()):
+        with pytest.raises(RedisConnectionError):
+            await attempt
+    server.close()
+    with contextlib.closing(site_broker.client()) as reader:
+        assert [fields[b"m"] for _, fields in reader.xrange("once")] == [b"1", b"2"]
 
 
 async def test_a_feed_stays_a_moment_for_who_comes_next(monkeypatch: pytest.MonkeyPatch, site_broker: Valkey) -> None:
