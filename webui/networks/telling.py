@@ -7,6 +7,7 @@ holds back is told once for all that has happened meanwhile, and after the conta
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ from django.db.models import Prefetch
 from webui.broadcast import change_publish
 from webui.networks.models import Endpoint, Network
 from webui.networks.representation import network_as_json
+
+logger = logging.getLogger(__name__)
 
 SECONDS = 0.25
 """How often the pages hear of the same network at most."""
@@ -50,7 +53,12 @@ class Waiting:
             self.tell()
 
     def tell(self) -> None:
-        _publish(self._ids)
+        """One of which nothing can be said is logged and passed over, as any event that can't be applied."""
+        for network in _found(self._ids):
+            try:
+                _publish(network)
+            except Exception:
+                logger.exception("nothing can be told of network %s", network.pk)
         self._ids.clear()
         self._told_at = time.monotonic()
 
@@ -69,22 +77,26 @@ def networks_publish(ids: Iterable[int]) -> None:
     """Tell the pages of these networks (keys of rows) once the transaction has committed."""
     waiting: Waiting | None = getattr(_here, "waiting", None)
     if waiting is None:
-        _publish(ids)
+        for network in _found(ids):
+            _publish(network)
         return
     found = set(ids)
     transaction.on_commit(lambda: waiting.add(found))
 
 
-def _publish(ids: Iterable[int]) -> None:
-    found = list(ids)
-    if not found:
-        return
-    rows = Network.objects.filter(pk__in=found).select_related("host", "team")
-    for network in rows.prefetch_related(Prefetch("endpoints", _ON_IT)):
-        change_publish(
-            team_id=network.team_id,
-            kind="network",
-            action="updated",
-            id=network.pk,
-            object=network_as_json(network),
-        )
+def _found(ids: Iterable[int]) -> list[Network]:
+    wanted = list(ids)
+    if not wanted:
+        return []
+    rows = Network.objects.filter(pk__in=wanted).select_related("host", "team")
+    return list(rows.prefetch_related(Prefetch("endpoints", _ON_IT)))
+
+
+def _publish(network: Network) -> None:
+    change_publish(
+        team_id=network.team_id,
+        kind="network",
+        action="updated",
+        id=network.pk,
+        object=network_as_json(network),
+    )

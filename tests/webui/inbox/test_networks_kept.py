@@ -15,6 +15,7 @@ from webui.activity.models import Event
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.inbox.reader import Inbox
+from webui.networks import telling
 from webui.networks.models import Endpoint, Network
 from worker.contract import keys
 
@@ -165,3 +166,22 @@ def test_what_the_database_refuses_of_a_batch_takes_nothing_else_along(
     inbox.read_once()
     assert list(Endpoint.objects.values_list("container__name", flat=True)) == ["c0"], "it is as it was before"
     assert len(pier.changes("network")[-1]["object"]["containers"]) == 1
+
+
+def test_a_network_of_which_nothing_can_be_said_stops_nobody(
+    pier: FakeHost, host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pier.say("network.created", FRONT, network())
+    pier.say("network.created", BACK, network(BACK, "back"))
+
+    def said(row: Network) -> dict[str, Any]:
+        if row.name == "front":
+            raise ValueError("front")
+        return {"name": row.name}
+
+    monkeypatch.setattr(telling, "network_as_json", said)
+    stop = threading.Event()
+    stop.set()
+    Inbox().run(stop)
+    assert [change["object"]["name"] for change in pier.changes("network")] == ["back"]
+    assert "nothing can be told of network" in caplog.text
