@@ -10,10 +10,11 @@ import contextlib
 import fcntl
 import time
 
-PIPE_BYTES = 512 << 10
+PIPE_BYTES, USUAL_BYTES = 512 << 10, 64 << 10
 PAUSE_SECONDS = 0.001
 QUICK_SECONDS, LOUD_AFTER = 0.001, 16
 """So many wakes, each this soon after the last, and it is loud."""
+CALM_SECONDS = 1.0
 LOUD_BYTES = 16 << 10
 """It stays so as long as there is so much at each wake."""
 
@@ -42,3 +43,13 @@ class Flow:
             with contextlib.suppress(OSError):  # beyond what its user may have: then it stays as it is
                 fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         return PAUSE_SECONDS
+
+    def give_back(self) -> None:
+        """The room that is not needed any more: all of a user's pipes share one limit (pipe(7), pipe-user-pages-soft),
+        and who is beyond it gets new ones of two pages.
+        """
+        if not self._is_large or time.monotonic() - self._last < CALM_SECONDS:
+            return
+        with contextlib.suppress(OSError):  # it is full again: next time
+            fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, USUAL_BYTES)
+            self._is_large = False

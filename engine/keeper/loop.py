@@ -88,6 +88,7 @@ class Keeper:
         for container_id, watched in list(self._watched.items()):
             if container_id not in live and watched.phase == ENDED:
                 self._forget(watched)
+            watched.give_back()
         self._hands.tidy()
         self._resolver.look()
 

@@ -99,6 +99,11 @@ class Watched:
         flow = self._flows.get(descriptor) or self._flows.setdefault(descriptor, Flow(descriptor))
         return flow.moved(moved)
 
+    def give_back(self) -> None:
+        """Make pipes small again that are loud no more."""
+        for flow in self._flows.values():
+            flow.give_back()
+
     def drain(self) -> None:
         """After the end: nobody can write any more, so empty is empty. Opens again what was closed early."""
         for name in STREAMS:

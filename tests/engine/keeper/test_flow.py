@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.keeper import flow
-from engine.keeper.flow import LOUD_AFTER, LOUD_BYTES, PAUSE_SECONDS, PIPE_BYTES, Flow
+from engine.keeper.flow import CALM_SECONDS, LOUD_AFTER, LOUD_BYTES, PAUSE_SECONDS, PIPE_BYTES, USUAL_BYTES, Flow
 
 
 class Pipe:
@@ -62,3 +62,18 @@ def test_a_pipe_that_may_not_grow_is_left_as_it_is(pipe: Pipe, monkeypatch: pyte
 
     monkeypatch.setattr(flow.fcntl, "fcntl", refuse)
     assert pipe.wakes(LOUD_AFTER + 1, 4096, 0.0001)[-1] == PAUSE_SECONDS
+
+
+def test_room_is_given_back_once_nothing_comes(pipe: Pipe) -> None:
+    pipe.wakes(LOUD_AFTER + 1, LOUD_BYTES, 0.0001)
+    pipe.flow.give_back()
+    assert pipe.size == PIPE_BYTES, "it is still loud"
+    pipe.now += CALM_SECONDS
+    os.write(pipe.sink, bytes(PIPE_BYTES // 2))
+    pipe.flow.give_back()
+    assert pipe.size == PIPE_BYTES, "not while the room is used"
+    os.read(pipe.source, PIPE_BYTES)
+    pipe.flow.give_back()
+    assert pipe.size == USUAL_BYTES
+    pipe.wakes(LOUD_AFTER + 2, LOUD_BYTES, 0.0001)
+    assert pipe.size == PIPE_BYTES, "who is loud again gets it again"
