@@ -70,7 +70,11 @@ class HomeSocket:
                 time.sleep(AGAIN_SECONDS)  # too many files are open, for example
                 continue
             name = f"{self._path.stem}-hello"
-            threading.Thread(target=self._meet, args=(connection,), name=name, daemon=True).start()
+            try:
+                threading.Thread(target=self._meet, args=(connection,), name=name, daemon=True).start()
+            except RuntimeError as error:  # no thread is left: then this one is turned away, and who comes later is not
+                logger.warning("nobody can be met at %s now: %s", self._path, error)
+                connection.close()
 
     def _meet(self, connection: socket.socket) -> None:
         try:

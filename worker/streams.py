@@ -110,7 +110,7 @@ class StreamServer:
             now = time.monotonic()
             is_look = now >= self._look_at
             ends: dict[tuple[str, str], int] = {}
-            moved = [self._advance(stream, ends, is_look=is_look) for stream in list(self._streams.values())]
+            moved = [self._turn(stream, ends, is_look=is_look) for stream in list(self._streams.values())]
             is_busy = any(moved)
             if is_busy:
                 self._moved_at = now
@@ -195,12 +195,25 @@ class StreamServer:
         try:
             log = self._logs.get(_key(request)) or opener(request.container_id)
             cursor = _first_cursor(log, request)
-        except (EngineError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  what is wrong with one log is no matter of the others
             self._refuse(request.stream_id, outlet, 0, error)
             return
         self._look_at = 0.0
         self._logs[_key(request)] = log
         self._streams[request.stream_id] = _Stream(request, cursor, outlet)
+        if request.follow and request.cursor is None and (request.tail is not None or request.since is not None):
+            # Where that is, before anything comes: else who opens again would begin at another end.
+            self._send_batch(request.stream_id, outlet, [Frame(frames.DATA, frames.STDOUT, cursor, time.time())])
+
+    def _turn(self, stream: _Stream, ends: dict[tuple[str, str], int], *, is_look: bool) -> bool:
+        try:
+            return self._advance(stream, ends, is_look=is_look)
+        except redis.RedisError:
+            raise
+        except Exception as error:  # noqa: BLE001  what is wrong with one log is no matter of the others
+            self._drop(stream.request.stream_id)
+            self._refuse(stream.request.stream_id, stream.outlet, stream.cursor, error)
+            return False
 
     def _advance(self, stream: _Stream, ends: dict[tuple[str, str], int], *, is_look: bool) -> bool:
         """Send what one stream may have now; True if it should have another turn at once."""
@@ -269,10 +282,13 @@ class StreamServer:
         end = chunks[-1].end if chunks else stream.cursor
         wanted = [chunk for chunk in chunks if _CHANNELS.get(chunk.stream) in stream.request.channels]
         if batch := merged(wanted):
-            stream.outlet.send(batch)
-            if isinstance(stream.outlet, SocketOutlet):
-                self._settle(stream.request.stream_id, stream.outlet)
+            self._send_batch(stream.request.stream_id, stream.outlet, batch)
         stream.cursor, stream.at_end = end, None
+
+    def _send_batch(self, stream_id: str, outlet: BrokerOutlet | SocketOutlet, batch: list[Frame]) -> None:
+        outlet.send(batch)
+        if isinstance(outlet, SocketOutlet):
+            self._settle(stream_id, outlet)
 
     def _refuse(self, stream_id: str, outlet: Outlet, cursor: int, error: Exception) -> None:
         self._end(stream_id, outlet, frames.ERROR, cursor, json.dumps(to_wire(error_info(error))).encode())

@@ -7,7 +7,9 @@ import json
 import os
 import resource
 import socket
+import struct
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,7 +185,7 @@ def test_who_goes_away_is_served_no_more_also_in_the_middle(host: Host) -> None:
 
 
 def test_who_asks_for_nothing_is_turned_away(host: Host) -> None:
-    for said in (b"", b"hello\n", b"{" * (near.REQUEST_BYTES + 1)):
+    for said in (b"", b"hello\n", b"[" * 60_000 + b"\n", b"{" * (near.REQUEST_BYTES + 1)):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(PATIENCE)
             connection.connect(str(host.path))
@@ -245,3 +247,46 @@ def test_too_many_open_files_keep_nobody_out_for_good(host: Host, monkeypatch: p
     waiting.settimeout(PATIENCE)
     waiting.sendall(near.encode_request(OpenStream(stream_id="s", source="logs", container_id="c")))
     assert reader.read_until(4) == b"one\n"
+
+
+def test_where_no_thread_is_left_who_comes_later_is_let_in(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def none_is_left(thread: threading.Thread) -> None:
+        if thread.name.endswith("-hello"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    host.log.append(b"one\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_is_left)
+        with contextlib.suppress(BrokenPipeError), contextlib.closing(socket.socket(socket.AF_UNIX)) as turned_away:
+            turned_away.settimeout(PATIENCE)
+            turned_away.connect(str(host.path))
+            assert turned_away.recv(1) == b""
+    assert Reader(host.path).read_until(4) == b"one\n"
+
+
+def test_a_log_that_breaks_what_reads_it_ends_its_own_streams_alone(host: Host) -> None:
+    class Broken(FakeLog):
+        def read(self, cursor: int, max_bytes: int) -> Any:
+            raise struct.error("an index that is half there")
+
+    host.logs["broken"] = Broken()
+    host.logs["broken"].append(b"never seen\n")
+    host.log.append(b"one\n")
+    broken = Reader(host.path, container_id="broken")
+    began = time.monotonic()
+    assert Reader(host.path).read_until(4) == b"one\n"
+    assert time.monotonic() - began < 1.0
+    assert [frame.kind for frame in broken.read_all()] == [frames.ERROR]
+
+
+def test_who_follows_from_the_end_learns_first_where_that_is(host: Host) -> None:
+    host.log.append(b"before\n")
+    first = Reader(host.path, tail=0)
+    first.read()
+    assert [(frame.kind, frame.cursor, frame.data) for frame in first.frames] == [(frames.DATA, 7, b"")]
+    first.connection.close()  # the worker has ended, for example
+    host.log.append(b"between\n")
+    assert Reader(host.path, cursor=first.frames[-1].cursor, tail=0).read_until(8) == b"between\n"

@@ -43,6 +43,7 @@ class OpenStream:
 
     Both `tail` and `since`: the later beginning. Only what was logged before `until` (Unix seconds) comes, and only
     from the streams in `channels`. A follower that is more than `skip_bytes` behind is taken to the last lines.
+    A follower without `cursor` is told first where it begins: by a frame of no bytes.
 
     `parameters`: what a question asks for in particular.
     """

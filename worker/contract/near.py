@@ -36,7 +36,7 @@ def decode_request(line: bytes) -> OpenStream:
     """Raises ContractError."""
     try:
         return from_wire(OpenStream, json.loads(line))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ContractError(f"no request for a stream: {error}") from error
 
 
