@@ -74,11 +74,15 @@ class NearStream:
                 return found
 
     async def close(self) -> None:
-        if self._coming is not None:  # the loop has to be done with the socket first
-            self._coming.cancel()
-            await asyncio.wait({self._coming})
-        self._connection.close()
         NearStream.open -= 1
+        if self._coming is None:
+            self._connection.close()
+            return
+        # The loop has to be done with the socket first; who is cancelled once more meanwhile must not leave it open.
+        coming = self._coming
+        coming.add_done_callback(lambda _: self._connection.close())
+        coming.cancel()
+        await asyncio.wait({coming})
 
 
 def read(host: Host, message: OpenStream, seconds: float) -> Iterator[Frame] | None:

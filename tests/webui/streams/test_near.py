@@ -17,9 +17,13 @@ from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.site_broker import HOST_ID
 from tests.webui.streams.fake_host import FakeHost, Opened, opened
 from tests.worker.fakes import FakeLog
+from webui.containers.log_stream import LogPosition, open_message
 from webui.containers.models import Container
+from webui.dockerapi.containers import logs as docker_logs
 from webui.links import near, shared_home
 from webui.live.loop import in_thread
+from worker.contract import frames
+from worker.contract.frames import Frame
 from worker.contract.near import STREAMS_SOCKET
 from worker.near_streams import NearStreams
 from worker.streams import StreamServer
@@ -182,3 +186,58 @@ async def test_an_answer_that_the_host_breaks_off_is_not_taken_for_whole(near_ho
         _, connection = near_host.server._messages.get()
         connection.close()  # type: ignore[union-attr]
     assert (await asking).status_code == 503
+
+
+async def test_who_is_cancelled_twice_leaves_no_connection(near_host: NearHost, container: Container) -> None:
+    host = await in_thread(lambda: container.host)
+    wish = open_message(CONTAINER_ID, LogPosition(tail=0), follow=True)
+    way = await near.connect(host, wish)
+    assert way is not None
+
+    async def read_and_close() -> None:
+        try:
+            while True:
+                await way.read(60)
+        finally:
+            await way.close()
+
+    reading = asyncio.ensure_future(read_and_close())
+    await asyncio.sleep(0.1)
+    reading.cancel()
+    await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert near.NearStream.open == 0
+    assert way._connection.fileno() == -1
+
+
+async def test_docker_gets_no_byte_twice_that_came_twice_in_one_batch(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a broker's failure in the middle of what was sent."""
+    one, two = Frame(frames.DATA, 1, 4, 1.0, b"one\n"), Frame(frames.DATA, 1, 8, 1.0, b"two\n")
+    half = Frame(frames.DATA, 1, 10, 1.0, b"o\nth")
+
+    async def twice(*_: Any) -> AsyncIterator[list[Frame]]:
+        yield [one, two, one, two, half]
+        yield [half, two]
+
+    monkeypatch.setattr(docker_logs, "carried", twice)
+    got = [batch async for batch in docker_logs.log_frames(container, LogPosition(), follow=False)]
+    assert b"".join(frame.data for batch in got for frame in batch) == b"one\ntwo\nth"
+
+
+async def test_docker_at_the_end_misses_nothing_when_it_comes_again(near_host: NearHost, container: Container) -> None:
+    near_host.log.append(b"before\n", at=1.0)
+    reading = docker_logs.Reading(
+        await in_thread(lambda: Container.objects.select_related("host").get()), LogPosition(tail=0)
+    )
+    following = reading.batches(None, follow=True)
+    coming = asyncio.ensure_future(anext(following))
+    await asyncio.sleep(0.3)
+    await in_thread(near_host.stop)
+    near_host.log.append(b"between\n", at=2.0)
+    await in_thread(near_host.start)
+    assert [frame.data for frame in await coming] == [b"between\n"]
+    await following.aclose()

@@ -103,25 +103,34 @@ class Reading:
 
     def __init__(self, container: Container, position: LogPosition) -> None:
         self._container, self._position = container, position
-        self._cursor = 0
+        self._cursor: int | None = None
 
     async def batches(self, client: Any, *, follow: bool) -> AsyncIterator[list[Frame]]:
         """What there is after the last frame that was given, and with `follow` what comes."""
 
         def opening() -> frames.OpenStream:
-            # The first position stands until something was read from it.
-            position = replace(self._position, cursor=self._cursor) if self._cursor else self._position
+            # The first position stands until it is known where that is.
+            position = self._position if self._cursor is None else replace(self._position, cursor=self._cursor)
             return open_message(self._container.pk, position, follow=follow)
 
         try:
             async with aclosing(carried(client, self._container.host, opening)) as arriving:
                 async for batch in arriving:
-                    unread = [unseen(frame, self._cursor) for frame in batch if frame.cursor > self._cursor]
-                    self._cursor = max(self._cursor, batch[-1].cursor)
+                    unread = self._unread(batch)
                     if unread:
                         yield unread
         except NotFound:
             return  # it has printed nothing
+
+    def _unread(self, batch: list[Frame]) -> list[Frame]:
+        """What was not given yet; after a broker's failure one batch may have the same bytes twice."""
+        unread = []
+        for frame in batch:
+            seen = self._cursor or 0
+            self._cursor = max(seen, frame.cursor)
+            if frame.cursor > seen and frame.data:
+                unread.append(unseen(frame, seen))
+        return unread
 
 
 async def _until_the_end(client: Any, reading: Reading) -> AsyncIterator[list[Frame]]:
