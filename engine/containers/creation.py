@@ -209,8 +209,7 @@ def _claim(parts: Parts, record: ContainerRecord, image: Image) -> None:
     parts.catalog.claim_name(record.name, record.id)
     chain, limit = str(image.chain_ids[-1]) if image.chain_ids else "", storage_options.read(record.spec.storage_opt)
     parts.snapshots.prepare(record.id, chain, limit_bytes=limit)
-    if chains := mounting.chains(record.mounts):
-        parts.snapshots.hold(record.id, chains)
+    mounting.hold_layers(parts, record.id, record.mounts)
 
 
 def _open_draft(draft: Path) -> int | None:

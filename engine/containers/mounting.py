@@ -8,6 +8,7 @@ mounted by the id that its name stood for at the creation (`choosing.py`), and i
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -250,9 +251,12 @@ def images(points: Sequence[MountPoint]) -> list[tuple[str, str]]:
     return list({point.source: (point.source, point.name) for point in points if point.type == IMAGE}.values())
 
 
-def chains(points: Sequence[MountPoint]) -> list[str]:
-    """The chain ids of the images that are mounted and have layers."""
-    return sorted({point.chain_id for point in points if point.type == IMAGE and point.chain_id})
+def hold_layers(parts: Parts, container_id: str, points: Sequence[MountPoint]) -> None:
+    """Let the layers of the images that are mounted stay as long as the container's snapshot. Raises NotFound."""
+    for point in points:
+        if point.type == IMAGE and point.chain_id:
+            with _telling_which(point):
+                parts.snapshots.hold(container_id, [point.chain_id])
 
 
 def layers(parts: Parts, points: Sequence[MountPoint]) -> dict[str, list[str]]:
@@ -260,9 +264,19 @@ def layers(parts: Parts, points: Sequence[MountPoint]) -> dict[str, list[str]]:
     found = {}
     for point in points:
         if point.type == IMAGE:
-            overlay = parts.snapshots.readable(point.chain_id)
+            with _telling_which(point):
+                overlay = parts.snapshots.readable(point.chain_id)
             found[point.source] = list(dict.fromkeys([*overlay.lowerdirs, overlay.upperdir]))
     return found
+
+
+@contextlib.contextmanager
+def _telling_which(point: MountPoint) -> Iterator[None]:
+    """What is missing in here is that image's, of however many there are."""
+    try:
+        yield
+    except NotFound as error:
+        raise NotFound(f"mounts: {point.name}: {error.message}", error.detail) from error
 
 
 def make_ready(parts: Parts, points: Sequence[MountPoint]) -> None:
