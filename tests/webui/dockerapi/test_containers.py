@@ -155,6 +155,17 @@ async def test_create_says_which_image_or_policy_is_missing(owner: Caller, host:
     assert await in_thread(Container.objects.count) == 0
 
 
+async def test_too_many_mounts_are_refused_before_any_is_looked_for(
+    owner: Caller, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = [{"Type": "image", "Source": f"{number:08x}", "Target": f"/{number}"} for number in range(2000)]
+    looked: list[str] = []
+    monkeypatch.setattr(creating, "_mountable", lambda _, name: looked.append(name) or name)
+    asked = {"Image": "alpine", "HostConfig": {"Mounts": mounts}}
+    answer = await ask("POST", "/v1.48/containers/create", owner, asked)
+    assert (answer.status, "at most" in answer.message, looked) == (400, True, []), answer.body
+
+
 def test_only_what_may_be_an_id_is_looked_for_among_all_images() -> None:
     assert creating._mountable(None, "alpine:3") == "alpine:3"  # type: ignore[arg-type]  # with nothing to look in
 

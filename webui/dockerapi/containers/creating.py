@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import AlreadyExists, EngineError, InvalidArgument, NotFound
+from engine.options.checking import LIST_MAXIMUM
 from webui.containers.models import Container
 from webui.containers.services import container_create, container_remove
 from webui.dockerapi import asking, errors, names, shapes
@@ -61,7 +62,7 @@ def _create(call: Call, image: str, wishes: dict[str, Any], variables: list[str]
     found = names.image(call, image)
     is_id = found.image_id.removeprefix(names.SHA256).startswith(image.removeprefix(names.SHA256))
     reference = found.image_id if is_id else image
-    if "mounts" in wishes:
+    if 0 < len(wishes.get("mounts", ())) <= LIST_MAXIMUM:  # more are refused, and each asks the database
         wishes = {**wishes, "mounts": mounts.with_image_ids(wishes["mounts"], lambda name: _mountable(call, name))}
     if "env" in wishes:
         wishes = {**wishes, "env": config.without_unset(wishes["env"], variables, found.config)}
@@ -76,7 +77,7 @@ def _create(call: Call, image: str, wishes: dict[str, Any], variables: list[str]
 
 def _mountable(call: Call, name: str) -> str:
     """The id of an image that is named by it, or by its beginning; else the name, which the host pulls if it has to."""
-    if not names.may_be_id(name):  # a request has as many mounts as it likes, and each would read all names
+    if not names.may_be_id(name):  # to look for it would be to read the names of all images
         return name
     found = names.find_image(call, name)
     is_id = found is not None and found.image_id.removeprefix(names.SHA256).startswith(name.removeprefix(names.SHA256))
