@@ -21,7 +21,8 @@ from webui.images.models import Image
 from webui.live.loop import in_thread
 from webui.networks.models import Endpoint, Network
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Whoever asks for a change listens to the broker first, and would wait for one that is away.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site_broker")]
 
 
 def filtered(**filters: list[str]) -> str:
