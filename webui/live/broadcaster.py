@@ -82,10 +82,13 @@ class Feed:
         self._subscriptions: set[Subscription] = set()
         self._ready: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._end: asyncio.TimerHandle | None = None
 
     async def subscribe(self) -> Subscription:
         """Listen from now on; everything up to the subscription's `start` can be read from the stream itself."""
         self._listeners += 1
+        if self._end is not None:
+            self._end.cancel()
         try:
             await self._started()
         except BaseException:
@@ -109,10 +112,10 @@ class Feed:
     def _leave(self) -> None:
         self._listeners -= 1
         if not self._listeners:
-            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._stop_if_unheard)
+            self._end = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._stop)
 
-    def _stop_if_unheard(self) -> None:
-        if not self._listeners and self._task is not None:
+    def _stop(self) -> None:
+        if self._task is not None:
             self._task.cancel()
             self._task = None
 

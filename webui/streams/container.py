@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from webui.accounts.models import User
 from webui.containers.models import Container
+from webui.containers.services import container_seen
 from webui.live.admission import Refused
 from webui.streams.socket import Socket
 
@@ -20,8 +21,7 @@ class ContainerSocket(Socket):
         return str(self.container.host_id)
 
     def prepare(self, user: User) -> None:
-        containers = Container.objects.visible_to(user).select_related("host", "team")
-        container = containers.filter(pk=self.container_id).first()
+        container = container_seen(user=user, container_id=self.container_id)
         if container is None:
             raise Refused(404, "there is no such container")
         self.container = container

@@ -114,5 +114,9 @@ async def test_a_feed_stays_a_moment_for_who_comes_next(monkeypatch: pytest.Monk
     await asyncio.sleep(0.3)
     assert not task.done(), "somebody listens"
     feed.unsubscribe(second)
+    await asyncio.sleep(0.15)
+    feed.unsubscribe(await feed.subscribe())
+    await asyncio.sleep(0.1)
+    assert feed._task is task, "the moment begins anew when somebody was there"
     await asyncio.sleep(0.4)
     assert task.done() and feed._task is None
