@@ -17,7 +17,7 @@ from webui.dockerapi import paths, routing, versions
 from webui.hosts.models import Host
 from webui.live.loop import in_thread
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site_broker")]
 
 
 @pytest.mark.parametrize(

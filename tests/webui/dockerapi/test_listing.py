@@ -23,7 +23,7 @@ from webui.images.models import Image
 from webui.live.loop import in_thread
 from webui.networks.models import Endpoint, Network
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site_broker")]
 STATUSES = ("running", "stopped", "created", "paused", "restarting", "pending")
 
 SPECS: tuple[dict[str, Any], ...] = (

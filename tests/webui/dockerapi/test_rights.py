@@ -19,7 +19,7 @@ from webui.live.loop import in_thread
 from webui.networks.models import Network
 from webui.volumes.models import Volume
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site_broker")]
 
 NETWORK_ID = "ab" * 32
 
