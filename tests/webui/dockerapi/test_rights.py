@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from tests.webui.cast import Caller
 from tests.webui.dockerapi.asked import ask
@@ -141,9 +140,7 @@ async def test_the_beginning_of_a_strangers_id_or_name_says_nothing(
 ) -> None:
     """Not that it is there, and not by being one of several: the outsider's own begin alike."""
     team = await in_thread(lambda: Team.objects.get(name="Lighthouse"))
-    rock = await in_thread(
-        lambda: Host.objects.create(pk="r" * 36, team=team, name="rock", heartbeat_at=timezone.now())
-    )
+    rock = await in_thread(lambda: Host.objects.create(pk="r" * 36, team=team, name="rock"))
     own = container.pk[:63] + "1"
     await in_thread(lambda: Container.objects.create(id=own, team=team, host=rock, name="webcam", image="alpine"))
     await in_thread(lambda: Container.objects.filter(pk=own).update(observed_status="running", observed_seq=1))
