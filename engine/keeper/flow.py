@@ -25,7 +25,7 @@ class Flow:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._quick = 0
-        self._is_large = False
+        self._is_large = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) >= PIPE_BYTES  # by a keeper before this one
         self._last = 0.0
 
     def moved(self, count: int) -> float:

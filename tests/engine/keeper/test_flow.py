@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
+from engine.containers import pipes
 from engine.keeper import flow
 from engine.keeper.flow import CALM_SECONDS, LOUD_AFTER, LOUD_BYTES, PAUSE_SECONDS, PIPE_BYTES, USUAL_BYTES, Flow
+from tests.support.engine import Host
+from tests.support.processes import eventually
 
 
 class Pipe:
@@ -77,3 +81,18 @@ def test_room_is_given_back_once_nothing_comes(pipe: Pipe) -> None:
     assert pipe.size == USUAL_BYTES
     pipe.wakes(LOUD_AFTER + 2, LOUD_BYTES, 0.0001)
     assert pipe.size == PIPE_BYTES, "who is loud again gets it again"
+
+
+def test_a_real_one_is_large_while_it_is_loud_and_small_afterwards(host: Host) -> None:
+    """Also where the keeper was killed in between."""
+    record = host.run("sh", "-c", "yes | head -c 300000000; exec sleep 600")
+    pipe = os.open(host.home.config.containers / record.id / pipes.STREAMS[0], os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        eventually(lambda: fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == PIPE_BYTES, what="a large pipe")
+        for pid in host.helper_pids("engine.keeper"):
+            os.kill(pid, signal.SIGKILL)
+        host.engine.ensure_helpers()
+        eventually(lambda: fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == USUAL_BYTES, what="a small one")
+        eventually(lambda: host.engine.container_logs(record.id).end() == 300_000_000, what="all that was printed")
+    finally:
+        os.close(pipe)
