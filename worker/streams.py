@@ -39,6 +39,8 @@ FOLLOW_SECONDS, RESTING_SECONDS, SECONDS_PER_LOG = 0.02, 0.05, 0.001
 GAP_SECONDS, GAP_SECONDS_PER_STREAM, WATCHED_SECONDS = 0.002, 0.0002, 1.0
 MERGE_SECONDS = 0.005
 NEAR_BYTES = 8 << 20
+AWAY_SECONDS, LOST_SECONDS = 0.2, 5.0
+"""For how long a broker that is away isn't tried again, and after how long its loss is a new one."""
 SKIP_TO_LINES = 1000
 _CHANNELS = {"stdout": frames.STDOUT, "stderr": frames.STDERR}
 
@@ -79,7 +81,7 @@ class StreamServer:
         self._sockets: dict[int, tuple[str, SocketOutlet]] = {}
         self._logs: dict[tuple[str, str], Any] = {}
         self._watched: set[tuple[str, str]] = set()
-        self._looked_at = self._look_at = self._moved_at = 0.0
+        self._looked_at = self._look_at = self._moved_at = self._broker_at = 0.0
         self._stop = threading.Event()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.epoll()
@@ -206,10 +208,15 @@ class StreamServer:
             self._send_batch(request.stream_id, outlet, [Frame(frames.DATA, frames.STDOUT, cursor, time.time())])
 
     def _turn(self, stream: _Stream, ends: dict[tuple[str, str], int], *, is_look: bool) -> bool:
+        if time.monotonic() < self._broker_at and isinstance(stream.outlet, BrokerOutlet):
+            return False
         try:
             return self._advance(stream, ends, is_look=is_look)
-        except redis.RedisError:
-            raise
+        except redis.RedisError as error:  # sockets need no broker
+            if time.monotonic() - self._broker_at > LOST_SECONDS:
+                logger.warning("streams lost the broker and keep trying: %s", error)
+            self._broker_at = time.monotonic() + AWAY_SECONDS
+            return False
         except Exception as error:  # noqa: BLE001  what is wrong with one log is no matter of the others
             self._drop(stream.request.stream_id)
             self._refuse(stream.request.stream_id, stream.outlet, stream.cursor, error)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from engine.errors import NotFound
 from engine.logs.follower import LogWatcher
@@ -290,3 +291,23 @@ def test_who_follows_from_the_end_learns_first_where_that_is(host: Host) -> None
     first.connection.close()  # the worker has ended, for example
     host.log.append(b"between\n")
     assert Reader(host.path, cursor=first.frames[-1].cursor, tail=0).read_until(8) == b"between\n"
+
+
+def test_a_broker_that_is_away_holds_up_its_own_streams_alone(host: Host) -> None:
+    class Away:
+        calls = 0
+
+        def pipeline(self, **_: Any) -> Any:
+            self.calls += 1
+            raise redis.ConnectionError("away")
+
+    away = Away()
+    host.server._client = away  # type: ignore[assignment]
+    host.log.append(b"one\n")
+    host.server.handle(OpenStream(stream_id="b", source="logs", container_id="c"))
+    eventually(lambda: away.calls > 2, what="some tries")
+    began = time.monotonic()
+    assert Reader(host.path).read_until(4) == b"one\n"
+    assert time.monotonic() - began < 1.0
+    eventually(lambda: away.calls > 4, what="more of them")
+    assert "b" in host.server._streams
