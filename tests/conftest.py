@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support import images
 from tests.support.fault_proxy import FaultProxy
@@ -15,6 +16,8 @@ from tests.support.home import Home, Leaks, throwaway_home
 from tests.support.portside import Portside, running_portside
 from tests.support.processes import eventually
 from tests.support.registry import Registry
+
+settings.load_profile("ci")  # Hypothesis' own: no example has to come within a time, and all runs have the same ones
 
 
 @pytest.hookimpl(tryfirst=True)
