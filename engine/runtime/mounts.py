@@ -132,6 +132,10 @@ def _exact(source: str, subpath: str, root: str, *, recursive: bool) -> int:
     return tree
 
 
+class ReadOnly(Failure):
+    """What is to be mounted on, or worked in, would have to be made where nothing can be."""
+
+
 def open_target(root: int, path: str, *, directory: bool, strict: bool = False, depth: int = 0) -> int:
     """Open `path` in the container for mounting (O_PATH); what is missing is made, links stay in the root."""
     path = path.strip("/") or "."
@@ -160,7 +164,7 @@ def open_target(root: int, path: str, *, directory: bool, strict: bool = False, 
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
-        raise Failure(
+        raise ReadOnly(
             "invalid_argument",
             f"/{path} is not there and can't be made, for it lies in a mount that is read-only: name what is there, or "
             "a place elsewhere",

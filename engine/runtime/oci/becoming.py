@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
 from engine.bare import signal
@@ -56,8 +55,8 @@ def working_directory(root: int, path: str) -> None:
     except NotADirectoryError:
         raise Failure("invalid_argument", f"process.cwd: {path} is not a directory") from None
     except OSError as error:
-        if error.errno != errno.EROFS:
-            raise Failure("invalid_argument", f"process.cwd: chdir to {path}: {error.strerror}") from None
+        raise Failure("invalid_argument", f"process.cwd: chdir to {path}: {error.strerror}") from None
+    except mounts.ReadOnly:
         why = "No such file or directory, and it can't be made on a read-only file system"
         raise Failure("invalid_argument", f"process.cwd: chdir to {path}: {why}") from None
     os.fchdir(directory)
