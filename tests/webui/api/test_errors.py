@@ -52,3 +52,8 @@ def test_null_is_no_body_and_one_request_leaves_nothing_to_the_next(owner: Calle
     assert sorted(wrong["errors"]) == ["cpus", "image"], wrong
     again = owner.post("/api/v1/containers/", data='{"name": "a"}', content_type="application/json").json()
     assert sorted(again["errors"]) == ["image"], again
+
+
+def test_a_path_with_a_line_end_is_answered_as_any_other(owner: Caller) -> None:
+    answer = owner.get("roles/a%0Ab/")
+    assert (answer.status_code, answer["content-type"]) == (404, "application/problem+json")
