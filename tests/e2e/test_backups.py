@@ -69,6 +69,9 @@ def test_a_volume_comes_back_from_where_it_was_backed_up_to(
     container = rest.run(tiny_image, "sh", "-c", SCRIPT, volumes=["e2e-backed:/data"], stop_signal="SIGKILL")
     says(rest, container, b"first")
 
+    def runs() -> bool:
+        return bool(rest.get(f"/api/v1/containers/{container['id']}/").json["status"] == "running")
+
     (tmp_path / "vault").mkdir()
     host = volume["host"]["name"]
     places: tuple[tuple[dict[str, Any], Callable[[], list[str]]], ...] = (
@@ -96,6 +99,7 @@ def test_a_volume_comes_back_from_where_it_was_backed_up_to(
         assert tars.put({"who": b"second"}) == 409, "a container runs with it"
         assert tars.put({"who": b"second"}, "?stop=true") == 200
         says(rest, container, b"second")
+        eventually(runs, what="the container that runs again")
         assert rest.post(f"{url}restore/").status == 409
         rest.succeed(rest.post(f"{url}restore/", {"stop": True}))
         says(rest, container, b"first")

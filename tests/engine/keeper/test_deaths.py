@@ -23,7 +23,9 @@ pytestmark = [pytest.mark.root, pytest.mark.registry]
 
 LINES = 60_000
 WAIT = 'trap go=1 USR1; go=; echo begin; until [ "$go" ]; do usleep 10000; done'  # until it is told by a signal
-COUNT = f"i=0; while [ $i -lt {LINES} ]; do echo line-$i; i=$((i+1)); done; exit 9"
+COUNT = (  # with rests, or it would be through before anybody can be killed three times
+    f"i=0; while [ $i -lt {LINES} ]; do echo line-$i; case $i in *000) usleep 30000;; esac; i=$((i+1)); done; exit 9"
+)
 
 
 def expected() -> bytes:

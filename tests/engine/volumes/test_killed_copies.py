@@ -18,8 +18,10 @@ from engine.config import EngineConfig
 from engine.containers.keeper_link import import_path
 from engine.facade import Engine
 from engine.volumes.backups.place import DIRECTORY, PlaceSpec
+from engine.volumes.service import Volumes
 from engine.volumes.volume import VolumeSpec
 from tests.support import volume_content as known
+from tests.support.processes import eventually
 
 pytestmark = pytest.mark.root
 KILLS = int(os.environ.get("PORTSIDE_VOLUME_KILLS", "3"))
@@ -41,11 +43,17 @@ def test_a_death_at_any_moment_loses_nothing(tmp_path: Path) -> None:
         said = killed(home, backups, dice.uniform(0, LONGEST))
         print(said)
         volumes = Engine(EngineConfig(home)).volumes
-        volumes.recover(lambda _: True)
+        eventually(lambda volumes=volumes: recovered(volumes, home), what="what children of the killed one held")
         check(home, place)
     (name,) = [one.name for one in volumes.list() if one.name in known.NAMES]
     volumes.backups.write(name, place, "one.tar.zst")
     assert os.listdir(backups) == ["one.tar.zst"], "what deaths have left there went with the next one"
+
+
+def recovered(volumes: Volumes, home: Path) -> bool:
+    """A child of who was killed holds what it makes until it has found out that it is alone."""
+    volumes.recover(lambda _: True)
+    return not [entry for entry in os.listdir(home / "volumes") if entry.startswith(".made-")]
 
 
 def killed(home: Path, backups: Path, seconds: float) -> list[str]:

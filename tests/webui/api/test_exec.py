@@ -103,6 +103,7 @@ async def test_without_a_database_the_process_ends_all_the_same(
     membership = await in_thread(Membership.objects.get, user=teammate.user)
     await in_thread(member_remove, user=owner.user, membership=membership)
     await session.heard(sessions.CLOSE)
+    task.cancel()  # it would wait a minute for the host's last word
     await asyncio.gather(task, return_exceptions=True)
 
 
