@@ -19,7 +19,6 @@ from kombu import Exchange, Queue
 from worker.contract import keys
 from worker.executor import Executor
 from worker.settings import WorkerSettings
-from worker.threads import JobThreads
 
 
 def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Celery:
@@ -89,7 +88,7 @@ def serve(
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # of a setting that is set above
     worker = app.Worker(
         hostname=f"portside@{host_id}",
-        pool_cls=JobThreads,
+        pool_cls="threads",
         concurrency=settings.concurrency,
         loglevel="WARNING",
         without_gossip=True,
