@@ -18,6 +18,7 @@ from django.db.transaction import TransactionManagementError
 M = TypeVar("M", bound=models.Model)
 
 FEW = 8
+"""So many questions at most take less than to write one query for all."""
 
 Converters = list[tuple[int, Sequence[Callable[..., Any]], Any]]
 

@@ -16,9 +16,8 @@ import pytest
 
 from engine.errors import ResourceExhausted
 from engine.reserve import FILE, STEP, Reserve
-from tests.support.disk import Disk
+from tests.support.disk import Disk, host_on
 from tests.support.engine import Host
-from tests.support.home import Home
 from tests.support.processes import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
@@ -31,14 +30,8 @@ SPEAKS = "trap 'seq 1 30000; exit 9' USR1; echo begin; while :; do sleep 0.05; d
 @pytest.fixture
 def small(tiny_image: str) -> Iterator[tuple[Disk, Host]]:
     """A host whose home is all of a disk."""
-    disk = Disk(MEGABYTES)
-    (disk.path / "h").mkdir()
-    home = Home(disk.path / "h")
-    try:
-        yield disk, Host(home, tiny_image)
-    finally:
-        home.destroy()
-        disk.close()
+    with host_on(Disk(MEGABYTES), tiny_image) as both:
+        yield both
 
 
 def fill(disk: Disk) -> Path:

@@ -13,12 +13,14 @@ import os
 import struct
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from engine import quotas
+from tests.support.engine import Host
+from tests.support.home import Home
 
 _SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32): linux/ext4.h
 _NO_LOG_FLUSH = 2
@@ -101,3 +103,15 @@ class Disk:
     def close(self) -> None:
         subprocess.run(["umount", "-R", "-l", self.path], check=False, capture_output=True)
         subprocess.run(["rm", "-rf", self._directory], check=False)
+
+
+@contextlib.contextmanager
+def host_on(disk: Disk, image: str) -> Iterator[tuple[Disk, Host]]:
+    """A host whose home is all of `disk`, which goes with it."""
+    (disk.path / "h").mkdir()
+    home = Home(disk.path / "h")
+    try:
+        yield disk, Host(home, image)
+    finally:
+        home.destroy()
+        disk.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,14 +14,6 @@ from tests.support.valkey import Valkey
 from worker.contract import keys
 from worker.durability import Durability
 from worker.publisher import Publisher
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[Valkey]:
-    server = Valkey(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_an_event_is_sent_once_the_disk_has_it(tmp_path: Path, valkey: Valkey) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,15 +20,6 @@ from worker.contract import frames, keys
 from worker.contract.frames import Frame, OpenStream
 from worker.questions import Questions
 from worker.service import questions_of
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    with tempfile.TemporaryDirectory(prefix="ps") as directory:
-        server = Valkey(Path(directory))
-        server.start()
-        yield server
-        server.stop()
 
 
 def answer(valkey: Valkey, stream_id: str) -> list[Frame]:

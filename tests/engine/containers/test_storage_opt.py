@@ -13,9 +13,8 @@ from engine.containers.committing import CommitSpec
 from engine.errors import Unsupported
 from engine.snapshots.service import Snapshots
 from tests.engine.containers.fakes import FakeImage, World, engine_on, image_config, spec
-from tests.support.disk import COUNTING, Disk
+from tests.support.disk import COUNTING, Disk, host_on
 from tests.support.engine import Host
-from tests.support.home import Home
 from tests.support.processes import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
@@ -26,14 +25,8 @@ FILLS = "cat /dev/zero >/big; mkdir -p /a/b/c && echo $? >/a/b/c/more; echo full
 @pytest.fixture(params=sorted(COUNTING))
 def counting(request: pytest.FixtureRequest, tiny_image: str) -> Iterator[tuple[Disk, Host]]:
     """A host whose home is all of a disk with project quotas."""
-    disk = Disk.counting(request.param)
-    (disk.path / "h").mkdir()
-    home = Home(disk.path / "h")
-    try:
-        yield disk, Host(home, tiny_image)
-    finally:
-        home.destroy()
-        disk.close()
+    with host_on(Disk.counting(request.param), tiny_image) as both:
+        yield both
 
 
 def upper(host: Host, container_id: str) -> Path:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import visit
 from tests.webui.cast import Caller, member
+from tests.webui.pages.counting import queries
 from tests.webui.pages.seed import Seeded
 from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_access import browser_of
@@ -77,19 +76,14 @@ def test_queries_do_not_grow_with_people_and_teams(owner: Caller, team: Team, pa
     client = browser_of(owner)
     path = path.replace("{team}", str(team.pk))
 
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            assert client.get(path).status_code == 200
-        return len(captured)
-
-    queries()  # what is looked up once, such as the session's place
-    before = queries()
+    queries(client, path)  # what is looked up once, such as the session's place
+    before = queries(client, path)
     for number in range(5):
         other = Team.objects.create(name=f"Team {number}")
         user = member(f"user {number}", team, Role.VIEWER)
         for joined in (user, owner.user):
             Membership.objects.create(user=joined, team=other, role=Role.VIEWER)  # type: ignore[misc]
-    assert queries() == before
+    assert queries(client, path) == before
 
 
 # --- ways through
