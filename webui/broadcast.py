@@ -10,13 +10,15 @@ import contextlib
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import redis
 from django.conf import settings
 from django.db import transaction
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from worker.contract import keys
 
@@ -35,12 +37,38 @@ class Entry(NamedTuple):
     message: str
     maxlen: int
 
+    def write(self, pipeline: Any) -> None:
+        pipeline.xadd(self.key, {"m": self.message}, maxlen=self.maxlen, approximate=True)
+
+
+class Push(NamedTuple):
+    """One message for a broker's list, and what is to be done when the broker doesn't take it."""
+
+    key: str
+    message: str
+    lost: Callable[[redis.RedisError | None], None]
+
+    def write(self, pipeline: Any) -> None:
+        pipeline.lpush(self.key, self.message)
+
 
 @cache
 def broker() -> redis.Redis:
     """This process's connection pool to the broker."""
     return redis.Redis.from_url(
         settings.PORTSIDE.redis_url, socket_timeout=10, socket_connect_timeout=5, driver_info=None
+    )
+
+
+@cache
+def impatient() -> redis.Redis:
+    """The same for what somebody waits for and what need not arrive: tried once, and not for long."""
+    return redis.Redis.from_url(
+        settings.PORTSIDE.redis_url,
+        socket_timeout=5,
+        socket_connect_timeout=1,
+        retry=Retry(NoBackoff(), 0),
+        driver_info=None,
     )
 
 
@@ -64,7 +92,13 @@ def wake_publish(message: str) -> None:
 
 @contextlib.contextmanager
 def gathered() -> Iterator[None]:
-    """What this thread publishes in the block goes out at its end, in order, by one round trip to the broker."""
+    """What this thread publishes in the block goes out at its end, in order, by one round trip to the broker.
+
+    Also a decorator, outside of the transaction. A block within another is part of that.
+    """
+    if getattr(_gathering, "entries", None) is not None:
+        yield
+        return
     _gathering.entries = entries = []
     try:
         yield
@@ -76,33 +110,47 @@ def gathered() -> Iterator[None]:
 @contextlib.contextmanager
 def unheard() -> Iterator[None]:
     """What this thread publishes in the block is told to nobody: no page is open yet, and no broker runs."""
-    _gathering.entries = []
+    _gathering.entries = entries = []
     try:
         yield
     finally:
         _gathering.entries = None
+        _give_up(entries, None)
 
 
-def _send(entry: Entry) -> None:
-    entries: list[Entry] | None = getattr(_gathering, "entries", None)
+def push(entry: Push) -> None:
+    """Put a message into its list: at once, or with what else is `gathered`."""
+    _send(entry)
+
+
+def _send(entry: Entry | Push) -> None:
+    entries: list[Entry | Push] | None = getattr(_gathering, "entries", None)
     if entries is None:
         _send_all([entry])
     else:
         entries.append(entry)
 
 
-def _send_all(entries: list[Entry]) -> None:
+def _send_all(entries: Sequence[Entry | Push]) -> None:
     if not entries:
         return
-    pipeline = broker().pipeline(transaction=len(entries) > 1)  # whoever waits for the first gets all of them
+    client = impatient() if any(isinstance(entry, Push) for entry in entries) else broker()
+    pipeline = client.pipeline(transaction=len(entries) > 1)  # whoever waits for the first gets all of them
     for entry in entries:
-        pipeline.xadd(entry.key, {"m": entry.message}, maxlen=entry.maxlen, approximate=True)
+        entry.write(pipeline)
     try:
         pipeline.execute()
     except redis.RedisError as error:
         # The rows are written; pages that reconnect start from them, and the inbox wakes everybody once the broker
         # is back. Only the live update is lost.
-        logger.warning("%d changes could not be broadcast: %s", len(entries), error)
+        logger.warning("%d messages could not be sent: %s", len(entries), error)
+        _give_up(entries, error)
+
+
+def _give_up(entries: Sequence[Entry | Push], error: redis.RedisError | None) -> None:
+    for entry in entries:
+        if isinstance(entry, Push):
+            entry.lost(error)
 
 
 def last_change_id() -> str:

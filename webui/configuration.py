@@ -40,13 +40,6 @@ class Configuration:
     tls_names: tuple[str, ...]
 
     @property
-    def celery_broker_url(self) -> str:
-        """Kombu spells a Unix socket `redis+socket://`, redis-py `unix://`."""
-        if self.redis_url.startswith("unix://"):
-            return "redis+socket://" + self.redis_url.removeprefix("unix://")
-        return self.redis_url
-
-    @property
     def redis_socket(self) -> Path:
         return self.home / "run" / "redis.sock"
 

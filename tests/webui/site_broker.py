@@ -16,7 +16,6 @@ from tests.support.valkey import Valkey
 from webui import broadcast
 from webui.accounts.models import Team
 from webui.hosts.models import Host
-from webui.jobs import dispatch
 from worker.contract import keys
 
 HOST_ID = "8a1d3b1e-0000-4000-8000-000000000001"
@@ -36,12 +35,10 @@ def site_broker(settings: Any) -> Iterator[Valkey]:
 
 
 def _forget_connections() -> None:
-    if dispatch.client.cache_info().currsize:
-        dispatch.client().close()
-    if broadcast.broker.cache_info().currsize:
-        broadcast.broker().close()
-    dispatch.client.cache_clear()
-    broadcast.broker.cache_clear()
+    for client in (broadcast.broker, broadcast.impatient):
+        if client.cache_info().currsize:
+            client().close()
+        client.cache_clear()
 
 
 @pytest.fixture

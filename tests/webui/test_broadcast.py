@@ -9,7 +9,7 @@ from django.db import transaction
 
 from tests.support.valkey import Valkey
 from tests.webui.site_broker import site_broker  # noqa: F401
-from webui.broadcast import change_publish, gathered, unheard
+from webui.broadcast import Push, change_publish, gathered, push, unheard
 from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,3 +52,26 @@ def test_a_transaction_that_is_undone_tells_nothing_and_what_was_done_before_it_
             publish("undone")
             raise ZeroDivisionError
     assert told(site_broker) == ["done"]
+
+
+def test_a_block_within_another_is_part_of_it(site_broker: Valkey) -> None:  # noqa: F811
+    with gathered():
+        with gathered(), transaction.atomic():
+            publish("1")
+        assert told(site_broker) == []
+        publish("2")
+    assert told(site_broker) == ["1", "2"]
+
+
+def test_what_is_pushed_goes_with_the_rest_and_is_given_up_where_nobody_hears(site_broker: Valkey) -> None:  # noqa: F811
+    lost: list[object] = []
+    with gathered():
+        push(Push("list", "a", lost.append))
+        publish("1")
+        assert site_broker.client().llen("list") == 0
+    assert (site_broker.client().lrange("list", 0, -1), told(site_broker), lost) == ([b"a"], ["1"], [])
+    with unheard():
+        push(Push("list", "b", lost.append))
+        assert lost == []
+    assert lost == [None]
+    assert site_broker.client().llen("list") == 1

@@ -13,7 +13,7 @@ from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.options.changing import CHANGEABLE
 from webui.accounts.models import Team, User
 from webui.accounts.roles import actions_of, require_on
-from webui.broadcast import change_publish
+from webui.broadcast import change_publish, gathered
 from webui.containers.models import Container, ContainerQuerySet, DesiredStatus, ObservedStatus
 from webui.containers.names import friendly_name
 from webui.containers.network_choice import networks_check
@@ -86,6 +86,7 @@ def container_seen(*, user: User, container_id: str) -> Container | None:
     return found if seen else None
 
 
+@gathered()
 @transaction.atomic
 def container_create(*, user: User, host: Host, image: str, start: bool = True, **wishes: Any) -> tuple[Container, Job]:
     """Record a container and ask `host` to create it (pulling its image if missing) and to start it.
@@ -279,6 +280,7 @@ def container_remove(*, user: User, container: Container, force: bool = False, v
     return container_ask(user, container, command, desired=DesiredStatus.REMOVED, action="containers.remove")
 
 
+@gathered()
 @transaction.atomic
 def container_ask(
     user: User,

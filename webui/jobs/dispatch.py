@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 import redis
-from celery import Celery
-from celery.exceptions import CeleryError
-from django.conf import settings
-from kombu.exceptions import KombuError
 
-from webui.broadcast import broker
+from webui.broadcast import Push, broker, push
+from webui.jobs.celery_message import message
 from worker.contract import frames, keys
 
 logger = logging.getLogger(__name__)
@@ -26,48 +23,27 @@ CONTROL_MAXLEN = 10_000
 CANCELLED_SECONDS = 7 * 24 * 3600
 
 
-@cache
-def client() -> Celery:
-    """This process's producer; its connections are pooled, so that sending costs one round trip."""
-    app = Celery("portside", broker=settings.PORTSIDE.celery_broker_url, set_as_current=False, fixups=[])
-    app.conf.update(
-        task_ignore_result=True,
-        task_publish_retry=False,
-        broker_connection_timeout=1,
-        broker_pool_limit=8,
-        broker_transport_options={
-            "socket_connect_timeout": 1,
-            "socket_timeout": 5,
-            "retry_on_timeout": False,
-            "max_retries": 0,
-        },
-    )
-    return app
-
-
 def task_send(
-    *, host_id: str, job_id: str, command: dict[str, Any], fence: int, secrets: dict[str, Any] | None
-) -> bool:
-    """Put the task into the host's queue; False (and a warning) when the broker can't be reached.
-
-    Celery would copy the arguments' repr into the message's headers, from where logs take it: with secrets
-    among them, the reprs are blanked.
+    *,
+    host_id: str,
+    job_id: str,
+    command: dict[str, Any],
+    fence: int,
+    secrets: dict[str, Any] | None,
+    lost: Callable[[], object] = lambda: None,
+) -> None:
+    """Put the task into the host's queue, with what else is `gathered`; `lost` is called (and a warning logged) when
+    the broker can't be reached.
     """
-    try:
-        client().send_task(
-            keys.TASK_NAME,
-            kwargs={"job_id": job_id, "command": command, "fence": fence, "secrets": secrets},
-            queue=keys.queue(host_id),
-            task_id=f"{job_id}.{fence}",
-            ignore_result=True,
-            retry=False,
-            argsrepr="",
-            kwargsrepr="",
-        )
-    except (KombuError, CeleryError, redis.RedisError, OSError) as error:
+
+    def warn(error: redis.RedisError | None) -> None:
         logger.warning("job %s stays queued, the broker did not take it: %s", job_id, error)
-        return False
-    return True
+        lost()
+
+    queue = keys.queue(host_id)
+    arguments = {"job_id": job_id, "command": command, "fence": fence, "secrets": secrets}
+    text = message(task=keys.TASK_NAME, task_id=f"{job_id}.{fence}", queue=queue, arguments=arguments)
+    push(Push(queue, text, warn))
 
 
 def control_send(host_id: str, message: Any) -> bool:

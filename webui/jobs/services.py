@@ -20,7 +20,7 @@ from webui.accounts.models import Team, User
 from webui.audit.commands import command_shown
 from webui.audit.models import Result
 from webui.audit.recording import entry_record, job_ended
-from webui.broadcast import change_publish
+from webui.broadcast import change_publish, gathered
 from webui.hosts.models import Host
 from webui.jobs import dispatch
 from webui.jobs.models import FINISHED, Job, JobQuerySet, JobStatus
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 LOST_AFTER = timedelta(seconds=30)
 
 
+@gathered()
 @transaction.atomic(savepoint=False)
 def job_create(
     *,
@@ -91,15 +92,14 @@ def job_dispatch(*, job: Job, secrets: Mapping[str, Any] | None = None) -> None:
 
 
 def _send(job: Job, secrets: Mapping[str, Any] | None) -> None:
-    sent = dispatch.task_send(
+    dispatch.task_send(
         host_id=job.host_id,
         job_id=str(job.pk),
         command=job.command,
         fence=job.fence,
         secrets=dict(secrets) if secrets else None,
+        lost=lambda: Job.objects.filter(pk=job.pk, fence=job.fence).update(dispatched_at=None),
     )
-    if not sent:
-        Job.objects.filter(pk=job.pk, fence=job.fence).update(dispatched_at=None)
 
 
 @transaction.atomic

@@ -78,6 +78,18 @@ def test_a_broker_that_is_down_leaves_the_job_queued_and_unsent_at_once(site_bro
     assert list(services.jobs_lost(now=timezone.now() + timedelta(seconds=2))) == [job]
 
 
+def test_a_job_and_what_is_told_of_it_reach_the_broker_together(site_broker: Valkey, host: Host) -> None:
+    _create(host)
+    client = site_broker.client()
+    before = client.info("commandstats")
+    _create(host)
+    after = client.info("commandstats")
+    calls = {name: after[name]["calls"] - before.get(name, {"calls": 0})["calls"] for name in after}
+    assert {name: calls[f"cmdstat_{name}"] for name in ("multi", "exec", "lpush", "xadd")} == {
+        "multi": 1, "exec": 1, "lpush": 1, "xadd": 1,
+    }  # fmt: skip
+
+
 def test_sending_works_again_after_the_broker_came_back(site_broker: Valkey, host: Host) -> None:
     _create(host)
     site_broker.kill()
