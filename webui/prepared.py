@@ -61,15 +61,14 @@ class Prepared(Generic[M]):
         key = (connection.alias, connection.vendor)
         found = self._compiled.get(key)
         if found is None:
-            given = {name: _Given(index, _field_of(self._queryset, name)) for index, name in enumerate(self._given)}
-            queryset = self._queryset.filter(**given)
+            queryset = self._queryset.filter(**given_of(self._queryset, self._given))
             if self._limit is not None:
                 queryset = queryset[: self._limit]
             found = self._compiled[key] = _Compiled(queryset)
         return found
 
 
-class _Given(Expression):
+class Given(Expression):
     """Stands in the compiled query for the value at `index`."""
 
     def __init__(self, index: int, field: Any) -> None:
@@ -78,6 +77,20 @@ class _Given(Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         return "%s", [self]
+
+    def bound(self, values: Sequence[Any], connection: Any) -> Any:
+        """Of these values its own, as the database takes it."""
+        return self.output_field.get_db_prep_value(values[self.index], connection)
+
+
+def given_of(queryset: models.QuerySet[Any, Any], names: Sequence[str]) -> dict[str, Given]:
+    """What `filter` takes to find by look-ups whose values come later, in the order of `names`."""
+    return {name: Given(index, _field_of(queryset, name)) for index, name in enumerate(names)}
+
+
+def bound(parameters: Sequence[Any], values: Sequence[Any], connection: Any) -> list[Any]:
+    """A compiled query's parameters with `values` in the places of what is given."""
+    return [one.bound(values, connection) if isinstance(one, Given) else one for one in parameters]
 
 
 class _Compiled:
@@ -103,12 +116,8 @@ class _Compiled:
             raise TransactionManagementError("select_for_update cannot be used outside of a transaction.")
         if None in values:
             raise ValueError("None equals nothing in SQL: ask a queryset, which looks for NULL then")
-        parameters = [
-            one.output_field.get_db_prep_value(values[one.index], connection) if isinstance(one, _Given) else one
-            for one in self._parameters
-        ]
         with connection.cursor() as cursor:
-            cursor.execute(self._sql, parameters)
+            cursor.execute(self._sql, bound(self._parameters, values, connection))
             found = cursor.fetchall()
         return (self._converted(row, connection) for row in found) if self._converters else found
 

@@ -18,6 +18,7 @@ from webui.accounts.models import Team, User
 from webui.asking import asking
 from webui.audit.models import AuditEntry, Result
 from webui.broadcast import change_publish
+from webui.prepared_writes import PreparedInsert, PreparedUpdate
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ REFUSALS_A_MINUTE = 60
 """So many refusals of one person, or from one address, are written in a minute: a flood must not fill the disk."""
 REFUSALS = ("permission_denied", "resource_exhausted")
 ERROR_MAXIMUM = 2000
+
+_NEW = PreparedInsert(AuditEntry)
+_END = PreparedUpdate(AuditEntry.objects.order_by(), "job_id", "result", changed=("result", "error"))
 
 
 def entry_record(
@@ -44,7 +48,7 @@ def entry_record(
     """Write down an action. `user` is whoever is asking if it is left out; `before` and `after` must hold no secret."""
     present = asking()
     actor = user or present.user
-    entry = AuditEntry.objects.create(
+    entry = _NEW.create(
         actor_id=None if actor is None else actor.pk,
         actor_name="" if actor is None else actor.get_username(),
         token=present.token[:80],
@@ -71,8 +75,7 @@ def entry_record(
 
 def job_ended(*, job_id: UUID, result: Result, error: str = "") -> None:
     """The job has ended: its row has its result, once."""
-    rows = AuditEntry.objects.filter(job_id=job_id, result=Result.ASKED)
-    rows.update(result=result, error=error[:ERROR_MAXIMUM])
+    _END(job_id, Result.ASKED, result, error[:ERROR_MAXIMUM])
 
 
 def refusal_record(error: EngineError, *, what: str) -> None:

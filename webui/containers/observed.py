@@ -19,13 +19,17 @@ from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
 from webui.jobs.models import Job, JobStatus
 from webui.prepared import Prepared
+from webui.prepared_writes import PreparedInsert, PreparedRemoval, PreparedSave
 from worker.contract.events import ContainerState
 from worker.contract.wire import to_wire
 
 _WHOLE = Container.objects.select_related("team", "host", "created_by")
-_ROW = Prepared(Container.objects.all(), "pk", "host_id")
 _KEPT = ("team_id", "host_id", "name", "image", "exit_code", "created_at")
+_ROW = Prepared(Container.objects.only(*_KEPT, "observed_seq"), "pk", "host_id")
+_KEEP = PreparedInsert(RemovedContainer, unique=["id"], replaced=[*_KEPT, "removed_at"])
+_REMOVE = PreparedRemoval(Container)
 _HELD = Prepared(_WHOLE.select_for_update(of=("self",)), "pk", "host_id")
+_SAVE = PreparedSave(Container)
 _STATUSES = frozenset(ObservedStatus.values)
 
 
@@ -45,7 +49,7 @@ def container_apply_state(*, host: Host, seq: int, state: ContainerState) -> Con
     changed = {name: value for name, value in _observed(state).items() if getattr(container, name) != value}
     for name, value in changed.items():
         setattr(container, name, value)
-    container.save(update_fields=["observed_seq", *changed])
+    _SAVE(container, ["observed_seq", *changed])
     if not is_new:
         changed |= _follow_host(container, state)
     if changed or is_new:
@@ -130,9 +134,8 @@ def container_forget(*, host: Host, container_id: str, seq: int | None = None, l
     team_id = container.team_id
     if log_kept:
         kept = RemovedContainer(id=container_id, **{name: getattr(container, name) for name in _KEPT})
-        fields = [*_KEPT, "removed_at"]
-        RemovedContainer.objects.bulk_create([kept], update_conflicts=True, unique_fields=["id"], update_fields=fields)
-    container.delete()
+        _KEEP.all([kept])
+    _REMOVE(container)
     change_publish(team_id=team_id, kind="container", action="removed", id=container_id, object=None)
 
 
@@ -156,7 +159,7 @@ def container_apply_inventory(*, host: Host, seq: int, states: list[ContainerSta
             container_forget(host=host, container_id=container_id, seq=seq)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def container_job_finished(*, job: Job) -> None:
     """Draw the conclusions from a job's end that no event of the container itself brings.
 

@@ -44,6 +44,7 @@ from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.policies.checks import signers_of
 from webui.prepared import Prepared
+from webui.prepared_writes import PreparedInsert, PreparedSave
 from worker.contract import commands
 from worker.contract.wire import to_wire
 
@@ -75,6 +76,8 @@ _OF_POLICY = ("signed_by", "allowed_images")
 _WHOLE = Container.objects.select_related("team", "host", "created_by")
 _BY_ID = Prepared(_WHOLE, "pk")
 _LOCKED = Prepared(_WHOLE.select_for_update(of=("self",)), "pk")
+_NEW = PreparedInsert(Container)
+_SAVE = PreparedSave(Container)
 _CALLED = Prepared(Container.objects.order_by().values_list("pk"), "host_id", "name", limit=1)
 OPTION_NAMES = tuple(field.name for field in fields(commands.ContainerOptions))
 
@@ -111,17 +114,16 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
     name = request.name or friendly_name(lambda candidate: bool(_CALLED.rows(host.pk, candidate)))
     command = _command(request, name=name, image=canonical, ports=ports, start=start, held=held)
     try:
-        with transaction.atomic():
-            container = Container.objects.create(
-                id=command.container_id,
-                team=host.team,
-                host=host,
-                created_by=user,
-                name=name,
-                image=canonical if IMAGE_ID.fullmatch(canonical) else image.strip(),
-                spec={name: value for name, value in to_wire(command).items() if name not in _OF_POLICY},
-                desired_status=DesiredStatus.RUNNING if start else DesiredStatus.STOPPED,
-            )
+        container = _NEW.create(
+            id=command.container_id,
+            team=host.team,
+            host=host,
+            created_by=user,
+            name=name,
+            image=canonical if IMAGE_ID.fullmatch(canonical) else image.strip(),
+            spec={name: value for name, value in to_wire(command).items() if name not in _OF_POLICY},
+            desired_status=DesiredStatus.RUNNING if start else DesiredStatus.STOPPED,
+        )
     except IntegrityError as error:
         message = f"A container named {name} is already on the host {host.name}: choose another name or remove it."
         raise AlreadyExists(message, {"fields": {"name": [message]}}) from error
@@ -298,7 +300,7 @@ def container_ask(
         raise Conflict(f"the container {container.name} is being removed: nothing else can be done with it")
     if desired is not None and desired != container.desired_status:
         container.desired_status = desired
-        container.save(update_fields=["desired_status"])
+        _SAVE(container, ["desired_status"])
         _publish(container)
     return job_create(
         team=container.team,

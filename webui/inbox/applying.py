@@ -24,6 +24,7 @@ from webui.jobs import services as jobs
 from webui.jobs.models import Job
 from webui.networks import services as networks
 from webui.prepared import Prepared
+from webui.prepared_writes import PreparedUpdate
 from webui.volumes import services as volumes
 from worker.contract import events
 from worker.contract.events import ContainerState, Event, HostFacts, ImageState, NetworkState, VolumeState
@@ -32,6 +33,7 @@ from worker.contract.wire import from_wire
 logger = logging.getLogger(__name__)
 
 _HOST = Prepared(Host.objects.select_for_update(of=("self",)).select_related("team"), "pk")
+_APPLIED = PreparedUpdate(Host.objects.order_by(), "pk", changed=["last_event_seq"])
 _JOBS = Prepared(Job.objects.order_by().select_related("host", "team", "requested_by"), "pk")
 
 # The database's own troubles: the batch is not at fault and must be tried again.
@@ -62,7 +64,7 @@ def host_apply(host_id: str, batch: Sequence[Event]) -> Applied:
             _apply_safely(host, group, known, applied)
         health_record(host=host, events=sequence.events)
         if sequence.last_seq != host.last_event_seq:
-            Host.objects.filter(pk=host_id).update(last_event_seq=sequence.last_seq)
+            _APPLIED(host_id, sequence.last_seq)
     return applied
 
 

@@ -26,9 +26,13 @@ from webui.jobs import dispatch
 from webui.jobs.models import FINISHED, Job, JobQuerySet, JobStatus
 from webui.jobs.representation import job_as_json
 from webui.jobs.signals import job_finished
+from webui.prepared_writes import PreparedInsert, PreparedSave
 from worker.contract.commands import Command, encode_command, kind_of
 
 logger = logging.getLogger(__name__)
+
+_NEW = PreparedInsert(Job)
+_SAVE = PreparedSave(Job)
 
 LOST_AFTER = timedelta(seconds=30)
 
@@ -53,7 +57,7 @@ def job_create(
     begins when the caller opens the session that brings its bytes; it is sent as any other that is lost if the host
     hears nothing of that.
     """
-    job = Job.objects.create(
+    job = _NEW.create(
         team=team,
         host=host,
         requested_by=requested_by,
@@ -135,10 +139,12 @@ def job_apply(
     """
     if job.is_finished:
         return False
+    changed = {"status", "started_at"}
     if started_at is not None and job.started_at is None:
         job.started_at, job.status = started_at, JobStatus.RUNNING
     if progress is not None:
         job.progress = dict(progress)
+        changed.add("progress")
         if job.status == JobStatus.QUEUED:
             job.status, job.started_at = JobStatus.RUNNING, timezone.now()
     if finished is not None:
@@ -147,7 +153,8 @@ def job_apply(
         job.result = dict(finished.get("result") or {})
         job.error = dict(finished["error"]) if finished.get("error") else None
         job.finished_at = finished["at"]
-    job.save(update_fields=["status", "progress", "result", "error", "started_at", "finished_at"])
+        changed |= {"result", "error", "finished_at"}
+    _SAVE(job, changed)
     if job.is_finished:
         job_ended(job_id=job.pk, result=Result(job.status), error=(job.error or {}).get("message", ""))
         _tell_of_the_end(job)
