@@ -136,7 +136,9 @@ def _send_all(entries: Sequence[Entry | Push]) -> None:
         return
     client = impatient() if any(isinstance(entry, Push) for entry in entries) else broker()
     pipeline = client.pipeline(transaction=len(entries) > 1)  # whoever waits for the first gets all of them
-    for entry in entries:
+    for entry in sorted(
+        entries, key=lambda entry: not isinstance(entry, Push)
+    ):  # who works is woken before who watches
         entry.write(pipeline)
     try:
         pipeline.execute()

@@ -75,3 +75,16 @@ def test_what_is_pushed_goes_with_the_rest_and_is_given_up_where_nobody_hears(si
         assert lost == []
     assert lost == [None]
     assert site_broker.client().llen("list") == 1
+
+
+def test_who_works_is_woken_before_who_watches(site_broker: Valkey) -> None:  # noqa: F811
+    with site_broker.client().monitor() as monitor:
+        with gathered():
+            publish("1")
+            push(Push("list", "a", lambda _: None))
+            publish("2")
+        seen: list[str] = []
+        while "EXEC" not in seen:
+            seen.append(monitor.next_command()["command"].split()[0])
+    assert seen[seen.index("MULTI") :] == ["MULTI", "LPUSH", "XADD", "XADD", "EXEC"]
+    assert told(site_broker) == ["1", "2"]

@@ -96,6 +96,49 @@ OF_A_TEAM: tuple[tuple[str, Any, str], ...] = (
 
 app_name = "api"
 urlpatterns = [
+    # Django tries them in this order: those that scripts ask for most come first.
+    path("containers/", containers.ContainerList.as_view(), name="containers"),
+    path("containers/removed/", containers.RemovedList.as_view(), name="containers-removed"),
+    path("containers/prune/", pruning.ContainersPrune.as_view(), name="containers-prune"),
+    path("containers/stats/", watching.ContainersStats.as_view(), name="containers-stats"),
+    path("containers/<container_id:container_id>/", containers.ContainerDetail.as_view(), name="container"),
+    path(
+        "containers/<container_id:container_id>/logs/histogram/", log_parts.LogHistogram.as_view(), name="log-histogram"
+    ),
+    path("containers/<container_id:container_id>/logs/lines/", log_parts.LogLines.as_view(), name="log-lines"),
+    path("containers/<container_id:container_id>/logs/moment/", log_parts.LogMoment.as_view(), name="log-moment"),
+    path("containers/<container_id:container_id>/logs/outline/", log_parts.LogOutline.as_view(), name="log-outline"),
+    path("containers/<container_id:container_id>/logs/search/", log_parts.LogSearch.as_view(), name="log-search"),
+    path("containers/<container_id:container_id>/logs/", logs.ContainerLogs.as_view(), name="container-logs"),
+    path("containers/<container_id:container_id>/top/", questions.ContainerTop.as_view(), name="container-top"),
+    path("containers/<container_id:container_id>/exec/", execs.ContainerExec.as_view(), name="container-exec"),
+    path("containers/<container_id:container_id>/execs/", execs.ContainerExecs.as_view(), name="container-execs"),
+    path(
+        "containers/<container_id:container_id>/execs/<container_id:exec_id>/",
+        execs.ContainerExecDetail.as_view(),
+        name="container-exec-detail",
+    ),
+    path("containers/<container_id:container_id>/stats/", watching.ContainerStats.as_view(), name="container-stats"),
+    path("containers/<container_id:container_id>/health/", watching.ContainerHealth.as_view(), name="container-health"),
+    path("containers/<container_id:container_id>/wait/", watching.ContainerWait.as_view(), name="container-wait"),
+    path(
+        "containers/<container_id:container_id>/changes/",
+        questions.ContainerChanges.as_view(),
+        name="container-changes",
+    ),
+    path(
+        "containers/<container_id:container_id>/archive/",
+        archives.ContainerArchive.as_view(),
+        name="container-archive",
+    ),
+    path("containers/<container_id:container_id>/export/", archives.ContainerExport.as_view(), name="container-export"),
+    *(
+        path(f"containers/<container_id:container_id>/{name}/", view.as_view(), name=f"container-{name}")
+        for name, view in ACTIONS.items()
+    ),
+    path("jobs/", jobs.JobList.as_view(), name="jobs"),
+    path("jobs/<uuid:job_id>/", jobs.JobDetail.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
     path("audit/", audit.AuditList.as_view(), name="audit"),
     path("audit/export/", audit.AuditExport.as_view(), name="audit-export"),
     path("audit/<int:entry_id>/", audit.AuditDetail.as_view(), name="audit-entry"),
@@ -168,49 +211,7 @@ urlpatterns = [
     ),
     path("builds/<build_id:build_id>/shell/", builds.BuildShell.as_view(), name="build-shell"),
     path("builds/<build_id:build_id>/steps/", builds.BuildSteps.as_view(), name="build-steps"),
-    path("containers/", containers.ContainerList.as_view(), name="containers"),
-    path("containers/removed/", containers.RemovedList.as_view(), name="containers-removed"),
-    path("containers/prune/", pruning.ContainersPrune.as_view(), name="containers-prune"),
-    path("containers/stats/", watching.ContainersStats.as_view(), name="containers-stats"),
-    path("containers/<container_id:container_id>/", containers.ContainerDetail.as_view(), name="container"),
-    path(
-        "containers/<container_id:container_id>/logs/histogram/", log_parts.LogHistogram.as_view(), name="log-histogram"
-    ),
-    path("containers/<container_id:container_id>/logs/lines/", log_parts.LogLines.as_view(), name="log-lines"),
-    path("containers/<container_id:container_id>/logs/moment/", log_parts.LogMoment.as_view(), name="log-moment"),
-    path("containers/<container_id:container_id>/logs/outline/", log_parts.LogOutline.as_view(), name="log-outline"),
-    path("containers/<container_id:container_id>/logs/search/", log_parts.LogSearch.as_view(), name="log-search"),
-    path("containers/<container_id:container_id>/logs/", logs.ContainerLogs.as_view(), name="container-logs"),
-    path("containers/<container_id:container_id>/top/", questions.ContainerTop.as_view(), name="container-top"),
-    path("containers/<container_id:container_id>/exec/", execs.ContainerExec.as_view(), name="container-exec"),
-    path("containers/<container_id:container_id>/execs/", execs.ContainerExecs.as_view(), name="container-execs"),
-    path(
-        "containers/<container_id:container_id>/execs/<container_id:exec_id>/",
-        execs.ContainerExecDetail.as_view(),
-        name="container-exec-detail",
-    ),
-    path("containers/<container_id:container_id>/stats/", watching.ContainerStats.as_view(), name="container-stats"),
-    path("containers/<container_id:container_id>/health/", watching.ContainerHealth.as_view(), name="container-health"),
-    path("containers/<container_id:container_id>/wait/", watching.ContainerWait.as_view(), name="container-wait"),
-    path(
-        "containers/<container_id:container_id>/changes/",
-        questions.ContainerChanges.as_view(),
-        name="container-changes",
-    ),
-    path(
-        "containers/<container_id:container_id>/archive/",
-        archives.ContainerArchive.as_view(),
-        name="container-archive",
-    ),
-    path("containers/<container_id:container_id>/export/", archives.ContainerExport.as_view(), name="container-export"),
-    *(
-        path(f"containers/<container_id:container_id>/{name}/", view.as_view(), name=f"container-{name}")
-        for name, view in ACTIONS.items()
-    ),
     path("events/", events.EventList.as_view(), name="events"),
-    path("jobs/", jobs.JobList.as_view(), name="jobs"),
-    path("jobs/<uuid:job_id>/", jobs.JobDetail.as_view(), name="job"),
-    path("jobs/<uuid:job_id>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
     path("networks/", networks.NetworkList.as_view(), name="networks"),
     path("networks/prune/", networks.NetworksPrune.as_view(), name="networks-prune"),
     path("networks/topology/", networks.NetworksTopology.as_view(), name="networks-topology"),
