@@ -126,7 +126,7 @@ def _database(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "webui.sqlite",
             "NAME": parts.path[1:] if parts.path.startswith("//") else parts.path,
             # A connection belongs to a thread of the pool and lives as long; opening one costs more than a query.
             "CONN_MAX_AGE": None,

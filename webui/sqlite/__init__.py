@@ -1,0 +1,1 @@
+"""Django's SQLite, which writes no query anew that it has written before (`base`)."""
