@@ -7,7 +7,7 @@ SQLite needs to answer. What is prepared here is an ordinary queryset, so that w
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import connections, models
@@ -66,6 +66,29 @@ class Prepared(Generic[M]):
                 queryset = queryset[: self._limit]
             found = self._compiled[key] = _Compiled(queryset)
         return found
+
+
+def acquainted(row: M, *others: models.Model | None) -> M:
+    """`row`, with what its foreign keys refer to taken from what is read already: those that are among `others` or that
+    `others` know. Of the rest each is read when it is asked for.
+    """
+    known = [other for other in others if other is not None]
+    known += [found for other in known for found in other._state.fields_cache.values() if found is not None]
+    cache = row._state.fields_cache
+    for name, attname, model in _foreign_keys(type(row)):
+        if name not in cache:
+            key = getattr(row, attname)
+            for found in known:
+                if type(found) is model and found.pk == key:
+                    cache[name] = found
+                    break
+    return row
+
+
+@cache
+def _foreign_keys(model: type[models.Model]) -> list[tuple[str, str, type[models.Model]]]:
+    fields = [field for field in model._meta.concrete_fields if isinstance(field, models.ForeignKey)]
+    return [(field.cache_name, field.attname, field.related_model) for field in fields]
 
 
 class Given(Expression):

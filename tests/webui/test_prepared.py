@@ -16,7 +16,7 @@ from tests.webui.site_broker import host, team  # noqa: F401
 from webui.accounts.models import ApiToken, Team, User
 from webui.containers.models import Container
 from webui.hosts.models import Host
-from webui.prepared import FEW, Prepared
+from webui.prepared import FEW, Prepared, acquainted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -90,3 +90,24 @@ def test_a_lock_needs_a_transaction(host: Host) -> None:
         assert locked.first(host.pk) == host
     with pytest.raises(TransactionManagementError):
         locked.first(host.pk)
+
+
+def test_what_is_known_already_is_not_read_again(host: Host) -> None:
+    other = Host.objects.create(pk="other", team=Team.objects.create(name="Other"), name="other")
+    user = User.objects.create_user("ann")
+    ours, theirs = container_on(host, 1), container_on(other, 2)
+    Container.objects.update(created_by=user)
+    ours, theirs = (Container.objects.get(pk=one.pk) for one in (ours, theirs))
+    found = Host.objects.select_related("team").get(pk=host.pk)
+    with CaptureQueriesContext(connection) as asked:
+        assert acquainted(ours, found, None, user) is ours
+        assert (ours.host, ours.team, ours.created_by) == (found, found.team, user)
+    assert len(asked) == 0
+    assert acquainted(theirs, found).host == other, "what a key does not mean is not taken for it"
+    assert (theirs.team, theirs.created_by) == (other.team, user)
+
+
+def test_what_is_there_already_stays(host: Host) -> None:
+    one = Container.objects.select_related("host").get(pk=container_on(host, 1).pk)
+    before = one.host
+    assert acquainted(one, Host.objects.get(pk=host.pk)).host is before

@@ -18,7 +18,7 @@ from webui.containers.models import Container, DesiredStatus, ObservedStatus, Re
 from webui.containers.representation import container_as_json
 from webui.hosts.models import Host
 from webui.jobs.models import Job, JobStatus
-from webui.prepared import Prepared
+from webui.prepared import Prepared, acquainted
 from webui.prepared_writes import PreparedInsert, PreparedRemoval, PreparedSave
 from worker.contract.events import ContainerState
 from worker.contract.wire import to_wire
@@ -28,7 +28,7 @@ _KEPT = ("team_id", "host_id", "name", "image", "exit_code", "created_at")
 _ROW = Prepared(Container.objects.only(*_KEPT, "observed_seq"), "pk", "host_id")
 _KEEP = PreparedInsert(RemovedContainer, unique=["id"], replaced=[*_KEPT, "removed_at"])
 _REMOVE = PreparedRemoval(Container)
-_HELD = Prepared(_WHOLE.select_for_update(of=("self",)), "pk", "host_id")
+_HELD = Prepared(Container.objects.select_related("created_by").select_for_update(of=("self",)), "pk", "host_id")
 _SAVE = PreparedSave(Container)
 _STATUSES = frozenset(ObservedStatus.values)
 
@@ -45,6 +45,7 @@ def container_apply_state(*, host: Host, seq: int, state: ContainerState) -> Con
         container = _adopt(host, state)
     elif seq <= container.observed_seq:
         return container
+    acquainted(container, host)
     container.observed_seq = seq
     changed = {name: value for name, value in _observed(state).items() if getattr(container, name) != value}
     for name, value in changed.items():

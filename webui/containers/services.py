@@ -43,7 +43,7 @@ from webui.images.credentials import command_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.policies.checks import signers_of
-from webui.prepared import Prepared
+from webui.prepared import Prepared, acquainted
 from webui.prepared_writes import PreparedInsert, PreparedSave
 from worker.contract import commands
 from worker.contract.wire import to_wire
@@ -75,7 +75,7 @@ _OF_POLICY = ("signed_by", "allowed_images")
 """What the policy said at the time is no option of the container."""
 _WHOLE = Container.objects.select_related("team", "host", "created_by")
 _BY_ID = Prepared(_WHOLE, "pk")
-_LOCKED = Prepared(_WHOLE.select_for_update(of=("self",)), "pk")
+_LOCKED = Prepared(Container.objects.select_for_update(of=("self",)), "pk")
 _NEW = PreparedInsert(Container)
 _SAVE = PreparedSave(Container)
 _CALLED = Prepared(Container.objects.order_by().values_list("pk"), "host_id", "name", limit=1)
@@ -295,7 +295,7 @@ def container_ask(
     """Note what is desired and send `command` to the host, if `user` may do `action`. What each verb here ends with."""
     require_on(user, action, container)
     # What was read before this transaction may be history: somebody else may have asked for its removal since.
-    container = _LOCKED.first(container.pk) or _gone(container)
+    container = acquainted(_LOCKED.first(container.pk) or _gone(container), container, user)
     if container.desired_status == DesiredStatus.REMOVED and desired != DesiredStatus.REMOVED:
         raise Conflict(f"the container {container.name} is being removed: nothing else can be done with it")
     if desired is not None and desired != container.desired_status:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ from webui.inbox.batch import condensed, in_turn
 from webui.jobs import services as jobs
 from webui.jobs.models import Job
 from webui.networks import services as networks
-from webui.prepared import Prepared
+from webui.prepared import Prepared, acquainted
 from webui.prepared_writes import PreparedUpdate
 from webui.volumes import services as volumes
 from worker.contract import events
@@ -34,10 +34,13 @@ logger = logging.getLogger(__name__)
 
 _HOST = Prepared(Host.objects.select_for_update(of=("self",)).select_related("team"), "pk")
 _APPLIED = PreparedUpdate(Host.objects.order_by(), "pk", changed=["last_event_seq"])
-_JOBS = Prepared(Job.objects.order_by().select_related("host", "team", "requested_by"), "pk")
+_JOBS = Prepared(Job.objects.order_by().select_related("requested_by"), "pk")
 
 # The database's own troubles: the batch is not at fault and must be tried again.
 DATABASE_TROUBLE = (OperationalError, InterfaceError)
+
+
+Apply = Callable[[Host, Sequence[Event], "dict[UUID, Job]", "Applied"], None]
 
 
 @dataclass(slots=True)
@@ -52,6 +55,18 @@ class Applied:
 
 def host_apply(host_id: str, batch: Sequence[Event]) -> Applied:
     """Apply the events of one host in one transaction. Raises DATABASE_TROUBLE, having changed nothing."""
+    try:
+        return _apply_all(host_id, batch, _apply)
+    except DATABASE_TROUBLE:
+        raise
+    except Exception:
+        # Something can't be applied, which is rare: all of it is undone, and begun anew with a savepoint around each
+        # part, so that it is the only one that is passed over.
+        logger.info("%d events of host %.64s are applied one by one", len(batch), host_id, exc_info=True)
+        return _apply_all(host_id, batch, _apply_safely)
+
+
+def _apply_all(host_id: str, batch: Sequence[Event], apply: Apply) -> Applied:
     with gathered(), transaction.atomic():
         host = _host(host_id) or _introduced(host_id, batch)
         if host is None:
@@ -59,9 +74,9 @@ def host_apply(host_id: str, batch: Sequence[Event]) -> Applied:
         sequence = in_turn(batch, host.last_event_seq)
         applied = Applied(last_seq=sequence.last_seq, gap=sequence.gap)
         events_record(host=host, events=sequence.events)  # before a removal takes the row that tells the team
-        known = _jobs(sequence.events)
+        known = _jobs(host, sequence.events)
         for group in condensed(sequence.events):
-            _apply_safely(host, group, known, applied)
+            apply(host, group, known, applied)
         health_record(host=host, events=sequence.events)
         if sequence.last_seq != host.last_event_seq:
             _APPLIED(host_id, sequence.last_seq)
@@ -81,13 +96,21 @@ def _introduced(host_id: str, batch: Iterable[Event]) -> Host | None:
     return None
 
 
-def _jobs(batch: Iterable[Event]) -> dict[UUID, Job]:
+def _jobs(host: Host, batch: Iterable[Event]) -> dict[UUID, Job]:
     ids = set()
     for event in batch:
         if event.kind.startswith("job."):
             with contextlib.suppress(ValueError):  # applying it will say so
                 ids.add(UUID(event.subject))
-    return {job.pk: job for job in _JOBS.any_of(ids)}
+    return {job.pk: acquainted(job, host) for job in _JOBS.any_of(ids)}
+
+
+def _apply(host: Host, group: Sequence[Event], known: dict[UUID, Job], applied: Applied) -> None:
+    event = group[-1]
+    if event.kind.startswith("job."):
+        _apply_job(group, known)
+    else:
+        _apply_state(host, event, applied)
 
 
 def _apply_safely(host: Host, group: Sequence[Event], known: dict[UUID, Job], applied: Applied) -> None:
@@ -95,10 +118,7 @@ def _apply_safely(host: Host, group: Sequence[Event], known: dict[UUID, Job], ap
     event = group[-1]
     try:
         with transaction.atomic():
-            if event.kind.startswith("job."):
-                _apply_job(group, known)
-            else:
-                _apply_state(host, event, applied)
+            _apply(host, group, known, applied)
     except DATABASE_TROUBLE:
         raise
     except Exception:

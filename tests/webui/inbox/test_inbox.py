@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.support.speed import slowness
@@ -202,6 +203,50 @@ def test_poison_is_skipped_and_what_follows_is_applied(
     assert Container.objects.get(pk=CONTAINER).observed_status == "running"
     assert Host.objects.get(pk=host.pk).last_event_seq == 5
     assert "skipped" in caplog.text
+
+
+def test_what_came_with_poison_is_applied_and_told_once(
+    pier: FakeHost, inbox: Inbox, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that was done before the poison was found is undone, and done again."""
+    jobs = [job_on(host) for _ in range(2)]
+    told = len(pier.changes("job"))
+
+    def broken(**_: Any) -> None:
+        Volume.objects.create(host=host, team=host.team, name="half done")
+        raise RuntimeError
+
+    monkeypatch.setattr(applying.images, "image_apply_state", broken)
+    pier.publish(
+        pier.append("job.started", str(jobs[0].pk), {"fence": 1}),
+        pier.append("container.started", CONTAINER, state("running")),
+        pier.append("image.updated", "sha256:1", {"id": "sha256:1"}),
+        pier.append("job.started", str(jobs[1].pk), {"fence": 1}),
+    )
+    inbox.read_once()
+    assert Container.objects.get(pk=CONTAINER).observed_status == "running"
+    assert [Job.objects.get(pk=job.pk).status for job in jobs] == ["running", "running"]
+    assert (len(pier.changes("container")), len(pier.changes("job")) - told) == (1, 2)
+    assert not Volume.objects.exists()
+    assert Host.objects.get(pk=host.pk).last_event_seq == 4
+    assert host.events.count() == 1
+
+
+def test_a_run_takes_few_queries_and_no_savepoint(pier: FakeHost, inbox: Inbox, host: Host) -> None:
+    job = job_on(host)
+    Container.objects.create(id=CONTAINER, team=host.team, host=host, name="web", image="alpine")
+    pier.publish(
+        pier.append("job.started", str(job.pk), {"fence": 1}),
+        pier.append("container.created", CONTAINER, state("created")),
+        pier.append("action.done", "bridge", {"action": "connect", "type": "network", "container": CONTAINER}),
+        pier.append("container.started", CONTAINER, state("running")),
+    )
+    with CaptureQueriesContext(connection) as asked:
+        inbox.read_once()
+    assert Container.objects.get(pk=CONTAINER).observed_status == "running"
+    verbs = [query["sql"].partition(" ")[0] for query in asked]
+    # The host, whose the containers are, the job, the container, its networks; and what is written of each.
+    assert sorted(verbs) == ["BEGIN", "COMMIT", "INSERT", *["SELECT"] * 5, *["UPDATE"] * 3]
 
 
 def test_a_host_that_talks_nonsense_is_no_other_hosts_trouble(pier: FakeHost, inbox: Inbox, host: Host) -> None:
