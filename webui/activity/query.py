@@ -3,18 +3,23 @@
 since, until   Unix seconds or RFC 3339: at or after, before
 after, before  ids of events: what follows one, what came before one
 type, event, container, image, label, host, team   as `docker events --filter`; each may be given several times,
-which means any of them (of labels: all of them). `label` is KEY or KEY=VALUE.
+which means any of them (of labels: all of them). `label` is KEY or KEY=VALUE. `image` is an id, or a name as people
+write it; without a tag it means all of that name.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Self
 
 from django.db.models import Q
 from django.db.models.fields.json import KeyTransform
 
+from engine.errors import InvalidArgument
+from engine.oci.reference import Reference
 from webui.accounts.models import User
 from webui.activity.models import Event, EventQuerySet
 from webui.activity.naming import TYPES
@@ -79,8 +84,7 @@ class EventQuery:
             of_name = Q(type="container", name__in=self.container)
             wishes.append(Q(container_id__in=self.container) | of_name)
         if self.image:
-            of_image = Q(type="image") & (Q(name__in=self.image) | Q(actor_id__in=self.image))
-            wishes.append(Q(image__in=self.image) | of_image)
+            wishes.append(reduce(or_, map(_of_image, self.image)))
         if self.host:
             wishes.append(Q(host_id__in=self.host) | Q(host__name__in=self.host))
         if self.team:
@@ -96,3 +100,20 @@ class EventQuery:
             else:
                 found = found.filter(labels__has_key=key)
         return found
+
+
+def _of_image(wanted: str) -> Q:
+    """Hosts tell some events with an image's whole name, others with the one that people write."""
+    found = Q(image=wanted) | Q(type="image") & (Q(name=wanted) | Q(actor_id=wanted))
+    try:
+        reference = Reference.parse(wanted)
+    except InvalidArgument:
+        return found
+    names = {str(reference), reference.familiar}
+    found |= Q(image__in=names) | Q(type="image", name__in=names)
+    if "@" not in wanted and ":" not in wanted.rpartition("/")[2]:
+        for name in (reference.name, reference.familiar_name):
+            for separator in ":@":
+                begin = name + separator
+                found |= Q(image__startswith=begin) | Q(type="image", name__startswith=begin)
+    return found

@@ -9,11 +9,13 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 from engine.errors import InvalidArgument
+from engine.oci.reference import DEFAULT_TAG
 from webui.activity.naming import TYPES
 from webui.activity.query import EventQuery
 from webui.dockerapi import answers, times
 from webui.dockerapi.answers import Stream
 from webui.dockerapi.call import Call
+from webui.dockerapi.names import shown_reference
 from webui.dockerapi.routing import endpoint
 from webui.live.following import follow
 
@@ -70,6 +72,12 @@ def _fits(row: Mapping[str, Any], filters: Mapping[str, list[str]]) -> bool:
     return True
 
 
+def _image_of(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """The container's image as people write it: what was asked for is not told, but its whole name."""
+    name = attributes.get("image")
+    return {"image": shown_reference(name).removesuffix(f":{DEFAULT_TAG}")} if name else {}
+
+
 def event_object(row: Mapping[str, Any]) -> dict[str, Any]:
     """As REST shows an event, so Docker does; older clients look for the first three."""
     at = parse_datetime(row["at"])
@@ -79,6 +87,7 @@ def event_object(row: Mapping[str, Any]) -> dict[str, Any]:
     if row["type"] in ("container", "image"):
         found = {"status": row["action"], "id": actor["id"]}
         if row["type"] == "container":
+            actor = {**actor, "attributes": {**actor["attributes"], **_image_of(actor["attributes"])}}
             found["from"] = actor["attributes"].get("image", "")
     return {
         **found,

@@ -26,7 +26,11 @@ def seven(host: Host, team: Team) -> list[Event]:
         ("container", "start", {}),
         ("container", "exec_start: ls -l", {}),
         ("container", "die", {"attributes": {"exitCode": "3"}}),
-        ("container", "destroy", {"actor_id": "d" * 64, "container_id": "d" * 64, "name": "db", "image": "postgres"}),
+        (
+            "container",
+            "destroy",
+            {"actor_id": "d" * 64, "container_id": "d" * 64, "name": "db", "image": "docker.io/library/postgres:17"},
+        ),
     ]
     rows = [
         Event(
@@ -90,6 +94,12 @@ def test_events_come_in_order_page_by_page_from_any_point(owner: Caller, seven: 
         ("?container=db", ["destroy"]),
         ("?image=alpine:3&type=image", ["pull"]),
         ("?image=postgres", ["destroy"]),
+        ("?image=postgres:17", ["destroy"]),
+        ("?image=docker.io/library/postgres", ["destroy"]),
+        ("?image=postgres:1", []),
+        ("?image=post", []),
+        ("?image=alpine&type=image", ["pull"]),
+        ("?image=postgres&image=Not an image", ["destroy"]),
         ("?label=tier", ["create"]),
         ("?label=tier=front&label=a.b/c=1", ["create"]),
         ("?label=tier=back", []),
