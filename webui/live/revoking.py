@@ -18,7 +18,7 @@ import redis.exceptions
 
 from engine.errors import EngineError
 from webui.broadcast import RIGHTS
-from webui.live.broadcaster import Entry, listening
+from webui.live.broadcaster import LINGER_SECONDS, Entry, listening
 from webui.live.loop import in_thread
 from worker.contract import keys
 
@@ -29,15 +29,25 @@ _LOST = ("permission_denied", "not_found")
 
 
 class Watch:
-    """Whose sockets wait, and the task that listens for them while there are any."""
+    """Whose sockets wait, and the task that listens for them while there are any, and a moment longer.
+
+    Who comes while it listens need not look again at once, unless something was heard since `heard` was noted, before
+    the first look.
+    """
 
     def __init__(self) -> None:
+        self.heard = 0
         self._waiting: dict[int, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
+        self._end: asyncio.TimerHandle | None = None
 
-    def enter(self, user_id: int) -> asyncio.Event:
+    def enter(self, user_id: int, since: int | None) -> asyncio.Event:
         event = asyncio.Event()
+        if since is not None and since != self.heard:
+            event.set()
         self._waiting[user_id].add(event)
+        if self._end is not None:
+            self._end.cancel()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._listen())
         return event
@@ -46,7 +56,11 @@ class Watch:
         self._waiting[user_id].discard(event)
         if not self._waiting[user_id]:
             del self._waiting[user_id]
-        if not self._waiting and self._task is not None:
+        if not self._waiting:
+            self._end = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._stop)
+
+    def _stop(self) -> None:
+        if self._task is not None:
             self._task.cancel()
             self._task = None
 
@@ -64,6 +78,8 @@ class Watch:
     def _wake(self, entries: list[Entry] | None) -> None:
         """None: some were missed, so it may be about anybody."""
         meant = None if entries is None else {user for entry in entries for user in _users(entry.content)}
+        if meant is None or meant:
+            self.heard += 1
         for user in set(self._waiting) if meant is None else meant & set(self._waiting):
             for event in self._waiting[user]:
                 event.set()
@@ -79,11 +95,20 @@ def _users(change: dict[str, Any]) -> list[int]:
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
 
 
+def _watch() -> Watch:
+    return _watches.setdefault(asyncio.get_running_loop(), Watch())
+
+
+def rights_heard() -> int:
+    """What was heard until now of changes of rights: to be noted before rights are looked at, for `right_lost`."""
+    return _watch().heard
+
+
 @contextlib.asynccontextmanager
-async def rights_of(user_id: int) -> AsyncIterator[asyncio.Event]:
-    """An event that is set whenever this user's rights may have changed."""
-    watch = _watches.setdefault(asyncio.get_running_loop(), Watch())
-    event = watch.enter(user_id)
+async def rights_of(user_id: int, since: int | None = None) -> AsyncIterator[asyncio.Event]:
+    """An event that is set whenever this user's rights may have changed; `since`: see `right_lost`."""
+    watch = _watch()
+    event = watch.enter(user_id, since)
     try:
         yield event
     finally:
@@ -102,13 +127,15 @@ async def change_await(changed: asyncio.Event, seconds: float) -> None:
     changed.clear()
 
 
-async def right_lost(user_id: int, look: Callable[[], Any], *, refused: type[Exception], seconds: float) -> None:
+async def right_lost(
+    user_id: int, look: Callable[[], Any], *, refused: type[Exception], seconds: float, since: int | None = None
+) -> None:
     """Returns when `look` says that the user may not have this any more: by `refused`, PermissionDenied or NotFound.
 
     It is called in a thread, whenever the user's rights may have changed and every so many seconds besides: a session
-    or a token may end by itself.
+    or a token may end by itself. `since`: `rights_heard` before the first look, so that no change comes in between.
     """
-    async with rights_of(user_id) as changed:
+    async with rights_of(user_id, since) as changed:
         while True:
             await change_await(changed, seconds)
             try:

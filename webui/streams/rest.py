@@ -31,7 +31,7 @@ from engine.errors import EngineError
 from webui.accounts.models import User
 from webui.live.admission import Refused, admit, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
-from webui.live.revoking import right_lost
+from webui.live.revoking import right_lost, rights_heard
 from webui.streams import server_sent
 from webui.streams.socket import AGAIN_SECONDS
 
@@ -107,6 +107,7 @@ async def serve(endpoint: Endpoint, subject: str, scope: Mapping[str, Any], rece
         ask = Ask(user, subject, parameters)
         return ask, endpoint.admit(ask)
 
+    heard = rights_heard()
     try:
         ask, found = await in_thread(look, is_first=True)
     except (Refused, EngineError) as error:
@@ -117,7 +118,7 @@ async def serve(endpoint: Endpoint, subject: str, scope: Mapping[str, Any], rece
     answering, gone, revoked = tasks = [
         asyncio.create_task(answer.run(endpoint.run(ask, found))),
         asyncio.create_task(_gone(receive)),
-        asyncio.create_task(right_lost(ask.user.pk, look, refused=Refused, seconds=AGAIN_SECONDS)),
+        asyncio.create_task(right_lost(ask.user.pk, look, refused=Refused, seconds=AGAIN_SECONDS, since=heard)),
     ]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -108,17 +108,20 @@ class SessionSocket(ContainerSocket):
             raise InvalidArgument("begin with a message of type open or join")
         is_recorded = recording_wanted(self.container.team, wish.get("record") is True)
         parameters = self.parameters({name: value for name, value in wish.items() if name != "record"})
-        await in_thread(self.allow, parameters)
         session_id = SessionLink.new_id()
-        self._recording = await in_thread(
-            terminal_begin,
-            user=self.user,
-            container=self.container,
-            session=session_id,
-            source=self.source,
-            wish=wish,
-            is_recorded=is_recorded,
-        )
+
+        def permit() -> tuple[Recording, Recorder] | None:
+            self.allow(parameters)
+            return terminal_begin(
+                user=self.user,
+                container=self.container,
+                session=session_id,
+                source=self.source,
+                wish=wish,
+                is_recorded=is_recorded,
+            )
+
+        self._recording = await in_thread(permit)
         return await SessionLink.open(
             client,
             session_id=session_id,

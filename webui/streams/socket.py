@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 import redis.exceptions
+from channels.consumer import get_handler_name
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from engine.errors import EngineError, Unavailable
@@ -23,7 +25,7 @@ from webui.accounts.models import User
 from webui.asking import SOCKET, begin_asking, identified
 from webui.live.admission import Refused, address_of, admit, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
-from webui.live.revoking import right_lost
+from webui.live.revoking import right_lost, rights_heard
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +50,22 @@ class Socket(AsyncWebsocketConsumer):
         """Send until there is no more to send; the socket closes then."""
         raise NotImplementedError
 
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Not as Channels does it, which has a thread close old connections to the database before each message: none
+        is opened but by `in_thread`, which sees to its own."""
+        await getattr(self, get_handler_name(message))(message)
+
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        await self.disconnect(message["code"])
+        raise StopConsumer
+
     async def connect(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
         try:
             headers = headers_of(self.scope)
             origin_check(headers)
             begin_asking(SOCKET, address=address_of(self.scope), agent=headers.get("user-agent", ""))
+            self._rights_heard = rights_heard()
             await in_thread(self._admit, admit)
         except Refused as refusal:
             await self._refuse(refusal)
@@ -116,7 +128,8 @@ class Socket(AsyncWebsocketConsumer):
         def look() -> None:
             self._admit(lambda _, headers: user_authenticate(headers))  # which is no other request
 
-        await right_lost(self.user.pk, look, refused=Refused, seconds=self.again_seconds)
+        since = self._rights_heard
+        await right_lost(self.user.pk, look, refused=Refused, seconds=self.again_seconds, since=since)
         self.is_revoked = True
         self._tasks[0].cancel()
         await self.close(NOT_ANY_MORE)

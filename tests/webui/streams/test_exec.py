@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 
 from tests.webui.cast import CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, Opened, opened
@@ -53,6 +54,27 @@ async def test_parameters_travel_on_the_sessions_own_stream(
         (first,) = await typed(fake_host, asked["session_id"], sessions.BEGIN)
         wish = json.loads(first.data)
         assert (wish["command"], wish["env"], wish["user"], wish["stdin"]) == (["env"], {"SECRET": "s3"}, "12", False)
+
+
+async def test_a_socket_asks_the_database_twice_from_one_thread_each(
+    fake_host: FakeHost, owner: Caller, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each way to a thread and back costs as much as a query: one to be let in, one for what is to run."""
+    hops: list[Any] = []
+    call = SyncToAsync.__call__
+
+    def counted(self: SyncToAsync[Any, Any], *arguments: Any, **named: Any) -> Any:
+        hops.append(self.func)
+        return call(self, *arguments, **named)
+
+    async with opened(PATH, owner) as other:
+        await begin(fake_host, other)  # from here on rights are watched
+        monkeypatch.setattr(SyncToAsync, "__call__", counted)
+        async with opened(PATH, owner) as socket:
+            assert len(hops) == 1, hops
+            await begin(fake_host, socket)
+            assert len(hops) == 2, hops
+        assert len(hops) == 2, hops
 
 
 async def test_a_session_can_be_joined_by_its_owner_alone(
