@@ -10,9 +10,11 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from engine.unix_path import short
+from worker.threads import Threads
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +25,12 @@ _CREDENTIALS = struct.Struct("3i")
 class HomeSocket:
     """Listens at `path` from `start` to `stop`.
 
-    `greet` is given each connection, in a thread of its own, and owns it; if it raises OSError, that is closed.
+    `greet` is given each connection, in a thread of its own (one of `threads`, if they are given), and owns it; if it
+    raises OSError, that is closed.
     """
 
-    def __init__(self, path: Path, greet: Callable[[socket.socket], None]) -> None:
-        self._path, self._greet = path, greet
+    def __init__(self, path: Path, greet: Callable[[socket.socket], None], threads: Threads | None = None) -> None:
+        self._path, self._greet, self._threads = path, greet, threads
         self._listener: socket.socket | None = None
 
     def start(self) -> None:
@@ -69,12 +72,17 @@ class HomeSocket:
                 logger.warning("nobody can be let in at %s now: %s", self._path, error)
                 time.sleep(AGAIN_SECONDS)  # too many files are open, for example
                 continue
-            name = f"{self._path.stem}-hello"
             try:
-                threading.Thread(target=self._meet, args=(connection,), name=name, daemon=True).start()
+                self._begin(partial(self._meet, connection))
             except RuntimeError as error:  # no thread is left: then this one is turned away, and who comes later is not
                 logger.warning("nobody can be met at %s now: %s", self._path, error)
                 connection.close()
+
+    def _begin(self, task: Callable[[], None]) -> None:
+        if self._threads is not None:
+            self._threads.run(task)
+        else:
+            threading.Thread(target=task, name=f"{self._path.stem}-hello", daemon=True).start()
 
     def _meet(self, connection: socket.socket) -> None:
         try:

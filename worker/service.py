@@ -16,7 +16,7 @@ from worker.app import make_app, serve
 from worker.broker import Emitter, connect
 from worker.contract import keys
 from worker.contract.frames import CancelJob, CloseStream, Credit, HostSettings, OpenSession, OpenStream, ReplayEvents
-from worker.contract.near import STREAMS_SOCKET
+from worker.contract.near import SESSIONS_SOCKET, STREAMS_SOCKET
 from worker.contract.sessions import DIRECT_SOCKET
 from worker.control import BLOCK_SECONDS, ControlListener
 from worker.durability import Durability
@@ -28,12 +28,14 @@ from worker.near_streams import NearStreams
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
 from worker.publisher import Publisher
 from worker.questions import COMPARISONS, Questions, answers, comparing_answers, image_answers, log_answers
-from worker.sessions import pump
+from worker.sessions import carriers
 from worker.sessions.direct import DirectWay
+from worker.sessions.near import NearSessions
 from worker.sessions.server import SessionServer
 from worker.sessions.sources import openers
 from worker.settings import WorkerSettings, host_id
 from worker.streams import StreamServer
+from worker.threads import Threads
 
 logger = logging.getLogger(__name__)
 
@@ -87,11 +89,16 @@ class WorkerService:
         self._questions = questions_of(self._client, engine)
         self._limiter = HostLimiter(engine)
         self._direct = DirectWay(settings.engine.run / DIRECT_SOCKET)
+        threads = Threads("session")
         self._sessions = SessionServer(
             self._client,
-            lambda: connect(settings.redis_url, blocking_seconds=pump.BLOCK_SECONDS),
+            lambda: connect(settings.redis_url, blocking_seconds=carriers.BLOCK_SECONDS),
             openers(engine, self._executor),
             self._direct,
+            threads,
+        )
+        self._near_sessions = NearSessions(
+            settings.engine.run / SESSIONS_SOCKET, self._sessions.open_near, self._sessions.join_near, threads
         )
         self._control = ControlListener(
             connect(settings.redis_url, blocking_seconds=BLOCK_SECONDS),
@@ -131,6 +138,7 @@ class WorkerService:
         self._control.start()
         self._streams.start()
         self._near_streams.start()
+        self._near_sessions.start()
         for periodic in self._periodic:
             periodic.start()
         app = make_app(self._settings, self._host_id, self._executor)
@@ -175,6 +183,7 @@ class WorkerService:
         self._control.stop()
         self._direct.stop()
         self._near_streams.stop()
+        self._near_sessions.stop()
         self._streams.stop()
         for questions in self._questions:
             questions.stop()

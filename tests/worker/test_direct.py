@@ -19,7 +19,7 @@ from tests.support.valkey import Valkey
 from tests.worker.test_sessions import Host, Visitor
 from worker.broker import connect
 from worker.contract import sessions
-from worker.sessions import pump
+from worker.sessions import carriers, pump
 from worker.sessions.direct import DirectWay
 from worker.sessions.server import SessionServer
 
@@ -94,7 +94,7 @@ class Near(Host):
 
 @pytest.fixture
 def near(monkeypatch: pytest.MonkeyPatch) -> Iterator[Near]:
-    monkeypatch.setattr(pump, "BLOCK_SECONDS", 0.2)
+    monkeypatch.setattr(carriers, "BLOCK_SECONDS", 0.2)
     with tempfile.TemporaryDirectory(prefix="ps") as directory:
         valkey = Valkey(Path(directory))
         valkey.start()

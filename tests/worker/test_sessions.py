@@ -21,7 +21,7 @@ from tests.support.valkey import Valkey
 from worker.broker import connect
 from worker.contract import keys, sessions
 from worker.contract.frames import Frame, OpenSession
-from worker.sessions import pump
+from worker.sessions import carriers
 from worker.sessions.server import SessionServer
 
 
@@ -159,7 +159,7 @@ class Visitor:
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    monkeypatch.setattr(pump, "BLOCK_SECONDS", 0.2)  # a listener ends at its next look
+    monkeypatch.setattr(carriers, "BLOCK_SECONDS", 0.2)  # a listener ends at its next look
     with tempfile.TemporaryDirectory(prefix="ps") as directory:
         valkey = Valkey(Path(directory))
         valkey.start()
@@ -303,7 +303,7 @@ def test_a_broker_that_is_away_for_a_moment_ends_nothing(host: Host) -> None:
 
 
 def test_a_session_that_nobody_begins_is_refused(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.sessions.server.BEGIN_SECONDS", 0.2)
+    monkeypatch.setattr("worker.sessions.carriers.BEGIN_SECONDS", 0.2)
     host.server.handle(OpenSession(session_id="s", source="program", container_id="c"))
     eventually(lambda: host.client.exists(keys.frames("s")), what="the refusal")
-    assert host.opened == [] and pump.EXPIRE_SECONDS >= host.client.ttl(keys.frames("s")) > 0
+    assert host.opened == [] and carriers.EXPIRE_SECONDS >= host.client.ttl(keys.frames("s")) > 0

@@ -3,6 +3,7 @@
 link = SessionLink.open(...)   or   SessionLink.join(...)    a session that was opened before
 async for frame in link.frames(): …                          output, in order, without gap or repeat
 await link.send(data) / resize / no_more_input / confirm     input, as far as the host has room
+link.release()                                               in any case, at the end
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from channels.db import database_sync_to_async
 
 from engine.errors import NotFound, Unavailable
 from webui.hosts.models import Host
+from webui.links import session_near
+from webui.links.session_ways import EXPIRE_SECONDS, BrokerWay, Way
 from webui.links.stream import error_of, unseen
 from worker.contract import frames, keys, sessions
 from worker.contract.frames import Frame, OpenSession
+from worker.contract.near import JoinNear, OpenNear
 
-EXPIRE_SECONDS = 120
 WINDOW_BYTES = 256 << 10
 KEEP_SECONDS = 15.0
 """How often the host is told that somebody is still there."""
@@ -34,10 +37,11 @@ CONTROL_MAXLEN = 10_000
 class SessionLink:
     """One session. `owner` says whose it is: only who names the same one may join it later."""
 
-    def __init__(self, client: redis.asyncio.Redis, session_id: str, *, taken: int = 0, sent: int = 0) -> None:
-        self._client = client
+    def __init__(
+        self, client: redis.asyncio.Redis, session_id: str, *, taken: int = 0, sent: int = 0, way: Way | None = None
+    ) -> None:
+        self._way = way or BrokerWay(client, session_id)
         self.id = session_id
-        self._last = b"0-0"
         self.taken, self._confirmed = taken, taken  # bytes of output seen here, confirmed to the host
         self.sent = self._room_until = self._written = sent
         self._window, self._chunk = sessions.INPUT_WINDOW_BYTES, sessions.DATA_BYTES
@@ -65,16 +69,23 @@ class SessionLink:
         window_bytes: int = WINDOW_BYTES,
         input_window_bytes: int = sessions.INPUT_WINDOW_BYTES,
         input_chunk_bytes: int = sessions.DATA_BYTES,
+        is_whole: bool = False,
     ) -> SessionLink:
         """Ask the host for a new session, whose output may be `window_bytes` ahead. Raises redis.RedisError.
 
         Input may be `input_window_bytes` ahead of what the host has confirmed, which keeps so much for it.
-        `session_id` is of `new_id`, if it has to be known before.
+        `session_id` is of `new_id`, if it has to be known before. `is_whole`: nobody but this link and who joins it
+        says anything to the session, so that it may go by the home's socket, where site and host share one.
         """
         link = cls(client, session_id or cls.new_id())
         link._window, link._chunk = input_window_bytes, input_chunk_bytes
         link._room_until = input_window_bytes
         request = OpenSession(session_id=link.id, source=source, container_id=container_id, window_bytes=window_bytes)
+        if is_whole and session_near.is_near(host_id, source):
+            way = await session_near.connect(OpenNear(session=request, parameters=parameters, owner=owner))
+            if way is not None:
+                link._way = way
+                return link
         body = json.dumps(frames.encode_control(request), separators=(",", ":"))
         begin = Frame(sessions.BEGIN, 0, 0, time.time(), json.dumps(dict(parameters)).encode())
         pipeline = client.pipeline(transaction=False)
@@ -87,12 +98,26 @@ class SessionLink:
 
     @classmethod
     async def join(
-        cls, client: redis.asyncio.Redis, session_id: str, *, owner: str, taken: int, sent: int
+        cls,
+        client: redis.asyncio.Redis,
+        session_id: str,
+        *,
+        host_id: str,
+        source: str,
+        owner: str,
+        taken: int,
+        sent: int,
     ) -> SessionLink:
         """Go on with a session; `taken` bytes of output and `sent` bytes of input are known already.
 
         Raises NotFound when there is none of this owner (any more).
         """
+        if session_near.is_near(host_id, source):
+            way = await session_near.connect(JoinNear(session_id=session_id, owner=owner, taken=taken))
+            if way is not None and await way.is_joined():
+                link = cls(client, session_id, taken=taken, sent=sent, way=way)
+                await link.confirm(taken)
+                return link
         known: Any = await client.get(keys.session_owner(session_id))
         if known is None or not secrets.compare_digest(known, owner.encode()):
             raise NotFound("this session is over: open a new one")
@@ -105,12 +130,9 @@ class SessionLink:
 
         Raises what the host refused.
         """
-        key = keys.frames(self.id)
         while True:
-            answer: Any = await self._client.xread({key: self._last}, count=32, block=int(BLOCK_SECONDS * 1000))
-            for entry_id, fields in answer[0][1] if answer else ():
-                self._last = entry_id
-                frame = Frame.decode(fields[b"m"])
+            batch = await self._way.read(BLOCK_SECONDS)
+            for frame in batch:
                 if frame.kind == sessions.ERROR:
                     raise error_of(frame)
                 if frame.kind == sessions.CREDIT:
@@ -120,13 +142,13 @@ class SessionLink:
                     yield frame
                 elif frame.kind == sessions.DATA:
                     if frame.cursor > self.taken:
-                        frame, self.taken = unseen(frame, self.taken), frame.cursor
-                        yield frame
+                        before, self.taken = self.taken, frame.cursor
+                        yield unseen(frame, before)
                 else:
                     yield frame
                     if frame.kind == sessions.END:
                         return
-            if not answer:
+            if not batch:
                 yield None
 
     async def send(self, data: bytes) -> None:
@@ -167,24 +189,24 @@ class SessionLink:
         """Say that somebody is still there, if nothing was said for a while."""
         if time.monotonic() - self._spoke_at > KEEP_SECONDS:
             await self.confirm(self._confirmed)
-            await self._client.expire(keys.session_owner(self.id), EXPIRE_SECONDS)
+            await self._way.keep()
 
     async def close(self) -> None:
         """End it: the process is told by the end of its streams."""
         await self._put(sessions.CLOSE)
-        await self._client.delete(keys.session_owner(self.id))
+        await self._way.end()
 
     async def leave(self) -> None:
         """Go, and let the process go on without anybody."""
         await self._put(sessions.LEAVE)
-        await self._client.delete(keys.session_owner(self.id))
+        await self._way.end()
+
+    def release(self) -> None:
+        """Let go of what it goes by; the session stays for who comes again."""
+        self._way.release()
 
     async def _put(self, kind: int, cursor: int = 0, data: bytes = b"") -> None:
-        key = keys.session_input(self.id)
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.xadd(key, {"m": Frame(kind, 0, cursor, time.time(), data).encode()})
-        pipeline.expire(key, EXPIRE_SECONDS)
-        await pipeline.execute()
+        await self._way.put(Frame(kind, 0, cursor, time.time(), data))
         self._spoke_at = time.monotonic()
 
 

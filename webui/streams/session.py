@@ -72,24 +72,28 @@ class SessionSocket(ContainerSocket):
             raise Unavailable(f"the host {self.container.host.name} does not answer: see that its worker runs")
         self._session = self.container.host.session
         client = connect_to_broker()
+        link = None
         try:
             link = await self._begin(client)
-            recorded = {} if self._recording is None else {"recording": str(self._recording[0].pk)}
-            await self.send_message(type="opened", session=link.id, **recorded)
-            listener = asyncio.create_task(self._listen(link))
-            try:
-                await self._show(link, listener)
-            finally:
-                if (
-                    self._says_farewell and not self.is_revoked
-                ):  # who says so is gone at once; all was said all the same
-                    await asyncio.wait({listener}, timeout=FAREWELL_SECONDS)
-                listener.cancel()
-                await asyncio.gather(listener, return_exceptions=True)
-                if self.is_revoked:
-                    await link.close()
+            await self._serve(link)
         finally:
+            if link is not None:
+                link.release()
             await client.aclose()
+
+    async def _serve(self, link: SessionLink) -> None:
+        recorded = {} if self._recording is None else {"recording": str(self._recording[0].pk)}
+        await self.send_message(type="opened", session=link.id, **recorded)
+        listener = asyncio.create_task(self._listen(link))
+        try:
+            await self._show(link, listener)
+        finally:
+            if self._says_farewell and not self.is_revoked:  # who says so is gone at once; all was said all the same
+                await asyncio.wait({listener}, timeout=FAREWELL_SECONDS)
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+            if self.is_revoked:
+                await link.close()
 
     async def _begin(self, client: Any) -> SessionLink:
         try:
@@ -101,7 +105,15 @@ class SessionSocket(ContainerSocket):
         owner = f"{self.user.pk} {self.container_id}"
         if wish.get("type") == "join":
             taken, sent = number_of(wish, "taken"), number_of(wish, "sent")
-            link = await SessionLink.join(client, str(wish.get("session")), owner=owner, taken=taken, sent=sent)
+            link = await SessionLink.join(
+                client,
+                str(wish.get("session")),
+                host_id=self.host_id,
+                source=self.source,
+                owner=owner,
+                taken=taken,
+                sent=sent,
+            )
             self._recording = await in_thread(recording_of, link.id)
             return link
         if wish.get("type") != "open":
@@ -130,6 +142,7 @@ class SessionSocket(ContainerSocket):
             source=self.source,
             parameters=parameters,
             owner=owner,
+            is_whole=True,
         )
 
     async def _show(self, link: SessionLink, listener: asyncio.Task[None]) -> None:

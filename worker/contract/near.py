@@ -7,25 +7,73 @@
 
 Who has had enough closes the connection. The socket's own room holds the host back, so there is no credit. A
 connection that ends before END or ERROR was broken: open again from the last frame's cursor.
+
+Sessions (`worker.contract.sessions`) have a socket of their own, SESSIONS_SOCKET, where frames go both ways:
+
+      an OpenNear or a JoinNear, JSON on a line ───►
+      DATA, CREDIT, RESIZE, END, CLOSE, LEAVE  ────►
+                                              ◄────  OPENED, DATA, CREDIT, END or ERROR
+
+Windows and credit are as by the broker. A connection that ends leaves the session to who comes again with a JoinNear of
+the same owner: OPENED comes again, then what is beyond `taken`. The host has nothing to say after END or ERROR, and one
+that ends without was lost with its worker.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from worker.contract import frames
-from worker.contract.frames import Frame, OpenStream
-from worker.contract.wire import ContractError, from_wire
+from worker.contract.frames import Frame, OpenSession, OpenStream
+from worker.contract.wire import ContractError, from_wire, to_wire
 
-STREAMS_SOCKET = "streams.sock"
+STREAMS_SOCKET, SESSIONS_SOCKET = "streams.sock", "sessions.sock"
 SOURCES = frozenset({"logs", "build"})
 """What comes this way; all else is asked by the broker."""
+SESSION_SOURCES = frozenset({"exec", "attach"})
+"""Sessions that come this way."""
 REQUEST_BYTES = 64 << 10
+SESSION_REQUEST_BYTES = 4 << 20
+"""A command with its environment, as JSON writes it."""
 FRAME_BYTES = 16 << 20
 """No frame is that long: who reads such a length is out of step."""
 _LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenNear:
+    """A new session. `owner`: whoever names the same may join it."""
+
+    session: OpenSession
+    parameters: Mapping[str, Any]
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinNear:
+    """One that was opened before, of whose output `taken` bytes are known."""
+
+    session_id: str
+    owner: str
+    taken: int = 0
+
+
+def encode_session_request(message: OpenNear | JoinNear) -> bytes:
+    return json.dumps(to_wire(message), separators=(",", ":")).encode() + b"\n"
+
+
+def decode_session_request(line: bytes) -> OpenNear | JoinNear:
+    """Raises ContractError."""
+    try:
+        data = json.loads(line)
+        cls: type[OpenNear | JoinNear] = OpenNear if isinstance(data, dict) and "session" in data else JoinNear
+        return from_wire(cls, data)
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"no request for a session: {error}") from error
 
 
 def encode_request(message: OpenStream) -> bytes:

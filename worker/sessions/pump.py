@@ -1,7 +1,7 @@
-"""Moves the bytes of one session: broker → stdin, outputs → broker, each as far as the other side has room.
+"""Moves the bytes of one session: carrier → stdin, outputs → carrier, each as far as the other side has room.
 
-Two threads: the listener waits for the broker, the pump for descriptors; a pipe wakes the pump when the listener has
-something. Neither waits for the container's process: it may have stopped reading while it waits for us to read.
+Two threads: the carrier's waits for what the other side says, the pump's for descriptors; a pipe wakes the pump when
+the other has something. Neither waits for the container's process: it may have stopped reading while it waits for us.
 """
 
 from __future__ import annotations
@@ -15,17 +15,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
-import redis
-
-from worker.contract import keys, sessions
+from worker.contract import sessions
 from worker.contract.frames import Frame, OpenSession
+from worker.sessions.carriers import Carrier
 from worker.sessions.direct import Ticket
 from worker.sessions.source import InputLater, LeftAlone, Source
 
-BLOCK_SECONDS = 2.0
-EXPIRE_SECONDS = 120
 DIRECT_SECONDS = 10.0
 """How long the other side may take to come by the direct way, once it has heard of it."""
 SPLICE_BYTES = 1 << 20
@@ -36,23 +32,15 @@ DRAIN_BYTES = 1 << 20
 
 
 class Pump:
-    """One session. `out` and `listen` are broker connections of the caller's; `listen` may block.
+    """One session. `carrier` is the caller's to close; `ticket`: for the direct way, if that is offered."""
 
-    `ticket`: for the direct way, if it is offered to the other side.
-    """
-
-    def __init__(
-        self, out: redis.Redis, listen: redis.Redis, request: OpenSession, source: Source, ticket: Ticket | None = None
-    ) -> None:
-        self._out, self._listen, self._source, self._ticket = out, listen, source, ticket
-        self._frames = keys.frames(request.session_id)
-        self._input = keys.session_input(request.session_id)
+    def __init__(self, carrier: Carrier, request: OpenSession, source: Source, ticket: Ticket | None = None) -> None:
+        self._carrier, self._source, self._ticket = carrier, source, ticket
         self._window = request.window_bytes
         self._chunk = getattr(source, "chunk_bytes", sessions.DATA_BYTES)
         self._sent = self._consumed = 0  # bytes of output: sent, confirmed by the other side
         self._taken = self._written = self._told = 0  # bytes of input: received, written, confirmed to the other side
         self._pending = bytearray()
-        self._unread: list[tuple[bytes, int]] = []
         self._no_more_input = False
         self._closed = self._is_left = False
         self._size: tuple[int, int] | None = None
@@ -60,15 +48,14 @@ class Pump:
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def run(self, last: bytes) -> None:
-        """Serve until the end; `last` is the input entry that was read already. Raises redis.RedisError."""
+    def run(self) -> None:
+        """Serve until the end. Raises what the carrier does when the other side is out of reach for too long."""
         if isinstance(self._source, InputLater):
             self._source.on_change(self._wake)
-        listener = threading.Thread(target=self._hear, args=(last,), name="session-input", daemon=True)
         try:
             offered = {} if self._ticket is None else {sessions.DIRECT: True}
             self._send(sessions.OPENED, data=json.dumps({**self._source.described(), **offered}).encode())
-            listener.start()
+            self._carrier.listen(self._take, self._wake, lambda: self._closed)
             connection = None if self._ticket is None else self._ticket.wait(DIRECT_SECONDS)
             if connection is None:
                 self._move()
@@ -79,33 +66,12 @@ class Pump:
                 self._send(sessions.END, data=json.dumps(self._source.result()).encode())
         finally:
             self._closed = True
-            if listener.ident is not None:
-                with contextlib.suppress(redis.RedisError):  # it would sleep on, and the source be held as long
-                    self._out.xadd(self._input, {"m": Frame(sessions.CLOSE, 0, 0, time.time()).encode()})
-                listener.join(BLOCK_SECONDS + 1)
-            with contextlib.suppress(redis.RedisError):
-                self._out.delete(self._input)
             with self._lock:
                 os.close(self._wake_read)
                 os.close(self._wake_write)
                 self._wake_write = -1
 
-    # ---- the listener's thread
-
-    def _hear(self, last: bytes) -> None:
-        while not self._closed:
-            try:
-                answer: Any = self._listen.xread({self._input: last}, count=64, block=int(BLOCK_SECONDS * 1000))
-            except redis.RedisError:  # it comes back, or nobody is heard for too long
-                time.sleep(0.2)
-                continue
-            for entry_id, fields in answer[0][1] if answer else ():
-                last = entry_id
-                self._take(Frame.decode(fields[b"m"]))
-            if answer:
-                with contextlib.suppress(redis.RedisError):
-                    self._listen.xtrim(self._input, minid=_after(last), approximate=False)
-            self._wake()
+    # ---- the carrier's thread
 
     def _take(self, frame: Frame) -> None:
         with self._lock:
@@ -253,7 +219,7 @@ class Pump:
             self._source.resize(*size)
         if is_done:
             self._source.close_stdin()
-        self._forget(consumed)
+        self._carrier.forget(consumed)
 
     def _room(self) -> int:
         if self._is_left:
@@ -312,46 +278,11 @@ class Pump:
         elif time.monotonic() - self._heard_at > sessions.IDLE_SECONDS:
             self._closed = True
 
-    # ---- the broker
-
     def _send(self, kind: int, channel: int = 0, cursor: int = 0, data: bytes = b"") -> None:
-        """Send, if need be when the broker is back: then it may come twice, which its cursor tells."""
-        message = Frame(kind, channel, cursor, time.time(), data).encode()
-        until = time.monotonic() + sessions.IDLE_SECONDS
-        while True:
-            try:
-                pipeline = self._out.pipeline(transaction=False)
-                pipeline.xadd(self._frames, {"m": message})
-                pipeline.expire(self._frames, EXPIRE_SECONDS)
-                entry_id: Any = pipeline.execute()[0]
-            except redis.RedisError:
-                if self._closed or time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-            else:
-                if kind == sessions.DATA:
-                    self._unread.append((entry_id, cursor))
-                return
-
-    def _forget(self, consumed: int) -> None:
-        """Take from the broker what the other side has; what it has not stays for who comes again.
-
-        Confirmed bytes tell that everything before them was read, too.
-        """
-        last = None
-        while self._unread and self._unread[0][1] <= consumed:
-            last = self._unread.pop(0)[0]
-        if last is not None:
-            with contextlib.suppress(redis.RedisError):
-                self._out.xtrim(self._frames, minid=_after(last), approximate=False)
+        self._carrier.send(Frame(kind, channel, cursor, time.time(), data))
 
 
 def _is_readable(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def _after(entry_id: bytes) -> str:
-    milliseconds, _, number = entry_id.decode().partition("-")
-    return f"{milliseconds}-{int(number) + 1}"

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import redis
 
-from engine.errors import EngineError, InvalidArgument, ResourceExhausted, Unavailable, Unsupported
-from worker.contract import keys, sessions
+from engine.errors import Conflict, EngineError, NotFound, ResourceExhausted, Unavailable, Unsupported
+from worker.contract import sessions
 from worker.contract.frames import Frame, OpenSession
+from worker.contract.near import SESSION_SOURCES, JoinNear, OpenNear
 from worker.contract.wire import to_wire
 from worker.faults import error_info
+from worker.sessions.carriers import BrokerCarrier, Carrier
 from worker.sessions.direct import DirectWay, Ticket
-from worker.sessions.pump import EXPIRE_SECONDS, Pump
+from worker.sessions.near import EndedSessions, NearCarrier
+from worker.sessions.pump import Pump
 from worker.sessions.source import Source
+from worker.threads import Threads
 
 logger = logging.getLogger(__name__)
 
-BEGIN_SECONDS = 10.0
 SESSIONS_MAXIMUM = 500
 
 Opener = Callable[[str, Mapping[str, Any]], Source]
@@ -30,7 +35,10 @@ Opener = Callable[[str, Mapping[str, Any]], Source]
 
 
 class SessionServer:
-    """`connect()` makes a broker connection that may block for seconds; `direct`: another way for bytes."""
+    """`connect()` makes a broker connection that may block for seconds; `direct`: another way for bytes.
+
+    Sessions run in `threads`.
+    """
 
     def __init__(
         self,
@@ -38,52 +46,94 @@ class SessionServer:
         connect: Callable[[], redis.Redis],
         openers: Mapping[str, Opener],
         direct: DirectWay | None = None,
+        threads: Threads | None = None,
     ) -> None:
         self._client, self._connect, self._openers, self._direct = client, connect, dict(openers), direct
+        self._threads = threads or Threads("session")
         self._listening: redis.Redis | None = None  # its pool keeps connections, which take longer to make than to use
-        self._running: set[str] = set()
+        self._running: dict[str, Carrier] = {}
+        self._ended = EndedSessions()
         self._lock = threading.Lock()
 
     def handle(self, request: OpenSession) -> None:
         """Take a control message; called by the control thread. One that comes twice is served once."""
+        carrier = BrokerCarrier(self._client, self._listen, request)
+        try:
+            self._admit(request, carrier)
+        except Conflict:
+            return
+        except ResourceExhausted as error:
+            _refuse(carrier, error)
+            return
+        self._threads.run(partial(self._run, request, carrier))
+
+    def open_near(self, request: OpenNear, connection: socket.socket, rest: bytes) -> None:
+        """Serve a session that is asked for by the socket in the home, to its end; `rest` came with the request."""
+        session = request.session
+        carrier = NearCarrier(connection, request.owner, request.parameters, self._threads.run, rest)
+        try:
+            if session.source not in SESSION_SOURCES:
+                raise Unsupported(f"This host's worker serves no {session.source!r} by its socket.")
+            self._admit(session, carrier)
+        except EngineError as error:
+            _refuse(carrier, error)
+            carrier.close()
+            return
+        self._run(session, carrier)
+        self._ended.keep(session.session_id, carrier)
+
+    def join_near(self, request: JoinNear, connection: socket.socket, rest: bytes) -> None:
+        """Give a session that was opened before this connection instead of the one that it had."""
+        with self._lock:
+            found = self._running.get(request.session_id)
+        found = found or self._ended.get(request.session_id)
+        if isinstance(found, NearCarrier) and found.join(connection, request.owner, request.taken, rest):
+            return
+        carrier = NearCarrier(connection, request.owner, {}, self._threads.run)
+        _refuse(carrier, NotFound("this session is over: open a new one"))
+        carrier.close()
+
+    def _admit(self, request: OpenSession, carrier: Carrier) -> None:
+        """Raises Conflict for one that is served already, ResourceExhausted."""
         with self._lock:
             if request.session_id in self._running:
-                return
+                raise Conflict("this session is served already")
             if len(self._running) >= SESSIONS_MAXIMUM:
-                error = ResourceExhausted(f"this host serves {SESSIONS_MAXIMUM} sessions already: close some of them")
-                self._refuse(request, error)
-                return
-            self._running.add(request.session_id)
-        threading.Thread(target=self._run, args=(request,), name="session", daemon=True).start()
+                raise ResourceExhausted(f"this host serves {SESSIONS_MAXIMUM} sessions already: close some of them")
+            self._running[request.session_id] = carrier
 
-    def _run(self, request: OpenSession) -> None:
+    def _run(self, request: OpenSession, carrier: Carrier) -> None:
         try:
-            self._serve(request)
+            self._serve(request, carrier)
         except redis.RedisError as error:
             logger.warning("a session was lost with the broker: %s", error)
         except EngineError as error:
-            self._refuse(request, error)
+            _refuse(carrier, error)
         except Exception as error:
             logger.exception("a session failed")
-            self._refuse(request, Unavailable(f"the host could not go on: {error}; its log says more"))
+            _refuse(carrier, Unavailable(f"the host could not go on: {error}; its log says more"))
         finally:
+            carrier.close()
             with self._lock:
-                self._running.discard(request.session_id)
+                del self._running[request.session_id]
 
-    def _serve(self, request: OpenSession) -> None:
+    def _serve(self, request: OpenSession, carrier: Carrier) -> None:
         opener = self._openers.get(request.source)
         if opener is None:
             raise Unsupported(f"This host's worker knows no sessions with {request.source!r}: it may be older.")
-        listen = self._listening = self._listening or self._connect()
-        last, parameters = self._begin(listen, request)
+        parameters = carrier.begin()
         source = opener(request.container_id, parameters)
         ticket = self._ticket(parameters.get(sessions.DIRECT), source)
         try:
-            Pump(self._client, listen, request, source, ticket).run(last)
+            Pump(carrier, request, source, ticket).run()
         finally:
             if ticket is not None:
                 ticket.close()
             source.close()
+
+    def _listen(self) -> redis.Redis:
+        self._listening = self._listening or self._connect()
+        return self._listening
 
     def _ticket(self, token: object, source: Source) -> Ticket | None:
         """For a session that asks for the direct way and has one stream for it."""
@@ -92,31 +142,10 @@ class SessionServer:
             return None
         return self._direct.expect(token)
 
-    def _begin(self, listen: redis.Redis, request: OpenSession) -> tuple[bytes, Mapping[str, Any]]:
-        """The session's first entry: its id and the parameters."""
-        key, until = keys.session_input(request.session_id), time.monotonic() + BEGIN_SECONDS
-        while time.monotonic() < until:
-            answer: Any = listen.xread({key: b"0-0"}, count=1, block=1000)
-            if answer:
-                entry_id, fields = answer[0][1][0]
-                frame = Frame.decode(fields[b"m"])
-                if frame.kind != sessions.BEGIN:
-                    break  # it began with another worker, which is gone
-                parameters = json.loads(frame.data)
-                listen.xdel(key, entry_id)  # it may hold secrets
-                if not isinstance(parameters, dict):
-                    raise InvalidArgument("a session's parameters have to be an object")
-                return entry_id, parameters
-        raise Unavailable("the session did not begin in time: open it again")
 
-    def _refuse(self, request: OpenSession, error: EngineError) -> None:
-        key = keys.frames(request.session_id)
-        frame = Frame(sessions.ERROR, 0, 0, time.time(), json.dumps(to_wire(error_info(error))).encode())
-        try:
-            pipeline = self._client.pipeline(transaction=False)
-            pipeline.xadd(key, {"m": frame.encode()})
-            pipeline.expire(key, EXPIRE_SECONDS)
-            pipeline.delete(keys.session_input(request.session_id))
-            pipeline.execute()
-        except redis.RedisError as lost:
-            logger.warning("a session's refusal was not sent: %s", lost)
+def _refuse(carrier: Carrier, error: EngineError) -> None:
+    frame = Frame(sessions.ERROR, 0, 0, time.time(), json.dumps(to_wire(error_info(error))).encode())
+    try:
+        carrier.refuse(frame)
+    except redis.RedisError as lost:
+        logger.warning("a session's refusal was not sent: %s", lost)

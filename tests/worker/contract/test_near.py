@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.contract import frames, near
-from worker.contract.frames import Frame, OpenStream
+from worker.contract.frames import Frame, OpenSession, OpenStream
+from worker.contract.near import JoinNear, OpenNear
 from worker.contract.wire import ContractError
 
 FRAMES = st.lists(
@@ -47,3 +48,26 @@ def test_a_request_is_the_one_that_the_broker_carries() -> None:
 def test_what_is_no_request_is_refused(line: bytes) -> None:
     with pytest.raises(ContractError):
         near.decode_request(line)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        OpenNear(
+            session=OpenSession(session_id="s", source="exec", container_id="c", window_bytes=7),
+            parameters={"command": ["sh", "-c", "a\nb"]},
+            owner="3 c",
+        ),
+        JoinNear(session_id="s", owner="3 c", taken=9),
+    ],
+)
+def test_a_request_for_a_session_is_one_line(request_: OpenNear | JoinNear) -> None:
+    line = near.encode_session_request(request_)
+    assert line.count(b"\n") == 1 and line.endswith(b"\n")
+    assert near.decode_session_request(line) == request_
+
+
+@pytest.mark.parametrize("line", [b"", b"[]", b"{}", b'{"session": 3, "parameters": {}, "owner": ""}', b"[" * 100_000])
+def test_what_is_no_request_for_a_session_is_refused(line: bytes) -> None:
+    with pytest.raises(ContractError):
+        near.decode_session_request(line)
