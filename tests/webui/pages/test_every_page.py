@@ -17,6 +17,16 @@ from webui.networks.models import Network
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 SIZES = [(1440, "dark"), (390, "light")]
+BROKEN_WORDS = """[...document.querySelectorAll('.segmented a, .button')].filter((link) => {
+  const range = document.createRange();
+  return [...link.childNodes].some((node) => {
+    if (node.nodeType !== Node.TEXT_NODE || !node.data.trim()) return false;
+    range.selectNodeContents(node);
+    const lines = [...range.getClientRects()].filter((rect) => rect.width > 1).map((rect) => Math.round(rect.top));
+    return new Set(lines).size > 1;
+  });
+}).map((link) => link.textContent.trim())"""
+"""Of what is to be read at a glance: what runs over several lines."""
 
 
 def paths(seeded: Seeded) -> list[str]:
@@ -93,6 +103,7 @@ def test_every_page_is_sound(
         assert page.title() != "1", f"{path} reads names as markup"
         assert page.locator('img[src="x"]').count() == 0, path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the screen"
+        assert page.evaluate(BROKEN_WORDS) == [], path
         found = Axe().run(page).response["violations"]
         serious = [
             (rule["id"], [node["html"][:160] for node in rule["nodes"]])
