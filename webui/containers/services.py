@@ -46,7 +46,6 @@ from webui.policies.checks import signers_of
 from webui.prepared import Prepared, acquainted
 from webui.prepared_writes import PreparedInsert, PreparedSave
 from worker.contract import commands
-from worker.contract.wire import to_wire
 
 __all__ = [
     "container_apply_inventory",
@@ -71,7 +70,7 @@ __all__ = [
 
 SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,10}|[0-9]{1,2}")
 TIMEOUT_MAXIMUM = 3600.0
-_OF_POLICY = ("signed_by", "allowed_images")
+_NOT_KEPT = ("kind", "signed_by", "allowed_images")
 """What the policy said at the time is no option of the container."""
 _WHOLE = Container.objects.select_related("team", "host", "created_by")
 _BY_ID = Prepared(_WHOLE, "pk")
@@ -113,6 +112,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
         addresses_check(user, host.team, {"publish_address": request.publish_address}, host=host)
     name = request.name or friendly_name(lambda candidate: bool(_CALLED.rows(host.pk, candidate)))
     command = _command(request, name=name, image=canonical, ports=ports, start=start, held=held)
+    wire = commands.encode_command(command)
     try:
         container = _NEW.create(
             id=command.container_id,
@@ -121,7 +121,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
             created_by=user,
             name=name,
             image=canonical if IMAGE_ID.fullmatch(canonical) else image.strip(),
-            spec={name: value for name, value in to_wire(command).items() if name not in _OF_POLICY},
+            spec={name: value for name, value in wire.items() if name not in _NOT_KEPT},
             desired_status=DesiredStatus.RUNNING if start else DesiredStatus.STOPPED,
         )
     except IntegrityError as error:
@@ -132,9 +132,10 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
         host=host,
         requested_by=user,
         command=command,
+        wire=wire,
         subject=container.pk,
         subject_name=name,
-        secrets=_secrets(host.team, command),
+        secrets=command_secrets(host.team, commands.kind_of(command), wire),
     )
     _publish(container)
     return container, job

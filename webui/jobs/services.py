@@ -45,6 +45,7 @@ def job_create(
     host: Host,
     requested_by: User | None,
     command: Command,
+    wire: dict[str, Any] | None = None,
     subject: str = "",
     subject_name: str = "",
     secrets: Mapping[str, Any] | None = None,
@@ -52,10 +53,10 @@ def job_create(
 ) -> Job:
     """Record a job and, once the transaction has committed, send it to the host's worker.
 
-    `subject` is the id or the reference that the job is about, `subject_name` what people call it; `secrets` (user
-    name and password of a registry) go with the task and are never written to the database. One that `is_session`
-    begins when the caller opens the session that brings its bytes; it is sent as any other that is lost if the host
-    hears nothing of that.
+    `wire` is what `encode_command` makes of the command, if that is there already; `subject` is the id or the
+    reference that the job is about, `subject_name` what people call it; `secrets` (user name and password of a
+    registry) go with the task and are never written to the database. One that `is_session` begins when the caller
+    opens the session that brings its bytes; it is sent as any other that is lost if the host hears nothing of that.
     """
     job = _NEW.create(
         team=team,
@@ -63,7 +64,7 @@ def job_create(
         requested_by=requested_by,
         kind=kind_of(command),
         subject=subject,
-        command=encode_command(command),
+        command=encode_command(command) if wire is None else wire,
         fence=1,
         # Written ahead, so that the common case needs no second write; a failed sending takes it back.
         dispatched_at=timezone.now(),
