@@ -28,9 +28,14 @@ class ExecCalls:
         """How it ended; None while it runs."""
         return self.containers.exec_status(name, exec_id)
 
-    def container_exec_wait(self, name: str, exec_id: str, timeout_seconds: float | None = None) -> ExitStatus | None:
-        """Wait for its end; None when the time is over first. Also for one that another process has started."""
-        return self.containers.exec_wait(name, exec_id, timeout_seconds)
+    def container_exec_wait(
+        self, name: str, exec_id: str, timeout_seconds: float | None = None, *, is_told: bool = True
+    ) -> ExitStatus | None:
+        """Wait for its end; None when the time is over first. Also for one that another process has started.
+
+        Not `is_told`: the journal has its end by `container_exec_remove`, which the caller calls next.
+        """
+        return self.containers.exec_wait(name, exec_id, timeout_seconds, is_told=is_told)
 
     def container_exec_signal(self, name: str, exec_id: str, signal: str = "SIGTERM") -> None:
         self.containers.exec_signal(name, exec_id, signal)

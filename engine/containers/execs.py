@@ -34,10 +34,12 @@ def status(parts: Parts, container_id: str, exec_id: str) -> ExitStatus | None:
     return parts.runtime.exec_status(parts.catalog.directory(container_id), exec_id)
 
 
-def wait(parts: Parts, container_id: str, exec_id: str, timeout_seconds: float | None) -> ExitStatus | None:
-    """Wait for its end; None when the time is over first."""
+def wait(
+    parts: Parts, container_id: str, exec_id: str, timeout_seconds: float | None, *, is_told: bool = True
+) -> ExitStatus | None:
+    """Wait for its end; None when the time is over first. Not `is_told`: whoever removes it tells of its end."""
     found = parts.runtime.exec_wait(parts.catalog.directory(container_id), exec_id, timeout_seconds)
-    if found is not None:
+    if found is not None and is_told:
         _tell(parts, container_id, exec_id, found)
     return found
 

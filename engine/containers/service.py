@@ -123,8 +123,10 @@ class Containers:
     def exec_status(self, name: str, exec_id: str) -> ExitStatus | None:
         return execs.status(self._parts, self._id(name), exec_id)
 
-    def exec_wait(self, name: str, exec_id: str, timeout_seconds: float | None = None) -> ExitStatus | None:
-        return execs.wait(self._parts, self._id(name), exec_id, timeout_seconds)
+    def exec_wait(
+        self, name: str, exec_id: str, timeout_seconds: float | None = None, *, is_told: bool = True
+    ) -> ExitStatus | None:
+        return execs.wait(self._parts, self._id(name), exec_id, timeout_seconds, is_told=is_told)
 
     def exec_signal(self, name: str, exec_id: str, signal_name: str) -> None:
         execs.signal(self._parts, self._id(name), exec_id, signals.parse(signal_name))

@@ -36,7 +36,7 @@ class Engine:
         code = self.processes[-1].poll()
         return None if code is None else SimpleNamespace(code=code)
 
-    def container_exec_wait(self, container: str, exec_id: str, seconds: float) -> Any:
+    def container_exec_wait(self, container: str, exec_id: str, seconds: float, *, is_told: bool = True) -> Any:
         return SimpleNamespace(code=self.processes[-1].wait(seconds))
 
     def container_exec_signal(self, container: str, exec_id: str, name: str) -> None:

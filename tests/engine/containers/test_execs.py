@@ -51,6 +51,16 @@ def test_its_start_and_its_end_are_told_once(host: Host) -> None:
     assert host.engine.container_get(record.id).status == "running"
 
 
+def test_an_end_that_its_waiter_does_not_tell_of_is_told_by_the_removal(host: Host) -> None:
+    record = host.run("sleep", "100")
+    made = host.engine.container_exec(record.id, ExecSpec(args=("sh", "-c", "exit 3")))
+    status = host.engine.container_exec_wait(record.id, made.id, 60, is_told=False)
+    assert status is not None and status.code == 3
+    assert [kind for kind, _ in told(host, made.id)] == ["exec.created", "exec.started"]
+    host.engine.container_exec_remove(record.id, made.id)
+    assert [kind for kind, _ in told(host, made.id)] == ["exec.created", "exec.started", "exec.died"]
+
+
 def test_a_container_that_does_not_run_or_is_paused_takes_none(host: Host) -> None:
     spec = host.spec("sleep", "100")
     host.engine.container_create(spec)
