@@ -108,6 +108,27 @@ def gathered() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def kept_back() -> Iterator[Callable[[], None]]:
+    """What this thread publishes in the block goes out when what this gives is called, by any thread: for who has
+    something more urgent to do. A second call does nothing; after an error in the block all goes out at once.
+    """
+    _gathering.entries = entries = []
+
+    def send() -> None:
+        batch = entries.copy()
+        del entries[: len(batch)]
+        _send_all(batch)
+
+    try:
+        yield send
+    except BaseException:
+        send()
+        raise
+    finally:
+        _gathering.entries = None
+
+
+@contextlib.contextmanager
 def unheard() -> Iterator[None]:
     """What this thread publishes in the block is told to nobody: no page is open yet, and no broker runs."""
     _gathering.entries = entries = []

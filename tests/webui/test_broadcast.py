@@ -9,7 +9,7 @@ from django.db import transaction
 
 from tests.support.valkey import Valkey
 from tests.webui.site_broker import site_broker  # noqa: F401
-from webui.broadcast import Push, change_publish, gathered, push, unheard
+from webui.broadcast import Push, change_publish, gathered, kept_back, push, unheard
 from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,6 +35,21 @@ def test_what_is_gathered_goes_out_at_the_end_in_order(site_broker: Valkey) -> N
     with transaction.atomic():
         publish("4")
     assert told(site_broker) == ["1", "2", "3", "4"]
+
+
+def test_what_is_kept_back_goes_out_when_there_is_time_for_it(site_broker: Valkey) -> None:  # noqa: F811
+    with kept_back() as tell:
+        with transaction.atomic():
+            publish("1", "2")
+    publish("3")
+    assert told(site_broker) == ["3"]
+    for _ in range(2):
+        tell()
+        assert told(site_broker) == ["3", "1", "2"]
+    with pytest.raises(ZeroDivisionError), kept_back():
+        publish("4")
+        raise ZeroDivisionError
+    assert told(site_broker) == ["3", "1", "2", "4"]
 
 
 def test_what_nobody_can_hear_yet_is_not_told(site_broker: Valkey) -> None:  # noqa: F811

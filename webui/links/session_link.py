@@ -21,6 +21,7 @@ from channels.db import database_sync_to_async
 from engine.errors import NotFound, Unavailable
 from webui.hosts.models import Host
 from webui.links import session_near
+from webui.links.session_near import NearWay
 from webui.links.session_ways import EXPIRE_SECONDS, BrokerWay, Way
 from webui.links.stream import error_of, unseen
 from worker.contract import frames, keys, sessions
@@ -69,23 +70,22 @@ class SessionLink:
         window_bytes: int = WINDOW_BYTES,
         input_window_bytes: int = sessions.INPUT_WINDOW_BYTES,
         input_chunk_bytes: int = sessions.DATA_BYTES,
-        is_whole: bool = False,
+        near: NearWay | None = None,
     ) -> SessionLink:
         """Ask the host for a new session, whose output may be `window_bytes` ahead. Raises redis.RedisError.
 
         Input may be `input_window_bytes` ahead of what the host has confirmed, which keeps so much for it.
-        `session_id` is of `new_id`, if it has to be known before. `is_whole`: nobody but this link and who joins it
-        says anything to the session, so that it may go by the home's socket, where site and host share one.
+        `session_id` is of `new_id`, if it has to be known before. `near`: by this way instead of the broker, if nobody
+        but this link and who joins it later says anything to the session; it is the link's then.
         """
         link = cls(client, session_id or cls.new_id())
         link._window, link._chunk = input_window_bytes, input_chunk_bytes
         link._room_until = input_window_bytes
         request = OpenSession(session_id=link.id, source=source, container_id=container_id, window_bytes=window_bytes)
-        if is_whole and session_near.is_near(host_id, source):
-            way = await session_near.connect(OpenNear(session=request, parameters=parameters, owner=owner))
-            if way is not None:
-                link._way = way
-                return link
+        if near is not None:
+            near.ask(OpenNear(session=request, parameters=parameters, owner=owner))
+            link._way = near
+            return link
         body = json.dumps(frames.encode_control(request), separators=(",", ":"))
         begin = Frame(sessions.BEGIN, 0, 0, time.time(), json.dumps(dict(parameters)).encode())
         pipeline = client.pipeline(transaction=False)
@@ -112,12 +112,11 @@ class SessionLink:
 
         Raises NotFound when there is none of this owner (any more).
         """
-        if session_near.is_near(host_id, source):
-            way = await session_near.connect(JoinNear(session_id=session_id, owner=owner, taken=taken))
-            if way is not None and await way.is_joined():
-                link = cls(client, session_id, taken=taken, sent=sent, way=way)
-                await link.confirm(taken)
-                return link
+        way = await session_near.connect(host_id, source)
+        if way is not None and await way.is_joined(JoinNear(session_id=session_id, owner=owner, taken=taken)):
+            link = cls(client, session_id, taken=taken, sent=sent, way=way)
+            await link.confirm(taken)
+            return link
         known: Any = await client.get(keys.session_owner(session_id))
         if known is None or not secrets.compare_digest(known, owner.encode()):
             raise NotFound("this session is over: open a new one")

@@ -23,14 +23,15 @@ def is_near(host_id: str, source: str) -> bool:
     return source in near.SESSION_SOURCES and has_socket(host_id, near.SESSIONS_SOCKET)
 
 
-async def connect(request: OpenNear | JoinNear) -> NearWay | None:
-    """The way to the session that is asked for; None if it has to go by the broker. `release` it."""
+async def connect(host_id: str, source: str) -> NearWay | None:
+    """A way to the host, which is then to be asked for something (`ask`); None if there is none. `release` it."""
+    if not is_near(host_id, source):
+        return None
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             reader, writer = await asyncio.open_unix_connection(address(near.SESSIONS_SOCKET), limit=ROOM_BYTES // 2)
     except (OSError, TimeoutError):
         return None
-    writer.write(near.encode_session_request(request))
     return NearWay(reader, writer)
 
 
@@ -42,8 +43,13 @@ class NearWay:
         self._decoder = near.Decoder()
         self._read: list[Frame] = []
 
-    async def is_joined(self) -> bool:
-        """Whether the host has the session that was to be joined; if not, this is released."""
+    def ask(self, request: OpenNear | JoinNear) -> None:
+        """The first that is said, within some seconds."""
+        self._writer.write(near.encode_session_request(request))
+
+    async def is_joined(self, request: JoinNear) -> bool:
+        """Whether the host has the session that is to be joined; if not, this is released."""
+        self.ask(request)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 self._read = await self._more()

@@ -9,13 +9,15 @@ import asyncio
 import contextlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import InvalidArgument, PermissionDenied, Unavailable
 from webui.accounts.models import User
 from webui.accounts.roles import require_on
+from webui.broadcast import kept_back
 from webui.containers.exec_request import number_of
+from webui.links import session_near
 from webui.links.session_link import SessionLink, said, worker_check
 from webui.live.admission import Refused
 from webui.live.loop import connect_to_broker, in_thread
@@ -118,32 +120,53 @@ class SessionSocket(ContainerSocket):
             return link
         if wish.get("type") != "open":
             raise InvalidArgument("begin with a message of type open or join")
+        return await self._open(client, wish, owner)
+
+    async def _open(self, client: Any, wish: dict[str, Any], owner: str) -> SessionLink:
+        """Nothing is asked of the host before it is allowed and written down; it is only reached meanwhile."""
         is_recorded = recording_wanted(self.container.team, wish.get("record") is True)
         parameters = self.parameters({name: value for name, value in wish.items() if name != "record"})
         session_id = SessionLink.new_id()
+        telling: list[Callable[[], None]] = []
+        is_gone = False
 
         def permit() -> tuple[Recording, Recorder] | None:
-            self.allow(parameters)
-            return terminal_begin(
-                user=self.user,
-                container=self.container,
-                session=session_id,
-                source=self.source,
-                wish=wish,
-                is_recorded=is_recorded,
-            )
+            with kept_back() as tell:
+                self.allow(parameters)
+                begun = terminal_begin(
+                    user=self.user,
+                    container=self.container,
+                    session=session_id,
+                    source=self.source,
+                    wish=wish,
+                    is_recorded=is_recorded,
+                )
+            telling.append(tell)
+            if is_gone:
+                tell()
+            return begun
 
-        self._recording = await in_thread(permit)
-        return await SessionLink.open(
-            client,
-            session_id=session_id,
-            host_id=self.host_id,
-            container_id=self.container_id,
-            source=self.source,
-            parameters=parameters,
-            owner=owner,
-            is_whole=True,
-        )
+        reaching = asyncio.ensure_future(session_near.connect(self.host_id, self.source))
+        try:
+            self._recording = await in_thread(permit)
+            return await SessionLink.open(
+                client,
+                session_id=session_id,
+                host_id=self.host_id,
+                container_id=self.container_id,
+                source=self.source,
+                parameters=parameters,
+                owner=owner,
+                near=await reaching,
+            )
+        except BaseException:
+            reaching.add_done_callback(_let_go)
+            reaching.cancel()
+            raise
+        finally:  # pages that show the audit log hear of it while the host is at work
+            is_gone = True
+            for tell in telling:
+                asyncio.get_running_loop().run_in_executor(None, tell)
 
     async def _show(self, link: SessionLink, listener: asyncio.Task[None]) -> None:
         """Output to the browser until the end."""
@@ -197,6 +220,11 @@ class SessionSocket(ContainerSocket):
         else:
             raise InvalidArgument(f"a message of type {kind!r} is not known here")
         return False
+
+
+def _let_go(reaching: asyncio.Future[session_near.NearWay | None]) -> None:
+    if not reaching.cancelled() and reaching.exception() is None and (way := reaching.result()) is not None:
+        way.release()
 
 
 def _message(text: str | bytes) -> dict[str, Any]:

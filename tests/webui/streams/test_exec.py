@@ -77,6 +77,14 @@ async def test_a_socket_asks_the_database_twice_from_one_thread_each(
         assert len(hops) == 2, hops
 
 
+async def test_pages_hear_of_it_from_the_audit_log(fake_host: FakeHost, owner: Caller, container: Container) -> None:
+    async with opened("/ws/events/", owner) as events:
+        assert (await events.message())["type"] == "hello"
+        async with opened(PATH, owner) as socket:
+            await begin(fake_host, socket)
+            assert (await events.message())["kind"] == "audit"
+
+
 async def test_a_session_can_be_joined_by_its_owner_alone(
     fake_host: FakeHost, owner: Caller, teammate: Caller, container: Container
 ) -> None:
