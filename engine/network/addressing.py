@@ -100,11 +100,6 @@ def reserved(subnet: Subnet, gateway: Address) -> set[Address]:
     return found
 
 
-def mac_of(address: IPv4Address) -> str:
-    """A locally administered MAC that goes with the address, so that neighbours' caches can't be wrong."""
-    return "02:70:" + ":".join(f"{byte:02x}" for byte in address.packed)
-
-
 def link_local(mac: str) -> IPv6Address:
     """The address that an interface has by its MAC: RFC 4291, appendix A."""
     packed = bytes.fromhex(mac.replace(":", ""))

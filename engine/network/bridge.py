@@ -11,9 +11,9 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IP
 
 from engine.errors import Conflict, Unsupported
 from engine.network import rtnetlink as rt
-from engine.network.addressing import mac_of
 from engine.network.namespace import Entering, set_kernel
 from engine.network.netlink import NETLINK_ROUTE, Netlink, NetlinkError
+from engine.options.networks import mac_of
 
 _DEFAULT_MTU = 1500
 _LOOPBACK_INDEX = 1

@@ -22,10 +22,11 @@ from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Address
 
 from engine.network import nftables as nft
-from engine.network.addressing import Address, link_local, mac_of
+from engine.network.addressing import Address, link_local
 from engine.network.lans import Member
 from engine.network.netlink import Message, NetlinkError, SharedNetlink
 from engine.network.wires import Wires
+from engine.options.networks import mac_of
 
 _OWN, _OWN6 = "own", "own6"
 _KEY = (nft.TYPE_INTERFACE, nft.TYPE_MAC, nft.TYPE_ADDRESS)

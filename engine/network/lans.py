@@ -15,10 +15,10 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from typing import Any
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, ResourceExhausted
-from engine.network.addressing import Address, Taken, choose, following, mac_of, reserved, settled
+from engine.network.addressing import Address, Taken, choose, following, reserved, settled
 from engine.network.pool import SCHEMA
 from engine.options.near import hint
-from engine.options.networks import BRIDGE, IPVLAN, Joining, NetworkSpec, spec_problems
+from engine.options.networks import BRIDGE, IPVLAN, Joining, NetworkSpec, mac_of, spec_problems
 from engine.store.database import Store
 
 MOST = 1000

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from engine.errors import ResourceExhausted
+from engine.options.networks import DEFAULT_PREFIX
 from engine.store.database import Store
 
 SCHEMA = [
@@ -162,7 +163,7 @@ class Pool:
         return row
 
 
-def candidates(seed: int, prefix: int = 20) -> Iterator[IPv4Network]:
+def candidates(seed: int, prefix: int = DEFAULT_PREFIX) -> Iterator[IPv4Network]:
     """All subnets, range by range; in each, `seed` says which comes first, so that homes seldom meet."""
     for within in _RANGES:
         subnets = list(IPv4Network(within).subnets(new_prefix=prefix))

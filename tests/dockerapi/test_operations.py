@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import io
 import tarfile
+from ipaddress import ip_interface
 from pathlib import Path
 
 import docker
@@ -14,6 +15,7 @@ import pytest
 from tests.dockerapi.conftest import IMAGE
 from tests.engine.archives.copying import member
 from tests.engine.archives.copying import tar as tar_of
+from tests.support.processes import eventually
 from tests.support.registry import PASSWORD, USERNAME, Registry
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
@@ -53,6 +55,30 @@ def test_a_container_is_restarted_changed_exported_committed_and_pruned(api: doc
     finally:
         for left in api.containers.list(all=True, filters={"name": "cmp-ops"}):
             left.remove(force=True)
+
+
+def test_the_default_network_tells_of_those_that_are_on_it_as_they_see_it_themselves(api: docker.DockerClient) -> None:
+    other = api.networks.create("cmp-other")
+    script = "cat /sys/class/net/eth0/address; ip -4 -o addr show eth0; sleep 1000"
+    on_it = api.containers.run(IMAGE, ["sh", "-c", script], name="cmp-on-it", detach=True)
+    elsewhere = api.containers.run(IMAGE, ["sleep", "1000"], name="cmp-elsewhere", network="cmp-other", detach=True)
+    try:
+        lines = eventually(lambda: (found := on_it.logs().decode().split()) and len(found) > 4 and found)
+        assert isinstance(lines, list)
+        mac, address = lines[0], lines[4]
+        on_it.reload()
+        shown = on_it.attrs["NetworkSettings"]["Networks"]["bridge"]
+        assert (shown["MacAddress"], f"{shown['IPAddress']}/{shown['IPPrefixLen']}") == (mac, address)
+        assert on_it.attrs["NetworkSettings"]["MacAddress"] == mac
+        bridge = api.networks.get("bridge").attrs
+        assert elsewhere.id not in bridge["Containers"]
+        member_of = bridge["Containers"][on_it.id]
+        assert (member_of["MacAddress"], member_of["IPv4Address"]) == (mac, address)
+        assert bridge["IPAM"]["Config"][0]["Subnet"] == str(ip_interface(address).network)
+    finally:
+        for container in (on_it, elsewhere):
+            container.remove(force=True)
+        other.remove()
 
 
 def test_networks_are_pruned_but_those_that_have_a_label(api: docker.DockerClient) -> None:

@@ -31,8 +31,10 @@ def networking(container: Container) -> dict[str, Any]:
 def _rows(container: Container, mode: str) -> list[dict[str, Any]]:
     rows = [_row(endpoint) for endpoint in _endpoints(container)]
     if modes.usual("network", mode) == modes.BRIDGE:
-        ip = container.ip_address if container.observed_status in _ALIVE else None
-        rows.insert(0, {"network": None, "ip": ip, "interface": "eth0" if ip else ""})
+        ip = (container.ip_address if container.observed_status in _ALIVE else None) or ""
+        place = networks.default_place(ip)
+        row = {"network": None, "ip": ip, "prefix": place.subnet.rpartition("/")[2], "gateway": place.gateway}
+        rows.insert(0, {**row, "mac": place.mac, "interface": "eth0" if ip else ""})
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from engine.network.netlink import (
     text,
 )
 from engine.network.ports import PortSpec
+from engine.options.networks import default_place
 from tests.engine.network.conftest import Host
 from tests.engine.network.spaces import Space
 
@@ -49,6 +51,10 @@ def test_bridge_and_interfaces_are_as_the_witness_expects(host: Host, spaces: Ca
     assert bridge.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") == "bridge"
     inside = witness(space, lambda route: route.get_links(ifname="eth0")[0])
     assert (inside.get("state"), inside.get("address")) == ("up", endpoint.mac)
+    place = default_place(endpoint.ip)  # which the site says of a container without asking
+    assert (place.mac, place.gateway) == (endpoint.mac, endpoint.gateway)
+    assert place.subnet == f"{endpoint.gateway.removesuffix('.1')}.0/{endpoint.prefix}"
+    assert default_place(str(IPv4Network(place.subnet)[-2])).gateway == endpoint.gateway
     address = witness(space, lambda route: [a.get("address") for a in route.get_addr(label="eth0")])
     assert address == [endpoint.ip]
     gateway = witness(space, lambda route: route.get_default_routes()[0].get("gateway"))

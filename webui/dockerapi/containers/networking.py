@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from engine.errors import EngineError, InvalidArgument, Unsupported
@@ -14,8 +14,6 @@ from webui.dockerapi.containers.rows import Shown
 from webui.dockerapi.objects.networks import endpoint_id, predefined_id
 
 DEFAULTS = ("", "default", "bridge")
-BRIDGE_PREFIX = 22
-"""Of the subnet that every host gives its default network; its first address is the host's."""
 _WORDS = ("host", "none", "bridge", "default", "")
 
 
@@ -189,15 +187,16 @@ def settings_networks(container: Shown, endpoints: Iterable[Any], is_alive: bool
         )
     if mode == "bridge":
         ip = container.ip_address or ""
-        subnet, gateway = _bridge_of(ip) if is_alive else ("", "")
+        place = networks.default_place(ip) if is_alive else networks.DefaultPlace()
         found.setdefault(
             "bridge",
             _endpoint(
                 container,
                 network_id=predefined_id(str(container.host_id), "bridge"),
                 ip=ip if is_alive else "",
-                subnet=subnet,
-                gateway=gateway,
+                subnet=place.subnet,
+                gateway=place.gateway,
+                mac=place.mac,
             ),
         )
     elif mode in ("host", "none"):
@@ -206,15 +205,6 @@ def settings_networks(container: Shown, endpoints: Iterable[Any], is_alive: bool
         for name, joining in asked.items():
             found[name] = _endpoint(container, network_id="", asked=joining)
     return found
-
-
-@lru_cache(4096)  # `ipaddress` takes ten microseconds, which are many in a list of a thousand
-def _bridge_of(ip: str) -> tuple[str, str]:
-    """Subnet and gateway of an address on a host's default network; empty for none, and for IPv6."""
-    if not ip or ":" in ip:
-        return "", ""
-    subnet = ip_interface(f"{ip}/{BRIDGE_PREFIX}").network
-    return str(subnet), str(subnet.network_address + 1)
 
 
 def _asked(spec: Mapping[str, Any]) -> dict[str, networks.Joining]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_interface
 from typing import Any
 
 from engine.errors import NotFound
+from engine.options import modes
+from engine.options.networks import default_place
 from webui.containers.models import Container, ObservedStatus
 from webui.dockerapi import names, selection
 from webui.dockerapi.answers import Json
 from webui.dockerapi.call import Call
-from webui.dockerapi.containers.networking import BRIDGE_PREFIX, mode_of
+from webui.dockerapi.containers.networking import mode_of
 from webui.dockerapi.objects.networks import (
-    BRIDGE,
-    HOST,
-    NONE,
     PREDEFINED,
     OwnNetwork,
     network_object,
@@ -72,14 +70,13 @@ def _running(call: Call) -> list[Container]:
 
 
 def _has(container: Container, name: str) -> bool:
-    mode = mode_of(container.spec)
-    return mode == name or (name == BRIDGE and bool(container.ip_address) and mode not in (HOST, NONE))
+    return modes.usual("network", mode_of(container.spec)) == name
 
 
 def _own(containers: list[Container]) -> OwnNetwork:
     """The host's default network, as far as the containers on it tell."""
     for container in containers:
-        if container.ip_address and ":" not in container.ip_address:
-            subnet = ip_interface(f"{container.ip_address}/{BRIDGE_PREFIX}").network
-            return OwnNetwork(str(subnet), str(subnet.network_address + 1))
+        place = default_place(container.ip_address or "")
+        if place.subnet:
+            return OwnNetwork(place.subnet, place.gateway)
     return OwnNetwork()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
+from engine.options.networks import default_place
 from webui.containers.models import Container
 from webui.dockerapi.objects.words import reckoned_id
 from webui.dockerapi.times import rfc3339
@@ -90,7 +91,7 @@ def predefined_object(
         one.pk: {
             "Name": one.name,
             "EndpointID": endpoint_id(network_id, one.pk),
-            "MacAddress": "",
+            "MacAddress": default_place(one.ip_address or "").mac if name == BRIDGE else "",
             "IPv4Address": f"{one.ip_address}{length}" if one.ip_address and name == BRIDGE else "",
             "IPv6Address": "",
         }
