@@ -20,7 +20,6 @@ from channels.db import database_sync_to_async
 
 from engine.errors import NotFound, Unavailable
 from webui.hosts.models import Host
-from webui.links import session_near
 from webui.links.session_near import NearWay
 from webui.links.session_ways import EXPIRE_SECONDS, BrokerWay, Way
 from webui.links.stream import error_of, unseen
@@ -102,19 +101,17 @@ class SessionLink:
         client: redis.asyncio.Redis,
         session_id: str,
         *,
-        host_id: str,
-        source: str,
         owner: str,
         taken: int,
         sent: int,
+        near: NearWay | None = None,
     ) -> SessionLink:
         """Go on with a session; `taken` bytes of output and `sent` bytes of input are known already.
 
-        Raises NotFound when there is none of this owner (any more).
+        `near`: a way by which it may have been opened. Raises NotFound when there is none of this owner (any more).
         """
-        way = await session_near.connect(host_id, source)
-        if way is not None and await way.is_joined(JoinNear(session_id=session_id, owner=owner, taken=taken)):
-            link = cls(client, session_id, taken=taken, sent=sent, way=way)
+        if near is not None and await near.is_joined(JoinNear(session_id=session_id, owner=owner, taken=taken)):
+            link = cls(client, session_id, taken=taken, sent=sent, way=near)
             await link.confirm(taken)
             return link
         known: Any = await client.get(keys.session_owner(session_id))

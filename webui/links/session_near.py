@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 from engine.errors import Unavailable
 from webui.links.shared_home import address, has_socket
@@ -15,6 +16,8 @@ CONNECT_SECONDS = 10.0
 ROOM_BYTES = 256 << 10
 """So much is read ahead of who takes it; then the host waits."""
 READ_BYTES = 64 << 10
+STILL_HEARD_SECONDS = 5.0
+"""How long after connecting a request is still waited for by the host, with time to spare."""
 LOST = "the worker that served this session is gone: open a new one"
 
 
@@ -33,6 +36,37 @@ async def connect(host_id: str, source: str) -> NearWay | None:
     except (OSError, TimeoutError):
         return None
     return NearWay(reader, writer)
+
+
+class Reach:
+    """A way to the host that is made while nobody needs it yet. `release` it in any case."""
+
+    def __init__(self, host_id: str, source: str) -> None:
+        self._host_id, self._source = host_id, source
+        self._begun_at = time.monotonic()
+        self._coming: asyncio.Future[NearWay | None] | None = asyncio.ensure_future(connect(host_id, source))
+
+    async def take(self) -> NearWay | None:
+        """The way, which is the caller's then; None if there is none."""
+        if time.monotonic() - self._begun_at > STILL_HEARD_SECONDS:
+            self.release()
+            return await connect(self._host_id, self._source)
+        assert self._coming is not None
+        found = await asyncio.shield(self._coming)
+        self._coming = None
+        return found
+
+    def release(self) -> None:
+        """Let go of what was not taken."""
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            coming.add_done_callback(_let_go)
+            coming.cancel()
+
+
+def _let_go(coming: asyncio.Future[NearWay | None]) -> None:
+    if not coming.cancelled() and coming.exception() is None and (way := coming.result()) is not None:
+        way.release()
 
 
 class NearWay:

@@ -17,8 +17,8 @@ from webui.accounts.models import User
 from webui.accounts.roles import require_on
 from webui.broadcast import kept_back
 from webui.containers.exec_request import number_of
-from webui.links import session_near
 from webui.links.session_link import SessionLink, said, worker_check
+from webui.links.session_near import Reach
 from webui.live.admission import Refused
 from webui.live.loop import connect_to_broker, in_thread
 from webui.recordings.models import Recording
@@ -74,11 +74,12 @@ class SessionSocket(ContainerSocket):
             raise Unavailable(f"the host {self.container.host.name} does not answer: see that its worker runs")
         self._session = self.container.host.session
         client = connect_to_broker()
-        link = None
+        link, reach = None, Reach(self.host_id, self.source)
         try:
-            link = await self._begin(client)
+            link = await self._begin(client, reach)
             await self._serve(link)
         finally:
+            reach.release()
             if link is not None:
                 link.release()
             await client.aclose()
@@ -97,7 +98,7 @@ class SessionSocket(ContainerSocket):
             if self.is_revoked:
                 await link.close()
 
-    async def _begin(self, client: Any) -> SessionLink:
+    async def _begin(self, client: Any, reach: Reach) -> SessionLink:
         try:
             async with asyncio.timeout(FIRST_SECONDS):
                 first = await self._inbox.get()
@@ -108,22 +109,16 @@ class SessionSocket(ContainerSocket):
         if wish.get("type") == "join":
             taken, sent = number_of(wish, "taken"), number_of(wish, "sent")
             link = await SessionLink.join(
-                client,
-                str(wish.get("session")),
-                host_id=self.host_id,
-                source=self.source,
-                owner=owner,
-                taken=taken,
-                sent=sent,
+                client, str(wish.get("session")), owner=owner, taken=taken, sent=sent, near=await reach.take()
             )
             self._recording = await in_thread(recording_of, link.id)
             return link
         if wish.get("type") != "open":
             raise InvalidArgument("begin with a message of type open or join")
-        return await self._open(client, wish, owner)
+        return await self._open(client, reach, wish, owner)
 
-    async def _open(self, client: Any, wish: dict[str, Any], owner: str) -> SessionLink:
-        """Nothing is asked of the host before it is allowed and written down; it is only reached meanwhile."""
+    async def _open(self, client: Any, reach: Reach, wish: dict[str, Any], owner: str) -> SessionLink:
+        """Nothing is asked of the host before it is allowed and written down."""
         is_recorded = recording_wanted(self.container.team, wish.get("record") is True)
         parameters = self.parameters({name: value for name, value in wish.items() if name != "record"})
         session_id = SessionLink.new_id()
@@ -146,7 +141,6 @@ class SessionSocket(ContainerSocket):
                 tell()
             return begun
 
-        reaching = asyncio.ensure_future(session_near.connect(self.host_id, self.source))
         try:
             self._recording = await in_thread(permit)
             return await SessionLink.open(
@@ -157,12 +151,8 @@ class SessionSocket(ContainerSocket):
                 source=self.source,
                 parameters=parameters,
                 owner=owner,
-                near=await reaching,
+                near=await reach.take(),
             )
-        except BaseException:
-            reaching.add_done_callback(_let_go)
-            reaching.cancel()
-            raise
         finally:  # pages that show the audit log hear of it while the host is at work
             is_gone = True
             for tell in telling:
@@ -220,11 +210,6 @@ class SessionSocket(ContainerSocket):
         else:
             raise InvalidArgument(f"a message of type {kind!r} is not known here")
         return False
-
-
-def _let_go(reaching: asyncio.Future[session_near.NearWay | None]) -> None:
-    if not reaching.cancelled() and reaching.exception() is None and (way := reaching.result()) is not None:
-        way.release()
 
 
 def _message(text: str | bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -159,6 +160,35 @@ async def test_a_page_that_was_cut_off_goes_on(near_host: NearHost, owner: Calle
         await page.say(type="join", session=session, taken=10, sent=4)
         assert await page.end() == {"type": "end", "exit_code": 0}
         assert page.output == b"three y\n"
+
+
+async def test_who_takes_his_time_to_begin_is_served_all_the_same(
+    near_host: NearHost, owner: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host has stopped waiting for a request by then."""
+    monkeypatch.setattr("worker.sessions.near.HELLO_SECONDS", 0.1)
+    monkeypatch.setattr("webui.links.session_near.STILL_HEARD_SECONDS", 0.05)
+    async with opened(PATH, owner) as socket:
+        page = Page(socket)
+        await asyncio.sleep(0.3)
+        await page.open("echo", "one")
+        assert await page.end() == {"type": "end", "exit_code": 0}
+        assert page.output == b"one\n"
+
+
+async def test_who_says_nothing_leaves_nothing_at_the_host(near_host: NearHost, owner: Caller) -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    async with opened(PATH, owner):
+        pass
+    await asyncio.sleep(0.2)
+    before = count()
+    for _ in range(10):
+        async with opened(PATH, owner):
+            pass
+    await asyncio.to_thread(eventually, lambda: count() <= before + 2, what="no connection left")
+    assert near_host.opened == []
 
 
 async def test_what_is_not_taken_waits_at_the_host(near_host: NearHost, owner: Caller) -> None:
