@@ -19,6 +19,7 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 _ID = re.compile(r"[0-9a-f]{64}")
 ALIAS = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9_])?")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_RECKONED = "02:70:"
 TAKEN = ("bridge", "host", "none", "default", "container")
 """Words that mean something else where a network is named."""
 MOST_ALIASES = 64
@@ -330,7 +331,12 @@ def default_place(ip: str) -> DefaultPlace:
 
 def mac_of(address: ipaddress.IPv4Address) -> str:
     """A locally administered MAC that goes with the address, so that neighbours' caches can't be wrong."""
-    return "02:70:" + ":".join(f"{byte:02x}" for byte in address.packed)
+    return _RECKONED + ":".join(f"{byte:02x}" for byte in address.packed)
+
+
+def is_reckoned(mac: str) -> bool:
+    """Whether it may be one of `mac_of`."""
+    return mac.lower().startswith(_RECKONED)
 
 
 def _is_usable_mac(text: str) -> bool:

@@ -250,3 +250,28 @@ def test_a_name_alone_is_no_variable_unless_the_image_has_one() -> None:
     assert env == {"A": "2", "EMPTY": "", "LANG": ""}
     both = ["A", "A=1", "B=1", "B"]
     assert config.without_unset(config.environment(both), both, {}) == {"A": "1"}, "the last counts"
+
+
+@pytest.mark.parametrize("mode", ["", "default", "bridge"])
+@pytest.mark.parametrize(
+    ("endpoint", "of_config", "words"),
+    [
+        ({"IPAMConfig": {"IPv4Address": "172.17.0.9"}}, {}, "user specified IP address is supported on user defined"),
+        ({"IPAMConfig": {"IPv6Address": "fd00::9"}}, {}, "user specified IP address is supported on user defined"),
+        ({"Aliases": ["www"]}, {}, "alias is supported only for containers in user defined networks"),
+        ({"MacAddress": "02:42:ac:11:00:09"}, {}, "put the container on a network of a name"),
+        ({}, {"MacAddress": "02:42:ac:11:00:09"}, "put the container on a network of a name"),
+    ],
+)
+def test_what_the_default_network_does_not_give_is_refused(
+    mode: str, endpoint: dict[str, Any], of_config: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=words):
+        networking.wishes({"NetworkMode": mode}, of_config, {"EndpointsConfig": {mode or "default": endpoint}})
+
+
+def test_what_inspect_says_of_the_default_network_is_no_wish() -> None:
+    endpoint = {"IPAMConfig": None, "Aliases": None, "MacAddress": "02:70:0A:df:40:0d", "IPAddress": "10.223.64.13"}
+    found = networking.wishes({"NetworkMode": "bridge"}, {}, {"EndpointsConfig": {"bridge": endpoint}})
+    assert (found["network"], found["networks"]) == ("bridge", [])
+    assert not {"ip", "ip6", "mac_address", "network_alias"} & found.keys()

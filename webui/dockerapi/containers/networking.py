@@ -40,11 +40,29 @@ def wishes(host_config: Mapping[str, Any], config: Mapping[str, Any], networking
     if mac := shapes.text(shapes.member(config, "MacAddress"), "MacAddress"):
         found.setdefault("mac_address", mac)
     if not networks.is_name(found["network"]):
-        for name in ("network_alias", "ip", "ip6", "mac_address"):
-            found.pop(name, None)
+        for name in _WORDS:
+            found.update(joining(settings.get(name) or {}))
+        _refuse_places(found)
     found["networks"] = [_text(name, settings[name]) for name in others]
     found.update(_ports(host_config, config))
     return found
+
+
+def _refuse_places(found: dict[str, Any]) -> None:
+    """Take out what belongs to a network of a name; InvalidArgument, in Docker's words where it has some, if asked for.
+
+    Whoever makes a container like another passes on what inspect says: a MAC of our own making is no wish.
+    """
+    if found.pop("ip", None) or found.pop("ip6", None):
+        raise InvalidArgument("user specified IP address is supported on user defined networks only")
+    if found.pop("network_alias", None):
+        raise InvalidArgument("network-scoped alias is supported only for containers in user defined networks")
+    mac = found.pop("mac_address", "")
+    if mac and not networks.is_reckoned(mac):
+        raise InvalidArgument(
+            f"mac-address: on network {found['network']} it is not chosen; put the container on a network of a name, "
+            "where it can be"
+        )
 
 
 def joining(endpoint: Mapping[str, Any]) -> dict[str, Any]:
