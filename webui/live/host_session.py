@@ -12,6 +12,7 @@ from typing import Any
 
 from webui.accounts.models import User
 from webui.containers.models import Container
+from webui.links import session_near
 from webui.links.session_link import SessionLink, said, worker_check
 from webui.links.stream import host_silent
 from webui.live.loop import in_thread
@@ -23,6 +24,8 @@ from worker.contract import sessions
 from worker.contract.frames import Frame
 
 OPENED_SECONDS = 30.0
+WHOLE_DOORS = frozenset({"rest"})
+"""Where nobody but the request that has opened a session says anything to it: it may go by the home's socket."""
 WINDOW_BYTES = 1 << 20
 CREDIT_EVERY = WINDOW_BYTES // 4
 
@@ -60,6 +63,7 @@ class HostSession:
                 wish={**parameters, **(parameters.get("size") or {})},
                 is_recorded=recording_wanted(self.container.team, False),
             )
+        near = await session_near.connect(host.pk, self._source) if self._door in WHOLE_DOORS else None
         self.link = await SessionLink.open(
             broker(),
             session_id=session_id,
@@ -71,6 +75,7 @@ class HostSession:
             window_bytes=WINDOW_BYTES,
             input_window_bytes=WINDOW_BYTES,
             input_chunk_bytes=sessions.ARCHIVE_BYTES,
+            near=near,
         )
         self._frames = self.link.frames()
         try:
@@ -121,3 +126,5 @@ class HostSession:
                 with contextlib.suppress(Exception):
                     # What has not said that it began is nobody's: its caller has heard that the host is silent.
                     await (self.link.leave() if leave and self.described else self.link.close())
+            if self.link is not None:
+                self.link.release()

@@ -22,6 +22,7 @@ from tests.worker.test_sessions import Program
 from webui.accounts.models import Membership, Role
 from webui.containers.models import Container
 from webui.links import shared_home
+from webui.live.host_session import HostSession
 from webui.live.loop import in_thread
 from webui.streams.exec import ExecSocket
 from worker.contract.near import SESSIONS_SOCKET
@@ -249,3 +250,22 @@ async def test_without_its_socket_the_broker_is_asked(near_host: NearHost, fake_
         assert await page.hear() == {"type": "opened", "session": session}, "it is where it was"
         await page.say(type="close")
         assert await socket.closed() == 1000
+
+
+@pytest.mark.parametrize(("door", "is_near"), [("rest", True), ("docker", False)])
+async def test_an_exec_over_rest_goes_by_it_too_and_dockers_does_not(
+    near_host: NearHost, fake_host: FakeHost, owner: Caller, container: Container, door: str, is_near: bool
+) -> None:
+    """A resize of Docker's is a request of its own, which finds its session at the broker alone."""
+    session = HostSession(owner.user, container, "exec", door=door)
+    opening = asyncio.ensure_future(session.open({"command": ["sh", "-c", "echo one; exit 3"]}))
+    if is_near:
+        await opening
+        assert b"".join([frame.data async for frame in session.output()]) == b"one\n"
+        assert session.result == {"exit_code": 3}
+        assert await asked(fake_host) == []
+    else:
+        await fake_host.next_control("session.open")
+        opening.cancel()
+        await asyncio.wait({opening})
+    await session.close()
