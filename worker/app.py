@@ -15,6 +15,7 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import task_received, worker_shutting_down
 from kombu import Exchange, Queue
+from kombu.transport.redis import Channel
 
 from worker.contract import keys
 from worker.executor import Executor
@@ -23,6 +24,9 @@ from worker.settings import WorkerSettings
 
 def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Celery:
     """A Celery app whose only task hands deliveries to `executor`."""
+    # At its end a channel would put back what was not begun or, without a broker, write it to a file in /tmp, with the
+    # secrets of its jobs. The site sends it again.
+    Channel.do_restore = False
     # Without fixups, or a DJANGO_SETTINGS_MODULE in the environment would load all of Django into the worker.
     app = Celery("portside", broker=settings.celery_broker_url, set_as_current=False, fixups=[])
     queue = keys.queue(host_id)
