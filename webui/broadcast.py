@@ -157,9 +157,8 @@ def _send_all(entries: Sequence[Entry | Push]) -> None:
         return
     client = impatient() if any(isinstance(entry, Push) for entry in entries) else broker()
     pipeline = client.pipeline(transaction=len(entries) > 1)  # whoever waits for the first gets all of them
-    for entry in sorted(
-        entries, key=lambda entry: not isinstance(entry, Push)
-    ):  # who works is woken before who watches
+    # Who works is woken before who watches.
+    for entry in sorted(entries, key=lambda entry: isinstance(entry, Entry)):
         entry.write(pipeline)
     try:
         pipeline.execute()
