@@ -39,6 +39,7 @@ TESTS = {
 PEERS = {
     "dockerd": "docker.io",
     "podman": "podman",
+    "/usr/lib/podman/netavark": "netavark",  # only recommended by podman, which starts nothing without it
     "conmon": "conmon",
     "buildah": "buildah",
     "iptables": "iptables",
