@@ -100,7 +100,8 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
 def eventually(claim: Callable[[], object], *, seconds: float = PATIENCE_SECONDS, what: str = "it") -> object:
     """Poll `claim` until it is true and give its value back; fails the test with `what` otherwise.
 
-    An AssertionError inside counts as "not yet", and the last one is shown.
+    An AssertionError inside counts as "not yet", and so does a LookupError: what isn't there can't be looked into. The
+    last one is shown.
     """
     end = time.monotonic() + seconds
     last: object = None
@@ -109,7 +110,7 @@ def eventually(claim: Callable[[], object], *, seconds: float = PATIENCE_SECONDS
             last = claim()
             if last:
                 return last
-        except AssertionError as error:
+        except (AssertionError, LookupError) as error:
             last = error
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not happen within {seconds:g} s; last seen: {last!r}")
