@@ -108,7 +108,7 @@ def _jobs(host: Host, batch: Iterable[Event]) -> dict[UUID, Job]:
 def _apply(host: Host, group: Sequence[Event], known: dict[UUID, Job], applied: Applied) -> None:
     event = group[-1]
     if event.kind.startswith("job."):
-        _apply_job(group, known)
+        _apply_job(host, group, known)
     else:
         _apply_state(host, event, applied)
 
@@ -125,10 +125,13 @@ def _apply_safely(host: Host, group: Sequence[Event], known: dict[UUID, Job], ap
         logger.exception("%s number %s of host %s can't be applied and is skipped", event.kind, event.seq, host.pk)
 
 
-def _apply_job(group: Sequence[Event], known: dict[UUID, Job]) -> None:
+def _apply_job(host: Host, group: Sequence[Event], known: dict[UUID, Job]) -> None:
     job = known.get(UUID(group[0].subject))
     if job is None:
         return  # deleted here, or of another site's time
+    if job.host_id != host.pk:
+        logger.warning("host %s tells of job %s, which is another host's", host.pk, job.pk)
+        return
     change: dict[str, Any] = {}
     for event in group:
         if event.kind == events.JOB_STARTED:
