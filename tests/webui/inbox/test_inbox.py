@@ -275,20 +275,6 @@ def test_trouble_of_the_database_is_not_poison(
     assert Container.objects.get(pk=CONTAINER).observed_status == "running"
 
 
-def test_a_job_is_told_of_by_its_own_host_alone(
-    pier: FakeHost, inbox: Inbox, host: Host, caplog: pytest.LogCaptureFixture
-) -> None:
-    job = job_on(host)
-    quay = Host.objects.create(id="quay-id", name="quay", team=host.team)
-    other = FakeHost(pier.server, quay.pk)
-    other.say("job.finished", str(job.pk), {"status": "succeeded", "result": {"images": ["forged"]}})
-    inbox.read_once()
-    job.refresh_from_db()
-    assert (job.status, job.result) == ("queued", {})
-    assert "another host's" in caplog.text
-    assert other.acknowledged() == 1, "one bad event held the others up"
-
-
 def test_a_registering_host_hears_of_its_unfinished_jobs_again(pier: FakeHost, inbox: Inbox, host: Host) -> None:
     job = job_on(host)
     done = job_on(host)
