@@ -1,7 +1,8 @@
 """Verbs of a container's life as a client meets them: exec, stop, remove, figures of fifty, fifty starts at a time.
 
-Portside by REST for what is asked, by WebSocket for what comes of it; docker and podman by their command lines, as
-people and scripts use them. All take turns in each round.
+Portside by REST for what is asked, by WebSocket for what comes of it, which is open before, as a page's or a script's
+that watches is (an exec's own is not, and each of the fifty starts opens one); docker and podman by their command
+lines, as people and scripts use them. All take turns in each round.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -44,6 +45,17 @@ class Site:
     def __init__(self, ours: Ours, reference: str) -> None:
         self.ours, self.rest, self.reference = ours, ours.rest, reference
         self.headers = {"Authorization": f"Bearer {self.rest.token}"}
+        self._open: ClientConnection | None = None
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """While it is told of what happens."""
+        with self._events() as events:
+            self._open = events
+            try:
+                yield
+            finally:
+                self._open = None
 
     def run(self) -> str:
         with self._events() as events:
@@ -94,7 +106,10 @@ class Site:
         return float(seconds)
 
     @contextlib.contextmanager
-    def _events(self) -> Any:
+    def _events(self) -> Iterator[ClientConnection]:
+        if self._open is not None:
+            yield self._open
+            return
         url = f"ws://{self.ours.portside.address}/ws/events/"
         with connect(url, additional_headers=self.headers, max_size=None) as socket:
             socket.recv(timeout=30)  # hello
@@ -119,6 +134,9 @@ def _until(events: ClientConnection, container: str, claim: Callable[[dict[str, 
 class Peer:
     def __init__(self, peer: CommandLine, reference: str) -> None:
         self.peer, self.reference, self.name = peer, reference, peer.name
+
+    def watching(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def run(self) -> str:
         return self.peer.call("run", "-d", *self.peer.run_options, self.reference, *POLITE).splitlines()[-1]
@@ -159,14 +177,16 @@ def lives(
     rows += [told, execs, stops, removes, both, crowd, figures]
     for number in range(rounds):
         for actor in actors:
-            container = _timed(told, actor, actor.run)
+            with actor.watching():
+                container = _timed(told, actor, actor.run)
             actor.exec(container)  # the first pays for what later ones find ready
             for _ in range(3):
                 _timed(execs, actor, lambda actor=actor, container=container: actor.exec(container))
-            began = time.monotonic()
-            _timed(stops, actor, lambda actor=actor, container=container: actor.stop(container))
-            _timed(removes, actor, lambda actor=actor, container=container: actor.remove(container))
-            both.add(actor.name, time.monotonic() - began)
+            with actor.watching():
+                began = time.monotonic()
+                _timed(stops, actor, lambda actor=actor, container=container: actor.stop(container))
+                _timed(removes, actor, lambda actor=actor, container=container: actor.remove(container))
+                both.add(actor.name, time.monotonic() - began)
         say(f"life {number + 1} of {rounds}")
     for actor in actors:
         containers = _timed(crowd, actor, lambda actor=actor: _crowd(actor))
