@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, cast
 
 from client.cli import finding
 from client.cli.shell import Command, Shell, UsageError
 from client.cli.terminal import Carrier, forwarded, size_of_terminal
-from client.errors import AlreadyExists, InvalidArgument, PortsideError
+from client.errors import AlreadyExists, InvalidArgument, PortsideError, Unavailable
 from client.resource import Json
 from client.session import Session
+from client.sockets import TRIES, pause
 from engine import run_options
 from engine.options.detach_keys import DETACH_KEYS, DetachKeys
 
@@ -131,10 +133,15 @@ class _Start:
 
 def _killer(shell: Shell, container_id: str) -> Any:
     def kill(name: str) -> None:
-        try:
-            shell.site.containers.kill(container_id, signal=name)
-        except PortsideError:
-            return  # it has just ended
+        for number in range(TRIES):
+            try:
+                shell.site.containers.kill(container_id, signal=name)
+            except Unavailable:  # whoever pressed Ctrl-C would wait for ever
+                time.sleep(pause(number))
+            except PortsideError:
+                return  # it has just ended
+            else:
+                return
 
     return kill
 
