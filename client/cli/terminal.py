@@ -116,21 +116,36 @@ def _following_size(session: Session, wanted: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def forwarded(kill: Callable[[str], Any], *, wanted: bool) -> Iterator[None]:
-    """Signals to us are the container's: `kill` is called with their names, from threads of their own."""
+    """Signals to us are the container's: `kill` is called with their names, from threads of their own.
+
+    Not from handlers: Python calls those between two instructions of the main thread, and a signal that comes just
+    before this waits for output would be heard of with the next output. What is written to the wakeup descriptor is
+    there at once (signal.set_wakeup_fd).
+    """
     if not wanted:
         yield
         return
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+    heard, wakeup = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(wakeup, False)
 
-    def pass_on(number: int, _: object) -> None:
-        threading.Thread(target=kill, args=(signal.Signals(number).name,), daemon=True).start()
+    def pass_on() -> None:
+        while came := os.read(heard, 64):
+            for number in came:
+                if number in numbers:
+                    threading.Thread(target=kill, args=(signal.Signals(number).name,), daemon=True).start()
+        os.close(heard)
 
-    before = {number: signal.signal(number, pass_on) for number in numbers}
+    threading.Thread(target=pass_on, name="signals", daemon=True).start()
+    descriptor = signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(descriptor)
+        os.close(wakeup)
 
 
 def _write(descriptor: int, data: bytes) -> None:

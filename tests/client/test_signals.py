@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from client.cli.commands import running
+from client.cli.terminal import forwarded
 from client.errors import ConnectionFailed, NotFound, Unavailable
+from tests.support.processes import eventually
 
 
 def shell(answers: list[Exception | None], asked: list[str]) -> Any:
@@ -37,3 +42,24 @@ def test_a_signal_is_handed_on_until_the_site_takes_it(
     asked: list[str] = []
     running._killer(shell(answers, asked), "c1")("SIGINT")
     assert asked == ["c1 SIGINT"] * times
+
+
+def test_a_signal_is_heard_of_although_the_main_thread_waits() -> None:
+    """As one is that comes between the main thread's last instruction and its wait: here no instruction follows."""
+    came: list[str] = []
+    with forwarded(came.append, wanted=True):
+        lock = threading.Lock()
+        lock.acquire()
+
+        def let_go() -> None:
+            eventually(lambda: came == ["SIGUSR1"], seconds=20, what="the signal")
+            lock.release()
+
+        waiter = threading.Thread(target=let_go)
+        waiter.start()
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])  # in this thread alone, so another one gets it
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert lock.acquire(timeout=30), "the handler waits for the main thread"
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+        waiter.join()
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
