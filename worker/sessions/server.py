@@ -80,7 +80,6 @@ class SessionServer:
             carrier.close()
             return
         self._run(session, carrier)
-        self._ended.keep(session.session_id, carrier)
 
     def join_near(self, request: JoinNear, connection: socket.socket, rest: bytes) -> None:
         """Give a session that was opened before this connection instead of the one that it had."""
@@ -114,6 +113,8 @@ class SessionServer:
             _refuse(carrier, Unavailable(f"the host could not go on: {error}; its log says more"))
         finally:
             carrier.close()
+            if isinstance(carrier, NearCarrier):  # first, or who joins it just now finds it nowhere
+                self._ended.keep(request.session_id, carrier)
             with self._lock:
                 del self._running[request.session_id]
 
