@@ -38,6 +38,8 @@ def held(portside: Portside, client: Client, tmp_path: Path) -> Iterator[Client]
     words = [word for action in ACTIONS for word in ("--scope", action)]
     token = portside.manage("token", "admin", *words).strip().splitlines()[-1]
     yield Client.of_site(portside.address, token, tmp_path / "held")
+    client.run("rm", "-f", "cmp-free", "cmp-signed")
+    client.run("rmi", "cmp/signed")  # else IMAGE has a second name for whoever comes next
     assert portside.rest.call("PATCH", policy, {"signed_images": False}).status == 200
     assert portside.rest.delete(key.json["url"]).status == 204
 
@@ -61,4 +63,3 @@ def test_an_unsigned_image_does_not_run_and_a_signed_one_does(portside: Portside
     assert client.run("create", "--name", "cmp-free", IMAGE, "true").returncode == 0
     refused = held.run("start", "cmp-free")
     assert refused.returncode == 1 and b"Error response from daemon: the team's policy" in refused.stderr
-    client.run("rm", "-f", "cmp-free", "cmp-signed")
