@@ -43,6 +43,7 @@ else:
 
 USER_ANNOTATION, GROUPS_ANNOTATION = "portside.user", "portside.groups"
 BUNDLE = "foreign"
+BECOMING_MILLISECONDS = 2000
 
 
 def run(work: Work) -> NoReturn:
@@ -71,7 +72,7 @@ def run(work: Work) -> NoReturn:
             work.connection.close()
             for descriptor in work.handed:
                 os.close(descriptor)
-            _serve(call, work, pidfd)
+            _serve(call, work, pid, pidfd)
     finally:
         os._exit(0)
 
@@ -179,7 +180,7 @@ def _enter(group: str, pid: int) -> None:
         file.write(str(pid))
 
 
-def _serve(call: Call, work: Work, pidfd: int) -> None:
+def _serve(call: Call, work: Work, pid: int, pidfd: int) -> None:
     """Wait for "start" and do it; done as well when the process is gone, or when the container runs."""
     poll = select.poll()
     poll.register(work.listener, select.POLLIN)
@@ -193,8 +194,11 @@ def _serve(call: Call, work: Work, pidfd: int) -> None:
                 connection.close()
                 continue
         message: dict[str, Any] = {"executing": True}
+        before = _program(pid)
         try:
             call.must_run("start", call.id)
+            if work.request["foreign"]["users"]:  # a sandbox' process stays what it is
+                _await_other(before, pid, pidfd)
             record.mark_started(work.directory)
         except Exception as error:  # noqa: BLE001 - the one who starts the container must be told
             message = wire.failure_of(error, f"starting the container by {call.name}").as_message()
@@ -202,3 +206,23 @@ def _serve(call: Call, work: Work, pidfd: int) -> None:
         with contextlib.suppress(OSError):
             wire.send(connection, message)
         return
+
+
+def _program(pid: int) -> tuple[int, int] | None:
+    """Which file the process executes; None for one that has ended."""
+    try:
+        status = os.stat(f"/proc/{pid}/exe")
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _await_other(before: tuple[int, int] | None, pid: int, pidfd: int) -> None:
+    """The runtimes end their start before the process has become the container's program: until it has, it can't be
+    joined by an exec, and runc's ends with a code of its own at a signal. One that never does is left to itself.
+    """
+    ended = select.poll()
+    ended.register(pidfd, select.POLLIN)
+    for _ in range(BECOMING_MILLISECONDS):
+        if _program(pid) != before or ended.poll(1):
+            return

@@ -31,10 +31,15 @@ fault() {
     launcher) kill -9 "$(cat "$0.launcher")";;
     caller) kill -9 "$(cat "$0.caller")"; sleep "${pause:-0}";;
     nobody) sleep 60;;
+    early) early=1;;
   esac
   sleep 0.05
 }
 fault before
+if [ "$early" ]; then
+  (sleep 0.3; REAL "$@") >/dev/null 2>&1 &
+  exit 0
+fi
 REAL "$@"
 code=$?
 [ -z "$pause" ] || touch "$0.over"
@@ -57,6 +62,7 @@ class ForeignHost(Host):
     def arm(self, fault: str) -> None:
         """`fault`: "before|after VERB runtime|helper|monitor|launcher|caller", or "nobody" to hang.
 
+        "before start early": it says that it is done before it is.
         "before create caller 2": it goes on after 2 seconds; `is_over` tells when it has.
         """
         Path(f"{self.wrapper}.over").unlink(missing_ok=True)

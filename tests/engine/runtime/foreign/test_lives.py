@@ -150,6 +150,16 @@ def test_an_exec_joins_it(foreign: ForeignHost) -> None:
     assert status is not None and status.code == 9
 
 
+def test_it_runs_the_program_when_its_start_is_told(foreign: ForeignHost) -> None:
+    """The runtimes end their start a moment earlier, and what asked for an exec then was told that nothing runs."""
+    spec = foreign.spec("sleep", "100", runtime=foreign.runtime)
+    foreign.engine.container_create(spec)
+    foreign.arm("before start early")
+    record = foreign.engine.container_start(spec.id)
+    assert foreign.is_obeyed()
+    assert Path(f"/proc/{record.pid}/cmdline").read_bytes() == b"sleep\x00100\x00"
+
+
 def test_the_limits_hold(foreign: ForeignHost) -> None:
     hog = foreign.run("sh", "-c", "x=0123456789abcdef; while :; do x=$x$x; done", memory_bytes=16 << 20)
     ended = foreign.ended(hog.id)
