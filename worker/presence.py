@@ -122,7 +122,9 @@ class Figures:
 
     def _figures(self, container_id: str, sample: Any, now: float) -> dict[str, Any]:
         """A sample, and its processor time as percent of one core since the last tick."""
-        figures = dataclasses.asdict(sample)
+        figures = {
+            name: getattr(sample, name) for name in sample.__slots__
+        }  # of fifty, `asdict` makes half a millisecond
         if not figures.get("interfaces"):  # most have but one, whose figures are there already
             figures.pop("interfaces", None)
         seconds = figures["cpu_seconds"] = round(sample.cpu_seconds, 6)

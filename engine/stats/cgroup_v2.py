@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.stats.files import keyed, number, read
+from engine.stats.files import Read, keyed, number, read
 from engine.stats.samples import CgroupUsage
 
 
-def usage(directories: Mapping[str, Path]) -> CgroupUsage:
+def usage(directories: Mapping[str, Path], read: Read = read) -> CgroupUsage:
     """Read the group at `directories["unified"]`; what a missing controller would count is 0."""
     where = str(directories["unified"])
     limit = read(f"{where}/memory.max").strip()
@@ -17,9 +17,9 @@ def usage(directories: Mapping[str, Path]) -> CgroupUsage:
     block_read, block_written = _block(read(f"{where}/io.stat"))
     return CgroupUsage(
         cpu_seconds=keyed(read(f"{where}/cpu.stat"), b"usage_usec") / 1e6,
-        memory_bytes=max(0, number(f"{where}/memory.current") - inactive),
+        memory_bytes=max(0, number(read(f"{where}/memory.current")) - inactive),
         memory_limit_bytes=int(limit) if limit.isdigit() else None,
-        pids=number(f"{where}/pids.current"),
+        pids=number(read(f"{where}/pids.current")),
         block_read_bytes=block_read,
         block_write_bytes=block_written,
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Mapping
+from pathlib import Path
 
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.stats import cgroup_v1, cgroup_v2
-from engine.stats.files import read
+from engine.stats.files import Kept, read
 from engine.stats.host import HostStats
 from engine.stats.samples import ContainerSample, HostSample
+
+FILES = 8
+"""At most so many are kept open of a container."""
 
 
 class Sampler:
@@ -19,21 +24,32 @@ class Sampler:
         self._cgroups = cgroups or Cgroups(config)
         self._usage = cgroup_v2.usage if self._cgroups.version == "v2" else cgroup_v1.usage
         self._host = HostStats(config.home)
+        self._known: dict[str, tuple[Mapping[str, Path], Kept]] = {}
 
     def sample(self, containers: Mapping[str, int]) -> dict[str, ContainerSample]:
         """A sample for each of `containers` (id → pid of a process in it); those that are gone are left out."""
-        return {
-            container_id: sample
-            for container_id, pid in containers.items()
-            if (sample := self._sample(container_id, pid)) is not None
-        }
+        for gone in self._known.keys() - containers.keys():
+            self._known.pop(gone)[1].close()
+        room = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4  # of descriptors: others need some as well
+        found = {}
+        for container_id, pid in containers.items():
+            sample = self._sample(container_id, pid, keeps=len(self._known) * FILES < room)
+            if sample is not None:
+                found[container_id] = sample
+        return found
 
     def host(self) -> HostSample:
         return self._host.sample()
 
-    def _sample(self, container_id: str, pid: int) -> ContainerSample | None:
-        devices = read(f"/proc/{pid}/net/dev")
-        usage = self._usage(self._cgroups.directories(container_id))
+    def _sample(self, container_id: str, pid: int, *, keeps: bool) -> ContainerSample | None:
+        devices = read(f"/proc/{pid}/net/dev")  # not kept open, which would keep the namespace
+        known = self._known.get(container_id)
+        if known is None and keeps:
+            known = self._known[container_id] = (self._cgroups.directories(container_id), Kept())
+        if known is None:
+            usage = self._usage(self._cgroups.directories(container_id), read)
+        else:
+            usage = self._usage(known[0], known[1].read)
         if not devices and not usage.pids:
             return None
         interfaces = _network(devices)

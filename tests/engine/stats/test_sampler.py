@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -14,7 +16,7 @@ from pyroute2 import IPRoute
 from engine.cgroups import Cgroups, Resources
 from engine.config import EngineConfig
 from engine.stats import cgroup_v1, cgroup_v2
-from engine.stats.sampler import Sampler
+from engine.stats.sampler import FILES, Sampler
 
 MIB = 1 << 20
 FIGURES = (
@@ -133,6 +135,51 @@ def test_interfaces_are_told_apart_where_there_are_several(config: EngineConfig,
 @pytest.mark.root
 def test_containers_that_are_gone_are_left_out(config: EngineConfig, cgroups: Cgroups) -> None:
     assert Sampler(config, cgroups).sample({"gone": 2**22 + 1}) == {}
+
+
+def open_files() -> set[str]:
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the listing's own
+            found.add(os.readlink(f"/proc/self/fd/{number}"))
+    return {path for path in found if "/portside-" in path}
+
+
+@pytest.mark.root
+def test_a_group_that_is_made_anew_is_looked_at_anew(config: EngineConfig, cgroups: Cgroups) -> None:
+    """A container's next run has new groups under the same names; those of the run before stay open until then."""
+    sampler = Sampler(config, cgroups)
+    for limit in (64 * MIB, 32 * MIB):
+        cgroups.create("one", Resources(memory_bytes=limit))
+        inside = Inside(cgroups, "one")
+        for _ in range(2):
+            assert sampler.sample({"one": inside.pid})["one"].memory_limit_bytes == limit
+        assert open_files()
+        inside.end()
+        cgroups.remove("one")
+        assert not any(path.exists() for path in cgroups.directories("one").values())
+        assert sampler.sample({"one": 2**22 + 1}) == {}
+    sampler.sample({})
+    assert not open_files()
+
+
+@pytest.mark.root
+def test_it_leaves_descriptors_to_others(
+    config: EngineConfig, cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f"c{number}" for number in range(5)]
+    for container_id in ids:
+        cgroups.create(container_id, Resources(memory_bytes=64 * MIB))
+    inside = Inside(cgroups, "c0")
+    monkeypatch.setattr("resource.getrlimit", lambda _: (4 * 2 * FILES, 4 * 2 * FILES))
+    sampler = Sampler(config, cgroups)
+    for _ in range(2):
+        samples = sampler.sample(dict.fromkeys(ids, inside.pid))
+        assert {sample.memory_limit_bytes for sample in samples.values()} == {64 * MIB} and len(samples) == 5
+        assert 0 < len(open_files()) <= 2 * FILES
+    inside.end()
+    del sampler
+    assert not open_files()
 
 
 def read_plainly(cgroups: Cgroups, container_id: str, pid: int) -> int:
