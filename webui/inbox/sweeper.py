@@ -62,9 +62,10 @@ class Sweeper:
             self.look_at_hosts()
         if now >= self._jobs_due:
             self._jobs_due = now + JOBS_SECONDS
-            self.send_lost_jobs()
-            for job in jobs.jobs_to_cancel():
-                cancel_send(job.host_id, str(job.pk))
+            if jobs.are_any_unfinished():
+                self.send_lost_jobs()
+                for job in jobs.jobs_to_cancel():
+                    cancel_send(job.host_id, str(job.pk))
         if now >= self._trim_due:
             self._trim_due = now + TRIM_SECONDS
             events_trim()

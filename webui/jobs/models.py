@@ -20,13 +20,14 @@ class JobStatus(models.TextChoices):
 
 
 FINISHED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
+UNFINISHED = (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
 class JobQuerySet(OwnedQuerySet["Job"]):
     view_action = "jobs.view"
 
     def unfinished(self) -> JobQuerySet:
-        return self.exclude(status__in=FINISHED)
+        return self.filter(status__in=UNFINISHED)
 
 
 class Job(models.Model):
@@ -61,6 +62,7 @@ class Job(models.Model):
             models.Index(fields=["team", "-created_at"]),
             models.Index(fields=["-created_at", "id"]),  # the administrator's list, which no team narrows down
             models.Index(fields=["host", "status"]),
+            models.Index(fields=["status", "created_at"]),  # the few that go on, looked for all the time, among all
         ]
 
     def __str__(self) -> str:

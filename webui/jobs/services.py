@@ -26,6 +26,7 @@ from webui.jobs import dispatch
 from webui.jobs.models import FINISHED, Job, JobQuerySet, JobStatus
 from webui.jobs.representation import job_as_json
 from webui.jobs.signals import job_finished
+from webui.prepared import Prepared
 from webui.prepared_writes import PreparedInsert, PreparedSave
 from worker.contract.commands import Command, encode_command, kind_of
 
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _NEW = PreparedInsert(Job)
 _SAVE = PreparedSave(Job)
+_UNFINISHED = Prepared(Job.objects.order_by().unfinished().values_list("pk"), limit=1)
 
 LOST_AFTER = timedelta(seconds=30)
 
@@ -180,6 +182,11 @@ def jobs_unfinished(*, host: Host) -> JobQuerySet:
     return (
         Job.objects.filter(host=host).unfinished().select_related("host", "team", "requested_by").order_by("created_at")
     )
+
+
+def are_any_unfinished() -> bool:
+    """Asked all the time, where there is mostly nothing to do."""
+    return bool(_UNFINISHED.rows())
 
 
 def jobs_lost(*, now: datetime) -> JobQuerySet:

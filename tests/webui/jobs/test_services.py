@@ -158,3 +158,14 @@ def test_sending_a_job_takes_little_time(site_broker: Valkey, host: Host) -> Non
     quick = sorted(times)[5]
     print(f"task_send: median {sorted(times)[15] * 1000:.2f} ms")
     assert quick < 0.010 * slowness()  # alone it is below 2 ms; two shared cores are noisy
+
+
+def test_the_few_that_go_on_are_found_without_a_look_at_all_that_ended(host: Host) -> None:
+    """Nothing of jobs is ever forgotten, and the inbox asks every few seconds."""
+    for queryset in (Job.objects.unfinished(), services.jobs_lost(now=timezone.now()), services.jobs_to_cancel()):
+        assert "jobs_job_status" in queryset.explain(), queryset.explain()
+    assert not services.are_any_unfinished()
+    job = _create(host)
+    assert services.are_any_unfinished()
+    services.job_apply(job=job, finished={"status": JobStatus.SUCCEEDED, "at": timezone.now()})
+    assert not services.are_any_unfinished()
