@@ -38,6 +38,8 @@ BATCH = 500
 # How far to run ahead of the site: enough for its throughput, little enough for the broker's memory.
 WINDOW = 20_000
 ACKNOWLEDGED_SECONDS = 2.0
+# How often it looks unasked: the journal's wake-ups are datagrams, of which one may get lost.
+LOOK_SECONDS = 1.0
 # What is soon followed by what people wait for is sent along with it: applying one batch costs the site little more
 # than applying one event, and the processor time is the container's that is just being started.
 PATIENT = frozenset(
@@ -104,7 +106,7 @@ class Publisher:
         with self._journal.listen() as listener:
             while not self._stop.is_set():
                 if not self._publish_some():
-                    listener.wait(0.5 if self._held_since is None else PATIENCE_SECONDS)
+                    listener.wait(LOOK_SECONDS if self._held_since is None else PATIENCE_SECONDS)
                 if time.monotonic() - self._read_acknowledged_at > ACKNOWLEDGED_SECONDS:
                     self._read_acknowledged()
 

@@ -56,6 +56,8 @@ def command(socket_path: Path, directory: Path) -> list[str]:
         "daemonize": "no",
         "loglevel": "warning",
         "maxmemory-policy": "noeviction",
+        # It looks after itself so many times a second, asked or not; who waits for a time waits up to as much longer.
+        "hz": "3",
     }
     return [str(program()), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
