@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -40,14 +41,18 @@ def processes_of(directory: Path) -> list[int]:
 def test_cycles_with_kills_of_the_caller_leave_nothing(bundle: Bundle) -> None:
     dice = random.Random(7)
     bundle.args("/bin/sleep", "1000").write()
+    create = [*COMMAND, "--root", str(bundle.root), "create", "-b", str(bundle.directory)]
+    nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    began = time.monotonic()
+    subprocess.run([*create, f"{bundle.id}-whole"], check=True, timeout=60, **nothing)
+    whole = time.monotonic() - began  # on this machine and now: most are killed before they are through
+    bundle.succeed("delete", "--force", f"{bundle.id}-whole")
     survived = 0
     for number in range(CYCLES):
         identity = f"{bundle.id}-{number}"
-        command = [*COMMAND, "--root", str(bundle.root), "create", "-b", str(bundle.directory), identity]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL) as creator:  # fmt: skip
+        with subprocess.Popen([*create, identity], **nothing) as creator:
             try:
-                creator.wait(dice.uniform(0.02, 0.15))
+                creator.wait(dice.uniform(0.2, 1.5) * whole)
             except subprocess.TimeoutExpired:
                 creator.kill()
         if bundle.call("start", identity).returncode == 0:
