@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IP
 
 from engine.errors import Conflict, Unsupported
 from engine.network import rtnetlink as rt
-from engine.network.namespace import Entering, set_kernel
+from engine.network.namespace import set_kernel, socket_inside
 from engine.network.netlink import NETLINK_ROUTE, Netlink, NetlinkError
 from engine.options.networks import mac_of
 
@@ -61,13 +61,8 @@ class Bridge:
         except FileNotFoundError:
             raise Conflict(f"The container's process {pid} is gone; start the container again") from None
         try:
-            entering = Entering(namespace)
-            try:
+            with socket_inside(namespace) as inside:
                 self._plug(address, namespace)
-            except BaseException:
-                entering.cancel()
-                raise
-            with entering.socket() as inside:
                 index = rt.link(inside, INTERFACE).index
                 inside.send(
                     [

@@ -18,7 +18,7 @@ from engine.network import rtnetlink as rt
 from engine.network.addressing import link_local
 from engine.network.bridge import delete_link, ensure_bridge
 from engine.network.lans import Lan, Member
-from engine.network.namespace import Entering
+from engine.network.namespace import socket_inside
 from engine.network.netlink import NETLINK_ROUTE, Message, Netlink, NetlinkError
 from engine.network.parents import Parents
 
@@ -70,23 +70,18 @@ class Wires:
         Raises Conflict when the process is gone, or has an interface of that name; NetlinkError (ENODEV: no bridge).
         """
         has_ipv6 = any(member.address6 is not None for member in members)
-        with _namespace(pid) as namespace:
-            entering = Entering(namespace, _SETTINGS6 if has_ipv6 else None)
-            try:
-                if has_ipv6:
-                    entering.wait()  # what new interfaces are like is settled before they come
-                with Netlink(NETLINK_ROUTE) as netlink:
-                    for member in members:
-                        self._cable(netlink, member, namespace)
-            except BaseException:
-                entering.cancel()
-                raise
-            with entering.socket() as inside:
-                messages = [rt.link_up(_LOOPBACK_INDEX)]
+        settings = (
+            _SETTINGS6 if has_ipv6 else None
+        )  # made before the interfaces, of which they settle what they are like
+        with _namespace(pid) as namespace, socket_inside(namespace, settings) as inside:
+            with Netlink(NETLINK_ROUTE) as netlink:
                 for member in members:
-                    messages += _interface(rt.link(inside, member.interface).index, member, ways)
-                inside.send(messages)
-                rt.await_own(inside, [member.address6 for member in members if member.address6 is not None])
+                    self._cable(netlink, member, namespace)
+            messages = [rt.link_up(_LOOPBACK_INDEX)]
+            for member in members:
+                messages += _interface(rt.link(inside, member.interface).index, member, ways)
+            inside.send(messages)
+            rt.await_own(inside, [member.address6 for member in members if member.address6 is not None])
 
     def unplug(self, member: Member, pid: int | None) -> None:
         """Take the container's interface away; without it, nothing happens. `pid` is None for one that doesn't run."""
@@ -94,12 +89,12 @@ class Wires:
             with Netlink(NETLINK_ROUTE) as netlink:
                 delete_link(netlink, self.cable_name(member))
         elif pid is not None:
-            with _namespace(pid) as namespace, Entering(namespace).socket() as inside:
+            with _namespace(pid) as namespace, socket_inside(namespace) as inside:
                 delete_link(inside, member.interface)
 
     def route_by(self, ways: Ways, pid: int) -> None:
         """Let the namespace of `pid` reach the world by `ways` from now on."""
-        with _namespace(pid) as namespace, Entering(namespace).socket() as inside:
+        with _namespace(pid) as namespace, socket_inside(namespace) as inside:
             for member in {one.number: one for one in (ways.ip4, ways.ip6) if one is not None}.values():
                 inside.send(_routes(rt.link(inside, member.interface).index, member, ways))
 
@@ -133,7 +128,7 @@ class Wires:
         `members` are all of one container's; returns those whose interface isn't there. Raises Conflict when the
         process is gone.
         """
-        with _namespace(pid) as namespace, Entering(namespace).socket() as inside:
+        with _namespace(pid) as namespace, socket_inside(namespace) as inside:
             links = {link.name: link for link in rt.links(inside)}
             known = {(index, interface.ip) for index, interface in rt.addresses(inside)}
             messages = []
