@@ -38,6 +38,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+PATIENCE_SECONDS = 0.1
+"""How long M, once it has answered, leaves the processors and the kernel's locks to those who start the container."""
+
 
 class Order:
     """A create as it reaches M. `data`: the request as it came; `connection`: where the answer is awaited.
@@ -154,6 +157,7 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
         wire.send(order.connection, {"pid": pid, "pooled": pooled, "first": first})
     order.connection.close()
     terminal = midwife.take_terminal() if has_terminal else 0
+    midwife.await_program(PATIENCE_SECONDS)
     midwife.leave()
     held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], root, stdin, terminal)
     monitor.become(held, request["monitor"], request["name"])

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 
@@ -65,15 +66,18 @@ class Midwife:
         self.first, self.places = first, places or Namespaces()
         trees, small = ahead.device_trees(mounts, devices or [], first or 0), ahead.small_root()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._executed, executing = os.pipe2(os.O_CLOEXEC)
         inside = self.places
         new = 0 if inside.is_joining else inside.flags if first is None else inside.flags | kernel.CLONE_NEWUSER
         self._pid = kernel.clone3(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD)
         if self._pid == 0:
             self._channel.close()
+            os.close(self._executed)
             _attend(
                 theirs, inside, lambda: _make(mounts, sysctls, trees, small, inside, users=first is not None, idle=idle)
             )
         theirs.close()
+        os.close(executing)
         for tree in (small, *(tree for _, tree in trees)):
             os.close(tree)
         wire.widen(self._channel)
@@ -126,6 +130,13 @@ class Midwife:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._channel.send(handover.HELD)
         return monitor.TERMINAL
+
+    def await_program(self, seconds: float) -> None:
+        """Wait until the first process has become the container's program or ended, but no longer than that."""
+        poll = select.poll()
+        poll.register(self._executed, 0)  # its other end is C's and what C bears, and closes with an exec
+        poll.poll(seconds * 1000)
+        os.close(self._executed)
 
     def leave(self) -> None:
         """C has done its work, or is not needed any more: it ends, which it else does with the exec of what it bore."""
