@@ -52,7 +52,9 @@ class Catalog:
         self._root = config.containers
         self._live = config.run / "live"
         self._store = store
-        self._cache: dict[str, tuple[tuple[int, int], ContainerRecord]] = {}
+        self.told: dict[str, int] = {}
+        """Up to which change of a container `events` is sure to have told, so that nobody need ask the database."""
+        self._cache: dict[str, tuple[records.Version, ContainerRecord]] = {}
         store.ensure("containers", SCHEMA)
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A container can make its /etc/hosts set-user-id: nobody on the host may come near it (as CVE-2021-41091).
@@ -74,10 +76,9 @@ class Catalog:
         """The record. Raises `NotFound`, or `DataCorrupt` for one that can't be read."""
         directory = self._root / container_id
         try:
-            found = os.stat(f"{directory}/{records.FILE}")
+            version = records.version(directory)
         except FileNotFoundError:
             raise NotFound(f"no container {container_id[:12]} on this host", {"id": container_id}) from None
-        version = (found.st_ino, found.st_mtime_ns)
         cached = self._cache.get(container_id)
         if cached is not None and cached[0] == version:
             return _with_health(directory, cached[1])
@@ -115,7 +116,11 @@ class Catalog:
 
     def save(self, record: ContainerRecord) -> None:
         """Write the record; the caller holds the lock."""
-        records.save(self._root / record.id, record)
+        self.remember(record, records.save(self._root / record.id, record))
+
+    def remember(self, record: ContainerRecord, version: records.Version) -> None:
+        """Of a record that was just written: who asks for it need not read it."""
+        self._cache[record.id] = (version, record)
 
     # ---- names
 

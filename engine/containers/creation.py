@@ -181,13 +181,14 @@ def _make(
         bundle.lay_out(draft, final, record.spec, plan, host)
         record = record.with_changes(networks=joining.told(parts.network.endpoints(record.id)))
         foreign.choose(draft, record.spec.runtime, limits.resources(record.spec))
-        records.save(draft, record)
+        version = records.save(draft, record)
         undo.add(parts.snapshots.remove, record.id)
         with parts.store.transaction():  # short: every other writer waits for it
             _claim(parts, record, images.own)
             os.rename(draft, final)
             undo.add(parts.catalog.discard, final)
             events.tell(parts, record)
+    parts.catalog.remember(record, version)
     return record
 
 
@@ -205,6 +206,7 @@ def register(parts: Parts, record: ContainerRecord, image: Image) -> None:
 
 def _claim(parts: Parts, record: ContainerRecord, image: Image) -> None:
     """Inside a transaction: take the name, prepare the snapshot, keep the volumes and the layers of other images."""
+    events.ask_anew(parts, record.id)
     parts.volumes.keep(record.id)
     parts.catalog.claim_name(record.name, record.id)
     chain, limit = str(image.chain_ids[-1]) if image.chain_ids else "", storage_options.read(record.spec.storage_opt)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.record import ContainerRecord
@@ -123,7 +124,8 @@ def instead(parts: Parts, record: ContainerRecord, *untold: Untold) -> Container
 
 def tell(parts: Parts, record: ContainerRecord) -> None:
     """Tell of the record's last change, unless that has been done. The caller holds the lock."""
-    once(parts, record.id, "", record.changes, (entry(record, *untold) for untold in record.untold))
+    if record.changes > parts.catalog.told.get(record.id, 0):
+        once(parts, record.id, "", record.changes, (entry(record, *untold) for untold in record.untold))
 
 
 def once(parts: Parts, container_id: str, what: str, number: int, entries: Iterable[Untold]) -> bool:
@@ -139,6 +141,8 @@ def once(parts: Parts, container_id: str, what: str, number: int, entries: Itera
             "INSERT INTO told VALUES (?, ?, ?) ON CONFLICT (id, what) DO UPDATE SET number = excluded.number",
             (container_id, what, number),
         )
+        if not what:
+            parts.store.after_commit(partial(parts.catalog.told.__setitem__, container_id, number))
     return True
 
 
@@ -156,6 +160,13 @@ def forget(parts: Parts, container_id: str, what: str | None = None) -> None:
     """Remember no longer what was told of a container that goes (or of one `what` of it)."""
     with parts.store.transaction() as connection:
         connection.execute("DELETE FROM told WHERE id = ? AND (? IS NULL OR what = ?)", (container_id, what, what))
+    if not what:
+        ask_anew(parts, container_id)
+
+
+def ask_anew(parts: Parts, container_id: str) -> None:
+    """For a container that begins to be: one of its id may have been removed by another process."""
+    parts.catalog.told.pop(container_id, None)
 
 
 def entry(record: ContainerRecord, kind: str, subject: str, news: Mapping[str, Any]) -> Untold:

@@ -23,6 +23,9 @@ from engine.options.healthcheck import Healthcheck
 
 FILE = "container.json"
 
+Version = tuple[int, int]
+"""A file's number and time of change: another writer makes another."""
+
 _REPLACED_BY_START = (
     "status",
     "desired",
@@ -193,8 +196,8 @@ class ContainerRecord:
         return cls(**known)
 
 
-def save(directory: Path, record: ContainerRecord) -> None:
-    """Replace the record in `directory`.
+def save(directory: Path, record: ContainerRecord) -> Version:
+    """Replace the record in `directory`; the version that it is from now on.
 
     A rename is atomic against any death of ours. Nobody waits for the disk here: `durability` does, for all at once.
     """
@@ -207,9 +210,17 @@ def save(directory: Path, record: ContainerRecord) -> None:
         # The kernel's own times move in steps of milliseconds, and readers tell versions apart by them.
         now = time.time_ns()
         os.utime(descriptor, ns=(now, now))
+        number = os.fstat(descriptor).st_ino
     finally:
         os.close(descriptor)
     os.rename(temporary, f"{directory}/{FILE}")
+    return number, now
+
+
+def version(directory: str | Path) -> Version:
+    """That of the record in `directory`. Raises FileNotFoundError."""
+    found = os.stat(f"{directory}/{FILE}")
+    return found.st_ino, found.st_mtime_ns
 
 
 def load(directory: Path) -> ContainerRecord | None:
