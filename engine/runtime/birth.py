@@ -8,10 +8,11 @@
       │                    │                         ├─ root, and init.sock, pipes ►│
       │                    │                         │ limits, run.json             │ mounts,
       │◄──── {"pid": …} ───┼─────────────────────────┤                              │ pivot_root, masks …
-      │   (attaches the    │                         │ exec monitor                 │
+      │   (attaches the    │                         │ waits                        │
       │    network now)    │                         ⋮                              │
       │ start ─────────────┼─────────────────────────┼─────────────────────────────►│ (accept on init.sock)
       │◄─── {"error": …} or {"executing": …} and then the end of the stream ────────┤ exec
+                                                     │ exec monitor
 
 C, which bears I, is in midwife.py. A connection that ends without a word means that its process died. The launcher
 is never waited for: it forks and turns to the next request, and M answers on the connection that it inherited.
