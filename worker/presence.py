@@ -122,9 +122,8 @@ class Figures:
 
     def _figures(self, container_id: str, sample: Any, now: float) -> dict[str, Any]:
         """A sample, and its processor time as percent of one core since the last tick."""
-        figures = {
-            name: getattr(sample, name) for name in sample.__slots__
-        }  # of fifty, `asdict` makes half a millisecond
+        # `asdict` would copy what is in there, which takes half a millisecond for fifty containers.
+        figures = {field.name: getattr(sample, field.name) for field in dataclasses.fields(sample)}
         if not figures.get("interfaces"):  # most have but one, whose figures are there already
             figures.pop("interfaces", None)
         seconds = figures["cpu_seconds"] = round(sample.cpu_seconds, 6)
