@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.containers import events
+from engine.containers import record as records
 from engine.containers.catalog import Catalog
 from engine.containers.service import Containers
 from engine.errors import Conflict, NotFound
@@ -85,3 +86,31 @@ def live(home: Path, world: World) -> tuple[list[str], bool]:
                 verb(containers)
     told = [entry.kind for entry in parts.journal.read(0) if entry.subject == ID]
     return [kind.removeprefix("container.") for kind in told], died
+
+
+def test_what_another_process_has_removed_is_told_of_from_its_beginning(tmp_path: Path) -> None:
+    """Up to where a container was told of is remembered, and one that comes later with its id begins anew."""
+    world = World(images={"busybox": FakeImage("sha256:" + "a" * 64, image_config())})
+    ours, parts = engine_on(tmp_path, world)
+    others, _ = engine_on(tmp_path, world)
+    ours.create(spec())
+    ours.start("c1")
+    others.kill("c1")
+    others.remove("c1")
+    ours.create(spec())
+    kinds = [entry.kind for entry in parts.journal.read(0) if entry.kind in (events.CREATED, events.REMOVED)]
+    assert kinds == [events.CREATED, events.REMOVED, events.CREATED]
+
+
+def test_who_has_written_a_record_need_not_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(images={"busybox": FakeImage("sha256:" + "a" * 64, image_config())})
+    ours, _ = engine_on(tmp_path, world)
+    others, _ = engine_on(tmp_path, world)
+    loaded: list[Path] = []
+    monkeypatch.setattr(records, "load", lambda path, real=records.load: loaded.append(path) or real(path))
+    ours.create(spec())
+    ours.start("c1")
+    assert ours.get("c1").status == "running" and not loaded
+    others.pause("c1")
+    assert ours.get("c1").status == "paused" and loaded  # what another writes is read
+    assert ours.get("c1") == others.get("c1")

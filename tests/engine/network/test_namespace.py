@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -20,8 +20,10 @@ def own() -> str:
 
 
 @pytest.fixture
-def inside(spaces: Callable[[], Space]) -> int:
-    return os.open(f"/proc/{spaces().pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+def inside(spaces: Callable[[], Space]) -> Iterator[int]:
+    descriptor = os.open(f"/proc/{spaces().pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    yield descriptor
+    os.close(descriptor)
 
 
 def test_the_socket_acts_inside_and_the_thread_does_not(inside: int) -> None:

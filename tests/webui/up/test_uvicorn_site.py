@@ -6,7 +6,10 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Awaitable
+from typing import Any
 
+import pytest
 import uvicorn
 import uvloop
 
@@ -21,7 +24,13 @@ class Counting(Server):
         return await super().on_tick(counter)
 
 
-def test_it_looks_once_a_second_and_ends_at_a_signal() -> None:
+def test_it_waits_without_a_look_and_ends_at_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its second is for the `Date` header: here it never passes, so only being told can end it."""
+
+    async def patient(waited: Awaitable[Any], _: float) -> Any:
+        return await waited
+
+    monkeypatch.setattr("webui.up.uvicorn_site.asyncio.wait_for", patient)
     config = uvicorn.Config("webui.asgi:application", loop="uvloop")
     config.load()
     ours, theirs = socket.socketpair()
@@ -29,7 +38,7 @@ def test_it_looks_once_a_second_and_ends_at_a_signal() -> None:
 
     async def served() -> int:
         loop = asyncio.create_task(server.main_loop())
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.3)
         resting = server.ticks
         assert any(name == b"date" for name, _ in server.server_state.default_headers)
         os.kill(os.getpid(), signal.SIGUSR1)
