@@ -30,6 +30,8 @@ import signal
 import socket
 
 from engine.runtime import handover, kernel, monitor, privileges, record, wire
+from engine.runtime.exec_birth import LINGER_MILLISECONDS
+from engine.runtime.exec_fork import is_over
 from engine.runtime.foreign import birth as foreign
 from engine.runtime.ids import COUNT
 from engine.runtime.midwife import Midwife
@@ -161,4 +163,12 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
     midwife.await_program(PATIENCE_SECONDS)
     midwife.leave()
     held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], root, stdin, terminal)
-    monitor.become(held, request["monitor"], request["name"])
+    monitor.become(held, None if _ends_soon(pid) else request["monitor"], request["name"])
+
+
+def _ends_soon(pid: int) -> bool:
+    """Some are over before the monitor has begun: M sees to their end as it is, and holds their output."""
+    pidfd = os.pidfd_open(pid)
+    has_ended = is_over(pidfd, LINGER_MILLISECONDS)
+    os.close(pidfd)
+    return has_ended

@@ -55,10 +55,24 @@ def has_open(pid: int, path: Path) -> bool:
 
 
 def test_the_monitor_is_the_one_that_was_asked_for(own_box: Box, request: pytest.FixtureRequest) -> None:
-    own_box.run("/bin/echo", "nobody has read this yet", collect=False)
-    own_box.wait()  # a create is answered before the monitor is executed, but the end is the monitor's to tell
-    program = os.readlink(f"/proc/{own_box.record()['monitor_pid']}/exe")  # it stays for what nobody has read
-    assert ("monitor-" in program) == ("[c]" in request.node.name)
+    own_box.run("/bin/sh", "-c", f"{GATE}; exit 3")
+    monitor = f"/proc/{own_box.record()['monitor_pid']}/exe"
+    if "[c]" in request.node.name:  # a create is answered before the monitor is executed
+        until(lambda: "monitor-" in os.readlink(monitor))
+    else:
+        time.sleep(0.1)
+        assert "monitor-" not in os.readlink(monitor)
+    own_box.open_gate()
+    assert own_box.wait().code == 3
+
+
+def test_the_end_of_a_process_that_is_over_at_once_is_told_and_its_output_is_held(own_box: Box) -> None:
+    own_box.run("/bin/sh", "-c", "echo nobody has read this yet; exit 4", collect=False)
+    assert own_box.wait().code == 4
+    assert os.path.exists(f"/proc/{own_box.record()['monitor_pid']}")  # it stays for what nobody has read
+    fd = os.open(own_box.directory / "stdout", os.O_RDONLY | os.O_NONBLOCK)
+    assert os.read(fd, 100) == b"nobody has read this yet\n"
+    os.close(fd)
 
 
 def test_a_killed_launcher_harms_no_container_and_loses_no_exit_code(own_box: Box) -> None:
