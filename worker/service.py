@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
@@ -142,6 +143,7 @@ class WorkerService:
         for periodic in self._periodic:
             periodic.start()
         app = make_app(self._settings, self._host_id, self._executor)
+        gc.freeze()  # what is loaded now stays; collections need not look at it
         logger.info(
             "host %s (%s) is ready after %.2f s", self._settings.host_name, self._host_id, time.monotonic() - began
         )

@@ -44,9 +44,7 @@ class Server(uvicorn.Server):
             host = PORTSIDE.tls_bind[0] if PORTSIDE.tls_bind is not None else ""
             context = tls.context(PORTSIDE.home, PORTSIDE.tls_names, host)
             self.servers.append(await loop.create_server(self._protocol, sock=self._secure, ssl=context, backlog=2048))
-        gc.collect()
         gc.freeze()  # what is loaded now stays; later collections need not look at it
-        gc.set_threshold(GARBAGE, 20, 20)
         with contextlib.suppress(OSError):
             os.write(self._ready, b"!")
             os.close(self._ready)
@@ -73,6 +71,7 @@ class Server(uvicorn.Server):
 
 
 def main() -> None:
+    gc.set_threshold(GARBAGE, 20, 20)  # before the site is loaded, which is no garbage either
     listener, docker, *rest = (socket.socket(fileno=int(number)) for number in sys.argv[2:])
     config = uvicorn.Config(
         "webui.asgi:application",
