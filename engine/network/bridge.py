@@ -63,7 +63,7 @@ class Bridge:
         try:
             with socket_inside(namespace) as inside:
                 self._plug(address, namespace)
-                index = rt.link(inside, INTERFACE).index
+                index = rt.index(inside, INTERFACE)
                 inside.send(
                     [
                         rt.link_up(_LOOPBACK_INDEX),
@@ -82,7 +82,7 @@ class Bridge:
         """
         wanted = {self.port_name(address): address for address in live}
         with Netlink(NETLINK_ROUTE) as netlink:
-            index = rt.link(netlink, self.name).index
+            index = rt.index(netlink, self.name)
             for link in rt.links(netlink):
                 if not link.name.startswith(self._port_prefix):
                     continue
@@ -105,10 +105,8 @@ class Bridge:
     def _plug(self, address: IPv4Address, namespace: int) -> None:
         name = self.port_name(address)
         with Netlink(NETLINK_ROUTE) as netlink:
-            bridge = rt.link(netlink, self.name)
-            pair = rt.veth(
-                name, bridge.index, bridge.mtu, peer=INTERFACE, peer_mac=mac_of(address), namespace=namespace
-            )
+            bridge, mtu = rt.index(netlink, self.name), rt.mtu(netlink, self.name)
+            pair = rt.veth(name, bridge, mtu, peer=INTERFACE, peer_mac=mac_of(address), namespace=namespace)
             messages = [pair, rt.hairpin(name)]
             try:
                 netlink.send(messages)
@@ -140,7 +138,7 @@ def ensure_bridge(
         # Where no IPv6 was asked for, this host doesn't speak it either; a router is nobody but this host.
         set_kernel(f"net/ipv6/conf/{name}/accept_ra", "0")
         set_kernel(f"net/ipv6/conf/{name}/disable_ipv6", "0" if gateway6 else "1")
-        index = rt.link(netlink, name).index
+        index = rt.index(netlink, name)
         messages = [rt.link_up(index), rt.address(index, gateway)]
         if gateway6 is not None:
             messages += [rt.address(index, gateway6), rt.address(index, _ROUTER)]

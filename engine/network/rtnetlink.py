@@ -34,6 +34,7 @@ from engine.network.netlink import (
     u32,
 )
 
+_SIOCGIFMTU, _SIOCGIFINDEX = 0x8921, 0x8933
 _NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
 _NEWADDR, _GETADDR = 20, 22
 _NEWROUTE, _GETROUTE = 24, 26
@@ -89,6 +90,16 @@ def link(netlink: Netlink, name: str) -> Link:
     if body is None:
         raise NetlinkError(errno.ENODEV, f"there is no device {name}", 0)
     return _parsed(body)
+
+
+def index(netlink: Netlink, name: str) -> int:
+    """The number of a device of the socket's namespace. Raises NetlinkError (ENODEV) when it is not there."""
+    return netlink.number(_SIOCGIFINDEX, name)
+
+
+def mtu(netlink: Netlink, name: str) -> int:
+    """How many bytes a packet of a device may have. Raises NetlinkError (ENODEV)."""
+    return netlink.number(_SIOCGIFMTU, name)
 
 
 def uplink(netlink: Netlink) -> int | None:

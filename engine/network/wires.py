@@ -79,7 +79,7 @@ class Wires:
                     self._cable(netlink, member, namespace)
             messages = [rt.link_up(_LOOPBACK_INDEX)]
             for member in members:
-                messages += _interface(rt.link(inside, member.interface).index, member, ways)
+                messages += _interface(rt.index(inside, member.interface), member, ways)
             inside.send(messages)
             rt.await_own(inside, [member.address6 for member in members if member.address6 is not None])
 
@@ -96,7 +96,7 @@ class Wires:
         """Let the namespace of `pid` reach the world by `ways` from now on."""
         with _namespace(pid) as namespace, socket_inside(namespace) as inside:
             for member in {one.number: one for one in (ways.ip4, ways.ip6) if one is not None}.values():
-                inside.send(_routes(rt.link(inside, member.interface).index, member, ways))
+                inside.send(_routes(rt.index(inside, member.interface), member, ways))
 
     def put_right(self, members: Collection[Member], lans: Collection[Lan]) -> list[Member]:
         """Remove cables and bridges that belong to nobody, put cables back on their bridges.
@@ -164,8 +164,9 @@ class Wires:
             self._parents.plug(netlink, member, namespace)
             return
         name = self.cable_name(member)
-        bridge = rt.link(netlink, self.bridge_name(member.lan))
-        pair = rt.veth(name, bridge.index, bridge.mtu, peer=member.interface, peer_mac=member.mac, namespace=namespace)
+        bridge = self.bridge_name(member.lan)
+        index, mtu = rt.index(netlink, bridge), rt.mtu(netlink, bridge)
+        pair = rt.veth(name, index, mtu, peer=member.interface, peer_mac=member.mac, namespace=namespace)
         messages = [pair, self._port(member)]
         try:
             netlink.send(messages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import warnings
 from collections.abc import Callable
 from ipaddress import IPv4Network
@@ -94,6 +95,21 @@ def test_the_bridge_takes_over_the_uplinks_packet_size(host: Host, spaces: Calla
     space = spaces()
     host.attach("one", space.pid)
     assert witness(space, lambda route: route.get_links(ifname="eth0")[0].get("mtu")) == 1400
+
+
+def test_number_and_packet_size_of_a_device_are_what_the_kernel_tells_at_length(host: Host) -> None:
+    def work() -> None:
+        with Netlink(NETLINK_ROUTE) as netlink:
+            links = rt.links(netlink)
+            assert len(links) > 1
+            for link in links:
+                assert (rt.index(netlink, link.name), rt.mtu(netlink, link.name)) == (link.index, link.mtu)
+            for ask in (rt.index, rt.mtu):
+                with pytest.raises(NetlinkError, match="no device nobody0") as caught:
+                    ask(netlink, "nobody0")
+                assert caught.value.errno == errno.ENODEV
+
+    host.space.run(work)
 
 
 def test_the_kernels_own_words_come_with_a_refusal(host: Host) -> None:
