@@ -126,7 +126,9 @@ class Figures:
         figures = {field.name: getattr(sample, field.name) for field in dataclasses.fields(sample)}
         if not figures.get("interfaces"):  # most have but one, whose figures are there already
             figures.pop("interfaces", None)
-        seconds = figures["cpu_seconds"] = round(sample.cpu_seconds, 6)
+        figures["cpu_seconds"] = round(sample.cpu_seconds, 6)
+        # What is compared is not rounded: it would go back by that, which is a sign of something else.
+        seconds = sample.cpu_seconds
         then, seconds_then = self._before.get(container_id, (now, seconds))
         # A restart makes a new cgroup, whose clock begins at zero.
         used = seconds - seconds_then if seconds >= seconds_then else seconds
