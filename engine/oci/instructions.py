@@ -14,10 +14,18 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from engine.errors import InvalidArgument
+from engine.oci import durations, signals
 
 LINE_MAXIMUM, LINES_MAXIMUM = 8192, 100
 _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 _SHELL = ["/bin/sh", "-c"]
+_CHECK_TIMES = {
+    "interval": "Interval",
+    "timeout": "Timeout",
+    "start-period": "StartPeriod",
+    "start-interval": "StartInterval",
+}
+_SHORTEST_SECONDS, _NANOSECONDS = 0.001, 1_000_000_000
 
 
 def apply(config: dict[str, Any], lines: Iterable[str]) -> dict[str, Any]:
@@ -100,6 +108,46 @@ def _user(config: dict[str, Any], rest: str) -> None:
     config["User"] = _words(rest)[0]
 
 
+def _stop_signal(config: dict[str, Any], rest: str) -> None:
+    if not signals.is_signal(rest):
+        raise _wrong(f"{rest[:40]!r} is no signal: write a name such as SIGTERM, or a number")
+    config["StopSignal"] = rest
+
+
+def _healthcheck(config: dict[str, Any], rest: str) -> None:
+    """As Docker's HealthConfig, whose times are nanoseconds; what is 0 is left out, and means the default."""
+    check: dict[str, Any] = {}
+    while rest.startswith("--"):
+        flag, _, rest = rest.partition(" ")
+        rest = rest.strip()
+        name, _, value = flag[2:].partition("=")
+        if name == "retries" and value.isascii() and value.isdigit() and len(value) < 10:
+            check["Retries"] = int(value)
+        elif name in _CHECK_TIMES:
+            check[_CHECK_TIMES[name]] = round(_check_seconds(name, value) * _NANOSECONDS)
+        else:
+            raise _wrong(f"{flag[:40]!r} is none of {', '.join(f'--{one}=' for one in (*_CHECK_TIMES, 'retries'))}")
+    word, _, command = rest.partition(" ")
+    if word.upper() == "NONE" and not command and not check:
+        config["Healthcheck"] = {"Test": ["NONE"]}
+        return
+    if word.upper() != "CMD" or not command.strip():
+        raise _wrong("HEALTHCHECK has NONE, or CMD and a command, after its flags")
+    words = _list(command.strip())
+    test = ["CMD", *words] if words is not None else ["CMD-SHELL", command.strip()]
+    config["Healthcheck"] = {"Test": test, **{name: value for name, value in check.items() if value}}
+
+
+def _check_seconds(name: str, value: str) -> float:
+    try:
+        found = durations.seconds(value)
+    except ValueError:
+        found = -1.0
+    if found and found < _SHORTEST_SECONDS:
+        raise _wrong(f"--{name} is a time of 1ms or more such as 30s or 1m30s, not {value[:40]!r}")
+    return found
+
+
 def _onbuild(config: dict[str, Any], rest: str) -> None:
     if rest.partition(" ")[0].upper() in ("ONBUILD", "FROM", "MAINTAINER"):
         raise _wrong("ONBUILD takes no ONBUILD, FROM or MAINTAINER")
@@ -136,8 +184,10 @@ _INSTRUCTIONS: dict[str, Callable[[dict[str, Any], str], None]] = {
     "ENTRYPOINT": _entrypoint,
     "ENV": _env,
     "EXPOSE": _expose,
+    "HEALTHCHECK": _healthcheck,
     "LABEL": _label,
     "ONBUILD": _onbuild,
+    "STOPSIGNAL": _stop_signal,
     "USER": _user,
     "VOLUME": _volume,
     "WORKDIR": _workdir,

@@ -67,5 +67,5 @@ def _changes_problem(lines: list[str]) -> str:
     try:
         instructions.apply({}, lines)
     except InvalidArgument as error:
-        return error.message
+        return str(error.detail["fields"]["changes"][0])
     return ""

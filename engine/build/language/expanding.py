@@ -14,10 +14,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from engine.build.language import model, mounts, ports, signals
+from engine.build.language import model, mounts, ports
 from engine.build.language.expansion import Expander
 from engine.build.language.source import DockerfileError
 from engine.build.language.suggestions import or_nearest
+from engine.oci import signals
 
 _PORTS_MOST = len(ports.PROTOCOLS) * (ports.HIGHEST + 1)
 

@@ -17,6 +17,7 @@ from engine.build.language.lines import BLANKS
 from engine.build.language.source import DockerfileError
 from engine.build.language.suggestions import or_nearest
 from engine.build.language.words import Word
+from engine.oci import durations
 
 _STAGE = re.compile(r"[a-z][a-z0-9-_.]*")
 _RETRIES_MOST = (1 << 31) - 1
@@ -313,7 +314,7 @@ def _seconds(line: Line, flags: Flags, name: str) -> float | None:
         return None
     value, word = flags.given[name][0]
     try:
-        found = values.seconds(value)
+        found = durations.seconds(value)
     except ValueError:
         raise line.text.error(
             f"--{name} is a time such as 30s or 1m30s, not {value[:40]!r}", word.start, word.end

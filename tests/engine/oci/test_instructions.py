@@ -29,6 +29,20 @@ from engine.oci.instructions import apply
         ("WORKDIR /y", {"WorkingDir": "/y"}),
         ("USER app:staff", {"User": "app:staff"}),
         ("ONBUILD RUN make", {"OnBuild": ["RUN make"]}),
+        ("STOPSIGNAL SIGQUIT", {"StopSignal": "SIGQUIT"}),
+        ("HEALTHCHECK NONE", {"Healthcheck": {"Test": ["NONE"]}}),
+        ('HEALTHCHECK CMD ["a", "b"]', {"Healthcheck": {"Test": ["CMD", "a", "b"]}}),
+        (
+            "HEALTHCHECK --interval=5s --start-period=1m30s --retries=2 --timeout=0 CMD curl -f x || exit 1",
+            {
+                "Healthcheck": {
+                    "Test": ["CMD-SHELL", "curl -f x || exit 1"],
+                    "Interval": 5_000_000_000,
+                    "StartPeriod": 90_000_000_000,
+                    "Retries": 2,
+                }
+            },
+        ),
     ],
 )
 def test_an_instruction_changes_its_part(line: str, expected: dict[str, Any]) -> None:
@@ -40,7 +54,10 @@ def test_an_instruction_changes_its_part(line: str, expected: dict[str, Any]) ->
 @pytest.mark.parametrize(
     "line",
     ["", "RUN x", "ENV", "ENV =x", "ENV A", "EXPOSE 0", "EXPOSE 70000", "EXPOSE 9-8", "LABEL 'a", "ONBUILD FROM x",
-     "CMD a\nRUN b", "USER a\0", "ENV A=1 B"],
+     "CMD a\nRUN b", "USER a\0", "ENV A=1 B",
+     "STOPSIGNAL FOO", "HEALTHCHECK", "HEALTHCHECK a", "HEALTHCHECK CMD", "HEALTHCHECK --interval=x CMD a",
+     "HEALTHCHECK --interval=1us CMD a", "HEALTHCHECK --retries=-1 CMD a", "HEALTHCHECK --x=1 CMD a",
+     "HEALTHCHECK --interval=5s NONE", "HEALTHCHECK NONE a"],
 )  # fmt: skip
 def test_what_is_none_is_refused(line: str) -> None:
     with pytest.raises(InvalidArgument) as caught:

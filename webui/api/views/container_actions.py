@@ -47,7 +47,8 @@ class Commit(bodies.Body):
     changes = serializers.ListField(
         child=bodies.Text(),
         required=False,
-        help_text="CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, USER, VOLUME, WORKDIR as in a Dockerfile.",
+        help_text="CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR "
+        "as in a Dockerfile.",
     )
     pause = bodies.Flag(required=False, help_text="Let it stand still meanwhile; true if left out.")
 
