@@ -45,8 +45,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class Process:
     """`pid` and `parent` as the container numbers them (parent 0: none in it), `host_pid` as its host does.
 
-    `user` is a name or the number inside; `cpu_percent` of one processor, since the last look; times are Unix seconds;
-    `command` is at most `COMMAND_LENGTH` characters, all of them printable.
+    `user` is a name or the number inside; `cpu_percent` of one processor, since the last look; `virtual_bytes`: its
+    address space; times are Unix seconds; `command` is at most `COMMAND_LENGTH` characters, all of them printable.
     """
 
     pid: int
@@ -56,6 +56,7 @@ class Process:
     cpu_percent: float
     cpu_seconds: float
     memory_bytes: int
+    virtual_bytes: int
     threads: int
     state: str
     started_at: float
@@ -98,6 +99,7 @@ class Processes:
                 cpu_percent=round(_share(raw, base, now - booted), 1),
                 cpu_seconds=raw.ticks / _TICK,
                 memory_bytes=raw.memory_bytes,
+                virtual_bytes=raw.virtual_bytes,
                 threads=raw.threads,
                 state=_STATES.get(raw.state, raw.state),
                 started_at=booted + raw.started / _TICK,
@@ -159,6 +161,7 @@ class _Raw:
     started: int  # ticks since boot
     threads: int
     memory_bytes: int
+    virtual_bytes: int
     command: str
 
 
@@ -185,6 +188,7 @@ def _read(pid: int) -> _Raw | None:
         started=int(fields[19]),
         threads=int(fields[17]),
         memory_bytes=int(fields[21]) * _PAGE,
+        virtual_bytes=int(fields[20]),
         command=printable(b" ".join(words.rstrip(b"\0").split(b"\0")) if words.rstrip(b"\0") else b"[" + name + b"]"),
     )
 

@@ -346,6 +346,7 @@ class ProcessSchema(serializers.Serializer):
     cpu_percent = serializers.FloatField(help_text="Of one processor, since it was asked last, or since its start.")
     cpu_seconds = serializers.FloatField()
     memory_bytes = serializers.IntegerField()
+    virtual_bytes = serializers.IntegerField(required=False, help_text="Its address space.")
     threads = serializers.IntegerField()
     state = serializers.CharField()
     started_at = serializers.FloatField(help_text="Unix seconds.")

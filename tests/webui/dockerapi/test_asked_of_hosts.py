@@ -30,7 +30,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PROCESS = {
     "pid": 1, "host_pid": 4711, "parent": 0, "user": "root", "cpu_percent": 1.5, "cpu_seconds": 61.0,
-    "memory_bytes": 2048, "threads": 1, "state": "sleeping", "started_at": 1.0, "command": "/bin/sleep 100",
+    "memory_bytes": 2048, "virtual_bytes": 4096, "threads": 1, "state": "sleeping", "started_at": 1.0,
+    "command": "/bin/sleep 100",
 }  # fmt: skip
 
 
@@ -46,6 +47,10 @@ async def test_top_and_diff(fake_host: FakeHost, teammate: Caller, container: Co
     asking = asyncio.create_task(ask("GET", "/v1.43/containers/web/top?ps_args=-o%20pid,comm", teammate))
     assert await told(fake_host, {"at": 1.0, "processes": [PROCESS]}) == "top"
     assert (await asking).json == {"Titles": ["PID", "COMMAND"], "Processes": [["4711", "sleep"]]}
+    await Host.objects.filter(pk=container.host_id).aupdate(memory_bytes=8192)
+    asking = asyncio.create_task(ask("GET", "/v1.43/containers/web/top?ps_args=-o%20pid,vsz,rss,pmem,stat", teammate))
+    assert await told(fake_host, {"at": 1.0, "processes": [PROCESS]}) == "top"
+    assert (await asking).json["Processes"] == [["4711", "4", "2", "25.0", "S"]]
     asking = asyncio.create_task(ask("GET", "/v1.43/containers/web/changes", teammate))
     words = {"/a": "added", "/b": "deleted", "/c": "changed"}
     changes = [{"path": path, "change": word} for path, word in words.items()]
@@ -55,7 +60,8 @@ async def test_top_and_diff(fake_host: FakeHost, teammate: Caller, container: Co
 
 def test_the_columns_of_ps() -> None:
     assert [title for title, _ in columns_of("")] == ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
-    assert [title for title, _ in columns_of("aux")][:3] == ["USER", "PID", "%CPU"]
+    aux = ["USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND"]
+    assert [title for title, _ in columns_of("aux")] == aux
     assert [title for title, _ in columns_of("-o pid,args=WHAT")] == ["PID", "WHAT"]
     for words in ("-eo pid,comm -o rss", "-eopid -o comm,rss", "axo pid,comm,rss", "--format=pid,comm,rss"):
         assert [title for title, _ in columns_of(words)] == ["PID", "COMMAND", "RSS"]

@@ -34,6 +34,16 @@ def _began(process: Process) -> str:
     return time.strftime("%H:%M", time.localtime(process["started_at"]))
 
 
+def _letter(process: Process) -> str:
+    """As proc_pid_stat(5) has it; the host tells the word."""
+    return _LETTERS.get(process["state"], process["state"][:1].upper())
+
+
+def _share(process: Process) -> str:
+    return f"{100 * process['memory_bytes'] / max(1, process['host_memory_bytes']):.1f}"
+
+
+_LETTERS = {"waiting for the disk": "D", "stopped": "T", "traced": "t"}
 COLUMNS: dict[str, tuple[str, Callable[[Process], str]]] = {
     "pid": ("PID", lambda one: str(one["host_pid"])),
     "ppid": ("PPID", lambda one: str(one.get("host_parent", one["parent"]))),
@@ -47,22 +57,27 @@ COLUMNS: dict[str, tuple[str, Callable[[Process], str]]] = {
     "pcpu": ("%CPU", lambda one: f"{one['cpu_percent']:.1f}"),
     "%cpu": ("%CPU", lambda one: f"{one['cpu_percent']:.1f}"),
     "c": ("C", lambda one: str(int(one["cpu_percent"]))),
+    "pmem": ("%MEM", _share),
+    "%mem": ("%MEM", _share),
+    "vsz": ("VSZ", lambda one: str(one.get("virtual_bytes", 0) >> 10)),
+    "vsize": ("VSZ", lambda one: str(one.get("virtual_bytes", 0) >> 10)),
     "rss": ("RSS", lambda one: str(one["memory_bytes"] >> 10)),
     "time": ("TIME", lambda one: _clock(one["cpu_seconds"])),
     "cputime": ("TIME", lambda one: _clock(one["cpu_seconds"])),
     "stime": ("STIME", _began),
     "start": ("STARTED", _began),
+    "start_time": ("START", _began),
     "etime": ("ELAPSED", lambda one: _clock(max(0.0, time.time() - one["started_at"]))),
-    "stat": ("STAT", lambda one: one["state"]),
-    "s": ("S", lambda one: one["state"][:1]),
-    "state": ("S", lambda one: one["state"][:1]),
+    "stat": ("STAT", _letter),
+    "s": ("S", _letter),
+    "state": ("S", _letter),
     "nlwp": ("NLWP", lambda one: str(one["threads"])),
     "tty": ("TTY", lambda one: "?"),
 }
 FULL = ("uid", "pid", "ppid", "c", "stime", "tty", "time", "cmd")
 """`ps -ef`"""
-BSD = ("user", "pid", "pcpu", "rss", "tty", "stat", "start", "time", "command")
-"""`ps aux`, without what nobody knows here"""
+BSD = ("user", "pid", "pcpu", "pmem", "vsz", "rss", "tty", "stat", "start_time", "time", "command")
+"""`ps aux`"""
 _LISTED = re.compile(r"(?:-[A-Za-z]*?o|[A-Za-z]*?o|--format=?)(.*)")
 PLAIN = ("pid", "tty", "time", "ucmd")
 
@@ -75,7 +90,10 @@ async def container_top(call: Call) -> Json:
         raise Conflict(f"container {container.pk} is not running")
     told = await ask(broker(), container, TOP, TELL)
     hosts = {one["pid"]: one["host_pid"] for one in told["processes"]}
-    rows = [{**one, "host_parent": hosts.get(one["parent"], 0)} for one in told["processes"]]
+    memory = container.host.memory_bytes
+    rows = [
+        {**one, "host_parent": hosts.get(one["parent"], 0), "host_memory_bytes": memory} for one in told["processes"]
+    ]
     return Json(
         {
             "Titles": [title for title, _ in columns],
