@@ -207,6 +207,9 @@ def write_exit(directory: int, run: int, status: int, *, lost: bool = False) -> 
             raise
         _write(directory, f"exit.{run}.new", 0, content)
         os.rename(f"exit.{run}.new", f"exit.{run}", src_dir_fd=directory, dst_dir_fd=directory)
+    else:
+        with contextlib.suppress(FileNotFoundError):  # another who saw the end has used it
+            os.unlink(f"exit.{run}.new", dir_fd=directory)
 
 
 def write_holder(directory: str, run: int, descriptor: int) -> None:
