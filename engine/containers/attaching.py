@@ -24,7 +24,8 @@ from engine.runtime import held, terminal
 
 LOCK = "attached.lock"
 ATTACHED = "attached."
-"""Of each who is attached there is a file of that beginning, whose lock is held: it tells who has left by dying."""
+"""Of each who is attached there is a file `attached.<run>.<anything>`, whose lock is held: it tells who has left by
+dying, and which run was left."""
 
 
 class Attachment:
@@ -46,7 +47,7 @@ class Attachment:
         self._size: tuple[int, int] | None = None
         self._is_over = False
         self._lock = _hold(self._directory)
-        self._name = f"{ATTACHED}{secrets.token_hex(8)}"
+        self._name = f"{ATTACHED}{self.run}.{secrets.token_hex(8)}"
         self._presence = _hold(self._directory, self._name)
         self.cursor = LogReader(self._directory / "log").end()
         if not ahead:
@@ -133,26 +134,35 @@ def attach(parts: Parts, container_id: str, *, ahead: bool = False) -> Attachmen
 
 
 def sweep(parts: Parts, container_id: str) -> str | None:
-    """For recovery: tell that those have left who were attached by a process that is no more."""
+    """For recovery: those have left who were attached by a process that is no more; returns what was done, if any."""
     directory = parts.catalog.directory(container_id)
     gone = 0
     for name in sorted(os.listdir(directory)):
         if name.startswith(ATTACHED) and name != LOCK and not held_by_somebody(directory, name):
             _leave(parts, parts.catalog.get(container_id), name)
             gone += 1
-    return f"told that {gone} left who were attached to container {container_id[:12]}" if gone else None
+    return f"noted that {gone} left who were attached to container {container_id[:12]}" if gone else None
 
 
 _ATTACH, _DETACH = (1, "attach"), (2, "detach")
 
 
 def _leave(parts: Parts, record: ContainerRecord, name: str) -> None:
-    """Tell that somebody has left who came, and forget both; a death in between leaves it to `sweep`."""
-    if events.told(parts, record.id, name):
+    """Tell that somebody has left who came, and forget both; a death in between leaves it to `sweep`.
+
+    Who stays to the end has not left: as with Docker, nothing is told of those whose run is over.
+    """
+    if _goes_on(record, name) and events.told(parts, record.id, name):
         _tell(parts, record, name, _DETACH)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(parts.catalog.directory(record.id) / name)
     events.forget(parts, record.id, name)
+
+
+def _goes_on(record: ContainerRecord, name: str) -> bool:
+    """Whether the run that `name` is attached to goes on; of a name without a run (of an older version), any."""
+    run = name.removeprefix(ATTACHED).rpartition(".")[0]
+    return record.status in states.ALIVE and (not run or int(run) == record.run)
 
 
 def _tell(parts: Parts, record: ContainerRecord, name: str, what: tuple[int, str]) -> None:

@@ -15,7 +15,7 @@
                                                      what they depend on before them; `always` even if it was stopped
     record rests, but a mark or a cgroup is there     a start was cut short: undone; its job comes again
     an exec that ended long ago                       its directory is removed
-    who was attached, but lives no more              its leaving is told
+    who was attached, but lives no more              its leaving is told, if its run goes on
     cgroup, snapshot, endpoint of no container       removed
 
 Each container is looked at under its lock; one that is locked is being taken care of.

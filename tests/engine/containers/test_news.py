@@ -52,6 +52,34 @@ def test_who_left_by_dying_is_told_to_have_left_and_once(tidy_host: Host) -> Non
     assert actions(tidy_host, record.id).count("detach") == 2
 
 
+def test_only_who_leaves_a_run_that_goes_on_is_told_to_have_left(tidy_host: Host) -> None:
+    record = tidy_host.run("sleep", "1000")
+    stays = tidy_host.engine.container_attach(record.id)
+    tidy_host.engine.container_attach(record.id).close()
+    assert actions(tidy_host, record.id) == ["attach", "attach", "detach"]
+    tidy_host.engine.container_restart(record.id, 0)
+    stays.close()  # the run that it was attached to is over, though another one goes on
+    later = tidy_host.engine.container_attach(record.id)
+    tidy_host.engine.container_kill(record.id)
+    later.close()
+    assert actions(tidy_host, record.id).count("detach") == 1
+
+
+def test_who_died_after_the_end_has_left_nothing(tidy_host: Host) -> None:
+    record = tidy_host.run("sleep", "1000")
+    environment = {**tidy_host.home.environment(), "PYTHONPATH": import_path()}
+    program = subprocess.Popen(
+        [sys.executable, "-c", _ATTACH, record.id], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert program.stdout is not None and program.stdout.readline() == b"attached\n"
+    tidy_host.engine.container_kill(record.id)
+    os.kill(program.pid, signal.SIGKILL)
+    program.communicate()
+    tidy_host.engine.reconcile()
+    assert actions(tidy_host, record.id) == ["attach"]
+    assert not list((tidy_host.home.config.containers / record.id).glob("attached.*.*"))
+
+
 def test_a_commit_that_is_asked_for_again_is_told_once(tidy_host: Host) -> None:
     record = tidy_host.run("sleep", "1000")
     spec = CommitSpec(reference="team/news:1", created_at="2026-01-02T03:04:05Z")
