@@ -179,13 +179,27 @@ def _start(command: c.StartContainer, context: Context) -> dict[str, Any]:
     return {}
 
 
+@contextlib.contextmanager
+def _removed_by_now(context: Context) -> Iterator[None]:
+    """What ends a container may end in its removal, and a worker that died may have done all of it."""
+    try:
+        yield
+    except NotFound:
+        if context.attempt == 1:
+            raise
+
+
 def _stop(command: c.StopContainer, context: Context) -> dict[str, Any]:
-    context.engine.container_stop(command.container_id, timeout_seconds=command.timeout_seconds, signal=command.signal)
+    with _removed_by_now(context):
+        context.engine.container_stop(
+            command.container_id, timeout_seconds=command.timeout_seconds, signal=command.signal
+        )
     return {}
 
 
 def _kill(command: c.KillContainer, context: Context) -> dict[str, Any]:
-    context.engine.container_kill(command.container_id, command.signal)
+    with _removed_by_now(context):
+        context.engine.container_kill(command.container_id, command.signal)
     return {}
 
 
@@ -242,11 +256,8 @@ def _commit(command: c.CommitContainer, context: Context) -> dict[str, Any]:
 
 
 def _remove(command: c.RemoveContainer, context: Context) -> dict[str, Any]:
-    try:
+    with _removed_by_now(context):
         context.engine.container_remove(command.container_id, force=command.force, volumes=command.volumes)
-    except NotFound:
-        if context.attempt == 1:
-            raise
     return {}
 
 

@@ -116,7 +116,8 @@ def _told_of(record: ContainerRecord, ended: ContainerRecord) -> Iterator[events
 
 
 def is_to_be_removed(record: ContainerRecord) -> bool:
-    """Whether it ran, has ended and was made with auto_remove: its mark stays until the keeper has removed it.
+    """Whether it ran, has ended and was made with auto_remove: its mark stays until it is removed, by who
+    ended it or by the keeper.
 
     One that never ran stays, to say why it didn't.
     """

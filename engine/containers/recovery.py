@@ -13,6 +13,7 @@
     record runs, process gone, exit noted            reaped; the restart policy applies
     record runs, process gone, nothing noted         stopped with 255; `always` and `unless-stopped` start again,
                                                      what they depend on before them; `always` even if it was stopped
+    record rests, but was to go with its end          marked for the keeper, which removes it
     record rests, but a mark or a cgroup is there     a start was cut short: undone; its job comes again
     an exec that ended long ago                       its directory is removed
     who was attached, but lives no more              its leaving is told, if its run goes on
@@ -206,6 +207,9 @@ def _settle_one(parts: Parts, container_id: str, rebooted: bool) -> str | None:
         if record.status == states.RESTARTING:
             parts.catalog.mark_live(container_id)
             return START if _waited_through_boot(record, rebooted=rebooted) else None
+        if reaping.is_to_be_removed(record):
+            parts.catalog.mark_live(container_id)
+            return f"left container {record.name}, which has ended, to the keeper to remove"
         if found.status in states.ALIVE:
             return f"took back the unfinished start of container {record.name}"
         if _is_due(record, rebooted=rebooted):

@@ -7,6 +7,7 @@ Renaming the directory is the point of no return. What follows can be repeated a
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from pathlib import Path
@@ -16,12 +17,19 @@ from engine.containers import attaching, events, states, stopping
 from engine.containers import record as records
 from engine.containers.catalog import REMOVED, Busy
 from engine.containers.parts import Parts
+from engine.containers.reaping import is_to_be_removed
+from engine.containers.record import ContainerRecord
 from engine.errors import Conflict, DataCorrupt, NotFound
 from engine.logs.kept import KeptLogs
 from engine.reserve import Reserve, is_full
 
+log = logging.getLogger(__name__)
+
 ATTEMPTS = 3
 LAST_WORDS_SECONDS = 600.0
+STOPPER_SECONDS = 1.0
+"""How long who has stopped a container waits for those who are attached, who most often leave within milliseconds."""
+LOOK_SECONDS = 0.005
 WITH_VOLUMES = "with-volumes"
 """A file in the directory of a container that is removed with its volumes: who finishes the removal must know."""
 _OVERTAKEN = ("remove", "kill", "stop")
@@ -65,6 +73,29 @@ def remove_ended(parts: Parts, container_id: str) -> None:
     if 0 <= waited < LAST_WORDS_SECONDS and attaching.held_by_somebody(parts.catalog.directory(container_id)):
         raise Busy(f"somebody still reads what container {record.name} has said")
     remove(parts, container_id, volumes=True)
+
+
+def follow_end(parts: Parts, record: ContainerRecord) -> ContainerRecord:
+    """After a stop or a kill, with the record it came to, which is returned: remove what is to go with its end.
+
+    Who asked for the end finds it gone (its name, its volumes, its networks), as with Docker. What can't be removed
+    now is left to the keeper and the next start: the end itself has come, so nothing is raised for that.
+    """
+    if not is_to_be_removed(record):
+        return record
+    deadline = time.monotonic() + STOPPER_SECONDS
+    while True:
+        try:
+            remove_ended(parts, record.id)
+        except Busy:
+            if time.monotonic() < deadline:
+                time.sleep(LOOK_SECONDS)
+                continue
+        except (Conflict, NotFound):
+            pass  # it was started again, or is gone
+        except Exception as error:  # noqa: BLE001  whatever it was, the stop is done
+            log.warning("container %s has ended, and is removed later: %s", record.name, error)
+        return record
 
 
 def finish(parts: Parts, container_id: str) -> None:

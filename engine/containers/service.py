@@ -79,12 +79,15 @@ class Containers:
     @told
     @freeing
     def stop(self, name: str, timeout_seconds: float | None = None, signal_name: str | None = None) -> ContainerRecord:
-        return stopping.stop(self._parts, self._id(name), timeout_seconds, signal_name)
+        """See `stopping.stop`. One that was made with `auto_remove` is gone afterwards, if nobody reads it still."""
+        ended = stopping.stop(self._parts, self._id(name), timeout_seconds, signal_name)
+        return removal.follow_end(self._parts, ended)
 
     @told
     @freeing
     def kill(self, name: str, signal_name: str = "SIGKILL") -> ContainerRecord:
-        return stopping.kill(self._parts, self._id(name), signal_name)
+        """See `stopping.kill`. One that SIGKILL has ended is gone afterwards, as after a stop."""
+        return removal.follow_end(self._parts, stopping.kill(self._parts, self._id(name), signal_name))
 
     @told
     def restart(

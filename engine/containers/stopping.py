@@ -16,6 +16,8 @@ from engine.containers.record import ContainerRecord
 from engine.errors import NotFound, Unavailable
 from engine.reserve import Reserve
 
+SIGNALLED = "signal"
+"""What a run is `ending` by whose end nobody waits for: it is the keeper's to reap."""
 GRACE_SECONDS = 10.0
 KILL_SECONDS = 10.0
 """How long a process that was sent SIGKILL may hang in the kernel before we say so."""
@@ -28,7 +30,7 @@ def stop(
     """Send the stop signal, wait, then SIGKILL; returns the record of the stopped container.
 
     `timeout_seconds` None is what the container was made with, or ten seconds; negative waits for ever; a container
-    that doesn't run stays as it is.
+    that doesn't run stays as it is. Of one that is removed as soon as it ends, the record is what was known before.
     """
     with parts.catalog.locked(container_id):
         record = parts.catalog.get(container_id)
@@ -38,23 +40,31 @@ def stop(
         if record.status not in states.ALIVE:
             return _stay_down(parts, record)
         _signal(parts, record, number, ending="stop")
-    directory = parts.catalog.directory(container_id)
-    if parts.runtime.wait(directory, record.run, None if grace < 0 else grace) is None:
-        return _kill_now(parts, container_id, record.run)
-    return reaping.settle(parts, container_id, record.run)
+    try:
+        directory = parts.catalog.directory(container_id)
+        if parts.runtime.wait(directory, record.run, None if grace < 0 else grace) is None:
+            return _kill_now(parts, container_id, record.run)
+        return reaping.settle(parts, container_id, record.run)
+    except NotFound:
+        return _gone(record)
 
 
 def kill(parts: Parts, container_id: str, signal_name: str = "SIGKILL") -> ContainerRecord:
-    """Send a signal. SIGKILL and the stop signal mean the end: no restart follows, and SIGKILL is waited for."""
+    """Send a signal. SIGKILL and the stop signal mean the end: no restart follows, and SIGKILL is waited for.
+
+    Of one that is removed as soon as it ends, the record is what was known before.
+    """
     number = signals.parse(signal_name)
     with parts.catalog.locked(container_id):
         record = parts.catalog.get(container_id)
         states.require("kill", record.status, record.name)
         ends_it = number in (signal.SIGKILL, signals.parse(record.stop_signal))
-        _signal(parts, record, number, ending="kill" if ends_it else None)
-    if number == signal.SIGKILL:
-        return _await_end(parts, container_id, record.run)
-    return parts.catalog.get(container_id)
+        is_awaited = number == signal.SIGKILL
+        _signal(parts, record, number, ending=("kill" if is_awaited else SIGNALLED) if ends_it else None)
+    try:
+        return _await_end(parts, container_id, record.run) if is_awaited else parts.catalog.get(container_id)
+    except NotFound:
+        return _gone(record)
 
 
 def pause(parts: Parts, container_id: str) -> ContainerRecord:
@@ -135,6 +145,11 @@ def _await_end(parts: Parts, container_id: str, run: int) -> ContainerRecord:
             "hangs in the kernel, often for a disk or a network file system that doesn't answer: try again later"
         )
     return reaping.settle(parts, container_id, run)
+
+
+def _gone(record: ContainerRecord) -> ContainerRecord:
+    """Another one who saw its end has removed it: what was asked for is done, and only how it ended is not known."""
+    return record.with_changes(status=states.STOPPED, desired=states.STOPPED, pid=None, ports=())
 
 
 def _stay_down(parts: Parts, record: ContainerRecord) -> ContainerRecord:

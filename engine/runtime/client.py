@@ -335,7 +335,10 @@ class Runtime(ExecVerbs):
         return ExitStatus(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), at, lost)
 
     def wait(self, container_dir: Path, run: int, timeout: float | None) -> ExitStatus | None:
-        """Wait for the end of that run, at most `timeout` seconds; None if it still runs then."""
+        """Wait for the end of that run, at most `timeout` seconds; None if it still runs then.
+
+        NotFound if the container has been removed meanwhile.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         if record.read_exit(str(container_dir), run) is None:
             record.await_end(str(container_dir), timeout, run)
@@ -343,6 +346,8 @@ class Runtime(ExecVerbs):
         while (status := self.exit_status(container_dir, run)) is None:
             if deadline is not None and time.monotonic() > deadline:
                 return None
+            if not container_dir.exists():
+                raise NotFound("the container was removed")
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
         return status

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from engine.errors import InvalidArgument, NotFound
+from engine.facade import Engine
 from tests.support.engine import Host
 from tests.support.processes import eventually
 
@@ -101,6 +105,7 @@ def test_what_is_to_be_removed_goes_when_it_ends_and_not_when_it_restarts(host: 
     restarted = host.run("sleep", "100", auto_remove=True)
     host.engine.container_restart(restarted.id, 0)
     host.engine.container_stop(stopped.id, 0)
+    assert not (host.home.config.containers / stopped.id).exists()
     for record, told in ((short, ["died", "removed"]), (stopped, ["died", "stopped", "removed"])):
         eventually(
             lambda record=record, told=told: host.events(record.id)[-len(told) :] == told, what=f"{record.name}'s end"
@@ -110,6 +115,37 @@ def test_what_is_to_be_removed_goes_when_it_ends_and_not_when_it_restarts(host: 
     assert host.engine.container_get(restarted.id).status == "running"
     host.engine.container_remove(restarted.id, force=True)
     assert host.is_clean(short.id, stopped.id)
+
+
+def test_the_name_of_what_is_to_be_removed_is_free_once_its_end_has_answered(host: Host) -> None:
+    for end in (host.engine.container_kill, lambda name: host.engine.container_stop(name, 0)):
+        for _ in range(5):
+            host.run("sleep", "100", name="again", volumes=("/data",), auto_remove=True)
+            end("again")
+    assert host.engine.container_list() == []
+    assert host.engine.volumes.list() == []
+    assert host.is_clean()
+
+
+def test_two_who_stop_what_is_to_be_removed_both_see_it_end(host: Host) -> None:
+    """However long they would wait: the file that tells of the end goes with the container."""
+    for _ in range(10):
+        record = host.run("sh", "-c", "trap 'exit 3' TERM; echo on; while :; do sleep 0.01; done", auto_remove=True)
+        host.says(record.id, b"on")
+        with ThreadPoolExecutor(3) as pool:
+            ends = [pool.submit(Engine(host.home.config).container_stop, record.id, -1) for _ in range(3)]
+            for end in ends:
+                with contextlib.suppress(NotFound):  # who comes when all is over
+                    assert end.result(timeout=60).status == "stopped"
+        assert host.events(record.id)[-3:] == ["died", "stopped", "removed"]
+    assert host.is_clean()
+
+
+def test_a_signal_whose_effect_nobody_waits_for_is_the_keepers_to_look_after(host: Host) -> None:
+    record = host.run("sh", "-c", "trap 'exit 3' TERM; echo on; while :; do sleep 0.01; done", auto_remove=True)
+    host.says(record.id, b"on")
+    host.engine.container_kill(record.id, "TERM")
+    eventually(lambda: host.events(record.id)[-1:] == ["removed"], what="its removal")
 
 
 def test_what_could_not_be_started_stays_to_say_why(host: Host) -> None:
