@@ -23,6 +23,7 @@ def unpack(request: Request, root: Root, found: Callable[[], None]) -> dict[str,
     Raises the engine's errors, and `Failure` for a user that the container doesn't know.
     """
     target = root.directory(request.path)
+    root.refuse_read_only(target, request.path)
     user = None
     if request.user is not None:
         who = identity.look_up(root.node, request.user, root.own)

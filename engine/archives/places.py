@@ -8,6 +8,7 @@ import posixpath
 import stat
 from dataclasses import dataclass
 
+from engine.archives import volume_mounts
 from engine.archives.request import EXPORT, Owners, PathStat, Request
 from engine.errors import InvalidArgument, NotFound, PermissionDenied, Unsupported
 from engine.runtime import kernel, rootfs
@@ -30,10 +31,20 @@ OVERLAY = 0x794C7630
 def enter(request: Request) -> None:
     """Make the container's root this process's own. Raises OSError, and what `overlay` raises.
 
-    Of a running one, its mount namespace too: there the kernel keeps what is mounted from being removed.
+    Of a running one, its mount namespace too: there the kernel keeps what is mounted from being removed. Of one that
+    rests and has mounts, what `volume_mounts` makes. Raises Failure.
     """
     if request.mounts is not None:
         kernel.setns(request.mounts, kernel.CLONE_NEWNS)
+    os.umask(0)
+    if request.binds or request.has_read_only_root:
+        volume_mounts.enter(request)
+    else:
+        _enter_alone(request)
+    kernel.act_as_owner(request.owners.first)
+
+
+def _enter_alone(request: Request) -> None:
     if request.layers is not None:
         tree = _mounted(request.layers, is_writable=request.is_writable)
     elif request.action == EXPORT:
@@ -44,8 +55,6 @@ def enter(request: Request) -> None:
     os.fchdir(tree)
     os.chroot(".")
     os.chdir("/")
-    os.umask(0)
-    kernel.act_as_owner(request.owners.first)
 
 
 def _mounted(layers: dict[str, object], *, is_writable: bool) -> int:
@@ -111,6 +120,19 @@ class Root:
             raise _explained(error, path) from error
         refuse_kernels(found, path)
         return found
+
+    def refuse_read_only(self, directory: int, path: str) -> None:
+        """Raises `PermissionDenied`, in Docker's words, where `directory`, which is `path`, can't be changed."""
+        if not os.fstatvfs(directory).f_flag & os.ST_RDONLY:
+            return
+        try:
+            os.close(kernel.openat2(self.node, cleaned(path)[0], os.O_PATH, _INSIDE | kernel.RESOLVE_NO_XDEV))
+        except OSError:
+            what = f"mounted volume is marked read-only: {path} lies in it; copy to another place"
+            raise PermissionDenied(what) from None
+        raise PermissionDenied(
+            f"container rootfs is marked read-only: {path} lies in it; copy to a volume, or to a tmpfs while it runs"
+        )
 
     def look(self, place: Place, owners: Owners) -> PathStat:
         """As Docker's stat header says it."""

@@ -6,7 +6,7 @@ import base64
 import json
 import stat
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from engine.errors import InvalidArgument
@@ -46,6 +46,9 @@ class Request:
 
     `user`: whose everything becomes that is copied in, in the words of `--user`; None for what the archive says.
     `target`: an open, empty directory that a copy is made in, alone.
+    `binds`: what is mounted into one that rests, outer ones first: entries of a specification's `mounts`, as
+    `engine.runtime.mounts.open_source` takes them, with the layers of `images` by their ids; `has_read_only_root`:
+    only in these can be written.
     `own`: paths that a start has made, which are no change of the container's. `out`: for the bytes of a tar, `into`:
     where they come from, `report`: for lines of JSON.
     """
@@ -56,6 +59,9 @@ class Request:
     mounts: int | None = None
     layers: dict[str, Any] | None = None
     is_writable: bool = False
+    has_read_only_root: bool = False
+    binds: tuple[dict[str, Any], ...] = ()
+    images: dict[str, list[str]] = field(default_factory=dict)
     owners: Owners = Owners()
     keep_kinds: bool = False
     marks_root: bool = False
@@ -73,7 +79,8 @@ class Request:
     @classmethod
     def from_json(cls, text: str) -> Request:
         data = json.loads(text)
-        return cls(**{**data, "owners": Owners(**data["owners"]), "own": tuple(data["own"])})
+        listed = {name: tuple(data[name]) for name in ("own", "binds")}
+        return cls(**{**data, **listed, "owners": Owners(**data["owners"])})
 
 
 _GO_TYPES = {

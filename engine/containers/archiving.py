@@ -1,14 +1,16 @@
 """Copy out, copy in, export: a container's files as tar streams, whether it runs or rests.
 
 Of a running container all is seen that it sees itself, mounts included, by the root of its first process. One that
-rests has its own layer over its image's alone: reading takes nothing from a start that comes meanwhile, and what is
-copied in holds the container's lock, so that the two never write to one layer at once.
+rests has its own layer over its image's, with its volumes and bind mounts (not what a start puts in memory): reading
+takes nothing from a start that comes meanwhile, and what is copied in holds the container's lock, so that the two
+never write to one layer at once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import posixpath
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +20,15 @@ from engine.archives import transfer
 from engine.archives.places import OVERLAY
 from engine.archives.request import Owners, PathStat, Request
 from engine.archives.transfer import Transfer
-from engine.containers import process, states
+from engine.containers import mounting, process, states
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
-from engine.errors import PermissionDenied, Unavailable, Unsupported
+from engine.errors import Unavailable, Unsupported
+from engine.options.mounts import PRIVATE, TMPFS
 from engine.runtime import kernel
 from engine.runtime.ids import COUNT
+from engine.runtime.rooted import holds
+from engine.runtime.spec import bind_entries
 
 
 def path_stat(parts: Parts, container_id: str, path: str) -> PathStat:
@@ -79,14 +84,33 @@ def _request(
     """The way into the container as it is now, and the descriptors that go along with it."""
     if record.status in states.ALIVE:
         return _way_into_running(parts, record, action, path)
-    if is_writable and record.spec.read_only:
-        raise PermissionDenied(
-            f"container {record.name} has a read-only root: nothing can be copied into it while it rests"
-        )
     overlay = parts.snapshots.overlay(record.id)
     layers = {"lowerdirs": list(overlay.lowerdirs), "upperdir": overlay.upperdir, "workdir": overlay.workdir}
     owners = Owners(0, COUNT) if record.userns == "auto" else Owners()
-    return Request(action=action, path=path, layers=layers, is_writable=is_writable, owners=owners), []
+    request = Request(action=action, path=path, layers=layers, is_writable=is_writable, owners=owners)
+    return request if action == words.EXPORT else _with_mounts(parts, record, request), []
+
+
+def _with_mounts(parts: Parts, record: ContainerRecord, request: Request) -> Request:
+    """What a start would mount, private: nothing that is mounted for a copy may appear on the host.
+
+    Raises what a volume that can't be mounted raises, NotFound for an image's layers that are gone.
+    """
+    writes = request.is_writable
+    points = [
+        replace(point, read_only=point.read_only or not writes, propagation=PRIVATE)
+        for point in record.mounts
+        if point.type != TMPFS
+    ]
+    path = posixpath.normpath("/" + request.path.lstrip("/"))
+    asked = [replace(point, read_only=point.read_only or not holds(point.destination, path)) for point in points]
+    mounting.make_ready(parts, asked)  # one that is full is in the way of those alone who write to it
+    return replace(
+        request,
+        binds=tuple(bind_entries(mounting.binds(points, ()))),
+        images=mounting.layers(parts, points),
+        has_read_only_root=writes and record.spec.read_only,
+    )
 
 
 def _way_into_running(parts: Parts, record: ContainerRecord, action: str, path: str) -> tuple[Request, list[int]]:

@@ -120,7 +120,7 @@ def _exact(source: str, subpath: str, root: str, *, recursive: bool) -> int:
             base, place = place, kernel.openat2(place, subpath, os.O_PATH, IN_ROOT | kernel.RESOLVE_NO_XDEV)
             os.close(base)
     except (FileNotFoundError, NotADirectoryError):
-        raise Failure("not_found", f"volumes: {what} is not there: make it, then start the container") from None
+        raise Failure("not_found", f"volumes: {what} is not there: make it, then try again") from None
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EXDEV):
             raise

@@ -255,6 +255,11 @@ def _outer_first(entries: Sequence[Bind | TmpfsMount]) -> list[Bind | TmpfsMount
     return sorted(entries, key=lambda entry: entry.target.rstrip("/").count("/"))
 
 
+def bind_entries(binds: Sequence[Bind]) -> list[dict[str, Any]]:
+    """What the specification's `mounts` says of them, outer ones first."""
+    return [_mount(entry) for entry in _outer_first(binds)]
+
+
 def _mount(entry: Bind | TmpfsMount) -> dict[str, Any]:
     return _bind(entry) if isinstance(entry, Bind) else _tmpfs(entry)
 
