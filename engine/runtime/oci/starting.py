@@ -22,6 +22,8 @@ def start(container: Container) -> list[str]:
         status = container.status()
         if status == "stopped":
             raise Failure("conflict", "cannot start a container that has stopped")
+        if status == "paused":
+            raise Failure("conflict", "cannot start a container that is paused; resume it first")
         if status != "created":
             raise Failure("conflict", f"cannot start an already {status} container")
         try:

@@ -1,7 +1,7 @@
 """What is known of a container on disk, <root>/<id>/state.json, and the status that disk and kernel give together.
 
 creating  its creator is at work        created  its first process waits in init.sock
-running   the program has been executed  paused   its groups are frozen
+running   the program has been executed  paused   its groups are frozen, whether it is executed or not
 stopped   the first process is gone
 """
 
@@ -107,9 +107,9 @@ class Container:
             return "creating" if alive else "stopped"
         if not self.pid or record.start_ticks(self.pid) != self.content.get("start_ticks"):
             return "stopped"
-        if not record.has_executed(self.pid):
-            return "created"
-        return "paused" if self.groups().is_frozen() else "running"
+        if self.groups().is_frozen():  # also one that waits for start: whoever speaks to it would wait for ever
+            return "paused"
+        return "running" if record.has_executed(self.pid) else "created"
 
     def groups(self) -> Tree:
         stored = self.content.get("groups") or {}

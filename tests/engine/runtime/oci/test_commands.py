@@ -101,6 +101,27 @@ def test_pause_and_resume(bundle: Bundle) -> None:
     assert bundle.status() == "running"
 
 
+def test_a_created_container_is_paused_and_is_created_again_when_it_is_resumed(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").create()
+    bundle.succeed("pause", bundle.id)
+    assert bundle.status() == "paused"
+    refused = bundle.call("start", bundle.id)
+    assert (refused.returncode, "paused; resume it first" in refused.stderr) == (1, True)
+    refused = bundle.call("exec", bundle.id, "/bin/true")
+    assert (refused.returncode, "cannot exec in a paused container" in refused.stderr) == (255, True)
+    assert "not stopped: paused" in bundle.call("delete", bundle.id).stderr
+    bundle.succeed("resume", bundle.id)
+    assert bundle.status() == "created"
+    bundle.succeed("start", bundle.id)
+    assert bundle.status() == "running"
+
+
+def test_a_created_container_that_is_paused_can_be_deleted_by_force(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").create()
+    bundle.succeed("pause", bundle.id)
+    bundle.succeed("delete", "--force", bundle.id)
+
+
 def test_a_paused_container_can_be_deleted_by_force(bundle: Bundle) -> None:
     bundle.args("/bin/sleep", "100").start()
     bundle.succeed("pause", bundle.id)
