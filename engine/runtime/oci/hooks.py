@@ -12,7 +12,7 @@ import select
 import time
 
 from engine.bare import contextlib, json, signal
-from engine.runtime import kernel
+from engine.runtime import kernel, record
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -101,14 +101,22 @@ def _become(hook: Hook, entries: tuple[str, ...] | None, tell: int) -> None:
         os._exit(127)
 
 
+def _is_readable(fd: int, deadline: float | None) -> bool:
+    """Whether it was before the deadline; None waits for ever."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    while True:  # a timeout may be longer than poll can wait at once
+        left = None if deadline is None else max(0.0, (deadline - time.monotonic()) * 1000)
+        if poll.poll(None if left is None else min(left, record.LONGEST_MILLISECONDS)):
+            return True
+        if left == 0.0:
+            return False
+
+
 def _wait(pid: int, timeout: int | None) -> str:
     pidfd = os.pidfd_open(pid)
     try:
-        poll = select.poll()
-        poll.register(pidfd, select.POLLIN)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        left = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000))
-        if not poll.poll(left):
+        if not _is_readable(pidfd, None if timeout is None else time.monotonic() + timeout):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)

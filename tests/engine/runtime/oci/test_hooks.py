@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from engine.oci.runtime_spec import Hook
+from engine.runtime import record
+from engine.runtime.oci import hooks
 from tests.engine.runtime.oci.bundles import Bundle
 
 pytestmark = pytest.mark.root
@@ -66,6 +69,22 @@ def test_a_hook_that_takes_too_long_is_killed(bundle: Bundle) -> None:
     begin = time.monotonic()
     assert "timeout of 1 s" in bundle.refusal()
     assert time.monotonic() - begin < 29
+
+
+def test_the_longest_timeout_is_waited_for(bundle: Bundle) -> None:
+    bundle.config["hooks"] = {kind: [{"path": "/bin/true", "timeout": (1 << 31) - 1}] for kind in KINDS}
+    bundle.config["hooks"]["startContainer"][0]["path"] = "/bin/busybox"
+    bundle.config["hooks"]["startContainer"][0]["args"] = ["true"]
+    bundle.args("/bin/sleep", "100").start()
+    assert bundle.succeed("delete", "--force", bundle.id) == ""
+
+
+@pytest.mark.parametrize(("seconds", "problem"), [("30", "took longer than its timeout of 1 s"), ("0.1", "")])
+def test_a_timeout_may_be_longer_than_one_poll(monkeypatch: pytest.MonkeyPatch, seconds: str, problem: str) -> None:
+    monkeypatch.setattr(record, "LONGEST_MILLISECONDS", 20)
+    sleeping = Hook(path="/bin/sleep", args=("sleep", seconds), timeout=1)
+    found = hooks.run_all((sleeping,), "poststop", {})
+    assert found == ([f"hooks.poststop[0]: /bin/sleep {problem}"] if problem else [])
 
 
 def test_a_failing_start_container_hook_stops_the_start(bundle: Bundle) -> None:
