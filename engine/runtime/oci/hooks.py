@@ -48,33 +48,40 @@ def run_all(hooks: tuple[Hook, ...], kind: str, state: dict[str, Any]) -> list[s
 
 def _run(hook: Hook, state: bytes, environment: tuple[str, ...] | None) -> str:
     """What went wrong; empty if nothing."""
+    deadline = None if hook.timeout is None else time.monotonic() + hook.timeout
     said = os.memfd_create("stderr")
-    read, write = os.pipe2(os.O_CLOEXEC)
+    stdin = _file_of(state)
     told, tell = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
         try:
             os.setsid()
-            os.dup2(read, 0)
+            os.dup2(stdin, 0)
             os.dup2(said, 2)
             _become(hook, environment if hook.env is None else hook.env, tell)
         finally:
             os._exit(127)
-    os.close(read)
+    os.close(stdin)
     os.close(tell)
     try:
-        os.set_blocking(write, True)
-        with contextlib.suppress(BrokenPipeError):
-            os.write(write, state)  # less than a pipe holds
-        os.close(write)
-        problem = os.read(told, 256).decode()
+        # The end of the stream is the proof of exec; who can't even do that in time is killed below.
+        problem = os.read(told, 256).decode() if _is_readable(told, deadline) else ""
         if problem:
             os.waitpid(pid, 0)
             return f"can't be started: {problem}"
-        return _with_words(_wait(pid, hook.timeout), said)
+        return _with_words(_wait(pid, hook.timeout, deadline), said)
     finally:
         os.close(told)
         os.close(said)
+
+
+def _file_of(state: bytes) -> int:
+    """A file in memory: a pipe holds 64 KiB, and a hook that doesn't read would hold who writes more."""
+    fd = os.memfd_create("state")
+    while state:
+        state = state[os.write(fd, state) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _with_words(problem: str, said: int) -> str:
@@ -113,10 +120,10 @@ def _is_readable(fd: int, deadline: float | None) -> bool:
             return False
 
 
-def _wait(pid: int, timeout: int | None) -> str:
+def _wait(pid: int, timeout: int | None, deadline: float | None) -> str:
     pidfd = os.pidfd_open(pid)
     try:
-        if not _is_readable(pidfd, None if timeout is None else time.monotonic() + timeout):
+        if not _is_readable(pidfd, deadline):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)

@@ -71,6 +71,22 @@ def test_a_hook_that_takes_too_long_is_killed(bundle: Bundle) -> None:
     assert time.monotonic() - begin < 29
 
 
+def test_a_hook_that_does_not_read_a_long_state_is_killed_in_time(bundle: Bundle) -> None:
+    bundle.config["annotations"] = {"long": "x" * 200_000}
+    bundle.config["hooks"] = {"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "30"], "timeout": 1}]}
+    begin = time.monotonic()
+    assert "timeout of 1 s" in bundle.args("/bin/sleep", "100").refusal()
+    assert time.monotonic() - begin < 29
+
+
+def test_a_long_state_is_told_in_full(bundle: Bundle) -> None:
+    bundle.config["annotations"] = {"long": "x" * 200_000}
+    bundle.config["hooks"] = {"prestart": [note(bundle, "prestart")]}
+    bundle.args("/bin/sleep", "100").create()
+    ((_, _, state),) = notes(bundle)
+    assert state["annotations"] == bundle.config["annotations"]
+
+
 def test_the_longest_timeout_is_waited_for(bundle: Bundle) -> None:
     bundle.config["hooks"] = {kind: [{"path": "/bin/true", "timeout": (1 << 31) - 1}] for kind in KINDS}
     bundle.config["hooks"]["startContainer"][0]["path"] = "/bin/busybox"
