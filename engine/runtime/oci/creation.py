@@ -62,12 +62,12 @@ def create(request: Request, terminal: socket.socket | None = None) -> Container
     rights.check(spec)
     feasible.check(spec)
     container = Container.reserve(request.root, request.id)
-    try:
-        with container.locked():
+    with container.locked():
+        try:
             _create(container, request, spec, document, terminal)
-    except BaseException:
-        _undo(container, spec)
-        raise
+        except BaseException:
+            _undo(container, spec)
+            raise
     return container
 
 
@@ -202,12 +202,25 @@ def _converse(channel: socket.socket, container: Container, spec: Spec, tree: Tr
     wire.send(channel, {"mapped": True})
     _answer(channel)
     _restrict_devices(tree, spec)
-    state = container.as_oci("creating")
-    init.run_hooks(spec.hooks.prestart, "prestart", state)
-    init.run_hooks(spec.hooks.create_runtime, "createRuntime", state)
+    _run_hooks(container, spec)
     wire.send(channel, {"hooked": True, "pid": pid})
     _answer(channel)
     container.save(status="created")
+
+
+def _run_hooks(container: Container, spec: Spec) -> None:
+    """Those of the caller's namespaces, as long as there is a first process: `delete --force` waits for nobody's."""
+    if not (spec.hooks.prestart or spec.hooks.create_runtime):
+        return
+    from engine.runtime.oci import hooks
+
+    state = container.as_oci("creating")
+    first = os.pidfd_open(container.pid)
+    try:
+        hooks.run(spec.hooks.prestart, "prestart", state, watched=first)
+        hooks.run(spec.hooks.create_runtime, "createRuntime", state, watched=first)
+    finally:
+        os.close(first)
 
 
 def _answer(channel: socket.socket) -> None:

@@ -62,6 +62,32 @@ def _shares_pids(container: Container) -> bool:
 
 def delete(container: Container, *, force: bool) -> list[str]:
     """Remove a stopped (or created) container; `force` kills a running one. What poststop hooks complained about."""
+    if not force:
+        return _delete(container, force=False)
+    _kill_unlocked(container)
+    try:
+        return _delete(container, force=True)
+    except Failure as failure:
+        if failure.family != "not_found":
+            raise
+        return []  # its creator, whose first process that was, has undone it
+
+
+def _kill_unlocked(container: Container) -> None:
+    """SIGKILL for all: who has the lock may be waiting for the first process, or for hooks that end with it."""
+    pidfd = container.open_pidfd()
+    if pidfd is None:
+        return
+    try:
+        with contextlib.suppress(Failure, OSError):  # another delete may be at it
+            container.groups().kill()  # they are its own as long as it is there; also thaws them
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    finally:
+        os.close(pidfd)
+
+
+def _delete(container: Container, *, force: bool) -> list[str]:
     with container.locked():
         status = container.status()
         if status not in ("stopped", "created") and not force:

@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 _SAID_BYTES = 4096
 
 
-def run(hooks: tuple[Hook, ...], kind: str, state: dict[str, Any], environment: tuple[str, ...] | None = None) -> None:
+def run(
+    hooks: tuple[Hook, ...], kind: str, state: dict[str, Any], environment: tuple[str, ...] | None = None,
+    watched: int | None = None,
+) -> None:  # fmt: skip
     """Each in turn; the first that fails or takes longer than its timeout raises Failure with its place.
 
-    `environment`: of those that bring none; None: this process's.
+    `environment`: of those that bring none; None: this process's. `watched`: the container's first process, a pidfd;
+    with its end the hook has nothing left to do and is killed.
     """
     for index, hook in enumerate(hooks):
-        problem = _run(hook, json.dumps(state).encode(), environment)
+        problem = _run(hook, json.dumps(state).encode(), environment, watched)
         if problem:
             raise Failure("unavailable", f"hooks.{kind}[{index}]: {hook.path} {problem}")
 
@@ -40,13 +44,13 @@ def run_all(hooks: tuple[Hook, ...], kind: str, state: dict[str, Any]) -> list[s
     """Each in turn, whatever happens to the others: poststart and poststop. Returns what went wrong."""
     problems = []
     for index, hook in enumerate(hooks):
-        problem = _run(hook, json.dumps(state).encode(), None)
+        problem = _run(hook, json.dumps(state).encode(), None, None)
         if problem:
             problems.append(f"hooks.{kind}[{index}]: {hook.path} {problem}")
     return problems
 
 
-def _run(hook: Hook, state: bytes, environment: tuple[str, ...] | None) -> str:
+def _run(hook: Hook, state: bytes, environment: tuple[str, ...] | None, watched: int | None) -> str:
     """What went wrong; empty if nothing."""
     deadline = None if hook.timeout is None else time.monotonic() + hook.timeout
     said = os.memfd_create("stderr")
@@ -65,11 +69,11 @@ def _run(hook: Hook, state: bytes, environment: tuple[str, ...] | None) -> str:
     os.close(tell)
     try:
         # The end of the stream is the proof of exec; who can't even do that in time is killed below.
-        problem = os.read(told, 256).decode() if _is_readable(told, deadline) else ""
+        problem = os.read(told, 256).decode() if _first(told, watched, deadline) == told else ""
         if problem:
             os.waitpid(pid, 0)
             return f"can't be started: {problem}"
-        return _with_words(_wait(pid, hook.timeout, deadline), said)
+        return _with_words(_wait(pid, watched, hook.timeout, deadline), said)
     finally:
         os.close(told)
         os.close(said)
@@ -108,26 +112,31 @@ def _become(hook: Hook, entries: tuple[str, ...] | None, tell: int) -> None:
         os._exit(127)
 
 
-def _is_readable(fd: int, deadline: float | None) -> bool:
-    """Whether it was before the deadline; None waits for ever."""
+def _first(fd: int, watched: int | None, deadline: float | None) -> int | None:
+    """Which has something to read first, `fd` if both have; None at the deadline. Without one it waits for ever."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
+    if watched is not None:
+        poll.register(watched, select.POLLIN)
     while True:  # a timeout may be longer than poll can wait at once
         left = None if deadline is None else max(0.0, (deadline - time.monotonic()) * 1000)
-        if poll.poll(None if left is None else min(left, record.LONGEST_MILLISECONDS)):
-            return True
+        ready = [found for found, _ in poll.poll(None if left is None else min(left, record.LONGEST_MILLISECONDS))]
+        if ready:
+            return fd if fd in ready else watched
         if left == 0.0:
-            return False
+            return None
 
 
-def _wait(pid: int, timeout: int | None, deadline: float | None) -> str:
+def _wait(pid: int, watched: int | None, timeout: int | None, deadline: float | None) -> str:
     pidfd = os.pidfd_open(pid)
     try:
-        if not _is_readable(pidfd, deadline):
+        first = _first(pidfd, watched, deadline)
+        if first != pidfd:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            return f"took longer than its timeout of {timeout} s"
+            late = f"took longer than its timeout of {timeout} s"
+            return late if first is None else "was ended: the container's first process died meanwhile"
     finally:
         os.close(pidfd)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -10,8 +10,8 @@
        │◄────────────────────────────────── "ready"│
        │ state.json: created                       │
        │ end of the conversation ─────────────────►│ waits on init.sock
-     start ── "start" ────────────────────────────►│ startContainer, privileges, exec
-       │◄───────────────────────────── "starting" │
+     start ── "start" ────────────────────────────►│ startContainer
+       │◄───────────────────────────── "starting" │ privileges, exec
        │◄─ {"error": …}, or the end of the stream ─┤
 
 A message {"error": …} may stand in the place of any answer. The end of the conversation before "ready" means
@@ -178,13 +178,13 @@ def _wait_for_start(listener: socket.socket) -> socket.socket:
 
 def start(plan: Plan, root: int, connection: socket.socket) -> None:
     process, linux = plan.spec.process, plan.spec.linux
-    wire.send(connection, {"starting": True})  # from here on the end of the stream is the proof of exec
     if process is None:
         raise Failure("invalid_argument", "process: this bundle has none to start")
     state = {**plan.state, "status": "created"}
     if plan.spec.hooks.start_container:
         environment = tuple(becoming.environment_of(process, root))
         run_hooks(plan.spec.hooks.start_container, "startContainer", state, environment)
+    wire.send(connection, {"starting": True})  # from here on the end of the stream is the proof of exec
     attributes.set_early(process, linux.personality)
     flags = attributes.filter_flags(linux.seccomp)
     becoming.execute(process, root, plan.filter, flags, plan.preserved)

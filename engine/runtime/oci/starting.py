@@ -40,7 +40,8 @@ def start(container: Container) -> list[str]:
         from engine.runtime.oci import bundle, hooks
 
         spec, _ = bundle.load(container.directory)
-        return hooks.run_all(spec.hooks.poststart, "poststart", container.as_oci("running"))
+    # Without the lock: they may take their time, and call verbs on their own container.
+    return hooks.run_all(spec.hooks.poststart, "poststart", container.as_oci("running"))
 
 
 def _last_word(connection: socket.socket) -> dict[str, Any]:
@@ -50,6 +51,8 @@ def _last_word(connection: socket.socket) -> dict[str, Any]:
         answer = wire.receive(connection)
     if answer is None:
         raise Failure("unavailable", "the container's first process died before it could be started")
+    if "error" in answer:
+        return answer
     try:
         return wire.receive(connection) or {}
     except ConnectionResetError:

@@ -76,15 +76,21 @@ class Container:
 
     @contextlib.contextmanager
     def locked(self) -> Any:
-        """One verb at a time; a container that was deleted meanwhile is not found.
+        """One verb at a time, with what the one before has written; a container that was deleted is not found.
 
         The lock lives as long as any copy of its descriptor, `self.lock`: who is forked meanwhile must close it first.
         """
-        fd = self.lock = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fd = self.lock = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise Failure("not_found", f"container {self.id!r} does not exist") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             if os.fstat(fd).st_nlink == 0:
                 raise Failure("not_found", f"container {self.id!r} does not exist")
+            if self.content:
+                with contextlib.suppress(Failure):
+                    self.content = self.load(self.root, self.id).content
             yield
         finally:
             fcntl.flock(fd, fcntl.LOCK_UN)  # whatever copies there are

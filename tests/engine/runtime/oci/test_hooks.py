@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
+import signal
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +17,8 @@ import pytest
 from engine.oci.runtime_spec import Hook
 from engine.runtime import record
 from engine.runtime.oci import hooks
-from tests.engine.runtime.oci.bundles import Bundle
+from tests.engine.runtime.box import until
+from tests.engine.runtime.oci.bundles import COMMAND, Bundle, groups_of
 
 pytestmark = pytest.mark.root
 
@@ -85,6 +91,60 @@ def test_a_long_state_is_told_in_full(bundle: Bundle) -> None:
     bundle.args("/bin/sleep", "100").create()
     ((_, _, state),) = notes(bundle)
     assert state["annotations"] == bundle.config["annotations"]
+
+
+@pytest.mark.parametrize("pids", ["own", "shared"])
+@pytest.mark.parametrize("kind", KINDS[:5])
+def test_delete_by_force_waits_for_no_hook(bundle: Bundle, kind: str, pids: str) -> None:
+    seconds = str(100_000 + secrets.randbelow(800_000))
+    if pids == "shared":
+        bundle.linux["namespaces"] = [entry for entry in bundle.linux["namespaces"] if entry["type"] != "pid"]
+    bundle.config["hooks"] = {kind: [{"path": "/bin/sleep", "args": ["sleep", seconds]}]}
+    bundle.config["hooks"]["poststop"] = [note(bundle, "poststop")]
+    bundle.args("/bin/sleep", "100").write()
+    words = ["create", "-b", str(bundle.directory), bundle.id]
+    if kind in ("startContainer", "poststart"):
+        bundle.create()
+        words = ["start", bundle.id]
+    command = [*COMMAND, "--root", str(bundle.root), *words]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as waiting:
+        until(lambda: sleepers(seconds) != [])
+        begin = time.monotonic()
+        bundle.succeed("delete", "--force", bundle.id)
+        assert time.monotonic() - begin < 20
+        assert not (bundle.root / bundle.id).exists()
+        assert groups_of(bundle.id) == []
+        if kind == "poststart":  # which runs on, as the container is none of its business
+            assert waiting.poll() is None
+            os.kill(sleepers(seconds)[0], signal.SIGKILL)
+        assert waiting.wait(60) == int(kind != "poststart")
+    until(lambda: sleepers(seconds) == [])
+    assert [found for found, _, _ in notes(bundle)] == ["poststop"]
+
+
+def sleepers(seconds: str) -> list[int]:
+    """The processes `sleep <seconds>`, whichever namespace they are in."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes().split(b"\0")[:2] == [b"sleep", seconds.encode()]:
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("verb", ["update", "pause", "delete"])
+def test_a_poststart_hook_may_call_verbs_on_its_own_container(bundle: Bundle, verb: str) -> None:
+    more = {"update": ["--pids-limit", "33"], "pause": [], "delete": ["--force"]}[verb]
+    args = [*COMMAND, "--root", str(bundle.root), verb, *more, bundle.id]
+    bundle.config["hooks"] = {"poststart": [{"path": args[0], "args": args, "timeout": 30}]}
+    bundle.args("/bin/sleep", "100").create()
+    assert bundle.call("start", bundle.id).stderr == ""
+    if verb == "update":
+        assert (bundle.group("pids") / "pids.max").read_text() == "33\n"
+    elif verb == "pause":
+        assert bundle.status() == "paused"
+    else:
+        assert not (bundle.root / bundle.id).exists()
 
 
 def test_the_longest_timeout_is_waited_for(bundle: Bundle) -> None:
