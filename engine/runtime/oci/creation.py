@@ -23,7 +23,7 @@ from engine.runtime.oci import (
 )
 from engine.runtime.oci import bundle as bundles
 from engine.runtime.oci.filters import filter_program
-from engine.runtime.oci.groups.tree import Tree
+from engine.runtime.oci.groups.tree import Tree, release
 from engine.runtime.oci.starting import START_SOCKET, raise_error
 from engine.runtime.oci.state import Container, now, write_pid_file
 from engine.runtime.wire import Failure
@@ -68,6 +68,9 @@ def create(request: Request, terminal: socket.socket | None = None) -> Container
         except BaseException:
             _undo(container, spec)
             raise
+        finally:
+            if container.claim >= 0:
+                release(container.claim)
     return container
 
 
@@ -82,15 +85,17 @@ def _create(
     container.save(
         id=container.id, bundle=bundle, status="creating", annotations=spec.annotations, creator=creator,
         created=now(), owner=_owner(), rootfs=os.path.realpath(os.path.join(bundle, spec.root.path)),
-        groups={"v1": tree.v1, "unified": tree.unified}, groups_made=tree.is_free(),
+        groups={"v1": tree.v1, "unified": tree.unified}, groups_made=False,
         hooks=[kind for kind, found in vars(spec.hooks).items() if found],
     )  # fmt: skip
     bundles.keep(document, container.directory)
-    try:
-        tree.make()  # known on disk before: whoever is killed in between leaves nothing that delete can't find
+    try:  # known on disk before: whoever is killed in between leaves nothing that delete can't find
+        container.claim = tree.claim()
     except Failure:
-        container.content["groups_made"] = False  # somebody was faster, and these are theirs
+        del container.content["groups"]  # somebody was faster, and these are theirs, though nobody lives there yet
         raise
+    tree.make()
+    container.save(groups_made=True)
     if tree.is_v2 and tree.unified:
         from engine.runtime.oci.groups import v2
 
@@ -103,7 +108,7 @@ def _create(
 
         plan.terminal = console.connect(request.console_socket)
     ours, plan.channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    plan.callers_end, plan.lock = ours, container.lock
+    plan.callers_end, plan.locks = ours, (container.lock, container.claim)
     joined = namespaces.open_paths(spec.linux)
     capabilities.last_capability()  # now: the container may have no /proc
     if spec.process is not None:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         listener: socket.socket
         channel: socket.socket
         callers_end: socket.socket
-        lock: int
+        locks: tuple[int, ...]
 else:
 
     class Plan:
@@ -61,7 +61,8 @@ def run(plan: Plan, inside: bool) -> None:
     channel = plan.channel
     if inside:
         os.close(plan.doors.pop())
-    os.close(plan.lock)  # or a caller that is killed now would leave the container locked for ever
+    for lock in plan.locks:
+        os.close(lock)  # or a caller that is killed now would leave the container locked for ever
     plan.callers_end.close()  # or the caller's death would not end the conversation
     try:
         root = prepare(plan)

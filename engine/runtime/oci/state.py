@@ -38,12 +38,12 @@ def check_id(container_id: str) -> str:
 
 
 class Container:
-    """One container's directory. `content`: what state.json holds."""
+    """One container's directory. `content`: what state.json holds. `claim`: see Tree.claim; while it is created."""
 
     def __init__(self, root: str, container_id: str, content: dict[str, Any]) -> None:
         self.root, self.id, self.content = root, container_id, content
         self.directory = os.path.join(root, container_id)
-        self.lock = -1
+        self.lock = self.claim = -1
 
     @classmethod
     def reserve(cls, root: str, container_id: str) -> Container:

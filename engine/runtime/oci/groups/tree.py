@@ -7,6 +7,7 @@ container's id.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import time
 
@@ -71,15 +72,35 @@ class Tree:
         found = list(dict.fromkeys(self.v1.values()))
         return [*found, self.unified] if self.unified else found
 
-    def is_free(self) -> bool:
-        """Whether nobody lives in these groups, if there are any."""
-        return not any(read(f"{directory}/cgroup.procs").strip() for directory in self.directories())
-
     def refuse_frozen(self) -> None:
         """The first process would never come to say that it is there."""
         if self.is_frozen():
             why = f"container's cgroup unexpectedly frozen: {self.directories()[-1]}; thaw it first"
             raise Failure("conflict", f"linux.cgroupsPath: {why}")
+
+    def claim(self) -> int:
+        """Make the last of them and hold it against other creators until it is released; Failure if one of those does.
+
+        From the look whether somebody lives there to the moment when somebody does, two could find them free.
+        """
+        directory = self.directories()[-1]
+        while True:
+            _make(directory)
+            try:
+                fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue  # the creator who has made it has undone it
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(fd), os.stat(directory)):
+                    return fd
+            except BlockingIOError:
+                os.close(fd)
+                why = f"another container is being made in this control group: {directory}"
+                raise Failure("conflict", f"linux.cgroupsPath: {why}") from None
+            except FileNotFoundError:
+                pass
+            os.close(fd)
 
     def make(self) -> None:
         """Make what is missing. A group that somebody lives in already is refused: limits are not for sharing."""
@@ -88,10 +109,7 @@ class Tree:
                 if read(f"{directory}/cgroup.procs").strip():
                     raise Failure("conflict", f"linux.cgroupsPath: container's cgroup is not empty: {directory}")
                 continue
-            try:
-                os.makedirs(directory, exist_ok=True)
-            except OSError as error:
-                raise Failure("permission_denied", f"linux.cgroupsPath: {directory}: {error.strerror}") from None
+            _make(directory)
         if "cpuset" in self.v1:
             self._inherit_cpuset(self.v1["cpuset"])
 
@@ -203,12 +221,15 @@ class Tree:
         return False
 
     def remove(self) -> None:
-        """Kill what is left and remove the groups with those below; what is gone is fine."""
+        """Kill what is left and remove the groups with those below; what is gone is fine.
+
+        One after the other: who finds the last gone (`claim`) may make all of them anew.
+        """
         deadline = time.monotonic() + REMOVE_SECONDS
         pause = 0.0005
-        while busy := [directory for directory in self.directories() if not _removed(directory)]:
+        while busy := next((directory for directory in self.directories() if not _removed(directory)), None):
             if time.monotonic() > deadline:
-                raise Failure("unavailable", f"{busy[0]} is still in use; try again")
+                raise Failure("unavailable", f"{busy} is still in use; try again")
             with contextlib.suppress(OSError, Failure):
                 self.kill()
             time.sleep(pause)
@@ -227,6 +248,19 @@ class Tree:
             yield controllers, directory
         if self.unified:
             yield ("" if self.is_v2 else "unified"), self.unified
+
+
+def release(claim: int) -> None:
+    """Give back what `Tree.claim` took, whatever copies of it there are."""
+    fcntl.flock(claim, fcntl.LOCK_UN)
+    os.close(claim)
+
+
+def _make(directory: str) -> None:
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        raise Failure("permission_denied", f"linux.cgroupsPath: {directory}: {error.strerror}") from None
 
 
 def _removed(path: str) -> bool:

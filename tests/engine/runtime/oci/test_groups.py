@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,10 @@ import pytest
 
 from engine.oci.runtime_resources import CPU, DeviceRule, Memory, Pids, Resources
 from engine.runtime.oci.groups import device_filter, v2
-from engine.runtime.oci.groups.tree import Tree, hierarchies
+from engine.runtime.oci.groups.tree import Tree, hierarchies, release
 from engine.runtime.wire import Failure
 from tests.engine.runtime.box import until
-from tests.engine.runtime.oci.bundles import Bundle, groups_of
+from tests.engine.runtime.oci.bundles import COMMAND, Bundle, groups_of
 
 pytestmark = pytest.mark.root
 
@@ -104,6 +105,36 @@ def test_groups_that_somebody_lives_in_are_refused_and_kept(bundle: Bundle) -> N
     done = other.call("create", "-b", str(other.directory), other.id)
     assert done.stderr.startswith("linux.cgroupsPath")
     assert bundle.status() == "running"
+
+
+def test_groups_that_another_container_is_being_made_in_are_refused_and_kept(bundle: Bundle) -> None:
+    tree = Tree.of(bundle.id)
+    claim = tree.claim()
+    tree.make()
+    try:
+        bundle.write()
+        done = bundle.call("create", "-b", str(bundle.directory), bundle.id)
+        assert done.stderr.startswith("linux.cgroupsPath: another container is being made in this control group")
+        assert all(Path(directory).is_dir() for directory in tree.directories())
+    finally:
+        release(claim)
+    bundle.args("/bin/sleep", "100").start()  # in groups that are there and empty
+
+
+def test_of_creators_with_one_path_at_the_same_time_one_succeeds(bundle: Bundle) -> None:
+    bundle.linux["cgroupsPath"] = bundle.id
+    bundle.args("/bin/sleep", "100").write()
+    for _ in range(5):
+        ids = [f"{bundle.id}-{number}" for number in range(4)]
+        commands = [[*COMMAND, "--root", str(bundle.root), "create", "-b", str(bundle.directory), id] for id in ids]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        running = [subprocess.Popen(command, **quiet) for command in commands]
+        ended = [process.wait(60) for process in running]
+        assert sorted(ended) == [0, 1, 1, 1]
+        winner = ids[ended.index(0)]
+        bundle.succeed("start", winner)
+        assert json.loads(bundle.succeed("state", winner))["status"] == "running"
+        bundle.succeed("delete", "--force", winner)
 
 
 def test_without_a_pid_namespace_kill_reaches_everybody(bundle: Bundle) -> None:
