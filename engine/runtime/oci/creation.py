@@ -205,11 +205,11 @@ def _converse(channel: socket.socket, container: Container, spec: Spec, tree: Tr
     if any(container.has_hooks(kind) for kind in ("prestart", "create_runtime", "create_container")):
         container.save()  # they may ask for the container's state
     wire.send(channel, {"mapped": True})
-    _answer(channel)
+    _answer(channel, spec, tree)
     _restrict_devices(tree, spec)
     _run_hooks(container, spec)
     wire.send(channel, {"hooked": True, "pid": pid})
-    _answer(channel)
+    _answer(channel, spec, tree)
     container.save(status="created")
 
 
@@ -228,10 +228,18 @@ def _run_hooks(container: Container, spec: Spec) -> None:
         os.close(first)
 
 
-def _answer(channel: socket.socket) -> None:
+def _answer(channel: socket.socket, spec: Spec, tree: Tree) -> None:
     answer = wire.receive(channel)
     if answer is None:
-        raise Failure("unavailable", "the container's first process died while it was being set up")
+        died = "the container's first process died while it was being set up"
+        from engine.runtime.oci import usage
+
+        if not usage.oom_kills(tree):
+            raise Failure("unavailable", died)
+        memory = spec.linux.resources.memory
+        limit = None if memory is None else memory.limit
+        why = "out of memory" if limit is None else f"linux.resources.memory.limit: {limit} bytes are not enough"
+        raise Failure("resource_exhausted", f"{why}: {died}, killed by the kernel for want of memory")
     raise_error(answer)
 
 

@@ -23,7 +23,7 @@ def report(container: Container, *, once: bool, pause: str) -> int:
     if status == "stopped":
         raise Failure("conflict", f"container {container.id} is not running")
     tree = container.groups()
-    kills = _oom_kills(tree)
+    kills = oom_kills(tree)
     while True:
         _print({"type": "stats", "id": container.id, "data": stats(tree)})
         if once:
@@ -31,7 +31,7 @@ def report(container: Container, *, once: bool, pause: str) -> int:
         time.sleep(seconds)
         if container.status() == "stopped":
             return 0
-        now = _oom_kills(tree)
+        now = oom_kills(tree)
         if now > kills:
             _print({"type": "oom", "id": container.id})
         kills = now
@@ -61,7 +61,8 @@ def _number(path: str) -> int:
     return int(text) if text.isdigit() else 0  # "max" is no limit
 
 
-def _oom_kills(tree: Tree) -> int:
+def oom_kills(tree: Tree) -> int:
+    """How many processes the kernel has killed in these groups for want of memory."""
     if tree.is_v2:
         return _flat(read(f"{tree.unified}/memory.events")).get("oom_kill", 0)
     return _flat(read(f"{tree.v1.get('memory')}/memory.oom_control")).get("oom_kill", 0)

@@ -73,6 +73,13 @@ def test_quota_and_burst_go_up_and_down_together(bundle: Bundle) -> None:
         assert found == [str(quota), str(burst)]
 
 
+@pytest.mark.parametrize("limit", [0, 4096])
+def test_a_memory_limit_that_is_too_low_to_begin_is_named(bundle: Bundle, limit: int) -> None:
+    bundle.linux["resources"] = {"memory": {"limit": limit}}
+    found = bundle.args("/bin/true").refusal()
+    assert found.startswith(f"linux.resources.memory.limit: {limit} bytes are not enough")
+
+
 def test_the_pids_limit_holds(bundle: Bundle) -> None:
     bundle.linux["resources"] = {"pids": {"limit": 3}}
     done = bundle.run("sleep 60 & sleep 60 & sleep 60 & sleep 60 & wait")
