@@ -23,11 +23,13 @@ V1_CONTROLLERS = (
     "cpuset", "cpu", "cpuacct", "blkio", "memory", "devices", "freezer", "net_cls", "perf_event", "net_prio",
     "hugetlb", "pids", "rdma",
 )  # fmt: skip
+SYSTEMD = "name=systemd"
+"""A hierarchy of version 1 without a controller, where systemd keeps account of its units: also of a container's."""
 REMOVE_SECONDS = 5.0
 
 
 def hierarchies(mountinfo: str) -> tuple[dict[str, str], str | None]:
-    """Version 1 controller → mount point, and version 2's mount point: proc_pid_mountinfo(5)."""
+    """Version 1 controller, or SYSTEMD → mount point, and version 2's mount point: proc_pid_mountinfo(5)."""
     v1: dict[str, str] = {}
     unified = None
     for line in mountinfo.splitlines():
@@ -42,8 +44,10 @@ def hierarchies(mountinfo: str) -> tuple[dict[str, str], str | None]:
             unified = unified or point
         else:
             for option in kind[2].split(","):
-                if option in V1_CONTROLLERS:
+                if option in V1_CONTROLLERS or option == SYSTEMD:
                     v1.setdefault(option, point)
+    if list(v1) == [SYSTEMD] and unified:
+        return {}, unified  # every controller is version 2's
     return v1, unified
 
 
@@ -244,7 +248,7 @@ class Tree:
     def views(self) -> Iterator[tuple[str, str]]:
         """(name below the container's /sys/fs/cgroup, directory); the name is empty on version 2."""
         for directory in dict.fromkeys(self.v1.values()):
-            controllers = ",".join(name for name, place in self.v1.items() if place == directory)
+            controllers = ",".join(name.removeprefix("name=") for name, place in self.v1.items() if place == directory)
             yield controllers, directory
         if self.unified:
             yield ("" if self.is_v2 else "unified"), self.unified

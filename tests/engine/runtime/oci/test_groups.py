@@ -144,6 +144,28 @@ def test_of_creators_with_one_path_at_the_same_time_one_succeeds(bundle: Bundle)
         bundle.succeed("delete", "--force", winner)
 
 
+@pytest.mark.skipif(not Path("/sys/fs/cgroup/systemd/cgroup.procs").exists(), reason="no hierarchy of systemd's")
+def test_a_container_is_in_the_hierarchy_of_systemd(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    directory = Path("/sys/fs/cgroup/systemd") / bundle.id
+    assert (directory / "cgroup.procs").read_text().split() == [str(bundle.pid())]
+    inside = bundle.succeed("exec", bundle.id, "/bin/cat", "/sys/fs/cgroup/systemd/cgroup.procs")
+    assert inside.split()[0] == "1"
+    bundle.succeed("delete", "--force", bundle.id)
+    assert not directory.exists()
+
+
+def test_the_hierarchy_of_systemd_alone_makes_no_version_1() -> None:
+    lines = [
+        "40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd",
+        "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw",
+    ]
+    assert hierarchies("\n".join(lines)) == ({}, "/sys/fs/cgroup/unified")
+    more = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu"
+    both = {"name=systemd": "/sys/fs/cgroup/systemd", "cpu": "/sys/fs/cgroup/cpu"}
+    assert hierarchies("\n".join([*lines, more])) == (both, "/sys/fs/cgroup/unified")
+
+
 def test_without_a_pid_namespace_kill_reaches_everybody(bundle: Bundle) -> None:
     bundle.linux["namespaces"] = [entry for entry in bundle.linux["namespaces"] if entry["type"] != "pid"]
     bundle.args("/bin/sh", "-c", "sleep 100 & sleep 100 & wait").start()

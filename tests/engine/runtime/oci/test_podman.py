@@ -104,3 +104,7 @@ def test_podman_runs_with_a_terminal_and_with_everything_it_can_loosen(podman: P
 def test_podman_runs_in_a_user_namespace(podman: Podman) -> None:
     maps = ("--uidmap", "0:500000:65536", "--gidmap", "0:500000:65536")
     assert podman.run("--rm", *maps, "box:1", "cat", "/proc/self/uid_map").split() == ["0", "500000", "65536"]
+
+
+def test_podman_runs_what_is_to_be_like_systemd(podman: Podman) -> None:
+    assert podman.run("--rm", "--systemd=always", "box:1", "sh", "-c", "id -u") == "0\n"
