@@ -171,6 +171,8 @@ def number(low: int, high: int) -> Reader[int]:
 
 
 uint16, uint32, uint64 = number(0, (1 << 16) - 1), number(0, (1 << 32) - 1), number(0, (1 << 64) - 1)
+# No user's or group's: to setresuid(2) and chown(2) it is -1, "leave as it is", and so root would remain.
+identity = number(0, (1 << 32) - 2)
 int32, int64 = number(-(1 << 31), (1 << 31) - 1), number(-(1 << 63), (1 << 63) - 1)
 
 

@@ -8,6 +8,7 @@ from engine.oci.fields import (
     below,
     field,
     full_text,
+    identity,
     int64,
     many,
     mapping,
@@ -88,8 +89,8 @@ class Device(Value):
     major: int | None = field(uint32, default=None)
     minor: int | None = field(uint32, default=None)
     file_mode: int | None = field(uint32, default=None)
-    uid: int | None = field(uint32, default=None)
-    gid: int | None = field(uint32, default=None)
+    uid: int | None = field(identity, default=None)
+    gid: int | None = field(identity, default=None)
 
     def check(self, path: str) -> None:
         if self.type != "p":

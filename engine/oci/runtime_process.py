@@ -8,6 +8,7 @@ from engine.oci.fields import (
     boolean,
     field,
     full_text,
+    identity,
     int32,
     many,
     number,
@@ -15,7 +16,6 @@ from engine.oci.fields import (
     refuse,
     text,
     uint16,
-    uint32,
     uint64,
 )
 
@@ -46,10 +46,10 @@ class Box(Value):
 
 
 class User(Value):
-    uid: int = field(uint32, default=0)
-    gid: int = field(uint32, default=0)
+    uid: int = field(identity, default=0)
+    gid: int = field(identity, default=0)
     umask: int | None = field(number(0, 0o777), default=None)
-    additional_gids: tuple[int, ...] = field(many(uint32), default=())
+    additional_gids: tuple[int, ...] = field(many(identity), default=())
     username: str = field(text, default="")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.runtime.oci.relay import Relay
 
 _KEPT = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGPIPE)
+_HIGHEST_ID = (1 << 32) - 2  # the one above means "no change" to setresuid(2)
 _CAPABILITY_SETS = ("bounding", "effective", "permitted")
 
 
@@ -189,4 +190,6 @@ def _sub_groups(texts: list[str]) -> dict[str, str]:
 def _number(text: str, option: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise Failure("invalid_argument", f"{option}: {text!r} is not a number")
+    if int(text) > _HIGHEST_ID:
+        raise Failure("invalid_argument", f"{option}: must be from 0 to {_HIGHEST_ID}, not {text}")
     return int(text)

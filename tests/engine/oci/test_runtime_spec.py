@@ -168,6 +168,11 @@ def test_a_wrong_type_anywhere_is_refused_with_its_path(path: str) -> None:
         ("linux.sysctl", {"../x": "1"}, "linux.sysctl['../x']"),
         ("linux.rootfsPropagation", "public", "linux.rootfsPropagation"),
         ("hostname", "x" * 65, "hostname"),
+        ("process.user.uid", (1 << 32) - 1, "process.user.uid"),
+        ("process.user.gid", (1 << 32) - 1, "process.user.gid"),
+        ("process.user.additionalGids", [1, (1 << 32) - 1], "process.user.additionalGids[1]"),
+        ("linux.devices", [{"type": "p", "path": "/dev/x", "uid": (1 << 32) - 1}], "linux.devices[0].uid"),
+        ("linux.devices", [{"type": "p", "path": "/dev/x", "gid": (1 << 32) - 1}], "linux.devices[0].gid"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_with_its_path(path: str, value: object, field: str) -> None:
