@@ -13,10 +13,11 @@ from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.oci.runtime_linux import Linux
+    from engine.oci.runtime_linux import Linux, Namespace
     from engine.oci.runtime_process import Process
     from engine.oci.runtime_spec import Spec
 
+_NEW = "leave out its path for a new one, or name another container's"
 _ARCHITECTURES = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
 # Settings of a namespace: namespaces(7). Any other is the whole machine's.
 _BY_NAMESPACE = {"net.": "network", "fs.mqueue.": "ipc", "kernel.shm": "ipc", "kernel.msg": "ipc", "kernel.sem": "ipc",
@@ -98,7 +99,7 @@ def _check_seccomp(linux: Linux) -> None:
 
 
 def _check_settings(linux: Linux) -> None:
-    kinds = {namespace.type for namespace in linux.namespaces}
+    kinds = {namespace.type: namespace for namespace in linux.namespaces}
     for name in linux.sysctl:
         dotted = name.replace("/", ".")
         owner = next((kind for prefix, kind in _BY_NAMESPACE.items() if dotted.startswith(prefix)), None)
@@ -106,10 +107,31 @@ def _check_settings(linux: Linux) -> None:
             raise _no(f"linux.sysctl[{name!r}]", "this setting is the whole machine's, not a container's")
         if owner not in kinds:
             raise _no(f"linux.sysctl[{name!r}]", f"needs a {owner} namespace in linux.namespaces, or it is the host's")
+        if _is_own(kinds[owner]):
+            raise _no(f"linux.sysctl[{name!r}]", f"the {owner} namespace in linux.namespaces is the host's: {_NEW}")
+    if linux.net_devices and _is_own(kinds["network"]):
+        raise _no("linux.netDevices", f"the network namespace in linux.namespaces is the host's: {_NEW}")
+
+
+def _is_own(namespace: Namespace) -> bool:
+    """Whether it is joined by path and is the one that this runtime lives in: to be listed alone isolates nothing."""
+    if not namespace.path:
+        return False
+    try:
+        joined, own = os.stat(namespace.path), os.stat(f"/proc/self/ns/{FILES[namespace.type]}")
+    except OSError:  # namespaces.open_paths says what is wrong with the path
+        return False
+    return (joined.st_dev, joined.st_ino) == (own.st_dev, own.st_ino)
 
 
 def _check_names(spec: Spec) -> None:
-    """A name may not be said twice, lest it is one for a part of the container's life and then another."""
+    """A name may not be said twice, lest it is one for a part of the container's life and then another; nor may it
+    become the host's.
+    """
+    shared = any(namespace.type == "uts" and _is_own(namespace) for namespace in spec.linux.namespaces)
+    for field, wanted in (("hostname", spec.hostname), ("domainname", spec.domainname)):
+        if wanted and shared:
+            raise _no(field, f"the uts namespace in linux.namespaces is the host's: {_NEW}")
     for name, value in spec.linux.sysctl.items():
         dotted = name.replace("/", ".")
         if dotted == "kernel.hostname":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,3 +88,32 @@ def test_what_lxcfs_covers_may_be_covered(bundle: Bundle) -> None:
         {"destination": "/proc/meminfo", "type": "bind", "source": "data", "options": ["bind"]}
     )
     assert bundle.sh("cat /proc/meminfo") == "x"
+
+
+def own(setting: str) -> str:
+    """What the host has already: were it set after all, nothing would change."""
+    return Path("/proc/sys", setting.replace(".", "/")).read_text().strip()
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "path", "value", "field"),
+    [
+        ("network", "net", "linux.sysctl", {"net.ipv4.ip_forward": own("net.ipv4.ip_forward")},
+         "linux.sysctl['net.ipv4.ip_forward']"),
+        ("ipc", "ipc", "linux.sysctl", {"kernel.shmmni": own("kernel.shmmni")}, "linux.sysctl['kernel.shmmni']"),
+        ("uts", "uts", "linux.sysctl", {"kernel.domainname": own("kernel.domainname")},
+         "linux.sysctl['kernel.domainname']"),
+        ("uts", "uts", "hostname", os.uname().nodename, "hostname"),
+        ("uts", "uts", "domainname", own("kernel.domainname"), "domainname"),
+        ("network", "net", "linux.netDevices", {"nothere0": {}}, "linux.netDevices"),
+    ],
+)  # fmt: skip
+def test_what_would_change_the_hosts_namespace_is_refused(
+    bundle: Bundle, kind: str, file: str, path: str, value: object, field: str
+) -> None:
+    bundle.config["hostname"] = ""
+    for namespace in bundle.linux["namespaces"]:
+        if namespace["type"] == kind:
+            namespace["path"] = f"/proc/self/ns/{file}"
+    put(bundle.config, path, value)
+    assert bundle.args("/bin/true").refusal().startswith(f"{field}: the {kind} namespace in linux.namespaces is the ho")
