@@ -6,6 +6,7 @@ hostile image could make the runtime copy for minutes.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -32,6 +33,11 @@ def fill(root: int, path: str, tree: int, field: str) -> None:
         os.fchmod(target, stat.S_IMODE(found.st_mode))
         _copy(source, target, [MAXIMUM_ENTRIES, MAXIMUM_BYTES], field)
         os.close(target)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        why = f"/{path.strip('/')} in the image does not fit: give the tmpfs a larger size or nr_inodes"
+        raise Failure("resource_exhausted", f"{field}.options: tmpcopyup: {why}") from None
     finally:
         os.close(source)
 
@@ -60,7 +66,8 @@ def _copy(source: int, target: int, left: list[int], field: str) -> None:
             writer = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=target)
             try:
                 while data := os.read(reader, 1 << 20):
-                    os.write(writer, data)
+                    while data:  # a full file system takes a part before it refuses
+                        data = data[os.write(writer, data) :]
                 _own(writer, found)
             finally:
                 os.close(reader)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,17 @@ def test_what_would_change_the_hosts_namespace_is_refused(
             namespace["path"] = f"/proc/self/ns/{file}"
     put(bundle.config, path, value)
     assert bundle.args("/bin/true").refusal().startswith(f"{field}: the {kind} namespace in linux.namespaces is the ho")
+
+
+def test_a_tmpfs_that_is_too_small_for_a_copy_of_the_image_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    root = tmp_path / "rootfs"
+    shutil.copytree(bundle.image, root, symlinks=True)
+    (root / "data").mkdir()
+    (root / "data" / "large").write_bytes(b"x" * 300_000)
+    bundle.config["root"]["path"] = str(root)
+    mount = {"destination": "/data", "type": "tmpfs", "options": ["tmpcopyup", "size=128k"]}
+    bundle.config["mounts"].append(mount)
+    field = f"mounts[{len(bundle.config['mounts']) - 1}].options: tmpcopyup"
+    assert bundle.args("/bin/true").refusal().startswith(field)
+    mount["options"] = ["tmpcopyup", "size=512k"]
+    assert bundle.sh("busybox wc -c </data/large").strip() == "300000"
