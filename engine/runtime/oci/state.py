@@ -162,11 +162,20 @@ def now() -> str:
 
 
 def write_pid_file(path: str, pid: int) -> None:
-    """Complete or not there: its reader may be waiting for it."""
-    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}")
+    """Complete or not there: its reader may be waiting for it.
+
+    By way of a file that is new and has a name that nobody knows: where others may write, as in /tmp, one that is there
+    already may be a link to what they want overwritten.
+    """
+    temporary = os.path.join(os.path.dirname(path), f".pid-{os.getpid()}-{os.urandom(8).hex()}")
     try:
-        with open(temporary, "w") as file:
-            file.write(str(pid))
-        os.rename(temporary, path)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            with open(fd, "w") as file:
+                file.write(str(pid))
+            os.rename(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise
     except OSError as error:
         raise Failure("invalid_argument", f"--pid-file: {path}: {error.strerror}") from None

@@ -181,3 +181,25 @@ def test_exec_joins_nothing_when_the_process_ends_while_its_namespaces_are_looke
             container, spec, spec.process, filter_program=None, preserved=Preserved(0, 0), terminal=None, below={},
             although_paused=False,
         )  # fmt: skip
+
+
+def test_a_pid_file_is_not_written_through_a_link_that_somebody_planted(bundle: Bundle, tmp_path: Path) -> None:
+    public, victim = tmp_path / "public", tmp_path / "victim"
+    public.mkdir()
+    victim.write_text("precious")
+    for name in ("p", ".p"):
+        (public / name).symlink_to(victim)
+    bundle.args("/bin/sleep", "100").create("--pid-file", str(public / "p"))
+    assert victim.read_text() == "precious"
+    assert (public / "p").read_text() == str(bundle.pid()) and not (public / "p").is_symlink()
+    assert sorted(path.name for path in public.iterdir()) == [".p", "p"]
+
+
+def test_a_pid_file_that_can_not_be_written_leaves_nothing(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "public" / "p").mkdir(parents=True)
+    bundle.args("/bin/sleep", "100").write()
+    place = str(tmp_path / "public" / "p")
+    done = bundle.call("create", "--bundle", str(bundle.directory), "--pid-file", place, bundle.id)
+    assert done.returncode == 1 and done.stderr.startswith(f"--pid-file: {place}: Is a directory")
+    assert not (bundle.root / bundle.id).exists()
+    assert [path.name for path in (tmp_path / "public").iterdir()] == ["p"]
