@@ -136,7 +136,12 @@ def exec_(container: Container, options: Options, words: list[str], log: Log) ->
         below=_sub_groups(options.get("cgroup", [])), although_paused=bool(options.get("ignore-paused")),
     )  # fmt: skip
     if options.get("pid-file"):
-        write_pid_file(options["pid-file"], pid)
+        try:
+            write_pid_file(options["pid-file"], pid)
+        except Failure:  # a process that nobody knows of must not stay
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
     return 0 if detach else wait(pid, relay)
 
 

@@ -1,7 +1,8 @@
-"""exec --cgroup and --ignore-paused."""
+"""exec --cgroup, --ignore-paused and --pid-file."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -50,3 +51,12 @@ def test_exec_into_a_paused_container_waits_only_if_told_to(bundle: Bundle) -> N
             waiting.wait(0.7)
         bundle.succeed("resume", bundle.id)
         assert waiting.wait(60) == 6
+
+
+def test_exec_leaves_no_process_whose_pid_file_can_not_be_written(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    place = str(bundle.directory / "nothere" / "p")
+    for options in ((), ("--detach",)):
+        done = bundle.call("exec", *options, "--pid-file", place, bundle.id, "/bin/sleep", "77")
+        assert done.returncode == 255 and done.stderr.startswith(f"--pid-file: {place}: No such file")
+        assert json.loads(bundle.succeed("ps", "--format", "json", bundle.id)) == [bundle.pid()]
