@@ -14,6 +14,7 @@ import os
 import sys
 import time
 
+from engine.bare import contextlib
 from engine.runtime.wire import Failure, failure_of
 
 TYPE_CHECKING = False
@@ -94,7 +95,7 @@ class Log:
     def say(self, level: str, message: str) -> None:
         message = printable(message)
         if level == "error" or not self.path:
-            sys.stderr.write(f"{message}\n" if level != "debug" else f"level=debug msg={message!r}\n")
+            _tell(f"{message}\n" if level != "debug" else f"level=debug msg={message!r}\n")
         if not self.path:
             return
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -109,7 +110,13 @@ class Log:
             with open(self.path, "a") as file:
                 file.write(f"{line}\n")
         except OSError as error:
-            sys.stderr.write(f"--log: {self.path}: {error.strerror}\n")
+            _tell(f"--log: {self.path}: {error.strerror}\n")
+
+
+def _tell(line: str) -> None:
+    """On stderr, if that takes it: a container is not to fail because of a warning, nor may an exit code be lost."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line)
 
 
 def main(words: list[str]) -> int:
@@ -127,9 +134,11 @@ def main(words: list[str]) -> int:
         command = "version" if options.get("version") else "help" if options.get("help") or not rest else rest[0]
         return _run(verbs.VERBS, command, options, rest[1:], log)
     except Failure as failure:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
         log.say("error", str(failure))
         return failure.exit_code or (255 if command == "exec" else 1)
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read has seen enough
         return 1
 
 
@@ -165,6 +174,18 @@ def _run(
     if own.get("help"):
         command, (_, verb) = "help", verbs["help"]
     try:
-        return verb({**options, **own}, rest, log)
+        code = verb({**options, **own}, rest, log)
     except OSError as error:
+        _flush()  # where stdout takes no more, it was that which failed
         raise failure_of(error, command) from error
+    _flush()
+    return code
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failure("unavailable", f"stdout: {error.strerror}") from None
