@@ -18,6 +18,7 @@ from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
 IN_ROOT = kernel.RESOLVE_IN_ROOT | kernel.RESOLVE_NO_MAGICLINKS
@@ -285,7 +286,7 @@ def _finish_cgroups(base: int, attributes: int, groups: list[tuple[str, int]]) -
     kernel.mount_setattr(base, attributes)
 
 
-def mask(root: int, paths: list[str]) -> None:
+def mask(root: int, paths: Sequence[str]) -> None:
     """Cover files with /dev/null and directories with an empty read-only tmpfs; what isn't there is fine."""
     empty = -1
     null = kernel.openat2(root, "dev/null", os.O_PATH, STRICT)
@@ -295,11 +296,9 @@ def mask(root: int, paths: list[str]) -> None:
             raise Failure(
                 "invalid_argument", "/dev/null in the container is not the null device; nothing can be masked"
             )
-        for path in paths:
-            try:
-                target = kernel.openat2(root, path.strip("/"), os.O_PATH, STRICT)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
+        for field, target in _reached(root, paths, "linux.maskedPaths"):
+            if _is_same(root, target):
+                raise Failure("invalid_argument", f"{field}: the whole root can't be masked; name what lies in it")
             if not stat.S_ISDIR(os.fstat(target).st_mode):
                 tree = kernel.open_tree(null, "")
             elif empty < 0:
@@ -317,15 +316,43 @@ def mask(root: int, paths: list[str]) -> None:
             os.close(empty)
 
 
-def make_read_only(root: int, paths: list[str]) -> None:
+def make_read_only(root: int, paths: Sequence[str]) -> None:
     """Bind each path over itself, read-only with all that is mounted below; what isn't there is fine."""
-    for path in paths:
+    for _, target in _reached(root, paths, "linux.readonlyPaths"):
+        if _is_same(root, target):  # whose process would stay in the root below what is mounted over it
+            kernel.mount_setattr(target, kernel.MOUNT_ATTR_RDONLY, recursive=True)
+        else:
+            tree = kernel.open_tree(target, "", recursive=True)
+            kernel.mount_setattr(tree, kernel.MOUNT_ATTR_RDONLY, recursive=True)
+            kernel.move_mount(tree, target)
+            os.close(tree)
+        os.close(target)
+
+
+def _reached(root: int, paths: Sequence[str], key: str) -> Iterator[tuple[str, int]]:
+    """(field, O_PATH descriptor) of each path that is there, once. The descriptor is the caller's to close.
+
+    Links are followed within the root, but neither in /proc and /sys nor into them: what an image had covered there in
+    place of something else, this runtime might still have to read or write (CVE-2023-27561).
+    """
+    for index, path in enumerate(paths):
+        if path in paths[:index]:
+            continue
+        field = f"{key}[{index}]"
+        kernels = os.path.normpath(path).strip("/").partition("/")[0] in ("proc", "sys")
         try:
-            target = kernel.openat2(root, path.strip("/"), os.O_PATH, STRICT)
+            target = kernel.openat2(root, path.strip("/") or ".", os.O_PATH, STRICT if kernels else IN_ROOT)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        tree = kernel.open_tree(target, "", recursive=True)
-        kernel.mount_setattr(tree, kernel.MOUNT_ATTR_RDONLY, recursive=True)
-        kernel.move_mount(tree, target)
-        os.close(tree)
-        os.close(target)
+        except OSError as error:
+            where = "leads through a link, of which none is followed there: name what it leads to"
+            why = where if error.errno == errno.ELOOP else error.strerror
+            raise Failure("invalid_argument", f"{field}: {path}: {why}") from None
+        if not kernels and _is_kernels(root, target):
+            os.close(target)
+            raise Failure("invalid_argument", f"{field}: {path} is a link into /proc or /sys: name what it leads to")
+        yield field, target
+
+
+def _is_same(one: int, other: int) -> bool:
+    return os.path.samestat(os.fstat(one), os.fstat(other))

@@ -158,8 +158,8 @@ def _finish(plan: Plan, root: int, late: list[int]) -> None:
             procfs.write(f"sys/{name.replace('.', '/') if '/' not in name else name}", value)
         except OSError as error:
             raise Failure("invalid_argument", f"linux.sysctl[{name!r}]: {value}: {error.strerror}") from None
-    mounts.mask(root, list(dict.fromkeys(linux.masked_paths)))
-    mounts.make_read_only(root, list(linux.readonly_paths))
+    mounts.mask(root, linux.masked_paths)
+    mounts.make_read_only(root, linux.readonly_paths)
     if process is None:
         return
     becoming.working_directory(root, process.cwd)
