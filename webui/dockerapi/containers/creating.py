@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import AlreadyExists, EngineError, InvalidArgument, NotFound
+from engine.options import modes
 from engine.options.checking import LIST_MAXIMUM
 from webui.containers.models import Container
 from webui.containers.services import container_create, container_remove
@@ -50,6 +51,8 @@ def wishes_of(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
         **mounts.wishes(host_config, body, call.version),
         **networking.wishes(host_config, body, endpoints),
     }
+    if found["network"] in networking.UNPUBLISHED:
+        found.pop("publish_all", None)
     if name := call.text("name").removeprefix("/"):
         found["name"] = name
     if call.version >= (1, 41) and call.text("platform"):
@@ -103,4 +106,7 @@ def _warnings(body: Mapping[str, Any], host: Host) -> list[str]:
     warnings = []
     if shapes.member(host_config, "OomKillDisable") and "2" in host.cgroup_version:
         warnings.append("OomKillDisable is for machines with control groups of version 1.")
+    is_of_host = shapes.member(host_config, "NetworkMode") == modes.HOST
+    if is_of_host and shapes.member(host_config, "PortBindings"):
+        warnings.append("Published ports are discarded when using host network mode")
     return warnings

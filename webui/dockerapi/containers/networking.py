@@ -15,6 +15,8 @@ from webui.dockerapi.objects.networks import endpoint_id, predefined_id
 
 DEFAULTS = ("", "default", "bridge")
 _WORDS = ("host", "none", "bridge", "default", "")
+UNPUBLISHED = (modes.HOST, modes.NONE)
+"""Where Docker discards what is to be published; the rest of the site refuses it."""
 
 
 # ---- create
@@ -44,7 +46,7 @@ def wishes(host_config: Mapping[str, Any], config: Mapping[str, Any], networking
             found.update(joining(settings.get(name) or {}))
         _refuse_places(found)
     found["networks"] = [_text(name, settings[name]) for name in others]
-    found.update(_ports(host_config, config))
+    found.update(_ports(host_config, config, is_published=found["network"] not in UNPUBLISHED))
     return found
 
 
@@ -89,7 +91,8 @@ def _text(name: str, endpoint: Mapping[str, Any]) -> str:
     return f"{name}:{','.join(parts)}" if parts else name
 
 
-def _ports(host_config: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def _ports(host_config: Mapping[str, Any], config: Mapping[str, Any], *, is_published: bool) -> dict[str, Any]:
+    """`ports` and `expose`; what can't be published is read all the same, since what can't be read is refused."""
     exposed = shapes.mapping(shapes.member(config, "ExposedPorts"), "ExposedPorts")
     bindings = shapes.mapping(shapes.member(host_config, "PortBindings"), "PortBindings")
     published = []
@@ -100,8 +103,8 @@ def _ports(host_config: Mapping[str, Any], config: Mapping[str, Any]) -> dict[st
             outside = shapes.text(shapes.member(one, "HostPort"), "HostPort")
             entry = {"container": number, "protocol": protocol, **_outside(outside)}
             published.append({**entry, "address": address} if address else entry)
-    found: dict[str, Any] = {"ports": published} if published else {}
-    inside = {f"{number}/{protocol}" for number, protocol in (_port(port) for port in bindings)}
+    found: dict[str, Any] = {"ports": published} if published and is_published else {}
+    inside = {f"{one['container']}/{one['protocol']}" for one in found.get("ports", ())}
     expose = [port for port in exposed if port not in inside]
     return {**found, "expose": expose} if expose else found
 
