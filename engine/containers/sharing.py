@@ -8,7 +8,6 @@ network or IPC namespace goes on with what is left of that; who shares its proce
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +20,9 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
 from engine.errors import Conflict, DataCorrupt, EngineError, InvalidArgument, NotFound, Unavailable
 from engine.options import modes, networks
+from engine.options.naming import HOST_NAME
 
 _LINKS = 32
-_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 _HOST_RESOLV_CONF, _HOST_HOSTS = Path("/etc/resolv.conf"), Path("/etc/hosts")
 
 
@@ -181,7 +180,7 @@ def _owner(parts: Parts, spec: ContainerSpec) -> ContainerRecord:
 
 def _name_of_host(spec: ContainerSpec) -> str:
     name = os.uname().nodename
-    return name if _HOST_NAME.fullmatch(name) else own_hostname(spec)
+    return name if HOST_NAME.fullmatch(name) else own_hostname(spec)
 
 
 def _text(path: Path) -> str:

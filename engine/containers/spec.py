@@ -15,13 +15,12 @@ from engine.containers import restarts
 from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from engine.options import checking
+from engine.options.naming import HOST_NAME, HOST_NAME_RULE
 from engine.options.ports import between, problem_of_address
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 ID = re.compile(r"[0-9a-f]{64}")
-HOSTNAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*")
 NAME_LENGTH = 128
-HOSTNAME_LENGTH = 63  # the kernel takes 64, host names in DNS 63
 MEMORY_MINIMUM_BYTES = 6 << 20  # Docker's minimum: less doesn't even start a process
 LIMIT_MAXIMUM = 1 << 60
 PIDS_MAXIMUM = 1 << 22  # PID_MAX_LIMIT of linux/threads.h
@@ -213,11 +212,8 @@ def _check_identity(spec: ContainerSpec) -> None:
         Reference.parse(spec.image)
     except InvalidArgument as error:
         raise _bad("image", error.message) from error
-    if spec.hostname is not None and (len(spec.hostname) > HOSTNAME_LENGTH or not HOSTNAME.fullmatch(spec.hostname)):
-        raise _bad(
-            "hostname",
-            f"{spec.hostname!r} is no host name; use letters, digits, '-', '.', at most {HOSTNAME_LENGTH} characters",
-        )
+    if spec.hostname is not None and not HOST_NAME.fullmatch(spec.hostname):
+        raise _bad("hostname", f"{spec.hostname[:80]!r} is no host name. {HOST_NAME_RULE}")
 
 
 def _check_process(spec: ContainerSpec) -> None:

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 SERVICE = "com.docker.compose.service"
 """The label by which compose says of which service a container is one: all of those share that name."""
 SHORT_ID = 12
+HOST_NAME = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9_])?")
+"""What a container's host name can be. Docker takes `_` too, which files of compose use; the kernel has 64 bytes for it
+(sethostname(2)), one of them for the end."""
+HOST_NAME_RULE = "Use 1 to 63 letters, digits, _ . and -, - and . neither first nor last."
 _SERVICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidArgument
+from engine.options.naming import HOST_NAME
 from engine.runtime import capabilities, defaults
 from engine.runtime.apparmor.profile import REQUIRED_ANNOTATION
 from engine.runtime.init import GROUPS_ANNOTATION, INIT, USER_ANNOTATION
@@ -16,7 +17,6 @@ from engine.runtime.mounts import SOURCE
 from engine.runtime.seccomp.profile import default_profile
 
 VERSION = "1.2.0"
-_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 # Those that a namespace of the container's own holds: namespaces(7). Any other would change the host.
 _NAMESPACED_SYSCTL = re.compile(
     r"net(\.[A-Za-z0-9_-]+)+|fs\.mqueue\.[a-z_]+|kernel\.(shm[a-z_]+|msg[a-z_]+|sem|shm_rmid_forced)"
@@ -197,7 +197,7 @@ def check(settings: ProcessSettings) -> None:
             raise InvalidArgument(f"the environment variable {entry!r} must have the form NAME=value", {"field": "env"})
     if settings.cwd and not settings.cwd.startswith("/"):
         raise InvalidArgument(f"the working directory {settings.cwd!r} must be absolute", {"field": "working_dir"})
-    if settings.hostname and not _HOST_NAME.fullmatch(settings.hostname):
+    if settings.hostname and not HOST_NAME.fullmatch(settings.hostname):
         raise InvalidArgument(f"{settings.hostname!r} is not a host name", {"field": "hostname"})
     _check_isolation(settings)
     for field_name, paths in (("volumes", settings.binds), ("tmpfs", settings.tmpfs)):

@@ -15,12 +15,12 @@ from engine.errors import InvalidArgument
 from engine.oci.reference import Reference
 from engine.options import checking, variables
 from engine.options.changing import merged
+from engine.options.naming import HOST_NAME, HOST_NAME_RULE
 from engine.options.ports import MOST, problem_of_address, spread
 from worker.contract.commands import ContainerOptions, PortMapping
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 NAME_RULE = "Use 1 to 128 letters, digits, _ . and -, beginning with a letter or a digit."
-HOST_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?")
 USER = re.compile(r"[A-Za-z0-9_.-]{1,64}(:[A-Za-z0-9_.-]{1,64})?")
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
@@ -182,7 +182,7 @@ def _process(request: ContainerRequest, errors: FieldErrors) -> None:
     errors.check(
         request.hostname is None or bool(HOST_NAME.fullmatch(request.hostname)),
         "hostname",
-        "Use 1 to 63 letters, digits, . and -, beginning and ending with a letter or a digit.",
+        HOST_NAME_RULE,
     )
     errors.check(request.restart in RESTART_POLICIES, "restart", f"Choose one of {', '.join(RESTART_POLICIES)}.")
     limit = request.restart_limit

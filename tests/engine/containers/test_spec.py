@@ -28,7 +28,7 @@ from tests.engine.containers.fakes import spec
         ("env", {"env": {"A": "x\0"}}),
         ("workdir", {"workdir": "relative"}),
         ("user", {"user": "a:b:c"}),
-        ("hostname", {"hostname": "under_score"}),
+        ("hostname", {"hostname": "-dashed"}),
         ("hostname", {"hostname": "h" * 64}),
         ("restart", {"restart": "sometimes"}),
         ("restart_limit", {"restart": "always", "restart_limit": 3}),
@@ -64,6 +64,9 @@ def test_a_wrong_field_is_named(field: str, changes: dict[str, Any]) -> None:
         {"memory_bytes": 6 << 20, "cpus": 2.0, "pids_limit": 1},
         {"restart": "on-failure", "restart_limit": 0},
         {"ports": (PortMapping(container=53, host=53), PortMapping(container=53, host=53, protocol="udp"))},
+        {"hostname": "my_host"},
+        {"hostname": "_my_host_", "user": ":app"},
+        {"user": "app:"},
         {"hostname": "web.example.org", "user": "1000:1000", "workdir": "/srv"},
     ],
 )

@@ -40,6 +40,11 @@ def test_outer_volumes_are_mounted_before_inner_ones() -> None:
     assert [m["destination"] for m in spec["mounts"] if m["type"] == "bind"] == ["/d", "/d/e/f"]
 
 
+@pytest.mark.parametrize("hostname", ["my_host", "_a_", "web-1.example", "h" * 63])
+def test_a_host_name_may_have_what_docker_takes(hostname: str) -> None:
+    assert build(ProcessSettings(args=["true"], hostname=hostname))["hostname"] == hostname
+
+
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
@@ -53,6 +58,7 @@ def test_outer_volumes_are_mounted_before_inner_ones() -> None:
         ({"hostname": "-bad"}, "hostname"),
         ({"hostname": "a" * 64}, "hostname"),
         ({"hostname": "a b"}, "hostname"),
+        ({"hostname": "_a."}, "hostname"),
         ({"capabilities": ["CAP_NONSENSE"]}, "capabilities"),
         ({"sysctls": {"kernel.core_pattern": "|/x"}}, "sysctls"),
         ({"sysctls": {"vm.swappiness": "1"}}, "sysctls"),
