@@ -228,7 +228,7 @@ def _check_process(spec: ContainerSpec) -> None:
     if spec.workdir is not None and (not spec.workdir.startswith("/") or "\0" in spec.workdir):
         raise _bad("workdir", f"{spec.workdir!r} is not absolute; start it with '/'")
     if spec.user is not None and ("\0" in spec.user or spec.user.count(":") > 1):
-        raise _bad("user", f"{spec.user!r} is no user; write NAME, UID, NAME:GROUP or UID:GID")
+        raise _bad("user", f"{spec.user!r} is no user; write NAME, UID, NAME:GROUP, UID:GID or :GROUP")
     if spec.restart not in restarts.POLICIES:
         raise _bad("restart", f"{spec.restart!r} is no restart policy; use one of {', '.join(restarts.POLICIES)}")
     if spec.restart_limit is not None:

@@ -46,7 +46,7 @@ _WRITERS = 4
 class ExecSpec:
     """What shall run. `args`: the command; `env`: "NAME=value", added to the container's, a later one counting.
 
-    `user`: "name|uid[:group|gid]", None for the container's own; `cwd`: absolute, None for the container's own.
+    `user`: "[name|uid][:[group|gid]]", None for the container's own; `cwd`: absolute, None for the container's own.
     `tty`: a terminal of the container's, `size` (rows, columns). `privileged`: every capability, its own
     no_new_privileges and list of system calls notwithstanding; within the container's user namespace and AppArmor
     profile.

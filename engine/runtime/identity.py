@@ -33,13 +33,15 @@ MAXIMUM_ID = 0x7FFFFFFF
 def look_up(root: int, user: str, own: int | None = None) -> Identity:
     """Numeric uid, gid, supplementary groups and home of `user`, by Docker's rules.
 
-    Empty: root. A number need not be in the files; a name must be. Without ":group" the gid is that of the
-    passwd entry (or 0), and the supplementary groups are those that list the user by name. The gid is always one
-    of them: else a program that changes its own gid escapes what a file denies to that group (CVE-2022-36109).
+    Either half may be empty: root, or as without a group. A number need not be in the files; a name must be. Without
+    a group the gid is that of the passwd entry (or 0), and the supplementary groups are those that list the user by
+    name. The gid is always one of them: else a program that changes its own gid escapes what a file denies to that
+    group (CVE-2022-36109).
     `own`: the directory /proc/self/fd of the caller, opened before, for one that is no process of the /proc that
     it sees.
     """
-    name, colon, group = (user or "0").partition(":")
+    name, _, group = user.partition(":")
+    name = name or "0"
     passwd = _entries(root, "etc/passwd", 6, own)
     number = _number(name)
     entry = next((e for e in passwd if (e[0] == name if number is None else e[2] == name)), None)
@@ -48,7 +50,7 @@ def look_up(root: int, user: str, own: int | None = None) -> Identity:
     uid = number if number is not None else _id(entry, 2)
     gid, home = (_id(entry, 3), entry[5] or "/") if entry is not None else (0, "/")
     groups: list[int] = []
-    if colon and group:
+    if group:
         gid = find_group(root, group, own)
     elif entry is not None:
         listed = [e for e in _entries(root, "etc/group", 4, own) if entry[0] in e[3].split(",")]

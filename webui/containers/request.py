@@ -21,7 +21,8 @@ from worker.contract.commands import ContainerOptions, PortMapping
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 NAME_RULE = "Use 1 to 128 letters, digits, _ . and -, beginning with a letter or a digit."
-USER = re.compile(r"[A-Za-z0-9_.-]{1,64}(:[A-Za-z0-9_.-]{1,64})?")
+USER = re.compile(r"(?=.)[A-Za-z0-9_.-]{0,64}(:[A-Za-z0-9_.-]{0,64})?")
+"""Either half may be empty, as with Docker: `app:` has app's own groups, `:app` is root in that group."""
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
 MEMORY_MINIMUM = 6 << 20
@@ -171,7 +172,7 @@ def _process(request: ContainerRequest, errors: FieldErrors) -> None:
     errors.check(
         request.run_as is None or bool(USER.fullmatch(request.run_as)),
         "user",
-        "Give a user, or user:group, by names or numbers, such as 1000:1000.",
+        "Give a user, user:group or :group, by names or numbers, such as 1000:1000.",
     )
     workdir = request.workdir
     errors.check(

@@ -82,6 +82,8 @@ def test_environment_user_and_working_directory_can_be_had_otherwise(box: Box) -
     out = execs.sh(box, "id -u; id -g; busybox pwd; echo $A$B$HOME", user="0:2", cwd="/etc", env=["B=3", "HOME=/x"])
     assert out == "0\n2\n/etc\n13/x\n"
     assert execs.sh(box, "id -G", user="ann") == "1000 2 77\n"
+    assert execs.sh(box, "id -u; id -G", user="ann:") == "1000\n1000 2 77\n"
+    assert execs.sh(box, "id -u; id -G", user=":bin") == "0\n2\n"
     assert execs.sh(box, "id -u; id -g; echo $HOME", user="4711") == "4711\n0\n/\n"
 
 

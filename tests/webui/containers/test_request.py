@@ -20,3 +20,14 @@ def test_what_is_no_host_name_is_refused_with_the_rule(hostname: str) -> None:
     assert caught.value.detail["fields"] == {
         "hostname": ["Use 1 to 63 letters, digits, _ . and -, - and . neither first nor last."]
     }
+
+
+@pytest.mark.parametrize("user", ["app", "1000:1000", "app:", ":app", ":50", "app:staff"])
+def test_either_half_of_a_user_may_be_empty(user: str) -> None:
+    request_check(ContainerRequest(image="alpine", run_as=user))
+
+
+@pytest.mark.parametrize("user", ["", "a:b:c", "::", "a b", "a" * 65, "root; rm"])
+def test_what_is_no_user_is_refused(user: str) -> None:
+    with pytest.raises(InvalidArgument, match="Give a user, user:group or :group"):
+        request_check(ContainerRequest(image="alpine", run_as=user))
