@@ -44,7 +44,8 @@ _WRITERS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecSpec:
-    """What shall run. `args`: the command; `env`: "NAME=value", added to the container's, a later one counting.
+    """What shall run. `args`: the command; `env`: "NAME=value", added to the container's, a later one counting;
+    `unset`: names of the container's variables that it doesn't get.
 
     `user`: "[name|uid][:[group|gid]]", None for the container's own; `cwd`: absolute, None for the container's own.
     `tty`: a terminal of the container's, `size` (rows, columns). `privileged`: every capability, its own
@@ -56,6 +57,7 @@ class ExecSpec:
 
     args: Sequence[str]
     env: Sequence[str] = ()
+    unset: Sequence[str] = ()
     user: str | None = None
     cwd: str | None = None
     tty: bool = False
@@ -68,13 +70,16 @@ class ExecSpec:
         """Raise InvalidArgument, with detail["field"], for what could never run."""
         if not self.args or not self.args[0]:
             raise InvalidArgument("no command was given", {"field": "command"})
-        for name, values in (("command", self.args), ("env", self.env), ("user", [self.user or ""]),
-                             ("working_dir", [self.cwd or ""])):  # fmt: skip
+        for name, values in (("command", self.args), ("env", self.env), ("unset", self.unset),
+                             ("user", [self.user or ""]), ("working_dir", [self.cwd or ""])):  # fmt: skip
             if any("\0" in value for value in values):
                 raise InvalidArgument(f"{name} must not contain a zero byte", {"field": name})
         for entry in self.env:
             if not entry.partition("=")[0] or "=" not in entry:
                 raise InvalidArgument(f"the variable {entry!r} must have the form NAME=value", {"field": "env"})
+        for name in self.unset:
+            if not name or "=" in name:
+                raise InvalidArgument(f"the variable {name!r} can't be unset: give a NAME", {"field": "unset"})
         if self.cwd and not self.cwd.startswith("/"):
             raise InvalidArgument(f"the working directory {self.cwd!r} must be absolute", {"field": "working_dir"})
         if self.size is not None and not all(0 <= number <= 0xFFFF for number in self.size):
@@ -338,10 +343,15 @@ def _process(container: dict[str, Any], spec: ExecSpec) -> dict[str, Any]:
 
 def _environment(container: Sequence[str], spec: ExecSpec) -> list[str]:
     variables = {"TERM": "xterm"} if spec.tty else {}
-    for entry in (*container, *spec.env):
-        name, _, value = entry.partition("=")
-        variables[name] = value
+    variables |= _pairs(container)
+    for name in spec.unset:
+        variables.pop(name, None)
+    variables |= _pairs(spec.env)
     return [f"{name}={value}" for name, value in variables.items()]
+
+
+def _pairs(entries: Sequence[str]) -> dict[str, str]:
+    return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
 
 
 def _find_out(directory: Path, first: int) -> dict[str, Any] | None:

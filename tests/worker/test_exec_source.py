@@ -25,7 +25,7 @@ class Engine:
         self.removed: list[str] = []
 
     def container_exec(self, container: str, spec: Any, stdio: Any) -> Any:
-        self.stdio = stdio
+        self.stdio, self.spec = stdio, spec
         process = subprocess.Popen(spec.args, stdin=stdio.stdin, stdout=stdio.stdout, stderr=stdio.stderr)
         self.processes.append(process)
         return SimpleNamespace(id=f"exec{len(self.processes)}", pid=process.pid)
@@ -61,6 +61,11 @@ def engine() -> Iterator[Engine]:
 def source(engine: Engine, *command: str, **parameters: Any) -> ExecSource:
     wish: Mapping[str, Any] = {"command": list(command), **parameters}
     return ExecSource(engine, CONTAINER, wish)
+
+
+def test_what_is_asked_for_reaches_the_engine(engine: Engine) -> None:
+    source(engine, "true", env={"A": "1"}, unset=["B", "C"], user=":app").close()
+    assert (engine.spec.env, engine.spec.unset, engine.spec.user) == (["A=1"], ("B", "C"), ":app")
 
 
 def test_who_hangs_up_has_the_process_told(engine: Engine) -> None:

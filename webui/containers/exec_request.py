@@ -23,14 +23,19 @@ def exec_parameters(wish: Mapping[str, Any]) -> ExecParameters:
     if not isinstance(env, dict) or not all(isinstance(value, str) for value in env.values()):
         raise _bad("env", "give an object of texts")
     for name in env:
-        if not name or "=" in name or "\0" in name:
-            raise _bad("env", f"{name!r} can't be a variable's name")
-    words = [*command, *env.values()]
+        _check_variable(name, "env")
+    unset = wish.get("unset") or []
+    if not isinstance(unset, list) or not all(isinstance(name, str) for name in unset):
+        raise _bad("unset", "give a list of names")
+    for name in unset:
+        _check_variable(name, "unset")
+    words = [*command, *env.values(), *unset]
     if any("\0" in word for word in words) or sum(len(word) for word in words) > COMMAND_BYTES:
         raise _bad("command", f"at most {COMMAND_BYTES} bytes, and no NUL")
     return ExecParameters(
         command=tuple(command),
         env=env,
+        unset=tuple(unset),
         user=_text(wish, "user"),
         workdir=_text(wish, "workdir"),
         tty=_flag(wish, "tty"),
@@ -65,6 +70,11 @@ def _text(wish: Mapping[str, Any], name: str) -> str | None:
     if text is not None and (not isinstance(text, str) or "\0" in text or len(text) > 4096):
         raise _bad(name, "give a text of at most 4096 characters")
     return text or None
+
+
+def _check_variable(name: str, field: str) -> None:
+    if not name or "=" in name or "\0" in name:
+        raise _bad(field, f"{name!r} can't be a variable's name")
 
 
 def _flag(wish: Mapping[str, Any], name: str) -> bool:

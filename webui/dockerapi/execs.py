@@ -17,7 +17,7 @@ from webui.dockerapi.call import Call
 from webui.dockerapi.connection import Connection
 from webui.dockerapi.containers import starting
 from webui.dockerapi.containers.attaching import operable, size_of
-from webui.dockerapi.containers.config import environment
+from webui.dockerapi.containers.config import environment, unset_names
 from webui.dockerapi.containers.multiplexing import multiplexed
 from webui.dockerapi.containers.states import state_of
 from webui.dockerapi.errors import no_such_exec
@@ -62,9 +62,12 @@ def _known(body: Mapping[str, Any], call: Call) -> dict[str, Any]:
     command = shapes.words(shapes.member(body, "Cmd"), "Cmd")
     if not command:
         raise InvalidArgument("No exec command specified")
+    variables = shapes.strings(shapes.member(body, "Env"), "Env")
+    unset = unset_names(variables)
     wish: dict[str, Any] = {
         "command": command,
-        "env": environment(shapes.strings(shapes.member(body, "Env"), "Env")),
+        "env": {name: value for name, value in environment(variables).items() if name not in unset},
+        "unset": sorted(unset),
         "user": text("User") or None,
         "workdir": text("WorkingDir") or None,
         "tty": flag("Tty"),

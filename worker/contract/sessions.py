@@ -46,6 +46,7 @@ class TerminalSize:
 class ExecParameters:
     """A further process in a running container. None: as the container's own.
 
+    `env` goes beyond the container's variables; those that `unset` names are not there, whatever the container has.
     Without `stdin` it reads nothing; with `tty` it has a terminal of this `size`. One that is `detached` reads nothing,
     its output is nobody's, and it outlives the session and the worker. One that is `bound` is killed, with its process
     group, when its session is closed before its end; others get SIGHUP, as at a terminal that is hung up.
@@ -53,6 +54,7 @@ class ExecParameters:
 
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
     user: str | None = None
     workdir: str | None = None
     tty: bool = False

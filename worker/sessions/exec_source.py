@@ -27,6 +27,7 @@ class ExecSource:
         spec = ExecSpec(
             args=wish.command,
             env=[f"{name}={value}" for name, value in wish.env.items()],
+            unset=wish.unset,
             user=wish.user,
             cwd=wish.workdir,
             tty=wish.tty,

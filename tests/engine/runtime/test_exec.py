@@ -99,6 +99,14 @@ def test_what_belongs_to_the_user_is_written_as_the_user(idle: Box) -> None:
     assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (1000, 77, 0o644)
 
 
+def test_variables_of_the_containers_can_be_taken_away(box: Box) -> None:
+    box.run("/bin/sleep", "1000", collect=False, env=["A=1", "B=2", "PATH=/bin"])
+    seen = "echo ${A-none} ${B-none} ${C-none}; echo $HOME"
+    assert execs.sh(box, seen, unset=["A", "C", "HOME"]) == "none 2 none\n/root\n", "a home is always given"
+    assert execs.sh(box, seen, unset=["A"], env=["A=3", "HOME=/x"]) == "3 2 none\n/x\n"
+    assert execs.sh(box, seen) == "1 2 none\n/root\n"
+
+
 def test_limits_of_resources_and_the_oom_score_are_the_containers(box: Box) -> None:
     limits = {"RLIMIT_NOFILE": (100, 200), "RLIMIT_CORE": ((1 << 64) - 1, (1 << 64) - 1)}
     box.run("/bin/sleep", "1000", collect=False, rlimits=limits, oom_score_adj=300)
@@ -231,7 +239,17 @@ def test_what_cannot_run_is_refused_with_its_code(
 
 
 @pytest.mark.parametrize(
-    "fields", [{"env": ["=x"]}, {"cwd": "relative"}, {"args": []}, {"args": ["a\0b"]}, {"size": (1, 1 << 16)}]
+    "fields",
+    [
+        {"env": ["=x"]},
+        {"unset": [""]},
+        {"unset": ["A=1"]},
+        {"unset": ["A\0"]},
+        {"cwd": "relative"},
+        {"args": []},
+        {"args": ["a\0b"]},
+        {"size": (1, 1 << 16)},
+    ],
 )
 def test_a_senseless_wish_is_refused_with_its_field(box: Box, fields: dict[str, object]) -> None:
     with pytest.raises(InvalidArgument) as caught:

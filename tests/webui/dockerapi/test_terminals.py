@@ -177,6 +177,20 @@ async def test_an_exec_from_its_creation_to_its_end(
         assert "has already run" in await client.head()
 
 
+async def test_a_variable_that_the_client_has_no_value_of_is_taken_away(
+    fake_host: FakeHost, teammate: Caller, container: Container
+) -> None:
+    exec_id = await created(teammate, Env=["A=1", "EMPTY=", "GONE", "A", "B", "B=2"])
+    asking = asyncio.create_task(ask("POST", f"/v1.43/exec/{exec_id}/start", teammate, {"Detach": True}))
+    session = await Session.asked_for(fake_host)
+    wish = await session.parameters()
+    assert (wish["env"], wish["unset"]) == ({"EMPTY": "", "B": "2"}, ["A", "GONE"])
+    await session.send(sessions.OPENED, {"exec": "e1"})
+    assert (await asking).status == 200
+    with_none = await ask("POST", "/v1.43/containers/web/exec", teammate, {"Cmd": ["sh"], "Env": [""]})
+    assert (with_none.status, "can't be a variable's name" in with_none.message) == (400, True)
+
+
 async def test_a_program_that_is_not_there(fake_host: FakeHost, teammate: Caller, container: Container) -> None:
     exec_id = await created(teammate)
     async with taken(f"/v1.43/exec/{exec_id}/start", teammate, {}) as client:

@@ -58,10 +58,15 @@ def environment(entries: list[str]) -> dict[str, str]:
 
 def without_unset(env: Mapping[str, str], entries: list[str], image: Mapping[str, Any]) -> dict[str, str]:
     """`environment(entries)` without each NAME alone that the image has not set either: it is to be no variable."""
-    last = {entry.partition("=")[0]: entry for entry in entries}
-    unset = {name for name, entry in last.items() if "=" not in entry}
+    unset = unset_names(entries)
     known = {entry.partition("=")[0] for entry in image.get("env") or ()}
     return {name: value for name, value in env.items() if name not in unset - known}
+
+
+def unset_names(entries: list[str]) -> set[str]:
+    """Each NAME alone, which the client has no value of; the last entry of a name counts."""
+    last = {entry.partition("=")[0]: entry for entry in entries}
+    return {name for name, entry in last.items() if "=" not in entry}
 
 
 def _entrypoint(words: list[str] | None) -> list[str] | None:
