@@ -75,7 +75,21 @@ def volume(text: str) -> Mount:
     return _with_words(found, words, text)
 
 
+_ONCE = (("ro", "rw"), ("z", "Z"), PROPAGATIONS, ("nocopy",), ("consistent", "cached", "delegated", "default"))
+"""Of each of these a mode has one word at most: which of two would be meant?"""
+
+
+def _refuse_twice(words: Sequence[str], text: str) -> None:
+    """moby's linux_parser.go refuses the same (`invalid mode`)."""
+    for kind in _ONCE:
+        given = [word for word in words if word in kind]
+        if len(given) > 1:
+            instead = f"{given[0]} once" if given[0] == given[1] else f"{given[0]} or {given[1]}"
+            raise InvalidArgument(f"{_shown(text)}: invalid mode: {','.join(words)[:60]}: give {instead}")
+
+
 def _with_words(found: Mount, words: list[str], text: str) -> Mount:
+    _refuse_twice(words, text)
     changes: dict[str, Any] = {}
     for word in words:
         if word in ("ro", "rw"):
@@ -152,6 +166,7 @@ def volumes_from(text: str) -> tuple[str, bool]:
     words = [word for word in mode.split(",") if word]
     if not _CONTAINER.fullmatch(name) or any(word not in ("ro", "rw", "z", "Z") for word in words):
         raise InvalidArgument(f"{_shown(text)}: give a container's name or id, with :ro for read-only")
+    _refuse_twice(words, text)
     return name, "ro" in words
 
 

@@ -133,3 +133,21 @@ def test_a_volumes_directory_may_be_opened_from_another_one() -> None:
             volume_options.read({**rooted, "device": device})
     with pytest.raises(InvalidArgument, match="comma"):
         volume_options.beneath(wish, "/srv/a,b")
+
+
+@pytest.mark.parametrize(
+    "mode", ["ro,rw", "rw,ro", "ro,ro", "z,Z", "Z,ro,z", "nocopy,nocopy", "ro,rw,nocopy", "cached,delegated"]
+)
+def test_a_mode_that_contradicts_itself_is_refused(mode: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"invalid mode: {mode}: give "):
+        mounts.volume(f"data:/x:{mode}")
+
+
+def test_no_two_propagations_are_taken_and_each_kind_of_word_once() -> None:
+    with pytest.raises(InvalidArgument, match="give rslave or shared"):
+        mounts.volume("/srv:/x:rslave,shared")
+    with pytest.raises(InvalidArgument, match="give ro or rw"):
+        mounts.volumes_from("other:ro,rw")
+    found = mounts.volume("/srv:/x:ro,z,rslave,cached")
+    assert (found.read_only, found.propagation) == (True, "rslave")
+    assert not mounts.volume("data:/x:rw,nocopy,Z").copies
