@@ -9,8 +9,10 @@ import pytest
 
 from engine.errors import EngineError, InvalidArgument, Unsupported
 from engine.options import volume_options
+from webui.containers.models import Container
 from webui.containers.request import ContainerRequest, request_check
 from webui.dockerapi.containers import config, hostconfig, mounts, networking
+from webui.networks.models import Endpoint, Network
 from worker.contract.commands import CreateContainer
 from worker.contract.wire import to_wire
 
@@ -275,3 +277,17 @@ def test_what_inspect_says_of_the_default_network_is_no_wish() -> None:
     found = networking.wishes({"NetworkMode": "bridge"}, {}, {"EndpointsConfig": {"bridge": endpoint}})
     assert (found["network"], found["networks"]) == ("bridge", [])
     assert not {"ip", "ip6", "mac_address", "network_alias"} & found.keys()
+
+
+def test_addresses_that_were_asked_for_are_shown() -> None:
+    one = Container(id="c0" * 32, name="web", host_id="h1")
+    one.spec = {"network": "front", "ip": "10.20.0.9", "ip6": "fd00::9", "networks": ["back:ip=10.30.0.9", "far"]}
+    shown = networking.settings_networks(one, (), is_alive=False)
+    asked = {name: network["IPAMConfig"] for name, network in shown.items()}
+    front = {"IPv4Address": "10.20.0.9", "IPv6Address": "fd00::9"}
+    assert asked == {"front": front, "back": {"IPv4Address": "10.30.0.9"}, "far": None}
+    one.spec = {"network": "bridge", "ip": "10.20.0.9", "networks": ["back:ip=10.30.0.9"]}
+    endpoint = Endpoint(network=Network(network_id="e" * 64, name="back"), container=one, ip="10.30.0.9")
+    shown = networking.settings_networks(one, [endpoint], is_alive=True)
+    assert shown["back"]["IPAMConfig"] == {"IPv4Address": "10.30.0.9"}
+    assert shown["bridge"]["IPAMConfig"] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any
@@ -230,7 +231,10 @@ def settings_networks(container: Shown, endpoints: Iterable[Any], is_alive: bool
 
 def _asked(spec: Mapping[str, Any]) -> dict[str, networks.Joining]:
     texts = [str(spec.get("network") or ""), *(spec.get("networks") or ())]
-    every = (_joining(text) for index, text in enumerate(texts) if index > 0 or networks.is_name(text))
+    every = [_joining(text) for index, text in enumerate(texts) if index > 0 or networks.is_name(text)]
+    if every and every[0] is not None and networks.is_name(texts[0]):  # what is said of the main one, field by field
+        first = every[0]
+        every[0] = replace(first, ip=spec.get("ip") or first.ip, ip6=spec.get("ip6") or first.ip6)
     return {joining.network: joining for joining in every if joining is not None}
 
 
