@@ -15,7 +15,7 @@ from webui.dockerapi.asking import begun, done
 from webui.dockerapi.call import Call
 from webui.dockerapi.containers.networking import joining
 from webui.dockerapi.networks.looking import predefined_name
-from webui.dockerapi.objects.networks import HOST, ICC, MTU, NONE, PREDEFINED
+from webui.dockerapi.objects.networks import HOST, ICC, MTU, NONE, ON_IT, PREDEFINED
 from webui.dockerapi.routing import endpoint
 from webui.jobs.models import Job
 from webui.networks.models import Network
@@ -125,12 +125,17 @@ async def remove(call: Call) -> Empty:
             raise PermissionDenied(f"{builtin} is a pre-defined network and cannot be removed")
         network = names.network(call, call["name"])
         on_it = list(
-            network.endpoints.filter(container__team=network.team_id).values_list("container__name", "container")
+            network.endpoints.filter(container__team=network.team_id).values_list(
+                "container__name", "container", "container__observed_status"
+            )
         )
         if on_it:
-            shown = ", ".join(f'name:"{name}" id:"{pk[:12]}"' for name, pk in on_it[:20])
+            shown = ", ".join(f'name:"{name}" id:"{pk[:12]}"' for name, pk, _ in on_it[:20])
+            # Unlike Docker's, a network here keeps the place of who is stopped, and inspect shows who runs alone.
+            stopped = ", ".join(name for name, _, status in on_it[:20] if status not in ON_IT)
+            kept = f"; not running, but kept a place there: {stopped}: disconnect or remove them" if stopped else ""
             raise PermissionDenied(
-                f"error while removing network: network {network.name} has active endpoints ({shown})"
+                f"error while removing network: network {network.name} has active endpoints ({shown}){kept}"
             )
         return network_remove(user=call.user, network=network)
 

@@ -20,6 +20,8 @@ from webui.networks.models import Endpoint, Network
 
 BRIDGE, HOST, NONE = PREDEFINED = ("bridge", "host", "none")
 _DRIVERS = {BRIDGE: "bridge", HOST: "host", NONE: "null"}
+ON_IT = ("running", "paused", "restarting")
+"""In these states a container is shown on its networks, as Docker shows who runs."""
 MTU, ICC = "com.docker.network.driver.mtu", "com.docker.network.bridge.enable_icc"
 _OF_BRIDGE = {
     "com.docker.network.bridge.default_bridge": "true",
@@ -160,8 +162,7 @@ def _member(network: Network, endpoint: Endpoint) -> dict[str, str]:
 
 
 def _is_on(container: Container) -> bool:
-    """Docker shows who runs."""
-    return container.observed_status in ("running", "paused", "restarting")
+    return container.observed_status in ON_IT
 
 
 def _with_length(address: str, subnet: str) -> str:
