@@ -99,6 +99,16 @@ class Device(Value):
                     raise refuse(f"{path}.{key}", f"is missing, and type {self.type} needs it")
 
 
+def _devices(value: object, path: str) -> tuple[Device, ...]:
+    found = many(Device.read)(value, path)
+    first: dict[str, int] = {}
+    for index, device in enumerate(found):
+        name = "/".join(part for part in device.path.split("/") if part not in ("", "."))
+        if first.setdefault(name, index) != index:
+            raise refuse(f"{path}[{index}].path", f"{device.path} is that of {path}[{first[name]}] already")
+    return found
+
+
 class Personality(Value):
     domain: str = field(one_of("LINUX", "LINUX32"), required=True)
     flags: tuple[str, ...] = field(many(text), default=())
@@ -161,7 +171,7 @@ class Linux(Value):
     uid_mappings: tuple[IDMapping, ...] = field(id_mappings, default=())
     gid_mappings: tuple[IDMapping, ...] = field(id_mappings, default=())
     time_offsets: dict[str, TimeOffset] = field(_time_offsets, default={})
-    devices: tuple[Device, ...] = field(many(Device.read), default=())
+    devices: tuple[Device, ...] = field(_devices, default=())
     net_devices: dict[str, NetDevice] = field(_net_devices, default={})
     cgroups_path: str = field(text, default="")
     resources: Resources = field(Resources.read, default=Resources())

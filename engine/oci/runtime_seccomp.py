@@ -22,6 +22,7 @@ FLAGS = (
 OPERATORS = (
     "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ",
 )  # fmt: skip
+MAXIMUM_ERRNO = 4095  # seccomp(2): the kernel answers with this one in the place of any above
 _errno = number(0, 0xFFFF)
 
 
@@ -35,6 +36,8 @@ class Argument(Value):
 def _check_errno(action: str, errno_ret: int | None, path: str) -> None:
     if errno_ret is not None and action not in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"):
         raise refuse(path, f"has no meaning with {action}")
+    if errno_ret is not None and action == "SCMP_ACT_ERRNO" and errno_ret > MAXIMUM_ERRNO:
+        raise refuse(path, f"must be from 0 to {MAXIMUM_ERRNO}, not {errno_ret}")
 
 
 class Syscall(Value):
