@@ -70,6 +70,10 @@ def gather(spec: Spec, bundle: str, tree: Tree) -> Gathered:
         root = kernel.open_tree(kernel.AT_FDCWD, root_path, recursive=True)
     except OSError as error:
         raise Failure("not_found", f"root.path: {path}: {error.strerror}") from None
+    if not stat.S_ISDIR(os.fstat(root).st_mode):
+        raise Failure(
+            "invalid_argument", f"root.path: {path} is not a directory; name the one with the root file system"
+        )
     kernel.mount_setattr(root, 0, recursive=True, propagation=kernel.MS_PRIVATE)
     label = spec.linux.mount_label
     labels: list[tuple[str, str | None]] = [("context", label)] if label else []

@@ -50,6 +50,7 @@ def put(document: dict[str, Any], path: str, value: object) -> None:
         ("process.capabilities.bounding", ["CAP_KILL", 5], "process.capabilities.bounding[1]"),
         ("process.cwd", "/etc/passwd", "process.cwd"),
         ("root.path", "nothere", "root.path"),
+        ("root.path", "config.json", "root.path"),
         ("mounts", [{"destination": "/tmp", "type": "bind", "source": "nothere"}], "mounts[0].source"),
         ("mounts", [{"destination": "/tmp", "type": "nofs"}], "mounts[0]"),
         ("mounts", [{"destination": "/tmp", "type": "tmpfs", "options": ["nothere"]}], "mounts[0]"),
