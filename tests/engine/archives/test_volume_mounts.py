@@ -11,9 +11,7 @@ import pytest
 from engine.errors import Conflict, EngineError, NotFound, PermissionDenied, ResourceExhausted
 from engine.volumes.volume import VolumeSpec
 from tests.engine.archives.copying import content, copy_in, member, members, opened, tar, whole
-from tests.support import oci_layout
 from tests.support.engine import Host
-from tests.support.registry import Registry
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
 
@@ -69,7 +67,8 @@ def test_a_volume_is_copied_into_and_out_of(host: Host, made: Callable[..., str]
     seen = host.run("stat", "-c", "%u %g %a", "/v/h", volumes=("vol:/v",), userns=userns)
     host.ended(seen.id)
     assert host.log(seen.id) == b"1000 50 640\n"
-    assert host.engine.container_changes(name)["changes"] == []
+    changed = [change["path"] for change in host.engine.container_changes(name)["changes"]]
+    assert not [path for path in changed if path.startswith(f"{place}/")]
 
 
 def test_who_only_reads_leaves_the_layer_as_it_is(host: Host) -> None:
@@ -126,23 +125,15 @@ def test_mounts_in_mounts_are_in_their_order(host: Host, shown: Path) -> None:
 
 
 @pytest.mark.parametrize("aim", ["{outside}", "../../../../../../..{outside}", "/proc/1/root{outside}"])
-def test_a_link_above_a_mount_leads_nowhere_on_the_host(
-    host: Host, registry: Registry, tmp_path: Path, aim: str
-) -> None:
+def test_a_link_above_a_mount_leads_nowhere_on_the_host(host: Host, tmp_path: Path, aim: str) -> None:
     outside = tmp_path / "outside"
     (outside / "sub").mkdir(parents=True)
     (outside / "sub/secret").write_text("the host's own")
-    layout = oci_layout.Layout(tmp_path / "layout")
-    tree = (oci_layout.symlink("link", aim.format(outside=outside)), oci_layout.directory("etc"))
-    image = registry.push(layout.image([layout.layer(oci_layout.tar_of(tree))]), f"links-{abs(hash(aim)):x}")
-    host.engine.images.pull(image)
-    name = created(host, image=image, volumes=("vol:/link/sub", "other:/link/new/one"))
-    try:
-        copy_in(host.engine, name, "/link/sub", tar(member("written", b"x"), member("../../etc/up", b"x")))
-    except EngineError as error:
-        assert "host's own" not in error.message
-    else:
-        pytest.fail("a name that leads out is refused")
+    name = created(host, volumes=("vol:/link/sub", "other:/link/new/one"))
+    (own,) = (
+        place for place in host.home.config.snapshots.iterdir() if (place / "work").exists() and place.name.isdigit()
+    )
+    (own / "fs/link").symlink_to(aim.format(outside=outside))  # as the container itself could have made it
     try:
         copy_in(host.engine, name, "/link/sub", tar(member("written", b"x")))
         assert (data(host, "vol") / "written").read_bytes() == b"x"
@@ -150,14 +141,16 @@ def test_a_link_above_a_mount_leads_nowhere_on_the_host(
     except EngineError:
         assert aim.startswith("/proc")
     assert sorted(os.listdir(outside)) == ["sub"] and os.listdir(outside / "sub") == ["secret"]
-    assert str(outside) not in Path("/proc/self/mountinfo").read_text()
+    assert f"{outside}/" not in Path("/proc/self/mountinfo").read_text()
 
 
 def test_nothing_is_mounted_on_the_host(host: Host, shown: Path) -> None:
     before = Path("/proc/self/mountinfo").read_text()
-    name = created(host, mounts=(f"type=bind,source={shown},target=/b,bind-propagation=rshared",), volumes=("v:/b/v",))
+    name = created(
+        host, mounts=(f"type=bind,source={shown},target=/b,bind-propagation=rshared",), volumes=("vol:/b/v",)
+    )
     copy_in(host.engine, name, "/b/v", tar(member("x", b"x")))
-    assert content(host.engine, name, "/b/v/x") == b"x" and os.listdir(data(host, "v")) == ["x"]
+    assert content(host.engine, name, "/b/v/x") == b"x" and os.listdir(data(host, "vol")) == ["x"]
     assert Path("/proc/self/mountinfo").read_text() == before
 
 
