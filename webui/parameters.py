@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
@@ -15,10 +16,45 @@ VALUES_MAXIMUM, LENGTH_MAXIMUM = 20, 512
 ID_MAXIMUM = 2**53
 Given = Mapping[str, Sequence[str]]
 
+UNKNOWN_MAXIMUM = 10
+_ANYWHERE = frozenset({"fields", "format"})
+"""What every answer of REST takes: which fields it shall have, and as what it is written."""
+_ELSEWHERE = {
+    "limit": ("page_size", "tail"),
+    "per_page": ("page_size",),
+    "q": ("search",),
+    "query": ("q", "search"),
+    "filter": ("search",),
+    "sort": ("ordering",),
+    "order": ("ordering",),
+    "offset": ("cursor", "page"),
+}
+"""What people try first, for it is called so by others, and what it may be here."""
+
 
 def wrong(name: str, message: str) -> InvalidArgument:
     """The error for a parameter, with the field's name in it."""
     return InvalidArgument(f"{name}: {message}", {"fields": {name: [message]}})
+
+
+def no_such(what: str, name: str, names: Collection[str]) -> str:
+    """The sentence for a field or parameter that there isn't, with what was probably meant."""
+    meant = [other for other in _ELSEWHERE.get(name, ()) if other in names]
+    close = meant or get_close_matches(name[:80], names, n=1)
+    return f"There is no such {what}" + (f"; did you mean {close[0]}?" if close else ".")
+
+
+def known_check(given: Iterable[str], names: Collection[str]) -> None:
+    """Raises InvalidArgument if a name is none of `names`: a filter passed over in silence finds far too much."""
+    unknown = [name for name in given if name not in names and name not in _ANYWHERE][:UNKNOWN_MAXIMUM]
+    if not unknown:
+        return
+    messages = {name[:80]: no_such("parameter", name, names) for name in unknown}
+    for name, message in messages.items():
+        if message.endswith("."):
+            messages[name] = f"{message[:-1]}: known are {', '.join(sorted(names))}."
+    detail = " ".join(f"{name}: {message}" for name, message in messages.items())
+    raise InvalidArgument(detail, {"fields": {name: [message] for name, message in messages.items()}})
 
 
 def texts(name: str, given: Given) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from difflib import get_close_matches
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
@@ -14,6 +13,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
+
+from webui.parameters import no_such
 
 S = TypeVar("S", bound="Body")
 
@@ -55,8 +56,7 @@ class Body(serializers.Serializer[Any]):
         refused = self.refusals(name)
         if refused is not None:
             return refused
-        close = get_close_matches(name, list(self.fields), n=1)
-        return "There is no such field" + (f"; did you mean {close[0]}?" if close else ".")
+        return no_such("field", name, self.fields)
 
     def refusals(self, name: str) -> str | None:
         """Why a field that people may well send isn't taken, if there is more to say than that there is none."""

@@ -3,7 +3,8 @@
     ?page=1&page_size=100  ?search=web  ?ordering=-created_at  and the resource's own filters
     ?cursor= instead of ?page=: from entry to entry, by `next`, however long the list is and whatever changes meanwhile
 
-An unknown value of a known parameter is an error with the parameter's name; unknown parameters are passed over.
+An unknown value of a known parameter is an error with the parameter's name, and so is an unknown parameter
+(`webui.api.operations`): a script that means to act on a part would act on everything.
 """
 
 from __future__ import annotations

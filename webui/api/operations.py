@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
+from rest_framework.request import Request
 
+from webui.api.lists import parameter
 from webui.api.schemas import Problem
 from webui.jobs.models import Job
+from webui.parameters import known_check
+
+FLAGS = ("true", "false", "True", "False", "1", "0")
+"""What a boolean parameter may be."""
 
 _PROBLEMS = {
     400: "Something in the request is wrong; `errors` names the fields.",
@@ -32,13 +39,34 @@ def operation(
     parameters: Iterable[OpenApiParameter] = (),
     tag: str,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Describe a view's method: its name, what it answers by status, which problems it may report."""
+    """Describe a view's method: its name, what it answers by status, which problems it may report.
+
+    Of a method that has query parameters those are checked: no other names, and of what is chosen from only that.
+    """
+    parameters = list(parameters)
+    query = [one for one in parameters if one.location == OpenApiParameter.QUERY]
     responses: dict[Any, Any] = dict(answers)
-    for status in sorted({401, *problems, *([400, 415] if body else [])}):
+    for status in sorted({401, *problems, *([400, 415] if body else []), *([400] if query else [])}):
         responses[(status, "application/problem+json")] = OpenApiResponse(Problem, description=_PROBLEMS[status])
-    return extend_schema(
-        operation_id=name, request=body, responses=responses, parameters=list(parameters), tags=[tag], filters=False
+    describe = extend_schema(
+        operation_id=name, request=body, responses=responses, parameters=parameters, tags=[tag], filters=False
     )
+    return lambda method: describe(_checked(method, query) if query else method)
+
+
+def _checked(method: Callable[..., Any], query: list[OpenApiParameter]) -> Callable[..., Any]:
+    names = frozenset(one.name for one in query)
+    choices = {one.name: FLAGS if one.type is bool else one.enum for one in query if one.type is bool or one.enum}
+
+    @wraps(method)
+    def checked(view: Any, request: Request, *arguments: Any, **more: Any) -> Any:
+        if request.query_params:
+            known_check(request.query_params, names)
+            for name, words in choices.items():
+                parameter(request, name, words)
+        return method(view, request, *arguments, **more)
+
+    return checked
 
 
 def page_of(schema: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:

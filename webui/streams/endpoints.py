@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from typing import Any
 
 from engine.errors import NotFound
@@ -109,10 +110,11 @@ async def _job_run(ask: Ask, _: None) -> AsyncIterator[bytes]:
 
 _JOB = r"/api/v1/jobs/(?P<subject>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/"
 _ONE = r"/api/v1/containers/(?P<subject>[0-9a-f]{64})"
+_EVENTS = (*(field.name for field in fields(EventQuery)), "ordering", "page_size", "follow")
 ENDPOINTS = (
-    Endpoint("GET", re.compile(r"/api/v1/events/"), "follow", NDJSON, _events_admit, _events_run),
-    Endpoint("GET", re.compile(r"/api/v1/containers/stats/"), "stream", NDJSON, _stats_admit, _stats_run),
-    Endpoint("GET", re.compile(rf"{_ONE}/stats/"), "stream", NDJSON, _stats_admit, _stats_run),
-    Endpoint("GET", re.compile(_JOB), "follow", NDJSON, _job_admit, _job_run),
-    Endpoint("POST", re.compile(rf"{_ONE}/wait/"), None, JSON, _wait_admit, _wait_run),
+    Endpoint("GET", re.compile(r"/api/v1/events/"), _EVENTS, "follow", NDJSON, _events_admit, _events_run),
+    Endpoint("GET", re.compile(r"/api/v1/containers/stats/"), ("stream",), "stream", NDJSON, _stats_admit, _stats_run),
+    Endpoint("GET", re.compile(rf"{_ONE}/stats/"), ("stream",), "stream", NDJSON, _stats_admit, _stats_run),
+    Endpoint("GET", re.compile(_JOB), ("follow",), "follow", NDJSON, _job_admit, _job_run),
+    Endpoint("POST", re.compile(rf"{_ONE}/wait/"), ("condition", "timeout"), None, JSON, _wait_admit, _wait_run),
 )

@@ -32,6 +32,7 @@ from webui.accounts.models import User
 from webui.live.admission import Refused, admit, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
 from webui.live.revoking import right_lost, rights_heard
+from webui.parameters import known_check
 from webui.streams import server_sent
 from webui.streams.socket import AGAIN_SECONDS
 
@@ -74,6 +75,7 @@ Run = Callable[[Ask, Any], AsyncIterator[bytes]]
 class Endpoint:
     method: str
     path: re.Pattern[str]
+    parameters: tuple[str, ...]
     flag: str | None
     content_type: bytes
     admit: Admit
@@ -95,7 +97,8 @@ def route(endpoints: tuple[Endpoint, ...], scope: Mapping[str, Any]) -> tuple[En
 
 async def serve(endpoint: Endpoint, subject: str, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
     """Answer one request until it is answered, the client goes, or its right does."""
-    parameters = parse_qs(scope["query_string"].decode("latin-1"))
+    given = parse_qs(scope["query_string"].decode("latin-1"))
+    parameters = dict(given)
     last_seen = headers_of(scope).get("last-event-id")
     if last_seen is not None:
         parameters["after"] = [last_seen]
@@ -104,6 +107,7 @@ async def serve(endpoint: Endpoint, subject: str, scope: Mapping[str, Any], rece
         headers = headers_of(scope)
         origin_check(headers)
         user = admit(scope, headers) if is_first else user_authenticate(headers)
+        known_check(given, endpoint.parameters)
         ask = Ask(user, subject, parameters)
         return ask, endpoint.admit(ask)
 

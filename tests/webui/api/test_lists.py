@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -194,3 +195,38 @@ def test_jobs_are_found_by_what_they_are_about(owner: Caller, job: Job) -> None:
     for query in ("status=queued", "kind=image.pull", "subject=alpine", "search=alp", "search=pull", "host=pier"):
         assert owner.get(f"jobs/?{query}").json()["count"] == 1, query
     assert owner.get("jobs/?status=failed").json()["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "message"),
+    [
+        ("containers/?limit=1", "limit", "There is no such parameter; did you mean page_size?"),
+        ("containers/?q=web", "q", "There is no such parameter; did you mean search?"),
+        ("containers/?serch=web", "serch", "There is no such parameter; did you mean search?"),
+        ("containers/?team=x", "team", "There is no such parameter: known are cursor, "),
+        ("containers/?zzz=bar&name=web-00", "zzz", "There is no such parameter: known are cursor, "),
+        ("events/?limit=abc", "limit", "There is no such parameter; did you mean page_size?"),
+        ("audit/?limit=-1", "limit", "There is no such parameter; did you mean page_size?"),
+        ("volumes/?unused=maybe", "unused", "There is no such parameter: known are anonymous, "),
+        ("volumes/?anonymous=maybe", "anonymous", "Choose one of true, false."),
+        (f"containers/{0:064x}/logs/search/?query=ERROR", "query", "There is no such parameter; did you mean q?"),
+        (f"jobs/{uuid.UUID(int=1)}/?follow=maybe", "follow", "Choose one of true, false."),
+        ("jobs/?kind=x", "kind", "Choose one of "),
+    ],
+)
+def test_what_a_list_does_not_know_is_refused_instead_of_passed_over(
+    owner: Caller, fleet: list[Container], path: str, name: str, message: str
+) -> None:
+    answer = owner.get(path)
+    assert answer.status_code == 400 and answer["Content-Type"] == "application/problem+json"
+    assert list(answer.json()["errors"]) == [name]
+    assert answer.json()["errors"][name][0].startswith(message)
+
+
+def test_every_unknown_parameter_is_named_and_those_of_the_answer_pass(owner: Caller, fleet: list[Container]) -> None:
+    answer = owner.get("containers/?foo=1&bar=2&name=web-00").json()
+    assert list(answer["errors"]) == ["foo", "bar"] and "foo: There is" in answer["detail"]
+    assert owner.get("containers/?fields=name&format=json&name=web-00&page_size=1").status_code == 200
+    assert owner.delete(f"containers/{fleet[0].pk}/?forse=true").json()["errors"] == {
+        "forse": ["There is no such parameter; did you mean force?"]
+    }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from tests.webui.streams.requests import Answer, asked
 from webui.accounts.telling import people_told
 from webui.activity import waiting
 from webui.activity.models import Event
+from webui.api.views.docs import document
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.inbox.reader import Inbox
@@ -24,6 +27,7 @@ from webui.jobs.services import job_broadcast
 from webui.live.broadcaster import feed
 from webui.live.loop import in_thread
 from webui.streams import rest
+from webui.streams.endpoints import ENDPOINTS
 from worker.contract import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,6 +161,8 @@ async def test_nobody_and_outsiders_and_other_pages_are_refused(
     ("path", "name"),
     [
         ("/api/v1/events/?follow=true&since=x", "since"),
+        ("/api/v1/events/?follow=true&conatiner=web", "conatiner"),
+        (f"{WAIT}?conditon=removed", "conditon"),
         (f"{WAIT}?condition=dead", "condition"),
         (f"{WAIT}?timeout=nan", "timeout"),
     ],
@@ -298,3 +304,15 @@ async def test_figures_come_once_or_as_often_as_the_host_tells(
         for task in tasks:
             told = json.loads(task.result())
             assert told["id"] == CONTAINER_ID and told["at"] > now
+
+
+def test_what_is_followed_takes_the_parameters_that_the_document_has() -> None:
+    ids = defaultdict(str, job_id=str(uuid.UUID(int=1)), container_id=CONTAINER_ID)
+    for endpoint in ENDPOINTS:
+        (described,) = [
+            methods[endpoint.method.lower()]
+            for path, methods in document()["paths"].items()
+            if endpoint.path.fullmatch(path.format_map(ids))
+        ]
+        named = {one["name"] for one in described["parameters"] if one["in"] == "query"}
+        assert set(endpoint.parameters) == named, endpoint.path.pattern

@@ -19,10 +19,12 @@ from webui.api.schemas import JobSchema
 from webui.jobs.models import Job, JobQuerySet, JobStatus
 from webui.jobs.representation import job_as_json
 from webui.jobs.services import job_cancel
+from worker.contract.commands import KINDS
 
 FOLLOW = OpenApiParameter(
     "follow", str, enum=["true", "false"], description="true: the job at each change, a line each, until it has ended."
 )
+KIND_NAMES = sorted(KINDS)
 ORDERING = ("created_at", "started_at", "finished_at", "kind", "status")
 
 
@@ -46,6 +48,7 @@ class JobList(APIView):
                 "subject": "The id or the reference it is about.",
             },
             status=JobStatus.values,
+            kind=KIND_NAMES,
         ),
     )
     def get(self, request: Request) -> Response:
@@ -53,9 +56,10 @@ class JobList(APIView):
         rows = visible(request).filter(host_filter(request))
         if status := parameter(request, "status", JobStatus.values):
             rows = rows.filter(status=status)
-        for name in ("kind", "subject"):
-            if text := parameter(request, name):
-                rows = rows.filter(**{name: text})
+        if kind := parameter(request, "kind", KIND_NAMES):
+            rows = rows.filter(kind=kind)
+        if subject := parameter(request, "subject"):
+            rows = rows.filter(subject=subject)
         if search := parameter(request, "search"):
             rows = rows.filter(Q(subject__icontains=search) | Q(kind__icontains=search))
         return list_response(request, rows, job_as_json, ordering=ORDERING)
