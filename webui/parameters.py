@@ -85,6 +85,16 @@ def moment(name: str, given: Given) -> datetime | None:
     raise wrong(name, "Give Unix seconds, or a time such as 2026-01-31T12:00:00Z.")
 
 
+def unix_seconds(name: str, given: Given) -> float | None:
+    """A moment as Unix seconds, which begin with 1970; None if it is missing. Raises InvalidArgument."""
+    found = moment(name, given)
+    if found is None:
+        return None
+    if found.timestamp() < 0:
+        raise wrong(name, "Give a time from 1970 on, as Unix seconds or such as 2026-01-31T12:00:00Z.")
+    return found.timestamp()
+
+
 def row_id(name: str, given: Given) -> int | None:
     """The number of a row; None if it is missing. Raises InvalidArgument."""
     text = next(iter(given.get(name, ())), "")

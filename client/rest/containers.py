@@ -131,11 +131,11 @@ class Containers(Resource):
         cursor: int | None = None,
         details: bool | str | None = None,
         format: Literal["json", "txt"] | None = None,
-        since: float | None = None,
+        since: str | None = None,
         stream: Literal["stderr", "stdout"] | None = None,
         tail: int | None = None,
         timestamps: bool | str | None = None,
-        until: float | None = None,
+        until: str | None = None,
     ) -> Json:
         """Read a container's log as far as it goes now (with Accept: application/json at most 4 MiB)."""
         return self._ask(
@@ -165,7 +165,7 @@ class Containers(Resource):
             "GET", located("/api/v1/containers/{}/logs/lines/", container_id), {"at": at, "from": from_, "to": to}
         )
 
-    def logs_moment(self, container_id: str, *, at: float) -> Json:
+    def logs_moment(self, container_id: str, *, at: str) -> Json:
         """Where a container's log goes on at a moment; found without reading what lies before."""
         return self._ask("GET", located("/api/v1/containers/{}/logs/moment/", container_id), {"at": at})
 

@@ -23,9 +23,13 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webui.parameters import unix_seconds
+
 M = TypeVar("M", bound=Model)
 
 PAGE_SIZE, PAGE_SIZE_MAXIMUM, PAGE_MAXIMUM = 100, 1000, 1_000_000
+WHOLE_MAXIMUM = 2**53
+"""The greatest where nothing else sets a limit."""
 
 
 def list_parameters(
@@ -50,6 +54,11 @@ def list_parameters(
 
 def whole_parameter(name: str, meaning: str, least: int, greatest: int) -> OpenApiParameter:
     return OpenApiParameter(name, {"type": "integer", "minimum": least, "maximum": greatest}, description=meaning)
+
+
+def moment_parameter(name: str, meaning: str, *, required: bool = False) -> OpenApiParameter:
+    """A parameter that `moment_read` reads."""
+    return OpenApiParameter(name, str, required=required, description=f"Unix seconds or RFC 3339: {meaning}")
 
 
 def list_response(
@@ -181,8 +190,24 @@ def number_parameter(request: Request, name: str, *, minimum: float, maximum: fl
     except ValueError:
         number = float("nan")
     if not minimum <= number <= maximum:
-        raise ValidationError({name: [f"Give a number from {minimum:g} to {maximum:g}."]})
+        raise ValidationError({name: [f"Give a number from {minimum:.15g} to {maximum:.15g}."]})
     return number
+
+
+def whole_read(request: Request, name: str, least: int, greatest: int = WHOLE_MAXIMUM) -> int | None:
+    """A query parameter's whole number, None if it is missing. Raises ValidationError with its name."""
+    text = parameter(request, name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 17 and least <= int(text) <= greatest):
+        limits = f"{least} up" if greatest >= WHOLE_MAXIMUM else f"{least} to {greatest}"
+        raise ValidationError({name: [f"Give a whole number from {limits}."]})
+    return int(text)
+
+
+def moment_read(request: Request, name: str) -> float | None:
+    """A query parameter's moment, as Unix seconds; None if it is missing. Raises InvalidArgument with its name."""
+    return unix_seconds(name, {name: request.query_params.getlist(name)})
 
 
 def host_filter(request: Request) -> Q:
@@ -198,12 +223,7 @@ def _order(request: Request, allowed: Iterable[str]) -> list[str]:
 
 
 def _number(request: Request, name: str, default: int, maximum: int) -> int:
-    text = parameter(request, name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 8 and 0 < int(text) <= maximum):
-        raise ValidationError({name: [f"Give a whole number from 1 to {maximum}."]})
-    return int(text)
+    return whole_read(request, name, 1, maximum) or default
 
 
 def _link(request: Request, page: int) -> str:

@@ -162,6 +162,27 @@ def test_range_and_stream_are_handed_to_the_host(answering, owner: Caller, conta
     assert (host.asked["since"], host.asked["until"], host.asked["channels"]) == (1.5, 9, [frames.STDERR])
 
 
+def test_times_are_taken_as_everywhere_in_rest(answering, owner: Caller, container: Container) -> None:
+    host = answering(*log())
+    owner.get(f"{PATH}?since=1970-01-01T00:01:00Z&until=1970-01-01T01:02:00.5%2B01:00").getvalue()
+    assert (host.asked["since"], host.asked["until"]) == (60, 120.5)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("since=soon", "Give Unix seconds, or a time such as 2026-01-31T12:00:00Z."),
+        ("until=1969-12-31T23:59:59Z", "Give a time from 1970 on, as Unix seconds or such as 2026-01-31T12:00:00Z."),
+        ("tail=abc", "Give a whole number from 0 up."),
+    ],
+)
+def test_a_wrong_position_hears_in_words_what_to_give(
+    owner: Caller, container: Container, query: str, message: str
+) -> None:
+    errors = owner.get(f"{PATH}?{query}").json()["errors"]
+    assert errors == {query.partition("=")[0]: [message]}
+
+
 def test_a_stream_that_does_not_exist_is_refused(owner: Caller, container: Container) -> None:
     for query, field in (("stream=stdlog", "stream"), ("until=soon", "until"), ("timestamps=maybe", "timestamps")):
         answer = owner.get(f"{PATH}?{query}")

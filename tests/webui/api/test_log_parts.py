@@ -17,6 +17,7 @@ PARTS = {
     "lines/?at=7,12": ("log.lines", {"at": [7, 12]}),
     "histogram/?buckets=7": ("log.histogram", {"buckets": 7}),
     "moment/?at=1700000000.5": ("log.seek", {"at": 1700000000.5}),
+    "moment/?at=2023-11-14T22:13:20.5Z": ("log.seek", {"at": 1700000000.5}),
     "search/?q=a%2Bb&expression=true&level=error,warn&stream=stderr&backwards=true&to=9": (
         "log.search",
         {"pattern": "a+b", "expression": True, "case": False, "levels": ["error", "warn"], "stream": "stderr",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webui.api.lists import number_parameter, parameter, whole_parameter
+from webui.api.lists import WHOLE_MAXIMUM, moment_parameter, moment_read, parameter, whole_parameter, whole_read
 from webui.api.log_schemas import (
     LogHistogramSchema,
     LogLinesSchema,
@@ -32,12 +32,11 @@ from webui.containers.log_parts import (
     log_seek,
 )
 
-CURSOR_MAXIMUM, MOMENT_MAXIMUM = 2**53, 10**12
 YES_NO = ("true", "false")
 PROBLEMS = [400, 404, 503]
 RANGE = [
-    whole_parameter("from", "The cursor where it begins; the oldest byte if left out.", 0, CURSOR_MAXIMUM),
-    whole_parameter("to", "The cursor where it ends; the log's end if left out.", 0, CURSOR_MAXIMUM),
+    whole_parameter("from", "The cursor where it begins; the oldest byte if left out.", 0, WHOLE_MAXIMUM),
+    whole_parameter("to", "The cursor where it ends; the log's end if left out.", 0, WHOLE_MAXIMUM),
 ]
 
 
@@ -92,7 +91,7 @@ class LogSearch(APIView):
             start=_cursor(request, "from"),
             end=_cursor(request, "to"),
             is_backwards=parameter(request, "backwards", YES_NO) == "true",
-            limit=_whole(request, "limit", 1, MATCHES_MAXIMUM) or MATCHES_MAXIMUM,
+            limit=whole_read(request, "limit", 1, MATCHES_MAXIMUM) or MATCHES_MAXIMUM,
         )
         return _fresh(found)
 
@@ -107,7 +106,7 @@ class LogHistogram(APIView):
     )
     def get(self, request: Request, container_id: str) -> Response:
         """Lines of a container's log by time and level; ask again while it is not complete."""
-        buckets = _whole(request, "buckets", 1, BUCKETS_MAXIMUM) or 120
+        buckets = whole_read(request, "buckets", 1, BUCKETS_MAXIMUM) or 120
         return _fresh(log_histogram(find_log(request, container_id), buckets))
 
 
@@ -118,15 +117,15 @@ class LogMoment(APIView):
         answers={200: LogMomentSchema},
         problems=PROBLEMS,
         parameters=[
-            OpenApiParameter("at", OpenApiTypes.DOUBLE, required=True, description="A moment in Unix seconds."),
+            moment_parameter("at", "the moment.", required=True),
         ],
     )
     def get(self, request: Request, container_id: str) -> Response:
         """Where a container's log goes on at a moment; found without reading what lies before."""
         container = find_log(request, container_id)
-        at = number_parameter(request, "at", minimum=0, maximum=MOMENT_MAXIMUM)
+        at = moment_read(request, "at")
         if at is None:
-            raise ValidationError({"at": ["Give a moment in Unix seconds."]})
+            raise ValidationError({"at": ["Give Unix seconds, or a time such as 2026-01-31T12:00:00Z."]})
         return _fresh(log_seek(container, at))
 
 
@@ -135,14 +134,7 @@ def _fresh(answer: dict[str, Any]) -> Response:
 
 
 def _cursor(request: Request, name: str) -> int | None:
-    return _whole(request, name, 0, CURSOR_MAXIMUM)
-
-
-def _whole(request: Request, name: str, minimum: int, maximum: int) -> int | None:
-    number = number_parameter(request, name, minimum=minimum, maximum=maximum)
-    if number is not None and number != int(number):
-        raise ValidationError({name: ["Give a whole number."]})
-    return None if number is None else int(number)
+    return whole_read(request, name, 0)
 
 
 def _list(request: Request, name: str) -> list[str] | None:

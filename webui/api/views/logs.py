@@ -9,14 +9,13 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiTypes
-from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webui.api.lists import number_parameter, parameter, whole_parameter
+from webui.api.lists import WHOLE_MAXIMUM, moment_parameter, moment_read, parameter, whole_parameter, whole_read
 from webui.api.operations import operation
 from webui.api.schemas import LogSchema
 from webui.api.views.containers import find_log
@@ -26,7 +25,6 @@ from webui.containers.log_stream import STREAMS, LogPosition, LogText, read_log
 from worker.contract.frames import DATA, Frame
 
 YES_NO = ("true", "false")
-WHOLE_MAXIMUM, SINCE_MAXIMUM = 2**53, 10**12
 JSON_BYTES = 4 << 20
 """How much of a log one JSON answer takes; its `cursor` leads to the rest."""
 
@@ -67,16 +65,8 @@ class ContainerLogs(APIView):
         parameters=[
             whole_parameter("tail", "Only the last so many lines.", 0, WHOLE_MAXIMUM),
             whole_parameter("cursor", "Go on where an earlier JSON answer ended.", 0, WHOLE_MAXIMUM),
-            OpenApiParameter(
-                "since",
-                {"type": "number", "minimum": 0, "maximum": SINCE_MAXIMUM},
-                description="Only what was logged at or after this Unix time.",
-            ),
-            OpenApiParameter(
-                "until",
-                {"type": "number", "minimum": 0, "maximum": SINCE_MAXIMUM},
-                description="Only what was logged before this Unix time.",
-            ),
+            moment_parameter("since", "only what was logged at or after it."),
+            moment_parameter("until", "only what was logged before it."),
             OpenApiParameter("stream", str, enum=STREAMS, description="Only this one of the two streams."),
             OpenApiParameter(
                 "timestamps", str, enum=YES_NO, description="Text only: begin each line with its moment (RFC 3339)."
@@ -92,10 +82,10 @@ class ContainerLogs(APIView):
     def get(self, request: Request, container_id: str) -> HttpResponseBase:
         """Read a container's log as far as it goes now (with Accept: application/json at most 4 MiB)."""
         position = LogPosition(
-            cursor=_whole(request, "cursor"),
-            tail=_whole(request, "tail"),
-            since=number_parameter(request, "since", minimum=0, maximum=SINCE_MAXIMUM),
-            until=number_parameter(request, "until", minimum=0, maximum=SINCE_MAXIMUM),
+            cursor=whole_read(request, "cursor", 0),
+            tail=whole_read(request, "tail", 0),
+            since=moment_read(request, "since"),
+            until=moment_read(request, "until"),
             streams=_streams(request),
         )
         is_stamped, is_detailed = (parameter(request, name, YES_NO) == "true" for name in ("timestamps", "details"))
@@ -130,10 +120,3 @@ def _as_json(log: Iterator[Frame], position: LogPosition) -> dict[str, Any]:
 def _streams(request: Request) -> tuple[str, ...]:
     wish = parameter(request, "stream", STREAMS)
     return STREAMS if wish is None else (wish,)
-
-
-def _whole(request: Request, name: str) -> int | None:
-    number = number_parameter(request, name, minimum=0, maximum=WHOLE_MAXIMUM)
-    if number is not None and number != int(number):
-        raise ValidationError({name: ["Give a whole number."]})
-    return None if number is None else int(number)

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from webui.api import bodies
 from webui.api.file_answers import UNKNOWN, changed_answer, etag_in, file_answer, part_of, removal_answer
 from webui.api.file_schemas import FileSchema, FilesSchema
-from webui.api.lists import number_parameter, parameter, whole_parameter
+from webui.api.lists import parameter, whole_parameter, whole_read
 from webui.api.operations import operation
 from webui.api.streamed import TAR, intake, tar_answer
 from webui.api.views.archives import YES, AnyAnswer
@@ -73,8 +73,8 @@ class VolumeFiles(APIView):
     def get(self, request: Request, volume_id: int) -> Response:
         """What is at a path, and if it is a directory, what is in it: a part of it at a time."""
         volume, path = find(request, volume_id), path_of(request)
-        offset = int(number_parameter(request, "offset", minimum=0, maximum=OFFSET_MAXIMUM) or 0)
-        limit = int(number_parameter(request, "limit", minimum=1, maximum=PAGE_MAXIMUM) or LIMIT)
+        offset = whole_read(request, "offset", 0, OFFSET_MAXIMUM) or 0
+        limit = whole_read(request, "limit", 1, PAGE_MAXIMUM) or LIMIT
         found = files.files_list(
             user=request.user,
             volume=volume,
