@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import fields, replace
 from typing import Any, NoReturn
 
 from django.db import IntegrityError, transaction
 
+from engine.build.language.signals import is_signal
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.options.changing import CHANGEABLE
 from webui.accounts.models import Team, User
@@ -68,7 +68,7 @@ __all__ = [
     "container_update",
 ]
 
-SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,10}|[0-9]{1,2}")
+SIGNAL_MAXIMUM = 64
 TIMEOUT_MAXIMUM = 3600.0
 _NOT_KEPT = ("kind", "signed_by", "allowed_images")
 """What the policy said at the time is no option of the container."""
@@ -344,9 +344,10 @@ def _check_timeout(seconds: float | None) -> None:
 
 
 def _signal(text: str) -> str:
-    """SIGTERM, TERM, term or 15 to what the contract carries; which signals there are, the host knows."""
+    """SIGTERM, TERM, term or 15 to what the contract carries. Raises InvalidArgument for what no host has."""
     name = text.strip().upper()
-    if not SIGNAL.fullmatch(name):
-        message = f"{text[:40]!r} is not a signal: give a name such as SIGTERM, or a number."
+    is_number = name.isascii() and name.isdigit() and len(name) < 3
+    if not (1 <= int(name) <= SIGNAL_MAXIMUM if is_number else name[:1].isalpha() and is_signal(name)):
+        message = f"{text[:40]!r} is not a signal: give a name such as SIGTERM, or a number from 1 to {SIGNAL_MAXIMUM}."
         raise InvalidArgument(message, {"fields": {"signal": [message]}})
     return name if name.isdigit() or name.startswith("SIG") else f"SIG{name}"

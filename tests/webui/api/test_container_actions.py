@@ -33,6 +33,8 @@ PATH = f"containers/{CONTAINER_ID}/"
         ),
         ("kill", {}, {"kind": "container.kill", "signal": "SIGKILL"}, "stopped"),
         ("kill", {"signal": "HUP"}, {"kind": "container.kill", "signal": "SIGHUP"}, "running"),
+        ("kill", {"signal": "1"}, {"kind": "container.kill", "signal": "1"}, "running"),
+        ("kill", {"signal": "rtmin+3"}, {"kind": "container.kill", "signal": "SIGRTMIN+3"}, "running"),
         (
             "signal",
             {"host_pid": 4711, "started_at": 1.5, "signal": "hup"},
@@ -65,6 +67,12 @@ def test_an_action_becomes_one_job_and_notes_what_is_desired(
         ("stop", {"timeout_seconds": "3"}, "timeout_seconds"),
         ("stop", {"timeout": 3}, "timeout"),
         ("kill", {"signal": "rm -rf /"}, "signal"),
+        ("kill", {"signal": "FOO"}, "signal"),
+        ("kill", {"signal": "65"}, "signal"),
+        ("kill", {"signal": "0"}, "signal"),
+        ("kill", {"signal": 9}, "signal"),
+        ("stop", {"signal": "SIGNOPE"}, "signal"),
+        ("signal", {"host_pid": 4711, "started_at": 1.5, "signal": "-9"}, "signal"),
         ("start", {"force": True}, "force"),
     ],
 )

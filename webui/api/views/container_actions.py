@@ -21,19 +21,28 @@ from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLIC
 from webui.jobs.models import Job
 
 
+class SignalName(bodies.Text):
+    """A signal; which there are, the service knows."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, int) and not isinstance(data, bool):
+            raise serializers.ValidationError('Give a string, such as "KILL" or "9".')
+        return super().to_internal_value(data)
+
+
 class Stop(bodies.Body):
     timeout_seconds = bodies.Number(required=False, allow_null=True, help_text="Grace before SIGKILL; 10 if left out.")
-    signal = bodies.Text(required=False, allow_null=True, help_text="The image's stop signal if left out.")
+    signal = SignalName(required=False, allow_null=True, help_text="The image's stop signal if left out.")
 
 
 class Kill(bodies.Body):
-    signal = bodies.Text(required=False, help_text="SIGKILL if left out.")
+    signal = SignalName(required=False, help_text="SIGKILL if left out.")
 
 
 class Signal(bodies.Body):
     host_pid = bodies.Whole((1, PIDS_MAXIMUM), help_text="As its host numbers it: host_pid of top.")
     started_at = bodies.Number(help_text="As top tells it, lest another process of that number gets the signal.")
-    signal = bodies.Text(required=False, help_text="SIGTERM if left out.")
+    signal = SignalName(required=False, help_text="SIGTERM if left out.")
 
 
 class Rename(bodies.Body):
