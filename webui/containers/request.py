@@ -200,7 +200,9 @@ def _limits(request: ContainerRequest, errors: FieldErrors) -> None:
         "memory_bytes",
         f"Give at least {MEMORY_MINIMUM} bytes (6 MiB), or leave it out for no limit.",
     )
-    errors.check(cpus is None or 0.01 <= cpus <= 4096, "cpus", "Give a number of cores from 0.01 up, such as 0.5 or 2.")
+    errors.check(
+        cpus is None or 0.01 <= cpus <= 4096, "cpus", "Give a number of cores from 0.01 to 4096, such as 0.5 or 2."
+    )
     errors.check(
         pids is None or pids == -1 or 1 <= pids <= PIDS_MAXIMUM,
         "pids_limit",

@@ -272,6 +272,11 @@ def test_a_wrong_field_is_named_and_nothing_is_made(
     assert not Container.objects.exists() and not Job.objects.exists()
 
 
+def test_too_many_processors_are_told_how_many_there_may_be(owner: Caller, host: Host) -> None:
+    errors = owner.post("containers/", {"image": "alpine", "cpus": 10000}).json()["errors"]
+    assert errors == {"cpus": ["Give a number of cores from 0.01 to 4096, such as 0.5 or 2."]}
+
+
 def test_all_wrong_fields_are_named_at_once(site_broker: Valkey, owner: Caller, host: Host) -> None:
     answer = owner.post("containers/", {"image": "A B", "name": "-", "cpus": 0})
     assert set(answer.json()["errors"]) == {"image", "name", "cpus"}
