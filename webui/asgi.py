@@ -83,12 +83,7 @@ async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
     if docker.wants_socket(scope):
         await docker.socket(scope, receive, send)
         return
-    try:
-        await sockets(scope, receive, send)
-    except ValueError as error:
-        if "No route found" not in str(error):
-            raise
-        await send({"type": "websocket.close"})
+    await sockets(scope, receive, send)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -16,6 +16,7 @@ from webui.streams.list_stats import ListStatsSocket
 from webui.streams.logs import LogSocket
 from webui.streams.stats import StatsSocket
 from webui.streams.top import TopSocket
+from webui.streams.unknown import UnknownSocket
 
 CONTAINER = r"^ws/containers/(?P<container_id>[0-9a-f]{64})/"
 
@@ -32,4 +33,4 @@ urlpatterns = [
     re_path(rf"{CONTAINER}stats/$", StatsSocket.as_asgi()),
     re_path(rf"{CONTAINER}top/$", TopSocket.as_asgi()),
 ]
-sockets = URLRouter(urlpatterns)
+sockets = URLRouter([*urlpatterns, re_path(r"", UnknownSocket.as_asgi())])

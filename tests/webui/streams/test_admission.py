@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from tests.support.valkey import Valkey
 from tests.webui.cast import BUILD_ID, CONTAINER_ID, Caller
 from tests.webui.streams.fake_host import FakeHost, refused
 from webui.accounts.models import Membership, Role, User
@@ -103,8 +104,8 @@ async def test_a_person_who_was_locked_out_opens_nothing(fake_host: FakeHost, ow
 
 
 async def test_a_socket_that_is_not_there_is_refused(owner: Caller) -> None:
-    assert await refused("/ws/nothing/", owner.headers) == 403
-    assert await refused(f"/ws/containers/{CONTAINER_ID[:12]}/logs/", owner.headers) == 403
+    assert await refused("/ws/nothing/", owner.headers) == 404
+    assert await refused(f"/ws/containers/{CONTAINER_ID[:12]}/logs/", owner.headers) == 404
 
 
 def session_cookie(user: User | None) -> str:
@@ -112,3 +113,9 @@ def session_cookie(user: User | None) -> str:
     assert user is not None
     client.force_login(user)
     return f"sessionid={client.cookies['sessionid'].value}"
+
+
+async def test_an_address_that_no_socket_has_is_not_found(site_broker: Valkey, teammate: Caller) -> None:
+    for path in ("/ws/nope/", "/ws/events", "/nope/"):
+        assert await refused(path, teammate.headers) == 404, path
+    assert await refused("/ws/nope/", {}) == 401
