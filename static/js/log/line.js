@@ -1,6 +1,6 @@
 // One log line as an element. Everything is text: no part of a line is ever read as markup.
 import { el } from "../dom.js";
-import { pieces, plain } from "./ansi.js";
+import { pieces } from "./ansi.js";
 import { STDERR } from "./buffer.js";
 import { LEVELS, levelOf } from "./levels.js";
 
@@ -20,17 +20,16 @@ export function absentElement(index) {
   return el("div", { class: "log-line log-absent", "aria-hidden": "true" }, el("span", { class: `log-ghost log-ghost-${index % 4}` }));
 }
 
-/** `pattern` (or null) is marked; `current` is the match that next and previous stand on. */
-export function lineElement({ raw, at, stream, times, pattern, current }) {
+/** `marks` ([[from, to], …] of its plain text) are marked; `current` is the match that next and previous stand on. */
+export function lineElement({ raw, at, stream, times, marks, current }) {
   const level = LEVELS[levelOf(raw)];
   const line = el("div", { class: `log-line log-${level}${stream === STDERR ? " log-stderr" : ""}${current ? " log-current" : ""}` });
   const title = [NAMES[level], stream === STDERR ? "stderr" : null].filter(Boolean).join(", ");
   if (title) line.title = title;
   if (times) line.append(el("span", { class: "log-time" }, clock(at)));
-  const hits = pattern ? [...plain(raw).matchAll(pattern)].filter((hit) => hit[0]).map((hit) => [hit.index, hit.index + hit[0].length]) : [];
   let offset = 0;
   for (const piece of pieces(raw)) {
-    append(line, piece, offset, hits);
+    append(line, piece, offset, marks);
     offset += piece.text.length;
   }
   if (!line.childNodes.length) line.append("\u200b");

@@ -1,6 +1,7 @@
 // Which lines of the whole log have what is looked for: the host looks through what lies there, a part at a time, and
 // says where the lines end; what came live is looked through here. The newest are found first.
 import { plain } from "./ansi.js";
+import { Expression, TOO_SLOW } from "./expression.js";
 import { Finder, lowerBound } from "./find.js";
 import { LEVELS, levelOf } from "./levels.js";
 
@@ -22,8 +23,11 @@ export class Matches {
     this.query = query;
     this.version = (this.version ?? 0) + 1;
     Object.assign(this, { ends: [], texts: new Map(), asked: new Set(), looked: 0, isFull: false, isScanning: false });
+    Object.assign(this, { problem: null, marked: new Map(), unmarked: new Set() });
     this.pattern = query ? patternOf(query) : null;
-    this.finder.set(query ? this.#test(query) : null);
+    this.expression?.end();
+    this.expression = this.pattern && query.expression ? new Expression(this.pattern, () => this.#refused({ message: TOO_SLOW })) : null;
+    this.finder.set(query ? this.#test(query) : null, this.expression && ((lines) => this.expression?.test(lines.map(plain)) ?? null));
     this.ranges = [];
     if (query && this.store.liveFrom > 0 && !this.store.isCleared) this.ranges.push({ from: this.store.outline.from ?? 0, to: this.store.liveFrom, backwards: true });
     this.#scan();
@@ -50,6 +54,19 @@ export class Matches {
   /** What a match is: {end} of a line at the host, {live} of one that came live. */
   at(index) {
     return index < this.ends.length ? { end: this.ends[index] } : { live: this.finder.lines[index - this.ends.length] };
+  }
+
+  /** Where a line has what is looked for: [[from, to], …] of its plain text. None while that is asked: see isMarked. */
+  marks(raw) {
+    if (!this.pattern) return [];
+    if (!this.expression) return [...plain(raw).matchAll(this.pattern)].map((hit) => [hit.index, hit.index + hit[0].length]);
+    if (!this.marked.has(raw)) this.#mark(raw);
+    return this.marked.get(raw) ?? [];
+  }
+
+  /** Whether it is known where a line has what is looked for. */
+  isMarked(raw) {
+    return !this.expression || Boolean(this.marked.get(raw));
   }
 
   /** The first match at or after a line {end} or {live}. */
@@ -94,16 +111,42 @@ export class Matches {
   /** What came live between these cursors lies at the host now. */
   handed(from, to) {
     this.finder.dropped();
-    if (!this.active || to <= from) return;
+    if (!this.active || this.problem || to <= from) return;
     this.ranges.unshift({ from, to, backwards: false });
     this.#scan();
   }
 
+  /** An expression has the last word itself, elsewhere. */
   #test({ levels, stream, text, expression }) {
     const numbers = levels && new Set(levels.map((name) => LEVELS.indexOf(name)));
     // Unlike test() search() leaves the pattern's lastIndex alone, from where whoever marks the matches would go on.
-    const has = !text ? () => true : this.pattern ? (line) => plain(line).search(this.pattern) !== -1 : () => !expression;
+    const has = !text ? () => true : expression ? () => this.pattern !== null : (line) => plain(line).search(this.pattern) !== -1;
     return (line, from) => (!stream || (from === 1) === (stream === "stderr")) && (!numbers || numbers.has(levelOf(line))) && has(line);
+  }
+
+  /** Lines that are drawn together are asked for together. */
+  async #mark(raw) {
+    const { expression, unmarked, version } = this;
+    this.marked.set(raw, null);
+    unmarked.add(raw);
+    if (unmarked.size > 1) return;
+    await null;
+    const lines = [...unmarked];
+    unmarked.clear();
+    const marks = await expression.marks(lines.map(plain));
+    if (!marks || version !== this.version) return;
+    lines.forEach((line, index) => this.marked.set(line, marks[index]));
+    for (const line of this.marked.keys()) if (this.marked.size > TEXTS_KEPT) this.marked.delete(line);
+    this.onChange(null);
+  }
+
+  /** The search is over, for a reason that will not change by trying again: no line is marked or left out. */
+  #refused(problem) {
+    Object.assign(this, { problem, ranges: [], pattern: null });
+    this.expression?.end();
+    this.expression = null;
+    this.finder.set(null);
+    this.onChange(problem);
   }
 
   async #scan() {
@@ -114,14 +157,17 @@ export class Matches {
       const range = this.ranges[0];
       try {
         const found = await this.host.search(this.query, range.from, range.to, range.backwards);
-        if (version !== this.version) return;
+        if (version !== this.version || this.problem) return;
         this.#take(range, found);
         this.onChange(null);
       } catch (problem) {
-        if (version !== this.version) return;
+        if (version !== this.version || this.problem) return;
+        if (problem.status === 400) {
+          this.#refused(problem);
+          break;
+        }
         this.onChange(problem);
-        if (problem.status === 400) this.ranges = [];
-        else await new Promise((done) => setTimeout(done, RETRY_MS));
+        await new Promise((done) => setTimeout(done, RETRY_MS));
         if (version !== this.version) return;
       }
     }

@@ -80,7 +80,7 @@ export class LogViewer {
   }
 
   get filtering() {
-    return this.matches.active && (this.options.filter || !this.matches.query.text || this.matches.query.levels !== null || this.matches.query.stream !== null);
+    return this.matches.active && !this.matches.problem && (this.options.filter || !this.matches.query.text || this.matches.query.levels !== null || this.matches.query.stream !== null);
   }
 
   /** The line at a row of what is shown, null while it is not here. */
@@ -94,7 +94,7 @@ export class LogViewer {
       key: (index) => (this.filtering ? Object.values(this.matches.at(index)).join() + Object.keys(this.matches.at(index)) : this.store.key(index)),
       stamp: (index) => {
         const line = this.line(index);
-        return line ? `${line.text.length}:${this.look}:${this.#isCurrent(line)}` : "absent";
+        return line ? `${line.text.length}:${this.look}:${this.#isCurrent(line)}:${this.matches.isMarked(line.text)}` : "absent";
       },
       rowsOf: (index) => {
         const line = this.line(index);
@@ -103,7 +103,7 @@ export class LogViewer {
       draw: (index) => {
         const line = this.line(index);
         if (!line) return absentElement(index);
-        return lineElement({ raw: line.text, at: line.at, stream: line.stream, times: this.options.times, pattern: this.matches.pattern, current: this.#isCurrent(line) });
+        return lineElement({ raw: line.text, at: line.at, stream: line.stream, times: this.options.times, marks: this.matches.marks(line.text), current: this.#isCurrent(line) });
       },
       want: (first, last) => {
         if (this.filtering) this.matches.want(first, last);
@@ -158,7 +158,7 @@ export class LogViewer {
     if (this.store?.isHanding) return;
     if (this.filtering) this.list.schedule();
     else this.list.moved(row, count);
-    if (this.matches.active && count > 0 && !this.matches.ranges.length && !this.matches.ends.length) this.#search(); // there is more to look through now
+    if (this.matches.active && !this.matches.problem && count > 0 && !this.matches.ranges.length && !this.matches.ends.length) this.#search(); // there is more to look through now
     this.#showEmpty();
   }
 
@@ -303,6 +303,13 @@ export class LogViewer {
 
   #found(problem) {
     const { matches } = this;
+    problem ??= matches.problem;
+    if (matches.problem && this.problem !== matches.problem) {
+      this.current = null;
+      this.look += 1;
+      this.list.rebuild(this.list.firstInSight);
+    }
+    this.problem = matches.problem;
     const count = matches.count;
     const words = [];
     if (matches.active) {
@@ -313,6 +320,7 @@ export class LogViewer {
     this.#told(problem ? problem.message : words.join(" "), Boolean(problem));
     for (const name of ["next", "previous"]) $(`[data-log-${name}]`, this.root).hidden = !matches.query?.text;
     if (this.filtering) this.list.moved(Infinity, 0);
+    else this.list.schedule();
   }
 
   #told(text, isBad = false) {
@@ -324,7 +332,7 @@ export class LogViewer {
   /** To the next (1) or previous (-1) match, around at the ends. */
   async #step(by) {
     const { matches, store } = this;
-    if (!matches.count || !matches.query?.text) return;
+    if (!matches.count || !matches.query?.text || matches.problem) return;
     const from = this.current ?? this.#placeOf(by > 0 ? this.list.firstInSight : this.list.lastInSight);
     let at = matches.indexFrom(from);
     const isThere = at < matches.count && Object.entries(matches.at(at)).every(([name, value]) => from[name] === value);

@@ -18,6 +18,8 @@ class PlayedLog:
 
     def __init__(self, page: Page) -> None:
         self.serve(0)
+        self.refused = ""
+        """Why it looks for nothing, if so."""
         self.asked: list[str] = []
         page.route(
             re.compile(r".*/api/v1/containers/[0-9a-f]+/logs/(outline|lines|search|histogram|moment)/.*"), self._answer
@@ -32,6 +34,9 @@ class PlayedLog:
         part = address.path.rstrip("/").rsplit("/", 1)[1]
         wish = {name: values[0] for name, values in parse_qs(address.query).items()}
         self.asked.append(part)
+        if part == "search" and self.refused:
+            route.fulfill(status=400, json={"family": "invalid_argument", "detail": self.refused})
+            return
         route.fulfill(json={"start": 0, **getattr(self, f"_{part}")(wish)})
 
     def _range(self, wish: dict[str, str]) -> range:
