@@ -284,3 +284,14 @@ def test_a_network_of_another_host_is_seen_to_be_missing(
     )
     page.get_by_label("Host", exact=True).select_option(label="pier")
     expect(page.locator("#network")).to_have_value("front")
+
+
+def test_what_the_log_is_said_to_take_is_taken(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, PATH)
+    page.locator("details", has=page.locator("#log_opt")).evaluate_all(
+        "(all) => all.forEach((one) => (one.open = true))"
+    )
+    field = page.get_by_label("Options of the log")
+    assert field.get_attribute("placeholder") == "max-size=20m"
+    field.fill("max-size=20m")
+    expect(page.locator('[data-as="docker"]')).to_contain_text("--log-opt max-size=20m")
