@@ -8,6 +8,8 @@ const BUCKETS = 160;
 const AGAIN_MS = 150;
 const FIRST_MS = 700;
 const FRESH_MS = 10_000;
+/** Of a container that was never made: the host has no log of it, and won't have. */
+const NOTHING = { buckets: [], from: 0, to: 0, complete: true };
 const NAMES = { error: ["error", "errors"], warn: ["warning", "warnings"] };
 
 export class LogPlot {
@@ -38,7 +40,10 @@ export class LogPlot {
     this.isStale = false;
     let wait = null;
     try {
-      const data = await this.load(BUCKETS);
+      const data = await this.load(BUCKETS).catch((problem) => {
+        if (problem.status === 404) return NOTHING;
+        throw problem;
+      });
       this.data = data.buckets.length && data.to > 0 ? data : null;
       wait = data.complete ? null : AGAIN_MS;
       this.#tell();

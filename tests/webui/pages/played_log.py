@@ -20,6 +20,8 @@ class PlayedLog:
         self.serve(0)
         self.refused = ""
         """Why it looks for nothing, if so."""
+        self.is_missing = False
+        """Whether the host has no log of it at all."""
         self.asked: list[str] = []
         page.route(
             re.compile(r".*/api/v1/containers/[0-9a-f]+/logs/(outline|lines|search|histogram|moment)/.*"), self._answer
@@ -34,6 +36,9 @@ class PlayedLog:
         part = address.path.rstrip("/").rsplit("/", 1)[1]
         wish = {name: values[0] for name, values in parse_qs(address.query).items()}
         self.asked.append(part)
+        if self.is_missing:
+            route.fulfill(status=404, json={"family": "not_found", "detail": "there is no log of this container"})
+            return
         if part == "search" and self.refused:
             route.fulfill(status=400, json={"family": "invalid_argument", "detail": self.refused})
             return

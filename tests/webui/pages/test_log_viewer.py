@@ -339,3 +339,12 @@ def test_a_refusal_for_good_is_told_and_not_asked_again(page: Page, log: Sockets
     expect(page.locator("[data-log-state]")).to_have_text("there is no log of this container")
     page.wait_for_timeout(600)
     assert len(log.logs.connections) == 1
+
+
+def test_a_container_without_a_log_is_not_asked_for_its_lines_again(page: Page, sockets: Sockets) -> None:
+    sockets.host_log.is_missing = True
+    visit(page, PATH)
+    sockets.logs.wait()
+    expect(page.locator("[data-log-level]:visible")).to_have_count(0)
+    page.wait_for_timeout(10_500)  # longer than the page waits before it tries again what went wrong
+    assert sockets.host_log.asked.count("histogram") == 1
