@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from webui.accounts.models import User
-from webui.containers.models import Container, ContainerQuerySet
+from webui.containers.models import Container, ContainerQuerySet, RemovedContainer
 from webui.containers.representation import container_as_json
 from webui.jobs.models import JobQuerySet
 from webui.jobs.representation import job_as_json
@@ -37,12 +37,15 @@ def note_of(row: dict[str, Any]) -> str:
 
 
 def job_rows(jobs: JobQuerySet, *, user: User) -> list[dict[str, Any]]:
-    """`about` is the name of what the job is about; a container's id stands for it only once it is gone."""
+    """`about` is the name of what the job is about, also of a container that is gone while its log is kept."""
     rows = [job_as_json(job) for job in jobs.select_related("host", "team", "requested_by")]
     names = names_of((row["subject"] for row in rows if row["kind"].startswith("container.")), user=user)
+    gone = {row["subject"] for row in rows if row["kind"].startswith("container.")} - names.keys()
+    removed = RemovedContainer.objects.visible_to(user).filter(pk__in=gone)
+    once = dict(removed.values_list("pk", "name"))
     for row in rows:
         row["container_id"] = row["subject"] if row["subject"] in names else None
-        row["about"] = names.get(row["subject"], short(row["subject"]))
+        row["about"] = names.get(row["subject"]) or once.get(row["subject"]) or short(row["subject"])
     return rows
 
 

@@ -6,11 +6,12 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.webui.cast import CONTAINER_ID, IMAGE_ID, Caller
 from tests.webui.site_broker import HOST_ID
 from webui.accounts.models import CustomRole, Grant, Membership, Role, Team, User
-from webui.containers.models import Container
+from webui.containers.models import Container, RemovedContainer
 from webui.hosts.models import Host
 from webui.images.models import Image
 from webui.jobs.models import Job
@@ -114,6 +115,15 @@ def test_volumes_are_put_in_order_and_picked(owner: Caller, container: Container
 
 def test_the_team_sees_a_job(owner: Caller, job: Job) -> None:
     assert browser_of(owner).get(f"/jobs/{job.pk}/").status_code == 200
+
+
+def test_a_job_of_a_removed_container_is_told_by_its_name(owner: Caller, team: Team, host: Host) -> None:
+    at = timezone.now()
+    RemovedContainer.objects.create(id="d" * 64, team=team, host=host, name="gone", image="alpine", created_at=at)
+    for letter in "de":
+        Job.objects.create(team=team, host=host, kind="container.remove", subject=letter * 64, command={})
+    rows = browser_of(owner).get("/jobs/").context["jobs"]
+    assert {(row["about"], row["container_id"]) for row in rows} == {("gone", None), ("e" * 12, None)}
 
 
 @pytest.mark.parametrize("path", OBJECTS)
