@@ -1,0 +1,19 @@
+"""Pages on a telephone: nothing that somebody needs is cut off."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import visit
+from tests.webui.pages.sockets import Sockets
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_what_a_host_is_made_of_is_told_whole(page: Page, sockets: Sockets) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, "/")
+    line = page.locator(".host .under", has_text="kernel").first
+    expect(line).to_be_visible()
+    assert line.evaluate("(line) => line.scrollWidth <= line.clientWidth")
