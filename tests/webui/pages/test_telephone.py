@@ -17,3 +17,11 @@ def test_what_a_host_is_made_of_is_told_whole(page: Page, sockets: Sockets) -> N
     line = page.locator(".host .under", has_text="kernel").first
     expect(line).to_be_visible()
     assert line.evaluate("(line) => line.scrollWidth <= line.clientWidth")
+
+
+def test_the_name_of_a_job_is_told_whole(page: Page, sockets: Sockets) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, "/jobs/")
+    names = page.locator(".table-jobs .name")
+    expect(names.first).to_be_visible()
+    assert names.evaluate_all("(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
