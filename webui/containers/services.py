@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 from django.db import IntegrityError, transaction
 
-from engine.build.language.signals import is_signal
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from engine.oci.signals import is_signal
 from engine.options.changing import CHANGEABLE
 from webui.accounts.models import Team, User
 from webui.accounts.roles import actions_of, require_on
