@@ -25,8 +25,8 @@ LOOKING = frozenset({"search", "sub", "subn", "split", "findall", "finditer"})
 """What tries an expression anew at every place of a text."""
 BOUNDED = {
     r"client/cli/templates.py: \{\{(-?)(.*?)(-?)\}\}": 1000,  # what somebody types for himself
-    "engine/build/language/values.py: [-+]?(?:(?:[0-9]+\\.?[0-9]*|\\.[0-9]+)(?:n": 40,
-    "engine/build/language/values.py: ([0-9.]+)(ns|us|µs|μs|ms|s|m|h)": 40,
+    "engine/oci/durations.py: [-+]?(?:(?:[0-9]+\\.?[0-9]*|\\.[0-9]+)(?:n": 40,
+    "engine/oci/durations.py: ([0-9.]+)(ns|us|µs|μs|ms|s|m|h)": 40,
     'engine/registry/listing.py: <([^<>]*)>\\s*;[^,]*\\brel\\s*=\\s*\\"?next\\b': 4096,
     r"static/js/files/browser.js: \/+$": 4096,  # the longest path that there is
     "webui/dockerapi/until.py: ([0-9]+(?:\\.[0-9]+)?)(ns|us|µs|ms|s|m|h)": 60,
