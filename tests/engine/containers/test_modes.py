@@ -134,7 +134,7 @@ def test_another_containers_network_is_shared_with_its_names_and_users(host: Hos
     donor = waiting(host, hostname="web", extra_hosts=("db:10.1.2.3",), dns=("9.9.9.9",))
     assert donor.pid is not None
     script = (
-        "hostname; grep -c 10.1.2.3 /etc/hosts; cat /etc/resolv.conf; ls /sys/class/net; cat /proc/self/uid_map; "
+        "hostname; grep -cF '10.1.2.3' /etc/hosts; cat /etc/resolv.conf; ls /sys/class/net; cat /proc/self/uid_map; "
         "touch /made && stat -c %u /made; " + SEE
     )
     lines = printed(host, script, network=f"container:{donor.id[:12]}")
