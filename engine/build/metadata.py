@@ -10,8 +10,8 @@ from engine.build.draft import Draft
 from engine.build.language import model
 from engine.build.language.commands import argv
 from engine.build.language.source import DockerfileError
-from engine.containers import signals
 from engine.errors import InvalidArgument
+from engine.oci import signals
 
 _GO_SECONDS = 1_000_000_000
 

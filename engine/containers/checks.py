@@ -21,12 +21,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine.containers import events, health, signals, states, stopping
+from engine.containers import events, health, states, stopping
 from engine.containers.catalog import Busy
 from engine.containers.health import Health, Result
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.errors import Conflict, EngineError, InvalidArgument, NotFound, ResourceExhausted, Unavailable, Unsupported
+from engine.oci import signals
 from engine.options.healthcheck import Healthcheck
 from engine.runtime.execs import ExecSpec, Stdio
 

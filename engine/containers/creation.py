@@ -28,7 +28,6 @@ from engine.containers import (
     process,
     removal,
     sharing,
-    signals,
 )
 from engine.containers import record as records
 from engine.containers.catalog import CREATING, REMOVED
@@ -38,6 +37,7 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec, validate
 from engine.containers.undo import Undo
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from engine.oci import signals
 from engine.options import healthcheck, ports, storage_options
 from engine.options.admission import Admission
 from engine.options.healthcheck import Healthcheck

@@ -23,7 +23,6 @@ from engine.containers import (
     recovery,
     removal,
     renaming,
-    signals,
     starting,
     states,
     stopping,
@@ -38,6 +37,7 @@ from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
 from engine.containers.troubles import freeing, told
 from engine.images.uses import Use
+from engine.oci import signals
 from engine.options.admission import Admission
 from engine.options.networks import Joining
 from engine.runtime.execs import Exec, ExecSpec, Stdio

@@ -10,10 +10,11 @@ import signal
 import time
 from functools import partial
 
-from engine.containers import events, reaping, signals, states
+from engine.containers import events, reaping, states
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.errors import NotFound, Unavailable
+from engine.oci import signals
 from engine.reserve import Reserve
 
 SIGNALLED = "signal"

@@ -109,8 +109,10 @@ def _user(config: dict[str, Any], rest: str) -> None:
 
 
 def _stop_signal(config: dict[str, Any], rest: str) -> None:
-    if not signals.is_signal(rest):
-        raise _wrong(f"{rest[:40]!r} is no signal: write a name such as SIGTERM, or a number")
+    try:
+        signals.parse(rest)
+    except InvalidArgument:
+        raise _wrong(f"{rest[:40]!r} is no signal: write a name such as SIGTERM, or a number") from None
     config["StopSignal"] = rest
 
 

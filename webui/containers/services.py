@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from django.db import IntegrityError, transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
-from engine.oci.signals import is_signal
+from engine.oci import signals
 from engine.options.changing import CHANGEABLE
 from webui.accounts.models import Team, User
 from webui.accounts.roles import actions_of, require_on
@@ -68,7 +68,8 @@ __all__ = [
     "container_update",
 ]
 
-SIGNAL_MAXIMUM = 64
+SIGNAL_LENGTH = 40
+"""No signal's name is that long."""
 TIMEOUT_MAXIMUM = 3600.0
 _NOT_KEPT = ("kind", "signed_by", "allowed_images")
 """What the policy said at the time is no option of the container."""
@@ -346,8 +347,9 @@ def _check_timeout(seconds: float | None) -> None:
 def _signal(text: str) -> str:
     """SIGTERM, TERM, term or 15 to what the contract carries. Raises InvalidArgument for what no host has."""
     name = text.strip().upper()
-    is_number = name.isascii() and name.isdigit() and len(name) < 3
-    if not (1 <= int(name) <= SIGNAL_MAXIMUM if is_number else name[:1].isalpha() and is_signal(name)):
-        message = f"{text[:40]!r} is not a signal: give a name such as SIGTERM, or a number from 1 to {SIGNAL_MAXIMUM}."
-        raise InvalidArgument(message, {"fields": {"signal": [message]}})
+    try:
+        signals.parse(name[:SIGNAL_LENGTH])
+    except InvalidArgument:
+        message = f"{text[:40]!r} is not a signal: give a name such as SIGTERM, or a number from 1 to 64."
+        raise InvalidArgument(message, {"fields": {"signal": [message]}}) from None
     return name if name.isdigit() or name.startswith("SIG") else f"SIG{name}"

@@ -6,9 +6,10 @@ import dataclasses
 
 import pytest
 
-from engine.containers import events, record, restarts, signals, states
+from engine.containers import events, record, restarts, states
 from engine.containers.spec import ContainerSpec
 from engine.errors import Conflict, InvalidArgument
+from engine.oci import signals
 from tests.engine.containers.fakes import spec
 from worker.contract import events as contract
 from worker.contract.commands import CreateContainer

@@ -55,7 +55,8 @@ def test_an_instruction_changes_its_part(line: str, expected: dict[str, Any]) ->
     "line",
     ["", "RUN x", "ENV", "ENV =x", "ENV A", "EXPOSE 0", "EXPOSE 70000", "EXPOSE 9-8", "LABEL 'a", "ONBUILD FROM x",
      "CMD a\nRUN b", "USER a\0", "ENV A=1 B",
-     "STOPSIGNAL FOO", "HEALTHCHECK", "HEALTHCHECK a", "HEALTHCHECK CMD", "HEALTHCHECK --interval=x CMD a",
+     "STOPSIGNAL FOO", "STOPSIGNAL 99999",
+     "HEALTHCHECK", "HEALTHCHECK a", "HEALTHCHECK CMD", "HEALTHCHECK --interval=x CMD a",
      "HEALTHCHECK --interval=1us CMD a", "HEALTHCHECK --retries=-1 CMD a", "HEALTHCHECK --x=1 CMD a",
      "HEALTHCHECK --interval=5s NONE", "HEALTHCHECK NONE a"],
 )  # fmt: skip
