@@ -200,16 +200,20 @@ def reserve_exit(directory: int, run: int) -> None:
 def write_exit(directory: int, run: int, status: int, *, lost: bool = False) -> None:
     """`status` as waitpid gave it. `lost`: nobody was left to see it, `LOST_STATUS` stands in."""
     content = f"{status} {time.time():.6f}{' lost' if lost else ''}\n"
+    reserved = f"exit.{run}.new"
+    temporary = f"exit.{run}.{os.getpid()}"
     try:
-        _replace(directory, f"exit.{run}", content)
+        _write_whole(directory, temporary, content)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        _write(directory, f"exit.{run}.new", 0, content)
-        os.rename(f"exit.{run}.new", f"exit.{run}", src_dir_fd=directory, dst_dir_fd=directory)
+        temporary = reserved
+        _write(directory, reserved, 0, content)
     else:
         with contextlib.suppress(FileNotFoundError):  # another who saw the end has used it
-            os.unlink(f"exit.{run}.new", dir_fd=directory)
+            os.unlink(reserved, dir_fd=directory)
+    # Last of all: whoever waits for this file may remove the directory at once.
+    os.rename(temporary, f"exit.{run}", src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def write_holder(directory: str, run: int, descriptor: int) -> None:
@@ -253,13 +257,18 @@ def _read(path: str) -> bytes:
 
 def _replace(directory: int, name: str, content: str) -> None:
     temporary = f"{name}.{os.getpid()}"
+    _write_whole(directory, temporary, content)
+    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _write_whole(directory: int, name: str, content: str) -> None:
+    """All of it, or no file. Raises OSError."""
     try:
-        _write(directory, temporary, os.O_TRUNC, content)
+        _write(directory, name, os.O_TRUNC, content)
     except OSError:
         with contextlib.suppress(OSError):
-            os.unlink(temporary, dir_fd=directory)
+            os.unlink(name, dir_fd=directory)
         raise
-    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def _write(directory: int, name: str, flags: int, content: str) -> None:

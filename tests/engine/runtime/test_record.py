@@ -56,3 +56,23 @@ def test_who_ends_before_its_execution_is_no_program(number: int) -> None:
     threading.Timer(0.1, os.kill, (pid, number)).start()
     assert not record.becomes_program(pid)
     os.waitpid(pid, 0)
+
+
+def test_an_exit_appears_when_nothing_else_is_left_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for it may remove the directory at once, and that must meet no file that goes away meanwhile."""
+    seen: list[list[str]] = []
+    rename = os.rename
+
+    def look(*names: str, **directories: int) -> None:
+        rename(*names, **directories)
+        seen.append(sorted(os.listdir(tmp_path)))
+
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        record.reserve_exit(directory, 1)
+        monkeypatch.setattr(os, "rename", look)
+        record.write_exit(directory, 1, 256)
+    finally:
+        os.close(directory)
+    assert seen == [["exit.1"]]
+    assert record.read_exit(str(tmp_path), 1) == (256, pytest.approx(time.time(), abs=60), False)
