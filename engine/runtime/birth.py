@@ -146,6 +146,7 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
             handover.hand_ends(midwife, request, directory)
         finally:
             pid = midwife.born(was_ready=pooled)
+        midwife.stand_back()
         privileges.set_limits(spec["process"], pid)
         ids = None if first is None else {"first": first, "count": COUNT}
         record.reserve_exit(directory, request["run"])
@@ -161,9 +162,10 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
     order.connection.close()
     terminal = midwife.take_terminal() if has_terminal else 0
     midwife.await_program(PATIENCE_SECONDS)
-    midwife.leave()
+    ends_soon = _ends_soon(pid)
+    midwife.leave(waits=not ends_soon)
     held = monitor.Held(pid, request["run"], directory, readers[0], readers[1], root, stdin, terminal)
-    monitor.become(held, None if _ends_soon(pid) else request["monitor"], request["name"])
+    monitor.become(held, None if ends_soon else request["monitor"], request["name"])
 
 
 def _ends_soon(pid: int) -> bool:

@@ -249,6 +249,7 @@ class Runtime(ExecVerbs):
             executing = False
             try:
                 wire.send(connection, {"verb": "start"})
+                wire.await_end(connection, START_SECONDS)
                 answer = wire.receive(connection)
                 if answer is not None and "executing" in answer:
                     executing = True

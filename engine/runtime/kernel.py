@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _libc = ctypes.PyDLL(None, use_errno=True)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
+_prctl = ctypes.PyDLL(None, use_errno=True).prctl  # another than `_libc.prctl`, with numbers for all its arguments
+_prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 
 _X86 = os.uname().machine == "x86_64"
 NR_PIVOT_ROOT = 155 if _X86 else 41
@@ -113,7 +115,7 @@ def setns(fd: int, kind: int) -> None:
 
 def prctl(name: str, option: int, second: int = 0, third: int = 0) -> None:
     """prctl(2); `name` says in an error what was tried."""
-    if _libc.prctl(option, ctypes.c_ulong(second), ctypes.c_ulong(third), ctypes.c_ulong(0), ctypes.c_ulong(0)):
+    if _prctl(option, second, third, 0, 0):
         _fail(name)
 
 

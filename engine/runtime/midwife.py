@@ -24,6 +24,7 @@ namespaces of the host or of another container has C not born into them, but sen
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _MAPPED, _BEAR = b"mapped", b"bear"
 _BORN = kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND
+_LATE = 60  # the last of those that a process has room for from the beginning, nearly
 _bearer = Bearer()
 
 
@@ -67,6 +69,7 @@ class Midwife:
         trees, small = ahead.device_trees(mounts, devices or [], first or 0), ahead.small_root()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._executed, executing = os.pipe2(os.O_CLOEXEC)
+        executing = _moved_up(executing)
         inside = self.places
         new = 0 if inside.is_joining else inside.flags if first is None else inside.flags | kernel.CLONE_NEWUSER
         self._pid = kernel.clone3(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD)
@@ -112,6 +115,14 @@ class Midwife:
             self._answer()
         return int(self._answer()["pid"])
 
+    def stand_back(self) -> None:
+        """C, which wakes when the first process executes its program, is not to end before that goes on.
+
+        Its end, a Python's whole memory, takes a millisecond of a processor, most often that of the one it woke up by.
+        """
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(self._pid, os.SCHED_IDLE, os.sched_param(0))
+
     def hand_over(self, data: bytes, descriptors: list[int]) -> None:
         """Give the first process, which may not be born yet, the next packet: see handover.py."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # as above
@@ -138,11 +149,17 @@ class Midwife:
         poll.poll(seconds * 1000)
         os.close(self._executed)
 
-    def leave(self) -> None:
-        """C has done its work, or is not needed any more: it ends, which it else does with the exec of what it bore."""
+    def leave(self, *, waits: bool = True) -> None:
+        """C has done its work, or is not needed any more: it ends, which it else does with the exec of what it bore.
+
+        `waits`: until it has, and has let go of the container's namespaces.
+        """
         self._channel.close()
+        with contextlib.suppress(OSError):  # now somebody waits for it
+            os.sched_setscheduler(self._pid, os.SCHED_OTHER, os.sched_param(0))
         os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+        if waits:
+            os.waitpid(self._pid, 0)
 
     def _answer(self) -> dict[str, Any]:
         answer = wire.receive(self._channel)
@@ -164,6 +181,14 @@ def _bear(channel: socket.socket, made: ahead.Ahead, group: int | None, places: 
     if pid == 0:
         init.run(channel, made)
     wire.send(channel, {"pid": pid})
+
+
+def _moved_up(descriptor: int) -> int:
+    """An exec closes descriptors in their order, and who waits for the start is to be woken before M is."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _LATE)
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: str, text: str) -> None:

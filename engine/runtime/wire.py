@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 
 from engine.bare import contextlib, json, socket, struct
 
@@ -129,6 +130,18 @@ def take(connection: socket.socket, most: int, size: int = MAXIMUM_BYTES) -> tup
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             descriptors += struct.unpack(f"{len(rights) // 4}i", rights[: len(rights) // 4 * 4])
     return data, descriptors
+
+
+def await_end(connection: socket.socket, timeout_seconds: float) -> None:
+    """Wait until the other side has ended the stream; what it has said by then is still to be received.
+
+    A message alone wakes nobody: a processor that turns to one who only waits for the next is missed where that is
+    made. Raises TimeoutError.
+    """
+    poll = select.poll()
+    poll.register(connection, 0)
+    if not poll.poll(timeout_seconds * 1000):
+        raise TimeoutError
 
 
 def receive(connection: socket.socket) -> dict[str, Any] | None:

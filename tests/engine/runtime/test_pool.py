@@ -122,7 +122,19 @@ def test_a_pooled_container_starts_as_its_own_and_not_at_low_priority(make: Make
     pid = box.run("/bin/sleep", "100", collect=False)
     assert box.was_pooled
     assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.sched_getscheduler(pid) == os.SCHED_OTHER
     assert pid in box.cgroups.pids(box.id)
+
+
+def test_who_bore_a_container_does_not_take_the_processor_from_its_program(make: Make) -> None:
+    """It wakes when the program is executed, and its end takes a millisecond."""
+    box = make()
+    pid = box.create("/bin/sleep", "100", collect=False)
+    assert box.was_pooled
+    parent = box.record()["monitor_pid"]
+    until(lambda: [os.sched_getscheduler(other) for other in children(parent) if other != pid] == [os.SCHED_IDLE])
+    box.runtime.start(box.directory)
+    until(lambda: children(parent) == [pid])
 
 
 def test_the_pool_gives_only_what_a_container_asks_for(make: Make) -> None:
