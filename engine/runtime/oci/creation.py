@@ -25,7 +25,7 @@ from engine.runtime.oci import bundle as bundles
 from engine.runtime.oci.filters import filter_program
 from engine.runtime.oci.groups.tree import Tree, release
 from engine.runtime.oci.starting import START_SOCKET, raise_error
-from engine.runtime.oci.state import Container, now, write_pid_file
+from engine.runtime.oci.state import Container, myself, now, write_pid_file
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -62,15 +62,20 @@ def create(request: Request, terminal: socket.socket | None = None) -> Container
     rights.check(spec)
     feasible.check(spec)
     container = Container.reserve(request.root, request.id)
-    with container.locked():
-        try:
-            _create(container, request, spec, document, terminal)
-        except BaseException:
-            _undo(container, spec)
-            raise
-        finally:
-            if container.claim >= 0:
-                release(container.claim)
+    last: Callable[[], object] = list
+    try:
+        with container.locked():
+            try:
+                _create(container, request, spec, document, terminal)
+            except BaseException:
+                last = _undo(container, spec)
+                raise
+            finally:
+                if container.claim >= 0:
+                    release(container.claim)
+    except BaseException:
+        last()  # poststop hooks, which may call verbs on their own container
+        raise
     return container
 
 
@@ -78,12 +83,11 @@ def _create(
     container: Container, request: Request, spec: Spec, document: dict[str, Any], terminal: socket.socket | None
 ) -> None:
     bundle = os.path.abspath(request.bundle)
-    creator = {"pid": os.getpid(), "start_ticks": record.start_ticks(os.getpid())}
     tree = Tree.of(spec.linux.cgroups_path or container.id)
     rights.check_groups(tree)
     tree.refuse_frozen()
     container.save(
-        id=container.id, bundle=bundle, status="creating", annotations=spec.annotations, creator=creator,
+        id=container.id, bundle=bundle, status="creating", annotations=spec.annotations, creator=myself(),
         created=now(), owner=_owner(), rootfs=os.path.realpath(os.path.join(bundle, spec.root.path)),
         groups={"v1": tree.v1, "unified": tree.unified}, groups_made=False,
         hooks=[kind for kind, found in vars(spec.hooks).items() if found],
@@ -243,12 +247,15 @@ def _answer(channel: socket.socket, spec: Spec, tree: Tree) -> None:
     raise_error(answer)
 
 
-def _undo(container: Container, spec: Spec) -> None:
-    """After a failure: nothing stays, and poststop hooks are told if there was a process (runtime.md "Lifecycle")."""
+def _undo(container: Container, spec: Spec) -> Callable[[], object]:
+    """After a failure: nothing stays, and poststop hooks are told if there was a process (runtime.md "Lifecycle").
+
+    Returns what is to be called without the lock: see ending.remove.
+    """
     pid = container.pid
     if pid:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
-    ending.remove(container, spec.hooks.poststop if pid else ())
+    return ending.remove(container, spec.hooks.poststop if pid else ())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 from engine.bare import contextlib, signal
+from engine.runtime.oci.state import myself
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.oci.runtime_spec import Hook
     from engine.runtime.oci.state import Container
 
@@ -88,10 +92,15 @@ def _kill_unlocked(container: Container) -> None:
 
 
 def _delete(container: Container, *, force: bool) -> list[str]:
-    with container.locked():
+    with container.locked(patient=force):
         status = container.status()
         if status not in ("stopped", "created") and not force:
             raise Failure("conflict", f"cannot delete container {container.id} that is not stopped: {status}")
+        if container.is_being_deleted():
+            if not force:  # perhaps one of these hooks
+                raise Failure("conflict", f"container {container.id} is being deleted: its poststop hooks are running")
+            container.forget()
+            return []
         if status != "stopped":
             _end(container)
         poststop: tuple[Hook, ...] = ()
@@ -100,7 +109,8 @@ def _delete(container: Container, *, force: bool) -> list[str]:
 
             with contextlib.suppress(Failure):  # a create that died early has kept none
                 poststop = bundle.load(container.directory)[0].hooks.poststop
-        return remove(container, poststop)
+        last = remove(container, poststop)
+    return last()
 
 
 def _end(container: Container) -> None:
@@ -122,16 +132,31 @@ def _end(container: Container) -> None:
         os.close(pidfd)
 
 
-def remove(container: Container, poststop: tuple[Hook, ...]) -> list[str]:
-    """Groups, then hooks, then the state: while it is there, delete can be tried again."""
+def remove(container: Container, poststop: tuple[Hook, ...]) -> Callable[[], list[str]]:
+    """Groups at once. What is left is to be called without the lock: hooks, then the state, and it returns what hooks
+    complained about. While the state is there, delete can be tried again.
+    """
     if container.content.get("groups_made"):
         container.groups().remove()
     elif container.content.get("groups"):
         container.groups().remove_unused()
-    problems = []
-    if poststop:
-        from engine.runtime.oci import hooks
+    if not poststop:
+        container.forget()
+        return list
+    container.save(deleter=myself())
+    place = os.dup(container.lock)  # the same directory later on, whatever has its name then
+    return lambda: _tell_and_forget(container, poststop, place)
 
+
+def _tell_and_forget(container: Container, poststop: tuple[Hook, ...], place: int) -> list[str]:
+    """Hooks may call verbs on their own container, so nobody holds its lock meanwhile."""
+    from engine.runtime.oci import hooks
+
+    try:
         problems = hooks.run_all(poststop, "poststop", container.as_oci("stopped"))
-    container.forget()
+        fcntl.flock(place, fcntl.LOCK_EX)
+        if os.fstat(place).st_nlink:  # else another has forgotten it, and its name may be a new container's
+            container.forget()
+    finally:
+        os.close(place)
     return problems

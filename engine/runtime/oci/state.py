@@ -75,17 +75,23 @@ class Container:
         os.rename(temporary, os.path.join(self.directory, STATE_FILE))
 
     @contextlib.contextmanager
-    def locked(self) -> Any:
+    def locked(self, *, patient: bool = False) -> Any:
         """One verb at a time, with what the one before has written; a container that was deleted is not found.
 
         The lock lives as long as any copy of its descriptor, `self.lock`: who is forked meanwhile must close it first.
+        `patient`: wait for a creator, too. Others are refused: who asks may be a hook that the creator waits for.
         """
         try:
             fd = self.lock = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise Failure("not_found", f"container {self.id!r} does not exist") from None
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not patient and self.content and self.load(self.root, self.id).status() == "creating":
+                    raise Failure("conflict", f"container {self.id} is creating; its create has not ended") from None
+                fcntl.flock(fd, fcntl.LOCK_EX)
             if os.fstat(fd).st_nlink == 0:
                 raise Failure("not_found", f"container {self.id!r} does not exist")
             if self.content:
@@ -100,6 +106,10 @@ class Container:
     def pid(self) -> int:
         return int(self.content.get("pid") or 0)
 
+    def is_being_deleted(self) -> bool:
+        """Whether a delete is at it that has only poststop hooks left to run, which takes no lock."""
+        return _is_alive(self.content.get("deleter"))
+
     def open_pidfd(self) -> int | None:
         """A descriptor of the first process and of no other; None if it has ended."""
         if not self.pid:
@@ -108,9 +118,7 @@ class Container:
 
     def status(self) -> str:
         if self.content.get("status") == "creating":
-            creator = self.content.get("creator") or {}
-            alive = record.start_ticks(int(creator.get("pid") or 0)) == creator.get("start_ticks")
-            return "creating" if alive else "stopped"
+            return "creating" if _is_alive(self.content.get("creator")) else "stopped"
         if not self.pid or record.start_ticks(self.pid) != self.content.get("start_ticks"):
             return "stopped"
         if self.groups().is_frozen():  # also one that waits for start: whoever speaks to it would wait for ever
@@ -152,6 +160,15 @@ class Container:
             for name in os.listdir(self.directory):
                 os.unlink(os.path.join(self.directory, name))
             os.rmdir(self.directory)
+
+
+def myself() -> dict[str, int | None]:
+    """This process, as state.json names one that is at work."""
+    return {"pid": os.getpid(), "start_ticks": record.start_ticks(os.getpid())}
+
+
+def _is_alive(worker: dict[str, Any] | None) -> bool:
+    return worker is not None and record.start_ticks(int(worker.get("pid") or 0)) == worker.get("start_ticks")
 
 
 def now() -> str:

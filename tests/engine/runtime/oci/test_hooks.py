@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import shlex
 import signal
 import subprocess
 import time
@@ -145,6 +146,60 @@ def test_a_poststart_hook_may_call_verbs_on_its_own_container(bundle: Bundle, ve
         assert bundle.status() == "paused"
     else:
         assert not (bundle.root / bundle.id).exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"), [("state", '"status": "stopped"'), ("delete", "its poststop hooks are running"), ("force", "")]
+)
+def test_a_poststop_hook_may_call_verbs_on_its_own_container(bundle: Bundle, verb: str, said: str) -> None:
+    words = ["delete", "--force"] if verb == "force" else [verb]
+    call = shlex.join([*COMMAND, "--root", str(bundle.root), *words, bundle.id])
+    script = f"{call} > {bundle.directory}/said 2>&1; test {'! ' * (verb == 'force')}-d {bundle.root}/{bundle.id}"
+    bundle.config["hooks"] = {"poststop": [{"path": "/bin/sh", "args": ["sh", "-c", script], "timeout": 60}]}
+    bundle.args("/bin/sleep", "100").create()
+    assert bundle.call("delete", bundle.id).stderr == ""
+    assert said in (bundle.directory / "said").read_text()
+    assert not (bundle.root / bundle.id).exists()
+
+
+def test_a_delete_that_is_killed_among_its_hooks_is_done_by_the_next(bundle: Bundle) -> None:
+    seconds = str(100_000 + secrets.randbelow(800_000))
+    script = f"test -e {bundle.directory}/again || exec sleep {seconds}"
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", script]}
+    bundle.config["hooks"] = {"poststop": [note(bundle, "poststop"), hook]}
+    bundle.args("/bin/sleep", "100").create()
+    with subprocess.Popen([*COMMAND, "--root", str(bundle.root), "delete", bundle.id]) as first:
+        until(lambda: sleepers(seconds) != [])
+        first.kill()
+    os.kill(sleepers(seconds)[0], signal.SIGKILL)
+    (bundle.directory / "again").touch()
+    bundle.succeed("delete", bundle.id)
+    assert not (bundle.root / bundle.id).exists()
+    assert [kind for kind, _, _ in notes(bundle)] == ["poststop"] * 2
+
+
+def test_a_new_container_may_have_the_name_while_hooks_of_the_old_one_run(bundle: Bundle) -> None:
+    seconds = str(100_000 + secrets.randbelow(800_000))
+    bundle.config["hooks"] = {"poststop": [{"path": "/bin/sleep", "args": ["sleep", seconds]}]}
+    bundle.args("/bin/sleep", "100").create()
+    with subprocess.Popen([*COMMAND, "--root", str(bundle.root), "delete", bundle.id]) as first:
+        until(lambda: sleepers(seconds) != [])
+        bundle.succeed("delete", "--force", bundle.id)
+        del bundle.config["hooks"]
+        bundle.start()
+        os.kill(sleepers(seconds)[0], signal.SIGKILL)
+        assert first.wait(60) == 0
+    assert bundle.status() == "running"
+
+
+@pytest.mark.parametrize("verb", ["state", "delete", "start", "pause", "update"])
+def test_a_hook_of_create_may_call_verbs_on_its_own_container(bundle: Bundle, verb: str) -> None:
+    call = shlex.join([*COMMAND, "--root", str(bundle.root), verb, bundle.id])
+    script = f"{call} > {bundle.directory}/said 2>&1; exit 0"
+    bundle.config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", script], "timeout": 60}]}
+    bundle.args("/bin/sleep", "100").create()
+    said = (bundle.directory / "said").read_text()
+    assert ('"status": "creating"' if verb == "state" else "is creating; its create has not ended") in said
 
 
 def test_the_longest_timeout_is_waited_for(bundle: Bundle) -> None:
