@@ -99,7 +99,8 @@ def _create(
         del container.content["groups"]  # somebody was faster, and these are theirs, though nobody lives there yet
         raise
     tree.make()
-    container.save(groups_made=True)
+    mark = os.urandom(16).hex()
+    container.save(groups_made=True, groups_mark=mark if tree.mark(mark) else None)
     if tree.is_v2 and tree.unified:
         from engine.runtime.oci.groups import v2
 

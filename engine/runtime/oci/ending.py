@@ -6,6 +6,7 @@ import fcntl
 import os
 
 from engine.bare import contextlib, signal
+from engine.runtime.oci.groups.tree import release
 from engine.runtime.oci.state import myself
 from engine.runtime.wire import Failure
 
@@ -38,6 +39,8 @@ def signal_number(text: str) -> int:
 def kill(container: Container, number: int, *, everyone: bool = False) -> None:
     """Send a signal to the first process, or to every one in the groups; refused if the container has ended."""
     status = container.status()
+    if status == "stopped" and container.has_lost_groups():
+        raise Failure("conflict", "container not running")
     if everyone:
         container.groups().kill(number)
         return
@@ -121,7 +124,10 @@ def _end(container: Container) -> None:
     try:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        container.groups().kill()
+        claim = container.groups().reclaim(container.content.get("groups_mark"))
+        if claim is not None:
+            container.groups().kill()
+            release(claim)
         import select
 
         poll = select.poll()
@@ -136,16 +142,32 @@ def remove(container: Container, poststop: tuple[Hook, ...]) -> Callable[[], lis
     """Groups at once. What is left is to be called without the lock: hooks, then the state, and it returns what hooks
     complained about. While the state is there, delete can be tried again.
     """
-    if container.content.get("groups_made"):
-        container.groups().remove()
-    elif container.content.get("groups"):
-        container.groups().remove_unused()
+    _remove_groups(container)
     if not poststop:
         container.forget()
         return list
     container.save(deleter=myself())
     place = os.dup(container.lock)  # the same directory later on, whatever has its name then
     return lambda: _tell_and_forget(container, poststop, place)
+
+
+def _remove_groups(container: Container) -> None:
+    """With who lives there, unless another container has taken them since this one's processes had ended."""
+    content, tree, is_held = container.content, container.groups(), container.claim >= 0
+    if not content.get("groups"):
+        return
+    if not content.get("groups_made"):
+        tree.remove_unused(is_held=is_held)
+        return
+    claim = container.claim if is_held else tree.reclaim(content.get("groups_mark"))
+    if claim is not None:
+        try:
+            tree.remove()
+        finally:
+            if not is_held:
+                release(claim)
+    elif not container.has_lost_groups():  # the last of them is gone
+        tree.remove_unused()
 
 
 def _tell_and_forget(container: Container, poststop: tuple[Hook, ...], place: int) -> list[str]:

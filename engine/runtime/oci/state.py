@@ -129,6 +129,10 @@ class Container:
         stored = self.content.get("groups") or {}
         return Tree(dict(stored.get("v1") or {}), stored.get("unified"))
 
+    def has_lost_groups(self) -> bool:
+        """Whether its groups are another container's now, which can be once nobody of its own lives there."""
+        return self.groups().is_others(self.content.get("groups_mark"))
+
     def has_hooks(self, kind: str) -> bool:
         """Whether its config.json names hooks of this kind: "poststart"; without reading that."""
         return kind in (self.content.get("hooks") or ())

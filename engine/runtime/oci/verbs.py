@@ -137,7 +137,8 @@ def list_(options: Options, words: list[str], log: Log) -> int:
 
 
 def ps(options: Options, words: list[str], log: Log) -> int:
-    pids = _container(options, words).groups().pids()
+    container = _container(options, words)
+    pids = [] if container.has_lost_groups() else container.groups().pids()
     if options.get("format") == "json":
         sys.stdout.write(json.dumps(pids) + "\n")
     elif options.get("format") not in (None, "table"):

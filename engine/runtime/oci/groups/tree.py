@@ -26,6 +26,10 @@ V1_CONTROLLERS = (
 SYSTEMD = "name=systemd"
 """A hierarchy of version 1 without a controller, where systemd keeps account of its units: also of a container's."""
 REMOVE_SECONDS = 5.0
+_MARKS = (
+    "trusted.portside-runtime",
+    "user.portside-runtime",
+)  # the second, of Linux 5.7, for who has no rights outside
 
 
 def hierarchies(mountinfo: str) -> tuple[dict[str, str], str | None]:
@@ -91,20 +95,52 @@ class Tree:
         while True:
             _make(directory)
             try:
-                fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                continue  # the creator who has made it has undone it
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(fd), os.stat(directory)):
-                    return fd
+                fd = _hold(directory)
             except BlockingIOError:
-                os.close(fd)
                 why = f"another container is being made in this control group: {directory}"
                 raise Failure("conflict", f"linux.cgroupsPath: {why}") from None
-            except FileNotFoundError:
-                pass
-            os.close(fd)
+            if fd is not None:
+                return fd
+
+    def mark(self, owner: str) -> bool:
+        """Note, in the last of them, whose they are; False where the kernel keeps no such notes. By who holds them."""
+        directory = self.directories()[-1]
+        for name in _MARKS:
+            with contextlib.suppress(OSError):
+                os.setxattr(directory, name, owner.encode())
+                return True
+        return False
+
+    def is_others(self, owner: str | None) -> bool:
+        """Whether the last of them is there and not `owner`'s: a group that stood empty is another container's now.
+
+        `owner`: None for one that could not be noted.
+        """
+        directory = self.directories()[-1]
+        if owner is None or not os.path.isdir(directory):
+            return False
+        for name in _MARKS:
+            with contextlib.suppress(OSError):
+                return os.getxattr(directory, name) != owner.encode()
+        return True
+
+    def reclaim(self, owner: str | None) -> int | None:
+        """Hold them against creators, as `claim` does, for who has marked them; None if they are gone or another's."""
+        directory = self.directories()[-1]
+        deadline = time.monotonic() + REMOVE_SECONDS
+        while os.path.isdir(directory) and not self.is_others(owner):
+            try:
+                fd = _hold(directory)
+            except BlockingIOError:  # a creator, who is about to mark them or to find that somebody lives there
+                if time.monotonic() > deadline:
+                    raise Failure("unavailable", f"{directory} is in use; try again") from None
+                time.sleep(0.002)
+                continue
+            if fd is not None:
+                if not self.is_others(owner):
+                    return fd
+                release(fd)
+        return None
 
     def make(self) -> None:
         """Make what is missing. A group that somebody lives in already is refused: limits are not for sharing."""
@@ -239,11 +275,20 @@ class Tree:
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
 
-    def remove_unused(self) -> None:
-        """Remove what nobody lives in, and kill nobody: for groups that may be another container's."""
+    def remove_unused(self, *, is_held: bool = False) -> None:
+        """Remove what nobody lives in, and kill nobody: for groups that may be another container's.
+
+        Those of a creator at work stay. `is_held`: that is the caller, by `claim`.
+        """
+        try:
+            fd = None if is_held else _hold(self.directories()[-1])
+        except BlockingIOError:
+            return
         for directory in self.directories():
             with contextlib.suppress(OSError):
                 os.rmdir(directory)
+        if fd is not None:
+            release(fd)
 
     def views(self) -> Iterator[tuple[str, str]]:
         """(name below the container's /sys/fs/cgroup, directory); the name is empty on version 2."""
@@ -258,6 +303,25 @@ def release(claim: int) -> None:
     """Give back what `Tree.claim` took, whatever copies of it there are."""
     fcntl.flock(claim, fcntl.LOCK_UN)
     os.close(claim)
+
+
+def _hold(directory: str) -> int | None:
+    """A lock of the directory; None if it is gone or another has taken its place. BlockingIOError if it is taken."""
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None  # the creator who has made it has undone it
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(fd), os.stat(directory)):
+            return fd
+    except FileNotFoundError:
+        pass
+    except BaseException:
+        os.close(fd)
+        raise
+    os.close(fd)
+    return None
 
 
 def _make(directory: str) -> None:

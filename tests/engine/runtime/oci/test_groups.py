@@ -144,6 +144,46 @@ def test_of_creators_with_one_path_at_the_same_time_one_succeeds(bundle: Bundle)
         bundle.succeed("delete", "--force", winner)
 
 
+@pytest.mark.parametrize("pids", ["own", "shared"])
+@pytest.mark.parametrize(
+    "words", [("delete",), ("delete", "--force"), ("kill", "-s", "KILL"), ("kill", "--all"), ("ps",)]
+)
+def test_who_has_ended_has_no_rights_over_a_group_that_another_took(
+    bundle: Bundle, words: tuple[str, ...], pids: str
+) -> None:
+    if pids == "shared":
+        bundle.linux["namespaces"] = [entry for entry in bundle.linux["namespaces"] if entry["type"] != "pid"]
+    bundle.args("/bin/sh", "-c", "exit 0").start()
+    bundle.until("stopped")
+    other = Bundle(bundle.directory, bundle.image)
+    other.linux["cgroupsPath"] = bundle.id
+    other.args("/bin/sleep", "100").start()
+    try:
+        done = bundle.call(*words, bundle.id)
+        assert done.returncode == int(words[0] == "kill")
+        assert str(other.pid()) not in done.stdout
+        assert other.status() == "running"
+        assert (other.group("memory") / "cgroup.procs").read_text().split() == [str(other.pid())]
+        if words[0] == "delete":
+            assert not (bundle.root / bundle.id).exists()
+    finally:
+        other.remove()
+
+
+def test_who_has_ended_leaves_a_group_to_who_is_being_made_in_it(bundle: Bundle) -> None:
+    bundle.args("/bin/sh", "-c", "exit 0").start()
+    bundle.until("stopped")
+    tree = Tree.of(bundle.id)
+    claim = tree.claim()
+    try:
+        assert tree.mark("another")
+        bundle.succeed("delete", bundle.id)
+        assert all(Path(directory).is_dir() for directory in tree.directories())
+    finally:
+        release(claim)
+        tree.remove()
+
+
 @pytest.mark.skipif(not Path("/sys/fs/cgroup/systemd/cgroup.procs").exists(), reason="no hierarchy of systemd's")
 def test_a_container_is_in_the_hierarchy_of_systemd(bundle: Bundle) -> None:
     bundle.args("/bin/sleep", "100").start()
