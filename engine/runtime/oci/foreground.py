@@ -106,7 +106,11 @@ def exec_(container: Container, options: Options, words: list[str], log: Log) ->
     """One more process; waits for it unless --detach."""
     from engine.runtime.oci import feasible, filters, guarded, joining, preserved, shield
 
-    spec, document = bundles.load(container.directory)
+    try:
+        spec, document = bundles.load(container.directory)
+    except Failure:
+        Container.load(container.root, container.id)  # says so if it was deleted meanwhile
+        raise
     if guarded.is_watched(container.directory, spec):
         shield.forget_environment()
     if options.get("process"):

@@ -60,6 +60,34 @@ def execute(
     pidfd = container.open_pidfd()
     if pidfd is None:
         raise Failure("conflict", "cannot exec in a stopped container")
+    try:
+        return _execute(
+            container, pidfd, spec, process, filter_program=filter_program, preserved=preserved, terminal=terminal,
+            below=below,
+        )  # fmt: skip
+    except (Failure, OSError) as error:
+        is_told = isinstance(error, Failure) and error.family != "internal"  # else the process itself is lost
+        if getattr(error, "exit_code", None) or not _ends(pidfd, 100 if is_told else 2000):
+            raise
+        # Whatever it was that was missing: groups, namespaces, the process that was to join them.
+        raise Failure("conflict", "cannot exec in a stopped container: it has ended meanwhile") from None
+    finally:
+        os.close(pidfd)
+
+
+def _ends(pidfd: int, milliseconds: int) -> bool:
+    """Whether the first process has ended by then: where it is about to, nobody is born beside it any more."""
+    import select
+
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(milliseconds))
+
+
+def _execute(
+    container: Container, pidfd: int, spec: Spec, process: Process, *, filter_program: bytes | None,
+    preserved: Preserved, terminal: socket.socket | None, below: Mapping[str, str],
+) -> int:  # fmt: skip
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     groups = container.groups()
     if groups.unified and not below:
@@ -78,7 +106,6 @@ def execute(
         if group is not None:
             os.close(group)
         theirs.close()
-        os.close(pidfd)
         for fd in (*doors, *count):
             os.close(fd)
     if terminal is not None:

@@ -49,7 +49,7 @@ def open_paths(linux: Linux) -> list[tuple[str, int]]:
             continue
         field = f"linux.namespaces[{index}].path"
         try:
-            fd = os.open(namespace.path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(namespace.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO has no writer to wait for
         except OSError as error:
             raise Failure("not_found", f"{field}: {namespace.path}: {error.strerror}") from None
         if _kind(fd) != FLAGS[namespace.type]:
@@ -113,6 +113,7 @@ def through_helper(prepare: Callable[[], None], clone: Callable[[bool, int], int
     descriptor the helper answers by.
     """
     read, write = os.pipe2(os.O_CLOEXEC)
+    before = _children()
     helper, inside = _fork(group)
     if helper == 0:
         try:
@@ -128,10 +129,22 @@ def through_helper(prepare: Callable[[], None], clone: Callable[[bool, int], int
     answer = os.read(read, 4096).decode()
     os.close(read)
     os.waitpid(helper, 0)
+    if not answer:
+        for pid in _children() - before:  # born, but the helper was killed before it could say so
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
     if answer.startswith("!") or not answer:
         family, _, message = answer[1:].partition(" ")
-        raise Failure(family or "internal", message or "the process that joins namespaces died")
+        raise Failure(family or "internal", message or "the process that joins namespaces was killed")
     return int(answer)
+
+
+def _children() -> set[int]:
+    """Zombies too; none where the kernel keeps no list of them (CONFIG_PROC_CHILDREN)."""
+    with contextlib.suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return {int(pid) for pid in file.read().split()}
+    return set()
 
 
 def _fork(group: int | None) -> tuple[int, bool]:
