@@ -115,7 +115,7 @@ def _owners(spec: Spec, mount: Mount, options: Options, field: str) -> int | Non
         users, groups = spec.linux.uid_mappings, spec.linux.gid_mappings
         joined = next((each.path for each in spec.linux.namespaces if each.type == "user" and each.path), "")
         if joined:  # the mapping is that namespace's own
-            return os.open(joined, os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(joined, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         if not users:
             raise Failure("invalid_argument", f"{field}.options: {options.idmap} needs mappings")
     return idmap.namespace(users, groups, field) if users else None

@@ -133,3 +133,12 @@ def test_a_tmpfs_that_is_too_small_for_a_copy_of_the_image_is_refused(bundle: Bu
     assert bundle.args("/bin/true").refusal().startswith(field)
     mount["options"] = ["tmpcopyup", "size=512k"]
     assert bundle.sh("busybox wc -c </data/large").strip() == "300000"
+
+
+def test_a_fifo_is_no_namespace_and_nobody_waits_for_its_writer(bundle: Bundle) -> None:
+    os.mkfifo(bundle.directory / "fifo")
+    bundle.linux["namespaces"].append({"type": "time", "path": str(bundle.directory / "fifo")})
+    last = len(bundle.linux["namespaces"]) - 1
+    assert bundle.args("/bin/true").refusal() == (
+        f"linux.namespaces[{last}].path: {bundle.directory}/fifo is not a time namespace"
+    )
