@@ -40,20 +40,20 @@ if TYPE_CHECKING:
         root: str
         id: str
         bundle: str
-        config: str
+        spec: Spec
+        document: dict[str, Any]
         console_socket: str
         pid_file: str
         preserved: Preserved
-        warn: Callable[[str], None]
 else:
     from engine.bare import namedtuple
 
-    Request = namedtuple("Request", "root id bundle config console_socket pid_file preserved warn")
+    Request = namedtuple("Request", "root id bundle spec document console_socket pid_file preserved")
 
 
 def create(request: Request, terminal: socket.socket | None = None) -> Container:
     """Returns once the first process waits. `terminal`: takes the master where there is no console socket."""
-    spec, document = bundles.load(request.bundle, request.config, request.warn)
+    spec = request.spec
     wants_terminal = spec.process is not None and spec.process.terminal
     if wants_terminal and not (request.console_socket or terminal):
         raise Failure("invalid_argument", "process.terminal: needs --console-socket, to hand the terminal to")
@@ -66,7 +66,7 @@ def create(request: Request, terminal: socket.socket | None = None) -> Container
     try:
         with container.locked():
             try:
-                _create(container, request, spec, document, terminal)
+                _create(container, request, terminal)
             except BaseException:
                 last = _undo(container, spec)
                 raise
@@ -79,9 +79,8 @@ def create(request: Request, terminal: socket.socket | None = None) -> Container
     return container
 
 
-def _create(
-    container: Container, request: Request, spec: Spec, document: dict[str, Any], terminal: socket.socket | None
-) -> None:
+def _create(container: Container, request: Request, terminal: socket.socket | None) -> None:
+    spec, document = request.spec, request.document
     bundle = os.path.abspath(request.bundle)
     tree = Tree.of(spec.linux.cgroups_path or container.id)
     rights.check_groups(tree)
@@ -106,7 +105,7 @@ def _create(
 
         v2.delegate(tree.unified)
     limit(tree, spec)
-    plan = _plan(container, request, spec, document, tree)
+    plan = _plan(container, request, tree)
     plan.terminal = terminal
     if request.console_socket:
         from engine.runtime.oci import console
@@ -145,16 +144,16 @@ def _owner() -> str:
         return str(os.getuid())
 
 
-def _plan(container: Container, request: Request, spec: Spec, document: dict[str, Any], tree: Tree) -> init.Plan:
+def _plan(container: Container, request: Request, tree: Tree) -> init.Plan:
     plan = init.Plan()
-    plan.spec = spec
+    plan.spec = spec = request.spec
     plan.state = container.as_oci("creating")
     plan.gathered = filesystem.gather(spec, request.bundle, tree)
     in_user_namespace = any(namespace.type == "user" for namespace in spec.linux.namespaces)
     plan.nodes = devices.gather(spec, plan.gathered.dev, bind=in_user_namespace)
     plan.doors = tree.doors()
     plan.preserved = request.preserved
-    seccomp = (document.get("linux") or {}).get("seccomp")
+    seccomp = (request.document.get("linux") or {}).get("seccomp")
     plan.filter = filter_program(request.root, seccomp) if seccomp else None
     directory = os.open(container.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     plan.listener = wire.listen(directory, START_SOCKET, 4)

@@ -29,8 +29,7 @@ def run(request: creation.Request, log: Log, *, detach: bool, keep: bool) -> int
     from engine.runtime.oci import creation, ending, starting
 
     kernel.prctl("subreaper", kernel.PR_SET_CHILD_SUBREAPER, 0 if detach else 1)
-    spec, _ = bundles.load(request.bundle, request.config, lambda _: None)  # creation warns
-    relay = None
+    spec, relay = request.spec, None
     if spec.process is not None and spec.process.terminal and not request.console_socket:
         if detach:
             raise Failure("invalid_argument", "process.terminal: --detach needs --console-socket")

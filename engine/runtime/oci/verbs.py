@@ -36,13 +36,16 @@ def _print(value: object) -> None:
 
 
 def _request(options: Options, words: list[str], log: Log) -> Any:
+    from engine.runtime.oci.bundle import CONFIG, load
     from engine.runtime.oci.creation import Request
     from engine.runtime.oci.preserved import of_options
 
-    preserved = of_options(options.get("preserve-fds", "0"))
+    name, bundle = _id(words), options.get("bundle") or "."
+    spec, document = load(bundle, options.get("config") or CONFIG, log.warn)  # perhaps a pipe, to be read but once
+    preserved = of_options(options.get("preserve-fds", "0"))  # which closes it
     return Request(
-        options["root"], _id(words), options.get("bundle") or ".", options.get("config") or "config.json",
-        options.get("console-socket", ""), options.get("pid-file", ""), preserved, log.warn,
+        options["root"], name, bundle, spec, document, options.get("console-socket", ""), options.get("pid-file", ""),
+        preserved,
     )  # fmt: skip
 
 

@@ -113,3 +113,15 @@ def test_another_file_than_config_json_can_be_named(bundle: Bundle) -> None:
     bundle.args("/bin/sh", "-c", "exit 4").write()
     (bundle.directory / "config.json").rename(bundle.directory / "other.json")
     assert bundle.call("run", "--config", "other.json", "-b", str(bundle.directory), bundle.id).returncode == 4
+
+
+@pytest.mark.parametrize("verb", ["create", "run"])
+def test_another_config_may_come_by_a_pipe(bundle: Bundle, verb: str) -> None:
+    bundle.args("/bin/sh", "-c", "exit 4")
+    read, write = os.pipe()
+    os.write(write, json.dumps(bundle.config).encode())
+    os.close(write)
+    words = (verb, "--config", f"/dev/fd/{read}", "-b", str(bundle.directory), bundle.id)
+    streams = {"capture_output": False, "stdout": subprocess.DEVNULL}  # of which a created container has copies
+    assert bundle.call(*words, pass_fds=[read], **streams).returncode == {"create": 0, "run": 4}[verb]
+    os.close(read)
