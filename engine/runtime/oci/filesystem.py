@@ -40,12 +40,12 @@ if TYPE_CHECKING:
         owners: int | None
 
     class Gathered(NamedTuple):
-        """`dev`: the /dev among the trees, if it is for a user namespace, which could make no device in its own."""
+        """`groups`: the trees of each mount of type cgroup, which it attaches, in their order. `dev`: the /dev among the trees, if it is for a user namespace, which could make no device in its own."""
 
         root_path: str
         root: int
         mounts: list[Entry]
-        groups: list[tuple[str, int]]
+        groups: list[list[tuple[str, int]]]
         labels: list[tuple[str, str | None]]
         dev: int | None
 else:
@@ -78,7 +78,7 @@ def gather(spec: Spec, bundle: str, tree: Tree) -> Gathered:
     label = spec.linux.mount_label
     labels: list[tuple[str, str | None]] = [("context", label)] if label else []
     gathered: list[Entry] = []
-    groups: list[tuple[str, int]] = []
+    groups: list[list[tuple[str, int]]] = []
     dev = None
     for index, mount in enumerate(spec.mounts):
         field = f"mounts[{index}]"
@@ -94,8 +94,8 @@ def gather(spec: Spec, bundle: str, tree: Tree) -> Gathered:
             dev = _new_dev(root, spec, mount, options, labels)
             entry = Entry(mount, options, dev, "", None)
         gathered.append(entry)
-        if mount.type == "cgroup" and not groups:
-            groups = [(name, kernel.open_tree(kernel.AT_FDCWD, place)) for name, place in tree.views()]
+        if mount.type == "cgroup" and not options.bind:
+            groups.append([(name, kernel.open_tree(kernel.AT_FDCWD, place)) for name, place in tree.views()])
     return Gathered(root_path, root, gathered, groups, labels, dev)
 
 
@@ -212,7 +212,8 @@ def _place(root: int, entry: Entry, gathered: Gathered, late: list[int], *, fiel
         _attach(root, _source_inside(root, entry, field) if entry.tree is None else entry.tree, path, field)
         return
     if mount.type == "cgroup":
-        mounts.place(root, {"type": "cgroup", "destination": path, "options": _plain(mount)}, None, gathered.groups)
+        groups = gathered.groups.pop(0)
+        mounts.place(root, {"type": "cgroup", "destination": path, "options": _plain(mount)}, None, groups)
         return
     if not mount.type:  # a change of propagation alone
         target = mounts.open_target(root, path, directory=True)

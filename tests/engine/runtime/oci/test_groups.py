@@ -144,6 +144,21 @@ def test_of_creators_with_one_path_at_the_same_time_one_succeeds(bundle: Bundle)
         bundle.succeed("delete", "--force", winner)
 
 
+def test_groups_may_be_mounted_at_several_places(bundle: Bundle) -> None:
+    options = ["nosuid", "noexec", "nodev"]
+    bundle.config["mounts"] += [
+        {"destination": f"/run/groups-{access}", "type": "cgroup", "options": [*options, access]}
+        for access in ("ro", "rw")
+    ]
+    found = bundle.sh("cd /sys/fs/cgroup; ls -A; for a in ro rw; do cd /run/groups-$a; echo; ls -A; done")
+    first, *others = found.split("\n\n")
+    assert first.split()
+    assert [other.split() for other in others] == [first.split()] * 2
+    mounted = bundle.sh("cat /proc/self/mountinfo")
+    assert {access: f" {access}," in line for line in mounted.splitlines() for access in ("ro", "rw")
+            if f" /run/groups-{access}" in line} == {"ro": True, "rw": True}  # fmt: skip
+
+
 @pytest.mark.parametrize("pids", ["own", "shared"])
 @pytest.mark.parametrize(
     "words", [("delete",), ("delete", "--force"), ("kill", "-s", "KILL"), ("kill", "--all"), ("ps",)]
