@@ -187,7 +187,7 @@ def _json() -> dict[str, Any]:
             found, end = halved.make_scanner(decoder)(text, 0)
             if end == len(text):
                 return found
-        except (StopIteration, ValueError):
+        except (StopIteration, ValueError, SystemError):  # the last without the half of json that has its errors
             pass
         return _module("json").loads(data, **hooks)  # which knows what is wrong and where, and other encodings
 
