@@ -127,7 +127,8 @@ class CPUAffinity(Value):
     final: str = field(text, default="")
 
 
-def _environment(value: object, path: str) -> str:
+def environment(value: object, path: str) -> str:
+    """NAME=value."""
     found = text(value, path)
     if not found.partition("=")[0] or "=" not in found:
         raise refuse(path, f"{found!r} does not have the form NAME=value")
@@ -139,7 +140,7 @@ class Process(Value):
     console_size: Box | None = field(Box.read, default=None)
     user: User = field(User.read, default=User())
     args: tuple[str, ...] = field(many(text), default=())
-    env: tuple[str, ...] = field(many(_environment), default=())
+    env: tuple[str, ...] = field(many(environment), default=())
     cwd: str = field(absolute_path, required=True)
     capabilities: Capabilities | None = field(Capabilities.read, default=None)
     rlimits: tuple[Rlimit, ...] = field(many(Rlimit.read), default=())

@@ -27,10 +27,11 @@ from engine.oci.fields import (
     text,
 )
 from engine.oci.runtime_linux import IDMapping, Linux, id_mappings
-from engine.oci.runtime_process import Process
+from engine.oci.runtime_process import Process, environment
 
 VERSION = "1.2.0"
 MAXIMUM_BYTES = 8 << 20
+_MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 _SEMVER = r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.+-]+|\+[0-9A-Za-z.-]+)?"
 _PROPAGATIONS = frozenset(("shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"))
 
@@ -71,7 +72,7 @@ class Hook(Value):
 
     path: str = field(absolute_path, required=True)
     args: tuple[str, ...] = field(many(text), default=())
-    env: tuple[str, ...] | None = field(many(text), default=None)
+    env: tuple[str, ...] | None = field(many(environment), default=None)
     timeout: int | None = field(number(1, (1 << 31) - 1), default=None)
 
 
@@ -127,17 +128,31 @@ class Spec(Value):
                 raise refuse(key, "needs a uts namespace in linux.namespaces, or the host's would change")
 
 
-def decode(data: bytes | str) -> dict[str, object]:
-    """One JSON object; InvalidArgument for anything else, for NaN, and for a key that is there twice."""
+def decode(data: bytes | str, name: str = "config.json") -> dict[str, object]:
+    """One JSON object; InvalidArgument for anything else, for NaN, and for a key that is there twice.
+
+    `name`: where it is from, for the error. As bytes it is UTF-8 without a byte order mark: RFC 8259, section 8.1.
+    """
     if len(data) > MAXIMUM_BYTES:
-        raise InvalidArgument(f"config.json: more than {MAXIMUM_BYTES} bytes are refused", {"field": ""})
+        raise InvalidArgument(f"{name}: more than {MAXIMUM_BYTES} bytes are refused", {"field": ""})
     try:
+        if isinstance(data, bytes):
+            data = _decoded(data)
         document = json.loads(data, parse_constant=_no_constant, object_pairs_hook=_no_doubles)
     except (ValueError, RecursionError) as error:
-        raise InvalidArgument(f"config.json: is not JSON: {error}", {"field": ""}) from None
+        raise InvalidArgument(f"{name}: is not JSON: {error}", {"field": ""}) from None
     if not isinstance(document, dict):
-        raise refuse("", "must be an object")
+        raise InvalidArgument(f"{name}: must be an object", {"field": ""})
     return document
+
+
+def _decoded(data: bytes) -> str:
+    for mark, found in _MARKS:
+        if data.startswith(mark):
+            raise ValueError(f"it begins with the byte order mark of {found}; save it as UTF-8 without one")
+    if b"\0" in data[:4]:
+        raise ValueError("it has zero bytes, as in UTF-16; save it as UTF-8")
+    return data.decode()
 
 
 def _no_constant(name: str) -> None:

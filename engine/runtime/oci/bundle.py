@@ -46,7 +46,12 @@ def keep(document: dict[str, Any], directory: str) -> None:
 
 def load_process(path: str, warn: Callable[[str], None]) -> Process:
     """The same for a file that holds a `process` alone (exec --process)."""
-    return read_process(_document(path), warn)
+    try:
+        return read_process(_document(path), warn)
+    except Failure as failure:
+        if str(failure).startswith(path):
+            raise
+        raise Failure(failure.family, f"{path}: {failure}") from None
 
 
 def read_process(document: dict[str, Any], warn: Callable[[str], None]) -> Process:
@@ -64,10 +69,10 @@ def _sift(process: object, warn: Callable[[str], None]) -> None:
         warn(problem)
 
 
-def decode(data: str) -> dict[str, Any]:
-    """A JSON object."""
+def decode(data: bytes | str, name: str) -> dict[str, Any]:
+    """A JSON object. `name`: where it is from, for the Failure."""
     try:
-        return runtime_spec.decode(data)
+        return runtime_spec.decode(data, name)
     except EngineError as error:
         raise Failure(error.family, str(error)) from None
 
@@ -90,8 +95,8 @@ def read_resources(document: dict[str, Any], memory_limit: int | None) -> Resour
 def _document(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
-            return runtime_spec.decode(file.read(runtime_spec.MAXIMUM_BYTES + 1))
+            return runtime_spec.decode(file.read(runtime_spec.MAXIMUM_BYTES + 1), path)
     except OSError as error:
         raise Failure("not_found", f"{path}: {error.strerror}") from None
     except EngineError as error:
-        raise Failure(error.family, f"{path}: {error}") from None
+        raise Failure(error.family, str(error)) from None

@@ -31,7 +31,7 @@ _TEXTS = {"cpuset-cpus": ("cpu", "cpus"), "cpuset-mems": ("cpu", "mems")}
 
 def update(container: Container, options: Options) -> None:
     """Apply --resources (a file, or - for stdin) or the single options."""
-    document = bundles.decode(_document(options))
+    document = bundles.decode(_document(options), "--resources")
     with container.locked():
         if container.status() == "stopped":
             raise Failure("conflict", f"container {container.id} is stopped")
@@ -62,14 +62,14 @@ def _number(text: str, *, in_bytes: bool) -> int:
     return int(digits[:-1] if power else digits) << 10 * power
 
 
-def _document(options: Options) -> str:
+def _document(options: Options) -> bytes | str:
     path = options.get("resources")
     if path == "-":
-        return sys.stdin.buffer.read(MAXIMUM_BYTES + 1).decode(errors="replace")
+        return sys.stdin.buffer.read(MAXIMUM_BYTES + 1)
     if path:
         try:
             with open(path, "rb") as file:
-                return file.read(MAXIMUM_BYTES + 1).decode(errors="replace")
+                return file.read(MAXIMUM_BYTES + 1)
         except OSError as error:
             raise Failure("not_found", f"--resources: {path}: {error.strerror}") from None
     document: dict[str, dict[str, Any]] = {}

@@ -253,3 +253,26 @@ def test_what_the_engine_builds_for_its_own_containers_is_valid() -> None:
 
 def test_the_specifications_capabilities_are_the_runtimes() -> None:
     assert list(runtime_process.CAPABILITIES) == capabilities.NAMES
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"\xef\xbb\xbf{}", "it begins with the byte order mark of UTF-8"),
+        ("{}".encode("utf-16"), "it begins with the byte order mark of UTF-16"),
+        ("{}".encode("utf-16-be"), "it has zero bytes, as in UTF-16"),
+        ("{}".encode("utf-32-le"), "it has zero bytes, as in UTF-16"),
+        (b'{"a": "\xff"}', "'utf-8' codec can't decode"),
+    ],
+)
+def test_json_is_utf_8_without_a_mark(data: bytes, why: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"^config.json: is not JSON: {why}"):
+        parse(data)
+
+
+def test_a_hooks_environment_has_names_and_values() -> None:
+    hooks = {"poststop": [{"path": "/bin/true", "env": ["A=1", "B"]}]}
+    with pytest.raises(
+        InvalidArgument, match=r"^hooks\.poststop\[0\]\.env\[1\]: 'B' does not have the form NAME=value"
+    ):
+        parse(json.dumps({"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "hooks": hooks}))

@@ -60,3 +60,20 @@ def test_exec_leaves_no_process_whose_pid_file_can_not_be_written(bundle: Bundle
         done = bundle.call("exec", *options, "--pid-file", place, bundle.id, "/bin/sleep", "77")
         assert done.returncode == 255 and done.stderr.startswith(f"--pid-file: {place}: No such file")
         assert json.loads(bundle.succeed("ps", "--format", "json", bundle.id)) == [bundle.pid()]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "must be an object"),
+        ('{"args": ["/bin/true"]}', "process.cwd: is missing"),
+        ('{"args": [], "cwd": "/"}', "process.args: must name a program"),
+    ],
+)
+def test_what_is_wrong_with_a_process_file_is_told_with_its_name(bundle: Bundle, content: str, why: str) -> None:
+    file = bundle.directory / "process.json"
+    file.write_text(content)
+    bundle.args("/bin/sleep", "100").start()
+    done = bundle.call("exec", "--process", str(file), bundle.id)
+    assert (done.returncode, done.stderr.startswith(f"{file}: {why}")) == (255, True), done.stderr
