@@ -169,6 +169,10 @@ def _block_io(directory: str, block: BlockIO) -> None:
 def _devices(directory: str, rules: tuple[DeviceRule, ...]) -> None:
     for index, rule in enumerate(rules):
         numbers = ":".join("*" if number < 0 else str(number) for number in (rule.major, rule.minor))
-        value = "a" if rule.type == "a" else f"{rule.type} {numbers} {rule.access}"
         file = "devices.allow" if rule.allow else "devices.deny"
-        write(f"{directory}/{file}", value, f"{R}.devices[{index}]")
+        if rule.type != "a":
+            values = [f"{rule.type} {numbers} {rule.access}"]
+        else:  # the kernel takes its own "a" for every access, whatever else is said
+            values = ["a"] if set(rule.access) == set("rwm") else [f"{kind} *:* {rule.access}" for kind in "bc"]
+        for value in values:
+            write(f"{directory}/{file}", value, f"{R}.devices[{index}]")

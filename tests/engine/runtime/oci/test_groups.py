@@ -144,6 +144,15 @@ def test_of_creators_with_one_path_at_the_same_time_one_succeeds(bundle: Bundle)
         bundle.succeed("delete", "--force", winner)
 
 
+@pytest.mark.skipif(not Path("/sys/fs/cgroup/devices").exists(), reason="version 1's list of devices")
+def test_a_rule_for_all_devices_allows_no_more_than_it_says(bundle: Bundle) -> None:
+    bundle.linux["resources"] = {"devices": [{"allow": True, "access": "m"}, {"allow": True, "type": "c", "major": 10}]}
+    bundle.args("/bin/sleep", "100").create()
+    listed = (bundle.group("devices") / "devices.list").read_text().splitlines()
+    assert {"b *:* m", "c *:* m", "c 10:* rwm"} <= set(listed)
+    assert not any(line.startswith("a") for line in listed)
+
+
 def test_groups_may_be_mounted_at_several_places(bundle: Bundle) -> None:
     options = ["nosuid", "noexec", "nodev"]
     bundle.config["mounts"] += [
