@@ -58,6 +58,11 @@ def look_up(root: int, user: str, own: int | None = None) -> Identity:
     return Identity(uid, gid, sorted({gid, *groups}), home)
 
 
+def home_of(root: int, uid: int, own: int | None = None) -> str:
+    """The home of the first entry of that number, "/" where there is none. `own`: as above."""
+    return next((entry[5] or "/" for entry in _entries(root, "etc/passwd", 6, own) if entry[2] == str(uid)), "/")
+
+
 def find_group(root: int, group: str, own: int | None = None) -> int:
     """The gid of a group by name or number; Failure for a name that the image doesn't know."""
     number = _number(group)

@@ -178,7 +178,7 @@ def become(process: Process) -> None:
     for number in range(capabilities.last_capability() + 1):
         if not bounding >> number & 1:
             kernel.prctl("drop a capability", kernel.PR_CAPBSET_DROP, number)
-    _take_identity(user.uid, user.gid, sorted(set(user.additional_gids)))
+    _take_identity(user.uid, user.gid, user.additional_gids)
     kernel.capset(effective, permitted, inheritable)
     # Ambient ones outside of these sets can't be raised (capabilities(7)); podman and `crun spec` list them anyway.
     ambient = (capabilities.mask(sets.ambient) if sets else 0) & permitted & inheritable
@@ -190,12 +190,23 @@ def become(process: Process) -> None:
         kernel.prctl("no_new_privs", kernel.PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _take_identity(uid: int, gid: int, groups: list[int]) -> None:
+def _refused_groups(groups: tuple[int, ...], error: OSError) -> Failure:
+    """The Failure that names the first which has no mapping, if that is what is wrong (EINVAL)."""
+    for index, gid in enumerate(groups) if error.errno == errno.EINVAL else ():
+        try:
+            os.setgroups([gid])
+        except OSError:
+            why = f"{gid} has no mapping in the container's user namespace"
+            return Failure("invalid_argument", f"process.user.additionalGids[{index}]: {why}")
+    return Failure("permission_denied", f"process.user.additionalGids: groups can't be set here: {error.strerror}")
+
+
+def _take_identity(uid: int, gid: int, groups: tuple[int, ...]) -> None:
     try:
-        os.setgroups(groups)
-    except PermissionError:
+        os.setgroups(sorted(set(groups)))
+    except OSError as error:
         if groups:
-            raise Failure("permission_denied", "process.user.additionalGids: groups can't be set here") from None
+            raise _refused_groups(groups, error) from None
     kernel.prctl("keep capabilities", kernel.PR_SET_KEEPCAPS, 1)
     for name, number, call in (("gid", gid, os.setresgid), ("uid", uid, os.setresuid)):
         try:

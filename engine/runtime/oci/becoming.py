@@ -116,5 +116,5 @@ def environment_of(process: Process, root: int, own: int | None = None) -> list[
     environment = list(process.env)
     last = next((entry for entry in reversed(environment) if entry.startswith("HOME=")), "HOME=")
     if last == "HOME=":
-        environment.append(f"HOME={identity.look_up(root, str(process.user.uid), own).home}")
+        environment.append(f"HOME={identity.home_of(root, process.user.uid, own)}")
     return environment

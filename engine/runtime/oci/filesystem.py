@@ -40,7 +40,10 @@ if TYPE_CHECKING:
         owners: int | None
 
     class Gathered(NamedTuple):
-        """`groups`: the trees of each mount of type cgroup, which it attaches, in their order. `dev`: the /dev among the trees, if it is for a user namespace, which could make no device in its own."""
+        """`groups`: the trees of each mount of type cgroup, in their order.
+
+        `dev`: the /dev among the trees, if it is for a user namespace, which could make no device in its own.
+        """
 
         root_path: str
         root: int
