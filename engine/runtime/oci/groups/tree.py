@@ -116,8 +116,7 @@ class Tree:
 
         `owner`: None for one that could not be noted.
         """
-        directory = self.directories()[-1]
-        if owner is None or not os.path.isdir(directory):
+        if owner is None or not os.path.isdir(directory := self.directories()[-1]):
             return False
         for name in _MARKS:
             with contextlib.suppress(OSError):
