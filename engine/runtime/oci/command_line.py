@@ -33,6 +33,13 @@ GLOBAL = {
 """Option → "flag", "value", "list", or the long name that a letter stands for."""
 
 
+_WORDS = {
+    "exec": "ID COMMAND …", "kill": "ID [SIGNAL]", "list": "", "features": "", "spec": "", "version": "",
+    "help": "[COMMAND]", "checkpoint": "…", "restore": "…",
+}  # fmt: skip
+"""What follows a command and its options, where that isn't the container's id alone."""
+
+
 def parse(words: list[str], known: Mapping[str, str]) -> tuple[Options, list[str]]:
     """(options by long name, the rest from the first word that is none). Failure for an unknown option."""
     options: Options = {}
@@ -126,8 +133,8 @@ def main(words: list[str]) -> int:
     try:
         options, rest = parse(list(words), GLOBAL)
         log = Log(options.get("log", ""), options.get("log-format", ""), debug=bool(options.get("debug")))
-        _check(options)
         options["root"] = os.path.abspath(options.get("root") or _default_root())
+        _check(options)
         from engine.runtime.oci import verbs
 
         log.debug(f"pid {os.getpid()}, parent {os.getppid()}, root {options['root']}: {' '.join(rest[:1])}")
@@ -147,6 +154,8 @@ def _check(options: Options) -> None:
         raise Failure("unsupported", "--systemd-cgroup: control groups are made directly; use the cgroupfs manager")
     if options.get("rootless") not in (None, "auto", "true", "false"):
         raise Failure("invalid_argument", f"--rootless: {options['rootless']!r} is not auto, true or false")
+    if not os.path.isdir(options["root"]) and os.path.lexists(options["root"]):
+        raise Failure("invalid_argument", f"--root: {options['root']} is not a directory")
 
 
 def _default_root() -> str:
@@ -172,7 +181,8 @@ def _run(
             own.update(more)
         rest = names
     if own.get("help"):
-        command, (_, verb) = "help", verbs["help"]
+        command, rest, (_, verb) = "help", [], verbs["help"]
+    _refuse_more(command, own, rest)
     try:
         code = verb({**options, **own}, rest, log)
     except OSError as error:
@@ -180,6 +190,20 @@ def _run(
         raise failure_of(error, command) from error
     _flush()
     return code
+
+
+def _refuse_more(command: str, own: Options, words: list[str]) -> None:
+    """Raise Failure for words that a command has no use for: whoever wrote them meant something by them."""
+    usage = _WORDS.get(command, "ID")
+    if command == "exec" and own.get("process"):
+        usage = "--process FILE ID"
+    elif command == "kill" and own.get("signal"):
+        usage = "--signal SIGNAL ID"
+    elif usage.endswith("…"):
+        return
+    most = usage.count("ID") + usage.count("[")
+    if len(words) > most:
+        raise Failure("invalid_argument", f"{command} has no use for {words[most]!r}; usage: {command} {usage}".strip())
 
 
 def _flush() -> None:

@@ -48,12 +48,14 @@ class Container:
     @classmethod
     def reserve(cls, root: str, container_id: str) -> Container:
         """Make the directory; Failure if the id is taken."""
-        os.makedirs(root, mode=0o711, exist_ok=True)
         made = cls(root, check_id(container_id), {})
         try:
+            os.makedirs(root, mode=0o711, exist_ok=True)
             os.mkdir(made.directory, 0o711)
         except FileExistsError:
             raise Failure("already_exists", f"container {container_id!r} already exists") from None
+        except OSError as error:
+            raise Failure("permission_denied", f"--root: {root}: {error.strerror}") from None
         return made
 
     @classmethod

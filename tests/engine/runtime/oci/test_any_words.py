@@ -103,9 +103,21 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
         (["events", "--interval", "1e5", "x"], "--interval"),
         (["events", "--interval", "9" * 400, "x"], "--interval"),
         (["ps", "--format", "xml", "x"], "--format"),
+        (["state", "x", "y"], "state has no use for 'y'; usage: state ID"),
+        (["delete", "--force", "x", "y"], "delete has no use for 'y'; usage: delete ID"),
+        (["create", "x", "y"], "create has no use for 'y'; usage: create ID"),
+        (["kill", "x", "KILL", "y"], "kill has no use for 'y'; usage: kill ID [SIGNAL]"),
+        (["kill", "-s", "KILL", "x", "TERM"], "kill has no use for 'TERM'; usage: kill --signal SIGNAL ID"),
+        (["list", "x"], "list has no use for 'x'; usage: list"),
+        (["exec", "--process", "f", "x", "y"], "exec has no use for 'y'; usage: exec --process FILE ID"),
+        (["--root", "config.json", "list"], "/config.json is not a directory"),
+        (["--root", "config.json/below", "create", "x"], "config.json"),
     ],
 )
 def test_what_means_nothing_is_refused_in_words(tmp_path: Path, words: list[str], reason: str) -> None:
     put_container(tmp_path / "root")
+    (tmp_path / "config.json").write_text(
+        '{"ociVersion": "1.2.0", "root": {"path": "x"}, "linux": {"namespaces": [{"type": "mount"}]}}'
+    )
     code, said = run(words, tmp_path)
     assert (code, reason in said, "crashed" in said) == (255 if words[0] == "exec" else 1, True, False), said

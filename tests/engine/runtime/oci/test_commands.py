@@ -236,7 +236,7 @@ def test_preserved_descriptors_reach_the_program_and_others_do_not(bundle: Bundl
     other = fcntl.fcntl(write, fcntl.F_DUPFD, 50)
     try:
         script = f'exec 3>&{write}; exec "$@"'
-        words = ["/bin/bash", "-c", script, "x", *command, bundle.id]
+        words = ["/bin/bash", "-c", script, "x", *command]
         done = subprocess.run(words, pass_fds=(write, other), timeout=120, check=False, capture_output=True, text=True)
         assert os.read(read, 100) == b"through\n"
         assert done.stdout.split() == ["0", "1", "2", "3", "4"]  # 4 is the directory that ls reads
