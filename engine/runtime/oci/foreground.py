@@ -119,6 +119,8 @@ def exec_(container: Container, options: Options, words: list[str], log: Log) ->
     kept = preserved.of_options(options.get("preserve-fds", "0"))  # --process may be one of those that it closes
     feasible.check_process(process)
     detach = bool(options.get("detach"))
+    if options.get("console-socket") and not process.terminal:
+        raise Failure("invalid_argument", "--console-socket: there is no terminal without --tty or process.terminal")
     relay = handler = None
     if process.terminal:
         from engine.runtime.oci import console

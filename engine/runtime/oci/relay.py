@@ -24,7 +24,7 @@ class Relay:
         os.set_blocking(master, False)
         saved = termios.tcgetattr(0) if os.isatty(0) else None
         if saved is not None:
-            tty.setraw(0)
+            tty.setraw(0, termios.TCSANOW)  # what was typed ahead is kept
             signal.signal(signal.SIGWINCH, lambda *_: _copy_size(master))
             _copy_size(master)
         try:

@@ -94,6 +94,24 @@ def test_what_is_typed_arrives_and_the_exit_code_comes_back(shell: Screen, bundl
     assert not (bundle.root / bundle.id).exists()
 
 
+def test_what_is_typed_before_there_is_a_shell_is_kept(bundle: Bundle) -> None:
+    bundle.process["terminal"] = True
+    bundle.args("/bin/sh").write()
+    screen = Screen([*COMMAND, "--root", str(bundle.root), "run", "-b", str(bundle.directory), bundle.id])
+    try:
+        screen.type("echo $((20+3)); exit 9\n")
+        screen.until("23\r\n")
+        assert screen.end() == 9
+    finally:
+        screen.close()
+
+
+def test_a_console_socket_without_a_terminal_is_refused(bundle: Bundle) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    done = bundle.call("exec", "--console-socket", "/nothere", bundle.id, "/bin/sh")
+    assert (done.returncode, done.stderr.startswith("--console-socket: there is no terminal")) == (255, True)
+
+
 def test_the_size_follows_the_callers(shell: Screen) -> None:
     shell.type("busybox stty size\n")
     shell.until("40 120")
