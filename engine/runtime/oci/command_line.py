@@ -159,9 +159,16 @@ def _check(options: Options) -> None:
 
 
 def _default_root() -> str:
-    if os.geteuid() != 0 and os.environ.get("XDG_RUNTIME_DIR"):
+    if os.environ.get("XDG_RUNTIME_DIR") and (os.geteuid() != 0 or _is_guest()):
         return os.path.join(os.environ["XDG_RUNTIME_DIR"], "portside-runtime")
     return DEFAULT_ROOT
+
+
+def _is_guest() -> bool:
+    """Whether this root is that of a user namespace, who has no more of the host's directories than its user."""
+    from engine.runtime.oci import rights
+
+    return rights.is_guest()
 
 
 def _run(

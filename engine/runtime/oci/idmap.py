@@ -5,6 +5,7 @@ The kernel takes the mapping from a user namespace, so a process is made that do
 
 from __future__ import annotations
 
+import errno
 import os
 
 from engine.runtime import kernel
@@ -31,7 +32,10 @@ def write_maps(pid: int, users: tuple[IDMapping, ...], groups: tuple[IDMapping, 
             finally:
                 os.close(fd)
         except OSError as error:
-            raise Failure("invalid_argument", f"{field}.{key}: the kernel refuses them: {error.strerror}") from None
+            hint = "; each hostID must be mapped where this caller lives" if error.errno == errno.EPERM else ""
+            raise Failure(
+                "invalid_argument", f"{field}.{key}: the kernel refuses them: {error.strerror}{hint}"
+            ) from None
 
 
 def namespace(users: tuple[IDMapping, ...], groups: tuple[IDMapping, ...], field: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.oci import runtime_process, runtime_seccomp, runtime_spec
 from engine.runtime import defaults
 from engine.runtime.capabilities import DEFAULT
-from engine.runtime.oci import mount_options, namespaces
+from engine.runtime.oci import mount_options, namespaces, rights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,8 +58,10 @@ def example(*, rootless: bool) -> dict[str, Any]:
         "readonlyPaths": list(defaults.READONLY_PATHS),
     }
     if rootless:
-        linux["uidMappings"] = [{"containerID": 0, "hostID": os.geteuid(), "size": 1}]
-        linux["gidMappings"] = [{"containerID": 0, "hostID": os.getegid(), "size": 1}]
+        # Who may not mount comes back as root of a user namespace, since nobody else can use the file.
+        user, group = (os.geteuid(), os.getegid()) if rights.may_mount() else (0, 0)
+        linux["uidMappings"] = [{"containerID": 0, "hostID": user, "size": 1}]
+        linux["gidMappings"] = [{"containerID": 0, "hostID": group, "size": 1}]
     caps = list(DEFAULT)
     return {
         "ociVersion": runtime_spec.VERSION,

@@ -28,7 +28,7 @@ def is_guest() -> bool:
 
 def check(spec: Spec) -> None:
     """Raise Failure (family permission_denied) for what this caller can't have, whatever the machine is like."""
-    if not _may_mount():
+    if not may_mount():
         raise _no(
             "root.path",
             "mounting takes CAP_SYS_ADMIN, which this caller has not; run it as root, or as root of a user namespace "
@@ -54,7 +54,8 @@ def check_groups(tree: Tree) -> None:
             )
 
 
-def _may_mount() -> bool:
+def may_mount() -> bool:
+    """Whether this caller has CAP_SYS_ADMIN: the host's root, or root of a user namespace."""
     with open("/proc/self/status") as file:
         effective = next(int(line.split()[1], 16) for line in file if line.startswith("CapEff:"))
     return bool(effective >> NUMBERS["CAP_SYS_ADMIN"] & 1)

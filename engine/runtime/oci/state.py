@@ -55,7 +55,7 @@ class Container:
         except FileExistsError:
             raise Failure("already_exists", f"container {container_id!r} already exists") from None
         except OSError as error:
-            raise Failure("permission_denied", f"--root: {root}: {error.strerror}") from None
+            raise Failure("permission_denied", f"--root: {root}: {error.strerror}; choose another directory") from None
         return made
 
     @classmethod

@@ -110,7 +110,11 @@ def delete(options: Options, words: list[str], log: Log) -> int:
 
 def _all(root: str) -> list[Container]:
     found = []
-    for name in sorted(os.listdir(root)) if os.path.isdir(root) else ():
+    try:
+        names = sorted(os.listdir(root)) if os.path.isdir(root) else []
+    except OSError as error:
+        raise Failure("permission_denied", f"--root: {root}: {error.strerror}; choose another directory") from None
+    for name in names:
         if os.path.exists(os.path.join(root, name, STATE_FILE)):
             try:
                 found.append(Container.load(root, name))

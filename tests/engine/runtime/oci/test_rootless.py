@@ -163,3 +163,25 @@ def test_what_spec_writes_for_a_user_names_no_other(tmp_path: Path) -> None:
     assert found["linux"]["uidMappings"] == [{"containerID": 0, "hostID": os.geteuid(), "size": 1}]
     assert not [option for mount in found["mounts"] for option in mount["options"] if "gid=" in option]
     assert found["linux"]["resources"] == {}
+
+
+def test_what_spec_writes_for_who_can_not_mount_is_for_root_of_a_user_namespace(somebody: Somebody) -> None:
+    done = somebody.call("spec", "--rootless", "--bundle", str(somebody.root), before=())
+    assert (done.returncode, done.stderr) == (0, "")
+    linux = json.loads((somebody.root / "config.json").read_text())["linux"]
+    assert linux["uidMappings"] == linux["gidMappings"] == [{"containerID": 0, "hostID": 0, "size": 1}]
+
+
+def test_a_root_that_is_somebody_elses_is_named(somebody: Somebody) -> None:
+    somebody.delegate(f"t-rootless-{os.getpid()}")
+    os.chown(somebody.root, 0, 0)
+    somebody.root.chmod(0o711)
+    refused = f"--root: {somebody.root}: Permission denied; choose another directory"
+    assert somebody.refusal() == refused
+    assert somebody.call("list").stderr.strip() == refused
+
+
+def test_root_of_a_user_namespace_has_the_run_time_directory_of_its_user(somebody: Somebody) -> None:
+    line = f"XDG_RUNTIME_DIR={somebody.place}"
+    done = somebody.call("--root", "", "--debug", "list", before=(*GUEST, "env", line))
+    assert f"root {somebody.place}/portside-runtime" in done.stderr
