@@ -20,6 +20,11 @@ def main() -> None:
     """Exit with the command's code; first, where this process is to become a container's, behind a shield."""
     gc.disable()  # gone before there is anything to collect
     _open_streams()
+    from engine.bare import signal
+
+    handler = signal.getsignal(signal.SIGINT)  # ignored, where the caller ignores it
+    if handler is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is begun yet that would have to be undone
     words = sys.argv[1:]
     if any(word in ("create", "run", "exec") for word in words):
         from engine.runtime.oci import shield
@@ -27,6 +32,7 @@ def main() -> None:
         shield.raise_shield()
     from engine.runtime.oci.command_line import main as run
 
+    signal.signal(signal.SIGINT, handler)
     os._exit(run(words))  # nothing of ours is left to be torn down, and tearing down takes time
 
 

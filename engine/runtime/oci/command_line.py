@@ -147,6 +147,12 @@ def main(words: list[str]) -> int:
         return failure.exit_code or (255 if command == "exec" else 1)
     except BrokenPipeError:  # whoever read has seen enough
         return 1
+    except KeyboardInterrupt:  # what was begun is undone by now; a shell is to see what it was that ended this
+        from engine.bare import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+        return 130
 
 
 def _check(options: Options) -> None:

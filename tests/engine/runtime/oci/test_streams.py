@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -71,3 +73,15 @@ def test_a_stderr_that_is_full_changes_nothing(bundle: Bundle) -> None:
     bundle.args("/bin/sh", "-c", "exit 5").write()
     assert shell(bundle, f"run --bundle {bundle.directory} {bundle.id}", "2>/dev/full")[0] == 5
     assert shell(bundle, "state nothere", "2>/dev/full")[0] == 1
+
+
+@pytest.mark.parametrize("words", [["events"], ["update", "--resources", "-"]])
+def test_an_interrupt_ends_a_command_without_a_traceback(bundle: Bundle, words: list[str]) -> None:
+    bundle.args("/bin/sleep", "100").start()
+    command = [*COMMAND, "--root", str(bundle.root), *words, bundle.id]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as waiting:  # type: ignore[call-overload]
+        time.sleep(0.7)  # wherever it is by then, but for the interpreter's own beginning
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.communicate(timeout=60)[1] == b""
+    assert waiting.returncode == -signal.SIGINT
