@@ -46,7 +46,7 @@ function exchange(old, fresh) {
   // What a person has open or ticked stays so; what has the focus keeps it.
   if ($("details[open], dialog[open]", old)) return postponed.add(old.dataset.fragment);
   const ticked = new Set($$("tr:has([data-tick]:checked)", old).map((row) => row.dataset.id));
-  for (const row of $$("tr[data-id]", fresh)) if (ticked.has(row.dataset.id)) $("[data-tick]", row).checked = true;
+  for (const box of $$("tr[data-id] [data-tick]", fresh)) if (ticked.has(box.closest("tr").dataset.id)) box.checked = true;
   const focus = focusPath(old);
   old.replaceWith(fresh);
   if (focus) $(focus, fresh)?.focus({ preventScroll: true });

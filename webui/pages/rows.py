@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from webui.accounts.models import User
+from webui.accounts.roles import Rights
 from webui.containers.models import Container, ContainerQuerySet, RemovedContainer
 from webui.containers.representation import container_as_json
 from webui.jobs.models import JobQuerySet
@@ -14,9 +15,15 @@ from webui.pages.explain import state_of
 from webui.pages.templatetags.portside import short
 
 
-def container_rows(containers: ContainerQuerySet) -> list[dict[str, Any]]:
-    """What rows refer to is fetched once: a join would build the same host and team anew for each of a hundred."""
-    return [container_row(container) for container in containers.prefetch_related("host", "team", "created_by")]
+def container_rows(containers: ContainerQuerySet, *, rights: Rights) -> list[dict[str, Any]]:
+    """`may` is what `rights` allow with each: rows offer nothing else.
+
+    What they refer to is fetched once: a join would build the same host and team anew for each of a hundred.
+    """
+    return [
+        container_row(container) | {"may": rights.of(container.team_id, host=container.host_id)}
+        for container in containers.prefetch_related("host", "team", "created_by")
+    ]
 
 
 def container_row(container: Container) -> dict[str, Any]:

@@ -28,10 +28,11 @@ startSearch(...FRAGMENTS);
 startPrune();
 startUse();
 
-const bulk = $("[data-bulk]");
+const bulk = $("[data-bulk]"); // only for who may do something to many at once
 const ticked = () => $$("tr:has([data-tick]:checked)");
 
 function showBulk() {
+  if (!bulk) return;
   const rows = ticked();
   bulk.hidden = rows.length === 0;
   setText($("[data-bulk-count]"), `${rows.length} selected`);
@@ -62,7 +63,7 @@ document.addEventListener("change", (event) => {
 document.addEventListener("fragment", showBulk);
 document.addEventListener("fragment", watchUse);
 
-bulk.addEventListener("click", async (event) => {
+bulk?.addEventListener("click", async (event) => {
   if (event.target.closest("[data-bulk-clear]")) {
     for (const box of $$("[data-tick]")) box.checked = false;
     return showBulk();

@@ -17,7 +17,7 @@ import { startStarterButtons } from "../starter.js";
 import { toast } from "../toast.js";
 
 const FRAGMENTS = ["list", "total"];
-const dialog = $("#pull-dialog");
+const dialog = $("#pull-dialog"); // only for who may pull
 const form = $("#pull-form");
 
 onChange("image", () => {
@@ -39,7 +39,7 @@ startJobCards({
   again: (job) => (job.kind === "image.pull" ? pull(job.subject, job.host.id) : Promise.resolve(location.assign(`/jobs/${job.id}/`))).catch((problem) => toast(problem.message, { bad: true })),
 });
 
-form.addEventListener("submit", async (event) => {
+form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const reference = form.reference.value.trim();
   if (!reference) return showProblems(form, { reference: ["Name an image, such as alpine."] });
@@ -97,6 +97,6 @@ startSearch(...FRAGMENTS);
 startStarterButtons();
 startLoad();
 startPruneImages();
-startTagOffers(form.reference, $("#reference-tags"), () => form.elements.host);
+if (form) startTagOffers(form.reference, $("#reference-tags"), () => form.elements.host);
 measureSoon();
-if (dialog.dataset.openNow !== undefined) dialog.showModal();
+if (dialog?.dataset.openNow !== undefined) dialog.showModal();

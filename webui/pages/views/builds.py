@@ -18,6 +18,7 @@ from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image, SigningKey
 from webui.pages.examples import build_example, first_tag
+from webui.pages.hosting import Hosting
 from webui.pages.page import page
 from webui.policies.models import TeamPolicy
 
@@ -98,8 +99,10 @@ def build_new(request: HttpRequest) -> dict[str, Any]:
     earlier = _find(request, request.GET.get("again", ""))
     teams = Host.objects.visible_to(request.user, "builds.create").values("team")
     base = (first_tag(request) or "alpine").removeprefix("docker.io/library/").removeprefix("docker.io/")
+    hosts = _hosts(request, "builds.create")
     return {
-        "hosts": _hosts(request),
+        "hosts": hosts,
+        "lacking": "" if hosts else Hosting(request.user).lacking("builds.create"),
         "again": None if earlier is None else build_as_json(earlier),
         "example": f'FROM {base}\nRUN echo "made by Portside" > /hello.txt\nCMD ["cat", "/hello.txt"]\n',
         "may_loosen": Host.objects.visible_to(request.user, "hosts.loosen").exists(),
@@ -115,5 +118,6 @@ def _find(request: HttpRequest, build_id: str) -> Build | None:
     return Build.objects.visible_to(request.user).select_related(*_JOINED).filter(pk=build_id).first()
 
 
-def _hosts(request: HttpRequest) -> list[dict[str, Any]]:
-    return [host_as_json(host) for host in Host.objects.visible_to(request.user).select_related("team")]
+def _hosts(request: HttpRequest, action: str | None = None) -> list[dict[str, Any]]:
+    """Those on which the person may do `action`, or all that may be seen."""
+    return [host_as_json(host) for host in Host.objects.visible_to(request.user, action).select_related("team")]

@@ -22,6 +22,7 @@ from webui.jobs.models import Job
 from webui.pages import options, words
 from webui.pages.examples import first_tag, run_example
 from webui.pages.explain import explain
+from webui.pages.hosting import Hosting
 from webui.pages.image_news import newer_image_of
 from webui.pages.networking import joined_like, networking
 from webui.pages.page import page
@@ -49,6 +50,7 @@ def containers(request: HttpRequest) -> dict[str, Any]:
     if status in FILTERS:
         found = found.filter(FILTERS[status])
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    hosting = Hosting(request.user)
     return {
         "query": query,
         "status": status if status in FILTERS else "",
@@ -56,9 +58,12 @@ def containers(request: HttpRequest) -> dict[str, Any]:
         "total": visible.count() if query or status else counts["all"],
         "page": shown,
         "removed": RemovedContainer.objects.visible_to(request.user).count(),
-        "containers": container_rows(shown.object_list),
-        "several_hosts": Host.objects.visible_to(request.user).count() > 1,
+        "containers": container_rows(shown.object_list, rights=hosting.rights),
+        "several_hosts": hosting.several,
         "run_example": run_example(request, first_tag(request)),
+        "may_create": hosting.offers("containers.create"),
+        "may_operate": hosting.may("containers.operate"),
+        "may_remove": hosting.may("containers.remove"),
     }
 
 
@@ -91,6 +96,7 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         "host": found.host,
         "host_online": found.host.is_online,
         "may_operate": "containers.operate" in allowed,
+        "may_create": "containers.create" in allowed,
         "may_exec": "containers.exec" in allowed,
         "may_read_logs": "containers.logs" in allowed,
         "may_read_files": "containers.read" in allowed,
@@ -128,11 +134,12 @@ def removed_log(request: HttpRequest, container_id: str) -> dict[str, Any]:
 
 @page("pages/container_new.html", section="containers")
 def container_new(request: HttpRequest) -> dict[str, Any]:
-    visible = Host.objects.visible_to(request.user).select_related("team")
-    hosts = [host_as_json(host) | {"publishing": publishing_of(request, host)} for host in visible]
+    allowed = Host.objects.visible_to(request.user, "containers.create").select_related("team")
+    hosts = [host_as_json(host) | {"publishing": publishing_of(request, host)} for host in allowed]
     images = Image.objects.visible_to(request.user).values_list("host_id", "tags", "config")
     return {
         "hosts": hosts,
+        "lacking": "" if hosts else Hosting(request.user).lacking("containers.create"),
         "suggestions": [
             {"host": host_id, "tag": tag, "ports": sorted(config.get("exposed_ports") or {})}
             for host_id, tags, config in images

@@ -8,6 +8,7 @@ from django.db.models import Count, Q, Sum
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
+from webui.accounts.roles import Rights
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
@@ -22,6 +23,7 @@ SHOWN_CONTAINERS = 50
 @page("pages/host.html", section="dashboard")
 def host(request: HttpRequest, host_id: str) -> dict[str, Any]:
     found = get_object_or_404(Host.objects.visible_to(request.user).select_related("team"), pk=host_id)
+    rights = Rights(request.user, found.team)
     containers = Container.objects.visible_to(request.user).filter(host=found)
     counts = containers.aggregate(total=Count("pk"), running=Count("pk", filter=Q(observed_status="running")))
     counts |= (
@@ -31,8 +33,9 @@ def host(request: HttpRequest, host_id: str) -> dict[str, Any]:
     )
     return {
         "host": host_as_json(found),
+        "may_create": "containers.create" in rights.of(found.team_id, host=found),
         "counts": counts,
-        "containers": container_rows(containers[:SHOWN_CONTAINERS]),
+        "containers": container_rows(containers[:SHOWN_CONTAINERS], rights=rights),
         "docker_context": context_line(request.get_host(), found.name, is_secure=request.is_secure()),
         "docker_headers": HEADERS,
     }

@@ -8,12 +8,14 @@ from typing import Any
 from django.db.models import Sum
 from django.http import Http404, HttpRequest
 
+from webui.accounts.roles import Rights
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image
 from webui.jobs.models import Job
 from webui.pages.examples import load_example, pull_example
+from webui.pages.hosting import Hosting
 from webui.pages.image_rows import image_groups, image_page, image_places
 from webui.pages.page import page
 from webui.pages.rows import container_rows, job_rows
@@ -33,6 +35,7 @@ def images(request: HttpRequest) -> dict[str, Any]:
     rows.sort(key=lambda row: shown.image_ids.index(row["image_id"]))
     hosts = Host.objects.visible_to(request.user).select_related("team")
     jobs = Job.objects.visible_to(request.user).unfinished().filter(kind__in=CARDS)
+    hosting = Hosting(request.user)
     return {
         "query": query,
         "images": rows,
@@ -41,8 +44,9 @@ def images(request: HttpRequest) -> dict[str, Any]:
         "is_older": shown.is_older,
         "total_bytes": visible.aggregate(sum=Sum("size_bytes"))["sum"],
         "hosts": [host_as_json(host) for host in hosts],
-        "may_create": _may_create_somewhere(request),
+        "may_create": hosting.may("images.pull"),
         "pulls": job_rows(jobs, user=request.user),
+        "may_pull": hosting.offers("images.pull"),
         "open_pull": "pull" in request.GET,
         "pull_example": pull_example(request),
         "load_example": load_example(request),
@@ -67,7 +71,7 @@ def image(request: HttpRequest, digits: str) -> dict[str, Any]:
     return {
         "image": chosen | {"title": chosen["tags"][0] if chosen["tags"] else chosen["short_id"], "hex": digits},
         "places": places,
-        "containers": container_rows(containers[:SHOWN]),
+        "containers": container_rows(containers[:SHOWN], rights=Rights(request.user)),
         "pulls": job_rows(jobs.filter(subject__in=_familiar(chosen)), user=request.user),
     }
 
@@ -75,7 +79,3 @@ def image(request: HttpRequest, digits: str) -> dict[str, Any]:
 def _familiar(image: dict[str, Any]) -> list[str]:
     """What the jobs of this image are about."""
     return [tag.removeprefix("docker.io/library/").removeprefix("docker.io/") for tag in image["tags"]]
-
-
-def _may_create_somewhere(request: HttpRequest) -> bool:
-    return Host.objects.visible_to(request.user, "images.pull").exists()

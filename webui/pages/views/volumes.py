@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from webui.accounts.roles import LOOSEN, Rights, actions_of
+from webui.accounts.roles import LOOSEN, Rights
 from webui.backups.models import Backup, BackupPlace, BackupPlan
 from webui.backups.representation import backup_as_json, plan_as_json
 from webui.containers.models import Container
@@ -72,9 +72,11 @@ def volume(request: HttpRequest, volume_id: int) -> dict[str, Any]:
     """Its parts are in templates/pages/volume/: a new section is a tab, a panel, and a line in js/pages/volume.js."""
     visible = Volume.objects.visible_to(request.user).select_related("host", "team")
     found = get_object_or_404(visible, pk=volume_id)
-    allowed = actions_of(request.user, found.team, host=found.host_id)
+    rights = Rights(request.user, found.team)
+    allowed = rights.of(found.team_id, host=found.host_id)
     mounts = mounts_of(found)
-    users = container_rows(Container.objects.visible_to(request.user).filter(pk__in=list(mounts)).order_by("name"))
+    having = Container.objects.visible_to(request.user).filter(pk__in=list(mounts)).order_by("name")
+    users = container_rows(having, rights=rights)
     places = BackupPlace.objects.visible_to(request.user).filter(team=found.team)
     backups = Backup.objects.visible_to(request.user).of(found).select_related("place", "host")
     return {

@@ -1,0 +1,44 @@
+"""What somebody may do on hosts, for pages: they offer nothing else, and say why where nothing is left."""
+
+from __future__ import annotations
+
+from webui.accounts.models import User
+from webui.accounts.roles import Rights
+from webui.hosts.models import Host, HostQuerySet
+
+FIRST_START = "none"
+
+
+class Hosting:
+    """What `user` may do on each host there is: asked for in one query, however many actions are wanted to know of.
+
+    `rights` are all that he has; `several` is whether he sees more than one host.
+    """
+
+    def __init__(self, user: User) -> None:
+        self.rights = Rights(user)
+        hosts = Host.objects.order_by().values_list("pk", "team_id")
+        self._held = [self.rights.of(team, host=pk) for pk, team in hosts]
+        self.several = sum(HostQuerySet.view_action in held for held in self._held) > 1
+
+    def may(self, action: str) -> bool:
+        """Whether there is a host on which it is allowed."""
+        return any(action in held for held in self._held)
+
+    def lacking(self, action: str) -> str:
+        """Why there is no host for it, empty if there is one. templates/parts/no_host.html says it in words.
+
+        `role`: hosts are seen, but roles do not allow it; `team`: all are other teams'; `none`: none ever called.
+        """
+        if self.may(action):
+            return ""
+        if self.may(HostQuerySet.view_action):
+            return "role"
+        return "team" if self._held else FIRST_START
+
+    def offers(self, action: str) -> bool:
+        """Whether pages lead to it: where it is allowed somewhere, and before any host has called.
+
+        A page that was opened a moment before the first host did would have no way to go on otherwise.
+        """
+        return self.lacking(action) in ("", FIRST_START)
