@@ -8,6 +8,7 @@ import uPlot from "../vendor/uplot/uPlot.esm.js";
 const KEEP = 900;
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const CLOSE = { ...CLOCK, second: "2-digit" };
+const LABEL_HALF = 8;
 const CLOSE_SECONDS = 240;
 const COUNTERS = { rx: "network_rx_bytes", tx: "network_tx_bytes", read: "block_read_bytes", write: "block_write_bytes" };
 
@@ -51,7 +52,7 @@ export class Plots {
     const stroke = colour(token);
     const axis = { stroke: colour("--ink-faint"), grid: { stroke: colour("--plot-grid"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
     const plot = new uPlot({
-      width: area.clientWidth, height: area.clientHeight, padding: [8, 18, 0, 0], legend: { show: false },
+      width: area.clientWidth, height: area.clientHeight, padding: [8, 18, below, 0], legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: true }, y: { range: (_, low, high) => [0, ceiling(name, high)] } },
       axes: [{ ...axis, size: 22, space: 70, values: clockValues }, { ...axis, size: 62, space: 26, splits: name === "memory" ? binarySplits : undefined, values: (_, splits) => splits.map((value) => format(value)) }],
@@ -104,6 +105,11 @@ export class Plots {
     const sample = this.samples[index];
     if (sample) setText($(`[data-now="${name}"]`, this.root), `${format(name === "cpu" ? sample.cpu_percent : sample.memory_bytes)} at ${new Date(sample.at * 1000).toLocaleTimeString()}`);
   }
+}
+
+/** Room for half of the lowest label: without samples there is no axis of time under it. */
+function below(plot) {
+  return plot.scales.x.min == null ? LABEL_HALF : 0;
 }
 
 function clockValues(plot, splits) {

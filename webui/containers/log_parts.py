@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import InvalidArgument
-from webui.containers.models import Container, RemovedContainer
+from webui.containers.models import Container, ObservedStatus, RemovedContainer
 from webui.containers.questions import LOG_HISTOGRAM, LOG_LINES, LOG_OUTLINE, LOG_SEARCH, LOG_SEEK, ask
 
 LEVELS = ("none", "debug", "info", "warn", "error")
 STREAMS = ("stdout", "stderr")
+_UNMADE = (ObservedStatus.PENDING, ObservedStatus.CREATING)
 Logged = Container | RemovedContainer
 PATTERN_MAXIMUM, AT_MAXIMUM, BUCKETS_MAXIMUM, MATCHES_MAXIMUM = 512, 500, 400, 20_000
 
@@ -66,7 +67,12 @@ def log_search(
 
 
 def log_histogram(container: Logged, buckets: int) -> dict[str, Any]:
-    """Lines by time and level; not `complete` while the host still counts: ask again."""
+    """Lines by time and level; not `complete` while the host still counts: ask again.
+
+    There are none of a container that its host has not made, and perhaps never will: the host knows nothing of it.
+    """
+    if isinstance(container, Container) and container.observed_status in _UNMADE:
+        return {"start": 0, "from": 0.0, "to": 0.0, "buckets": [], "complete": True, "levels": LEVELS}
     return {**ask(container, LOG_HISTOGRAM, {"buckets": buckets}), "levels": LEVELS}
 
 

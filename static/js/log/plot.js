@@ -8,7 +8,7 @@ const BUCKETS = 160;
 const AGAIN_MS = 150;
 const FIRST_MS = 700;
 const FRESH_MS = 10_000;
-/** Of a container that was never made: the host has no log of it, and won't have. */
+/** Of a container that its host has not, or no longer: there is no log of it. */
 const NOTHING = { buckets: [], from: 0, to: 0, complete: true };
 const NAMES = { error: ["error", "errors"], warn: ["warning", "warnings"] };
 

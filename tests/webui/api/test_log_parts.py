@@ -53,3 +53,11 @@ def test_strangers_are_told_nothing(outsider: Caller, nobody: Caller, container:
 )  # fmt: skip
 def test_what_can_not_be_asked_is_refused_here(teammate: Caller, container: Container, part: str) -> None:
     assert teammate.get(f"{PATH}/{part}").status_code == 400
+
+
+@pytest.mark.parametrize("status", ["pending", "creating"])
+def test_what_no_host_has_made_has_printed_nothing(teammate: Caller, container: Container, status: str) -> None:
+    """No host is asked: it would not know the container."""
+    Container.objects.update(observed_status=status)
+    answer = teammate.get(f"{PATH}/histogram/")
+    assert (answer.status_code, answer.json()["buckets"], answer.json()["complete"]) == (200, [], True)
