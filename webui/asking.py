@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-PAGES, REST, SOCKET, DOCKER, CONSOLE, SITE = "pages", "rest", "socket", "docker", "console", "site"
+DOORS = PAGES, REST, SOCKET, DOCKER, CONSOLE, SITE = "pages", "rest", "socket", "docker", "console", "site"
 """The doors; `CONSOLE` is `manage.py`, `SITE` what the site does of itself: plans that are due, events of hosts."""
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from engine.errors import EngineError, InvalidArgument, Unsupported
+from engine.oci import signals
 from engine.oci.platform import Platform
 from engine.options import (
     capabilities,
@@ -30,7 +31,6 @@ Problem = tuple[str, str]
 
 USERNS = ("auto", "host")
 RUNTIME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
-SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9]{1,10}([+-][0-9]{1,2})?|[0-9]{1,2}")
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 LIST_MAXIMUM = 200
 MEMORY_MINIMUM = 6 << 20
@@ -124,8 +124,14 @@ def _process(wishes: Wishes) -> Iterator[Problem]:
     yield from _places(wishes)
     if wishes.shm_size is not None and not 4096 <= wishes.shm_size < _SIZE_MAXIMUM:
         yield "shm_size", "Give at least 4096 bytes, or leave it out for 64 MiB."
-    if wishes.stop_signal is not None and not SIGNAL.fullmatch(wishes.stop_signal.strip().upper()):
-        yield "stop_signal", f"{wishes.stop_signal[:40]!r} is not a signal: give a name such as SIGINT, or a number."
+    if wishes.stop_signal is not None:
+        try:
+            signals.parse(wishes.stop_signal)
+        except InvalidArgument:
+            yield (
+                "stop_signal",
+                f"{wishes.stop_signal[:40]!r} is not a signal: give a name such as SIGINT, or a number.",
+            )
     if wishes.stop_timeout is not None and not -1 <= wishes.stop_timeout <= 86_400:
         yield "stop_timeout", "Give 0 to 86400 seconds, or -1 to wait for ever."
 

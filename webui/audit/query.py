@@ -15,6 +15,7 @@ from typing import Self
 from django.db.models import Q
 
 from webui.accounts.models import User
+from webui.asking import DOORS
 from webui.audit.models import AuditEntry, AuditQuerySet, Result
 from webui.parameters import Given, is_uuid, moment, row_id, texts, wrong
 
@@ -41,9 +42,9 @@ class AuditQuery:
     def from_parameters(cls, given: Given) -> Self:
         """Of query parameters, each with its values. Raises InvalidArgument that names the parameter."""
         lists = {name: texts(name, given) for name in LISTS}
-        for result in lists["result"]:
-            if result not in Result.values:
-                raise wrong("result", f"Choose of {', '.join(Result.values)}.")
+        for name, choices in (("door", DOORS), ("result", Result.values)):
+            if not set(lists[name]) <= set(choices):
+                raise wrong(name, f"Choose of {', '.join(choices)}.")
         return cls(
             since=moment("since", given),
             until=moment("until", given),

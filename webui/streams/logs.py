@@ -1,5 +1,7 @@
 """`/ws/containers/{id}/logs/?cursor=&tail=&since=&until=&stream=&skip=`: a container's log from a position on, live.
 
+`since` and `until` are Unix seconds or RFC 3339.
+
     ◄ {"type": "log", "from": N, "cursor": N, "chunks": [{"stream": "stdout", "at": 1.5, "text": "…"}]}
     ◄ {"type": "end"}            the container is gone
     ◄ {"type": "error", "error": {"family": "unavailable", "message": "…"}}    and a close with 1013: come again
@@ -48,14 +50,12 @@ class LogSocket(CarriedSocket, ContainerSocket):
                 require_on(user, "containers.logs", self.container)
             except PermissionDenied as error:
                 raise Refused(403, error.message) from error
-        cursor, tail, since, until, skip = (
-            self.query_number(name) for name in ("cursor", "tail", "since", "until", "skip")
-        )
+        cursor, tail, skip = (self.query_number(name) for name in ("cursor", "tail", "skip"))
         self.position = LogPosition(
             cursor=None if cursor is None else int(cursor),
             tail=None if tail is None else int(tail),
-            since=since,
-            until=until,
+            since=self.query_moment("since"),
+            until=self.query_moment("until"),
             streams=self._streams(),
             skip=None if skip is None else int(skip),
         )

@@ -19,13 +19,14 @@ from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from engine.errors import EngineError, Unavailable
+from engine.errors import EngineError, InvalidArgument, Unavailable
 from webui import json_text
 from webui.accounts.models import User
 from webui.asking import SOCKET, begin_asking, identified
 from webui.live.admission import Refused, address_of, admit, headers_of, origin_check, user_authenticate
 from webui.live.loop import in_thread
 from webui.live.revoking import right_lost, rights_heard
+from webui.parameters import unix_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +101,13 @@ class Socket(AsyncWebsocketConsumer):
         if not 0 <= number < 2**53:
             raise Refused(400, f"{name} has to be a number")
         return number
+
+    def query_moment(self, name: str) -> float | None:
+        """A parameter that is a moment, as REST takes it: Unix seconds or RFC 3339. Raises Refused."""
+        try:
+            return unix_seconds(name, {name: [self.query(name) or ""]})
+        except InvalidArgument as error:
+            raise Refused(400, error.message) from error
 
     def _admit(self, find: Callable[[Mapping[str, Any], Mapping[str, str]], User]) -> None:
         self.user = find(self.scope, headers_of(self.scope))

@@ -73,6 +73,8 @@ def test_an_ordinary_request_has_no_problem_and_loosens_nothing() -> None:
         ("tmpfs", {"tmpfs": ("/run:size=lots",)}),
         ("shm_size", {"shm_size": 1}),
         ("stop_signal", {"stop_signal": "PLEASE STOP"}),
+        ("stop_signal", {"stop_signal": "SIGNOPE"}),
+        ("stop_signal", {"stop_signal": "99"}),
         ("stop_timeout", {"stop_timeout": -2}),
         ("stdin_once", {"stdin_once": True}),
         ("auto_remove", {"auto_remove": True, "restart": "always"}),

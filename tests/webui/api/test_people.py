@@ -190,6 +190,8 @@ def test_a_maintainer_keeps_the_members(owner: Caller, teammate: Caller, team: T
     assert owner.post(of(team, "members/"), {"user": "ann", "role": "viewer"}).status_code == 409
     assert owner.post(of(team, "members/"), {"user": "nobody", "role": "viewer"}).status_code == 404
     assert owner.post(of(team, "members/"), {"user": "ann", "role": "king"}).json()["errors"]["role"]
+    assert len(owner.get(of(team, "members/?role=viewer")).json()["results"]) == 1
+    assert "GET /api/v1/roles/" in owner.get(of(team, "members/?role=king")).json()["errors"]["role"][0]
     assert owner.call("patch", of(team, f"members/{ann}/"), {"role": "developer"}).status_code == 200
     names = [row["user"]["username"] for row in owner.get(of(team, "members/?ordering=username")).json()["results"]]
     assert names == ["ann", "owner", "teammate"]

@@ -214,6 +214,10 @@ def test_filters_find_and_pages_follow_one_another(team: Team, owner: Caller) ->
     assert owner.get("audit/?result=none").json()["errors"] == {
         "result": ["Choose of asked, succeeded, failed, cancelled, refused."]
     }
+    assert len(owner.get("audit/?door=pages&door=rest&door=docker").json()["results"]) == 0
+    refused = owner.get("audit/?door=rest&door=x")
+    assert refused.status_code == 400
+    assert refused.json()["errors"] == {"door": ["Choose of pages, rest, socket, docker, console, site."]}
 
 
 def test_an_export_is_whole_and_no_cell_is_a_formula(team: Team, owner: Caller) -> None:

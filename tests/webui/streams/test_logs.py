@@ -187,7 +187,15 @@ async def test_a_broker_that_dies_closes_the_socket_with_come_again(
         assert await socket.closed() == 1013
 
 
-@pytest.mark.parametrize("query", ["cursor=-1", "tail=many", "since=nan"])
+async def test_moments_are_numbers_or_as_rest_takes_them(
+    fake_host: FakeHost, owner: Caller, container: Container
+) -> None:
+    async with opened(f"{PATH}?since=1700000000.5&until=2023-11-14T22:13:21Z", owner):
+        asked = await fake_host.answer_open()
+        assert (asked["since"], asked["until"]) == (1700000000.5, 1700000001.0)
+
+
+@pytest.mark.parametrize("query", ["cursor=-1", "tail=many", "since=nan", "until=yesterday"])
 async def test_a_position_that_is_none_is_refused(owner: Caller, container: Container, query: str) -> None:
     from tests.webui.streams.fake_host import refused
 

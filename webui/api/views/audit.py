@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from webui.api.audit_schemas import AuditEntrySchema, AuditPageSchema
 from webui.api.lists import PAGE_SIZE, PAGE_SIZE_MAXIMUM, page_size, parameter, whole_parameter
 from webui.api.operations import operation
+from webui.asking import DOORS
 from webui.audit.export import CONTENT_TYPES, CSV, lines
 from webui.audit.models import AuditEntry, Result
 from webui.audit.query import AuditQuery
@@ -28,7 +29,7 @@ _LISTS = {
     "team": "A team's name or id.",
     "host": "A host's name or id.",
     "object": "The id or the name of what it was done to.",
-    "door": "pages, rest, socket, docker, console or site.",
+    "door": f"{', '.join(DOORS)}.",
     "result": f"{', '.join(Result.values)}.",
     "address": "The address that it came from.",
 }

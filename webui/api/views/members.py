@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from webui.accounts.giving import role_actions
 from webui.accounts.membership import grant_create, grant_delete, member_add, member_change, member_remove
 from webui.accounts.models import Grant, Membership, Team
 from webui.accounts.representation import grant_as_json, member_as_json
@@ -84,6 +85,7 @@ class MemberList(APIView):
         if search := parameter(request, "search"):
             rows = rows.filter(Q(user__username__icontains=search) | Q(user__first_name__icontains=search))
         if role := parameter(request, "role"):
+            role_actions(role)  # one that there isn't is nobody's, and most likely a typing error
             rows = rows.filter(role=role)
         return list_response(request, rows, member_as_json, ordering=ORDERING)
 
