@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from copy import copy
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
+from django.conf import settings
 from drf_spectacular.drainage import set_override
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
+from rest_framework.utils.json import strict_constant
 
 from webui.parameters import no_such
 
@@ -20,13 +23,27 @@ S = TypeVar("S", bound="Body")
 
 
 class Json(JSONParser):
-    """DRF's, which lets what is nested too deeply pass for a mistake of the site's."""
+    """DRF's lets what is nested too deeply pass for a mistake of the site's, and of a key given twice one value."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
         try:
-            return super().parse(stream, media_type, parser_context)
+            text = stream.read().decode(encoding)
+            return json.loads(text, parse_constant=strict_constant, object_pairs_hook=_once_each)
         except RecursionError as error:
             raise ParseError("The JSON is nested too deeply.") from error
+        except (ValueError, LookupError) as error:
+            raise ParseError(f"The body is not JSON ({error}): send a JSON object.") from error
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; which of two values of one key was meant nobody knows. Raises ValidationError with the key."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise serializers.ValidationError({twice[:80]: ["This is given twice: leave one of them out."]})
+    return found
 
 
 class Body(serializers.Serializer[Any]):
@@ -95,6 +112,16 @@ def _checker(body: type[S]) -> S:
     return body()
 
 
+class Choice(serializers.ChoiceField):
+    """One of some words."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        is_blank = data == "" and self.allow_blank
+        if not is_blank and (not isinstance(data, str) or data not in self.choices):
+            raise serializers.ValidationError(f"Choose one of {', '.join(map(str, self.choices))}.")
+        return super().to_internal_value(data)
+
+
 class Text(serializers.CharField):
     """A string as it is: DRF would take numbers and booleans for strings, and trim."""
 
@@ -106,7 +133,9 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             raise serializers.ValidationError("Give a string.")
         if any("\ud800" <= character <= "\udfff" for character in data):
-            raise serializers.ValidationError("Half of a surrogate pair is not a character.")
+            raise serializers.ValidationError("Half of a surrogate pair is not a character: leave it out.")
+        if "\0" in data:
+            raise serializers.ValidationError("Leave out the character NUL.")
         return str(super().to_internal_value(data))
 
 

@@ -20,6 +20,7 @@ from rest_framework.response import Response
 
 from engine.errors import EngineError
 from webui.api.rates import stranger_check
+from webui.api.wording import refusal_worded
 from webui.audit.recording import refusal_record
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         logger.error("%s %s failed", request.method, request.path, exc_info=error)
         body = problem(500, "Something broke on the site's side: its log says what. Trying again may help.")
         return Response(body, status=500, content_type=CONTENT_TYPE)
-    return _from_framework(error)
+    return _from_framework(error, context)
 
 
 def problem(
@@ -96,7 +97,7 @@ def problem(
     return body
 
 
-def _from_framework(error: exceptions.APIException) -> Response:
+def _from_framework(error: exceptions.APIException, context: dict[str, Any]) -> Response:
     headers = {}
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = error.auth_header
@@ -107,7 +108,7 @@ def _from_framework(error: exceptions.APIException) -> Response:
         detail = "Some fields are wrong: see errors." if set(errors) - {""} else " ".join(errors.get("", []))
         body = problem(error.status_code, detail, errors=errors)
     else:
-        body = problem(error.status_code, str(error.detail))
+        body = problem(error.status_code, refusal_worded(error, context))
     return Response(body, status=error.status_code, headers=headers, content_type=CONTENT_TYPE)
 
 

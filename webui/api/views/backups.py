@@ -54,7 +54,7 @@ class PlaceFields(bodies.Body):
 
 class NewPlace(PlaceFields):
     name = bodies.Text(max_length=80)
-    kind = bodies.serializers.ChoiceField(PlaceKind.values)
+    kind = bodies.Choice(PlaceKind.values)
     team = bodies.Text(required=False, allow_null=True, help_text="Id or name; may be left out with only one team.")
 
 

@@ -21,7 +21,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Inner(bodies.Body):
-    method = serializers.ChoiceField(METHODS)
+    method = bodies.Choice(METHODS)
     path = bodies.Text(max_length=2000, help_text="Such as /api/v1/containers/ID/stop/.")
     body = serializers.JSONField(required=False, allow_null=True)
 

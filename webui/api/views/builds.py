@@ -73,7 +73,7 @@ class Wishes(OnHost):
     )
     ssh_keys = bodies.Strings(required=False, help_text="id → the name of one of the team's SSH keys, for the same.")
     entitlements = bodies.serializers.ListField(
-        child=bodies.serializers.ChoiceField(list(ENTITLEMENTS)),
+        child=bodies.Choice(list(ENTITLEMENTS)),
         required=False,
         help_text="Rights of the build: for RUN --network=host, --security=insecure, --device. They need the right "
         "loosen; security.insecure is also lent by a policy with privileged containers.",
@@ -81,7 +81,7 @@ class Wishes(OnHost):
     platform = bodies.Text(required=False, allow_null=True, help_text="linux/arm64; the host's if left out.")
     no_cache = bodies.Flag(required=False, help_text="Do every step anew.")
     pull = bodies.Flag(required=False, help_text="Look for newer base images.")
-    network = bodies.serializers.ChoiceField(
+    network = bodies.Choice(
         list(NETWORKS), required=False, help_text="Of steps that run something; host needs the right loosen."
     )
     extra_hosts = bodies.serializers.ListField(child=bodies.Text(), required=False, help_text="NAME:ADDRESS.")
@@ -100,15 +100,15 @@ class Wishes(OnHost):
     cache_to = bodies.Text(
         max_length=1024, required=False, allow_blank=True, help_text="Push the build's steps under this name."
     )
-    cache_mode = bodies.serializers.ChoiceField(
+    cache_mode = bodies.Choice(
         list(CHOICES["cache_mode"]), required=False, help_text="min: steps whose layers the image has; max: all."
     )
     cache_mounts = bodies.Flag(required=False, help_text="Export the cache mounts that it has used, too.")
     cache_inline = bodies.Flag(required=False, help_text="Write the cache into the image.")
-    sbom = bodies.serializers.ChoiceField(
+    sbom = bodies.Choice(
         list(CHOICES["sbom"]), required=False, allow_blank=True, help_text="Attach a list of the image's software."
     )
-    provenance = bodies.serializers.ChoiceField(
+    provenance = bodies.Choice(
         list(CHOICES["provenance"]), required=False, allow_blank=True, help_text="Attach how it was built (SLSA v1)."
     )
     signing_key = bodies.Text(
