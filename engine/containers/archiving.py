@@ -3,7 +3,8 @@
 Of a running container all is seen that it sees itself, mounts included, by the root of its first process. One that
 rests has its own layer over its image's, with its volumes and bind mounts (not what a start puts in memory): reading
 takes nothing from a start that comes meanwhile, and what is copied in holds the container's lock, so that the two
-never write to one layer at once.
+never write to one layer at once. Nor are volumes that it may write to restored meanwhile: what was copied would be
+gone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from engine.containers import mounting, process, states
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.errors import Unavailable, Unsupported
-from engine.options.mounts import PRIVATE, TMPFS
+from engine.options.mounts import PRIVATE, TMPFS, VOLUME
 from engine.runtime import kernel
 from engine.runtime.ids import COUNT
 from engine.runtime.rooted import holds
@@ -62,6 +63,8 @@ def copy_in(parts: Parts, container_id: str, path: str, *, keep_kinds: bool = Fa
         if record.status not in states.ALIVE:
             held.enter_context(parts.catalog.locked(container_id))
             record = parts.catalog.get(container_id)
+            for volume in _writable(record):
+                held.enter_context(parts.volumes.steady(volume))
         user = None
         if as_user:
             image = parts.images().get(record.image_id)
@@ -70,6 +73,11 @@ def copy_in(parts: Parts, container_id: str, path: str, *, keep_kinds: bool = Fa
         with _closing(opened):
             request = replace(request, keep_kinds=keep_kinds, user=user)
             return transfer.begin(request, held.pop_all())
+
+
+def _writable(record: ContainerRecord) -> list[str]:
+    """The volumes that a copy can write to, wherever its path leads: links of the container's may lead to any."""
+    return sorted({point.name for point in record.mounts if point.type == VOLUME and not point.read_only})
 
 
 def _reading(parts: Parts, container_id: str, action: str, path: str) -> Transfer:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -203,6 +204,13 @@ class Volumes:
             mounting.mount(volume.kind, place / DATA)
         if writable:
             self._sizes.refuse_over(volume)
+
+    def steady(self, name: str) -> AbstractContextManager[None]:
+        """Who writes to it from without has nobody put other files in its place meanwhile, which would lose them.
+
+        Raises NotFound, and Conflict while that is just being done.
+        """
+        return self._shelf.steady(name)
 
     def source(self, name: str) -> str:
         """The directory that is bound: its own, or the host's that it stands for."""

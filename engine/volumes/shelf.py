@@ -68,7 +68,7 @@ class Shelf:
         except BlockingIOError as error:
             os.close(descriptor)
             raise Conflict(
-                f"volume {name} is just being copied, backed up or restored: try again when that has ended",
+                f"volume {name} is just being copied, written to, backed up or restored: try again when that has ended",
                 {"volume": name},
             ) from error
         try:

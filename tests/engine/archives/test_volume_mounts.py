@@ -214,3 +214,28 @@ def test_what_a_start_puts_in_memory_is_the_layers(host: Host) -> None:
     name = created(host, tmpfs=("/home",), mounts=("type=tmpfs,target=/srv2",))
     copy_in(host.engine, name, "/home", tar(member("x", b"x")))
     assert "home/x" in layer(host, name)
+
+
+def test_a_volume_is_not_restored_while_it_is_copied_into(host: Host) -> None:
+    """What was copied would be gone with the files that it was copied to, after success was told."""
+    name = created(host, volumes=("vol:/data", "read:/read:ro"))
+    copies = host.engine.volumes.copies
+    for volume in ("vol", "read"):
+        copies.snapshot(volume, "before")
+    with host.engine.container_copy_in(name, "/data") as transfer:
+        with pytest.raises(Conflict, match="vol is just being copied, written to"):
+            copies.revert("vol", "before")
+        copies.snapshot("vol", "meanwhile")
+        transfer.close_stream()
+        transfer.wait()
+    copies.revert("vol", "before")
+
+
+def test_nothing_is_copied_into_a_volume_that_is_being_restored(host: Host) -> None:
+    name = created(host, volumes=("vol:/data",))
+    volumes = host.engine.volumes
+    with volumes.copies.replacing(volumes.get("vol"), stop=False):
+        with pytest.raises(Conflict, match="try again when that has ended"):
+            copy_in(host.engine, name, "/data", tar(member("new", b"x")))
+    copy_in(host.engine, name, "/data", tar(member("new", b"x")))
+    assert (data(host, "vol") / "new").read_bytes() == b"x"
