@@ -87,6 +87,8 @@ def host_choose(*, user: User, host: str | None) -> Host:
         return found
     hosts = _FIRST_TWO.all() if sees_all(user, view) else list(_ALL.visible_to(user)[:2])
     if not hosts:
+        if Host.objects.exists():
+            raise _no_host("there are hosts, but none is open to your team: ask an administrator to move one to it")
         raise _no_host("no host has registered yet: start a worker on the machine that is to run containers")
     if len(hosts) > 1:
         raise _no_host("there are several hosts: say which one, by its name or id")

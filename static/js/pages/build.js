@@ -137,9 +137,10 @@ $("[data-save-log]", root).addEventListener("click", () => {
   link.click();
   URL.revokeObjectURL(link.href);
 });
-$("[data-cancel]", root).addEventListener("click", async (event) => {
+const cancel = $("[data-cancel]", root); // only for who may
+cancel?.addEventListener("click", async (event) => {
   event.currentTarget.disabled = true;
-  if (!(await attempt("POST", `jobs/${root.dataset.job}/cancel/`, {}))) $("[data-cancel]", root).disabled = false;
+  if (!(await attempt("POST", `jobs/${root.dataset.job}/cancel/`, {}))) cancel.disabled = false;
 });
 $("[data-forget]", root)?.addEventListener("click", async () => {
   const sure = await confirmAction({ title: "Forget this build?", text: "What it printed and the folder that was sent for it go. The image stays.", yes: "Forget" });
@@ -164,7 +165,7 @@ function take(build) {
   const isNews = build.status !== root.dataset.status;
   root.dataset.status = build.status;
   setStatus($('[data-field="status"]', root), build.status, "job_status");
-  if (build.cancel_requested) $("[data-cancel]", root).disabled = true;
+  if (build.cancel_requested && cancel) cancel.disabled = true;
   if (isNews) {
     refreshSoon("headline", "error", "facts");
     if (build.status === "succeeded") toast(`${build.name} is built.`);

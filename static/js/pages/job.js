@@ -7,18 +7,19 @@ import { showProgress } from "../progress.js";
 
 const root = $("#job");
 const id = root.dataset.job;
+const cancel = $("[data-cancel]", root); // only for who may
 
 function show(job) {
   const isNews = job.status !== root.dataset.status;
   showProgress(root, job);
-  if (job.cancel_requested) $("[data-cancel]", root).disabled = true;
+  if (job.cancel_requested && cancel) cancel.disabled = true;
   if (isNews) refreshSoon("facts");
 }
 
 onChange("job", (change) => change.object_id === id && change.object && show(change.object));
 onReset(async () => show(await currentJob(id, () => api("GET", `jobs/${id}/`))));
-$("[data-cancel]", root).addEventListener("click", async (event) => {
+cancel?.addEventListener("click", async (event) => {
   event.currentTarget.disabled = true;
-  if (!(await attempt("POST", `jobs/${id}/cancel/`, {}))) $("[data-cancel]", root).disabled = false;
+  if (!(await attempt("POST", `jobs/${id}/cancel/`, {}))) cancel.disabled = false;
 });
 showProgress(root, pageData("job-data"));

@@ -129,3 +129,8 @@ def test_an_outsider_chooses_no_host_of_another_team(outsider: Caller, host: Hos
     for text in (None, "pier", host.pk):
         with pytest.raises(NotFound):
             services.host_choose(user=outsider.user, host=text)
+    with pytest.raises(NotFound, match="ask an administrator"):
+        services.host_choose(user=outsider.user, host=None)
+    host.delete()
+    with pytest.raises(NotFound, match="start a worker"):
+        services.host_choose(user=outsider.user, host=None)

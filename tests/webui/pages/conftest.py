@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.browser import NETWORK_CHANGED, chromium
 from tests.support.processes import PATIENCE_SECONDS
-from tests.webui.cast import container, image, job, nobody, outsider, owner, teammate, volume  # noqa: F401
+from tests.webui.cast import build, container, image, job, nobody, outsider, owner, teammate, volume  # noqa: F401
 from tests.webui.pages.seed import Seeded, seed
 from tests.webui.pages.sockets import Sockets
 from tests.webui.site_broker import host, site_broker, team  # noqa: F401

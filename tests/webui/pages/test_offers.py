@@ -9,15 +9,17 @@ from django.test import Client
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.browser import visit
-from tests.webui.cast import CONTAINER_ID, Caller, caller, member
-from tests.webui.pages.seed import Seeded
+from tests.webui.cast import CONTAINER_ID, IMAGE_ID, Caller, caller, member
+from tests.webui.pages.seed import Seeded, hex_id
 from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_access import browser_of
 from tests.webui.site_broker import HOST_ID
 from webui.accounts.models import CustomRole, Grant, Membership, Role, Team
+from webui.builds.models import Build
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.images.models import Image
+from webui.jobs.models import Job
 
 FIRST_START = "No host has called yet"
 ELSEWHERE = "No host is open to your team"
@@ -118,6 +120,16 @@ def test_an_operator_is_offered_no_copy_and_no_export_beyond_his_role(team: Team
     assert 'data-action="stop"' in text and "/export/" not in text
 
 
+def test_what_is_under_way_is_ended_by_who_may(team: Team, job: Job, build: Build, image: Image) -> None:
+    paths = ("/images/", f"/images/{IMAGE_ID[7:]}/", f"/jobs/{job.pk}/", f"/builds/{build.pk}/")
+    for role, has in ((Role.VIEWER, (False, False)), (Role.OPERATOR, (True, False)), (Role.DEVELOPER, (True, True))):
+        who = in_role(role, team)
+        for path in paths:
+            assert ("data-cancel" in shown(who, path)) is has[0], (role, path)
+        for path in paths[:2]:
+            assert ("data-again" in shown(who, path)) is has[1], (role, path)
+
+
 @pytest.mark.parametrize("path", ["/", "/containers/new/", "/builds/new/"])
 def test_who_has_no_host_is_told_why(path: str, owner: Caller, outsider: Caller, host: Host) -> None:
     """The outsider's team has none, though there is one; once there is none at all, it is the first start."""
@@ -154,7 +166,9 @@ def test_scripts_do_without_what_is_not_offered(
     client.force_login(member("vera", seeded.team, Role.VIEWER))
     session = next(one for one in context.cookies() if one["name"] == "sessionid")
     context.add_cookies([{**session, "value": client.cookies["sessionid"].value}])  # type: ignore[typeddict-item]
-    for path in ("/images/?pull", "/", f"/hosts/{seeded.hosts[0].pk}/", "/containers/"):
+    job = f"/jobs/{seeded.jobs['pull'].pk}/"
+    build = f"/builds/{hex_id('harbour:2.1')[:32]}/"
+    for path in ("/images/?pull", "/", f"/hosts/{seeded.hosts[0].pk}/", job, build, "/containers/"):
         visit(page, path)
         expect(page.locator("[data-connection]").first).to_have_text("Live")
         assert page.locator("dialog[open]").count() == 0

@@ -57,6 +57,7 @@ def build(request: HttpRequest, build_id: str) -> dict[str, Any]:
         "steps": steps_as_json(found),
         "image": None if image is None else image.image_id.removeprefix("sha256:"),
         "may_create": "builds.create" in held,
+        "may_cancel": "jobs.cancel" in held,
         "may_shell": failed_image(found) is not None and held >= {"containers.create", "containers.exec"},
         "others": _comparable(request, found),
     }

@@ -46,6 +46,7 @@ def images(request: HttpRequest) -> dict[str, Any]:
         "hosts": [host_as_json(host) for host in hosts],
         "may_create": hosting.may("images.pull"),
         "pulls": job_rows(jobs, user=request.user),
+        "may_cancel": hosting.may("jobs.cancel"),
         "may_pull": hosting.offers("images.pull"),
         "open_pull": "pull" in request.GET,
         "pull_example": pull_example(request),
@@ -71,6 +72,8 @@ def image(request: HttpRequest, digits: str) -> dict[str, Any]:
     return {
         "image": chosen | {"title": chosen["tags"][0] if chosen["tags"] else chosen["short_id"], "hex": digits},
         "places": places,
+        "may_cancel": "jobs.cancel" in chosen["may"],
+        "may_create": bool({"images.pull", "images.push"} & chosen["may"]),
         "containers": container_rows(containers[:SHOWN], rights=Rights(request.user)),
         "pulls": job_rows(jobs.filter(subject__in=_familiar(chosen)), user=request.user),
     }

@@ -45,4 +45,9 @@ def job(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
     if not rows:
         raise Http404
     row = rows[0]
-    return {"job": row, "advice": words.ADVICE.get((row["error"] or {}).get("family", ""), "")}
+    may_cancel = Job.objects.visible_to(request.user, "jobs.cancel").filter(pk=job_id).exists()
+    return {
+        "job": row,
+        "may_cancel": may_cancel,
+        "advice": words.ADVICE.get((row["error"] or {}).get("family", ""), ""),
+    }
