@@ -38,11 +38,11 @@ class Json(JSONParser):
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object; which of two values of one key was meant nobody knows. Raises ValidationError with the key."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise serializers.ValidationError({twice[:80]: ["This is given twice: leave one of them out."]})
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise serializers.ValidationError({name[:80]: ["This is given twice: leave one of them out."]})
+        found[name] = value
     return found
 
 

@@ -65,5 +65,5 @@ def refusal_worded(error: exceptions.APIException, context: dict[str, Any]) -> s
         kinds = " or ".join(dict.fromkeys(renderer.media_type for renderer in view.get_renderers()))
         return f"There is no answer of the kind that Accept asks for: ask for {kinds}, or leave it out."
     if isinstance(error, exceptions.Throttled) and error.wait is not None:
-        return f"That were too many requests: try again in {max(1, round(error.wait))} seconds."
+        return f"Those were too many requests: try again in {max(1, round(error.wait))} seconds."
     return str(error.detail)
