@@ -7,6 +7,7 @@ import json
 import secrets
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from engine.errors import InvalidArgument
 from engine.facade import Engine
@@ -49,19 +50,19 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def _create(engine: Engine, options: argparse.Namespace) -> None:
+    parts: dict[str, Any] = _options(options.opt)
+    for field, texts in (("subnet", options.subnet), ("gateway", options.gateway), ("ip_range", options.ip_range)):
+        parts |= _by_family(field, texts)
     spec = NetworkSpec(
         id=secrets.token_hex(32),
         name=options.name,
         driver=options.driver,
-        **_options(options.opt),
         ipv6=options.ipv6,
-        **_by_family("subnet", options.subnet),
-        **_by_family("gateway", options.gateway),
-        **_by_family("ip_range", options.ip_range),
         mtu=options.mtu,
         internal=options.internal,
         icc=not options.no_icc,
         labels=labelled(options.label),
+        **parts,
     )
     _say(engine.networks.create(spec).id)
 

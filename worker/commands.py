@@ -273,7 +273,7 @@ def _create_network(command: n.CreateNetwork, context: Context) -> dict[str, Any
 
 def _remove_network(command: n.RemoveNetwork, context: Context) -> dict[str, Any]:
     try:
-        context.engine.networks.remove(command.network_id)
+        context.engine.networks.remove(command.network_id, from_stopped=command.from_stopped)
     except NotFound:
         if context.attempt == 1:
             raise
@@ -302,7 +302,7 @@ def _connect_network(command: n.ConnectNetwork, context: Context) -> dict[str, A
 def _disconnect_network(command: n.DisconnectNetwork, context: Context) -> dict[str, Any]:
     try:
         context.engine.networks.disconnect(command.network_id, command.container_id)
-    except Conflict:  # an earlier worker has done it, and died before it could say so
+    except (Conflict, NotFound):  # an earlier worker has done it, and died before it could say so
         networks = [one["network_id"] for one in context.engine.container_get(command.container_id).networks]
         if context.attempt == 1 or command.network_id in networks:
             raise

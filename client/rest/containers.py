@@ -9,6 +9,7 @@ from client.resource import Json, Resource
 from client.rest.containers_bodies import (
     Commit,
     Kill,
+    Leave,
     NewContainer,
     NewExec,
     Prune,
@@ -123,6 +124,10 @@ class Containers(Resource):
     def kill(self, container_id: str, **body: Unpack[Kill]) -> Json:
         """Send a signal to a container's first process."""
         return self._ask("POST", located("/api/v1/containers/{}/kill/", container_id), body=body)
+
+    def leave(self, container_id: str, **body: Unpack[Leave]) -> Json:
+        """Leave a network, at once if it runs; also one that was removed meanwhile."""
+        return self._ask("POST", located("/api/v1/containers/{}/leave/", container_id), body=body)
 
     def logs(
         self,

@@ -143,6 +143,10 @@ class Kill(TypedDict, total=False):
     signal: str
 
 
+class Leave(TypedDict, total=False):
+    network: Required[str]
+
+
 class Rename(TypedDict, total=False):
     name: Required[str]
 

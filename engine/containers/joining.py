@@ -5,15 +5,19 @@ The endpoints in the store are the truth; the record tells of them, and follows 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.containers import bundle, events, names, states
 from engine.containers.parts import Endpoint, Member, Parts
 from engine.containers.record import ContainerRecord
-from engine.errors import Conflict, InvalidArgument
+from engine.errors import Conflict, DataCorrupt, InvalidArgument, NotFound
 from engine.options import modes
 from engine.options.networks import Joining, joining_problems
+
+_KEPT = ("network_id", "network", "aliases")
+"""What is still of use of an endpoint whose network was removed."""
 
 
 def address(endpoint: Endpoint | None, joined: Sequence[Member]) -> str | None:
@@ -28,9 +32,21 @@ def told(joined: Sequence[Member]) -> tuple[Mapping[str, Any], ...]:
     return tuple(member.as_state() for member in joined)
 
 
+def require_networks(record: ContainerRecord) -> None:
+    """Raise NotFound if a network that it is meant to be on was removed: it starts on all of its networks or not."""
+    for one in record.networks_gone:
+        raise _gone(record, one)
+
+
 def join(parts: Parts, record: ContainerRecord, pid: int) -> Sequence[Member]:
-    """Put the container's process on all its networks of a name, with the names that it has there."""
+    """Put the container's process on all its networks of a name, with the names that it has there.
+
+    Raises NotFound as `require_networks`, also where the record doesn't say yet that a network is gone.
+    """
     joined = parts.network.join(record.id, pid, names.calling(record.spec))
+    if len(joined) < len(record.networks):
+        for one in _left_behind(parts, record, told(joined)):
+            raise _gone(record, one)
     _follow_names(parts, record, joined)
     return joined
 
@@ -46,15 +62,40 @@ def connect(parts: Parts, container_id: str, joining: Joining) -> ContainerRecor
         return _follow(parts, record, "connect", str(member.as_state()["network"]))
 
 
-def disconnect(parts: Parts, container_id: str, network: str) -> ContainerRecord:
-    """Leave a network. Raises as `engine.network.service.Network.disconnect`."""
+def disconnect(parts: Parts, container_id: str, network: str, called: str = "") -> ContainerRecord:
+    """Leave a network, or let go of one that was removed. Raises as `engine.network.service.Network.disconnect`.
+
+    `called`: the word by which it was asked for, if that is another than `network`.
+    """
     with parts.catalog.locked(container_id):
         record = _joinable(parts.catalog.get(container_id))
+        if all(network not in (one["network"], one["network_id"]) for one in record.networks):
+            gone = record.networks_gone
+            kept = tuple(one for one in gone if not {network, called} & {one["network"], one["network_id"]})
+            if kept != gone:
+                changed = record.with_changes(networks_gone=kept)
+                return events.change(parts, changed, events.of(events.UPDATED, changed=["networks"]))
         name = next(
             (str(one["network"]) for one in record.networks if network in (one["network"], one["network_id"])), ""
         )
         parts.network.disconnect(container_id, network, _pid(record))
         return _follow(parts, record, "disconnect", name or network)
+
+
+def rest(parts: Parts, container_id: str) -> None:
+    """Let its endpoints say that it doesn't run, if it doesn't: an end leaves that to whoever wants to know."""
+    with contextlib.suppress(NotFound, DataCorrupt):
+        if parts.catalog.get(container_id).status in states.ALIVE:
+            return
+        with parts.catalog.locked(container_id):
+            if parts.catalog.get(container_id).status not in states.ALIVE:
+                parts.network.unpublish(container_id)
+
+
+def follow(parts: Parts, container_id: str) -> None:
+    """A network was removed that it was on while it didn't run: let the record tell so. A removed one is no error."""
+    with contextlib.suppress(NotFound, DataCorrupt), parts.catalog.locked(container_id):
+        follow_endpoints(parts, parts.catalog.get(container_id))
 
 
 def follow_endpoints(parts: Parts, record: ContainerRecord) -> str | None:
@@ -71,12 +112,38 @@ def _follow(parts: Parts, record: ContainerRecord, action: str = "", network: st
     networks = told(joined)
     if networks == record.networks:
         return record
-    changes: dict[str, Any] = {"networks": networks}
+    known = {str(one["network"]) for one in networks}
+    gone = (*record.networks_gone, *_left_behind(parts, record, networks))
+    changes: dict[str, Any] = {
+        "networks": networks,
+        "networks_gone": tuple(one for one in gone if one["network"] not in known),
+    }
     if not modes.is_on_bridge(record.spec) and record.status in states.ALIVE:
         changes["ip_address"] = address(None, joined)
     changed = record.with_changes(**changes)
     news = [events.of_joining(action, record, network)] if action else []
     return events.change(parts, changed, *news, events.of(events.UPDATED, changed=["networks"]))
+
+
+def _left_behind(
+    parts: Parts, record: ContainerRecord, networks: Sequence[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """What the record says of networks that aren't among `networks`, since they were removed: who they were."""
+    left = {one["network_id"] for one in record.networks} - {one["network_id"] for one in networks}
+    return [
+        {name: one.get(name) for name in _KEPT}
+        for one in record.networks
+        if one["network_id"] in left and not parts.network.has(str(one["network_id"]))
+    ]
+
+
+def _gone(record: ContainerRecord, network: Mapping[str, Any]) -> NotFound:
+    name = network["network"]
+    return NotFound(
+        f"network {network['network_id']} not found: {name} was removed; disconnect container {record.name} from "
+        f"{name}, and connect it to another one",
+        {"field": "network"},
+    )
 
 
 def _follow_names(parts: Parts, record: ContainerRecord, joined: Sequence[Member]) -> None:

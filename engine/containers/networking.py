@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.containers import events
@@ -54,14 +55,22 @@ class Networks:
                 found.append({**about, **member.as_state()})
         return {**lan.as_state(), "containers": found}
 
-    def remove(self, name: str) -> Lan:
-        """Raises Conflict that names the containers on it, running or not."""
+    def remove(self, name: str, *, from_stopped: bool = False) -> Lan:
+        """Raises Conflict that names the containers on it, running or not; with `from_stopped` those that run.
+
+        Who is on it and doesn't run, doesn't start before it was disconnected.
+        """
+        if from_stopped:
+            for member in self._network.named.lans.members(self.get(name)):
+                self._containers.rest_on_networks(member.container_id)
         try:
-            lan = self._network.named.remove(name)
+            lan, members = self._network.named.remove(name, from_stopped=from_stopped)
         except Conflict as error:
             raise self._named(name, error) from error
         self._journal.append(REMOVED, lan.id, {"type": "network", "name": lan.name, "labels": dict(lan.spec.labels)})
         self._act("destroy", lan)
+        for member in members:
+            self._containers.follow_networks(member.container_id)
         return lan
 
     def prune(
@@ -83,12 +92,15 @@ class Networks:
     def connect(self, name: str, container: str, joining: Joining) -> None:
         """Let a container join, at once if it runs. Raises as `engine.containers.joining.connect`."""
         lan = self.get(name)
-        wish = Joining(network=lan.id, ip=joining.ip, mac=joining.mac, aliases=joining.aliases)
-        self._containers.connect(container, wish)
+        self._containers.connect(container, replace(joining, network=lan.id))
 
     def disconnect(self, name: str, container: str) -> None:
-        """Let a container leave. Raises as `engine.containers.joining.disconnect`."""
-        self._containers.disconnect(container, self.get(name).id)
+        """Let a container leave, also a network that was removed. Raises as `engine.containers.joining.disconnect`."""
+        try:
+            network = self.get(name).id
+        except NotFound:
+            network = name
+        self._containers.disconnect(container, network, name)
 
     def _named(self, name: str, error: Conflict) -> Conflict:
         """The same with the containers' names; people know no ids."""

@@ -64,6 +64,9 @@ class ContainerRecord:
 
     `networks`: its endpoints on networks of a name (`engine.network.lans.Member.as_state`), whether it runs or not.
 
+    `networks_gone`: network_id, network (its name) and aliases of each that it was on when that was removed. It doesn't
+    start before it was disconnected from these.
+
     `exposed`: the ports ("80/tcp") that a start publishes beside those it was asked for by name (publish_all).
 
     `ending`: what asked for the end of the run `stopping`: stop, kill, or a signal whose effect nobody waits for.
@@ -95,6 +98,7 @@ class ContainerRecord:
     pid: int | None = None
     ip_address: str | None = None
     networks: tuple[Mapping[str, Any], ...] = ()
+    networks_gone: tuple[Mapping[str, Any], ...] = ()
     ports: tuple[PublishedPort, ...] = ()
     exit_code: int | None = None
     oom_killed: bool = False
@@ -157,6 +161,7 @@ class ContainerRecord:
             "pid": self.pid,
             "ip_address": self.ip_address,
             "networks": [dict(network) for network in self.networks],
+            "networks_gone": [dict(network) for network in self.networks_gone],
             "ports": [asdict(port) for port in self.ports],
             "exit_code": self.exit_code,
             "oom_killed": self.oom_killed,
@@ -191,6 +196,7 @@ class ContainerRecord:
         known["ports"] = tuple(PublishedPort(**port) for port in known.get("ports", ()))
         known["mounts"] = tuple(MountPoint.from_dict(point) for point in known.get("mounts", ()))
         known["networks"] = tuple(known.get("networks", ()))
+        known["networks_gone"] = tuple(known.get("networks_gone", ()))
         known["exposed"] = tuple(known.get("exposed", ()))
         known["untold"] = tuple((kind, subject, news) for kind, subject, news in known.get("untold", ()))
         return cls(**known)

@@ -172,8 +172,16 @@ class Containers:
         return joining.connect(self._parts, self._id(name), wish)
 
     @told
-    def disconnect(self, name: str, network: str) -> ContainerRecord:
-        return joining.disconnect(self._parts, self._id(name), network)
+    def disconnect(self, name: str, network: str, called: str = "") -> ContainerRecord:
+        return joining.disconnect(self._parts, self._id(name), network, called)
+
+    def rest_on_networks(self, container_id: str) -> None:
+        """See `joining.rest`."""
+        joining.rest(self._parts, container_id)
+
+    def follow_networks(self, container_id: str) -> None:
+        """See `joining.follow`."""
+        joining.follow(self._parts, container_id)
 
     def top(self, name: str, *, tell: bool = False) -> dict[str, Any]:
         found = self._processes.top(self._id(name))

@@ -165,6 +165,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
         for image_id, name in record.images:
             parts.images().admit(image_id, wanted, name=name, asks_registries=False)
     sharing.require_running(parts, record)
+    joining.require_networks(record)
     mounting.make_ready(parts, record.mounts)
     if record.id in parts.catalog.live_ids():
         clear(parts, record.id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any
@@ -66,14 +66,15 @@ class Lan:
 
     def as_state(self) -> dict[str, Any]:
         """The shape of the contract's NetworkState."""
-        return {**asdict(self.spec), "labels": dict(self.spec.labels), "created_at": self.created_at}
+        return {**asdict(self.spec), "created_at": self.created_at}
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """A container's endpoint on `lan`. `number` is that of its cable, `place` that of its interface inside (eth…).
 
-    `servers`: the name servers that were chosen for the container. `is_running`: its process was there when last seen.
+    `asked`: which of its addresses were wished for, by `ip` and `ip6`. `servers`: the name servers that were chosen for
+    the container. `is_running`: its process was there when last seen.
     """
 
     number: int
@@ -84,6 +85,7 @@ class Member:
     mac: str
     place: int
     aliases: tuple[str, ...]
+    asked: Mapping[str, str]
     servers: tuple[str, ...]
     is_running: bool
 
@@ -117,6 +119,7 @@ class Member:
             "mac": None if self.lan.spec.driver == IPVLAN else self.mac,
             "interface": self.interface,
             "aliases": list(self.aliases),
+            **({"asked": dict(self.asked)} if self.asked else {}),
         }
 
 
@@ -145,6 +148,11 @@ class Lans:
             near = hint(name, (lan.name for lan in self.all()))
             raise NotFound(f"There is no network {name}: {near}", {"field": "network", "name": name})
         return exact[0]
+
+    def has(self, network_id: str) -> bool:
+        """Whether there is one of this id."""
+        row = self._store.connection().execute("SELECT 1 FROM lan WHERE id = ?", (network_id,))
+        return row.fetchone() is not None
 
     def create(self, spec: NetworkSpec, taken: Taken, seed: int) -> tuple[Lan, bool]:
         """Record a network, and whether it is new: the same again is what is there.
@@ -176,15 +184,20 @@ class Lans:
             _changed(connection)
         return lan, True
 
-    def remove(self, lan: Lan) -> None:
-        """Forget a network without endpoints. Raises Conflict with `detail["containers"]`, their ids."""
+    def remove(self, lan: Lan, *, from_stopped: bool = False) -> list[Member]:
+        """Forget a network without endpoints; with `from_stopped` also one that only such have as don't run.
+
+        Answers the endpoints that went with it. Raises Conflict with `detail["containers"]`, the ids of who is on it.
+        """
         with self._store.transaction() as connection:
             members = self.members(lan)
-            if members:
-                ids = [member.container_id for member in members]
+            ids = [member.container_id for member in members if member.is_running or not from_stopped]
+            if ids:
                 raise Conflict(f"Network {lan.name} is in use by {len(ids)} containers", {"containers": ids})
+            connection.execute("DELETE FROM lan_endpoint WHERE lan = ?", (lan.id,))
             connection.execute("DELETE FROM lan WHERE id = ?", (lan.id,))
             _changed(connection)
+        return members
 
     # ---- endpoints
 
@@ -237,8 +250,8 @@ class Lans:
             if connection.execute("SELECT 1 FROM lan_endpoint WHERE lan = ? AND mac = ?", (lan.id, mac)).fetchone():
                 raise Conflict(f"MAC address {mac} is taken on network {lan.name}; choose another", {"field": "mac"})
             connection.execute(
-                "INSERT INTO lan_endpoint (lan, container_id, address, address6, mac, place, aliases, servers)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO lan_endpoint (lan, container_id, address, address6, mac, place, aliases, asked, servers)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     lan.id,
                     container_id,
@@ -247,6 +260,7 @@ class Lans:
                     mac,
                     place,
                     json.dumps(joining.aliases),
+                    json.dumps({name: one for name in ("ip", "ip6") if (one := getattr(joining, name))}),
                     json.dumps(list(servers)),
                 ),
             )
@@ -278,6 +292,18 @@ class Lans:
                 ).rowcount
             if changed:
                 _changed(connection)
+
+    def runs(self, members: Sequence[Member]) -> None:
+        """Mark the endpoints of one container that were just plugged in. Raises NotFound if a network was removed."""
+        with self._store.transaction() as connection:
+            numbers = {member.number for member in members}
+            container_id = members[0].container_id
+            rows = connection.execute("SELECT number FROM lan_endpoint WHERE container_id = ?", (container_id,))
+            left = numbers - {row["number"] for row in rows.fetchall()}
+            for member in members:
+                if member.number in left:
+                    raise NotFound(f"network {member.lan.id} not found: {member.lan.name} was removed meanwhile")
+            self.mark_running([container_id], is_running=True)
 
     def touch(self) -> None:
         """Something has changed that names are made of, such as a container's own."""
@@ -349,6 +375,7 @@ def _member(row: sqlite3.Row, lan: Lan) -> Member:
         mac=row["mac"],
         place=row["place"],
         aliases=tuple(json.loads(row["aliases"])),
+        asked=json.loads(row["asked"]),
         servers=tuple(json.loads(row["servers"])),
         is_running=bool(row["is_running"]),
     )

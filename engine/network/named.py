@@ -70,14 +70,17 @@ class NamedNetworks:
                 raise
         return lan, is_new
 
-    def remove(self, name: str) -> Lan:
-        """Raises NotFound, and Conflict with the ids of the containers that use it (`detail["containers"]`)."""
+    def remove(self, name: str, *, from_stopped: bool = False) -> tuple[Lan, list[Member]]:
+        """Remove a network, and answer the endpoints that went with it: none, unless `from_stopped`.
+
+        Raises NotFound, and Conflict with the ids of the containers that use it (`detail["containers"]`).
+        """
         with self._lock(), refusals_explained():
             lan = self.lans.get(name)
-            self.lans.remove(lan)
+            members = self.lans.remove(lan, from_stopped=from_stopped)
             self._wires.delete(lan)
             self._rebuild()
-        return lan
+        return lan, members
 
     def zones(self) -> list[Zone]:
         """What is behind each bridge, once for each family that it has."""
@@ -104,18 +107,19 @@ class NamedNetworks:
     def attach(self, container_id: str, pid: int, *, has_route: bool) -> list[Member]:
         """Put all endpoints of a container into the network namespace of `pid`, and let names lead to it.
 
-        `has_route`: it reaches the world by the default network. Raises Conflict when the process is gone.
+        `has_route`: it reaches the world by the default network. Raises Conflict when the process is gone,
+        NotFound when a network is.
         """
         members = self.lans.of(container_id)
         if members:
             self._plug(members, pid, self._ways(container_id, has_route=has_route))
-            self.lans.mark_running([container_id], is_running=True)
+            self.lans.runs(members)
         return members
 
     def connect(self, container_id: str, pid: int, member: Member, *, has_route: bool) -> None:
         """Put one more endpoint into a namespace; what has no way to the world yet gets one."""
         self._plug([member], pid, self._ways(container_id, has_route=has_route))
-        self.lans.mark_running([container_id], is_running=True)
+        self.lans.runs([member])
 
     def disconnect(self, member: Member, pid: int | None, *, has_route: bool) -> None:
         """Take an endpoint away, also from a namespace; the next network is the way to the world then."""

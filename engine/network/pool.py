@@ -65,6 +65,7 @@ SCHEMA = [
     ALTER TABLE lan_endpoint ADD COLUMN address6 TEXT;
     CREATE UNIQUE INDEX lan_endpoint_address6 ON lan_endpoint (lan, address6)
     """,
+    "ALTER TABLE lan_endpoint ADD COLUMN asked TEXT NOT NULL DEFAULT '{}'",
 ]
 
 # 4,093 containers each. First away from 10.0/9, 172.16/12 and 192.168/16, which Docker, podman, clouds and

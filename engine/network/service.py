@@ -166,6 +166,10 @@ class Network:
         for joining in joinings:
             self._lans.get(joining.network)
 
+    def has(self, network_id: str) -> bool:
+        """Whether there is a network of this id."""
+        return self._lans.has(network_id)
+
     def reserve(
         self, container_id: str, joinings: Sequence[Joining], *, first: int = 0, servers: Sequence[str] = ()
     ) -> list[Member]:

@@ -50,6 +50,8 @@ class NetworkSpec:
 
     `driver` macvlan or ipvlan: no bridge of its own, but the wire of the host's device `parent` (`eth0`, or `eth0.100`
     for VLAN 100 there), in the driver's `mode`. Then the subnets are those of that wire, and `gateway` a router there.
+
+    `attachable` and `options` (of a driver elsewhere) change nothing: they are kept for who asks what was said.
     """
 
     id: str
@@ -68,6 +70,8 @@ class NetworkSpec:
     internal: bool = False
     icc: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    attachable: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

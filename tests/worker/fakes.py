@@ -91,7 +91,8 @@ class FakeNetworks:
         self._note(f"network create {spec.name}")
         return Lan(replace(spec, subnet=spec.subnet or "10.1.0.0/22", gateway=spec.gateway or "10.1.0.1"), 0, 1.0)
 
-    def remove(self, name: str) -> Lan:
+    def remove(self, name: str, *, from_stopped: bool = False) -> Lan:
+        self._note(f"network remove {name} {from_stopped}")
         raise NotFound(f"There is no network {name}.")
 
     def prune(

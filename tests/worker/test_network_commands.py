@@ -55,7 +55,8 @@ def test_each_command_is_a_call_of_the_engine(engine: FakeEngine) -> None:
 def test_what_an_earlier_attempt_removed_is_removed(engine: FakeEngine) -> None:
     with pytest.raises(NotFound):
         run(engine, n.RemoveNetwork(network_id=NETWORK))
-    assert run(engine, n.RemoveNetwork(network_id=NETWORK), attempt=2) == {}
+    assert run(engine, n.RemoveNetwork(network_id=NETWORK, from_stopped=True), attempt=2) == {}
+    assert engine.calls() == [f"network remove {NETWORK} {is_from_stopped}" for is_from_stopped in (False, True)]
 
 
 @pytest.mark.parametrize(("attempt", "networks", "fails"), [(1, (), True), (2, (), False), (2, (NETWORK,), True)])

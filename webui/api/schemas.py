@@ -127,6 +127,11 @@ class HealthSchema(serializers.Serializer):
     log = HealthResultSchema(many=True, help_text="The last five, the newest last.")
 
 
+class GoneNetworkSchema(serializers.Serializer):
+    network_id = serializers.CharField(help_text="64 hex digits.")
+    name = serializers.CharField()
+
+
 _Options = type("_Options", (serializers.Serializer,), option_shapes.answered())
 
 
@@ -146,6 +151,9 @@ class ContainerSchema(_Options):  # type: ignore[valid-type,misc]
     ip_address = serializers.CharField(allow_null=True)
     ports = PortSchema(many=True)
     mounted = MountSchema(many=True, help_text="What it has mounted, since its host said so.")
+    networks_gone = GoneNetworkSchema(
+        many=True, help_text="Removed while it was on them: it doesn't start before it has left them."
+    )
     command = serializers.ListField(child=serializers.CharField(allow_blank=True))
     entrypoint = serializers.ListField(child=serializers.CharField(allow_blank=True), allow_null=True)
     user = serializers.CharField(allow_null=True)

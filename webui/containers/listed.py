@@ -44,6 +44,7 @@ class Listed(NamedTuple):
     observed_userns: str
     userns_problem: str
     apparmor_profile: str
+    networks_gone: list[dict[str, Any]]
     health: dict[str, Any] | None
     ports: list[dict[str, Any]]
     mounted: list[dict[str, Any]]

@@ -76,6 +76,8 @@ class Container(models.Model):
     userns_problem = models.TextField(blank=True)
     apparmor_profile = models.CharField(max_length=256, blank=True)
     health = models.JSONField(null=True)
+    networks_gone = models.JSONField(default=list)
+    """What the contract's ContainerState says of networks that were removed while it was on them."""
     ports = models.JSONField(default=list)
     mounted = models.JSONField(default=list)
     """The contract's MountState of each."""

@@ -90,6 +90,7 @@ def _observed(state: ContainerState) -> dict[str, Any]:
         "userns_problem": state.userns_problem,
         "apparmor_profile": state.apparmor_profile[:256],
         "health": to_wire(state.health),
+        "networks_gone": to_wire(state.networks_gone),
         "ports": to_wire(state.ports),
         "mounted": to_wire(state.mounts),
         "exit_code": state.exit_code,

@@ -62,6 +62,7 @@ def seen_as_json(container: Container | Listed, asked: Mapping[str, Any]) -> dic
         **asked,
         "ports": _ports(container.ports) if container.ports else asked["ports"],
         "mounted": [_mount(mount) for mount in container.mounted],
+        "networks_gone": [{"network_id": one["network_id"], "name": one["network"]} for one in container.networks_gone],
         "loosened": loosened_in_run(asked, userns=container.observed_userns, apparmor=container.apparmor_profile),
         "userns_problem": container.userns_problem or None,
         "apparmor_profile": container.apparmor_profile or None,

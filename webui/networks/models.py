@@ -22,6 +22,7 @@ class Network(models.Model):
     `ip_range`, if any, is the part of `subnet` that addresses are given from; `mtu` in bytes, None for the host's own.
     `internal`: no way out or in; without `icc` its containers reach one another by published ports alone. With `ipv6`
     it has the same of that family. With `driver` macvlan or ipvlan it is on the wire of the host's device `parent`.
+    `attachable` and `options` mean nothing here, and are kept for docker's clients, who ask what they have said.
     """
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="networks")
@@ -42,6 +43,8 @@ class Network(models.Model):
     internal = models.BooleanField(default=False)
     icc = models.BooleanField(default=True)
     labels = models.JSONField(default=dict)
+    attachable = models.BooleanField(default=False)
+    options = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = NetworkQuerySet.as_manager()
@@ -61,7 +64,8 @@ class Network(models.Model):
 class Endpoint(models.Model):
     """A container's place on a network, as its host sees it; `interface` is what it is called inside (eth0, …).
 
-    `ip6` is empty without IPv6, `mac` where it is the parent's (ipvlan).
+    `ip6` is empty without IPv6, `mac` where it is the parent's (ipvlan). `asked`: those of `ip` and `ip6` that were
+    wished for.
     """
 
     network = models.ForeignKey(Network, on_delete=models.CASCADE, related_name="endpoints")
@@ -71,6 +75,7 @@ class Endpoint(models.Model):
     mac = models.CharField(max_length=17, blank=True)
     interface = models.CharField(max_length=15)
     aliases = models.JSONField(default=list)
+    asked = models.JSONField(default=dict)
 
     class Meta:
         ordering = ["id"]

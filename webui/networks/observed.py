@@ -18,7 +18,8 @@ from webui.networks.telling import networks_publish
 from webui.prepared import Prepared
 from worker.contract.events import NetworkState
 
-_ENDPOINT = ("ip", "ip6", "mac", "interface", "aliases")
+_ENDPOINT: dict[str, Any] = {"ip": "", "ip6": "", "mac": "", "interface": "", "aliases": [], "asked": {}}
+"""What is kept of an endpoint, and what stands for nothing said."""
 _ENDPOINTS = Prepared(Endpoint.objects.select_related("network"), "network__host_id", "container_id")
 _NETWORKS = Prepared(Network.objects.only("network_id"), "host_id", "network_id")
 _CONTAINERS = Prepared(Container.objects.only("pk"), "host_id", "pk")
@@ -43,6 +44,8 @@ def network_apply_state(*, host: Host, team: Team, state: NetworkState) -> Netwo
         "internal": state.internal,
         "icc": state.icc,
         "labels": dict(state.labels),
+        "attachable": state.attachable,
+        "options": dict(state.options),
     }
     if state.created_at is not None:
         values["created_at"] = datetime.fromtimestamp(state.created_at, UTC)
@@ -94,7 +97,7 @@ def endpoints_apply(*, host: Host, joined: Mapping[str, Iterable[Mapping[str, An
     new = told.keys() - known.keys()
     present = {one.pk for one in _CONTAINERS.any_of({container_id for container_id, _ in new}, host.pk)}
     for (container_id, network_id), said in told.items():
-        values = {name: said.get(name) or ([] if name == "aliases" else "") for name in _ENDPOINT}
+        values = {name: said.get(name) or nothing for name, nothing in _ENDPOINT.items()}
         before = known.get((container_id, network_id))
         if before is None and network_id in rows and container_id in present:
             Endpoint.objects.create(network_id=rows[network_id], container_id=container_id, **values)

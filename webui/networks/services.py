@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from django.db import transaction
+from django.db.models import Q
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.options.labels import are_meant
 from engine.options.networks import BRIDGE, Joining, NetworkSpec, joining_problems, spec_problems
 from webui.accounts.models import Team, User
-from webui.accounts.roles import require_loosening, require_on
-from webui.containers.models import Container
+from webui.accounts.roles import require, require_loosening, require_on
+from webui.containers.models import Container, ObservedStatus
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
-from webui.networks.models import Network
+from webui.networks.models import Endpoint, Network
 from webui.networks.observed import endpoints_apply, network_apply_inventory, network_apply_state, network_forget
 from webui.policies.checks import quota_check
 from worker.contract.networks import (
@@ -37,12 +38,14 @@ __all__ = [
     "network_create",
     "network_disconnect",
     "network_forget",
+    "network_leave",
     "network_prune",
     "network_remove",
     "networks_prunable",
 ]
 
 LABEL_LENGTH = 4096
+ALIVE = (ObservedStatus.RUNNING, ObservedStatus.PAUSED)
 
 
 @transaction.atomic
@@ -65,6 +68,8 @@ def network_create(
     internal: bool = False,
     icc: bool = True,
     labels: Mapping[str, str] | None = None,
+    attachable: bool = False,
+    options: Mapping[str, str] | None = None,
 ) -> Job:
     """Ask `host` for a network, as `NetworkSpec` describes one.
 
@@ -90,6 +95,8 @@ def network_create(
         internal=internal,
         icc=icc,
         labels=dict(labels or {}),
+        attachable=attachable,
+        options=dict(options or {}),
     )
     errors: dict[str, list[str]] = {}
     for field, sentence in spec_problems(spec):
@@ -109,14 +116,19 @@ def network_create(
 
 
 @transaction.atomic
-def network_remove(*, user: User, network: Network) -> Job:
-    """Ask the network's host to remove it. Raises PermissionDenied, Conflict that names the containers on it."""
+def network_remove(*, user: User, network: Network, from_stopped: bool = False) -> Job:
+    """Ask the network's host to remove it. Raises PermissionDenied, Conflict that names the containers on it.
+
+    `from_stopped`: only those that run keep it. The others don't start before they were disconnected (`network_leave`).
+    """
     require_on(user, "networks.remove", network)
-    names = list(network.endpoints.values_list("container__name", flat=True)[:11])
+    on_it = network.endpoints.filter(container__observed_status__in=ALIVE) if from_stopped else network.endpoints.all()
+    names = list(on_it.values_list("container__name", flat=True)[:11])
     if names:
         who = ", ".join(names[:10]) + (" and more" if len(names) > 10 else "")
         raise Conflict(f"network {network.name} is in use by {who}: disconnect or remove what is on it first")
-    return _job(user, network.team, network.host, RemoveNetwork(network_id=network.network_id), network.name)
+    command = RemoveNetwork(network_id=network.network_id, from_stopped=from_stopped)
+    return _job(user, network.team, network.host, command, network.name)
 
 
 @transaction.atomic
@@ -198,6 +210,25 @@ def network_disconnect(*, user: User, network: Network, container: str) -> Job:
     require_on(user, "networks.connect", network)
     command = DisconnectNetwork(network_id=network.network_id, container_id=_find(network, container).pk)
     return _job(user, network.team, network.host, command, network.name)
+
+
+@transaction.atomic
+def network_leave(*, user: User, container: Container, network: str) -> Job:
+    """Ask the host to let a container leave `network`, by its name or id, which may be removed by now.
+
+    Raises PermissionDenied, NotFound with the field `network` where it is on no such network.
+    """
+    on_it = Endpoint.objects.filter(container=container, network__team=container.team_id).select_related("network")
+    endpoint = on_it.filter(Q(network__name=network) | Q(network__network_id=network)).first()
+    if endpoint is not None:
+        return network_disconnect(user=user, network=endpoint.network, container=container.pk)
+    require(user, "networks.connect", container.team, host=container.host)
+    gone = next((one for one in container.networks_gone if network in (one["network"], one["network_id"])), None)
+    if gone is None:
+        message = f"The container {container.name} is on no network {network[:64]}: choose one that it is on."
+        raise NotFound(message, {"fields": {"network": [message]}})
+    command = DisconnectNetwork(network_id=gone["network_id"], container_id=container.pk)
+    return _job(user, container.team, container.host, command, gone["network"])
 
 
 def _find(network: Network, text: str) -> Container:

@@ -17,11 +17,15 @@ _MODES = {
 
 
 def networking(container: Container) -> dict[str, Any]:
-    """`endpoints` as rows; `mode`: a sentence where there can't be any; `joinable`: whether it may join more."""
+    """`endpoints` as rows; `gone`: networks that were removed while it was on them.
+
+    `mode`: a sentence where there can't be any; `joinable`: whether it may join more.
+    """
     mode = str(container.spec.get("network") or modes.BRIDGE)
     owner = modes.target(mode)
     return {
         "endpoints": _rows(container, mode),
+        "gone": container.networks_gone,
         "mode": _MODES.get(mode, ""),
         "shares": Container.objects.filter(pk=owner, team=container.team).first() if owner else None,
         "joinable": owner is None and mode not in _MODES,

@@ -200,7 +200,9 @@ class ContainerState:
     `userns_problem` tells why it had to do without. `apparmor_profile` is what confined it, "unconfined" for nothing,
     empty where the kernel has no AppArmor. `networks` are its endpoints on networks of a name, each with
     network_id, network, ip, prefix, gateway, ip6, prefix6, gateway6 (None without IPv6), mac (None where it is the
-    parent's), interface, aliases. `health` is None for one without a health check.
+    parent's), interface, aliases, and `asked`, the addresses that were wished for (ip, ip6), if any were.
+    `networks_gone` are those that were removed while it didn't run (network_id, network, aliases): it doesn't start
+    before it was disconnected from these. `health` is None for one without a health check.
     """
 
     id: str
@@ -211,6 +213,7 @@ class ContainerState:
     pid: int | None = None
     ip_address: str | None = None
     networks: tuple[Mapping[str, Any], ...] = ()
+    networks_gone: tuple[Mapping[str, Any], ...] = ()
     ports: tuple[PublishedPort, ...] = ()
     exit_code: int | None = None
     oom_killed: bool = False
@@ -296,6 +299,8 @@ class NetworkState:
     internal: bool = False
     icc: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    attachable: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
     created_at: float | None = None
 
 

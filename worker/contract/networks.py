@@ -17,6 +17,8 @@ class CreateNetwork:
 
     `driver` is bridge, or macvlan or ipvlan: on the wire of the host's device `parent`, in the driver's `mode` (bridge,
     private, vepa; l2, l3, l3s), where `gateway` is a router.
+
+    `attachable` and `options` (of a driver elsewhere) change nothing: they are kept for who asks what was said.
     """
 
     network_id: str
@@ -35,13 +37,16 @@ class CreateNetwork:
     internal: bool = False
     icc: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    attachable: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveNetwork:
-    """Remove a network that no container is on."""
+    """Remove a network that no container is on; with `from_stopped`, none that runs."""
 
     network_id: str
+    from_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +75,7 @@ class ConnectNetwork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisconnectNetwork:
-    """Let a container leave, at once if it runs."""
+    """Let a container leave, at once if it runs; also a network that was removed while it was on it."""
 
     network_id: str
     container_id: str

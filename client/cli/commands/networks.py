@@ -11,6 +11,7 @@ from client.cli.commands import pruning
 from client.cli.commands.looking import add_format, show_objects
 from client.cli.commands.volumes import pairs
 from client.cli.shell import Command, Shell, UsageError
+from client.errors import NotFound
 from client.resource import Json
 
 LS = {
@@ -142,7 +143,15 @@ def add_disconnect(parser: argparse.ArgumentParser) -> None:
 
 
 def disconnect(shell: Shell, options: argparse.Namespace) -> None:
-    network = finding.network(shell.site, options.network, shell.host)
+    try:
+        network = finding.network(shell.site, options.network, shell.host)
+    except NotFound:
+        container = finding.container(shell.site, options.container, shell.host)
+        for gone in container["networks_gone"]:  # it was removed, and keeps the container from starting
+            if gone["name"] == options.network or gone["network_id"].startswith(options.network):
+                shell.wait(shell.site.containers.leave(container["id"], network=gone["network_id"]))
+                return
+        raise
     container = finding.container(shell.site, options.container, network["host"]["id"])
     shell.wait(shell.site.networks.disconnect(network["id"], container=container["id"]))
 

@@ -5,7 +5,7 @@ import { $, setText } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
 import { clearProblems } from "../images/form.js";
 import { onChange } from "../live.js";
-import { done, startForm } from "./dialogs.js";
+import { busy, done, startForm } from "./dialogs.js";
 
 /** `root` holds the container's id and name, and its host's id. */
 export function startNetworks(root) {
@@ -49,6 +49,9 @@ export function startNetworks(root) {
   async function leave(button) {
     const row = button.closest("tr");
     const { name } = root.dataset;
+    if (row.dataset.gone) {
+      return void busy(button, async () => done(await attempt("POST", `containers/${id}/leave/`, { network: row.dataset.gone }), name));
+    }
     const answer = await confirmAction({ title: `Disconnect from ${row.dataset.name}?`, text: `${name} leaves the network ${row.dataset.name} at once, and its address there is given up. Connections that use it break.`, yes: "Disconnect" });
     if (!answer) return;
     button.setAttribute("aria-busy", "true");

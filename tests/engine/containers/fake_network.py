@@ -55,6 +55,9 @@ class FakeNetwork:
     def require(self, joinings: Any, /) -> None:
         """All are there."""
 
+    def has(self, network_id: str, /) -> bool:
+        return network_id not in self.world.networks_gone
+
     def reserve(self, container_id: str, joinings: Any, /, *, first: int = 0, servers: Any = ()) -> list[FakeMember]:
         self.world.step("network.reserve")
         members = self.world.members.setdefault(container_id, [])

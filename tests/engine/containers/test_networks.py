@@ -125,6 +125,11 @@ def test_a_container_knows_its_addresses_of_both_families(networked: Host) -> No
     assert (told["ip6"], told["prefix6"]) == (chosen, 64)
     engine.container_stop(web.id, 0)
     assert engine.container_start(web.id).networks[0]["ip6"] == chosen
+    other = str(lan.subnet6.network_address + 78)
+    late = engine.container_create(networked.spec("sleep", "1000", name="late"))
+    engine.networks.connect("both", late.id, Joining(network="both", ip6=other))
+    (joined,) = engine.container_get(late.id).networks
+    assert (joined["ip6"], joined["asked"]) == (other, {"ip6": other})
 
 
 @pytest.mark.root

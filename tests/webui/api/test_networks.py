@@ -10,9 +10,11 @@ from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, NETWORK_ID, Caller
 from webui.accounts.models import Membership, Role, Team, User
 from webui.containers.models import Container
+from webui.containers.services import container_apply_state
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.networks.models import Endpoint, Network
+from worker.contract.events import ContainerState
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +66,8 @@ def test_a_network_is_made_by_a_job(site_broker: Valkey, owner: Caller, host: Ho
         **wishes,
         "driver": "bridge",
         "gateway": "10.30.0.9",
+        "attachable": False,
+        "options": {},
     }
 
 
@@ -131,6 +135,25 @@ def test_a_joining_that_can_not_be_is_refused(
     assert not Job.objects.exists()
 
 
+def test_a_container_leaves_by_a_networks_name_also_one_that_was_removed(
+    site_broker: Valkey, owner: Caller, host: Host, network: Network, container: Container
+) -> None:
+    gone = {"network_id": "d" * 64, "network": "back", "aliases": []}
+    state = ContainerState(id=CONTAINER_ID, name="web", image="x", status="stopped", networks_gone=(gone,))
+    container_apply_state(host=host, seq=1_000_000, state=state)
+    assert owner.get(f"containers/{CONTAINER_ID}/").json()["networks_gone"] == [
+        {"network_id": "d" * 64, "name": "back"}
+    ]
+    answer = owner.post(f"containers/{CONTAINER_ID}/leave/", {"network": "front"})
+    assert (answer.status_code, list(answer.json()["errors"])) == (404, ["network"])
+    join(network, container)
+    for word in ("front", NETWORK_ID, "back", "d" * 64):
+        assert owner.post(f"containers/{CONTAINER_ID}/leave/", {"network": word}).status_code == 202
+    commands = [job.command for job in Job.objects.order_by("created_at")]
+    assert {command["kind"] for command in commands} == {"network.disconnect"}
+    assert [command["network_id"] for command in commands] == [NETWORK_ID, NETWORK_ID, "d" * 64, "d" * 64]
+
+
 def test_another_teams_container_joins_nothing_here(
     site_broker: Valkey, owner: Caller, network: Network, container: Container
 ) -> None:
@@ -146,7 +169,11 @@ def test_a_network_in_use_stays(site_broker: Valkey, owner: Caller, network: Net
     assert answer.status_code == 409 and "in use by web" in answer.json()["detail"]
     endpoint.delete()
     assert owner.delete(f"networks/{network.pk}/").status_code == 202
-    assert Job.objects.get().command == {"kind": "network.remove", "network_id": NETWORK_ID}
+    assert Job.objects.get().command == {
+        "kind": "network.remove",
+        "network_id": NETWORK_ID,
+        "from_stopped": False,
+    }
 
 
 def test_a_prune_is_rehearsed_and_asked_for(
@@ -188,8 +215,10 @@ def test_networks_take_the_right_to_create(
         teammate.post(f"networks/{network.pk}/connect/", {"container": "web"}),
         teammate.post(f"networks/{network.pk}/disconnect/", {"container": "web"}),
         teammate.delete(f"networks/{network.pk}/"),
+        teammate.post(f"containers/{CONTAINER_ID}/leave/", {"network": "front"}),
     ]
-    assert [answer.status_code for answer in answers] == [status] * 4
+    assert [answer.status_code for answer in answers[:-1]] == [status] * 4
+    assert answers[-1].status_code == (404 if status == 202 else 403)  # who may is told that it isn't on it
     assert teammate.post("networks/prune/").status_code == (200 if status == 202 else 403)
     assert teammate.post("networks/prune/", {"dry_run": True}).status_code == 200
 

@@ -113,9 +113,9 @@ COMMANDS: list[c.Command] = [
     n.CreateNetwork(
         network_id=NETWORK, name="front", subnet="10.20.0.0/24", gateway="10.20.0.254", ip_range="10.20.0.0/25",
         ipv6=True, subnet6="fd00:20::/64", gateway6="fd00:20::fe", ip_range6="fd00:20::/80", mtu=1400,
-        internal=True, icc=False, labels={"a": "b"},
+        internal=True, icc=False, labels={"a": "b"}, attachable=True, options={"foo": "bar"},
     ),
-    n.RemoveNetwork(network_id=NETWORK),
+    n.RemoveNetwork(network_id=NETWORK, from_stopped=True),
     n.PruneNetworks(until=1700000000.0, labels=("a=b",), not_labels=("c",)),
     n.ConnectNetwork(
         network_id=NETWORK, container_id=CONTAINER, ip="10.20.0.5", ip6="fd00:20::5",

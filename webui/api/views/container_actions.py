@@ -19,6 +19,7 @@ from webui.containers import services
 from webui.containers.committing import container_commit
 from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLICIES
 from webui.jobs.models import Job
+from webui.networks.services import network_leave
 
 
 class SignalName(bodies.Text):
@@ -103,6 +104,10 @@ class Update(bodies.Body):
     remove_ports = FormerPort(many=True, required=False, help_text="Those that fit.")
 
 
+class Leave(bodies.Body):
+    network = bodies.Text(max_length=64, help_text="Its name or network_id.")
+
+
 class Restart(bodies.Body):
     timeout_seconds = bodies.Number(required=False, allow_null=True, help_text="Grace before SIGKILL; 10 if left out.")
 
@@ -134,6 +139,7 @@ ACTIONS: dict[str, type[APIView]] = {
         ("unpause", bodies.EmptyBody, services.container_unpause, "Let a frozen container go on."),
         ("update", Update, services.container_update, "Change limits, policy, labels, ports; it may run."),
         ("commit", Commit, container_commit, "Make an image of a container's changes and configuration."),
+        ("leave", Leave, network_leave, "Leave a network, at once if it runs; also one that was removed meanwhile."),
         ("rename", Rename, services.container_rename, "Give a container another name; it may run meanwhile."),
     )
 }

@@ -191,13 +191,18 @@ def settings_networks(container: Shown, endpoints: Iterable[Any], is_alive: bool
     """`NetworkSettings.Networks`, by name. `endpoints`: the container's, with their networks."""
     mode = mode_of(container.spec)
     asked = _asked(container.spec)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {
+        gone["network"]: _endpoint(
+            container, network_id=gone["network_id"], asked=asked.get(gone["network"]), aliases=gone["aliases"] or ()
+        )
+        for gone in container.networks_gone
+    }
     for endpoint in endpoints:
         network = endpoint.network
         found[network.name] = _endpoint(
             container,
             network_id=network.network_id,
-            asked=asked.get(network.name) or asked.get(network.network_id),
+            asked=_wished(endpoint) or asked.get(network.name) or asked.get(network.network_id),
             ip=endpoint.ip if is_alive else "",
             subnet=network.subnet,
             gateway=network.gateway,
@@ -227,6 +232,11 @@ def settings_networks(container: Shown, endpoints: Iterable[Any], is_alive: bool
         for name, joining in asked.items():
             found[name] = _endpoint(container, network_id="", asked=joining)
     return found
+
+
+def _wished(endpoint: Any) -> networks.Joining | None:
+    """The addresses that were asked for when it joined."""
+    return networks.Joining(network=endpoint.network.name, **endpoint.asked) if endpoint.asked else None
 
 
 def _asked(spec: Mapping[str, Any]) -> dict[str, networks.Joining]:

@@ -42,6 +42,7 @@ class Row(NamedTuple):
     desired_status: str
     observed_status: str
     ip_address: str | None
+    networks_gone: list[dict[str, Any]]
     health: dict[str, Any] | None
     ports: list[dict[str, Any]]
     mounted: list[dict[str, Any]]
@@ -73,6 +74,7 @@ class Place(NamedTuple):
     ip6: str
     mac: str
     aliases: list[str]
+    asked: dict[str, str]
     network: OnNetwork
 
 
@@ -136,8 +138,8 @@ def places_of(call: Call, rows: Sequence[Row]) -> Places:
     else:
         every = _PLACES.rows(call.host.pk)
     found: dict[str, list[Place]] = {}
-    for container, ip, ip6, mac, aliases, *network in every:
-        found.setdefault(container, []).append(Place(ip, ip6, mac, aliases, OnNetwork(*network)))
+    for container, ip, ip6, mac, aliases, asked, *network in every:
+        found.setdefault(container, []).append(Place(ip, ip6, mac, aliases, asked, OnNetwork(*network)))
     return found
 
 

@@ -14,7 +14,7 @@ from webui.dockerapi.answers import Empty, Json
 from webui.dockerapi.asking import begun, done
 from webui.dockerapi.call import Call
 from webui.dockerapi.containers.networking import joining
-from webui.dockerapi.networks.looking import predefined_name
+from webui.dockerapi.networks.looking import ID_LEAST, predefined_name
 from webui.dockerapi.objects.networks import HOST, ICC, MTU, NONE, ON_IT, PREDEFINED
 from webui.dockerapi.routing import endpoint
 from webui.jobs.models import Job
@@ -23,6 +23,7 @@ from webui.networks.services import (
     network_connect,
     network_create,
     network_disconnect,
+    network_leave,
     network_prune,
     network_remove,
 )
@@ -35,6 +36,8 @@ _AS_IT_IS = {
     "com.docker.network.bridge.gateway_mode_ipv4": "nat",
 }
 """Options of Docker's that say what a network here does anyway."""
+_DOCKERS = "com.docker.network."
+"""Options that mean something to Docker's drivers begin so, and are not to be passed over; others it keeps unread."""
 
 
 @endpoint("POST", "/networks/create")
@@ -68,6 +71,7 @@ def _wishes(body: Mapping[str, Any]) -> dict[str, Any]:
         "internal": shapes.flag(shapes.member(body, "Internal"), "Internal"),
         "ipv6": shapes.flag(shapes.member(body, "EnableIPv6"), "EnableIPv6"),
         "labels": shapes.pairs(shapes.member(body, "Labels"), "Labels"),
+        "attachable": shapes.flag(shapes.member(body, "Attachable"), "Attachable"),
     }
     wishes |= _options(driver, shapes.pairs(shapes.member(body, "Options"), "Options"))
     wishes |= _pools(shapes.mapping(shapes.member(body, "IPAM"), "IPAM"))
@@ -76,7 +80,7 @@ def _wishes(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _options(driver: str, options: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"options": {}}
     for name, value in options.items():
         if name == MTU:
             if not (value.isascii() and value.isdigit()):
@@ -88,7 +92,9 @@ def _options(driver: str, options: Mapping[str, str]) -> dict[str, Any]:
             found["parent"] = value
         elif name == _MODES.get(driver):
             found["mode"] = value
-        elif _AS_IT_IS.get(name) != value:
+        elif _AS_IT_IS.get(name) == value or not name.startswith(_DOCKERS):
+            found["options"][name] = value
+        else:
             raise Unsupported(f"the option {name[:80]} of a network is not supported: leave it out")
     return found
 
@@ -125,19 +131,16 @@ async def remove(call: Call) -> Empty:
             raise PermissionDenied(f"{builtin} is a pre-defined network and cannot be removed")
         network = names.network(call, call["name"])
         on_it = list(
-            network.endpoints.filter(container__team=network.team_id).values_list(
-                "container__name", "container", "container__observed_status"
+            network.endpoints.filter(container__team=network.team_id, container__observed_status__in=ON_IT).values_list(
+                "container__name", "container"
             )
         )
         if on_it:
-            shown = ", ".join(f'name:"{name}" id:"{pk[:12]}"' for name, pk, _ in on_it[:20])
-            # Unlike Docker's, a network here keeps the place of who is stopped, and inspect shows who runs alone.
-            stopped = ", ".join(name for name, _, status in on_it[:20] if status not in ON_IT)
-            kept = f"; not running, but kept a place there: {stopped}: disconnect or remove them" if stopped else ""
+            shown = ", ".join(f'name:"{name}" id:"{pk[:12]}"' for name, pk in on_it[:20])
             raise PermissionDenied(
-                f"error while removing network: network {network.name} has active endpoints ({shown}){kept}"
+                f"error while removing network: network {network.name} has active endpoints ({shown})"
             )
-        return network_remove(user=call.user, network=network)
+        return network_remove(user=call.user, network=network, from_stopped=True)
 
     await done(await begun(ask))
     return Empty()
@@ -172,13 +175,32 @@ async def disconnect(call: Call) -> Empty:
     body = await call.json()
 
     def ask() -> Job:
-        network, container = _both(call, body)
+        try:
+            network, container = _both(call, body)
+        except NotFound:
+            gone = _left_behind(call, body)
+            if gone is None:
+                raise
+            return network_leave(user=call.user, container=gone[0], network=gone[1])
         if not network.endpoints.filter(container=container).exists():
+            gone = _left_behind(call, body)
+            if gone is not None:
+                return network_leave(user=call.user, container=gone[0], network=gone[1])
             raise PermissionDenied(f"container {container.pk} is not connected to network {network.name}")
         return network_disconnect(user=call.user, network=network, container=container.pk)
 
     await done(await begun(ask))
     return Empty(200)
+
+
+def _left_behind(call: Call, body: Mapping[str, Any]) -> tuple[Container, str] | None:
+    """The container, and the id of a network that it was on when that was removed, if one is meant."""
+    container = names.container(call, shapes.text(shapes.member(body, "Container"), "Container"))
+    text = call["name"]
+    for one in container.networks_gone:
+        if text == one["network"] or (len(text) >= ID_LEAST and one["network_id"].startswith(text)):
+            return container, one["network_id"]
+    return None
 
 
 def _both(call: Call, body: Mapping[str, Any]) -> tuple[Network, Container]:

@@ -65,6 +65,7 @@ def network_object(network: Network, version: Version, *, is_whole: bool = False
     )
     found["EnableIPv6"] = network.ipv6
     found["Internal"] = network.internal
+    found["Attachable"] = network.attachable
     if is_whole:
         places = network.endpoints.select_related("container")
         on_it = [one for one in places if one.container.team_id == network.team_id]
@@ -104,7 +105,7 @@ def predefined_object(
 
 def options_of(network: Network) -> dict[str, str]:
     """What of it Docker knows as options of the driver."""
-    found = {}
+    found = dict(network.options)
     if network.mtu is not None:
         found[MTU] = str(network.mtu)
     if not network.icc:

@@ -1,0 +1,97 @@
+"""Networks at the Docker door: what is asked of the host, and what is shown of one that was removed or kept words."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.support.valkey import Valkey
+from tests.webui.cast import CONTAINER_ID, NETWORK_ID, Caller
+from tests.webui.dockerapi.asked import Answered, ask
+from webui.containers.models import Container
+from webui.hosts.models import Host
+from webui.jobs.models import Job
+from webui.live.loop import in_thread
+from webui.networks.models import Endpoint, Network
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GONE = {"network_id": "d" * 64, "network": "back", "aliases": ["db"]}
+
+
+async def command_of(method: str, path: str, caller: Caller, body: Any = None) -> dict[str, Any]:
+    """What the host is asked for; the answer would come when it is done."""
+    asking = asyncio.create_task(ask(method, path, caller, body))
+    for _ in range(100):
+        job = await Job.objects.afirst()
+        if job is not None:
+            asking.cancel()
+            await Job.objects.all().adelete()
+            return dict(job.command)
+        assert not asking.done(), asking.result().body
+        await asyncio.sleep(0.05)
+    raise AssertionError("no job was made")
+
+
+async def join(network: Network, container: Container, status: str, **values: Any) -> None:
+    await Endpoint.objects.acreate(network=network, container=container, ip="10.20.0.2", interface="eth0", **values)
+    await Container.objects.aupdate(observed_status=status)
+
+
+async def shown(container: Container, caller: Caller) -> dict[str, Any]:
+    answer: Answered = await ask("GET", f"/v1.51/containers/{container.name}/json", caller)
+    return dict(answer.json["NetworkSettings"]["Networks"])
+
+
+async def test_only_who_runs_keeps_a_network(
+    site_broker: Valkey, owner: Caller, network: Network, container: Container
+) -> None:
+    await join(network, container, "running")
+    answer = await ask("DELETE", "/v1.51/networks/front", owner)
+    assert (answer.status, "has active endpoints" in answer.message) == (403, True)
+    await Container.objects.aupdate(observed_status="stopped")
+    command = await command_of("DELETE", "/v1.51/networks/front", owner)
+    assert command == {"kind": "network.remove", "network_id": NETWORK_ID, "from_stopped": True}
+
+
+async def test_a_removed_network_is_shown_and_left(
+    site_broker: Valkey, owner: Caller, network: Network, container: Container
+) -> None:
+    await Container.objects.aupdate(networks_gone=[GONE], observed_status="stopped")
+    place = (await shown(container, owner))["back"]
+    assert (place["NetworkID"], place["IPAddress"], place["Aliases"]) == ("d" * 64, "", ["db"])
+    listed = (await ask("GET", "/v1.51/containers/json?all=1", owner)).json
+    assert "back" in listed[0]["NetworkSettings"]["Networks"]
+    for name in ("back", "dddd"):
+        command = await command_of("POST", f"/v1.51/networks/{name}/disconnect", owner, {"Container": "web"})
+        assert command == {"kind": "network.disconnect", "network_id": "d" * 64, "container_id": CONTAINER_ID}
+    answer = await ask("POST", "/v1.51/networks/other/disconnect", owner, {"Container": "web"})
+    assert (answer.status, answer.message) == (404, "network other not found")
+    await Network.objects.aupdate(name="back")  # another of the name, which the container is not on
+    command = await command_of("POST", "/v1.51/networks/back/disconnect", owner, {"Container": "web"})
+    assert command["network_id"] == "d" * 64
+
+
+async def test_an_address_that_was_asked_for_is_shown_as_such(
+    owner: Caller, network: Network, container: Container
+) -> None:
+    await join(network, container, "running", asked={"ip": "10.20.0.2"})
+    assert (await shown(container, owner))["front"]["IPAMConfig"] == {"IPv4Address": "10.20.0.2"}
+    await Endpoint.objects.aupdate(asked={})
+    assert (await shown(container, owner))["front"]["IPAMConfig"] is None
+
+
+async def test_words_that_mean_nothing_here_are_kept(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    wishes = {"Name": "back", "Attachable": True, "Options": {"foo": "bar", "com.docker.network.driver.mtu": "1400"}}
+    command = await command_of("POST", "/v1.51/networks/create", owner, wishes)
+    assert (command["attachable"], command["options"], command["mtu"]) == (True, {"foo": "bar"}, 1400)
+    refused = {"Name": "back", "Options": {"com.docker.network.bridge.name": "br0"}}
+    answer = await ask("POST", "/v1.51/networks/create", owner, refused)
+    assert (answer.status, "com.docker.network.bridge.name" in answer.message) == (501, True)
+    kept = {"attachable": True, "options": {"foo": "bar"}, "mtu": 1400, "subnet": "10.20.0.0/24"}
+    await in_thread(lambda: Network.objects.create(team=host.team, host=host, network_id="e" * 64, name="kept", **kept))
+    told = (await ask("GET", "/v1.51/networks/kept", owner)).json
+    assert told["Attachable"] is True
+    assert told["Options"] == {"foo": "bar", "com.docker.network.driver.mtu": "1400"}
