@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from asgiref.testing import ApplicationCommunicator
 from tests.support.processes import PATIENCE_SECONDS
 from tests.webui.cast import Caller
 from webui.asgi import application
+from webui.jobs.models import Job
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,17 @@ async def ask(
     await communicator.wait(PATIENCE_SECONDS)
     found = {name.decode(): value.decode() for name, value in start["headers"]}
     return Answered(start["status"], found, b"".join(parts))
+
+
+async def command_of(method: str, path: str, caller: Caller, body: Any = None) -> dict[str, Any]:
+    """What the host is asked for; the answer would come when it is done."""
+    asking = asyncio.create_task(ask(method, path, caller, body))
+    for _ in range(100):
+        job = await Job.objects.afirst()
+        if job is not None:
+            asking.cancel()
+            await Job.objects.all().adelete()
+            return dict(job.command)
+        assert not asking.done(), asking.result().body
+        await asyncio.sleep(0.05)
+    raise AssertionError("no job was made")

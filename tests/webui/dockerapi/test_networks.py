@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, NETWORK_ID, Caller
-from tests.webui.dockerapi.asked import Answered, ask
+from tests.webui.dockerapi.asked import Answered, ask, command_of
 from webui.containers.models import Container
 from webui.hosts.models import Host
-from webui.jobs.models import Job
 from webui.live.loop import in_thread
 from webui.networks.models import Endpoint, Network
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 GONE = {"network_id": "d" * 64, "network": "back", "aliases": ["db"]}
-
-
-async def command_of(method: str, path: str, caller: Caller, body: Any = None) -> dict[str, Any]:
-    """What the host is asked for; the answer would come when it is done."""
-    asking = asyncio.create_task(ask(method, path, caller, body))
-    for _ in range(100):
-        job = await Job.objects.afirst()
-        if job is not None:
-            asking.cancel()
-            await Job.objects.all().adelete()
-            return dict(job.command)
-        assert not asking.done(), asking.result().body
-        await asyncio.sleep(0.05)
-    raise AssertionError("no job was made")
 
 
 async def join(network: Network, container: Container, status: str, **values: Any) -> None:

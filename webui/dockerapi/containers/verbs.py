@@ -158,6 +158,7 @@ async def container_update(call: Call) -> Json:
     changes = _changes(await call.json())
 
     def update(container: Container) -> Job | None:
+        _refuse_another_cpu_limit(container, changes)
         return services.container_update(user=call.user, container=container, **changes) if changes else None
 
     await _do(call, update)
@@ -183,6 +184,21 @@ def _changes(body: dict[str, Any]) -> dict[str, Any]:
         changes["pids_limit"] = -1
     restart = hostconfig.read_restart(body)
     return {**changes, **restart}
+
+
+def _refuse_another_cpu_limit(container: Container, changes: dict[str, Any]) -> None:
+    """One of the two ways to limit processors replaces the other in the rest of the site; Docker refuses that."""
+    has_cpus = bool(container.spec.get("cpus"))
+    for field, words in (("cpu_period", "CPU Period"), ("cpu_quota", "CPU Quota")):
+        if has_cpus and (changes.get(field) or 0) > 0:
+            conflict = f"{words} cannot be updated as NanoCPUs has already been set: change --cpus"
+        elif changes.get("cpus") and (container.spec.get(field) or 0) > 0:
+            conflict = (
+                f"Nano CPUs cannot be updated as {words} has already been set: change --{field.replace('_', '-')}"
+            )
+        else:
+            continue
+        raise Conflict(f"Cannot update container {container.pk}: Conflicting options: {conflict}")
 
 
 @endpoint("DELETE", "/containers/{name}")
