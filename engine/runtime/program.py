@@ -28,21 +28,15 @@ def find(root: int, name: str, search_path: str) -> str:
         raise Failure("invalid_argument", "no command was given, and the image names none", NOT_FOUND)
     if "/" in name:
         problem = _problem(root, name)
-        if problem == errno.ENOENT:
-            raise Failure("invalid_argument", f'exec: "{name}": stat {name}: no such file or directory', NOT_FOUND)
+        if problem in (errno.ENOENT, errno.ENOTDIR):
+            raise Failure("invalid_argument", f'exec: "{name}": stat {name}: {_text(problem)}', NOT_FOUND)
         if problem:
             raise Failure("invalid_argument", f'exec: "{name}": {_text(problem)}', NOT_EXECUTABLE)
         return name
-    denied = 0
     for directory in search_path.split(":"):
         candidate = f"{directory or '.'}/{name}"
-        problem = _problem(root, candidate)
-        if not problem:
+        if not _problem(root, candidate):  # what can't be executed is passed over, as by runc and crun
             return candidate
-        if problem not in (errno.ENOENT, errno.ENOTDIR):
-            denied = denied or problem
-    if denied:
-        raise Failure("invalid_argument", f'exec: "{name}": {_text(denied)}', NOT_EXECUTABLE)
     raise Failure("invalid_argument", f'exec: "{name}": executable file not found in $PATH', NOT_FOUND)
 
 
@@ -56,8 +50,6 @@ def _problem(root: int, path: str) -> int:
     try:
         fd = kernel.openat2(start, path, os.O_PATH, resolve)
     except OSError as error:
-        if error.errno == errno.ENOTDIR:
-            return errno.ENOENT
         return errno.EACCES if error.errno == errno.ELOOP else error.errno or errno.EIO
     try:
         mode = os.fstat(fd).st_mode

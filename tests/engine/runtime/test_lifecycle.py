@@ -80,6 +80,7 @@ def test_what_was_printed_waits_for_a_reader_that_comes_after_the_end(box: Box) 
     [
         ("foo", 127, 'exec: "foo": executable file not found in $PATH'),
         ("/no/such", 127, 'exec: "/no/such": stat /no/such: no such file or directory'),
+        ("/etc/passwd/x", 127, 'exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory'),
         ("/etc/passwd", 126, 'exec: "/etc/passwd": permission denied'),
         ("/etc", 126, 'exec: "/etc": is a directory'),
         ("/proc/self/exe", 126, 'exec: "/proc/self/exe": permission denied'),
@@ -93,6 +94,15 @@ def test_a_program_that_cannot_run_is_told_by_code_and_message(box: Box, command
     assert caught.value.detail["exit_code"] == code
     assert not box.runtime.is_alive(box.directory)
     assert box.wait().code == code
+
+
+def test_what_can_not_be_executed_is_passed_over_in_the_path(box: Box) -> None:
+    box.sh("mkdir -p /usr/local/bin; echo exit 1 > /usr/local/bin/plain")
+    with pytest.raises(InvalidArgument, match=r'exec: "plain": executable file not found in \$PATH'):
+        box.run("plain", collect=False)
+    box.sh("printf '#!/bin/sh\\nexit 5\\n' > /bin/plain; chmod 755 /bin/plain")
+    box.run("plain", collect=False)
+    assert box.wait().code == 5
 
 
 def test_a_script_without_its_interpreter_and_a_broken_binary_are_told_apart(make_box: MakeBox) -> None:

@@ -8,7 +8,13 @@ from __future__ import annotations
 from engine.errors import EngineError, InvalidArgument
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
-_WORDS = {NOT_FOUND: "executable file not found in $PATH", NOT_EXECUTABLE: "permission denied"}
+_WORDS = {
+    NOT_FOUND: ("executable file not found in $PATH", "no such file or directory", "not a directory"),
+    NOT_EXECUTABLE: ("permission denied",),
+}
+"""The first is added to a message that has none of them. Clients look for the first two, and for that of the others;
+what is "not a directory" ends them with 125, as by dockerd.
+"""
 
 
 def told(error: EngineError) -> EngineError:
@@ -28,5 +34,5 @@ def code_of(error: EngineError) -> int | None:
 
 def sentence(error: EngineError) -> str:
     """The error's own, with the words that clients look for."""
-    words = _WORDS.get(code_of(error) or 0, "")
-    return error.message if words in error.message else f"{error.message}: {words}"
+    words = _WORDS.get(code_of(error) or 0, ("",))
+    return error.message if any(one in error.message for one in words) else f"{error.message}: {words[0]}"
