@@ -189,6 +189,7 @@ def _ready(process: dict[str, Any], who: identity.Identity, root: int, seccomp: 
     kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)  # a change of user has set it anew
     search_path = next((entry[5:] for entry in reversed(environment) if entry.startswith("PATH=")), "")
     path = program.find(root, process["args"][0], search_path or program.DEFAULT_PATH)
+    privileges.set_few_files(process)
     return Ready(path, process["args"], environment, late)
 
 

@@ -151,6 +151,7 @@ def start(prepared: Prepared, connection: socket.socket) -> None:
     if path == INIT:  # it would find the same, but could tell it to the log alone
         program.find(prepared.root, arguments[2], search_path)
     _tell(connection, {"executing": path})
+    privileges.set_few_files(process)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
         signal.signal(number, signal.SIG_DFL)
     program.execute(path, arguments, prepared.environment)

@@ -80,19 +80,26 @@ def give_room(process: dict[str, Any]) -> None:
 
 
 _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
+_FEW_FILES = 64
+"""With fewer descriptors, or hardly more, a process can't be set up: there is one for each mount, and some of ours."""
 
 
 def set_limits(process: dict[str, Any], pid: int = 0) -> None:
     """rlimits and the OOM score of the process `pid`, 0 for this one; what this machine refuses is refused by name.
 
-    It takes the host's rights: raising a limit is beyond a user namespace's.
+    It takes the host's rights: raising a limit is beyond a user namespace's. So few files that it could not go on are
+    left to `set_few_files`.
     """
     for limit in process.get("rlimits") or []:
         number = getattr(resource, limit["type"], None)
         if number is None:
             raise Failure("invalid_argument", f"process.rlimits: {limit['type']} is not a limit of this kernel")
+        wanted = _bound(limit["soft"]), _bound(limit["hard"])
         try:
-            resource.prlimit(pid, number, (_bound(limit["soft"]), _bound(limit["hard"])))
+            if _is_few_files(limit):
+                soft, hard = resource.prlimit(pid, number)
+                wanted = soft, max(wanted[1], hard)
+            resource.prlimit(pid, number, wanted)
         except (OSError, ValueError) as error:
             raise Failure("permission_denied", f"process.rlimits: {limit['type']} can't be set here: {error}") from None
     score = process.get("oomScoreAdj")
@@ -101,3 +108,19 @@ def set_limits(process: dict[str, Any], pid: int = 0) -> None:
     except PermissionError:
         if score is not None:
             raise Failure("permission_denied", f"process.oomScoreAdj can't be set to {score} here") from None
+
+
+def set_few_files(process: dict[str, Any]) -> None:
+    """The rest of `set_limits`, in the process itself, which opens nothing more before it becomes the program.
+
+    By then it has its filter: one that lets nobody change limits doesn't let it be told so few files.
+    """
+    for limit in filter(_is_few_files, process.get("rlimits") or []):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (_bound(limit["soft"]), _bound(limit["hard"])))
+        except (OSError, ValueError) as error:
+            raise Failure("permission_denied", f"process.rlimits: {limit['type']} can't be set here: {error}") from None
+
+
+def _is_few_files(limit: dict[str, Any]) -> bool:
+    return bool(limit["type"] == "RLIMIT_NOFILE" and 0 <= limit["soft"] < _FEW_FILES)

@@ -114,6 +114,15 @@ def test_limits_of_resources_and_the_oom_score_are_the_containers(box: Box) -> N
     assert out.split() == ["100", "200", "unlimited", "300"]
 
 
+@pytest.mark.parametrize("how", [{}, {"user_namespace": False}, execs.TRACED], ids=["lent", "forked", "guarded"])
+@pytest.mark.parametrize("limits", [(0, 0), (4, 63), (10, 4096)])
+def test_a_program_may_have_hardly_any_files(box: Box, limits: tuple[int, int], how: dict[str, Any]) -> None:
+    told = [str(one) for one in limits]
+    assert box.sh("ulimit -Sn; ulimit -Hn", rlimits={"RLIMIT_NOFILE": limits}, **how).split() == told
+    box.run("/bin/sleep", "1000", collect=False, rlimits={"RLIMIT_NOFILE": limits}, **how)
+    assert execs.sh(box, "ulimit -Sn; ulimit -Hn").split() == told
+
+
 def test_a_privileged_one_has_every_capability(idle: Box) -> None:
     facts = execs.sh(
         idle,
