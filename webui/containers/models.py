@@ -65,6 +65,8 @@ class Container(models.Model):
     name = models.CharField(max_length=128)
     image = models.CharField(max_length=512)
     spec = models.JSONField(default=dict)
+    attached = models.JSONField(null=True)
+    """Which of stdin, stdout and stderr docker's client said it would attach; None for what others have made."""
     desired_status = models.CharField(max_length=10, choices=DesiredStatus.choices, default=DesiredStatus.RUNNING)
 
     observed_status = models.CharField(max_length=12, choices=ObservedStatus.choices, default=ObservedStatus.PENDING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, NoReturn
 
@@ -91,11 +92,14 @@ def container_seen(*, user: User, container_id: str) -> Container | None:
 
 @gathered()
 @transaction.atomic
-def container_create(*, user: User, host: Host, image: str, start: bool = True, **wishes: Any) -> tuple[Container, Job]:
+def container_create(
+    *, user: User, host: Host, image: str, start: bool = True, attached: Sequence[str] | None = None, **wishes: Any
+) -> tuple[Container, Job]:
     """Record a container and ask `host` to create it (pulling its image if missing) and to start it.
 
-    `wishes` are the other fields of `ContainerRequest`; `user` is who asks, `run_as` whom the process runs as.
-    Raises PermissionDenied, InvalidArgument with field errors, AlreadyExists with the field `name`.
+    `attached`: see `Container`; it changes nothing. `wishes` are the other fields of `ContainerRequest`; `user` is who
+    asks, `run_as` whom the process runs as. Raises PermissionDenied, InvalidArgument with field errors, AlreadyExists
+    with the field `name`.
     """
     require_on(user, "containers.create", host)
     request = with_files(ContainerRequest(image=image, **wishes))
@@ -123,6 +127,7 @@ def container_create(*, user: User, host: Host, image: str, start: bool = True, 
             name=name,
             image=canonical if IMAGE_ID.fullmatch(canonical) else image.strip(),
             spec={name: value for name, value in wire.items() if name not in _NOT_KEPT},
+            attached=None if attached is None else list(attached),
             desired_status=DesiredStatus.RUNNING if start else DesiredStatus.STOPPED,
         )
     except IntegrityError as error:

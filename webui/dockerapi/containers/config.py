@@ -18,6 +18,7 @@ _DURATIONS = {
     "StartInterval": "start_interval_seconds",
 }
 assert set(_DURATIONS.values()) == set(DEFAULTS)
+_ATTACH = {"stdin": "AttachStdin", "stdout": "AttachStdout", "stderr": "AttachStderr"}
 
 
 def wishes(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,6 +50,11 @@ def wishes(given: Mapping[str, Any]) -> dict[str, Any]:
         "stop_timeout": None if timeout is None else shapes.number(timeout, "StopTimeout"),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def attached(given: Mapping[str, Any]) -> list[str]:
+    """Which streams a Config says will be attached. Raises InvalidArgument."""
+    return [stream for stream, name in _ATTACH.items() if shapes.flag(shapes.member(given, name), name)]
 
 
 def environment(entries: list[str]) -> dict[str, str]:
@@ -101,13 +107,12 @@ def config(container: Container, image: Mapping[str, Any]) -> dict[str, Any]:
     """`Config` of inspect."""
     spec = container.spec
     entrypoint = spec.get("entrypoint")
+    attaches = (_ATTACH if spec.get("stdin_once") else ()) if container.attached is None else container.attached
     found: dict[str, Any] = {
         "Hostname": spec.get("hostname") or container.short_id,
         "Domainname": spec.get("domainname") or "",
         "User": spec.get("user") or image.get("user") or "",
-        "AttachStdin": bool(spec.get("stdin_once")),
-        "AttachStdout": bool(spec.get("stdin_once")),
-        "AttachStderr": bool(spec.get("stdin_once")),
+        **{name: stream in attaches for stream, name in _ATTACH.items()},
         "ExposedPorts": networking.exposed_ports(spec, image),
         "Tty": bool(spec.get("tty")),
         "OpenStdin": bool(spec.get("stdin_open")),

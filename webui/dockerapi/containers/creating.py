@@ -24,7 +24,7 @@ from webui.jobs.models import Job
 @endpoint("POST", "/containers/create")
 async def container_make(call: Call) -> Json:
     body = await call.json()
-    wishes = wishes_of(call, body)
+    wishes = {**wishes_of(call, body), "attached": config.attached(body)}
     variables = shapes.strings(shapes.member(body, "Env"), "Env")
     image = shapes.text(shapes.member(body, "Image"), "Image")
     container, job = await asking.begun(_create, call, image, wishes, variables)
