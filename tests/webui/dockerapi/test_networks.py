@@ -79,3 +79,29 @@ async def test_words_that_mean_nothing_here_are_kept(site_broker: Valkey, owner:
     told = (await ask("GET", "/v1.51/networks/kept", owner)).json
     assert told["Attachable"] is True
     assert told["Options"] == {"foo": "bar", "com.docker.network.driver.mtu": "1400"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "verb", "status", "said"),
+    [
+        ("bridge", "connect", 403, "endpoint with name web already exists in network bridge"),
+        ("front", "disconnect", 403, "is not connected to network bridge"),
+        ("front", "connect", 501, "use a network of a name"),
+        ("bridge", "disconnect", 501, "use a network of a name"),
+    ],
+)
+async def test_the_default_network_is_neither_joined_nor_left(
+    site_broker: Valkey, owner: Caller, container: Container, mode: str, verb: str, status: int, said: str
+) -> None:
+    await Container.objects.aupdate(spec={**container.spec, "network": mode})
+    answer = await ask("POST", f"/v1.51/networks/bridge/{verb}", owner, {"Container": "web"})
+    assert (answer.status, said in answer.message) == (status, True), answer.message
+
+
+@pytest.mark.parametrize(("word", "status"), [("maybe", 400), ("", 400)])
+async def test_a_flag_of_a_driver_is_true_or_false(
+    site_broker: Valkey, owner: Caller, host: Host, word: str, status: int
+) -> None:
+    wishes = {"Name": "back", "Options": {"com.docker.network.bridge.enable_icc": word}}
+    answer = await ask("POST", "/v1.51/networks/create", owner, wishes)
+    assert (answer.status, "neither true nor false" in answer.message) == (status, True)

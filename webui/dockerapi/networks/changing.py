@@ -7,13 +7,14 @@ from ipaddress import ip_network
 from typing import Any
 
 from engine.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied, Unsupported
+from engine.options import modes
 from engine.options.networks import DRIVERS, IPVLAN, MACVLAN
 from webui.containers.models import Container
 from webui.dockerapi import names, selection, shapes
 from webui.dockerapi.answers import Empty, Json
 from webui.dockerapi.asking import begun, done
 from webui.dockerapi.call import Call
-from webui.dockerapi.containers.networking import joining
+from webui.dockerapi.containers.networking import joining, mode_of
 from webui.dockerapi.networks.looking import ID_LEAST, predefined_name
 from webui.dockerapi.objects.networks import HOST, ICC, MTU, NONE, ON_IT, PREDEFINED
 from webui.dockerapi.routing import endpoint
@@ -36,6 +37,7 @@ _AS_IT_IS = {
     "com.docker.network.bridge.gateway_mode_ipv4": "nat",
 }
 """Options of Docker's that say what a network here does anyway."""
+_YES, _NO = ("true", "1", "t"), ("false", "0", "f")
 _DOCKERS = "com.docker.network."
 """Options that mean something to Docker's drivers begin so, and are not to be passed over; others it keeps unread."""
 
@@ -87,7 +89,9 @@ def _options(driver: str, options: Mapping[str, str]) -> dict[str, Any]:
                 raise InvalidArgument(f'invalid value for "{MTU}": {value[:40]!r} is no whole number')
             found["mtu"] = int(value[:9])
         elif name == ICC:
-            found["icc"] = value.lower() not in ("false", "0", "f")
+            if value.lower() not in (*_YES, *_NO):
+                raise InvalidArgument(f"failed to parse {ICC} value: {value[:40]!r} is neither true nor false")
+            found["icc"] = value.lower() in _YES
         elif name == "parent" and driver in _MODES:
             found["parent"] = value
         elif name == _MODES.get(driver):
@@ -153,7 +157,7 @@ async def connect(call: Call) -> Empty:
     wish = joining(config)
 
     def ask() -> Job:
-        network, container = _both(call, body)
+        network, container = _both(call, body, is_joining=True)
         if network.endpoints.filter(container=container).exists():
             raise PermissionDenied(f"endpoint with name {container.name} already exists in network {network.name}")
         return network_connect(
@@ -176,7 +180,7 @@ async def disconnect(call: Call) -> Empty:
 
     def ask() -> Job:
         try:
-            network, container = _both(call, body)
+            network, container = _both(call, body, is_joining=False)
         except NotFound:
             gone = _left_behind(call, body)
             if gone is None:
@@ -203,7 +207,7 @@ def _left_behind(call: Call, body: Mapping[str, Any]) -> tuple[Container, str] |
     return None
 
 
-def _both(call: Call, body: Mapping[str, Any]) -> tuple[Network, Container]:
+def _both(call: Call, body: Mapping[str, Any], *, is_joining: bool) -> tuple[Network, Container]:
     builtin = predefined_name(call, call["name"])
     text = shapes.text(shapes.member(body, "Container"), "Container")
     container = names.container(call, text)
@@ -212,6 +216,11 @@ def _both(call: Call, body: Mapping[str, Any]) -> tuple[Network, Container]:
             f"container cannot be disconnected from {builtin} network or connected to {builtin} network"
         )
     if builtin is not None:
+        is_on_it = modes.usual("network", mode_of(container.spec)) == modes.BRIDGE
+        if is_joining and is_on_it:
+            raise PermissionDenied(f"endpoint with name {container.name} already exists in network {builtin}")
+        if not is_joining and not is_on_it:
+            raise PermissionDenied(f"container {container.pk} is not connected to network {builtin}")
         raise Unsupported("a container joins the default network when it is made, and stays: use a network of a name")
     return names.network(call, call["name"]), container
 
