@@ -121,7 +121,8 @@ def _tell(result: BuildResult, *, quiet: bool, out: IO[str]) -> None:
         out.write(f"{result.image_id}\n")
         return
     for warning in result.warnings:
-        sys.stderr.write(f"warning: line {warning.line}: {warning.rule}: {warning.message}\n")
+        where = f"line {warning.line}: " if warning.line else ""
+        sys.stderr.write(f"warning: {where}{warning.rule}: {warning.message}\n")
     names = ", ".join(result.tags) or "no name"
     sys.stderr.write(f"{result.steps} steps, {result.cached} from the cache, {result.seconds:.2f} s; {names}\n")
     out.write(f"{result.image_id}\n")

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from engine.build.language import BaseImage, Known, lint, violation
-from engine.build.language.model import Dockerfile
+from engine.build.language.model import Arg, Dockerfile
+from engine.build.language.scope import PROXIES
 from engine.build.planning import SCRATCH, Plan
 from engine.build.spec import BuildWarning
 from engine.errors import EngineError
@@ -58,3 +59,25 @@ def bases_here(plan: Plan, records: Records) -> dict[str, BaseImage]:
             platform=image.config.platform if image.architecture else None,
         )
     return found
+
+
+def unconsumed(dockerfile: Dockerfile, build_args: Mapping[str, str], plan: Plan, records: Records) -> tuple[str, ...]:
+    """The build arguments that no ARG up to the target has asked for, nor one that a base image leaves to its heirs.
+
+    What steers the build, or is for every RUN, needs no ARG.
+    """
+    asked = {name for argument in dockerfile.arguments for name, _ in argument.pairs}
+    for one in plan.stages[: plan.target + 1]:
+        for instruction in one.stage.instructions:
+            if isinstance(instruction, Arg):
+                asked |= {name for name, _ in instruction.pairs}
+    left = {name for name in build_args if name not in asked and not _is_for_all(name)}
+    if left:
+        for base in bases_here(plan, records).values():
+            words = [trigger.split() for trigger in base.triggers]
+            left -= {word.partition("=")[0] for each in words if each[:1] == ["ARG"] for word in each[1:]}
+    return tuple(sorted(left))
+
+
+def _is_for_all(name: str) -> bool:
+    return name.upper() in PROXIES or name.startswith("BUILDKIT_") or name == "SOURCE_DATE_EPOCH"

@@ -28,7 +28,7 @@ from engine.build.reach import Reach
 from engine.build.sandbox import Kernel
 from engine.build.slots import Slots
 from engine.build.solving import Solving
-from engine.build.spec import BuildSpec, BuildWarning
+from engine.build.spec import UNCONSUMED, BuildSpec, BuildWarning
 from engine.build.ssh_keys import Identity
 from engine.build.stage import Build
 from engine.build.travelling_mounts import TravellingMounts
@@ -143,7 +143,18 @@ class Running:
         self.held.callback(self.place.close)
         known = KnownFiles(self.tools.config.builds / "files")
         self.held.callback(known.save)
-        return [self._solve(*one, known, is_one_of_several=len(plans) > 1) for one in plans]
+        solved = [self._solve(*one, known, is_one_of_several=len(plans) > 1) for one in plans]
+        self._warn_of(checks.unconsumed(asked.dockerfile, spec.build_args, plan, self.tools.shelf.records))
+        return solved
+
+    def _warn_of(self, unconsumed: Sequence[str]) -> None:
+        """In the result, and for who looks on as a step of its own, as BuildKit does."""
+        if unconsumed:
+            message = f"One or more build-args [{' '.join(unconsumed)}] were not consumed"
+            self.warnings += (BuildWarning(rule=UNCONSUMED, message=message, line=0),)
+            step = self._reporters[-1].step("arguments", f"[Warning] {message}", "")
+            step.start()
+            step.end(DONE)
 
     def _solve(
         self,

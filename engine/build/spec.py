@@ -154,9 +154,13 @@ class BuildSpec:
             raise InvalidArgument("give the image a name (tags): it says where to push it", {"field": "tags"})
 
 
+UNCONSUMED = "UnconsumedBuildArgs"
+"""The rule of the warning that build arguments were given which no ARG has asked for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildWarning:
-    """`rule` is BuildKit's name of it; `line` counts from 1."""
+    """`rule` is BuildKit's name of it, or `UNCONSUMED`; `line` counts from 1, 0 for what is of no line."""
 
     rule: str
     message: str

@@ -104,7 +104,8 @@ def _follow(shell: Shell, started: Json, options: argparse.Namespace) -> None:
     result = job["result"]
     if not is_quiet:
         for warning in result.get("warnings", ()):
-            shell.note(f"warning: line {warning['line']}: {warning['rule']}: {warning['message']}")
+            where = f"line {warning['line']}: " if warning["line"] else ""
+            shell.note(f"warning: {where}{warning['rule']}: {warning['message']}")
     if options.iidfile:
         Path(options.iidfile).write_text(str(result.get("image_id")), encoding="ascii")
     shell.say(result.get("image_id", ""))

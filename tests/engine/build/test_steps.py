@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.build.running import Running
-from engine.build.spec import BuildLimits, StepFailed
+from engine.build.spec import UNCONSUMED, BuildLimits, StepFailed
 from engine.errors import InvalidArgument, NotFound, PermissionDenied
 from tests.support.builds import Workbench
 
@@ -252,3 +252,15 @@ def test_what_is_likely_wrong_is_told_and_refused_where_that_is_asked_for(bench:
     assert {warning.rule for warning in built.result.warnings} == {"FromAsCasing", "MaintainerDeprecated"}
     with pytest.raises(InvalidArgument, match="MaintainerDeprecated"):
         bench.build("# check=error=true\nFROM tiny\nMAINTAINER somebody\n")
+
+
+def test_build_arguments_that_no_argument_asks_for_are_warned_of(bench: Workbench) -> None:
+    given = {"ABOVE": "1", "USED": "2", "LATER": "3", "SPARE": "4", "ALONE": "5", "http_proxy": "x", "BUILDKIT_X": "6"}
+    text = "ARG ABOVE\nFROM tiny AS one\nARG USED ALONE=1\nFROM one\nARG LATER\n"
+    (warning,) = (one for one in bench.build(text, build_args=given).result.warnings if one.rule == UNCONSUMED)
+    assert (warning.message, warning.line) == ("One or more build-args [SPARE] were not consumed", 0)
+    built = bench.build(text, build_args=given, target="one")
+    assert "[LATER SPARE]" in built.result.warnings[-1].message
+    assert [one.vertex.name for one in built.events][-1] == f"[Warning] {built.result.warnings[-1].message}"
+    del given["SPARE"], given["LATER"]
+    assert bench.build(text, build_args=given).result.warnings == ()

@@ -82,7 +82,9 @@ async def _building(
             yield [_failure(error)]
             return
         has_ended = True
-        yield built(str(job["result"].get("image_id") or ""), tags, has_aux=has_aux)
+        result = job["result"]
+        warnings = result.get("warnings") or ()
+        yield built(str(result.get("image_id") or ""), tags, has_aux=has_aux, warnings=warnings)
     finally:
         if not has_ended:
             await cancelled(build.job)

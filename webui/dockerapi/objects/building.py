@@ -15,6 +15,8 @@ from webui.dockerapi.objects.words import reckoned_id
 SHORT = 12
 HELD_CHARACTERS = 1 << 20
 """Of what a step prints before it is its turn; the rest is left out."""
+UNCONSUMED = "UnconsumedBuildArgs"
+"""What a host calls the warning of build arguments that no ARG has asked for."""
 _ENDED = ("cached", "done")
 _BROKEN = ("failed", "cancelled", "skipped")
 
@@ -110,9 +112,12 @@ class Instructions:
         return reckoned_id(kind, self._build_id, what)[:SHORT]
 
 
-def built(image_id: str, tags: Iterable[str], *, has_aux: bool = True) -> list[Told]:
-    """The last lines of a build."""
-    told: list[Told] = [{"aux": {"ID": image_id}}] if has_aux else []
+def built(
+    image_id: str, tags: Iterable[str], *, has_aux: bool = True, warnings: Iterable[Mapping[str, Any]] = ()
+) -> list[Told]:
+    """The last lines of a build. `warnings`: of its result; what Docker's first builder knows of them is told."""
+    told = [_stream(f"[Warning] {one['message']}\n") for one in warnings if one["rule"] == UNCONSUMED]
+    told += [{"aux": {"ID": image_id}}] if has_aux else []
     told.append(_stream(f"Successfully built {image_id.removeprefix('sha256:')[:SHORT]}\n"))
     return told + [_stream(f"Successfully tagged {tag}\n") for tag in tags]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from webui.dockerapi.objects.building import Instructions, built
+from engine.build import spec
+from webui.dockerapi.objects.building import UNCONSUMED, Instructions, built
 
 PLAN = {
     "type": "plan",
@@ -116,3 +117,12 @@ def test_labels_of_the_request_are_the_last_instruction() -> None:
     rest = {"type": "plan", "instructions": PLAN["instructions"][1:2]}
     text = said(first, rest, step("0.0", "done"), step("0.1", "cached"), labels={"b": "2", "a": "1"})
     assert shown(text)[-2:] == ["Step 3/3 : LABEL a=1 b=2", " --->"]
+
+
+def test_build_arguments_that_nobody_asked_for_are_told_before_the_image() -> None:
+    message = "One or more build-args [A] were not consumed"
+    warnings = [{"rule": "FromAsCasing", "message": "x"}, {"rule": UNCONSUMED, "message": message}]
+    told = built("sha256:" + "a" * 64, [], warnings=warnings)
+    assert told[0] == {"stream": f"[Warning] {message}\n"}
+    assert [next(iter(one)) for one in told] == ["stream", "aux", "stream"]
+    assert spec.UNCONSUMED == UNCONSUMED
