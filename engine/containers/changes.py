@@ -23,6 +23,8 @@ from typing import Any, NamedTuple
 from engine.containers.parts import Overlay, Parts
 from engine.runtime import kernel
 
+MARK = ".dockerenv"
+"""An empty file by which programs tell that they are in a container, as in Docker's; no change of the container's."""
 MAXIMUM = 10_000
 NAMES_MAXIMUM = 100_000
 """Names of one directory that are looked at."""
@@ -72,7 +74,7 @@ def mount_points(directory: Path) -> frozenset[bytes]:
     except (OSError, ValueError):
         return frozenset()
     made = {os.fsencode(mount["destination"].strip("/")) for mount in config.get("mounts", ())}
-    return frozenset({*made, b"proc", b"sys", b"dev", b".dockerenv"})
+    return frozenset({*made, b"proc", b"sys", b"dev", os.fsencode(MARK)})
 
 
 class _Walk:

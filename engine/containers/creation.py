@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from engine.containers import (
     bundle,
+    changes,
     choosing,
     dependencies,
     events,
@@ -210,7 +211,7 @@ def _claim(parts: Parts, record: ContainerRecord, image: Image) -> None:
     parts.volumes.keep(record.id)
     parts.catalog.claim_name(record.name, record.id)
     chain, limit = str(image.chain_ids[-1]) if image.chain_ids else "", storage_options.read(record.spec.storage_opt)
-    parts.snapshots.prepare(record.id, chain, limit_bytes=limit)
+    parts.snapshots.prepare(record.id, chain, limit_bytes=limit, files=(changes.MARK,))
     mounting.hold_layers(parts, record.id, record.mounts)
 
 

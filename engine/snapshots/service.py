@@ -171,11 +171,14 @@ class Snapshots:
 
     # Containers
 
-    def prepare(self, key: str, image_chain_id: str | None, *, limit_bytes: int | None = None) -> Overlay:
+    def prepare(
+        self, key: str, image_chain_id: str | None, *, limit_bytes: int | None = None, files: Collection[str] = ()
+    ) -> Overlay:
         """Make the writable directories for `key` on the image's layers (None or "" for an image without layers).
 
-        No more than `limit_bytes` will fit into them. Asking again gives the same. Raises `SnapshotMissing` for an
-        unknown chain, `Conflict` for a key that stands on another, `Unsupported` where the kernel holds no limit.
+        They begin with empty `files` in the root; no more than `limit_bytes` will fit into them. Asking again gives the
+        same. Raises `SnapshotMissing` for an unknown chain, `Conflict` for a key that stands on another, `Unsupported`
+        where the kernel holds no limit.
         """
         image_chain_id = image_chain_id or ""
         with self._store.transaction() as connection:
@@ -187,15 +190,18 @@ class Snapshots:
                 return self._overlay(lower, row["number"])
             cursor = connection.execute("INSERT INTO snapshot (key, chain_id) VALUES (?, ?)", (key, image_chain_id))
             assert cursor.lastrowid is not None
-            with self._staged() as files:
-                (files.parent / "work").mkdir(mode=0o700)
+            with self._staged() as upper:
+                (upper.parent / "work").mkdir(mode=0o700)
                 # The merged root takes its mode and owner from the upper directory.
                 root = os.stat(lower[0])
-                os.chown(files, root.st_uid, root.st_gid)
-                files.chmod(stat.S_IMODE(root.st_mode))
+                os.chown(upper, root.st_uid, root.st_gid)
+                upper.chmod(stat.S_IMODE(root.st_mode))
+                for name in files:
+                    (upper / name).touch()
+                    (upper / name).chmod(0o755)  # whatever the umask is
                 if limit_bytes is not None:
-                    self._limit(files.parent, cursor.lastrowid, limit_bytes)
-                self._move(files.parent, cursor.lastrowid)
+                    self._limit(upper.parent, cursor.lastrowid, limit_bytes)
+                self._move(upper.parent, cursor.lastrowid)
             return self._overlay(lower, cursor.lastrowid)
 
     def require_limits(self) -> None:

@@ -163,7 +163,9 @@ class FakeSnapshots:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def prepare(self, key: str, image_chain_id: Any, /, *, limit_bytes: int | None = None) -> FakeOverlay:
+    def prepare(
+        self, key: str, image_chain_id: Any, /, *, limit_bytes: int | None = None, files: Any = ()
+    ) -> FakeOverlay:
         self.world.step("snapshots.prepare")
         self.world.snapshots.add(key)
         self.world.sizes[key] = limit_bytes

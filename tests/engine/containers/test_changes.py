@@ -8,6 +8,8 @@ import time
 import pytest
 
 from engine.containers import changes
+from engine.containers.committing import CommitSpec
+from engine.snapshots.service import Snapshots
 from tests.support.engine import Host
 from tests.support.processes import eventually
 
@@ -29,6 +31,14 @@ def changed(host: Host, script: str, *, running: bool = False) -> list[tuple[str
 def test_a_container_that_did_nothing_has_changed_nothing(host: Host) -> None:
     assert changed(host, "cat /etc/passwd") == []
     assert changed(host, "cat /etc/passwd", running=True) == []
+
+
+def test_the_mark_of_a_container_is_there_and_no_change(host: Host) -> None:
+    assert changed(host, "[ -f /.dockerenv ] && [ ! -s /.dockerenv ]", running=True) == []
+    record = host.run("sh", "-c", "echo kept > /kept; echo done")
+    assert host.ended(record.id).exit_code == 0
+    image = host.engine.container_commit(record.id, CommitSpec())
+    assert os.listdir(Snapshots(host.engine.config, host.engine.store).layer_directory(image.diff_ids[-1])) == ["kept"]
 
 
 def test_added_changed_and_deleted_files(host: Host) -> None:
