@@ -1,7 +1,8 @@
 """What people type, step by step: run against Portside, and once against a real dockerd, whose answers are kept.
 
-What options of `docker run` come to is in `scenes_options`, a container's life in `scenes_life`. A step that answers
-otherwise by intent has a reason beside it (see `scene.Scene`).
+What options of `docker run` come to is in `scenes_options`, a container's life in `scenes_life`, networks that go in
+`scenes_networks`, what can't be started in `scenes_programs`. A step that answers otherwise by intent has a reason
+beside it (see `scene.Scene`).
 
 In words, {registry} is a registry's address, {work} a directory for files, {contexts} one with a folder for each of
 `CONTEXTS`. Image cmp/tiny is there: busybox.
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 from tests.dockerapi.scene import OUR_WORDS, Scene
 from tests.dockerapi.scenes_life import LIFE
+from tests.dockerapi.scenes_networks import NETWORKS
 from tests.dockerapi.scenes_options import OPTIONS
+from tests.dockerapi.scenes_programs import PROGRAMS
 from tests.support.oci_layout import directory, member, tar_of
 
 TREE = tar_of([directory("etc"), member("etc/name", b"cmp\n")])
@@ -40,6 +43,8 @@ CONTEXTS: dict[str, dict[str, str]] = {
 SCENES: dict[str, Scene] = {
     **OPTIONS,
     **LIFE,
+    **NETWORKS,
+    **PROGRAMS,
     "names of an image": Scene(
         (
             ("tag", "cmp/tiny", "cmp/other:1"),

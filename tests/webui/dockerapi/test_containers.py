@@ -209,18 +209,3 @@ def furnish(container: Container, image: Image) -> None:
     mounted = {"type": "volume", "name": "data", "destination": "/data", "read_only": False}
     spec = {**container.spec, "labels": {"tier": "front"}, "ports": [port], "volumes": ["data:/data"]}
     change(container, image_id=image.image_id, ports=[port], mounted=[mounted], spec=spec, ip_address="10.1.2.3")
-
-
-async def test_a_network_that_stopped_containers_hold_says_so(owner: Caller, container: Container) -> None:
-    def place(status: str) -> None:
-        Container.objects.filter(pk=container.pk).update(observed_status=status)
-        network, _ = Network.objects.get_or_create(
-            host=container.host, team=container.team, network_id="e" * 64, name="front", subnet="10.9.0.0/24"
-        )
-        Endpoint.objects.get_or_create(network=network, container=container, ip="10.9.0.2")
-
-    for status, is_said in (("stopped", True), ("running", False)):
-        await in_thread(place, status)
-        answer = await ask("DELETE", "/v1.43/networks/front", owner)
-        assert (answer.status, "has active endpoints" in answer.message) == (403, True)
-        assert ("not running, but kept a place there: web: disconnect or remove" in answer.message) is is_said

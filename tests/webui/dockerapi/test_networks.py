@@ -105,3 +105,10 @@ async def test_a_flag_of_a_driver_is_true_or_false(
     wishes = {"Name": "back", "Options": {"com.docker.network.bridge.enable_icc": word}}
     answer = await ask("POST", "/v1.51/networks/create", owner, wishes)
     assert (answer.status, "neither true nor false" in answer.message) == (status, True)
+
+
+async def test_who_has_left_all_networks_is_on_none(owner: Caller, container: Container) -> None:
+    await Container.objects.aupdate(spec={**container.spec, "network": "front"}, observed_status="pending")
+    assert list(await shown(container, owner)) == ["front"], "its host has not said anything yet"
+    await Container.objects.aupdate(observed_status="stopped")
+    assert await shown(container, owner) == {}

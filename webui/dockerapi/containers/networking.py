@@ -10,12 +10,15 @@ from typing import Any
 
 from engine.errors import EngineError, InvalidArgument, Unsupported
 from engine.options import modes, networks, ports, refused
+from webui.containers.models import ObservedStatus
 from webui.dockerapi import shapes
 from webui.dockerapi.containers.rows import Shown
 from webui.dockerapi.objects.networks import endpoint_id, predefined_id
 
 DEFAULTS = ("", "default", "bridge")
 _WORDS = ("host", "none", "bridge", "default", "")
+_NOT_MADE = (ObservedStatus.PENDING, ObservedStatus.CREATING)
+"""Then a host has not said yet where the container is."""
 UNPUBLISHED = (modes.HOST, modes.NONE)
 """Where Docker discards what is to be published; the rest of the site refuses it."""
 
@@ -228,7 +231,7 @@ def settings_networks(container: Shown, endpoints: Iterable[Any], is_alive: bool
         )
     elif mode in ("host", "none"):
         found[mode] = _endpoint(container, network_id=predefined_id(str(container.host_id), mode))
-    elif networks.is_name(mode) and not found:  # it is not on it yet
+    elif networks.is_name(mode) and not found and container.observed_status in _NOT_MADE:
         for name, joining in asked.items():
             found[name] = _endpoint(container, network_id="", asked=joining)
     return found
