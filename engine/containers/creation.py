@@ -211,7 +211,7 @@ def _claim(parts: Parts, record: ContainerRecord, image: Image) -> None:
     parts.volumes.keep(record.id)
     parts.catalog.claim_name(record.name, record.id)
     chain, limit = str(image.chain_ids[-1]) if image.chain_ids else "", storage_options.read(record.spec.storage_opt)
-    parts.snapshots.prepare(record.id, chain, limit_bytes=limit, files=(changes.MARK,))
+    parts.snapshots.prepare(record.id, chain, limit_bytes=limit, mark=changes.MARK)
     mounting.hold_layers(parts, record.id, record.mounts)
 
 

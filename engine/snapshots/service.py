@@ -171,24 +171,21 @@ class Snapshots:
 
     # Containers
 
-    def prepare(
-        self, key: str, image_chain_id: str | None, *, limit_bytes: int | None = None, files: Collection[str] = ()
-    ) -> Overlay:
+    def prepare(self, key: str, chain_id: str | None, *, limit_bytes: int | None = None, mark: str = "") -> Overlay:
         """Make the writable directories for `key` on the image's layers (None or "" for an image without layers).
 
-        They begin with empty `files` in the root; no more than `limit_bytes` will fit into them. Asking again gives the
-        same. Raises `SnapshotMissing` for an unknown chain, `Conflict` for a key that stands on another, `Unsupported`
-        where the kernel holds no limit.
+        `mark`: an empty file in them. No more than `limit_bytes` will fit. Asking again gives the same. Raises
+        `SnapshotMissing` for an unknown chain, `Conflict` for a key on another, `Unsupported` where nothing is limited.
         """
-        image_chain_id = image_chain_id or ""
+        chain_id = chain_id or ""
         with self._store.transaction() as connection:
-            lower = self._lowerdirs(image_chain_id)
+            lower = self._lowerdirs(chain_id)
             row = connection.execute("SELECT * FROM snapshot WHERE key = ?", (key,)).fetchone()
             if row is not None:
-                if row["chain_id"] != image_chain_id:
+                if row["chain_id"] != chain_id:
                     raise Conflict(f"snapshot {key} exists on other layers: remove it first")
                 return self._overlay(lower, row["number"])
-            cursor = connection.execute("INSERT INTO snapshot (key, chain_id) VALUES (?, ?)", (key, image_chain_id))
+            cursor = connection.execute("INSERT INTO snapshot (key, chain_id) VALUES (?, ?)", (key, chain_id))
             assert cursor.lastrowid is not None
             with self._staged() as upper:
                 (upper.parent / "work").mkdir(mode=0o700)
@@ -196,9 +193,8 @@ class Snapshots:
                 root = os.stat(lower[0])
                 os.chown(upper, root.st_uid, root.st_gid)
                 upper.chmod(stat.S_IMODE(root.st_mode))
-                for name in files:
-                    (upper / name).touch()
-                    (upper / name).chmod(0o755)  # whatever the umask is
+                if mark:
+                    (upper / mark).touch(0o755)
                 if limit_bytes is not None:
                     self._limit(upper.parent, cursor.lastrowid, limit_bytes)
                 self._move(upper.parent, cursor.lastrowid)

@@ -164,7 +164,7 @@ class FakeSnapshots:
         self.world = world
 
     def prepare(
-        self, key: str, image_chain_id: Any, /, *, limit_bytes: int | None = None, files: Any = ()
+        self, key: str, image_chain_id: Any, /, *, limit_bytes: int | None = None, mark: str = ""
     ) -> FakeOverlay:
         self.world.step("snapshots.prepare")
         self.world.snapshots.add(key)
