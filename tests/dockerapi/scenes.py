@@ -29,6 +29,7 @@ CONTEXTS: dict[str, dict[str, str]] = {
         "COPY --from=first /a /b\nRUN cat /b\n",
     },
     "args": {"Dockerfile": "FROM cmp/tiny\nARG WHO=nobody\nRUN echo hello $WHO\n"},
+    "asked": {"Dockerfile": "FROM cmp/tiny\nARG WHO=nobody\nRUN echo asked by $WHO\n"},
     "fails": {"Dockerfile": "FROM cmp/tiny\nRUN echo before; exit 3\n"},
     "unknown": {"Dockerfile": "FROM cmp/tiny\nNOPE x\n"},
     "lacks": {"Dockerfile": "FROM cmp/tiny\nCOPY nothing /\n"},

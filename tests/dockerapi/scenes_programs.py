@@ -57,9 +57,9 @@ PROGRAMS: dict[str, Scene] = {
         (
             (
                 "build", "--no-cache", "--build-arg", "WHO=you", "--build-arg", "B=1", "--build-arg", "A=1",
-                "{contexts}/args",
+                "{contexts}/asked",
             ),
-            ("build", "--no-cache", "--build-arg", "HTTP_PROXY=http://127.0.0.1:9", "{contexts}/args"),
+            ("build", "--no-cache", "--build-arg", "HTTP_PROXY=http://127.0.0.1:9", "{contexts}/asked"),
         ),
     ),
 }  # fmt: skip

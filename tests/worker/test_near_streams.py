@@ -210,10 +210,11 @@ def test_a_real_log_is_told_of_by_the_kernel_and_not_looked_at_meanwhile(
         late = []
         for number in range(50):  # some of them open a new segment
             time.sleep(0.01)
-            os.write(sink, b"line %d\n" % number)
+            line = b"line %d\n" % number
+            os.write(sink, line)
             began = time.monotonic()
             writer.pump(source, "stdout")
-            reader.read_until(len(reader.data) + 1)
+            reader.read_until(len(reader.data) + len(line))
             late.append(time.monotonic() - began)
         assert reader.data.splitlines()[-1] == b"line 49"
         assert sorted(late)[25] < 0.015, "half of the time between two looks where nobody tells"

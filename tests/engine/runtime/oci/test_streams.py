@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -80,8 +81,20 @@ def test_an_interrupt_ends_a_command_without_a_traceback(bundle: Bundle, words: 
     bundle.args("/bin/sleep", "100").start()
     command = [*COMMAND, "--root", str(bundle.root), *words, bundle.id]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes) as waiting:  # type: ignore[call-overload]
+    # Who starts the tests in the background of a shell has them ignore interrupts.
+    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command, **pipes, **heeding) as waiting:  # type: ignore[call-overload]
         time.sleep(0.7)  # wherever it is by then, but for the interpreter's own beginning
+        await_sleep(waiting.pid)
         waiting.send_signal(signal.SIGINT)
         assert waiting.communicate(timeout=60)[1] == b""
     assert waiting.returncode == -signal.SIGINT
+
+
+def await_sleep(pid: int) -> None:
+    """Until that process has been found asleep ten times in a row: it waits for something."""
+    asleep, deadline = 0, time.monotonic() + 60
+    while asleep < 10 and time.monotonic() < deadline:
+        time.sleep(0.02)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        asleep = asleep + 1 if state == "S" else 0
