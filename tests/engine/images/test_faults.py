@@ -275,8 +275,8 @@ def test_a_pull_that_waits_for_a_busy_registry_is_cancelled_at_once(
 def test_a_cancelled_pull_hands_its_bytes_to_the_one_that_waits(
     host: Host, proxied: str, layer: str, fault_proxy: FaultProxy
 ) -> None:
-    fault_proxy.add(Fault(layer, bytes_per_second=400_000))
-    cancel = threading.Event()
+    go_on, cancel = threading.Event(), threading.Event()
+    fault_proxy.add(Fault(layer, bytes_per_second=400_000, go_on=go_on))
     results: list[object] = []
 
     def first() -> None:
@@ -297,6 +297,7 @@ def test_a_cancelled_pull_hands_its_bytes_to_the_one_that_waits(
     threads[1].start()
     time.sleep(0.3)
     cancel.set()
+    go_on.set()
     for thread in threads:
         thread.join(60)
     assert isinstance(results[0], Cancelled)
