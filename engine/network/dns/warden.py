@@ -116,9 +116,9 @@ class Warden:
     def _follow(self, entries: dict[str, Any], processes: dict[str, Process], known: Collection[str]) -> None:
         """Make names and sockets of the containers `known` match what was read."""
         put, drop = [], []
+        taken_up = [one for one in known if self._follow_process(one, processes.get(one))]
         for container_id in known:
             entry, process = entries.get(container_id), processes.get(container_id)
-            self._follow_process(container_id, process)
             if entry is None:
                 if self._told.pop(container_id, None) is not None:
                     drop.append(container_id)
@@ -129,32 +129,36 @@ class Warden:
                 self._told[container_id] = text
                 put.append(text)
         self._tell_entries(put, drop)
+        for container_id in taken_up:  # who is served before its names are known is told that there are none
+            self._tell_served(container_id, self._served[container_id])
 
-    def _follow_process(self, container_id: str, process: Process | None) -> None:
+    def _follow_process(self, container_id: str, process: Process | None) -> bool:
+        """Whether it is served from now on, which the answerer is to be told."""
         served = self._served.get(container_id)
         if served is not None and served.process != process:
             self._leave(container_id)
         if process is None:
             self._dead.pop(container_id, None)
         elif container_id not in self._served and self._dead.get(container_id) != process:
-            self._take_up(container_id, process)
+            return self._take_up(container_id, process)
+        return False
 
-    def _take_up(self, container_id: str, process: Process) -> None:
+    def _take_up(self, container_id: str, process: Process) -> bool:
         namespace = namespace_of(process)
         if namespace is None:
             self._dead[container_id] = process
-            return
+            return False
         try:
             pidfd = os.pidfd_open(process.pid)
             udp, tcp = inside.sockets(namespace)
         except OSError as error:
             log.warning("container %s gets no name server: %s", container_id[:12], error)
-            return
+            return False
         finally:
             os.close(namespace)
-        served = self._served[container_id] = _Served(process, udp, tcp, pidfd)
+        self._served[container_id] = _Served(process, udp, tcp, pidfd)
         self._loop.register(pidfd, partial(self._on_end, container_id, process))
-        self._tell_served(container_id, served)
+        return True
 
     def _on_end(self, container_id: str, process: Process, _: int) -> None:
         """Its process is gone: its name leads nowhere from now on, whoever else has not seen it yet."""
@@ -184,7 +188,8 @@ class Warden:
             if not is_there:
                 log.warning("container %s had its name server's rules taken away", container_id[:12])
                 self._leave(container_id)
-                self._take_up(container_id, served.process)
+                if self._take_up(container_id, served.process):
+                    self._tell_served(container_id, self._served[container_id])
 
     # ---- who tells us
 

@@ -7,6 +7,7 @@ import os
 import platform
 import secrets
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from engine.containers.record import ContainerRecord
-from engine.network.dns import link
+from engine.network.dns import channel, link
+from engine.network.dns.warden import Warden
 from engine.options.networks import NetworkSpec
 from tests.support.dns import ask
 from tests.support.engine import Host
@@ -113,6 +115,25 @@ def test_both_are_killed_at_once(host: Host, pair: tuple[ContainerRecord, Contai
         os.kill(pid, signal.SIGKILL)
     assert ask(asker.pid, "nobody").code, "once it answers again"
     assert ask(asker.pid, "web").records == [web.ip_address]
+
+
+def test_nobody_is_served_before_its_names_are_known(host: Host, pair: tuple[ContainerRecord, ContainerRecord]) -> None:
+    ours, answerers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener, unused = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, answerers, listener, unused:
+        warden = Warden(host.home.config, listener)
+        warden._answerer = ours
+        warden._look_at_all()
+        answerers.settimeout(0)
+        told = []
+        with contextlib.suppress(BlockingIOError):
+            while received := channel.receive(answerers):
+                told.append(next(iter(received[0])))
+                for descriptor in received[1]:
+                    os.close(descriptor)
+        for served in warden._served.values():
+            served.close()
+    assert told == ["put", "serve", "serve"]
 
 
 @pytest.mark.parametrize("half", ["warden", "answerer"])
