@@ -146,7 +146,6 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
             handover.hand_ends(midwife, request, directory)
         finally:
             pid = midwife.born(was_ready=pooled)
-        midwife.stand_back()
         privileges.set_limits(spec["process"], pid)
         ids = None if first is None else {"first": first, "count": COUNT}
         record.reserve_exit(directory, request["run"])

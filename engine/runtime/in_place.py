@@ -1,13 +1,15 @@
-"""Bearing a process in the memory of the one that bears it: clone3(2) with CLONE_VM and CLONE_VFORK.
+"""Bearing a process in the memory of the one that bears it: clone3(2) with CLONE_VM.
 
 What a fork of a Python process costs are its pages: half a millisecond for their table, and a copy of each that the
 child touches, 500 until a container's program is executed. Here the child goes on with its parent's own, and on its
-stack, as after vfork(2). The kernel holds the parent until the child has executed a program or ended. By then its
-stack is another's, and it can't return as it came: C's compilers see to that for vfork; in Python no function can. So
-the calls are made by these few instructions, and there are two things that a parent can do:
+stack, as after vfork(2). From then on that is another's, and the parent can't return as it came: C's compilers see to
+that for vfork; in Python no function can. So the calls are made by these few instructions, and there are two things
+that a parent can do:
 
-    Bearer    it ends, without a look at its stack or memory: it has nothing left to do
-    Lender    it goes on where the child has left: the child's last call, `execute` or `end`, returns in the parent
+    Bearer    it lets go of its descriptors and sleeps until it is killed, without a look at its stack or memory: it
+              has nothing left to do, and its end would take a millisecond of a processor from its child
+    Lender    the kernel holds it until the child has executed a program or ended (CLONE_VFORK), and it goes on where
+              the child has left: the child's last call, `execute` or `end`, returns in the parent
 
 For the latter, that last call notes its registers first, and what the kernel keeps for both is all that is left: what
 the child's Python had been thinking is now the parent's. A child that is killed before has left things half thought,
@@ -39,10 +41,14 @@ _BEAR = bytes.fromhex(
     "4885c0"  # test rax, rax
     "7f01"  # jg parent
     "c3"  # ret
-    "31ff"  # parent: xor edi, edi
-    "b8e7000000"  # mov eax, 231 (exit_group)
+    "bf03000000"  # parent: mov edi, 3
+    "beffffffff"  # mov esi, -1
+    "31d2"  # xor edx, edx
+    "b8b4010000"  # mov eax, 436 (close_range)
     "0f05"  # syscall
-    "f4"  # hlt: never reached
+    "b822000000"  # again: mov eax, 34 (pause)
+    "0f05"  # syscall
+    "ebf7"  # jmp again
 )
 _LEND = bytes.fromhex(
     "b8b3010000"  # mov eax, 435
@@ -91,7 +97,7 @@ class Bearer:
         """Returns in the child alone, with its pid as the parent's namespace numbers it.
 
         `flags` and `group`, a descriptor of a version 2 group or None, as in `kernel.clone3`. OSError, in the parent,
-        if there is no child.
+        if there is no child. The parent must have no handlers of signals, which would run on what is the child's stack.
         """
         return _clone(self._call, flags, exit_signal, group)
 
@@ -109,7 +115,7 @@ class Lender:
 
     def lend(self, flags: int, exit_signal: int, group: int | None) -> int:
         """As `Bearer.bear`; the parent waits."""
-        return _clone(self._lend, flags, exit_signal, group, ctypes.addressof(self._registers))
+        return _clone(self._lend, flags | _CLONE_VFORK, exit_signal, group, ctypes.addressof(self._registers))
 
     def execute(self, path: bytes, arguments: list[bytes], environment: list[bytes]) -> None:
         """execve(2). Returns in the parent, even if the child was just killed. OSError: this is still the child."""
@@ -133,7 +139,7 @@ class Lender:
 
 
 def _clone(call: Callable[..., Any], flags: int, exit_signal: int, group: int | None, *more: int) -> int:
-    flags |= _CLONE_VM | _CLONE_VFORK | _CLONE_PARENT_SETTID
+    flags |= _CLONE_VM | _CLONE_PARENT_SETTID
     if group is not None:
         flags |= kernel.CLONE_INTO_CGROUP
     number = ctypes.create_string_buffer(bytes(8), 8)

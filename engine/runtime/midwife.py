@@ -12,7 +12,8 @@
 
 What is made in a user namespace belongs to it, so the other namespaces are made in it or with it; the process
 namespace too, which is born with its first process. C therefore bears that process, and CLONE_PARENT makes it M's
-child. It does so with its last breath, and leaves its memory to the child: in_place.py. M itself never leaves the
+child. It is the last that it does: it leaves its memory to the child (in_place.py), and sleeps until M has time for
+its end. M itself never leaves the
 host's namespaces, nor does it give its root's rights away: C and I are the host's user 0 with rights over the
 container's namespaces alone, and I becomes the container's root at once. (C must not: the group that a child is born
 into asks for the host's root, cgroups(7).)
@@ -72,12 +73,16 @@ class Midwife:
         executing = _moved_up(executing)
         inside = self.places
         new = 0 if inside.is_joining else inside.flags if first is None else inside.flags | kernel.CLONE_NEWUSER
+        parent = os.getpid()
         self._pid = kernel.clone3(new | kernel.CLONE_CLEAR_SIGHAND, signal.SIGCHLD)
         if self._pid == 0:
             self._channel.close()
             os.close(self._executed)
             _attend(
-                theirs, inside, lambda: _make(mounts, sysctls, trees, small, inside, users=first is not None, idle=idle)
+                theirs,
+                inside,
+                parent,
+                lambda: _make(mounts, sysctls, trees, small, inside, users=first is not None, idle=idle),
             )
         theirs.close()
         os.close(executing)
@@ -115,14 +120,6 @@ class Midwife:
             self._answer()
         return int(self._answer()["pid"])
 
-    def stand_back(self) -> None:
-        """C, which wakes when the first process executes its program, is not to end before that goes on.
-
-        Its end, a Python's whole memory, takes a millisecond of a processor, most often that of the one it woke up by.
-        """
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(self._pid, os.SCHED_IDLE, os.sched_param(0))
-
     def hand_over(self, data: bytes, descriptors: list[int]) -> None:
         """Give the first process, which may not be born yet, the next packet: see handover.py."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # as above
@@ -150,13 +147,8 @@ class Midwife:
         os.close(self._executed)
 
     def leave(self, *, waits: bool = True) -> None:
-        """C has done its work, or is not needed any more: it ends, which it else does with the exec of what it bore.
-
-        `waits`: until it has, and has let go of the container's namespaces.
-        """
+        """C has done its work, or is not needed any more: it ends. `waits`: until it has let go of its namespaces."""
         self._channel.close()
-        with contextlib.suppress(OSError):  # now somebody waits for it
-            os.sched_setscheduler(self._pid, os.SCHED_OTHER, os.sched_param(0))
         os.kill(self._pid, signal.SIGKILL)
         if waits:
             os.waitpid(self._pid, 0)
@@ -170,10 +162,13 @@ class Midwife:
         return answer
 
 
-def _bear(channel: socket.socket, made: ahead.Ahead, group: int | None, places: Namespaces) -> None:
-    """In C, whose last act it is, and in I, which ends here."""
+def _bear(channel: socket.socket, made: ahead.Ahead, group: int | None, places: Namespaces, parent: int) -> None:
+    """In C, whose last act it is, and in I, which ends here. What C hears of M's death is a signal, from now on."""
     flags = _BORN | kernel.CLONE_NEWPID if places.has_processes else _BORN
     if _bearer.possible:
+        kernel.prctl("die with the parent", kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)
         pid = _bearer.bear(flags, 0, group)
         wire.send(channel, {"pid": pid})
         init.run(channel, made)
@@ -218,8 +213,8 @@ def _make(
     return made
 
 
-def _attend(channel: socket.socket, places: Namespaces, make: Callable[[], ahead.Ahead]) -> NoReturn:
-    """In C. The channel's end means that M is no more."""
+def _attend(channel: socket.socket, places: Namespaces, parent: int, make: Callable[[], ahead.Ahead]) -> NoReturn:
+    """In C. The channel's end means that M, the process `parent`, is no more."""
     try:
         if channel.recv(16) != _MAPPED:
             os._exit(0)
@@ -229,7 +224,7 @@ def _attend(channel: socket.socket, places: Namespaces, make: Callable[[], ahead
             groups: list[int] = []
             if wire.receive_descriptors(channel, groups) != _BEAR:
                 os._exit(0)
-            _bear(channel, made, groups[0] if groups else None, places)
+            _bear(channel, made, groups[0] if groups else None, places, parent)
         except Exception as error:  # noqa: BLE001 - whatever it is, M must be told
             wire.send(channel, wire.failure_of(error, "preparing the container").as_message())
     finally:

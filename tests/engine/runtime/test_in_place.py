@@ -1,4 +1,4 @@
-"""A process that is born in the memory of its elder, who ends without having returned to it, or goes on with it."""
+"""A process that is born in the memory of its elder, who sleeps and never returns to it, or goes on with it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 from engine.runtime import defaults, kernel, midwife, probe
 from engine.runtime.ids import Ranges
 from engine.runtime.in_place import Bearer, Lender
+from tests.engine.runtime.box import until
 
 pytestmark = pytest.mark.skipif(not Bearer().possible, reason="this machine has to fork")
 
 
 def _bear(last_words: str) -> tuple[list[str], int]:
-    """What a born process said, its pid as its elder was told first, and how the elder ended."""
+    """What a born process said, its pid as its elder was told first, and how the elder ended, which was killed then."""
     read, write = os.pipe()
     elder = os.fork()
     if elder == 0:
@@ -31,17 +32,20 @@ def _bear(last_words: str) -> tuple[list[str], int]:
         os._exit(0)
     os.close(write)
     with open(read, "rb") as words:
-        said = words.read().decode().split()
+        said = words.read().decode().split()  # to the end: the elder has let go of it
+    until(lambda: Path(f"/proc/{elder}/stat").read_text().rpartition(")")[2].split()[0] == "S")
+    assert {int(name) for name in os.listdir(f"/proc/{elder}/fd")} <= {0, 1, 2}
+    os.kill(elder, signal.SIGTERM)
     _, status = os.waitpid(elder, 0)
     return [*said, str(elder)], status
 
 
 @pytest.mark.parametrize("last_words", ["exec", "exit"])
-def test_the_born_goes_on_alone_and_its_elder_ends_well(last_words: str) -> None:
+def test_the_born_goes_on_alone_and_its_elder_sleeps_with_nothing_in_its_hands(last_words: str) -> None:
     (number, own, parent, *rest), status = _bear(last_words)
     assert number == own != parent == rest[-1]
     assert ("executed" in rest) == (last_words == "exec")
-    assert status == 0
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
 
 
 def test_what_the_kernel_refuses_is_raised_where_it_was_asked_for() -> None:

@@ -127,14 +127,41 @@ def test_a_pooled_container_starts_as_its_own_and_not_at_low_priority(make: Make
 
 
 def test_who_bore_a_container_does_not_take_the_processor_from_its_program(make: Make) -> None:
-    """It wakes when the program is executed, and its end takes a millisecond."""
-    box = make()
-    pid = box.create("/bin/sleep", "100", collect=False)
-    assert box.was_pooled
-    parent = box.record()["monitor_pid"]
-    until(lambda: [os.sched_getscheduler(other) for other in children(parent) if other != pid] == [os.SCHED_IDLE])
+    """It sleeps on when the program is executed: its end would take a millisecond."""
+    box, parent, elder = bearing(make)
+    before = switches(elder)
     box.runtime.start(box.directory)
-    until(lambda: children(parent) == [pid])
+    assert switches(elder) == before
+    os.kill(parent, signal.SIGCONT)
+    until(lambda: children(parent) == [box.created.pid])
+
+
+def bearing(make: Make) -> tuple[Box, int, int]:
+    """A created container, its first process's parent, which is held, and who bore it, asleep."""
+    for _ in range(10):
+        box = make()
+        pid = box.create("/bin/sleep", "100", collect=False)
+        parent = box.record()["monitor_pid"]
+        os.kill(parent, signal.SIGSTOP)  # in the tenth of a second in which it waits for the program
+        for elder in children(parent):
+            if elder != pid and "S (sleeping)" in Path(f"/proc/{elder}/status").read_text():
+                return box, parent, elder
+        os.kill(parent, signal.SIGCONT)
+    pytest.fail("it is not there for a tenth of a second")
+
+
+def switches(pid: int) -> list[str]:
+    """How often a process has gone to sleep, or was sent off its processor."""
+    return [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "switches" in line]
+
+
+@pytest.mark.parametrize("what", ["created", "started"])
+def test_who_bore_a_container_goes_with_its_parent(make: Make, what: str) -> None:
+    box, parent, elder = bearing(make)
+    if what == "started":
+        box.runtime.start(box.directory)
+    os.kill(parent, signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{elder}").exists())
 
 
 def test_the_pool_gives_only_what_a_container_asks_for(make: Make) -> None:
