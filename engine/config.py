@@ -6,6 +6,7 @@ tables, cgroups) carry `tag`, six hex digits that are made from the home's real 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -51,7 +52,7 @@ class EngineConfig:
     @property
     def tag(self) -> str:
         """Six hex digits that tell this home from every other on the machine."""
-        return hashlib.sha256(os.path.realpath(self.home).encode()).hexdigest()[:6]
+        return _tag(self.home)
 
     @property
     def database(self) -> Path:
@@ -144,6 +145,11 @@ class EngineConfig:
     def build_cgroup(self) -> str:
         """The same for what builds run: in the host's, whose limits are theirs too, beside each container's."""
         return f"{self.cgroup_parent}/builds"
+
+
+@functools.lru_cache(maxsize=64)
+def _tag(home: Path) -> str:
+    return hashlib.sha256(os.path.realpath(home).encode()).hexdigest()[:6]
 
 
 def _list(text: str) -> tuple[str, ...]:

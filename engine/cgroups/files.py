@@ -37,12 +37,18 @@ def write_each(path: Path, values: Iterable[str | int]) -> None:
         os.close(fd)
 
 
-def make(directory: Path) -> None:
+def make(directory: Path | str) -> None:
     """Make a group and those above it; one that exists is fine."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            os.mkdir(directory)
+        except FileNotFoundError:
+            os.makedirs(directory, exist_ok=True)
+        except FileExistsError:
+            if not os.path.isdir(directory):
+                raise
     except OSError as error:
-        raise _translated(error, directory, "a new group") from error
+        raise _translated(error, Path(directory), "a new group") from error
 
 
 def read(path: Path) -> str | None:

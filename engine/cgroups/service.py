@@ -66,6 +66,12 @@ class Cgroups:
             if name in self.hierarchy.v1:
                 self._trees[name] = self.hierarchy.v1[name]
         self._cpuset = self.hierarchy.v1.get("cpuset")
+        self._parents = {name: tree / self.parent for name, tree in self._trees.items()}
+        joined = list(dict.fromkeys(self._parents.values()))
+        if self.hierarchy.unified is not None:
+            joined.append(self.hierarchy.unified / self.parent)
+        self._joined = [os.fspath(parent) for parent in joined]
+        """What every container has a group in."""
         # Nothing of ours is there, but other runtimes make groups in every tree.
         self._strange = [tree / self.parent for tree in self.hierarchy.trees if tree not in self._trees.values()]
 
@@ -81,16 +87,17 @@ class Cgroups:
             self._delegate()
         is_first = not self.quota.is_there()
         try:
-            for directory in self._joined(container_id):
-                files.make(directory)
+            for parent in self._joined:
+                files.make(f"{parent}/{container_id}")
             if is_first:  # after a boot, or somebody has removed it
                 for error in self.quota.apply().errors:
                     log.warning("the host's limits: %s", error.message)
             if resources.wants_cpuset and self._cpuset is not None:
                 files.make(self._cpuset / self.parent / container_id)
-            limiting.apply(self.directories(container_id), resources, v2=self.version == "v2")
+            where = self.directories(container_id)
+            limiting.apply(where, resources, v2=self.version == "v2")
             if "devices" in self._trees and not resources.all_devices:
-                v1_devices.restrict(self._trees["devices"] / self.parent / container_id, resources.device_rules)
+                v1_devices.restrict(where["devices"], resources.device_rules)
         except BaseException:
             self.remove(container_id)
             raise
@@ -136,21 +143,14 @@ class Cgroups:
             place.mkdir(exist_ok=True)
             core.delegate(place, DELEGATED_V2, NEEDED)
 
-    def _joined(self, container_id: str) -> list[Path]:
-        """The groups that every container is in."""
-        trees = list(dict.fromkeys(self._trees.values()))
-        if self.hierarchy.unified is not None:
-            trees.append(self.hierarchy.unified)
-        return [tree / self.parent / container_id for tree in trees]
-
     def _all(self, container_id: str) -> list[Path]:
         """All that a container may be in; only who asks for certain processors has a group of version 1's cpuset."""
         cpuset = [] if self._cpuset is None else [self._cpuset / self.parent / container_id]
-        return [*self._joined(container_id), *cpuset]
+        return [*(Path(f"{parent}/{container_id}") for parent in self._joined), *cpuset]
 
     def directories(self, container_id: str) -> dict[str, Path]:
         """Controller → directory, for reading; "unified" is the version 2 one. On v2 all controllers share it."""
-        found = {name: tree / self.parent / container_id for name, tree in self._trees.items()}
+        found = {name: parent / container_id for name, parent in self._parents.items()}
         if self._cpuset is not None and os.path.isdir(f"{self._cpuset}/{self.parent}/{container_id}"):
             found["cpuset"] = self._cpuset / self.parent / container_id
         if self.hierarchy.unified is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,14 +68,14 @@ def write_hosts(directory: Path, place: NetworkPlace, spec: ContainerSpec, hostn
     _write(directory / "hosts", text)
 
 
-def follow_networks(directory: Path, spec: ContainerSpec, usual: str, *, embedded: bool) -> None:
+def follow_networks(directory: Path, spec: ContainerSpec, usual: Callable[[], str], *, embedded: bool) -> None:
     """Let /etc/resolv.conf name our own resolver while the container is on a network of a name, and only then.
 
     What somebody wrote into it meanwhile stays, unless it has to change.
     """
     path = directory / "resolv.conf"
     if names.is_embedded(path.read_text(encoding="utf-8", errors="replace")) != embedded:
-        _write(path, names.resolv_conf(spec, usual, embedded=embedded))
+        _write(path, names.resolv_conf(spec, usual(), embedded=embedded))
 
 
 def _place_init(path: Path, run: Path) -> None:

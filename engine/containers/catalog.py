@@ -74,7 +74,7 @@ class Catalog:
 
     def get(self, container_id: str) -> ContainerRecord:
         """The record. Raises `NotFound`, or `DataCorrupt` for one that can't be read."""
-        directory = self._root / container_id
+        directory = Path(f"{self._root}/{container_id}")
         try:
             version = records.version(directory)
         except FileNotFoundError:
@@ -90,7 +90,7 @@ class Catalog:
 
     def resolve(self, id_or_name: str) -> str:
         """The id behind an id, a name or a unique prefix of an id. Raises `NotFound`, `Conflict` if ambiguous."""
-        if ID.fullmatch(id_or_name) and (self._root / id_or_name).is_dir():
+        if ID.fullmatch(id_or_name) and os.path.isdir(f"{self._root}/{id_or_name}"):
             return id_or_name
         row = self._store.connection().execute("SELECT id FROM container_name WHERE name = ?", (id_or_name,)).fetchone()
         if row is not None:
@@ -167,7 +167,7 @@ class Catalog:
         `prefix` is for what isn't a container yet or any more. Raises `NotFound` when it doesn't exist (any more),
         `Busy` when `wait` is False and it is taken.
         """
-        path = self._root / f"{prefix}{container_id}" / "lock"
+        path = f"{self._root}/{prefix}{container_id}/lock"
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
@@ -203,7 +203,7 @@ class Catalog:
     # ---- what the keeper must look after
 
     def mark_live(self, container_id: str) -> None:
-        os.close(os.open(self._live / container_id, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        os.close(os.open(f"{self._live}/{container_id}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
     def unmark_live(self, container_id: str) -> None:
         (self._live / container_id).unlink(missing_ok=True)

@@ -148,7 +148,7 @@ def _gone(record: ContainerRecord, network: Mapping[str, Any]) -> NotFound:
 
 def _follow_names(parts: Parts, record: ContainerRecord, joined: Sequence[Member]) -> None:
     directory = parts.catalog.directory(record.id)
-    bundle.follow_networks(directory, record.spec, parts.network.resolv_conf(), embedded=bool(joined))
+    bundle.follow_networks(directory, record.spec, parts.network.resolv_conf, embedded=bool(joined))
 
 
 def _joinable(record: ContainerRecord) -> ContainerRecord:

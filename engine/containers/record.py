@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ class ContainerRecord:
         }
 
     def as_json(self) -> bytes:
-        data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "health"}
+        data = dict(zip(_NAMES, _values(self), strict=True))
         data["spec"] = self.spec.as_dict()
         data["ports"] = [asdict(port) for port in self.ports]
         data["mounts"] = [point.as_dict() for point in self.mounts]
@@ -200,6 +201,10 @@ class ContainerRecord:
         known["exposed"] = tuple(known.get("exposed", ()))
         known["untold"] = tuple((kind, subject, news) for kind, subject, news in known.get("untold", ()))
         return cls(**known)
+
+
+_NAMES = tuple(name for name in ContainerRecord.__dataclass_fields__ if name != "health")
+_values = attrgetter(*_NAMES)
 
 
 def save(directory: Path, record: ContainerRecord) -> Version:

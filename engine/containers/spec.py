@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from engine.containers import restarts
@@ -156,7 +157,7 @@ class ContainerSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values only; `from_dict` reads it back."""
-        data = {name: getattr(self, name) for name in self.__dataclass_fields__}  # asdict copies every value, slowly
+        data = dict(zip(_NAMES, _values(self), strict=True))  # asdict copies every value, slowly
         data["ports"] = tuple(asdict(port) for port in self.ports)
         for name in _MAPPINGS:
             data[name] = dict(data[name])
@@ -176,6 +177,8 @@ class ContainerSpec:
         return cls(**known)
 
 
+_NAMES = tuple(ContainerSpec.__dataclass_fields__)
+_values = attrgetter(*_NAMES)
 _MAPPINGS = ("env", "labels", "sysctls", "annotations", "log_opt", "storage_opt")
 _LISTS = {name for name, made in ContainerSpec.__dataclass_fields__.items() if made.default == ()} - {"ports"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
@@ -84,7 +85,7 @@ class Pool:
     def subnet(self) -> IPv4Network | None:
         """The recorded subnet, None before the first `choose`."""
         row = self._row(self._store.connection())
-        return IPv4Network(row["subnet"]) if row else None
+        return _network(row["subnet"]) if row else None
 
     def choose(self, taken: Iterable[IPv4Network | IPv6Network], seed: int) -> IPv4Network:
         """Record a subnet that overlaps none of `taken`; `seed` says where to look first.
@@ -96,7 +97,7 @@ class Pool:
         with self._store.transaction() as connection:
             row = self._row(connection)
             if row is not None:
-                current = IPv4Network(row["subnet"])
+                current = _network(row["subnet"])
                 given = connection.execute("SELECT 1 FROM network_address WHERE network = ?", (self._name,)).fetchone()
                 if given or not any(current.overlaps(other) for other in used):
                     return current
@@ -132,7 +133,7 @@ class Pool:
                 return known
             row = self._row(connection)
             assert row is not None
-            subnet = IPv4Network(row["subnet"])
+            subnet = _network(row["subnet"])
             first, size = int(subnet.network_address) + 2, subnet.num_addresses - 3
             for step in range(1, size + 1):
                 address = first + (row["last_given"] - first + step) % size
@@ -162,6 +163,9 @@ class Pool:
     def _row(self, connection: sqlite3.Connection) -> sqlite3.Row | None:
         row: sqlite3.Row | None = connection.execute("SELECT * FROM network WHERE name = ?", (self._name,)).fetchone()
         return row
+
+
+_network = functools.lru_cache(maxsize=64)(IPv4Network)
 
 
 def candidates(seed: int, prefix: int = DEFAULT_PREFIX) -> Iterator[IPv4Network]:

@@ -155,7 +155,8 @@ class Runtime(ExecVerbs):
 
     def _request(self, container_dir: Path, run: int, overlay: Overlay, images: Images) -> dict[str, Any]:
         foreign = self._foreign.request(container_dir)
-        spec = json.loads((container_dir / "bundle" / "config.json").read_bytes())
+        with open(f"{container_dir}/bundle/config.json", "rb") as file:
+            spec = json.loads(file.read())
         seccomp = (spec.get("linux") or {}).pop("seccomp", None)
         entrance = self._cgroups.entrance(container_dir.name)
         wants_users, whose = joins.has(spec, "user"), joins.resolve(container_dir, spec)
@@ -170,7 +171,7 @@ class Runtime(ExecVerbs):
         return {
             "verb": "create",
             "directory": str(container_dir),
-            "mount_point": str(container_dir / "bundle" / "rootfs"),
+            "mount_point": f"{container_dir}/bundle/rootfs",
             "run": run,
             "users": wants_users and not whose,
             "shares": joins.shares(spec),
@@ -189,7 +190,7 @@ class Runtime(ExecVerbs):
             "monitor": self._monitor(),
             "seccomp": str(self._filter(seccomp)) if seccomp else None,
             "foreign": foreign,
-            "stdin": (container_dir / monitor.STDIN).exists(),
+            "stdin": os.path.exists(f"{container_dir}/{monitor.STDIN}"),
             "terminal": terminal,
             "spec": spec,  # the last, since the launcher reads no further
         }

@@ -359,11 +359,11 @@ class Snapshots:
             raise SnapshotMissing("a layer of the image is not on this host: pull the image again")
         # Overlayfs takes no directory twice; of a layer that an image has twice, the upper one hides all of the lower.
         distinct = dict.fromkeys(numbers)
-        return tuple(str(self._root / str(number) / "fs") for number in distinct) or (str(self._root / _EMPTY / "fs"),)
+        return tuple(f"{self._root}/{number}/fs" for number in distinct) or (f"{self._root}/{_EMPTY}/fs",)
 
     def _overlay(self, lower: tuple[str, ...], number: int) -> Overlay:
-        own = self._root / str(number)
-        return Overlay(lower, str(own / "fs"), str(own / "work"))
+        own = f"{self._root}/{number}"
+        return Overlay(lower, f"{own}/fs", f"{own}/work")
 
     def _move(self, source: Path, number: int) -> None:
         """Rename within a transaction, and delete it if that fails; what a killed one left is in the way at most.

@@ -24,6 +24,7 @@ from engine.runtime.apparmor import host, profile
 ANSWER = "apparmor"
 AGAIN_SECONDS = 60.0
 LOAD_SECONDS = 60.0
+_NONE = "this kernel has no AppArmor"
 _one_at_a_time = threading.Lock()
 
 
@@ -32,7 +33,13 @@ def applied(wanted: str, run: Path, *, is_required: bool = False) -> str:
 
     `run`: the home's directory for what a boot forgets. Raises Unsupported for one that `is_required` and can't be had.
     """
-    if wanted != profile.NAME or _is_there(run):
+    if wanted != profile.NAME:
+        return wanted
+    if not host.is_enabled():
+        if is_required:
+            raise refusal(_NONE)
+        return ""
+    if _is_there(run):
         return wanted
     with _one_at_a_time:
         if _is_there(run):
@@ -72,7 +79,7 @@ def _is_there(run: Path) -> bool:
 def _load() -> str:
     """Why it can't be; empty when the kernel has it."""
     if not host.is_enabled():
-        return "this kernel has no AppArmor"
+        return _NONE
     parser = host.parser()
     if why := obstacle():
         return why
@@ -105,7 +112,7 @@ def _mark() -> str:
 
 
 def _note(run: Path, why: str) -> None:
-    if why == "this kernel has no AppArmor":
+    if why == _NONE:
         return
     with contextlib.suppress(OSError):
         run.mkdir(parents=True, exist_ok=True, mode=0o700)

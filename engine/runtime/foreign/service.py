@@ -46,7 +46,8 @@ def choose(directory: Path, name: str, resources: Resources) -> None:
 def choice(container_dir: Path) -> dict[str, Any] | None:
     """What `choose` noted; None for our own runtime."""
     try:
-        noted: dict[str, Any] = json.loads((container_dir / CHOICE_FILE).read_bytes())
+        with open(f"{container_dir}/{CHOICE_FILE}", "rb") as file:
+            noted: dict[str, Any] = json.loads(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
     return noted
