@@ -143,10 +143,10 @@ class Cgroups:
             place.mkdir(exist_ok=True)
             core.delegate(place, DELEGATED_V2, NEEDED)
 
-    def _all(self, container_id: str) -> list[Path]:
+    def _all(self, container_id: str) -> list[str]:
         """All that a container may be in; only who asks for certain processors has a group of version 1's cpuset."""
-        cpuset = [] if self._cpuset is None else [self._cpuset / self.parent / container_id]
-        return [*(Path(f"{parent}/{container_id}") for parent in self._joined), *cpuset]
+        cpuset = [] if self._cpuset is None else [f"{self._cpuset}/{self.parent}/{container_id}"]
+        return [*(f"{parent}/{container_id}" for parent in self._joined), *cpuset]
 
     def directories(self, container_id: str) -> dict[str, Path]:
         """Controller → directory, for reading; "unified" is the version 2 one. On v2 all controllers share it."""
@@ -183,7 +183,7 @@ class Cgroups:
 
     def join_files(self, container_id: str) -> list[Path]:
         """The files that a process writes its pid to, to be moved into the container's groups."""
-        return [directory / "cgroup.procs" for directory in self._all(container_id) if directory.exists()]
+        return [Path(directory) / "cgroup.procs" for directory in self._all(container_id) if os.path.exists(directory)]
 
     def freeze(self, container_id: str, timeout_seconds: float = 5.0) -> None:
         """Stop every process; returns once all stand still. Unavailable if one doesn't in time (then thawed)."""
@@ -213,7 +213,8 @@ class Cgroups:
 
     def oom_kills(self, container_id: str) -> int:
         """How many processes the kernel killed for the memory limit; 0 once the group is removed."""
-        directory = self.directories(container_id)["memory"]
+        parent = self.hierarchy.unified / self.parent if self.version == "v2" and self.hierarchy.unified else None
+        directory = (parent or self._parents["memory"]) / container_id
         return v2_memory.oom_kills(directory) if self.version == "v2" else v1_memory.oom_kills(directory)
 
     def pids(self, container_id: str) -> list[int]:
@@ -240,7 +241,7 @@ class Cgroups:
 
     def kill(self, container_id: str) -> None:
         """Send SIGKILL to every process, thawed first where a frozen one would not die."""
-        if not any(directory.exists() for directory in self._all(container_id)):
+        if not any(os.path.exists(directory) for directory in self._all(container_id)):
             return
         where = self.directories(container_id)
         if "freezer" in where and where["freezer"].exists():
@@ -262,14 +263,14 @@ class Cgroups:
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
 
-    def _found(self, container_id: str) -> Iterator[Path]:
+    def _found(self, container_id: str) -> Iterator[str]:
         """Ours, and then those of other runtimes: what is killed with ours may just be making the first of them."""
         yield from self._all(container_id)
-        yield from (parent / container_id for parent in self._strange if os.path.exists(parent))
+        yield from (f"{parent}/{container_id}" for parent in self._strange if os.path.exists(parent))
 
     def remove_parent(self) -> None:
         """Remove this home's own group, once no container is left; for those who give a home up."""
-        for directory in (*self._all("."), *self._strange):
+        for directory in (*self._all(""), *map(str, self._strange)):
             with contextlib.suppress(OSError):
                 os.rmdir(directory)
 
@@ -284,8 +285,11 @@ _UNIFIED = _Freezer(core.freeze, core.thaw, core.is_frozen)
 _V1 = _Freezer(v1_freezer.freeze, v1_freezer.thaw, v1_freezer.is_frozen)
 
 
-def _removed(path: Path) -> bool:
+def _removed(path: str) -> bool:
     """Remove the group and those that its processes made below it; False while a process is inside."""
+    with contextlib.suppress(OSError):  # most often nothing is below it
+        os.rmdir(path)
+        return True
     try:
         for below, _, _ in os.walk(path, topdown=False):
             os.rmdir(below)

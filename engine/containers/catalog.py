@@ -72,9 +72,9 @@ class Catalog:
         """The ids whose directory still carries `prefix` (`CREATING`, `REMOVED` or `TRASH`)."""
         return sorted(name.removeprefix(prefix) for name in os.listdir(self._root) if name.startswith(prefix))
 
-    def get(self, container_id: str) -> ContainerRecord:
-        """The record. Raises `NotFound`, or `DataCorrupt` for one that can't be read."""
-        directory = Path(f"{self._root}/{container_id}")
+    def get(self, container_id: str, *, prefix: str = "") -> ContainerRecord:
+        """The record. Raises `NotFound`, or `DataCorrupt` for one that can't be read; `prefix` as in `locked`."""
+        directory = Path(f"{self._root}/{prefix}{container_id}")
         try:
             version = records.version(directory)
         except FileNotFoundError:

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,7 @@ class ContainerRecord:
 
     def with_changes(self, **changes: Any) -> ContainerRecord:
         """A copy with some fields changed."""
-        return replace(self, **changes)
+        return ContainerRecord(**{**dict(zip(_FIELDS, _of_all(self), strict=True)), **changes})
 
     def for_take_back(self) -> dict[str, Any]:
         """The values that a start replaces. Ports are left out: what doesn't run publishes none."""
@@ -203,7 +203,9 @@ class ContainerRecord:
         return cls(**known)
 
 
-_NAMES = tuple(name for name in ContainerRecord.__dataclass_fields__ if name != "health")
+_FIELDS = tuple(ContainerRecord.__dataclass_fields__)
+_of_all = attrgetter(*_FIELDS)  # dataclasses.replace takes three times as long for as many
+_NAMES = tuple(name for name in _FIELDS if name != "health")
 _values = attrgetter(*_NAMES)
 
 

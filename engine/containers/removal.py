@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.containers import attaching, events, states, stopping
-from engine.containers import record as records
 from engine.containers.catalog import REMOVED, Busy
 from engine.containers.parts import Parts
 from engine.containers.reaping import is_to_be_removed
@@ -106,7 +105,6 @@ def finish(parts: Parts, container_id: str) -> None:
     directory = parts.catalog.directory(container_id).with_name(REMOVED + container_id)
     parts.runtime.abort(directory)
     parts.cgroups.remove(container_id)
-    parts.network.unpublish(container_id)
     parts.network.release(container_id)
     delete_files = parts.snapshots.take_away(container_id)
     parts.catalog.unmark_live(container_id)
@@ -124,16 +122,15 @@ def finish(parts: Parts, container_id: str) -> None:
 
 def _put_away(parts: Parts, directory: Path, container_id: str) -> None:
     parts.volumes.release(container_id, anonymous=(directory / WITH_VOLUMES).exists())
-    is_kept = KeptLogs(parts.config).keep(container_id, directory / "log", _about(directory, container_id))
-    _tell(parts, directory, container_id, is_kept)
+    record = None
+    with contextlib.suppress(NotFound, DataCorrupt):
+        record = parts.catalog.get(container_id, prefix=REMOVED)
+    is_kept = KeptLogs(parts.config).keep(container_id, directory / "log", _about(record, container_id))
+    _tell(parts, record, container_id, is_kept)
 
 
-def _tell(parts: Parts, directory: Path, container_id: str, is_kept: bool) -> None:
+def _tell(parts: Parts, record: ContainerRecord | None, container_id: str, is_kept: bool) -> None:
     """Free the name and tell of the end: with the name the right to tell goes, however often this is repeated."""
-    try:
-        record = records.load(directory)
-    except DataCorrupt:
-        record = None
     with parts.store.transaction():
         if record is not None:
             events.tell(parts, record)
@@ -143,13 +140,11 @@ def _tell(parts: Parts, directory: Path, container_id: str, is_kept: bool) -> No
         events.forget(parts, container_id)
 
 
-def _about(directory: Path, container_id: str) -> dict[str, Any]:
+def _about(record: ContainerRecord | None, container_id: str) -> dict[str, Any]:
     """What is worth knowing of it with its log."""
     about: dict[str, Any] = {"id": container_id}
-    with contextlib.suppress(DataCorrupt):
-        record = records.load(directory)
-        if record is not None:
-            about |= {"name": record.name, "image": record.spec.image, "created_at": record.created_at}
+    if record is not None:
+        about |= {"name": record.name, "image": record.spec.image, "created_at": record.created_at}
     return about
 
 

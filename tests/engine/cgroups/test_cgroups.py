@@ -231,7 +231,7 @@ def test_a_group_that_another_runtime_makes_while_ours_are_removed_goes_too(
     really_removed = service._removed
 
     def removed(path: Path) -> bool:
-        if path.is_relative_to(unified):
+        if Path(path).is_relative_to(unified):
             (freezer / "portside" / "box").mkdir(parents=True, exist_ok=True)
         return really_removed(path)
 

@@ -176,9 +176,8 @@ def test_a_group_that_comes_again_has_the_limits_and_builds_lie_in_it(groups: Gr
     above = groups.cgroups.directories(".")["pids"].resolve()
     assert above in builds.directories("step")["pids"].parents
     builds.remove("step")
-    for directory in builds._all("."):
-        if directory.resolve().is_dir():
-            directory.resolve().rmdir()
+    builds.remove_parent()
+    assert not (above / "builds").exists()
 
 
 def test_what_can_not_be_is_refused_by_name(tmp_path: Path) -> None:
