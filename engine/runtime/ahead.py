@@ -15,6 +15,7 @@ specification asks for exactly that: `suits` and `tree`.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from engine.runtime import device_nodes, kernel, mounts, namespaces, rootfs
@@ -34,9 +35,23 @@ _OWN = {"mount", "uts", "ipc", "pid", "network", "cgroup"}
 
 
 def _has_devices(mount: dict[str, Any]) -> bool:
-    return mount.get("type") == "devpts" or (
-        mount.get("type") == "tmpfs" and mount["destination"].rstrip("/") == "/dev"
-    )
+    return mount.get("type") == "devpts" or _is_dev(mount)
+
+
+def _is_dev(mount: dict[str, Any]) -> bool:
+    return mount.get("type") == "tmpfs" and bool(mount["destination"].rstrip("/") == "/dev")
+
+
+def _below_dev(wanted: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """(name, entry) of the new file systems that follow /dev, whose places are in it."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    at = next((number for number, mount in enumerate(wanted, 1) if _is_dev(mount)), len(wanted))
+    for mount in wanted[at:]:
+        above, _, name = mount["destination"].rpartition("/")
+        if above != "/dev" or name in ("", ".", "..") or mount.get("type") not in ("devpts", "tmpfs", "mqueue"):
+            break
+        found.append((name, mount))
+    return found
 
 
 def device_trees(wanted: list[dict[str, Any]], devices: list[dict[str, Any]], owner: int) -> Trees:
@@ -54,12 +69,22 @@ def device_trees(wanted: list[dict[str, Any]], devices: list[dict[str, Any]], ow
             if mount["type"] == "tmpfs":
                 rootfs.fill_dev(tree, owner)
                 device_nodes.add(tree, devices, owner)
+                for name, _ in _below_dev(wanted):
+                    _make_place(tree, name, owner)
             elif owner:
                 for name in (".", "ptmx"):
                     os.chown(name, owner, owner, dir_fd=tree)
             trees.append((mount, tree))
     os.umask(umask)
     return trees
+
+
+def _make_place(tree: int, name: str, owner: int) -> None:
+    try:
+        os.mkdir(name, 0o755, dir_fd=tree)
+    except FileExistsError:  # of a device
+        return
+    os.chown(name, owner, owner, dir_fd=tree)
 
 
 def small_root() -> int:
@@ -111,6 +136,7 @@ class Ahead:
         for mount in wanted:
             if mount.get("type") in _KINDS and not _has_devices(mount):
                 trees.append((mount, mounts.new_tree(mount, owner)))
+        self._hung = _hang(trees, wanted)
         _empty_mount_namespace(small)
         os.umask(umask)
 
@@ -131,6 +157,21 @@ class Ahead:
         """In process 1: leave the empty root and the host's proc for the detached `root`; see `rootfs.enter`."""
         return rootfs.enter(root, _ROOT)
 
+    def hangs(self, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Entries of a specification's `mounts` that are in the tree of another one: all that were hung there, or none.
+
+        In process 1. Those of /dev are taken apart again where the specification wants others, or in another order.
+        """
+        hung = [mount for _, mount in self._hung]
+        if not hung or _follow_dev(hung, wanted, self._trees):
+            return hung
+        for number, (mount, dev) in enumerate(self._trees):
+            if _is_dev(mount):  # it is left to the end of this program, since to let go of it waits for RCU
+                self._trees[number] = (mount, kernel.open_tree(dev, ""))
+                self._trees += [(below, kernel.open_tree(dev, name)) for name, below in self._hung]
+                break
+        return []
+
     def tree(self, mount: dict[str, Any]) -> int | None:
         """The detached mount that was made for exactly this entry, each handed out once; None if there is none."""
         for number, (entry, tree) in enumerate(self._trees):
@@ -138,6 +179,37 @@ class Ahead:
                 del self._trees[number]
                 return tree
         return None
+
+
+def _follow_dev(hung: list[dict[str, Any]], wanted: list[dict[str, Any]], trees: Trees) -> bool:
+    """Whether these entries are what comes after the /dev of these trees in a specification's `mounts`."""
+    dev = next((mount for mount, _ in trees if _is_dev(mount)), None)
+    at = 1 + wanted.index(dev) if dev in wanted else len(wanted)
+    return wanted[at : at + len(hung)] == hung
+
+
+def _hang(trees: Trees, wanted: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Hang what belongs below /dev into its tree: as `_below_dev`, or nothing where mounts can't hang on such a one.
+
+    They can since Linux 6.15.
+    """
+    dev = next((tree for mount, tree in trees if _is_dev(mount)), None)
+    below = _below_dev(wanted)
+    if dev is None or not below:
+        return []
+    for name, entry in below:
+        at = next(number for number, (mount, _) in enumerate(trees) if mount == entry)
+        target = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dev)
+        try:
+            kernel.move_mount(trees[at][1], target)
+        except OSError as error:
+            if error.errno != errno.EINVAL or entry is not below[0][1]:
+                raise
+            return []
+        finally:
+            os.close(target)
+        os.close(trees.pop(at)[1])
+    return below
 
 
 def _empty_mount_namespace(small: int) -> None:
@@ -164,7 +236,12 @@ def suits(spec: dict[str, Any], wanted: list[dict[str, Any]], sysctls: dict[str,
         return False
     if linux.get("devices"):
         return False
-    for mount in spec.get("mounts") or []:
+    entries = spec.get("mounts") or []
+    if any(_is_dev(mount) for mount in entries):
+        places = {mount["destination"] for mount in entries}
+        if any(mount["destination"] not in places for _, mount in _below_dev(wanted)):
+            return False  # a directory is there for it
+    for mount in entries:
         if (mount.get("type") in _ONLY_AHEAD or _has_devices(mount)) and mount not in wanted:
             return False
     return sysctls.items() <= (linux.get("sysctl") or {}).items()

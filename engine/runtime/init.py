@@ -112,8 +112,10 @@ def prepare(receiver: Receiver, made: Ahead) -> Prepared:
     seccomp = _join(request)
     made.make_group_trees(spec["mounts"], request.groups)
     root = made.enter_root(receiver.root())
+    hung = made.hangs(spec["mounts"])
     for mount, source in zip(spec["mounts"], request.sources, strict=True):
-        mounts.place(root, mount, source, request.groups, made.tree(mount))
+        if mount not in hung:
+            mounts.place(root, mount, source, request.groups, made.tree(mount))
     pipes = receiver.ends().pipes
     _stdio(root, pipes)
     _system(spec, linux, made)

@@ -87,7 +87,8 @@ class Launcher:
                 elif fd in self.fosters:
                     self._settle(fd)
                 elif fd in self.connections:
-                    self._answer(fd)
+                    self.poll.unregister(fd)
+                    self._answer(self.connections.pop(fd))
                 elif not (self.workers.settle(fd) or self.pool.settle(fd)):
                     self.poll.unregister(fd)
             self.reap()
@@ -123,15 +124,19 @@ class Launcher:
             time.sleep(0.05)  # out of descriptors: the waiting client would wake us at once again
             return
         connection.setblocking(False)
-        self.connections[connection.fileno()] = connection
-        self.poll.register(connection, select.POLLIN)
+        self._answer(connection)  # most often the request is there already
 
-    def _answer(self, fd: int) -> None:
-        connection = self.connections.pop(fd)
-        self.poll.unregister(fd)
-        handed: list[int] = []
+    def _answer(self, connection: socket.socket) -> None:
         try:
             data, handed = wire.take(connection, 3)
+        except BlockingIOError:
+            self.connections[connection.fileno()] = connection
+            self.poll.register(connection, select.POLLIN)
+            return
+        except OSError as error:
+            data, handed = b"", []
+            _note(f"request: {error!r}")
+        try:
             if data:
                 self._do(wire.head(data), data, connection, handed)
         except (OSError, ValueError, KeyError) as error:

@@ -288,7 +288,7 @@ def _finish_cgroups(base: int, attributes: int, groups: list[tuple[str, int]]) -
 
 def mask(root: int, paths: Sequence[str]) -> None:
     """Cover files with /dev/null and directories with an empty read-only tmpfs; what isn't there is fine."""
-    empty = -1
+    empty, whole = -1, os.fstat(root)
     null = kernel.openat2(root, "dev/null", os.O_PATH, STRICT)
     try:
         found = os.fstat(null)  # by descriptor: what is bound is what was looked at (CVE-2025-31133)
@@ -297,9 +297,10 @@ def mask(root: int, paths: Sequence[str]) -> None:
                 "invalid_argument", "/dev/null in the container is not the null device; nothing can be masked"
             )
         for field, target in _reached(root, paths, "linux.maskedPaths"):
-            if _is_same(root, target):
+            covered = os.fstat(target)
+            if os.path.samestat(covered, whole):
                 raise Failure("invalid_argument", f"{field}: the whole root can't be masked; name what lies in it")
-            if not stat.S_ISDIR(os.fstat(target).st_mode):
+            if not stat.S_ISDIR(covered.st_mode):
                 tree = kernel.open_tree(null, "")
             elif empty < 0:
                 options: list[tuple[str, str | None]] = [("size", "0"), ("nr_inodes", "1"), ("mode", "555")]
@@ -318,8 +319,11 @@ def mask(root: int, paths: Sequence[str]) -> None:
 
 def make_read_only(root: int, paths: Sequence[str]) -> None:
     """Bind each path over itself, read-only with all that is mounted below; what isn't there is fine."""
+    whole = os.fstat(root)
     for _, target in _reached(root, paths, "linux.readonlyPaths"):
-        if _is_same(root, target):  # whose process would stay in the root below what is mounted over it
+        if os.path.samestat(
+            os.fstat(target), whole
+        ):  # whose process would stay in the root below what is mounted over it
             kernel.mount_setattr(target, kernel.MOUNT_ATTR_RDONLY, recursive=True)
         else:
             tree = kernel.open_tree(target, "", recursive=True)
@@ -352,7 +356,3 @@ def _reached(root: int, paths: Sequence[str], key: str) -> Iterator[tuple[str, i
             os.close(target)
             raise Failure("invalid_argument", f"{field}: {path} is a link into /proc or /sys: name what it leads to")
         yield field, target
-
-
-def _is_same(one: int, other: int) -> bool:
-    return os.path.samestat(os.fstat(one), os.fstat(other))

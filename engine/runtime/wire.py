@@ -121,10 +121,12 @@ def take(connection: socket.socket, most: int, size: int = MAXIMUM_BYTES) -> tup
         buffer = _buffers.pop()
     except IndexError:
         buffer = bytearray(MAXIMUM_BYTES)
-    with memoryview(buffer) as view:
-        count, ancillary, _, _ = connection.recvmsg_into([view[:size]], space, socket.MSG_CMSG_CLOEXEC)
-        data = bytes(view[:count])
-    _buffers.append(buffer)
+    try:
+        with memoryview(buffer) as view:
+            count, ancillary, _, _ = connection.recvmsg_into([view[:size]], space, socket.MSG_CMSG_CLOEXEC)
+            data = bytes(view[:count])
+    finally:
+        _buffers.append(buffer)
     descriptors: list[int] = []
     for level, kind, rights in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):

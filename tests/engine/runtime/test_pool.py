@@ -94,6 +94,19 @@ def test_a_drained_pool_delays_but_fails_no_start_and_fills_again(make: Make) ->
     assert late.was_pooled
 
 
+def test_the_launcher_waits_for_nobody_who_has_not_asked_yet(make: Make) -> None:
+    box = make()
+    run = str(box.config.run)
+    box.runtime.ensure_launcher()
+    with wire.connect(run, "launcher.sock", 60) as late, wire.connect(run, "launcher.sock", 60) as gone:
+        gone.close()
+        assert box.sh("echo meanwhile") == "meanwhile\n"
+        wire.send(late, {"verb": "ping"})
+        answer = wire.receive(late)
+    assert answer is not None
+    assert answer["pid"] == box.runtime.ensure_launcher()
+
+
 def test_pooled_containers_share_no_namespace_with_each_other_or_the_host(make: Make) -> None:
     boxes = [make(), make()]
     seen = [namespaces(box.run("/bin/sleep", "100", collect=False)) for box in boxes]

@@ -53,3 +53,15 @@ def own_switches() -> int:
     """How often this thread has gone to sleep."""
     with open("/proc/thread-self/status", encoding="ascii") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("voluntary"))
+
+
+def test_who_finds_nothing_yet_keeps_the_room_for_it() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        ours.setblocking(False)
+        wire.send(theirs, {"verb": "ping"})
+        wire.take(ours, 1)
+        had = len(wire._buffers)
+        with pytest.raises(BlockingIOError):
+            wire.take(ours, 1)
+        assert len(wire._buffers) == had
