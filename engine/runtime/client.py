@@ -21,6 +21,7 @@ from engine.errors import Conflict, NotFound, Unavailable
 from engine.runtime import capabilities, joins, monitor, probe, record, wire
 from engine.runtime.apparmor import loading, profile
 from engine.runtime.compile_monitor import monitor_program
+from engine.runtime.configurations import Configurations
 from engine.runtime.exec_verbs import ExecVerbs
 from engine.runtime.execs import Execs
 from engine.runtime.exit_status import ExitStatus
@@ -80,10 +81,15 @@ class Runtime(ExecVerbs):
         self._foreign = Foreign(config, self._cgroups, self.installed)
         self._program: Path | None = None
         self._program_known = False
-        self._last_filter: tuple[dict[str, Any], Path] | None = None
+        self._configurations = Configurations(self._run)
         self._launcher = LauncherLink(config, self.pool_size, self._get_ready)
         self._execs = Execs(
-            self._cgroups, self._launcher, self.installed, self._filter, self._monitor, confined=self._confined
+            self._cgroups,
+            self._launcher,
+            self.installed,
+            self._configurations.filter,
+            self._monitor,
+            confined=self._confined,
         )
 
     # -- the launcher ---------------------------------------------------------------------------------------
@@ -155,9 +161,7 @@ class Runtime(ExecVerbs):
 
     def _request(self, container_dir: Path, run: int, overlay: Overlay, images: Images) -> dict[str, Any]:
         foreign = self._foreign.request(container_dir)
-        with open(f"{container_dir}/bundle/config.json", "rb") as file:
-            spec = json.loads(file.read())
-        seccomp = (spec.get("linux") or {}).pop("seccomp", None)
+        spec, seccomp = self._configurations.read(container_dir)
         entrance = self._cgroups.entrance(container_dir.name)
         wants_users, whose = joins.has(spec, "user"), joins.resolve(container_dir, spec)
         process: dict[str, Any] = spec.get("process") or {}
@@ -188,21 +192,12 @@ class Runtime(ExecVerbs):
             "unified": entrance.unified,
             "groups": entrance.mounts if joins.has(spec, "cgroup") or foreign else self._cgroups.whole(entrance),
             "monitor": self._monitor(),
-            "seccomp": str(self._filter(seccomp)) if seccomp else None,
+            "seccomp": None if seccomp is None else str(seccomp),
             "foreign": foreign,
             "stdin": os.path.exists(f"{container_dir}/{monitor.STDIN}"),
             "terminal": terminal,
             "spec": spec,  # the last, since the launcher reads no further
         }
-
-    def _filter(self, seccomp: dict[str, Any]) -> Path:
-        """The compiled filter's file; nearly all containers have the same, and comparing is cheaper than hashing."""
-        known = self._last_filter
-        if known is not None and known[0] == seccomp and known[1].exists():
-            return known[1]
-        path = cached_filter(self._run, seccomp)
-        self._last_filter = (seccomp, path)
-        return path
 
     def _confined(self, wanted: str, is_required: bool) -> str:
         return loading.applied(wanted, self._run, is_required=is_required)
