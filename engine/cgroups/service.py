@@ -66,6 +66,7 @@ class Cgroups:
             if name in self.hierarchy.v1:
                 self._trees[name] = self.hierarchy.v1[name]
         self._cpuset = self.hierarchy.v1.get("cpuset")
+        self._named = [(tree.name, str(tree)) for tree in dict.fromkeys(self._trees.values())]
         self._parents = {name: tree / self.parent for name, tree in self._trees.items()}
         joined = list(dict.fromkeys(self._parents.values()))
         if self.hierarchy.unified is not None:
@@ -164,13 +165,13 @@ class Cgroups:
         """What the runtime needs to put a new container's first process into its groups."""
         parent = f"{self.parent}/{container_id}"
         unified = f"{self.hierarchy.unified}/{parent}" if self.hierarchy.unified else None
-        trees = list(dict.fromkeys(str(tree) for tree in self._trees.values()))
+        trees = self._named
         if self._cpuset is not None and os.path.isdir(f"{self._cpuset}/{parent}"):
-            trees.append(str(self._cpuset))
-        mounts: list[tuple[str, str]] = [(os.path.basename(tree), f"{tree}/{parent}") for tree in trees]
+            trees = [*trees, (self._cpuset.name, str(self._cpuset))]
+        mounts = [(name, f"{tree}/{parent}") for name, tree in trees]
         if unified is not None:
             mounts.append(("" if self.version == "v2" else "unified", unified))
-        return Entrance(tuple(f"{tree}/{parent}/tasks" for tree in trees), unified, tuple(mounts))
+        return Entrance(tuple(f"{tree}/{parent}/tasks" for _, tree in trees), unified, tuple(mounts))
 
     def whole(self, entrance: Entrance) -> tuple[tuple[str, str], ...]:
         """The `mounts` of who has no namespace of groups: all of version 2's tree, as Docker shows it.

@@ -172,10 +172,10 @@ class Execs:
 
     def directory(self, container_dir: Path, exec_id: str) -> Path:
         """Where it is. NotFound if there is no such exec (any more)."""
-        directory = container_dir / record.EXECS / exec_id
-        if not _ID.fullmatch(exec_id) or not (directory / record.RUN_FILE).exists():
+        directory = f"{container_dir}/{record.EXECS}/{exec_id}"
+        if not _ID.fullmatch(exec_id) or not os.path.exists(f"{directory}/{record.RUN_FILE}"):
             raise NotFound(f"no exec {exec_id[:12]} in this container", {"id": exec_id})
-        return directory
+        return Path(directory)
 
     def note(self, container_dir: Path, exec_id: str) -> dict[str, Any] | None:
         """What its starter noted; None if nothing, or if it is gone."""
@@ -198,11 +198,11 @@ class Execs:
 
     def remove(self, container_dir: Path, exec_id: str) -> None:
         """Its directory, at once for everybody who looks."""
-        directory = container_dir / record.EXECS / exec_id
-        self._drop(directory)
+        directory = f"{container_dir}/{record.EXECS}/{exec_id}"
+        self._drop(Path(directory))
         for _ in range(_WRITERS):
             shutil.rmtree(directory, ignore_errors=True)
-            if not directory.exists():
+            if not os.path.exists(directory):
                 break
 
     def await_end(self, directory: Path, timeout: float | None) -> bool:
@@ -249,7 +249,7 @@ class Execs:
         return swept
 
     def _make(self, container_dir: Path, exec_id: str | None) -> Path:
-        directory = container_dir / record.EXECS / (exec_id or secrets.token_hex(32))
+        directory = Path(f"{container_dir}/{record.EXECS}/{exec_id or secrets.token_hex(32)}")
         for _ in range(2):
             try:
                 directory.mkdir(0o700)
@@ -296,14 +296,15 @@ class Execs:
 
     def _bundle(self, container_dir: Path) -> Bundle:
         """Read once, since most of it is the seccomp profile."""
-        path = container_dir / "bundle" / "config.json"
+        path = f"{container_dir}/bundle/config.json"
         try:
-            found = path.stat()
+            found = os.stat(path)
             version = (found.st_ino, found.st_mtime_ns)
             known = self._bundles.get(container_dir)
             if known is not None and known[0] == version and (known[1].filter is None or known[1].filter.exists()):
                 return known[1]
-            config = json.loads(path.read_bytes())
+            with open(path, "rb") as file:
+                config = json.loads(file.read())
         except FileNotFoundError:
             raise NotFound("the container was removed") from None
         process = config["process"]
