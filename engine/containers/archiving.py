@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from engine.archives import transfer
 from engine.archives.places import OVERLAY
 from engine.archives.request import Owners, PathStat, Request
 from engine.archives.transfer import Transfer
-from engine.containers import mounting, process, states
+from engine.containers import mounting, process, reaping, states
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.errors import Unavailable, Unsupported
@@ -30,6 +30,17 @@ from engine.runtime import kernel
 from engine.runtime.ids import COUNT
 from engine.runtime.rooted import holds
 from engine.runtime.spec import bind_entries
+
+TRIES = 5
+"""So often a container may end and be started again while it is looked at."""
+END_SECONDS = 5.0
+"""A process that exits has no root any more, and is gone a moment later."""
+
+
+class _HasEnded(Unavailable):
+    def __init__(self, record: ContainerRecord) -> None:
+        super().__init__(f"container {record.name} has just ended: try again in a moment")
+        self.record = record
 
 
 def path_stat(parts: Parts, container_id: str, path: str) -> PathStat:
@@ -58,21 +69,25 @@ def copy_in(parts: Parts, container_id: str, path: str, *, keep_kinds: bool = Fa
     `keep_kinds`: a directory never makes room for another thing, nor the reverse; `as_user`: all becomes the
     container's user's (if it has one) instead of whom the archive names. Raises as `copy_out` does.
     """
-    with contextlib.ExitStack() as held:
-        record = parts.catalog.get(container_id)
-        if record.status not in states.ALIVE:
-            held.enter_context(parts.catalog.locked(container_id))
+
+    def begin() -> Transfer:
+        with contextlib.ExitStack() as held:
             record = parts.catalog.get(container_id)
-            for volume in _writable(record):
-                held.enter_context(parts.volumes.steady(volume))
-        user = None
-        if as_user:
-            image = parts.images().get(record.image_id)
-            user = process.plan(record.spec, image.config).user or None
-        request, opened = _request(parts, record, words.UNPACK, path, is_writable=True)
-        with _closing(opened):
-            request = replace(request, keep_kinds=keep_kinds, user=user)
-            return transfer.begin(request, held.pop_all())
+            if record.status not in states.ALIVE:
+                held.enter_context(parts.catalog.locked(container_id))
+                record = parts.catalog.get(container_id)
+                for volume in _writable(record):
+                    held.enter_context(parts.volumes.steady(volume))
+            user = None
+            if as_user:
+                image = parts.images().get(record.image_id)
+                user = process.plan(record.spec, image.config).user or None
+            request, opened = _request(parts, record, words.UNPACK, path, is_writable=True)
+            with _closing(opened):
+                request = replace(request, keep_kinds=keep_kinds, user=user)
+                return transfer.begin(request, held.pop_all())
+
+    return _settling(parts, begin)
 
 
 def _writable(record: ContainerRecord) -> list[str]:
@@ -81,9 +96,23 @@ def _writable(record: ContainerRecord) -> list[str]:
 
 
 def _reading(parts: Parts, container_id: str, action: str, path: str) -> Transfer:
-    request, opened = _request(parts, parts.catalog.get(container_id), action, path)
-    with _closing(opened):
-        return transfer.begin(request)
+    def begin() -> Transfer:
+        request, opened = _request(parts, parts.catalog.get(container_id), action, path)
+        with _closing(opened):
+            return transfer.begin(request)
+
+    return _settling(parts, begin)
+
+
+def _settling(parts: Parts, begin: Callable[[], Transfer]) -> Transfer:
+    """What `begin` does; anew for a container whose end nobody has seen: it rests then, and is read like that."""
+    for _ in range(TRIES - 1):
+        try:
+            return begin()
+        except _HasEnded as ended:
+            parts.runtime.wait(parts.catalog.directory(ended.record.id), ended.record.run, END_SECONDS)
+            reaping.settle(parts, ended.record.id, ended.record.run)
+    return begin()
 
 
 def _request(
@@ -132,7 +161,7 @@ def _way_into_running(parts: Parts, record: ContainerRecord, action: str, path: 
         is_overlay = kernel.file_system(opened[0]) == OVERLAY
     except OSError as error:
         _close(opened)
-        raise Unavailable(f"container {record.name} has just ended: try again in a moment") from error
+        raise _HasEnded(record) from error
     if not is_overlay:
         _close(opened)
         raise Unsupported(

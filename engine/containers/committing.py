@@ -20,7 +20,7 @@ from engine.containers import changes, events, states
 from engine.containers.parts import Image, Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec
-from engine.errors import Conflict, NotFound
+from engine.errors import NotFound
 from engine.oci import instructions
 
 _NANOSECONDS = {
@@ -47,7 +47,7 @@ class CommitSpec:
 
 
 def commit(parts: Parts, container_id: str, spec: CommitSpec, *, cancel: threading.Event | None = None) -> Image:
-    """Make the image. Raises `InvalidArgument`, `Conflict` for one that just restarts, `Cancelled` and others."""
+    """Make the image. Raises `InvalidArgument`, `Cancelled` and others."""
     record = parts.catalog.get(container_id)
     instructions.apply({}, spec.changes)  # what is wrong with them is said before anything stands still
     existing = _done_before(parts, spec)
@@ -100,10 +100,7 @@ def _still(parts: Parts, record: ContainerRecord, *, pause: bool) -> Iterator[No
         yield
         return
     with parts.catalog.locked(record.id):
-        now = parts.catalog.get(record.id)
-        if now.run != record.run or now.status != record.status:
-            raise Conflict(f"container {record.name} has just changed from {record.status} to {now.status}: try again")
-        if now.status != states.RUNNING:
+        if parts.catalog.get(record.id).status != states.RUNNING:
             yield
             return
         parts.cgroups.freeze(record.id)
