@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.containers import bundle, events, names, states
 from engine.containers.parts import Endpoint, Member, Parts
 from engine.containers.record import ContainerRecord
 from engine.errors import Conflict, DataCorrupt, InvalidArgument, NotFound
-from engine.options import modes
+from engine.options import modes, networks
 from engine.options.networks import Joining, joining_problems
 
 _KEPT = ("network_id", "network", "aliases")
@@ -30,6 +31,27 @@ def address(endpoint: Endpoint | None, joined: Sequence[Member]) -> str | None:
 def told(joined: Sequence[Member]) -> tuple[Mapping[str, Any], ...]:
     """What the record says of endpoints."""
     return tuple(member.as_state() for member in joined)
+
+
+def rejoin(parts: Parts, record: ContainerRecord) -> ContainerRecord:
+    """Before a first start: what was made for a network of a name, joins another one that was made under it since.
+
+    As with Docker, which looks for the name then. Who has run was on that very network, and isn't on another one.
+    Raises Conflict for an address that somebody else has there.
+    """
+    if not record.networks_gone or record.started_at is not None:
+        return record
+    wished = {one.network: one for one in networks.of_container(record.spec)}
+    for gone in record.networks_gone:
+        name, network_id = str(gone["network"]), str(gone["network_id"])
+        one = (
+            wished.get(name)
+            or wished.get(network_id)
+            or Joining(network=name, aliases=tuple(gone.get("aliases") or ()))
+        )
+        with contextlib.suppress(NotFound):
+            parts.network.connect(record.id, replace(one, network=name), None, record.spec.dns)
+    return _follow(parts, record)
 
 
 def require_networks(record: ContainerRecord) -> None:
@@ -109,13 +131,13 @@ def follow_endpoints(parts: Parts, record: ContainerRecord) -> str | None:
 def _follow(parts: Parts, record: ContainerRecord, action: str = "", network: str = "") -> ContainerRecord:
     joined = parts.network.endpoints(record.id)
     _follow_names(parts, record, joined)
-    networks = told(joined)
-    if networks == record.networks:
+    found = told(joined)
+    if found == record.networks:
         return record
-    known = {str(one["network"]) for one in networks}
-    gone = (*record.networks_gone, *_left_behind(parts, record, networks))
+    known = {str(one["network"]) for one in found}
+    gone = (*record.networks_gone, *_left_behind(parts, record, found))
     changes: dict[str, Any] = {
-        "networks": networks,
+        "networks": found,
         "networks_gone": tuple(one for one in gone if one["network"] not in known),
     }
     if not modes.is_on_bridge(record.spec) and record.status in states.ALIVE:
@@ -126,10 +148,10 @@ def _follow(parts: Parts, record: ContainerRecord, action: str = "", network: st
 
 
 def _left_behind(
-    parts: Parts, record: ContainerRecord, networks: Sequence[Mapping[str, Any]]
+    parts: Parts, record: ContainerRecord, found: Sequence[Mapping[str, Any]]
 ) -> Sequence[Mapping[str, Any]]:
-    """What the record says of networks that aren't among `networks`, since they were removed: who they were."""
-    left = {one["network_id"] for one in record.networks} - {one["network_id"] for one in networks}
+    """What the record says of networks that aren't among those `found`, since they were removed: who they were."""
+    left = {one["network_id"] for one in record.networks} - {one["network_id"] for one in found}
     return [
         {name: one.get(name) for name in _KEPT}
         for one in record.networks

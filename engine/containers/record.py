@@ -66,7 +66,7 @@ class ContainerRecord:
     `networks`: its endpoints on networks of a name (`engine.network.lans.Member.as_state`), whether it runs or not.
 
     `networks_gone`: network_id, network (its name) and aliases of each that it was on when that was removed. It doesn't
-    start before it was disconnected from these.
+    start before it was disconnected from these, or joined others of their names (`joining.rejoin`).
 
     `exposed`: the ports ("80/tcp") that a start publishes beside those it was asked for by name (publish_all).
 

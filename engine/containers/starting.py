@@ -65,6 +65,7 @@ def start(
         if is_done(record, request):
             return record
         states.require("start", record.status, record.name)
+        record = joining.rejoin(parts, record)
         counted = record.with_changes(restart_count=0, restart_delay_seconds=0.0, desired=states.RUNNING)
         if admission is not None:
             counted = counted.with_changes(signed_by=dict(admission.signed_by))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from engine.errors import NotFound
+
 if TYPE_CHECKING:
     from tests.engine.containers.fakes import World
 
@@ -74,6 +76,8 @@ class FakeNetwork:
         self, container_id: str, joining: Any, pid: int | None, servers: Any = (), calling: Any = None, /
     ) -> FakeMember:
         self.world.step("network.connect")
+        if joining.network in self.world.networks_gone:
+            raise NotFound(f"There is no network {joining.network} on this host")
         return self.reserve(container_id, [joining])[-1]
 
     def disconnect(self, container_id: str, network: str, pid: int | None, /) -> None:

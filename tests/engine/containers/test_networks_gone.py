@@ -49,9 +49,23 @@ def test_who_joins_another_network_of_the_name_has_that(tmp_path: Path, world: W
     containers.follow_networks(made.id)
     kinds = [entry.kind for entry in parts.journal.read(0)]
     assert kinds[-1] == "container.updated"
+    world.networks_gone.discard("front")  # there is another one of the name
     containers.connect("c1", Joining(network="front"))
     assert containers.get("c1").networks_gone == ()
     assert containers.start("c1").status == "running"
+
+
+def test_who_never_ran_joins_another_network_of_the_name_by_starting(tmp_path: Path, world: World) -> None:
+    containers, _ = engine_on(tmp_path, world)
+    made = containers.create(spec(1, network="front:alias=site", networks=("back",)))
+    lose(world, made.id, "front")
+    containers.follow_networks(made.id)
+    with pytest.raises(NotFound, match="network front not found"):
+        containers.start("c1")
+    world.networks_gone.discard("front")
+    started = containers.start("c1")
+    assert started.networks_gone == ()
+    assert {one["network"] for one in started.networks} == {"front", "back"}
 
 
 @pytest.mark.root
@@ -75,7 +89,7 @@ def test_a_network_goes_from_those_that_do_not_run(host: Host) -> None:
     assert told.networks_gone == ({"network_id": front.id, "network": "front", "aliases": ["site"]},)
     with pytest.raises(NotFound, match=f"network {front.id} not found"):
         engine.container_start(rests.id)
-    again = networks.create(NetworkSpec(id=secrets.token_hex(32), name="front"))
+    again = networks.create(NetworkSpec(id=secrets.token_hex(32), name="front", subnet="10.77.0.0/24"))
     with pytest.raises(NotFound, match=f"network {front.id} not found"):
         engine.container_start(rests.id)
     networks.disconnect("front", rests.id)
@@ -83,6 +97,20 @@ def test_a_network_goes_from_those_that_do_not_run(host: Host) -> None:
     assert engine.container_start(rests.id).networks[0]["network_id"] == again.id
     networks.disconnect(front.id, runs.id)
     assert engine.container_start(runs.id).networks == ()
-    for container in (runs, rests):
+    waits = engine.container_create(host.spec("sleep", "1000", name="waits", network="front", ip="10.77.0.9"))
+    networks.disconnect("front", rests.id)
+    networks.remove("front", from_stopped=True)
+    with pytest.raises(NotFound, match=f"network {again.id} not found"):
+        engine.container_start(waits.id)
+    third = networks.create(NetworkSpec(id=secrets.token_hex(32), name="front", subnet="10.77.0.0/24"))
+    networks.create(NetworkSpec(id=secrets.token_hex(32), name="back"))
+    networks.connect("back", waits.id, Joining(network="back", aliases=("later",)))
+    networks.remove("back", from_stopped=True)
+    back = networks.create(NetworkSpec(id=secrets.token_hex(32), name="back"))
+    first, second = engine.container_start(waits.id).networks
+    assert (first["network_id"], first["ip"], first["interface"]) == (third.id, "10.77.0.9", "eth0")
+    assert (second["network_id"], second["aliases"], second["interface"]) == (back.id, ["later"], "eth1")
+    for container in (runs, rests, waits):
         engine.container_remove(container.id, force=True)
     networks.remove("front")
+    networks.remove("back")
