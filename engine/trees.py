@@ -159,13 +159,19 @@ def _below(entries: dict[bytes, os.stat_result]) -> Iterator[bytes]:
     return iter([name for name, facts in entries.items() if S_ISDIR(facts.st_mode)])
 
 
-def disk_bytes(path: str | os.PathLike[str]) -> int:
-    """Bytes on the disk of all that is below `path`, each file once, however many names it has; 0 where nothing is."""
+def disk_bytes(path: str | os.PathLike[str], *, directories: bool = True) -> int:
+    """Bytes on the disk of all that is below `path`, each file once, however many names it has; 0 where nothing is.
+
+    Without `directories` their own blocks don't count.
+    """
     total, seen = 0, set()
     with contextlib.suppress(OSError):
         for _, _, entries in walk(path):
             for facts in entries.values():
-                if facts.st_nlink > 1 and not S_ISDIR(facts.st_mode):
+                if S_ISDIR(facts.st_mode):
+                    if not directories:
+                        continue
+                elif facts.st_nlink > 1:
                     key = facts.st_dev, facts.st_ino
                     if key in seen:
                         continue

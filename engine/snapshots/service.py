@@ -252,8 +252,8 @@ class Snapshots:
         return lambda: delete_tree(trash)
 
     def usage(self, key: str) -> int:
-        """Bytes on disk of what the container wrote. Raises `SnapshotMissing`."""
-        return disk_bytes(self.overlay(key).upperdir)
+        """Bytes on disk of files that the container wrote, without directories. Raises `SnapshotMissing`."""
+        return disk_bytes(self.overlay(key).upperdir, directories=False)
 
     def keys(self) -> list[str]:
         """Keys of all active snapshots."""

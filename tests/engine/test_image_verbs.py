@@ -24,6 +24,9 @@ def test_disk_usage_of_a_host(host: Host) -> None:
     (container,) = used.containers
     assert (container.id, container.is_running) == (record.id, True)
     assert container.writable_bytes >= 300_000 and container.log_bytes > 0
+    host.run("mkdir", "/made")
+    (empty,) = (one for one in host.engine.disk_usage().containers if one.id != record.id)
+    assert empty.writable_bytes == 0, "directories are no files"
     (image,) = used.images
     assert (image.id, image.containers) == (record.image_id, 1)
     assert image.unique_bytes == image.size_bytes == used.layers_bytes > 0
