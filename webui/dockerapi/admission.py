@@ -20,6 +20,7 @@ from webui.certificates.services import certificate_authenticate
 from webui.dockerapi.call import Call
 from webui.dockerapi.errors import Refusal
 from webui.hosts.models import Host, HostQuerySet
+from webui.hosts.services import why_none
 from webui.links.direct import is_near
 from webui.live.admission import address_of
 from webui.prepared import Prepared
@@ -101,5 +102,5 @@ def host_of(user: User, name: str | None) -> Host:
     near = next((pk for pk in hosts[:NEAR_MAXIMUM] if is_near(pk)), None) if len(hosts) > 1 else None
     found = _BY_ID.first(near or hosts[0]) if hosts else None
     if found is None:
-        raise NotFound("no host of yours has registered yet: start a worker on the machine that is to run containers")
+        raise NotFound(why_none())
     return found

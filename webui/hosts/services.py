@@ -87,12 +87,17 @@ def host_choose(*, user: User, host: str | None) -> Host:
         return found
     hosts = _FIRST_TWO.all() if sees_all(user, view) else list(_ALL.visible_to(user)[:2])
     if not hosts:
-        if Host.objects.exists():
-            raise _no_host("there are hosts, but none is open to your team: ask an administrator to move one to it")
-        raise _no_host("no host has registered yet: start a worker on the machine that is to run containers")
+        raise _no_host(why_none())
     if len(hosts) > 1:
         raise _no_host("there are several hosts: say which one, by its name or id")
     return hosts[0]
+
+
+def why_none() -> str:
+    """For somebody who sees no host: whether there is any. Queries the database."""
+    if Host.objects.exists():
+        return "there are hosts, but none is open to your team: ask an administrator to move one to it"
+    return "no host has registered yet: start a worker on the machine that is to run containers"
 
 
 def _no_host(message: str) -> NotFound:
