@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,8 +20,10 @@ from webui.hosts.models import Host
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 BODY_MAXIMUM = 4 << 20
-FILTER_VALUES_MAXIMUM = 100
 """Bytes of a body that is JSON; those that stream have no limit here."""
+FILTER_VALUES_MAXIMUM = 100
+PASSED_OVER_MAXIMUM, PASSED_OVER_SECONDS = 256 << 10, 2.0
+_WITHOUT_BODY = ("GET", "HEAD", "DELETE")
 _NO = ("", "0", "no", "false", "none")
 
 
@@ -43,13 +47,14 @@ class Call:
         self.version = version
         self.path = path
         self.host_name = host_name
-        self.receive = receive
+        self._receive = receive
         self.connection: Connection | None = None
         self.peer: WebSocketPeer | None = None
         self.again: Callable[[], Any] | None = None
         self.query = parse_qs(scope["query_string"].decode("utf-8", "replace"), keep_blank_values=True)
         self._headers: dict[str, str] | None = None
         self._body: bytes | None = None
+        self._is_read = False
 
     def __getitem__(self, name: str) -> str:
         """A part of the path."""
@@ -159,3 +164,25 @@ class Call:
                 yield part
             if not message.get("more_body"):
                 return
+
+    async def receive(self) -> dict[str, Any]:
+        """The server's next message."""
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            self._is_read = True
+        return message
+
+    async def pass_over(self) -> None:
+        """Read what is left of the body before it is answered with a refusal: some of it, and for a moment.
+
+        As Go's servers do: a client that is still sending then complains of a broken connection as well.
+        """
+        size = 0
+        if self._is_read or self.method in _WITHOUT_BODY:
+            return
+        with contextlib.suppress(TimeoutError, Gone):
+            async with asyncio.timeout(PASSED_OVER_SECONDS):
+                async for part in self.body():
+                    size += len(part)
+                    if size >= PASSED_OVER_MAXIMUM:
+                        return

@@ -25,7 +25,7 @@ from webui.dockerapi import admission, answers, paths, routing, versions
 from webui.dockerapi.call import Call, Gone, Receive
 from webui.dockerapi.connection import Connection
 from webui.dockerapi.endpoints import load
-from webui.dockerapi.errors import Refusal, status_of
+from webui.dockerapi.errors import Refusal, message_of, status_of
 from webui.dockerapi.websocket import WebSocketPeer
 from webui.live.loop import in_thread
 from webui.live.revoking import right_lost
@@ -61,6 +61,7 @@ def _asked(scope: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
 async def _answer(scope: dict[str, Any], receive: Receive, send: answers.Send) -> None:
     is_head = scope["method"] == "HEAD"
     connection = Connection(receive, send, scope["upgrade"]) if scope["type"] == "hijack" else None
+    call: Call | None = None
 
     async def refuse(status: int, message: str, headers: answers.Headers = ()) -> None:
         if connection is None:
@@ -87,6 +88,8 @@ async def _answer(scope: dict[str, Any], receive: Receive, send: answers.Send) -
         return
     except Exception as error:  # noqa: BLE001 - told and logged by `_told`
         await _record(error, scope)
+        if call is not None and connection is None and hasattr(call, "host"):  # not for strangers
+            await call.pass_over()
         await refuse(*_told(error, scope), error.headers if isinstance(error, Refusal) else ())
 
 
@@ -152,7 +155,7 @@ def _told(error: Exception, scope: Mapping[str, Any]) -> tuple[int, str]:
     if isinstance(error, Refusal):
         return error.status, error.message
     if isinstance(error, EngineError):
-        return status_of(error), error.message
+        return status_of(error), message_of(error)
     if isinstance(error, _LOST):
         logger.warning("%s %s has no broker or database: %s", scope["method"], scope["path"], error)
         return 503, "the broker or the database can't be reached now: try again in a moment"

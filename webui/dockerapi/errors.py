@@ -24,6 +24,28 @@ STATUSES = {
 }
 
 
+UNNAMED = "correct the marked fields"
+"""How the site's messages end where forms mark the fields."""
+_OPTIONS = {
+    "annotations": "annotation",
+    "device_cgroup_rules": "device-cgroup-rule",
+    "devices": "device",
+    "dns_options": "dns-option",
+    "extra_hosts": "add-host",
+    "healthcheck": "health-cmd, health-interval …",
+    "labels": "label",
+    "memory_bytes": "memory",
+    "mounts": "mount",
+    "networks": "network",
+    "ports": "publish",
+    "restart_limit": "restart",
+    "sysctls": "sysctl",
+    "ulimits": "ulimit",
+    "volumes": "volume",
+}
+"""Fields whose option is another word; of others it is the same one with dashes."""
+
+
 class Refusal(Exception):
     """An answer with this status and message, where no family says it."""
 
@@ -32,6 +54,24 @@ class Refusal(Exception):
         self.status = status
         self.message = message
         self.headers = headers
+
+
+def message_of(error: EngineError) -> str:
+    """The text of the answer, which is all that clients show: it names wrong fields, as options of `docker run`."""
+    fields = error.detail.get("fields")
+    if not isinstance(fields, dict) or not fields:
+        return error.message
+    found = [(name, text) for name, texts in fields.items() for text in texts]
+    what = error.message.removesuffix(UNNAMED)
+    if what == error.message and found:  # the first of them is what the message says
+        what = error.message.removesuffix(found[0][1])
+    if what in ("", error.message):
+        return error.message
+    return what + "; ".join(f"{_option(name)}: {text.removesuffix('.')}" for name, text in found)
+
+
+def _option(field: str) -> str:
+    return _OPTIONS.get(field, field.replace("_", "-"))
 
 
 def status_of(error: EngineError) -> int:

@@ -30,16 +30,10 @@ class Answered:
         return str(self.json["message"])
 
 
-async def ask(
-    method: str, path: str, caller: Caller | None = None, body: Any = None, state: Any = None, **headers: str
-) -> Answered:
-    """`path` with its version (or without) and query; `body` an object for JSON, or bytes."""
+def scope_of(method: str, path: str, headers: dict[str, str], state: Any = None) -> dict[str, Any]:
+    """A request as a server hands it to the application."""
     where, _, query = path.partition("?")
-    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    sent = {"host": "testserver", **(caller.headers if caller else {}), **headers}
-    if isinstance(body, dict | list):
-        sent.setdefault("content-type", "application/json")
-    scope: dict[str, Any] = {
+    return {
         "type": "http",
         "http_version": "1.1",
         "method": method,
@@ -47,12 +41,22 @@ async def ask(
         "raw_path": where.encode(),
         "query_string": query.encode(),
         "scheme": "http",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in sent.items()],
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         "client": ("127.0.0.1", 1),
         "server": ("testserver", 80),
         "state": state or {},
     }
-    communicator = ApplicationCommunicator(application, scope)
+
+
+async def ask(
+    method: str, path: str, caller: Caller | None = None, body: Any = None, state: Any = None, **headers: str
+) -> Answered:
+    """`path` with its version (or without) and query; `body` an object for JSON, or bytes."""
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    sent = {"host": "testserver", **(caller.headers if caller else {}), **headers}
+    if isinstance(body, dict | list):
+        sent.setdefault("content-type", "application/json")
+    communicator = ApplicationCommunicator(application, scope_of(method, path, sent, state))
     await communicator.send_input({"type": "http.request", "body": raw, "more_body": False})
     start: Any = await communicator.receive_output(PATIENCE_SECONDS)
     parts, is_over = [], False

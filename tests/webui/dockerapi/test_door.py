@@ -7,14 +7,18 @@ import json
 from typing import Any
 
 import pytest
+from asgiref.testing import ApplicationCommunicator
 
+from tests.support.processes import PATIENCE_SECONDS
 from tests.webui.cast import Caller
-from tests.webui.dockerapi.asked import ask
+from tests.webui.dockerapi.asked import ask, scope_of
 from tests.webui.dockerapi.played import taken
 from webui.accounts.models import Team, User
+from webui.asgi import application
 from webui.containers.models import Container
 from webui.dockerapi import paths, routing, versions
 from webui.hosts.models import Host
+from webui.images.models import Image
 from webui.live.loop import in_thread
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site_broker")]
@@ -204,3 +208,33 @@ async def test_root_of_this_machine_may_always_ask(slow_rate: None, host: Host) 
     await in_thread(User.objects.create, username="root", is_superuser=True)
     answers = [await ask("GET", "/v1.43/version", state={"peer_uid": 0}) for _ in range(6)]
     assert {answer.status for answer in answers} == {200}
+
+
+async def test_wrong_fields_are_named_as_options(owner: Caller, image: Image) -> None:
+    wrong = {"Image": image.tags[0], "HostConfig": {"Memory": 4096, "CpuPeriod": 5, "RestartPolicy": {"Name": "bogus"}}}
+    answer = await ask("POST", "/v1.43/containers/create", owner, wrong)
+    assert answer.status == 400
+    assert answer.message.startswith("the container can't be created: ")
+    for said in ("memory: Give at least", "cpu-period: Give 1000", "restart: Choose one of"):
+        assert said in answer.message
+    mtu = {"Name": "front", "Options": {"com.docker.network.driver.mtu": "1"}}
+    marked = await ask("POST", "/v1.43/networks/create", owner, mtu)
+    assert (marked.status, "mtu: " in marked.message, "marked" in marked.message) == (400, True, False)
+
+
+async def test_nobody_without_a_host_is_told_to_start_one_beside_those_of_others(outsider: Caller, host: Host) -> None:
+    answer = await ask("GET", "/v1.43/containers/json", outsider)
+    assert (answer.status, "none is open to your team" in answer.message) == (404, True)
+    await Host.objects.all().adelete()
+    assert "no host has registered yet" in (await ask("GET", "/v1.43/containers/json", outsider)).message
+
+
+async def test_a_refusal_comes_after_what_the_client_is_sending(owner: Caller, host: Host) -> None:
+    scope = scope_of("PUT", "/v1.43/containers/missing/archive?path=/", {"host": "testserver", **owner.headers})
+    communicator = ApplicationCommunicator(application, scope)
+    for more in (True, True, False):
+        await communicator.send_input({"type": "http.request", "body": b"x" * 1000, "more_body": more})
+    start: Any = await communicator.receive_output(PATIENCE_SECONDS)
+    assert (start["status"], communicator.input_queue.empty()) == (404, True)
+    await communicator.receive_output(PATIENCE_SECONDS)
+    await communicator.wait()
