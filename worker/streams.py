@@ -64,6 +64,7 @@ class _Stream:
     outlet: BrokerOutlet | SocketOutlet
     at_end: int | None = None  # the log's length when everything was sent
     is_over: bool = False  # what comes now was logged at `until` or later
+    not_before: float = 0.0  # `since`, if that was still to come; else the first cursor says it, however clocks go
 
 
 class StreamServer:
@@ -202,7 +203,8 @@ class StreamServer:
             return
         self._look_at = 0.0
         self._logs[_key(request)] = log
-        self._streams[request.stream_id] = _Stream(request, cursor, outlet)
+        not_before = request.since if request.since is not None and request.since > time.time() else 0.0
+        self._streams[request.stream_id] = _Stream(request, cursor, outlet, not_before=not_before)
         if request.follow and request.cursor is None and (request.tail is not None or request.since is not None):
             # Where that is, before anything comes: else who opens again would begin at another end.
             self._send_batch(request.stream_id, outlet, [Frame(frames.DATA, frames.STDOUT, cursor, time.time())])
@@ -287,7 +289,11 @@ class StreamServer:
             early = [chunk for chunk in chunks if chunk.at < until]
             stream.is_over, chunks = len(early) < len(chunks), early
         end = chunks[-1].end if chunks else stream.cursor
-        wanted = [chunk for chunk in chunks if _CHANNELS.get(chunk.stream) in stream.request.channels]
+        wanted = [
+            chunk
+            for chunk in chunks
+            if chunk.at >= stream.not_before and _CHANNELS.get(chunk.stream) in stream.request.channels
+        ]
         if batch := merged(wanted):
             self._send_batch(stream.request.stream_id, stream.outlet, batch)
         stream.cursor, stream.at_end = end, None

@@ -146,6 +146,15 @@ def test_a_follower_ends_when_its_until_has_come(bench: Bench) -> None:
     assert viewer.data == b"now\n" and viewer.frames[-1].at >= until
 
 
+def test_a_follower_gets_nothing_before_its_since_has_come(bench: Bench) -> None:
+    since = time.time() + 60
+    viewer = Viewer(bench, since=since)
+    for at in (time.time(), since - 1, since, since + 1):
+        bench.logs["c"].append(f"{at - since:.0f}\n".encode(), at=at)
+    viewer.read_until(lambda: viewer.data.endswith(b"1\n"), "what came then")
+    assert viewer.data == b"0\n1\n"
+
+
 def test_a_follower_that_fell_behind_is_taken_to_the_last_lines(bench: Bench) -> None:
     log = bench.logs["c"]
     log.append(b"first\n", at=1.0)
