@@ -178,6 +178,9 @@ export class LogViewer {
 
   #showEmpty() {
     $("[data-log-empty]", this.root).hidden = this.store.count > 0 || this.state === "connecting";
+    const isCleared = this.store.isCleared && this.store.cursor > 0;
+    $("[data-log-cleared]", this.root).hidden = !isCleared;
+    $("[data-log-why]", this.root).hidden = isCleared;
   }
 
   #showJump() {
@@ -269,6 +272,7 @@ export class LogViewer {
   #clear() {
     this.store.clear();
     this.list.toEnd();
+    this.#showEmpty();
   }
 
   #rowsInSight() {

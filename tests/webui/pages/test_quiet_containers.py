@@ -6,12 +6,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import visit
+from tests.support.processes import eventually
 from tests.webui.pages.seed import Seeded
 from tests.webui.pages.sockets import Sockets
+from tests.webui.pages.test_changing import answered
+from tests.webui.pages.test_networks import ACCEPTED
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 YET, ENDED, NEVER = "Nothing printed yet", "It ended without printing anything.", "It never ran, so it printed nothing."
+CLEARED = "Cleared. What was printed before shows when this page is opened again."
 LOWEST_LABELS = """[...document.querySelectorAll("[data-plot]")].map((area) => {
   const canvas = area.querySelector("canvas");
   const { width, height } = canvas;
@@ -40,12 +44,42 @@ def test_a_log_says_so_once_its_container_has_ended(page: Page, sockets: Sockets
     expect(page.locator("[data-log-empty]")).to_have_text(ENDED, use_inner_text=True)
 
 
+def test_a_log_that_was_cleared_does_not_say_that_nothing_was_printed(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    visit(page, f"/containers/{seeded.containers['worker-nightly'].pk}/")
+    sockets.logs.wait()
+    empty, clear = page.locator("[data-log-empty]"), page.locator("[data-log-clear]")
+    clear.click()
+    expect(empty).to_have_text(ENDED, use_inner_text=True)
+    sockets.logs.send(type="log", cursor=4, chunks=[{"stream": "stdout", "at": 1764100000.5, "text": "one\n"}])
+    expect(empty).to_be_hidden()
+    clear.click()
+    expect(empty).to_have_text(CLEARED, use_inner_text=True)
+
+
+def test_a_network_that_is_gone_is_said_to_be_so(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    nightly = seeded.containers["worker-nightly"]
+    nightly.networks_gone = [{"network_id": "c" * 64, "network": "old-front", "aliases": ["jobs"]}]
+    nightly.save()
+    visit(page, f"/containers/{nightly.pk}/")
+    row = page.locator(f'tr[data-gone="{"c" * 64}"]')
+    expect(row).to_contain_text("old-front")
+    expect(row).to_contain_text("was removed: it starts when it is disconnected")
+    expect(row).to_contain_text("jobs")
+    sent = answered(page, f"containers/{nightly.pk}/leave/", 202, ACCEPTED)
+    row.get_by_role("button", name="Disconnect from old-front").click()
+    eventually(lambda: page.wait_for_timeout(20) or bool(sent), what="the request")
+    assert sent == [{"network": "c" * 64}]
+
+
 def test_a_log_that_is_not_kept_says_so(page: Page, sockets: Sockets, seeded: Seeded) -> None:
     web = seeded.containers["web"]
     web.spec["log_driver"] = "none"
     web.save()
     visit(page, f"/containers/{web.pk}/")
-    expect(page.locator("[data-log-empty]")).to_have_text("Its log driver is none: nothing of what it prints is kept.")
+    kept_nowhere = "Its log driver is none: nothing of what it prints is kept."
+    expect(page.locator("[data-log-empty]")).to_have_text(kept_nowhere, use_inner_text=True)
 
 
 def test_a_plot_without_a_sample_shows_its_lowest_label_whole(page: Page, sockets: Sockets, seeded: Seeded) -> None:
