@@ -19,7 +19,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.record import ContainerRecord
-from engine.options import modes
 from engine.options.mounts import VOLUME
 from engine.store.journal import Journal
 
@@ -82,7 +81,7 @@ def of(kind: str, **news: Any) -> Untold:
 def of_network(action: str, record: ContainerRecord) -> tuple[Untold, ...]:
     """That the container has joined its network ("connect") or left it ("disconnect"); nothing if it had none."""
     names = [str(network["network"]) for network in record.networks]
-    if modes.is_on_bridge(record.spec) and record.ip_address is not None:
+    if record.is_on_default and record.ip_address is not None:
         names.insert(0, NETWORK)
     return tuple(of_joining(action, record, name) for name in names)
 

@@ -104,6 +104,22 @@ def disconnect(parts: Parts, container_id: str, network: str, called: str = "") 
         return _follow(parts, record, "disconnect", name or network)
 
 
+def connect_default(parts: Parts, container_id: str) -> ContainerRecord:
+    """Join the default network; again, nothing changes. Raises as `engine.network.default.DefaultNetwork.connect`."""
+    with parts.catalog.locked(container_id):
+        record = _joinable(parts.catalog.get(container_id))
+        parts.network.connect_default(container_id, _pid(record))
+        return _follow(parts, record, "connect", events.NETWORK)
+
+
+def disconnect_default(parts: Parts, container_id: str) -> ContainerRecord:
+    """Leave the default network. Raises as `engine.network.default.DefaultNetwork.disconnect`."""
+    with parts.catalog.locked(container_id):
+        record = _joinable(parts.catalog.get(container_id))
+        parts.network.disconnect_default(container_id, _pid(record))
+        return _follow(parts, record, "disconnect", events.NETWORK)
+
+
 def rest(parts: Parts, container_id: str) -> None:
     """Let its endpoints say that it doesn't run, if it doesn't: an end leaves that to whoever wants to know."""
     with contextlib.suppress(NotFound, DataCorrupt):
@@ -122,7 +138,7 @@ def follow(parts: Parts, container_id: str) -> None:
 
 def follow_endpoints(parts: Parts, record: ContainerRecord) -> str | None:
     """For recovery: let the record tell of the endpoints that are there. A line if it did not."""
-    if told(parts.network.endpoints(record.id)) == record.networks:
+    if told(parts.network.endpoints(record.id)) == record.networks and not _is_behind(parts, record):
         return None
     _follow(parts, record)
     return f"wrote down the networks of container {record.name}, whose change was cut short"
@@ -132,7 +148,7 @@ def _follow(parts: Parts, record: ContainerRecord, action: str = "", network: st
     joined = parts.network.endpoints(record.id)
     _follow_names(parts, record, joined)
     found = told(joined)
-    if found == record.networks:
+    if found == record.networks and not _is_behind(parts, record):
         return record
     known = {str(one["network"]) for one in found}
     gone = (*record.networks_gone, *_left_behind(parts, record, found))
@@ -140,11 +156,24 @@ def _follow(parts: Parts, record: ContainerRecord, action: str = "", network: st
         "networks": found,
         "networks_gone": tuple(one for one in gone if one["network"] not in known),
     }
-    if not modes.is_on_bridge(record.spec) and record.status in states.ALIVE:
-        changes["ip_address"] = address(None, joined)
+    is_there = parts.network.is_on_default(record.id)
+    if modes.has_network(record.spec):
+        changes["on_default"] = None if is_there == modes.is_on_bridge(record.spec) else is_there
+    if record.status in states.ALIVE:
+        changes["ip_address"] = address(parts.network.allocate(record.id) if is_there else None, joined)
     changed = record.with_changes(**changes)
     news = [events.of_joining(action, record, network)] if action else []
     return events.change(parts, changed, *news, events.of(events.UPDATED, changed=["networks"]))
+
+
+def is_on_default(parts: Parts, record: ContainerRecord) -> bool:
+    """Whether a start puts it on the default network: also where a death has kept the record from telling so."""
+    return record.is_on_default or _is_behind(parts, record)
+
+
+def _is_behind(parts: Parts, record: ContainerRecord) -> bool:
+    """Whether it has joined or left the default network, and the record doesn't tell."""
+    return modes.has_network(record.spec) and parts.network.is_on_default(record.id) != record.is_on_default
 
 
 def _left_behind(

@@ -11,13 +11,14 @@ from typing import Any
 from engine.containers import events
 from engine.containers.catalog import Catalog
 from engine.containers.service import Containers
-from engine.errors import Conflict, DataCorrupt, NotFound
+from engine.errors import Conflict, DataCorrupt, InvalidArgument, NotFound
 from engine.network.lans import Lan
 from engine.network.service import Network
 from engine.options.labels import are_meant
 from engine.options.networks import Joining, NetworkSpec
 from engine.store.journal import Journal
 
+DEFAULT = events.NETWORK
 CREATED, REMOVED = "network.created", "network.removed"
 
 
@@ -90,12 +91,25 @@ class Networks:
         return removed
 
     def connect(self, name: str, container: str, joining: Joining) -> None:
-        """Let a container join, at once if it runs. Raises as `engine.containers.joining.connect`."""
+        """Let a container join, at once if it runs; the default network by the word bridge.
+
+        Raises as `engine.containers.joining.connect`, InvalidArgument for addresses on the default network, where the
+        host chooses them.
+        """
+        if name == DEFAULT:
+            for field in ("ip", "ip6", "mac", "aliases"):
+                if getattr(joining, field):
+                    raise InvalidArgument(f"{field}: on the default network it is not chosen; leave it out")
+            self._containers.connect_default(container)
+            return
         lan = self.get(name)
         self._containers.connect(container, replace(joining, network=lan.id))
 
     def disconnect(self, name: str, container: str) -> None:
         """Let a container leave, also a network that was removed. Raises as `engine.containers.joining.disconnect`."""
+        if name == DEFAULT:
+            self._containers.disconnect_default(container)
+            return
         try:
             network = self.get(name).id
         except NotFound:

@@ -20,6 +20,7 @@ from engine.containers.health import Health
 from engine.containers.mounting import MountPoint, images
 from engine.containers.spec import ContainerSpec
 from engine.errors import DataCorrupt
+from engine.options import modes
 from engine.options.healthcheck import Healthcheck
 
 FILE = "container.json"
@@ -68,6 +69,8 @@ class ContainerRecord:
     `networks_gone`: network_id, network (its name) and aliases of each that it was on when that was removed. It doesn't
     start before it was disconnected from these, or joined others of their names (`joining.rejoin`).
 
+    `on_default`: whether it is on the default network, once that is another answer than its specification's.
+
     `exposed`: the ports ("80/tcp") that a start publishes beside those it was asked for by name (publish_all).
 
     `ending`: what asked for the end of the run `stopping`: stop, kill, or a signal whose effect nobody waits for.
@@ -100,6 +103,7 @@ class ContainerRecord:
     ip_address: str | None = None
     networks: tuple[Mapping[str, Any], ...] = ()
     networks_gone: tuple[Mapping[str, Any], ...] = ()
+    on_default: bool | None = None
     ports: tuple[PublishedPort, ...] = ()
     exit_code: int | None = None
     oom_killed: bool = False
@@ -134,6 +138,11 @@ class ContainerRecord:
         return self.spec.name
 
     @property
+    def is_on_default(self) -> bool:
+        """Whether it is on the default network: made on it, or joined it since, and has not left it."""
+        return modes.is_on_bridge(self.spec) if self.on_default is None else self.on_default
+
+    @property
     def images(self) -> list[tuple[str, str]]:
         """(id, name) of the image that it is made of, and of each that it has mounted."""
         mounted = [image for image in images(self.mounts) if image[0] != self.image_id]
@@ -163,6 +172,7 @@ class ContainerRecord:
             "ip_address": self.ip_address,
             "networks": [dict(network) for network in self.networks],
             "networks_gone": [dict(network) for network in self.networks_gone],
+            "on_default": self.on_default,
             "ports": [asdict(port) for port in self.ports],
             "exit_code": self.exit_code,
             "oom_killed": self.oom_killed,

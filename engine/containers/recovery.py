@@ -212,7 +212,7 @@ def _settle_one(parts: Parts, container_id: str, rebooted: bool) -> str | None:
             return f"left container {record.name}, which has ended, to the keeper to remove"
         if found.status in states.ALIVE:
             return f"took back the unfinished start of container {record.name}"
-        line = joining.follow_endpoints(parts, record) if record.networks else None
+        line = joining.follow_endpoints(parts, record) if modes.has_network(record.spec) else None
         record = record if line is None else parts.catalog.get(container_id)
         if _is_due(record, rebooted=rebooted):
             return START

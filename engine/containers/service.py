@@ -172,6 +172,14 @@ class Containers:
         return joining.connect(self._parts, self._id(name), wish)
 
     @told
+    def connect_default(self, name: str) -> ContainerRecord:
+        return joining.connect_default(self._parts, self._id(name))
+
+    @told
+    def disconnect_default(self, name: str) -> ContainerRecord:
+        return joining.disconnect_default(self._parts, self._id(name))
+
+    @told
     def disconnect(self, name: str, network: str, called: str = "") -> ContainerRecord:
         return joining.disconnect(self._parts, self._id(name), network, called)
 

@@ -113,7 +113,7 @@ def place(parts: Parts, spec: ContainerSpec) -> NetworkPlace:
         ip6 = None
         if joinings:
             try:
-                joined = parts.network.reserve(spec.id, joinings, first=int(is_on_bridge), servers=spec.dns)
+                joined = parts.network.reserve(spec.id, joinings, servers=spec.dns)
             except NotFound as error:
                 raise InvalidArgument(f"network: {error.message}", {"field": "network"}) from error
             endpoint = endpoint or joined[0]

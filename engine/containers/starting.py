@@ -181,7 +181,7 @@ def _launch(parts: Parts, record: ContainerRecord, run: int, request: str, *, ag
         with parts.snapshots.room_to_mount(record.id) if record.spec.storage_opt else contextlib.nullcontext():
             created = parts.runtime.create(directory, run, overlay, mounting.layers(parts, record.mounts))
         undo.add(parts.network.unpublish, record.id)
-        endpoint = parts.network.attach(record.id, created.pid) if modes.is_on_bridge(record.spec) else None
+        endpoint = parts.network.attach(record.id, created.pid) if joining.is_on_default(parts, record) else None
         joined = joining.join(parts, record, created.pid) if modes.has_network(record.spec) else ()
         published = publishing.publish(parts, record)
         started = record.with_changes(

@@ -50,8 +50,8 @@ class Bridge:
         """Make the bridge, its gateway address and the settings that go with it; True if it was missing."""
         return ensure_bridge(self.name, IPv4Interface((self.subnet.network_address + 1, self.subnet.prefixlen)))
 
-    def attach(self, address: IPv4Address, pid: int) -> None:
-        """Give the network namespace of process `pid` an interface with `address` on the bridge.
+    def attach(self, address: IPv4Address, pid: int, interface: str = INTERFACE) -> None:
+        """Give the network namespace of process `pid` an interface with `address` on the bridge: its way to the world.
 
         Raises Conflict when the process is gone or already attached, NetlinkError for the kernel's refusals
         (ENODEV: the bridge is missing).
@@ -62,8 +62,8 @@ class Bridge:
             raise Conflict(f"The container's process {pid} is gone; start the container again") from None
         try:
             with socket_inside(namespace) as inside:
-                self._plug(address, namespace)
-                index = rt.index(inside, INTERFACE)
+                self._plug(address, namespace, interface)
+                index = rt.index(inside, interface)
                 inside.send(
                     [
                         rt.link_up(_LOOPBACK_INDEX),
@@ -74,6 +74,16 @@ class Bridge:
                 )
         finally:
             os.close(namespace)
+
+    def has_port(self, address: IPv4Address) -> bool:
+        """Whether the interface with `address` is there."""
+        with Netlink(NETLINK_ROUTE) as netlink:
+            return any(link.name == self.port_name(address) for link in rt.links(netlink))
+
+    def detach(self, address: IPv4Address) -> None:
+        """Take the interface with `address` away, and its routes; one that is gone is no error."""
+        with Netlink(NETLINK_ROUTE) as netlink:
+            delete_link(netlink, self.port_name(address))
 
     def put_right(self, live: Collection[IPv4Address]) -> list[IPv4Address]:
         """Remove ports of addresses that are not `live`, re-enslave those that lost the bridge.
@@ -102,11 +112,11 @@ class Bridge:
                     delete_link(netlink, link.name)
             delete_link(netlink, self.name)
 
-    def _plug(self, address: IPv4Address, namespace: int) -> None:
+    def _plug(self, address: IPv4Address, namespace: int, interface: str) -> None:
         name = self.port_name(address)
         with Netlink(NETLINK_ROUTE) as netlink:
             bridge, mtu = rt.index(netlink, self.name), rt.mtu(netlink, self.name)
-            pair = rt.veth(name, bridge, mtu, peer=INTERFACE, peer_mac=mac_of(address), namespace=namespace)
+            pair = rt.veth(name, bridge, mtu, peer=interface, peer_mac=mac_of(address), namespace=namespace)
             messages = [pair, rt.hairpin(name)]
             try:
                 netlink.send(messages)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any
@@ -226,8 +226,10 @@ class Lans:
         with_it = (member for member in self.of(container_id) if member.address6 is not None)
         return next((member for member in with_it if not member.lan.spec.internal), None)
 
-    def join(self, container_id: str, joining: Joining, *, first: int = 0, servers: Sequence[str] = ()) -> Member:
-        """Give the container an endpoint, with the lowest place from `first` on; the same again is what is there.
+    def join(
+        self, container_id: str, joining: Joining, *, taken: int | None = None, servers: Sequence[str] = ()
+    ) -> Member:
+        """Give the container an endpoint, with the lowest place but `taken`; the same again is what is there.
 
         Raises NotFound, InvalidArgument (an address outside), Conflict (an address, MAC or endpoint that is taken),
         ResourceExhausted (no address is left).
@@ -238,8 +240,7 @@ class Lans:
             same = next((member for member in present if member.lan.id == lan.id), None)
             if same is not None:
                 return _same_again(same, joining)
-            places = {member.place for member in present}
-            place = next(place for place in range(first, first + len(places) + 1) if place not in places)
+            place = free_place([*(member.place for member in present), *([] if taken is None else [taken])])
             if joining.mac and lan.spec.driver == IPVLAN:
                 raise InvalidArgument(
                     f"On network {lan.name} all have the MAC address of {lan.spec.parent}: leave it out",
@@ -335,6 +336,11 @@ class Lans:
             connection.execute("UPDATE lan SET last_given6 = ? WHERE id = ?", (str(address6), lan.id))
         assert isinstance(address6, IPv6Address)
         return address, address6
+
+
+def free_place(taken: Collection[int]) -> int:
+    """The lowest that none of `taken` is."""
+    return next(place for place in range(len(taken) + 1) if place not in taken)
 
 
 def _same_again(member: Member, joining: Joining) -> Member:

@@ -92,12 +92,12 @@ class NamedNetworks:
         return found
 
     def join(
-        self, container_id: str, joinings: Sequence[Joining], *, first: int = 0, servers: Sequence[str] = ()
+        self, container_id: str, joinings: Sequence[Joining], *, taken: int | None = None, servers: Sequence[str] = ()
     ) -> list[Member]:
         """Give the container its endpoints, before it runs. Raises as `Lans.join`; then it has none of them."""
         before = {member.number for member in self.lans.of(container_id)}
         try:
-            return [self.lans.join(container_id, one, first=first, servers=servers) for one in joinings]
+            return [self.lans.join(container_id, one, taken=taken, servers=servers) for one in joinings]
         except BaseException:
             for member in self.lans.of(container_id):
                 if member.number not in before:
@@ -129,6 +129,11 @@ class NamedNetworks:
             self.lans.leave(member)
             if pid is not None:
                 self._wires.route_by(self._ways(member.container_id, has_route=has_route), pid)
+
+    def lead_out(self, container_id: str, pid: int) -> None:
+        """The default network is left: let the next one be the way to the world, if there is one."""
+        with refusals_explained():
+            self._wires.route_by(self._ways(container_id, has_route=False), pid)
 
     def release(self, container_id: str) -> bool:
         """Give back all endpoints, if it has any; interfaces go with the namespace."""

@@ -67,6 +67,7 @@ SCHEMA = [
     CREATE UNIQUE INDEX lan_endpoint_address6 ON lan_endpoint (lan, address6)
     """,
     "ALTER TABLE lan_endpoint ADD COLUMN asked TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE network_address ADD COLUMN place INTEGER NOT NULL DEFAULT 0",
 ]
 
 # 4,093 containers each. First away from 10.0/9, 172.16/12 and 192.168/16, which Docker, podman, clouds and
@@ -121,8 +122,16 @@ class Pool:
         found = row.fetchone()
         return IPv4Address(found["address"]) if found else None
 
-    def allocate(self, container_id: str) -> IPv4Address:
-        """The container's address, given now if it has none.
+    def place(self, container_id: str) -> int | None:
+        """The place of the container's interface (eth…) on this network, None for one that isn't on it."""
+        row = self._store.connection().execute(
+            "SELECT place FROM network_address WHERE network = ? AND container_id = ?", (self._name, container_id)
+        )
+        found = row.fetchone()
+        return int(found["place"]) if found else None
+
+    def allocate(self, container_id: str, place: int = 0) -> IPv4Address:
+        """The container's address, given now if it has none; then its interface gets `place`.
 
         Addresses go round, so that one just released is the last to be given again: nothing that still has
         it in a cache reaches a stranger. Raises ResourceExhausted.
@@ -138,8 +147,9 @@ class Pool:
             for step in range(1, size + 1):
                 address = first + (row["last_given"] - first + step) % size
                 given = connection.execute(
-                    "INSERT INTO network_address VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                    (self._name, address, container_id),
+                    "INSERT INTO network_address (network, address, container_id, place) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT DO NOTHING",
+                    (self._name, address, container_id, place),
                 )
                 if given.rowcount:
                     connection.execute("UPDATE network SET last_given = ? WHERE name = ?", (address, self._name))

@@ -15,6 +15,10 @@ from engine.network.pool import Pool
 from engine.network.ports import Ports, PortSpec, Published
 from engine.network.walls import Walls
 
+DEFAULT = "bridge"
+"""The default network, where an endpoint is meant."""
+Leaving = Member | str
+
 
 class Publication:
     """Of all containers of a home. Whoever calls what changes something holds the lock among processes."""
@@ -31,20 +35,20 @@ class Publication:
             if self.target(container_id, version) is None:
                 raise Conflict(f"Ports can't be published: {self._why_not(container_id, version)}", {"field": "ports"})
 
-    def target(self, container_id: str, version: int, *, without: Member | None = None) -> Address | None:
+    def target(self, container_id: str, version: int, *, without: Leaving | None = None) -> Address | None:
         """Where the container's ports on addresses of IP `version` lead; `without` one of its endpoints."""
-        if version == 4 and (address := self._pool.address(container_id)) is not None:
+        if version == 4 and without != DEFAULT and (address := self._pool.address(container_id)) is not None:
             return address
         for member in self._lans.of(container_id):
             found = member.address if version == 4 else member.address6
             if found is None or member.lan.spec.internal or not member.lan.is_bridge:
                 continue
-            if without is None or member.number != without.number:
+            if not isinstance(without, Member) or member.number != without.number:
                 return found
         return None
 
     def mappings(
-        self, container_id: str, ports: Iterable[Published], *, without: Member | None = None
+        self, container_id: str, ports: Iterable[Published], *, without: Leaving | None = None
     ) -> list[Mapping]:
         """What the kernel is to have for `ports`; those that lead nowhere are left out."""
         found = []
@@ -78,18 +82,26 @@ class Publication:
             self._walls.remove(self.mappings(container_id, ports))
         self._ports.forget(container_id)
 
-    def lead_on(self, container_id: str, leaving: Member) -> bool:
+    def lead_to(self, container_id: str) -> bool:
+        """It has joined the default network: let its ports lead there. False as for `exchange`."""
+        ports = self._ports.of(container_id)
+        gone, new = self.mappings(container_id, ports, without=DEFAULT), self.mappings(container_id, ports)
+        kept = [mapping for mapping in gone if mapping in new]
+        return self.exchange([one for one in gone if one not in kept], [one for one in new if one not in kept])
+
+    def lead_on(self, container_id: str, leaving: Leaving) -> bool:
         """Let ports that lead to an endpoint lead to the next one. False as for `exchange`.
 
         Raises Conflict where there is no other, having changed nothing.
         """
         gone, new = [], []
+        name = leaving.lan.name if isinstance(leaving, Member) else leaving
         for port in self._ports.of(container_id):
             before = self.mappings(container_id, [port])
             after = self.mappings(container_id, [port], without=leaving)
             if before and not after:
                 raise Conflict(
-                    f"The container publishes ports by way of network {leaving.lan.name}: take those away first, or "
+                    f"The container publishes ports by way of network {name}: take those away first, or "
                     "connect it to another network that leads outside",
                     {"field": "network"},
                 )

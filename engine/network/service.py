@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from engine.config import EngineConfig
 from engine.errors import Conflict
 from engine.network.addressing import Subnet
 from engine.network.bridge import Bridge, Endpoint, foreign_networks
+from engine.network.default import DefaultNetwork
 from engine.network.dns.naming import Naming
 from engine.network.dns.records import Calling
 from engine.network.fences import Fences
 from engine.network.firewall import Zone
 from engine.network.lans import Lans, Member
 from engine.network.named import NamedNetworks
-from engine.network.netlink import NETLINK_NETFILTER, NetlinkError, SharedNetlink
+from engine.network.netlink import NETLINK_NETFILTER, SharedNetlink
 from engine.network.pool import Pool
 from engine.network.ports import Ports, PortSpec, Published
 from engine.network.publication import Publication
@@ -65,6 +65,17 @@ class Network:
             own=self._pool.subnet,
             seed=int(config.tag, 16),
         )
+        self._default = DefaultNetwork(
+            config.bridge,
+            self._pool,
+            self._lans,
+            self._fences,
+            self._publication,
+            lock=self._lock,
+            ensure=self.ensure,
+            complete=self._make_complete,
+            lead_out=self.named.lead_out,
+        )
 
     def ensure(self) -> None:
         """Choose the subnet once, and make bridge and table where they are missing.
@@ -77,30 +88,23 @@ class Network:
             self._ensure()
 
     def allocate(self, container_id: str) -> Endpoint:
-        """The container's address, given now if it has none. Raises ResourceExhausted."""
-        subnet, address = self._subnet(), self._pool.address(container_id)
-        if address is None:
-            with self._lock(shared=True), refusals_explained():
-                address = self._pool.allocate(container_id)
-                self._fences.add_default(Bridge(self._config.bridge, subnet).port_name(address), address)
-        return Endpoint.at(address, subnet)
+        """The container's address on the default network, given now if it has none. Raises ResourceExhausted."""
+        return self._default.allocate(container_id)
 
     def attach(self, container_id: str, pid: int) -> Endpoint:
-        """Put the network namespace of `pid` on the bridge, with the container's address and a default route.
+        """As `DefaultNetwork.attach`."""
+        return self._default.attach(container_id, pid)
 
-        The interface goes away with the namespace. Raises Conflict when the process is gone.
-        """
-        endpoint = self.allocate(container_id)
-        address = IPv4Address(endpoint.ip)
-        with refusals_explained():
-            try:
-                self._bridge().attach(address, pid)
-            except NetlinkError as error:
-                if error.errno not in (errno.ENODEV, errno.ENOENT):
-                    raise
-                self.ensure()
-                self._bridge().attach(address, pid)
-        return endpoint
+    def is_on_default(self, container_id: str) -> bool:
+        return self._default.has(container_id)
+
+    def connect_default(self, container_id: str, pid: int | None) -> Endpoint:
+        """As `DefaultNetwork.connect`."""
+        return self._default.connect(container_id, pid)
+
+    def disconnect_default(self, container_id: str, pid: int | None) -> None:
+        """As `DefaultNetwork.disconnect`."""
+        self._default.disconnect(container_id, pid)
 
     def publish(self, container_id: str, ports: Sequence[PortSpec]) -> list[Published]:
         """Publish all ports for the container's addresses, or none; replaces what it had published.
@@ -170,14 +174,12 @@ class Network:
         """Whether there is a network of this id."""
         return self._lans.has(network_id)
 
-    def reserve(
-        self, container_id: str, joinings: Sequence[Joining], *, first: int = 0, servers: Sequence[str] = ()
-    ) -> list[Member]:
+    def reserve(self, container_id: str, joinings: Sequence[Joining], *, servers: Sequence[str] = ()) -> list[Member]:
         """Give a container its endpoints on networks of a name before it runs; the same again is what is there.
 
-        `first` is the place of its first interface. Raises as `Lans.join`; then it has none of them.
+        One that is to be on the default network was given its address there. Raises as `Lans.join`; then it has none.
         """
-        return self.named.join(container_id, joinings, first=first, servers=servers)
+        return self.named.join(container_id, joinings, taken=self._pool.place(container_id), servers=servers)
 
     def join(self, container_id: str, pid: int, calling: Calling | None = None) -> list[Member]:
         """Put all that the container has on networks of a name into the namespace of `pid`; most have nothing.
@@ -203,7 +205,7 @@ class Network:
         """
         has_route = self._pool.address(container_id) is not None
         before = {member.number for member in self._lans.of(container_id)}
-        member = self._lans.join(container_id, joining, first=int(has_route), servers=servers)
+        member = self._lans.join(container_id, joining, taken=self._pool.place(container_id), servers=servers)
         if pid is not None and (member.number not in before or not member.is_running):
             try:
                 self.named.connect(container_id, pid, member, has_route=has_route)
@@ -258,7 +260,7 @@ class Network:
             if container_id not in keep:
                 self._pool.release(container_id)
                 self._lans.forget(container_id)
-        bridge = self._bridge()
+        bridge = self._default.bridge()
         with self._lock(), refusals_explained():
             given = self._pool.given()  # nobody is given one while we have the lock
             owners = {given[container_id]: container_id for container_id in (*live, *others()) if container_id in given}
@@ -269,7 +271,7 @@ class Network:
             if owners[address] not in live:
                 continue
             try:
-                bridge.attach(address, live[owners[address]])
+                bridge.attach(address, live[owners[address]], self._default.interface(owners[address]))
             except (Conflict, OSError) as error:
                 log.warning("container %s could not be put back on the network: %s", owners[address], error)
         self._naming.ensure()
@@ -287,7 +289,7 @@ class Network:
             self._fences.delete()
             subnet = self._pool.subnet()
             if subnet is not None:
-                self._bridge().delete()
+                self._default.bridge().delete()
             self._walls.delete()
 
     def close(self) -> None:
@@ -334,17 +336,6 @@ class Network:
     def _known(self) -> set[str]:
         joined = {member.container_id for member in self._lans.all_members()}
         return set(self._pool.given()) | {container_id for container_id, _ in self._ports.all()} | joined
-
-    def _subnet(self) -> IPv4Network:
-        subnet = self._pool.subnet()
-        if subnet is None:
-            self.ensure()
-            subnet = self._pool.subnet()
-            assert subnet is not None
-        return subnet
-
-    def _bridge(self) -> Bridge:
-        return Bridge(self._config.bridge, self._subnet())
 
     @contextmanager
     def _lock(self, *, shared: bool = False) -> Iterator[None]:

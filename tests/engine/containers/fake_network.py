@@ -54,13 +54,24 @@ class FakeNetwork:
         self.world.attached.add(container_id)
         return FakeEndpoint(self.world.addresses[container_id])
 
+    def is_on_default(self, container_id: str, /) -> bool:
+        return container_id in self.world.addresses
+
+    def connect_default(self, container_id: str, pid: int | None, /) -> FakeEndpoint:
+        self.world.step("network.connect_default")
+        return self.allocate(container_id)
+
+    def disconnect_default(self, container_id: str, pid: int | None, /) -> None:
+        self.world.step("network.disconnect_default")
+        self.world.addresses.pop(container_id)
+
     def require(self, joinings: Any, /) -> None:
         """All are there."""
 
     def has(self, network_id: str, /) -> bool:
         return network_id not in self.world.networks_gone
 
-    def reserve(self, container_id: str, joinings: Any, /, *, first: int = 0, servers: Any = ()) -> list[FakeMember]:
+    def reserve(self, container_id: str, joinings: Any, /, *, servers: Any = ()) -> list[FakeMember]:
         self.world.step("network.reserve")
         members = self.world.members.setdefault(container_id, [])
         members += [FakeMember(f"172.31.0.{len(members) + 2}", one.network) for one in joinings]

@@ -150,7 +150,7 @@ def test_containers_of_two_homes_on_one_machine_do_not_reach_each_other(
 ) -> None:
     other, stranger = second_home(host.space, tmp_path / "other"), spaces()
     other.attach("stranger", stranger.pid)
-    assert not other.network._subnet().overlaps(host.network._subnet())
+    assert not other.network._default.subnet().overlaps(host.network._default.subnet())
     with pair[0].serving(80):
         with pytest.raises(TimeoutError):
             stranger.ask(ip(host, "first"), 80, timeout=0.3)
