@@ -303,7 +303,10 @@ def _disconnect_network(command: n.DisconnectNetwork, context: Context) -> dict[
     try:
         context.engine.networks.disconnect(command.network_id, command.container_id)
     except (Conflict, NotFound):  # an earlier worker has done it, and died before it could say so
-        networks = [one["network_id"] for one in context.engine.container_get(command.container_id).networks]
+        record = context.engine.container_get(command.container_id)
+        networks = [one["network_id"] for one in record.networks]
+        if record.is_on_default:
+            networks.append(n.DEFAULT_NETWORK)
         if context.attempt == 1 or command.network_id in networks:
             raise
     return {}

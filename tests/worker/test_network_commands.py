@@ -59,14 +59,17 @@ def test_what_an_earlier_attempt_removed_is_removed(engine: FakeEngine) -> None:
     assert engine.calls() == [f"network remove {NETWORK} {is_from_stopped}" for is_from_stopped in (False, True)]
 
 
-@pytest.mark.parametrize(("attempt", "networks", "fails"), [(1, (), True), (2, (), False), (2, (NETWORK,), True)])
-def test_a_container_that_left_already_has_left(attempt: int, networks: tuple[str, ...], fails: bool) -> None:
+@pytest.mark.parametrize("network", [NETWORK, n.DEFAULT_NETWORK])
+@pytest.mark.parametrize(("attempt", "is_on", "fails"), [(1, False, True), (2, False, False), (2, True, True)])
+def test_a_container_that_left_already_has_left(network: str, attempt: int, is_on: bool, fails: bool) -> None:
     def disconnect(network: str, container: str) -> None:
         raise Conflict("The container is not on network front")
 
-    record = SimpleNamespace(networks=[{"network_id": one} for one in networks])
+    is_default = network == n.DEFAULT_NETWORK
+    ids = [] if is_default or not is_on else [{"network_id": network}]
+    record = SimpleNamespace(networks=ids, is_on_default=is_default and is_on)
     engine = SimpleNamespace(networks=SimpleNamespace(disconnect=disconnect), container_get=lambda _: record)
-    command = n.DisconnectNetwork(network_id=NETWORK, container_id=CONTAINER)
+    command = n.DisconnectNetwork(network_id=network, container_id=CONTAINER)
     if fails:
         with pytest.raises(Conflict):
             run(engine, command, attempt)

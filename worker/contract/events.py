@@ -202,7 +202,8 @@ class ContainerState:
     network_id, network, ip, prefix, gateway, ip6, prefix6, gateway6 (None without IPv6), mac (None where it is the
     parent's), interface, aliases, and `asked`, the addresses that were wished for (ip, ip6), if any were.
     `networks_gone` are those that were removed while it didn't run (network_id, network, aliases): it doesn't start
-    before it was disconnected from these. `health` is None for one without a health check.
+    before it was disconnected from these. `on_default`: whether it is on the default network, None where its
+    specification says so still. `health` is None for one without a health check.
     """
 
     id: str
@@ -214,6 +215,7 @@ class ContainerState:
     ip_address: str | None = None
     networks: tuple[Mapping[str, Any], ...] = ()
     networks_gone: tuple[Mapping[str, Any], ...] = ()
+    on_default: bool | None = None
     ports: tuple[PublishedPort, ...] = ()
     exit_code: int | None = None
     oom_killed: bool = False

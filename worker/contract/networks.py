@@ -61,9 +61,15 @@ class PruneNetworks:
     not_labels: tuple[str, ...] = ()
 
 
+DEFAULT_NETWORK = "bridge"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectNetwork:
-    """Let a container join, at once if it runs: with addresses, MAC and further names, if any are chosen."""
+    """Let a container join, at once if it runs: with addresses, MAC and further names, if any are chosen.
+
+    `network_id` is `DEFAULT_NETWORK` for the default network, where none of them can be.
+    """
 
     network_id: str
     container_id: str
@@ -75,7 +81,10 @@ class ConnectNetwork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisconnectNetwork:
-    """Let a container leave, at once if it runs; also a network that was removed while it was on it."""
+    """Let a container leave, at once if it runs; also a network that was removed while it was on it.
+
+    `network_id` is `DEFAULT_NETWORK` for the default network.
+    """
 
     network_id: str
     container_id: str
