@@ -80,6 +80,8 @@ class Container(models.Model):
     health = models.JSONField(null=True)
     networks_gone = models.JSONField(default=list)
     """What the contract's ContainerState says of networks that were removed while it was on them."""
+    on_default = models.BooleanField(null=True)
+    """Whether it is on its host's default network; None where the specification says so (`default_network`)."""
     ports = models.JSONField(default=list)
     mounted = models.JSONField(default=list)
     """The contract's MountState of each."""

@@ -91,6 +91,7 @@ def _observed(state: ContainerState) -> dict[str, Any]:
         "apparmor_profile": state.apparmor_profile[:256],
         "health": to_wire(state.health),
         "networks_gone": to_wire(state.networks_gone),
+        "on_default": state.on_default,
         "ports": to_wire(state.ports),
         "mounted": to_wire(state.mounts),
         "exit_code": state.exit_code,

@@ -22,6 +22,7 @@ from webui.networks.models import Endpoint, Network
 from webui.networks.observed import endpoints_apply, network_apply_inventory, network_apply_state, network_forget
 from webui.policies.checks import quota_check
 from worker.contract.networks import (
+    DEFAULT_NETWORK,
     ConnectNetwork,
     CreateNetwork,
     DisconnectNetwork,
@@ -31,6 +32,8 @@ from worker.contract.networks import (
 )
 
 __all__ = [
+    "default_connect",
+    "default_disconnect",
     "endpoints_apply",
     "network_apply_inventory",
     "network_apply_state",
@@ -229,6 +232,22 @@ def network_leave(*, user: User, container: Container, network: str) -> Job:
         raise NotFound(message, {"fields": {"network": [message]}})
     command = DisconnectNetwork(network_id=gone["network_id"], container_id=container.pk)
     return _job(user, container.team, container.host, command, gone["network"])
+
+
+@transaction.atomic
+def default_connect(*, user: User, container: Container) -> Job:
+    """Ask the host to let a container join the default network, at once if it runs. Raises PermissionDenied."""
+    require(user, "networks.connect", container.team, host=container.host)
+    command = ConnectNetwork(network_id=DEFAULT_NETWORK, container_id=container.pk)
+    return _job(user, container.team, container.host, command, DEFAULT_NETWORK)
+
+
+@transaction.atomic
+def default_disconnect(*, user: User, container: Container) -> Job:
+    """Ask the host to let a container leave the default network. Raises PermissionDenied."""
+    require(user, "networks.connect", container.team, host=container.host)
+    command = DisconnectNetwork(network_id=DEFAULT_NETWORK, container_id=container.pk)
+    return _job(user, container.team, container.host, command, DEFAULT_NETWORK)
 
 
 def _find(network: Network, text: str) -> Container:

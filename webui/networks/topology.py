@@ -10,12 +10,13 @@ from django.db.models.fields.json import KT
 
 from engine.options import modes, networks
 from webui.accounts.models import User
+from webui.containers.default_network import default_interface, is_on_default
 from webui.containers.models import Container, ObservedStatus
 from webui.hosts.models import Host
 from webui.networks.models import Endpoint, Network
 
 _ALIVE = frozenset((ObservedStatus.RUNNING, ObservedStatus.PAUSED, ObservedStatus.RESTARTING))
-_COLUMNS = ("id", "host_id", "name", "image", "observed_status", "error", "ip_address", "health", "ports")
+_COLUMNS = ("id", "host_id", "name", "image", "observed_status", "error", "ip_address", "on_default", "health", "ports")
 _NETWORK = ("name", "driver", "subnet", "internal", "icc")
 _PORT = ("container", "host", "protocol", "address")
 
@@ -76,9 +77,10 @@ def _container(row: Mapping[str, Any], links: list[dict[str, Any]]) -> dict[str,
     asked = modes.usual("network", row["asked"] or "")
     shares = modes.target(asked)
     alive = row["observed_status"] in _ALIVE
-    if asked == modes.BRIDGE:
+    if is_on_default(row["on_default"], asked):
+        interface = default_interface(row["on_default"], (link["interface"] for link in links))
         links = [
-            {"network": None, "ip": row["ip_address"] if alive else None, "ip6": None, "interface": "eth0"},
+            {"network": None, "ip": row["ip_address"] if alive else None, "ip6": None, "interface": interface},
             *links,
         ]
     return {

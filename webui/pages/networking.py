@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.errors import InvalidArgument
 from engine.options import modes, networks
+from webui.containers.default_network import default_interface, is_on_default
 from webui.containers.models import Container, ObservedStatus
 from webui.networks.models import Endpoint
 
@@ -34,11 +35,13 @@ def networking(container: Container) -> dict[str, Any]:
 
 def _rows(container: Container, mode: str) -> list[dict[str, Any]]:
     rows = [_row(endpoint) for endpoint in _endpoints(container)]
-    if modes.usual("network", mode) == modes.BRIDGE:
+    if is_on_default(container.on_default, mode):
         ip = (container.ip_address if container.observed_status in _ALIVE else None) or ""
         place = networks.default_place(ip)
         row = {"network": None, "ip": ip, "prefix": place.subnet.rpartition("/")[2], "gateway": place.gateway}
-        rows.insert(0, {**row, "mac": place.mac, "interface": "eth0" if ip else ""})
+        others = (one["interface"] for one in rows)
+        interface = default_interface(container.on_default, others) if ip else ""
+        rows.insert(0, {**row, "mac": place.mac, "interface": interface})
     return rows
 
 
@@ -76,20 +79,22 @@ def joined_like(container: Container) -> dict[str, Any]:
     now = [endpoint for endpoint in _endpoints(container) if endpoint.network.name not in asked]
     known = container.host.networks.filter(endpoints__container=container)
     left = set(asked) - {name for row in known.values_list("name", "network_id") for name in row}
-    if container.observed_seq == 0 or not networking(container)["joinable"] or not (now or left):
+    is_default, was_default = is_on_default(container.on_default, mode), is_on_default(None, mode)
+    is_changed = now or left or is_default != was_default
+    if container.observed_seq == 0 or not networking(container)["joinable"] or not is_changed:
         return {}
     kept = [_text(one) for name, one in asked.items() if name not in left]
     kept += [_text(networks.Joining(network=one.network.name, aliases=tuple(one.aliases))) for one in now]
-    if not networks.is_name(mode):
+    if is_default and was_default:
         return {"networks": kept}
-    main = networks.read(kept[0]) if kept else networks.Joining(network=modes.BRIDGE)
+    main = networks.read(kept.pop(0)) if kept and not is_default else networks.Joining(network=modes.BRIDGE)
     return {
         "network": main.network,
         "ip": main.ip,
         "ip6": main.ip6,
         "mac_address": main.mac,
         "network_alias": list(main.aliases),
-        "networks": kept[1:],
+        "networks": kept,
     }
 
 

@@ -246,7 +246,10 @@ def test_the_topology_tells_who_is_connected_to_what(
         CONTAINER_ID,
         [],
     )
-    Container.objects.filter(pk=CONTAINER_ID).update(observed_status="stopped", spec={"network": "front"})
+    Container.objects.filter(pk=CONTAINER_ID).update(spec={"network": "front"}, on_default=True)
+    (web,) = (one for one in teammate.get("networks/topology/").json()["results"][0]["containers"] if one["links"])
+    assert [(link["network"], link["interface"]) for link in web["links"]] == [(None, "eth1"), (network.pk, "eth0")]
+    Container.objects.filter(pk=CONTAINER_ID).update(observed_status="stopped", on_default=None)
     beside.delete()
     (only,) = teammate.get("networks/topology/?host=pier").json()["results"][0]["containers"]
     assert (only["mode"], only["ports"], [link["network"] for link in only["links"]]) == ("bridge", [], [network.pk])

@@ -10,9 +10,11 @@ from tests.support.valkey import Valkey
 from tests.webui.cast import CONTAINER_ID, NETWORK_ID, Caller
 from tests.webui.dockerapi.asked import Answered, ask, command_of
 from webui.containers.models import Container
+from webui.containers.observed import container_apply_state
 from webui.hosts.models import Host
 from webui.live.loop import in_thread
 from webui.networks.models import Endpoint, Network
+from worker.contract.events import ContainerState
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,20 +84,59 @@ async def test_words_that_mean_nothing_here_are_kept(site_broker: Valkey, owner:
 
 
 @pytest.mark.parametrize(
-    ("mode", "verb", "status", "said"),
+    ("mode", "now", "verb", "said"),
     [
-        ("bridge", "connect", 403, "endpoint with name web already exists in network bridge"),
-        ("front", "disconnect", 403, "is not connected to network bridge"),
-        ("front", "connect", 501, "use a network of a name"),
-        ("bridge", "disconnect", 501, "use a network of a name"),
+        ("bridge", None, "connect", "endpoint with name web already exists in network bridge"),
+        ("front", True, "connect", "endpoint with name web already exists in network bridge"),
+        ("front", None, "disconnect", "is not connected to network bridge"),
+        ("bridge", False, "disconnect", "is not connected to network bridge"),
     ],
 )
-async def test_the_default_network_is_neither_joined_nor_left(
-    site_broker: Valkey, owner: Caller, container: Container, mode: str, verb: str, status: int, said: str
+async def test_the_default_network_is_neither_joined_nor_left_twice(
+    site_broker: Valkey, owner: Caller, container: Container, mode: str, now: bool | None, verb: str, said: str
+) -> None:
+    await Container.objects.aupdate(spec={**container.spec, "network": mode}, on_default=now)
+    answer = await ask("POST", f"/v1.51/networks/bridge/{verb}", owner, {"Container": "web"})
+    assert (answer.status, said in answer.message) == (403, True), answer.message
+
+
+@pytest.mark.parametrize(("mode", "verb"), [("front", "connect"), ("bridge", "disconnect")])
+async def test_the_default_network_is_joined_and_left(
+    site_broker: Valkey, owner: Caller, container: Container, mode: str, verb: str
 ) -> None:
     await Container.objects.aupdate(spec={**container.spec, "network": mode})
-    answer = await ask("POST", f"/v1.51/networks/bridge/{verb}", owner, {"Container": "web"})
-    assert (answer.status, said in answer.message) == (status, True), answer.message
+    command = await command_of("POST", f"/v1.51/networks/bridge/{verb}", owner, {"Container": "web"})
+    asked = {name: command[name] for name in ("kind", "network_id", "container_id")}
+    assert asked == {"kind": f"network.{verb}", "network_id": "bridge", "container_id": CONTAINER_ID}
+
+
+async def test_no_address_is_chosen_on_the_default_network(
+    site_broker: Valkey, owner: Caller, container: Container
+) -> None:
+    await Container.objects.aupdate(spec={**container.spec, "network": "front"})
+    for settings in ({"IPAMConfig": {"IPv4Address": "10.1.2.3"}}, {"Aliases": ["db"]}):
+        wish = {"Container": "web", "EndpointConfig": settings}
+        answer = await ask("POST", "/v1.51/networks/bridge/connect", owner, wish)
+        assert (answer.status, "user defined networks" in answer.message) == (400, True)
+
+
+async def test_who_is_on_the_default_network_is_shown_there(owner: Caller, host: Host, container: Container) -> None:
+    state = {"id": container.pk, "name": "web", "image": "x", "status": "running", "ip_address": "10.208.0.9"}
+
+    async def told(network: str, on_default: bool | None, seq: int) -> bool:
+        await Container.objects.aupdate(spec={**container.spec, "network": network})
+        now = ContainerState(**state, on_default=on_default)
+        await in_thread(lambda: container_apply_state(host=host, state=now, seq=seq))
+        has = "bridge" in await shown(container, owner)
+        listed = await ask("GET", '/v1.51/containers/json?filters={"network":["bridge"]}', owner)
+        members = (await ask("GET", "/v1.51/networks/bridge", owner)).json["Containers"]
+        assert bool(listed.json) == (container.pk in members) == has
+        return has
+
+    assert await told("front", True, 1001)
+    assert not await told("front", None, 1002)
+    assert await told("bridge", None, 1003)
+    assert not await told("bridge", False, 1004)
 
 
 @pytest.mark.parametrize(("word", "status"), [("maybe", 400), ("", 400)])

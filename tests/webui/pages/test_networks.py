@@ -13,7 +13,7 @@ from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_changing import JOB, answered
 from webui.containers.models import Container
 from webui.networks.models import Endpoint, Network
-from webui.pages.networking import joined_like
+from webui.pages.networking import joined_like, networking
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -224,7 +224,18 @@ def test_one_like_another_has_the_networks_that_it_is_on_now(seeded: Seeded) -> 
         "network_alias": ["site"],
         "networks": ["lone:alias=db"],
     }
+    web.on_default = True
+    both = joined_like(web)
+    assert (both["network"], both["ip"], both["network_alias"]) == ("bridge", None, [])
+    assert both["networks"] == ["front:ip=10.20.0.2,alias=site", "lone:alias=db"]
+    assert [row["interface"] for row in networking(web)["endpoints"]][:1] == ["eth0"]
+    web.on_default = None
     Endpoint.objects.filter(network__name="front").delete()
     assert joined_like(web)["network"] == "lone"
+    web.spec = {"network": "bridge"}
+    assert joined_like(web) == {"networks": ["lone:alias=db"]}
+    web.on_default = False
+    assert (joined_like(web)["network"], joined_like(web)["networks"]) == ("lone", [])
+    assert [row["network"].name for row in networking(web)["endpoints"]] == ["lone"]
     web.spec = {"network": "none"}
     assert joined_like(web) == {}

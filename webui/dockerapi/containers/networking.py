@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import EngineError, InvalidArgument, Unsupported
 from engine.options import modes, networks, ports, refused
+from webui.containers.default_network import is_on_default
 from webui.containers.models import ObservedStatus
 from webui.dockerapi import shapes
 from webui.dockerapi.containers.rows import Shown
@@ -48,13 +49,13 @@ def wishes(host_config: Mapping[str, Any], config: Mapping[str, Any], networking
     if not networks.is_name(found["network"]):
         for name in _WORDS:
             found.update(joining(settings.get(name) or {}))
-        _refuse_places(found)
+        refuse_places(found)
     found["networks"] = [_text(name, settings[name]) for name in others]
     found.update(_ports(host_config, config, is_published=found["network"] not in UNPUBLISHED))
     return found
 
 
-def _refuse_places(found: dict[str, Any]) -> None:
+def refuse_places(found: dict[str, Any]) -> None:
     """Take out what belongs to a network of a name; InvalidArgument, in Docker's words where it has some, if asked for.
 
     Whoever makes a container like another passes on what inspect says: a MAC of our own making is no wish.
@@ -215,7 +216,7 @@ def settings_networks(container: Shown, endpoints: Iterable[Any], is_alive: bool
             gateway6=network.gateway6,
             aliases=endpoint.aliases,
         )
-    if mode == "bridge":
+    if is_on_default(container.on_default, mode):
         ip = container.ip_address or ""
         place = networks.default_place(ip) if is_alive else networks.DefaultPlace()
         found.setdefault(

@@ -43,6 +43,7 @@ class Row(NamedTuple):
     observed_status: str
     ip_address: str | None
     networks_gone: list[dict[str, Any]]
+    on_default: bool | None
     health: dict[str, Any] | None
     ports: list[dict[str, Any]]
     mounted: list[dict[str, Any]]

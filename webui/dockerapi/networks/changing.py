@@ -7,20 +7,22 @@ from ipaddress import ip_network
 from typing import Any
 
 from engine.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied, Unsupported
-from engine.options import modes
 from engine.options.networks import DRIVERS, IPVLAN, MACVLAN
+from webui.containers.default_network import is_on_default
 from webui.containers.models import Container
 from webui.dockerapi import names, selection, shapes
 from webui.dockerapi.answers import Empty, Json
 from webui.dockerapi.asking import begun, done
 from webui.dockerapi.call import Call
-from webui.dockerapi.containers.networking import joining, mode_of
+from webui.dockerapi.containers.networking import joining, mode_of, refuse_places
 from webui.dockerapi.networks.looking import ID_LEAST, predefined_name
-from webui.dockerapi.objects.networks import HOST, ICC, MTU, NONE, ON_IT, PREDEFINED
+from webui.dockerapi.objects.networks import BRIDGE, HOST, ICC, MTU, NONE, ON_IT, PREDEFINED
 from webui.dockerapi.routing import endpoint
 from webui.jobs.models import Job
 from webui.networks.models import Network
 from webui.networks.services import (
+    default_connect,
+    default_disconnect,
     network_connect,
     network_create,
     network_disconnect,
@@ -157,7 +159,10 @@ async def connect(call: Call) -> Empty:
     wish = joining(config)
 
     def ask() -> Job:
-        network, container = _both(call, body, is_joining=True)
+        if (alone := _of_default(call, body, is_joining=True)) is not None:
+            refuse_places({"network": BRIDGE, **wish})
+            return default_connect(user=call.user, container=alone)
+        network, container = _both(call, body)
         if network.endpoints.filter(container=container).exists():
             raise PermissionDenied(f"endpoint with name {container.name} already exists in network {network.name}")
         return network_connect(
@@ -179,8 +184,10 @@ async def disconnect(call: Call) -> Empty:
     body = await call.json()
 
     def ask() -> Job:
+        if (alone := _of_default(call, body, is_joining=False)) is not None:
+            return default_disconnect(user=call.user, container=alone)
         try:
-            network, container = _both(call, body, is_joining=False)
+            network, container = _both(call, body)
         except NotFound:
             gone = _left_behind(call, body)
             if gone is None:
@@ -207,21 +214,29 @@ def _left_behind(call: Call, body: Mapping[str, Any]) -> tuple[Container, str] |
     return None
 
 
-def _both(call: Call, body: Mapping[str, Any], *, is_joining: bool) -> tuple[Network, Container]:
+def _of_default(call: Call, body: Mapping[str, Any], *, is_joining: bool) -> Container | None:
+    """The container that is to join or leave the default network, None where another network is meant.
+
+    Raises InvalidArgument for host and none, PermissionDenied for what is so already.
+    """
     builtin = predefined_name(call, call["name"])
-    text = shapes.text(shapes.member(body, "Container"), "Container")
-    container = names.container(call, text)
+    if builtin is None:
+        return None
+    container = names.container(call, shapes.text(shapes.member(body, "Container"), "Container"))
     if builtin in (HOST, NONE):
         raise InvalidArgument(
             f"container cannot be disconnected from {builtin} network or connected to {builtin} network"
         )
-    if builtin is not None:
-        is_on_it = modes.usual("network", mode_of(container.spec)) == modes.BRIDGE
-        if is_joining and is_on_it:
-            raise PermissionDenied(f"endpoint with name {container.name} already exists in network {builtin}")
-        if not is_joining and not is_on_it:
-            raise PermissionDenied(f"container {container.pk} is not connected to network {builtin}")
-        raise Unsupported("a container joins the default network when it is made, and stays: use a network of a name")
+    is_on_it = is_on_default(container.on_default, mode_of(container.spec))
+    if is_joining and is_on_it:
+        raise PermissionDenied(f"endpoint with name {container.name} already exists in network {builtin}")
+    if not is_joining and not is_on_it:
+        raise PermissionDenied(f"container {container.pk} is not connected to network {builtin}")
+    return container
+
+
+def _both(call: Call, body: Mapping[str, Any]) -> tuple[Network, Container]:
+    container = names.container(call, shapes.text(shapes.member(body, "Container"), "Container"))
     return names.network(call, call["name"]), container
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from engine.errors import NotFound
 from engine.options import modes
 from engine.options.networks import default_place
+from webui.containers.default_network import is_on_default
 from webui.containers.models import Container, ObservedStatus
 from webui.dockerapi import names, selection
 from webui.dockerapi.answers import Json
@@ -70,7 +71,8 @@ def _running(call: Call) -> list[Container]:
 
 
 def _has(container: Container, name: str) -> bool:
-    return modes.usual("network", mode_of(container.spec)) == name
+    mode = mode_of(container.spec)
+    return is_on_default(container.on_default, mode) if name == modes.BRIDGE else mode == name
 
 
 def _own(containers: list[Container]) -> OwnNetwork:
