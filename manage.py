@@ -19,5 +19,5 @@ if __name__ == "__main__":
         sys.exit(str(error))
     from webui.asking import CONSOLE, SITE, asked
 
-    with asked(SITE if sys.argv[1:2] in (["inbox"], ["up"]) else CONSOLE):
+    with asked(SITE if sys.argv[1:2] in (["inbox"], ["site"], ["up"]) else CONSOLE):
         execute_from_command_line(sys.argv)

@@ -1,4 +1,4 @@
-"""The site's process: uvicorn on sockets that `up` has opened.
+"""The site's process: uvicorn on sockets that `up`, or `manage.py site`, has opened.
 
 `python -m webui.up.uvicorn_site READY LISTENER DOCKER [SECURE]`: where to say that it serves, the site's address,
 root's socket for docker's client, and the address for TLS if there is one. uvicorn's own `--fd` takes every socket for
@@ -31,23 +31,28 @@ times while one list is written, of which nothing is garbage yet: a seventh of t
 class Server(uvicorn.Server):
     """Serves a Unix socket and one with TLS as well, and tells the supervisor when it serves."""
 
-    def __init__(self, config: uvicorn.Config, docker: socket.socket, secure: socket.socket | None, ready: int) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        docker: socket.socket | None,
+        secure: socket.socket | None,
+        on_ready: Callable[[], object],
+    ) -> None:
         super().__init__(config)
-        self._docker, self._secure, self._ready = docker, secure, ready
+        self._docker, self._secure, self._on_ready = docker, secure, on_ready
         self._tell_to_stop: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         loop = asyncio.get_running_loop()
-        self.servers.append(await loop.create_unix_server(self._protocol, sock=self._docker))  # type: ignore[arg-type]
+        if self._docker is not None:
+            self.servers.append(await loop.create_unix_server(self._protocol, sock=self._docker))  # type: ignore[arg-type]
         if self._secure is not None:
             host = PORTSIDE.tls_bind[0] if PORTSIDE.tls_bind is not None else ""
             context = tls.context(PORTSIDE.home, PORTSIDE.tls_names, host)
             self.servers.append(await loop.create_server(self._protocol, sock=self._secure, ssl=context, backlog=2048))
         gc.freeze()  # what is loaded now stays; later collections need not look at it
-        with contextlib.suppress(OSError):
-            os.write(self._ready, b"!")
-            os.close(self._ready)
+        self._on_ready()
 
     async def main_loop(self) -> None:
         """uvicorn's looks ten times a second whether it shall stop, which is a fifth of what a Portside at rest does.
@@ -70,9 +75,18 @@ class Server(uvicorn.Server):
         )
 
 
-def main() -> None:
+def serve(
+    listener: socket.socket,
+    *,
+    docker: socket.socket | None = None,
+    secure: socket.socket | None = None,
+    on_ready: Callable[[], object] = lambda: None,
+) -> None:
+    """Serve at `listener`, to root's docker client at `docker` and by TLS at `secure`, until SIGTERM or SIGINT.
+
+    `on_ready` is called once all of them are answered.
+    """
     gc.set_threshold(GARBAGE, 20, 20)  # before the site is loaded, which is no garbage either
-    listener, docker, *rest = (socket.socket(fileno=int(number)) for number in sys.argv[2:])
     config = uvicorn.Config(
         "webui.asgi:application",
         loop="uvloop",
@@ -84,7 +98,19 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    Server(config, docker, rest[0] if rest else None, int(sys.argv[1])).run(sockets=[listener])
+    Server(config, docker, secure, on_ready).run(sockets=[listener])
+
+
+def main() -> None:
+    ready = int(sys.argv[1])
+    listener, docker, *rest = (socket.socket(fileno=int(number)) for number in sys.argv[2:])
+
+    def tell() -> None:
+        with contextlib.suppress(OSError):
+            os.write(ready, b"!")
+            os.close(ready)
+
+    serve(listener, docker=docker, secure=rest[0] if rest else None, on_ready=tell)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Django's memory is not kept for something that only watches.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import socket
@@ -26,6 +25,7 @@ from webui.accounts.services import ADMIN, admin_ensure
 from webui.broadcast import unheard
 from webui.configuration import Configuration
 from webui.up import broker, plan
+from webui.up.listening import listen, url
 
 LAST_RUN_SECONDS = 10.0
 DOCKER_SOCKET = "docker.sock"
@@ -48,8 +48,8 @@ class Command(BaseCommand):
         portside.home.chmod(0o700)
         lock = self._lock(run / "up.lock", portside.home)
         children_lock = self._await_last_run(run / "children.lock")
-        listener = self._listen(*portside.bind, "PORTSIDE_BIND")
-        secure = None if portside.tls_bind is None else self._listen(*portside.tls_bind, "PORTSIDE_TLS_BIND")
+        listener = listen(*portside.bind, "PORTSIDE_BIND").detach()
+        secure = None if portside.tls_bind is None else listen(*portside.tls_bind, "PORTSIDE_TLS_BIND").detach()
         docker = self._listen_for_root(portside.home)
         try:
             command = (
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         if prepare_only:
             return
         (portside.home / "redis").mkdir(mode=0o700, exist_ok=True)
-        lines = [f"Portside is at {self._url(*portside.bind)}"]
+        lines = [f"Portside is at {url(*portside.bind)}"]
         if password:
             lines.append(f"Sign in as {ADMIN}, one-time password: {password}")
         todo = plan.portside(
@@ -106,25 +106,6 @@ class Command(BaseCommand):
             else:
                 return lock
 
-    def _listen(self, host: str, port: int, variable: str) -> int:
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            listener = socket.socket(family, kind, protocol)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(2048)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise CommandError(
-                    f"The address {host}:{port} is in use by another program: stop it, or choose another one, for "
-                    f"example {variable}={host}:{port + 1}."
-                ) from error
-            raise CommandError(
-                f"The site can't be bound to {host}:{port} ({error.strerror or error}): set {variable} to an "
-                "address of this machine and a port, such as 127.0.0.1:8000."
-            ) from error
-        return listener.detach()
-
     def _listen_for_root(self, home: Path) -> int:
         """`docker -H unix://HOME/docker.sock`: only root can connect to it, and is the administrator there."""
         directory = os.open(home, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -151,10 +132,6 @@ class Command(BaseCommand):
             raise CommandError(f"The database can't be prepared: {error} Check PORTSIDE_DATABASE_URL.") from error
         finally:
             connections.close_all()
-
-    def _url(self, host: str, port: int) -> str:
-        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-        return f"http://{shown}:{port}"
 
     def _become_supervisor(self, todo: plan.Plan, home: Path, keep: list[int]) -> None:
         for descriptor in keep:
