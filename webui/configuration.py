@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from engine.config import DEFAULT_HOME
+from worker.contract.addresses import address_split, broker_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Configuration:
 def configuration_from(environ: Mapping[str, str] = os.environ) -> Configuration:
     """Read the variables of the fixed names. Raises ImproperlyConfigured with the variable's name."""
     home = Path(os.path.abspath(environ.get("PORTSIDE_HOME") or DEFAULT_HOME))
-    redis_url = environ.get("PORTSIDE_REDIS_URL") or ""
+    redis_url = _broker(environ.get("PORTSIDE_REDIS_URL") or "")
     return Configuration(
         home=home,
         bind=_bind(environ.get("PORTSIDE_BIND") or "127.0.0.1:8000"),
@@ -122,8 +123,22 @@ def _bind(text: str, name: str = "PORTSIDE_BIND") -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _broker(url: str) -> str:
+    try:
+        return broker_address(url) if url else ""
+    except ValueError as error:
+        raise ImproperlyConfigured(f"PORTSIDE_REDIS_URL: {error}") from None
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        return address_split(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"PORTSIDE_DATABASE_URL: {error}") from None
+
+
 def _database(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
+    parts = urlsplit(url) if url.startswith("sqlite:") else _parts(url)
     if parts.scheme == "sqlite":
         return {
             "ENGINE": "webui.sqlite",

@@ -28,8 +28,16 @@ def main() -> int:
     gc.set_threshold(GARBAGE, 20, 20)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("celery").setLevel(logging.WARNING)
-    settings = WorkerSettings.from_environment()
+    try:
+        settings = WorkerSettings.from_environment()
+    except EngineError as error:
+        logger.error("%s", error.message)  # noqa: TRY400  what the user did wrong needs no traceback
+        return 1
+    if os.geteuid() != 0:
+        logger.error("a worker runs containers and must be started by root: try it with sudo")
+        return 1
     settings.engine.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.engine.home.chmod(0o700)  # as `up` does: what lies there is nobody else's to see
     lock = os.open(settings.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

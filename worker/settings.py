@@ -8,8 +8,11 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from engine.config import EngineConfig
+from engine.errors import InvalidArgument
+from worker.contract.addresses import broker_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +26,29 @@ class WorkerSettings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> WorkerSettings:
+        """Raises InvalidArgument with the variable's name."""
         engine = EngineConfig.from_environment(environ)
+        redis_url = environ.get("PORTSIDE_REDIS_URL") or ""
+        try:
+            redis_url = broker_address(redis_url) if redis_url else f"unix://{engine.run}/redis.sock"
+        except ValueError as error:
+            raise InvalidArgument(f"PORTSIDE_REDIS_URL: {error}") from None
         return cls(
             engine=engine,
-            redis_url=environ.get("PORTSIDE_REDIS_URL") or f"unix://{engine.run}/redis.sock",
+            redis_url=redis_url,
             host_name=environ.get("PORTSIDE_HOST") or platform.node() or "localhost",
         )
 
     @property
     def celery_broker_url(self) -> str:
-        """Kombu spells a Unix socket `redis+socket://`, redis-py `unix://`."""
+        """Kombu spells a Unix socket `redis+socket://`, redis-py `unix://`.
+
+        By TLS it believes any certificate, and would show it the password, unless it is told not to.
+        """
         if self.redis_url.startswith("unix://"):
             return "redis+socket://" + self.redis_url.removeprefix("unix://")
+        if self.redis_url.startswith("rediss://") and "ssl_cert_reqs=" not in urlsplit(self.redis_url).query:
+            return f"{self.redis_url}{'&' if '?' in self.redis_url else '?'}ssl_cert_reqs=required"
         return self.redis_url
 
     @property
