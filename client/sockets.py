@@ -127,4 +127,6 @@ def pause(tries: int) -> float:
 
 
 def saying(connection: ClientConnection, message: dict[str, Any]) -> None:
-    connection.send(json.dumps(message, separators=(",", ":")))
+    """Send it; that the site has hung up is told by what is received next, after what the site had to say."""
+    with contextlib.suppress(ConnectionClosed):
+        connection.send(json.dumps(message, separators=(",", ":")))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from client.cli import output
+from client.cli import finding, output
 from client.cli.contexts import Context, Contexts
 from client.cli.progress import JobProgress
 from client.cli.templates import Template
 from client.errors import PortsideError
 from client.resource import Json
-from client.site import Portside
+from client.site import Portside, id_of_job
 
+SILENT_SECONDS = 2.0
+"""A job that hasn't begun after so long is looked at: its host may be away."""
 USAGE = 2
 """The exit code for words that mean nothing here."""
 
@@ -137,8 +141,12 @@ class Shell:
     ) -> None:
         """A list: `cells` are an object's texts by docker's names, `headers` those of a table's columns, in order.
 
-        The options --format, --quiet (`quiet` names the cell that it leaves) and --json say how.
+        The options --format, --quiet (`quiet` names the cell that it leaves) and --json say how. Raises NotFound where
+        nothing is found because there is no such host as --host says.
         """
+        rows = list(rows)
+        if not rows and self.host is not None:
+            finding.host(self.site, self.host)
         wish = getattr(self.options, "format", None) or "table"
         if self.wants_json:
             self.dump(list(rows))
@@ -176,10 +184,25 @@ class Shell:
     def wait(self, work: Json | str, *, quiet: bool = False) -> Json:
         """Wait for a job, and show how far it is where that takes its time."""
         progress = JobProgress(sys.stderr)
+        explaining = threading.Timer(SILENT_SECONDS, self._explain, [work])
+        explaining.daemon = True
+        explaining.start()
         try:
             return self.site.wait(work, progress=None if quiet else progress.take)
         finally:
+            explaining.cancel()
             progress.close()
+
+    def _explain(self, work: Json | str) -> None:
+        """Say so where a job does not begin since its host is away."""
+        with contextlib.suppress(PortsideError):
+            job = self.site.jobs.read(id_of_job(work))
+            if job["status"] != "queued" or (host := self.site.hosts.read(job["host"]["id"]))["online"]:
+                return
+            self.note(
+                f"the host {host['name']} was last heard {output.ago(host['heartbeat_at'])}: this waits until it is "
+                f"back, also after Ctrl-C; `portside jobs cancel {job['id'][:8]}` takes it back"
+            )
 
     def each(self, names: Sequence[str], act: Callable[[str], object]) -> int:
         """Do it to each, tell each that it was done to; what can't be done is told, and the others go on."""
@@ -202,7 +225,8 @@ class Shell:
         sys.stderr.write("".join(f"  {output.plain(line)}\n" for line in more))
         for name, texts in error.fields.items():
             for text in texts:
-                sys.stderr.write(f"  {output.plain(name)}: {output.plain(text)}\n" if name else "")
+                if name and text != error.message:
+                    sys.stderr.write(f"  {output.plain(name)}: {output.plain(text)}\n")
         sys.stderr.flush()
 
     def confirmed(self, question: str, *, forced: bool) -> bool:

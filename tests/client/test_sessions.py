@@ -6,10 +6,13 @@ import asyncio
 import itertools
 import struct
 import threading
+import time
 from typing import Any
 
 import pytest
+from websockets.protocol import State
 
+import client.session
 from client import NotFound, Portside, Unavailable
 from client.session import STDERR, STDOUT
 from tests.client.fake_site import Connection, FakeSite
@@ -119,6 +122,29 @@ def test_what_is_refused_is_an_error(fake_site: FakeSite, site: Portside) -> Non
         list(session)
     with pytest.raises(NotFound):
         site.exec("d" * 64, ["sh"])
+
+
+def test_what_is_refused_at_once_is_an_error_too(
+    fake_site: FakeSite, site: Portside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The site says so and hangs up before it has heard anything, as where the host is away."""
+
+    async def exec(connection: Connection) -> None:
+        await connection.say(type="error", error={"family": "unavailable", "message": "the host b does not answer"})
+        await connection.close(1013)
+
+    fake_site.sockets[f"/ws/containers/{ID}/exec/"] = exec
+    opened = client.session.opened
+
+    def slowly(*arguments: Any) -> Any:
+        connection = opened(*arguments)
+        while connection.state is State.OPEN:
+            time.sleep(0.01)
+        return connection
+
+    monkeypatch.setattr(client.session, "opened", slowly)
+    with site.exec(ID, ["sh"]) as session, pytest.raises(Unavailable, match="the host b does not answer"):
+        list(session)
 
 
 def test_a_session_that_never_began_is_not_tried_again(fake_site: FakeSite, site: Portside) -> None:

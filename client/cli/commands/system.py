@@ -40,7 +40,7 @@ def _host_cells(row: Json) -> dict[str, object]:
     return {
         "ID": row["id"],
         "Name": row["name"],
-        "Status": "online" if row["online"] else f"silent since {output.ago(row['heartbeat_at'])}",
+        "Status": "online" if row["online"] else f"last heard {output.ago(row['heartbeat_at'])}",
         "Cores": row["cores"],
         "Memory": output.binary(row["memory_bytes"]),
         "Disk": f"{output.size(row['disk_free_bytes'])} of {output.size(row['disk_total_bytes'])}",
