@@ -19,8 +19,8 @@ from client.errors import PortsideError
 from client.resource import Json
 from client.site import Portside, id_of_job
 
-SILENT_SECONDS = 2.0
-"""A job that hasn't begun after so long is looked at: its host may be away."""
+SILENT_SECONDS = (2.0, 20.0)
+"""A job that hasn't begun after so long is looked at: its host may be away, which is known after a while only."""
 USAGE = 2
 """The exit code for words that mean nothing here."""
 
@@ -184,25 +184,28 @@ class Shell:
     def wait(self, work: Json | str, *, quiet: bool = False) -> Json:
         """Wait for a job, and show how far it is where that takes its time."""
         progress = JobProgress(sys.stderr)
-        explaining = threading.Timer(SILENT_SECONDS, self._explain, [work])
-        explaining.daemon = True
-        explaining.start()
+        ended = threading.Event()
+        threading.Thread(target=self._explain, args=[work, ended], daemon=True).start()
         try:
             return self.site.wait(work, progress=None if quiet else progress.take)
         finally:
-            explaining.cancel()
+            ended.set()
             progress.close()
 
-    def _explain(self, work: Json | str) -> None:
+    def _explain(self, work: Json | str, ended: threading.Event) -> None:
         """Say so where a job does not begin since its host is away."""
         with contextlib.suppress(PortsideError):
-            job = self.site.jobs.read(id_of_job(work))
-            if job["status"] != "queued" or (host := self.site.hosts.read(job["host"]["id"]))["online"]:
-                return
-            self.note(
-                f"the host {host['name']} was last heard {output.ago(host['heartbeat_at'])}: this waits until it is "
-                f"back, also after Ctrl-C; `portside jobs cancel {job['id'][:8]}` takes it back"
-            )
+            for seconds in SILENT_SECONDS:
+                if ended.wait(seconds):
+                    return
+                job = self.site.jobs.read(id_of_job(work))
+                if job["status"] == "queued" and not (host := self.site.hosts.read(job["host"]["id"]))["online"]:
+                    heard, cancel = output.ago(host["heartbeat_at"]), f"portside jobs cancel {job['id'][:8]}"
+                    self.note(
+                        f"the host {host['name']} was last heard {heard}: this waits until it is back, also after "
+                        f"Ctrl-C; `{cancel}` takes it back"
+                    )
+                    return
 
     def each(self, names: Sequence[str], act: Callable[[str], object]) -> int:
         """Do it to each, tell each that it was done to; what can't be done is told, and the others go on."""

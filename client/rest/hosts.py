@@ -30,6 +30,10 @@ class Hosts(Resource):
         """Read a host."""
         return self._ask("GET", located("/api/v1/hosts/{}/", host_id))
 
+    def forget(self, host_id: str, *, force: bool | str | None = None) -> None:
+        """Forget a host that is away for good, with all that is known of it. What runs on the machine runs on."""
+        self._ask("DELETE", located("/api/v1/hosts/{}/", host_id), {"force": force})
+
     def disk_usage(self, host_id: str) -> Json:
         """What images, containers and logs take on a host's disk."""
         return self._ask("GET", located("/api/v1/hosts/{}/disk-usage/", host_id))

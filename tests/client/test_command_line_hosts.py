@@ -22,7 +22,7 @@ def signed_in(fake_site: FakeSite, monkeypatch: pytest.MonkeyPatch, tmp_path: An
     monkeypatch.setenv("PORTSIDE_CONFIG", str(tmp_path / "config.json"))
     monkeypatch.setenv("PORTSIDE_URL", fake_site.url)
     monkeypatch.setenv("PORTSIDE_TOKEN", TOKEN)
-    monkeypatch.setattr(shell, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(shell, "SILENT_SECONDS", (0.1, 0.1))
 
 
 @pytest.mark.parametrize(("online", "told"), [(False, True), (True, False)])

@@ -40,7 +40,7 @@ LADDER = (VIEWER, OPERATOR, DEVELOPER, MAINTAINER)
 
 ACTIONS: tuple[Action, ...] = (
     Action("hosts.view", "See hosts, their load and what is on them", VIEWER),
-    Action("hosts.manage", "Make host groups, move hosts to other teams", MAINTAINER, Level.TEAM),
+    Action("hosts.manage", "Make host groups, move hosts to other teams, forget hosts", MAINTAINER, Level.TEAM),
     Action("hosts.loosen", "Let containers reach the host itself: its files, devices, namespaces", ADMINISTRATOR),
     Action("containers.view", "See containers, their figures and settings", VIEWER),
     Action("containers.logs", "Read logs", OPERATOR),

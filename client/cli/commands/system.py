@@ -36,6 +36,17 @@ def add_hosts(parser: argparse.ArgumentParser) -> None:
     add_format(parser)
 
 
+def hosts_rm(shell: Shell, options: argparse.Namespace) -> int:
+    return shell.each(
+        options.names, lambda name: shell.site.hosts.forget(finding.host(shell.site, name)["id"], force=options.force)
+    )
+
+
+def add_hosts_rm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="+", metavar="HOST")
+    parser.add_argument("-f", "--force", action="store_true", help="also with containers, volumes or backups on them")
+
+
 def _host_cells(row: Json) -> dict[str, object]:
     return {
         "ID": row["id"],
@@ -158,5 +169,6 @@ COMMANDS = (
     Command(("system", "prune"), "Remove what nobody needs", prune, add_prune),
     Command(("system", "info"), "Show what there is, in numbers", info),
     Command(("hosts",), "List hosts", hosts, add_hosts),
+    Command(("hosts", "rm"), "Forget hosts that are away for good", hosts_rm, add_hosts_rm),
     Command(("version",), "Show versions", version),
 )

@@ -17,6 +17,12 @@ function show(job) {
 }
 
 onChange("job", (change) => change.object_id === id && change.object && show(change.object));
+let wasOnline;
+onChange("host", ({ object_id: host, object }) => {
+  if (host !== root.dataset.host || !object || object.online === wasOnline) return;
+  wasOnline = object.online;
+  refreshSoon("facts");
+});
 onReset(async () => show(await currentJob(id, () => api("GET", `jobs/${id}/`))));
 cancel?.addEventListener("click", async (event) => {
   event.currentTarget.disabled = true;

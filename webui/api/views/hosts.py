@@ -1,4 +1,4 @@
-"""Hosts: read only, since a host registers by itself."""
+"""Hosts: nobody makes one, since a host registers by itself; one that is away for good can be forgotten."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from rest_framework.views import APIView
 from webui.api.lists import list_parameters, list_response, parameter
 from webui.api.operations import operation, page_of
 from webui.api.schemas import HostSchema
+from webui.api.views.images import force_parameter
+from webui.containers.host_forgetting import host_forget
 from webui.hosts.models import Host, HostQuerySet
 from webui.hosts.representation import host_as_json
 
@@ -41,3 +43,16 @@ class HostDetail(APIView):
     def get(self, request: Request, host_id: str) -> Response:
         """Read a host."""
         return Response(host_as_json(get_object_or_404(visible(request), pk=host_id)))
+
+    @operation(
+        "hosts_forget",
+        tag="hosts",
+        answers={204: None},
+        problems=[400, 403, 404, 409],
+        parameters=[force_parameter("Forget it even if containers, volumes, backups or rules of builds go with it.")],
+    )
+    def delete(self, request: Request, host_id: str) -> Response:
+        """Forget a host that is away for good, with all that is known of it. What runs on the machine runs on."""
+        force = parameter(request, "force", ["true", "false"]) == "true"
+        host_forget(user=request.user, host=get_object_or_404(visible(request), pk=host_id), force=force)
+        return Response(status=204)

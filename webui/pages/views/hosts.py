@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from webui.accounts.roles import Rights
+from webui.containers.host_forgetting import held_by, held_words
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
@@ -34,6 +35,8 @@ def host(request: HttpRequest, host_id: str) -> dict[str, Any]:
     return {
         "host": host_as_json(found),
         "may_create": "containers.create" in rights.of(found.team_id, host=found),
+        "may_manage": "hosts.manage" in rights.of(found.team_id),
+        "held": held_words(held_by(found)),
         "counts": counts,
         "containers": container_rows(containers[:SHOWN_CONTAINERS], rights=rights),
         "docker_context": context_line(request.get_host(), found.name, is_secure=request.is_secure()),

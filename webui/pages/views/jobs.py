@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpRequest
 
 from webui.hosts.models import Host
+from webui.hosts.representation import host_as_json
 from webui.jobs.models import FINISHED, Job
 from webui.pages import words
 from webui.pages.page import page
@@ -48,6 +49,7 @@ def job(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
     may_cancel = Job.objects.visible_to(request.user, "jobs.cancel").filter(pk=job_id).exists()
     return {
         "job": row,
+        "host": host_as_json(Host.objects.select_related("team").get(pk=row["host"]["id"])),
         "may_cancel": may_cancel,
         "advice": words.ADVICE.get((row["error"] or {}).get("family", ""), ""),
     }
