@@ -10,6 +10,7 @@ waiting, and nobody asks the database again and again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -18,9 +19,10 @@ from weakref import WeakKeyDictionary
 
 import redis.exceptions
 
-from engine.errors import FAMILIES, EngineError
-from webui.jobs.models import FINISHED, Job
+from engine.errors import FAMILIES, Conflict, EngineError, Unavailable
+from webui.jobs.models import FINISHED, Job, JobStatus
 from webui.jobs.representation import job_as_json
+from webui.jobs.services import job_cancel
 from webui.live.broadcaster import listening
 from webui.live.loop import in_thread
 from worker.contract import keys
@@ -31,6 +33,8 @@ REMEMBERED = 500
 """Ends of jobs that nobody has asked for yet, or ever will."""
 LOOK_SECONDS = 2.0
 """So often the database is asked all the same: the broker may have lost a word."""
+AWAY_SECONDS = 10.0
+"""How long a host that is away may take to come back, as after an update, until who asks for something is told."""
 LINGER_SECONDS = 60.0
 """How long the listener stays after the last who waited."""
 
@@ -118,9 +122,11 @@ async def begun(service: Callable[..., Any], *arguments: Any, **named: Any) -> A
 async def done(job: Job, progress: Callable[[Mapping[str, Any]], Any] | None = None) -> Mapping[str, Any]:
     """The job as REST shows it, once it has ended; `progress` is called with each state before.
 
-    Raises the error of the family that it ended with.
+    Raises the error of the family that it ended with, and Unavailable for one that a host which is away has not begun:
+    it is taken back.
     """
     heard, job_id = ends(), str(job.pk)
+    patience = asyncio.get_running_loop().time() + AWAY_SECONDS
     queue = heard.join(job_id)
     try:
         while True:
@@ -129,7 +135,7 @@ async def done(job: Job, progress: Callable[[Mapping[str, Any]], Any] | None = N
                     state = await queue.get()
             except TimeoutError:
                 await heard.listen()
-                state = await in_thread(_look, job_id)
+                state = await in_thread(_look, job_id, is_last=asyncio.get_running_loop().time() > patience)
             if state["status"] in FINISHED:
                 return _ended(state)
             if progress is not None:
@@ -138,8 +144,17 @@ async def done(job: Job, progress: Callable[[Mapping[str, Any]], Any] | None = N
         heard.leave(job_id, queue)
 
 
-def _look(job_id: str) -> Mapping[str, Any]:
-    return job_as_json(Job.objects.select_related("team", "host", "requested_by").get(pk=job_id))
+def _look(job_id: str, *, is_last: bool) -> Mapping[str, Any]:
+    """As it is in the database. `is_last`: one that has not begun is taken back if its host is away, see `done`."""
+    job = Job.objects.select_related("team", "host", "requested_by").filter(pk=job_id).first()
+    if job is None:
+        raise Unavailable("the host was forgotten, and with it what was asked of it")
+    if is_last and job.status == JobStatus.QUEUED and not job.host.is_online:
+        with contextlib.suppress(Conflict):  # it has ended meanwhile
+            job = job_cancel(job=job)
+        if job.status == JobStatus.CANCELLED:
+            raise Unavailable(f"the host {job.host.name} does not answer: see that its worker runs; nothing was done")
+    return job_as_json(job)
 
 
 def _ended(job: Mapping[str, Any]) -> Mapping[str, Any]:

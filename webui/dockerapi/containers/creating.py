@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import AlreadyExists, EngineError, InvalidArgument, NotFound
+from engine.errors import AlreadyExists, EngineError, InvalidArgument, NotFound, Unavailable
 from engine.options import modes
 from engine.options.checking import LIST_MAXIMUM
 from webui.containers.models import Container
@@ -31,7 +31,7 @@ async def container_make(call: Call) -> Json:
     try:
         await asking.done(job)
     except EngineError as error:
-        await _forget(call, container)
+        await _forget(call, container, is_away=isinstance(error, Unavailable))
         if isinstance(error, NotFound) and error.detail.get("field") == "mounts":
             # Clients take a 404 for the container's own image, which they would pull, and come again.
             raise InvalidArgument(error.message, error.detail) from error
@@ -87,8 +87,8 @@ def _mountable(call: Call, name: str) -> str:
     return found.image_id if found is not None and is_id else name
 
 
-async def _forget(call: Call, container: Container) -> None:
-    """One that could not be made leaves nothing: its name is free again."""
+async def _forget(call: Call, container: Container, *, is_away: bool) -> None:
+    """One that could not be made leaves nothing: its name is free again, where the host `is_away` once that is back."""
 
     def remove() -> Job:
         found = Container.objects.select_related("team", "host", "created_by").get(pk=container.pk)
@@ -96,8 +96,9 @@ async def _forget(call: Call, container: Container) -> None:
 
     with contextlib.suppress(EngineError, Container.DoesNotExist):
         job = await asking.begun(remove)
-        with contextlib.suppress(NotFound):
-            await asking.done(job)
+        if not is_away:
+            with contextlib.suppress(NotFound):
+                await asking.done(job)
 
 
 def _warnings(body: Mapping[str, Any], host: Host) -> list[str]:
