@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import threading
 import time
 import uuid
@@ -12,6 +13,7 @@ from typing import Any
 
 import redis
 
+from engine.errors import Conflict
 from worker import build_commands
 from worker.app import make_app, serve
 from worker.broker import Emitter, connect
@@ -24,6 +26,7 @@ from worker.durability import Durability
 from worker.executor import Executor
 from worker.file_questions import file_answers
 from worker.host_limits import TEND_SECONDS, HostLimiter
+from worker.lease import Lease, place_of
 from worker.ledger import Ledger
 from worker.near_streams import NearStreams
 from worker.presence import HEARTBEAT_SECONDS, STATS_SECONDS, Figures, Periodic, Presence
@@ -70,6 +73,17 @@ class WorkerService:
         self._ending = threading.Lock()
         session = str(uuid.uuid4())
         self._client = connect(settings.redis_url)
+        # A broker behind a socket in the file system has workers of this machine alone.
+        self._lease = (
+            None
+            if settings.redis_url.startswith("unix://")
+            else Lease(
+                self._client,
+                host_id=self._host_id,
+                host_name=settings.host_name,
+                place=place_of(settings.engine.home),
+            )
+        )
         emit = Emitter(self._client, self._host_id)
         journal = engine.journal
         self._presence = Presence(
@@ -116,7 +130,7 @@ class WorkerService:
         )
         figures = Figures(engine, connect(settings.redis_url), self._host_id)
         self._periodic = [
-            Periodic("heartbeat", HEARTBEAT_SECONDS, self._presence.heartbeat),
+            Periodic("heartbeat", HEARTBEAT_SECONDS, self._beat),
             Periodic("figures", STATS_SECONDS, figures.sample),
             Periodic("helpers", HELPERS_SECONDS, engine.ensure_helpers),
             Periodic("limits of the host", TEND_SECONDS, self._limiter.tend),
@@ -132,6 +146,12 @@ class WorkerService:
         began = time.monotonic()
         for line in self._engine.reconcile():
             logger.info("found at the start: %s", line)
+        if self._lease is not None:
+            try:
+                self._lease.take(stop)
+            except Conflict:
+                self._engine.stop_launcher()
+                raise
         self._executor.resume()  # before the site hears of us and asks for more
         self._presence.register()
         self._publisher.start()
@@ -152,6 +172,16 @@ class WorkerService:
         )
         self._finish_stop()
         return code
+
+    def _beat(self) -> None:
+        try:
+            if self._lease is not None:
+                self._lease.renew()
+        except Conflict as error:  # both began while the broker was away, or this one slept
+            logger.error("%s", error.message)  # noqa: TRY400  there is no more to know
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        self._presence.heartbeat()
 
     def _take_settings(self, message: HostSettings) -> None:
         self._engine.keep_logs(message.keep_logs_seconds, message.keep_logs_bytes)
@@ -190,6 +220,8 @@ class WorkerService:
         for questions in self._questions:
             questions.stop()
         self._presence.stopped()
+        if self._lease is not None:
+            self._lease.give_back()
         self._publisher.stop(FLUSH_SECONDS)
         self._engine.stop_launcher()
         return True

@@ -36,6 +36,11 @@ def acknowledged(host_id: str) -> str:
     return f"portside:acknowledged:{host_id}"
 
 
+def serving(host_id: str) -> str:
+    """Key: the place of the worker that serves a host, and what the host is called there; it expires soon."""
+    return f"portside:serving:{host_id}"
+
+
 def frames(stream_id: str) -> str:
     """Stream, host to consumer: encoded frames."""
     return f"portside:frames:{stream_id}"
