@@ -75,16 +75,19 @@ def host_publish(host: Host) -> None:
 def host_choose(*, user: User, host: str | None) -> Host:
     """The host that `user` means by a name or an id; None means the only one there is.
 
-    Raises NotFound with the field `host` when it can't be told.
+    Of several of a name the one that is there is meant. Raises NotFound with the field `host` when it can't be told.
     """
     view = HostQuerySet.view_action
     if host:
         rights = Rights(user)
-        meant = (one for query in (_BY_ID, _BY_NAME) for one in query.all(host))
-        found = next((one for one in meant if view in rights.of(one.team_id, host=one)), None)
-        if found is None:
-            raise _no_host(f"there is no host {host!r}: the list of hosts shows names and ids")
-        return found
+        for query in (_BY_ID, _BY_NAME):  # the second begins with those that were heard last
+            found = [one for one in query.all(host) if view in rights.of(one.team_id, host=one)]
+            if len(found) > 1 and found[1].is_online:
+                ids = ", ".join(one.pk for one in found if one.is_online)
+                raise _no_host(f"there are several hosts called {host}: say by its id which one ({ids})")
+            if found:
+                return found[0]
+        raise _no_host(f"there is no host {host!r}: the list of hosts shows names and ids")
     hosts = _FIRST_TWO.all() if sees_all(user, view) else list(_ALL.visible_to(user)[:2])
     if not hosts:
         raise _no_host(why_none())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from engine.errors import NotFound
 from tests.support.valkey import Valkey
@@ -134,3 +136,17 @@ def test_an_outsider_chooses_no_host_of_another_team(outsider: Caller, host: Hos
     host.delete()
     with pytest.raises(NotFound, match="start a worker"):
         services.host_choose(user=outsider.user, host=None)
+
+
+def test_of_hosts_with_one_name_the_one_that_is_there_is_meant(owner: Caller, host: Host) -> None:
+    assert owner.user is not None
+    long_ago, now = timezone.now() - timedelta(days=3), timezone.now()
+    again = Host.objects.create(pk="again", team=host.team, name="pier", heartbeat_at=long_ago)
+    assert services.host_choose(user=owner.user, host="pier") == host
+    Host.objects.filter(pk=host.pk).update(heartbeat_at=long_ago)
+    Host.objects.filter(pk="again").update(heartbeat_at=now)
+    assert services.host_choose(user=owner.user, host="pier") == again
+    Host.objects.filter(pk=host.pk).update(heartbeat_at=now)
+    with pytest.raises(NotFound, match=r"several hosts called pier: say by its id which one \(.*again"):
+        services.host_choose(user=owner.user, host="pier")
+    assert services.host_choose(user=owner.user, host="again") == again
