@@ -7,6 +7,7 @@ task two round trips.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,12 +15,31 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import task_received, worker_shutting_down
-from kombu import Exchange, Queue
+from kombu import Connection, Exchange, Queue
 from kombu.transport.redis import Channel
 
+from worker.broker import FIRST_PAUSE, LONGEST_PAUSE
 from worker.contract import keys
 from worker.executor import Executor
 from worker.settings import WorkerSettings
+
+
+class _PromptConnection(Connection):  # type: ignore[misc]
+    """Looks as often for a broker that is away as everything else of the worker does.
+
+    Kombu's own pauses rise to half a minute, in which a host that says it is there takes no task.
+    """
+
+    def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
+        pauses = {"interval_start": FIRST_PAUSE, "interval_step": FIRST_PAUSE, "interval_max": LONGEST_PAUSE}
+        return super().ensure_connection(*arguments, **{**pauses, **options})
+
+
+class _SaidOnce(logging.Filter):
+    """Each vain look for the broker is an error to Celery; the publisher says once that it is away (`broker`)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("consumer: Cannot connect")
 
 
 def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Celery:
@@ -29,6 +49,7 @@ def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Cele
     Channel.do_restore = False
     # Without fixups, or a DJANGO_SETTINGS_MODULE in the environment would load all of Django into the worker.
     app = Celery("portside", broker=settings.celery_broker_url, set_as_current=False, fixups=[])
+    app.amqp.Connection = _PromptConnection
     queue = keys.queue(host_id)
     app.conf.update(
         accept_content=["json"],
@@ -86,6 +107,7 @@ def serve(
         if isinstance(delivery, dict) and {"job_id", "command"} <= delivery.keys():
             on_received(job_id=delivery["job_id"], command=delivery["command"], fence=delivery.get("fence", 0))
 
+    logging.getLogger("celery.worker.consumer.consumer").addFilter(_SaidOnce())
     worker_shutting_down.connect(stopping, weak=False)
     task_received.connect(received, weak=False)
     warnings.filterwarnings("ignore", message=".*superuser privileges.*")
