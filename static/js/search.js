@@ -1,6 +1,6 @@
 // Search as you type: the site filters in its database, the list and its counts are exchanged, the address
 // follows, so that a reload or a shared link shows the same.
-import { $ } from "./dom.js";
+import { $, $$ } from "./dom.js";
 import { refresh } from "./fragment.js";
 
 const PAUSE_MS = 120;
@@ -15,6 +15,10 @@ export function startSearch(...fragments) {
     const url = new URL(location.href);
     if (field.value) url.searchParams.set("q", field.value);
     else url.searchParams.delete("q");
+    for (const { name, value } of $$("[data-list-select]", form)) {
+      if (value) url.searchParams.set(name, value);
+      else url.searchParams.delete(name);
+    }
     url.searchParams.delete("page");
     const mine = ++latest;
     form.setAttribute("aria-busy", "true");
@@ -28,6 +32,7 @@ export function startSearch(...fragments) {
     clearTimeout(timer);
     timer = setTimeout(search, PAUSE_MS);
   });
+  form.addEventListener("change", (event) => event.target.matches("[data-list-select]") && search());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(timer);

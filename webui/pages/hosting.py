@@ -12,14 +12,17 @@ FIRST_START = "none"
 class Hosting:
     """What `user` may do on each host there is: asked for in one query, however many actions are wanted to know of.
 
-    `rights` are all that he has; `several` is whether he sees more than one host.
+    `rights` are all that he has; `seen` the hosts that he sees, as (id, name) by name; `several` whether these are more
+    than one.
     """
 
     def __init__(self, user: User) -> None:
         self.rights = Rights(user)
-        hosts = Host.objects.order_by().values_list("pk", "team_id")
-        self._held = [self.rights.of(team, host=pk) for pk, team in hosts]
-        self.several = sum(HostQuerySet.view_action in held for held in self._held) > 1
+        hosts = list(Host.objects.order_by("name", "pk").values_list("pk", "name", "team_id"))
+        self._held = [self.rights.of(team, host=pk) for pk, _, team in hosts]
+        pairs = zip(hosts, self._held, strict=True)
+        self.seen = [(pk, name) for (pk, name, _), held in pairs if HostQuerySet.view_action in held]
+        self.several = len(self.seen) > 1
 
     def may(self, action: str) -> bool:
         """Whether there is a host on which it is allowed."""

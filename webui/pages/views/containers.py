@@ -45,21 +45,26 @@ FILTERS = {
 def containers(request: HttpRequest) -> dict[str, Any]:
     visible = Container.objects.visible_to(request.user)
     query, status = request.GET.get("q", "").strip()[:200], request.GET.get("status", "")
+    hosting = Hosting(request.user)
+    host = next((pk for pk, name in hosting.seen if request.GET.get("host") in (pk, name)), "")
     found = visible.filter(Q(name__icontains=query) | Q(image__icontains=query) | Q(id__startswith=query.lower()))
+    if host:
+        found = found.filter(host=host)
     counts = found.aggregate(all=Count("pk"), **{name: Count("pk", filter=where) for name, where in FILTERS.items()})
     if status in FILTERS:
         found = found.filter(FILTERS[status])
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    hosting = Hosting(request.user)
     return {
         "query": query,
+        "host": host,
         "status": status if status in FILTERS else "",
         "counts": counts,
-        "total": visible.count() if query or status else counts["all"],
+        "total": visible.count() if query or status or host else counts["all"],
         "page": shown,
         "removed": RemovedContainer.objects.visible_to(request.user).count(),
         "containers": container_rows(shown.object_list, rights=hosting.rights),
         "several_hosts": hosting.several,
+        "hosts": hosting.seen,
         "run_example": run_example(request, first_tag(request)),
         "may_create": hosting.offers("containers.create"),
         "may_operate": hosting.may("containers.operate"),

@@ -1,4 +1,4 @@
-"""A host that is away: its jobs say what they wait for, and it can be forgotten."""
+"""Several hosts: one is chosen; one that is away is said to be, and can be forgotten."""
 
 from __future__ import annotations
 
@@ -48,6 +48,32 @@ def test_who_manages_hosts_is_offered_to_forget_one_that_is_away(
     assert offer in shown(owner, path) and 'data-held="1 container and 1 volume"' in shown(owner, path)
     Host.objects.update(heartbeat_at=timezone.now())
     assert offer not in shown(owner, path)
+
+
+def test_the_list_of_containers_is_one_hosts_where_it_is_asked_for(
+    owner: Caller, host: Host, container: Container
+) -> None:
+    assert "data-list-select" not in shown(owner, "/containers/"), "there is but one"
+    other = Host.objects.create(pk="quay", team=host.team, name="quay")
+    Container.objects.create(id="d0" * 32, team=host.team, host=other, name="elsewhere", image="alpine")
+    for wanted in ("quay", other.pk):
+        text = shown(owner, f"/containers/?host={wanted}")
+        assert ">elsewhere</a>" in text and ">web</a>" not in text
+        assert "?q=&amp;host=quay&amp;status=running" in text and '<option value="quay" selected>' in text
+    assert "No container of this host is running" in shown(owner, "/containers/?host=quay&status=running")
+    both = shown(owner, "/containers/?host=nowhere")
+    assert ">elsewhere</a>" in both and ">web</a>" in both
+
+
+def test_a_host_is_chosen_above_the_list(page: Page, seeded: Seeded) -> None:
+    visit(page, "/containers/")
+    rows = page.locator("tbody tr")
+    before = rows.count()
+    page.get_by_label("Host", exact=True).select_option(label="buoy-north")
+    expect(page).to_have_url(re.compile(rf"host={seeded.hosts[1].pk}"))
+    expect(page.get_by_text("This host has no container.")).to_be_visible()
+    page.get_by_label("Host", exact=True).select_option(label="All hosts")
+    expect(rows).to_have_count(before)
 
 
 def test_a_host_is_forgotten_on_its_page(page: Page, seeded: Seeded) -> None:
