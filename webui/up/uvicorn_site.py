@@ -21,6 +21,7 @@ import uvicorn
 from webui.dockerapi.paths import is_stream
 from webui.settings import PORTSIDE
 from webui.up import tls
+from webui.up.half_closing import HalfClosing
 from webui.up.hijacking import protocol
 
 GARBAGE = 50_000
@@ -50,7 +51,11 @@ class Server(uvicorn.Server):
         if self._secure is not None:
             host = PORTSIDE.tls_bind[0] if PORTSIDE.tls_bind is not None else ""
             context = tls.context(PORTSIDE.home, PORTSIDE.tls_names, host)
-            self.servers.append(await loop.create_server(self._protocol, sock=self._secure, ssl=context, backlog=2048))
+            self.servers.append(
+                await loop.create_server(
+                    lambda: HalfClosing(loop, self._protocol(), context), sock=self._secure, backlog=2048
+                )
+            )
         gc.freeze()  # what is loaded now stays; later collections need not look at it
         self._on_ready()
 
