@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHOSEN = (
     *("accounts", "containers/test_observed.py", "hosts", "images", "inbox/test_networks_kept.py", "test_prepared.py"),
     *("test_prepared_writes.py", "inbox/test_events_kept.py", "jobs/test_services.py"),
-    *("api/test_lists.py", "api/test_resources.py"),
+    *("api/test_lists.py", "api/test_resources.py", "test_nul.py"),
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.urls import path, re_path, register_converter
 
+from webui import addressing  # noqa: F401  it makes <word:…> known
 from webui.api.errors import unknown_path
 from webui.api.views import (
     archives,
@@ -146,9 +147,9 @@ urlpatterns = [
     path("certificates/", certificates.CertificateList.as_view(), name="certificates"),
     path("certificates/<uuid:certificate_id>/", certificates.CertificateDetail.as_view(), name="certificate"),
     path("hosts/", hosts.HostList.as_view(), name="hosts"),
-    path("hosts/<str:host_id>/disk-usage/", image_questions.HostDiskUsage.as_view(), name="host-disk-usage"),
-    path("hosts/<str:host_id>/move/", host_groups.HostMove.as_view(), name="host-move"),
-    path("hosts/<str:host_id>/", hosts.HostDetail.as_view(), name="host"),
+    path("hosts/<word:host_id>/disk-usage/", image_questions.HostDiskUsage.as_view(), name="host-disk-usage"),
+    path("hosts/<word:host_id>/move/", host_groups.HostMove.as_view(), name="host-move"),
+    path("hosts/<word:host_id>/", hosts.HostDetail.as_view(), name="host"),
     path("images/", images.ImageList.as_view(), name="images"),
     path("images/pull/", images.ImagePull.as_view(), name="image-pull"),
     path("images/starter/", images.ImageStarter.as_view(), name="image-starter"),
@@ -164,7 +165,7 @@ urlpatterns = [
     path("images/<int:image_id>/history/", image_questions.ImageHistory.as_view(), name="image-history"),
     path("images/<int:image_id>/attachments/", image_questions.ImageAttached.as_view(), name="image-attachments"),
     path(
-        "images/<int:image_id>/attachments/<str:digest>/",
+        "images/<int:image_id>/attachments/<word:digest>/",
         image_questions.ImageAttachment.as_view(),
         name="image-attachment",
     ),
@@ -264,12 +265,12 @@ urlpatterns = [
     path("volumes/<int:volume_id>/rename/", volume_actions.VolumeRename.as_view(), name="volume-rename"),
     path("volumes/<int:volume_id>/snapshots/", volume_actions.VolumeSnapshots.as_view(), name="volume-snapshots"),
     path(
-        "volumes/<int:volume_id>/snapshots/<str:snapshot>/",
+        "volumes/<int:volume_id>/snapshots/<word:snapshot>/",
         volume_actions.VolumeSnapshot.as_view(),
         name="volume-snapshot",
     ),
     path(
-        "volumes/<int:volume_id>/snapshots/<str:snapshot>/revert/",
+        "volumes/<int:volume_id>/snapshots/<word:snapshot>/revert/",
         volume_actions.VolumeRevert.as_view(),
         name="volume-revert",
     ),

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -30,6 +30,8 @@ def page(template: str, *, section: str) -> Callable[[Callable[..., dict[str, An
     def decorate(build: Callable[..., dict[str, Any]]) -> View:
         @wraps(build)
         def view(request: HttpRequest, **arguments: Any) -> HttpResponse:
+            if any("\0" in value for values in request.GET.lists() for value in values[1]):
+                raise Http404  # what nobody can type, and PostgreSQL refuses to look for
             hold = hold_of(request.user, request.session)  # type: ignore[arg-type]
             if hold is not None:
                 return redirect(hold.page)

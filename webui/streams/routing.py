@@ -5,6 +5,7 @@ from __future__ import annotations
 from channels.routing import URLRouter
 from django.urls import path, re_path
 
+from webui import addressing  # noqa: F401  it makes <word:…> known
 from webui.streams.activity import ActivitySocket
 from webui.streams.attach import AttachSocket
 from webui.streams.build import BuildSocket
@@ -25,7 +26,7 @@ urlpatterns = [
     path("ws/events/", EventsSocket.as_asgi()),
     path("ws/jobs/<uuid:job_id>/", JobSocket.as_asgi()),
     re_path(r"^ws/builds/(?P<build_id>[0-9a-f]{32})/$", BuildSocket.as_asgi()),
-    path("ws/hosts/<str:host_id>/stats/", HostStatsSocket.as_asgi()),
+    path("ws/hosts/<word:host_id>/stats/", HostStatsSocket.as_asgi()),
     path("ws/containers/stats/", ListStatsSocket.as_asgi()),
     re_path(rf"{CONTAINER}attach/$", AttachSocket.as_asgi()),
     re_path(rf"{CONTAINER}exec/$", ExecSocket.as_asgi()),

@@ -107,7 +107,7 @@ def page_paths(world: dict[str, Any]) -> list[str]:  # noqa: F811
         assert isinstance(pattern, URLPattern)
         path = str(pattern.pattern)
         for name, value in {**world, "slug": "x", "secret": "x", "digits": "ab" * 32}.items():
-            for kind in ("str", "slug", "int", "uuid"):
+            for kind in ("word", "slug", "int", "uuid"):
                 path = path.replace(f"<{kind}:{name}>", str(value))
         assert "<" not in path, f"give {path} an object in this test"
         found.append("/" + path)

@@ -186,7 +186,7 @@ def routes(world: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         view = pattern.callback.cls
         path = "/api/v1/" + str(pattern.pattern)
         for name, value in world.items():
-            for kind in ("str", "slug", "int", "uuid", "container_id", "build_id"):
+            for kind in ("word", "slug", "int", "uuid", "container_id", "build_id"):
                 path = path.replace(f"<{kind}:{name}>", str(value))
         assert "<" not in path, f"give {path} an object in this test"
         for method in ("get", "post", "put", "patch", "delete"):
