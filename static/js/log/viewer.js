@@ -25,7 +25,7 @@ export class LogViewer {
     this.root = root;
     this.view = $("[data-log-view]", root);
     this.options = { times: false, wrap: false, matchCase: false, expression: false, ...remembered(), filter: false };
-    Object.assign(this, { current: null, unseen: 0, running: live, look: 0, typing: 0 });
+    Object.assign(this, { current: null, unseen: 0, running: live, look: 0, typing: 0, stepping: 0 });
     this.host = new LogHost(containerId);
     this.store = new LogStore(this.host, {
       grown: (changed, before) => this.#grown(changed, before),
@@ -217,6 +217,7 @@ export class LogViewer {
       if (event.key === "Escape") this.view.focus();
       if (event.key !== "Enter") return;
       event.preventDefault();
+      if (this.typing) this.#search(); // else it would go through what was looked for before
       this.#step(event.shiftKey ? -1 : 1);
     });
     $("[data-log-next]", this.root).addEventListener("click", () => this.#step(1));
@@ -257,6 +258,7 @@ export class LogViewer {
   /** Look for what field, chips and stream say; nothing when they say nothing. */
   #search() {
     clearTimeout(this.typing);
+    Object.assign(this, { typing: 0, stepping: 0 });
     const text = $("[data-log-find]", this.root).value;
     const query = { text, expression: this.options.expression, matchCase: this.options.matchCase, levels: chosenLevels(this.root), stream: $("[data-log-stream]", this.root).value || null };
     const wasFiltering = this.filtering;
@@ -325,6 +327,7 @@ export class LogViewer {
     for (const name of ["next", "previous"]) $(`[data-log-${name}]`, this.root).hidden = !matches.query?.text;
     if (this.filtering) this.list.moved(Infinity, 0);
     else this.list.schedule();
+    if (this.stepping && count) this.#step(this.stepping);
   }
 
   #told(text, isBad = false) {
@@ -333,9 +336,10 @@ export class LogViewer {
     found.classList.toggle("log-problem", isBad);
   }
 
-  /** To the next (1) or previous (-1) match, around at the ends. */
+  /** To the next (1) or previous (-1) match, around at the ends; while none is found yet, as soon as one is. */
   async #step(by) {
     const { matches, store } = this;
+    this.stepping = matches.count || matches.done ? 0 : by;
     if (!matches.count || !matches.query?.text || matches.problem) return;
     const from = this.current ?? this.#placeOf(by > 0 ? this.list.firstInSight : this.list.lastInSight);
     let at = matches.indexFrom(from);

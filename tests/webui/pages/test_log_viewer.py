@@ -128,6 +128,22 @@ def test_searching_finds_what_is_on_the_host_and_what_comes_live(page: Page, log
     )
 
 
+def test_enter_goes_to_what_was_typed_a_moment_ago(page: Page, log: Sockets) -> None:
+    log.host_log.serve(5000, lambda number: f"line {number}{' NEEDLE' if number % 1000 == 7 else ''}")
+    log.logs.send(type="log", **{"from": 50_000}, cursor=50_010, chunks=[chunk("the end\n")])
+    field = page.locator("[data-log-find]")
+    field.fill("line 3007 NEEDLE")
+    field.press("Enter")
+    expect(page.locator(".log-current")).to_have_text("line 3007 NEEDLE")
+    field.fill("line 1234")
+    field.press("Enter")
+    expect(page.locator(".log-current")).to_have_text("line 1234")
+    field.fill("nothing has this")
+    field.press("Enter")
+    expect(page.locator("[data-log-found]")).to_have_text("0 lines")
+    expect(page.locator(".log-current")).to_have_count(0)
+
+
 def test_levels_are_chosen_by_chips(page: Page, log: Sockets) -> None:
     log.host_log.serve(3200, lambda number: f"line {number}{' ERROR here' if number % 1000 == 5 else ''}")
     log.logs.send(type="log", **{"from": 32_000}, cursor=32_010, chunks=[chunk("[error] live\nall is well\n")])
