@@ -19,6 +19,7 @@ from uuid import UUID
 
 from django.db import close_old_connections, connection
 from django.db.models import F, Min, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from engine.errors import DataCorrupt
@@ -40,6 +41,10 @@ RETRY_AFTER = (
 )
 """After the first failure, the second …; then it has failed."""
 FAILURES_MAXIMUM = 100
+FAILING_MAXIMUM = timedelta(days=1)
+"""After so many failures in a row, over so long a time, a webhook is switched off. A busy team has a hundred messages
+in minutes: the number alone would take a receiver that is being restarted for one that is gone.
+"""
 KEPT = timedelta(days=7)
 _ANY = Prepared(Webhook.objects.order_by().filter(is_enabled=True).values_list("pk"), limit=1)
 TRIM_EVERY = 3600
@@ -169,8 +174,9 @@ def _note(delivery: Delivery, sent: Sent) -> None:
     )
     hooks = Webhook.objects.filter(pk=delivery.webhook_id)
     if sent.is_delivered:
-        hooks.exclude(failures=0).update(failures=0)
+        hooks.exclude(failures=0).update(failures=0, failing_since=None)
         return
-    hooks.update(failures=F("failures") + 1)
-    problem = f"It was switched off after {FAILURES_MAXIMUM} failures in a row; the last: {sent.problem}"[:300]
-    hooks.filter(failures__gte=FAILURES_MAXIMUM, is_enabled=True).update(is_enabled=False, problem=problem)
+    hooks.update(failures=F("failures") + 1, failing_since=Coalesce("failing_since", now))
+    problem = f"It was switched off: for a day it took none of its messages. The last time: {sent.problem}"[:300]
+    gone = hooks.filter(failures__gte=FAILURES_MAXIMUM, failing_since__lte=now - FAILING_MAXIMUM, is_enabled=True)
+    gone.update(is_enabled=False, problem=problem)

@@ -20,8 +20,9 @@ class WebhookQuerySet(OwnedQuerySet["Webhook"]):
 class Webhook(models.Model):
     """`events`: container, container.die, job.failed …; empty: all. `last_event`: the activity that was looked at.
 
-    The secret is sealed, and shown once. `reaches_local`: whether the address may be near this host. After
-    `deliverer.FAILURES_MAXIMUM` failures in a row it is switched off, and `problem` says so.
+    The secret is sealed, and shown once. `reaches_local`: whether the address may be near this host. One that fails
+    for long (`deliverer.FAILING_MAXIMUM`) is switched off, and `problem` says so; `failing_since`: nothing came
+    through since then.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -34,6 +35,7 @@ class Webhook(models.Model):
     reaches_local = models.BooleanField(default=False)
     problem = models.CharField(max_length=300, blank=True)
     failures = models.PositiveIntegerField(default=0)
+    failing_since = models.DateTimeField(null=True)
     last_event = models.BigIntegerField(default=0)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)

@@ -65,7 +65,7 @@ def webhook_update(*, user: User, webhook: Webhook, **changes: Any) -> Webhook:
     wanted = {**changes, **_checked(**{name: changes.get(name, value) for name, value in present.items()})}
     if wanted.get("is_enabled") and not found.is_enabled:
         newest = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
-        wanted |= {"failures": 0, "problem": "", "last_event": newest}
+        wanted |= {"failures": 0, "failing_since": None, "problem": "", "last_event": newest}
         found.deliveries.filter(status=DeliveryStatus.WAITING).update(
             status=DeliveryStatus.FAILED, problem=SWITCHED_OFF, next_at=None, finished_at=timezone.now()
         )
