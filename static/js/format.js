@@ -26,14 +26,19 @@ export function span(seconds) {
 }
 
 export function ago(seconds) {
-  if (seconds < 5) return "just now";
-  for (const [length, name] of SPANS) {
-    if (seconds >= length) {
-      const count = Math.floor(seconds / length);
-      return `${count} ${name}${count > 1 ? "s" : ""} ago`;
-    }
-  }
-  return "just now";
+  return seconds < 5 ? "just now" : `${spans(seconds)} ago`;
+}
+
+/** Of what is so many seconds ahead. */
+export function until(seconds) {
+  return seconds < 1 ? ago(-seconds) : `in ${spans(seconds)}`;
+}
+
+/** In the greatest unit of which there is a whole one. */
+function spans(seconds) {
+  const [length, name] = SPANS.find(([whole]) => seconds >= whole) ?? SPANS.at(-1);
+  const count = Math.floor(seconds / length);
+  return `${count} ${name}${count > 1 ? "s" : ""}`;
 }
 
 /** Used and total in the total's unit: `10.1 of 16 GiB`. */

@@ -1,14 +1,20 @@
-// Keeps every <time data-time="ago|for"> true. Nothing is asked of the site: the clock is the browser's,
+// Keeps every <time data-time="ago|until|for"> true. Nothing is asked of the site: the clock is the browser's,
 // set right by the moment at which the page was made.
 import { $$, el, setText } from "./dom.js";
-import { ago, span } from "./format.js";
+import { ago, span, until } from "./format.js";
 
 const TICK_MS = 1000;
+
+const FORMS = {
+  ago,
+  until: (seconds) => until(-seconds),
+  for: (seconds) => span(seconds < 10 ? Math.floor(Math.max(0, seconds)) : seconds).replace(".0 s", " s"),
+};
 
 function show(element, now) {
   const at = Date.parse(element.dateTime);
   const seconds = (now - at) / 1000;
-  setText(element, element.dataset.time === "for" ? span(seconds < 10 ? Math.floor(Math.max(0, seconds)) : seconds).replace(".0 s", " s") : ago(seconds));
+  setText(element, FORMS[element.dataset.time](seconds));
   if (!element.title) element.title = new Date(at).toLocaleString();
 }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import visit
@@ -39,6 +42,10 @@ def test_a_plan_and_a_place_are_changed_by_the_dialogs_that_make_them(
     dialog.get_by_role("button", name="Change").click()
     expect(dialog).to_be_hidden()
     expect(page.get_by_role("row", name="0 4 * * *")).to_contain_text("rests")
+    BackupPlan.objects.update(is_enabled=True, next_at=timezone.now() + timedelta(hours=5, minutes=30))
+    page.reload()
+    expect(page.get_by_role("row", name="0 4 * * *")).to_contain_text("in 5 hours")
+    BackupPlan.objects.update(is_enabled=False)
     plan.refresh_from_db()
     assert (plan.schedule, plan.keep, plan.pause, plan.is_enabled) == ("0 4 * * *", 2, False, False)
     page.get_by_role("button", name="New plan").click()

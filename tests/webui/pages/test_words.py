@@ -66,6 +66,14 @@ def test_times_tell_how_long_ago() -> None:
     assert ago(None) == "never"
 
 
+def test_what_is_to_come_is_not_told_as_if_it_were_now() -> None:
+    now = timezone.now()
+    assert ">in 1 minute<" in when(now + timedelta(seconds=62), "until")
+    assert ">in 6 days<" in when((now + timedelta(days=7)).isoformat(), "until")
+    assert ">3 hours ago<" in when(now - timedelta(hours=3), "until")
+    assert ">just now<" in when(now, "until")
+
+
 def test_a_time_carries_its_machine_form() -> None:
     assert 'datetime="2026-01-02T03:04:05+00:00"' in when(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 

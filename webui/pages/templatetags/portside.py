@@ -78,22 +78,32 @@ def ago(at: str | datetime | None) -> str:
     if moment is None:
         return "never"
     seconds = (timezone.now() - moment).total_seconds()
-    if seconds < 5:
-        return "just now"
-    for length, name in _SPANS:
-        if seconds >= length:
-            count = int(seconds // length)
-            return f"{count} {name}{'s' if count > 1 else ''} ago"
-    return "just now"
+    return "just now" if seconds < 5 else f"{_spans(seconds)} ago"
+
+
+def until(moment: datetime) -> str:
+    """`in 3 minutes` of what is to come; of what has come how long ago that was."""
+    seconds = (moment - timezone.now()).total_seconds()
+    return ago(moment) if seconds < 1 else f"in {_spans(seconds)}"
+
+
+def _spans(seconds: float) -> str:
+    """In the greatest unit of which there is a whole one; at least a second."""
+    length, name = next(((length, name) for length, name in _SPANS if seconds >= length), _SPANS[-1])
+    count = int(seconds // length)
+    return f"{count} {name}{'s' if count > 1 else ''}"
 
 
 @register.simple_tag
 def when(at: str | datetime | None, form: str = "ago") -> SafeString | str:
-    """A <time> that the script keeps true: `ago` counts from then, `for` says how long it has lasted."""
+    """A <time> that the script keeps true: `ago` counts from then, `until` to then, `for` is how long it has lasted."""
     moment = _moment(at)
     if moment is None:
         return UNKNOWN
-    text = ago(moment) if form == "ago" else span((timezone.now() - moment).total_seconds())
+    if form == "for":
+        text = span((timezone.now() - moment).total_seconds())
+    else:
+        text = until(moment) if form == "until" else ago(moment)
     return format_html('<time datetime="{}" data-time="{}">{}</time>', moment.isoformat(), form, text)
 
 
