@@ -26,8 +26,8 @@ export function startCopies({ id, name, fragments }) {
 
 async function onButton({ revert, forget, restore, backupRemove, planRemove }, id, name, fragments) {
   const path = (snapshot) => `volumes/${id}/snapshots/${encodeURIComponent(snapshot)}/`;
-  if (revert) return replace(`Bring ${revert} back?`, `All files of ${name} become those of the snapshot ${revert}; what was written since is lost.`, `${path(revert)}revert/`, name, fragments);
-  if (restore) return replace("Restore this backup?", `All files of ${name} become those of the backup; what was written since is lost.`, `backups/${restore}/restore/`, name, fragments);
+  if (revert) return replace(`Bring ${revert} back?`, `the snapshot ${revert}`, `${path(revert)}revert/`, name, fragments);
+  if (restore) return replace("Restore this backup?", "the backup", `backups/${restore}/restore/`, name, fragments);
   if (forget && (await confirmAction({ title: `Remove ${forget}?`, text: "The snapshot is deleted; the volume's files stay.", yes: "Remove" }))) await done(await attempt("DELETE", path(forget)), forget, fragments);
   if (backupRemove && (await confirmAction({ title: "Remove this backup?", text: "It is deleted where it lies.", yes: "Remove" }))) await done(await attempt("DELETE", `backups/${backupRemove}/`), "backup", fragments);
   if (planRemove && (await confirmAction({ title: "Remove this plan?", text: "No more backups are made by it; those that are there stay.", yes: "Remove" }))) {
@@ -69,17 +69,25 @@ function openChange({ change, path, values }) {
   }, { once: true });
 }
 
-async function replace(title, text, path, name, fragments) {
+async function replace(title, source, path, name, fragments) {
+  const text = `All files of ${name} become those of ${source}; what was written since is lost.`;
   const answer = await confirmAction({ title, text, yes: "Replace all files", check: "Stop the containers that run with it, and start them afterwards" });
-  if (answer) await done(await attempt("POST", path, { stop: answer.checked }), name, fragments);
+  if (answer && (await done(await attempt("POST", path, { stop: answer.checked }), name, fragments))) toast(`${name} has the files of ${source}.`);
 }
 
-/** Wait for the job of an answer, if there is one. */
+/** Wait for the job of an answer, if there is one. Answers whether it went well. */
 async function done(answer, name, fragments) {
   const job = answer?.job ?? answer?.backup?.job;
   const id = typeof job === "string" ? job : job?.id;
-  if (id) settled(await jobEnd(id, () => api("GET", `jobs/${id}/`)), name);
+  const isGood = id ? settled(await jobEnd(id, () => api("GET", `jobs/${id}/`)), name) : false;
   refreshSoon(...fragments);
+  return isGood;
+}
+
+/** What is no number goes as it was typed, so that it is refused: JSON has null for NaN, which means none. */
+function numberOf(text, unit = 1) {
+  const number = Number(text);
+  return Number.isNaN(number) ? text : unit === 1 ? number : Math.round(number * unit);
 }
 
 function read(form) {
@@ -88,8 +96,8 @@ function read(form) {
     if (!field.name || field.closest("[hidden]")) continue;
     const text = field.type === "checkbox" ? "" : field.value.trim();
     if (field.type === "checkbox") body[field.name] = field.checked;
-    else if ("mebibytes" in field.dataset) body[field.name] = text ? Math.round(Number(text) * MEBIBYTE) : null;
-    else if ("number" in field.dataset) body[field.name] = text ? Number(text) : undefined;
+    else if ("mebibytes" in field.dataset) body[field.name] = text ? numberOf(text, MEBIBYTE) : null;
+    else if ("number" in field.dataset) body[field.name] = text ? numberOf(text) : undefined;
     else if (text || field.required || (form.dataset.method && field.type !== "password")) body[field.name] = text;
   }
   const { team, host, method } = form.dataset;

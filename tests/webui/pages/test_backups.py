@@ -12,7 +12,9 @@ from tests.support.browser import visit
 from tests.support.valkey import Valkey
 from tests.webui.pages.seed import Seeded
 from tests.webui.pages.sockets import Sockets
-from webui.backups.models import BackupPlace, BackupPlan
+from webui.backups.models import Backup, BackupPlace, BackupPlan
+from webui.jobs.models import Job
+from webui.jobs.representation import job_as_json
 from webui.volumes.models import Volume
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -62,3 +64,40 @@ def test_a_plan_and_a_place_are_changed_by_the_dialogs_that_make_them(
         dialog.get_by_role("button", name="Change").click()
     place.refresh_from_db()
     assert (place.settings["prefix"], place.access_key, place.encrypted_secret_key) == ("box", "AK", "sealed")
+
+
+def test_what_is_no_number_is_refused_and_a_restoration_is_told_of(
+    page: Page, sockets: Sockets, seeded: Seeded, site_broker: Valkey
+) -> None:
+    volume = Volume.objects.get(name="site-data")
+    volume.limit_bytes = 1 << 30
+    volume.save()
+    place = BackupPlace.objects.create(team=seeded.team, name="vault", kind="directory", host=volume.host)
+    BackupPlace.objects.update(settings={"directory": "/srv"})
+    Backup.objects.create(
+        team=seeded.team, host=volume.host, volume=volume, volume_name=volume.name, place=place, key="x.tar.zst",
+        status="succeeded", size_bytes=84, digest="sha256:0",
+    )  # fmt: skip
+    visit(page, f"/volumes/{volume.pk}/#backups")
+    sockets.events.wait()
+    page.get_by_role("button", name="New plan").click()
+    page.get_by_label("How many to keep").fill("seven")
+    page.get_by_role("button", name="Plan", exact=True).click()
+    expect(page.locator("#plan-keep-problem")).to_have_text("Give a whole number.")
+    page.keyboard.press("Escape")
+
+    page.get_by_role("button", name="Restore", exact=True).click()
+    page.locator("#confirm-check").check()
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#confirm-dialog")).to_be_hidden()
+    page.wait_for_load_state("networkidle")
+    job = Job.objects.get(kind="volume.restore")
+    sockets.change("job", job_as_json(job) | {"status": "succeeded"})
+    expect(page.locator(".toast")).to_have_text("site-data has the files of the backup.")
+
+    page.locator("[data-open=limit-volume-dialog]").evaluate("button => button.click()")
+    page.get_by_label("Mebibytes").fill("10 GB")
+    page.get_by_role("button", name="Set", exact=True).click()
+    expect(page.locator("#limit-volume-problem")).to_have_text("Give a whole number.")  # an empty field has no limit
+    volume.refresh_from_db()
+    assert volume.limit_bytes == 1 << 30
