@@ -265,3 +265,67 @@ def test_a_paste_of_more_than_the_host_takes_at_once_arrives_whole(page: Page, c
     page.keyboard.type("clear; wc -c < /tmp/pasted; echo do''ne\n")
     expect(page.locator(ROWS)).to_contain_text("done")
     assert said(page)[0] == str(len(lines))
+
+
+def test_a_line_for_who_has_no_terminal_is_corrected_here_and_sent_whole(
+    page: Page, portside: Portside, tiny_image: str
+) -> None:
+    container = portside.rest.run(tiny_image, "cat", stdin_open=True)
+    visit(page, f"/containers/{container['id']}/")
+    page.get_by_role("tab", name="Terminal").click()
+    expect(page.locator(STATE)).to_have_text("Connected")
+    page.get_by_role("button", name="Attach").click()
+    expect(page.get_by_role("tab", name="attached 2")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(STATE)).to_have_text("Connected")
+    page.keyboard.type("helxx")
+    for _ in range(2):
+        page.keyboard.press("Backspace")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.type("lo\n")
+    page.keyboard.type("all of this")
+    page.keyboard.press("Control+u")
+    page.keyboard.type("kept words")
+    page.keyboard.press("Control+w")
+    page.keyboard.type("this\nnever sent")
+    page.keyboard.press("Control+c")
+    page.keyboard.type("end\n")
+    lines = ["hello", "kept this", "end"]
+    eventually(
+        lambda: portside.rest.get(f"/api/v1/containers/{container['id']}/logs/").text.splitlines() == lines,
+        what="what the process was given",
+    )
+    eventually(lambda: all(said(page).count(line) == 2 for line in lines), what="what is typed and what comes back")
+    page.get_by_role("button", name="Close attached 2").click()
+    page.get_by_role("button", name="Close shell 1").click()
+    expect(page.get_by_text("No terminal is open")).to_be_visible()
+    assert page.evaluate("document.activeElement.innerText.trim()") == "New"
+
+
+def test_what_is_written_on_a_ground_can_be_read_and_the_menu_is_whole_beside_many_terminals(
+    page: Page, container: dict[str, Any]
+) -> None:
+    open_terminal(page, container)
+    page.keyboard.type("clear; printf '\\033[30;42mthe-''tag\\033[0m\\n'\n")
+    text = page.locator(f"{ROWS} span", has_text="the-tag").last
+    expect(text).to_be_visible()
+    contrast = """element => {
+      const light = (colour) => {
+        const [r, g, b] = (colour.match(/[0-9.]+/g) ?? [0, 0, 0]).map((part) => part / 255).map((part) =>
+          part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+      };
+      const style = getComputedStyle(element);
+      const [low, high] = [light(style.color), light(style.backgroundColor)].sort((a, b) => a - b);
+      return high / low;
+    }"""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        eventually(lambda: text.evaluate(contrast) > 4.4, what=f"contrast, {scheme}")
+    menu = page.locator("[data-terminal-summary]")
+    for _ in range(9):
+        menu.click()
+        page.get_by_role("button", name="Open a terminal").click()
+    menu.click()
+    form, card = page.locator("[data-terminal-form]").bounding_box(), page.locator("#terminals").bounding_box()
+    assert form is not None and card is not None
+    assert card["x"] <= form["x"] and form["x"] + form["width"] <= card["x"] + card["width"]

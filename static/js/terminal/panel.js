@@ -1,6 +1,7 @@
 // The terminal tab of a container's page: several terminals side by side, each a session of its own.
 import { $, el, icon, setText } from "../dom.js";
 import { reveal } from "../tabs.js";
+import { LineInput } from "./line_input.js";
 import { Screen } from "./screen.js";
 import { Session } from "./session.js";
 
@@ -36,7 +37,14 @@ export class TerminalPanel {
   setRunning(isRunning) {
     this.root.classList.toggle("terminal-off", !isRunning);
     for (const button of [$("[data-terminal-new]", this.root), this.attach]) if (button) button.disabled = !isRunning;
-    $("[data-terminal-off]", this.root).hidden = isRunning || this.tabs.length > 0;
+    this.#showNotes();
+  }
+
+  /** What stands where no terminal is. */
+  #showNotes() {
+    const isOff = this.root.classList.contains("terminal-off");
+    $("[data-terminal-off]", this.root).hidden = !isOff || this.tabs.length > 0;
+    $("[data-terminal-none]", this.root).hidden = isOff || this.tabs.length > 0;
   }
 
   /** A new process; without `command` the container's own, with the last lines that it said. */
@@ -50,16 +58,17 @@ export class TerminalPanel {
     this.tabs.push(tab);
     $("[data-terminal-list]", this.root).append(tab.holder);
     $("[data-terminal-screens]", this.root).append(box);
-    $("[data-terminal-off]", this.root).hidden = true;
+    this.#showNotes();
     this.#select(tab, false);
     const hasLines = !command && !("tty" in this.attach.dataset);
     tab.screen = new Screen(box, {
       hasLines,
       label: `Terminal ${this.number}`,
-      onInput: (text) => this.#onInput(tab, hasLines ? this.#echo(tab, text) : text),
+      onInput: (text) => this.#onInput(tab, text),
       onResize: (rows, columns) => tab.session?.resize(rows, columns),
     });
     tab.begin = () => {
+      if (hasLines) tab.lines = new LineInput({ write: (text) => tab.screen.write(text), send: (text) => tab.session.send(text) });
       const more = { ...(record ? { record } : {}), ...tab.screen.size };
       if (command) this.#begin(tab, "exec", { command, tty: true, ...(user ? { user } : {}), ...more });
       else this.#begin(tab, "attach", { stdin: true, logs: ATTACHED_LINES, ...more });
@@ -97,20 +106,14 @@ export class TerminalPanel {
 
   #ended(tab, text) {
     tab.isOver = true;
-    tab.screen.note(`${text} Press Enter for a new one.`);
+    const sentence = /[.!?]$/.test(text) ? text : `${text}.`;
+    tab.screen.note(`${sentence} Press Enter for a new one.`);
   }
 
   #onInput(tab, text) {
-    if (!tab.isOver) tab.session.send(text);
-    else if (text === "\r") tab.begin();
-  }
-
-  /** Nobody at the other end echoes, or knows Enter by another name than newline. */
-  #echo(tab, text) {
-    if (tab.isOver) return text;
-    const lines = text.replaceAll("\r", "\n");
-    tab.screen.write(lines);
-    return lines;
+    if (tab.isOver && text === "\r") tab.begin();
+    else if (!tab.isOver && tab.lines) tab.lines.type(text);
+    else if (!tab.isOver) tab.session.send(text);
   }
 
   #wish() {
@@ -146,8 +149,8 @@ export class TerminalPanel {
     if (next) return this.#select(next, true);
     this.current = null;
     setText($("[data-terminal-state]", this.root), "");
-    this.setRunning(!this.root.classList.contains("terminal-off"));
-    $("[data-terminal-new]", this.root).focus();
+    this.#showNotes();
+    $("[data-terminal-summary]", this.root).focus(); // the button is in the menu, which is closed
   }
 
   #onKey(event) {
