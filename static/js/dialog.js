@@ -45,8 +45,11 @@ export function startMenus() {
     if (!(menu instanceof HTMLDetailsElement) || !menu.matches(".menu") || !menu.open) return;
     for (const other of $$("details.menu[open]")) if (other !== menu) other.open = false;
     const list = $(".menu-list", menu);
-    menu.classList.remove("menu-up");
+    menu.classList.remove("menu-up", "menu-end");
     if (list.getBoundingClientRect().bottom > innerHeight) menu.classList.add("menu-up");
+    // A card cuts off what is outside of it.
+    const edge = menu.closest(".card")?.getBoundingClientRect().right ?? innerWidth;
+    if (list.getBoundingClientRect().right > edge) menu.classList.add("menu-end");
   }, true);
   document.addEventListener("click", (event) => {
     for (const menu of $$("details.menu[open]")) {

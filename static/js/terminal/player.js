@@ -1,6 +1,6 @@
 // Plays a recording (asciicast v2) on an xterm.js screen: play, pause, speed, and any moment of it.
 import { Terminal } from "../../vendor/xterm/xterm.mjs";
-import { terminalTheme } from "./screen.js";
+import { CONTRAST, terminalTheme } from "./screen.js";
 import { allowStyles } from "./styles.js";
 
 /** What a recording's file says: {header, events: [[seconds, code, text]], seconds}. A torn last line is left out. */
@@ -28,7 +28,7 @@ export class Player {
     this.seconds = this.events.at(-1)?.[0] ?? 0;
     const { width = 80, height = 24 } = cast.header;
     this.terminal = new Terminal({
-      cols: width, rows: height, theme: terminalTheme(), fontSize: 13, lineHeight: 1.2, disableStdin: true, scrollback: 1000,
+      cols: width, rows: height, theme: terminalTheme(), minimumContrastRatio: CONTRAST, fontSize: 13, lineHeight: 1.2, disableStdin: true, scrollback: 1000,
       fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"), cursorBlink: false,
     });
     this.terminal.open(box);

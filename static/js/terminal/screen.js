@@ -5,6 +5,8 @@ import { colour } from "../theme.js";
 import { toast } from "../toast.js";
 import { allowStyles } from "./styles.js";
 
+/** Programs choose a letter's colour for a ground of theirs, whatever both look like here: it is moved until it can be read. */
+export const CONTRAST = 4.5;
 const COLOURS = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 
 /** xterm.js in the colours of the page, as they are now. */
@@ -29,6 +31,7 @@ export class Screen {
     allowStyles();
     this.terminal = new Terminal({
       theme: terminalTheme(),
+      minimumContrastRatio: CONTRAST,
       fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"),
       fontSize: 13,
       lineHeight: 1.2,
