@@ -62,7 +62,8 @@ class DockerfileError(InvalidArgument):
     """
 
     def __init__(self, problem: str, location: Location | None = None) -> None:
-        problem = "".join(printable(character) for character in problem)
+        # One of several lines has what a command printed last.
+        problem = "\n".join("".join(map(printable, line)) for line in problem.split("\n"))
         self.problem = problem
         self.location = location
         detail: dict[str, object] = {"problem": problem}

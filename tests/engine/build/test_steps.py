@@ -57,7 +57,7 @@ def test_a_failing_run_tells_its_exit_code_and_last_words(bench: Workbench) -> N
     assert raised.value.detail["exit_code"] == 7
     assert raised.value.detail["log"] == ["so it goes"]
     assert raised.value.detail["line"] == 3
-    assert "exit code 7" in raised.value.message
+    assert "exit code 7; its last lines:\n    so it goes\n" in raised.value.message
     assert "RUN echo so it goes" in raised.value.message
 
 
