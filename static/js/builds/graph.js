@@ -7,6 +7,7 @@ import { secondsOf } from "./record.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WORDS = { waiting: "waiting", running: "at work", cached: "cached", done: "done", failed: "failed", cancelled: "cancelled", skipped: "not needed" };
+const BROKEN = new Set(["failed", "cancelled"]);
 const FIRST = "Sources";
 
 export class Graph {
@@ -40,6 +41,7 @@ export class Graph {
 
   show(steps) {
     this.steps = steps;
+    this.words = steps.some(({ state }) => BROKEN.has(state)) ? { ...WORDS, skipped: "not reached" } : WORDS;
     for (const step of steps) this.#card(step);
     this.#place(steps);
     this.#draw();
@@ -48,7 +50,7 @@ export class Graph {
   /** Only the running times, once a second. */
   tick(steps) {
     for (const step of steps) {
-      if (step.state === "running") setText($("[data-took]", this.cards.get(step.id)), took(step));
+      if (step.state === "running") setText($("[data-took]", this.cards.get(step.id)), took(step, this.words));
     }
   }
 
@@ -80,9 +82,9 @@ export class Graph {
     const name = nameOf(step);
     setText($(".step-name", card), name);
     card.title = step.name;
-    setText($("[data-took]", card), took(step));
+    setText($("[data-took]", card), took(step, this.words));
     setText($("[data-size]", card), sizeOf(step));
-    card.setAttribute("aria-label", `${name}, ${WORDS[step.state] ?? step.state}`);
+    card.setAttribute("aria-label", `${name}, ${this.words[step.state] ?? step.state}`);
   }
 
   /** Each lane into the column that it belongs to now. */
@@ -167,8 +169,8 @@ function sizeOf(step) {
   return step.size_bytes ? `+${size(step.size_bytes)}` : "";
 }
 
-function took(step) {
-  if (step.state === "cached" || step.state === "skipped") return WORDS[step.state];
+function took(step, words) {
+  if (step.state === "cached" || step.state === "skipped") return words[step.state];
   const seconds = secondsOf(step);
   return seconds === null ? "" : span(seconds);
 }

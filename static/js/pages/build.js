@@ -56,6 +56,7 @@ function showSoon() {
 function show() {
   const steps = record.list();
   $("[data-waiting]", root).hidden = steps.length > 0;
+  setText($("[data-waiting] p", root), isOver() ? "It ended before there were any steps." : "The steps are drawn here as soon as the host has read the Dockerfile.");
   $("[data-graph]", root).hidden = !steps.length || view !== "graph";
   $("[data-slowest]", root).hidden = !steps.length || view !== "slowest";
   graph.show(steps);
@@ -63,9 +64,13 @@ function show() {
   const bar = $("[data-bar]", root);
   bar.max = steps.length || 1;
   bar.value = steps.filter((step) => ENDED.has(step.state)).length;
-  bar.hidden = !["queued", "running"].includes(root.dataset.status);
+  bar.hidden = isOver();
   setText($('[data-field="summary"]', root), summary(steps));
   showLog();
+}
+
+function isOver() {
+  return !["queued", "running"].includes(root.dataset.status);
 }
 
 function summary(steps) {
@@ -130,7 +135,7 @@ for (const link of $$("[data-view]", root)) {
   });
 }
 $("[data-save-log]", root).addEventListener("click", () => {
-  const all = record.list().map((step) => `# ${step.name}\n${plain(record.logs.get(step.id) ?? "")}`).join("\n");
+  const all = record.list().map((step) => `# ${step.name}\n${(record.logs.get(step.id) ?? "").split("\n").map(plain).join("\n")}`).join("\n");
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([all], { type: "text/plain" }));
   link.download = `build-${id.slice(0, 12)}.log`;

@@ -111,6 +111,29 @@ def test_a_build_that_ends_says_so_and_is_forgotten_when_asked(page: Page, socke
     assert gone == ["DELETE"]
 
 
+def test_what_was_printed_is_saved_whole_and_steps_after_a_failed_one_were_not_reached(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    visit(page, f"/builds/{DONE}/")
+    sockets.builds.wait()
+    steps = build_steps()
+    steps[5]["state"], steps[6]["state"] = "failed", "skipped"
+    printed = "\x1b[32mone\x1b[0m\r\ntwo\r\n 10 %\r 20 %\r 30 %\nlast\r\n"
+    tell(sockets, [*lines_of(steps), {"type": "log", "id": steps[5]["id"], "at": 1.0, "text": printed}], 100)
+    expect(page.locator(f'[data-step="{steps[6]["id"]}"] [data-took]')).to_have_text("not reached")
+    with page.expect_download() as saved:
+        page.locator("[data-save-log]").click()
+    assert "\none\ntwo\n 30 %\nlast\n" in saved.value.path().read_text()
+
+
+def test_a_build_without_steps_that_has_ended_waits_for_none(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, f"/builds/{RUNNING}/")
+    sockets.builds.wait()
+    expect(page.locator("[data-waiting]")).to_contain_text("as soon as the host has read the Dockerfile")
+    sockets.change("build", build_as_json(Build.objects.get(pk=RUNNING)) | {"status": "failed"})
+    expect(page.locator("[data-waiting]")).to_have_text("It ended before there were any steps.")
+
+
 def test_a_build_that_has_ended_meanwhile_is_compared(page: Page, sockets: Sockets, seeded: Seeded) -> None:
     """Its facts were exchanged when it ended, and what is chosen among them with them."""
     Build.objects.filter(pk=DONE).update(name="harbour:2.1")
