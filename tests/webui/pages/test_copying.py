@@ -119,3 +119,14 @@ def test_an_image_is_made_in_a_dialog_that_says_what_is_wrong(page: Page, socket
     sockets.change("job", {"id": JOB, "status": "succeeded", "kind": "container.commit", "error": None}, id="4-0")
     expect(dialog).to_be_hidden()
     assert sent == [{"reference": "local/made:1", "changes": ["CMD x", "ENV A=1"], "pause": True}]
+
+
+def test_a_telephone_has_room_for_the_form(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    answered(page, f"containers/{WEB}/changes/", 200, {"changes": [], "more": False})
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, f"/containers/{WEB}/#files")
+    card = page.locator("#files").bounding_box()
+    assert card is not None
+    for part in page.locator("#copying .button, #copying .input").all():
+        box = part.bounding_box()
+        assert box is not None and box["x"] + box["width"] <= card["x"] + card["width"] - 12
