@@ -16,6 +16,11 @@ CONTAINER_STATUS = {
     "failed": "Failed",
 }
 
+TERMINAL = {
+    "/bin/sh -c 'if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi'": "a shell",
+}
+"""What a page's terminals run (static/js/terminal/panel.js): how they find a shell is nobody's concern."""
+
 HEALTH = {"starting": "Health: starting", "healthy": "Healthy", "unhealthy": "Unhealthy"}
 
 JOB_STATUS = {

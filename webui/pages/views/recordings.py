@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -42,5 +43,6 @@ def recording(request: HttpRequest, recording_id: UUID) -> dict[str, Any]:
     found = get_object_or_404(recordings_visible(request.user).select_related("team"), pk=recording_id)
     return {
         "recording": recording_as_json(found),
+        "kept_until": found.started_at + timedelta(days=found.team.keep_recordings_days),
         "may_delete": "recordings.remove" in actions_of(request.user, found.team),
     }
