@@ -62,6 +62,10 @@ class Webhooks(Resource):
         """Send a message once more."""
         return self._ask("POST", located("/api/v1/webhooks/{}/deliveries/{}/again/", webhook_id, message_id), body={})
 
+    def new_secret(self, webhook_id: str) -> Json:
+        """Make another secret; what is sent from now on is signed with it."""
+        return self._ask("POST", located("/api/v1/webhooks/{}/secret/", webhook_id), body={})
+
     def test(self, webhook_id: str) -> Json:
         """Send a ping; its delivery tells what came of it."""
         return self._ask("POST", located("/api/v1/webhooks/{}/test/", webhook_id), body={})

@@ -55,7 +55,10 @@ TRACKED: dict[str, Tracked] = {
     "builds.SshKey": Tracked("ssh_key", "name", frozenset({"sealed_private_key"})),
     "builds.GitServer": Tracked("git_server", "server", frozenset({"sealed_password"})),
     "webhooks.Webhook": Tracked(
-        "webhook", "name", frozenset({"sealed_secret", "url"}), frozenset({"failures", "last_event", "problem"})
+        "webhook",
+        "name",
+        frozenset({"sealed_secret", "url"}),
+        frozenset({"failures", "failing_since", "last_event", "problem"}),
     ),
     "images.RegistryCredential": Tracked(
         "registry", "registry", frozenset({"encrypted_password"}), frozenset({"tried"})

@@ -75,6 +75,19 @@ def webhook_update(*, user: User, webhook: Webhook, **changes: Any) -> Webhook:
     return found
 
 
+@transaction.atomic
+def webhook_new_secret(*, user: User, webhook: Webhook) -> str:
+    """Another secret, shown this once; what is sent from now on is signed with it, what waits too.
+
+    Raises PermissionDenied.
+    """
+    require(user, MANAGE, webhook.team)
+    secret = new_secret()
+    webhook.sealed_secret = secret_seal(secret)
+    webhook.save(update_fields=["sealed_secret"])
+    return secret
+
+
 def webhook_remove(*, user: User, webhook: Webhook) -> None:
     """It goes with its log. Raises PermissionDenied."""
     require(user, MANAGE, webhook.team)

@@ -24,13 +24,13 @@ onReset(again);
 const showPolicy = startPolicy(base);
 startTabs($("[data-tabs]"), (panel) => panel === "view-policies" && showPolicy());
 
-/** Send a form when it is submitted; `body` makes what is sent, `then` gets the answer. */
+/** Send a form when it is submitted; `body` makes what is sent, `then` gets the answer. `path`, `method`: of the form, if functions. */
 function onSubmit(selector, path, body, then, method = "POST") {
   const form = $(selector);
   form?.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const to = typeof path === "function" ? path(form) : path;
-    const answer = await submitting(form, $("[data-submit]", form), () => api(method, to, body(form.elements, form)));
+    const [to, how] = [path, method].map((part) => (typeof part === "function" ? part(form) : part));
+    const answer = await submitting(form, $("[data-submit]", form), () => api(how, to, body(form.elements, form)));
     if (answer === undefined) return;
     form.closest("dialog")?.close();
     form.reset();

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from engine.oci import signing
@@ -12,6 +15,7 @@ from tests.webui.pages.sockets import Sockets
 from webui.images.models import SigningKey
 from webui.policies.models import TeamPolicy
 from webui.webhooks.models import Delivery, Webhook
+from webui.webhooks.sending import secret_open
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -88,10 +92,48 @@ def test_a_webhook_is_made_looked_at_and_deleted(page: Page, sockets: Sockets, s
         attempts=8, problem="It did not answer in time.",
     )  # fmt: skip
     row.get_by_role("button", name="What was sent to chat").click()
-    expect(page.locator("[data-webhook-rows]")).to_contain_text("It did not answer in time.")
+    expect(page.locator("[data-webhook-rows]")).to_contain_text("It did not answer in time, 8 tries")
+    Delivery.objects.update(status="waiting", next_at=timezone.now() + timedelta(minutes=5, seconds=30))
+    row.get_by_role("button", name="What was sent to chat").click()
+    expect(page.locator("[data-webhook-rows]")).to_contain_text("8 tries, next try in 5 minutes")
     row.get_by_label("More about chat").click()
     row.get_by_role("button", name="Delete").click()
     page.locator("#confirm-yes").click()
     expect(page.locator("#view-webhooks")).to_contain_text("No webhooks")
     expect(page.get_by_role("button", name="New webhook")).to_have_count(1)
     assert not Webhook.objects.exists()
+
+
+def test_a_webhook_is_changed_without_its_password_and_gets_another_secret(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    hook = Webhook.objects.create(
+        team=seeded.team, name="chat", url="https://ann:pw@example.com/1", events=["container"], sealed_secret="x"
+    )
+    visit(page, f"/teams/{seeded.team.pk}/#webhooks")
+    row = page.locator("#view-webhooks tr[data-id]")
+    row.get_by_label("More about chat").click()
+    row.get_by_role("button", name="Change").click()
+    dialog = page.locator("#webhook-dialog")
+    expect(dialog.get_by_role("heading")).to_have_text("Change chat")
+    assert dialog.get_by_label("Address").input_value() == "https://(hidden)@example.com/1"
+    dialog.get_by_label("Name").fill("talk")
+    dialog.get_by_label("Told of").fill("")
+    dialog.get_by_role("button", name="Change").click()
+    expect(row).to_contain_text("everything")
+    hook.refresh_from_db()
+    assert (hook.name, hook.url, hook.events) == ("talk", "https://ann:pw@example.com/1", [])
+    row.get_by_label("More about talk").click()
+    row.get_by_role("button", name="Change").click()
+    dialog.get_by_label("Address").fill("https://example.com/2")
+    dialog.get_by_role("button", name="Change").click()
+    expect(row).to_contain_text("https://example.com/2")
+    row.get_by_label("More about talk").click()
+    row.get_by_role("button", name="Another secret").click()
+    page.locator("#confirm-yes").click()
+    secret = page.locator("[data-secret-text]")
+    expect(secret).to_contain_text("whsec_")
+    assert secret_open(Webhook.objects.get().sealed_secret) == secret.inner_text()
+    page.get_by_role("button", name="New webhook").click()
+    expect(dialog.get_by_role("heading")).to_have_text("New webhook")
+    assert dialog.get_by_label("Name").input_value() == ""

@@ -335,6 +335,25 @@ def test_the_secret_is_nowhere_but_in_the_first_answer(hook: tuple[Webhook, str]
     assert shown == "https://(hidden)@example.com/x"
 
 
+def test_another_secret_signs_from_then_on(
+    hook: tuple[Webhook, str], host: Host, receiver: Receiver, owner: Caller, teammate: Caller
+) -> None:
+    path = f"webhooks/{hook[0].pk}/secret/"
+    assert teammate.post(path).status_code == 404
+    answer = owner.post(path)
+    assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+    secret = answer.json()["secret"]
+    assert secret.startswith("whsec_") and secret != hook[1]
+    happened(host)
+    events_collect()
+    assert delivery_send(due(hook)).is_delivered
+    (headers, body) = receiver.came[-1]
+    timestamp = int(headers["webhook-timestamp"])
+    assert headers["webhook-signature"] == signature(secret, headers["webhook-id"], timestamp, body)
+    entry = AuditEntry.objects.filter(action="webhook.update").latest("id")
+    assert secret not in json.dumps(entry.after)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -84,6 +84,10 @@ class NewWebhookSchema(WebhookSchema):
     secret = serializers.CharField(help_text="Signs what is sent (standardwebhooks.com); shown this once.")
 
 
+class WebhookSecretSchema(serializers.Serializer):
+    secret = serializers.CharField(help_text="Signs what is sent (standardwebhooks.com); shown this once.")
+
+
 class DeliverySchema(serializers.Serializer):
     id = serializers.UUIDField(help_text="The header webhook-id.")
     event = serializers.CharField()
@@ -166,6 +170,21 @@ class WebhookTest(APIView):
         bodies.read(bodies.EmptyBody, request)
         delivery = services.webhook_test(user=request.user, webhook=_found(request, webhook_id))
         return Response(delivery_as_json(delivery), status=202)
+
+
+class WebhookSecret(APIView):
+    @operation(
+        "webhooks_new_secret",
+        tag="webhooks",
+        body=bodies.EmptyBody,
+        answers={200: WebhookSecretSchema},
+        problems=[403, 404],
+    )
+    def post(self, request: Request, webhook_id: UUID) -> Response:
+        """Make another secret; what is sent from now on is signed with it."""
+        bodies.read(bodies.EmptyBody, request)
+        secret = services.webhook_new_secret(user=request.user, webhook=_found(request, webhook_id))
+        return Response({"secret": secret}, headers={"Cache-Control": "no-store"})
 
 
 class WebhookDeliveries(APIView):
