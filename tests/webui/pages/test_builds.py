@@ -39,6 +39,16 @@ def lines_of(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"type": "step", "at": 1.0, "started_at": 1.0, **step} for step in steps]
 
 
+def test_the_list_names_the_repository_that_was_built(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    found = Build.objects.get(pk=DONE)
+    found.wish = {**found.wish, "git": "https://git.example.com/team/app.git#main"}
+    found.save()
+    visit(page, "/builds/")
+    row = page.locator(f'tr[data-id="{DONE}"]')
+    expect(row).to_contain_text("git.example.com/team/app.git#main")
+    expect(row).not_to_contain_text("typed Dockerfile")
+
+
 def test_the_graph_comes_live_and_shows_what_the_step_at_work_prints(
     page: Page, sockets: Sockets, seeded: Seeded
 ) -> None:
