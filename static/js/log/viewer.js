@@ -181,6 +181,11 @@ export class LogViewer {
     const isCleared = this.store.isCleared && this.store.cursor > 0;
     $("[data-log-cleared]", this.root).hidden = !isCleared;
     $("[data-log-why]", this.root).hidden = isCleared;
+    this.#showNone();
+  }
+
+  #showNone() {
+    $("[data-log-none]", this.root).hidden = !this.filtering || this.matches.count > 0 || !this.matches.done || this.store.count === 0;
   }
 
   #showJump() {
@@ -299,6 +304,7 @@ export class LogViewer {
     this.view.classList.toggle("log-wrap", this.options.wrap);
     this.look += 1;
     this.list.rebuild(first);
+    this.#showNone();
     try {
       const { times, wrap, matchCase, expression } = this.options;
       localStorage.setItem(STORE, JSON.stringify({ times, wrap, matchCase, expression }));
@@ -327,6 +333,7 @@ export class LogViewer {
     for (const name of ["next", "previous"]) $(`[data-log-${name}]`, this.root).hidden = !matches.query?.text;
     if (this.filtering) this.list.moved(Infinity, 0);
     else this.list.schedule();
+    this.#showNone();
     if (this.stepping && count) this.#step(this.stepping);
   }
 

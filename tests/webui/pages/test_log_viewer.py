@@ -142,6 +142,11 @@ def test_enter_goes_to_what_was_typed_a_moment_ago(page: Page, log: Sockets) -> 
     field.press("Enter")
     expect(page.locator("[data-log-found]")).to_have_text("0 lines")
     expect(page.locator(".log-current")).to_have_count(0)
+    expect(page.locator("[data-log-none]")).to_be_hidden()
+    page.locator('[data-log-toggle="filter"]').click()
+    expect(page.locator("[data-log-none]")).to_be_visible()
+    field.fill("")
+    expect(page.locator("[data-log-none]")).to_be_hidden()
 
 
 def test_levels_are_chosen_by_chips(page: Page, log: Sockets) -> None:
