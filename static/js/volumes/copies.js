@@ -4,7 +4,7 @@ import { api, attempt } from "../api.js";
 import { confirmAction } from "../dialog.js";
 import { $, $$ } from "../dom.js";
 import { refreshSoon } from "../fragment.js";
-import { showProblems, submitting } from "../images/form.js";
+import { clearProblems, showProblems, submitting } from "../images/form.js";
 import { jobEnd } from "../live.js";
 import { toast } from "../toast.js";
 
@@ -27,7 +27,7 @@ export function startCopies({ id, name, fragments }) {
 async function onButton({ revert, forget, restore, backupRemove, planRemove }, id, name, fragments) {
   const path = (snapshot) => `volumes/${id}/snapshots/${encodeURIComponent(snapshot)}/`;
   if (revert) return replace(`Bring ${revert} back?`, `the snapshot ${revert}`, `${path(revert)}revert/`, name, fragments);
-  if (restore) return replace("Restore this backup?", "the backup", `backups/${restore}/restore/`, name, fragments);
+  if (restore) return openRestore(restore);
   if (forget && (await confirmAction({ title: `Remove ${forget}?`, text: "The snapshot is deleted; the volume's files stay.", yes: "Remove" }))) await done(await attempt("DELETE", path(forget)), forget, fragments);
   if (backupRemove && (await confirmAction({ title: "Remove this backup?", text: "It is deleted where it lies.", yes: "Remove" }))) await done(await attempt("DELETE", `backups/${backupRemove}/`), "backup", fragments);
   if (planRemove && (await confirmAction({ title: "Remove this plan?", text: "No more backups are made by it; those that are there stay.", yes: "Remove" }))) {
@@ -67,6 +67,15 @@ function openChange({ change, path, values }) {
     form.reset();
     form.elements.kind?.dispatchEvent(new Event("input"));
   }, { once: true });
+}
+
+/** The dialog that says into which volume; the safe answer has the focus. */
+function openRestore(backup) {
+  const form = $("#restore-dialog form");
+  clearProblems(form);
+  form.reset();
+  form.dataset.path = `backups/${backup}/restore/`;
+  form.closest("dialog").showModal();
 }
 
 async function replace(title, source, path, name, fragments) {
@@ -114,12 +123,13 @@ function startForm(form, name, fragments) {
     event.preventDefault();
     const button = $("[data-submit]", form);
     if (button.getAttribute("aria-busy") === "true") return;
-    const answer = await submitting(form, button, () => api(form.dataset.method ?? "POST", form.dataset.path, read(form)));
+    const body = read(form);
+    const answer = await submitting(form, button, () => api(form.dataset.method ?? "POST", form.dataset.path, body));
     if (!answer) return;
     form.closest("dialog").close();
     form.reset();
     if (kind) { show(); return location.reload(); } // the other dialogs offer the new place
-    await done(answer, name, fragments);
+    if ((await done(answer, body.name ?? name, fragments)) && form.dataset.done) toast(`${body.name ?? name} ${form.dataset.done}.`);
   });
 }
 

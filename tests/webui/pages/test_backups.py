@@ -87,13 +87,19 @@ def test_what_is_no_number_is_refused_and_a_restoration_is_told_of(
     page.keyboard.press("Escape")
 
     page.get_by_role("button", name="Restore", exact=True).click()
-    page.locator("#confirm-check").check()
-    page.locator("#confirm-yes").click()
-    expect(page.locator("#confirm-dialog")).to_be_hidden()
+    dialog = page.locator("#restore-dialog")
+    assert dialog.get_by_label("Into the volume").input_value() == "site-data"
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    dialog.get_by_role("button", name="Replace all files").click()
+    expect(dialog).to_contain_text("is in use by")
+    dialog.get_by_label("Into the volume").fill("site-data-of-friday")
+    dialog.get_by_role("button", name="Replace all files").click()
+    expect(dialog).to_be_hidden()
     page.wait_for_load_state("networkidle")
     job = Job.objects.get(kind="volume.restore")
     sockets.change("job", job_as_json(job) | {"status": "succeeded"})
-    expect(page.locator(".toast")).to_have_text("site-data has the files of the backup.")
+    expect(page.locator(".toast")).to_have_text("site-data-of-friday has the files of the backup.")
+    assert job.command["name"] == "site-data-of-friday"
 
     page.locator("[data-open=limit-volume-dialog]").evaluate("button => button.click()")
     page.get_by_label("Mebibytes").fill("10 GB")
