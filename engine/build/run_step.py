@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +26,8 @@ from engine.runtime.spec import Bind
 _INSECURE = "insecure"
 _DOCUMENTS = "/.build"
 """Where a here-document with a program of its own is seen; BuildKit's place, which history shows, is the kernel's."""
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|\x1b[ -/]*[0-~]?")
 
 
 def work(
@@ -158,10 +161,15 @@ def _stubs(command: Command, layers: Layers) -> list[bytes]:
 
 def _failed(words: Sequence[str], code: int, step: Step) -> StepFailed:
     tail = step.tail
-    last = "".join(f"\n    {line}" for line in tail)
+    last = "".join(f"\n    {_left_by(line)}" for line in tail)
     shown = " ".join(words)
     shown = shown if len(shown) <= 300 else shown[:300] + "…"
     message = f"{shown!r} ended with exit code {code}" + (
         f"; its last lines:{last}" if last else "; it printed nothing"
     )
     return StepFailed(message, {"exit_code": code, "command": shown, "log": tail, "step": step.vertex.id})
+
+
+def _left_by(line: str) -> str:
+    """What a terminal would show of a line: no colours, and of what returns to its start what came last."""
+    return _ESCAPES.sub("", line.rstrip("\r").rpartition("\r")[2])

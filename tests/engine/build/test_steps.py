@@ -53,12 +53,12 @@ def test_a_run_that_changes_nothing_is_an_empty_layer(bench: Workbench) -> None:
 
 def test_a_failing_run_tells_its_exit_code_and_last_words(bench: Workbench) -> None:
     with pytest.raises(StepFailed) as raised:
-        bench.build("FROM tiny\nRUN echo first\nRUN echo so it goes; exit 7\n")
+        bench.build("FROM tiny\nRUN echo first\nRUN printf '10 %%\\r\\033[31mso it goes\\033[0m\\r\\n'; exit 7\n")
     assert raised.value.detail["exit_code"] == 7
-    assert raised.value.detail["log"] == ["so it goes"]
+    assert raised.value.detail["log"] == ["10 %\r\x1b[31mso it goes\x1b[0m"]
     assert raised.value.detail["line"] == 3
     assert "exit code 7; its last lines:\n    so it goes\n" in raised.value.message
-    assert "RUN echo so it goes" in raised.value.message
+    assert "RUN printf" in raised.value.message
 
 
 def test_what_a_failed_step_has_left_can_be_looked_into(bench: Workbench) -> None:
