@@ -31,14 +31,18 @@ function show(root, job) {
   overall.value = done;
   setText($('[data-field="sum"]', root), total ? `${size(done)} of ${size(total)}` : "");
   const running = job.status === "running";
-  setText($("[data-phase]", root), running ? phase(job) : job.status === "queued" ? "Waiting for the host to take it." : job.cancel_requested && job.status === "cancelled" ? "Cancelled. What was downloaded is kept for the next try." : "");
+  setText($("[data-phase]", root), running ? phase(job) : job.status === "queued" ? "Waiting for the host to take it." : job.cancel_requested && job.status === "cancelled" ? CANCELLED[job.kind] ?? "Cancelled." : "");
   const error = $("[data-error]", root);
   error.hidden = !job.error;
   if (job.error) {
-    setText($("[data-error-message]", error), job.error.message);
+    const message = $("[data-error-message]", error);
+    setText(message, job.error.message);
+    message.classList.toggle("error-text", job.error.message.includes("\n")); // an excerpt of a file
     setText($("[data-error-advice]", error), words.advice?.[job.error.family] ?? "");
   }
 }
+
+const CANCELLED = { "image.pull": "Cancelled. What was downloaded is kept for the next try." };
 
 function phase(job) {
   if (job.cancel_requested) return "Cancelling …";

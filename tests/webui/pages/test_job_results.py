@@ -8,6 +8,7 @@ import pytest
 
 from tests.webui.cast import Caller
 from tests.webui.pages.test_access import browser_of
+from webui.builds.models import Build
 from webui.jobs.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -39,3 +40,21 @@ def test_the_result_is_told_in_words(
     page = browser_of(owner).get(f"/jobs/{job.pk}/").content.decode()
     for text in texts:
         assert text in page
+
+
+def test_a_failed_build_leads_to_its_page_and_repeats_nothing(owner: Caller, build: Build) -> None:
+    detail = {
+        "problem": "no such file", "file": "Dockerfile", "line": 2, "column": 1, "end_line": 2, "end_column": 5,
+        "excerpt": [{"number": 2, "text": "COPY x /", "start": 0, "end": 4}], "exit_code": 3, "log": ["one", "two"],
+    }  # fmt: skip
+    error = {
+        "family": "invalid_argument",
+        "message": "Dockerfile:2:1: no such file\n\n > 2 | COPY x /",
+        "detail": detail,
+    }
+    Job.objects.filter(pk=build.job_id).update(status="failed", error=error)
+    page = browser_of(owner).get(f"/jobs/{build.job_id}/").content.decode()
+    assert f'href="/builds/{build.pk}/"' in page
+    assert '<dt>log</dt><dd class="code lines">one\ntwo</dd>' in page
+    assert "<dt>exit_code</dt>" in page
+    assert "<dt>excerpt</dt>" not in page and "<dt>line</dt>" not in page

@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest
 
+from webui.builds.models import Build
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.jobs.models import FINISHED, Job
@@ -46,10 +47,23 @@ def job(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
     if not rows:
         raise Http404
     row = rows[0]
+    build = Build.objects.visible_to(request.user).filter(job=job_id).only("pk").first()
     may_cancel = Job.objects.visible_to(request.user, "jobs.cancel").filter(pk=job_id).exists()
     return {
         "job": row,
         "host": host_as_json(Host.objects.select_related("team").get(pk=row["host"]["id"])),
+        "build": build.pk.hex if build else None,
+        "details": _details((row["error"] or {}).get("detail") or {}),
         "may_cancel": may_cancel,
         "advice": words.ADVICE.get((row["error"] or {}).get("family", ""), ""),
+    }
+
+
+def _details(detail: dict[str, Any]) -> dict[str, Any]:
+    """What an error knows beside its message, without what the message shows: a problem's place in a Dockerfile."""
+    told = {"problem", "file", "line", "column", "end_line", "end_column", "excerpt"} if "excerpt" in detail else set()
+    return {
+        name: "\n".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in detail.items()
+        if name not in told
     }
