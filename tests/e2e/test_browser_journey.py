@@ -182,3 +182,30 @@ def test_attaching_is_to_the_process_of_the_container_and_leaving_it_ends_nothin
     assert portside.rest.container(container["id"])["status"] == "running"
     portside.rest.remove(container["id"])
     assert problems == []
+
+
+def test_a_container_is_recreated_with_changes_and_stays_when_that_fails(
+    page: Page, portside: Portside, tiny_image: str, problems: list[str]
+) -> None:
+    old = portside.rest.run(tiny_image, "sleep", "600", name="gull", env={"A": "1"}, ports=[{"container": 80}])
+    visit(page, f"/containers/{old['id']}/")
+    page.get_by_label("More actions").click()
+    page.get_by_role("link", name="Recreate with changes").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("gull")
+    page.get_by_label("Variable value").fill("2")
+    page.get_by_role("button", name="Replace gull").click()
+    page.wait_for_url(lambda url: "/new/" not in url)
+    (new,) = portside.rest.rows("/api/v1/containers/")
+    assert new["id"] != old["id"]
+    assert (new["name"], new["env"], new["status"]) == ("gull", {"A": "2"}, "running")
+
+    visit(page, f"/containers/new/?like={new['id']}&replace")
+    page.get_by_label("Command").fill("no-such-program")
+    page.get_by_role("button", name="Replace gull").click()
+    expect(page.locator("[data-form-problem]")).to_contain_text("no-such-program")
+    (kept,) = portside.rest.rows("/api/v1/containers/")
+    assert (kept["id"], kept["name"], kept["status"]) == (new["id"], "gull", "running")
+    page.get_by_label("In place of gull").uncheck()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("")
+    expect(page.get_by_role("button", name="Create and start")).to_be_visible()
+    assert problems == []

@@ -5,6 +5,7 @@ import { $, $$, el, pageData, setText } from "../dom.js";
 import { startFiles } from "../mode_options.js";
 import { portOf, rangeText, readRange } from "../lines.js";
 import { addNetwork, chooseNetwork, offerNetworks } from "../network_options.js";
+import { replaceContainer } from "../replacing.js";
 import { joinWords, quoteWord, splitWords } from "../shell.js";
 
 const form = $("#create");
@@ -139,7 +140,7 @@ function showLines() {
   const { body } = read();
   setText($('[data-as="docker"]'), dockerLine(body));
   setText($('[data-as="rest"]'), restCall(body));
-  setText($("[data-submit-text]"), form.start.checked ? "Create and start" : "Create");
+  setText($("[data-submit-text]"), replaces() ? `Replace ${like.name}` : form.start.checked ? "Create and start" : "Create");
   $("[data-restart-limit]").hidden = form.restart.value !== "on-failure";
   showFolds();
 }
@@ -176,6 +177,18 @@ function showProblems(fields, message = null) {
   ($("[aria-invalid]", form) ?? $("[data-form-problem]")).focus();
 }
 
+/** Whether the one that this is like is to go. */
+function replaces() {
+  return form.elements.replace?.checked ?? false;
+}
+
+/** What replaces another has its name, unless one is typed. */
+function nameReplacement() {
+  const { name } = form.elements;
+  if (replaces() && !name.value) name.value = like.name;
+  else if (!replaces() && name.value === like.name) name.value = "";
+}
+
 async function submit() {
   clearProblems();
   const { body, problems } = read();
@@ -184,10 +197,12 @@ async function submit() {
   if (button.getAttribute("aria-busy") === "true") return;
   button.setAttribute("aria-busy", "true");
   try {
-    const answer = await api("POST", "containers/", body);
-    location.assign(`/containers/${answer.container.id}/`);
+    const tell = (text) => setText($("[data-replacing]"), text);
+    const id = replaces() ? await replaceContainer(like, body, tell) : (await api("POST", "containers/", body)).container.id;
+    location.assign(`/containers/${id}/`);
   } catch (problem) {
     button.removeAttribute("aria-busy");
+    setText($("[data-replacing]"), "");
     if (!(problem instanceof Problem)) throw problem;
     showProblems(problem.fields, problem.message);
   }
@@ -222,6 +237,7 @@ form.addEventListener("input", (event) => {
   showPieces();
   showImage();
   if (event.target === form.host) showHost();
+  if (event.target.name === "replace") nameReplacement();
   showLines();
 });
 form.addEventListener("paste", pasteMany);
@@ -266,6 +282,10 @@ function fillFromAddress() {
   const host = [...form.host.options].find((option) => option.value === asked.get("host"));
   if (host) form.host.value = host.value;
   if (asked.get("network")) chooseNetwork(asked.get("network"));
+  if (asked.has("replace") && form.elements.replace) {
+    form.elements.replace.checked = true;
+    nameReplacement();
+  }
 }
 
 const like = pageData("like");

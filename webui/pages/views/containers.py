@@ -34,6 +34,7 @@ PAGE_SIZE = 100
 ENDED_BADLY = Q(observed_status="stopped", exit_code__gt=0) & (
     Q(desired_status="running") | ~Q(exit_code__in=(137, 143))
 )
+REPLACING = {"containers.create", "containers.operate", "containers.update", "containers.remove"}
 FILTERS = {
     "running": Q(observed_status__in=("running", "paused", "restarting")),
     "stopped": Q(observed_status__in=("stopped", "created")),
@@ -142,6 +143,7 @@ def container_new(request: HttpRequest) -> dict[str, Any]:
     allowed = Host.objects.visible_to(request.user, "containers.create").select_related("team")
     hosts = [host_as_json(host) | {"publishing": publishing_of(request, host)} for host in allowed]
     images = Image.objects.visible_to(request.user).values_list("host_id", "tags", "config")
+    like = like_of(request)
     return {
         "hosts": hosts,
         "lacking": "" if hosts else Hosting(request.user).lacking("containers.create"),
@@ -153,7 +155,8 @@ def container_new(request: HttpRequest) -> dict[str, Any]:
         "image": request.GET.get("image", ""),
         "volume": request.GET.get("volume", ""),
         "chosen_host": request.GET.get("host", ""),
-        "like": like_of(request),
+        "like": like,
+        "may_replace": like is not None and REPLACING.issubset(like["may"]) and not like.get("auto_remove"),
         **options.form_context(request.user),
         "restart_words": words.RESTART,
     }
@@ -170,7 +173,7 @@ def like_of(request: HttpRequest) -> dict[str, Any] | None:
     found = Container.objects.visible_to(request.user).filter(pk=request.GET.get("like", "")).first()
     if found is None:
         return None
-    row = container_row(found)
+    row = container_row(found) | {"may": sorted(actions_of(request.user, found.team, host=found.host))}
     return row | joined_like(found) | {"ports": found.spec.get("ports", row["ports"])}
 
 
