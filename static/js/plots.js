@@ -10,6 +10,7 @@ const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const CLOSE = { ...CLOCK, second: "2-digit" };
 const LABEL_HALF = 8;
 const CLOSE_SECONDS = 240;
+const LEAST_SECONDS = 20;
 const COUNTERS = { rx: "network_rx_bytes", tx: "network_tx_bytes", read: "block_read_bytes", write: "block_write_bytes" };
 
 export class Plots {
@@ -54,7 +55,7 @@ export class Plots {
     const plot = new uPlot({
       width: area.clientWidth, height: area.clientHeight, padding: [8, 18, below, 0], legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-      scales: { x: { time: true }, y: { range: (_, low, high) => [0, ceiling(name, high)] } },
+      scales: { x: { time: true, range: stretch }, y: { range: (_, low, high) => [0, ceiling(name, high)] } },
       axes: [{ ...axis, size: 22, space: 70, values: clockValues }, { ...axis, size: 62, space: 26, splits: name === "memory" ? binarySplits : undefined, values: (_, splits) => splits.map((value) => format(value)) }],
       series: [{}, { stroke, width: 1.5, fill: stroke.replace("rgb(", "rgba(").replace(")", ", 0.12)"), points: { show: false }, spanGaps: false }],
       hooks: { setCursor: [(self) => this.#hover(name, self, format)] },
@@ -110,6 +111,12 @@ export class Plots {
 /** Room for half of the lowest label: without samples there is no axis of time under it. */
 function below(plot) {
   return plot.scales.x.min == null ? LABEL_HALF : 0;
+}
+
+/** From the first sample to the last; one alone is drawn at the end of a short while: uPlot would show the day after it. */
+function stretch(plot, from, to) {
+  const last = plot.data?.[0]?.at(-1);
+  return from == null || last === undefined ? [from, to] : [Math.min(from, last - LEAST_SECONDS), last];
 }
 
 function clockValues(plot, splits) {

@@ -87,3 +87,20 @@ def test_a_plot_without_a_sample_shows_its_lowest_label_whole(page: Page, socket
     expect(page.locator("[data-plot=memory] canvas")).to_be_visible()
     page.wait_for_timeout(200)
     assert page.evaluate(LOWEST_LABELS) == [True, True]
+
+
+def test_a_first_sample_is_drawn_in_seconds_not_in_days(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    page.add_init_script(
+        "const fill = CanvasRenderingContext2D.prototype.fillText; window.labels = [];"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {"
+        "  window.labels.push(text); return fill.call(this, text, ...at); };"
+    )
+    visit(page, f"/containers/{seeded.containers['web'].pk}/")
+    sockets.stats.wait()
+    sample = {"at": 1764116000.0, "cpu_percent": 3.0, "memory_bytes": 48 << 20, "memory_limit_bytes": None, "pids": 7}
+    page.evaluate("window.labels.length = 0")
+    sockets.stats.send(type="sample", sample=sample)
+    expect(page.locator('[data-now="memory"]')).to_have_text("48 MiB")
+    page.wait_for_timeout(300)  # it draws with the next frame
+    clocks = [label for label in page.evaluate("window.labels") if label.count(":")]
+    assert clocks and all(label.count(":") == 2 for label in clocks), clocks
