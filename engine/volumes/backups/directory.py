@@ -106,7 +106,7 @@ class DirectoryPlace:
         if error.errno in (errno.ELOOP, errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS):
             return PermissionDenied(f"nothing can be written or read in {self._path}: {error.strerror}")
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return NotFound(f"there is no such backup in {self._path}")
+            return NotFound(f"there is no such backup in {self._path} any more: take another one")
         return Unavailable(f"{self._path} can't be used for backups: {error.strerror}")
 
 

@@ -12,6 +12,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as Timeout
 
 from engine import reach
 from engine.errors import EngineError, InvalidArgument, NotFound, PermissionDenied, Unavailable
@@ -102,8 +103,8 @@ class S3Place:
         except S3Error as error:
             raise self._family(error) from error
         except (HTTPError, OSError, MinioException, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise Unavailable(f"the storage {self._shown} can't be reached: {reason}") from error
+            advice = "see that it runs, and that its address is right"
+            raise Unavailable(f"the storage {self._shown} can't be reached ({_reason(error)}): {advice}") from error
 
     def _family(self, error: S3Error) -> EngineError:
         if error.code in _DENIED:
@@ -111,7 +112,7 @@ class S3Place:
         if error.code == "NoSuchBucket":
             return NotFound(f"there is no bucket {self._shown}: make it, or name another one", {"field": "bucket"})
         if error.code in ("NoSuchKey", "NotFound"):
-            return NotFound(f"there is no such backup in {self._shown}")
+            return NotFound(f"there is no such backup in {self._shown} any more: take another one")
         return Unavailable(f"the storage {self._shown} said {error.code}: {error.message}")
 
 
@@ -135,3 +136,14 @@ def _trust(spec: PlaceSpec) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _reason(error: BaseException) -> str:
+    """What lies at the bottom of it, in the kernel's words where it has any: urllib3's name objects of Python."""
+    inner: BaseException | None = error
+    while inner is not None:
+        error, told = inner, getattr(inner, "reason", None)
+        inner = told if isinstance(told, BaseException) else inner.__cause__
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "it did not answer in time" if isinstance(error, TimeoutError | Timeout) else str(error)
