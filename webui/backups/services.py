@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from datetime import UTC, datetime
 
@@ -188,10 +187,14 @@ def failures_trim(plan: BackupPlan) -> None:
 
 def next_time(schedule: str, after: datetime) -> datetime:
     """When a schedule is next, in UTC. Raises InvalidArgument with the field `schedule`."""
-    with contextlib.suppress(CronSimError, StopIteration):
-        if len(schedule.split()) == _FIELDS:  # six would have seconds
-            return next(CronSim(schedule, after.astimezone(UTC)))
-    raise _wrong("schedule", "Give five fields as cron has them: minute, hour, day, month, weekday.")
+    if len(schedule.split()) != _FIELDS:  # six would have seconds
+        raise _wrong("schedule", "Give five fields as cron has them: minute, hour, day, month, weekday.")
+    try:
+        return next(CronSim(schedule, after.astimezone(UTC)))
+    except (CronSimError, StopIteration) as error:
+        field = str(error).removeprefix("Bad ") or "day"
+        message = f"The {field} is none, or never comes: give minute, hour, day, month and weekday as cron has them."
+        raise _wrong("schedule", message) from error
 
 
 def _check_keep(keep: int) -> None:
