@@ -41,5 +41,10 @@ export function startTabs(list, onShow) {
     next.focus();
     choose(next);
   });
-  select(tabs.find((tab) => `#${tab.dataset.tab}` === location.hash) ?? tabs[0]);
+  const named = () => tabs.find((tab) => `#${tab.dataset.tab}` === location.hash);
+  addEventListener("hashchange", () => {
+    const tab = location.hash ? named() : tabs[0]; // other places of the page have names, too
+    if (tab) select(tab);
+  });
+  select(named() ?? tabs[0]);
 }

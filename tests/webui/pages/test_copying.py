@@ -130,3 +130,16 @@ def test_a_telephone_has_room_for_the_form(page: Page, sockets: Sockets, seeded:
     for part in page.locator("#copying .button, #copying .input").all():
         box = part.bounding_box()
         assert box is not None and box["x"] + box["width"] <= card["x"] + card["width"] - 12
+
+
+def test_an_address_of_another_tab_shows_that(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    answered(page, f"containers/{WEB}/changes/", 200, {"changes": [], "more": False})
+    visit(page, f"/containers/{WEB}/#files")
+    expect(page.get_by_role("tab", name="Files changed")).to_have_attribute("aria-selected", "true")
+    page.evaluate("location.hash = '#processes'")
+    expect(page.get_by_role("tab", name="Processes")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#view-processes")).to_be_visible()
+    page.evaluate("location.hash = '#main'")
+    page.go_back()
+    page.go_back()
+    expect(page.get_by_role("tab", name="Files changed")).to_have_attribute("aria-selected", "true")
