@@ -263,7 +263,9 @@ def _pair_of(kind: str, key: str, field_name: str) -> Reader:
 
 def _unknown(key: str) -> Reader:
     def reader(_: dict[str, Any], __: str, text: str) -> None:
-        raise InvalidArgument(f"{_shown(text)}: {key[:30]!r} is no field of a mount")
+        raise InvalidArgument(
+            f"{_shown(text)}: {key[:30]!r} is no field of a mount; give such as type=volume,source=data,target=/data"
+        )
 
     return reader
 

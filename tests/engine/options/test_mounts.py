@@ -151,3 +151,8 @@ def test_no_two_propagations_are_taken_and_each_kind_of_word_once() -> None:
     found = mounts.volume("/srv:/x:ro,z,rslave,cached")
     assert (found.read_only, found.propagation) == (True, "rslave")
     assert not mounts.volume("data:/x:rw,nocopy,Z").copies
+
+
+def test_a_volume_given_as_a_mount_is_told_how_one_is_given() -> None:
+    with pytest.raises(InvalidArgument, match="no field of a mount; give such as type=volume,source=data,target=/data"):
+        mounts.mount("data:/data")
