@@ -65,7 +65,8 @@ def message_of(error: EngineError) -> str:
     what = error.message.removesuffix(UNNAMED)
     if what == error.message and found:  # the first of them is what the message says
         what = error.message.removesuffix(found[0][1])
-    if what in ("", error.message):
+    is_whole = what == "" and not isinstance(error, InvalidArgument)  # it says of itself what is in the way
+    if what == error.message or is_whole:
         return error.message
     return what + "; ".join(f"{_option(name)}: {text.removesuffix('.')}" for name, text in found)
 

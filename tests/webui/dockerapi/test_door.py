@@ -222,6 +222,11 @@ async def test_wrong_fields_are_named_as_options(owner: Caller, image: Image) ->
     assert (marked.status, "mtu: " in marked.message, "marked" in marked.message) == (400, True, False)
 
 
+async def test_a_name_that_can_not_be_is_said_to_be_the_name(owner: Caller, container: Container) -> None:
+    answer = await ask("POST", "/v1.43/containers/web/rename?name=bad%20name", owner)
+    assert (answer.status, answer.message.startswith("name: Use 1 to 128 letters")) == (400, True)
+
+
 async def test_nobody_without_a_host_is_told_to_start_one_beside_those_of_others(outsider: Caller, host: Host) -> None:
     answer = await ask("GET", "/v1.43/containers/json", outsider)
     assert (answer.status, "none is open to your team" in answer.message) == (404, True)
