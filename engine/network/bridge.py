@@ -9,10 +9,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
-from engine.errors import Conflict, Unsupported
+from engine.errors import Unsupported
 from engine.network import rtnetlink as rt
-from engine.network.namespace import set_kernel, socket_inside
-from engine.network.netlink import NETLINK_ROUTE, Netlink, NetlinkError
+from engine.network.namespace import namespace_of, set_kernel, socket_inside
+from engine.network.netlink import NETLINK_ROUTE, Message, Netlink, NetlinkError
 from engine.options.networks import mac_of
 
 _DEFAULT_MTU = 1500
@@ -56,24 +56,28 @@ class Bridge:
         Raises Conflict when the process is gone or already attached, NetlinkError for the kernel's refusals
         (ENODEV: the bridge is missing).
         """
-        try:
-            namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise Conflict(f"The container's process {pid} is gone; start the container again") from None
-        try:
-            with socket_inside(namespace) as inside:
-                self._plug(address, namespace, interface)
-                index = rt.index(inside, interface)
-                inside.send(
-                    [
-                        rt.link_up(_LOOPBACK_INDEX),
-                        rt.address(index, IPv4Interface((address, self.subnet.prefixlen))),
-                        rt.link_up(index),
-                        rt.default_route(index, self.subnet.network_address + 1),
-                    ]
-                )
-        finally:
-            os.close(namespace)
+        with namespace_of(pid) as namespace, socket_inside(namespace) as inside:
+            self._plug(address, namespace, interface)
+            inside.send(self._settings(rt.index(inside, interface), address))
+
+    def complete(self, address: IPv4Address, pid: int, interface: str) -> bool:
+        """Give the interface that is there what a death may have kept from it; False if it isn't there. Raises Conflict
+        as `attach`."""
+        with namespace_of(pid) as namespace, socket_inside(namespace) as inside:
+            link = next((one for one in rt.links(inside) if one.name == interface), None)
+            if link is None:
+                return False
+            if not link.up or (link.index, address) not in {(index, own.ip) for index, own in rt.addresses(inside)}:
+                inside.send(self._settings(link.index, address))
+        return True
+
+    def _settings(self, index: int, address: IPv4Address) -> list[Message]:
+        return [
+            rt.link_up(_LOOPBACK_INDEX),
+            rt.address(index, IPv4Interface((address, self.subnet.prefixlen))),
+            rt.link_up(index),
+            rt.default_route(index, self.subnet.network_address + 1),
+        ]
 
     def has_port(self, address: IPv4Address) -> bool:
         """Whether the interface with `address` is there."""

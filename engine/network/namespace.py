@@ -6,9 +6,10 @@ import ctypes
 import logging
 import os
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
+from engine.errors import Conflict
 from engine.network.netlink import NETLINK_ROUTE, Netlink
 
 log = logging.getLogger(__name__)
@@ -79,3 +80,16 @@ def _setns(namespace: int) -> None:
     if _libc.setns(namespace, _CLONE_NEWNET) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+@contextmanager
+def namespace_of(pid: int) -> Iterator[int]:
+    """The network namespace of a container's process, open. Raises Conflict when it is gone."""
+    try:
+        namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise Conflict(f"The container's process {pid} is gone; start the container again") from None
+    try:
+        yield namespace
+    finally:
+        os.close(namespace)

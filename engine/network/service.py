@@ -267,13 +267,15 @@ class Network:
             self._ensure(rebuild=True)
             missing = bridge.put_right(owners.keys())
             self.named.put_right(live, has_route=given.keys())
-        for address in missing:
-            if owners[address] not in live:
+        for address, container_id in owners.items():
+            if container_id not in live:
                 continue
+            pid, interface = live[container_id], self._default.interface(container_id)
             try:
-                bridge.attach(address, live[owners[address]], self._default.interface(owners[address]))
+                if address in missing or not bridge.complete(address, pid, interface):
+                    bridge.attach(address, pid, interface)
             except (Conflict, OSError) as error:
-                log.warning("container %s could not be put back on the network: %s", owners[address], error)
+                log.warning("container %s could not be put back on the network: %s", container_id, error)
         self._naming.ensure()
 
     def teardown(self) -> None:

@@ -6,10 +6,8 @@ is the home's own; the default network's are br0 and `<prefix>v…` (`bridge`).
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 
@@ -18,7 +16,7 @@ from engine.network import rtnetlink as rt
 from engine.network.addressing import link_local
 from engine.network.bridge import delete_link, ensure_bridge
 from engine.network.lans import Lan, Member
-from engine.network.namespace import socket_inside
+from engine.network.namespace import namespace_of, socket_inside
 from engine.network.netlink import NETLINK_ROUTE, Message, Netlink, NetlinkError
 from engine.network.parents import Parents
 
@@ -73,7 +71,7 @@ class Wires:
         settings = (
             _SETTINGS6 if has_ipv6 else None
         )  # made before the interfaces, of which they settle what they are like
-        with _namespace(pid) as namespace, socket_inside(namespace, settings) as inside:
+        with namespace_of(pid) as namespace, socket_inside(namespace, settings) as inside:
             with Netlink(NETLINK_ROUTE) as netlink:
                 for member in members:
                     self._cable(netlink, member, namespace)
@@ -89,12 +87,12 @@ class Wires:
             with Netlink(NETLINK_ROUTE) as netlink:
                 delete_link(netlink, self.cable_name(member))
         elif pid is not None:
-            with _namespace(pid) as namespace, socket_inside(namespace) as inside:
+            with namespace_of(pid) as namespace, socket_inside(namespace) as inside:
                 delete_link(inside, member.interface)
 
     def route_by(self, ways: Ways, pid: int) -> None:
         """Let the namespace of `pid` reach the world by `ways` from now on."""
-        with _namespace(pid) as namespace, socket_inside(namespace) as inside:
+        with namespace_of(pid) as namespace, socket_inside(namespace) as inside:
             for member in {one.number: one for one in (ways.ip4, ways.ip6) if one is not None}.values():
                 inside.send(_routes(rt.index(inside, member.interface), member, ways))
 
@@ -128,10 +126,10 @@ class Wires:
         `members` are all of one container's; returns those whose interface isn't there. Raises Conflict when the
         process is gone.
         """
-        with _namespace(pid) as namespace, socket_inside(namespace) as inside:
+        with namespace_of(pid) as namespace, socket_inside(namespace) as inside:
             links = {link.name: link for link in rt.links(inside)}
             known = {(index, interface.ip) for index, interface in rt.addresses(inside)}
-            messages = []
+            messages, incomplete = [], set()
             for member in members:
                 link = links.get(member.interface)
                 if link is None:
@@ -139,9 +137,12 @@ class Wires:
                 own = [one for one in (member.address, member.address6) if one is not None]
                 if not link.up or any((link.index, one) not in known for one in own):
                     messages += _interface(link.index, member, Ways())
+                    incomplete.add(member.number)
             for way, version in ((ways.ip4, 4), (ways.ip6, 6)):
                 link = None if way is None else links.get(way.interface)
-                if way is not None and link is not None and not rt.has_default_route(inside, version):
+                if way is None or link is None:
+                    continue
+                if way.number in incomplete or not rt.has_default_route(inside, version):
                     messages += _routes(link.index, way, Ways(ip4=way) if version == 4 else Ways(ip6=way))
             if messages:
                 inside.send(messages)
@@ -205,15 +206,3 @@ def _routes(index: int, member: Member, ways: Ways) -> list[Message]:
     if ways.ip6 is not None and ways.ip6.number == member.number and member.lan.gateway6 is not None:
         messages.append(rt.default_route(index, None if is_routed else member.lan.gateway6.ip, 6))
     return messages
-
-
-@contextlib.contextmanager
-def _namespace(pid: int) -> Iterator[int]:
-    try:
-        namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise Conflict(f"The container's process {pid} is gone; start the container again") from None
-    try:
-        yield namespace
-    finally:
-        os.close(namespace)

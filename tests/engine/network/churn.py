@@ -16,6 +16,10 @@ from engine.options.networks import Joining, NetworkSpec
 from engine.store.database import Store
 
 NAMES = ("n1", "n2", "n3")
+VERBS = (
+    "create", "create", "remove", "connect", "connect", "connect", "disconnect", "publish", "connect default",
+    "disconnect default",
+)  # fmt: skip
 
 
 def main(home: str, seed: str, pids: list[int]) -> None:
@@ -25,7 +29,7 @@ def main(home: str, seed: str, pids: list[int]) -> None:
     while True:
         name, number = dice.choice(NAMES), dice.randrange(len(pids))
         container, pid = f"c{number}", pids[number]
-        verb = dice.choice(("create", "create", "remove", "connect", "connect", "connect", "disconnect", "publish"))
+        verb = dice.choice(VERBS)
         with contextlib.suppress(EngineError):
             if verb == "create":
                 flags = {flag: dice.random() < chance for flag, chance in (("ipv6", 0.6), ("internal", 0.2))}
@@ -37,6 +41,10 @@ def main(home: str, seed: str, pids: list[int]) -> None:
                 network.connect(container, Joining(network=name), pid)
             elif verb == "disconnect":
                 network.disconnect(container, name, pid)
+            elif verb == "connect default":
+                network.connect_default(container, pid)
+            elif verb == "disconnect default":
+                network.disconnect_default(container, pid)
             else:
                 address = dice.choice(("127.0.0.1", "0.0.0.0", "::"))
                 network.publish(container, [PortSpec(80, None, "tcp", address)] if dice.random() < 0.8 else [])

@@ -106,21 +106,42 @@ def _agree(site: Site) -> None:
     network = site.host.network
     wires, lans, members = network._wires, network.named.lans.all(), network.named.lans.all_members()
     prefix = wires.devices
+    given, default = network._pool.given(), network._default
     devices = {wires.bridge_name(lan) for lan in lans} | {wires.cable_name(member) for member in members}
+    devices |= {default.bridge().port_name(address) for address in given.values()}
     assert {name for name in site.links() if name.startswith(prefix)} - {site.host.config.bridge} == devices
     for name, space in site.spaces.items():
         own = {member.interface: member for member in members if member.container_id == name}
-        assert space.run(_interfaces) == {
+        there = {
             interface: {address for address in (member.ip, member.ip6) if address} for interface, member in own.items()
         }
+        if name in given:
+            there[default.interface(name)] = {str(given[name])}
+        assert space.run(_interfaces) == there
+        assert space.run(_way_out) == _expected_way(network, name)
     assert site.host.space.run(network._walls.published) == set(network._publication.recorded())
     for lan in lans:
         there = [member for member in members if member.lan.id == lan.id]
         assert len({member.ip for member in there}) == len(there) == len({member.mac for member in there})
-    expected = {"own": len(members), "own6": 2 * sum(member.address6 is not None for member in members)}
+    expected = {"own": len(members) + len(given), "own6": 2 * sum(member.address6 is not None for member in members)}
     listing = json.loads(site.host.space.run(lambda: _nft("-j", "list", "table", "bridge", site.host.config.nft_table)))
     sets = {one["set"]["name"]: len(one["set"].get("elem", ())) for one in listing["nftables"] if "set" in one}
     assert sets == expected
+
+
+def _way_out() -> str:
+    """The gateway of the default route of IPv4, if there is one."""
+    words = subprocess.run(
+        ["ip", "-4", "route", "show", "default"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    return words[words.index("via") + 1] if words else ""
+
+
+def _expected_way(network: Network, name: str) -> str:
+    subnet, main = network._pool.subnet(), network.named.lans.main(name)
+    if name in network._pool.given() and subnet is not None:
+        return str(subnet.network_address + 1)
+    return "" if main is None else main.gateway
 
 
 def _interfaces() -> dict[str, set[str]]:
