@@ -13,15 +13,16 @@ class Hosting:
     """What `user` may do on each host there is: asked for in one query, however many actions are wanted to know of.
 
     `rights` are all that he has; `seen` the hosts that he sees, as (id, name) by name; `several` whether these are more
-    than one.
+    than one; `away` the ids of those of which nothing is heard.
     """
 
     def __init__(self, user: User) -> None:
         self.rights = Rights(user)
-        hosts = list(Host.objects.order_by("name", "pk").values_list("pk", "name", "team_id"))
-        self._held = [self.rights.of(team, host=pk) for pk, _, team in hosts]
-        pairs = zip(hosts, self._held, strict=True)
-        self.seen = [(pk, name) for (pk, name, _), held in pairs if HostQuerySet.view_action in held]
+        hosts = list(Host.objects.order_by("name", "pk").only("name", "team_id", "heartbeat_at", "stopped_at"))
+        self._held = [self.rights.of(host.team_id, host=host.pk) for host in hosts]
+        seen = [host for host, held in zip(hosts, self._held, strict=True) if HostQuerySet.view_action in held]
+        self.seen = [(host.pk, host.name) for host in seen]
+        self.away = {host.pk for host in seen if not host.is_online}
         self.several = len(self.seen) > 1
 
     def may(self, action: str) -> bool:

@@ -22,6 +22,12 @@ onChange("container", (change) => {
   // A row that only changed its ports needs no new list; one that moved between filters does.
   if (!row || before !== row.dataset.status) refreshSoon(...FRAGMENTS);
 });
+const online = new Map(); // a host is told of with every beat of its heart; here it matters whether it is there
+onChange("host", ({ object_id: id, object }) => {
+  if (online.get(id) === object?.online) return;
+  online.set(id, object?.online);
+  refreshSoon("list");
+});
 onReset(() => refreshSoon(...FRAGMENTS));
 startSearch(...FRAGMENTS);
 

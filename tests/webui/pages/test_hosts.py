@@ -65,11 +65,20 @@ def test_the_list_of_containers_is_one_hosts_where_it_is_asked_for(
     assert ">elsewhere</a>" in both and ">web</a>" in both
 
 
+def test_the_list_says_whose_state_is_of_the_past(owner: Caller, host: Host, container: Container) -> None:
+    assert "host offline" not in shown(owner, "/containers/")
+    Host.objects.update(heartbeat_at=timezone.now() - timedelta(days=3))
+    Host.objects.create(pk="quay", team=host.team, name="quay", heartbeat_at=timezone.now())
+    text = shown(owner, "/containers/")
+    assert text.count(">host offline<") == 1 and "pier (offline)</option>" in text
+    assert "quay</option>" in text
+
+
 def test_a_host_is_chosen_above_the_list(page: Page, seeded: Seeded) -> None:
     visit(page, "/containers/")
     rows = page.locator("tbody tr")
     before = rows.count()
-    page.get_by_label("Host", exact=True).select_option(label="buoy-north")
+    page.get_by_label("Host", exact=True).select_option(seeded.hosts[1].pk)
     expect(page).to_have_url(re.compile(rf"host={seeded.hosts[1].pk}"))
     expect(page.get_by_text("This host has no container.")).to_be_visible()
     page.get_by_label("Host", exact=True).select_option(label="All hosts")

@@ -66,6 +66,7 @@ def containers(request: HttpRequest) -> dict[str, Any]:
         "containers": container_rows(shown.object_list, rights=hosting.rights),
         "several_hosts": hosting.several,
         "hosts": hosting.seen,
+        "away": hosting.away,
         "run_example": run_example(request, first_tag(request)),
         "may_create": hosting.offers("containers.create"),
         "may_operate": hosting.may("containers.operate"),
