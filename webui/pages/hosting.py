@@ -17,6 +17,7 @@ class Hosting:
     """
 
     def __init__(self, user: User) -> None:
+        self._user = user
         self.rights = Rights(user)
         hosts = list(Host.objects.order_by("name", "pk").only("name", "team_id", "heartbeat_at", "stopped_at"))
         self._held = [self.rights.of(host.team_id, host=host.pk) for host in hosts]
@@ -32,13 +33,16 @@ class Hosting:
     def lacking(self, action: str) -> str:
         """Why there is no host for it, empty if there is one. templates/parts/no_host.html says it in words.
 
-        `role`: hosts are seen, but roles do not allow it; `team`: all are other teams'; `none`: none ever called.
+        `role`: hosts are seen, but roles do not allow it; `team`: all are other teams'; `member`: in no team yet; `none`:
+        none ever called.
         """
         if self.may(action):
             return ""
         if self.may(HostQuerySet.view_action):
             return "role"
-        return "team" if self._held else FIRST_START
+        if not self._held:
+            return FIRST_START
+        return "team" if self._user.memberships.exists() else "member"
 
     def offers(self, action: str) -> bool:
         """Whether pages lead to it: where it is allowed somewhere, and before any host has called.

@@ -23,6 +23,7 @@ from webui.jobs.models import Job
 
 FIRST_START = "No host has called yet"
 ELSEWHERE = "No host is open to your team"
+TEAMLESS = "You are in no team yet"
 NOT_ALLOWED = "Your role does not allow this"
 
 
@@ -136,6 +137,8 @@ def test_who_has_no_host_is_told_why(path: str, owner: Caller, outsider: Caller,
     text = shown(outsider, path)
     assert ELSEWHERE in text and FIRST_START not in text
     assert "make run" not in text
+    text = shown(caller(member("newcomer", None, "")), path)
+    assert TEAMLESS in text and ELSEWHERE not in text
     host.delete()
     for who in (owner, outsider):
         text = shown(who, path)
