@@ -3,6 +3,7 @@ import { $ } from "./dom.js";
 import { toast } from "./toast.js";
 
 const BASE = "/api/v1/";
+const CONFIRM = "/settings/confirm/";
 
 /** What went wrong, from `application/problem+json`: `family`, `detail` (a sentence), `fields` {name: [text]}. */
 export class Problem extends Error {
@@ -33,12 +34,14 @@ export async function api(method, path, body = undefined) {
   throw new Problem(response.status, decoded);
 }
 
-/** The same; an error becomes a toast and the answer undefined. */
+/** The same; an error becomes a toast and the answer undefined. Who has to confirm being there first is led there. */
 export async function attempt(method, path, body = undefined) {
   try {
     return await api(method, path, body);
   } catch (problem) {
-    toast(problem.message, { bad: true });
+    const isUnconfirmed = problem.status === 403 && problem.message.includes(CONFIRM);
+    const way = isUnconfirmed ? { href: `${CONFIRM}?next=${encodeURIComponent(location.pathname)}`, link: "Confirm" } : {};
+    toast(problem.message, { bad: true, ...way });
     return undefined;
   }
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webui.accounts.models import User
+from webui.accounts.models import Membership, User
 from webui.accounts.roles import Rights
 from webui.hosts.models import Host, HostQuerySet
 
@@ -33,8 +33,8 @@ class Hosting:
     def lacking(self, action: str) -> str:
         """Why there is no host for it, empty if there is one. templates/parts/no_host.html says it in words.
 
-        `role`: hosts are seen, but roles do not allow it; `team`: all are other teams'; `member`: in no team yet; `none`:
-        none ever called.
+        `role`: hosts are seen, but roles do not allow it; `team`: all are other teams'; `member`: in no team yet;
+        `none`: none ever called.
         """
         if self.may(action):
             return ""
@@ -42,7 +42,7 @@ class Hosting:
             return "role"
         if not self._held:
             return FIRST_START
-        return "team" if self._user.memberships.exists() else "member"
+        return "team" if Membership.objects.filter(user=self._user).exists() else "member"
 
     def offers(self, action: str) -> bool:
         """Whether pages lead to it: where it is allowed somewhere, and before any host has called.

@@ -63,6 +63,10 @@ const ACTIONS = {
     const answer = yes && (await attempt("POST", `users/${row.dataset.id}/password/`, {}));
     if (answer) showPassword(row.dataset.name, answer.password);
   },
+  async "[data-person-factor]"(row) {
+    const yes = await confirmAction({ title: `Reset the second factor of ${row.dataset.name}?`, text: "For who has lost phone, keys and recovery codes: all of these stop working, and all sessions end. The password alone lets in again, so be sure who asks.", yes: "Reset" });
+    if (yes && (await attempt("DELETE", `users/${row.dataset.id}/second-factor/`)) === null) toast(`${row.dataset.name} signs in without a second factor.`);
+  },
   async "[data-person-administrator]"(row, button) {
     const make = button.dataset.personAdministrator === "yes";
     const text = make ? "Administrators see and change everything: all teams, all hosts, all people." : "Only the roles in teams are left.";

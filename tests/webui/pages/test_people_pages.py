@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import visit
@@ -18,6 +21,9 @@ from webui.accounts.invitations import invitation_create
 from webui.accounts.models import CustomRole, Grant, HostGroup, Invitation, Membership, Role, Team, User
 from webui.hosts.models import Host
 from webui.images.models import RegistryCredential
+from webui.signin.factors import factors_of
+from webui.signin.models import Totp
+from webui.signin.sessions import CONFIRMED_AT
 
 BROWSER = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -208,3 +214,26 @@ def test_somebody_new_gets_a_password_and_is_locked_out(page: Page, sockets: Soc
     page.locator("#confirm-yes").click()
     expect(row).to_contain_text("locked out")
     assert not User.objects.get(username="cleo").is_active
+
+
+@browser
+def test_who_has_lost_all_second_factors_gets_in_again(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    ann = User.objects.get(username="ann")
+    Totp.objects.create(user=ann, sealed_secret="sealed", confirmed_at=timezone.now())
+    session = Session.objects.get().get_decoded()
+    Session.objects.update(session_data=SessionStore().encode(session | {CONFIRMED_AT: 0}))
+    visit(page, "/people/")
+    sockets.events.wait()
+    row = page.locator('tr[data-name="ann"]')
+    row.get_by_label("More about ann").click()
+    row.get_by_role("button", name="Reset second factor").click()
+    page.locator("#confirm-yes").click()
+    leads = page.get_by_role("alert").get_by_role("link", name="Confirm")
+    expect(leads).to_have_attribute("href", "/settings/confirm/?next=%2Fpeople%2F")
+    assert factors_of(ann).totp
+    Session.objects.update(session_data=SessionStore().encode(session))
+    row.get_by_label("More about ann").click()
+    row.get_by_role("button", name="Reset second factor").click()
+    page.locator("#confirm-yes").click()
+    expect(page.get_by_text("ann signs in without a second factor.")).to_be_visible()
+    assert not factors_of(ann).totp
