@@ -124,7 +124,10 @@ def test_who_is_new_signs_up_by_the_link(owner: Caller, nobody: Caller, team: Te
     for wrong in ({"again": "other"}, {"password": "short", "again": "short"}, {"username": "OWNER"}):
         answer = nobody.client.post(page, {**typed, **wrong})
         assert answer.status_code == 400 and 'aria-invalid="true"' in answer.content.decode()
-    assert nobody.client.post(page, {**typed, "is_superuser": "1"}).status_code == 302
+    answer = nobody.client.post(page, {**typed, "is_superuser": "1"}, follow=True)
+    assert answer.redirect_chain == [("/login/", 302)]
+    assert "You have joined as ann." in answer.content.decode() and "First time here?" not in answer.content.decode()
+    assert "First time here?" in nobody.client.get("/login/").content.decode()
     ann = User.objects.get(username="ann")
     assert ann.check_password("four words that fit") and not ann.is_superuser
     assert role_in(team, "ann") == "viewer"

@@ -54,11 +54,15 @@ def _join(request: HttpRequest, secret: str, problems: dict[str, list[str]]) -> 
         if wish["password"] != request.POST.get("again", ""):
             problems["again"] = ["The two are not the same: type the password again."]
             return None
-        invitation_sign_up(secret=secret, **wish)
+        made = invitation_sign_up(secret=secret, **wish)
     except NotFound:
         raise
     except EngineError as error:
         fields = error.detail.get("fields")
         problems.update(fields if isinstance(fields, dict) else {"": [error.message]})
         return None
+    # Not signed in for them: the door that they use from now on is shown once, and may ask for more than a password.
+    messages.success(
+        request, f"You have joined as {made.username}. Sign in with the password that you have just chosen."
+    )
     return redirect("login")
