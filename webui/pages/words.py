@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from webui.accounts.actions import ACTIONS
+
 CONTAINER_STATUS = {
     "pending": "Waiting for host",
     "creating": "Creating",
@@ -90,6 +92,11 @@ AUDIT_RESULT = {
 AUDIT_ACTION = {
     "session.sign_in": "Sign in",
     "session.sign_out": "Sign out",
+    "session.second_factor": "Show a second factor as",
+    "code_generator.confirm": "Turn on code generator",
+    "recovery_code.use": "Use a recovery code",
+    "recovery_codes.renew": "Make recovery codes",
+    "second_factor.reset": "Reset second factor",
     "audit.export": "Export",
     "audit.trim": "Move old entries out of",
     "container.exec": "Open terminal in",
@@ -104,17 +111,23 @@ AUDIT_ACTION = {
 """What jobs do is in `JOB_KIND`; of the rest the verb and the resource say it."""
 
 _VERBS = {"create": "Create", "update": "Change", "remove": "Remove"}
+_RIGHTS = {right.name: right.words[:1].upper() + right.words[1:] for right in ACTIONS}
 
 
 def action(name: str) -> str:
-    """An audit entry's action for people: `registry.update` is "Change registry"."""
+    """An audit entry's action for people: `registry.update` is "Change registry".
+
+    What was refused is named by the right that was asked for, and then in the words of the page of roles.
+    """
     known = AUDIT_ACTION.get(name) or JOB_KIND.get(name)
     if known:
         return known
     resource, _, verb = name.partition(".")
     if verb in _VERBS:
         return f"{_VERBS[verb]} {resource.replace('_', ' ')}"
-    return name
+    if resource == "policy":
+        return f"Policy: {verb.replace('_', ' ')}"
+    return _RIGHTS.get(name, name)
 
 
 def plain(value: Any) -> str:

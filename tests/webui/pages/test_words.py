@@ -9,6 +9,7 @@ import pytest
 from django.test import RequestFactory
 from django.utils import timezone
 
+from webui.accounts.actions import ACTIONS
 from webui.pages import words
 from webui.pages.explain import explain, state_of
 from webui.pages.templatetags.portside import (
@@ -180,3 +181,21 @@ def test_a_published_port_leads_where_a_browser_finds_it(address: str, protocol:
     request = RequestFactory().get("/", headers={"host": "site.example:8000"})
     assert (outside(port), port_link(port, request)) == (where, link)
     assert port_link(port | {"host": None}, request) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("registry.update", "Change registry"),
+        ("recovery_code.use", "Use a recovery code"),
+        ("containers.exec", "Open terminals, attach, run programs"),
+        ("policy.port_ranges", "Policy: port ranges"),
+    ],
+)
+def test_what_was_done_is_told_in_words(name: str, text: str) -> None:
+    assert words.action(name) == text
+
+
+def test_each_right_that_is_refused_has_words() -> None:
+    """The log named rights by their keys, such as users.manage, between sentences for people."""
+    assert [right.name for right in ACTIONS if words.action(right.name) == right.name] == []
