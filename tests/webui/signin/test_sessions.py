@@ -195,6 +195,29 @@ def test_confirming_holds_for_a_while(browser: Client, ann: User) -> None:
     assert not sessions.is_confirmed({})  # type: ignore[arg-type]
 
 
+def test_a_session_left_open_gives_nobody_another_way_in(browser: Client, ann: User) -> None:
+    User.objects.update(is_superuser=True)
+    bob = User.objects.create_user("bob", password="bob's own password")
+    sign_in(browser)
+    left = browser.session
+    left[sessions.CONFIRMED_AT] = 0
+    left.save()
+    for method, path, wish in (
+        ("post", f"users/{bob.pk}/password/", {}),
+        ("patch", f"users/{bob.pk}/", {"administrator": True}),
+        ("post", "users/", {"username": "eve", "administrator": True}),
+    ):
+        answer = getattr(browser, method)(f"/api/v1/{path}", wish, content_type="application/json")
+        assert (answer.status_code, "/settings/confirm/" in answer.json()["detail"]) == (403, True), path
+    assert (
+        browser.patch(f"/api/v1/users/{bob.pk}/", {"name": "Bob"}, content_type="application/json").status_code == 200
+    )
+    bob.refresh_from_db()
+    assert (bob.is_superuser, bob.check_password("bob's own password"), bob.first_name) == (False, True, "Bob")
+    browser.post("/settings/confirm/", {"password": PASSWORD})
+    assert browser.post(f"/api/v1/users/{bob.pk}/password/", {}, content_type="application/json").status_code == 200
+
+
 def held_everywhere(client: Client, page: str) -> None:
     for path in ("/", "/containers/", "/settings/tokens/", "/settings/sessions/"):
         assert client.get(path).url == page, path

@@ -15,6 +15,7 @@ from webui.accounts.models import Membership, User
 from webui.accounts.people import people_visible, user_change, user_create, user_delete, user_reset_password
 from webui.accounts.representation import person_as_json
 from webui.api import bodies
+from webui.api.authentication import require_confirmed
 from webui.api.lists import list_parameters, list_response, parameter
 from webui.api.operations import operation, page_of
 from webui.api.people_schemas import NewPersonSchema, PasswordSchema, PersonSchema
@@ -86,7 +87,10 @@ class PersonList(APIView):
     @operation("users_create", tag="users", body=NewPerson, answers={201: NewPersonSchema}, problems=[403, 409])
     def post(self, request: Request) -> Response:
         """Make somebody, in no team yet. The password is in this answer and nowhere else."""
-        made, secret = user_create(user=request.user, **bodies.read(NewPerson, request))
+        wish = bodies.read(NewPerson, request)
+        if wish.get("administrator"):
+            require_confirmed(request)
+        made, secret = user_create(user=request.user, **wish)
         return Response({**person_as_json(made, ()), "password": secret}, status=201, headers=FRESH)
 
 
@@ -100,7 +104,10 @@ class PersonDetail(APIView):
     def patch(self, request: Request, user_id: int) -> Response:
         """Change somebody; your own name and address are yours to change, the rest an administrator's."""
         found = get_object_or_404(visible(request), pk=user_id)
-        user_change(user=request.user, target=found, **bodies.read(PersonChanges, request))
+        changes = bodies.read(PersonChanges, request)
+        if changes.get("administrator"):
+            require_confirmed(request)
+        user_change(user=request.user, target=found, **changes)
         return Response(shown(found))
 
     @operation("users_delete", tag="users", answers={204: None}, problems=[403, 404, 409])
@@ -120,5 +127,6 @@ class PersonPassword(APIView):
     )
     def post(self, request: Request, user_id: int) -> Response:
         """Give somebody a password for one sign-in. It is in this answer and nowhere else."""
+        require_confirmed(request)
         found = get_object_or_404(visible(request), pk=user_id)
         return Response({"password": user_reset_password(user=request.user, target=found)}, headers=FRESH)
