@@ -270,6 +270,10 @@ def test_a_paste_of_more_than_the_host_takes_at_once_arrives_whole(page: Page, c
 def test_a_line_for_who_has_no_terminal_is_corrected_here_and_sent_whole(
     page: Page, portside: Portside, tiny_image: str
 ) -> None:
+    def comes_back(line: str) -> None:
+        """Beside what was typed; who types on before has it in the middle of the next line, as in any terminal."""
+        eventually(lambda: said(page).count(line) == 2, what=f"{line} again")
+
     container = portside.rest.run(tiny_image, "cat", stdin_open=True)
     visit(page, f"/containers/{container['id']}/")
     page.get_by_role("tab", name="Terminal").click()
@@ -282,19 +286,22 @@ def test_a_line_for_who_has_no_terminal_is_corrected_here_and_sent_whole(
         page.keyboard.press("Backspace")
     page.keyboard.press("ArrowUp")
     page.keyboard.type("lo\n")
+    comes_back("hello")
     page.keyboard.type("all of this")
     page.keyboard.press("Control+u")
     page.keyboard.type("kept words")
     page.keyboard.press("Control+w")
-    page.keyboard.type("this\nnever sent")
+    page.keyboard.type("this\n")
+    comes_back("kept this")
+    page.keyboard.type("never sent")
     page.keyboard.press("Control+c")
     page.keyboard.type("end\n")
+    comes_back("end")
     lines = ["hello", "kept this", "end"]
     eventually(
         lambda: portside.rest.get(f"/api/v1/containers/{container['id']}/logs/").text.splitlines() == lines,
         what="what the process was given",
     )
-    eventually(lambda: all(said(page).count(line) == 2 for line in lines), what="what is typed and what comes back")
     page.get_by_role("button", name="Close attached 2").click()
     page.get_by_role("button", name="Close shell 1").click()
     expect(page.get_by_text("No terminal is open")).to_be_visible()

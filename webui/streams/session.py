@@ -184,7 +184,8 @@ class SessionSocket(ContainerSocket):
         """What the browser says."""
         while not await self._hear(link, await self._inbox.get()):
             pass
-        await self.close(1000)
+        with contextlib.suppress(Exception):  # it may have closed from the other side just now
+            await self.close(1000)
 
     async def _hear(self, link: SessionLink, heard: str | bytes) -> bool:
         """Do what was said; True if that was the last."""

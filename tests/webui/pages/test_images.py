@@ -287,6 +287,6 @@ def test_many_images_come_in_pages(
     expect(page.get_by_role("link", name="Older")).to_have_count(0)
     page.get_by_role("link", name="Newest").click()
     expect(rows).to_have_count(3)
-    for odd in ("x", "2026-13-45T99:00:00Z y", "2026-01-01T00:00:00", "%00"):
+    for odd in ("x", "2026-13-45T99:00:00Z y", "2026-01-01T00:00:00"):
         visit(page, f"/images/?q=many/&before={odd}")
         expect(rows).to_have_count(3)
