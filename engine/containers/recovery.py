@@ -148,15 +148,21 @@ def _finish_removal(parts: Parts, container_id: str) -> str:
 def _drop_unwritten(parts: Parts, container_id: str) -> str | None:
     """The name of a file may reach the disk before what is in it; what was acknowledged is whole: `durability`."""
     directory = parts.catalog.directory(container_id)
-    try:
-        if (directory / FILE).stat().st_size:
-            return None
-    except FileNotFoundError:
+    if not any(map(_is_unwritten, (directory / FILE, directory / "bundle" / "config.json"))):
         return None
     with parts.catalog.locked(container_id, wait=False):
         os.rename(directory, directory.with_name(REMOVED + container_id))
         removal.finish(parts, container_id)
     return f"dropped container {container_id[:12]}, whose creation a power cut has cut short"
+
+
+def _is_unwritten(path: Path) -> bool:
+    """Whether a text is not all there: it is empty, or has zeros where its size reached the disk before the rest."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    return not content or b"\0" in content
 
 
 def _match_names(parts: Parts) -> str | None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from engine.errors import DataCorrupt
 from engine.runtime.seccomp.cache import cached_filter
 
 _SECCOMP = b'"seccomp":'
@@ -22,8 +23,8 @@ class Configurations:
     def read(self, container_dir: Path) -> tuple[dict[str, Any], Path | None]:
         """The config.json without its seccomp profile, and the file of the filter that was compiled of that, if any.
 
-        A profile that was met before is found by its text, and only the rest is parsed. Raises FileNotFoundError, and
-        InvalidArgument or Unsupported for a profile that can't be compiled.
+        A profile that was met before is found by its text, and only the rest is parsed. Raises FileNotFoundError,
+        DataCorrupt for no JSON, InvalidArgument or Unsupported for a profile that can't be compiled.
         """
         with open(f"{container_dir}/bundle/config.json", "rb") as file:
             text = file.read()
@@ -34,7 +35,12 @@ class Configurations:
                 spec: dict[str, Any] = json.loads(before + _SECCOMP + b"true" + after)
                 if (spec.get("linux") or {}).pop("seccomp", None) is True:  # it was there, and not somewhere else
                     return spec, known[1]
-        spec = json.loads(text)
+        try:
+            spec = json.loads(text)
+        except ValueError as error:
+            raise DataCorrupt(
+                f"the configuration of container {container_dir.name[:12]} can't be read ({error}): make it anew"
+            ) from None
         seccomp = (spec.get("linux") or {}).pop("seccomp", None)
         if not seccomp:
             return spec, None

@@ -67,3 +67,18 @@ def test_an_id_is_made_anew_only_when_its_removal_has_ended(tmp_path: Path, worl
     assert parts.catalog.leftovers(REMOVED) == []
     containers.remove("c1")
     assert parts.catalog.ids() == parts.catalog.leftovers(REMOVED) == []
+
+
+@pytest.mark.parametrize("name", ["container.json", "bundle/config.json"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000, b'{"process":' + b"\0" * 4000])
+def test_a_creation_whose_files_a_power_cut_has_taken_is_taken_back(
+    tmp_path: Path, world: World, name: str, content: bytes
+) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    for number in (1, 2):
+        containers.create(spec(number))
+    (parts.catalog.directory(spec(1).id) / name).write_bytes(content)
+    done = containers.recover()
+    assert any("a power cut has cut short" in line for line in done)
+    assert [record.name for record in containers.list()] == ["c2"]
+    assert containers.create(spec(1)).name == "c1"

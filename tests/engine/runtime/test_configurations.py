@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import DataCorrupt
 from engine.runtime import capabilities, configurations
 from engine.runtime.configurations import Configurations
 from engine.runtime.seccomp.profile import default_profile
@@ -88,3 +89,9 @@ def test_a_filter_that_was_deleted_is_made_again(known: Configurations, tmp_path
     path.unlink()
     assert known.read(tmp_path / "container")[1] == path
     assert path.exists()
+
+
+def test_what_is_no_json_is_said_to_be_corrupt(known: Configurations, tmp_path: Path) -> None:
+    (tmp_path / "container" / "bundle" / "config.json").write_bytes(b"\0" * 9000)
+    with pytest.raises(DataCorrupt, match="can't be read"):
+        known.read(tmp_path / "container")
