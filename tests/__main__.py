@@ -22,10 +22,12 @@ RUNTIME = ("tests/engine/runtime", "tests/engine/network", "tests/engine/volumes
 LIVE = ("tests/dockerapi", "tests/e2e", "tests/faults", "tests/webui/up")
 """What needs a running Portside, with containers."""
 PAGES = ("tests/webui/pages", "tests/webui/signin")
+DOOR = "tests/webui/dockerapi"
 SITE = tuple(
     str(path)
     for path in sorted(Path("tests/webui").iterdir())
-    if (path.is_dir() or path.name.startswith("test_")) and path.name not in ("up", "pages", "signin", "__pycache__")
+    if (path.is_dir() or path.name.startswith("test_"))
+    and path.name not in ("up", "pages", "signin", "dockerapi", "__pycache__")
 )
 IMAGES = (
     *(f"tests/engine/{name}" for name in ENGINE),
@@ -33,6 +35,7 @@ IMAGES = (
     "tests/client",
     "tests/fuzz",
     "tests/worker",
+    DOOR,
 )
 
 ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
@@ -45,7 +48,7 @@ def main() -> int:
         "A running Portside": _pytest(LIVE),
         "Pages": (*_alone(), *_pytest(PAGES)),
         "The site": (*_alone(), *_pytest(SITE)),
-        "Images": (*_alone(), *_pytest(IMAGES)),
+        "Images, worker and Docker's door": (*_alone(), *_pytest(IMAGES)),
     }
     with contextlib.ExitStack() as opened:
         # The first says what it does as it does it, the others when they have ended.
