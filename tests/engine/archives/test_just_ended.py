@@ -67,7 +67,8 @@ def test_what_has_just_ended_is_committed(host: Host) -> None:
 
 def test_what_ends_while_it_is_to_be_committed_is_committed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its record says that it runs when the commit looks, and no longer when it has the container's lock."""
-    record = host.run("sh", "-c", "echo made > /made; exec sleep 1000")
+    record = host.run("sh", "-c", "echo made > /made; echo written; exec sleep 1000")
+    host.says(record.id, b"written")
     parts = host.engine.containers._parts
     locked = parts.catalog.locked
 
