@@ -2,9 +2,12 @@
 
 The process C (midwife.py) does this, in the pool's idle time or while the rest of one container is being made. It is
 in the new namespaces from its birth, so that what it makes there belongs to them. Its mount namespace is emptied
-down to one directory for the root: a copy of the host's mounts would keep them busy, and get old. The host's proc
+down to one small file system: a copy of the host's mounts would keep them busy, and get old. The host's proc
 is left in it until the container's own is mounted, since a user namespace may mount only such file systems as it
 can see all of (mount_namespaces(7), "mount point visibility"; linux/fs/namespace.c, mount_too_revealing).
+
+The small one stays where it is, empty and read-only, below the container's root: as the kernel's first one lies below
+every machine's root. To take it away would wait for an RCU grace period in the middle of a start, as it does for proc.
 
 Devices work only on a file system that was mounted with the host's rights, so M makes /dev and devpts: `device_trees`.
 
@@ -28,9 +31,9 @@ if TYPE_CHECKING:
 
 # proc belongs to the process namespace, and cgroup to the group that the container gets: neither is there yet.
 _KINDS = ("tmpfs", "mqueue", "sysfs")
-_ONLY_AHEAD = ("devpts", "sysfs")
+_ONLY_AHEAD = ("devpts", "sysfs", "proc")
 _CLOSED = kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV | kernel.MOUNT_ATTR_NOEXEC
-_ROOT, _PROC = "root", "proc"
+_PROC = "proc"
 _OWN = {"mount", "uts", "ipc", "pid", "network", "cgroup"}
 
 
@@ -88,10 +91,10 @@ def _make_place(tree: int, name: str, owner: int) -> None:
 
 
 def small_root() -> int:
-    """In M: a detached file system with nothing but two places for mounts; the caller must own what it makes there."""
+    """In M: a detached file system with nothing but a place for a mount, and no room for more."""
     tree = kernel.new_mount("tmpfs", [("mode", "755"), ("size", "4k")], _CLOSED)
-    for name in (_ROOT, _PROC):
-        os.mkdir(name, 0o755, dir_fd=tree)
+    os.mkdir(_PROC, 0o755, dir_fd=tree)
+    kernel.mount_setattr(tree, kernel.MOUNT_ATTR_RDONLY)
     return tree
 
 
@@ -141,9 +144,13 @@ class Ahead:
         os.umask(umask)
 
     def make_process_trees(self) -> None:
-        """In process 1, as its root: what shows its process namespace."""
+        """In process 1, as its root: what shows its process namespace. The host's proc is not needed any more.
+
+        To take that away waits for RCU, and for less of it now than when the network is being attached.
+        """
         for mount in self._process_trees:
             self._trees.append((mount, mounts.new_tree(mount)))
+        kernel.umount_detach(f"/{_PROC}")
 
     def make_group_trees(self, wanted: list[dict[str, Any]], groups: list[tuple[str, int]]) -> None:
         """In process 1, in its groups: what shows them, for an entry of the specification's `mounts`."""
@@ -152,10 +159,6 @@ class Ahead:
                 tree = mounts.cgroup_tree(mount, groups)
                 self._trees += [] if tree is None else [(mount, tree)]
                 return
-
-    def enter_root(self, root: int) -> int:
-        """In process 1: leave the empty root and the host's proc for the detached `root`; see `rootfs.enter`."""
-        return rootfs.enter(root, _ROOT)
 
     def hangs(self, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Entries of a specification's `mounts` that are in the tree of another one: all that were hung there, or none.

@@ -7,7 +7,7 @@
       │                    │                         │ overlay                      │ cgroups
       │                    │                         ├─ root, and init.sock, pipes ►│
       │                    │                         │ limits, run.json             │ mounts,
-      │◄──── {"pid": …} ───┼─────────────────────────┤                              │ pivot_root, masks …
+      │◄──── {"pid": …} ───┼─────────────────────────┤                              │ root, masks …
       │   (attaches the    │                         │ waits                        │
       │    network now)    │                         ⋮                              │
       │ start ─────────────┼─────────────────────────┼─────────────────────────────►│ (accept on init.sock)
@@ -144,11 +144,11 @@ def _become_monitor(order: Order, midwife: Midwife | None) -> None:
             handover.hand_request(midwife, order.data, request)
             root = handover.hand_root(midwife, request)
             handover.hand_ends(midwife, request, directory)
+            record.reserve_exit(directory, request["run"])
         finally:
             pid = midwife.born(was_ready=pooled)
         privileges.set_limits(spec["process"], pid)
         ids = None if first is None else {"first": first, "count": COUNT}
-        record.reserve_exit(directory, request["run"])
         record.write_run(directory, request["run"], pid, {"ids": ids, "terminal": has_terminal})
     except BaseException:
         if pid:

@@ -6,9 +6,11 @@ executable lies on a read-only mount (see launcher.py): nothing in a container e
 Where the container has a user namespace, all of this happens with the rights of its root, which are none outside.
 
     born:     its user namespace's root → keyring → proc
-    prepare:  cgroups → cgroup namespace → pivot_root → mounts → masks → host name, sysctls →
-              user lookup → pipes' owner → terminal → working directory
-    start:    privileges → find the program → "executing" → exec, which closes the connection
+    prepare:  cgroups → cgroup namespace → root → mounts → masks → host name, sysctls →
+              user lookup → pipes' owner → terminal → working directory → privileges → find the program
+    start:    filter → "executing" → exec, which closes the connection
+
+A filter that is loaded with the host's rights goes before the other privileges: those wait for the start then.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import signal
 import socket
 import termios
 
-from engine.runtime import identity, ids, kernel, mounts, namespaces, privileges, program, terminal, wire
+from engine.runtime import identity, ids, kernel, mounts, namespaces, privileges, program, rootfs, terminal, wire
 from engine.runtime.handover import Receiver
 
 TYPE_CHECKING = False
@@ -31,15 +33,18 @@ if TYPE_CHECKING:
     from engine.runtime.handover import Request
 
     class Prepared(NamedTuple):
+        """`who`: None once it is that; `path`: of the program, if it was found by then; `filter`: to be loaded yet."""
+
         root: int
         process: dict[str, Any]
-        who: identity.Identity
+        who: identity.Identity | None
         environment: list[str]
-        seccomp: bytes | None
+        filter: bytes | None
+        path: str | None
 else:
     from collections import namedtuple
 
-    Prepared = namedtuple("Prepared", "root process who environment seccomp")
+    Prepared = namedtuple("Prepared", "root process who environment filter path")
 
 USER_ANNOTATION = "portside.user"
 GROUPS_ANNOTATION = "portside.groups"
@@ -111,7 +116,7 @@ def prepare(receiver: Receiver, made: Ahead) -> Prepared:
     os.umask(0)
     seccomp = _join(request)
     made.make_group_trees(spec["mounts"], request.groups)
-    root = made.enter_root(receiver.root())
+    root = rootfs.cover(receiver.root())
     hung = made.hangs(spec["mounts"])
     for mount, source in zip(spec["mounts"], request.sources, strict=True):
         if mount not in hung:
@@ -127,7 +132,22 @@ def prepare(receiver: Receiver, made: Ahead) -> Prepared:
     _working_directory(root, spec["process"].get("cwd") or "/")
     if (spec.get("root") or {}).get("readonly"):
         kernel.mount_setattr(root, kernel.MOUNT_ATTR_RDONLY)
-    return Prepared(root, spec["process"], who, environment, seccomp)
+    return _ready(Prepared(root, spec["process"], who, environment, seccomp, None))
+
+
+def _ready(prepared: Prepared) -> Prepared:
+    """Take on what the program is to be. What finds no program here looks once more when it starts."""
+    os.umask((prepared.process.get("user") or {}).get("umask", 0o022))
+    kernel.free_signals()
+    if prepared.filter is not None and not prepared.process.get("noNewPrivileges"):
+        return prepared  # it need not let a start be waited for
+    assert prepared.who is not None
+    privileges.drop(prepared.process, prepared.who, None)
+    kernel.prctl("dumpable", kernel.PR_SET_DUMPABLE, 0)  # a change of user has set it anew
+    path = None
+    with contextlib.suppress(wire.Failure):
+        path = _program(prepared)
+    return prepared._replace(who=None, path=path)
 
 
 def _join(request: Request) -> bytes | None:
@@ -143,20 +163,26 @@ def _join(request: Request) -> bytes | None:
 
 def start(prepared: Prepared, connection: socket.socket) -> None:
     process = prepared.process
-    arguments: list[str] = process["args"]
-    os.umask((process.get("user") or {}).get("umask", 0o022))
     kernel.close_range(3, on_exec=True)
-    kernel.free_signals()
-    privileges.drop(process, prepared.who, prepared.seccomp)
-    search_path = next((e[5:] for e in prepared.environment if e.startswith("PATH=")), program.DEFAULT_PATH)
-    path = program.find(prepared.root, arguments[0], search_path)
-    if path == INIT:  # it would find the same, but could tell it to the log alone
-        program.find(prepared.root, arguments[2], search_path)
+    if prepared.who is not None:
+        privileges.drop(process, prepared.who, prepared.filter)
+    elif prepared.filter is not None:
+        kernel.load_filter(prepared.filter)
+    path = prepared.path or _program(prepared)
     _tell(connection, {"executing": path})
     privileges.set_few_files(process)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec would pass that on
         signal.signal(number, signal.SIG_DFL)
-    program.execute(path, arguments, prepared.environment)
+    program.execute(path, process["args"], prepared.environment)
+
+
+def _program(prepared: Prepared) -> str:
+    arguments: list[str] = prepared.process["args"]
+    search_path = next((e[5:] for e in prepared.environment if e.startswith("PATH=")), program.DEFAULT_PATH)
+    path = program.find(prepared.root, arguments[0], search_path)
+    if path == INIT:  # it would find the same, but could tell it to the log alone
+        program.find(prepared.root, arguments[2], search_path)
+    return path
 
 
 def _read(fd: int) -> bytes:

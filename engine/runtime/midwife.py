@@ -178,6 +178,13 @@ def _bear(channel: socket.socket, made: ahead.Ahead, group: int | None, places: 
     wire.send(channel, {"pid": pid})
 
 
+def _bear_nobody() -> None:
+    """As far as the kernel's refusal of a signal that there isn't."""
+    kernel.prctl("die with the parent", kernel.PR_SET_PDEATHSIG, 0)
+    os.getppid()
+    _bearer.bear(_BORN, 1 << 16, None)
+
+
 def _moved_up(descriptor: int) -> int:
     """An exec closes descriptors in their order, and who waits for the start is to be woken before M is."""
     try:
@@ -209,7 +216,7 @@ def _make(
         places.enter()
     made = ahead.Ahead(mounts, sysctls, trees, small, users=users, network=places.has_network)
     if idle:
-        rehearsal.first_process(mounts)
+        rehearsal.first_process(mounts, _bear_nobody)
     return made
 
 

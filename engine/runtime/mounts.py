@@ -1,6 +1,6 @@
 """Mounts inside a container whose root file system is hostile.
 
-Everything here runs after pivot_root, so no path can leave the container; links can still point to another
+Everything here runs in the container's root, so no path can leave the container; links can still point to another
 place inside. A target is therefore opened once, by openat2 in the root and without /proc's magic links, and
 the mount is attached to what was opened, not to a path that could change its meaning in between.
 """
@@ -65,7 +65,7 @@ def parse_options(options: list[str]) -> tuple[int, list[tuple[str, str | None]]
 def open_source(
     mount: dict[str, Any], owners: int | None = None, first: int = 0, images: dict[str, list[str]] | None = None
 ) -> int:
-    """Before pivot_root: a detached copy of what is to be bound, with its flags already set.
+    """Outside of the container: a detached copy of what is to be bound, with its flags already set.
 
     `owners`: a user namespace, whose root (the host's id `first`) and users its files are to belong to. `images`: the
     layers of each image that is mounted, by its id.

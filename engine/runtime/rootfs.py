@@ -169,6 +169,20 @@ def enter(tree: int, mount_point: str) -> int:
     return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
+def cover(tree: int) -> int:
+    """Mount the detached `tree` over this mount namespace's root and go there; returns the root (O_PATH).
+
+    No ".." leads below: at a root that lies on another it stays where it is (linux/fs/namei.c, choose_mountpoint), and
+    who joins the namespace lands on top (mntns_install). Only to take the root away shows what lies there.
+    """
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    kernel.move_mount(tree, root)
+    os.close(root)
+    os.fchdir(tree)
+    os.chroot(".")
+    return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
 def fill_dev(dev: int, owner: int = 0) -> None:
     """The device nodes and links that every container has, in the tmpfs `dev` that is to be its /dev.
 

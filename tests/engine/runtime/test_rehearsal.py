@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
-from engine.runtime import defaults, kernel, rehearsal
+from engine.runtime import defaults, kernel, midwife, rehearsal
 
 
 @pytest.mark.parametrize(
@@ -17,7 +19,7 @@ from engine.runtime import defaults, kernel, rehearsal
         lambda: rehearsal.launcher(defaults.mounts()),
         lambda: rehearsal.monitor(defaults.mounts(), None),
         lambda: rehearsal.monitor(defaults.mounts(), 0),
-        lambda: rehearsal.first_process(defaults.mounts()),
+        lambda: rehearsal.first_process(defaults.mounts(), midwife._bear_nobody),
     ],
     ids=["launcher", "monitor", "monitor with users", "first process"],
 )
@@ -39,3 +41,23 @@ def test_a_rehearsal_leaves_nothing(rehearse: Callable[[], None]) -> None:
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_nobody_is_borne_and_what_is_touched_is_there() -> None:
+    """Where a rehearsal fails otherwise than meant, it says nothing."""
+    code = """
+import os
+from engine.runtime import launcher, midwife, rehearsal
+rehearsal.touch(*rehearsal.OF_MONITOR)
+rehearsal.touch(*rehearsal.OF_FIRST_PROCESS)
+try:
+    midwife._bear_nobody()
+except OSError as error:
+    print(os.strerror(error.errno))
+try:
+    os.waitpid(-1, 0)
+except ChildProcessError:
+    print("nobody")
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.splitlines() == ["Invalid argument", "nobody"]
