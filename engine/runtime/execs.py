@@ -24,7 +24,9 @@ from typing import Any, NamedTuple
 from engine.cgroups import Cgroups
 from engine.errors import Conflict, InvalidArgument, NotFound, Unavailable, Unsupported
 from engine.runtime import capabilities, record
+from engine.runtime import exec_spare as spare
 from engine.runtime.apparmor.profile import REQUIRED_ANNOTATION
+from engine.runtime.exec_spare import NOTE_FILE
 from engine.runtime.foreign.installed import InstalledRuntimes
 from engine.runtime.init import GROUPS_ANNOTATION, USER_ANNOTATION
 from engine.runtime.launcher_link import LauncherLink, raise_error
@@ -34,7 +36,6 @@ KEEP_SECONDS = 600.0
 """How long an ended exec that nobody has removed can be asked how it ended."""
 UNBORN_SECONDS = 60.0
 """After this, a directory without run.json belongs to nobody: its client died before anything ran."""
-NOTE_FILE = "note.json"
 _ID = re.compile(r"[0-9a-f]{64}")
 _SETTLE_SECONDS = 2.0
 _REMEMBERED = 256
@@ -200,6 +201,8 @@ class Execs:
         """Its directory, at once for everybody who looks."""
         directory = f"{container_dir}/{record.EXECS}/{exec_id}"
         self._drop(Path(directory))
+        if spare.is_given(container_dir, directory):
+            return
         for _ in range(_WRITERS):
             shutil.rmtree(directory, ignore_errors=True)
             if not os.path.exists(directory):
@@ -252,7 +255,8 @@ class Execs:
         directory = Path(f"{container_dir}/{record.EXECS}/{exec_id or secrets.token_hex(32)}")
         for _ in range(2):
             try:
-                directory.mkdir(0o700)
+                if not spare.is_taken(container_dir, str(directory)):
+                    directory.mkdir(0o700)
             except FileExistsError:
                 raise Conflict(f"exec {directory.name[:12]} is there already; remove it first") from None
             except FileNotFoundError:

@@ -195,6 +195,13 @@ def exchange(directory: int, one: str, other: str) -> None:
         _fail(f"exchange {one} and {other}")
 
 
+def rename_new(one: str, other: str) -> None:
+    """renameat2(2) with RENAME_NOREPLACE: FileExistsError if there is an `other`."""
+    names = os.fsencode(one), os.fsencode(other)
+    if _libc.renameat2(ctypes.c_int(AT_FDCWD), names[0], ctypes.c_int(AT_FDCWD), names[1], ctypes.c_uint(1)):
+        _fail(f"rename {one} to {other}")
+
+
 def open_tree(directory: int, path: str, *, recursive: bool = False) -> int:
     """open_tree(2): a detached copy of the mount at `path` (of `directory` itself if the path is empty)."""
     flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0)
