@@ -57,10 +57,10 @@ def bear(birth: Birth) -> list[int]:
         birth.made.append(pid)
         theirs.close()
         if not guarded:
-            record.write_run(birth.directory, request["run"], pid)
+            record.write_run(birth.directory, request["run"], pid, has_spare=True)
         terminal = _await_birth(ours, birth)
         if guarded:
-            record.write_run(birth.directory, request["run"], birth.made[-1])
+            record.write_run(birth.directory, request["run"], birth.made[-1], has_spare=True)
         if is_over(birth.connection.fileno(), 0):
             raise Failure("cancelled", "nobody waits for this exec any more")
         _let_go(ours, birth.made[-1])

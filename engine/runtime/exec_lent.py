@@ -68,7 +68,7 @@ def _become(birth: Birth, theirs: socket.socket, owner: list[int], monitor: int)
     exec_process.arrange(
         request, birth.stdio, [birth.container, birth.directory, birth.connection.fileno(), theirs.fileno()]
     )
-    record.write_run(birth.directory, request["run"], pid, monitor=monitor)
+    record.write_run(birth.directory, request["run"], pid, monitor=monitor, has_spare=True)
     os.close(birth.directory)
     pipes = [number for number in request["given"] if stat.S_ISFIFO(os.fstat(number).st_mode)]
     for pipe in pipes:

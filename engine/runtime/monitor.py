@@ -92,7 +92,7 @@ def watch(held: Held) -> None:
         status = end.si_status << 8
     else:
         status = end.si_status | (0x80 if end.si_code == os.CLD_DUMPED else 0)
-    record.write_exit(held.directory, held.run, status)
+    record.write_exit(held.directory, held.run, status, has_spare=not held.stdout)  # without pipes it is an exec
     os.waitpid(held.pid, 0)
     if held.tree:
         os.close(held.tree)

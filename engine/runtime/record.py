@@ -22,9 +22,12 @@ RUN_FILE = "run.json"
 HOLDER = "terminal.json"
 EXECS = "exec"
 """The directory, in a container's, with one for each exec: the same two files, and the run of its container."""
+SPARE_RUN, SPARE_EXIT = "run.spare", "exit.spare"
+"""Files of an exec that is over, for the next one to write over: to make one takes longer than all else about it."""
 LONGEST_MILLISECONDS = (1 << 31) - 1  # poll(2) takes an int: 24 days
 LOST_STATUS = 255 << 8
 _LARGEST_BYTES = 1 << 16
+_SPARE_BYTES = 512
 
 
 PF_EXITING, PF_FORKNOEXEC = 0x4, 0x40  # linux/sched.h; the latter: forked but didn't exec
@@ -103,9 +106,18 @@ def _stat(pid: int) -> list[bytes] | None:
 
 
 def write_run(
-    directory: int, run: int, pid: int, more: dict[str, Any] | None = None, monitor: int | None = None
+    directory: int,
+    run: int,
+    pid: int,
+    more: dict[str, Any] | None = None,
+    monitor: int | None = None,
+    *,
+    has_spare: bool = False,
 ) -> None:
-    """`monitor`: its parent, which sees to it from here on; None for the caller. `more`: see `foreign.birth`."""
+    """`monitor`: its parent, which sees to it from here on; None for the caller. `more`: see `foreign.birth`.
+
+    `has_spare`: `SPARE_RUN` may be there.
+    """
     monitor = os.getpid() if monitor is None else monitor
     content = {
         "run": run,
@@ -117,7 +129,9 @@ def write_run(
         "created_at": time.time(),
         **(more or {}),
     }
-    _replace(directory, RUN_FILE, json.dumps(content))
+    text = json.dumps(content)
+    if not has_spare or not _is_rewritten(directory, SPARE_RUN, RUN_FILE, text):
+        _replace(directory, RUN_FILE, text)
 
 
 def mark_started(directory: int) -> None:
@@ -197,9 +211,14 @@ def reserve_exit(directory: int, run: int) -> None:
     _write(directory, f"exit.{run}.new", os.O_TRUNC, " " * 63 + "\n")
 
 
-def write_exit(directory: int, run: int, status: int, *, lost: bool = False) -> None:
-    """`status` as waitpid gave it. `lost`: nobody was left to see it, `LOST_STATUS` stands in."""
+def write_exit(directory: int, run: int, status: int, *, lost: bool = False, has_spare: bool = False) -> None:
+    """`status` as waitpid gave it. `lost`: nobody was left to see it, `LOST_STATUS` stands in.
+
+    `has_spare`: `SPARE_EXIT` may be there, and nobody else writes over it.
+    """
     content = f"{status} {time.time():.6f}{' lost' if lost else ''}\n"
+    if has_spare and _is_rewritten(directory, SPARE_EXIT, f"exit.{run}", content):
+        return
     reserved = f"exit.{run}.new"
     temporary = f"exit.{run}.{os.getpid()}"
     try:
@@ -259,6 +278,22 @@ def _replace(directory: int, name: str, content: str) -> None:
     temporary = f"{name}.{os.getpid()}"
     _write_whole(directory, temporary, content)
     os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _is_rewritten(directory: int, spare: str, name: str, content: str) -> bool:
+    """Whether the file `spare` was there, and is `name` now with this content, which blanks follow."""
+    try:
+        fd = os.open(spare, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError:
+        return False
+    try:
+        # Not truncated: a file system may write one at once that was (ext4(5), auto_da_alloc).
+        if len(content) > _SPARE_BYTES or os.write(fd, content.encode().ljust(_SPARE_BYTES)) < _SPARE_BYTES:
+            return False
+    finally:
+        os.close(fd)
+    os.rename(spare, name, src_dir_fd=directory, dst_dir_fd=directory)
+    return True
 
 
 def _write_whole(directory: int, name: str, content: str) -> None:
