@@ -22,13 +22,11 @@ M opens all that belongs to the host (handover.py), and shows it to the containe
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import resource
-import signal
-import socket
 
+from engine.bare import contextlib, signal, socket
 from engine.runtime import handover, kernel, monitor, privileges, record, wire
 from engine.runtime.exec_birth import LINGER_MILLISECONDS
 from engine.runtime.exec_fork import is_over

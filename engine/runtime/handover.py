@@ -13,10 +13,9 @@ They lie in the channel until I is there to take them, and M never waits for it 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 
+from engine.bare import contextlib, socket
 from engine.runtime import image_trees, kernel, monitor, mounts, rootfs, wire
 
 TYPE_CHECKING = False

@@ -15,13 +15,11 @@ A filter that is loaded with the host's rights goes before the other privileges:
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import signal
-import socket
 import termios
 
+from engine.bare import contextlib, signal, socket
 from engine.runtime import identity, ids, kernel, mounts, namespaces, privileges, program, rootfs, terminal, wire
 from engine.runtime.handover import Receiver
 
@@ -186,8 +184,10 @@ def _program(prepared: Prepared) -> str:
 
 
 def _read(fd: int) -> bytes:
-    with open(fd, "rb") as file:
-        return file.read()
+    try:
+        return os.read(fd, os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
 
 
 def _stdio(root: int, pipes: list[int]) -> None:

@@ -13,17 +13,16 @@ container finds behind /proc/self/exe (CVE-2019-5736) can't be opened for writin
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import gc
 import json
 import os
 import select
 import signal
-import socket
 import sys
 import time
 
+from engine.bare import contextlib, socket
 from engine.runtime import birth, capabilities, foster, kernel, monitor, probe, record, wire
 from engine.runtime.exec_workers import Workers
 from engine.runtime.ids import Ranges

@@ -24,13 +24,11 @@ namespaces of the host or of another container has C not born into them, but sen
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import select
-import signal
-import socket
 
+from engine.bare import contextlib, signal, socket
 from engine.runtime import ahead, handover, init, kernel, monitor, rehearsal, users, wire
 from engine.runtime.ids import COUNT
 from engine.runtime.in_place import Bearer

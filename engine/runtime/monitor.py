@@ -17,15 +17,14 @@ An exec has a monitor of the same kind, which holds none of them (0 in their pla
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import select
-import signal
 import struct
 import termios
 import time
 
+from engine.bare import contextlib, signal
 from engine.runtime import kernel, record
 
 TYPE_CHECKING = False

@@ -14,12 +14,11 @@ and its namespaces and mounts with it. An empty pool is no error: the start is m
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import socket
 import time
 
+from engine.bare import contextlib, socket
 from engine.runtime import ahead, birth, rehearsal, wire
 from engine.runtime.midwife import Midwife
 

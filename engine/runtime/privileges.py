@@ -7,10 +7,10 @@ Without no_new_privs the filter needs CAP_SYS_ADMIN, so it is loaded first and m
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 
+from engine.bare import contextlib
 from engine.runtime import capabilities, kernel, procfs
 from engine.runtime.wire import Failure
 

@@ -37,6 +37,7 @@ _NOWHERE = "/proc/portside/nowhere"
 _NAMESPACES = [{"type": kind} for kind in ("mount", "uts", "ipc", "pid", "network", "cgroup", "user")]
 _LAYERS = {"lowerdirs": [_NOWHERE], "upperdir": f"{_NOWHERE}/upper", "workdir": f"{_NOWHERE}/work"}
 
+OF_LAUNCHER = ("launcher", "pool", "wire")
 OF_MONITOR = ("birth", "handover", "kernel", "midwife", "monitor", "mounts", "record", "rootfs", "wire")
 OF_FIRST_PROCESS = ("ahead", "handover", "identity", "init", "kernel", "mounts", "privileges", "program", "wire")
 """Modules of this package, most of which each runs when it is asked for. Others would take more memory than time."""
@@ -44,7 +45,7 @@ OF_FIRST_PROCESS = ("ahead", "handover", "identity", "init", "kernel", "mounts",
 
 def launcher(wanted: list[dict[str, Any]]) -> None:
     """In the launcher, which each fork leaves with pages to be copied anew: hand a request over."""
-    _try(lambda: _converse(wanted))
+    _try(lambda: _converse(wanted), lambda: touch(*OF_LAUNCHER))
 
 
 def monitor(wanted: list[dict[str, Any]], owners: int | None) -> None:

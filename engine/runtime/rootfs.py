@@ -65,8 +65,10 @@ def _mapped_overlay(layers: dict[str, Any], owners: int, first: int) -> int:
     names: dict[str, str] = {}
     both: int | None = None
     if "upperdir" in layers:
-        above, name = os.path.split(layers["upperdir"])
-        names = {"upperdir": name, "workdir": os.path.relpath(layers["workdir"], above)}
+        above, _, name = layers["upperdir"].rpartition("/")
+        work: str = layers["workdir"]  # most often beside it
+        beside = work.startswith(f"{above}/")
+        names = {"upperdir": name, "workdir": work[len(above) + 1 :] if beside else os.path.relpath(work, above)}
         both = mapped(above, owners)
     for key, path in names.items():
         options.append((key, os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=both)))
