@@ -339,7 +339,7 @@ class Runtime(ExecVerbs):
         deadline = None if timeout is None else time.monotonic() + timeout
         if record.read_exit(str(container_dir), run) is None:
             record.await_end(str(container_dir), timeout, run)
-        pause = 0.0002  # the process has ended: its monitor is writing the file
+        pause = 0.00005  # the process has ended: its monitor is writing the file
         while (status := self.exit_status(container_dir, run)) is None:
             if deadline is not None and time.monotonic() > deadline:
                 return None
