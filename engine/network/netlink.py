@@ -131,11 +131,17 @@ class Netlink:
         rtnetlink carries out each message by itself, in order; what precedes a refused one stays done.
         Raises NetlinkError for the first refused message, after all answers have come.
         """
-        packed, positions = bytearray(), {}
-        for position, message in enumerate(messages):
-            packed += self._pack(message, NLM_F_REQUEST | (NLM_F_ACK if message.acknowledge else 0))
-            positions[self._sequence] = position
-        waiting = {number for number, position in positions.items() if messages[position].acknowledge}
+        packed = bytearray()
+        positions: dict[int, int] = {}
+        waiting: set[int] = set()
+        # Where each is carried out by itself, a refusal comes unasked, and before the answer to the last.
+        asked = messages[-1:] if all(message.acknowledge for message in messages) else messages
+        for position, message in enumerate(messages, len(asked) - len(messages)):
+            asks = message.acknowledge and position >= 0
+            packed += self._pack(message, NLM_F_REQUEST | (NLM_F_ACK if asks else 0))
+            positions[self._sequence] = len(positions)
+            if asks:
+                waiting.add(self._sequence)
         self._socket.send(packed)
         refused: NetlinkError | None = None
         while waiting:
