@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, Unpack
 
 from client.resource import Json, Resource
-from client.rest.networks_bodies import Joining, NewNetwork, OfContainer, PruneNetworks
+from client.rest.networks_bodies import Joining, NewNetwork, OfContainer, OnDefault, PruneNetworks
 from client.transport import located
 
 
@@ -59,6 +59,14 @@ class Networks(Resource):
     def names(self, network_id: int) -> Json:
         """Which names containers on it can ask for, and what is answered."""
         return self._ask("GET", located("/api/v1/networks/{}/names/", network_id))
+
+    def connect_default(self, **body: Unpack[OnDefault]) -> Json:
+        """Let a container join its host's default network, at once if it runs. Its address there is not chosen."""
+        return self._ask("POST", "/api/v1/networks/bridge/connect/", body=body)
+
+    def disconnect_default(self, **body: Unpack[OnDefault]) -> Json:
+        """Let a container leave its host's default network, at once if it runs."""
+        return self._ask("POST", "/api/v1/networks/bridge/disconnect/", body=body)
 
     def prune(self, **body: Unpack[PruneNetworks]) -> Json:
         """Remove the networks that no container is on, running or not."""

@@ -37,6 +37,11 @@ class OfContainer(TypedDict, total=False):
     container: Required[str]
 
 
+class OnDefault(TypedDict, total=False):
+    host: str | None
+    container: Required[str]
+
+
 class PruneNetworks(TypedDict, total=False):
     host: str | None
     until: int

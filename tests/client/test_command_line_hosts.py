@@ -76,3 +76,17 @@ def test_a_refusal_that_is_its_only_fields_is_said_once(
     fake_site.on("POST", "/api/v1/containers/", Said(404, problem))
     assert main(["create", "x"]) == 1
     assert capsys.readouterr().err.count(said) == 1
+
+
+def test_the_default_network_is_joined_and_left_by_dockers_word(
+    fake_site: FakeSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_site.on("GET", "/api/v1/containers/", rows(container()))
+    fake_site.on("GET", f"/api/v1/jobs/{JOB}/", job())
+    for verb in ("connect", "disconnect"):
+        path = f"/api/v1/networks/bridge/{verb}/"
+        fake_site.on("POST", path, Said(202, {"job": {"id": JOB, "url": "/"}}))
+        assert main(["network", verb, "bridge", "web"]) == 0
+        assert [one.json for one in fake_site.asked if one.path == path] == [{"container": ID}]
+    assert main(["network", "connect", "--ip", "10.88.0.9", "bridge", "web"]) == 2
+    assert "are not chosen" in capsys.readouterr().err

@@ -14,8 +14,10 @@ from engine.options.labels import are_meant
 from engine.options.networks import BRIDGE, Joining, NetworkSpec, joining_problems, spec_problems
 from webui.accounts.models import Team, User
 from webui.accounts.roles import require, require_loosening, require_on
+from webui.containers.default_network import is_on_default
 from webui.containers.models import Container, ObservedStatus
 from webui.hosts.models import Host
+from webui.hosts.services import host_choose
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.networks.models import Endpoint, Network
@@ -32,6 +34,7 @@ from worker.contract.networks import (
 )
 
 __all__ = [
+    "container_named",
     "default_connect",
     "default_disconnect",
     "endpoints_apply",
@@ -219,8 +222,12 @@ def network_disconnect(*, user: User, network: Network, container: str) -> Job:
 def network_leave(*, user: User, container: Container, network: str) -> Job:
     """Ask the host to let a container leave `network`, by its name or id, which may be removed by now.
 
-    Raises PermissionDenied, NotFound with the field `network` where it is on no such network.
+    The default network is meant by the word bridge. Raises PermissionDenied, NotFound with the field `network` where it
+    is on no such network.
     """
+    is_there = is_on_default(container.on_default, str(container.spec.get("network") or ""))
+    if network == DEFAULT_NETWORK and is_there:
+        return default_disconnect(user=user, container=container)
     on_it = Endpoint.objects.filter(container=container, network__team=container.team_id).select_related("network")
     endpoint = on_it.filter(Q(network__name=network) | Q(network__network_id=network)).first()
     if endpoint is not None:
@@ -248,6 +255,23 @@ def default_disconnect(*, user: User, container: Container) -> Job:
     require(user, "networks.connect", container.team, host=container.host)
     command = DisconnectNetwork(network_id=DEFAULT_NETWORK, container_id=container.pk)
     return _job(user, container.team, container.host, command, DEFAULT_NETWORK)
+
+
+def container_named(*, user: User, container: str, host: str | None = None) -> Container:
+    """The container that `user` means by an id or a name, on `host` (a name or an id) if that is told.
+
+    Raises NotFound with the field `host`, or `container` where there is none or several.
+    """
+    seen = Container.objects.visible_to(user).select_related("team", "host")
+    if host:
+        seen = seen.filter(host=host_choose(user=user, host=host))
+    found = list(seen.filter(pk=container)[:1]) or list(seen.filter(name=container)[:2])
+    if len(found) == 1:
+        return found[0]
+    message = f"There is no container {container}: the list of containers shows names and ids."
+    if found:
+        message = f"There are several containers called {container}: give its id, or the host."
+    raise NotFound(message, {"fields": {"container": [message]}})
 
 
 def _find(network: Network, text: str) -> Container:

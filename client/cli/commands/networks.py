@@ -14,6 +14,8 @@ from client.cli.shell import Command, Shell, UsageError
 from client.errors import NotFound
 from client.resource import Json
 
+DEFAULT = "bridge"
+"""What docker calls the network that a container is on if nothing else is said."""
 LS = {
     "ID": "NETWORK ID",
     "Name": "NAME",
@@ -125,6 +127,12 @@ def _pair(parser: argparse.ArgumentParser) -> None:
 
 
 def connect(shell: Shell, options: argparse.Namespace) -> None:
+    if options.network == DEFAULT:
+        if options.ip or options.ip6 or options.mac_address or options.alias:
+            raise UsageError(f"addresses and names on {DEFAULT} are not chosen: leave them out, or make a network")
+        found = finding.container(shell.site, options.container, shell.host)
+        shell.wait(shell.site.networks.connect_default(container=found["id"]))
+        return
     network = finding.network(shell.site, options.network, shell.host)
     body: dict[str, Any] = {
         "container": finding.container(shell.site, options.container, network["host"]["id"])["id"],
@@ -143,6 +151,10 @@ def add_disconnect(parser: argparse.ArgumentParser) -> None:
 
 
 def disconnect(shell: Shell, options: argparse.Namespace) -> None:
+    if options.network == DEFAULT:
+        found = finding.container(shell.site, options.container, shell.host)
+        shell.wait(shell.site.networks.disconnect_default(container=found["id"]))
+        return
     try:
         network = finding.network(shell.site, options.network, shell.host)
     except NotFound:

@@ -72,6 +72,8 @@ BODIES: dict[str, Any] = {
     "networks": {"name": "intruder"},
     "network-connect": {"container": "web"},
     "network-disconnect": {"container": "web"},
+    "networks-connect-default": {"container": "web"},
+    "networks-disconnect-default": {"container": "web"},
     "images-fsck": {"repair": True},
     "container-exec": {"command": ["id"]},
     "container-update": {"restart": "always"},

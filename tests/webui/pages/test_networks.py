@@ -205,6 +205,37 @@ def test_a_containers_page_shows_its_networks_and_lets_it_join_others(
     assert left == [{"container": hex_id("web")}]
 
 
+def test_a_container_leaves_the_default_network_on_its_page_and_joins_it_again(
+    page: Page, sockets: Sockets, seeded: Seeded
+) -> None:
+    host, web = seeded.hosts[0], Container.objects.get(name="web")
+    visit(page, f"/containers/{web.pk}/")
+    sockets.events.wait()
+    table = page.locator('[data-fragment="networks"]')
+    left = answered(page, "networks/bridge/disconnect/", 202, ACCEPTED)
+    table.get_by_role("button", name="Disconnect from the default network").click()
+    expect(page.locator("#confirm-text")).to_contain_text("web leaves the default network at once")
+    page.locator("#confirm-yes").click()
+    Container.objects.filter(pk=web.pk).update(on_default=False)
+    ended(sockets, "network.disconnect", host, "1000-1")
+    sockets.change("network", {"id": 1, "containers": [{"id": web.pk}]}, id="1000-2")
+    expect(table.locator('tr[data-id="default"]')).to_have_count(0)
+    assert left == [{"container": web.pk}]
+    page.get_by_role("button", name="Connect to a network").click()
+    dialog = page.locator("#join-dialog")
+    expect(dialog.locator("option").last).to_have_text("default network")
+    expect(dialog.get_by_label("Further names")).to_be_visible()
+    dialog.get_by_label("Network").select_option("bridge")
+    for chosen in ("Address", "Further names", "MAC address"):
+        expect(dialog.get_by_label(chosen, exact=True)).to_be_hidden()
+    joined = answered(page, "networks/bridge/connect/", 202, ACCEPTED)
+    dialog.get_by_role("button", name="Connect", exact=True).click()
+    expect(dialog.locator("[data-submit]")).to_have_attribute("aria-busy", "true")
+    ended(sockets, "network.connect", host, "1000-3")
+    expect(dialog).to_be_hidden()
+    assert joined == [{"container": web.pk}]
+
+
 def test_one_like_another_has_the_networks_that_it_is_on_now(seeded: Seeded) -> None:
     web = Container.objects.get(name="web")
     spec = {"network": "front", "ip": "10.20.0.2", "networks": ["gone:ip=10.9.0.2"], "network_alias": ["site"]}

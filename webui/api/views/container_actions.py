@@ -105,7 +105,7 @@ class Update(bodies.Body):
 
 
 class Leave(bodies.Body):
-    network = bodies.Text(max_length=64, help_text="Its name or network_id.")
+    network = bodies.Text(max_length=64, help_text="Its name or network_id; bridge for the default one.")
 
 
 class Restart(bodies.Body):

@@ -24,6 +24,9 @@ from webui.networks.models import Network, NetworkQuerySet
 from webui.networks.names import network_names
 from webui.networks.representation import network_as_json
 from webui.networks.services import (
+    container_named,
+    default_connect,
+    default_disconnect,
     network_connect,
     network_create,
     network_disconnect,
@@ -95,6 +98,11 @@ class Joining(OfContainer):
     aliases = bodies.serializers.ListField(
         child=bodies.Text(max_length=200), required=False, help_text="Further names of the container on this network."
     )
+
+
+class OnDefault(OnHost):
+    container = bodies.Text(max_length=128, help_text="Its id, or its name.")
+    host = bodies.Text(required=False, allow_null=True, help_text="A name or an id, where a name is on several hosts.")
 
 
 class PruneNetworks(OnHost):
@@ -189,6 +197,24 @@ class NetworkDisconnect(APIView):
         network = find(request, network_id)
         job = network_disconnect(user=request.user, network=network, **bodies.read(OfContainer, request))
         return Response(job_reference(job), status=202)
+
+
+class DefaultConnect(APIView):
+    @operation("networks_connect_default", tag="networks", body=OnDefault, answers={202: Accepted}, problems=[403, 404])
+    def post(self, request: Request) -> Response:
+        """Let a container join its host's default network, at once if it runs. Its address there is not chosen."""
+        container = container_named(user=request.user, **bodies.read(OnDefault, request))
+        return Response(job_reference(default_connect(user=request.user, container=container)), status=202)
+
+
+class DefaultDisconnect(APIView):
+    @operation(
+        "networks_disconnect_default", tag="networks", body=OnDefault, answers={202: Accepted}, problems=[403, 404]
+    )
+    def post(self, request: Request) -> Response:
+        """Let a container leave its host's default network, at once if it runs."""
+        container = container_named(user=request.user, **bodies.read(OnDefault, request))
+        return Response(job_reference(default_disconnect(user=request.user, container=container)), status=202)
 
 
 class NetworksTopology(APIView):
