@@ -22,6 +22,7 @@ from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.networks.models import Endpoint, Network
 from webui.networks.observed import endpoints_apply, network_apply_inventory, network_apply_state, network_forget
+from webui.networks.overlapping import overlaps_of
 from webui.policies.checks import quota_check
 from worker.contract.networks import (
     DEFAULT_NETWORK,
@@ -80,7 +81,8 @@ def network_create(
     """Ask `host` for a network, as `NetworkSpec` describes one.
 
     One on a wire of the host's, beside all else that is there, is for those who may loosen. Raises PermissionDenied,
-    InvalidArgument with the field errors, AlreadyExists with the field `name`.
+    InvalidArgument with the field errors, AlreadyExists with the field `name`, Conflict with a subnet's that overlaps
+    another one.
     """
     require_on(user, "networks.create", host)
     quota_check(host.team, "networks")
@@ -116,6 +118,9 @@ def network_create(
     if Network.objects.filter(host=host, name=name).exists():
         message = f"A network named {name} is already on the host {host.name}: choose another name or remove it."
         raise AlreadyExists(message, {"fields": {"name": [message]}})
+    if clashes := dict(overlaps_of(host, spec)):
+        fields = {field: [sentence] for field, sentence in clashes.items()}
+        raise Conflict(" ".join(clashes.values()), {"fields": fields})
     wishes = asdict(spec)
     command = CreateNetwork(network_id=wishes.pop("id"), **wishes)
     return _job(user, host.team, host, command, name)
