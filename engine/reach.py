@@ -16,7 +16,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
@@ -42,11 +42,15 @@ _TRANSLATED_NEAR = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`beginning`: the first bytes of the content. `is_cut`: time was over before there were enough of them."""
+    """`beginning`: the first bytes of the content. `is_cut`: time was over before there were enough of them.
+
+    `headers` are found whichever way their names are written.
+    """
 
     status: int
     beginning: bytes
     is_cut: bool
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def request(
@@ -105,7 +109,7 @@ def _answer(response: BaseHTTPResponse, deadline: _Deadline, most_bytes: int) ->
         if not part:
             break
         found += part
-    return Answer(response.status, found, deadline.is_over and len(found) < most_bytes)
+    return Answer(response.status, found, deadline.is_over and len(found) < most_bytes, response.headers)
 
 
 def is_near(address: str) -> bool:

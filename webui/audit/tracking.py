@@ -58,7 +58,7 @@ TRACKED: dict[str, Tracked] = {
         "webhook",
         "name",
         frozenset({"sealed_secret", "url"}),
-        frozenset({"failures", "failing_since", "last_event", "problem"}),
+        frozenset({"failures", "failing_since", "last_event", "problem", "waits_until"}),
     ),
     "images.RegistryCredential": Tracked(
         "registry", "registry", frozenset({"encrypted_password"}), frozenset({"tried"})

@@ -3,6 +3,9 @@
 A message is claimed before it is sent, by moving its `next_at`: whoever dies in between leaves it to be sent after
 `CLAIM`. Receivers know one that comes twice by its `webhook-id`.
 
+Whoever answers with Retry-After is left alone for so long, by all messages of its webhook; whoever answers with 410
+wants none any more, and its webhook is switched off.
+
 A webhook has one thread at most, and those that have waited longest come first: receivers that take their time hold
 up nobody but themselves for long.
 """
@@ -18,7 +21,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import close_old_connections, connection
-from django.db.models import F, Min, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -45,6 +48,10 @@ FAILING_MAXIMUM = timedelta(days=1)
 """After so many failures in a row, over so long a time, a webhook is switched off. A busy team has a hundred messages
 in minutes: the number alone would take a receiver that is being restarted for one that is gone.
 """
+GONE_PROBLEM = (
+    "It was switched off: its receiver answered 410 Gone, and wants no messages any more. Give it another address, or "
+    "delete it."
+)
 KEPT = timedelta(days=7)
 _ANY = Prepared(Webhook.objects.order_by().filter(is_enabled=True).values_list("pk"), limit=1)
 TRIM_EVERY = 3600
@@ -119,7 +126,8 @@ def due_claim(webhook: UUID) -> Delivery | None:
 
 def _due() -> QuerySet[Delivery]:
     now = timezone.now()
-    return Delivery.objects.filter(status=DeliveryStatus.WAITING, next_at__lte=now, webhook__is_enabled=True)
+    may = Q(webhook__waits_until=None) | Q(webhook__waits_until__lte=now)
+    return Delivery.objects.filter(may, status=DeliveryStatus.WAITING, next_at__lte=now, webhook__is_enabled=True)
 
 
 def _deliver(webhook: UUID) -> None:
@@ -159,9 +167,10 @@ def _note(delivery: Delivery, sent: Sent) -> None:
     now, attempts = timezone.now(), delivery.attempts + 1
     status, next_at = DeliveryStatus.DELIVERED, None
     if not sent.is_delivered:
-        is_over = attempts > len(RETRY_AFTER)
+        is_over = sent.is_gone or attempts > len(RETRY_AFTER)
         status = DeliveryStatus.FAILED if is_over else DeliveryStatus.WAITING
-        next_at = None if is_over else now + RETRY_AFTER[attempts - 1]
+        asked = timedelta(seconds=sent.retry_after)
+        next_at = None if is_over else now + max(RETRY_AFTER[attempts - 1], asked)
     Delivery.objects.filter(pk=delivery.pk).update(
         status=status,
         attempts=attempts,
@@ -174,9 +183,13 @@ def _note(delivery: Delivery, sent: Sent) -> None:
     )
     hooks = Webhook.objects.filter(pk=delivery.webhook_id)
     if sent.is_delivered:
-        hooks.exclude(failures=0).update(failures=0, failing_since=None)
+        hooks.exclude(failures=0).update(failures=0, failing_since=None, waits_until=None)
         return
-    hooks.update(failures=F("failures") + 1, failing_since=Coalesce("failing_since", now))
+    waits_until = now + timedelta(seconds=sent.retry_after) if sent.retry_after else None
+    hooks.update(failures=F("failures") + 1, failing_since=Coalesce("failing_since", now), waits_until=waits_until)
+    if sent.is_gone:  # said of this address alone: it may have been changed meanwhile
+        hooks.filter(url=delivery.webhook.url).update(is_enabled=False, problem=GONE_PROBLEM)
+        return
     problem = f"It was switched off: for a day it took none of its messages. The last time: {sent.problem}"[:300]
     gone = hooks.filter(failures__gte=FAILURES_MAXIMUM, failing_since__lte=now - FAILING_MAXIMUM, is_enabled=True)
     gone.update(is_enabled=False, problem=problem)

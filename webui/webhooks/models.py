@@ -36,6 +36,8 @@ class Webhook(models.Model):
     problem = models.CharField(max_length=300, blank=True)
     failures = models.PositiveIntegerField(default=0)
     failing_since = models.DateTimeField(null=True)
+    waits_until = models.DateTimeField(null=True)
+    """Until then nothing is sent: its receiver has asked for that (Retry-After)."""
     last_event = models.BigIntegerField(default=0)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from django.utils import timezone
+
 from webui.accounts.representation import team_reference_as_json, time_as_json
 from webui.webhooks.models import Delivery, Webhook
 
@@ -21,6 +23,7 @@ def webhook_as_json(hook: Webhook) -> dict[str, Any]:
         "reaches_local": hook.reaches_local,
         "problem": hook.problem,
         "failures": hook.failures,
+        "waits_until": time_as_json(waits) if (waits := hook.waits_until) and waits > timezone.now() else None,
         "created_at": time_as_json(hook.created_at),
     }
 

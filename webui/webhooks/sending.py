@@ -16,6 +16,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import urllib3
@@ -28,22 +29,34 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - how such secrets begin
 WHOLE_SECONDS = 20.0
 """After so long the connection is cut, however steadily an answer drips."""
 ANSWER_BYTES = 2048
+GONE = 410
+RETRY_AFTER_MAXIMUM = 12 * 3600.0
+"""Seconds; a receiver that asks for more is asked again after so long."""
 _SEAL = Seal("portside webhooks 1", "a webhook's secret")
 secret_seal, secret_open = _SEAL.close, _SEAL.open
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """`status` None: there was no answer, and `problem` says why. `answer` is its beginning, as text."""
+    """`status` None: there was no answer, and `problem` says why. `answer` is its beginning, as text.
+
+    `retry_after`: seconds that the receiver wants to be left alone for before the next try, 0 if it has not said.
+    """
 
     status: int | None
     answer: str
     problem: str
     seconds: float
+    retry_after: float = 0.0
 
     @property
     def is_delivered(self) -> bool:
         return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the receiver wants no messages any more, as standardwebhooks.com has it."""
+        return self.status == GONE
 
 
 def new_secret() -> str:
@@ -84,8 +97,25 @@ def send(*, url: str, secret: str, delivery_id: str, message: dict[str, Any], re
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         return Sent(None, "", _why(error), time.monotonic() - began)
     text = answer.beginning.decode(errors="replace").replace("\0", "")
-    problem = "" if 200 <= answer.status < 300 else f"It answered {answer.status}."
-    return Sent(answer.status, text, problem, time.monotonic() - began)
+    is_taken = 200 <= answer.status < 300
+    problem = "" if is_taken else f"It answered {answer.status}."
+    retry_after = 0.0 if is_taken else retry_after_read(answer.headers.get("Retry-After", ""), time.time())
+    return Sent(answer.status, text, problem, time.monotonic() - began, retry_after)
+
+
+def retry_after_read(text: str, now: float) -> float:
+    """Seconds from `now` that a header Retry-After asks for, at most `RETRY_AFTER_MAXIMUM`; 0 for none and nonsense.
+
+    RFC 9110, section 10.2.3: whole seconds, or a date of HTTP.
+    """
+    text = text.strip()[:64]
+    if text.isascii() and text.isdigit():
+        return min(float(text), RETRY_AFTER_MAXIMUM)
+    try:
+        seconds = parsedate_to_datetime(text).timestamp() - now
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), RETRY_AFTER_MAXIMUM)
 
 
 def _why(error: Exception) -> str:

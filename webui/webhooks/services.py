@@ -65,7 +65,7 @@ def webhook_update(*, user: User, webhook: Webhook, **changes: Any) -> Webhook:
     wanted = {**changes, **_checked(**{name: changes.get(name, value) for name, value in present.items()})}
     if wanted.get("is_enabled") and not found.is_enabled:
         newest = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
-        wanted |= {"failures": 0, "failing_since": None, "problem": "", "last_event": newest}
+        wanted |= {"failures": 0, "failing_since": None, "waits_until": None, "problem": "", "last_event": newest}
         found.deliveries.filter(status=DeliveryStatus.WAITING).update(
             status=DeliveryStatus.FAILED, problem=SWITCHED_OFF, next_at=None, finished_at=timezone.now()
         )
@@ -99,6 +99,7 @@ def webhook_test(*, user: User, webhook: Webhook) -> Delivery:
     require(user, MANAGE, webhook.team)
     if not webhook.is_enabled:
         raise Conflict("it is switched off: switch it on first")
+    _wait_no_longer(webhook)
     body = message(PING, {"webhook": {"id": str(webhook.pk), "name": webhook.name}})
     return Delivery.objects.create(webhook=webhook, event=PING, body=body)
 
@@ -108,10 +109,16 @@ def delivery_again(*, user: User, delivery: Delivery) -> Delivery:
     require(user, MANAGE, delivery.webhook.team)
     if not delivery.webhook.is_enabled:
         raise Conflict("its webhook is switched off: switch it on first")
+    _wait_no_longer(delivery.webhook)
     if delivery.status == DeliveryStatus.WAITING:
         Delivery.objects.filter(pk=delivery.pk).update(next_at=timezone.now())
         return delivery
     return Delivery.objects.create(webhook=delivery.webhook, event=delivery.event, body=delivery.body)
+
+
+def _wait_no_longer(webhook: Webhook) -> None:
+    """Somebody wants to see now whether it takes messages, whatever its receiver has said."""
+    Webhook.objects.filter(pk=webhook.pk).exclude(waits_until=None).update(waits_until=None)
 
 
 def _require_near(user: User, team: Team, reaches_local: bool) -> None:

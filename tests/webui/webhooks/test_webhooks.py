@@ -8,10 +8,8 @@ import hashlib
 import hmac
 import json
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -21,9 +19,9 @@ from engine.errors import NotFound
 from tests.support.dripping import dripping
 from tests.support.processes import eventually
 from tests.support.valkey import Valkey
-from tests.webui.cast import Caller, caller
-from webui.accounts.models import Team, User
-from webui.activity.models import Event
+from tests.webui.cast import Caller
+from tests.webui.webhooks.receiving import Receiver, due, happened
+from webui.accounts.models import Team
 from webui.audit.models import AuditEntry
 from webui.hosts.models import Host
 from webui.jobs.models import Job
@@ -35,68 +33,6 @@ from webui.webhooks.sending import send, signature
 from webui.webhooks.telling import events_collect, wants
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Receiver:
-    """An HTTP server that notes what comes, and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.came: list[tuple[dict[str, str], bytes]] = []
-        self.status, self.answer = 200, b"thanks"
-        self.headers: dict[str, str] = {}
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.came.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(receiver.status)
-                for name, value in receiver.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(receiver.answer)))
-                self.end_headers()
-                self.wfile.write(receiver.answer)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    found = Receiver()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
-
-
-@pytest.fixture
-def admin(db: None) -> Caller:
-    return caller(User.objects.create(username="root", is_superuser=True))
-
-
-@pytest.fixture
-def hook(admin: Caller, team: Team, receiver: Receiver) -> tuple[Webhook, str]:
-    """One of Harbour's, to the receiver, and its secret."""
-    made = admin.post("webhooks/", {"team": "Harbour", "name": "chat", "url": receiver.url, "reaches_local": True})
-    assert made.status_code == 201, made.json()
-    return Webhook.objects.get(), made.json()["secret"]
-
-
-def happened(host: Host, verb: str = "die", seq: int = 1) -> Event:
-    return Event.objects.create(
-        host=host, team=host.team, seq=seq, at=timezone.now(), type="container", verb=verb, action=verb,
-        actor_id="c" * 64, container_id="c" * 64, name="web", attributes={"exitCode": "1"},
-    )  # fmt: skip
-
-
-def due(hook: tuple[Webhook, str]) -> Delivery:
-    found = due_claim(hook[0].pk)
-    assert found is not None
-    return found
 
 
 def test_what_happens_is_told_once_signed(

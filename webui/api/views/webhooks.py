@@ -77,6 +77,9 @@ class WebhookSchema(serializers.Serializer):
     reaches_local = serializers.BooleanField()
     problem = serializers.CharField(allow_blank=True, help_text="Why it was switched off.")
     failures = serializers.IntegerField(help_text="In a row.")
+    waits_until = serializers.DateTimeField(
+        allow_null=True, help_text="Nothing is sent before: its receiver has asked for that (Retry-After)."
+    )
     created_at = serializers.DateTimeField()
 
 
