@@ -13,7 +13,10 @@ class SessionSchema(serializers.Serializer):
     device = serializers.CharField(help_text="As Firefox on Linux; a guess.")
     user_agent = serializers.CharField(allow_blank=True)
     address = serializers.CharField(allow_blank=True)
-    method = serializers.CharField(allow_blank=True, help_text="Password, Passkey, or a provider's name.")
+    method = serializers.CharField(
+        allow_blank=True,
+        help_text="Password, Passkey, or a provider's name; with what was shown besides: Password and recovery code.",
+    )
     is_current = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     last_seen_at = serializers.DateTimeField()

@@ -16,6 +16,7 @@ from webui.signin.factors import factors_of
 
 WAITING = "signin_waiting"
 WAITING_SECONDS = 600.0
+METHOD_LENGTH = 80
 BACKEND = "webui.accounts.backend.ThrottledBackend"
 
 
@@ -46,9 +47,11 @@ def waiting(request: HttpRequest) -> tuple[User, str] | None:
     return user, note["next"]
 
 
-def enter_waiting(request: HttpRequest, user: User) -> None:
-    """The second factor of who waits was right."""
-    _let_in(request, user, request.session[WAITING]["method"], True)
+def enter_waiting(request: HttpRequest, user: User, *, second: str) -> None:
+    """The second factor of who waits was right; `second` says what it was, as in `factors`."""
+    suffix = f" and {second}"
+    first = request.session[WAITING]["method"][: METHOD_LENGTH - len(suffix)]
+    _let_in(request, user, first + suffix, True)
 
 
 def _let_in(request: HttpRequest, user: User, method: str, is_second_shown: bool) -> None:

@@ -19,6 +19,8 @@ from webui.signin import totp
 from webui.signin.models import Passkey, RecoveryCode, Totp
 
 RECOVERY_CODES = 10
+CODE, RECOVERY_CODE, PASSKEY = "code generator", "recovery code", "passkey"
+"""What a second factor was, as people read it."""
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _now = time.time
 _SEAL = Seal("portside code generators 1", "a stored code generator")
@@ -104,18 +106,25 @@ def recovery_codes_forget(*, user: User) -> None:
         RecoveryCode.objects.filter(user=user).delete()
 
 
-def code_check(*, user: User, code: str) -> bool:
-    """Whether `code` is the generator's of now, or a recovery code; either is taken once.
+def code_check(*, user: User, code: str) -> str:
+    """Whether `code` is the generator's of now (`CODE`), or a recovery code (`RECOVERY_CODE`); empty: it is neither.
 
-    Raises ResourceExhausted after too many wrong ones.
+    Either is taken once. Raises ResourceExhausted after too many wrong ones.
     """
-    is_right = throttle.attempt(
-        "second factor", user.pk, lambda: _take_totp(user, code, confirmed=True) or _take_recovery_code(user, code)
-    )
-    if not is_right:
+    found = ""
+
+    def take() -> bool:
+        nonlocal found
+        if _take_totp(user, code, confirmed=True):
+            found = CODE
+        elif _take_recovery_code(user, code):
+            found = RECOVERY_CODE
+        return bool(found)
+
+    if not throttle.attempt("second factor", user.pk, take):
         refused = PermissionDenied("the code is wrong", {"action": "session.second_factor"})
         refusal_record(refused, what=user.get_username())
-    return is_right
+    return found
 
 
 def _take_totp(user: User, code: str, *, confirmed: bool) -> bool:

@@ -61,6 +61,7 @@ def test_it_is_a_second_factor_after_a_password(ann: User, passkey: SoftPasskey,
     assert [one["id"] for one in options["publicKey"]["allowCredentials"]] == [Passkey.objects.get().credential_id]
     assert show(browser, passkey, flags=PRESENT).json() == {"next": "/jobs/"}
     assert is_in(browser)
+    assert SignInSession.objects.get(session_id=browser.session.session_key).method == "Password and passkey"
 
 
 def test_the_first_one_brings_recovery_codes_and_ends_other_sessions(ann: User, browser: Client) -> None:

@@ -6,8 +6,9 @@ import time
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from engine.errors import ResourceExhausted
 from tests.webui.cast import Caller
@@ -15,7 +16,7 @@ from tests.webui.signin.conftest import PASSWORD, is_in, sign_in
 from webui.accounts.models import SignInFailures, User
 from webui.accounts.throttle import FREE_FAILURES
 from webui.audit.models import AuditEntry
-from webui.signin import factors, totp
+from webui.signin import entering, factors, totp
 from webui.signin.entering import WAITING_SECONDS
 from webui.signin.models import RecoveryCode, SignInSession, SignInSettings, Totp
 
@@ -75,6 +76,22 @@ def test_a_password_alone_is_only_half_the_way(browser: Client, ann: User, secre
     answer = browser.post("/login/second/", {"code": f" {code(secret)[:3]} {code(secret)[3:]}"})
     assert (answer.status_code, answer.url) == (302, "/images/")
     assert is_in(browser)
+    assert SignInSession.objects.get().method == "Password and code generator"
+
+
+def test_the_list_of_sessions_says_that_it_was_a_recovery_code(browser: Client, ann: User, secret: str) -> None:
+    sign_in(browser)
+    browser.post("/login/second/", {"code": factors.recovery_codes_renew(user=ann)[0]})
+    assert "Password and recovery code" in browser.get("/settings/sessions/").content.decode()
+
+
+def test_a_long_name_of_a_provider_leaves_room_for_it(rf: RequestFactory, ann: User) -> None:
+    request = rf.get("/")
+    request.session = SessionStore()
+    request.session[entering.WAITING] = {"method": "Company" * 20}
+    entering.enter_waiting(request, ann, second=factors.RECOVERY_CODE)
+    method = SignInSession.objects.get().method
+    assert len(method) == 80 and method.endswith("Compan and recovery code"), method
 
 
 def test_without_a_password_there_is_no_second_step(browser: Client, ann: User, secret: str) -> None:

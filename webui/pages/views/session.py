@@ -19,7 +19,7 @@ from engine.errors import EngineError, InvalidArgument, PermissionDenied, Resour
 from webui.accounts.backend import SignInForm
 from webui.signin import passkeys
 from webui.signin.entering import enter, enter_waiting, waiting
-from webui.signin.factors import code_check, factors_of
+from webui.signin.factors import PASSKEY, code_check, factors_of
 from webui.signin.models import IdentityProvider
 
 HOME = "dashboard"
@@ -63,13 +63,13 @@ def second(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "pages/login_second.html", context)
     try:
-        is_right = code_check(user=user, code=request.POST.get("code", "")[:100])
+        shown = code_check(user=user, code=request.POST.get("code", "")[:100])
     except ResourceExhausted as error:
         return render(request, "pages/login_second.html", {**context, "problem": error.message}, status=429)
-    if not is_right:
+    if not shown:
         problem = "This code is wrong, or it was used already. A generator shows a new one every 30 seconds."
         return render(request, "pages/login_second.html", {**context, "problem": problem}, status=422)
-    enter_waiting(request, user)
+    enter_waiting(request, user, second=shown)
     return redirect(next_url)
 
 
@@ -92,7 +92,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
         if found is not None:
             user, next_url = found
             passkeys.show_complete(request, passkeys.SECOND, user, body["answer"])
-            enter_waiting(request, user)
+            enter_waiting(request, user, second=PASSKEY)
         else:
             user = passkeys.show_complete(request, passkeys.ENTER, None, body["answer"])
             next_url = safe_next(request, body.get("next"))

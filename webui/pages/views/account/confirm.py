@@ -71,4 +71,4 @@ def _is_right(user: User, request: HttpRequest) -> bool:
     password, code = request.POST.get("password", ""), request.POST.get("code", "")[:100]
     if password and user.has_usable_password():
         return password_is(user, password)
-    return bool(code) and code_check(user=user, code=code)
+    return bool(code and code_check(user=user, code=code))
