@@ -252,7 +252,12 @@ class Invitation(models.Model):
         ordering = ["-created_at", "id"]
 
     def __str__(self) -> str:
-        return self.note or str(self.pk)
+        return self.known_as
+
+    @property
+    def known_as(self) -> str:
+        """What people know it by: for whom it is meant, or as what it invites."""
+        return self.note or f"as {self.role}"
 
 
 class ApiToken(models.Model):

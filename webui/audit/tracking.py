@@ -26,7 +26,7 @@ TEXT_MAXIMUM = 2000
 @dataclass(frozen=True, slots=True)
 class Tracked:
     """`resource` begins the action's name. Of `hidden` fields only that they changed is written; `passed_over` are no
-    change; `name` is the field, or the path to it, that people know the object by."""
+    change; `name` is the attribute, or the path to it, that people know the object by."""
 
     resource: str
     name: str = "name"
@@ -44,7 +44,7 @@ TRACKED: dict[str, Tracked] = {
     "accounts.CustomRoleAction": Tracked("role_action", "action"),
     "accounts.Grant": Tracked("grant", "membership.user.username", passed_over=frozenset({"needle"})),
     "accounts.HostGroup": Tracked("host_group"),
-    "accounts.Invitation": Tracked("invitation", "note", frozenset({"digest"})),
+    "accounts.Invitation": Tracked("invitation", "known_as", frozenset({"digest"})),
     "accounts.ApiToken": Tracked("token", "name", frozenset({"digest"}), frozenset({"last_used_at"})),
     "backups.BackupPlace": Tracked("backup_place", "name", frozenset({"encrypted_secret_key"}), frozenset({"tried"})),
     "backups.BackupPlan": Tracked("backup_plan", "volume.name", passed_over=frozenset({"next_at"})),
