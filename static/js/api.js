@@ -34,14 +34,20 @@ export async function api(method, path, body = undefined) {
   throw new Problem(response.status, decoded);
 }
 
+/** Where somebody has to confirm being there before what was refused, and comes back from; null for other problems. */
+export function confirmWay(problem) {
+  if (problem.status !== 403 || !problem.message.includes(CONFIRM)) return null;
+  const here = location.pathname + location.search + location.hash;
+  return { text: problem.message.replace(`, at ${CONFIRM}`, ""), link: "Confirm", href: `${CONFIRM}?next=${encodeURIComponent(here)}` };
+}
+
 /** The same; an error becomes a toast and the answer undefined. Who has to confirm being there first is led there. */
 export async function attempt(method, path, body = undefined) {
   try {
     return await api(method, path, body);
   } catch (problem) {
-    const isUnconfirmed = problem.status === 403 && problem.message.includes(CONFIRM);
-    const way = isUnconfirmed ? { href: `${CONFIRM}?next=${encodeURIComponent(location.pathname)}`, link: "Confirm" } : {};
-    toast(problem.message, { bad: true, ...way });
+    const { text = problem.message, ...way } = confirmWay(problem) ?? {};
+    toast(text, { bad: true, ...way });
     return undefined;
   }
 }

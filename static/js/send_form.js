@@ -1,9 +1,7 @@
 // A form in a page that is sent to REST: errors go beside their fields.
-import { Problem, api } from "./api.js";
+import { Problem, api, confirmWay } from "./api.js";
 import { $, $$, setText } from "./dom.js";
 import { toast } from "./toast.js";
-
-const CONFIRM = "/settings/confirm/";
 
 /** Send a form's fields. Answers undefined when it was refused; who has to confirm being there first is sent to do so. */
 export async function sendForm(form, path, { method = "POST", body = Object.fromEntries(new FormData(form)) } = {}) {
@@ -15,8 +13,9 @@ export async function sendForm(form, path, { method = "POST", body = Object.from
     return await api(method, path, body);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    if (problem.status === 403 && problem.message.includes(CONFIRM)) {
-      location.assign(`${CONFIRM}?next=${encodeURIComponent(location.pathname)}`);
+    const way = confirmWay(problem);
+    if (way) {
+      location.assign(way.href);
       return undefined;
     }
     const fields = Object.keys(problem.fields).length ? problem.fields : { "": [problem.message] };

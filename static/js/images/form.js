@@ -1,6 +1,6 @@
 // A dialog's form that is sent to REST: errors go beside their fields.
-import { Problem } from "../api.js";
-import { $, $$, setText } from "../dom.js";
+import { Problem, confirmWay } from "../api.js";
+import { $, $$, el, setText } from "../dom.js";
 
 export function clearProblems(form) {
   for (const place of $$("[data-problem]", form)) setText(place, "");
@@ -16,7 +16,7 @@ export function showProblems(form, fields) {
   $("[aria-invalid]", form)?.focus();
 }
 
-/** Run `send` while the form's button is busy. Answers what it answers; undefined when it was refused. */
+/** Run `send` while the form's button is busy. Answers what it answers; undefined when it was refused, which the form says. */
 export async function submitting(form, button, send) {
   clearProblems(form);
   button.setAttribute("aria-busy", "true");
@@ -24,7 +24,9 @@ export async function submitting(form, button, send) {
     return await send();
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    showProblems(form, Object.keys(problem.fields).length ? problem.fields : { "": [problem.message] });
+    const way = confirmWay(problem);
+    if (way) $('[data-problem=""]', form).replaceChildren(`${way.text} `, el("a", { href: way.href }, way.link));
+    else showProblems(form, Object.keys(problem.fields).length ? problem.fields : { "": [problem.message] });
     return undefined;
   } finally {
     button.removeAttribute("aria-busy");

@@ -16,6 +16,7 @@ from tests.webui.pages.counting import queries
 from tests.webui.pages.seed import Seeded
 from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_access import browser_of
+from tests.webui.pages.test_changing import answered
 from webui.accounts.actions import BUILT_IN
 from webui.accounts.invitations import invitation_create
 from webui.accounts.models import CustomRole, Grant, HostGroup, Invitation, Membership, Role, Team, User
@@ -129,6 +130,21 @@ def test_somebody_is_invited_and_a_role_is_granted_on_a_host(page: Page, sockets
     page.locator("#confirm-yes").click()
     expect(row).to_have_count(0)
     assert not Membership.objects.filter(user__username="ann").exists()
+
+
+@browser
+def test_who_has_to_confirm_first_is_led_there_and_back_by_a_link(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, "/people/")
+    page.get_by_role("button", name="New person").click()
+    dialog = page.locator("#person-dialog")
+    answered(page, "users/", 403, {"detail": "Confirm that it is you first, at /settings/confirm/."})
+    dialog.get_by_label("User name").fill("cleo")
+    dialog.locator("[data-submit]").click()
+    told = dialog.locator('[data-problem=""]')
+    expect(told).to_have_text("Confirm that it is you first. Confirm")
+    told.get_by_role("link", name="Confirm").click()
+    page.wait_for_url("**/settings/confirm/?next=%2Fpeople%2F")
+    expect(page.locator('input[name="next"]').first).to_have_value("/people/")
 
 
 @browser
