@@ -26,6 +26,7 @@ from webui.activity.naming import TYPES
 from webui.parameters import Given, is_uuid, moment, row_id, texts, wrong
 
 _LISTS = ("type", "event", "container", "image", "label", "host", "team")
+PARAMETERS = frozenset({"since", "until", "before", "after", *_LISTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from webui.audit.models import AuditEntry, AuditQuerySet, Result
 from webui.parameters import Given, is_uuid, moment, row_id, texts, wrong
 
 LISTS = ("actor", "action", "team", "host", "object", "door", "result", "address")
+PARAMETERS = frozenset({"since", "until", "before", "after", "search", *LISTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

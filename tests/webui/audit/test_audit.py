@@ -220,6 +220,27 @@ def test_filters_find_and_pages_follow_one_another(team: Team, owner: Caller) ->
     assert refused.json()["errors"] == {"door": ["Choose of pages, rest, socket, docker, console, site."]}
 
 
+@pytest.mark.parametrize("place", ["/audit/", "/activity/"])
+def test_the_pages_say_which_filter_they_do_not_know(team: Team, owner: Caller, place: str) -> None:
+    client = Client()
+    assert owner.user is not None
+    client.force_login(owner.user)
+    shown = client.get(place, {"acton": "container.stop"})
+    assert shown.context["trouble"].startswith("acton: There is no such parameter"), shown.context["trouble"]
+    assert shown.context["trouble"] in shown.content.decode().replace("&#x27;", "'")
+    assert "acton" not in shown.context.get("export", "")
+    assert client.get(place, {"team": "Harbour"}).context["trouble"] == ""
+
+
+def test_an_invitation_is_known_by_whom_it_is_for_or_as_what_it_invites(owner: Caller, team: Team) -> None:
+    for note, name in (("", "as developer"), ("Cleo", "Cleo")):
+        made = owner.post(f"teams/{team.pk}/invitations/", {"role": "developer", "note": note})
+        assert made.status_code == 201, made.json()
+        assert last(action="invitation.create").object_name == name
+        assert owner.delete(f"teams/{team.pk}/invitations/{made.json()['id']}/").status_code == 204
+        assert last(action="invitation.remove").object_name == name
+
+
 def test_an_export_is_whole_and_no_cell_is_a_formula(team: Team, owner: Caller) -> None:
     recording.entry_record(action="container.stop", team=team, object_name='=HYPERLINK("http://x")')
     answer = owner.get("audit/export/?action=container.stop")

@@ -10,11 +10,12 @@ from django.http import HttpRequest
 from engine.errors import InvalidArgument
 from webui.activity.models import Event
 from webui.activity.naming import TYPES
-from webui.activity.query import EventQuery
+from webui.activity.query import PARAMETERS, EventQuery
 from webui.activity.representation import event_as_json
 from webui.containers.models import Container
 from webui.hosts.models import Host
 from webui.pages.page import page
+from webui.parameters import known_check
 
 PAGE_SIZE = 100
 EVENT_NAMES = (
@@ -31,6 +32,7 @@ def activity(request: HttpRequest) -> dict[str, Any]:
     given = dict(request.GET.lists())
     trouble = ""
     try:
+        known_check(given, PARAMETERS)
         query = EventQuery.from_parameters(given)
     except InvalidArgument as error:
         query, trouble = EventQuery(), error.message

@@ -9,10 +9,11 @@ from django.http import HttpRequest
 from engine.errors import InvalidArgument
 from webui.accounts import seeing
 from webui.audit.models import VIEW_AUDIT, AuditEntry, Result
-from webui.audit.query import AuditQuery
+from webui.audit.query import PARAMETERS, AuditQuery
 from webui.audit.representation import entry_as_json
 from webui.pages import words
 from webui.pages.page import page
+from webui.parameters import known_check
 
 PAGE_SIZE = 100
 FIELDS = ("search", "actor", "action", "result", "since", "until")
@@ -31,6 +32,7 @@ def audit(request: HttpRequest) -> dict[str, Any]:
     given = {name: [value for value in values if value] for name, values in request.GET.lists()}
     trouble = ""
     try:
+        known_check(given, PARAMETERS)
         query = AuditQuery.from_parameters(_days(given))
     except InvalidArgument as error:
         query, trouble = AuditQuery(), error.message
@@ -84,7 +86,7 @@ def _days(given: dict[str, list[str]]) -> dict[str, list[str]]:
 
 def _without(request: HttpRequest, *names: str) -> str:
     query = request.GET.copy()
-    for name in names:
+    for name in (*names, *(set(query) - PARAMETERS)):  # REST refuses what it doesn't know
         query.pop(name, None)
     for name in ("since", "until"):
         if (values := _days(dict(request.GET.lists())).get(name)) and values[0]:
