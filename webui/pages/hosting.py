@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from webui.accounts import seeing
 from webui.accounts.models import Membership, User
 from webui.accounts.roles import Rights
 from webui.hosts.models import Host, HostQuerySet
 
 FIRST_START = "none"
+
+
+def may_add(user: User) -> bool:
+    """Whether pages tell how to add a host: to administrators, and to who manages those of a whole team."""
+    action = "hosts.manage"
+    return not seeing.is_ruled_out(user, action) and (user.is_superuser or seeing.whole_teams(user, action).exists())
 
 
 class Hosting:

@@ -60,6 +60,7 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/", jobs.job, name="job"),
+    path("hosts/new/", hosts.host_new, name="host-new"),
     path("hosts/<word:host_id>/", hosts.host, name="host"),
     path("recordings/", recordings.recordings, name="recordings"),
     path("recordings/<uuid:recording_id>/", recordings.recording, name="recording"),

@@ -73,6 +73,7 @@ def paths(seeded: Seeded) -> list[str]:
         "/activity/?event=never",
         *(f"/jobs/{seeded.jobs[name].pk}/" for name in ("pull", "nasty")),
         f"/hosts/{seeded.hosts[0].pk}/",
+        "/hosts/new/",
         *(
             f"/settings/{tab}"
             for tab in ("", "password/", "second-factor/", "passkeys/", "sessions/", "tokens/", "sign-in/")

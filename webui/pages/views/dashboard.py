@@ -13,7 +13,7 @@ from webui.hosts.representation import host_as_json
 from webui.images.models import Image
 from webui.jobs.models import Job
 from webui.pages.examples import base_url, first_tag, run_example
-from webui.pages.hosting import Hosting
+from webui.pages.hosting import Hosting, may_add
 from webui.pages.page import page
 from webui.pages.rows import container_rows, job_rows
 from webui.pages.views.containers import FILTERS
@@ -41,6 +41,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     return {
         "counts": counts,
         "hosts": hosts,
+        "may_add_host": may_add(request.user),
         "lacking": hosting.lacking(HostQuerySet.view_action),
         "may_create": hosting.offers("containers.create"),
         "may_pull": hosting.offers("images.pull"),
