@@ -23,6 +23,7 @@ class HostFacts(TypedDict):
     can't have user namespaces of their own; empty if they can, and until it is known. `apparmor_profile` is what
     confines containers unasked, empty for none; `apparmor_problem` is why, where the kernel has AppArmor.
     `cpu_rt_problem` is why none can have real-time processor time (cpu_rt_runtime); empty where the kernel gives it.
+    `swap_problem` is why none can be limited in what it swaps; empty where the kernel counts it.
     """
 
     cores: int
@@ -40,6 +41,7 @@ class HostFacts(TypedDict):
     apparmor_profile: str
     apparmor_problem: str
     cpu_rt_problem: str
+    swap_problem: str
 
 
 def host_facts(
@@ -63,6 +65,7 @@ def host_facts(
         apparmor_profile=profile.NAME if host.is_enabled() and not unconfined else "",
         apparmor_problem=unconfined,
         cpu_rt_problem=cgroups.real_time_problem,
+        swap_problem=cgroups.swap_problem,
     )
 
 

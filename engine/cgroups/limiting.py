@@ -99,6 +99,15 @@ def real_time_problem(cpu: Path | None) -> str:
     return "" if v1_realtime.is_here(cpu) else v1_realtime.NOT_HERE
 
 
+def swap_problem(memory: Path | None) -> str:
+    """Why the kernel does not count what a container swaps; empty if it does.
+
+    `memory` is the tree of version 1's controller, None where that is version 2's, which counts wherever there is swap.
+    """
+    counts = Path("/proc/swaps").exists() if memory is None else (memory / "memory.memsw.limit_in_bytes").exists()
+    return "" if counts else "this kernel does not account for swap"
+
+
 def real_time(directory: Path, resources: Resources, *, v2: bool) -> None:
     """The share of processor time for programs with real-time priority. Raises Unsupported, InvalidArgument."""
     field = "cpu_rt_period" if resources.cpu_rt_runtime is None else "cpu_rt_runtime"

@@ -81,6 +81,11 @@ class Cgroups:
         """Why `cpu_rt_runtime` and `cpu_rt_period` can't be had on this host; empty if they can."""
         return limiting.real_time_problem(self._trees.get("cpu"))
 
+    @property
+    def swap_problem(self) -> str:
+        """Why `memory_swap` can't limit anything on this host; empty if it can."""
+        return limiting.swap_problem(self._trees.get("memory"))
+
     def create(self, container_id: str, resources: Resources) -> None:
         """Make the groups and set the limits; what is there already is used. Raises before anything is made."""
         resources.check(os.cpu_count() or 1)

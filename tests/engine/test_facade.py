@@ -41,6 +41,9 @@ def test_inventory_facts_and_figures_fit_the_contract(host: Host) -> None:
     assert facts.keys() == {field.name for field in dataclasses.fields(contract.HostFacts)} - of_the_workers
     group = host.engine.cgroups.directories(record.id)["cpu"]
     assert bool(facts["cpu_rt_problem"]) is not (group / "cpu.rt_runtime_us").exists()
+    group = host.engine.cgroups.directories(record.id)["memory"]
+    counts = any((group / name).exists() for name in ("memory.memsw.limit_in_bytes", "memory.swap.max"))
+    assert bool(facts["swap_problem"]) is not counts
     assert facts["containers_running"] == 1 and facts["cores"] == os.cpu_count()
 
     of_host, of_containers = host.engine.sample()

@@ -85,6 +85,9 @@ class HostSchema(HostReference):
     cpu_rt_problem = serializers.CharField(
         allow_blank=True, help_text="Why no container can have real-time processor time; empty if it can."
     )
+    swap_problem = serializers.CharField(
+        allow_blank=True, help_text="Why memory_swap can't limit what a container swaps; empty if it can."
+    )
     registered_at = serializers.DateTimeField()
     heartbeat_at = serializers.DateTimeField(allow_null=True)
     url = serializers.CharField()

@@ -109,7 +109,7 @@ def _info(call: Call) -> dict[str, Any]:
             "Log": ["json-file", "local", "none"],
         },
         "MemoryLimit": True,
-        "SwapLimit": True,
+        "SwapLimit": not host.swap_problem,
         "CpuCfsPeriod": True,
         "CpuCfsQuota": True,
         "CPUShares": True,

@@ -28,6 +28,7 @@ class Host(models.Model):
 
     `apparmor_profile`: what confines containers there unasked; empty for none, with `apparmor_problem` where the kernel
     has AppArmor. `cpu_rt_problem`: why none can have real-time processor time; empty if they can.
+    `swap_problem`: why none can be limited in what it swaps; empty if they can.
     """
 
     id = models.CharField(primary_key=True, max_length=36)
@@ -47,6 +48,7 @@ class Host(models.Model):
     apparmor_profile = models.CharField(max_length=120, blank=True)
     apparmor_problem = models.CharField(max_length=500, blank=True)
     cpu_rt_problem = models.CharField(max_length=500, blank=True)
+    swap_problem = models.CharField(max_length=500, blank=True)
     last_event_seq = models.BigIntegerField(default=0)
     journal_era = models.PositiveIntegerField(default=0)
     registered_at = models.DateTimeField(default=timezone.now)

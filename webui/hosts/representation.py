@@ -32,6 +32,7 @@ def host_as_json(host: Host) -> dict[str, Any]:
         "apparmor_profile": host.apparmor_profile,
         "apparmor_problem": host.apparmor_problem,
         "cpu_rt_problem": host.cpu_rt_problem,
+        "swap_problem": host.swap_problem,
         "registered_at": time_as_json(host.registered_at),
         "heartbeat_at": time_as_json(host.heartbeat_at),
         "url": f"/api/v1/hosts/{host.pk}/",

@@ -21,7 +21,7 @@ from worker.contract.wire import to_wire
 
 _TEXT_FACTS = (
     "session", "name", "kernel", "architecture", "operating_system", "cgroup_version", "engine_version",
-    "apparmor_profile", "apparmor_problem", "cpu_rt_problem",
+    "apparmor_profile", "apparmor_problem", "cpu_rt_problem", "swap_problem",
 )  # fmt: skip
 _ALL = Host.objects.select_related("team")
 _FIRST_TWO = Prepared(_ALL, limit=2)

@@ -136,6 +136,8 @@ class HostFacts:
     apparmor_problem: str = ""
     # Why no container can have real-time processor time (`cpu_rt_runtime`); empty where the kernel shares it out.
     cpu_rt_problem: str = ""
+    # Why no container can be limited in what it swaps (`memory_swap`); empty where the kernel counts it.
+    swap_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

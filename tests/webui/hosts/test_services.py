@@ -87,12 +87,13 @@ def test_what_confines_containers_is_told_once_and_why_nothing_does(site_broker:
     assert (shown["apparmor_profile"], shown["apparmor_problem"]) == ("", "x" * 500)
 
 
-def test_why_there_is_no_real_time_is_told_once(site_broker: Valkey, db: None) -> None:
+@pytest.mark.parametrize("field", ["cpu_rt_problem", "swap_problem"])
+def test_why_a_limit_can_not_be_had_is_told_once(field: str, site_broker: Valkey, db: None) -> None:
     services.host_register(host_id="h1", facts=facts(), at=time.time() - 5)
     published(site_broker)
     for _ in range(2):
-        services.host_heartbeat(host_id="h1", facts=facts(cpu_rt_problem="by version 2"), at=time.time())
-    assert [shown["cpu_rt_problem"] for shown in published(site_broker)] == ["by version 2"]
+        services.host_heartbeat(host_id="h1", facts=facts(**{field: "by this kernel"}), at=time.time())
+    assert [shown[field] for shown in published(site_broker)] == ["by this kernel"]
 
 
 def test_a_heartbeat_brings_a_lost_host_back_and_a_goodbye_takes_it_at_once(site_broker: Valkey, db: None) -> None:

@@ -132,6 +132,7 @@ FACTS = e.HostFacts(
     userns_problem="user.max_user_namespaces is 0",
     apparmor_problem="there is no apparmor_parser on this host",
     cpu_rt_problem="control groups of version 2, which this host has, share out no real-time processor time",
+    swap_problem="this kernel does not account for swap",
 )  # fmt: skip
 STATE = e.ContainerState(
     id=CONTAINER, name="web", image="alpine:3", status="stopped", image_id=IMAGE, pid=None, ip_address="10.88.0.2",

@@ -51,6 +51,8 @@ def wishes_of(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
         **mounts.wishes(host_config, body, call.version),
         **networking.wishes(host_config, body, endpoints),
     }
+    if found.get("memory_bytes") and "memory_swap" not in found and not call.host.swap_problem:
+        found["memory_swap"] = 2 * found["memory_bytes"]  # what Docker makes of a limit alone; REST leaves no swap
     if found["network"] in networking.UNPUBLISHED:
         found.pop("publish_all", None)
     if name := call.text("name").removeprefix("/"):
@@ -107,6 +109,8 @@ def _warnings(body: Mapping[str, Any], host: Host) -> list[str]:
     warnings = []
     if shapes.member(host_config, "OomKillDisable") and "2" in host.cgroup_version:
         warnings.append("OomKillDisable is for machines with control groups of version 1.")
+    if shapes.member(host_config, "Memory") and host.swap_problem:
+        warnings.append("Your kernel does not support swap limit capabilities. Memory limited without swap.")
     is_of_host = shapes.member(host_config, "NetworkMode") == modes.HOST
     if is_of_host and shapes.member(host_config, "PortBindings"):
         warnings.append("Published ports are discarded when using host network mode")
