@@ -40,7 +40,7 @@ def plan(spec: ContainerSpec, image: ImageConfig, name: str | None = None) -> Pr
         args = (*spec.entrypoint, *spec.command)
     else:
         args = (*image.entrypoint, *(spec.command or image.cmd))
-    if not args or not args[0]:
+    if not args:
         raise InvalidArgument(
             f"command: image {spec.image} names no command to run; give one",
             {"field": "command"},

@@ -69,7 +69,7 @@ class ExecSpec:
 
     def check(self) -> None:
         """Raise InvalidArgument, with detail["field"], for what could never run."""
-        if not self.args or not self.args[0]:
+        if not self.args:
             raise InvalidArgument("no command was given", {"field": "command"})
         for name, values in (("command", self.args), ("env", self.env), ("unset", self.unset),
                              ("user", [self.user or ""]), ("working_dir", [self.cwd or ""])):  # fmt: skip

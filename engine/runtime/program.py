@@ -24,8 +24,6 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def find(root: int, name: str, search_path: str) -> str:
     """The path to execute for argv[0]: `name` itself if it has a slash, else the first hit on `search_path`."""
-    if not name:
-        raise Failure("invalid_argument", "no command was given, and the image names none", NOT_FOUND)
     if "/" in name:
         problem = _problem(root, name)
         if problem in (errno.ENOENT, errno.ENOTDIR):

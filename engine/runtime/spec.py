@@ -186,7 +186,7 @@ def build(settings: ProcessSettings) -> dict[str, Any]:
 
 def check(settings: ProcessSettings) -> None:
     """Raise InvalidArgument for the first setting that no start could succeed with."""
-    if not settings.args or not settings.args[0]:
+    if not settings.args:
         raise InvalidArgument("no command was given, and the image names none", {"field": "command"})
     texts = {"command": settings.args, "env": settings.env, "working_dir": [settings.cwd], "user": [settings.user]}
     for name, values in texts.items():

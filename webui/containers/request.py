@@ -154,7 +154,6 @@ def _words(words: Sequence[str], name: str, errors: FieldErrors) -> None:
     for word in words:
         errors.check("\0" not in word, name, "A word can't contain a NUL character.")
         errors.check(len(word.encode()) < TEXT_MAXIMUM, name, f"A word has to be shorter than {TEXT_MAXIMUM} bytes.")
-    errors.check(not words or bool(words[0]), name, "The first word names the program and can't be empty.")
 
 
 def _variables(variables: Mapping[str, str], name: str, errors: FieldErrors) -> None:

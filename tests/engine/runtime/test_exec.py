@@ -223,6 +223,7 @@ def test_a_long_one_gets_the_small_monitor_that_holds_nothing_of_it(idle: Box) -
     ("args", "fields", "code", "says"),
     [
         (["nosuch"], {}, 127, r"not found in \$PATH"),
+        ([""], {}, 127, r'^exec: "": executable file not found in \$PATH'),
         (["/bin/nosuch"], {}, 127, "no such file"),
         (["/etc/passwd"], {}, 126, "permission denied"),
         (["/tmp"], {}, 126, "is a directory"),

@@ -79,6 +79,7 @@ def test_what_was_printed_waits_for_a_reader_that_comes_after_the_end(box: Box) 
     ("command", "code", "message"),
     [
         ("foo", 127, 'exec: "foo": executable file not found in $PATH'),
+        ("", 127, 'exec: "": executable file not found in $PATH'),
         ("/no/such", 127, 'exec: "/no/such": stat /no/such: no such file or directory'),
         ("/etc/passwd/x", 127, 'exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory'),
         ("/etc/passwd", 126, 'exec: "/etc/passwd": permission denied'),

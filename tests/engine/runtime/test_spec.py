@@ -49,7 +49,6 @@ def test_a_host_name_may_have_what_docker_takes(hostname: str) -> None:
     ("settings", "field"),
     [
         ({"args": []}, "command"),
-        ({"args": [""]}, "command"),
         ({"args": ["a\0b"]}, "command"),
         ({"env": ["NOVALUE"]}, "env"),
         ({"env": ["=x"]}, "env"),

@@ -219,6 +219,7 @@ def test_an_image_id_is_taken_as_it_is(site_broker: Valkey, owner: Caller, host:
         ({"name": "x" * 129}, "name"),
         ({"command": "sh -c true"}, "command"),
         ({"command": [""]}, "command"),
+        ({"entrypoint": ["", "a"]}, "entrypoint"),
         ({"command": ["sh", 1]}, "command.1"),
         ({"command": ["sh", "x" * (128 << 10)]}, "command"),
         ({"command": ["a\0b"]}, "command.0"),

@@ -58,3 +58,12 @@ async def test_where_swap_is_not_counted_the_limit_is_memorys_and_said_to_be(
     command = await command_of("POST", "/v1.51/containers/create?name=made", owner, body)
     assert command.get("memory_swap") is None
     assert (await ask("GET", "/v1.51/info", owner)).json["SwapLimit"] is False
+
+
+async def test_a_program_without_a_name_is_the_starts_to_refuse(
+    site_broker: Valkey, owner: Caller, image: Image
+) -> None:
+    """`docker run IMAGE ''` ends with 127, and create's errors end it with 125."""
+    body = {"Image": image.tags[0], "Cmd": ["", "a"]}
+    command = await command_of("POST", "/v1.51/containers/create?name=made", owner, body)
+    assert command["command"] == ["", "a"]

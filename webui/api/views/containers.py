@@ -55,14 +55,24 @@ class NewPort(bodies.Body):
 _Options = type("_Options", (bodies.Body,), option_shapes.asked())
 
 
+def _names_a_program(words: list[str]) -> None:
+    """Docker's door lets it be, and its clients are told by the start; here it is told at once."""
+    if words and not words[0]:
+        raise bodies.serializers.ValidationError("The first word names the program and can't be empty.")
+
+
 class NewContainer(_Options):  # type: ignore[valid-type,misc]
     """Everything but the image may be left out. Rules of the values: `webui.containers.request`."""
 
     host = bodies.Text(required=False, allow_null=True, help_text=HOST_HELP)
     name = bodies.Text(required=False, allow_null=True, max_length=128, help_text="A friendly one is made if left out.")
     image = bodies.Text(max_length=1024, help_text="A reference, or an image id (sha256:…) that the host has.")
-    command = bodies.serializers.ListField(child=bodies.Text(allow_blank=True), required=False)
-    entrypoint = bodies.serializers.ListField(child=bodies.Text(allow_blank=True), required=False, allow_null=True)
+    command = bodies.serializers.ListField(
+        child=bodies.Text(allow_blank=True), required=False, validators=[_names_a_program]
+    )
+    entrypoint = bodies.serializers.ListField(
+        child=bodies.Text(allow_blank=True), required=False, allow_null=True, validators=[_names_a_program]
+    )
     env = bodies.Strings(required=False)
     labels = bodies.Strings(required=False)
     ports = NewPort(many=True, required=False)
