@@ -19,6 +19,7 @@ from engine.oci.runtime_process import CAPABILITIES
 from engine.options import capabilities, modes, seccomp, security, values
 from engine.runtime import defaults
 from engine.runtime.apparmor import host, loading, profile
+from engine.runtime.init import TERM_ANNOTATION
 from engine.runtime.spec import Bind, ProcessSettings, TmpfsMount
 
 
@@ -52,7 +53,7 @@ def settings(spec: ContainerSpec, plan: ProcessPlan, binds: Sequence[Bind], init
         apparmor_required=options.apparmor is not None,
         init=init,
         terminal=spec.tty,
-        annotations=spec.annotations,
+        annotations={**spec.annotations, **({TERM_ANNOTATION: "true"} if plan.has_usual_term else {})},
         **sharing.namespaces(spec),
     )
     masked, read_only = _paths(options, privileged=spec.privileged)

@@ -23,7 +23,10 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessPlan:
-    """`env` is KEY=value in order, `user` as given (`""` is root), `cwd` absolute."""
+    """`env` is KEY=value in order, `user` as given (`""` is root), `cwd` absolute.
+
+    `has_usual_term`: its TERM is the one that every terminal has, neither image nor person gave one.
+    """
 
     args: tuple[str, ...]
     env: tuple[str, ...]
@@ -31,6 +34,7 @@ class ProcessPlan:
     cwd: str
     hostname: str
     stop_signal: str
+    has_usual_term: bool = False
 
 
 def plan(spec: ContainerSpec, image: ImageConfig, name: str | None = None) -> ProcessPlan:
@@ -52,6 +56,7 @@ def plan(spec: ContainerSpec, image: ImageConfig, name: str | None = None) -> Pr
         cwd=spec.workdir or image.working_dir or "/",
         hostname=name,
         stop_signal=spec.stop_signal or image.stop_signal or "SIGTERM",
+        has_usual_term=spec.tty and "TERM" not in _asked(spec, image),
     )
 
 
@@ -61,7 +66,9 @@ def hostname(spec: ContainerSpec) -> str:
 
 def _environment(spec: ContainerSpec, image: ImageConfig, name: str) -> dict[str, str]:
     merged = {"PATH": DEFAULT_PATH, "HOSTNAME": name, **({"TERM": "xterm"} if spec.tty else {})}
-    for entry in image.env:
-        key, _, value = entry.partition("=")
-        merged[key] = value
-    return {**merged, **spec.env}
+    return {**merged, **_asked(spec, image)}
+
+
+def _asked(spec: ContainerSpec, image: ImageConfig) -> dict[str, str]:
+    pairs = (entry.partition("=") for entry in image.env)
+    return {**{key: value for key, _, value in pairs}, **spec.env}

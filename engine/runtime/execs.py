@@ -28,7 +28,7 @@ from engine.runtime import exec_spare as spare
 from engine.runtime.apparmor.profile import REQUIRED_ANNOTATION
 from engine.runtime.exec_spare import NOTE_FILE
 from engine.runtime.foreign.installed import InstalledRuntimes
-from engine.runtime.init import GROUPS_ANNOTATION, USER_ANNOTATION
+from engine.runtime.init import GROUPS_ANNOTATION, TERM_ANNOTATION, USER_ANNOTATION
 from engine.runtime.launcher_link import LauncherLink, raise_error
 from engine.runtime.seccomp.profile import default_profile
 
@@ -111,6 +111,7 @@ class Bundle(NamedTuple):
     """What of a container's config.json an exec needs.
 
     `filter`: the compiled seccomp filter, None for none. `requires_apparmor`: nothing runs without its profile.
+    `process` has no TERM that nobody asked for: an exec has a terminal of its own, or none.
     """
 
     process: dict[str, Any]
@@ -316,6 +317,8 @@ class Execs:
         user = process.get("user") or {}
         numbers = f"{user.get('uid', 0)}:{user.get('gid', 0)}"
         annotations: dict[str, str] = config.get("annotations") or {}
+        if TERM_ANNOTATION in annotations:
+            process["env"] = [entry for entry in process.get("env") or () if not entry.startswith("TERM=")]
         bundle = Bundle(
             process,
             annotations.get(USER_ANNOTATION, numbers),

@@ -46,6 +46,8 @@ else:
 
 USER_ANNOTATION = "portside.user"
 GROUPS_ANNOTATION = "portside.groups"
+TERM_ANNOTATION = "portside.usual-term"
+"""There where nobody asked for the TERM in the environment: it is the terminal's, not the container's."""
 INIT = "/dev/init"
 """Where a small process 1 is bound; its first argument is "--", the program's own follow."""
 

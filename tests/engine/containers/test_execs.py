@@ -78,6 +78,19 @@ def test_a_container_that_does_not_run_or_is_paused_takes_none(host: Host) -> No
         host.engine.container_exec(spec.id, ExecSpec(args=("true",)))
 
 
+@pytest.mark.parametrize("env", [{}, {"TERM": "xterm"}, {"TERM": "vt100"}])
+def test_without_a_terminal_it_has_no_term_but_one_that_was_asked_for(host: Host, env: dict[str, str]) -> None:
+    record = host.run("sleep", "100", tty=True, env=env)
+    read, write = os.pipe()
+    words = ("sh", "-c", "echo $TERM")
+    host.engine.container_exec(record.id, ExecSpec(args=words), Stdio(stdout=write))
+    os.close(write)
+    assert read_all(read).decode() == env.get("TERM", "") + "\n"
+    with_terminal = host.engine.container_exec(record.id, ExecSpec(args=words, tty=True))
+    assert with_terminal.master is not None
+    assert read_all(with_terminal.master).decode() == env.get("TERM", "xterm") + "\r\n"
+
+
 def test_a_removed_container_leaves_nothing_of_its_execs(host: Host) -> None:
     record = host.run("sleep", "100")
     made = [host.engine.container_exec(record.id, ExecSpec(args=("sleep", "100"), tty=tty)) for tty in (False, True)]
