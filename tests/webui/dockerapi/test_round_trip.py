@@ -218,6 +218,28 @@ def test_an_image_that_is_mounted_is_shown_as_docker_shows_it() -> None:
     ]  # fmt: skip
 
 
+def test_what_is_mounted_in_memory_is_shown_as_docker_shows_it() -> None:
+    seen = {
+        "type": "tmpfs", "name": "", "source": "", "destination": "/scratch", "read_only": True, "propagation": "",
+        "driver": "", "subpath": "",
+    }  # fmt: skip
+    assert mounts.shown([seen], {"tmpfs": ["/run"]}) == [
+        {"Type": "tmpfs", "Source": "", "Destination": "/scratch", "Mode": "", "RW": False, "Propagation": ""}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "mode"),
+    [({"volumes": ["data:/x"]}, "z"), ({"volumes": ["data:/x:ro"]}, "ro"), ({"volumes": ["/x"]}, ""), ({}, ""),
+     ({"mounts": ["type=volume,source=data,target=/x"]}, "z")],
+)  # fmt: skip
+def test_the_mode_of_a_volume_is_of_those_that_were_asked_for_by_name(spec: dict[str, Any], mode: str) -> None:
+    (found,) = mounts.shown([{"type": "volume", "name": "data", "destination": "/x"}], spec)
+    assert found["Mode"] == mode
+    (found,) = mounts.shown([{"type": "bind", "source": "/h", "destination": "/x"}], {"volumes": ["/h:/x"]})
+    assert found["Mode"] == ""
+
+
 def test_the_beginning_of_an_images_id_becomes_the_id() -> None:
     texts = ["type=image,source=abc,target=/x", 'type=volume,source=abc,target=/y,"volume-label=a=b,c"']
     assert mounts.with_image_ids(texts, {"abc": "sha256:abcdef"}.__getitem__) == [

@@ -180,14 +180,12 @@ def _bytes(text: str) -> int:
 
 
 def shown(mounted: list[dict[str, Any]], spec: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """`Mounts` of inspect and of lists: what the host has mounted. Where a volume lies is told as its name alone, and
-    of an image its id."""
+    """`Mounts` of inspect and of lists: what the host has mounted (of what lies in memory that of `--mount`
+    alone, as by dockerd). Where a volume lies is told as its name alone, and of an image its id."""
     found = []
-    modes = {_target(text): text.split(":")[2] for text in spec.get("volumes") or () if text.count(":") == 2}
+    modes = _modes(spec)
     for one in mounted:
         kind = one.get("type", "volume")
-        if kind == "tmpfs":
-            continue
         point: dict[str, Any] = {"Type": kind}
         if kind in ("volume", "image"):
             point["Name"] = one.get("name", "")
@@ -195,8 +193,16 @@ def shown(mounted: list[dict[str, Any]], spec: Mapping[str, Any]) -> list[dict[s
         point["Destination"] = one.get("destination", "")
         if kind == "volume":
             point["Driver"] = one.get("driver") or "local"
-        point["Mode"] = modes.get(str(one.get("destination", "")).rstrip("/"), "z" if kind == "volume" else "")
+        mode = modes.get(str(one.get("destination", "")).rstrip("/"))
+        point["Mode"] = (mode or "z") if kind == "volume" and mode is not None else mode or ""
         point["RW"] = not one.get("read_only")
         point["Propagation"] = one.get("propagation") or ("rprivate" if kind == "bind" else "")
         found.append(point)
     return found
+
+
+def _modes(spec: Mapping[str, Any]) -> dict[str, str]:
+    """What was said as its third word of each mount that somebody asked for by name, by its place; "" for nothing."""
+    texts = [text for text in spec.get("volumes") or () if ":" in text]
+    found = {_target(text): text.split(":")[2] if text.count(":") > 1 else "" for text in texts}
+    return {one["Target"].rstrip("/"): "" for one in map(_mount, spec.get("mounts") or ()) if one} | found
