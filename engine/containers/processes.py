@@ -43,7 +43,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """`pid` and `parent` as the container numbers them (parent 0: none in it), `host_pid` as its host does.
+    """`pid` and `parent` as the container numbers them (parent 0: none in it), `host_pid` and `host_parent` as its
+    host does.
 
     `user` is a name or the number inside; `cpu_percent` of one processor, since the last look; `virtual_bytes`: its
     address space; times are Unix seconds; `command` is at most `COMMAND_LENGTH` characters, all of them printable.
@@ -52,6 +53,7 @@ class Process:
     pid: int
     host_pid: int
     parent: int
+    host_parent: int
     user: str
     cpu_percent: float
     cpu_seconds: float
@@ -95,6 +97,7 @@ class Processes:
                 pid=raw.pid,
                 host_pid=raw.host_pid,
                 parent=pids.get(raw.parent, 0),
+                host_parent=raw.parent,
                 user=users.get(inside(raw.uid), str(inside(raw.uid))),
                 cpu_percent=round(_share(raw, base, now - booted), 1),
                 cpu_seconds=raw.ticks / _TICK,

@@ -353,6 +353,7 @@ class ProcessSchema(serializers.Serializer):
     pid = serializers.IntegerField(help_text="As the container numbers it.")
     host_pid = serializers.IntegerField(help_text="As its host numbers it.")
     parent = serializers.IntegerField(help_text="0: none in the container.")
+    host_parent = serializers.IntegerField(required=False, help_text="As its host numbers it, also outside.")
     user = serializers.CharField(help_text="A name of the container's own, or a number.")
     cpu_percent = serializers.FloatField(help_text="Of one processor, since it was asked last, or since its start.")
     cpu_seconds = serializers.FloatField()

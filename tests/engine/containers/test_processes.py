@@ -41,6 +41,8 @@ def test_processes_are_told_as_the_container_knows_them(host: Host) -> None:
     assert isinstance(found, dict)
     first, child = found["1002"], found["1001"]
     assert (first["pid"], first["parent"], first["host_pid"]) == (1, 0, record.pid)
+    assert first["host_parent"] not in (0, first["host_pid"], child["host_pid"])  # who bears it, on the host
+    assert child["host_parent"] == first["host_pid"]
     assert (child["parent"], child["user"], child["state"]) == (1, "app", "sleeping")
     assert child["memory_bytes"] > 0 and child["threads"] == 1
     assert abs(first["started_at"] - time.time()) < 20

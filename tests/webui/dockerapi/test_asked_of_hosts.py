@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -29,9 +30,9 @@ from worker.contract.frames import Frame
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PROCESS = {
-    "pid": 1, "host_pid": 4711, "parent": 0, "user": "root", "cpu_percent": 1.5, "cpu_seconds": 61.0,
-    "memory_bytes": 2048, "virtual_bytes": 4096, "threads": 1, "state": "sleeping", "started_at": 1.0,
-    "command": "/bin/sleep 100",
+    "pid": 1, "host_pid": 4711, "parent": 0, "host_parent": 4700, "user": "root", "cpu_percent": 1.5,
+    "cpu_seconds": 61.0, "memory_bytes": 2048, "virtual_bytes": 4096, "threads": 1, "state": "sleeping",
+    "started_at": 1.0, "command": "/bin/sleep 100",
 }  # fmt: skip
 
 
@@ -51,6 +52,17 @@ async def test_top_and_diff(fake_host: FakeHost, teammate: Caller, container: Co
     asking = asyncio.create_task(ask("GET", "/v1.43/containers/web/top?ps_args=-o%20pid,vsz,rss,pmem,stat", teammate))
     assert await told(fake_host, {"at": 1.0, "processes": [PROCESS]}) == "top"
     assert (await asking).json["Processes"] == [["4711", "4", "2", "25.0", "S"]]
+    asking = asyncio.create_task(
+        ask("GET", "/v1.43/containers/web/top?ps_args=-o%20pid,ppid,time,bsdtime,etime", teammate)
+    )
+    process = {**PROCESS, "started_at": time.time() - 90061.5, "cpu_seconds": 86461.0}
+    assert (
+        await told(fake_host, {"at": 1.0, "processes": [process, {**process, "started_at": time.time() - 61.5}]})
+        == "top"
+    )
+    assert (await asking).json["Processes"] == [
+        ["4711", "4700", "1-00:01:01", "1441:01", "1-01:01:01"], ["4711", "4700", "1-00:01:01", "1441:01", "01:01"],
+    ]  # fmt: skip
     asking = asyncio.create_task(ask("GET", "/v1.43/containers/web/changes", teammate))
     words = {"/a": "added", "/b": "deleted", "/c": "changed"}
     changes = [{"path": path, "change": word} for path, word in words.items()]

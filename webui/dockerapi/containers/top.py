@@ -26,8 +26,17 @@ Process = Mapping[str, Any]
 
 
 def _clock(seconds: float) -> str:
-    whole = int(seconds)
-    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    days, whole = divmod(int(seconds), 86400)
+    return f"{f'{days}-' if days else ''}{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _minutes(seconds: float) -> str:
+    """As `ps aux` tells of processor time."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _elapsed(process: Process) -> str:
+    return _clock(max(0.0, time.time() - process["started_at"])).removeprefix("00:")
 
 
 def _began(process: Process) -> str:
@@ -46,7 +55,7 @@ def _share(process: Process) -> str:
 _LETTERS = {"waiting for the disk": "D", "stopped": "T", "traced": "t"}
 COLUMNS: dict[str, tuple[str, Callable[[Process], str]]] = {
     "pid": ("PID", lambda one: str(one["host_pid"])),
-    "ppid": ("PPID", lambda one: str(one.get("host_parent", one["parent"]))),
+    "ppid": ("PPID", lambda one: str(one.get("host_parent", 0))),
     "user": ("USER", lambda one: one["user"]),
     "uid": ("UID", lambda one: one["user"]),
     "comm": ("COMMAND", lambda one: one["command"].split(" ")[0].rsplit("/", 1)[-1]),
@@ -64,10 +73,11 @@ COLUMNS: dict[str, tuple[str, Callable[[Process], str]]] = {
     "rss": ("RSS", lambda one: str(one["memory_bytes"] >> 10)),
     "time": ("TIME", lambda one: _clock(one["cpu_seconds"])),
     "cputime": ("TIME", lambda one: _clock(one["cpu_seconds"])),
+    "bsdtime": ("TIME", lambda one: _minutes(one["cpu_seconds"])),
     "stime": ("STIME", _began),
     "start": ("STARTED", _began),
     "start_time": ("START", _began),
-    "etime": ("ELAPSED", lambda one: _clock(max(0.0, time.time() - one["started_at"]))),
+    "etime": ("ELAPSED", _elapsed),
     "stat": ("STAT", _letter),
     "s": ("S", _letter),
     "state": ("S", _letter),
@@ -76,7 +86,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Process], str]]] = {
 }
 FULL = ("uid", "pid", "ppid", "c", "stime", "tty", "time", "cmd")
 """`ps -ef`"""
-BSD = ("user", "pid", "pcpu", "pmem", "vsz", "rss", "tty", "stat", "start_time", "time", "command")
+BSD = ("user", "pid", "pcpu", "pmem", "vsz", "rss", "tty", "stat", "start_time", "bsdtime", "command")
 """`ps aux`"""
 _LISTED = re.compile(r"(?:-[A-Za-z]*?o|[A-Za-z]*?o|--format=?)(.*)")
 PLAIN = ("pid", "tty", "time", "ucmd")
@@ -89,11 +99,8 @@ async def container_top(call: Call) -> Json:
     if state_of(container) not in ALIVE:
         raise Conflict(f"container {container.pk} is not running")
     told = await ask(broker(), container, TOP, TELL)
-    hosts = {one["pid"]: one["host_pid"] for one in told["processes"]}
     memory = container.host.memory_bytes
-    rows = [
-        {**one, "host_parent": hosts.get(one["parent"], 0), "host_memory_bytes": memory} for one in told["processes"]
-    ]
+    rows = [{**one, "host_memory_bytes": memory} for one in told["processes"]]
     return Json(
         {
             "Titles": [title for title, _ in columns],
