@@ -99,7 +99,8 @@ class Networks:
         if name == DEFAULT:
             for field in ("ip", "ip6", "mac", "aliases"):
                 if getattr(joining, field):
-                    raise InvalidArgument(f"{field}: on the default network it is not chosen; leave it out")
+                    message = f"{field}: on the default network it is not chosen; leave it out"
+                    raise InvalidArgument(message, {"field": field})
             self._containers.connect_default(container)
             return
         lan = self.get(name)

@@ -102,8 +102,9 @@ def test_a_real_container_joins_it_while_it_runs_and_leaves_it(host: Host) -> No
     web = host.run(*SERVE, network="front", ports=(PortMapping(container=8080, host=port),))
     assert way_out(web.pid) == f"{outside} eth0"
     eventually(lambda: serves(port), what="the answer by the network of a name")
-    with pytest.raises(InvalidArgument, match="not chosen"):
+    with pytest.raises(InvalidArgument, match="not chosen") as refused:
         networks.connect("bridge", web.id, Joining(network="bridge", ip="10.1.2.3"))
+    assert refused.value.detail["field"] == "ip"
     for _ in range(2):  # the same again is there
         networks.connect("bridge", web.id, HERE)
     joined = engine.container_get(web.id)
