@@ -18,13 +18,15 @@ from engine.trees import disk_bytes
 
 @dataclass(frozen=True, slots=True)
 class ContainerUsage:
-    """`writable_bytes`: what it wrote over its image, on disk; `log_bytes`: its log, compressed parts as they are."""
+    """`writable_bytes`: what it wrote over its image, on disk; `file_bytes`: how long these files are, holes and all;
+    `log_bytes`: its log, compressed parts as they are."""
 
     id: str
     name: str
     image_id: str
     is_running: bool
     writable_bytes: int
+    file_bytes: int
     log_bytes: int
 
 
@@ -60,8 +62,8 @@ def measure(
     for record in records:
         with contextlib.suppress(NotFound):
             is_running = record.status in states.ALIVE
-            writable, log = snapshots.usage(record.id), disk_bytes(containers / record.id / "log")
-            found.append(ContainerUsage(record.id, record.name, record.image_id, is_running, writable, log))
+            own, log = snapshots.usage(record.id), disk_bytes(containers / record.id / "log")
+            found.append(ContainerUsage(record.id, record.name, record.image_id, is_running, own.disk, own.files, log))
             users.update(image_id for image_id, _ in record.images)
     kept = disk_bytes(kept_logs)
     return DiskUsage(

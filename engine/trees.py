@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Generator, Iterator
 from itertools import islice
 from stat import S_ISDIR
+from typing import NamedTuple
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # shutil.rmtree takes a descriptor and a Python frame for each level and a list of each directory: a container that
@@ -159,22 +160,36 @@ def _below(entries: dict[bytes, os.stat_result]) -> Iterator[bytes]:
     return iter([name for name, facts in entries.items() if S_ISDIR(facts.st_mode)])
 
 
-def disk_bytes(path: str | os.PathLike[str], *, directories: bool = True) -> int:
-    """Bytes on the disk of all that is below `path`, each file once, however many names it has; 0 where nothing is.
+class Sizes(NamedTuple):
+    """`disk`: blocks on the disk; `files`: how long files and links say they are, whatever of that is a hole."""
 
-    Without `directories` their own blocks don't count.
-    """
-    total, seen = 0, set()
+    disk: int
+    files: int
+
+
+def disk_bytes(path: str | os.PathLike[str]) -> int:
+    """Bytes on the disk of all that is below `path`, each file once, however many names it has; 0 where nothing is."""
+    return _sizes(path, directories=True).disk
+
+
+def file_sizes(path: str | os.PathLike[str]) -> Sizes:
+    """Of all that is below `path` but directories, each file once; zeros where nothing is."""
+    return _sizes(path, directories=False)
+
+
+def _sizes(path: str | os.PathLike[str], *, directories: bool) -> Sizes:
+    disk, files, seen = 0, 0, set()
     with contextlib.suppress(OSError):
         for _, _, entries in walk(path):
             for facts in entries.values():
                 if S_ISDIR(facts.st_mode):
-                    if not directories:
-                        continue
-                elif facts.st_nlink > 1:
+                    disk += facts.st_blocks * 512 if directories else 0
+                    continue
+                if facts.st_nlink > 1:
                     key = facts.st_dev, facts.st_ino
                     if key in seen:
                         continue
                     seen.add(key)
-                total += facts.st_blocks * 512
-    return total
+                disk += facts.st_blocks * 512
+                files += facts.st_size
+    return Sizes(disk, files)

@@ -17,7 +17,7 @@ from engine.oci.digest import Digest, chain_ids
 from engine.snapshots.limits import Limits
 from engine.snapshots.spread import is_crowded, spread_below
 from engine.store.database import Store
-from engine.trees import delete_tree, disk_bytes
+from engine.trees import Sizes, delete_tree, file_sizes
 
 SCHEMA = [
     """
@@ -251,9 +251,9 @@ class Snapshots:
         trash = self._discard(number)
         return lambda: delete_tree(trash)
 
-    def usage(self, key: str) -> int:
-        """Bytes on disk of files that the container wrote, without directories. Raises `SnapshotMissing`."""
-        return disk_bytes(self.overlay(key).upperdir, directories=False)
+    def usage(self, key: str) -> Sizes:
+        """Of the files that the container wrote, without directories. Raises `SnapshotMissing`."""
+        return file_sizes(self.overlay(key).upperdir)
 
     def keys(self) -> list[str]:
         """Keys of all active snapshots."""

@@ -12,7 +12,7 @@ import pytest
 from engine.config import EngineConfig
 from engine.snapshots.service import Snapshots
 from engine.store.database import Store
-from engine.trees import delete_tree, disk_bytes, each_below, walk
+from engine.trees import Sizes, delete_tree, disk_bytes, each_below, file_sizes, walk
 
 LEVELS = 3000  # more than Python's recursion, this test's descriptors and the kernel's longest path
 
@@ -115,6 +115,19 @@ def test_disk_bytes_count_a_file_with_two_names_once(tmp_path: Path) -> None:
     os.link(tmp_path / "one", tmp_path / "two")
     assert disk_bytes(tmp_path) == alone >= 100_000
     assert disk_bytes(tmp_path / "nothing") == 0
+
+
+def test_files_are_as_long_as_they_say(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "six").write_bytes(b"x" * 6)
+    os.link(tmp_path / "d" / "six", tmp_path / "again")
+    os.symlink("six", tmp_path / "d" / "link")
+    (tmp_path / "hole").touch()
+    os.truncate(tmp_path / "hole", 5_000_000)
+    found = file_sizes(tmp_path)
+    assert found.files == 6 + len("six") + 5_000_000
+    assert found.disk < 100_000
+    assert file_sizes(tmp_path / "nothing") == Sizes(0, 0)
 
 
 def test_one_by_one_it_is_the_same_as_whole_directories(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ class ContainerUsageSchema(serializers.Serializer):
     name = serializers.CharField()
     image_id = serializers.CharField(allow_null=True)
     is_running = serializers.BooleanField()
-    writable_bytes = serializers.IntegerField(help_text="What it wrote over its image.")
+    writable_bytes = serializers.IntegerField(help_text="What it wrote over its image, on the disk.")
+    file_bytes = serializers.IntegerField(required=False, help_text="How long these files are, with their holes.")
     log_bytes = serializers.IntegerField()
 
 

@@ -53,7 +53,7 @@ def test_layers_mount_in_order_with_the_containers_own_on_top(snapshots: Snapsho
         assert (Path(overlay.upperdir) / "new").exists()
     finally:
         subprocess.run(["umount", target], check=True)
-    assert snapshots.usage("box") >= 20_000
+    assert snapshots.usage("box").disk >= 20_000
     assert all(len(path) - len(str(tmp_path)) < 20 for path in overlay.lowerdirs)
 
 

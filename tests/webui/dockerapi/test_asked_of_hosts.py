@@ -217,7 +217,7 @@ async def test_who_uses_what_is_on_the_disk(
 
 async def test_what_is_on_the_disk(fake_host: FakeHost, owner: Caller, container: Container) -> None:
     usage = {"layers_bytes": 9, "images": [], "build_cache_bytes": 0,
-             "containers": [{"id": container.pk, "writable_bytes": 7}]}  # fmt: skip
+             "containers": [{"id": container.pk, "writable_bytes": 4096, "file_bytes": 7}]}  # fmt: skip
     asking = asyncio.create_task(ask("GET", "/v1.43/system/df?type=container", owner))
     assert await told(fake_host, usage) == "disk.usage"
     (one,) = (await asking).json["Containers"]

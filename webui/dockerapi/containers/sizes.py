@@ -40,5 +40,5 @@ def of_containers(host: Host) -> dict[str, int]:
 
 
 def own_bytes(told: Mapping[str, Any]) -> dict[str, int]:
-    """The same of what a host has told of its disk."""
-    return {str(one["id"]): int(one["writable_bytes"]) for one in told["containers"]}
+    """The same of what a host has told of its disk: as long as files are, which Docker counts, not their blocks."""
+    return {str(one["id"]): int(one.get("file_bytes", one["writable_bytes"])) for one in told["containers"]}
