@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine.containers import bundle, events, names, states
+from engine.containers import bundle, events, names, publishing, states
 from engine.containers.parts import Endpoint, Member, Parts
 from engine.containers.record import ContainerRecord
+from engine.containers.undo import Undo
 from engine.errors import Conflict, DataCorrupt, InvalidArgument, NotFound
 from engine.options import modes, networks
 from engine.options.networks import Joining, joining_problems
@@ -74,14 +75,22 @@ def join(parts: Parts, record: ContainerRecord, pid: int) -> Sequence[Member]:
 
 
 def connect(parts: Parts, container_id: str, joining: Joining) -> ContainerRecord:
-    """Join one more network; the same again changes nothing. Raises as `engine.network.service.Network.connect`."""
+    """Join one more network; the same again changes nothing. Raises as `engine.network.service.Network.connect`,
+    Conflict for a port that is to be published there and in use; then it has not joined.
+    """
     for sentence in joining_problems(joining):
         raise InvalidArgument(f"network: {sentence}", {"field": "network"})
     with parts.catalog.locked(container_id):
         record = _joinable(parts.catalog.get(container_id))
         pid, calling = _pid(record), names.calling(record.spec)
-        member = parts.network.connect(container_id, joining, pid, record.spec.dns, calling)
-        return _follow(parts, record, "connect", str(member.as_state()["network"]))
+        before = {one["network_id"] for one in told(parts.network.endpoints(container_id))}
+        with Undo() as undo:
+            member = parts.network.connect(container_id, joining, pid, record.spec.dns, calling).as_state()
+            if member["network_id"] not in before:
+                undo.add(parts.network.disconnect, container_id, member["network_id"], pid)
+            if pid is not None:
+                publishing.complete(parts, record)
+        return _follow(parts, record, "connect", str(member["network"]))
 
 
 def disconnect(parts: Parts, container_id: str, network: str, called: str = "") -> ContainerRecord:
@@ -108,7 +117,13 @@ def connect_default(parts: Parts, container_id: str) -> ContainerRecord:
     """Join the default network; again, nothing changes. Raises as `engine.network.default.DefaultNetwork.connect`."""
     with parts.catalog.locked(container_id):
         record = _joinable(parts.catalog.get(container_id))
-        parts.network.connect_default(container_id, _pid(record))
+        pid, was_on_it = _pid(record), parts.network.is_on_default(container_id)
+        with Undo() as undo:
+            parts.network.connect_default(container_id, pid)
+            if not was_on_it:
+                undo.add(parts.network.disconnect_default, container_id, pid)
+            if pid is not None:
+                publishing.complete(parts, record)
         return _follow(parts, record, "connect", events.NETWORK)
 
 
@@ -148,13 +163,15 @@ def _follow(parts: Parts, record: ContainerRecord, action: str = "", network: st
     joined = parts.network.endpoints(record.id)
     _follow_names(parts, record, joined)
     found = told(joined)
-    if found == record.networks and not _is_behind(parts, record):
+    ports = publishing.present(parts, record) if record.status in states.ALIVE else record.ports
+    if (found, ports) == (record.networks, record.ports) and not _is_behind(parts, record):
         return record
     known = {str(one["network"]) for one in found}
     gone = (*record.networks_gone, *_left_behind(parts, record, found))
     changes: dict[str, Any] = {
         "networks": found,
         "networks_gone": tuple(one for one in gone if one["network"] not in known),
+        "ports": ports,
     }
     is_there = parts.network.is_on_default(record.id)
     if modes.has_network(record.spec):

@@ -23,9 +23,11 @@ def wanted(record: ContainerRecord) -> tuple[PortMapping, ...]:
 
 
 def publish(parts: Parts, record: ContainerRecord) -> tuple[PublishedPort, ...]:
-    """For a run that begins. Raises what `Network.publish` does; a conflict says which container has the port."""
+    """For a run that begins; none where the container has left all of its networks. Raises what `Network.publish` does;
+    a conflict says which container has the port.
+    """
     ports = wanted(record)
-    if not ports:
+    if not ports or not (parts.network.is_on_default(record.id) or parts.network.endpoints(record.id)):
         return ()
     try:
         return _published(parts.network.publish(record.id, ports))
@@ -42,6 +44,19 @@ def republish(
         return _published(parts.network.republish(container_id, exact))
     except Conflict as error:
         raise _named(parts, error) from error
+
+
+def complete(parts: Parts, record: ContainerRecord) -> None:
+    """It has joined a network while it runs: publish what was asked for and led nowhere. Raises as `republish`."""
+    ports = wanted(record)
+    if len(parts.network.published(record.id)) < len(ports):
+        republish(parts, record.id, [port for port in ports if parts.network.can_publish(record.id, port.address)])
+
+
+def present(parts: Parts, record: ContainerRecord) -> tuple[PublishedPort, ...]:
+    """What is published, in the order of the record as far as that knows it."""
+    found = _published(parts.network.published(record.id))
+    return (*(one for one in record.ports if one in found), *(one for one in found if one not in record.ports))
 
 
 def follow_record(parts: Parts, record: ContainerRecord) -> str | None:

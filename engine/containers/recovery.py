@@ -232,8 +232,9 @@ def _settle_running(parts: Parts, record: ContainerRecord) -> str | None:
         if record.status == states.RUNNING and parts.cgroups.is_frozen(record.id):
             parts.cgroups.thaw(record.id)  # somebody died who had it stand still for a moment
             return f"let container {record.name} go on"
-        lines = (joining.follow_endpoints(parts, record), publishing.follow_record(parts, record))
-        return "; ".join(filter(None, lines)) or None
+        joined = joining.follow_endpoints(parts, record)
+        record = record if joined is None else parts.catalog.get(record.id)
+        return "; ".join(filter(None, (joined, publishing.follow_record(parts, record)))) or None
     status = parts.runtime.wait(directory, record.run, reaping.MONITOR_SECONDS)
     if status is not None and not status.lost:
         # The log is the keeper's: it adopts the pipes, empties them and reaps; its mark is all that it needs.

@@ -107,9 +107,10 @@ class DefaultNetwork:
         return endpoint
 
     def disconnect(self, container_id: str, pid: int | None) -> None:
-        """Leave it, at once if it runs; the next network is the way to the world then, and for published ports.
+        """Leave it, at once if it runs; the next network is the way to the world then, and for published ports, which
+        are withdrawn if there is none.
 
-        Raises Conflict for one that isn't on it, or whose ports need it.
+        Raises Conflict for one that isn't on it.
         """
         address = self._pool.address(container_id)
         if address is None:

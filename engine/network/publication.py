@@ -90,25 +90,23 @@ class Publication:
         return self.exchange([one for one in gone if one not in kept], [one for one in new if one not in kept])
 
     def lead_on(self, container_id: str, leaving: Leaving) -> bool:
-        """Let ports that lead to an endpoint lead to the next one. False as for `exchange`.
-
-        Raises Conflict where there is no other, having changed nothing.
+        """Let ports that lead to an endpoint lead to the next one; those for which there is none are published no more,
+        as with Docker. False as for `exchange`.
         """
-        gone, new = [], []
-        name = leaving.lan.name if isinstance(leaving, Member) else leaving
-        for port in self._ports.of(container_id):
+        gone, new, kept = [], [], []
+        ports = self._ports.of(container_id)
+        for port in ports:
             before = self.mappings(container_id, [port])
             after = self.mappings(container_id, [port], without=leaving)
-            if before and not after:
-                raise Conflict(
-                    f"The container publishes ports by way of network {name}: take those away first, or "
-                    "connect it to another network that leads outside",
-                    {"field": "network"},
-                )
             if before != after:
                 gone += before
                 new += after
-        return self.exchange(gone, new)
+            if after or not before:
+                kept.append(PortSpec(port.container, port.host, port.protocol, port.address))
+        is_whole = self.exchange(gone, new)
+        if len(kept) < len(ports):
+            self._ports.exchange(container_id, kept)
+        return is_whole
 
     def _why_not(self, container_id: str, version: int) -> str:
         members = self._lans.of(container_id)

@@ -24,7 +24,7 @@ from engine.network.named import NamedNetworks
 from engine.network.netlink import NETLINK_NETFILTER, SharedNetlink
 from engine.network.pool import Pool
 from engine.network.ports import Ports, PortSpec, Published
-from engine.network.publication import Publication
+from engine.network.publication import Publication, version_of
 from engine.network.refusals import refusals_explained
 from engine.network.resolver import resolv_conf
 from engine.network.walls import Walls
@@ -145,6 +145,10 @@ class Network:
         self._make_complete(complete)
         return published
 
+    def can_publish(self, container_id: str, address: str) -> bool:
+        """Whether ports on `address` of the host would lead anywhere."""
+        return self._publication.target(container_id, version_of(address)) is not None
+
     def published(self, container_id: str) -> list[Published]:
         """What the container has published."""
         return self._ports.of(container_id)
@@ -219,9 +223,9 @@ class Network:
         return member
 
     def disconnect(self, container_id: str, network: str, pid: int | None) -> None:
-        """Leave a network, at once if it runs. Published ports go on by the next one that leads outside.
+        """Leave a network, at once if it runs. Published ports go on by the next one that leads outside, or end.
 
-        Raises NotFound for a network that there isn't; Conflict for one that it isn't on, or that its ports need.
+        Raises NotFound for a network that there isn't; Conflict for one that it isn't on.
         """
         lan = self._lans.get(network)
         member = next((one for one in self._lans.of(container_id) if one.lan.id == lan.id), None)

@@ -106,6 +106,9 @@ class FakeNetwork:
         ]
         return self.world.published[container_id]
 
+    def can_publish(self, container_id: str, address: str, /) -> bool:
+        return container_id in self.world.addresses or bool(self.world.members.get(container_id))
+
     def republish(self, container_id: str, ports: Any, /) -> list[FakePublished]:
         self.world.step("network.republish")
         before = {(port.container, port.protocol): port.host for port in self.world.published.get(container_id, ())}

@@ -143,9 +143,6 @@ def test_a_real_container_leaves_it_and_stays_away(host: Host) -> None:
     engine, networks, port = host.engine, host.engine.networks, free_port()
     networks.create(NetworkSpec(id=secrets.token_hex(32), name="front"))
     alone = host.run(*SERVE, ports=(PortMapping(container=8080, host=port),))
-    with pytest.raises(Conflict, match="by way of network bridge: take those away first"):
-        networks.disconnect("bridge", alone.id)
-    assert engine.container_get(alone.id).is_on_default
     networks.connect("front", alone.id, Joining(network="front"))
     eventually(lambda: serves(port), what="the answer by the default network")
     networks.disconnect("bridge", alone.id)
@@ -161,3 +158,35 @@ def test_a_real_container_leaves_it_and_stays_away(host: Host) -> None:
     engine.container_remove(alone.id, force=True)
     networks.remove("front")
     assert host.is_clean(alone.id)
+
+
+@pytest.mark.root
+def test_ports_that_lead_nowhere_are_published_again_by_the_next_network(host: Host) -> None:
+    engine, networks, port = host.engine, host.engine.networks, free_port()
+    networks.create(NetworkSpec(id=secrets.token_hex(32), name="front"))
+    wanted = (PortMapping(container=8080, host=port), PortMapping(container=8081))
+    alone = host.run(*SERVE, ports=wanted)
+    eventually(lambda: serves(port), what="the answer by the default network")
+    networks.disconnect("bridge", alone.id)
+    assert engine.container_get(alone.id).ports == () and not serves(port)
+    for recover in (engine.reconcile, lambda: engine.container_restart(alone.id, 0)):
+        recover()
+        assert engine.container_get(alone.id).ports == () and not serves(port)
+    other = host.run(*SERVE, ports=(PortMapping(container=8080, host=port),))  # which is free meanwhile
+    with pytest.raises(Conflict, match="in use"):
+        networks.connect("front", alone.id, Joining(network="front"))
+    with pytest.raises(Conflict, match="in use"):
+        networks.connect("bridge", alone.id, HERE)
+    refused = engine.container_get(alone.id)
+    assert (refused.networks, refused.is_on_default, refused.ports) == ((), False, ())
+    engine.container_remove(other.id, force=True)
+    networks.connect("front", alone.id, Joining(network="front"))
+    assert [one.container for one in engine.container_get(alone.id).ports] == [8080, 8081]
+    eventually(lambda: serves(port), what="the answer by the other network")
+    published = engine.container_get(alone.id).ports
+    networks.connect("bridge", alone.id, HERE)
+    networks.disconnect("front", alone.id)
+    assert engine.container_get(alone.id).ports == published and serves(port)
+    engine.container_remove(alone.id, force=True)
+    networks.remove("front")
+    assert host.is_clean(alone.id, other.id)

@@ -161,10 +161,11 @@ def test_a_container_joins_and_leaves_while_it_runs(site: Site) -> None:
         site.host.disconnect("web", "front", web.pid)
         assert site.host.space.ask("127.0.0.1", 8080) == back.gateway, "its port leads by the other network now"
         assert web.run(_default_gateway) == back.gateway
-        with pytest.raises(Conflict, match="publishes ports"):
-            site.host.disconnect("web", "back", web.pid)
-        site.host.unpublish("web")
+        assert site.host.can_publish("web", "127.0.0.1")
         site.host.disconnect("web", "back", web.pid)
+        assert site.host.published("web") == [] and not site.host.can_publish("web", "127.0.0.1")
+        with pytest.raises(ConnectionRefusedError):
+            site.host.space.ask("127.0.0.1", 8080)
         with pytest.raises(OSError, match="unreachable"):
             web.ask(site.member("store").ip, 80)
     with pytest.raises(Conflict, match="not on network"):
