@@ -97,7 +97,9 @@ def prepare(
             _fill(parts, image, volume.name, place)
     for wanted, _ in plan.wanted.values():
         if wanted.kind == TMPFS:
-            points[wanted.target] = MountPoint(type=TMPFS, destination=wanted.target, options=wanted.options)
+            points[wanted.target] = MountPoint(
+                type=TMPFS, destination=wanted.target, options=wanted.options, read_only=wanted.read_only
+            )
         elif wanted.kind == IMAGE:
             points[wanted.target] = _image_point(wanted, (shown or {})[words.canonical(wanted.source)])
     return tuple(points[place] for place in sorted(points))

@@ -155,6 +155,28 @@ LIFE: dict[str, Scene] = {
             16: OUR_WORDS, 17: OUR_WORDS,
         },
     ),
+    "what nobody asked for": Scene(
+        (
+            ("run", "-d", "-t", "--name", "cmp-a", "--network", "none", "-m", "64m", "--tmpfs", "/u", "--mount",
+             "type=tmpfs,dst=/t,readonly", "cmp/tiny", "sleep", "1000"),
+            ("inspect", "-f", LIMITS, "cmp-a"),
+            ("inspect", "-f", "{{json .Mounts}}", "cmp-a"),
+            ("exec", "cmp-a", "env"),
+            ("exec", "-t", "cmp-a", "sh", "-c", "echo $TERM"),
+            ("exec", "-e", "TERM=vt100", "cmp-a", "env"),
+            ("update", "-m", "100m", "cmp-a"),
+            ("inspect", "-f", LIMITS, "cmp-a"),
+            ("update", "-m", "300m", "cmp-a"),
+            ("rm", "-f", "cmp-a"),
+            ("create", "--name", "cmp-b", "-v", "/anonymous", "--network", "none", "cmp/tiny", ""),
+            ("inspect", "-f", "{{range .Mounts}}{{.Destination}} {{json .Mode}}{{end}}", "cmp-b"),
+            ("start", "cmp-b"),
+            ("inspect", "-f", "{{.State.ExitCode}} {{.State.Status}}", "cmp-b"),
+            ("rm", "-v", "cmp-b"),
+            ("run", "--rm", "--network", "none", "cmp/tiny", "", "word"),
+        ),
+        differs={8: OUR_WORDS, 12: OUR_WORDS, 15: OUR_WORDS},
+    ),
     "images of containers": Scene(
         (
             ("run", "--name", "cmp-c", "--network", "none", "-e", "KEPT=1", "-l", "kept=1", "-w", "/w", "cmp/tiny",

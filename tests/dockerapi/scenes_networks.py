@@ -78,6 +78,21 @@ NETWORKS: dict[str, Scene] = {
         unordered=frozenset({13}),
         differs={8: "the name of an interface is the next one that is free", 10: "the same", 12: "the same"},
     ),
+    "a network that published ports need": Scene(
+        (
+            ("network", "create", "cmp-net"),
+            ("run", "-d", "--name", "cmp-on", "-p", "127.0.0.1::80", "cmp/tiny", "sleep", "1000"),
+            ("network", "disconnect", "bridge", "cmp-on"),
+            ("port", "cmp-on"),
+            ("restart", "-t", "0", "cmp-on"),
+            ("port", "cmp-on"),
+            ("network", "connect", "cmp-net", "cmp-on"),
+            ("port", "cmp-on"),
+            ("rm", "-f", "cmp-on"),
+            ("network", "rm", "cmp-net"),
+        ),
+        masked={7: r"\d+$"},
+    ),
     "what was said of a network": Scene(
         (
             ("network", "create", "-o", "foo=bar", "--attachable", "--subnet", "10.213.8.0/24", "cmp-net"),
