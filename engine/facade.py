@@ -116,6 +116,13 @@ class Engine(ExecCalls):
             access = Access(credentials)
         return self.containers.create(spec, access=access, admission=admission, progress=progress, cancel=cancel)
 
+    def container_recreate(self, name: str, spec: ContainerSpec, **wishes: Any) -> ContainerRecord:
+        """Make `spec` in the place of a container, with its name and addresses; if that fails, it is as it was.
+
+        `wishes` as of `container_create`; `start` and `request` of a start. See `engine.containers.recreation`.
+        """
+        return self.containers.recreate(name, spec, **wishes)
+
     def container_start(
         self,
         name: str,

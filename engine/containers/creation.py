@@ -65,6 +65,27 @@ def create(
     existing = _existing(parts, spec)
     if existing is not None:
         return existing
+    return make(parts, ready(parts, spec, access=access, admission=admission, progress=progress, cancel=cancel))
+
+
+class Ready(NamedTuple):
+    """All that is needed to make a container, of which nothing is there yet."""
+
+    record: ContainerRecord
+    plan: process.ProcessPlan
+    images: _Images
+
+
+def ready(
+    parts: Parts,
+    spec: ContainerSpec,
+    *,
+    access: Any = None,
+    admission: Admission | None = None,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> Ready:
+    """Look at a request whose names are `sharing.resolved`, and have its images; its own name isn't looked at."""
     dependencies.refuse_circle(parts, spec)
     parts.runtime.require(spec.runtime, terminal=spec.tty)
     limits.resources(spec).check(os.cpu_count() or 1)  # what this host hasn't, before an image is pulled
@@ -94,8 +115,7 @@ def create(
         health=None if check is None else Health(),
         exposed=_exposed(spec, image) if spec.publish_all else (),
     )
-    prepared = events.prepared(record, events.of(events.CREATED))
-    return _make_once(parts, prepared, plan, _Images(image, shown))
+    return Ready(events.prepared(record, events.of(events.CREATED)), plan, _Images(image, shown))
 
 
 class _Images(NamedTuple):
@@ -141,8 +161,12 @@ def _existing(parts: Parts, spec: ContainerSpec) -> ContainerRecord | None:
     return record
 
 
-def _make_once(parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, images: _Images) -> ContainerRecord:
-    """Make it while holding the draft's lock: only so is it sure that nobody else makes the same id."""
+def make(parts: Parts, wanted: Ready) -> ContainerRecord:
+    """Make it while holding the draft's lock: only so is it sure that nobody else makes the same id.
+
+    Raises AlreadyExists as `create`, and what a network or a volume refuses.
+    """
+    record, plan, images = wanted
     draft = parts.catalog.directory(record.id).with_name(CREATING + record.id)
     while (lock := _open_draft(draft)) is None:
         existing = _existing(parts, record.spec)

@@ -18,6 +18,7 @@
     an exec that ended long ago                       its directory is removed
     who was attached, but lives no more              its leaving is told, if its run goes on
     cgroup, snapshot, endpoint of no container       removed
+    it is noted that one is being recreated          it is as it was, or the new one is there alone: `recreation`
 
 Each container is looked at under its lock; one that is locked is being taken care of.
 """
@@ -41,6 +42,7 @@ from engine.containers import (
     joining,
     publishing,
     reaping,
+    recreation,
     removal,
     renaming,
     restarts,
@@ -86,6 +88,8 @@ def recover(parts: Parts, others: Callable[[], Collection[str]] = tuple) -> list
         _attempt(done, execs.sweep, parts, container_id)
         _attempt(done, attaching.sweep, parts, container_id)
     _attempt(done, _drop_orphans, parts, others)
+    for container_id in recreation.unfinished(parts):
+        _attempt(done, recreation.settle, parts, container_id)
     _start_all(done, parts, due)
     boot.write_text(_boot_id())  # last: a recovery that is cut short is for the next one to repeat
     return done

@@ -21,6 +21,7 @@ from engine.containers import (
     memory,
     reaping,
     recovery,
+    recreation,
     removal,
     renaming,
     starting,
@@ -34,8 +35,9 @@ from engine.containers.durability import Durability
 from engine.containers.parts import ExitStatus, Image, Parts, Progress
 from engine.containers.processes import Processes
 from engine.containers.record import ContainerRecord
-from engine.containers.spec import ContainerSpec
+from engine.containers.spec import ID, ContainerSpec
 from engine.containers.troubles import freeing, told
+from engine.errors import NotFound
 from engine.images.uses import Use
 from engine.oci import signals
 from engine.options.admission import Admission
@@ -65,6 +67,30 @@ class Containers:
         cancel: threading.Event | None = None,
     ) -> ContainerRecord:
         return creation.create(self._parts, spec, access=access, admission=admission, progress=progress, cancel=cancel)
+
+    @told
+    def recreate(
+        self,
+        name: str,
+        spec: ContainerSpec,
+        *,
+        start: bool = True,
+        request: str = "",
+        access: Any = None,
+        admission: Admission | None = None,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> ContainerRecord:
+        """See `recreation.recreate`. One that is gone is found by its id alone: it may have been recreated."""
+        try:
+            name = self._id(name)
+        except NotFound:
+            if not ID.fullmatch(name):
+                raise
+        return recreation.recreate(
+            self._parts, name, spec, start=start, request=request,
+            access=access, admission=admission, progress=progress, cancel=cancel,
+        )  # fmt: skip
 
     @told
     def start(

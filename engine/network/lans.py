@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, ResourceExhausted
 from engine.network.addressing import Address, Taken, choose, following, reserved, settled
+from engine.network.aside import Aside
 from engine.network.pool import SCHEMA
 from engine.options.near import hint
 from engine.options.networks import BRIDGE, IPVLAN, Joining, NetworkSpec, mac_of, spec_problems
@@ -128,6 +129,7 @@ class Lans:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.aside = Aside(store)
         store.ensure("network", SCHEMA)
 
     # ---- networks
@@ -195,6 +197,8 @@ class Lans:
             if ids:
                 raise Conflict(f"Network {lan.name} is in use by {len(ids)} containers", {"containers": ids})
             connection.execute("DELETE FROM lan_endpoint WHERE lan = ?", (lan.id,))
+            if connection.execute("SELECT 1 FROM lan_aside WHERE lan = ?", (lan.id,)).fetchone():
+                raise Conflict(f"A container on network {lan.name} is just being recreated; try again in a moment")
             connection.execute("DELETE FROM lan WHERE id = ?", (lan.id,))
             _changed(connection)
         return members
@@ -246,9 +250,12 @@ class Lans:
                     f"On network {lan.name} all have the MAC address of {lan.spec.parent}: leave it out",
                     {"field": "mac"},
                 )
-            address, address6 = self._addresses(connection, lan, joining)
+            address, address6 = self._addresses(connection, lan, container_id, joining)
             mac = joining.mac or mac_of(address)
-            if connection.execute("SELECT 1 FROM lan_endpoint WHERE lan = ? AND mac = ?", (lan.id, mac)).fetchone():
+            taken_by = (lan.id, mac, container_id)
+            if connection.execute(
+                "SELECT 1 FROM lan_taken WHERE lan = ? AND mac = ? AND heir != ?", taken_by
+            ).fetchone():
                 raise Conflict(f"MAC address {mac} is taken on network {lan.name}; choose another", {"field": "mac"})
             connection.execute(
                 "INSERT INTO lan_endpoint (lan, container_id, address, address6, mac, place, aliases, asked, servers)"
@@ -312,9 +319,10 @@ class Lans:
             _changed(connection)
 
     def _addresses(
-        self, connection: sqlite3.Connection, lan: Lan, joining: Joining
+        self, connection: sqlite3.Connection, lan: Lan, container_id: str, joining: Joining
     ) -> tuple[IPv4Address, IPv6Address | None]:
-        rows = connection.execute("SELECT address, address6 FROM lan_endpoint WHERE lan = ?", (lan.id,)).fetchall()
+        others = "SELECT address, address6 FROM lan_taken WHERE lan = ? AND heir != ?"
+        rows = connection.execute(others, (lan.id, container_id)).fetchall()
         (last, last6) = connection.execute("SELECT last_given, last_given6 FROM lan WHERE id = ?", (lan.id,)).fetchone()
         given: set[Address] = {IPv4Address(row["address"]) for row in rows}
         address = choose(lan.name, lan.subnet, lan.gateway.ip, joining.ip, given, field="ip")

@@ -141,7 +141,23 @@ class NamedNetworks:
         if members:
             self._fences.remove(members)
             self.lans.forget(container_id)
-        return bool(members)
+        return self.lans.aside.forget(container_id) or bool(members)
+
+    def forget(self, container_id: str) -> None:
+        """The records of its endpoints alone, where the kernel is put right afterwards."""
+        self.lans.forget(container_id)
+        self.lans.aside.forget(container_id)
+
+    def set_aside(self, container_id: str, heir: str) -> None:
+        """Keep the endpoints of a container that doesn't run for itself and for `heir`, which may have them at once."""
+        self._fences.remove(self.lans.of(container_id))
+        self.lans.aside.put(container_id, heir)
+        self.lans.touch()
+
+    def take_back(self, container_id: str) -> None:
+        """Give these endpoints back to it, if there are any. Raises Conflict while the heir has one of them."""
+        self.lans.aside.take_back(container_id)
+        self.lans.touch()
 
     def put_right(self, live: Mapping[str, int], has_route: Collection[str]) -> None:
         """Make the kernel's bridges and cables match the records; for containers that run: id → pid."""

@@ -68,6 +68,24 @@ SCHEMA = [
     """,
     "ALTER TABLE lan_endpoint ADD COLUMN asked TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE network_address ADD COLUMN place INTEGER NOT NULL DEFAULT 0",
+    """
+    CREATE TABLE lan_aside (
+        number INTEGER PRIMARY KEY,
+        lan TEXT NOT NULL REFERENCES lan (id),
+        container_id TEXT NOT NULL,
+        heir TEXT NOT NULL,
+        address INTEGER NOT NULL,
+        address6 TEXT,
+        mac TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        aliases TEXT NOT NULL,
+        asked TEXT NOT NULL,
+        servers TEXT NOT NULL
+    );
+    CREATE VIEW lan_taken AS
+        SELECT lan, address, address6, mac, '' AS heir FROM lan_endpoint
+        UNION ALL SELECT lan, address, address6, mac, heir FROM lan_aside
+    """,
 ]
 
 # 4,093 containers each. First away from 10.0/9, 172.16/12 and 192.168/16, which Docker, podman, clouds and

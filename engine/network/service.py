@@ -169,6 +169,15 @@ class Network:
             if self.named.release(container_id):
                 self._naming.forget(container_id)
 
+    def set_aside(self, container_id: str, heir: str) -> None:
+        """Of a container that doesn't run: let `heir` have its addresses on networks of a name, and nobody else."""
+        with refusals_explained():
+            self.named.set_aside(container_id, heir)
+
+    def take_back(self, container_id: str) -> None:
+        """Give it back what was set aside, once the heir is gone; if nothing was, nothing happens. Raises Conflict."""
+        self.named.take_back(container_id)
+
     def require(self, joinings: Sequence[Joining]) -> None:
         """Raise NotFound, with the near names, if one of these networks isn't there."""
         for joining in joinings:
@@ -263,7 +272,7 @@ class Network:
             self._ports.forget(container_id)
             if container_id not in keep:
                 self._pool.release(container_id)
-                self._lans.forget(container_id)
+                self.named.forget(container_id)
         bridge = self._default.bridge()
         with self._lock(), refusals_explained():
             given = self._pool.given()  # nobody is given one while we have the lock
@@ -287,7 +296,7 @@ class Network:
         for container_id in self._known():
             self._ports.forget(container_id)
             self._pool.release(container_id)
-            self._lans.forget(container_id)
+            self.named.forget(container_id)
         with self._lock(), refusals_explained():
             for lan in self._lans.all():
                 self._lans.remove(lan)
@@ -341,6 +350,7 @@ class Network:
 
     def _known(self) -> set[str]:
         joined = {member.container_id for member in self._lans.all_members()}
+        joined |= self._lans.aside.owners()
         return set(self._pool.given()) | {container_id for container_id, _ in self._ports.all()} | joined
 
     @contextmanager

@@ -135,6 +135,19 @@ class FakeNetwork:
         self.world.published.pop(container_id, None)
         self.world.addresses.pop(container_id, None)
         self.world.members.pop(container_id, None)
+        self.world.aside.pop(container_id, None)
+
+    def set_aside(self, container_id: str, heir: str, /) -> None:
+        self.world.step("network.set_aside")
+        self.world.aside[container_id] = [
+            *self.world.members.pop(container_id, []),
+            *self.world.aside.get(container_id, []),
+        ]
+
+    def take_back(self, container_id: str, /) -> None:
+        self.world.step("network.take_back")
+        if container_id in self.world.aside:
+            self.world.members[container_id] = self.world.aside.pop(container_id)
 
     def reconcile(self, live: Any, /, keep: Any = (), others: Any = tuple) -> None:
         self.world.step("network.reconcile")

@@ -49,6 +49,7 @@ class World:
     oom: set[str] = field(default_factory=set)
     addresses: dict[str, str] = field(default_factory=dict)
     members: dict[str, list[FakeMember]] = field(default_factory=dict)
+    aside: dict[str, list[FakeMember]] = field(default_factory=dict)
     networks_gone: set[str] = field(default_factory=set)
     published: dict[str, list[FakePublished]] = field(default_factory=dict)
     processes: dict[str, str] = field(default_factory=dict)  # id → waiting | running

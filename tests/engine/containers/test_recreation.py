@@ -1,0 +1,215 @@
+"""Recreate: the new one is there alone, or the old one as it was, wherever a step fails or a process dies."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.containers import recreation
+from engine.containers.catalog import Busy
+from engine.containers.parts import Parts
+from engine.containers.record import ContainerRecord
+from engine.containers.service import Containers
+from engine.containers.spec import ContainerSpec
+from engine.errors import AlreadyExists, Cancelled, Conflict, NotFound, Unavailable
+from tests.engine.containers.fakes import Crash, FakeImage, World, engine_on, image_config, spec
+
+NETWORK = "back"
+
+
+def fresh() -> World:
+    return World(
+        images={"busybox": FakeImage("sha256:" + "a" * 64, image_config(volumes=("/data",)), chain_ids=())},
+        remote={"newer": FakeImage("sha256:" + "b" * 64, image_config())},
+    )
+
+
+@pytest.fixture
+def world() -> World:
+    return fresh()
+
+
+def old_and_new(image: str = "newer") -> tuple[ContainerSpec, ContainerSpec]:
+    old = spec(1, name="web", network=NETWORK, restart="unless-stopped")
+    return old, spec(2, name="web", image=image, network=NETWORK)
+
+
+def running(containers: Containers, wanted: ContainerSpec) -> ContainerRecord:
+    containers.create(wanted)
+    return containers.start(wanted.id)
+
+
+def is_as_before(parts: Parts, world: World, before: ContainerRecord) -> bool:
+    record = parts.catalog.get(before.id)
+    assert (record.name, record.spec, record.status) == (before.name, before.spec, "running")
+    assert record.networks == before.networks
+    assert [one.id for one in parts.catalog.list()] == [before.id]
+    assert world.processes == {before.id: "running"}
+    assert not world.aside
+    assert recreation.unfinished(parts) == []
+    return True
+
+
+def is_replaced(parts: Parts, world: World, old: ContainerRecord, new: ContainerSpec) -> bool:
+    assert [(one.id, one.name, one.status) for one in parts.catalog.list()] == [(new.id, "web", "running")]
+    assert world.processes == {new.id: "running"}
+    assert world.snapshots == {new.id}
+    assert not world.aside
+    assert recreation.unfinished(parts) == []
+    return True
+
+
+def test_one_is_made_in_the_place_of_another(tmp_path: Path, world: World) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    old, new = old_and_new()
+    before = running(containers, old)
+    phases: list[str] = []
+    record = containers.recreate("web", new, request="job", progress=lambda phase, _: phases.append(phase))
+    assert (record.id, record.name, record.status) == (new.id, "web", "running")
+    assert is_replaced(parts, world, before, new)
+    assert phases == ["stopping web", "making the new container", "starting the new container"]
+    kept = [volume.name for volume in parts.volumes.list()]
+    assert [point.name for point in before.mounts] == kept  # without a name, and kept
+    assert containers.recreate(old.id, new).id == new.id  # the same again: it is done
+    told = [event.kind for event in parts.journal.read(0) if event.subject == old.id]
+    assert told[-2:] == ["container.renamed", "container.removed"]
+
+
+def test_what_rests_is_not_started_unless_that_is_asked_for(tmp_path: Path, world: World) -> None:
+    containers, _ = engine_on(tmp_path, world)
+    old, new = old_and_new()
+    containers.create(old)
+    assert containers.recreate(old.id, new, start=False).status == "created"
+    renamed = dataclasses.replace(spec(3), name="front")
+    assert containers.recreate("web", renamed).name == "front"
+    assert [record.name for record in containers.list()] == ["front"]
+
+
+def test_what_is_wrong_is_told_before_anything_is_stopped(tmp_path: Path, world: World) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    old, new = old_and_new(image="nowhere")
+    before = running(containers, old)
+    calls = len(world.calls)
+    with pytest.raises(NotFound, match="no registry has nowhere"):
+        containers.recreate("web", new)
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        containers.recreate("web", spec(2, name="web"), cancel=cancel)
+    containers.create(spec(4))
+    with pytest.raises(AlreadyExists, match="c4 is taken"):
+        containers.recreate("web", spec(2, name="c4"))
+    with pytest.raises(AlreadyExists, match="exists already"):
+        containers.recreate("web", spec(4, name="web"))
+    with pytest.raises(NotFound):
+        containers.recreate("9" * 64, new)
+    containers.remove("c4")
+    assert not {"signal.15", "network.set_aside"} & set(world.calls[calls:])
+    assert is_as_before(parts, world, before)
+
+
+def test_one_that_goes_with_its_end_is_not_recreated(tmp_path: Path, world: World) -> None:
+    containers, _ = engine_on(tmp_path, world)
+    running(containers, spec(1, auto_remove=True))
+    with pytest.raises(Conflict, match="is removed when it ends"):
+        containers.recreate("c1", spec(2, name="c1"))
+
+
+def test_nobody_else_recreates_it_meanwhile(tmp_path: Path, world: World) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    old, new = old_and_new()
+    before = running(containers, old)
+    with recreation._alone(parts, old.id), pytest.raises(Busy, match="just being recreated"):
+        containers.recreate("web", new)
+    assert is_as_before(parts, world, before)
+
+
+def test_one_that_was_paused_is_paused_again(tmp_path: Path, world: World) -> None:
+    containers, _ = engine_on(tmp_path, world)
+    old, new = old_and_new()
+    running(containers, old)
+    containers.pause("web")
+    world.fail_at = "snapshots.prepare"
+    with pytest.raises(Unavailable, match="made to fail; container web is as it was"):
+        containers.recreate("web", new)
+    assert containers.get("web").status == "paused"
+
+
+def test_it_is_said_when_the_old_one_can_not_be_had_again(tmp_path: Path, world: World) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    old, new = old_and_new()
+    running(containers, old)
+    world.fail_at = "runtime.start"
+
+    def twice(phase: str, _: Any) -> None:
+        if phase.startswith("bringing back"):
+            world.fail_at = "runtime.start"
+
+    with pytest.raises(Unavailable, match="still there, but not as it was: made to fail"):
+        containers.recreate("web", new, progress=twice)
+    assert (containers.get("web").id, recreation.unfinished(parts)) == (old.id, [])
+
+
+def steps(home: Path) -> list[str]:
+    """What is done to the kernel and the disk on the way, each step once."""
+    world = fresh()
+    containers, _ = engine_on(home, world)
+    old, new = old_and_new()
+    running(containers, old)
+    begun = len(world.calls)
+    containers.recreate("web", new)
+    return list(dict.fromkeys(world.calls[begun:]))
+
+
+def test_whatever_fails_the_old_one_is_as_it_was(tmp_path: Path) -> None:
+    for number, step in enumerate(steps(tmp_path / "steps")):
+        world = fresh()
+        containers, parts = engine_on(tmp_path / str(number), world)
+        old, new = old_and_new()
+        before = running(containers, old)
+        world.fail_at = step
+        try:
+            containers.recreate("web", new)
+        except Unavailable:
+            containers.recover()
+            assert is_as_before(parts, world, before), step
+        else:  # it failed in the removal, which the next start finishes
+            containers.recover()
+            assert is_replaced(parts, world, before, new), step
+
+
+@pytest.mark.parametrize("dies_again", [False, True])
+def test_wherever_it_is_killed_one_of_the_two_is_there(tmp_path: Path, dies_again: bool) -> None:
+    ends = set()
+    for number, step in enumerate(steps(tmp_path / "steps")):
+        world = fresh()
+        containers, parts = engine_on(tmp_path / str(number), world)
+        old, new = old_and_new()
+        before = running(containers, old)
+        world.crash_at = step
+        with pytest.raises(Crash):
+            containers.recreate("web", new)
+        world.crashed, world.crash_at = False, None
+        if dies_again:
+            world.crash_at = "runtime.start"
+            again, _ = engine_on(tmp_path / str(number), world)
+            try:
+                again.recover()
+            except Crash:
+                world.crashed = False
+            world.crash_at = None
+        containers, parts = engine_on(tmp_path / str(number), world)
+        containers.recover()
+        if parts.catalog.directory(new.id).exists():
+            ends.add("new")
+            assert is_replaced(parts, world, before, new), step
+        else:
+            ends.add("old")
+            assert is_as_before(parts, world, before), step
+        assert containers.recreate(old.id, new).id == new.id  # the job is done again by the next worker
+        assert is_replaced(parts, world, before, new), step
+    assert ends == {"old", "new"}
