@@ -143,6 +143,20 @@ def _create_container(command: c.CreateContainer, context: Context) -> dict[str,
     return {"container_id": command.container_id}
 
 
+def _recreate_container(command: c.RecreateContainer, context: Context) -> dict[str, Any]:
+    context.engine.container_recreate(
+        command.replaces,
+        container_spec(command),
+        start=command.start,
+        request=context.job_id,
+        access=context.access,
+        admission=_admission(command, context),
+        progress=context.progress,
+        cancel=context.cancel,
+    )
+    return {"container_id": command.container_id}
+
+
 def _admission(command: c.CreateContainer | c.StartContainer | c.RestartContainer, context: Context) -> Any:
     """The engine's form of what the team's policy says of images now."""
     from engine.options.admission import Admission
@@ -325,6 +339,7 @@ _FUNCTIONS: dict[type, Callable[[Any, Context], dict[str, Any]]] = {
     c.ImportImage: _lost_archive,
     c.CreateStarterImage: _create_starter_image,
     c.CreateContainer: _create_container,
+    c.RecreateContainer: _recreate_container,
     c.StartContainer: _start,
     c.StopContainer: _stop,
     c.KillContainer: _kill,

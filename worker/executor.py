@@ -19,7 +19,7 @@ from worker.contract.events import JOB_PROGRESS, ErrorInfo, Progress, ProgressIt
 from worker.contract.wire import to_wire
 from worker.faults import error_info
 from worker.ledger import Ledger
-from worker.turns import Turn, Turns
+from worker.turns import CONTAINERS, Turn, Turns
 
 logger = logging.getLogger(__name__)
 
@@ -143,8 +143,8 @@ class Executor:
         if outcome is None:
             logger.info("job %s is interrupted by the worker's end and goes on with the next one", job_id)
             return True
-        if turn.container_id:
-            self._touch(turn.container_id)
+        for container_id in turn.container_ids:
+            self._touch(container_id)
         self._finish(job_id, outcome)
         return True
 
@@ -261,7 +261,7 @@ def _turn_of(command: Mapping[str, Any]) -> dict[str, Any] | None:
     """What of a command says in which line it stands; None for one that stands in none."""
     if not command.get("container_id"):
         return None
-    return {name: command[name] for name in ("kind", "container_id")}
+    return {name: command[name] for name in ("kind", *CONTAINERS) if name in command}
 
 
 def _place(job_id: str, fence: int) -> str:

@@ -19,16 +19,18 @@ from engine.errors import Cancelled
 
 PATIENT = frozenset({"container.stop", "container.restart"})
 LOOK_SECONDS = 0.2
+CONTAINERS = ("container_id", "replaces")
+"""Fields of a command that name a container which it changes."""
 
 
 @dataclass(eq=False, slots=True)
 class Turn:
-    """One delivery's place in the line of its container; without a container it waits for nobody.
+    """One delivery's place in the lines of its containers; without any it waits for nobody.
 
     `number` counts all that one worker was asked for.
     """
 
-    container_id: str | None
+    container_ids: tuple[str, ...]
     kind: str
     hurries: bool
     number: int = 0
@@ -87,22 +89,25 @@ class Turns:
 
     def end(self, turn: Turn) -> None:
         with self._lock:
-            line = self._lines.get(turn.container_id or "", [])
-            if turn in line:
-                line.remove(turn)
-            if not line:
-                self._lines.pop(turn.container_id or "", None)
+            for container_id in turn.container_ids:
+                line = self._lines.get(container_id, [])
+                if turn in line:
+                    line.remove(turn)
+                if not line:
+                    self._lines.pop(container_id, None)
         turn.over.set()
 
     def _ahead_of(self, turn: Turn) -> list[Turn]:
-        line = self._lines.get(turn.container_id or "", [])
-        return [other for other in line[: line.index(turn)] if turn.waits_for(other)] if turn in line else []
+        lines = [self._lines.get(container_id, []) for container_id in turn.container_ids]
+        ahead = [other for line in lines if turn in line for other in line[: line.index(turn)]]
+        return [other for other in ahead if turn.waits_for(other)]
 
     def _queue_up(self, command: Mapping[str, Any]) -> Turn:
-        container_id, kind = command.get("container_id"), str(command.get("kind"))
+        kind = str(command.get("kind"))
+        named = (command.get(field) for field in CONTAINERS)
         hurries = kind == "container.kill" or (kind == "container.remove" and command.get("force") is True)
         self._count += 1
-        turn = Turn(container_id if isinstance(container_id, str) else None, kind, hurries, self._count)
-        if turn.container_id:
-            self._lines.setdefault(turn.container_id, []).append(turn)
+        turn = Turn(tuple(one for one in named if isinstance(one, str) and one), kind, hurries, self._count)
+        for container_id in turn.container_ids:
+            self._lines.setdefault(container_id, []).append(turn)
         return turn

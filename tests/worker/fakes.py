@@ -149,6 +149,11 @@ class FakeEngine:
         if spec.name == "slow-once" and not again:
             time.sleep(60)
 
+    def container_recreate(
+        self, id: str, spec: Any, *, start: bool, request: str, access: Any = None, **_: Any
+    ) -> None:
+        self.note(f"recreate {id} as {spec.id} {spec.name} {start} {request}")
+
     def container_get(self, id: str) -> Any:
         starts = [call for call in self.calls() if call.startswith(f"start {id} ")]
         return SimpleNamespace(started_at=float(starts[-1].split()[-1]) if starts else None)

@@ -18,7 +18,14 @@ from tests.support.processes import eventually
 from tests.worker.fakes import FakeEngine
 from worker import commands, executor
 from worker.context import Context
-from worker.contract.commands import PullImage, RemoveContainer, RestartContainer, StopContainer, encode_command
+from worker.contract.commands import (
+    PullImage,
+    RecreateContainer,
+    RemoveContainer,
+    RestartContainer,
+    StopContainer,
+    encode_command,
+)
 from worker.executor import Executor
 from worker.ledger import Ledger
 
@@ -69,6 +76,16 @@ def test_a_job_that_goes_well_ends_with_its_result(bench: Bench) -> None:
         "error": None,
         "fence": 3,
     }
+
+
+def test_a_recreation_is_of_two_containers(bench: Bench) -> None:
+    touched: list[str] = []
+    bench.executor._touch = touched.append
+    command = RecreateContainer(container_id="b" * 64, replaces="a" * 64, name="web", image="alpine", start=False)
+    bench.executor.execute(job_id="j", command=encode_command(command))
+    assert bench.end_of("j")["result"] == {"container_id": "b" * 64}
+    assert bench.engine.calls() == [f"recreate {'a' * 64} as {'b' * 64} web False j"]
+    assert sorted(touched) == ["a" * 64, "b" * 64]
 
 
 def test_an_engines_error_keeps_family_message_and_detail(bench: Bench) -> None:

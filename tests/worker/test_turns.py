@@ -103,6 +103,19 @@ def test_a_place_is_kept_until_the_job_comes_and_whoever_is_behind_it_comes_too_
     assert not turns._lines and not turns._kept
 
 
+def test_a_recreation_stands_in_the_lines_of_both_its_containers() -> None:
+    turns = Turns()
+    before = turns.begin("1", STOP)
+    recreate = turns.begin("2", {"kind": "container.recreate", "container_id": "new", "replaces": "c"})
+    old, new = turns.begin("3", START), turns.begin("4", {"kind": "container.stop", "container_id": "new"})
+    assert waits(turns, recreate)
+    turns.end(before)
+    assert not waits(turns, recreate)
+    assert waits(turns, old) and waits(turns, new)
+    turns.end(recreate)
+    assert not waits(turns, old) and not waits(turns, new)
+
+
 def test_a_place_is_kept_for_nobody_for_ever() -> None:
     turns = Turns()
     turns.keep("a", START)

@@ -138,6 +138,13 @@ class CreateContainer(ContainerOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecreateContainer(CreateContainer):
+    """The same in the place of the container `replaces`, which goes; if that fails, it is again as it was."""
+
+    replaces: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartContainer:
     """`signed_by` as of `CreateContainer`: what the policy says now, to which the host's own restarts are held, too."""
 
@@ -279,6 +286,7 @@ Command = (
     | ImportImage
     | CreateStarterImage
     | CreateContainer
+    | RecreateContainer
     | StartContainer
     | StopContainer
     | KillContainer
@@ -311,6 +319,7 @@ KINDS: dict[str, type[Any]] = {
     "image.import": ImportImage,
     "image.starter": CreateStarterImage,
     "container.create": CreateContainer,
+    "container.recreate": RecreateContainer,
     "container.start": StartContainer,
     "container.stop": StopContainer,
     "container.kill": KillContainer,

@@ -71,6 +71,9 @@ COMMANDS: list[c.Command] = [
         volumes=("data:/data:ro",), mounts=("type=tmpfs,target=/scratch",), volumes_from=("db:ro",),
         volume_driver="local", signed_by={"release": "PEM"}, allowed_images=("docker.io/library/*",),
     ),
+    c.RecreateContainer(
+        container_id=CONTAINER, replaces="0" * 64, name="web", image="docker.io/library/alpine:latest", start=False
+    ),
     c.StartContainer(container_id=CONTAINER, signed_by={"release": "PEM"}),
     c.StopContainer(container_id=CONTAINER, timeout_seconds=2.5, signal="SIGINT"),
     c.KillContainer(container_id=CONTAINER, signal="SIGHUP"),
