@@ -13,6 +13,7 @@ from client.rest.containers_bodies import (
     NewContainer,
     NewExec,
     Prune,
+    Recreation,
     Rename,
     Restart,
     Signal,
@@ -212,6 +213,14 @@ class Containers(Resource):
     def pause(self, container_id: str) -> Json:
         """Freeze all processes of a container."""
         return self._ask("POST", located("/api/v1/containers/{}/pause/", container_id), body={})
+
+    def recreate(self, container_id: str, **body: Unpack[Recreation]) -> Json:
+        """Make another container in the place of one: with its name, and with the addresses and ports that are asked.
+
+        The image is pulled and the request looked at before the one that is there is stopped; it is removed
+        when the new one is there, and its volumes stay. If anything fails, it is again as it was.
+        """
+        return self._ask("POST", located("/api/v1/containers/{}/recreate/", container_id), body=body)
 
     def rename(self, container_id: str, **body: Unpack[Rename]) -> Json:
         """Give a container another name; it may run meanwhile."""

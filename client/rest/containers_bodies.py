@@ -147,6 +147,99 @@ class Leave(TypedDict, total=False):
     network: Required[str]
 
 
+class Recreation(TypedDict, total=False):
+    """As of a creation, on the container's own host; `name` and `start` are this container's if left out."""
+
+    cap_add: Sequence[str]
+    cap_drop: Sequence[str]
+    privileged: bool
+    read_only: bool
+    security_opt: Sequence[str]
+    userns: str
+    runtime: str
+    init: bool
+    tty: bool
+    stdin_open: bool
+    stdin_once: bool
+    devices: Sequence[str]
+    device_cgroup_rules: Sequence[str]
+    group_add: Sequence[str]
+    sysctls: Mapping[str, str]
+    ulimits: Sequence[str]
+    tmpfs: Sequence[str]
+    volumes: Sequence[str]
+    mounts: Sequence[str]
+    volumes_from: Sequence[str]
+    volume_driver: str | None
+    shm_size: int | None
+    stop_signal: str | None
+    stop_timeout: int | None
+    auto_remove: bool
+    domainname: str | None
+    extra_hosts: Sequence[str]
+    dns: Sequence[str]
+    dns_search: Sequence[str]
+    dns_options: Sequence[str]
+    memory_reservation: int | None
+    memory_swap: int | None
+    oom_score_adj: int | None
+    oom_kill_disable: bool
+    cpu_shares: int | None
+    cpu_quota: int | None
+    cpu_period: int | None
+    cpu_rt_runtime: int | None
+    cpu_rt_period: int | None
+    cpuset_cpus: str | None
+    cpuset_mems: str | None
+    blkio_weight: int | None
+    device_read_bps: Sequence[str]
+    device_write_bps: Sequence[str]
+    device_read_iops: Sequence[str]
+    device_write_iops: Sequence[str]
+    healthcheck: HealthcheckBody | None
+    restart_unhealthy: bool
+    network: str
+    networks: Sequence[str]
+    network_alias: Sequence[str]
+    ip: str | None
+    ip6: str | None
+    mac_address: str | None
+    pid: str
+    ipc: str
+    uts: str
+    cgroupns: str
+    expose: Sequence[str]
+    publish_all: bool
+    publish_address: str | None
+    pull: str
+    platform: str | None
+    annotations: Mapping[str, str]
+    memory_swappiness: int | None
+    blkio_weight_device: Sequence[str]
+    log_driver: str
+    log_opt: Mapping[str, str]
+    storage_opt: Mapping[str, str]
+    depends_on: Sequence[str]
+    name: str | None
+    image: Required[str]
+    command: Sequence[str]
+    entrypoint: Sequence[str] | None
+    env: Mapping[str, str]
+    labels: Mapping[str, str]
+    ports: Sequence[NewPort]
+    user: str | None
+    workdir: str | None
+    hostname: str | None
+    memory_bytes: int | None
+    cpus: float | None
+    pids_limit: int | None
+    env_file: str
+    label_file: str
+    restart: str
+    restart_limit: int | None
+    start: bool
+
+
 class Rename(TypedDict, total=False):
     name: Required[str]
 

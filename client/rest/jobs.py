@@ -24,6 +24,7 @@ class Jobs(Resource):
             "container.create",
             "container.kill",
             "container.pause",
+            "container.recreate",
             "container.remove",
             "container.rename",
             "container.restart",

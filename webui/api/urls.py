@@ -123,6 +123,11 @@ urlpatterns = [
     path("containers/<container_id:container_id>/health/", watching.ContainerHealth.as_view(), name="container-health"),
     path("containers/<container_id:container_id>/wait/", watching.ContainerWait.as_view(), name="container-wait"),
     path(
+        "containers/<container_id:container_id>/recreate/",
+        containers.ContainerRecreate.as_view(),
+        name="container-recreate",
+    ),
+    path(
         "containers/<container_id:container_id>/changes/",
         questions.ContainerChanges.as_view(),
         name="container-changes",

@@ -167,7 +167,7 @@ def container_job_finished(*, job: Job) -> None:
     """Draw the conclusions from a job's end that no event of the container itself brings.
 
     A create that failed leaves a row which says why, to be read and removed. A remove of something that the
-    host does not have is done.
+    host does not have is done. A recreation that failed leaves none: what was to be replaced says why.
     """
     if not job.kind.startswith("container.") or job.status == JobStatus.QUEUED:
         return
@@ -178,7 +178,17 @@ def container_job_finished(*, job: Job) -> None:
             return
         _keep(job)
     elif job.status in (JobStatus.FAILED, JobStatus.CANCELLED):
+        if job.kind == "container.recreate":
+            _forget_unmade(job)
+            _keep(job)
         _note_error(job)
+
+
+def _forget_unmade(job: Job) -> None:
+    """Of what the host has told of it tells the end as well."""
+    container_id = str(job.command["container_id"])
+    if Container.objects.filter(pk=container_id, host=job.host, observed_seq=0).exists():
+        container_forget(host=job.host, container_id=container_id)
 
 
 def _keep(job: Job) -> None:

@@ -42,14 +42,20 @@ class Held:
 
 
 def policed(
-    *, user: User, host: Host, request: ContainerRequest, image: str, needed: Sequence[tuple[str, str]] = ()
+    *,
+    user: User,
+    host: Host,
+    request: ContainerRequest,
+    image: str,
+    needed: Sequence[tuple[str, str]] = (),
+    replaces: bool = False,
 ) -> Held:
-    """What is left for the host to see to. `needed`: what else needs the right to loosen.
+    """What is left for the host to see to. `needed`: what else needs the right to loosen; `replaces`: another one goes.
 
     Raises PermissionDenied that says which right or which policy, ResourceExhausted for a quota that is used up.
     """
     team, policy = host.team, policy_of(host.team)
-    quota_check(team, "containers", policy=policy)
+    quota_check(team, "containers", wanted=0 if replaces else 1, policy=policy)
     volumes_check(team, host, request.volumes, request.mounts, policy=policy)
     disk_check(team, policy=policy)
     if LOOSEN in actions_of(user, team, host=host):

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
-from dataclasses import fields, replace
 from typing import Any, NoReturn
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from engine.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from engine.oci import signals
 from engine.options.changing import CHANGEABLE
 from webui.accounts.models import Team, User
 from webui.accounts.roles import actions_of, require_on
-from webui.broadcast import change_publish, gathered
+from webui.broadcast import gathered
+from webui.containers.creating import container_create, updated_publish
 from webui.containers.models import Container, ContainerQuerySet, DesiredStatus, ObservedStatus
-from webui.containers.names import friendly_name
-from webui.containers.network_choice import networks_check
 from webui.containers.observed import (
     container_apply_inventory,
     container_apply_state,
@@ -25,27 +21,15 @@ from webui.containers.observed import (
     container_forget_log,
     container_job_finished,
 )
-from webui.containers.policing import Held, changes_policed, policed
-from webui.containers.publishing import addresses_check, ports_at_default, publishing_check
-from webui.containers.representation import container_as_json
-from webui.containers.request import (
-    IMAGE_ID,
-    NAME,
-    NAME_RULE,
-    ContainerRequest,
-    changes_check,
-    ports_spread,
-    request_check,
-    with_files,
-)
-from webui.containers.sharing import sharing_resolve
-from webui.hosts.models import Host
+from webui.containers.policing import changes_policed
+from webui.containers.publishing import ports_at_default, publishing_check
+from webui.containers.request import NAME, NAME_RULE, changes_check, ports_spread
 from webui.images.credentials import command_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
 from webui.policies.checks import signers_of
 from webui.prepared import Prepared, acquainted
-from webui.prepared_writes import PreparedInsert, PreparedSave
+from webui.prepared_writes import PreparedSave
 from worker.contract import commands
 
 __all__ = [
@@ -72,15 +56,10 @@ __all__ = [
 SIGNAL_LENGTH = 40
 """No signal's name is that long."""
 TIMEOUT_MAXIMUM = 3600.0
-_NOT_KEPT = ("kind", "signed_by", "allowed_images")
-"""What the policy said at the time is no option of the container."""
 _WHOLE = Container.objects.select_related("team", "host", "created_by")
 _BY_ID = Prepared(_WHOLE, "pk")
 _LOCKED = Prepared(Container.objects.select_for_update(of=("self",)), "pk")
-_NEW = PreparedInsert(Container)
 _SAVE = PreparedSave(Container)
-_CALLED = Prepared(Container.objects.order_by().values_list("pk"), "host_id", "name", limit=1)
-OPTION_NAMES = tuple(field.name for field in fields(commands.ContainerOptions))
 
 
 def container_seen(*, user: User, container_id: str) -> Container | None:
@@ -88,101 +67,6 @@ def container_seen(*, user: User, container_id: str) -> Container | None:
     found = _BY_ID.first(container_id)
     seen = found is not None and ContainerQuerySet.view_action in actions_of(user, found.team, host=found.host_id)
     return found if seen else None
-
-
-@gathered()
-@transaction.atomic
-def container_create(
-    *, user: User, host: Host, image: str, start: bool = True, attached: Sequence[str] | None = None, **wishes: Any
-) -> tuple[Container, Job]:
-    """Record a container and ask `host` to create it (pulling its image if missing) and to start it.
-
-    `attached`: see `Container`; it changes nothing. `wishes` are the other fields of `ContainerRequest`; `user` is who
-    asks, `run_as` whom the process runs as. Raises PermissionDenied, InvalidArgument with field errors, AlreadyExists
-    with the field `name`.
-    """
-    require_on(user, "containers.create", host)
-    request = with_files(ContainerRequest(image=image, **wishes))
-    request = replace(
-        request,
-        ports=ports_at_default(host.team, request.ports),
-        publish_address=request.publish_address or (host.team.publish_default if request.publish_all else None),
-    )
-    canonical, ports = request_check(request)
-    networks_check(host=host, request=request)
-    request, needed = sharing_resolve(host=host, request=request)
-    held = policed(user=user, host=host, request=request, image=canonical, needed=needed)
-    publishing_check(user, host.team, request.ports, host=host)
-    if request.publish_address is not None:
-        addresses_check(user, host.team, {"publish_address": request.publish_address}, host=host)
-    name = request.name or friendly_name(lambda candidate: bool(_CALLED.rows(host.pk, candidate)))
-    command = _command(request, name=name, image=canonical, ports=ports, start=start, held=held)
-    wire = commands.encode_command(command)
-    try:
-        container = _NEW.create(
-            id=command.container_id,
-            team=host.team,
-            host=host,
-            created_by=user,
-            name=name,
-            image=canonical if IMAGE_ID.fullmatch(canonical) else image.strip(),
-            spec={name: value for name, value in wire.items() if name not in _NOT_KEPT},
-            attached=None if attached is None else list(attached),
-            desired_status=DesiredStatus.RUNNING if start else DesiredStatus.STOPPED,
-        )
-    except IntegrityError as error:
-        message = f"A container named {name} is already on the host {host.name}: choose another name or remove it."
-        raise AlreadyExists(message, {"fields": {"name": [message]}}) from error
-    job = job_create(
-        team=host.team,
-        host=host,
-        requested_by=user,
-        command=command,
-        wire=wire,
-        subject=container.pk,
-        subject_name=name,
-        secrets=command_secrets(host.team, commands.kind_of(command), wire),
-    )
-    _publish(container)
-    return container, job
-
-
-def _command(
-    request: ContainerRequest,
-    *,
-    name: str,
-    image: str,
-    ports: tuple[commands.PortMapping, ...],
-    start: bool,
-    held: Held,
-) -> commands.CreateContainer:
-    return commands.CreateContainer(
-        bind_roots=held.bind_roots,
-        signed_by=held.signed_by,
-        allowed_images=held.allowed_images,
-        container_id=secrets.token_hex(32),
-        name=name,
-        image=image,
-        command=tuple(request.command),
-        entrypoint=None if request.entrypoint is None else tuple(request.entrypoint),
-        env=dict(request.env),
-        labels=dict(request.labels),
-        ports=ports,
-        user=request.run_as,
-        workdir=request.workdir,
-        hostname=request.hostname,
-        memory_bytes=request.memory_bytes,
-        cpus=request.cpus,
-        pids_limit=request.pids_limit,
-        restart=request.restart,
-        restart_limit=request.restart_limit,
-        start=start,
-        **{name: _frozen(getattr(request, name)) for name in OPTION_NAMES},
-    )
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def container_start(*, user: User, container: Container) -> Job:
@@ -308,7 +192,7 @@ def container_ask(
     if desired is not None and desired != container.desired_status:
         container.desired_status = desired
         _SAVE(container, ["desired_status"])
-        _publish(container)
+        updated_publish(container)
     return job_create(
         team=container.team,
         host=container.host,
@@ -331,16 +215,6 @@ def _secrets(team: Team, command: commands.Command) -> dict[str, Any] | None:
 
 def _gone(container: Container) -> NoReturn:
     raise NotFound(f"the container {container.name} has just been removed: nothing is left to be done with it")
-
-
-def _publish(container: Container) -> None:
-    change_publish(
-        team_id=container.team_id,
-        kind="container",
-        action="updated",
-        id=container.pk,
-        object=container_as_json(container),
-    )
 
 
 def _check_timeout(seconds: float | None) -> None:

@@ -30,10 +30,12 @@ _WITH_SECRETS = {
     "image.lookup": "references",
     "registry.try": "registry",
     "container.create": "image",
+    "container.recreate": "image",
 }
 """Commands that speak to a registry, and the field in which they name it."""
 _FOR_REGISTRY = Prepared(RegistryCredential.objects.all(), "team_id", "registry")
-_LOOK_FOR_SIGNATURES = ("container.create", "container.start", "container.restart")
+_LOOK_FOR_SIGNATURES = ("container.create", "container.recreate", "container.start", "container.restart")
+_CREATE = ("container.create", "container.recreate")
 
 
 @transaction.atomic
@@ -230,7 +232,7 @@ def command_secrets(
     if command.get("signed_by") and kind in _LOOK_FOR_SIGNATURES:
         others = registries_secrets(team)
     else:
-        others = _of_mounted(team, command) if kind == "container.create" else {}
+        others = _of_mounted(team, command) if kind in _CREATE else {}
     if field is None:
         return others or None
     named = command.get(field) or ""

@@ -49,6 +49,7 @@ JOB_KIND = {
     "image.import": "Import image",
     "image.starter": "Make starter image",
     "container.create": "Create container",
+    "container.recreate": "Recreate container",
     "container.start": "Start container",
     "container.stop": "Stop container",
     "container.kill": "Kill container",

@@ -16,7 +16,7 @@ from webui.policies.models import TeamPolicy
 _COUNTED = {"containers": "containers.Container", "volumes": "volumes.Volume", "networks": "networks.Network"}
 _MAKERS = {
     "containers": (),  # whose rows are there from when they are asked for
-    "volumes": ("volume.create", "volume.clone", "volume.restore", "container.create"),
+    "volumes": ("volume.create", "volume.clone", "volume.restore", "container.create", "container.recreate"),
     "networks": ("network.create",),
 }
 """Jobs that make some on their hosts, which tell of them later."""
@@ -65,7 +65,7 @@ def _there(team: Team, what: str, among: set[tuple[str, str]]) -> set[tuple[str,
 
 
 def _made(job: str, kind: str, command: Mapping[str, Any]) -> Iterator[str]:
-    if kind == "container.create":
+    if kind in ("container.create", "container.recreate"):
         return _volumes(job, command.get("volumes", ()), command.get("mounts", ()))
     return iter([command.get("new_name") or command["name"]])
 

@@ -78,6 +78,7 @@ BODIES: dict[str, Any] = {
     "container-exec": {"command": ["id"]},
     "container-update": {"restart": "always"},
     "container-rename": {"name": "intruder"},
+    "container-recreate": {"image": "alpine"},
     "container-leave": {"network": "front"},
     "container-commit": {"reference": "intruder"},
     "team": {"keep_logs_days": 1},

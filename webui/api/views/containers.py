@@ -21,6 +21,7 @@ from webui.api.schemas import Accepted, AcceptedContainer, ContainerSchema, Remo
 from webui.api.views.images import HOST_HELP, force_parameter
 from webui.containers.listed import listed, listed_as_json
 from webui.containers.models import Container, ContainerQuerySet, ObservedStatus, RemovedContainer
+from webui.containers.recreating import container_recreate
 from webui.containers.representation import container_as_json, removed_as_json
 from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLICIES
 from webui.containers.services import container_create, container_remove, container_seen
@@ -90,6 +91,14 @@ class NewContainer(_Options):  # type: ignore[valid-type,misc]
 
     def refusals(self, name: str) -> str | None:
         return refused.sentence(name)
+
+
+class Recreation(NewContainer):
+    """As of a creation, on the container's own host; `name` and `start` are this container's if left out."""
+
+    host = None
+    name = bodies.Text(required=False, allow_null=True, max_length=128, help_text="This container's if left out.")
+    start = bodies.Flag(required=False, help_text="If left out: if this container runs.")
 
 
 def visible(request: Request) -> ContainerQuerySet:
@@ -207,3 +216,24 @@ class ContainerDetail(APIView):
         volumes = parameter(request, "volumes", ["true", "false"]) == "true"
         job = container_remove(user=request.user, container=container, force=force, volumes=volumes)
         return Response(job_reference(job), status=202)
+
+
+class ContainerRecreate(APIView):
+    @operation(
+        "containers_recreate",
+        tag="containers",
+        body=Recreation,
+        answers={202: AcceptedContainer},
+        problems=[403, 404, 409],
+    )
+    def post(self, request: Request, container_id: str) -> Response:
+        """Make another container in the place of one: with its name, and with the addresses and ports that are asked.
+
+        The image is pulled and the request looked at before the one that is there is stopped; it is removed when the
+        new one is there, and its volumes stay. If anything fails, it is again as it was.
+        """
+        wishes: dict[str, Any] = bodies.read(Recreation, request)
+        run_as = wishes.pop("user", None)
+        container = find(request, container_id)
+        new, job = container_recreate(user=request.user, container=container, run_as=run_as, **wishes)
+        return Response({**job_reference(job), "container": container_as_json(new)}, status=202)
