@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import NETWORK_CHANGED, chromium, visit
 from tests.support.portside import ADMIN_PASSWORD, Portside
+from tests.support.processes import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.registry, pytest.mark.browser]
 
@@ -205,7 +206,32 @@ def test_a_container_is_recreated_with_changes_and_stays_when_that_fails(
     expect(page.locator("[data-form-problem]")).to_contain_text("no-such-program")
     (kept,) = portside.rest.rows("/api/v1/containers/")
     assert (kept["id"], kept["name"], kept["status"]) == (new["id"], "gull", "running")
+    expect(page.locator("[data-form-problem]")).to_contain_text("container gull is as it was")
     page.get_by_label("In place of gull").uncheck()
     expect(page.get_by_label("Name", exact=True)).to_have_value("")
     expect(page.get_by_role("button", name="Create and start")).to_be_visible()
+    assert problems == []
+
+
+def test_a_recreation_with_a_fixed_address_goes_on_when_its_page_is_closed(
+    page: Page, portside: Portside, tiny_image: str, problems: list[str]
+) -> None:
+    rest = portside.rest
+    rest.succeed(rest.post("/api/v1/networks/", {"name": "quay", "subnet": "10.98.3.0/24"}))
+    network = eventually(lambda: next(iter(rest.rows("/api/v1/networks/?name=quay")), None), what="the network")
+    at = {"network": "quay", "ip": "10.98.3.7"}
+    old = rest.run(tiny_image, "sleep", "600", name="tern", stop_timeout=2, env={"A": "1"}, **at)
+    visit(page, f"/containers/new/?like={old['id']}&replace")
+    page.get_by_label("Variable value").fill("2")
+    with page.expect_response(lambda answer: answer.url.endswith("/recreate/")) as answered:
+        page.get_by_role("button", name="Replace tern").click()
+    job = answered.value.json()["job"]["id"]
+    page.goto("about:blank")
+    eventually(lambda: rest.get(f"/api/v1/jobs/{job}/").json["status"] == "succeeded", what="the end of the job")
+    (new,) = rest.rows("/api/v1/containers/?search=tern")
+    assert (new["name"], new["env"], new["status"]) == ("tern", {"A": "2"}, "running")
+    assert new["id"] != old["id"]
+    found = rest.get(f"/api/v1/networks/{network['id']}/").json
+    assert [(one["name"], one["ip"]) for one in found["containers"]] == [("tern", "10.98.3.7")]
+    rest.remove(new["id"])
     assert problems == []

@@ -100,9 +100,10 @@ export function dockerLine(body) {
 }
 
 function restCall(body) {
-  const host = body.host && { host: form.host.selectedOptions[0].textContent.replace(/ \(offline\)$/, "") };
+  const path = replaces() ? `${like.id}/recreate/` : "";
+  const host = body.host && { host: replaces() ? undefined : form.host.selectedOptions[0].textContent.replace(/ \(offline\)$/, "") };
   const text = quoteWord(JSON.stringify({ ...body, image: body.image || "IMAGE", ...host }, null, 2));
-  return `curl -X POST ${location.origin}/api/v1/containers/ \\\n  -H 'Authorization: Bearer TOKEN' \\\n  -H 'Content-Type: application/json' \\\n  -d ${text}`;
+  return `curl -X POST ${location.origin}/api/v1/containers/${path} \\\n  -H 'Authorization: Bearer TOKEN' \\\n  -H 'Content-Type: application/json' \\\n  -d ${text}`;
 }
 
 function showPieces() {
@@ -182,9 +183,12 @@ function replaces() {
   return form.elements.replace?.checked ?? false;
 }
 
-/** What replaces another has its name, unless one is typed. */
-function nameReplacement() {
-  const { name } = form.elements;
+/** What replaces another is on its host, and has its name, unless one is typed. */
+function followReplaced() {
+  if (!like) return;
+  const { name, host } = form.elements;
+  host.disabled = replaces();
+  if (replaces() && like.host) host.value = like.host.id;
   if (replaces() && !name.value) name.value = like.name;
   else if (!replaces() && name.value === like.name) name.value = "";
 }
@@ -237,7 +241,10 @@ form.addEventListener("input", (event) => {
   showPieces();
   showImage();
   if (event.target === form.host) showHost();
-  if (event.target.name === "replace") nameReplacement();
+  if (event.target.name === "replace") {
+    followReplaced();
+    showHost();
+  }
   showLines();
 });
 form.addEventListener("paste", pasteMany);
@@ -284,7 +291,6 @@ function fillFromAddress() {
   if (asked.get("network")) chooseNetwork(asked.get("network"));
   if (asked.has("replace") && form.elements.replace) {
     form.elements.replace.checked = true;
-    nameReplacement();
   }
 }
 
@@ -293,6 +299,7 @@ if (like) fillLike(like);
 fillFromAddress();
 for (const option of $$("[data-offline]", form.host)) option.disabled = form.host.options.length > 1;
 if (form.host.selectedOptions[0]?.disabled) form.host.value = [...form.host.options].find((option) => !option.disabled)?.value ?? form.host.value;
+followReplaced();
 startFiles(showLines);
 showHost();
 openChanged();
