@@ -11,7 +11,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from engine.errors import InvalidArgument
 from webui.activity.models import Event
@@ -23,6 +23,7 @@ CONDITIONS = (NOT_RUNNING, NEXT_EXIT, REMOVED)
 TIMEOUT_MAXIMUM = 86_400.0
 _ALIVE = (ObservedStatus.RUNNING, ObservedStatus.PAUSED, ObservedStatus.RESTARTING)
 _STARTING = ("container.create", "container.start", "container.restart")
+_MAKING = ("container.create", "container.recreate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,10 @@ def _is_down(container: Container) -> bool:
     """Whether it does not run and is not about to: a start that was asked for counts as running already."""
     if container.observed_status in _ALIVE:
         return False
-    starting = Job.objects.unfinished().filter(subject=container.pk, host=container.host_id, kind__in=_STARTING)
-    return not any(job.kind != "container.create" or job.command.get("start", True) for job in starting)
+    own = Q(subject=container.pk, kind__in=_STARTING)
+    in_place = Q(kind="container.recreate", command__container_id=container.pk)  # its subject is the one that goes
+    starting = Job.objects.unfinished().filter(own | in_place, host=container.host_id)
+    return not any(job.kind not in _MAKING or job.command.get("start", True) for job in starting)
 
 
 def _first_death(waiting: Waiting) -> Event | None:

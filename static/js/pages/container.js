@@ -100,7 +100,8 @@ function showCreation(job) {
 }
 
 onChange("job", (change) => {
-  if (change.object?.kind === "container.create" && change.object.subject === id) showCreation(change.object);
+  const job = change.object;
+  if (job && (job.id === creation?.id || (job.kind === "container.create" && job.subject === id))) showCreation(job);
 });
 /** Nobody knows what was missed: the container itself is asked for. */
 onReset(async () => {

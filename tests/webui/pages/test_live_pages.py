@@ -292,9 +292,13 @@ def test_shortcuts_can_be_switched_off(page: Page, sockets: Sockets) -> None:
     page.wait_for_url("**/containers/new/")
 
 
-def test_a_container_whose_image_is_pulled_shows_the_layers(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+@pytest.mark.parametrize(("kind", "subject"), [("container.create", "fresh"), ("container.recreate", "web")])
+def test_a_container_whose_image_is_pulled_shows_the_layers(
+    page: Page, sockets: Sockets, seeded: Seeded, kind: str, subject: str
+) -> None:
     pull = seeded.jobs["pull"]
-    pull.kind, pull.subject = "container.create", hex_id("fresh")
+    pull.kind, pull.subject = kind, hex_id(subject)
+    pull.command = {"container_id": hex_id("fresh")}
     pull.save()
     visit(page, f"/containers/{hex_id('fresh')}/")
     expect(page.locator("#creation .layer")).to_have_count(5)

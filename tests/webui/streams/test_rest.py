@@ -228,13 +228,14 @@ async def test_a_container_that_does_not_run_is_not_waited_for(quay: Quay, conta
     assert (await in_thread(owner.post, f"{WAIT}?timeout=0")).json()["exit_code"] == 3
 
 
+@pytest.mark.parametrize(("kind", "subject"), [("container.create", CONTAINER_ID), ("container.recreate", "d" * 64)])
 async def test_one_that_is_just_being_started_is_and_its_failure_is_told(
-    quay: Quay, container: Container, job: Job, owner: Caller
+    quay: Quay, container: Container, job: Job, owner: Caller, kind: str, subject: str
 ) -> None:
     def begin() -> None:
         Container.objects.filter(pk=CONTAINER_ID).update(observed_status="created")
         Job.objects.filter(pk=job.pk).update(
-            kind="container.create", subject=CONTAINER_ID, status="running", command={"start": True}
+            kind=kind, subject=subject, status="running", command={"start": True, "container_id": CONTAINER_ID}
         )
 
     def fail() -> None:

@@ -180,5 +180,7 @@ def like_of(request: HttpRequest) -> dict[str, Any] | None:
 
 def creation_of(request: HttpRequest, container: Container) -> dict[str, Any] | None:
     """The job that is still making the container: it may have an image to pull, which takes its time."""
-    jobs = Job.objects.visible_to(request.user).unfinished().filter(kind="container.create", subject=container.pk)
+    alone = Q(kind="container.create", subject=container.pk)
+    in_place = Q(kind="container.recreate", command__container_id=container.pk)
+    jobs = Job.objects.visible_to(request.user).unfinished().filter(alone | in_place)
     return next(iter(job_rows(jobs, user=request.user)), None)
