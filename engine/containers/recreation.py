@@ -24,6 +24,7 @@ from typing import Any
 
 from engine.containers import creation, joining, removal, renaming, sharing, starting, states, stopping
 from engine.containers.catalog import Busy
+from engine.containers.durability import Durability
 from engine.containers.parts import Parts, Progress
 from engine.containers.record import ContainerRecord
 from engine.containers.spec import ContainerSpec, validate
@@ -86,6 +87,7 @@ def recreate(
         tell = _teller(progress)
         try:
             _write(parts, note)
+            parts.store.sync()  # a power cut may take a note, but not one whose container it finds stopped
             if old.status in _RAN:
                 tell(f"stopping {old.name}")
                 stopping.stop(parts, old.id)
@@ -173,6 +175,9 @@ def aside_name(name: str, container_id: str) -> str:
 
 def _take_back(parts: Parts, note: _Note) -> str:
     """Let the old one be as it was, and say in words how it is; what can't be had again now is said as well."""
+    if not parts.catalog.directory(note.old).exists():
+        _forget(parts, note)  # somebody has removed it: the new one, if it is there, is all that there is
+        return f"container {note.name} has been removed meanwhile"
     removal.remove(parts, note.new, force=True, volumes=True)
     troubles = []
     try:
@@ -220,6 +225,7 @@ def _run_back(parts: Parts, note: _Note) -> None:
 
 
 def _finish(parts: Parts, note: _Note) -> None:
+    Durability(parts).make_durable([note.new])  # before the old one goes, lest a power cut leave neither
     removal.remove(parts, note.old, force=True)
     _forget(parts, note)
 

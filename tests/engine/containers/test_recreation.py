@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from engine.containers import recreation
 from engine.containers.catalog import Busy
+from engine.containers.durability import Durability
 from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.containers.service import Containers
@@ -152,6 +154,40 @@ def test_it_is_said_when_the_old_one_can_not_be_had_again(tmp_path: Path, world:
     with pytest.raises(Unavailable, match="still there, but not as it was: made to fail"):
         containers.recreate("web", new, progress=twice)
     assert (containers.get("web").id, recreation.unfinished(parts)) == (old.id, [])
+
+
+def test_the_new_one_stays_where_somebody_has_removed_the_old_one(tmp_path: Path, world: World) -> None:
+    containers, _ = engine_on(tmp_path, world)
+    old, new = old_and_new()
+    running(containers, old)
+    world.crash_at = "runtime.start"
+    with pytest.raises(Crash):
+        containers.recreate("web", new)
+    world.crashed, world.crash_at = False, None
+    containers, parts = engine_on(tmp_path, world)
+    containers.remove(old.id)
+    containers.recover()
+    assert [record.id for record in containers.list()] == [new.id]
+    assert recreation.unfinished(parts) == []
+
+
+def test_the_new_one_is_on_the_disk_before_the_old_one_goes(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    containers, _ = engine_on(tmp_path, world)
+    old, new = old_and_new()
+    running(containers, old)
+    seen: list[tuple[list[str], bool]] = []
+    whole = Durability.make_durable
+
+    def make_durable(self: Durability, ids: Iterable[str]) -> None:
+        wanted = list(ids)
+        seen.append((wanted, (tmp_path / "containers" / old.id).exists()))
+        whole(self, wanted)
+
+    monkeypatch.setattr(Durability, "make_durable", make_durable)
+    containers.recreate("web", new)
+    assert seen == [([new.id], True)]
 
 
 def steps(home: Path) -> list[str]:
