@@ -83,6 +83,7 @@ def recreate(
         ready = creation.ready(parts, spec, access=access, admission=admission, progress=progress, cancel=cancel)
         if cancel is not None and cancel.is_set():
             raise Cancelled(f"Cancelled before container {old.name} was stopped.")
+        old = parts.catalog.get(container_id)  # a pull takes its time
         note = _Note(old.id, spec.id, old.name, old.status)
         tell = _teller(progress)
         try:

@@ -57,7 +57,9 @@ class Aside:
             connection.execute("DELETE FROM lan_aside WHERE container_id = ?", (container_id,))
         return True
 
-    def owners(self) -> set[str]:
-        """Who has something that is set aside."""
-        rows = self._store.connection().execute("SELECT DISTINCT container_id FROM lan_aside").fetchall()
-        return {str(row["container_id"]) for row in rows}
+    def owners(self, lan_id: str | None = None) -> set[str]:
+        """Who has something that is set aside, anywhere or on one network."""
+        rows = self._store.connection().execute(
+            "SELECT DISTINCT container_id FROM lan_aside WHERE ? IS NULL OR lan = ?", (lan_id, lan_id)
+        )
+        return {str(row["container_id"]) for row in rows.fetchall()}

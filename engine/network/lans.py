@@ -194,11 +194,10 @@ class Lans:
         with self._store.transaction() as connection:
             members = self.members(lan)
             ids = [member.container_id for member in members if member.is_running or not from_stopped]
+            ids += self.aside.owners(lan.id)
             if ids:
                 raise Conflict(f"Network {lan.name} is in use by {len(ids)} containers", {"containers": ids})
             connection.execute("DELETE FROM lan_endpoint WHERE lan = ?", (lan.id,))
-            if connection.execute("SELECT 1 FROM lan_aside WHERE lan = ?", (lan.id,)).fetchone():
-                raise Conflict(f"A container on network {lan.name} is just being recreated; try again in a moment")
             connection.execute("DELETE FROM lan WHERE id = ?", (lan.id,))
             _changed(connection)
         return members
