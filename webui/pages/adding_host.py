@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 PLACE = "/opt/portside"
 SETTINGS = "/etc/portside/worker.env"
+EXAMPLE = "site.example.com"
+"""Where the site is opened by a name that means every machine itself."""
 _PORT = 6379
 _SHOWN = ("ssl_ca_certs", "ssl_cert_reqs", "ssl_check_hostname")
 """Options of a broker's address that others need as well; a password may stand in any other."""
@@ -33,11 +35,13 @@ def broker_of(redis_url: str, site_host: str, *, is_embedded: bool) -> Broker:
 
     `site_host`: by which name people reach the site.
     """
+    if _is_loopback(site_host):
+        site_host = EXAMPLE
     if is_embedded or redis_url.startswith("unix:"):
         return _broker("redis://", f"{_bracketed(site_host)}:{_PORT}/0", has_password=True, doubt="own")
     parts = urlsplit(redis_url)
     name = parts.hostname or ""
-    is_loopback = name in _LOOPBACK or name.startswith("127.")
+    is_loopback = _is_loopback(name)
     is_local = is_loopback or not any(character in name for character in ".:")  # as in a network of Compose
     options = urlencode([(key, value) for key, value in parse_qsl(parts.query) if key in _SHOWN], safe="/")
     host = _bracketed(site_host if is_loopback else name)
@@ -47,6 +51,10 @@ def broker_of(redis_url: str, site_host: str, *, is_embedded: bool) -> Broker:
         has_password=parts.password is not None or "password=" in parts.query,
         doubt="local" if is_local else "",
     )
+
+
+def _is_loopback(host: str) -> bool:
+    return host in _LOOPBACK or host.startswith("127.")
 
 
 def _bracketed(host: str) -> str:

@@ -44,6 +44,12 @@ def test_the_brokers_address_is_shown_without_its_password(url: str, shown: str,
     assert "s3cret" not in found.settings
 
 
+@pytest.mark.parametrize("opened_by", ["localhost", "127.0.0.1", "::1"])
+def test_a_name_that_means_every_machine_itself_is_no_address_for_others(opened_by: str) -> None:
+    for url in ("unix:///run/redis.sock", "redis://:x@localhost"):
+        assert "@site.example.com:6379/0" in broker_of(url, opened_by, is_embedded=False).shown
+
+
 @pytest.mark.parametrize(
     ("url", "written"),
     [

@@ -18,7 +18,7 @@ from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
 from webui.images.models import Image, SigningKey
 from webui.pages.examples import build_example, first_tag
-from webui.pages.hosting import Hosting
+from webui.pages.hosting import Hosting, may_add
 from webui.pages.page import page
 from webui.policies.models import TeamPolicy
 
@@ -104,6 +104,7 @@ def build_new(request: HttpRequest) -> dict[str, Any]:
     return {
         "hosts": hosts,
         "lacking": "" if hosts else Hosting(request.user).lacking("builds.create"),
+        "may_add_host": not hosts and may_add(request.user),
         "again": None if earlier is None else build_as_json(earlier),
         "example": f'FROM {base}\nRUN echo "made by Portside" > /hello.txt\nCMD ["cat", "/hello.txt"]\n',
         "may_loosen": Host.objects.visible_to(request.user, "hosts.loosen").exists(),

@@ -22,7 +22,7 @@ from webui.jobs.models import Job
 from webui.pages import options, words
 from webui.pages.examples import first_tag, run_example
 from webui.pages.explain import explain
-from webui.pages.hosting import Hosting
+from webui.pages.hosting import Hosting, may_add
 from webui.pages.image_news import newer_image_of
 from webui.pages.networking import joined_like, networking
 from webui.pages.page import page
@@ -148,6 +148,7 @@ def container_new(request: HttpRequest) -> dict[str, Any]:
     return {
         "hosts": hosts,
         "lacking": "" if hosts else Hosting(request.user).lacking("containers.create"),
+        "may_add_host": not hosts and may_add(request.user),
         "suggestions": [
             {"host": host_id, "tag": tag, "ports": sorted(config.get("exposed_ports") or {})}
             for host_id, tags, config in images
