@@ -101,6 +101,16 @@ def test_containers_of_a_network_reach_one_another_and_are_seen_to(
     visit(page, f"/containers/{tug['id']}/")
     table = page.locator('[data-fragment="networks"]')
     expect(table).to_contain_text("It is on no network now.")
+    rest.succeed(rest.post("/api/v1/networks/bridge/connect/", {"container": tug["id"]}))
+    expect(table.locator('tr[data-id="default"]')).to_contain_text("eth0")
+    leave = table.get_by_role("button", name="Disconnect from the default network")
+    yes = page.locator("#confirm-yes")
+    insist(
+        lambda: yes.click() if yes.is_visible() else leave.is_visible() and leave.click(),
+        lambda: rest.container(tug["id"])["ip_address"] is None,
+        "that it has left the default network",
+    )
+    expect(table).to_contain_text("It is on no network now.")
     page.get_by_role("button", name="Connect to a network").click()
     dialog = page.locator("#join-dialog")
     dialog.get_by_label("Network").select_option(str(found["id"]))

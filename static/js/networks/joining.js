@@ -31,7 +31,9 @@ export function startNetworks(root) {
 
   function showChosen() {
     const chosen = offered.find((one) => String(one.id) === network.value);
-    for (const part of $$("[data-chosen]", dialog)) part.hidden = network.value === DEFAULT;
+    const isDefault = network.value === DEFAULT;
+    for (const part of $$("[data-chosen]", dialog)) part.hidden = isDefault;
+    if (network.value) setText($("[data-join-help]", dialog), isDefault ? "The host gives it an address there. While it is on it, it reaches the world by it, and its published ports lead there." : "");
     ip6.closest(".field").hidden = !chosen?.ipv6;
     if (!chosen?.ipv6) ip6.value = "";
     ip.placeholder = chosen?.subnet ? `a free one of ${chosen.subnet}` : "a free one";
