@@ -7,11 +7,13 @@ Without no_new_privs the filter needs CAP_SYS_ADMIN, so it is loaded first and m
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 
 from engine.bare import contextlib
 from engine.runtime import capabilities, kernel, procfs
+from engine.runtime.program import NOT_EXECUTABLE
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
@@ -33,11 +35,7 @@ def drop(process: dict[str, Any], identity: Identity, seccomp: bytes | None) -> 
     for number in range(capabilities.last_capability() + 1):
         if not masks["bounding"] >> number & 1:
             kernel.prctl("drop a capability", kernel.PR_CAPBSET_DROP, number)
-    os.setgroups(identity.groups)
-    os.setresgid(identity.gid, identity.gid, identity.gid)
-    if identity.uid:
-        kernel.prctl("keep capabilities", kernel.PR_SET_KEEPCAPS, 1)
-    os.setresuid(identity.uid, identity.uid, identity.uid)
+    _become(identity)
     kernel.capset(masks["effective"], masks["permitted"], masks["inheritable"])
     for number in range(64):
         if masks["ambient"] >> number & 1:
@@ -46,6 +44,21 @@ def drop(process: dict[str, Any], identity: Identity, seccomp: bytes | None) -> 
         kernel.prctl("no_new_privs", kernel.PR_SET_NO_NEW_PRIVS, 1)
         if seccomp is not None:
             kernel.load_filter(seccomp)
+
+
+def _become(identity: Identity) -> None:
+    try:
+        os.setgroups(identity.groups)
+        os.setresgid(identity.gid, identity.gid, identity.gid)
+        if identity.uid:
+            kernel.prctl("keep capabilities", kernel.PR_SET_KEEPCAPS, 1)
+        os.setresuid(identity.uid, identity.uid, identity.uid)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        who = f"user {identity.uid} with the groups {', '.join(map(str, (identity.gid, *identity.groups)))}"
+        text = f"user: the container's user namespace has not all ids of {who}; choose others"
+        raise Failure("invalid_argument", text, NOT_EXECUTABLE) from error
 
 
 def confine(profile: str) -> None:

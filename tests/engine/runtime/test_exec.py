@@ -248,6 +248,17 @@ def test_what_cannot_run_is_refused_with_its_code(
     until(lambda: len(idle.cgroups.pids(idle.id)) == 1)
 
 
+@pytest.mark.parametrize(("user", "says"), [("99999", "all ids of user 99999"), ("0:99999", "with the groups 99999")])
+def test_ids_that_only_the_hosts_users_have_are_named(idle: Box, user: str, says: str) -> None:
+    if not idle.runtime.pool_size:  # it has the host's
+        execs.sh(idle, "exit 0", user=user)
+        return
+    with pytest.raises(InvalidArgument, match=says) as caught:
+        execs.start(idle, "/bin/sh", user=user)
+    assert caught.value.detail["exit_code"] == 126
+    assert idle.runtime.execs(idle.directory) == []
+
+
 @pytest.mark.parametrize(
     "fields",
     [
