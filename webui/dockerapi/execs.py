@@ -34,7 +34,7 @@ CLOSED_EXIT = 129
 """Of one whose terminal was closed: ended by SIGHUP."""
 
 
-@endpoint("POST", "/containers/{name}/exec")
+@endpoint("POST", "/containers/{name:path}/exec")
 async def exec_create(call: Call) -> Json:
     body = await call.json()
     container: Container = await in_thread(operable, call, call["name"])

@@ -71,17 +71,17 @@ async def create(call: Call) -> Json:
     return Json(volume_object(await in_thread(names.volume, call, name)), 201)
 
 
-@endpoint("GET", "/volumes/{name}")
+@endpoint("GET", "/volumes/{name:path}")
 async def volume_one(call: Call) -> Json:
     return Json(volume_object(await in_thread(names.volume, call, call["name"])))
 
 
-@endpoint("PUT", "/volumes/{name}", since="1.42")
+@endpoint("PUT", "/volumes/{name:path}", since="1.42")
 async def update(call: Call) -> Json:
     raise Refusal(503, "volume update only valid for cluster volumes, but swarm is unavailable")
 
 
-@endpoint("DELETE", "/volumes/{name}")
+@endpoint("DELETE", "/volumes/{name:path}")
 async def remove(call: Call) -> Empty:
     is_forced = call.flag("force")
 

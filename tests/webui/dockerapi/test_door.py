@@ -64,6 +64,19 @@ async def test_versions_that_are_not_spoken(owner: Caller, host: Host) -> None:
     assert (await ask("DELETE", "/v1.43/containers/json", owner)).status == 404
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "what"),
+    [("GET", "containers/a/b/json", "container"), ("DELETE", "containers/a/b", "container"),
+     ("POST", "containers/a/b/start", "container"), ("GET", "containers/a/b/logs?stdout=1", "container"),
+     ("GET", "networks/a/b", "network"), ("GET", "volumes/a/b", "volume"), ("DELETE", "volumes/a/b", "volume")],
+)  # fmt: skip
+async def test_a_name_with_a_slash_is_nobodys(owner: Caller, host: Host, method: str, path: str, what: str) -> None:
+    """People give an image's name where a container's belongs."""
+    answer = await ask(method, f"/v1.43/{path}", owner)
+    assert answer.status == 404
+    assert what in answer.message and "a/b" in answer.message
+
+
 async def test_root_at_the_socket_is_the_administrator(container: Container) -> None:
     await in_thread(User.objects.create_superuser, username="admin")
     listed = await ask("GET", "/v1.43/containers/json", state={"peer_uid": 0})

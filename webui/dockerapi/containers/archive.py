@@ -39,7 +39,7 @@ def _path(call: Call) -> str:
     return path
 
 
-@endpoint("HEAD", "/containers/{name}/archive")
+@endpoint("HEAD", "/containers/{name:path}/archive")
 async def archive_stat(call: Call) -> Empty:
     async with ArchiveSession(await _wish(call, archives.path_stat, path=_path(call))) as session:
         return Empty(200, _stat(session.found))
@@ -49,17 +49,17 @@ def _stat(found: Mapping[str, Any]) -> answers.Headers:
     return ((STAT, found.get("header", "")),)
 
 
-@endpoint("GET", "/containers/{name}/archive")
+@endpoint("GET", "/containers/{name:path}/archive")
 async def archive_out(call: Call) -> Stream:
     return await tar_out(await _wish(call, archives.copy_out, path=_path(call)), headers=_stat)
 
 
-@endpoint("GET", "/containers/{name}/export")
+@endpoint("GET", "/containers/{name:path}/export")
 async def container_export(call: Call) -> Stream:
     return await tar_out(await _wish(call, archives.export), content_type="application/octet-stream")
 
 
-@endpoint("PUT", "/containers/{name}/archive")
+@endpoint("PUT", "/containers/{name:path}/archive")
 async def archive_in(call: Call) -> Empty:
     wish = await _wish(
         call,
@@ -72,7 +72,7 @@ async def archive_in(call: Call) -> Empty:
     return Empty(200)
 
 
-@endpoint("GET", "/containers/{name}/changes")
+@endpoint("GET", "/containers/{name:path}/changes")
 async def container_changes(call: Call) -> Json:
     container: Container = await in_thread(names.container, call, call["name"])
     told = await ask(broker(), container, CHANGES, {})

@@ -48,7 +48,7 @@ def operable(call: Call, name: str) -> Container:
     return container
 
 
-@endpoint("POST", "/containers/{name}/attach")
+@endpoint("POST", "/containers/{name:path}/attach")
 async def container_attach(call: Call) -> Answer:
     if call.connection is None:
         raise InvalidArgument(f"error attaching to container {call['name']}, hijack connection missing")
@@ -67,7 +67,7 @@ async def container_attach(call: Call) -> Answer:
     return None
 
 
-@endpoint("GET", "/containers/{name}/attach/ws")
+@endpoint("GET", "/containers/{name:path}/attach/ws")
 async def container_attach_socket(call: Call) -> Answer:
     if call.peer is None:
         raise InvalidArgument("this address takes WebSockets alone")
@@ -160,7 +160,7 @@ def _size_at_create(container_id: str) -> TerminalSize | None:
     return _sizes.pop(container_id, None)
 
 
-@endpoint("POST", "/containers/{name}/resize")
+@endpoint("POST", "/containers/{name:path}/resize")
 async def container_resize(call: Call) -> Empty:
     rows, columns = size_of(call)
     container: Container = await in_thread(operable, call, call["name"])

@@ -21,7 +21,7 @@ _HIDDEN = "/containers"
 """Where a container's files lie on its host is nobody's business: these are paths that only look like it."""
 
 
-@endpoint("GET", "/containers/{name}/json")
+@endpoint("GET", "/containers/{name:path}/json")
 async def container_inspect(call: Call) -> Json:
     found = await in_thread(_inspect, call)
     found["ExecIDs"] = await execs_known.of_container(found["Id"])

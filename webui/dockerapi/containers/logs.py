@@ -29,7 +29,7 @@ from worker.contract import frames
 from worker.contract.frames import Frame
 
 
-@endpoint("GET", "/containers/{name}/logs")
+@endpoint("GET", "/containers/{name:path}/logs")
 async def container_logs(call: Call) -> Stream:
     position, follow, stamps = _position(call), call.flag("follow"), call.flag("timestamps")
     details = call.flag("details")

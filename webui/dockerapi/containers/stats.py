@@ -30,7 +30,7 @@ WAIT_SECONDS = 5.0
 """For the first figures of a container: twice the time in which a host tells them, and some."""
 
 
-@endpoint("GET", "/containers/{name}/stats")
+@endpoint("GET", "/containers/{name:path}/stats")
 async def container_stats(call: Call) -> Answer:
     container: Container = await in_thread(names.container, call, call["name"])
     call.again = lambda: names.container(call, container.pk)

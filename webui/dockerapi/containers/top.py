@@ -92,7 +92,7 @@ _LISTED = re.compile(r"(?:-[A-Za-z]*?o|[A-Za-z]*?o|--format=?)(.*)")
 PLAIN = ("pid", "tty", "time", "ucmd")
 
 
-@endpoint("GET", "/containers/{name}/top")
+@endpoint("GET", "/containers/{name:path}/top")
 async def container_top(call: Call) -> Json:
     columns = columns_of(call.text("ps_args"))
     container: Container = await in_thread(operable, call, call["name"])

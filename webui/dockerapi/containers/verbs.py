@@ -38,7 +38,7 @@ async def _do(call: Call, service: Callable[[Container], Job | None]) -> Empty:
     return Empty()
 
 
-@endpoint("POST", "/containers/{name}/start")
+@endpoint("POST", "/containers/{name:path}/start")
 async def container_start(call: Call) -> Empty:
     def start(container: Container) -> Job | None:
         if state_of(container) == "paused":
@@ -68,7 +68,7 @@ async def _clear_away(call: Call) -> None:
         await asking.begun(remove)
 
 
-@endpoint("POST", "/containers/{name}/stop")
+@endpoint("POST", "/containers/{name:path}/stop")
 async def container_stop(call: Call) -> Empty:
     seconds, signal = _grace(call), call.text("signal") if call.version >= (1, 42) else ""
 
@@ -82,7 +82,7 @@ async def container_stop(call: Call) -> Empty:
     return await _do(call, stop)
 
 
-@endpoint("POST", "/containers/{name}/restart")
+@endpoint("POST", "/containers/{name:path}/restart")
 async def container_restart(call: Call) -> Empty:
     seconds = _grace(call)
     try:
@@ -102,7 +102,7 @@ def _grace(call: Call) -> float | None:
     return float(LONGEST_SECONDS if seconds < 0 else min(seconds, LONGEST_SECONDS))
 
 
-@endpoint("POST", "/containers/{name}/kill")
+@endpoint("POST", "/containers/{name:path}/kill")
 async def container_kill(call: Call) -> Empty:
     def kill(container: Container) -> Job:
         if state_of(container) not in ALIVE:
@@ -112,7 +112,7 @@ async def container_kill(call: Call) -> Empty:
     return await _do(call, kill)
 
 
-@endpoint("POST", "/containers/{name}/pause")
+@endpoint("POST", "/containers/{name:path}/pause")
 async def container_pause(call: Call) -> Empty:
     def pause(container: Container) -> Job:
         if state_of(container) == "paused":
@@ -124,7 +124,7 @@ async def container_pause(call: Call) -> Empty:
     return await _do(call, pause)
 
 
-@endpoint("POST", "/containers/{name}/unpause")
+@endpoint("POST", "/containers/{name:path}/unpause")
 async def container_unpause(call: Call) -> Empty:
     def unpause(container: Container) -> Job:
         if state_of(container) != "paused":
@@ -134,7 +134,7 @@ async def container_unpause(call: Call) -> Empty:
     return await _do(call, unpause)
 
 
-@endpoint("POST", "/containers/{name}/rename")
+@endpoint("POST", "/containers/{name:path}/rename")
 async def container_rename(call: Call) -> Empty:
     name = call.text("name").removeprefix("/")
 
@@ -153,7 +153,7 @@ async def container_rename(call: Call) -> Empty:
     return await _do(call, rename)
 
 
-@endpoint("POST", "/containers/{name}/update")
+@endpoint("POST", "/containers/{name:path}/update")
 async def container_update(call: Call) -> Json:
     changes = _changes(await call.json())
 
@@ -201,7 +201,7 @@ def _refuse_another_cpu_limit(container: Container, changes: dict[str, Any]) -> 
         raise Conflict(f"Cannot update container {container.pk}: Conflicting options: {conflict}")
 
 
-@endpoint("DELETE", "/containers/{name}")
+@endpoint("DELETE", "/containers/{name:path}")
 async def container_remove(call: Call) -> Empty:
     force, volumes = call.flag("force"), call.flag("v")
 

@@ -19,7 +19,7 @@ from worker.contract import keys
 LOOK_SECONDS = 20.0
 
 
-@endpoint("POST", "/containers/{name}/wait")
+@endpoint("POST", "/containers/{name:path}/wait")
 async def container_wait(call: Call) -> Stream:
     condition = call.text("condition") or NOT_RUNNING
     if call.version < (1, 30):

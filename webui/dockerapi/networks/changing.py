@@ -129,7 +129,7 @@ def _pools(ipam: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-@endpoint("DELETE", "/networks/{name}")
+@endpoint("DELETE", "/networks/{name:path}")
 async def remove(call: Call) -> Empty:
     def ask() -> Job:
         builtin = predefined_name(call, call["name"])
@@ -152,7 +152,7 @@ async def remove(call: Call) -> Empty:
     return Empty()
 
 
-@endpoint("POST", "/networks/{name}/connect")
+@endpoint("POST", "/networks/{name:path}/connect")
 async def connect(call: Call) -> Empty:
     body = await call.json()
     config = shapes.mapping(shapes.member(body, "EndpointConfig"), "EndpointConfig")
@@ -179,7 +179,7 @@ async def connect(call: Call) -> Empty:
     return Empty(200)
 
 
-@endpoint("POST", "/networks/{name}/disconnect")
+@endpoint("POST", "/networks/{name:path}/disconnect")
 async def disconnect(call: Call) -> Empty:
     body = await call.json()
 

@@ -41,7 +41,7 @@ def _list(call: Call, filters: selection.Filters) -> list[dict[str, Any]]:
     return own + [predefined_object(call.host, name, call.version) for name in chosen]
 
 
-@endpoint("GET", "/networks/{name}")
+@endpoint("GET", "/networks/{name:path}")
 async def network_one(call: Call) -> Json:
     return Json(await in_thread(_one, call, call["name"]))
 
