@@ -72,7 +72,9 @@ def message_of(error: EngineError) -> str:
 
 
 def _option(field: str) -> str:
-    return _OPTIONS.get(field, field.replace("_", "-"))
+    """A part of a field, as ports.0.address, is said by the whole option."""
+    name = field.partition(".")[0]
+    return _OPTIONS.get(name, name.replace("_", "-"))
 
 
 def status_of(error: EngineError) -> int:

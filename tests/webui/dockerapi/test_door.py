@@ -230,6 +230,9 @@ async def test_wrong_fields_are_named_as_options(owner: Caller, image: Image) ->
     assert answer.message.startswith("the container can't be created: ")
     for said in ("memory: Give at least", "cpu-period: Give 1000", "restart: Choose one of"):
         assert said in answer.message
+    ports = {"PortBindings": {"80/tcp": [{"HostIp": "::1", "HostPort": "1080"}]}}
+    part = await ask("POST", "/v1.43/containers/create", owner, {"Image": image.tags[0], "HostConfig": ports})
+    assert (part.status, ": publish: Ports can't be published on ::1" in part.message) == (400, True)
     mtu = {"Name": "front", "Options": {"com.docker.network.driver.mtu": "1"}}
     marked = await ask("POST", "/v1.43/networks/create", owner, mtu)
     assert (marked.status, "mtu: " in marked.message, "marked" in marked.message) == (400, True, False)
