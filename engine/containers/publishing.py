@@ -23,11 +23,16 @@ def wanted(record: ContainerRecord) -> tuple[PortMapping, ...]:
 
 
 def publish(parts: Parts, record: ContainerRecord) -> tuple[PublishedPort, ...]:
-    """For a run that begins; none where the container has left all of its networks. Raises what `Network.publish` does;
-    a conflict says which container has the port.
+    """For a run that begins; who has run may have left the networks by which its ports led anywhere, and runs without.
+
+    Raises what `Network.publish` does; a conflict says which container has the port.
     """
     ports = wanted(record)
-    if not ports or not (parts.network.is_on_default(record.id) or parts.network.endpoints(record.id)):
+    if record.started_at is not None or not (
+        parts.network.is_on_default(record.id) or parts.network.endpoints(record.id)
+    ):
+        ports = tuple(port for port in ports if parts.network.can_publish(record.id, port.address))
+    if not ports:
         return ()
     try:
         return _published(parts.network.publish(record.id, ports))

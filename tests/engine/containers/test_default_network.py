@@ -172,6 +172,11 @@ def test_ports_that_lead_nowhere_are_published_again_by_the_next_network(host: H
     for recover in (engine.reconcile, lambda: engine.container_restart(alone.id, 0)):
         recover()
         assert engine.container_get(alone.id).ports == () and not serves(port)
+    networks.create(NetworkSpec(id=secrets.token_hex(32), name="inner", internal=True))
+    networks.connect("inner", alone.id, Joining(network="inner"))
+    assert engine.container_restart(alone.id, 0).ports == ()
+    networks.disconnect("inner", alone.id)
+    networks.remove("inner")
     other = host.run(*SERVE, ports=(PortMapping(container=8080, host=port),))  # which is free meanwhile
     with pytest.raises(Conflict, match="in use"):
         networks.connect("front", alone.id, Joining(network="front"))
