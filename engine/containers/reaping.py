@@ -95,7 +95,8 @@ def finish(
     oom_killed = memory.tell(parts, record)
     parts.runtime.release(parts.catalog.directory(record.id))
     parts.cgroups.remove(record.id)
-    if record.ports or record.spec.ports or record.exposed:  # the record may be behind what was just exchanged
+    # The record may be behind what was just exchanged; and no name leads to it once its end is told.
+    if record.ports or record.spec.ports or record.exposed or record.networks:
         parts.network.unpublish(record.id)
     ended = _after(record, code=code, at=at, oom_killed=oom_killed, error=error, may_restart=may_restart)
     ended = events.change(parts, ended, *_told_of(record, ended))
