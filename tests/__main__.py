@@ -21,13 +21,13 @@ ENGINE = ("content", "images", "layers", "logs", "oci", "options", "registry")
 RUNTIME = ("tests/engine/runtime", "tests/engine/network", "tests/engine/volumes")
 LIVE = ("tests/dockerapi", "tests/e2e", "tests/faults", "tests/webui/up")
 """What needs a running Portside, with containers."""
-PAGES = ("tests/webui/pages", "tests/webui/signin")
+PAGES = ("tests/webui/pages", "tests/webui/signin", "tests/webui/streams")
 DOOR = "tests/webui/dockerapi"
 SITE = tuple(
     str(path)
     for path in sorted(Path("tests/webui").iterdir())
     if (path.is_dir() or path.name.startswith("test_"))
-    and path.name not in ("up", "pages", "signin", "dockerapi", "__pycache__")
+    and path.name not in ("up", "pages", "signin", "streams", "dockerapi", "__pycache__")
 )
 IMAGES = (
     *(f"tests/engine/{name}" for name in ENGINE),
