@@ -135,11 +135,11 @@ class Netlink:
         positions: dict[int, int] = {}
         waiting: set[int] = set()
         # Where each is carried out by itself, a refusal comes unasked, and before the answer to the last.
-        asked = messages[-1:] if all(message.acknowledge for message in messages) else messages
-        for position, message in enumerate(messages, len(asked) - len(messages)):
-            asks = message.acknowledge and position >= 0
+        last_answers = all(message.acknowledge for message in messages)
+        for position, message in enumerate(messages):
+            asks = position == len(messages) - 1 if last_answers else message.acknowledge
             packed += self._pack(message, NLM_F_REQUEST | (NLM_F_ACK if asks else 0))
-            positions[self._sequence] = len(positions)
+            positions[self._sequence] = position
             if asks:
                 waiting.add(self._sequence)
         self._socket.send(packed)

@@ -122,6 +122,24 @@ def test_the_kernels_own_words_come_with_a_refusal(host: Host) -> None:
     assert caught.value.position == 1
 
 
+def test_a_refusal_in_the_middle_of_a_batch_is_told_and_the_rest_is_done(host: Host) -> None:
+    """The last alone is asked for an answer; the next batch by the same socket gets its own."""
+
+    def work() -> None:
+        with Netlink(NETLINK_ROUTE) as netlink:
+            first, last = (rt.bridge(f"other{number}", f"02:00:00:00:00:0{number}", 1500) for number in (1, 2))
+            with pytest.raises(NetlinkError) as caught:
+                netlink.send([first, first, rt.link_delete("nobody0"), last])
+            assert (caught.value.errno, caught.value.position) == (errno.EEXIST, 1), "the first that was refused"
+            assert rt.index(netlink, "other1") and rt.index(netlink, "other2")
+            netlink.send([rt.link_delete("other1"), rt.link_delete("other2")])
+            with pytest.raises(NetlinkError) as caught:
+                netlink.send([rt.link_up(1), rt.link_delete("other1")])
+            assert (caught.value.errno, caught.value.position) == (errno.ENODEV, 1)
+
+    host.space.run(work)
+
+
 def test_a_transaction_that_is_refused_changes_nothing(host: Host) -> None:
     def work() -> list[str]:
         with Netlink(NETLINK_NETFILTER) as netlink:
