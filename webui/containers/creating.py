@@ -12,15 +12,15 @@ from django.db import IntegrityError, transaction
 from engine.errors import AlreadyExists
 from webui.accounts.models import User
 from webui.accounts.roles import require_on
-from webui.broadcast import change_publish, gathered
+from webui.broadcast import gathered
 from webui.containers.models import Container, DesiredStatus
 from webui.containers.names import friendly_name
 from webui.containers.network_choice import networks_check
 from webui.containers.policing import Held, policed
 from webui.containers.publishing import addresses_check, ports_at_default, publishing_check
-from webui.containers.representation import container_as_json
 from webui.containers.request import IMAGE_ID, ContainerRequest, request_check, with_files
 from webui.containers.sharing import sharing_resolve
+from webui.containers.telling import updated_publish
 from webui.hosts.models import Host
 from webui.images.credentials import command_secrets
 from webui.jobs.models import Job
@@ -161,14 +161,3 @@ def command_fields(checked: Checked, *, name: str, start: bool) -> dict[str, Any
 
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
-
-
-def updated_publish(container: Container) -> None:
-    """Tell the open pages of the team how the container stands."""
-    change_publish(
-        team_id=container.team_id,
-        kind="container",
-        action="updated",
-        id=container.pk,
-        object=container_as_json(container),
-    )

@@ -15,7 +15,7 @@ from engine.errors import Conflict
 from engine.options.changing import CHANGEABLE
 from webui.broadcast import change_publish
 from webui.containers.models import Container, DesiredStatus, ObservedStatus, RemovedContainer
-from webui.containers.representation import container_as_json
+from webui.containers.telling import updated_publish
 from webui.hosts.models import Host
 from webui.jobs.models import Job, JobStatus
 from webui.prepared import Prepared, acquainted
@@ -54,7 +54,7 @@ def container_apply_state(*, host: Host, seq: int, state: ContainerState) -> Con
     if not is_new:
         changed |= _follow_host(container, state)
     if changed or is_new:
-        _publish_updated(container)
+        updated_publish(container)
     return container
 
 
@@ -199,7 +199,7 @@ def _keep(job: Job) -> None:
         container.desired_status = DesiredStatus.RUNNING if alive else DesiredStatus.STOPPED
         container.error = (job.error or {}).get("message", "")
         container.save(update_fields=["desired_status", "error"])
-        _publish_updated(container)
+        updated_publish(container)
 
 
 def _note_error(job: Job) -> None:
@@ -213,21 +213,11 @@ def _note_error(job: Job) -> None:
         container.desired_status = DesiredStatus.STOPPED
         fields.append("desired_status")
     container.save(update_fields=fields)
-    _publish_updated(container)
+    updated_publish(container)
 
 
 def _of(job: Job) -> Container | None:
     return _WHOLE.filter(pk=job.subject, host=job.host).first()
-
-
-def _publish_updated(container: Container) -> None:
-    change_publish(
-        team_id=container.team_id,
-        kind="container",
-        action="updated",
-        id=container.pk,
-        object=container_as_json(container),
-    )
 
 
 def _moment(at: float | None) -> datetime | None:

@@ -15,10 +15,10 @@ from webui.containers.creating import (
     creation_check,
     name_taken,
     row_create,
-    updated_publish,
 )
 from webui.containers.models import Container, DesiredStatus, ObservedStatus
 from webui.containers.services import container_ask
+from webui.containers.telling import updated_publish
 from webui.jobs.models import Job
 from worker.contract import commands
 

@@ -12,7 +12,7 @@ from engine.options.changing import CHANGEABLE
 from webui.accounts.models import Team, User
 from webui.accounts.roles import actions_of, require_on
 from webui.broadcast import gathered
-from webui.containers.creating import container_create, updated_publish
+from webui.containers.creating import container_create
 from webui.containers.models import Container, ContainerQuerySet, DesiredStatus, ObservedStatus
 from webui.containers.observed import (
     container_apply_inventory,
@@ -24,6 +24,7 @@ from webui.containers.observed import (
 from webui.containers.policing import changes_policed
 from webui.containers.publishing import ports_at_default, publishing_check
 from webui.containers.request import NAME, NAME_RULE, changes_check, ports_spread
+from webui.containers.telling import updated_publish
 from webui.images.credentials import command_secrets
 from webui.jobs.models import Job
 from webui.jobs.services import job_create
