@@ -85,11 +85,17 @@ class Site:
             _until(events, container, lambda state: state.get("status") == "stopped")
 
     def remove(self, container: str) -> None:
+        self._remove(container)
+
+    def _remove(self, container: str, query: str = "") -> None:
         with self._events() as events:
-            answer = self.rest.delete(f"/api/v1/containers/{container}/")
+            answer = self.rest.delete(f"/api/v1/containers/{container}/{query}")
             if answer.status != 202:
                 raise CannotStart(f"portside remove: {answer}")
             _until(events, container, None)
+
+    def stop_and_remove(self, container: str) -> None:
+        self._remove(container, "?stop=true")
 
     def remove_all(self, containers: list[str]) -> None:
         with ThreadPoolExecutor(AT_A_TIME) as pool:
@@ -150,6 +156,10 @@ class Peer:
     def remove(self, container: str) -> None:
         self.peer.call("rm", container)
 
+    def stop_and_remove(self, container: str) -> None:
+        self.stop(container)
+        self.remove(container)
+
     def remove_all(self, containers: list[str]) -> None:
         self.peer.call("rm", "-f", *containers)
 
@@ -169,12 +179,12 @@ def lives(
     ]
     told = Row("run: request → told that it runs")
     execs, stops, removes = Row("exec of `true`, to its exit"), Row("stop, of one that obeys"), Row("remove")
-    both = Row("stop and remove")
+    both, at_once = Row("stop, then remove"), Row("stop and remove (ours: one request)")
     crowd, figures = (
         Row(f"{MANY} starts, {AT_A_TIME} at a time"),
         Row(f"figures of {MANY} once (ours: the engine alone)"),
     )
-    rows += [told, execs, stops, removes, both, crowd, figures]
+    rows += [told, execs, stops, removes, both, at_once, crowd, figures]
     for number in range(rounds):
         for actor in actors:
             with actor.watching():
@@ -187,6 +197,9 @@ def lives(
                 _timed(stops, actor, lambda actor=actor, container=container: actor.stop(container))
                 _timed(removes, actor, lambda actor=actor, container=container: actor.remove(container))
                 both.add(actor.name, time.monotonic() - began)
+            with actor.watching():
+                container = actor.run()
+                _timed(at_once, actor, lambda actor=actor, container=container: actor.stop_and_remove(container))
         say(f"life {number + 1} of {rounds}")
     for actor in actors:
         containers = _timed(crowd, actor, lambda actor=actor: _crowd(actor))

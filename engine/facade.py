@@ -172,12 +172,14 @@ class Engine(ExecCalls):
         """
         return self.containers.attach(name, ahead=ahead)
 
-    def container_remove(self, name: str, force: bool = False, volumes: bool = False) -> None:
-        """Remove it with its files (its log may be kept); `force` kills a running one first.
+    def container_remove(
+        self, name: str, *, force: bool = False, volumes: bool = False, stop: bool = False, grace: float | None = None
+    ) -> None:
+        """Remove it with its files (its log may be kept); one that runs is stopped before (`stop`) or killed (`force`).
 
-        `volumes`: those without a name go with it, unless another container has them.
+        `grace`: `container_stop`'s `timeout_seconds`. `volumes`: those without a name go too, if nobody else has them.
         """
-        self.containers.remove(name, force=force, volumes=volumes)
+        self.containers.remove(name, force=force, volumes=volumes, stop=stop, grace=grace)
 
     def container_rename(self, name: str, new_name: str) -> ContainerRecord:
         """Call it `new_name`. AlreadyExists when another container is called so."""

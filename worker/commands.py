@@ -271,7 +271,13 @@ def _commit(command: c.CommitContainer, context: Context) -> dict[str, Any]:
 
 def _remove(command: c.RemoveContainer, context: Context) -> dict[str, Any]:
     with _removed_by_now(context):
-        context.engine.container_remove(command.container_id, force=command.force, volumes=command.volumes)
+        context.engine.container_remove(
+            command.container_id,
+            force=command.force,
+            volumes=command.volumes,
+            stop=command.stop,
+            grace=command.timeout_seconds,
+        )
     return {}
 
 

@@ -16,12 +16,14 @@ from typing import Any
 
 import redis
 
+from engine.containers.events import LEAVING
 from engine.store.journal import Entry, Journal
 from worker.broker import run_through_outages
 from worker.contract import keys
 from worker.contract.events import (
     CONTAINER_CREATED,
     CONTAINER_KILLED,
+    CONTAINER_REMOVED,
     EXEC_CREATED,
     EXEC_DIED,
     EXEC_STARTED,
@@ -131,7 +133,8 @@ class Publisher:
     def _can_wait(self, entries: Sequence[Entry]) -> bool:
         """Whether nobody is kept waiting by these, and they have not waited long."""
         now = time.monotonic()
-        if any(entry.kind not in PATIENT for entry in entries):
+        leaving = {entry.subject for entry in entries if entry.attributes.get(LEAVING)}
+        if not all(entry.kind in PATIENT or _is_of(entry, leaving) for entry in entries):
             self._held_since = None
             return False
         if self._held_since is None:
@@ -170,3 +173,9 @@ class Publisher:
         before, self._acknowledged = self._acknowledged, int(raw)
         if self._acknowledged // 1000 != before // 1000:
             self._journal.trim(self._acknowledged)
+
+
+def _is_of(entry: Entry, leaving: set[str]) -> bool:
+    """Whether it tells of the end of a container whose removal, which is told next, says all."""
+    subjects = (entry.subject, entry.attributes.get("container"))
+    return entry.kind != CONTAINER_REMOVED and any(subject in leaving for subject in subjects)

@@ -62,10 +62,20 @@ class Containers(Resource):
         """Read a container."""
         return self._ask("GET", located("/api/v1/containers/{}/", container_id))
 
-    def remove(self, container_id: str, *, force: bool | str | None = None, volumes: bool | str | None = None) -> Json:
+    def remove(
+        self,
+        container_id: str,
+        *,
+        force: bool | str | None = None,
+        stop: bool | str | None = None,
+        timeout_seconds: float | None = None,
+        volumes: bool | str | None = None,
+    ) -> Json:
         """Remove a container and its log."""
         return self._ask(
-            "DELETE", located("/api/v1/containers/{}/", container_id), {"force": force, "volumes": volumes}
+            "DELETE",
+            located("/api/v1/containers/{}/", container_id),
+            {"force": force, "stop": stop, "timeout_seconds": timeout_seconds, "volumes": volumes},
         )
 
     def archive_get(self, container_id: str, *, path: str) -> Answer:

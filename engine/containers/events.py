@@ -45,6 +45,8 @@ EXEC_CREATED = "exec.created"
 EXEC_STARTED = "exec.started"
 EXEC_DIED = "exec.died"
 CHECKED = "health.checked"
+LEAVING = "leaving"
+"""On top of the state in what is told of an end: the container's removal is told next."""
 ACTION = "action.done"
 """What was done and changes no state, named by the attribute `action` in Docker's words: attach, export and so on."""
 

@@ -107,10 +107,11 @@ def finish(
 
 def _told_of(record: ContainerRecord, ended: ContainerRecord) -> Iterator[events.Untold]:
     """What is told of an end, in Docker's order; what was killed for its memory limit was told before."""
-    yield events.of(events.DIED)
+    ending = record.ending if record.stopping == record.run else ""
+    yield events.of(events.DIED, **({events.LEAVING: True} if ending == states.LEAVE else {}))
     yield from events.of_network("disconnect", record)
     yield from events.of_volumes("unmount", record)
-    if record.stopping == record.run and record.ending == "stop":
+    if ending in (states.STOP, states.LEAVE):
         yield events.of(events.STOPPED)
     if ended.status == states.RESTARTING:
         yield events.of(events.RESTARTING)

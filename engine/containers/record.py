@@ -73,7 +73,7 @@ class ContainerRecord:
 
     `exposed`: the ports ("80/tcp") that a start publishes beside those it was asked for by name (publish_all).
 
-    `ending`: what asked for the end of the run `stopping`: stop, kill, or a signal whose effect nobody waits for.
+    `ending`: what asked for the end of the run `stopping`: `states.STOP` and those with it.
 
     `changes` numbers the record's changes; `untold` is what the journal has to know of the last one (`events`).
 

@@ -34,14 +34,26 @@ WITH_VOLUMES = "with-volumes"
 _OVERTAKEN = ("remove", "kill", "stop")
 
 
-def remove(parts: Parts, container_id: str, *, force: bool = False, volumes: bool = False) -> None:
-    """Remove it; with `force` a running one is killed first. One that is gone is removed already: no error.
+def remove(
+    parts: Parts,
+    container_id: str,
+    *,
+    force: bool = False,
+    volumes: bool = False,
+    stop: bool = False,
+    grace: float | None = None,
+) -> None:
+    """Remove it; one that runs is stopped before (`stop`), or killed (`force`). One that is gone is removed already: no
+    error.
 
-    `volumes`: those without a name go with it, unless another container has them.
+    `grace`: how many seconds a stop waits before SIGKILL, as `timeout_seconds` of `stopping.stop`. `volumes`: those
+    without a name go with it, unless another container has them.
     """
     for _ in range(ATTEMPTS):
         try:
-            if force:
+            if stop:
+                stopping.stop(parts, container_id, grace, ending=states.LEAVE)
+            elif force:
                 _bring_down(parts, container_id)
             with parts.catalog.locked(container_id):
                 _check(parts, container_id, force)
@@ -55,7 +67,7 @@ def remove(parts: Parts, container_id: str, *, force: bool = False, volumes: boo
         except NotFound:
             return
         except Conflict as error:
-            if not force or error.detail.get("verb") not in _OVERTAKEN:
+            if not (force or stop) or error.detail.get("verb") not in _OVERTAKEN:
                 raise
             continue  # it ended, or something started it again, between our look and the lock
         return

@@ -177,8 +177,16 @@ class Containers:
 
     @told
     @freeing
-    def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
-        removal.remove(self._parts, self._id(name), force=force, volumes=volumes)
+    def remove(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+        volumes: bool = False,
+        stop: bool = False,
+        grace: float | None = None,
+    ) -> None:
+        removal.remove(self._parts, self._id(name), force=force, volumes=volumes, stop=stop, grace=grace)
 
     @told
     @freeing

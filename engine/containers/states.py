@@ -22,6 +22,11 @@ STOPPED = "stopped"
 ALIVE = frozenset({RUNNING, PAUSED})
 """The statuses in which there is a process."""
 
+STOP, LEAVE, KILL = "stop", "leave", "kill"
+"""What a run is `ending` by, if it was asked to; `LEAVE` is a stop after which the container is removed."""
+SIGNALLED = "signal"
+"""The same where nobody waits for the end: it is the keeper's to reap."""
+
 ALLOWED: dict[str, frozenset[str]] = {
     "start": frozenset({CREATED, STOPPED, RESTARTING}),
     "stop": frozenset({RUNNING, PAUSED, RESTARTING}),

@@ -17,8 +17,6 @@ from engine.errors import NotFound, Unavailable
 from engine.oci import signals
 from engine.reserve import Reserve
 
-SIGNALLED = "signal"
-"""What a run is `ending` by whose end nobody waits for: it is the keeper's to reap."""
 GRACE_SECONDS = 10.0
 KILL_SECONDS = 10.0
 """How long a process that was sent SIGKILL may hang in the kernel before we say so."""
@@ -26,12 +24,17 @@ LOOK_SECONDS = 5.0
 
 
 def stop(
-    parts: Parts, container_id: str, timeout_seconds: float | None = None, signal_name: str | None = None
+    parts: Parts,
+    container_id: str,
+    timeout_seconds: float | None = None,
+    signal_name: str | None = None,
+    ending: str = states.STOP,
 ) -> ContainerRecord:
     """Send the stop signal, wait, then SIGKILL; returns the record of the stopped container.
 
     `timeout_seconds` None is what the container was made with, or ten seconds; negative waits for ever; a container
     that doesn't run stays as it is. Of one that is removed as soon as it ends, the record is what was known before.
+    `ending` is `states.LEAVE` where the caller removes it then.
     """
     with parts.catalog.locked(container_id):
         record = parts.catalog.get(container_id)
@@ -40,7 +43,7 @@ def stop(
         number = signals.parse(signal_name or record.stop_signal)
         if record.status not in states.ALIVE:
             return _stay_down(parts, record)
-        _signal(parts, record, number, ending="stop")
+        _signal(parts, record, number, ending=ending)
     try:
         directory = parts.catalog.directory(container_id)
         if parts.runtime.wait(directory, record.run, None if grace < 0 else grace) is None:
@@ -61,7 +64,7 @@ def kill(parts: Parts, container_id: str, signal_name: str = "SIGKILL") -> Conta
         states.require("kill", record.status, record.name)
         ends_it = number in (signal.SIGKILL, signals.parse(record.stop_signal))
         is_awaited = number == signal.SIGKILL
-        _signal(parts, record, number, ending=("kill" if is_awaited else SIGNALLED) if ends_it else None)
+        _signal(parts, record, number, ending=(states.KILL if is_awaited else states.SIGNALLED) if ends_it else None)
     try:
         return _await_end(parts, container_id, record.run) if is_awaited else parts.catalog.get(container_id)
     except NotFound:
@@ -134,7 +137,7 @@ def _kill_now(parts: Parts, container_id: str, run: int) -> ContainerRecord:
     with parts.catalog.locked(container_id):
         record = parts.catalog.get(container_id)
         if record.run == run and record.status in states.ALIVE:
-            _signal(parts, record, signal.SIGKILL, ending=record.ending or "stop")
+            _signal(parts, record, signal.SIGKILL, ending=record.ending or states.STOP)
     return _await_end(parts, container_id, run)
 
 

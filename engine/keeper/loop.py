@@ -20,7 +20,7 @@ from functools import partial
 
 from engine.config import EngineConfig
 from engine.containers import record as records
-from engine.containers import stopping
+from engine.containers import states
 from engine.errors import DataCorrupt, EngineError
 from engine.keeper.checks import VERBS as CHECK_VERBS
 from engine.keeper.checks import Checks
@@ -217,7 +217,7 @@ class Keeper:
             record = records.load(watched.directory)
         except DataCorrupt:
             return False
-        return record is not None and record.stopping == watched.run and record.ending != stopping.SIGNALLED
+        return record is not None and record.stopping == watched.run and record.ending != states.SIGNALLED
 
     def _reap(self, watched: Watched, run: int) -> None:
         if watched.run == run and watched.phase == ENDED and (self._live / watched.id).exists():

@@ -10,13 +10,13 @@ const VOLUMES = { one: "With its volumes that have no name", many: "With their v
 
 const ASK = {
   kill: (name) => ({ title: `Kill ${name}?`, text: "Its processes end at once (SIGKILL), without a chance to save or finish anything.", yes: "Kill" }),
-  remove: (name) => ({ title: `Remove ${name}?`, text: "The container, its log and every file that it wrote are deleted. This can't be undone.", yes: "Remove", check: "Also if it is running", more: VOLUMES.one }),
+  remove: (name) => ({ title: `Remove ${name}?`, text: "The container, its log and every file that it wrote are deleted. This can't be undone.", yes: "Remove", check: "It is running: stop it first", more: VOLUMES.one }),
 };
 
 /** Send one action for a container; answers its finished job, or undefined when it was refused. */
-export async function send(id, action, { force = false, volumes = false } = {}) {
+export async function send(id, action, { stop = false, volumes = false } = {}) {
   const answer = action === "remove"
-    ? await attempt("DELETE", `containers/${id}/${query({ force, volumes })}`)
+    ? await attempt("DELETE", `containers/${id}/${query({ stop, volumes })}`)
     : await attempt("POST", `containers/${id}/${action}/`, {});
   if (!answer?.job) return answer;
   return jobEnd(answer.job.id, () => api("GET", answer.job.url));
@@ -41,7 +41,7 @@ export async function act(row, action, button) {
     if (action === "remove" && !["running", "paused", "restarting"].includes(row.dataset.status)) question.check = null;
     const answer = await confirmAction(question);
     if (!answer) return false;
-    flags = { force: answer.checked, volumes: answer.more };
+    flags = { stop: answer.checked, volumes: answer.more };
   }
   button?.setAttribute("aria-busy", "true");
   try {
@@ -78,11 +78,11 @@ export async function actOnMany(rows, action) {
     const answer = await confirmAction({
       title: `Remove ${rows.length} container${rows.length > 1 ? "s" : ""}?`,
       text: "The containers, their logs and every file that they wrote are deleted. This can't be undone.",
-      yes: "Remove", check: running ? "Also those that are running" : null, more: VOLUMES.many,
+      yes: "Remove", check: running ? "Also those that are running: stop them first" : null, more: VOLUMES.many,
     });
     if (!answer) return;
     rows = rows.filter((row) => answer.checked || !["running", "paused", "restarting"].includes(row.dataset.status));
-    return report(await Promise.all(rows.map((row) => send(row.dataset.id, action, { force: answer.checked, volumes: answer.more }))), word);
+    return report(await Promise.all(rows.map((row) => send(row.dataset.id, action, { stop: answer.checked, volumes: answer.more }))), word);
   }
   return report(await Promise.all(rows.map((row) => send(row.dataset.id, action))), word);
 }

@@ -96,7 +96,7 @@ def remove(page: Page) -> None:
     page.get_by_label("More actions").click()
     page.get_by_role("button", name="Remove").first.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("checkbox", name="Also if it is running").check()
+    dialog.get_by_role("checkbox", name="It is running: stop it first").check()
     dialog.get_by_role("button", name="Remove").click()
     expect(page.get_by_role("heading", name="Containers", exact=True)).to_be_visible()
     expect(page.locator('tr[data-kind="container"]', has_text="journey")).to_have_count(0)

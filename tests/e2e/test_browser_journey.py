@@ -101,7 +101,7 @@ def test_pull_run_watch_stop_start_and_remove(
 
     page.get_by_label("More actions").click()
     page.get_by_role("button", name="Remove").click()
-    page.get_by_label("Also if it is running").check()
+    page.get_by_label("It is running: stop it first").check()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     page.wait_for_url("**/containers/")
     expect(shown).to_have_count(0)

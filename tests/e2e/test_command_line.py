@@ -200,6 +200,11 @@ def test_a_containers_life_by_commands(person: Person, tiny_image: str, tmp_path
     assert [line.split()[3] for line in happened][:2] == ["create", "start"]
     assert person.gets("start", "-a", "life") == "one\nthree\n"
     assert person.gets("rm", "life") == "life\n"
+    polite = "trap 'exit 0' TERM; echo ready; while :; do sleep 1 & wait $!; done"
+    person.gets("run", "-d", "--name", "polite", tiny_image, "sh", "-c", polite)
+    eventually(lambda: "ready" in person.gets("logs", "polite"), what="its first words")
+    assert "stop=true" in person.types("rm", "polite")[2].decode()
+    assert person.gets("rm", "--stop", "-t", "60", "polite") == "polite\n"
     assert person.types("inspect", "life")[0] == 1
 
 

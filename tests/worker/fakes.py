@@ -189,8 +189,10 @@ class FakeEngine:
             detail = {"policy": "signed_images"}
             raise PermissionDenied("whether image x is signed can't be seen: no", detail)
 
-    def container_remove(self, id: str, force: bool = False, volumes: bool = False) -> None:
-        self.note(f"remove {id} {force}")
+    def container_remove(
+        self, id: str, *, force: bool = False, volumes: bool = False, stop: bool = False, grace: float | None = None
+    ) -> None:
+        self.note(f"remove {id} {force}" + (f" after {grace} s" if stop else ""))
 
     def container_top(self, id: str, *, tell: bool = False) -> dict[str, object]:
         return {"processes": []}

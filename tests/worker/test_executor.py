@@ -212,7 +212,9 @@ def test_commands_pass_their_arguments_on(bench: Bench) -> None:
     stop = StopContainer(container_id="c", timeout_seconds=2.5, signal="SIGINT")
     bench.executor.execute(job_id="1", command=encode_command(stop))
     bench.executor.execute(job_id="2", command=encode_command(RemoveContainer(container_id="c", force=True)))
-    assert bench.engine.calls() == ["stop c 2.5 SIGINT", "remove c True"]
+    gently = RemoveContainer(container_id="d", stop=True, timeout_seconds=2.5)
+    bench.executor.execute(job_id="3", command=encode_command(gently))
+    assert bench.engine.calls() == ["stop c 2.5 SIGINT", "remove c True", "remove d False after 2.5 s"]
 
 
 def test_what_a_dead_worker_left_is_done_before_what_is_asked_for_now(bench: Bench) -> None:

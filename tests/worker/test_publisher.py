@@ -65,6 +65,35 @@ def test_what_nobody_waits_for_goes_with_what_follows(
         publisher.stop(1)
 
 
+def test_an_end_that_a_removal_follows_goes_with_it(
+    tmp_path: Path, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, journal = valkey.client(), Journal(Store(tmp_path / "engine.db"), tmp_path / "run")
+    batches: list[list[str]] = []
+    monkeypatch.setattr("worker.publisher.PATIENCE_SECONDS", 3600.0)
+    publisher = Publisher(
+        client,
+        journal,
+        "h",
+        lambda *_: None,
+        lambda: None,
+        settle=lambda given: batches.append([e.kind for e in given]),
+    )
+    publisher.start()
+    left = ["container.died", "action.done", "container.stopped", "container.removed"]
+    try:
+        for kind in left:
+            news = {"container": "c"} if kind == "action.done" else {"leaving": True} if kind == left[0] else {}
+            journal.append(kind, "bridge" if kind == "action.done" else "c", news)
+        eventually(lambda: client.xlen(keys.EVENTS) == 4, seconds=60, what="all of its end")
+        journal.append("container.died", "c", {"leaving": True})
+        journal.append("container.died", "other", {})
+        eventually(lambda: client.xlen(keys.EVENTS) == 6, seconds=60, what="another's end")
+        assert batches == [left, ["container.died"] * 2]
+    finally:
+        publisher.stop(1)
+
+
 def test_what_a_failed_attempt_was_about_is_not_forgotten() -> None:
     asked: list[set[str]] = []
 

@@ -157,20 +157,33 @@ def container_rename(*, user: User, container: Container, name: str) -> Job:
     return container_ask(user, container, command, action="containers.update")
 
 
-def container_remove(*, user: User, container: Container, force: bool = False, volumes: bool = False) -> Job:
+def container_remove(
+    *,
+    user: User,
+    container: Container,
+    force: bool = False,
+    volumes: bool = False,
+    stop: bool = False,
+    timeout_seconds: float | None = None,
+) -> Job:
     """Ask for the removal; the row goes when the host says that the container is gone.
 
+    `stop`: one that runs is stopped before, as by `container_stop` with `timeout_seconds`; `force`: it is killed.
     `volumes`: those without a name go with it, unless another container has them.
 
-    Raises Conflict for a running container without `force`.
+    Raises Conflict for a running container without `stop` and `force`.
     """
     require_on(user, "containers.remove", container)
+    _check_timeout(timeout_seconds)
     alive = (ObservedStatus.RUNNING, ObservedStatus.PAUSED, ObservedStatus.RESTARTING)
-    if not force and container.observed_status in alive:
+    if not (force or stop) and container.observed_status in alive:
         raise Conflict(
-            f"the container {container.name} is {container.observed_status}: stop it first, or remove it by force"
+            f"the container {container.name} is {container.observed_status}: stop it first (or with the removal: "
+            "stop=true), or remove it by force"
         )
-    command = commands.RemoveContainer(container_id=container.pk, force=force, volumes=volumes)
+    command = commands.RemoveContainer(
+        container_id=container.pk, force=force, volumes=volumes, stop=stop, timeout_seconds=timeout_seconds
+    )
     return container_ask(user, container, command, desired=DesiredStatus.REMOVED, action="containers.remove")
 
 

@@ -232,11 +232,16 @@ class CommitContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveContainer:
-    """With `volumes` those without a name go with it, unless another container has them."""
+    """With `volumes` those without a name go with it, unless another container has them.
+
+    One that runs is killed before with `force`, and with `stop` stopped: `timeout_seconds` as for `StopContainer`.
+    """
 
     container_id: str
     force: bool = False
     volumes: bool = False
+    stop: bool = False
+    timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

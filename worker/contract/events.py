@@ -50,7 +50,8 @@ NETWORK_REMOVED = "network.removed"
 
 # Containers; subject is the container's id; attributes: ContainerState (removed: Labelled, as far as it is known,
 # and "log_kept", whether its log still is on the host),
-# with "old_name" on top for renamed, "signal" (a number) for killed, and "changed" (names of fields) for updated.
+# with "leaving" on top for died, if the removal is told next, "old_name" for renamed, "signal" (a number) for killed,
+# and "changed" (names of fields) for updated.
 CONTAINER_CREATED = "container.created"
 CONTAINER_STARTED = "container.started"
 # The kernel killed something in it for want of memory; what ends for it is told next.

@@ -72,16 +72,20 @@ def unpause(shell: Shell, options: argparse.Namespace) -> int:
 
 
 def add_rm(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-f", "--force", action="store_true", help="those that run, too")
+    running = parser.add_mutually_exclusive_group()
+    running.add_argument("-f", "--force", action="store_true", help="those that run, too: kill them")
+    running.add_argument("-s", "--stop", action="store_true", help="those that run, too: stop them first")
     parser.add_argument("-v", "--volumes", action="store_true", help="with their volumes without a name")
-    _names(parser)
+    _grace(parser)
 
 
 def rm(shell: Shell, options: argparse.Namespace) -> int:
     return _to_each(
         shell,
         options,
-        lambda found: shell.site.containers.remove(found, force=options.force, volumes=options.volumes),
+        lambda found: shell.site.containers.remove(
+            found, force=options.force, stop=options.stop, timeout_seconds=options.time, volumes=options.volumes
+        ),
     )
 
 

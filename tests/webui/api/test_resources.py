@@ -62,6 +62,19 @@ def test_a_running_container_is_removed_only_by_force(site_broker: Valkey, owner
     assert owner.delete(f"containers/{CONTAINER_ID}/?force=yes").status_code == 400
 
 
+def test_a_running_container_is_stopped_and_removed_by_one_job(
+    site_broker: Valkey, owner: Caller, container: Container
+) -> None:
+    refusals = [owner.delete(f"containers/{CONTAINER_ID}/?stop=true&timeout_seconds={bad}") for bad in ("-1", "soon")]
+    assert [answer.status_code for answer in refusals] == [400, 400]
+    assert "timeout_seconds" in refusals[0].json()["errors"]
+    assert owner.delete(f"containers/{CONTAINER_ID}/?stop=true&timeout_seconds=2.5").status_code == 202
+    command = Job.objects.get().command
+    assert (command["kind"], command["stop"], command["timeout_seconds"]) == ("container.remove", True, 2.5)
+    container.refresh_from_db()
+    assert container.desired_status == "removed"
+
+
 def test_a_container_is_removed_with_its_volumes_if_that_is_asked(
     site_broker: Valkey, owner: Caller, container: Container
 ) -> None:

@@ -85,7 +85,7 @@ def test_a_container_goes_with_its_volumes_that_have_no_name(page: Page, sockets
     )
     page.get_by_label("More actions").click()
     page.get_by_role("button", name="Remove", exact=True).click()
-    expect(page.get_by_label("Also if it is running")).to_be_hidden()
+    expect(page.get_by_label("It is running: stop it first")).to_be_hidden()
     page.get_by_label("With its volumes that have no name").check()
     page.locator("#confirm-yes").click()
     expect(page.locator("#toasts")).to_contain_text("it is busy")

@@ -86,7 +86,7 @@ COMMANDS: list[c.Command] = [
     c.CommitContainer(
         container_id=CONTAINER, reference="local/web:2", created_at="2026-01-02T03:04:05Z", changes=("USER app",)
     ),
-    c.RemoveContainer(container_id=CONTAINER, force=True, volumes=True),
+    c.RemoveContainer(container_id=CONTAINER, force=True, volumes=True, stop=True, timeout_seconds=2.5),
     c.CreateVolume(name="data", driver_opts={"type": "tmpfs"}, labels={"a": "b"}),
     c.RemoveVolume(name="data", force=True),
     c.PruneVolumes(all=True, labels=("a=b",), not_labels=("c",)),

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from engine.options import refused
 from webui.accounts.roles import require_on
 from webui.api import bodies, option_shapes
-from webui.api.lists import host_filter, list_parameters, list_response, parameter
+from webui.api.lists import host_filter, list_parameters, list_response, number_parameter, parameter
 from webui.api.operations import job_reference, operation, page_of
 from webui.api.schemas import Accepted, AcceptedContainer, ContainerSchema, RemovedContainerSchema
 from webui.api.views.images import HOST_HELP, force_parameter
@@ -24,7 +24,7 @@ from webui.containers.models import Container, ContainerQuerySet, ObservedStatus
 from webui.containers.recreating import container_recreate
 from webui.containers.representation import container_as_json, removed_as_json
 from webui.containers.request import MEMORY_MINIMUM, PIDS_MAXIMUM, RESTART_POLICIES
-from webui.containers.services import container_create, container_remove, container_seen
+from webui.containers.services import TIMEOUT_MAXIMUM, container_create, container_remove, container_seen
 from webui.hosts.services import host_choose
 
 PORT = (1, 65535)
@@ -205,16 +205,18 @@ class ContainerDetail(APIView):
         answers={202: Accepted},
         problems=[400, 403, 404, 409],
         parameters=[
-            force_parameter("Remove it even if it runs."),
+            force_parameter("Kill it if it runs."),
+            OpenApiParameter("stop", str, enum=["true", "false"], description="Stop it before, if it runs."),
+            OpenApiParameter("timeout_seconds", float, description="Grace of the stop before SIGKILL; 10 if left out."),
             OpenApiParameter("volumes", str, enum=["true", "false"], description="Its volumes without a name as well."),
         ],
     )
     def delete(self, request: Request, container_id: str) -> Response:
         """Remove a container and its log."""
         container = find(request, container_id)
-        force = parameter(request, "force", ["true", "false"]) == "true"
-        volumes = parameter(request, "volumes", ["true", "false"]) == "true"
-        job = container_remove(user=request.user, container=container, force=force, volumes=volumes)
+        flags = {name: parameter(request, name, ["true", "false"]) == "true" for name in ("force", "stop", "volumes")}
+        grace = number_parameter(request, "timeout_seconds", minimum=0, maximum=TIMEOUT_MAXIMUM)
+        job = container_remove(user=request.user, container=container, timeout_seconds=grace, **flags)
         return Response(job_reference(job), status=202)
 
 
