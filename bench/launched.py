@@ -43,7 +43,8 @@ class Ours:
             (directory / name).mkdir(parents=True)
         for name in ("stdout", "stderr"):
             os.mkfifo(directory / name)
-        (directory / "bundle" / "config.json").write_text(json.dumps(build(ProcessSettings(args=args))))
+        text = json.dumps(build(ProcessSettings(args=args)), separators=(",", ":"))  # as engine/containers/bundle.py
+        (directory / "bundle" / "config.json").write_text(text)
         return directory
 
     def create(self, directory: Path) -> int:

@@ -37,18 +37,20 @@ def write_each(path: Path, values: Iterable[str | int]) -> None:
         os.close(fd)
 
 
-def make(directory: Path | str) -> None:
-    """Make a group and those above it; one that exists is fine."""
+def make(directory: Path | str) -> bool:
+    """Make a group and those above it, of which it tells whether one was missing; one that exists is fine."""
     try:
         try:
             os.mkdir(directory)
         except FileNotFoundError:
             os.makedirs(directory, exist_ok=True)
+            return True
         except FileExistsError:
             if not os.path.isdir(directory):
                 raise
     except OSError as error:
         raise _translated(error, Path(directory), "a new group") from error
+    return False
 
 
 def read(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from engine.errors import InvalidArgument
@@ -48,17 +49,20 @@ class Resources:
     def wants_cpuset(self) -> bool:
         return self.cpuset_cpus is not None or self.cpuset_mems is not None
 
-    def check(self, machine_cpus: int) -> None:
-        """Raise InvalidArgument for a limit that no machine, or not this one, can hold to."""
+    def check(self, machine_cpus: int | None = None) -> None:
+        """Raise InvalidArgument for a limit that no machine, or not this one, can hold to.
+
+        `machine_cpus`: None to look how many there are, if anybody wants to know.
+        """
         if self.memory_bytes is not None and self.memory_bytes < MINIMUM_MEMORY_BYTES:
             raise InvalidArgument(
                 f"a memory limit of {self.memory_bytes} bytes is below the minimum of 6 MiB",
                 {"field": "memory_bytes", "minimum": MINIMUM_MEMORY_BYTES},
             )
-        if self.cpus is not None and not MINIMUM_CPUS <= self.cpus <= machine_cpus:
+        if self.cpus is not None and not MINIMUM_CPUS <= self.cpus <= (most := machine_cpus or os.cpu_count() or 1):
             raise InvalidArgument(
-                f"cpus must be from {MINIMUM_CPUS} to {machine_cpus}, as this machine has {machine_cpus}",
-                {"field": "cpus", "minimum": MINIMUM_CPUS, "maximum": machine_cpus},
+                f"cpus must be from {MINIMUM_CPUS} to {most}, as this machine has {most}",
+                {"field": "cpus", "minimum": MINIMUM_CPUS, "maximum": most},
             )
         if self.pids_limit is not None and self.pids_limit < 1:
             raise InvalidArgument("pids_limit must be at least 1", {"field": "pids_limit", "minimum": 1})

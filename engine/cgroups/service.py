@@ -88,13 +88,13 @@ class Cgroups:
 
     def create(self, container_id: str, resources: Resources) -> None:
         """Make the groups and set the limits; what is there already is used. Raises before anything is made."""
-        resources.check(os.cpu_count() or 1)
+        resources.check()
+        is_first = self.version == "v2" and not self.quota.is_there()
         if self.version == "v2":
             self._delegate()
-        is_first = not self.quota.is_there()
         try:
             for parent in self._joined:
-                files.make(f"{parent}/{container_id}")
+                is_first = files.make(f"{parent}/{container_id}") or is_first
             if is_first:  # after a boot, or somebody has removed it
                 for error in self.quota.apply().errors:
                     log.warning("the host's limits: %s", error.message)
@@ -113,7 +113,7 @@ class Cgroups:
 
         Raises InvalidArgument or Unsupported with the field's name.
         """
-        new.check(os.cpu_count() or 1)
+        new.check()
         self._join_cpuset(container_id, new)
         where, v2 = self.directories(container_id), self.version == "v2"
         try:

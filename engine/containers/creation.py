@@ -88,7 +88,7 @@ def ready(
     """Look at a request whose names are `sharing.resolved`, and have its images; its own name isn't looked at."""
     dependencies.refuse_circle(parts, spec)
     parts.runtime.require(spec.runtime, terminal=spec.tty)
-    limits.resources(spec).check(os.cpu_count() or 1)  # what this host hasn't, before an image is pulled
+    limits.resources(spec).check()  # what this host hasn't, before an image is pulled
     sharing.require_networks(parts, spec)
     if storage_options.read(spec.storage_opt) is not None:
         parts.snapshots.require_limits()

@@ -42,13 +42,14 @@ class Bridge:
         self.name = name
         self.subnet = subnet
         self._port_prefix = name.removesuffix("br0") + "v"
+        self._first, self._gateway = int(subnet.network_address), subnet.network_address + 1
 
     def port_name(self, address: IPv4Address) -> str:
-        return f"{self._port_prefix}{int(address) - int(self.subnet.network_address):x}"
+        return f"{self._port_prefix}{int(address) - self._first:x}"
 
     def ensure(self) -> bool:
         """Make the bridge, its gateway address and the settings that go with it; True if it was missing."""
-        return ensure_bridge(self.name, IPv4Interface((self.subnet.network_address + 1, self.subnet.prefixlen)))
+        return ensure_bridge(self.name, IPv4Interface((self._gateway, self.subnet.prefixlen)))
 
     def attach(self, address: IPv4Address, pid: int, interface: str = INTERFACE) -> None:
         """Give the network namespace of process `pid` an interface with `address` on the bridge: its way to the world.
@@ -74,9 +75,9 @@ class Bridge:
     def _settings(self, index: int, address: IPv4Address) -> list[Message]:
         return [
             rt.link_up(_LOOPBACK_INDEX),
-            rt.address(index, IPv4Interface((address, self.subnet.prefixlen))),
+            rt.address_in(index, address, self.subnet),
             rt.link_up(index),
-            rt.default_route(index, self.subnet.network_address + 1),
+            rt.default_route(index, self._gateway),
         ]
 
     def has_port(self, address: IPv4Address) -> bool:

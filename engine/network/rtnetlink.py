@@ -275,11 +275,15 @@ def link_delete(name: str) -> Message:
 
 def address(index: int, interface: IPv4Interface | IPv6Interface) -> Message:
     """Give a device an address, which it can use at once; the same again is no error."""
-    body = _ADDR.pack(_FAMILIES[interface.version], interface.network.prefixlen, 0, 0, index)
-    packed = interface.ip.packed
-    body += attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
-    if interface.version == 4:
-        body += attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed)
+    return address_in(index, interface.ip, interface.network)
+
+
+def address_in(index: int, own: IPv4Address | IPv6Address, subnet: IPv4Network | IPv6Network) -> Message:
+    """The same from its parts: to put them together takes longer than the rest."""
+    body = _ADDR.pack(_FAMILIES[own.version], subnet.prefixlen, 0, 0, index)
+    body += attribute(_IFA_LOCAL, own.packed) + attribute(_IFA_ADDRESS, own.packed)
+    if own.version == 4:
+        body += attribute(_IFA_BROADCAST, subnet.broadcast_address.packed)
     else:
         body += u32(_IFA_FLAGS, _IFA_F_NODAD)
     return Message(_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, body)
