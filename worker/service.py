@@ -152,6 +152,7 @@ class WorkerService:
             except Conflict:
                 self._engine.stop_launcher()
                 raise
+        self._engine.containers.make_ahead()
         self._executor.resume()  # before the site hears of us and asks for more
         self._presence.register()
         self._publisher.start()

@@ -7,6 +7,7 @@
     catalog   all records of a home, their names, and one lock per container
     process   image and spec merged into the process that runs
     bundle    what a container's directory holds
+    spares    directories as they begin, made ahead
     creation, starting, stopping, reaping, removal, recovery   one step of life each
     service   `Containers`, which ties the steps together
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.containers import isolation, log_limits, mounting, names, pipes
+from engine.containers import isolation, log_limits, mounting, names, pipes, spares
 from engine.containers.mounting import MountPoint
 from engine.containers.process import ProcessPlan
 from engine.containers.sharing import NetworkPlace
@@ -32,16 +32,24 @@ class HostPlace:
     run: Path
 
 
-def lay_out(directory: Path, final: Path, spec: ContainerSpec, plan: ProcessPlan, host: HostPlace) -> None:
-    """Make everything but the record in `directory`, which will be renamed to `final` and holds its lock only.
+def lay_out(
+    directory: Path, final: Path, spec: ContainerSpec, plan: ProcessPlan, host: HostPlace, *, was_spare: bool
+) -> None:
+    """Make everything but the record in `directory`, which will be renamed to `final`.
+
+    It holds its lock only, or with `was_spare` what a spare one does.
 
     Raises `InvalidArgument` for what no start could succeed with, `Unsupported` for what this host hasn't.
     """
-    os.mkdir(directory / "log", 0o700)
+    if not was_spare:
+        spares.begin(directory)
     log_limits.save(directory, log_options.read(spec.log_driver, spec.log_opt))
-    os.makedirs(directory / "bundle" / "rootfs", 0o700)
-    pipes.make(directory, has_input=spec.stdin_open and not spec.tty)
-    if host.network.files is None:
+    if spec.stdin_open and not spec.tty:
+        pipes.make_input(directory)
+    if host.network.files is not None:
+        for name in spares.BOUND if was_spare else ():
+            os.unlink(directory / name)
+    else:
         write_hosts(directory, host.network, spec, plan.hostname)
         _write(directory / "hostname", plan.hostname + "\n")
         _write(directory / "resolv.conf", host.network.resolv_conf_of(spec))

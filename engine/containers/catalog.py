@@ -27,6 +27,7 @@ from engine.config import EngineConfig
 from engine.containers import health
 from engine.containers import record as records
 from engine.containers.record import ContainerRecord
+from engine.containers.spares import Spares
 from engine.containers.spec import ID
 from engine.errors import AlreadyExists, Conflict, DataCorrupt, NotFound
 from engine.store.database import Store
@@ -52,6 +53,7 @@ class Catalog:
         self._root = config.containers
         self._live = config.run / "live"
         self._store = store
+        self.spares = Spares(config.containers)
         self.told: dict[str, int] = {}
         """Up to which change of a container `events` is sure to have told, so that nobody need ask the database."""
         self._cache: dict[str, tuple[records.Version, ContainerRecord]] = {}

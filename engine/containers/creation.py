@@ -168,7 +168,9 @@ def make(parts: Parts, wanted: Ready) -> ContainerRecord:
     """
     record, plan, images = wanted
     draft = parts.catalog.directory(record.id).with_name(CREATING + record.id)
-    while (lock := _open_draft(draft)) is None:
+    lock = parts.catalog.spares.take(draft)
+    was_spare = lock is not None
+    while lock is None and (lock := _open_draft(draft)) is None:
         existing = _existing(parts, record.spec)
         if existing is not None:
             return existing
@@ -182,7 +184,7 @@ def make(parts: Parts, wanted: Ready) -> ContainerRecord:
             parts.catalog.discard(draft)
             return existing
         _see_removed(parts, record.id)
-        return _make(parts, record, plan, images, draft)
+        return _make(parts, record, plan, images, draft, was_spare=was_spare)
     finally:
         os.close(lock)
 
@@ -194,7 +196,7 @@ def _see_removed(parts: Parts, container_id: str) -> None:
 
 
 def _make(
-    parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, images: _Images, draft: Path
+    parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, images: _Images, draft: Path, *, was_spare: bool
 ) -> ContainerRecord:
     final = parts.catalog.directory(record.id)
     with parts.catalog.growing(), Undo() as undo:
@@ -203,7 +205,7 @@ def _make(
         undo.add(parts.volumes.release, record.id)
         record = record.with_changes(mounts=mounting.prepare(parts, record.spec, *images))
         host = bundle.HostPlace(sharing.place(parts, record.spec), record.mounts, parts.config.run)
-        bundle.lay_out(draft, final, record.spec, plan, host)
+        bundle.lay_out(draft, final, record.spec, plan, host, was_spare=was_spare)
         record = record.with_changes(networks=joining.told(parts.network.endpoints(record.id)))
         foreign.choose(draft, record.spec.runtime, limits.resources(record.spec))
         version = records.save(draft, record)

@@ -15,10 +15,15 @@ from engine.runtime.monitor import STDIN, is_read
 STREAMS = ("stdout", "stderr")
 
 
-def make(directory: Path, *, has_input: bool = False) -> None:
-    """The two that it writes to and, with `has_input`, the one that it reads."""
-    for name in (*STREAMS, *((STDIN,) if has_input else ())):
+def make(directory: Path) -> None:
+    """The two that it writes to."""
+    for name in STREAMS:
         os.mkfifo(directory / name, 0o600)
+
+
+def make_input(directory: Path) -> None:
+    """The one that it reads, if it has an input."""
+    os.mkfifo(directory / STDIN, 0o600)
 
 
 def pending_bytes(directory: Path) -> int:

@@ -4,6 +4,7 @@
     ───────────────────────────────────────────────  ─────────────────────────────────────────────
     `.creating-<id>`, nobody holds its lock          deleted; it was never acknowledged
     `.removed-<id>`, `.trash-…`                      its removal is finished
+    `.spare-…`                                       deleted: who made it ahead is no more, or does without
     a record that is empty                           a power cut took its creation: removed, nobody had heard of it
     a directory without a name                       its creation is completed, or undone if it can't be
     a name without a directory                       freed
@@ -46,6 +47,7 @@ from engine.containers import (
     removal,
     renaming,
     restarts,
+    spares,
     starting,
     states,
 )
@@ -74,8 +76,9 @@ def recover(parts: Parts, others: Callable[[], Collection[str]] = tuple) -> list
         _attempt(done, _drop_draft, parts, container_id)
     for container_id in parts.catalog.leftovers(REMOVED):
         _attempt(done, _finish_removal, parts, container_id)
-    for name in parts.catalog.leftovers(TRASH):
-        parts.catalog.discard(parts.config.containers / f"{TRASH}{name}")
+    for prefix in (TRASH, spares.PREFIX):
+        for name in parts.catalog.leftovers(prefix):
+            parts.catalog.discard(parts.config.containers / f"{prefix}{name}")
     for container_id in parts.catalog.ids():
         _attempt(done, _drop_unwritten, parts, container_id)
     _attempt(done, _match_names, parts)

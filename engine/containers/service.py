@@ -286,6 +286,10 @@ class Containers:
     def make_durable(self, container_ids: Iterable[str]) -> None:
         self._durability.make_durable(container_ids)
 
+    def make_ahead(self) -> None:
+        """From now on have ready what creates begin with; for a process that lives long, once it has recovered."""
+        self._parts.catalog.spares.keep_up()
+
     def recover(self, others: Callable[[], Collection[str]] = tuple) -> list[str]:
         return recovery.recover(self._parts, others)
 

@@ -128,6 +128,7 @@ class FakeEngine:
         self.images = FakeImages(self)
         self.networks = FakeNetworks(self.note)
         self.volumes = FakeVolumes()
+        self.containers = SimpleNamespace(make_ahead=lambda: None)
         self.host_quota = FakeHostQuota()
         self.logs: dict[str, FakeLog] = {}
         self.step = -1  # how far the last slow pull came
