@@ -24,7 +24,6 @@ namespaces of the host or of another container has C not born into them, but sen
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 _MAPPED, _BEAR = b"mapped", b"bear"
 _BORN = kernel.CLONE_PARENT | kernel.CLONE_CLEAR_SIGHAND
-_LATE = 60  # the last of those that a process has room for from the beginning, nearly
 _bearer = Bearer()
 
 
@@ -68,7 +66,6 @@ class Midwife:
         trees, small = ahead.device_trees(mounts, devices or [], first or 0), ahead.small_root()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._executed, executing = os.pipe2(os.O_CLOEXEC)
-        executing = _moved_up(executing)
         inside = self.places
         new = 0 if inside.is_joining else inside.flags if first is None else inside.flags | kernel.CLONE_NEWUSER
         parent = os.getpid()
@@ -181,14 +178,6 @@ def _bear_nobody() -> None:
     kernel.prctl("die with the parent", kernel.PR_SET_PDEATHSIG, 0)
     os.getppid()
     _bearer.bear(_BORN, 1 << 16, None)
-
-
-def _moved_up(descriptor: int) -> int:
-    """An exec closes descriptors in their order, and who waits for the start is to be woken before M is."""
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _LATE)
-    finally:
-        os.close(descriptor)
 
 
 def _write(path: str, text: str) -> None:
