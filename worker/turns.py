@@ -1,8 +1,8 @@
 """Whose turn it is: what concerns one container is done in the order in which it was asked for.
 
 Jobs run side by side, many threads of them. Of two that concern one container the later one waits: whoever says
-stop and then start wants it to run in the end. Only a kill (and a removal by force) passes by a stop and a restart,
-since cutting their grace short is what it is for.
+stop and then start wants it to run in the end. Only a kill (and a removal by force) passes by a stop, a restart and a
+removal that stops, since cutting their grace short is what it is for.
 
 A worker that died may have left a job that can't be gone on with before the site sends it again, with the secrets that
 belong to it. Its place is kept until then: what was asked for later has to come later still.
@@ -18,6 +18,7 @@ from typing import Any
 from engine.errors import Cancelled
 
 PATIENT = frozenset({"container.stop", "container.restart"})
+REMOVE = "container.remove"
 LOOK_SECONDS = 0.2
 CONTAINERS = ("container_id", "replaces")
 """Fields of a command that name a container which it changes."""
@@ -31,13 +32,13 @@ class Turn:
     """
 
     container_ids: tuple[str, ...]
-    kind: str
+    is_patient: bool
     hurries: bool
     number: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
     def waits_for(self, earlier: Turn) -> bool:
-        return not (self.hurries and earlier.kind in PATIENT)
+        return not (self.hurries and earlier.is_patient)
 
 
 class Turns:
@@ -104,10 +105,12 @@ class Turns:
 
     def _queue_up(self, command: Mapping[str, Any]) -> Turn:
         kind = str(command.get("kind"))
+        stops = kind == REMOVE and command.get("stop") is True
         named = (command.get(field) for field in CONTAINERS)
-        hurries = kind == "container.kill" or (kind == "container.remove" and command.get("force") is True)
+        hurries = kind == "container.kill" or (kind == REMOVE and command.get("force") is True and not stops)
         self._count += 1
-        turn = Turn(tuple(one for one in named if isinstance(one, str) and one), kind, hurries, self._count)
+        containers = tuple(one for one in named if isinstance(one, str) and one)
+        turn = Turn(containers, stops or kind in PATIENT, hurries, self._count)
         for container_id in turn.container_ids:
             self._lines.setdefault(container_id, []).append(turn)
         return turn

@@ -12,6 +12,7 @@ export function stateOf(container) {
 
 /** As `note_of` in webui/pages/rows.py. */
 function noteOf(container) {
+  if (container.desired_status === "removed") return "being removed";
   if (stateOf(container) === "failed") return container.error;
   if (!["stopped", "restarting"].includes(container.status)) return "";
   if (container.oom_killed) return "out of memory";

@@ -20,6 +20,7 @@ from worker.turns import Turns
 STOP = {"kind": "container.stop", "container_id": "c"}
 START = {"kind": "container.start", "container_id": "c"}
 KILL = {"kind": "container.kill", "container_id": "c"}
+REMOVE = {"kind": "container.remove", "container_id": "c"}
 
 
 def cancel_when_it_runs(executor: Executor, job_id: str) -> None:
@@ -50,6 +51,19 @@ def test_the_later_of_two_waits_until_the_earlier_is_over() -> None:
     assert waits(turns, start)
     turns.end(stop)
     assert not waits(turns, start)
+
+
+def test_what_hurries_passes_by_a_removal_that_stops_and_by_no_other() -> None:
+    for earlier, later, has_to_wait in (
+        ({**REMOVE, "stop": True}, KILL, False),
+        ({**REMOVE, "stop": True}, {**REMOVE, "force": True}, False),
+        ({**REMOVE, "stop": True}, {**REMOVE, "force": True, "stop": True}, True),
+        ({**REMOVE, "stop": True}, STOP, True),
+        (REMOVE, KILL, True),
+    ):
+        turns = Turns()
+        turns.begin("1", earlier)
+        assert waits(turns, turns.begin("2", later)) is has_to_wait, (earlier, later)
 
 
 def test_a_booked_place_holds_though_a_later_delivery_begins_first() -> None:

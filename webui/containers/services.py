@@ -202,7 +202,9 @@ def container_ask(
     # What was read before this transaction may be history: somebody else may have asked for its removal since.
     container = acquainted(_LOCKED.first(container.pk) or _gone(container), container, user)
     if container.desired_status == DesiredStatus.REMOVED and desired != DesiredStatus.REMOVED:
-        raise Conflict(f"the container {container.name} is being removed: nothing else can be done with it")
+        if not isinstance(command, commands.KillContainer):  # it may be stopping yet
+            raise Conflict(f"the container {container.name} is being removed: nothing else can be done with it")
+        desired = None
     if desired is not None and desired != container.desired_status:
         container.desired_status = desired
         _SAVE(container, ["desired_status"])

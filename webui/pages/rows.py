@@ -33,7 +33,9 @@ def container_row(container: Container) -> dict[str, Any]:
 
 
 def note_of(row: dict[str, Any]) -> str:
-    """`out of memory`, `exit 1`, why it never came to be, or nothing: shown below the status."""
+    """`out of memory`, `exit 1`, why it never came to be, what is wanted of it, or nothing: shown below the status."""
+    if row["desired_status"] == "removed":
+        return "being removed"
     if state_of(row) == "failed":
         return str(row["error"])
     if row["status"] not in ("stopped", "restarting"):

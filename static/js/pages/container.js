@@ -66,6 +66,7 @@ function show(container) {
   root.dataset.status = state;
   setName(container.name);
   setStatus($('[data-field="status"]', root), state, "container_status");
+  $('[data-field="leaving"]', root).hidden = container.desired_status !== "removed";
   fillHealth($('[data-field="health"]', root), container.health);
   setRunning(state);
   if (ALIVE.has(state)) log?.open();

@@ -196,6 +196,17 @@ def test_a_container_that_is_being_removed_can_not_be_started(
     assert (answer.status_code, answer.json()["family"]) == (409, "conflict")
 
 
+def test_one_that_is_stopped_to_be_removed_can_be_killed_meanwhile(
+    site_broker: Valkey, owner: Caller, container: Container
+) -> None:
+    assert owner.delete(f"{PATH}?stop=true&timeout_seconds=600").status_code == 202
+    assert owner.post(f"{PATH}stop/").status_code == 409
+    assert owner.post(f"{PATH}kill/").status_code == 202
+    assert owner.delete(f"{PATH}?force=true").status_code == 202
+    container.refresh_from_db()
+    assert container.desired_status == "removed"
+
+
 def test_a_start_costs_a_few_milliseconds(site_broker: Valkey, owner: Caller, container: Container) -> None:
     times = []
     for _ in range(40):
