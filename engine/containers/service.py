@@ -288,7 +288,8 @@ class Containers:
 
     def make_ahead(self) -> None:
         """From now on have ready what creates begin with; for a process that lives long, once it has recovered."""
-        self._parts.catalog.spares.keep_up()
+        parts = self._parts
+        parts.catalog.spares.keep_up(lambda: parts.snapshots.make_ahead(changes.MARK))
 
     def recover(self, others: Callable[[], Collection[str]] = tuple) -> list[str]:
         return recovery.recover(self._parts, others)

@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.containers import pipes
@@ -39,12 +40,13 @@ class Spares:
         self._ready: deque[Path] = deque()
         self._wanted = threading.Event()
         self._taken_at = 0.0
-        self._thread: threading.Thread | None = None
 
-    def keep_up(self) -> None:
-        """Have some from now on, by a thread that makes them; for a process that lives long and creates much."""
-        self._thread = threading.Thread(target=self._fill, name="spares", daemon=True)
-        self._thread.start()
+    def keep_up(self, *others: Callable[[], bool]) -> None:
+        """Have some from now on, by a thread that makes them; for a process that lives long and creates much.
+
+        `others`: each makes one of something else, and tells whether there was need of it. Raises OSError.
+        """
+        threading.Thread(target=self._fill, args=(others,), name="spares", daemon=True).start()
 
     def take(self, draft: Path) -> int | None:
         """Make one the directory `draft`, and return its `lock`, which is held; None if there is none, or a draft."""
@@ -67,20 +69,23 @@ class Spares:
             return lock
         return None
 
-    def _fill(self) -> None:
+    def _fill(self, others: Sequence[Callable[[], bool]]) -> None:
         while True:
             self._wanted.clear()
-            if len(self._ready) >= COUNT:
-                self._wanted.wait()
-            pause = self._taken_at + QUIET_SECONDS - time.monotonic()
-            if pause > 0:
+            while (pause := self._taken_at + QUIET_SECONDS - time.monotonic()) > 0:
                 time.sleep(pause)
-                continue
             try:
-                self._ready.append(make(self._root / f"{PREFIX}{uuid.uuid4().hex}"))
+                if not (self._make_one() or any(other() for other in others)):
+                    self._wanted.wait()
             except OSError as error:  # the disk is full, for example: creates do without
                 log.info("no directory can be made ahead: %s", error)
                 time.sleep(TROUBLE_SECONDS)
+
+    def _make_one(self) -> bool:
+        if len(self._ready) >= COUNT:
+            return False
+        self._ready.append(make(self._root / f"{PREFIX}{uuid.uuid4().hex}"))
+        return True
 
 
 def make(spare: Path) -> Path:

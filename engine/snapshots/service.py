@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import stat
-import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound
 from engine.oci.digest import Digest, chain_ids
 from engine.snapshots.limits import Limits
-from engine.snapshots.spread import is_crowded, spread_below
+from engine.snapshots.spread import is_crowded
+from engine.snapshots.staging import Staging
 from engine.store.database import Store
 from engine.trees import Sizes, delete_tree, file_sizes
 
@@ -62,10 +62,8 @@ class Snapshots:
     def __init__(self, config: EngineConfig, store: Store) -> None:
         self._root = config.snapshots
         self._store = store
-        self._staging = self._root / _STAGING
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._staging.mkdir(mode=0o700, exist_ok=True)
-        spread_below(self._staging)
+        self.staging = Staging(self._root / _STAGING)
         (self._root / _EMPTY / "fs").mkdir(parents=True, exist_ok=True)
         store.ensure("snapshots", SCHEMA)
         self._limits = Limits(self._root, config.tag)
@@ -105,27 +103,12 @@ class Snapshots:
         It is locked (flock) while its maker lives, so that `recover` knows leftovers from work in progress.
         """
         for _ in range(_PLACES - 1):
-            with self._staged() as files:
+            with self.staging.new() as files:
                 if not is_crowded(files):
                     yield files
                     return
-        with self._staged() as files:
+        with self.staging.new() as files:
             yield files
-
-    @contextlib.contextmanager
-    def _staged(self) -> Iterator[Path]:
-        directory = self._staging / uuid.uuid4().hex[:12]
-        directory.mkdir(mode=0o700)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            files = directory / "fs"
-            files.mkdir(mode=0o755)
-            files.chmod(0o755)
-            yield files
-        finally:
-            delete_tree(directory)
-            os.close(descriptor)
 
     def commit_layer(self, staged: Path, diff_id: str, size_bytes: int) -> None:
         """Make the staged files the layer `diff_id`. Somebody else's commit of the same layer before ours is fine."""
@@ -187,18 +170,19 @@ class Snapshots:
                 return self._overlay(lower, row["number"])
             cursor = connection.execute("INSERT INTO snapshot (key, chain_id) VALUES (?, ?)", (key, chain_id))
             assert cursor.lastrowid is not None
-            with self._staged() as upper:
-                (upper.parent / "work").mkdir(mode=0o700)
+            with self.staging.writable(mark) as upper:
                 # The merged root takes its mode and owner from the upper directory.
                 root = os.stat(lower[0])
                 os.chown(upper, root.st_uid, root.st_gid)
                 upper.chmod(stat.S_IMODE(root.st_mode))
-                if mark:
-                    (upper / mark).touch(0o755)
                 if limit_bytes is not None:
                     self._limit(upper.parent, cursor.lastrowid, limit_bytes)
                 self._move(upper.parent, cursor.lastrowid)
             return self._overlay(lower, cursor.lastrowid)
+
+    def make_ahead(self, mark: str) -> bool:
+        """One more directory for `prepare`, and whether there was need of one. Raises OSError."""
+        return self.staging.make_ahead(mark)
 
     def require_limits(self) -> None:
         """Raises `Unsupported`, with what to do, where `prepare` could limit nothing."""
@@ -298,7 +282,7 @@ class Snapshots:
 
     def recover(self) -> None:
         """Delete what killed processes left: staged files without a maker, directories without a record."""
-        for directory in self._staging.iterdir():
+        for directory in self.staging.directory.iterdir():
             with contextlib.suppress(OSError):
                 descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 try:
@@ -372,7 +356,7 @@ class Snapshots:
         """
         target = self._root / str(number)
         if target.exists():
-            target.rename(self._staging / uuid.uuid4().hex[:12])
+            target.rename(self.staging.name())
         source.rename(target)
         ours = _identity(target)
 
@@ -384,7 +368,7 @@ class Snapshots:
         target.chmod(0o700)
 
     def _discard(self, number: int) -> Path:
-        trash = self._staging / uuid.uuid4().hex[:12]
+        trash = self.staging.name()
         with contextlib.suppress(FileNotFoundError):
             (self._root / str(number)).rename(trash)
         return trash

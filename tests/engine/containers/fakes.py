@@ -172,6 +172,9 @@ class FakeSnapshots:
         self.world.sizes[key] = limit_bytes
         return FakeOverlay()
 
+    def make_ahead(self, mark: str, /) -> bool:
+        return False
+
     def require_limits(self) -> None:
         self.world.step("snapshots.require_limits")
 
