@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import sqlite3
@@ -64,8 +66,21 @@ def left(portside: Portside) -> list[str]:
     """What builds have in directories and mounts."""
     config = portside.home.config
     found = [str(path) for path in (config.builds / "work").glob("*")]
-    found += [str(path) for path in (config.snapshots / "staging").glob("*")]
+    found += [str(path) for path in (config.snapshots / "staging").glob("*") if not is_ahead(path)]
     return found + [mount for mount in portside.home.mounts() if "/builds/" in mount]
+
+
+def is_ahead(staged: Path) -> bool:
+    """Whether it is the beginning of a container's own layer, which a worker that lives has made ahead."""
+    with contextlib.suppress(FileNotFoundError):
+        directory = os.open(staged, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return (staged / "work").is_dir()
+        finally:
+            os.close(directory)
+    return False
 
 
 def cached(portside: Portside) -> list[int]:
