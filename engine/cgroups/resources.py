@@ -59,12 +59,13 @@ class Resources:
                 f"a memory limit of {self.memory_bytes} bytes is below the minimum of 6 MiB",
                 {"field": "memory_bytes", "minimum": MINIMUM_MEMORY_BYTES},
             )
-        most = 0 if self.cpus is None else machine_cpus or os.cpu_count() or 1
-        if self.cpus is not None and not MINIMUM_CPUS <= self.cpus <= most:
-            raise InvalidArgument(
-                f"cpus must be from {MINIMUM_CPUS} to {most}, as this machine has {most}",
-                {"field": "cpus", "minimum": MINIMUM_CPUS, "maximum": most},
-            )
+        if self.cpus is not None:
+            most = machine_cpus or os.cpu_count() or 1
+            if not MINIMUM_CPUS <= self.cpus <= most:
+                raise InvalidArgument(
+                    f"cpus must be from {MINIMUM_CPUS} to {most}, as this machine has {most}",
+                    {"field": "cpus", "minimum": MINIMUM_CPUS, "maximum": most},
+                )
         if self.pids_limit is not None and self.pids_limit < 1:
             raise InvalidArgument("pids_limit must be at least 1", {"field": "pids_limit", "minimum": 1})
 

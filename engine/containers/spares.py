@@ -9,7 +9,6 @@ deletes what a process leaves that was killed; there being none is no error.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import logging
 import os
@@ -21,6 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.containers import pipes
+from engine.trees import delete_tree
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class Spares:
 
         `others`: each makes one of something else, and tells whether there was need of it. Raises OSError.
         """
+        self._taken_at = time.monotonic()  # whoever starts has other things to do first
         threading.Thread(target=self._fill, args=(others,), name="spares", daemon=True).start()
 
     def take(self, draft: Path) -> int | None:
@@ -96,7 +97,7 @@ def make(spare: Path) -> Path:
         for name, mode in (("lock", 0o600), *((name, 0o644) for name in BOUND)):
             os.close(os.open(spare / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
     except BaseException:
-        remove(spare)
+        delete_tree(spare)
         raise
     return spare
 
@@ -106,13 +107,3 @@ def begin(directory: Path) -> None:
     os.mkdir(directory / "log", 0o700)
     os.makedirs(directory / "bundle" / "rootfs", 0o700)
     pipes.make(directory)
-
-
-def remove(spare: Path) -> None:
-    """Delete one, or what there is of it."""
-    for name in ("log", "bundle/rootfs", "bundle", ""):
-        for entry in (spare / name).iterdir() if (spare / name).is_dir() else ():
-            if not entry.is_dir():
-                entry.unlink()
-        with contextlib.suppress(FileNotFoundError):
-            os.rmdir(spare / name)

@@ -44,12 +44,10 @@ class Staging:
     @contextlib.contextmanager
     def writable(self, mark: str) -> Iterator[Path]:
         """The same with what a container begins with. `mark`: an empty file in it, "" for none."""
-        try:
-            files, lock, had = self._ahead.popleft()
-        except IndexError:
-            files, lock, had = *self._make(), ""
+        ahead = self._taken(mark)
+        files, lock = ahead or self._make()
         with _kept(files, lock):
-            if not had or had != mark:
+            if ahead is None:
                 _begin(files, mark)
             yield files
 
@@ -65,6 +63,16 @@ class Staging:
                 raise
         self._ahead.append((files, lock, mark))
         return True
+
+    def _taken(self, mark: str) -> tuple[Path, int] | None:
+        try:
+            files, lock, had = self._ahead.popleft()
+        except IndexError:
+            return None
+        if had == mark:
+            return files, lock
+        self._ahead.append((files, lock, had))
+        return None
 
     def _make(self) -> tuple[Path, int]:
         """`fs`, and the descriptor that holds the lock."""
@@ -92,6 +100,6 @@ def _kept(files: Path, lock: int) -> Iterator[None]:
 
 
 def _begin(files: Path, mark: str) -> None:
-    (files.parent / "work").mkdir(mode=0o700, exist_ok=True)
+    (files.parent / "work").mkdir(mode=0o700)
     if mark:
         (files / mark).touch(0o755)

@@ -43,10 +43,12 @@ def test_what_a_container_is_given_was_ahead_and_looks_as_any_other(snapshots: S
     assert staged(snapshots) == set()
 
 
-def test_another_mark_is_set_as_it_is_asked_for(snapshots: Snapshots) -> None:
+def test_who_wants_another_mark_or_none_is_not_given_what_has_one(snapshots: Snapshots) -> None:
     snapshots.make_ahead(MARK)
-    upper = Path(snapshots.prepare("box", None, mark=".other").upperdir)
-    assert (upper / ".other").exists()
+    for mark in ("", ".other", MARK):
+        upper = snapshots.prepare(f"box{mark}", None, mark=mark).upperdir
+        assert os.listdir(upper) == [mark][: len(mark)]
+    assert staged(snapshots) == set()
 
 
 def test_a_prepare_that_fails_leaves_nothing_of_what_was_ahead(

@@ -14,19 +14,26 @@ from webui.containers.representation import container_as_json
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_it_is_stopped_first_if_that_is_ticked(page: Page, sockets: Sockets, seeded: Seeded) -> None:
-    visit(page, f"/containers/{hex_id('web')}/")
+STOP, VOLUMES = "It is running: stop it first", "With its volumes that have no name"
+
+
+@pytest.mark.parametrize(("name", "tick", "query"), [("web", STOP, "stop=true"), ("hog", VOLUMES, "volumes=true")])
+def test_it_goes_as_it_was_ticked(
+    page: Page, sockets: Sockets, seeded: Seeded, name: str, tick: str, query: str
+) -> None:
+    visit(page, f"/containers/{hex_id(name)}/")
     asked: list[str] = []
     page.route(
-        f"**/api/v1/containers/{hex_id('web')}/**",
+        f"**/api/v1/containers/{hex_id(name)}/**",
         lambda route: (asked.append(route.request.url), route.fulfill(status=409, json={"detail": "it is busy"})),
     )
     page.get_by_label("More actions").click()
     page.get_by_role("button", name="Remove", exact=True).click()
-    page.get_by_label("It is running: stop it first").check()
+    expect(page.get_by_label(STOP)).to_be_visible(visible=name == "web")
+    page.get_by_label(tick).check()
     page.locator("#confirm-yes").click()
     expect(page.locator("#toasts")).to_contain_text("it is busy")
-    assert [url.partition("/?")[2] for url in asked] == ["stop=true"]
+    assert [url.partition("/?")[2] for url in asked] == [query]
 
 
 @pytest.mark.parametrize("path", ["/containers/", f"/containers/{hex_id('web')}/"])

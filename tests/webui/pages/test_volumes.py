@@ -76,22 +76,6 @@ def test_what_would_go_is_named_before_it_goes(page: Page, sockets: Sockets, see
     assert refused == [None]
 
 
-def test_a_container_goes_with_its_volumes_that_have_no_name(page: Page, sockets: Sockets, seeded: Seeded) -> None:
-    visit(page, f"/containers/{hex_id('hog')}/")
-    asked: list[str] = []
-    page.route(
-        f"**/api/v1/containers/{hex_id('hog')}/**",
-        lambda route: (asked.append(route.request.url), route.fulfill(status=409, json={"detail": "it is busy"})),
-    )
-    page.get_by_label("More actions").click()
-    page.get_by_role("button", name="Remove", exact=True).click()
-    expect(page.get_by_label("It is running: stop it first")).to_be_hidden()
-    page.get_by_label("With its volumes that have no name").check()
-    page.locator("#confirm-yes").click()
-    expect(page.locator("#toasts")).to_contain_text("it is busy")
-    assert [url.partition("/?")[2] for url in asked] == ["volumes=true"]
-
-
 def test_the_page_of_a_volume_follows_who_has_it_and_leaves_when_it_is_gone(
     page: Page, sockets: Sockets, seeded: Seeded
 ) -> None:
