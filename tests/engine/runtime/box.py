@@ -137,6 +137,8 @@ class Box:
     def _read(self, name: str, fd: int, keep: int) -> None:
         collected = b""
         while not self.runtime.is_alive(self.directory) and not (self.directory / f"exit.{self.number}").exists():
+            if not self.directory.exists():  # what never ran, or not for long, is removed: nobody shall look for ever,
+                break  # since a raw clone(2) of this process hangs where another thread waits for the interpreter
             threading.Event().wait(0.001)
         os.close(keep)
         while data := os.read(fd, 1 << 16):
