@@ -25,13 +25,21 @@ class ControlListener:
 
     It begins with what was sent in the last seconds: whoever opened a stream while one worker died and the next
     one started is still waiting for it. What is older is passed over: a cancel left a mark, and a replay happens
-    anyway at the start.
+    anyway at the start. `begin` is called when it is settled from where on messages are read.
     """
 
-    def __init__(self, client: redis.Redis, host_id: str, handlers: Mapping[type, Callable[[Any], None]]) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        host_id: str,
+        handlers: Mapping[type, Callable[[Any], None]],
+        begin: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client = client
         self._key = keys.control(host_id)
         self._handlers = handlers
+        self._begin = begin
+        self._has_begun = False
         self._last: str | bytes | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
@@ -50,6 +58,9 @@ class ControlListener:
         if self._last is None:
             now: Any = self._client.time()  # the broker's, as the ids of its streams
             self._last = f"{int((now[0] - LOOK_BACK_SECONDS) * 1000)}-0"
+        if not self._has_begun:
+            self._begin()
+            self._has_begun = True
         while not self._stop.is_set():
             answer: Any = self._client.xread({self._key: self._last}, count=200, block=int(BLOCK_SECONDS * 1000))
             for _, entries in answer or ():

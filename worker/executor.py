@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.errors import Cancelled, EngineError
 from worker import commands
+from worker.cancellations import Cancellations
 from worker.context import Context
 from worker.contract import commands as c
 from worker.contract.events import JOB_PROGRESS, ErrorInfo, Progress, ProgressItem
@@ -67,7 +68,7 @@ class _Running:
 
 
 class Executor:
-    """`emit(kind, subject, attributes)` sends a transient event; `is_cancelled(job_id)` asks the broker's mark.
+    """`emit(kind, subject, attributes)` sends a transient event; `cancellations` are those that others have noted.
 
     `touch` is told of each container that a job was about, before its end is written.
     """
@@ -77,13 +78,13 @@ class Executor:
         engine: Any,
         ledger: Ledger,
         emit: Callable[[str, str, Mapping[str, Any]], None],
-        is_cancelled: Callable[[str], bool],
+        cancellations: Cancellations,
         touch: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._ledger = ledger
         self._emit = emit
-        self._is_cancelled = is_cancelled
+        self._cancellations = cancellations
         self._touch = touch
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
@@ -174,7 +175,8 @@ class Executor:
             logger.warning("job %s was not sent again, and nothing waits for it any more", job_id)
 
     def cancel(self, job_id: str) -> None:
-        """Ask a running job to stop; one that has not begun finds the broker's mark."""
+        """Ask a running job to stop; one that comes later does not begin."""
+        self._cancellations.note(job_id)
         with self._lock:
             running = self._running.get(job_id)
         if running is not None:
@@ -212,7 +214,7 @@ class Executor:
             message += "worker says on the host, and ask once more."
             result = self._given_up(delivery, "failed", message)
             return _failed(ErrorInfo(family="internal", message=message), result)
-        if self._is_cancelled(job_id):
+        if job_id in self._cancellations:
             result = self._given_up(delivery, "cancelled", "it was cancelled") if attempt > 1 else {}
             return {"status": "cancelled", "result": result, "error": None}
         progress = _ProgressReporter(job_id, self._emit)

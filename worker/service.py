@@ -17,7 +17,7 @@ from engine.errors import Conflict
 from worker import build_commands
 from worker.app import make_app, serve
 from worker.broker import Emitter, connect
-from worker.contract import keys
+from worker.cancellations import Cancellations
 from worker.contract.frames import CancelJob, CloseStream, Credit, HostSettings, OpenSession, OpenStream, ReplayEvents
 from worker.contract.near import SESSIONS_SOCKET, STREAMS_SOCKET
 from worker.contract.sessions import DIRECT_SOCKET
@@ -94,7 +94,8 @@ class WorkerService:
             self._client, journal, self._host_id, emit, self._presence.register, settle=durability.settle
         )
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
-        self._executor = Executor(engine, self._ledger, emit, self._is_cancelled, durability.touch)
+        cancellations = Cancellations(self._client)
+        self._executor = Executor(engine, self._ledger, emit, cancellations, durability.touch)
         self._streams = StreamServer(
             self._client,
             {"logs": engine.container_logs, "build": build_commands.records(engine).read},
@@ -127,6 +128,7 @@ class WorkerService:
                 Credit: self._streams.handle,
                 CloseStream: self._streams.handle,
             },
+            cancellations.read_marks,
         )
         figures = Figures(engine, connect(settings.redis_url), self._host_id)
         self._periodic = [
@@ -226,9 +228,3 @@ class WorkerService:
         self._publisher.stop(FLUSH_SECONDS)
         self._engine.stop_launcher()
         return True
-
-    def _is_cancelled(self, job_id: str) -> bool:
-        try:
-            return self._client.get(keys.cancelled(job_id)) is not None
-        except redis.RedisError:
-            return False

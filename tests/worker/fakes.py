@@ -21,6 +21,7 @@ from engine.options.networks import Joining, NetworkSpec
 from engine.store.database import Store
 from engine.store.journal import Journal
 from tests.worker.image_fakes import FakeImage, FakeImages, FakePruned
+from worker.cancellations import Cancellations
 
 
 @dataclass(frozen=True)
@@ -303,3 +304,11 @@ def main() -> int:
 
 if __name__ == "__main__":
     raise SystemExit(main())
+
+
+class KnownCancellations(Cancellations):
+    """Of a worker that has read all marks; it asks no broker."""
+
+    def __init__(self) -> None:
+        super().__init__(None)  # type: ignore[arg-type]
+        self._has_marks = True

@@ -15,7 +15,7 @@ import pytest
 from engine.config import EngineConfig
 from engine.errors import Conflict
 from tests.support.processes import eventually
-from tests.worker.fakes import FakeEngine
+from tests.worker.fakes import FakeEngine, KnownCancellations
 from worker import commands, executor
 from worker.context import Context
 from worker.contract.commands import (
@@ -34,12 +34,12 @@ class Bench:
     def __init__(self, home: Path) -> None:
         self.engine = FakeEngine(EngineConfig(home=home))
         self.emitted: list[tuple[str, str, Mapping[str, Any]]] = []
-        self.marked: set[str] = set()
+        self.cancellations = KnownCancellations()
         self.executor = self.new_executor("first")
 
     def new_executor(self, session: str) -> Executor:
         ledger = Ledger(self.engine.store, self.engine.journal, session, lambda: 0)
-        return Executor(self.engine, ledger, lambda *event: self.emitted.append(event), self.marked.__contains__)
+        return Executor(self.engine, ledger, lambda *event: self.emitted.append(event), self.cancellations)
 
     def once_begun(self, act: Callable[[], object], pulls: int = 1) -> None:
         """Do it, in another thread, as soon as the engine has begun so many pulls."""
@@ -155,7 +155,14 @@ def test_cancelling_ends_a_running_job_as_cancelled(bench: Bench) -> None:
 
 
 def test_a_job_that_was_cancelled_while_no_worker_ran_never_begins(bench: Bench) -> None:
-    bench.marked.add("j")
+    bench.cancellations.note("j")
+    bench.executor.execute(job_id="j", command=pull("alpine"))
+    assert bench.end_of("j")["status"] == "cancelled"
+    assert bench.engine.calls() == []
+
+
+def test_a_job_whose_cancellation_overtakes_it_never_begins(bench: Bench) -> None:
+    bench.executor.cancel("j")
     bench.executor.execute(job_id="j", command=pull("alpine"))
     assert bench.end_of("j")["status"] == "cancelled"
     assert bench.engine.calls() == []

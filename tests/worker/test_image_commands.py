@@ -17,7 +17,7 @@ from engine.errors import Cancelled, DataCorrupt, NotFound, Unavailable
 from engine.registry.access import Access
 from tests.support.home import Home
 from tests.support.processes import eventually
-from tests.worker.fakes import FakeEngine
+from tests.worker.fakes import FakeEngine, KnownCancellations
 from worker import commands
 from worker.contract import commands as c
 from worker.contract import sessions
@@ -139,7 +139,7 @@ def test_differences_of_two_images_are_told_as_json() -> None:
 @pytest.fixture
 def executor(engine: FakeEngine) -> Executor:
     ledger = Ledger(engine.store, engine.journal, "first", lambda: 0)
-    return Executor(engine, ledger, lambda *_: None, lambda _: False)
+    return Executor(engine, ledger, lambda *_: None, KnownCancellations())
 
 
 def ends(engine: FakeEngine) -> list[tuple[str, str, Any]]:

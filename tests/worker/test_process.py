@@ -132,6 +132,19 @@ def test_a_job_goes_on_after_its_worker_was_killed(site: Site) -> None:
     assert [end["status"] for end in ends] == ["cancelled"]
 
 
+def test_what_was_cancelled_while_no_worker_ran_never_begins(site: Site) -> None:
+    site.start_worker()
+    assert site.worker is not None
+    site.worker.stop(signal.SIGKILL)
+    site.client.set(keys.cancelled("away"), "1")
+    site.send("away", PullImage(reference="alpine"))
+    site.start_worker()
+    assert eventually(lambda: site.ends("away"), what="its end")[0]["status"] == "cancelled"
+    site.send("next", PullImage(reference="alpine"))
+    eventually(lambda: site.ends("next"), what="the next one's end")
+    assert site.calls() == ["begin pull alpine", "end pull alpine"]
+
+
 def test_what_a_killed_worker_left_is_done_before_what_waits_in_the_queue(site: Site) -> None:
     site.start_worker()
     site.send("stop", StopContainer(container_id="stubborn-once"))

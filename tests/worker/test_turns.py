@@ -11,7 +11,7 @@ import pytest
 from engine.config import EngineConfig
 from engine.errors import Cancelled
 from tests.support.processes import eventually
-from tests.worker.fakes import FakeEngine
+from tests.worker.fakes import FakeEngine, KnownCancellations
 from worker.contract.commands import StartContainer, StopContainer, encode_command
 from worker.executor import Executor
 from worker.ledger import Ledger
@@ -144,7 +144,9 @@ def test_stop_then_start_ends_with_the_start_whichever_thread_is_quicker(tmp_pat
     stop_may_end = threading.Event()
     engine.container_stop = lambda *_, **__: (stop_may_end.wait(60), engine.note("stop"))  # type: ignore[method-assign,assignment]
     engine.container_start = lambda id, request="", admission=None, cancel=None: engine.note("start")  # type: ignore[method-assign]
-    executor = Executor(engine, Ledger(engine.store, engine.journal, "s", lambda: 0), lambda *_: None, lambda _: False)
+    executor = Executor(
+        engine, Ledger(engine.store, engine.journal, "s", lambda: 0), lambda *_: None, KnownCancellations()
+    )
     stop, start = (
         {"job_id": name, "command": encode_command(command)}
         for name, command in (("a", StopContainer(container_id="c")), ("b", StartContainer(container_id="c")))
@@ -163,7 +165,9 @@ def test_stop_then_start_ends_with_the_start_whichever_thread_is_quicker(tmp_pat
 
 def test_a_job_that_waits_for_its_turn_can_be_cancelled(tmp_path: Path) -> None:
     engine = FakeEngine(EngineConfig(home=tmp_path))
-    executor = Executor(engine, Ledger(engine.store, engine.journal, "s", lambda: 0), lambda *_: None, lambda _: False)
+    executor = Executor(
+        engine, Ledger(engine.store, engine.journal, "s", lambda: 0), lambda *_: None, KnownCancellations()
+    )
     executor.expect(job_id="a", command=encode_command(StopContainer(container_id="c")))
     threading.Thread(target=cancel_when_it_runs, args=(executor, "b")).start()
     executor.execute(job_id="b", command=encode_command(StartContainer(container_id="c")))
