@@ -14,12 +14,13 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
-from celery.signals import task_received, worker_shutting_down
+from celery.signals import worker_shutting_down
 from kombu import Connection, Exchange, Queue
 from kombu.transport.redis import Channel
 
 from worker.broker import FIRST_PAUSE, LONGEST_PAUSE
 from worker.contract import keys
+from worker.deliveries import straight
 from worker.executor import Executor
 from worker.settings import WorkerSettings
 
@@ -73,7 +74,11 @@ def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Cele
         },
     )
 
-    @app.task(name=keys.TASK_NAME, ignore_result=True)
+    def expect(**delivery: Any) -> None:
+        executor.expect(**delivery)
+
+    # As a static method, or it would be taken for one of the task.
+    @app.task(name=keys.TASK_NAME, ignore_result=True, Strategy=staticmethod(straight(expect)))
     def execute(
         *,
         job_id: str,
@@ -87,29 +92,14 @@ def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Cele
     return app
 
 
-def serve(
-    app: Celery,
-    settings: WorkerSettings,
-    host_id: str,
-    on_stop: Callable[[], None],
-    on_received: Callable[..., None] = lambda **_: None,
-) -> int:
-    """Take tasks until SIGTERM or SIGINT; `on_stop` is called in the main thread when one has come.
-
-    `on_received` gets a delivery's `job_id`, `command` and `fence` in the order of the queue, before a thread does.
-    """
+def serve(app: Celery, settings: WorkerSettings, host_id: str, on_stop: Callable[[], None]) -> int:
+    """Take tasks until SIGTERM or SIGINT; `on_stop` is called in the main thread when one has come."""
 
     def stopping(**_: Any) -> None:
         on_stop()
 
-    def received(request: Any, **_: Any) -> None:
-        delivery = request.kwargs
-        if isinstance(delivery, dict) and {"job_id", "command"} <= delivery.keys():
-            on_received(job_id=delivery["job_id"], command=delivery["command"], fence=delivery.get("fence", 0))
-
     logging.getLogger("celery.worker.consumer.consumer").addFilter(_SaidOnce())
     worker_shutting_down.connect(stopping, weak=False)
-    task_received.connect(received, weak=False)
     warnings.filterwarnings("ignore", message=".*superuser privileges.*")
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # of a setting that is set above
     worker = app.Worker(

@@ -170,9 +170,7 @@ class WorkerService:
         logger.info(
             "host %s (%s) is ready after %.2f s", self._settings.host_name, self._host_id, time.monotonic() - began
         )
-        code = (
-            0 if stop.is_set() else serve(app, self._settings, self._host_id, self._begin_stop, self._executor.expect)
-        )
+        code = 0 if stop.is_set() else serve(app, self._settings, self._host_id, self._begin_stop)
         self._finish_stop()
         return code
 

@@ -132,6 +132,16 @@ def test_a_job_goes_on_after_its_worker_was_killed(site: Site) -> None:
     assert [end["status"] for end in ends] == ["cancelled"]
 
 
+def test_a_task_that_is_no_job_harms_nobody(site: Site) -> None:
+    site.start_worker()
+    for odd in ({}, {"job_id": "j"}, {"job_id": "j", "command": 7}, {"job_id": "j", "command": {}, "fence": "x"}):
+        site.celery.send_task(keys.TASK_NAME, kwargs=odd, queue=keys.queue(site.host_id), ignore_result=True)
+    site.client.lpush(keys.queue(site.host_id), "{}")
+    for number in range(6):  # more than there are threads for
+        site.send(f"good{number}", PullImage(reference="alpine"))
+    eventually(lambda: all(site.ends(f"good{number}") for number in range(6)), what="the ends")
+
+
 def test_what_was_cancelled_while_no_worker_ran_never_begins(site: Site) -> None:
     site.start_worker()
     assert site.worker is not None

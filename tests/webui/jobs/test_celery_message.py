@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,26 +62,30 @@ def test_no_two_have_the_same_tag_and_no_header_a_secret() -> None:
 
 def test_the_workers_own_celery_takes_it(site_broker: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORTSIDE_REDIS_URL", site_broker.url)
+    expected: list[str] = []
     taken: list[dict[str, Any]] = []
     came = threading.Event()
 
     class Executor:
+        def expect(self, *, job_id: str, **_: Any) -> None:
+            expected.append(job_id)
+
         def execute(self, **arguments: Any) -> None:
             taken.append(arguments)
             came.set()
 
     app = make_app(WorkerSettings.from_environment(), HOST, Executor())  # type: ignore[arg-type]
     site_broker.client().lpush(keys.queue(HOST), ours())
-    with app.connection() as connection, connection.channel() as channel:
-        consumer = app.amqp.TaskConsumer(channel)
-        tasks = app.tasks
-
-        def take(body: Any, delivered: Any) -> None:
-            tasks[delivered.headers["task"]](*body[0], **body[1])
-            delivered.ack()
-
-        consumer.register_callback(take)
+    with ThreadPoolExecutor(1) as pool, app.connection() as connection, connection.channel() as channel:
+        worker = SimpleNamespace(pool=SimpleNamespace(executor=pool), connection_errors=())
+        handlers = {
+            name: task.Strategy(task, app, worker) for name, task in app.tasks.items() if name == keys.TASK_NAME
+        }
+        consumer = app.amqp.TaskConsumer(
+            channel, on_message=lambda message: handlers[message.headers["task"]](message, None, None, None, None)
+        )
         with consumer:
             while not came.is_set():
                 connection.drain_events(timeout=PATIENCE_SECONDS)
     assert taken == [ARGUMENTS]
+    assert expected == [ARGUMENTS["job_id"]]
