@@ -76,11 +76,12 @@ class Publisher:
         self._acknowledged = 0
         self._read_acknowledged_at = 0.0
         self._replay_from: int | None = None
-        self._held_since: float | None = None
+        self._holds_back = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
+        self._journal.be_patient(PATIENT, PATIENCE_SECONDS)
         self._thread.start()
 
     def acknowledged(self) -> int:
@@ -108,7 +109,7 @@ class Publisher:
         with self._journal.listen() as listener:
             while not self._stop.is_set():
                 if not self._publish_some():
-                    listener.wait(LOOK_SECONDS if self._held_since is None else PATIENCE_SECONDS)
+                    listener.wait(PATIENCE_SECONDS if self._holds_back else LOOK_SECONDS)
                 if time.monotonic() - self._read_acknowledged_at > ACKNOWLEDGED_SECONDS:
                     self._read_acknowledged()
 
@@ -121,7 +122,8 @@ class Publisher:
         if self._position - self._acknowledged >= WINDOW:
             return False
         entries = self._journal.read(self._position, BATCH)
-        if not entries or self._can_wait(entries):
+        self._holds_back = _can_wait(entries)
+        if not entries or self._holds_back:
             return False
         if entries[0].seq > self._position + 1:
             self._tell_of_gap(entries[0].seq)
@@ -129,20 +131,6 @@ class Publisher:
         self._send(entries)
         self._position = entries[-1].seq
         return True
-
-    def _can_wait(self, entries: Sequence[Entry]) -> bool:
-        """Whether nobody is kept waiting by these, and they have not waited long."""
-        now = time.monotonic()
-        leaving = {entry.subject for entry in entries if entry.attributes.get(LEAVING)}
-        if not all(entry.kind in PATIENT or _is_of(entry, leaving) for entry in entries):
-            self._held_since = None
-            return False
-        if self._held_since is None:
-            self._held_since = now
-        if now - self._held_since < PATIENCE_SECONDS:
-            return True
-        self._held_since = None
-        return False
 
     def _tell_of_gap(self, first_seq: int) -> None:
         """The site is behind what the journal still has: it goes on from there, and an inventory says all."""
@@ -179,3 +167,13 @@ def _is_of(entry: Entry, leaving: set[str]) -> bool:
     """Whether it tells of the end of a container whose removal, which is told next, says all."""
     subjects = (entry.subject, entry.attributes.get("container"))
     return entry.kind != CONTAINER_REMOVED and any(subject in leaving for subject in subjects)
+
+
+def _can_wait(entries: Sequence[Entry]) -> bool:
+    """Whether nobody is kept waiting by these, and they have not waited long. The clock may have been set back."""
+    leaving = {entry.subject for entry in entries if entry.attributes.get(LEAVING)}
+    return (
+        bool(entries)
+        and 0 <= time.time() - entries[0].at < PATIENCE_SECONDS
+        and all(entry.kind in PATIENT or _is_of(entry, leaving) for entry in entries)
+    )

@@ -2,24 +2,28 @@
 
 Numbers rise by one without holes, whichever process appends. A reader in another process is woken by a
 datagram: it binds a socket in `<run>/journal/`, and an appender sends one byte to every socket there. A lost
-datagram costs a second, never an entry.
+datagram costs a second, never an entry. A process whose readers can wait for some kinds says so (`be_patient`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from engine.store.database import Store
+from engine.store.later import Later
 from engine.unix_path import short
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = [
     """
@@ -51,7 +55,21 @@ class Journal:
     def __init__(self, store: Store, run: Path) -> None:
         self._store = store
         self._sockets = run / "journal"
+        self._patient: frozenset[str] = frozenset()
+        self._later: Later | None = None
         store.ensure("journal", SCHEMA)
+
+    def be_patient(self, kinds: Collection[str], seconds: float) -> None:
+        """From now on, what this process appends of `kinds` wakes readers only so much later, or with what can't wait.
+
+        For a process that lives on: one that ends before leaves readers to look by themselves. At most once.
+        """
+        try:
+            self._later = Later(seconds, self._wake_now)
+        except (OSError, RuntimeError) as error:
+            logger.warning("readers of the journal are woken at once each time: %s", error)
+        else:
+            self._patient = frozenset(kinds)
 
     def append(self, kind: str, subject: str, attributes: Mapping[str, Any]) -> int:
         """Add an entry and return its number. Inside `store.transaction()` it commits with the rest."""
@@ -61,7 +79,8 @@ class Journal:
                 (time.time(), kind, subject, json.dumps(attributes, separators=(",", ":"))),
             )
             seq = cursor.lastrowid
-            self._store.after_commit(self._wake)  # a reader that is woken sooner would find nothing
+            # A reader that is woken sooner would find nothing.
+            self._store.after_commit(self._wake_later if kind in self._patient else self._wake)
         assert seq is not None
         return seq
 
@@ -88,7 +107,16 @@ class Journal:
         """A wake-up socket for this reader; close it, or use it as a context manager."""
         return JournalListener(self._sockets)
 
+    def _wake_later(self) -> None:
+        if self._later is not None:
+            self._later.ask()
+
     def _wake(self) -> None:
+        if self._later is not None:
+            self._later.forget()
+        self._wake_now()
+
+    def _wake_now(self) -> None:
         """Never raises: the entry is there, and a reader looks by itself after a while."""
         with contextlib.suppress(OSError):
             self._wake_readers()

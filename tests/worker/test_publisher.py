@@ -58,10 +58,23 @@ def test_what_nobody_waits_for_goes_with_what_follows(
         journal.append("container.started", "c", {})
         eventually(lambda: client.xlen(keys.EVENTS) == 3, seconds=60, what="all events")
         assert batches == [["job.started", "container.created", "container.started"]]
-        monkeypatch.setattr("worker.publisher.PATIENCE_SECONDS", 0.01)
-        journal.append("job.started", "j", {})  # nothing follows
-        eventually(lambda: client.xlen(keys.EVENTS) == 4, seconds=60, what="what nothing follows")
     finally:
+        publisher.stop(1)
+
+
+def test_what_nothing_follows_waits_no_longer_than_the_patience(
+    tmp_path: Path, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, journal = valkey.client(), Journal(Store(tmp_path / "engine.db"), tmp_path / "run")
+    monkeypatch.setattr("worker.publisher.LOOK_SECONDS", 3600.0)
+    publisher = Publisher(client, journal, "h", lambda *_: None, lambda: None, settle=lambda _: None)
+    publisher.start()
+    try:
+        for number in range(1, 4):
+            journal.append("job.started", f"j{number}", {})
+            eventually(lambda n=number: client.xlen(keys.EVENTS) == n, seconds=60, what="the event")
+    finally:
+        journal.append("job.finished", "j", {})  # who looks once an hour is woken to stop
         publisher.stop(1)
 
 
