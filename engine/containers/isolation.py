@@ -9,6 +9,7 @@ import fnmatch
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from engine.containers import host_devices, sharing
@@ -74,9 +75,7 @@ def _sysctls(spec: ContainerSpec) -> dict[str, str]:
 def _kept(spec: ContainerSpec) -> tuple[str, ...]:
     """Who starts a container can't give away more than it has: ALL is all of that, a name beyond it is refused."""
     wanted = capabilities.kept(spec.cap_add, spec.cap_drop, privileged=spec.privileged)
-    with open("/proc/self/status") as file:
-        permitted = int(next(line for line in file if line.startswith("CapPrm:")).split()[1], 16)
-    ours = {name for number, name in enumerate(CAPABILITIES) if permitted >> number & 1}
+    ours = _permitted()
     named = {capabilities.name_of(text) for text in spec.cap_add}
     missing = sorted(named & set(wanted) - ours)
     if missing:
@@ -85,6 +84,14 @@ def _kept(spec: ContainerSpec) -> tuple[str, ...]:
             {"field": "cap_add"},
         )
     return tuple(f"CAP_{name}" for name in wanted if name in ours)
+
+
+@cache
+def _permitted() -> frozenset[str]:
+    """The capabilities that this process has; it never gives one up, and nobody else can take it one."""
+    with open("/proc/self/status") as file:
+        permitted = int(next(line for line in file if line.startswith("CapPrm:")).split()[1], 16)
+    return frozenset(name for number, name in enumerate(CAPABILITIES) if permitted >> number & 1)
 
 
 def _read(spec: ContainerSpec) -> security.Security:

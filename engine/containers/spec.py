@@ -187,7 +187,7 @@ def validate(spec: ContainerSpec, host_cpus: float | None = None) -> None:
     """Raise `InvalidArgument` for the first field that can't work. `host_cpus` defaults to this machine's."""
     _check_identity(spec)
     _check_process(spec)
-    _check_limits(spec, float(os.cpu_count() or 1) if host_cpus is None else host_cpus)
+    _check_limits(spec, host_cpus)
     _check_ports(spec.ports)
     for name, sentence in checking.problems(spec):
         raise _bad(name, sentence)
@@ -241,13 +241,15 @@ def _check_process(spec: ContainerSpec) -> None:
             raise _bad("restart_limit", "it can't be negative; 0 means no limit")
 
 
-def _check_limits(spec: ContainerSpec, host_cpus: float) -> None:
+def _check_limits(spec: ContainerSpec, host_cpus: float | None) -> None:
     if spec.memory_bytes is not None and spec.memory_bytes < MEMORY_MINIMUM_BYTES:
         raise _bad("memory_bytes", f"{spec.memory_bytes} is too little; give at least {MEMORY_MINIMUM_BYTES} (6 MiB)")
     if spec.memory_bytes is not None and spec.memory_bytes > LIMIT_MAXIMUM:
         raise _bad("memory_bytes", "it is more than any machine has; leave it out for no limit")
-    if spec.cpus is not None and not CPUS_MINIMUM <= spec.cpus <= host_cpus:
-        raise _bad("cpus", f"{spec.cpus:g} is out of range; this host takes {CPUS_MINIMUM:g} to {host_cpus:g}")
+    if spec.cpus is not None:
+        most = float(os.cpu_count() or 1) if host_cpus is None else host_cpus
+        if not CPUS_MINIMUM <= spec.cpus <= most:
+            raise _bad("cpus", f"{spec.cpus:g} is out of range; this host takes {CPUS_MINIMUM:g} to {most:g}")
     if spec.pids_limit is not None and spec.pids_limit < 1 and spec.pids_limit != -1:
         raise _bad("pids_limit", f"{spec.pids_limit} lets nothing run; give at least 1, or -1 for no limit")
     if spec.pids_limit is not None and spec.pids_limit > PIDS_MAXIMUM:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,14 +41,23 @@ NAMESPACES = ("user", "mount", "uts", "ipc", "pid", "network", "cgroup")
 
 def masked_paths() -> list[str]:
     """`MASKED_PATHS` and each processor's thermal_throttle (GHSA-6fw5-f8r9-fgfm)."""
-    online = ""
-    with contextlib.suppress(OSError):
-        online = (_PROCESSORS / "online").read_text()
-    return [*MASKED_PATHS, *_throttles(online)]
+    return [*MASKED_PATHS, *_throttles(_online())]
+
+
+def _online() -> bytes:
+    """As the kernel lists them; without what Python's own files ask of each file, in the middle of every create."""
+    try:
+        file = os.open(_PROCESSORS / "online", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(file, 4096)
+    finally:
+        os.close(file)
 
 
 @lru_cache(maxsize=1)
-def _throttles(online: str) -> list[str]:
+def _throttles(online: bytes) -> list[str]:
     """Looked for again when other processors than these are `online`: they come with it, and go."""
     return sorted(str(path) for path in _PROCESSORS.glob("cpu[0-9]*/thermal_throttle"))
 

@@ -156,8 +156,10 @@ def build(settings: ProcessSettings) -> dict[str, Any]:
         "annotations": {**settings.annotations, USER_ANNOTATION: settings.user},
         "linux": {
             "namespaces": _namespaces(settings),
-            "maskedPaths": _given(settings.masked_paths, defaults.masked_paths()),
-            "readonlyPaths": _given(settings.readonly_paths, defaults.READONLY_PATHS),
+            "maskedPaths": defaults.masked_paths() if settings.masked_paths is None else list(settings.masked_paths),
+            "readonlyPaths": list(
+                defaults.READONLY_PATHS if settings.readonly_paths is None else settings.readonly_paths
+            ),
             "sysctl": dict(settings.sysctls),
         },
     }
@@ -244,10 +246,6 @@ def _environment(env: Sequence[str]) -> list[str]:
         name, _, value = entry.partition("=")
         variables[name] = value
     return [f"{name}={value}" for name, value in variables.items()]
-
-
-def _given(paths: Sequence[str] | None, usual: Sequence[str]) -> list[str]:
-    return list(usual if paths is None else paths)
 
 
 def _outer_first(entries: Sequence[Bind | TmpfsMount]) -> list[Bind | TmpfsMount]:
