@@ -59,7 +59,7 @@ def lay_out(
     binds = mounting.binds(host.mounts, standard_binds(host.network.files or final, read_only=spec.read_only))
     settings = isolation.settings(spec, plan, binds, init)
     settings = replace(settings, tmpfs=[*settings.tmpfs, *mounting.in_memory(host.mounts)])
-    _write(directory / "bundle" / "config.json", json.dumps(build(settings), separators=(",", ":")), 0o600)
+    _write(directory / spares.CONFIG, json.dumps(build(settings), separators=(",", ":")), 0o600)
 
 
 def write_hosts(directory: Path, place: NetworkPlace, spec: ContainerSpec, hostname: str) -> None:
@@ -101,8 +101,10 @@ def _place_init(path: Path, run: Path) -> None:
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:
     """World-readable by default: any user inside the container resolves names by these files."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
+        if os.fstat(descriptor).st_size:  # not by O_TRUNC, after which ext4 begins to write to the disk at the close
+            os.ftruncate(descriptor, 0)
         os.fchmod(descriptor, mode)  # whatever the umask of the caller is
         content = text.encode()
         while content:  # a disk that is nearly full takes a part
