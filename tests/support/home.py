@@ -115,9 +115,9 @@ class Home:
         """
         pids = set()
         for cgroup in _matching(self.container_cgroups(), container_ids):
-            for path in Path(cgroup).rglob("cgroup.procs"):
+            for group, _, _ in os.walk(cgroup):  # passes over what a keeper removes just now; rglob raises
                 with contextlib.suppress(OSError):
-                    pids.update(int(pid) for pid in path.read_text().split())
+                    pids.update(int(pid) for pid in Path(group, "cgroup.procs").read_text().split())
         for pid in self.own_processes():
             held = [path for path in _open_files(pid) if path.startswith(f"{self.config.containers}/")]
             if _matching(held, container_ids) and not any(part in command_of(pid) for part in OWN_PARTS):
