@@ -43,8 +43,13 @@ class _SaidOnce(logging.Filter):
         return not str(record.msg).startswith("consumer: Cannot connect")
 
 
-def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Celery:
-    """A Celery app whose only task hands deliveries to `executor`."""
+def make_app(
+    settings: WorkerSettings, host_id: str, executor: Executor, on_connected: Callable[[], None] = lambda: None
+) -> Celery:
+    """A Celery app whose only task hands deliveries to `executor`.
+
+    `on_connected` is called before the first of those that come by a new connection to the broker.
+    """
     # At its end a channel would put back what was not begun or, without a broker, write it to a file in /tmp, with the
     # secrets of its jobs. The site sends it again.
     Channel.do_restore = False
@@ -78,7 +83,7 @@ def make_app(settings: WorkerSettings, host_id: str, executor: Executor) -> Cele
         executor.expect(**delivery)
 
     # As a static method, or it would be taken for one of the task.
-    @app.task(name=keys.TASK_NAME, ignore_result=True, Strategy=staticmethod(straight(expect)))
+    @app.task(name=keys.TASK_NAME, ignore_result=True, Strategy=staticmethod(straight(expect, on_connected)))
     def execute(
         *,
         job_id: str,

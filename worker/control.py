@@ -11,6 +11,7 @@ from typing import Any
 import redis
 
 from worker.broker import run_through_outages
+from worker.cancellations import Cancellations
 from worker.contract import frames, keys
 from worker.contract.wire import ContractError, from_wire
 
@@ -25,7 +26,7 @@ class ControlListener:
 
     It begins with what was sent in the last seconds: whoever opened a stream while one worker died and the next
     one started is still waiting for it. What is older is passed over: a cancel left a mark, and a replay happens
-    anyway at the start. `begin` is called when it is settled from where on messages are read.
+    anyway at the start. The marks of `cancellations` are read when it is settled from where on messages are read.
     """
 
     def __init__(
@@ -33,13 +34,12 @@ class ControlListener:
         client: redis.Redis,
         host_id: str,
         handlers: Mapping[type, Callable[[Any], None]],
-        begin: Callable[[], None] = lambda: None,
+        cancellations: Cancellations,
     ) -> None:
         self._client = client
         self._key = keys.control(host_id)
         self._handlers = handlers
-        self._begin = begin
-        self._has_begun = False
+        self._cancellations = cancellations
         self._last: str | bytes | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
@@ -55,13 +55,18 @@ class ControlListener:
         run_through_outages("control", self._stop, self._listen)
 
     def _listen(self) -> None:
+        try:
+            self._read()
+        except redis.RedisError:
+            self._cancellations.doubt()
+            raise
+
+    def _read(self) -> None:
         if self._last is None:
             now: Any = self._client.time()  # the broker's, as the ids of its streams
             self._last = f"{int((now[0] - LOOK_BACK_SECONDS) * 1000)}-0"
-        if not self._has_begun:
-            self._begin()
-            self._has_begun = True
         while not self._stop.is_set():
+            self._cancellations.read_marks()
             answer: Any = self._client.xread({self._key: self._last}, count=200, block=int(BLOCK_SECONDS * 1000))
             for _, entries in answer or ():
                 for entry_id, fields in entries:

@@ -33,36 +33,57 @@ class _Delivery:
         """Asked for at a cold shutdown; threads can't be ended, the worker's own end is near."""
 
 
-def straight(expect: Callable[..., None]) -> Strategy:
+def straight(expect: Callable[..., None], on_connected: Callable[[], None] = lambda: None) -> Strategy:
     """A strategy (`celery.app.task.Task.Strategy`) for a task whose arguments are all keywords.
 
     `expect` gets `job_id`, `command` and `fence` of a delivery in the order of the queue, before a thread has it.
+    `on_connected` is called for each connection to the broker, before what comes by it.
     """
 
     def strategy(task: Any, _app: Any, consumer: Any) -> Callable[..., None]:
-        submit, lost = consumer.pool.executor.submit, consumer.connection_errors
+        pool, hub, lost = consumer.pool, consumer.hub, consumer.connection_errors
 
         def handle(message: Any, *_: Any) -> None:
-            arguments = _arguments(message.payload)
+            arguments = _arguments(message)
             message.ack_log_error(logger, lost)
             if arguments is None:
                 logger.error(
                     "a task is passed over, it is no job: see that the site and this worker are of one version"
                 )
                 return
+            delivery = _Delivery(str(message.headers.get("id")), task)
             expect(job_id=arguments["job_id"], command=arguments["command"], fence=arguments.get("fence", 0))
-            delivery = _Delivery(message.headers["id"], task)
             state.task_reserved(delivery)
             state.task_accepted(delivery)
-            submit(_work, delivery, arguments)
+            pool.executor.submit(work, delivery, arguments)
 
+        def work(delivery: _Delivery, arguments: dict[str, Any]) -> None:
+            try:
+                task.run(**arguments)
+            except Exception:
+                logger.exception("task %s failed", delivery.id)  # the site sends its job again
+            finally:
+                was_full = len(state.reserved_requests) >= pool.num_processes
+                state.task_ready(delivery)
+                if was_full and hub is not None:  # it fetches none, and would look again within a second
+                    hub.call_soon(_nothing)
+
+        on_connected()
         return handle
 
     return strategy
 
 
-def _arguments(payload: Any) -> dict[str, Any] | None:
-    """The keyword arguments in a message's body (Celery's protocol 2: positional ones, keywords, what follows)."""
+def _arguments(message: Any) -> dict[str, Any] | None:
+    """The keyword arguments in a message's body (Celery's protocol 2: positional ones, keywords, what follows).
+
+    None for what is no job. Celery itself would log what it can't decode, which may hold secrets.
+    """
+    try:
+        payload = message.payload
+    except Exception as error:  # noqa: BLE001  each decoder has its own
+        logger.debug("a task can't be decoded: %s", type(error).__name__)
+        return None
     if not isinstance(payload, list) or len(payload) != 3 or not isinstance(payload[1], dict):
         return None
     arguments = payload[1]
@@ -70,10 +91,5 @@ def _arguments(payload: Any) -> dict[str, Any] | None:
     return arguments if is_job else None
 
 
-def _work(delivery: _Delivery, arguments: dict[str, Any]) -> None:
-    try:
-        delivery.task.run(**arguments)
-    except Exception:
-        logger.exception("task %s failed", delivery.id)  # the site sends its job again
-    finally:
-        state.task_ready(delivery)
+def _nothing() -> None:
+    """Called by the consumer's loop when all that it is to do is to look again."""

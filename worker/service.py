@@ -94,7 +94,7 @@ class WorkerService:
             self._client, journal, self._host_id, emit, self._presence.register, settle=durability.settle
         )
         self._ledger = Ledger(engine.store, journal, session, self._publisher.acknowledged)
-        cancellations = Cancellations(self._client)
+        self._cancellations = cancellations = Cancellations(self._client)
         self._executor = Executor(engine, self._ledger, emit, cancellations, durability.touch)
         self._streams = StreamServer(
             self._client,
@@ -128,7 +128,7 @@ class WorkerService:
                 Credit: self._streams.handle,
                 CloseStream: self._streams.handle,
             },
-            cancellations.read_marks,
+            cancellations,
         )
         figures = Figures(engine, connect(settings.redis_url), self._host_id)
         self._periodic = [
@@ -165,7 +165,7 @@ class WorkerService:
         self._near_sessions.start()
         for periodic in self._periodic:
             periodic.start()
-        app = make_app(self._settings, self._host_id, self._executor)
+        app = make_app(self._settings, self._host_id, self._executor, self._cancellations.doubt)
         gc.freeze()  # what is loaded now stays; collections need not look at it
         logger.info(
             "host %s (%s) is ready after %.2f s", self._settings.host_name, self._host_id, time.monotonic() - began

@@ -228,8 +228,10 @@ def save(directory: Path, record: ContainerRecord) -> Version:
 
     A rename is atomic against any death of ours. Nobody waits for the disk here: `durability` does, for all at once.
     """
-    temporary, descriptor = _begin(directory)
+    temporary, descriptor = _opened(directory)
     try:
+        if os.fstat(descriptor).st_size:  # whoever wrote it was killed
+            os.ftruncate(descriptor, 0)
         content = record.as_json()
         while content:  # a disk that is nearly full takes a part; what is renamed below must be whole
             content = content[os.write(descriptor, content) :]
@@ -243,17 +245,14 @@ def save(directory: Path, record: ContainerRecord) -> Version:
     return number, now
 
 
-def _begin(directory: Path) -> tuple[str, int]:
-    """A file that is to become the record, empty and open: one that was made ahead, else a new one."""
+def _opened(directory: Path) -> tuple[str, int]:
+    """A file that is to become the record, and its descriptor: one that was made ahead, else a new one."""
     for name in MADE_AHEAD:
         path = f"{directory}/{name}"
         with contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-            if os.fstat(descriptor).st_size:  # whoever wrote it was killed
-                os.ftruncate(descriptor, 0)
-            return path, descriptor
+            return path, os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     path = f"{directory}/{MADE_AHEAD[0]}"
-    return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def version(directory: str | Path) -> Version:

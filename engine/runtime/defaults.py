@@ -48,12 +48,12 @@ def _online() -> bytes:
     """As the kernel lists them; without what Python's own files ask of each file, in the middle of every create."""
     try:
         file = os.open(_PROCESSORS / "online", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(file, 4096)
+        finally:
+            os.close(file)
     except OSError:
         return b""
-    try:
-        return os.read(file, 4096)
-    finally:
-        os.close(file)
 
 
 @lru_cache(maxsize=1)

@@ -28,11 +28,13 @@ class _Itimerspec(ctypes.Structure):
 class Later:
     """Calls `work`, in a thread of its own, `seconds` after the first `ask` since the last call.
 
-    Raises OSError when the kernel has no timer for it, RuntimeError when there can be no thread.
+    A process that was forked from the one that made it has no such thread: there, the call is made at once. Raises
+    OSError when the kernel has no timer for it, RuntimeError when there can be no thread.
     """
 
     def __init__(self, seconds: float, work: Callable[[], None]) -> None:
         self._work = work
+        self._owner = os.getpid()
         self._set = _Itimerspec(0, 0, int(seconds), int(seconds % 1 * 1e9))
         self._never = _Itimerspec()
         self._lock = threading.Lock()
@@ -48,11 +50,15 @@ class Later:
 
     def ask(self) -> None:
         """Have the call made, if it isn't to be already."""
-        self._settle(True, self._set)
+        if os.getpid() == self._owner:
+            self._settle(True, self._set)
+        else:
+            self._work()
 
     def forget(self) -> None:
         """What was asked for has become needless; a call that is being made is not stopped."""
-        self._settle(False, self._never)
+        if os.getpid() == self._owner:
+            self._settle(False, self._never)
 
     def _settle(self, is_asked: bool, when: _Itimerspec) -> None:
         with self._lock:

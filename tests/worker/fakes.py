@@ -311,4 +311,4 @@ class KnownCancellations(Cancellations):
 
     def __init__(self) -> None:
         super().__init__(None)  # type: ignore[arg-type]
-        self._has_marks = True
+        self._has_all = True

@@ -11,11 +11,27 @@ from typing import Any
 
 import pytest
 from celery.worker import state
+from kombu.exceptions import ContentDisallowed, DecodeError
 
 from tests.support.processes import eventually
 from worker.deliveries import straight
 
 SECRET = "hunter2-of-a-registry"
+
+
+class Message:
+    def __init__(self, payload: Any, headers: Any) -> None:
+        self._payload, self.headers = payload, headers
+        self.done: list[str] = []
+
+    @property
+    def payload(self) -> Any:
+        if isinstance(self._payload, Exception):
+            raise self._payload
+        return self._payload
+
+    def ack_log_error(self, *_: Any) -> None:
+        self.done.append("acknowledged")
 
 
 class Task:
@@ -27,10 +43,17 @@ class Task:
         self.log: list[str] = []
         self.go = threading.Event()
         self._pool = ThreadPoolExecutor(2)
-        consumer = SimpleNamespace(pool=SimpleNamespace(executor=self._pool), connection_errors=())
-        self._handle = straight(lambda **delivery: self.log.append(f"expect {delivery['job_id']}"))(
-            self, None, consumer
+        self.looks: list[Any] = []
+        consumer = SimpleNamespace(
+            pool=SimpleNamespace(executor=self._pool, num_processes=2),
+            hub=SimpleNamespace(call_soon=self.looks.append),
+            connection_errors=(),
         )
+        strategy = straight(self._expect, lambda: self.log.append("connected"))
+        self._handle = strategy(self, None, consumer)
+
+    def _expect(self, *, job_id: str, command: Any, fence: int) -> None:
+        self.log.append(f"expect {job_id} {fence}")
 
     def run(self, *, job_id: str, command: Any, fence: int = 0, secrets: Any = None, **_newer: Any) -> None:
         if job_id == "slow":
@@ -39,14 +62,11 @@ class Task:
         if job_id == "bad":
             raise ValueError("it can't be done")
 
-    def deliver(self, payload: Any) -> list[str]:
+    def deliver(self, payload: Any, headers: Any = None) -> list[str]:
         """Give one message; what was done to it."""
-        done: list[str] = []
-        message = SimpleNamespace(
-            payload=payload, headers={"id": "t"}, ack_log_error=lambda *_: done.append("acknowledged")
-        )
+        message = Message(payload, {"id": "t"} if headers is None else headers)
         self._handle(message, None, None, None, None)
-        return done
+        return message.done
 
     def end(self) -> None:
         self._pool.shutdown()
@@ -64,8 +84,28 @@ def job(job_id: str, **more: Any) -> list[Any]:
 
 
 def test_a_job_has_its_place_before_a_thread_has_it(task: Task) -> None:
-    assert task.deliver(job("a", newer=1)) == ["acknowledged"]
-    eventually(lambda: task.log == ["expect a", "run a"], what="the job")
+    for _ in range(2):
+        task.deliver(job("slow"))
+    assert task.deliver(job("a", newer=1, fence=3)) == ["acknowledged"]  # no thread is left for it
+    assert task.log == ["connected", "expect slow 0", "expect slow 0", "expect a 3"]
+    task.go.set()
+    eventually(lambda: "run a" in task.log, what="the job")
+
+
+def test_who_has_fetched_no_more_since_the_pool_was_full_is_told_when_it_is_not(task: Task) -> None:
+    task.deliver(job("a"))
+    eventually(lambda: not state.reserved_requests, what="its end")
+    assert task.looks == []
+    for _ in range(2):
+        task.deliver(job("slow"))
+    task.go.set()
+    eventually(lambda: not state.reserved_requests and task.looks, what="their ends")
+
+
+@pytest.mark.parametrize("headers", [{}, {"id": None}, {"id": ["t"]}])
+def test_a_task_of_no_name_is_a_job_all_the_same(task: Task, headers: Any) -> None:
+    task.deliver(job("a"), headers)
+    eventually(lambda: "run a" in task.log and not state.reserved_requests, what="the job")
 
 
 def test_what_is_at_work_is_counted_until_it_ends(task: Task) -> None:
@@ -91,6 +131,8 @@ def test_a_task_that_fails_gives_back_its_place(task: Task, caplog: pytest.LogCa
         [[], {"job_id": "j", "secrets": {"password": SECRET}}, {}],
         [[], {"job_id": 7, "command": {}}, {}],
         [[], {"job_id": "j", "command": "rm"}, {}],
+        DecodeError(SECRET),
+        ContentDisallowed(SECRET),
     ],
 )
 def test_what_is_no_job_is_passed_over_and_not_shown(
@@ -98,5 +140,5 @@ def test_what_is_no_job_is_passed_over_and_not_shown(
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         assert task.deliver(payload) == ["acknowledged"]
-    assert task.log == [] and not state.reserved_requests
+    assert task.log == ["connected"] and not state.reserved_requests
     assert "it is no job" in caplog.text and SECRET not in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -132,14 +133,67 @@ def test_a_job_goes_on_after_its_worker_was_killed(site: Site) -> None:
     assert [end["status"] for end in ends] == ["cancelled"]
 
 
-def test_a_task_that_is_no_job_harms_nobody(site: Site) -> None:
+def test_a_task_that_is_no_job_harms_nobody_and_is_not_shown(site: Site) -> None:
     site.start_worker()
-    for odd in ({}, {"job_id": "j"}, {"job_id": "j", "command": 7}, {"job_id": "j", "command": {}, "fence": "x"}):
-        site.celery.send_task(keys.TASK_NAME, kwargs=odd, queue=keys.queue(site.host_id), ignore_result=True)
-    site.client.lpush(keys.queue(site.host_id), "{}")
+    secret = "hunter2-of-a-registry"
+    queue = keys.queue(site.host_id)
+    for odd in ({}, {"job_id": "j"}, {"job_id": "j", "command": 7, "secrets": secret}):
+        site.celery.send_task(keys.TASK_NAME, kwargs=odd, queue=queue, ignore_result=True)
+    headers = {"task": keys.TASK_NAME, "id": ["t"]}
+    for body in (f'["{secret}', json.dumps([[], {"job_id": "j", "command": 7, "secrets": secret}, {}])):
+        for kind in ("application/json", "application/x-python-serialize"):
+            site.client.lpush(queue, envelope(queue, headers, body, kind))
+    site.client.lpush(queue, envelope(queue, {}, "{}", "application/json"))
+    site.client.lpush(queue, "{}")
     for number in range(6):  # more than there are threads for
         site.send(f"good{number}", PullImage(reference="alpine"))
     eventually(lambda: all(site.ends(f"good{number}") for number in range(6)), what="the ends")
+    assert site.worker is not None and site.worker.process.poll() is None
+    assert secret not in (site.home.path / "worker.log").read_text()
+
+
+def test_what_was_cancelled_while_the_broker_was_away_never_begins(site: Site) -> None:
+    """Tasks come by another connection than cancellations, and it may be the first that is back."""
+    site.start_worker()
+    for number in range(3):
+        job_id = f"away{number}"
+        site.valkey.stop()
+        time.sleep(1.3 + 0.4 * number)  # both look for it at intervals of their own
+        cut_off = Valkey(site.home.path)  # the same data, where the worker does not see it
+        cut_off.socket = site.home.path / "other.sock"
+        cut_off.url = f"unix://{cut_off.socket}"
+        cut_off.start()
+        client = cut_off.client()
+        arguments = {"job_id": job_id, "command": encode_command(PullImage(reference="alpine")), "fence": 1}
+        queue = keys.queue(site.host_id)
+        headers = {"task": keys.TASK_NAME, "id": job_id}
+        client.lpush(queue, envelope(queue, headers, json.dumps([[], arguments, {}]), "application/json"))
+        client.set(keys.cancelled(job_id), "1")
+        client.xadd(keys.control(site.host_id), {"m": json.dumps({"kind": "job.cancel", "job_id": job_id})})
+        client.close()
+        cut_off.stop()
+        site.valkey.start()
+        [end] = eventually(lambda j=job_id: site.ends(j), what="its end")
+        assert end["status"] == "cancelled"
+    assert site.calls() == []
+
+
+def envelope(queue: str, headers: dict[str, Any], body: str, content_type: str) -> str:
+    """A message as kombu's transport for Redis has it."""
+    properties = {
+        "delivery_info": {"exchange": "", "routing_key": queue},
+        "body_encoding": "base64",
+        "delivery_tag": str(time.monotonic_ns()),
+    }
+    return json.dumps(
+        {
+            "body": base64.b64encode(body.encode()).decode(),
+            "content-encoding": "utf-8",
+            "content-type": content_type,
+            "headers": headers,
+            "properties": properties,
+        }
+    )
 
 
 def test_what_was_cancelled_while_no_worker_ran_never_begins(site: Site) -> None:

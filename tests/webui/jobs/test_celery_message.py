@@ -77,7 +77,8 @@ def test_the_workers_own_celery_takes_it(site_broker: Valkey, monkeypatch: pytes
     app = make_app(WorkerSettings.from_environment(), HOST, Executor())  # type: ignore[arg-type]
     site_broker.client().lpush(keys.queue(HOST), ours())
     with ThreadPoolExecutor(1) as pool, app.connection() as connection, connection.channel() as channel:
-        worker = SimpleNamespace(pool=SimpleNamespace(executor=pool), connection_errors=())
+        threads = SimpleNamespace(executor=pool, num_processes=1)
+        worker = SimpleNamespace(pool=threads, hub=None, connection_errors=())
         handlers = {
             name: task.Strategy(task, app, worker) for name, task in app.tasks.items() if name == keys.TASK_NAME
         }
