@@ -18,8 +18,8 @@ from worker.contract import keys
 logger = logging.getLogger(__name__)
 
 KEPT_MAXIMUM = 50_000
-"""With more marks than this, jobs go on asking for theirs. Of what the stream tells, the newest are kept: who cancels
-sets a mark anyway, and the site repeats what has not come about."""
+"""With more marks than this, jobs go on asking for theirs. Of what the stream tells, the newest are kept: the site
+repeats a cancellation that has not come about."""
 
 
 class Cancellations:
