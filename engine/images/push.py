@@ -26,12 +26,14 @@ from engine.registry import writing
 from engine.registry.access import Access
 from engine.registry.client import RegistryClient
 from engine.registry.endpoint import Endpoint
+from engine.registry.errors import PartsUnknown
 from engine.registry.limits import RateLimit
 from engine.registry.transport import Transport
 from engine.registry.uploading import Source
 from engine.registry.writing import Writer
 
 _MOUNT_SOURCES = 3
+_ATTEMPTS = 4
 _SHOWN = {writing.EXISTED: EXISTS, writing.MOUNTED: MOUNTED, writing.UPLOADED: DONE}
 
 
@@ -79,14 +81,7 @@ class Pusher:
         endpoint = Endpoint.of(name.registry, self.config.insecure_registries, self.access)
         transport = Transport(endpoint, self.access.credentials, self.stop)
         try:
-            writer = Writer(transport, name.repository)
-            how = self._side_by_side(name, planned, transport, writer)
-            subjects = [document.digest for document in planned.documents]
-            AttachedPush(self.content, self.records, transport, writer, name.repository).push(image.id, subjects)
-            for document in planned.documents:
-                self.stop.raise_if_set()
-                identifier = name.identifier if document is planned.top else document.digest
-                writer.manifest(identifier, document.data, document.parsed.media_type)
+            how = self._bring(name, image.id, planned, transport)
         finally:
             transport.close()
         self.records.pushed(image.id, name, planned.top.digest)
@@ -113,6 +108,35 @@ class Pusher:
         for blob in planned.blobs:
             with contextlib.suppress(FileNotFoundError):
                 self._files[blob.digest] = os.open(self.content.path(blob.digest), os.O_RDONLY | os.O_CLOEXEC)
+
+    def _bring(self, name: Reference, image: str, planned: Plan, transport: Transport) -> list[str]:
+        """Blobs, then manifests; returns how each blob came there.
+
+        A registry that misses a part by then gets what it lacks and the manifests again: its garbage was collected in
+        between, or another push of the same part was just being noted.
+        """
+        writer = Writer(transport, name.repository)
+        how = self._side_by_side(name, planned, transport, writer)
+        attempt = 1
+        while True:
+            try:
+                self._manifests(name, image, planned, transport, writer)
+            except PartsUnknown:
+                if attempt == _ATTEMPTS:
+                    raise
+                transport.wait(attempt)
+                self._side_by_side(name, planned, transport, writer)
+                attempt += 1
+            else:
+                return how
+
+    def _manifests(self, name: Reference, image: str, planned: Plan, transport: Transport, writer: Writer) -> None:
+        subjects = [document.digest for document in planned.documents]
+        AttachedPush(self.content, self.records, transport, writer, name.repository).push(image, subjects)
+        for document in planned.documents:
+            self.stop.raise_if_set()
+            identifier = name.identifier if document is planned.top else document.digest
+            writer.manifest(identifier, document.data, document.parsed.media_type)
 
     def _side_by_side(self, name: Reference, planned: Plan, transport: Transport, writer: Writer) -> list[str]:
         """All blobs; returns how each came there. Raises the first error."""

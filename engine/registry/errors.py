@@ -27,6 +27,10 @@ class RegistryUnavailable(Unavailable):
     """The registry can't be reached, answers nonsense or is overloaded."""
 
 
+class PartsUnknown(RegistryUnavailable):
+    """The registry does not know of a part of an image when it gets the manifest: collected or not yet linked there."""
+
+
 class BlobDamaged(DataCorrupt):
     """The registry sends other bytes than the manifest promised, or gets others from here than it was promised."""
 
@@ -54,14 +58,15 @@ def refusal(host: str, status: int, body: bytes) -> EngineError:
     said = f" ({said})" if said else ""
     if "NAME_INVALID" in codes:
         return PushRefused(f"{host} does not allow repositories of this name: choose another{said}", detail)
+    # Before the next: distribution adds DIGEST_INVALID to it while another push of the same part rewrites its link.
+    if "MANIFEST_BLOB_UNKNOWN" in codes or "BLOB_UNKNOWN" in codes:
+        return PartsUnknown(f"{host} has lost a part of the image meanwhile: push again{said}", detail)
     if "DIGEST_INVALID" in codes or "SIZE_INVALID" in codes:
         return BlobDamaged(
             f"{host} got other content than its digest promises: what this host has of the image is damaged, "
             f"pull it again or check the store{said}",
             detail,
         )
-    if "MANIFEST_BLOB_UNKNOWN" in codes or "BLOB_UNKNOWN" in codes:
-        return RegistryUnavailable(f"{host} has lost a part of the image meanwhile: push again{said}", detail)
     if "MANIFEST_INVALID" in codes or "MANIFEST_UNVERIFIED" in codes:
         return PushRefused(f"{host} does not take an image of this form{said}", detail)
     if "UNSUPPORTED" in codes or status == 405:

@@ -18,6 +18,7 @@ from engine.images.image import Image
 from engine.registry import transport, uploading
 from engine.registry.access import Access
 from engine.registry.auth import Credentials
+from engine.registry.writing import Writer
 from tests.engine.images.conftest import Host
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.oci_layout import Layout, tar_of
@@ -31,8 +32,8 @@ REPOSITORY = Path(__file__).parents[3]
 OTHER = "sha256:" + "0" * 64
 
 
-def coded(code: str) -> bytes:
-    return json.dumps({"errors": [{"code": code}]}).encode()
+def coded(*codes: str) -> bytes:
+    return json.dumps({"errors": [{"code": code} for code in codes]}).encode()
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +88,9 @@ def is_there(registry: Registry, image: Image, target: str) -> bool:
         Fault("/manifests/", "PUT", status=503, headers={"Retry-After": "0"}),
         Fault("/manifests/", "PUT", cut_after_bytes=100),
         Fault("/manifests/", "PUT", is_answer_lost=True),
+        Fault("/manifests/", "PUT", status=404, body=coded("MANIFEST_BLOB_UNKNOWN"), times=3),
+        # What Debian's registry says while another push of the same layer rewrites its link.
+        Fault("/manifests/", "PUT", status=400, body=coded("DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN")),
     ],
     ids=str,
 )
@@ -110,7 +114,7 @@ def test_a_push_goes_through_what_passes(
         (Fault(UPLOADS, "POST", status=405, times=99), Unsupported, "read-only"),
         (Fault("/manifests/", "PUT", status=500, times=99), Unavailable, "out of order"),
         (Fault("/manifests/", "PUT", status=201, headers={"Docker-Content-Digest": OTHER}), DataCorrupt, "another"),
-        (Fault("/manifests/", "PUT", status=404, body=coded("MANIFEST_BLOB_UNKNOWN")), Unavailable, "again"),
+        (Fault("/manifests/", "PUT", status=404, body=coded("MANIFEST_BLOB_UNKNOWN"), times=99), Unavailable, "again"),
         (Fault("/manifests/", "PUT", status=400, body=coded("MANIFEST_INVALID")), InvalidArgument, "form"),
         (Fault("/manifests/", "PUT", status=400, body=coded("NAME_INVALID")), InvalidArgument, "choose"),
     ],
@@ -186,6 +190,25 @@ def test_debians_registry_goes_on_between_pieces_and_never_within_one(
     assert is_there(registry, image, target)
     posts = [path for method, path, _ in fault_proxy.requests if method == "POST" and UPLOADS in path]
     assert len(posts) == (2 if is_resumed else 3)  # of the config, and of the layer
+
+
+def test_a_part_that_the_registry_throws_away_before_the_manifest_is_sent_again(
+    host: Host, image: Image, target: str, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = registry.data / "docker/registry/v2/repositories" / target.partition("/")[2].removesuffix(":v1") / "_layers"
+    put, thrown_away = Writer.manifest, []
+
+    def late(writer: Writer, *arguments: str | bytes) -> bool:
+        if not thrown_away:
+            thrown_away.extend(links.glob("sha256/*/link"))
+            for link in thrown_away:
+                link.unlink()
+        return put(writer, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Writer, "manifest", late)
+    assert host.images.push(target).digest == digest_of(image)
+    assert len(thrown_away) == 2 and all(link.exists() for link in thrown_away)
+    assert is_there(registry, image, target)
 
 
 def test_a_refused_mount_is_an_upload(host: Host, source: str, target: str, fault_proxy: FaultProxy) -> None:
