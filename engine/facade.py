@@ -119,7 +119,7 @@ class Engine(ExecCalls):
     def container_recreate(self, name: str, spec: ContainerSpec, **wishes: Any) -> ContainerRecord:
         """Make `spec` in the place of a container, with its name and addresses; if that fails, it is as it was.
 
-        `wishes` as of `container_create`; `start` and `request` of a start. See `engine.containers.recreation`.
+        `wishes` as of `container_create`, `start` and `request` of a start; see `engine.containers.recreation`.
         """
         return self.containers.recreate(name, spec, **wishes)
 

@@ -148,6 +148,7 @@ def _recreate_container(command: c.RecreateContainer, context: Context) -> dict[
         command.replaces,
         container_spec(command),
         start=command.start,
+        renew_volumes=command.renew_volumes,
         request=context.job_id,
         access=context.access,
         admission=_admission(command, context),

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from engine.containers import (
@@ -74,6 +75,8 @@ class Ready(NamedTuple):
     record: ContainerRecord
     plan: process.ProcessPlan
     images: _Images
+    nameless: Mapping[str, str] = MappingProxyType({})
+    """As of `mounting.prepare`."""
 
 
 def ready(
@@ -166,7 +169,7 @@ def make(parts: Parts, wanted: Ready) -> ContainerRecord:
 
     Raises AlreadyExists as `create`, and what a network or a volume refuses.
     """
-    record, plan, images = wanted
+    record = wanted.record
     draft = parts.catalog.directory(record.id).with_name(CREATING + record.id)
     lock = parts.catalog.spares.take(draft)
     was_spare = lock is not None
@@ -184,7 +187,7 @@ def make(parts: Parts, wanted: Ready) -> ContainerRecord:
             parts.catalog.discard(draft)
             return existing
         _see_removed(parts, record.id)
-        return _make(parts, record, plan, images, draft, was_spare=was_spare)
+        return _make(parts, wanted, draft, was_spare=was_spare)
     finally:
         os.close(lock)
 
@@ -195,15 +198,14 @@ def _see_removed(parts: Parts, container_id: str) -> None:
         removal.finish(parts, container_id)  # who began it was killed
 
 
-def _make(
-    parts: Parts, record: ContainerRecord, plan: process.ProcessPlan, images: _Images, draft: Path, *, was_spare: bool
-) -> ContainerRecord:
+def _make(parts: Parts, wanted: Ready, draft: Path, *, was_spare: bool) -> ContainerRecord:
+    record, plan, images, nameless = wanted
     final = parts.catalog.directory(record.id)
     with parts.catalog.growing(), Undo() as undo:
         undo.add(parts.catalog.discard, draft)
         undo.add(parts.network.release, record.id)
         undo.add(parts.volumes.release, record.id)
-        record = record.with_changes(mounts=mounting.prepare(parts, record.spec, *images))
+        record = record.with_changes(mounts=mounting.prepare(parts, record.spec, *images, nameless))
         host = bundle.HostPlace(sharing.place(parts, record.spec), record.mounts, parts.config.run)
         bundle.lay_out(draft, final, record.spec, plan, host, was_spare=was_spare)
         record = record.with_changes(networks=joining.told(parts.network.endpoints(record.id)))

@@ -25,6 +25,7 @@ from engine.volumes.volume import VolumeSpec
 
 if TYPE_CHECKING:
     from engine.containers.parts import Image, Parts
+    from engine.containers.record import ContainerRecord
 
 _MOST = 200
 
@@ -73,19 +74,25 @@ class _Plan:
 
 
 def prepare(
-    parts: Parts, spec: ContainerSpec, image: Image, shown: Mapping[str, Image] | None = None
+    parts: Parts,
+    spec: ContainerSpec,
+    image: Image,
+    shown: Mapping[str, Image] | None = None,
+    nameless: Mapping[str, str] | None = None,
 ) -> tuple[MountPoint, ...]:
     """Make the volumes that are missing, have them kept for this container, and fill those that are empty.
 
-    `shown`: the images that are to be mounted, by their canonical names. Raises InvalidArgument, PermissionDenied and
-    NotFound with the field's name. `parts.volumes.release` takes it back.
+    `shown`: the images that are to be mounted, by their canonical names; `nameless`: place → the volume to take there,
+    where one without a name is asked for. Raises InvalidArgument, PermissionDenied and NotFound with the field's name.
+    `parts.volumes.release` takes it back.
     """
     plan = _planned(parts, spec, image)
+    nameless = nameless or {}
     binds = {place: _bind(parts, spec, wanted, name) for place, (wanted, name) in plan.wanted.items()
              if wanted.kind == BIND}  # fmt: skip
     asked = [(place, wanted) for place, (wanted, _) in plan.wanted.items() if wanted.kind == VOLUME]
     others = [point for point in plan.points.values() if point.type == VOLUME]
-    specs = [_volume_spec(spec, wanted) for _, wanted in asked]
+    specs = [_volume_spec(spec, wanted, nameless.get(place, "")) for place, wanted in asked]
     volumes = parts.volumes.acquire(spec.id, [*specs, *(VolumeSpec(name=point.name) for point in others)])
     points = {**plan.points, **binds}
     for (place, wanted), volume in zip(asked, volumes, strict=False):
@@ -158,8 +165,25 @@ def _of_image(spec: ContainerSpec, image: Image) -> Iterator[str]:
             raise InvalidArgument(f"image {spec.image} asks for a volume that can't be: {error.message}") from error
 
 
-def _volume_spec(spec: ContainerSpec, wanted: words.Mount) -> VolumeSpec:
+def without_name(parts: Parts, record: ContainerRecord) -> dict[str, str]:
+    """Place → volume, of those volumes that the container has for not having asked for one by name."""
+    others: set[str] = set()
+    for text in record.spec.volumes_from:
+        with contextlib.suppress(NotFound):  # it has gone, and left its volumes to this one
+            other = parts.catalog.get(parts.catalog.resolve(words.volumes_from(text)[0]))
+            others.update(point.name for point in other.mounts)
+    anonymous = {volume.name for volume in parts.volumes.list() if volume.is_anonymous}
+    return {
+        point.destination: point.name
+        for point in record.mounts
+        if point.type == VOLUME and point.name in anonymous - others
+    }
+
+
+def _volume_spec(spec: ContainerSpec, wanted: words.Mount, nameless: str) -> VolumeSpec:
     driver = wanted.driver or spec.volume_driver or LOCAL
+    if nameless and not wanted.source and driver == LOCAL and not wanted.driver_opts:
+        return VolumeSpec(name=nameless, labels=wanted.labels, is_anonymous=True)
     return VolumeSpec(name=wanted.source, driver=driver, driver_opts=wanted.driver_opts, labels=wanted.labels)
 
 

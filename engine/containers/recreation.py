@@ -5,7 +5,7 @@
     stop the old one and set it aside          another name; its addresses are kept for these two alone
     make the new one, and start it
     note that it is done                       from here on, what a death leaves is finished
-    remove the old one                         its volumes stay, also those without a name
+    remove the old one                         its volumes stay; those without a name are the new one's by then
 
 Taking back is what a failure does, too: the new one goes, the old one has its name and its addresses and runs again,
 if it did. `recovery` settles what it finds noted, and so does whoever recreates the same container next.
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.containers import creation, joining, removal, renaming, sharing, starting, states, stopping
+from engine.containers import creation, joining, mounting, removal, renaming, sharing, starting, states, stopping
 from engine.containers.catalog import Busy
 from engine.containers.durability import Durability
 from engine.containers.parts import Parts, Progress
@@ -59,6 +59,7 @@ def recreate(
     spec: ContainerSpec,
     *,
     start: bool = True,
+    renew_volumes: bool = False,
     request: str = "",
     access: Any = None,
     admission: Admission | None = None,
@@ -66,6 +67,9 @@ def recreate(
     cancel: threading.Event | None = None,
 ) -> ContainerRecord:
     """Make what `spec` says in the place of a container, and return the new one's record; `start` starts it.
+
+    Where both have a volume without a name, the new one goes on with the old one's, as with Docker Compose: a database
+    whose image has a VOLUME keeps its data. `renew_volumes`: it begins with new ones, and the old ones stay unused.
 
     The same again, once it is done, returns what is there. `request` as of a start, the rest as of a creation; once the
     old one is being stopped, `cancel` does nothing more. Raises as `creation.create` and `starting.start`, then with
@@ -89,12 +93,13 @@ def recreate(
         try:
             _write(parts, note)
             parts.store.sync()  # a power cut may take a note, but not one whose container it finds stopped
+            nameless = {} if renew_volumes else mounting.without_name(parts, old)
             if old.status in _RAN:
                 tell(f"stopping {old.name}")
                 stopping.stop(parts, old.id)
             _set_aside(parts, note, spec)
             tell("making the new container")
-            record = creation.make(parts, ready)
+            record = creation.make(parts, ready._replace(nameless=nameless))
             if start:
                 tell("starting the new container")
                 record = starting.start(parts, spec.id, request)

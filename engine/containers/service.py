@@ -75,6 +75,7 @@ class Containers:
         spec: ContainerSpec,
         *,
         start: bool = True,
+        renew_volumes: bool = False,
         request: str = "",
         access: Any = None,
         admission: Admission | None = None,
@@ -88,7 +89,7 @@ class Containers:
             if not ID.fullmatch(name):
                 raise
         return recreation.recreate(
-            self._parts, name, spec, start=start, request=request,
+            self._parts, name, spec, start=start, renew_volumes=renew_volumes, request=request,
             access=access, admission=admission, progress=progress, cancel=cancel,
         )  # fmt: skip
 

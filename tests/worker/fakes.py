@@ -152,9 +152,9 @@ class FakeEngine:
             time.sleep(60)
 
     def container_recreate(
-        self, id: str, spec: Any, *, start: bool, request: str, access: Any = None, **_: Any
+        self, id: str, spec: Any, *, start: bool, renew_volumes: bool, request: str, access: Any = None, **_: Any
     ) -> None:
-        self.note(f"recreate {id} as {spec.id} {spec.name} {start} {request}")
+        self.note(f"recreate {id} as {spec.id} {spec.name} {start} {request}{' renewed' * renew_volumes}")
 
     def container_get(self, id: str) -> Any:
         starts = [call for call in self.calls() if call.startswith(f"start {id} ")]

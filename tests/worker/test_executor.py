@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,11 @@ def test_a_recreation_is_of_two_containers(bench: Bench) -> None:
     bench.executor._touch = touched.append
     command = RecreateContainer(container_id="b" * 64, replaces="a" * 64, name="web", image="alpine", start=False)
     bench.executor.execute(job_id="j", command=encode_command(command))
+    bench.executor.execute(job_id="k", command=encode_command(replace(command, renew_volumes=True)))
     assert bench.end_of("j")["result"] == {"container_id": "b" * 64}
-    assert bench.engine.calls() == [f"recreate {'a' * 64} as {'b' * 64} web False j"]
-    assert sorted(touched) == ["a" * 64, "b" * 64]
+    did = f"recreate {'a' * 64} as {'b' * 64} web False"
+    assert bench.engine.calls() == [f"{did} j", f"{did} k renewed"]
+    assert sorted(set(touched)) == ["a" * 64, "b" * 64]
 
 
 def test_an_engines_error_keeps_family_message_and_detail(bench: Bench) -> None:

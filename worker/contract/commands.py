@@ -139,9 +139,13 @@ class CreateContainer(ContainerOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecreateContainer(CreateContainer):
-    """The same in the place of the container `replaces`, which goes; if that fails, it is again as it was."""
+    """The same in the place of the container `replaces`, which goes; if that fails, it is again as it was.
+
+    It goes on with that one's volumes without a name, or begins with new ones (`renew_volumes`).
+    """
 
     replaces: str
+    renew_volumes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

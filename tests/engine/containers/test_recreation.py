@@ -24,9 +24,11 @@ NETWORK = "back"
 
 
 def fresh() -> World:
+    """Two images with a volume that has no name."""
+    config = image_config(volumes=("/data",))
     return World(
-        images={"busybox": FakeImage("sha256:" + "a" * 64, image_config(volumes=("/data",)), chain_ids=())},
-        remote={"newer": FakeImage("sha256:" + "b" * 64, image_config())},
+        images={"busybox": FakeImage("sha256:" + "a" * 64, config, chain_ids=())},
+        remote={"newer": FakeImage("sha256:" + "b" * 64, config, chain_ids=())},
     )
 
 
@@ -45,10 +47,16 @@ def running(containers: Containers, wanted: ContainerSpec) -> ContainerRecord:
     return containers.start(wanted.id)
 
 
+def nameless(record: ContainerRecord) -> str:
+    (point,) = record.mounts
+    return point.name
+
+
 def is_as_before(parts: Parts, world: World, before: ContainerRecord) -> bool:
     record = parts.catalog.get(before.id)
     assert (record.name, record.spec, record.status) == (before.name, before.spec, "running")
-    assert record.networks == before.networks
+    assert (record.networks, record.mounts) == (before.networks, before.mounts)
+    assert [(volume.name, volume.used_by) for volume in parts.volumes.list()] == [(nameless(record), (before.id,))]
     assert [one.id for one in parts.catalog.list()] == [before.id]
     assert world.processes == {before.id: "running"}
     assert not world.aside
@@ -59,6 +67,8 @@ def is_as_before(parts: Parts, world: World, before: ContainerRecord) -> bool:
 def is_replaced(parts: Parts, world: World, old: ContainerRecord, new: ContainerSpec) -> bool:
     assert [(one.id, one.name, one.status) for one in parts.catalog.list()] == [(new.id, "web", "running")]
     assert world.processes == {new.id: "running"}
+    assert nameless(parts.catalog.get(new.id)) == nameless(old)  # what has no name is gone on with
+    assert [(volume.name, volume.used_by) for volume in parts.volumes.list()] == [(nameless(old), (new.id,))]
     assert world.snapshots == {new.id}
     assert not world.aside
     assert recreation.unfinished(parts) == []
@@ -74,11 +84,57 @@ def test_one_is_made_in_the_place_of_another(tmp_path: Path, world: World) -> No
     assert (record.id, record.name, record.status) == (new.id, "web", "running")
     assert is_replaced(parts, world, before, new)
     assert phases == ["stopping web", "making the new container", "starting the new container"]
-    kept = [volume.name for volume in parts.volumes.list()]
-    assert [point.name for point in before.mounts] == kept  # without a name, and kept
     assert containers.recreate(old.id, new).id == new.id  # the same again: it is done
     told = [event.kind for event in parts.journal.read(0) if event.subject == old.id]
     assert told[-2:] == ["container.renamed", "container.removed"]
+
+
+def test_volumes_without_a_name_are_renewed_where_that_is_asked_for(tmp_path: Path, world: World) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    old, new = old_and_new()
+    before = running(containers, old)
+    after = containers.recreate("web", new, renew_volumes=True)
+    assert nameless(after) != nameless(before)
+    assert {volume.name: volume.used_by for volume in parts.volumes.list()} == {
+        nameless(before): (), nameless(after): (new.id,)
+    }  # fmt: skip
+    containers.remove("web", force=True, volumes=True)
+    assert [volume.name for volume in parts.volumes.list()] == [nameless(before)]
+
+
+def test_a_volume_without_a_name_that_was_gone_on_with_goes_with_the_last_that_has_it(
+    tmp_path: Path, world: World
+) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    old, new = old_and_new()
+    running(containers, old)
+    containers.recreate("web", new)
+    containers.remove("web", force=True, volumes=True)
+    assert not parts.volumes.list()
+
+
+def test_only_the_containers_own_volumes_without_a_name_are_gone_on_with(tmp_path: Path, world: World) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    store = containers.create(spec(5, name="store", volumes=("/data", "/more")))
+    lent = {point.destination: point.name for point in store.mounts}
+    containers.create(spec(1, name="web", volumes_from=("store",), volumes=("/own", "named:/named", "/other")))
+    before = {point.destination: point.name for point in containers.get("web").mounts}
+    assert {place: before[place] for place in lent} == lent
+    wanted = spec(2, name="web", volumes=("/more", "/own", "other-named:/named", "named:/other"))
+    after = {point.destination: point.name for point in containers.recreate("web", wanted, start=False).mounts}
+    assert after["/own"] == before["/own"]
+    assert not {after["/data"], after["/more"]} & set(lent.values())
+    assert (after["/named"], after["/other"]) == ("other-named", "named")
+    assert parts.volumes.get(before["/other"]).used_by == ()  # which nobody asked for any more, and which stays
+
+
+def test_a_volume_of_another_driver_is_made_anew(tmp_path: Path, world: World) -> None:
+    containers, _ = engine_on(tmp_path, world)
+    before = containers.create(spec(1, name="web", volumes=("/own",)))
+    memory = "type=volume,target=/own,volume-opt=type=tmpfs,volume-opt=device=tmpfs"
+    after = containers.recreate("web", spec(2, name="web", mounts=(memory,)), start=False)
+    own = [next(point.name for point in record.mounts if point.destination == "/own") for record in (before, after)]
+    assert own[0] != own[1]
 
 
 def test_what_rests_is_not_started_unless_that_is_asked_for(tmp_path: Path, world: World) -> None:
@@ -109,7 +165,7 @@ def test_what_is_wrong_is_told_before_anything_is_stopped(tmp_path: Path, world:
         containers.recreate("web", spec(4, name="web"))
     with pytest.raises(NotFound):
         containers.recreate("9" * 64, new)
-    containers.remove("c4")
+    containers.remove("c4", volumes=True)
     assert not {"signal.15", "network.set_aside"} & set(world.calls[calls:])
     assert is_as_before(parts, world, before)
 

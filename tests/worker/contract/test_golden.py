@@ -72,7 +72,8 @@ COMMANDS: list[c.Command] = [
         volume_driver="local", signed_by={"release": "PEM"}, allowed_images=("docker.io/library/*",),
     ),
     c.RecreateContainer(
-        container_id=CONTAINER, replaces="0" * 64, name="web", image="docker.io/library/alpine:latest", start=False
+        container_id=CONTAINER, replaces="0" * 64, name="web", image="docker.io/library/alpine:latest", start=False,
+        renew_volumes=True,
     ),
     c.StartContainer(container_id=CONTAINER, signed_by={"release": "PEM"}),
     c.StopContainer(container_id=CONTAINER, timeout_seconds=2.5, signal="SIGINT"),
