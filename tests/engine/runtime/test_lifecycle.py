@@ -121,10 +121,19 @@ def test_a_script_without_its_interpreter_and_a_broken_binary_are_told_apart(mak
         assert (caught.value.message, caught.value.detail["exit_code"]) == (message, code)
 
 
+def is_at_work(pid: int) -> bool:
+    """Whether it has not ended, if it is not buried yet (proc_pid_stat(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
 def test_an_aborted_container_is_gone_with_its_process(box: Box) -> None:
     pid = box.create("/bin/sleep", "100", collect=False)
     box.runtime.abort(box.directory)
-    assert not os.path.exists(f"/proc/{pid}")
+    assert not is_at_work(pid)
+    until(lambda: not os.path.exists(f"/proc/{pid}"))  # its monitor tells of the end, and then buries it
     assert not box.runtime.is_alive(box.directory)
     with pytest.raises(NotFound):
         box.runtime.start(box.directory)
