@@ -228,7 +228,9 @@ class Containers(Resource):
         """Make another container in the place of one: with its name, and with the addresses and ports that are asked.
 
         The image is pulled and the request looked at before the one that is there is stopped; it is removed
-        when the new one is there, and its volumes stay. If anything fails, it is again as it was.
+        when the new one is there, which goes on with its volumes. If anything fails, it is again as it was.
+        `{"keep": true}` makes it as it is, and `{"keep": true, "pull": "always"}` from the newest image of
+        its name.
         """
         return self._ask("POST", located("/api/v1/containers/{}/recreate/", container_id), body=body)
 

@@ -148,7 +148,7 @@ class Leave(TypedDict, total=False):
 
 
 class Recreation(TypedDict, total=False):
-    """As of a creation, on the container's own host; `name` and `start` are this container's if left out."""
+    """As of a creation, on this container's host; `name` and `start`, with `keep` all, are its own if left out."""
 
     cap_add: Sequence[str]
     cap_drop: Sequence[str]
@@ -221,11 +221,11 @@ class Recreation(TypedDict, total=False):
     storage_opt: Mapping[str, str]
     depends_on: Sequence[str]
     name: str | None
-    image: Required[str]
+    image: str
     command: Sequence[str]
     entrypoint: Sequence[str] | None
-    env: Mapping[str, str]
-    labels: Mapping[str, str]
+    env: Mapping[str, str | None]
+    labels: Mapping[str, str | None]
     ports: Sequence[NewPort]
     user: str | None
     workdir: str | None
@@ -238,6 +238,8 @@ class Recreation(TypedDict, total=False):
     restart: str
     restart_limit: int | None
     start: bool
+    keep: bool
+    renew_volumes: bool
 
 
 class Rename(TypedDict, total=False):

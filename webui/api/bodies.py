@@ -182,3 +182,9 @@ class Strings(serializers.DictField):
     """An object of strings. Keys pass as they are; their rules are the service's."""
 
     child = Text(allow_blank=True)
+
+
+class Changes(serializers.DictField):
+    """Strings by their names, some of which are to go: null."""
+
+    child = Text(allow_blank=True, allow_null=True)

@@ -29,7 +29,7 @@ from webui.prepared import Prepared
 from webui.prepared_writes import PreparedInsert
 from worker.contract import commands
 
-_NOT_KEPT = ("kind", "signed_by", "allowed_images", "replaces")
+_NOT_KEPT = ("kind", "signed_by", "allowed_images", "replaces", "renew_volumes")
 """What the policy said at the time, or what it came in place of, is no option of the container."""
 _NEW = PreparedInsert(Container)
 _CALLED = Prepared(Container.objects.order_by().values_list("pk"), "host_id", "name", limit=1)

@@ -16,6 +16,7 @@ from webui.containers.creating import (
     name_taken,
     row_create,
 )
+from webui.containers.keeping import wishes_kept
 from webui.containers.models import Container, DesiredStatus, ObservedStatus
 from webui.containers.services import container_ask
 from webui.containers.telling import updated_publish
@@ -28,13 +29,21 @@ _ALIVE = (ObservedStatus.RUNNING, ObservedStatus.PAUSED, ObservedStatus.RESTARTI
 @gathered()
 @transaction.atomic
 def container_recreate(
-    *, user: User, container: Container, image: str, start: bool | None = None, **wishes: Any
+    *,
+    user: User,
+    container: Container,
+    start: bool | None = None,
+    keep: bool = False,
+    renew_volumes: bool = False,
+    **wishes: Any,
 ) -> tuple[Container, Job]:
     """Record another container, and ask the host of this one to make it in its place; `wishes` as of a creation.
 
-    Without a name of its own it gets this one's, and runs, unless `start` says so, if this one does. Until the host has
-    made it, it goes by a name of both; the row of what failed goes, and this one stays. Raises as `container_create`,
-    PermissionDenied for who may not remove this one; Conflict where that is removed already, or goes with its end.
+    Without a name of its own it gets this one's, and runs, unless `start` says so, if this one does. With `keep` it is
+    asked for as this one was but for `wishes` (`keeping.wishes_kept`), else `image` is one of them. It goes on with the
+    volumes without a name, if not `renew_volumes`. Until the host has made it, it goes by a name of both; the row of
+    what failed goes, and this one stays. Raises as `container_create`, PermissionDenied for who may not remove this
+    one; Conflict where that is removed already, or goes with its end.
     """
     require_on(user, "containers.remove", container)
     host = container.host
@@ -43,15 +52,17 @@ def container_recreate(
         raise Conflict(f"the container {container.name} is being removed: make a new one with POST /containers/")
     if container.spec.get("auto_remove"):
         raise Conflict(f"the container {container.name} goes when it ends: stop it, and make a new one then")
-    checked = creation_check(user=user, host=host, image=image, replaces=True, **wishes)
+    wishes = wishes_kept(container, wishes) if keep else wishes
+    checked = creation_check(user=user, host=host, replaces=True, **wishes)
     name = checked.request.name or container.name
     if name != container.name and Container.objects.filter(host=host, name=name).exists():
         raise name_taken(host, name)
     runs = container.observed_status in _ALIVE if start is None else start
-    command = commands.RecreateContainer(replaces=container.pk, **command_fields(checked, name=name, start=runs))
+    fields = command_fields(checked, name=name, start=runs)
+    command = commands.RecreateContainer(replaces=container.pk, renew_volumes=renew_volumes, **fields)
     wire = commands.encode_command(command)
     called = name if name != container.name else f"{name[:115]}-{command.container_id[:12]}"
-    new = row_create(user=user, host=host, name=called, image=image, wire=wire)
+    new = row_create(user=user, host=host, name=called, image=wishes["image"], wire=wire)
     job = container_ask(user, container, command, desired=DesiredStatus.REMOVED, action="containers.remove")
     updated_publish(new)
     return new, job

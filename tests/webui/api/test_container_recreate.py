@@ -16,6 +16,7 @@ from webui.containers.services import container_apply_state
 from webui.hosts.models import Host
 from webui.jobs.models import Job
 from webui.jobs.services import job_apply
+from webui.networks.models import Endpoint, Network
 from webui.policies.models import TeamPolicy
 from worker.contract.events import ContainerState
 
@@ -88,10 +89,102 @@ def test_what_rests_is_not_started(site_broker: Valkey, owner: Caller, host: Hos
     assert Job.objects.get().command["start"] is False
 
 
+def asked(owner: Caller, **body: Any) -> dict[str, Any]:
+    """The command that this recreation becomes, which ends then and leaves all as it was."""
+    answer = owner.post(PATH, {"keep": True, **body})
+    assert answer.status_code == 202, answer.content
+    job = Job.objects.get(status="queued")
+    end(job, "cancelled")
+    assert "renew_volumes" not in answer.json()["container"]
+    return dict(job.command)
+
+
+OPTIONS: dict[str, Any] = {
+    "image": "nginx:1", "name": "api", "command": ["serve", ""], "entrypoint": ["/run"], "user": "app:app",
+    "env": {"A": "1", "B": "2"}, "labels": {"a": "1", "b": "2"}, "workdir": "/srv", "hostname": "api",
+    "memory_bytes": 64 << 20, "memory_swap": 128 << 20, "cpus": 0.5, "pids_limit": 50, "restart": "on-failure",
+    "restart_limit": 3, "ports": [{"container": 80}, {"container": 90, "container_last": 91, "host": 9000,
+    "host_last": 9001, "protocol": "udp"}], "read_only": True, "cap_drop": ["ALL"], "volumes": ["data:/data:ro"],
+    "tmpfs": ["/run"], "healthcheck": {"test": ["CMD", "true"], "retries": 2}, "sysctls": {"net.core.somaxconn": "9"},
+    "stop_timeout": 4, "log_opt": {"max-size": "1m"}, "dns": ["10.0.0.2"], "publish_all": True, "tty": True,
+}  # fmt: skip
+
+
+def test_with_keep_it_is_asked_for_as_it_was(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    made = owner.post("containers/", OPTIONS)
+    assert made.status_code == 202, made.content
+    first = Job.objects.get()
+    assert OPTIONS.keys() - {"ports", "image"} <= {name for name, value in first.command.items() if value}
+    end(first, "succeeded")
+    path = f"containers/{made.json()['container']['id']}/recreate/"
+    assert owner.post(path, {"keep": True}).status_code == 202
+    again = Job.objects.get(status="queued").command
+    new = {"kind": "container.recreate", "replaces": first.command["container_id"], "renew_volumes": False}
+    assert again == {**first.command, **new, "container_id": again["container_id"], "start": False}
+
+
+def test_with_keep_what_is_named_is_changed(
+    site_broker: Valkey, owner: Caller, host: Host, container: Container
+) -> None:
+    spec = {
+        **container.spec, "env": {"A": "1", "B": "2", "C": "3"}, "labels": {"a": "1"}, "cpu_quota": 5000,
+        "cpu_period": 10000, "memory_bytes": 64 << 20, "memory_swap": 128 << 20, "restart": "on-failure",
+        "restart_limit": 3, "hostname": "web", "user": "app", "healthcheck": {"test": ["CMD", "true"]},
+    }  # fmt: skip
+    Container.objects.update(spec=spec, image="nginx:1")
+    seen(host, 105, image="nginx:1", spec=spec)
+    same = asked(owner)
+    assert (same["image"], same["env"], same["user"]) == ("docker.io/library/nginx:1", spec["env"], "app")
+    assert (same["pull"], same["renew_volumes"], same["start"]) == ("missing", False, True)
+    newest = asked(owner, pull="always", renew_volumes=True, start=False, name="front")
+    assert (newest["pull"], newest["renew_volumes"], newest["start"], newest["name"]) == (
+        "always",
+        True,
+        False,
+        "front",
+    )
+    part = asked(
+        owner, env={"A": "9", "B": None, "D": "4", "gone": None}, labels={"a": None, "b": "2"}, env_file="C=7\nD=5\n"
+    )
+    assert (part["env"], part["labels"]) == ({"A": "9", "C": "7", "D": "4"}, {"b": "2"})
+    assert {name: part[name] for name in ("memory_bytes", "cpu_quota", "hostname", "user")} == {
+        name: spec[name] for name in ("memory_bytes", "cpu_quota", "hostname", "user")
+    }
+    limits = asked(owner, cpus=2, memory_bytes=None, restart="always", user=None, healthcheck=None, image="nginx:2")
+    assert (limits["cpus"], limits["cpu_quota"], limits["cpu_period"]) == (2, None, None)
+    assert (limits["memory_bytes"], limits["memory_swap"]) == (None, None)
+    assert (limits["restart"], limits["restart_limit"]) == ("always", None)
+    assert (limits["user"], limits["healthcheck"], limits["image"]) == (None, None, "docker.io/library/nginx:2")
+
+
+def test_with_keep_it_joins_what_it_is_on_now(
+    site_broker: Valkey, owner: Caller, host: Host, container: Container
+) -> None:
+    for number, name in enumerate("abc"):
+        Network.objects.create(
+            team=host.team, host=host, name=name, network_id=name * 64,
+            subnet=f"10.9.{number}.0/24", gateway=f"10.9.{number}.1",
+        )  # fmt: skip
+    for name, ip in (("a", "10.9.0.7"), ("c", "10.9.2.7")):  # it has left b, and joined c
+        Endpoint.objects.create(network=Network.objects.get(name=name), container=container, ip=ip, interface="eth0")
+    spec = {**container.spec, "network": "a", "ip": "10.9.0.7", "networks": ["b"]}
+    Container.objects.update(spec=spec, image="nginx:1")
+    same = asked(owner)
+    assert (same["network"], same["ip"], same["networks"]) == ("a", "10.9.0.7", ["c"])
+    moved = asked(owner, network="b")
+    assert (moved["network"], moved["ip"], moved["networks"]) == ("b", None, ["c"])
+
+
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ({}, 400, "This is missing"),
+        ({}, 400, "This is missing: name it, or send keep: true"),
+        ({"image": "nginx:1", "env": {"A": None}}, 400, "goes with keep"),
+        ({"keep": True, "image": ""}, 400, "image"),
+        ({"keep": True, "env_file": "=1"}, 400, "env_file"),
+        ({"keep": True, "memory_bytes": 1}, 400, "memory_bytes"),
+        ({"keep": True, "network": "nowhere"}, 400, "There is no network nowhere"),
+        ({"keep": "yes"}, 400, "Give true or false"),
         ({"image": "nginx:1", "host": "pier"}, 400, "host"),
         ({"image": "nginx:1", "memory_bytes": 1}, 400, "memory_bytes"),
         ({"image": "nginx:1", "name": "db"}, 409, "A container named db is already on the host pier"),

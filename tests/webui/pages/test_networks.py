@@ -12,8 +12,9 @@ from tests.webui.pages.seed import Seeded, hex_id
 from tests.webui.pages.sockets import Sockets
 from tests.webui.pages.test_changing import JOB, answered
 from webui.containers.models import Container
+from webui.containers.networks_now import joined_like
 from webui.networks.models import Endpoint, Network
-from webui.pages.networking import joined_like, networking
+from webui.pages.networking import networking
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -30,6 +30,12 @@ from webui.hosts.services import host_choose
 PORT = (1, 65535)
 ENV_FILE_HELP = "The text of a file of NAME=value lines, as --env-file takes it; env counts more."
 LABEL_FILE_HELP = "The text of a file of NAME=value lines, as --label-file takes it; labels count more."
+KEEP_HELP = (
+    "What is left out stays as this container has it: options, networks, limits, and the image by its name. "
+    "With pull: always, that is an update to what the name means at its registry now."
+)
+IN_PART_HELP = "With keep, changed name by name: null takes one away. Without it, all that there is."
+RENEW_HELP = "Begin with new volumes where this container has some without a name; else it goes on with those."
 ORDERING = ("created_at", "name", "started_at", "finished_at")
 
 
@@ -94,11 +100,27 @@ class NewContainer(_Options):  # type: ignore[valid-type,misc]
 
 
 class Recreation(NewContainer):
-    """As of a creation, on the container's own host; `name` and `start` are this container's if left out."""
+    """As of a creation, on this container's host; `name` and `start`, with `keep` all, are its own if left out."""
 
     host = None
+    keep = bodies.Flag(required=False, help_text=KEEP_HELP)
+    image = bodies.Text(required=False, max_length=1024, help_text="Named, unless keep is true.")
+    env = bodies.Changes(required=False, help_text=IN_PART_HELP)
+    labels = bodies.Changes(required=False, help_text=IN_PART_HELP)
+    renew_volumes = bodies.Flag(required=False, help_text=RENEW_HELP)
     name = bodies.Text(required=False, allow_null=True, max_length=128, help_text="This container's if left out.")
     start = bodies.Flag(required=False, help_text="If left out: if this container runs.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("keep"):
+            return attrs
+        if "image" not in attrs:
+            raise bodies.serializers.ValidationError({"image": ["This is missing: name it, or send keep: true."]})
+        for name in ("env", "labels"):
+            if None in attrs.get(name, {}).values():
+                said = "null takes one away that is there, so it goes with keep: true alone."
+                raise bodies.serializers.ValidationError({name: [said]})
+        return attrs
 
 
 def visible(request: Request) -> ContainerQuerySet:
@@ -232,10 +254,12 @@ class ContainerRecreate(APIView):
         """Make another container in the place of one: with its name, and with the addresses and ports that are asked.
 
         The image is pulled and the request looked at before the one that is there is stopped; it is removed when the
-        new one is there, and its volumes stay. If anything fails, it is again as it was.
+        new one is there, which goes on with its volumes. If anything fails, it is again as it was. `{"keep": true}`
+        makes it as it is, and `{"keep": true, "pull": "always"}` from the newest image of its name.
         """
         wishes: dict[str, Any] = bodies.read(Recreation, request)
-        run_as = wishes.pop("user", None)
+        if "user" in wishes:
+            wishes["run_as"] = wishes.pop("user")
         container = find(request, container_id)
-        new, job = container_recreate(user=request.user, container=container, run_as=run_as, **wishes)
+        new, job = container_recreate(user=request.user, container=container, **wishes)
         return Response({**job_reference(job), "container": container_as_json(new)}, status=202)

@@ -14,6 +14,7 @@ from webui.accounts.roles import LOOSEN, actions_of
 from webui.activity.health import health_results
 from webui.containers import publishing
 from webui.containers.models import Container, RemovedContainer
+from webui.containers.networks_now import joined_like
 from webui.containers.representation import removed_as_json
 from webui.hosts.models import Host
 from webui.hosts.representation import host_as_json
@@ -24,7 +25,7 @@ from webui.pages.examples import first_tag, run_example
 from webui.pages.explain import explain
 from webui.pages.hosting import Hosting, may_add
 from webui.pages.image_news import newer_image_of
-from webui.pages.networking import joined_like, networking
+from webui.pages.networking import networking
 from webui.pages.page import page
 from webui.pages.rows import container_row, container_rows, job_rows
 from webui.volumes.models import Volume
