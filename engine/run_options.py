@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,10 +16,7 @@ from engine.errors import InvalidArgument, Unsupported
 from engine.options import refused, variables
 from engine.options.changing import LIMITS
 from engine.options.detach_keys import DETACH_KEYS
-from engine.options.ports import spread
-
-_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "us": 1e-6}
+from engine.options.typed import port_mappings, restart_policy, seconds, size
 
 
 class Flag(NamedTuple):
@@ -109,14 +107,31 @@ _ALIASES = {"network": ["--net"]}
 def add(command: argparse.ArgumentParser) -> None:
     """Give the command every flag of `docker run`; those that aren't taken say why when they are given."""
     command.add_argument("-d", "--detach", action="store_true", help="print the id and return")
-    command.add_argument("-i", "--interactive", action="store_true", help="pass standard input on")
     command.add_argument("-a", "--attach", action="append", default=[], choices=("stdin", "stdout", "stderr"))
     command.add_argument("--detach-keys", default=DETACH_KEYS, metavar="KEYS")
     command.add_argument("--sig-proxy", default="true", choices=("true", "false"), help="hand signals on (true)")
     command.add_argument("--rm", action="store_true", help="remove it when it has ended")
-    command.add_argument("--name")
     command.add_argument("--cidfile", metavar="FILE", help="write its id to a file that doesn't exist yet")
     command.add_argument("-q", "--quiet", action="store_true", help="tell nothing of a pull")
+    _add_wishes(command)
+    command.add_argument("image")
+    command.add_argument("command", nargs=argparse.REMAINDER)
+
+
+def add_recreate(command: argparse.ArgumentParser) -> None:
+    """Those of a run that are about the container; nothing is said by default, and --no-… takes a flag away."""
+    _add_wishes(command, is_change=True)
+    command.set_defaults(restart=None)
+    command.add_argument("--image", help="another image; the same by its name if left out")
+    command.add_argument("--command", metavar="LINE", help="another command, as in a shell; '' for the image's own")
+    command.add_argument("--env-rm", action="append", default=[], metavar="NAME", help="a variable that is to go")
+    command.add_argument("--label-rm", action="append", default=[], metavar="NAME", help="a label that is to go")
+    command.add_argument("names", nargs="+", metavar="CONTAINER")
+
+
+def _add_wishes(command: argparse.ArgumentParser, *, is_change: bool = False) -> None:
+    command.add_argument("--name")
+    _add(command, Flag("interactive", "interactive", "yes", "-i"), is_change=is_change)
     command.add_argument("-e", "--env", action="append", default=[], metavar="NAME[=VALUE]")
     command.add_argument("--env-file", action="append", default=[], metavar="FILE")
     command.add_argument("-l", "--label", action="append", default=[], metavar="NAME[=VALUE]")
@@ -134,11 +149,9 @@ def add(command: argparse.ArgumentParser) -> None:
         command.add_argument(f"--{name}", metavar="TIME")
     command.add_argument("--no-healthcheck", action="store_true", help="not even the image's")
     for flag in FLAGS:
-        _add(command, flag)
+        _add(command, flag, is_change=is_change)
     for name in refused.REFUSED:
         _add_refusal(command, name)
-    command.add_argument("image")
-    command.add_argument("command", nargs=argparse.REMAINDER)
 
 
 def add_update(command: argparse.ArgumentParser) -> None:
@@ -182,9 +195,11 @@ def _add_refusal(command: argparse.ArgumentParser, name: str, *flags: str) -> No
     command.add_argument(*names, dest=f"refused {name}", action=_Refusal, help=argparse.SUPPRESS)
 
 
-def _add(command: argparse.ArgumentParser, flag: Flag) -> None:
+def _add(command: argparse.ArgumentParser, flag: Flag, *, is_change: bool = False) -> None:
     names = [*([flag.short] if flag.short else []), f"--{flag.name}", *_ALIASES.get(flag.name, [])]
-    if flag.kind == "yes":
+    if flag.kind == "yes" and is_change:
+        command.add_argument(*names, dest=flag.field, action=argparse.BooleanOptionalAction)
+    elif flag.kind == "yes":
         command.add_argument(*names, dest=flag.field, action="store_true")
     elif flag.kind.startswith("each"):
         command.add_argument(*names, dest=flag.field, action="append", default=[])
@@ -204,14 +219,42 @@ def request(options: argparse.Namespace) -> dict[str, Any]:
     `name` may be missing; `ports` are objects as in REST, without an address where none was given. --rm is left to who
     runs: it may mean a removal by the host, or by the one who waits for the end. Raises `InvalidArgument`.
     """
+    said = {
+        **_wishes(options),
+        "image": options.image,
+        "command": tuple(options.command),
+        "stdin_once": options.interactive and not options.detach,
+        **restart_policy(options.restart),
+    }
+    return _without_what_was_not_said(said)
+
+
+def alterations(options: argparse.Namespace) -> dict[str, Any]:
+    """What the flags of a recreation say, as REST has it beside `keep`. Raises `InvalidArgument`."""
+    said = _without_what_was_not_said(
+        {
+            **_wishes(options),
+            "image": options.image,
+            **({} if options.restart is None else restart_policy(options.restart)),
+        }
+    )
+    said["env"] |= dict.fromkeys(options.env_rm)
+    said["labels"] |= dict.fromkeys(options.label_rm)
+    if options.command is not None:
+        try:
+            said["command"] = shlex.split(options.command)
+        except ValueError as error:
+            raise InvalidArgument(f"--command: {error}", {"field": "command"}) from None
+    return {name: value for name, value in said.items() if value != {}}
+
+
+def _wishes(options: argparse.Namespace) -> dict[str, Any]:
     fields = {flag.field: _value(flag, getattr(options, flag.field)) for flag in FLAGS}
     if fields["network"]:
         fields["network"], *further = fields["network"]
         fields["networks"] = tuple(further)
-    fields |= {
+    return fields | {
         "name": options.name,
-        "image": options.image,
-        "command": tuple(options.command),
         "entrypoint": None if options.entrypoint is None else (options.entrypoint,) if options.entrypoint else (),
         "env": variables_of(options),
         "labels": {**_files(options.label_file, None), **_pairs(options.label, None)},
@@ -221,10 +264,11 @@ def request(options: argparse.Namespace) -> dict[str, Any]:
         "storage_opt": _pairs(options.storage_opt, None),
         "ports": tuple(port for text in options.publish for port in port_mappings(text)),
         "stdin_open": options.interactive,
-        "stdin_once": options.interactive and not options.detach,
         "healthcheck": _healthcheck(options),
-        **restart_policy(options.restart),
     }
+
+
+def _without_what_was_not_said(fields: dict[str, Any]) -> dict[str, Any]:
     emptied = {"entrypoint"}
     return {name: value for name, value in fields.items() if value is not None and (value != () or name in emptied)}
 
@@ -307,63 +351,3 @@ def _pairs(entries: Sequence[str], lookup: dict[str, str] | None) -> dict[str, s
         elif name in lookup:
             found[name] = lookup[name]
     return found
-
-
-def port_mappings(text: str) -> list[dict[str, Any]]:
-    """`80`, `8080:80`, `0.0.0.0:8080:80/udp`, `[::]:8080:80`, `8000-8010:80-90`, `8000-8010:80` (the first free)."""
-    rest, _, protocol = text.partition("/")
-    before, bracket, after = rest.rpartition("]:")
-    words = [before.removeprefix("["), *after.split(":")] if bracket else rest.split(":")
-    try:
-        inside, inside_last = _range(words[-1])
-        host, host_last = _range(words[-2]) if len(words) > 1 and words[-2] else (None, None)
-    except ValueError:
-        raise InvalidArgument(
-            f"{text!r} is no port; write [[ADDRESS:]HOST[-LAST]:]CONTAINER[-LAST][/PROTOCOL], IPv6 as [::]"
-        ) from None
-    port = {
-        "container": inside,
-        "container_last": inside_last,
-        "host": host,
-        "host_last": host_last,
-        "protocol": protocol or "tcp",
-        **({"address": words[0]} if len(words) > 2 else {}),
-    }
-    return spread(port)
-
-
-def _range(text: str) -> tuple[int, int | None]:
-    first, sign, last = text.partition("-")
-    return int(first), int(last) if sign else None
-
-
-def restart_policy(text: str) -> dict[str, Any]:
-    """`always`, `on-failure:3`."""
-    policy, sign, limit = text.partition(":")
-    if sign and not limit.isdigit():
-        raise InvalidArgument(f"{text!r} is no restart policy; write on-failure:LIMIT")
-    return {"restart": policy, "restart_limit": int(limit) if sign else None}
-
-
-def size(text: str) -> int:
-    """`64m` → bytes."""
-    number = text.lower().rstrip("bkmg")
-    unit = text.lower()[len(number) :].removesuffix("b") or text.lower()[len(number) :]
-    if unit not in _UNITS or not number.isdigit():
-        raise InvalidArgument(f"{text!r} is no size; write a number with b, k, m or g")
-    return int(number) * _UNITS[unit]
-
-
-def seconds(text: str) -> float:
-    """`1m30s`, `500ms` → seconds, as Go's time.ParseDuration."""
-    total, rest = 0.0, text.strip()
-    while rest:
-        number = rest[: len(rest) - len(rest.lstrip("0123456789."))]
-        rest = rest[len(number) :]
-        unit = rest[: len(rest) - len(rest.lstrip("hmsun"))]
-        rest = rest[len(unit) :]
-        try:
-            total += float(number) * _SECONDS[unit]
-        except (ValueError, KeyError):
-            raise InvalidArgument(f"{text!r} is no time; write it as 30s, 500ms or 1m30s") from None
-    return total

@@ -11,6 +11,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "running": ("run", "create", "start", "attach", "exec"),
     "pruning": ("container",),
     "lives": ("stop", "restart", "kill", "pause", "unpause", "rm", "rename", "update", "wait"),
+    "recreating": ("recreate",),
     "looking": ("ps", "inspect", "top", "stats", "diff", "port"),
     "reading": ("logs", "events"),
     "copying": ("cp", "commit", "export"),

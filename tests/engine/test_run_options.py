@@ -16,8 +16,9 @@ from engine.containers.spec import ContainerSpec, PortMapping
 from engine.errors import InvalidArgument, Unsupported
 from engine.facade import Engine
 from engine.options import refused, variables
+from engine.options.typed import seconds, size
 from engine.run_command import specification
-from engine.run_options import FLAGS, changes, seconds, size
+from engine.run_options import FLAGS, changes
 from tests.support.home import Home
 from tests.support.processes import eventually
 

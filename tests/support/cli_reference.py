@@ -20,6 +20,11 @@ def row(command: Command) -> str:
     places = [_place(action) for action in parser._actions if not action.option_strings]
     if command.words in _LIKE_DOCKER:
         flags = f"those of `docker {_LIKE_DOCKER[command.words]}`: [options.md](options.md)"
+    elif command.words == ("recreate",):
+        taken = {name for action in parser_of(catalog.commands_of("run")[0])._actions for name in action.option_strings}
+        own = [_flag(one) for one in parser._actions if _is_own(one) and taken.isdisjoint(one.option_strings)]
+        like = "those of `docker run` that are about the container, with `--no-…` for what is on or off"
+        flags = f"{like}: [options.md](options.md); {', '.join(own)}"
     else:
         flags = ", ".join(_flag(action) for action in parser._actions if _is_own(action)) or "-"
     return f"| `portside {' '.join([command.name, *places])}` | {command.help} | {flags} |"

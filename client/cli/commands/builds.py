@@ -16,7 +16,7 @@ from client.cli.commands.looking import add_format
 from client.cli.shell import Command, Shell, UsageError
 from client.errors import InvalidArgument
 from client.resource import Json
-from engine import run_options
+from engine.options import typed
 
 RIGHTS = ("network.host", "security.insecure", "device")
 _SECRET = re.compile(r"[A-Za-z0-9_.-]+")
@@ -132,7 +132,7 @@ def _wish(options: argparse.Namespace) -> dict[str, Any]:
         "pull": options.pull,
         "network": options.network,
         "extra_hosts": options.add_host,
-        "memory_bytes": None if options.memory is None else run_options.size(options.memory),
+        "memory_bytes": None if options.memory is None else typed.size(options.memory),
         "cpus": options.cpus,
         **_dockerfile(options),
     }
@@ -259,9 +259,9 @@ def add_prune(parser: argparse.ArgumentParser) -> None:
 def prune(shell: Shell, options: argparse.Namespace) -> None:
     body: dict[str, Any] = {"host": shell.host}
     if options.keep_storage is not None:
-        body["keep_bytes"] = run_options.size(options.keep_storage)
+        body["keep_bytes"] = typed.size(options.keep_storage)
     if options.unused_for is not None:
-        body["unused_seconds"] = run_options.seconds(options.unused_for)
+        body["unused_seconds"] = typed.seconds(options.unused_for)
     if shell.confirmed("Remove what the cache of builds holds?", forced=options.force):
         job = shell.wait(shell.site.builds.prune_cache(**cast(Any, body)))
         shell.say(f"Removed {output.size(job['result'].get('reclaimed_bytes', 0))}")

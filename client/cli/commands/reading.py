@@ -15,7 +15,7 @@ from client.cli import finding, output
 from client.cli.shell import Command, Shell, UsageError
 from client.cli.templates import Template
 from client.resource import Json
-from engine import run_options
+from engine.options import typed
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")
 
@@ -80,7 +80,7 @@ def at_time(text: str) -> float:
             return datetime.fromisoformat(text).timestamp()
         except ValueError:
             raise UsageError(f"{text[:40]!r} is no moment: write 2026-08-01T12:00:00Z") from None
-    return time.time() - run_options.seconds(text)
+    return time.time() - typed.seconds(text)
 
 
 def add_events(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from client.cli.commands.copying import read_all, write_all
 from client.cli.commands.looking import add_format, show_objects
 from client.cli.shell import Command, Shell
 from client.resource import Json
-from engine import run_options
+from engine.options import typed
 
 LS = {"Driver": "DRIVER", "Name": "VOLUME NAME", "Size": "SIZE", "Used": "USED BY", "Host": "HOST"}
 
@@ -131,7 +131,7 @@ def add_limit(parser: argparse.ArgumentParser) -> None:
 
 def limit(shell: Shell, options: argparse.Namespace) -> None:
     found = finding.volume(shell.site, options.name, shell.host)
-    wanted = None if options.size == "none" else run_options.size(options.size)
+    wanted = None if options.size == "none" else typed.size(options.size)
     shell.wait(shell.site.volumes.limit(found["id"], **cast(Any, {"limit_bytes": wanted})))
 
 
