@@ -3,15 +3,15 @@ import { $, $$, setText } from "./dom.js";
 
 /**
  * Ask; answers null for no, else {checked, more} of the optional ticks. The safe answer has the focus, so that a
- * stray Enter destroys nothing.
+ * stray Enter destroys nothing. `checked`: how the first tick is to begin with.
  */
-export function confirmAction({ title, text, yes, check = null, more = null }) {
+export function confirmAction({ title, text, yes, check = null, checked = false, more = null }) {
   const dialog = $("#confirm-dialog");
   setText($("#confirm-title"), title);
   setText($("#confirm-text"), text);
   setText($("#confirm-yes"), yes);
   $("#confirm-extra").hidden = check === null;
-  $("#confirm-check").checked = false;
+  $("#confirm-check").checked = checked;
   setText($("#confirm-check-text"), check ?? "");
   $("#confirm-more-extra").hidden = more === null;
   $("#confirm-more").checked = false;

@@ -213,6 +213,29 @@ def test_a_container_is_recreated_with_changes_and_stays_when_that_fails(
     assert problems == []
 
 
+def test_a_container_is_recreated_as_it_is_and_goes_on_with_its_volumes(
+    page: Page, portside: Portside, tiny_image: str, problems: list[str]
+) -> None:
+    rest = portside.rest
+    script = "echo run >> /data/runs; cat /data/runs; exec sleep 600"
+    old = rest.run(tiny_image, "sh", "-c", script, name="auk", volumes=["/data"], stop_timeout=1)
+    (volume,) = eventually(lambda: rest.container(old["id"])["mounted"], what="its volume")
+    visit(page, f"/containers/{old['id']}/")
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Recreate as it is").click()
+    page.get_by_label("Pull its image before").check()
+    page.locator("#confirm-yes").click()
+    page.wait_for_url(lambda url: "/containers/" in url and old["id"] not in url)
+    expect(page.locator("h1")).to_have_text("auk")
+    expect(page.locator("#container")).to_have_attribute("data-status", "running")
+    (new,) = rest.rows("/api/v1/containers/?name=auk")
+    assert (new["command"], new["volumes"], new["pull"]) == (old["command"], ["/data"], "always")
+    assert new["mounted"] == [volume]
+    eventually(lambda: rest.logs(new["id"]) == "run\nrun\n", what="what the old one has written")
+    rest.remove(new["id"])
+    assert problems == []
+
+
 def test_a_recreation_with_a_fixed_address_goes_on_when_its_page_is_closed(
     page: Page, portside: Portside, tiny_image: str, problems: list[str]
 ) -> None:

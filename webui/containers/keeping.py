@@ -15,12 +15,13 @@ _LIMITS = (*changing.LIMITS, "restart", "restart_limit")
 _OF_NETWORK = ("network_alias", "ip", "ip6", "mac_address")
 """What is asked for on the network that `network` names, and would be wrong on another."""
 _IN_PART = ("env", "labels")
-_NAMES = frozenset(field.name for field in fields(ContainerRequest)) - {"name", "run_as", "env_file", "label_file"}
+_OF_ONE_REQUEST = frozenset({"name", "run_as", "pull"})
+_NAMES = frozenset(field.name for field in fields(ContainerRequest)) - _OF_ONE_REQUEST - {"env_file", "label_file"}
 
 
 def wishes_kept(container: Container, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `ContainerRequest`, but for the name: what was asked of `container` and has changed since, then
-    `changes`.
+    """Fields of `ContainerRequest`, but for the name: what was asked of `container` and has changed since, except for
+    how its image was to be pulled, then `changes`.
 
     `env` and `labels` (and their files) are changed name by name, and None takes one away; all else is replaced as a
     whole, with what makes no sense any more beside it (`changing.merged`; addresses of another network). What was
@@ -30,7 +31,7 @@ def wishes_kept(container: Container, changes: Mapping[str, Any]) -> dict[str, A
     spec = container.spec
     kept = {name: spec[name] for name in _NAMES if name in spec}
     kept |= {"image": container.image, "run_as": spec.get("user"), **joined_like(container)}
-    plain = {name: value for name, value in changes.items() if name in _NAMES or name in ("name", "run_as")}
+    plain = {name: value for name, value in changes.items() if name in _NAMES | _OF_ONE_REQUEST}
     if "network" in plain and plain["network"] != kept.get("network"):
         kept = {name: value for name, value in kept.items() if name not in _OF_NETWORK}
     if plain.get("stdin_open") is False:

@@ -133,6 +133,7 @@ def test_with_keep_what_is_named_is_changed(
     }  # fmt: skip
     Container.objects.update(spec=spec, image="nginx:1")
     seen(host, 105, image="nginx:1", spec=spec)
+    Container.objects.update(spec={**spec, "pull": "always"})
     same = asked(owner)
     assert (same["image"], same["env"], same["user"]) == ("docker.io/library/nginx:1", spec["env"], "app")
     assert (same["pull"], same["renew_volumes"], same["start"]) == ("missing", False, True)

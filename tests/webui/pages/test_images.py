@@ -154,9 +154,13 @@ def test_a_newer_image_is_offered_where_it_is_used(page: Page, sockets: Sockets,
     )
     visit(page, f"/containers/{seeded.containers['web'].pk}/")
     expect(page.get_by_text("newer exists")).to_be_visible()
+    page.get_by_role("button", name="Update").click()
+    expect(page.locator("#confirm-check")).to_be_checked()
     Image.objects.create(team=seeded.team, host=nginx.host, image_id="sha256:" + "ee" * 32, tags=[NGINX])
     visit(page, f"/containers/{seeded.containers['web'].pk}/")
     expect(page.get_by_text(f"A newer {NGINX} is on this host.")).to_be_visible()
+    page.get_by_role("button", name="Update").click()
+    expect(page.locator("#confirm-check")).not_to_be_checked()
 
 
 def test_a_prune_says_before_what_would_go(page: Page, sockets: Sockets, seeded: Seeded) -> None:

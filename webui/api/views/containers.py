@@ -31,8 +31,8 @@ PORT = (1, 65535)
 ENV_FILE_HELP = "The text of a file of NAME=value lines, as --env-file takes it; env counts more."
 LABEL_FILE_HELP = "The text of a file of NAME=value lines, as --label-file takes it; labels count more."
 KEEP_HELP = (
-    "What is left out stays as this container has it: options, networks, limits, and the image by its name. "
-    "With pull: always, that is an update to what the name means at its registry now."
+    "What is left out stays as this container has it: options, networks, limits, and the image by its name; `pull` is "
+    "of this request alone. With pull: always, that is an update to what the name means at its registry now."
 )
 IN_PART_HELP = "With keep, changed name by name: null takes one away. Without it, all that there is."
 RENEW_HELP = "Begin with new volumes where this container has some without a name; else it goes on with those."

@@ -109,6 +109,8 @@ def container(request: HttpRequest, container_id: str) -> dict[str, Any]:
         "may_read_logs": "containers.logs" in allowed,
         "may_read_files": "containers.read" in allowed,
         "may_remove": allowed >= {"containers.update", "containers.remove"},
+        "may_recreate": allowed >= REPLACING and not row["auto_remove"],
+        "may_pull_again": not found.image.startswith("sha256:"),
         "record_terminals": found.team.record_terminals,
         "restart_words": words.RESTART,
         "throttles": options.RATES,
@@ -181,8 +183,9 @@ def like_of(request: HttpRequest) -> dict[str, Any] | None:
 
 
 def creation_of(request: HttpRequest, container: Container) -> dict[str, Any] | None:
-    """The job that is still making the container: it may have an image to pull, which takes its time."""
+    """The job that is still making the container, or another in its place: it may have an image to pull, which takes
+    its time."""
     alone = Q(kind="container.create", subject=container.pk)
-    in_place = Q(kind="container.recreate", command__container_id=container.pk)
+    in_place = Q(kind="container.recreate") & (Q(command__container_id=container.pk) | Q(subject=container.pk))
     jobs = Job.objects.visible_to(request.user).unfinished().filter(alone | in_place)
     return next(iter(job_rows(jobs, user=request.user)), None)
