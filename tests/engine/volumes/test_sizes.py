@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,12 +84,23 @@ def test_what_was_not_looked_at_for_long_is_measured_and_then_there_is_a_rest(
         place.volumes.create(VolumeSpec(name=name))
     place.volumes.create(VolumeSpec(name="host", driver_opts={"type": "none", "o": "bind", "device": "/usr"}))
     assert place.volumes.measure_due() == []
-    monkeypatch.setattr(sizes, "FRESH_SECONDS", -1.0)
+    monkeypatch.setattr(sizes, "FIRST_SECONDS", -1.0)
     monkeypatch.setattr(sizes, "BUSY_SECONDS", -1.0)
     monkeypatch.setattr(sizes, "REST_FACTOR", 1e6)
     assert place.volumes.measure_due() == ["one"]
     assert place.volumes.measure_due() == ()
     assert place.volumes.get("host").measured_at is None
+
+
+def test_one_that_is_new_is_looked_into_soon(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = place.volumes.create(VolumeSpec(name="new"))
+    (Path(made.mountpoint) / "file").write_bytes(b"x" * 200_000)
+    now = time.time()
+    for seconds, due in ((1, []), (4, ["new"]), (40, []), (70, ["new"]), (100, [])):
+        clock = SimpleNamespace(time=lambda at=now + seconds: at, monotonic=time.monotonic)
+        monkeypatch.setattr(sizes, "time", clock)
+        assert list(place.volumes.measure_due()) == due, seconds
+        assert ((place.volumes.get("new").size_bytes or 0) >= 200_000) == (seconds > 1)
 
 
 def test_a_counted_limit_stops_who_writes_and_keeps_others_from_starting(place: Place) -> None:
