@@ -76,7 +76,8 @@ def test_addresses_and_ports_change_hands_and_come_back(host: Host) -> None:
     assert (record.id, record.ip_address, record.ports) == (new.id, IP, before.ports)
     assert [one["mac"] for one in record.networks] == [MAC]
     assert [one.id for one in host.engine.container_list()] == [new.id]
-    assert {point.name for point in before.mounts} < {volume.name for volume in host.engine.volumes.list()}
+    assert record.mounts == before.mounts  # the volume without a name among them
+    assert [point.name for point in before.mounts] == [volume.name for volume in host.engine.volumes.list()]
     host.engine.container_remove("gull", force=True)
     host.engine.networks.remove(on)
     assert host.is_clean(old.id, new.id)
@@ -102,6 +103,8 @@ def test_killed_at_any_line_one_of_the_two_is_there(host: Host) -> None:
     whole = recreate(host, current.id, spec, NEVER)
     assert whole.returncode == 0, whole.stderr
     lines, current = int(whole.stdout), host.engine.container_get(spec.id)
+    (volume,) = host.engine.volumes.list()
+    (Path(volume.mountpoint) / "kept").write_text("by all of them")
     ends = []
     for number in range(KILLS):
         line = 1 + int((number + dice.random()) * lines / KILLS)
@@ -119,6 +122,8 @@ def test_killed_at_any_line_one_of_the_two_is_there(host: Host) -> None:
 
         eventually(is_alone, what=where)
         (found,) = engine.container_list()
+        assert [(one.name, one.used_by) for one in engine.volumes.list()] == [(volume.name, (found.id,))], where
+        assert (Path(volume.mountpoint) / "kept").exists(), where
         assert recreation.unfinished(engine.containers._parts) == [], where
         assert (found.ip_address, [one["mac"] for one in found.networks], found.ports) == (IP, [MAC], current.ports)
         assert found.id in (current.id, spec.id), where
