@@ -238,6 +238,8 @@ def alterations(options: argparse.Namespace) -> dict[str, Any]:
             **({} if options.restart is None else restart_policy(options.restart)),
         }
     )
+    if options.network:
+        said.setdefault("networks", ())  # those that were named are all
     said["env"] |= dict.fromkeys(options.env_rm)
     said["labels"] |= dict.fromkeys(options.label_rm)
     if options.command is not None:

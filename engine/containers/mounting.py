@@ -92,7 +92,7 @@ def prepare(
              if wanted.kind == BIND}  # fmt: skip
     asked = [(place, wanted) for place, (wanted, _) in plan.wanted.items() if wanted.kind == VOLUME]
     others = [point for point in plan.points.values() if point.type == VOLUME]
-    specs = [_volume_spec(spec, wanted, nameless.get(place, "")) for place, wanted in asked]
+    specs = [_volume_spec(parts, spec, wanted, nameless.get(place, "")) for place, wanted in asked]
     volumes = parts.volumes.acquire(spec.id, [*specs, *(VolumeSpec(name=point.name) for point in others)])
     points = {**plan.points, **binds}
     for (place, wanted), volume in zip(asked, volumes, strict=False):
@@ -167,12 +167,14 @@ def _of_image(spec: ContainerSpec, image: Image) -> Iterator[str]:
 
 def without_name(parts: Parts, record: ContainerRecord) -> dict[str, str]:
     """Place → volume, of those volumes that the container has for not having asked for one by name."""
-    others: set[str] = set()
+    volumes, others = parts.volumes.list(), set[str]()
     for text in record.spec.volumes_from:
-        with contextlib.suppress(NotFound):  # it has gone, and left its volumes to this one
+        try:
             other = parts.catalog.get(parts.catalog.resolve(words.volumes_from(text)[0]))
             others.update(point.name for point in other.mounts)
-    anonymous = {volume.name for volume in parts.volumes.list() if volume.is_anonymous}
+        except NotFound:  # it has gone, and left its volumes to this one, or it was recreated and has them
+            others.update(volume.name for volume in volumes if set(volume.used_by) - {record.id})
+    anonymous = {volume.name for volume in volumes if volume.is_anonymous}
     return {
         point.destination: point.name
         for point in record.mounts
@@ -180,10 +182,12 @@ def without_name(parts: Parts, record: ContainerRecord) -> dict[str, str]:
     }
 
 
-def _volume_spec(spec: ContainerSpec, wanted: words.Mount, nameless: str) -> VolumeSpec:
+def _volume_spec(parts: Parts, spec: ContainerSpec, wanted: words.Mount, nameless: str) -> VolumeSpec:
     driver = wanted.driver or spec.volume_driver or LOCAL
-    if nameless and not wanted.source and driver == LOCAL and not wanted.driver_opts:
-        return VolumeSpec(name=nameless, labels=wanted.labels, is_anonymous=True)
+    if nameless and not wanted.source:
+        volume = parts.volumes.get(nameless)
+        if (volume.driver, dict(volume.driver_opts)) == (driver, dict(wanted.driver_opts)):
+            return VolumeSpec(name=nameless, driver=driver, driver_opts=wanted.driver_opts, is_anonymous=True)
     return VolumeSpec(name=wanted.source, driver=driver, driver_opts=wanted.driver_opts, labels=wanted.labels)
 
 

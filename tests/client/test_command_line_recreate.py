@@ -19,6 +19,8 @@ RECREATE = f"/api/v1/containers/{ID}/recreate/"
     ("words", "body"),
     [
         ("web", {}),
+        ("--network b web", {"network": "b", "networks": []}),
+        ("--network b --network c web", {"network": "b", "networks": ["c"]}),
         ("--pull always -V web", {"pull": "always", "renew_volumes": True}),
         (
             "-e A=1 -e B= --env-rm C -l x=y --label-rm z --no-privileged --init --no-start --image nginx:2 web",

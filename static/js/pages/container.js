@@ -100,13 +100,20 @@ function showLeaving(leaves) {
   setText(field, replacing && AT_WORK.has(replacing.status) ? "being replaced" : "being removed");
 }
 
+/** The job as it has ended, also where its end was missed. */
+async function endOf(job) {
+  const fetchJob = () => api("GET", job.url);
+  const now = await fetchJob().catch(() => job);
+  return AT_WORK.has(now.status) ? jobEnd(job.id, fetchJob) : now;
+}
+
 let isLeaving = false;
 
 /** Where there is another one in its place by now, that one is shown. */
 async function leave() {
   if (isLeaving) return;
   isLeaving = true;
-  const job = replacing && (await jobEnd(replacing.id, () => api("GET", replacing.url)));
+  const job = replacing && (await endOf(replacing));
   if (job?.status === "succeeded") return location.assign(`/containers/${job.result.container_id}/`);
   toast(`${root.dataset.name} is removed.`);
   setTimeout(() => location.assign("/containers/"), 800);
@@ -136,6 +143,7 @@ onChange("job", (change) => {
 /** Nobody knows what was missed: the container itself is asked for. */
 onReset(async () => {
   try {
+    if (replacing && AT_WORK.has(replacing.status)) showReplacing(await api("GET", replacing.url).catch(() => replacing));
     show(await api("GET", `containers/${id}/`));
   } catch (problem) {
     if (problem.status === 404) leave();

@@ -128,6 +128,27 @@ def test_only_the_containers_own_volumes_without_a_name_are_gone_on_with(tmp_pat
     assert parts.volumes.get(before["/other"]).used_by == ()  # which nobody asked for any more, and which stays
 
 
+def test_a_volume_with_options_is_gone_on_with_whatever_its_labels(tmp_path: Path, world: World) -> None:
+    containers, _ = engine_on(tmp_path, world)
+    text = "type=volume,target=/own,volume-opt=size=10m"
+    containers.create(spec(1, name="web", mounts=(text,)))
+    names = [next(point.name for point in containers.get("web").mounts if point.destination == "/own")]
+    for number, label in enumerate(("", ",volume-label=a=1", ",volume-label=a=2"), start=2):
+        made = containers.recreate("web", spec(number, name="web", mounts=(text + label,)), start=False)
+        names.append(next(point.name for point in made.mounts if point.destination == "/own"))
+    assert len(set(names)) == 1
+
+
+def test_what_a_container_lent_that_was_recreated_since_is_still_lent(tmp_path: Path, world: World) -> None:
+    containers, parts = engine_on(tmp_path, world)
+    lender = containers.create(spec(5, name="store", volumes=("/more",)))
+    containers.create(spec(1, name="web", volumes_from=(lender.id,)))
+    store = containers.recreate("store", spec(6, name="store", volumes=("/more",)), start=False)
+    made = containers.recreate("web", spec(2, name="web", volumes=("/more",)), start=False)
+    assert not {point.name for point in made.mounts} & {point.name for point in store.mounts}
+    assert len(parts.volumes.list()) == 4
+
+
 def test_a_volume_of_another_driver_is_made_anew(tmp_path: Path, world: World) -> None:
     containers, _ = engine_on(tmp_path, world)
     before = containers.create(spec(1, name="web", volumes=("/own",)))

@@ -176,6 +176,93 @@ def test_with_keep_it_joins_what_it_is_on_now(
     assert (moved["network"], moved["ip"], moved["networks"]) == ("b", None, ["c"])
 
 
+def on_networks(host: Host, container: Container, spec: dict[str, Any], *names: str, **row: Any) -> dict[str, Any]:
+    """The container is asked for so, and is on these of a, b and c, on the last at an address that was asked for."""
+    for number, name in enumerate("abc"):
+        Network.objects.get_or_create(
+            name=name, host=host, team=host.team, network_id=name * 64,
+            subnet=f"10.9.{number}.0/24", gateway=f"10.9.{number}.1",
+        )  # fmt: skip
+    Endpoint.objects.all().delete()
+    for name in names:
+        network = Network.objects.get(name=name)
+        asked = {"ip": "10.9.2.50"} if name == "c" else {}
+        Endpoint.objects.create(network=network, container=container, ip="10.9.2.50", interface="eth0", asked=asked)
+    spec = {**container.spec, **spec}
+    Container.objects.update(spec=spec, image="nginx:1", observed_seq=110, **row)
+    return spec
+
+
+def test_with_keep_nothing_is_joined_that_nobody_asked_for(
+    site_broker: Valkey, owner: Caller, host: Host, container: Container
+) -> None:
+    on_networks(host, container, {"network": "a"}, on_default=False)
+    answer = owner.post(PATH, {"keep": True})
+    assert answer.status_code == 409 and "is on no network: name one" in answer.content.decode()
+    assert asked(owner, network="none")["network"] == "none"
+    gone = [{"network_id": "a" * 64, "network": "a"}]
+    on_networks(host, container, {"network": "a", "ip": "10.9.0.7"}, on_default=False, networks_gone=gone)
+    again = asked(owner)
+    assert (again["network"], again["ip"]) == ("a", "10.9.0.7")  # one of that name is there again
+    Network.objects.filter(name="a").delete()
+    answer = owner.post(PATH, {"keep": True})
+    assert answer.status_code == 400 and "There is no network a on the host" in answer.content.decode()
+
+
+def test_with_keep_addresses_that_were_asked_for_go_along(
+    site_broker: Valkey, owner: Caller, host: Host, container: Container
+) -> None:
+    on_networks(host, container, {"network": "a" * 12, "ip": "10.9.0.7"}, "a", "c", on_default=False)
+    same = asked(owner)
+    assert (same["network"], same["ip"], same["networks"]) == ("a" * 12, "10.9.0.7", ["c:ip=10.9.2.50"])
+    assert asked(owner, network="c")["networks"] == []
+    assert asked(owner, network="b", networks=[])["networks"] == []
+    on_networks(host, container, {"network": "a", "networks": ["c"], "ports": [{"container": 80}]}, "a", "c")
+    alone = asked(owner, network="none")
+    assert (alone["network"], alone["networks"], alone["ports"]) == ("none", [], [])
+
+
+def test_with_keep_a_health_check_is_changed_in_part(
+    site_broker: Valkey, owner: Caller, host: Host, container: Container
+) -> None:
+    spec = {**container.spec, "healthcheck": {"test": ["CMD", "true"], "retries": 3}, "restart_unhealthy": True}
+    Container.objects.update(spec=spec, image="nginx:1")
+    part = asked(owner, healthcheck={"interval_seconds": 5.0})
+    assert part["healthcheck"] == {"test": ["CMD", "true"], "retries": 3, "interval_seconds": 5.0}
+    none = asked(owner, healthcheck={"test": ["NONE"]})
+    assert (none["healthcheck"], none["restart_unhealthy"]) == ({"test": ["NONE"]}, False)
+
+
+@pytest.mark.parametrize(
+    ("spec", "change", "left"),
+    [
+        ({"publish_all": True, "publish_address": "0.0.0.0"}, {"publish_all": False}, {"publish_address": None}),
+        ({"log_opt": {"max-size": "1m"}}, {"log_driver": "none"}, {"log_opt": {}}),
+        ({"stdin_open": True, "stdin_once": True}, {"stdin_open": False}, {"stdin_once": False}),
+    ],
+)
+def test_with_keep_what_makes_no_sense_any_more_goes(
+    site_broker: Valkey, owner: Caller, host: Host, container: Container, spec: Any, change: Any, left: Any
+) -> None:
+    Container.objects.update(spec={**container.spec, **spec}, image="nginx:1")
+    command = asked(owner, **change)
+    assert {name: command[name] for name in left} == left
+
+
+def test_with_keep_others_are_meant_that_were_recreated_since(
+    site_broker: Valkey, owner: Caller, host: Host, container: Container
+) -> None:
+    other = owner.post("containers/", {"image": "nginx:1", "name": "db"}).json()["container"]["id"]
+    end(Job.objects.get(), "succeeded")
+    spec = {**container.spec, "network": f"container:{other}", "volumes_from": [f"{other}:ro"]}
+    Container.objects.filter(pk=CONTAINER_ID).update(spec=spec, image="nginx:1")
+    newer = owner.post(f"containers/{other}/recreate/", {"keep": True}).json()["container"]["id"]
+    end(Job.objects.get(status="queued"), "succeeded")
+    Container.objects.filter(pk=other).delete()
+    command = asked(owner)
+    assert (command["network"], command["volumes_from"]) == (f"container:{newer}", [f"{newer}:ro"])
+
+
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [

@@ -55,6 +55,17 @@ def test_it_is_asked_for_and_followed_to_the_new_one(
     page.wait_for_url(f"**/containers/{NEW}/")
 
 
+def test_an_end_that_was_missed_is_found_out(page: Page, sockets: Sockets, seeded: Seeded) -> None:
+    visit(page, f"/containers/{WEB}/")
+    sockets.events.wait()
+    sockets.change("job", recreation(seeded, "running"), id="3-0")
+    expect(page.locator("#creation")).to_be_visible()
+    answered(page, f"jobs/{JOB}/", 200, recreation(seeded, "succeeded", result={"container_id": NEW}))
+    answered(page, f"containers/{WEB}/", 404, {"status": 404, "detail": "gone"})
+    sockets.events.send(type="reset", id="9-0")
+    page.wait_for_url(f"**/containers/{NEW}/")
+
+
 def test_one_that_stays_says_why(page: Page, sockets: Sockets, seeded: Seeded) -> None:
     visit(page, f"/containers/{WEB}/")
     sockets.events.wait()
