@@ -267,12 +267,24 @@ def _waited_through_boot(record: ContainerRecord, *, rebooted: bool) -> bool:
 
 
 def _undo_start(parts: Parts, record: ContainerRecord) -> str | None:
-    """A container that doesn't run has no mark, no cgroup and no process, unless its start was cut short."""
-    if record.id not in parts.catalog.live_ids() and record.id not in parts.cgroups.list():
+    """A container that doesn't run has no mark, no cgroup and no process, unless its start or its end was cut short.
+
+    Who ended it marks the end by taking the mark away, the last thing of all: until then its last words may wait in its
+    pipes, and are the keeper's.
+    """
+    directory, has_cgroup = parts.catalog.directory(record.id), record.id in parts.cgroups.list()
+    if record.id not in parts.catalog.live_ids() and not has_cgroup:
         return None
+    if not has_cgroup and record.run and parts.runtime.last_run(directory) == record.run:
+        reaping.wake_keeper(parts, record.id)
+        return f"left the end of container {record.name} to the keeper"
     clear(parts, record.id)
-    parts.catalog.unmark_live(record.id)
-    parts.catalog.save(record.with_changes(run=record.run + 1))  # that run's number has been used
+    if (used := parts.runtime.last_run(directory)) > record.run:  # that run's number
+        parts.catalog.save(record.with_changes(run=used))
+    if used and used == record.run:
+        reaping.wake_keeper(parts, record.id)
+    else:
+        parts.catalog.unmark_live(record.id)
     return f"took back the unfinished start of container {record.name}"
 
 

@@ -305,6 +305,10 @@ class Runtime(ExecVerbs):
         found = record.read_run(str(container_dir))
         return found is not None and record.start_ticks(found["pid"]) == found["start_ticks"]
 
+    def last_run(self, container_dir: Path) -> int:
+        """The number of the last run that was begun; 0 before the first."""
+        return int((record.read_run(str(container_dir)) or {"run": 0})["run"])
+
     def signal(self, container_dir: Path, signum: int) -> None:
         """Send a signal to the container's first process, and never to another; NotFound if it has ended."""
         found = record.read_run(str(container_dir))

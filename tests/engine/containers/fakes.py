@@ -275,6 +275,9 @@ class FakeRuntime:
         self.world.executions += 1
         self.world.step("executed")
 
+    def last_run(self, container_dir: Path, /) -> int:
+        return self.world.runs.get(container_dir.name, 0)
+
     def require(self, name: str, /, *, terminal: bool = False) -> None:
         if name != "portside":
             raise InvalidArgument(f"runtime: {name!r} is not installed on this host")

@@ -54,6 +54,23 @@ def test_a_keeper_that_is_killed_again_and_again_loses_nothing(host: Host) -> No
     assert kills >= 3 and host.is_clean()
 
 
+def test_an_end_that_was_cut_short_before_its_mark_went_is_left_to_the_keeper(host: Host) -> None:
+    record = host.run("sh", "-c", "echo last words; exit 12")
+    before = host.ended(record.id)
+    catalog = host.engine.containers._parts.catalog
+    eventually(lambda: record.id not in catalog.live_ids(), what="the end of its end")
+    for is_keeper_dead in (True, False):
+        catalog.mark_live(record.id)  # as whoever ended it has left it
+        if is_keeper_dead:
+            host.kill_hard(host.keeper_pid())
+        assert f"left the end of container {record.name} to the keeper" in Engine(host.home.config).reconcile()
+        eventually(lambda: record.id not in catalog.live_ids(), what="the end of its mark")
+    after = host.engine.container_get(record.id)
+    assert (after.run, after.exit_code, after.finished_at) == (1, 12, before.finished_at)
+    assert host.log(record.id) == b"last words\n"
+    assert host.engine.container_start(record.id).run == 2
+
+
 def test_a_container_waits_for_a_keeper_that_stays_away(host: Host) -> None:
     record = host.run("sh", "-c", f"{WAIT}; {COUNT}")
     host.says(record.id, b"begin")
