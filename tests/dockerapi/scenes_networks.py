@@ -95,11 +95,11 @@ NETWORKS: dict[str, Scene] = {
     ),
     "what was said of a network": Scene(
         (
-            ("network", "create", "-o", "foo=bar", "--attachable", "--subnet", "10.213.8.0/24", "cmp-net"),
+            ("network", "create", "-o", "foo=bar", "--attachable", "--subnet", "10.130.8.0/24", "cmp-net"),
             ("network", "inspect", "-f", "{{json .Options}} {{.Attachable}}", "cmp-net"),
             ("network", "create", "-o", "com.docker.network.bridge.enable_icc=maybe", "cmp-more"),
             ("run", "-d", "--name", "cmp-on", "--network", "bridge", "cmp/tiny", "sleep", "1000"),
-            ("network", "connect", "--ip", "10.213.8.9", "cmp-net", "cmp-on"),
+            ("network", "connect", "--ip", "10.130.8.9", "cmp-net", "cmp-on"),
             ("inspect", "-f", '{{json (index .NetworkSettings.Networks "cmp-net").IPAMConfig}}', "cmp-on"),
             ("network", "connect", "bridge", "cmp-on"),
             ("rm", "-f", "cmp-on"),
