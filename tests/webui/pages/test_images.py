@@ -150,7 +150,7 @@ def test_a_newer_image_is_offered_where_it_is_used(page: Page, sockets: Sockets,
     expect(page.locator('[data-fragment="news"]')).to_contain_text(f"{NGINX} has moved on")
     page.get_by_role("tab", name="Used by").click()
     expect(page.get_by_role("link", name="Recreate")).to_have_attribute(
-        "href", f"/containers/new/?like={seeded.containers['web'].pk}"
+        "href", f"/containers/new/?like={seeded.containers['web'].pk}&replace"
     )
     visit(page, f"/containers/{seeded.containers['web'].pk}/")
     expect(page.get_by_text("newer exists")).to_be_visible()
