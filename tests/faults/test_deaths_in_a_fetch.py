@@ -91,7 +91,13 @@ def cached(portside: Portside) -> list[int]:
 
 def killed_in_the_fetch(portside: Portside, forge: GitServer, times: int) -> None:
     """Kill the worker in the middle of it; its fetcher ends with it, and the next one is up."""
-    eventually(lambda: forge.stalled == times and len(fetchers(portside)) == 1, what=f"fetch {times} in its middle")
+    try:
+        eventually(lambda: forge.stalled == times and len(fetchers(portside)) == 1, what=f"fetch {times} in its middle")
+    except AssertionError as error:
+        job, *_ = portside.rest.rows("/api/v1/jobs/")
+        raise AssertionError(
+            f"{error}; {forge.stalled} stalled, {fetchers(portside)}, {forge.asked[-6:]}, {job}"
+        ) from None
     (fetcher,) = fetchers(portside)
     assert left(portside), "a fetch has a place to work in"
     portside.kill("-m", "worker")
