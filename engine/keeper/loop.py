@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 RESCAN_SECONDS = 2.0
 STOPPER_SECONDS = 0.5
 """Who stops a container reaps it; the keeper does it only when that one has died meanwhile."""
+AGAIN_SECONDS = 2.0
 BIRTH_SECONDS = 1.0
 TOLD_SECONDS = 0.003
 IDLE_SECONDS = 2.0
@@ -220,8 +221,12 @@ class Keeper:
         return record is not None and record.stopping == watched.run and record.ending != states.SIGNALLED
 
     def _reap(self, watched: Watched, run: int) -> None:
-        if watched.run == run and watched.phase == ENDED and (self._live / watched.id).exists():
+        if watched.run != run or watched.phase != ENDED:
+            return
+        if (self._live / watched.id).exists():
             self._hands.ask("reap", watched.id, run)
+        else:
+            self._forget(watched)
 
     def _outcome(self, outcome: Outcome) -> None:
         """The hands have answered: forget it, wait for its restart, or try again."""
@@ -243,13 +248,17 @@ class Keeper:
         elif outcome.is_running:
             if not self._adopt(outcome.id):
                 self.after(STOPPER_SECONDS, lambda: self._hands.ask("reap", outcome.id, outcome.current_run))
-        elif not (self._live / outcome.id).exists():
+        elif (self._live / outcome.id).exists():
+            # Marked again since. A start that is under way is taken up when it has a run; one that died never has.
+            self.after(AGAIN_SECONDS, partial(self._reap, watched, watched.run))
+        else:
             self._forget(watched)
 
     def _forget(self, watched: Watched) -> None:
         self._memory.end(watched)
         watched.release()
-        self._watched.pop(watched.id, None)
+        if self._watched.get(watched.id) is watched:
+            self._watched.pop(watched.id)
 
     # ---- descriptors and time
 

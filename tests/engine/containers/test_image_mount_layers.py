@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.containers import mounting
+from engine.containers.keeper_link import import_path
 from engine.errors import NotFound
 from tests.support.engine import Host
 from tests.support.oci_layout import Layout, tar_of
@@ -20,16 +22,21 @@ DESCRIPTORS = 250
 LAYERS, MOUNTS = 12, 24
 
 
+STARTER = f"""
+import resource
+from engine.config import EngineConfig
+from engine.facade import Engine
+resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+Engine(EngineConfig.from_environment()).runtime.ensure_launcher()
+"""
+
+
 @pytest.fixture
 def narrow_host(tidy_host: Host) -> Host:
     """One whose launcher was started with few descriptors, as most systems start programs."""
     tidy_host.kill_hard(tidy_host.engine.runtime.ensure_launcher())
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
-    try:
-        tidy_host.engine.runtime.ensure_launcher()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    environment = tidy_host.home.environment(PYTHONPATH=import_path())
+    subprocess.run([sys.executable, "-c", STARTER], env=environment, check=True)  # these tests hold more than that open
     return tidy_host
 
 
@@ -37,10 +44,10 @@ def narrow_host(tidy_host: Host) -> Host:
 def test_more_layers_than_descriptors_are_mounted_and_the_container_has_the_usual_ones(
     narrow_host: Host, registry: Any, tmp_path: Path, runtime: str
 ) -> None:
+    """Each layer is a descriptor of whoever makes the container."""
     installed = [fact["name"] for fact in narrow_host.engine.runtime.installed.facts() if not fact.get("problem")]
     if runtime != "portside" and runtime not in installed:
         pytest.skip(f"{runtime} is not installed")
-    """Each layer is a descriptor of whoever makes the container."""
     layout = Layout(tmp_path / "layout")
     layers = [layout.layer(tar_of({"which": f"{number}\n".encode()})) for number in range(LAYERS)]
     name = registry.push(layout.image(layers), "mounts/many")
