@@ -17,10 +17,12 @@ from engine.archives.request import Owners
 from engine.errors import Unsupported
 from engine.layers.entry import FILE, Entry
 from engine.layers.tar_writer import TarWriter
-from engine.runtime import kernel
+from engine.runtime import kernel, rootfs
 
 _OPAQUE, _REDIRECT = "trusted.overlay.opaque", "trusted.overlay.redirect"
 _WHITEOUT, _OPAQUE_NAME = b".wh.", b".wh..wh..opq"
+_ABOVE_FILES = b"etc"
+"""A start makes it for the files that every container gets, where the image has none."""
 _STRICT = kernel.RESOLVE_BENEATH | kernel.RESOLVE_NO_SYMLINKS
 
 
@@ -58,7 +60,8 @@ class Difference(Packer):
             return False
         is_directory = stat.S_ISDIR(found.st_mode)
         is_opaque = is_directory and below is not None and self._is_opaque(node, name)
-        if is_directory and not is_opaque and below is not None and _is_same(found, below):
+        is_only_above = _is_same(found, below) if below is not None else name == _ABOVE_FILES
+        if is_directory and not is_opaque and is_only_above:
             self._waiting.append((name, node))
             return True
         self._write_waiting(name)
@@ -80,6 +83,8 @@ class Difference(Packer):
         self._writer.header(entry)
 
     def _is_bare(self, node: int, found: os.stat_result) -> bool:
+        if stat.S_ISLNK(found.st_mode):
+            return os.readlink("", dir_fd=node) == rootfs.MOUNTS
         return not (self.names(node) if stat.S_ISDIR(found.st_mode) else found.st_size)
 
     def _below(self, name: bytes) -> os.stat_result | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.containers.parts import Overlay, Parts
-from engine.runtime import kernel
+from engine.runtime import kernel, rootfs
 
 MARK = ".dockerenv"
 """An empty file by which programs tell that they are in a container, as in Docker's; no change of the container's."""
@@ -32,6 +32,8 @@ LONGEST, DEEPEST = 4000, 128
 """Bytes and levels of a path: what lies deeper was made by somebody who tries how deep one can go."""
 SECONDS = 6.0
 ADDED, CHANGED, DELETED = "added", "changed", "deleted"
+_ABOVE_FILES = b"etc"
+"""Is made for the files that every container gets, by a start that doesn't find it."""
 _OPAQUE = "trusted.overlay.opaque"
 _INSIDE = kernel.RESOLVE_BENEATH | kernel.RESOLVE_NO_SYMLINKS
 _TYPES = {
@@ -74,7 +76,7 @@ def mount_points(directory: Path) -> frozenset[bytes]:
     except (OSError, ValueError):
         return frozenset()
     made = {os.fsencode(mount["destination"].strip("/")) for mount in config.get("mounts", ())}
-    return frozenset({*made, b"proc", b"sys", b"dev", os.fsencode(MARK)})
+    return frozenset({*made, b"proc", b"sys", b"dev", os.fsencode(MARK), os.fsencode(rootfs.MOUNT_TABLE)})
 
 
 class _Walk:
@@ -123,7 +125,7 @@ class _Walk:
         if stat.S_ISDIR(state.st_mode) and not too_deep:
             rest = self.directory(full, directories, hidden=hidden)
             first = next(rest, None)
-            if first is None and full in self._own:
+            if first is None and (full in self._own or (below is None and full == _ABOVE_FILES)):
                 return
             if first is not None or below is None or not _is_same(state, below):
                 yield _change(full, ADDED if below is None else CHANGED, state)
@@ -131,7 +133,7 @@ class _Walk:
                 yield first
                 yield from rest
             return
-        if below is None and full in self._own:
+        if below is None and full in self._own and _is_bare(state, name, upper):
             return
         yield _change(full, ADDED if below is None else CHANGED, state)
 
@@ -199,6 +201,13 @@ def _state(name: bytes, directory: int) -> os.stat_result | None:
         return os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
+
+
+def _is_bare(state: os.stat_result, name: bytes, directory: int) -> bool:
+    """Whether what has the name of something that a start makes is as a start makes it, too."""
+    if stat.S_ISLNK(state.st_mode):
+        return os.readlink(name, dir_fd=directory) == os.fsencode(rootfs.MOUNTS)
+    return not state.st_size
 
 
 def _is_whiteout(state: os.stat_result) -> bool:

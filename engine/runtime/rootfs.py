@@ -6,11 +6,13 @@ import errno
 import os
 import stat
 
+from engine.bare import contextlib
 from engine.runtime import kernel
 from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
@@ -21,6 +23,9 @@ LINKS = (
     ("stderr", "/proc/self/fd/2"),
     ("ptmx", "pts/ptmx"),
 )
+MOUNT_TABLE = "etc/mtab"
+MOUNTS = "/proc/mounts"
+_EXACT = kernel.RESOLVE_BENEATH | kernel.RESOLVE_NO_SYMLINKS
 
 
 def overlay(layers: dict[str, Any], owners: int | None = None, first: int = 0) -> int:
@@ -183,6 +188,29 @@ def cover(tree: int) -> int:
     os.fchdir(tree)
     os.chroot(".")
     return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def link_mount_table(root: int, mounts: Sequence[dict[str, Any]]) -> None:
+    """Make /etc/mtab a link to /proc/mounts where the image has none, as Docker does: that is where getmntent(3) and
+    Java look for what is mounted.
+
+    Called before anything is mounted in the root, for /etc may be a directory of the host's from then on. A disk that
+    is full, or an image whose /etc is no directory, goes without.
+    """
+    directory, _, name = MOUNT_TABLE.rpartition("/")
+    if any(mount["destination"].strip("/") == MOUNT_TABLE for mount in mounts):
+        return  # which nobody could mount on the link
+    with contextlib.suppress(OSError):
+        try:
+            parent = kernel.openat2(root, directory, os.O_PATH | os.O_DIRECTORY, _EXACT)
+        except FileNotFoundError:
+            os.mkdir(directory, dir_fd=root)
+            os.chmod(directory, 0o755, dir_fd=root)  # noqa: S103  whatever the mask is
+            parent = kernel.openat2(root, directory, os.O_PATH | os.O_DIRECTORY, _EXACT)
+        try:
+            os.symlink(MOUNTS, name, dir_fd=parent)
+        finally:
+            os.close(parent)
 
 
 def fill_dev(dev: int, owner: int = 0) -> None:
