@@ -144,7 +144,7 @@ def _with_mounts(parts: Parts, record: ContainerRecord, request: Request) -> Req
     mounting.make_ready(parts, asked)  # one that is full is in the way of those alone who write to it
     return replace(
         request,
-        binds=tuple(bind_entries(mounting.binds(points, ()))),
+        binds=tuple(bind_entries(mounting.binds(points, (), parts.config.home, privileged=record.spec.privileged))),
         images=mounting.layers(parts, points),
         has_read_only_root=writes and record.spec.read_only,
     )

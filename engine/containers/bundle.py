@@ -25,10 +25,11 @@ _INSTALLED = ("/usr/bin/tini-static", "/usr/bin/docker-init", "/usr/libexec/podm
 
 @dataclass(frozen=True, slots=True)
 class HostPlace:
-    """What the host gives: a place in a network, mounts, and `run`, where compiled programs are."""
+    """What the host gives: a place in a network, mounts, Portside's home, and `run`, where compiled programs are."""
 
     network: NetworkPlace
     mounts: Sequence[MountPoint]
+    home: Path
     run: Path
 
 
@@ -56,7 +57,8 @@ def lay_out(
     init = str(final / "init") if spec.init else None
     if init is not None:
         _place_init(directory / "init", host.run)
-    binds = mounting.binds(host.mounts, standard_binds(host.network.files or final, read_only=spec.read_only))
+    usual = standard_binds(host.network.files or final, read_only=spec.read_only)
+    binds = mounting.binds(host.mounts, usual, host.home, privileged=spec.privileged)
     settings = isolation.settings(spec, plan, binds, init)
     settings = replace(settings, tmpfs=[*settings.tmpfs, *mounting.in_memory(host.mounts)])
     _write(directory / spares.CONFIG, json.dumps(build(settings), separators=(",", ":")), 0o600)

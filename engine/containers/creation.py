@@ -206,7 +206,7 @@ def _make(parts: Parts, wanted: Ready, draft: Path, *, was_spare: bool) -> Conta
         undo.add(parts.network.release, record.id)
         undo.add(parts.volumes.release, record.id)
         record = record.with_changes(mounts=mounting.prepare(parts, record.spec, *images, nameless))
-        host = bundle.HostPlace(sharing.place(parts, record.spec), record.mounts, parts.config.run)
+        host = bundle.HostPlace(sharing.place(parts, record.spec), record.mounts, parts.config.home, parts.config.run)
         bundle.lay_out(draft, final, record.spec, plan, host, was_spare=was_spare)
         record = record.with_changes(networks=joining.told(parts.network.endpoints(record.id)))
         foreign.choose(draft, record.spec.runtime, limits.resources(record.spec))

@@ -24,6 +24,8 @@ from engine.volumes import guarding
 from engine.volumes.volume import VolumeSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.containers.parts import Image, Parts
     from engine.containers.record import ContainerRecord
 
@@ -150,10 +152,8 @@ def _of_other(parts: Parts, spec: ContainerSpec, text: str) -> Iterator[MountPoi
     for point in other.mounts:
         if point.type == BIND:
             root = guarding.root_of(spec.bind_roots, point.source, "volumes_from") if spec.bind_roots else point.root
-            point = replace(point, root=root)  # noqa: PLW2901
-            guarding.refuse_own(
-                parts.config.home, point.source, "volumes_from", privileged=spec.privileged, is_exact=bool(root)
-            )
+            point = replace(point, root=root, read_only=point.read_only or read_only)  # noqa: PLW2901
+            _guard(parts, spec, point, "volumes_from")
         yield replace(point, read_only=point.read_only or read_only)
 
 
@@ -214,8 +214,11 @@ def _rooted(parts: Parts, spec: ContainerSpec, wanted: words.Mount, field_name: 
 def _bind(parts: Parts, spec: ContainerSpec, wanted: words.Mount, field_name: str) -> MountPoint:
     if spec.bind_roots:
         return _rooted(parts, spec, wanted, field_name)
-    home = parts.config.home
-    source = guarding.refuse_own(home, wanted.source, field_name, privileged=spec.privileged)
+    point = MountPoint(
+        type=BIND, destination=wanted.target, source=wanted.source, read_only=wanted.read_only,
+        propagation=wanted.propagation, recursive=wanted.recursive,
+    )  # fmt: skip
+    source = _guard(parts, spec, point, field_name)
     if not os.path.exists(source):
         if not wanted.creates:
             raise InvalidArgument(
@@ -227,9 +230,17 @@ def _bind(parts: Parts, spec: ContainerSpec, wanted: words.Mount, field_name: st
             os.makedirs(source, 0o755, exist_ok=True)
         except OSError as error:
             raise InvalidArgument(f"{field_name}: {source} can't be made: {error}", {"field": field_name}) from error
-    return MountPoint(
-        type=BIND, destination=wanted.target, source=source, read_only=wanted.read_only,
-        propagation=wanted.propagation, recursive=wanted.recursive,
+    return replace(point, source=source)
+
+
+def _guard(parts: Parts, spec: ContainerSpec, point: MountPoint, field_name: str) -> str:
+    """The path of the host without links. Raises PermissionDenied for what is not for this container."""
+    home = parts.config.home
+    if point.root:
+        return guarding.refuse_own(home, point.source, field_name, privileged=spec.privileged, is_exact=True)
+    return guarding.bound(
+        home, point.source, field_name, privileged=spec.privileged,
+        is_read_only=point.read_only and point.recursive != "writable", is_shared="shared" in point.propagation,
     )  # fmt: skip
 
 
@@ -250,8 +261,11 @@ def _fill(parts: Parts, image: Image, name: str, place: str) -> None:
     parts.volumes.fill(name, layers, place)
 
 
-def binds(points: Sequence[MountPoint], usual: Sequence[Bind]) -> list[Bind]:
-    """All that is bound; the request's own in the place of the usual ones (/etc/hosts and so on)."""
+def binds(points: Sequence[MountPoint], usual: Sequence[Bind], home: Path, *, privileged: bool) -> list[Bind]:
+    """All that is bound; the request's own in the place of the usual ones (/etc/hosts and so on).
+
+    `home`: Portside's, which is hidden where a bind holds it.
+    """
     own = [
         Bind(
             point.name if point.type == IMAGE else point.source,
@@ -264,6 +278,8 @@ def binds(points: Sequence[MountPoint], usual: Sequence[Bind]) -> list[Bind]:
             propagation=point.propagation or words.PRIVATE,
             root=point.root,
             image=point.source if point.type == IMAGE else "",
+            hides=guarding.hidden(home, point.source, privileged=privileged) if point.type == BIND else (),
+            devices=privileged and point.type == BIND and point.source.startswith("/dev/"),
         )
         for point in points
         if point.type != TMPFS

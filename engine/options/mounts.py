@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.errors import InvalidArgument, Unsupported
 from engine.oci.reference import Reference
+from engine.options import places
 
 VOLUME, BIND, TMPFS, IMAGE = "volume", "bind", "tmpfs", "image"
 LOCAL = "local"
@@ -23,7 +24,6 @@ PROPAGATIONS = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
-_KERNELS = ("/proc", "/sys", "/dev")
 _IGNORED = frozenset(("z", "Z", "consistent", "cached", "delegated", "default"))
 """Words about SELinux labels and about other systems, which change nothing here."""
 _RECURSIVE = ("enabled", "disabled", "writable", "readonly")
@@ -68,6 +68,7 @@ def volume(text: str) -> Mount:
     if len(parts) == 2 and not target.startswith("/"):
         raise InvalidArgument(f"{_shown(text)}: {target[:40]!r} is no absolute path in the container")
     found = Mount(kind=BIND if source.startswith("/") else VOLUME, source=source, target=_target(target, text))
+    _check_place(found, text)
     if found.kind == BIND:
         found = replace(found, source=_host_path(source, text), creates=True, copies=False)
     elif source:
@@ -125,6 +126,7 @@ def mount(text: str) -> Mount:
 
 def _checked(found: Mount, text: str) -> Mount:
     """What belongs to another type was refused by the key's own reader."""
+    _check_place(found, text)
     if found.kind == BIND:
         if not found.source:
             raise InvalidArgument(f"{_shown(text)}: say which path of the host: source=/path")
@@ -183,17 +185,22 @@ def targets(volumes: Sequence[str], mounts: Sequence[str]) -> list[str]:
 
 
 def target(path: str) -> str:
-    """A clean absolute path where something can be mounted. Raises InvalidArgument."""
-    return _target(path, path)
+    """A clean absolute path where a volume can be mounted. Raises InvalidArgument."""
+    clean = _target(path, path)
+    _check_place(Mount(kind=VOLUME, target=clean), path)
+    return clean
 
 
 def _target(path: str, text: str) -> str:
     if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
         raise InvalidArgument(f"{_shown(text)}: {path[:60]!r} is no absolute path without .. in the container")
-    clean = "/" + posixpath.normpath(path).lstrip("/")
-    if clean == "/" or any(clean == own or clean.startswith(f"{own}/") for own in _KERNELS):
-        raise InvalidArgument(f"{_shown(text)}: nothing can be mounted at {clean}")
-    return clean
+    return "/" + posixpath.normpath(path).lstrip("/")
+
+
+def _check_place(found: Mount, text: str) -> None:
+    source = "/" + posixpath.normpath(found.source).lstrip("/") if found.kind == BIND else ""
+    if why := places.problem(found.target, source):
+        raise InvalidArgument(f"{_shown(text)}: {why}")
 
 
 def _host_path(path: str, text: str) -> str:

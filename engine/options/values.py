@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 from dataclasses import dataclass
 
 from engine.errors import InvalidArgument
 from engine.oci.runtime_process import RLIMITS
+from engine.options import places
 
 HOST_GATEWAY = "host-gateway"
 UNLIMITED = (1 << 64) - 1
@@ -21,7 +23,6 @@ _TMPFS_FLAGS = frozenset(
     ("rw", "ro", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "nodiratime", "strictatime", "relatime")
 )
 _TMPFS_VALUES = re.compile(r"(size=[0-9]+[kmgKMG%]?|mode=[0-7]{3,4}|uid=[0-9]+|gid=[0-9]+|nr_inodes=[0-9]+[kmgKMG]?)")
-_OWN = ("/", "/proc", "/sys", "/dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ def tmpfs(text: str) -> Tmpfs:
     normal = path.rstrip("/")
     if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
         raise InvalidArgument(f"{text[:80]!r}: a tmpfs needs an absolute path without .., such as /run:size=64m")
-    if (normal or "/") in _OWN or normal.startswith(("/proc/", "/sys/")):
-        raise InvalidArgument(f"{text[:80]!r}: nothing can be mounted at {normal or '/'}")
+    if why := places.problem(posixpath.normpath(normal) if normal else "/"):
+        raise InvalidArgument(f"{text[:80]!r}: {why}")
     words = [word for word in options.split(",") if word]
     for word in words:
         if word not in _TMPFS_FLAGS and not _TMPFS_VALUES.fullmatch(word):

@@ -12,7 +12,7 @@ import os
 import stat
 
 from engine.bare import contextlib
-from engine.runtime import image_trees, kernel
+from engine.runtime import hiding, image_trees, kernel
 from engine.runtime.rooted import open_beneath
 from engine.runtime.wire import Failure
 
@@ -28,12 +28,15 @@ SOURCE = "portside.source"
 
 {"subpath": of it, possibly empty; "writable_below": read-only leaves what is mounted below as it is;
 "root": a directory that it is opened from (`rooted`), if a policy wants that;
+"hides": directories below it, from its top, that are shown empty (`hiding`);
 "image": the id of an image whose files are bound instead of a source of the host's}
 """
 _PROPAGATIONS = {
     **dict.fromkeys(("slave", "rslave"), kernel.MS_SLAVE),
     **dict.fromkeys(("shared", "rshared"), 0),  # as its source is, of which it becomes a peer
 }
+SYS = "/sys"
+"""What a bind has as its target here was asked for by this name, and no link leads there."""
 KERNEL_FILE_SYSTEMS = ("proc", "sysfs", "cgroup", "mqueue", "devpts")
 
 _ATTRIBUTES = {
@@ -74,6 +77,13 @@ def open_source(
     attributes, _ = parse_options(options)
     recursive = "rbind" in options
     ours = mount.get(SOURCE)
+    if owners is not None and ours is not None and "hides" in ours:
+        # Its root may have all rights there (docker exec --privileged), and could take the covers away.
+        raise Failure(
+            "unsupported",
+            f"volumes: {mount['source']} holds files of Portside's or of the kernel's, which can't be hidden from a "
+            "container with users of its own: let it do without them (userns: host), or name another directory",
+        )
     if ours is not None and "image" in ours:
         layers = (images or {})[ours["image"]]
         return image_trees.open_image(mount["source"], layers, ours["subpath"], owners, first)
@@ -102,7 +112,7 @@ def open_source(
             f"{mount['source']} lies on a file system that can't show other owners; "
             "put it on another one, or let the container do without a user namespace (userns: host)",
         ) from None
-    return tree
+    return hiding.hide(tree, ours["hides"]) if ours is not None and "hides" in ours else tree
 
 
 def _exact(source: str, subpath: str, root: str, *, recursive: bool) -> int:
@@ -221,7 +231,8 @@ def place(
     """
     kind, path = mount.get("type", "bind"), mount["destination"]
     if source is not None:
-        attach(root, source, path, foreign=True)
+        is_own = path == SYS or path.startswith(f"{SYS}/")
+        attach(root, source, path, foreign=not is_own, strict=is_own)
         return
     if kind == "cgroup" and tree is None:
         attributes, _ = parse_options(mount.get("options") or [])

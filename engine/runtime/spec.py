@@ -21,7 +21,8 @@ VERSION = "1.2.0"
 _NAMESPACED_SYSCTL = re.compile(
     r"net(\.[A-Za-z0-9_-]+)+|fs\.mqueue\.[a-z_]+|kernel\.(shm[a-z_]+|msg[a-z_]+|sem|shm_rmid_forced)"
 )
-_OWN = ("/proc", "/sys", "/dev")
+_OWN = ("/", "/proc", "/dev", "/dev/pts")
+"""What no start could do without; more than that is for who reads the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Bind:
     `subpath`: a directory or file in it, whose links lead nowhere else. `is_exact`: the source has no links, and if it
     has some by the time of a start, there is none. `recursive`: with what is mounted below, which `writable_below`
     leaves writable. `propagation`: in the words of mount(8). `root`: an exact source is opened from there, and no link
-    on the way is followed. `image`: the id of an image, whose files these are; the source is its name.
+    on the way is followed. `image`: the id of an image, whose files these are; the source is its name. `hides`: what
+    lies below an exact source and is shown empty. `devices`: nodes there work.
     """
 
     source: str
@@ -44,6 +46,8 @@ class Bind:
     propagation: str = "rprivate"
     root: str = ""
     image: str = ""
+    hides: Sequence[str] = ()
+    devices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +230,7 @@ def _check_target(path: str, name: str) -> None:
     target = path.rstrip("/")
     if not target.startswith("/") or ".." in target.split("/"):
         raise InvalidArgument(f"{path!r} must be an absolute path without ..", {"field": name})
-    if any(target == own or target.startswith(f"{own}/") for own in _OWN):
+    if (target or "/") in _OWN or target.startswith(("/proc/", "/dev/pts/")):
         raise InvalidArgument(f"nothing can be mounted at {path}: it is the kernel's", {"field": name})
 
 
@@ -264,7 +268,7 @@ def _mount(entry: Bind | TmpfsMount) -> dict[str, Any]:
 
 def _bind(bind: Bind) -> dict[str, Any]:
     kind = "rbind" if bind.recursive else "bind"
-    options = [kind, bind.propagation, "nodev", *(["ro"] if bind.read_only else [])]
+    options = [kind, bind.propagation, *([] if bind.devices else ["nodev"]), *(["ro"] if bind.read_only else [])]
     entry: dict[str, Any] = {"destination": bind.target, "type": "bind", "source": bind.source, "options": options}
     if bind.is_exact:
         entry[SOURCE] = {"subpath": bind.subpath, "writable_below": bind.writable_below}
@@ -272,6 +276,8 @@ def _bind(bind: Bind) -> dict[str, Any]:
             entry[SOURCE]["root"] = bind.root
         if bind.image:
             entry[SOURCE]["image"] = bind.image
+        if bind.hides:
+            entry[SOURCE]["hides"] = list(bind.hides)
     return entry
 
 

@@ -1,4 +1,7 @@
-"""Which directories of the host are never shown to a container: Portside's own, and the kernel's."""
+"""What of the host is never shown to a container: Portside's own directories, and the kernel's where it could do harm.
+
+A directory that holds some of these (`/`, which agents of monitoring want) can be bound: they are empty in it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from engine.runtime import rooted
 from engine.runtime.wire import Failure
 
 _KERNELS = ("/proc", "/sys", "/dev")
+_READABLE = ("/proc", "/sys")
+_MEMORY = "/dev/shm"  # noqa: S108 - it has files of programs, and no devices
 
 
 def refuse_own(home: Path, path: str, field: str, *, privileged: bool = False, is_exact: bool = False) -> str:
@@ -29,10 +34,36 @@ def refuse_own(home: Path, path: str, field: str, *, privileged: bool = False, i
         )
     if not privileged and any(_touches(real, own) for own in _KERNELS):
         raise PermissionDenied(
-            f"{field}: {path} has files of the kernel, which only a privileged container may have; devices has devices",
+            f"{field}: {path} has files of the kernel, which only a privileged container may have; /proc and /sys can "
+            "be bound read-only, and devices has devices",
             {"field": field},
         )
     return real
+
+
+def bound(home: Path, path: str, field: str, *, privileged: bool, is_read_only: bool, is_shared: bool) -> str:
+    """The path without links, for a bind in which `hidden` is not to be seen.
+
+    `is_read_only`: with all that is mounted below; `is_shared`: what is mounted below the bind is so on the host, too.
+    Raises PermissionDenied for what lies in Portside's home, for devices, for the kernel's files to be written, and for
+    what is shared and holds some of these. A privileged container may have the kernel's.
+    """
+    real = os.path.realpath(path)
+    inner = any(_lies(real, own) for own in (os.path.realpath(home), *_KERNELS))
+    if not inner and hidden(home, real, privileged=privileged):
+        if is_shared:
+            what = "holds files of Portside's or of the kernel's, which would be hidden on the host as well"
+            raise PermissionDenied(f"{field}: {path} {what}: take rslave instead of rshared", {"field": field})
+        return real
+    if _lies(real, _MEMORY) or (is_read_only and any(_lies(real, own) for own in _READABLE)):
+        return real
+    return refuse_own(home, path, field, privileged=privileged)
+
+
+def hidden(home: Path, path: str, *, privileged: bool) -> tuple[str, ...]:
+    """What lies below `path`, from there, and is not for containers: to be covered wherever it is bound."""
+    own = (os.path.realpath(home), *(() if privileged else _KERNELS))
+    return tuple(os.path.relpath(one, path) for one in own if one != path and _lies(one, path))
 
 
 def root_of(roots: Sequence[str], path: str, field: str) -> str:
@@ -70,4 +101,8 @@ def directory_beneath(home: Path, kind: Kind) -> int:
 
 def _touches(path: str, own: str) -> bool:
     """Whether one lies in the other, or they are the same."""
-    return path in ("/", own) or path.startswith(f"{own}/") or own.startswith(f"{path}/")
+    return _lies(path, own) or _lies(own, path)
+
+
+def _lies(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory.rstrip('/')}/")

@@ -59,6 +59,8 @@ class Place:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         _attach(tree, target)
         plain = {key: value for key, value in mount.items() if key != mounts.SOURCE}
+        if "hides" in (mount.get(mounts.SOURCE) or {}):  # what covers it is mounted below it
+            plain["options"] = ["rbind" if option == "bind" else option for option in plain["options"]]
         return {**plain, "source": target}
 
     def node(self, device: dict[str, Any]) -> dict[str, Any]:

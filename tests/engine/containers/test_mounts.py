@@ -140,9 +140,12 @@ def test_a_missing_path_of_the_host_is_made_by_one_flag_and_refused_by_the_other
 
 def test_neither_the_home_nor_the_kernel_is_shown(host: Host, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(host.home.path)
-    for source in (host.home.path, host.home.path / "volumes", "/", tmp_path / "link", "/proc", "/sys/kernel", "/dev"):
+    for source in (host.home.path, host.home.path / "volumes", tmp_path / "link", "/proc", "/sys/kernel", "/dev"):
         with pytest.raises(PermissionDenied):
             host.engine.container_create(host.spec("true", volumes=(f"{source}:/x",)))
+    for source in (host.home.path, "/dev", "/dev/null"):
+        with pytest.raises(PermissionDenied):
+            host.engine.container_create(host.spec("true", volumes=(f"{source}:/x:ro",)))
     assert said(host, "cat /x/version | wc -l", volumes=("/proc:/x",), privileged=True, userns="host") == "1\n"
 
 

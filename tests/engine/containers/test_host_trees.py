@@ -1,0 +1,151 @@
+"""The host's whole tree, its /proc and /sys in a container, as agents that watch a host want; and what is hidden."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import EngineError, InvalidArgument, PermissionDenied
+from tests.engine.archives.copying import members
+from tests.support.engine import Host
+
+pytestmark = [pytest.mark.root, pytest.mark.registry]
+
+HOST: dict[str, Any] = {"userns": "host"}
+
+
+def said(host: Host, script: str, **how: Any) -> str:
+    record = host.run("sh", "-c", f"({script}) 2>&1", **{**HOST, **how})
+    host.ended(record.id)
+    text = host.log(record.id).decode()
+    host.engine.container_remove(record.id)
+    return text
+
+
+@pytest.fixture(params=["portside", "crun", "runc"])
+def runtime(request: pytest.FixtureRequest, host: Host) -> str:
+    installed = [fact["name"] for fact in host.engine.runtime.installed.facts() if not fact.get("problem")]
+    if request.param not in ("portside", *installed):
+        pytest.skip(f"{request.param} is not installed")
+    return str(request.param)
+
+
+@pytest.mark.parametrize("mode", ["ro", "rw", "ro,rslave"])
+def test_all_of_the_host_but_what_is_portsides_or_the_kernels(
+    host: Host, runtime: str, mode: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("of the host\n")
+    look = f"cat /host{tmp_path}/file; ls -A /host{host.home.path} /host/proc /host/sys /host/dev; echo $?"
+    lines = said(host, look, volumes=(f"/:/host:{mode}",), runtime=runtime).splitlines()
+    assert lines[0] == "of the host" and lines[-1] == "0"
+    names = [line for line in lines[1:-1] if line and not line.endswith(":")]
+    assert names == []
+    assert os.listdir(host.home.path), "on the host all is as it was"
+    written = said(host, f"echo x > /host{host.home.path}/new", volumes=(f"/:/host:{mode}",), runtime=runtime)
+    assert "Read-only file system" in written and not (host.home.path / "new").exists()
+    assert host.home.mounts() == []
+
+
+def test_a_directory_above_the_home_and_without_what_is_mounted_below(host: Host) -> None:
+    above = host.home.path.parent
+    for mount in (
+        f"type=bind,source={above},target=/x,readonly",
+        f"type=bind,source={above},target=/x,bind-nonrecursive=true",
+    ):
+        assert said(host, f"ls -A /x/{host.home.path.name} | wc -l", mounts=(mount,)) == "0\n"
+
+
+def test_a_privileged_one_sees_the_kernels_and_not_the_home(host: Host) -> None:
+    text = said(
+        host,
+        f"cat /host/proc/version | wc -l; ls -A /host{host.home.path} | wc -l",
+        volumes=("/:/host",),
+        privileged=True,
+    )
+    assert text == "1\n0\n"
+
+
+def test_users_of_its_own_and_shared_mounts_are_refused_by_what_to_do(host: Host) -> None:
+    record = host.spec("true", volumes=("/:/host:ro",))
+    host.engine.container_create(record)
+    with pytest.raises(EngineError, match="userns: host"):
+        host.engine.container_start(record.id)
+    with pytest.raises(PermissionDenied, match="rslave"):
+        host.engine.container_create(host.spec("true", volumes=("/:/host:rshared",), **HOST))
+    with pytest.raises(PermissionDenied, match="Portside's own files"):
+        kind = f"type=volume,target=/x,volume-opt=type=none,volume-opt=o=bind,volume-opt=device={host.home.path.parent}"
+        host.engine.container_create(host.spec("true", mounts=(kind,), **HOST))
+
+
+def test_others_take_it_over_as_it_is(host: Host) -> None:
+    first = host.run("true", volumes=("/:/host:ro",), **HOST)
+    host.ended(first.id)
+    assert said(host, f"ls -A /host{host.home.path} | wc -l", volumes_from=(first.name,)) == "0\n"
+
+
+def test_a_copy_out_of_one_that_rests_shows_no_more(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("of the host\n")
+    spec = host.spec("true", volumes=("/:/host:ro",), **HOST)
+    host.engine.container_create(spec)
+    for path, names in ((f"/host{host.home.path}", 1), (f"/host{tmp_path}", 2)):
+        assert len(members(host.engine, spec.id, path)) == names
+
+
+def test_the_hosts_proc_and_sys_can_be_read(host: Host, runtime: str) -> None:
+    script = "cat /host/proc/version | wc -l; echo 1 > /host/proc/sys/vm/drop_caches; ls /host/sys/class/net"
+    hosts = set(os.listdir("/sys/class/net"))  # more than lo, with the bridge of the default network
+    text = said(host, script, volumes=("/proc:/host/proc:ro", "/sys:/host/sys:ro"), runtime=runtime)
+    lines = text.splitlines()
+    assert lines[0] == "1" and "Read-only file system" in lines[1] and hosts <= set(lines)
+    writable_below = "type=bind,source=/proc,target=/x,readonly,bind-recursive=writable"
+    with pytest.raises(PermissionDenied, match="read-only"):
+        host.engine.container_create(host.spec("true", mounts=(writable_below,), **HOST))
+
+
+def test_the_hosts_own_below_sys_and_memory_and_devices_at_their_places(host: Host, runtime: str) -> None:
+    hosts = set(os.listdir("/sys/class/net"))
+    text = said(
+        host,
+        "ls /sys/class/net; ls -d /sys/fs/cgroup; echo shared > /dev/shm/portside-test",
+        volumes=("/sys:/sys:ro", "/sys/fs/cgroup:/sys/fs/cgroup:ro", "/dev/shm:/dev/shm"),
+        runtime=runtime,
+    )
+    shared = Path("/dev/shm/portside-test")
+    assert shared.read_text() == "shared\n"
+    shared.unlink()
+    assert {*hosts, "/sys/fs/cgroup"} <= set(text.splitlines())
+    given = said(
+        host, "head -c 3 /dev/more | od -An -tx1", volumes=("/dev/zero:/dev/more",), privileged=True, runtime=runtime
+    )
+    assert given.split() == ["00", "00", "00"]
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [("/", ""), ("/proc", ""), ("/proc/sys", ""), ("/dev", "privileged"), ("/dev/pts", "its own"),
+     ("/dev/null", "its own"), ("/sys", "host's own"), ("/sys/kernel", "host's own")],
+)  # fmt: skip
+def test_what_makes_a_container_is_not_mounted_over(host: Host, target: str, why: str) -> None:
+    for changes in ({"volumes": (f"/srv:{target}",)}, {"mounts": (f"type=tmpfs,target={target}",)},
+                    {"tmpfs": (target,)}, {"volumes": (f"name:{target}",)}):  # fmt: skip
+        with pytest.raises(InvalidArgument, match=f"nothing can be mounted at {target}.*{why}"):
+            host.engine.container_create(host.spec("true", **changes))
+
+
+def test_memory_below_dev(host: Host, runtime: str) -> None:
+    text = said(host, "df -k /dev/more | tail -1 | awk '{print $2}'", tmpfs=("/dev/more:size=1m",), runtime=runtime)
+    assert text == "1024\n"
+    assert (
+        said(host, "df -k /dev/more | tail -1 | awk '{print $2}'", tmpfs=("/dev/more:size=1m",), userns="auto") == text
+    )
+
+
+def test_an_agent_that_shares_the_hosts_processes_or_has_all_rights_needs_no_more_words(host: Host) -> None:
+    for sharing in ({"pid": "host", "network": "host"}, {"pid": "host"}, {"network": "host"}, {"privileged": True}):
+        text = said(
+            host, f"ls -A /host{host.home.path} | wc -l", volumes=("/:/host:ro,rslave",), userns="auto", **sharing
+        )
+        assert text == "0\n", sharing
