@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidArgument
+from engine.options import places
 from engine.options.naming import HOST_NAME
 from engine.runtime import capabilities, defaults
 from engine.runtime.apparmor.profile import REQUIRED_ANNOTATION
@@ -21,8 +22,6 @@ VERSION = "1.2.0"
 _NAMESPACED_SYSCTL = re.compile(
     r"net(\.[A-Za-z0-9_-]+)+|fs\.mqueue\.[a-z_]+|kernel\.(shm[a-z_]+|msg[a-z_]+|sem|shm_rmid_forced)"
 )
-_OWN = ("/", "/proc", "/dev", "/dev/pts")
-"""What no start could do without; more than that is for who reads the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +205,10 @@ def check(settings: ProcessSettings) -> None:
     if settings.hostname and not HOST_NAME.fullmatch(settings.hostname):
         raise InvalidArgument(f"{settings.hostname!r} is not a host name", {"field": "hostname"})
     _check_isolation(settings)
-    for field_name, paths in (("volumes", settings.binds), ("tmpfs", settings.tmpfs)):
-        _check_targets([entry.target for entry in paths], field_name)
+    for bind in settings.binds:
+        _check_target(bind.target, "volumes", bind.source)
+    for mount in settings.tmpfs:
+        _check_target(mount.target, "tmpfs")
 
 
 def _check_isolation(settings: ProcessSettings) -> None:
@@ -221,17 +222,12 @@ def _check_isolation(settings: ProcessSettings) -> None:
             )
 
 
-def _check_targets(paths: Sequence[str], name: str) -> None:
-    for path in paths:
-        _check_target(path, name)
-
-
-def _check_target(path: str, name: str) -> None:
-    target = path.rstrip("/")
+def _check_target(path: str, name: str, source: str = "") -> None:
+    target = path.rstrip("/") or "/"
     if not target.startswith("/") or ".." in target.split("/"):
         raise InvalidArgument(f"{path!r} must be an absolute path without ..", {"field": name})
-    if (target or "/") in _OWN or target.startswith(("/proc/", "/dev/pts/")):
-        raise InvalidArgument(f"nothing can be mounted at {path}: it is the kernel's", {"field": name})
+    if why := places.problem(target, source):
+        raise InvalidArgument(why, {"field": name})
 
 
 def _namespaces(settings: ProcessSettings) -> list[dict[str, str]]:
