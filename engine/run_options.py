@@ -60,6 +60,7 @@ FLAGS = (
     Flag("ip", "ip", "text"),
     Flag("ip6", "ip6", "text"),
     Flag("ipc", "ipc", "text"),
+    Flag("link", "link", "each"),
     Flag("log-driver", "log_driver", "text"),
     Flag("mac-address", "mac_address", "text"),
     Flag("memory", "memory_bytes", "size", "-m"),

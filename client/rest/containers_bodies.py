@@ -60,6 +60,7 @@ class NewContainer(TypedDict, total=False):
     network: str
     networks: Sequence[str]
     network_alias: Sequence[str]
+    link: Sequence[str]
     ip: str | None
     ip6: str | None
     mac_address: str | None
@@ -201,6 +202,7 @@ class Recreation(TypedDict, total=False):
     network: str
     networks: Sequence[str]
     network_alias: Sequence[str]
+    link: Sequence[str]
     ip: str | None
     ip6: str | None
     mac_address: str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.containers.spec import ContainerSpec
 from engine.network.dns.inside import ADDRESS
 from engine.network.dns.records import Calling
-from engine.options import naming, values
+from engine.options import naming, networks, values
 
 HOSTS = """127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -72,7 +72,8 @@ def is_embedded(text: str) -> bool:
 def calling(spec: ContainerSpec) -> Calling:
     """What the container is called on its networks besides its short id: its name, its host name, its service."""
     others = [name for name in naming.names(spec.id, spec.name, spec.hostname, spec.labels) if name != spec.name]
-    return Calling(spec.name, tuple(others), has_ndots=_has_ndots(["options", *spec.dns_options]))
+    has_ndots = _has_ndots(["options", *spec.dns_options])
+    return Calling(spec.name, tuple(others), has_ndots=has_ndots, links=networks.links(spec.link))
 
 
 def _has_ndots(words: list[str]) -> bool:

@@ -59,7 +59,8 @@ class ContainerSpec:
     again when that fails. `depends_on` names containers that a boot of the host starts first.
 
     `network`, `pid`, `ipc`, `uts`, `cgroupns`: the words of `engine.options.modes`; `network` may name a network, which
-    `ip`, `ip6`, `mac_address` and `network_alias` belong to; `networks` are further ones (`engine.options.networks`).
+    `ip`, `ip6`, `mac_address` and `network_alias` belong to; `networks` are further ones (`engine.options.networks`);
+    `link` gives others names there that this container alone knows.
     `publish_all` publishes what image and `expose` name, at `publish_address` (None: 127.0.0.1). `pull`: "missing",
     "always" or "never"; `platform` as linux/arm64. `log_driver` and `log_opt`: words of `engine.options.log_options`;
     `storage_opt` of `engine.options.storage_options`.
@@ -143,6 +144,7 @@ class ContainerSpec:
     blkio_weight_device: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     network_alias: tuple[str, ...] = ()
+    link: tuple[str, ...] = ()
     ip: str | None = None
     ip6: str | None = None
     mac_address: str | None = None

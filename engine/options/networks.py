@@ -17,6 +17,8 @@ from engine.errors import InvalidArgument
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 _ID = re.compile(r"[0-9a-f]{64}")
+_MOST_LINKS = 200
+_CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 ALIAS = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9_])?")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _RECKONED = "02:70:"
@@ -129,6 +131,24 @@ def of_container(wishes: Any) -> list[Joining]:
     return found + [read(text) for text in wishes.networks]
 
 
+def links(texts: Sequence[str]) -> dict[str, str]:
+    """What each CONTAINER[:ALIAS] of --link says: alias → the container's name or id, both in lower case.
+
+    The alias is a name that this container alone knows, on networks that both are on. Docker's inspect writes
+    /CONTAINER:/THIS/ALIAS. Raises InvalidArgument.
+    """
+    found = {}
+    for text in texts:
+        name, _, alias = text.partition(":")
+        name, alias = name.removeprefix("/"), (alias or name).rpartition("/")[2]
+        if not _CONTAINER.fullmatch(name) or not ALIAS.fullmatch(alias):
+            raise InvalidArgument(f"{text[:80]!r}: give CONTAINER:ALIAS, such as shop-db-1:database.")
+        found[alias.lower()] = name.lower()
+    if len(found) > _MOST_LINKS:
+        raise InvalidArgument(f"Give at most {_MOST_LINKS} links.")
+    return found
+
+
 def is_name(network: str) -> bool:
     """Whether a container's `network` names a network, and no mode."""
     return network.partition(":")[0] not in ("", *TAKEN)
@@ -138,9 +158,13 @@ def problems(wishes: Any) -> Iterator[tuple[str, str]]:
     """A field and a sentence for all that is wrong with how a container joins networks of a name."""
     named = is_name(wishes.network)
     if not named:
-        for name in ("ip", "ip6", "mac_address", "network_alias"):
+        for name in ("ip", "ip6", "mac_address", "network_alias", "link"):
             if getattr(wishes, name):
                 yield name, "It belongs to a network of a name: choose one by network, or leave it out."
+    try:
+        links(wishes.link)
+    except InvalidArgument as error:
+        yield "link", error.message
     if wishes.networks and not named and wishes.network not in ("", "bridge", "default"):
         yield "networks", f"With network {wishes.network[:40]} there are no further ones: leave one of the two out."
     if len(wishes.networks) > MOST_JOININGS:

@@ -16,8 +16,6 @@ REFUSED = {
     "io_maxbandwidth": f"{_WINDOWS}; device_read_bps and device_write_bps are like it",
     "io_maxiops": f"{_WINDOWS}; device_read_iops and device_write_iops are like it",
     "isolation": _WINDOWS,
-    "link": "Links are Docker's old way to find another container: let both join a network of a name, where each is "
-    "found by its name and by those of network_alias",
     "link_local_ip": "A network lets a container use the addresses that it gave it and no others: choose one by ip or "
     "ip6; where there is IPv6 it has a link-local one as well, which follows from mac_address",
     "use_api_socket": "A container gets no access to the host's engine: give it an API token of its own by env",

@@ -37,7 +37,7 @@ const FLAGS = {
   workdir: "--workdir", pids_limit: "--pids-limit", oom_score_adj: "--oom-score-adj", cpu_shares: "--cpu-shares",
   cpu_quota: "--cpu-quota", cpu_period: "--cpu-period", cpu_rt_runtime: "--cpu-rt-runtime", cpu_rt_period: "--cpu-rt-period", cpuset_cpus: "--cpuset-cpus", cpuset_mems: "--cpuset-mems",
   blkio_weight: "--blkio-weight", shm_size: "--shm-size", memory_reservation: "--memory-reservation", memory_swap: "--memory-swap",
-  network: "--network", ip: "--ip", ip6: "--ip6", mac_address: "--mac-address", network_alias: "--network-alias", expose: "--expose", publish_all: "--publish-all", pid: "--pid", ipc: "--ipc", uts: "--uts",
+  network: "--network", ip: "--ip", ip6: "--ip6", mac_address: "--mac-address", network_alias: "--network-alias", link: "--link", expose: "--expose", publish_all: "--publish-all", pid: "--pid", ipc: "--ipc", uts: "--uts",
   cgroupns: "--cgroupns", pull: "--pull", platform: "--platform", annotations: "--annotation",
   memory_swappiness: "--memory-swappiness", blkio_weight_device: "--blkio-weight-device",
   volumes: "--volume", mounts: "--mount", volumes_from: "--volumes-from", volume_driver: "--volume-driver",

@@ -47,7 +47,7 @@ function ofRow(row) {
 
 /** What the rows say, into `body`; what goes only with a network of a name is left out without one. */
 export function readNetworks(body, problems) {
-  if (!isNamed(body.network)) for (const name of ["ip", "ip6", "mac_address", "network_alias"]) delete body[name];
+  if (!isNamed(body.network)) for (const name of ["ip", "ip6", "mac_address", "network_alias", "link"]) delete body[name];
   if (!maySeveral(body.network ?? "bridge")) return;
   const joined = rows().map(ofRow);
   if (joined.some((one) => !one.name)) problems.networks = ["Choose a network for each row, or take the row away."];

@@ -29,6 +29,7 @@ services:
     image: cmp/web
     command: ["sh", "-c", "cat /who; echo web is $$COLOUR; exec sleep 1000"]
     depends_on: {{db: {{condition: service_healthy}}}}
+    links: ["db:database"]
     environment: {{COLOUR: blue}}
     networks: {{front: {{aliases: [www]}}, back: }}
     volumes: ["data:/data:ro"]
@@ -98,7 +99,9 @@ def test_a_project_goes_up_and_down(compose: Compose, client: Client, portside: 
     ):
         assert line in logs
     assert "made by compose" in compose.run("exec", "-T", "web", "sh", "-c", "ls /data/ready && cat /who")
-    assert "db" in compose.run("exec", "-T", "web", "nslookup", "db")
+    for name in ("db", "database"):
+        assert "Address" in compose.run("exec", "-T", "web", "nslookup", name)
+    assert "can't find" in compose.run("exec", "-T", "worker", "nslookup", "database", code=1)
     compose.run("exec", "-T", "web", "sh", "-c", "exit 7", code=7)
     assert "one-off" in compose.run("run", "--rm", "-T", "worker", "echo", "one-off")
     network = client.run("network", "inspect", "-f", "{{.Internal}} {{len .Containers}}", "cmp_back").stdout

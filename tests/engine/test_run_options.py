@@ -43,7 +43,8 @@ def test_every_flag_becomes_its_field(tmp_path: Path, monkeypatch: pytest.Monkey
         " /dev/sda:5 --cap-add NET_RAW --cap-drop ALL --device /dev/fuse --device-cgroup-rule x --group-add 5"
         f" --security-opt seccomp={tmp_path}/profile.json --sysctl net.a=1 --ulimit nofile=1 --tmpfs /run --shm-size 1g"
         " --read-only --privileged --init --userns host --network back:ip=10.1.0.2 --net front --network-alias db"
-        " --ip 10.1.0.3 --ip6 fd00::3 --mac-address 02:00:00:00:00:01 --pid host --ipc host --uts host --cgroupns host"
+        " --link shop-db:database --ip 10.1.0.3 --ip6 fd00::3 --mac-address 02:00:00:00:00:01 --pid host"
+        " --ipc host --uts host --cgroupns host"
         " --runtime crun --add-host a:1.1.1.1 --dns 9.9.9.9 --dns-option x --dns-search y --platform linux/arm64"
         " --pull never --log-driver local --log-opt max-size=1m --storage-opt size=10G"
         " --stop-signal INT --stop-timeout 3 -u app -w /srv"
@@ -66,7 +67,8 @@ def test_every_flag_becomes_its_field(tmp_path: Path, monkeypatch: pytest.Monkey
         "security_opt": ('seccomp={"defaultAction": "SCMP_ACT_ALLOW"}',), "sysctls": {"net.a": "1"},
         "ulimits": ("nofile=1",), "tmpfs": ("/run",), "shm_size": 1 << 30, "read_only": True, "privileged": True,
         "init": True, "userns": "host", "network": "back:ip=10.1.0.2", "networks": ("front",),
-        "network_alias": ("db",), "ip": "10.1.0.3", "ip6": "fd00::3", "mac_address": "02:00:00:00:00:01",
+        "network_alias": ("db",), "link": ("shop-db:database",),
+        "ip": "10.1.0.3", "ip6": "fd00::3", "mac_address": "02:00:00:00:00:01",
         "pid": "host", "ipc": "host", "uts": "host",
         "cgroupns": "host", "runtime": "crun", "extra_hosts": ("a:1.1.1.1",), "dns": ("9.9.9.9",),
         "dns_options": ("x",), "dns_search": ("y",), "platform": "linux/arm64", "pull": "never",

@@ -84,6 +84,7 @@ OPTIONS = (
     Option("network", "text", "bridge, none, host (needs loosen), container:NAME, or a network.", default="bridge"),
     Option("networks", "texts", "Further networks, as NAME:ip=10.1.0.5,mac=02:00:00:00:00:05,alias=db."),
     Option("network_alias", "texts", "More names on the network that network names."),
+    Option("link", "texts", "Names of other containers there that this one alone knows, as shop-db-1:database."),
     Option("ip", "text", "The address on that network; a free one if left out."),
     Option("ip6", "text", "The IPv6 address on that network; a free one if left out and the network has IPv6."),
     Option("mac_address", "text", "The MAC address on that network; one of its own if left out."),

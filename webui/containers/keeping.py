@@ -14,7 +14,7 @@ from webui.containers.request import ContainerRequest, with_files
 from webui.jobs.models import Job, JobStatus
 
 _LIMITS = (*changing.LIMITS, "restart", "restart_limit")
-_OF_NETWORK = ("network_alias", "ip", "ip6", "mac_address")
+_OF_NETWORK = ("network_alias", "link", "ip", "ip6", "mac_address")
 """What is asked for on the network that `network` names, and would be wrong on another."""
 _OF_BRIDGES = ("networks", "ports", "publish_all", "publish_address", "expose")
 """What there can't be without a network of its own."""

@@ -19,6 +19,7 @@ _LABELS = {
     "network": "Network",
     "networks": "Further networks",
     "network_alias": "Names there",
+    "link": "Names of others there",
     "ip": "Address there",
     "ip6": "IPv6 address there",
     "mac_address": "MAC address there",

@@ -35,8 +35,9 @@ class ContainerOptions:
     `restart_unhealthy` restarts what fails it; `depends_on` names containers that a boot of the host starts first.
 
     `network` is bridge, none, host, container:ID, or the name of a network (with :ip=…,mac=…,alias=… after it, or by
-    `ip`, `ip6`, `mac_address`, `network_alias`), `networks` are further ones in the same words. `pid` is private, host
-    or container:ID; `ipc` private, shareable, none, host or container:ID; `uts` and `cgroupns` private or host.
+    `ip`, `ip6`, `mac_address`, `network_alias`), `networks` are further ones in the same words, `link` what it calls
+    others there, as CONTAINER:ALIAS. `pid` is private, host or container:ID; `ipc` private, shareable, none, host or
+    container:ID; `uts` and `cgroupns` private or host.
     `publish_all` publishes what image and `expose` name, at `publish_address` (None: 127.0.0.1). `pull` is missing,
     always or never, `platform` as linux/arm64.
     `log_driver` is json-file, local or none, `log_opt` what one of Docker's json-file has, `storage_opt` size.
@@ -103,6 +104,7 @@ class ContainerOptions:
     blkio_weight_device: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     network_alias: tuple[str, ...] = ()
+    link: tuple[str, ...] = ()
     ip: str | None = None
     ip6: str | None = None
     mac_address: str | None = None

@@ -8,6 +8,7 @@ that rests is known not to be there, and nobody outside is asked for it.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engine.network.dns import message
@@ -34,7 +35,9 @@ class Place(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What the warden tells of a container. `servers`: the name servers that were chosen for it."""
+    """What the warden tells of a container. `servers`: the name servers that were chosen for it; `links`: what it
+    alone calls others → a name of theirs.
+    """
 
     id: str
     name: str
@@ -42,6 +45,7 @@ class Entry(NamedTuple):
     servers: tuple[str, ...]
     places: tuple[Place, ...]
     has_ndots: bool
+    links: Mapping[str, str]
 
     @classmethod
     def read(cls, told: dict[str, Any]) -> Entry:
@@ -57,7 +61,15 @@ class Entry(NamedTuple):
             )
             for place in told["places"]
         )
-        return cls(told["id"], told["name"], told["running"], tuple(told["servers"]), places, told["ndots"])
+        return cls(
+            told["id"],
+            told["name"],
+            told["running"],
+            tuple(told["servers"]),
+            places,
+            told["ndots"],
+            told.get("links", {}),
+        )
 
 
 class Names:
@@ -102,6 +114,7 @@ class Names:
         """The answer for a question of `asker`; None: it is no name of ours, so others may know."""
         if name.endswith((_V4, _V6)):
             return self._reverse(asker, name, kind)
+        name = _meant(asker, name)
         is_known = False
         for place in asker.places:
             sharers = self._by_name.get((place.network, name))
@@ -131,6 +144,14 @@ class Names:
                 record = (message.PTR, message.encode(f"{owner.name}.{network}"))
                 return Found(message.NOERROR, [record] if kind in (message.PTR, message.ANY) else [])
         return None
+
+
+def _meant(asker: Entry, name: str) -> str:
+    """What `name`, possibly with its network, is called by all others if `asker` has a name of its own for it."""
+    for end in ("", *(f".{place.network_name}" for place in asker.places)):
+        if name.endswith(end) and (own := asker.links.get(name.removesuffix(end))):
+            return own + end
+    return name
 
 
 def _record(address: str) -> tuple[int, bytes]:

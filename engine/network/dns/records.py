@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.network.lans import Lans, Member
@@ -26,21 +27,25 @@ SCHEMA = [
         pid INTEGER NOT NULL DEFAULT 0,
         born INTEGER NOT NULL DEFAULT 0
     )
-    """
+    """,
+    "ALTER TABLE dns_client ADD COLUMN links TEXT NOT NULL DEFAULT '{}'",
 ]
 _SHORT_ID = 12
+_ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Calling:
     """What a container is called on every network: its name, and `others` such as its host name and service.
 
-    `has_ndots`: it was made with an ndots option of its own, so names without a dot get a search domain first.
+    `has_ndots`: it was made with an ndots option of its own, so names without a dot get a search domain first. `links`:
+    what it calls others, and nobody else does → their names or ids, all in lower case.
     """
 
     name: str
     others: tuple[str, ...] = ()
     has_ndots: bool = False
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,10 @@ class Clients:
         others = json.dumps(list(calling.others))
         with self._store.transaction() as connection:
             connection.execute(
-                "INSERT INTO dns_client (container_id, name, others, has_ndots) VALUES (?, ?, ?, ?)"
+                "INSERT INTO dns_client (container_id, name, others, has_ndots, links) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (container_id) DO UPDATE SET name = excluded.name, others = excluded.others,"
-                " has_ndots = excluded.has_ndots",
-                (container_id, calling.name, others, int(calling.has_ndots)),
+                " has_ndots = excluded.has_ndots, links = excluded.links",
+                (container_id, calling.name, others, int(calling.has_ndots), json.dumps(dict(calling.links))),
             )
             self._lans.touch()
 
@@ -146,6 +151,7 @@ def told(container_id: str, members: Sequence[Member], row: sqlite3.Row | None) 
         "running": any(member.is_running for member in members),
         "servers": list(members[0].servers),
         "ndots": bool(row is not None and row["has_ndots"]),
+        "links": {} if row is None else {alias: _called(one) for alias, one in json.loads(row["links"]).items()},
         "places": [
             {
                 "network": member.lan.id,
@@ -158,6 +164,11 @@ def told(container_id: str, members: Sequence[Member], row: sqlite3.Row | None) 
             for member in sorted(members, key=lambda one: one.place)
         ],
     }
+
+
+def _called(container: str) -> str:
+    """The name by which a container is known here, of its name or its id."""
+    return container[:_SHORT_ID] if _ID.fullmatch(container) else container
 
 
 def process_of(pid: int) -> Process | None:

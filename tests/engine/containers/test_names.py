@@ -66,6 +66,25 @@ def test_a_program_finds_a_container_by_all_its_names(host: Host) -> None:
     assert f"name = {name}.{lan.name}" in said
 
 
+def test_a_link_is_a_name_that_one_container_alone_knows(host: Host) -> None:
+    lan = Lan(host, internal=True)
+    web, other = lan.run(), lan.run(network_alias=("cache",))
+    asker = lan.run(link=(f"{web.name}:Database", f"/{web.id}:/x/cache", "nobody:ghost"))
+    assert ask(asker.pid, "database").records == ask(asker.pid, web.name).records == [web.ip_address]
+    assert ask(asker.pid, f"database.{lan.name}").records == [web.ip_address]
+    assert ask(asker.pid, "cache").records == [web.ip_address], "it goes before what another one is called"
+    assert ask(other.pid, "cache").records == [other.ip_address]
+    for pid, name in ((other.pid, "database"), (asker.pid, "ghost")):
+        assert ask(pid, name).code == dns.SERVFAIL
+    stop(host, web)
+    assert ask(asker.pid, "database").code == dns.NXDOMAIN
+    host.engine.container_remove(web.id)
+    again = lan.run(name=web.name)  # as a recreation makes it
+    assert ask(asker.pid, "database").records == [again.ip_address]
+    host.engine.container_restart(asker.id)
+    assert ask(host.engine.container_get(asker.id).pid, "database").records == [again.ip_address]
+
+
 def test_answers_say_what_there_is_and_what_not(host: Host) -> None:
     lan = Lan(host)
     web, asker = lan.run(network_alias=("www",)), lan.run()

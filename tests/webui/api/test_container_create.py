@@ -87,6 +87,7 @@ WHOLE = {
     "network": "front",
     "networks": ["back:alias=db"],
     "network_alias": ["web"],
+    "link": ["shop-db-1:database"],
     "ip": "10.20.0.5",
     "ip6": "fd00:20::5",
     "mac_address": "02:00:00:00:00:05",

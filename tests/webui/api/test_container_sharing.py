@@ -88,11 +88,17 @@ def test_files_of_variables_and_labels_are_read_as_docker_reads_them(
 def test_what_docker_has_and_this_has_not_is_refused_with_what_to_do(
     site_broker: Valkey, owner: Caller, host: Host
 ) -> None:
-    answer = owner.post("containers/", {"image": "alpine", "gpus": "all", "link": ["db"], "isolation": "hyperv"})
+    answer = owner.post("containers/", {"image": "alpine", "gpus": "all", "isolation": "hyperv"})
     assert answer.status_code == 400
     errors = answer.json()["errors"]
-    assert "devices" in errors["gpus"][0] and "network_alias" in errors["link"][0]
+    assert "devices" in errors["gpus"][0]
     assert "Windows" in errors["isolation"][0]
+
+
+def test_a_link_needs_a_network_of_a_name_and_two_names(site_broker: Valkey, owner: Caller, host: Host) -> None:
+    for network, link, why in (("bridge", "db:database", "network of a name"), ("front", "db:a b", "CONTAINER:ALIAS")):
+        answer = owner.post("containers/", {"image": "alpine", "network": network, "link": [link]})
+        assert answer.status_code == 400 and why in answer.json()["errors"]["link"][0]
 
 
 def test_files_of_the_host_need_the_right_by_way_of_another_container_too(

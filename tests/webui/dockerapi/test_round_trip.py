@@ -141,6 +141,14 @@ def test_every_field_comes_back() -> None:
     assert (spec["network_alias"], spec["ip"], spec["mac_address"]) == (["www"], "10.20.0.9", "02:42:ac:11:00:02")
 
 
+def test_links_are_read_wherever_a_client_says_them_and_need_a_network_of_a_name() -> None:
+    said = {"EndpointsConfig": {"front": {"Links": ["shop_db_1:db"]}, "back": {"Links": ["shop_db_1:db"]}}}
+    found = networking.wishes({"NetworkMode": "front", "Links": ["/shop_db_1:/web/sql"]}, {}, said)
+    assert found["link"] == ["/shop_db_1:/web/sql", "shop_db_1:db"]
+    with pytest.raises(Unsupported, match=r"^Links: .*--network NAME"):
+        networking.wishes({"Links": ["db"]}, {}, {})
+
+
 def test_the_sites_own_check_takes_all_of_it() -> None:
     """Each field alone, so that no two of them get in one another's way."""
     apart = {
@@ -180,7 +188,7 @@ def test_what_the_client_says_of_system_paths() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("Links", ["db"]), ("CgroupParent", "/x"),
+        ("CgroupParent", "/x"),
         ("DeviceRequests", [{"Count": -1}]), ("IOMaximumIOps", 5), ("Isolation", "hyperv"),
     ],
 )  # fmt: skip

@@ -76,7 +76,14 @@ def test_one_like_another_carries_every_option_over(
         "publish_address",
     }
     left_out |= {"bind_roots", "signed_by", "allowed_images"}  # which a policy says
-    left_out |= {"networks", "network_alias", "ip", "ip6", "mac_address"}  # which no mode but a network of a name takes
+    left_out |= {
+        "networks",
+        "network_alias",
+        "link",
+        "ip",
+        "ip6",
+        "mac_address",
+    }  # which no mode but a network of a name takes
     assert {key: value for key, value in body.items() if key != "host"} == {
         key: value for key, value in wanted.items() if key not in left_out
     }
@@ -246,11 +253,12 @@ def test_networks_of_the_host_are_joined_with_addresses_and_names(
     page.get_by_label("Further network", exact=True).select_option("lone")
     page.get_by_label("Address on it", exact=True).fill("10.22.0.7")
     page.get_by_label("Further names on it").fill("db")
+    page.get_by_label("Names of others there").fill("shop-db-1:sql")
     expect(page.locator('[data-as="docker"]')).to_have_text(
         "docker run -d --network front --ip 10.20.0.9 --mac-address 02:42:0a:14:00:09 --network-alias db "
-        "--network-alias cache --network name=lone,ip=10.22.0.7,alias=db alpine"
+        "--network-alias cache --link shop-db-1:sql --network name=lone,ip=10.22.0.7,alias=db alpine"
     )
-    expect(page.locator(".fold", has_text="host name, hosts").locator("[data-changed]")).to_have_text("5 changed")
+    expect(page.locator(".fold", has_text="host name, hosts").locator("[data-changed]")).to_have_text("6 changed")
     network.select_option("bridge")
     expect(page.locator('[data-as="docker"]')).to_have_text(
         "docker run -d alpine && docker network connect --ip 10.22.0.7 --alias db lone NAME"
@@ -261,7 +269,7 @@ def test_networks_of_the_host_are_joined_with_addresses_and_names(
     page.wait_for_url(lambda url: "/new/" not in url)
     made = Container.objects.get(name="joined")
     wanted = {"network": "front", "ip": "10.20.0.9", "mac_address": "02:42:0a:14:00:09"}
-    wanted |= {"network_alias": ["db", "cache"], "networks": ["lone:ip=10.22.0.7,alias=db"]}
+    wanted |= {"network_alias": ["db", "cache"], "link": ["shop-db-1:sql"], "networks": ["lone:ip=10.22.0.7,alias=db"]}
     assert {key: made.spec[key] for key in wanted} == wanted
     visit(page, f"{PATH}?like={made.pk}")
     body = json.loads(page.locator('[data-as="rest"]').inner_text().partition("-d '")[2].rstrip("'"))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import Unsupported
-from engine.options import networks, refused
+from engine.options import refused
 from webui.dockerapi import shapes
 
 SHM_BYTES = 64 << 20
@@ -205,7 +205,6 @@ _REFUSED = {
     "DeviceRequests": "gpus",
     "IOMaximumBandwidth": "io_maxbandwidth",
     "IOMaximumIOps": "io_maxiops",
-    "Links": "link",
 }
 """Docker's field → the option that says why not."""
 _FIXED: dict[str, Any] = {
@@ -220,11 +219,10 @@ _OPTIONAL = frozenset({"Annotations", "Init", "StorageOpt", "Sysctls", "Tmpfs"})
 def wishes(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request that a HostConfig asks for. Raises InvalidArgument, Unsupported with the reason.
 
-    On a network of a name Docker passes over `Links` (docker-compose sends them all the same): names are found there.
+    `Links` are read with the networks.
     """
-    is_named = networks.is_name(shapes.text(shapes.member(given, "NetworkMode"), "NetworkMode"))
     for docker, option in _REFUSED.items():
-        if shapes.member(given, docker) and not (docker == "Links" and is_named):
+        if shapes.member(given, docker):
             raise Unsupported(f"{docker}: {refused.sentence(option)}")
     if shapes.text(shapes.member(given, "Isolation"), "Isolation") not in ("", "default"):
         raise Unsupported(f"Isolation: {refused.sentence('isolation')}")

@@ -51,8 +51,23 @@ def wishes(host_config: Mapping[str, Any], config: Mapping[str, Any], networking
             found.update(joining(settings.get(name) or {}))
         refuse_places(found)
     found["networks"] = [_text(name, settings[name]) for name in others]
+    if links := _links(host_config, settings):
+        if not networks.is_name(found["network"]):
+            raise Unsupported(
+                "Links: containers of the default network have no names for each other: let both join a network of a "
+                "name (docker network create, then --network NAME), where each is found by its own name as well"
+            )
+        found["link"] = links
     found.update(_ports(host_config, config, is_published=found["network"] not in UNPUBLISHED))
     return found
+
+
+def _links(host_config: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """--link, in whatever way clients say it; docker-compose does so once for each network."""
+    found = list(shapes.strings(shapes.member(host_config, "Links"), "Links") or ())
+    for name, endpoint in settings.items():
+        found += shapes.strings(shapes.member(endpoint, "Links"), f"EndpointsConfig.{name}.Links") or ()
+    return list(dict.fromkeys(found))
 
 
 def refuse_places(found: dict[str, Any]) -> None:
@@ -277,10 +292,11 @@ def _endpoint(
     ipam = {} if asked is None else {"IPv4Address": asked.ip, "IPv6Address": asked.ip6}
     given = {name: value for name, value in ipam.items() if value}
     names = list(aliases)
+    links = list(container.spec.get("link") or ())
     endpoint = endpoint_id(network_id, container.pk) if ip else ""
     return {
         "IPAMConfig": given or None,
-        "Links": None,
+        "Links": links or None,
         "Aliases": names or None,
         "MacAddress": mac,
         "DriverOpts": None,
