@@ -21,6 +21,7 @@ from engine.options import capabilities, modes, seccomp, security, values
 from engine.runtime import defaults
 from engine.runtime.apparmor import host, loading, profile
 from engine.runtime.init import TERM_ANNOTATION
+from engine.runtime.rootfs import MOUNT_TABLE_ANNOTATION
 from engine.runtime.spec import Bind, ProcessSettings, TmpfsMount
 
 
@@ -54,7 +55,11 @@ def settings(spec: ContainerSpec, plan: ProcessPlan, binds: Sequence[Bind], init
         apparmor_required=options.apparmor is not None,
         init=init,
         terminal=spec.tty,
-        annotations={**spec.annotations, **({TERM_ANNOTATION: "true"} if plan.has_usual_term else {})},
+        annotations={
+            **spec.annotations,
+            MOUNT_TABLE_ANNOTATION: "true",
+            **({TERM_ANNOTATION: "true"} if plan.has_usual_term else {}),
+        },
         **sharing.namespaces(spec),
     )
     masked, read_only = _paths(options, privileged=spec.privileged)

@@ -116,7 +116,7 @@ def prepare(receiver: Receiver, made: Ahead) -> Prepared:
     seccomp = _join(request)
     made.make_group_trees(spec["mounts"], request.groups)
     root = rootfs.cover(receiver.root())
-    rootfs.link_mount_table(root, spec["mounts"])
+    rootfs.link_mount_table(root, spec)
     hung = made.hangs(spec["mounts"])
     for mount, source in zip(spec["mounts"], request.sources, strict=True):
         if mount not in hung:

@@ -12,7 +12,6 @@ from engine.runtime.wire import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
 DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
@@ -24,6 +23,8 @@ LINKS = (
     ("ptmx", "pts/ptmx"),
 )
 MOUNT_TABLE = "etc/mtab"
+MOUNT_TABLE_ANNOTATION = "portside.mount-table"
+"""What wants one says so; a build's steps don't, for it would be in their layers."""
 MOUNTS = "/proc/mounts"
 _EXACT = kernel.RESOLVE_BENEATH | kernel.RESOLVE_NO_SYMLINKS
 
@@ -190,15 +191,17 @@ def cover(tree: int) -> int:
     return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def link_mount_table(root: int, mounts: Sequence[dict[str, Any]]) -> None:
+def link_mount_table(root: int, spec: dict[str, Any]) -> None:
     """Make /etc/mtab a link to /proc/mounts where the image has none, as Docker does: that is where getmntent(3) and
-    Java look for what is mounted.
+    Java look for what is mounted. Only if the specification's annotations ask for it.
 
     Called before anything is mounted in the root, for /etc may be a directory of the host's from then on. A disk that
     is full, or an image whose /etc is no directory, goes without.
     """
     directory, _, name = MOUNT_TABLE.rpartition("/")
-    if any(mount["destination"].strip("/") == MOUNT_TABLE for mount in mounts):
+    if MOUNT_TABLE_ANNOTATION not in (spec.get("annotations") or {}):
+        return
+    if any(mount["destination"].strip("/") == MOUNT_TABLE for mount in spec["mounts"]):
         return  # which nobody could mount on the link
     with contextlib.suppress(OSError):
         try:

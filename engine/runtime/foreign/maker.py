@@ -90,7 +90,7 @@ def _make(work: Work, call: Call) -> tuple[int, int | None]:
     if request.get("images"):
         image_trees.take_descriptors()
     kernel.act_as_owner(work.first or 0)
-    rootfs.link_mount_table(work.tree, spec["mounts"])
+    rootfs.link_mount_table(work.tree, spec)
     kernel.act_as_owner(0)
     place = Place(work.tree, work.owners, work.first or 0, request.get("images") or {})
     who = _person(spec, users=work.first is not None)
