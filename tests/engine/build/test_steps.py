@@ -33,9 +33,8 @@ def test_run_sees_the_image_and_leaves_what_it_wrote(bench: Workbench) -> None:
 
 def test_run_leaves_nothing_of_what_it_was_given(bench: Workbench) -> None:
     """Names, host name, devices: bound for the run, and in no layer."""
-    built = bench.build(
-        "FROM tiny\nRUN ! [ -e /etc/mtab ]\nRUN cat /etc/hosts /etc/resolv.conf /etc/hostname && ls /dev/null && echo x > /x\n"
-    )
+    seen = "! [ -e /etc/mtab ] && cat /etc/hosts /etc/resolv.conf /etc/hostname && ls /dev/null && echo x > /x"
+    built = bench.build(f"FROM tiny\nRUN {seen}\n")
     before = bench.files(bench.image)
     after = bench.files(built)
     assert set(after) - set(before) == {"x"}
