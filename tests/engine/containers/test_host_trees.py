@@ -149,3 +149,13 @@ def test_an_agent_that_shares_the_hosts_processes_or_has_all_rights_needs_no_mor
             host, f"ls -A /host{host.home.path} | wc -l", volumes=("/:/host:ro,rslave",), userns="auto", **sharing
         )
         assert text == "0\n", sharing
+
+
+def test_the_hosts_proc_leads_nowhere(host: Host) -> None:
+    """Its links lead into other processes' roots, for who may look into these: with more rights than they have."""
+    host.run("sleep", "1000")
+    ours = [os.getpid(), host.keeper_pid(), *host.helper_pids("engine.runtime"), 1]
+    script = "; ".join(f"ls /host/proc/{pid}/root/ /host/proc/{pid}/cwd/; cat /host/proc/{pid}/environ" for pid in ours)
+    lines = said(host, script, volumes=("/proc:/host/proc:ro",)).splitlines()
+    assert len(lines) == 3 * len(ours)
+    assert all("Permission denied" in line for line in lines), lines
