@@ -21,6 +21,7 @@ from engine.runtime import kernel, rootfs
 
 _OPAQUE, _REDIRECT = "trusted.overlay.opaque", "trusted.overlay.redirect"
 _WHITEOUT, _OPAQUE_NAME = b".wh.", b".wh..wh..opq"
+_TABLE = os.fsencode(rootfs.MOUNT_TABLE)
 _ABOVE_FILES = b"etc"
 """A start makes it for the files that every container gets, where the image has none."""
 _STRICT = kernel.RESOLVE_BENEATH | kernel.RESOLVE_NO_SYMLINKS
@@ -56,11 +57,12 @@ class Difference(Packer):
             self.left_out += 1
             return False
         below = self._below(name)
-        if below is None and name in self._own and self._is_bare(node, found):
+        if below is None and self._is_made(node, name, found):
             return False
         is_directory = stat.S_ISDIR(found.st_mode)
         is_opaque = is_directory and below is not None and self._is_opaque(node, name)
-        is_only_above = _is_same(found, below) if below is not None else name == _ABOVE_FILES
+        is_usual = (found.st_mode & 0o7777, found.st_uid) == (0o755, 0)
+        is_only_above = _is_same(found, below) if below is not None else name == _ABOVE_FILES and is_usual
         if is_directory and not is_opaque and is_only_above:
             self._waiting.append((name, node))
             return True
@@ -82,10 +84,11 @@ class Difference(Packer):
         entry = Entry(kind=FILE, name=name, mode=0, uid=0, gid=0, size=0, mtime_ns=found.st_mtime_ns)
         self._writer.header(entry)
 
-    def _is_bare(self, node: int, found: os.stat_result) -> bool:
-        if stat.S_ISLNK(found.st_mode):
+    def _is_made(self, node: int, name: bytes, found: os.stat_result) -> bool:
+        """Whether it is what a start makes, by its name, and as a start makes it."""
+        if name == _TABLE and stat.S_ISLNK(found.st_mode):
             return os.readlink("", dir_fd=node) == rootfs.MOUNTS
-        return not (self.names(node) if stat.S_ISDIR(found.st_mode) else found.st_size)
+        return name in self._own and not (self.names(node) if stat.S_ISDIR(found.st_mode) else found.st_size)
 
     def _below(self, name: bytes) -> os.stat_result | None:
         """What the image has under this name, hidden or not; the topmost."""

@@ -6,6 +6,7 @@ import base64
 import json
 import stat
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -47,8 +48,8 @@ class Request:
     `user`: whose everything becomes that is copied in, in the words of `--user`; None for what the archive says.
     `target`: an open, empty directory that a copy is made in, alone.
     `binds`: what is mounted into one that rests, outer ones first: entries of a specification's `mounts`, as
-    `engine.runtime.mounts.open_source` takes them, with the layers of `images` by their ids; `has_read_only_root`:
-    only in these can be written.
+    `engine.runtime.mounts.open_source` takes them, with the layers of `images` by their ids, and `home`;
+    `has_read_only_root`: only in these can be written.
     `own`: paths that a start has made, which are no change of the container's. `out`: for the bytes of a tar, `into`:
     where they come from, `report`: for lines of JSON.
     """
@@ -62,6 +63,7 @@ class Request:
     has_read_only_root: bool = False
     binds: tuple[dict[str, Any], ...] = ()
     images: dict[str, list[str]] = field(default_factory=dict)
+    home: Sequence[int] | None = None
     owners: Owners = Owners()
     keep_kinds: bool = False
     marks_root: bool = False

@@ -25,7 +25,7 @@ def enter(request: Request) -> None:
     it in memory. Raises Failure with what can't be mounted, OSError.
     """
     assert request.layers is not None
-    trees = [_opened(entry, request.images) for entry in request.binds]  # here, where the host is still to be seen
+    trees = [_opened(entry, request) for entry in request.binds]  # here, where the host is still to be seen
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
     root = _enter_layers(request.layers, is_writable=request.is_writable)
@@ -36,10 +36,10 @@ def enter(request: Request) -> None:
     os.close(root)
 
 
-def _opened(entry: dict[str, Any], images: dict[str, list[str]]) -> int:
+def _opened(entry: dict[str, Any], request: Request) -> int:
     """Detached. No user namespace: on the disk, owners are what the container calls them."""
     try:
-        return mounts.open_source(entry, images=images)
+        return mounts.open_source(entry, images=request.images, home=request.home)
     except Failure as failure:
         if failure.family != "not_found":
             raise

@@ -26,7 +26,7 @@ from engine.containers.parts import Parts
 from engine.containers.record import ContainerRecord
 from engine.errors import Unavailable, Unsupported
 from engine.options.mounts import PRIVATE, TMPFS, VOLUME
-from engine.runtime import kernel
+from engine.runtime import hiding, kernel
 from engine.runtime.ids import COUNT
 from engine.runtime.rooted import holds
 from engine.runtime.spec import bind_entries
@@ -146,6 +146,7 @@ def _with_mounts(parts: Parts, record: ContainerRecord, request: Request) -> Req
         request,
         binds=tuple(bind_entries(mounting.binds(points, (), parts.config.home, privileged=record.spec.privileged))),
         images=mounting.layers(parts, points),
+        home=hiding.identity(parts.config.home),
         has_read_only_root=writes and record.spec.read_only,
     )
 

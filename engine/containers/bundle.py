@@ -14,10 +14,10 @@ from engine.containers.mounting import MountPoint
 from engine.containers.process import ProcessPlan
 from engine.containers.sharing import NetworkPlace
 from engine.containers.spec import ContainerSpec
-from engine.errors import Unsupported
+from engine.errors import InvalidArgument, Unsupported
 from engine.options import log_options
 from engine.runtime.compile_monitor import init_program
-from engine.runtime.spec import build, standard_binds
+from engine.runtime.spec import Bind, ProcessSettings, build, standard_binds
 
 # Static programs that take the same arguments ("--", then the program's own).
 _INSTALLED = ("/usr/bin/tini-static", "/usr/bin/docker-init", "/usr/libexec/podman/catatonit", "/usr/bin/catatonit")
@@ -60,8 +60,20 @@ def lay_out(
     usual = standard_binds(host.network.files or final, read_only=spec.read_only)
     binds = mounting.binds(host.mounts, usual, host.home, privileged=spec.privileged)
     settings = isolation.settings(spec, plan, binds, init)
+    _refuse_uncovered(settings, binds)
     settings = replace(settings, tmpfs=[*settings.tmpfs, *mounting.in_memory(host.mounts)])
     _write(directory / spares.CONFIG, json.dumps(build(settings), separators=(",", ":")), 0o600)
+
+
+def _refuse_uncovered(settings: ProcessSettings, binds: Sequence[Bind]) -> None:
+    """What a start would refuse, said before there is a container (`engine.runtime.mounts.open_source`)."""
+    for bind in binds:
+        if bind.hides and settings.user_namespace:
+            raise InvalidArgument(
+                f"volumes: {bind.source} holds files of Portside's or of the kernel's, which can't be hidden from a "
+                "container with users of its own: let it do without them (userns: host), or name another directory",
+                {"field": "volumes"},
+            )
 
 
 def write_hosts(directory: Path, place: NetworkPlace, spec: ContainerSpec, hostname: str) -> None:

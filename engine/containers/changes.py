@@ -32,6 +32,7 @@ LONGEST, DEEPEST = 4000, 128
 """Bytes and levels of a path: what lies deeper was made by somebody who tries how deep one can go."""
 SECONDS = 6.0
 ADDED, CHANGED, DELETED = "added", "changed", "deleted"
+_TABLE = os.fsencode(rootfs.MOUNT_TABLE)
 _ABOVE_FILES = b"etc"
 """Is made for the files that every container gets, by a start that doesn't find it."""
 _OPAQUE = "trusted.overlay.opaque"
@@ -76,7 +77,7 @@ def mount_points(directory: Path) -> frozenset[bytes]:
     except (OSError, ValueError):
         return frozenset()
     made = {os.fsencode(mount["destination"].strip("/")) for mount in config.get("mounts", ())}
-    return frozenset({*made, b"proc", b"sys", b"dev", os.fsencode(MARK), os.fsencode(rootfs.MOUNT_TABLE)})
+    return frozenset({*made, b"proc", b"sys", b"dev", os.fsencode(MARK)})
 
 
 class _Walk:
@@ -125,7 +126,8 @@ class _Walk:
         if stat.S_ISDIR(state.st_mode) and not too_deep:
             rest = self.directory(full, directories, hidden=hidden)
             first = next(rest, None)
-            if first is None and (full in self._own or (below is None and full == _ABOVE_FILES)):
+            is_above = below is None and full == _ABOVE_FILES and (state.st_mode & 0o7777, state.st_uid) == (0o755, 0)
+            if first is None and (full in self._own or is_above):
                 return
             if first is not None or below is None or not _is_same(state, below):
                 yield _change(full, ADDED if below is None else CHANGED, state)
@@ -133,9 +135,15 @@ class _Walk:
                 yield first
                 yield from rest
             return
-        if below is None and full in self._own and _is_bare(state, name, upper):
+        if below is None and self._is_made(full, state, upper):
             return
         yield _change(full, ADDED if below is None else CHANGED, state)
+
+    def _is_made(self, full: bytes, state: os.stat_result, directory: int) -> bool:
+        """Whether it is what a start makes, by its name, and as a start makes it."""
+        if full == _TABLE and stat.S_ISLNK(state.st_mode):
+            return os.readlink(full.rpartition(b"/")[2], dir_fd=directory) == os.fsencode(rootfs.MOUNTS)
+        return full in self._own and not state.st_size
 
     def _names(self, directory: int) -> list[bytes]:
         again = os.open(f"/proc/self/fd/{directory}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -201,13 +209,6 @@ def _state(name: bytes, directory: int) -> os.stat_result | None:
         return os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
-
-
-def _is_bare(state: os.stat_result, name: bytes, directory: int) -> bool:
-    """Whether what has the name of something that a start makes is as a start makes it, too."""
-    if stat.S_ISLNK(state.st_mode):
-        return os.readlink(name, dir_fd=directory) == os.fsencode(rootfs.MOUNTS)
-    return not state.st_size
 
 
 def _is_whiteout(state: os.stat_result) -> bool:

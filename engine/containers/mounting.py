@@ -220,7 +220,7 @@ def _bind(parts: Parts, spec: ContainerSpec, wanted: words.Mount, field_name: st
     )  # fmt: skip
     source = _guard(parts, spec, point, field_name)
     if not os.path.exists(source):
-        if not wanted.creates:
+        if not wanted.creates or guarding.is_kernels(source):
             raise InvalidArgument(
                 f"{field_name}: {wanted.source} is not there on the host: make it, or let --volume (or "
                 "bind-create-src) make a directory",

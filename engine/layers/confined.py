@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SETFCAP = 0, 1, 3, 4, 31  # linux/capability.h
 KEPT = (CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SETFCAP)
-_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 38, 47, 4
+_PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 4, 24, 38, 47, 4
 _VERSION_3 = 0x20080522
 _LAST = 63
 _libc = ctypes.CDLL(None, use_errno=True)  # loaded while there is a file system to load it from
@@ -30,6 +30,9 @@ class _Data(ctypes.Structure):
 def confine(kept: Collection[int] = KEPT) -> None:
     """Give up every capability but `kept`, for good: in all sets, and for whatever would be executed (capset(2)).
 
+    A container that sees the host's processes (--pid host) and has no fewer capabilities could go by this one's
+    /proc/PID/root then, and leave the chroot, since it is root's as well: so nobody may look into it without
+    CAP_SYS_PTRACE (ptrace(2), "Ptrace access mode checking").
     Raises OSError. Called while the process has one thread: others would keep theirs.
     """
     mask = sum(1 << number for number in kept)
@@ -43,5 +46,6 @@ def confine(kept: Collection[int] = KEPT) -> None:
         half.effective = half.permitted = half.permitted & bits  # what we never had can't be kept
         half.inheritable = 0
     failed = failed or _libc.capset(ctypes.byref(header), halves)
+    failed = failed or _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     if failed or _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "capset")

@@ -1,7 +1,7 @@
 """Where in a container something can be mounted: anywhere but on what makes it a container.
 
 What the kernel shows below /sys can be replaced by the host's own at the same place (/sys/fs/bpf of eBPF's tools), and
-by anything at /sys/fs/cgroup; /dev is the container's own, where no name that programs rely on can be taken.
+by anything at /sys/fs/cgroup itself; /dev is the container's own, where no name that programs rely on can be taken.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ _DEVICES = frozenset(
 
 def problem(target: str, source: str = "") -> str:
     """Why nothing can be mounted at `target` (clean, absolute), empty if it can. `source`: the path of a bind's."""
+    target = "/" + target.lstrip("/")  # POSIX leaves two of them as they are
     if target == "/" or _lies(target, "/proc"):
         return f"nothing can be mounted at {target}"
-    if _lies(target, "/sys") and not _lies(target, _CGROUPS) and source != target:
+    if _lies(target, "/sys") and target not in (_CGROUPS, source):
         return f"nothing can be mounted at {target} but the host's own: {target}:{target}:ro"
     if target == "/dev":
         return (

@@ -68,7 +68,7 @@ def tmpfs(text: str) -> Tmpfs:
     normal = path.rstrip("/")
     if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
         raise InvalidArgument(f"{text[:80]!r}: a tmpfs needs an absolute path without .., such as /run:size=64m")
-    if why := places.problem(posixpath.normpath(normal) if normal else "/"):
+    if why := places.problem(posixpath.normpath(f"/{normal}")):
         raise InvalidArgument(f"{text[:80]!r}: {why}")
     words = [word for word in options.split(",") if word]
     for word in words:

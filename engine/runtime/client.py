@@ -18,7 +18,7 @@ from typing import Any
 from engine.cgroups import Cgroups
 from engine.config import EngineConfig
 from engine.errors import Conflict, NotFound, Unavailable
-from engine.runtime import capabilities, joins, monitor, probe, record, wire
+from engine.runtime import capabilities, hiding, joins, monitor, probe, record, wire
 from engine.runtime.apparmor import loading, profile
 from engine.runtime.compile_monitor import monitor_program
 from engine.runtime.configurations import Configurations
@@ -72,7 +72,7 @@ class Runtime(ExecVerbs):
         pool: int | None = None,
     ) -> None:
         self._cgroups = cgroups or Cgroups(config)
-        self._run = config.run
+        self._run, self._home = config.run, hiding.identity(config.home)
         if c_monitor is None:
             c_monitor = os.environ.get("PORTSIDE_MONITOR") != "python"
         self._c_monitor = c_monitor
@@ -188,6 +188,7 @@ class Runtime(ExecVerbs):
                 "workdir": str(overlay.workdir),
             },
             "images": {image: list(layers) for image, layers in images.items()},
+            "home": self._home,
             "tasks": entrance.tasks,
             "unified": entrance.unified,
             "groups": entrance.mounts if joins.has(spec, "cgroup") or foreign else self._cgroups.whole(entrance),

@@ -68,7 +68,9 @@ def hand_request(midwife: Midwife, data: bytes, request: dict[str, Any]) -> None
         if mount.get("type", "bind") == "bind":
             shared = midwife.places.shared_memory(mount)
             if shared is None:
-                shared = mounts.open_source(mount, midwife.owners, midwife.first or 0, request.get("images"))
+                shared = mounts.open_source(
+                    mount, midwife.owners, midwife.first or 0, request.get("images"), request.get("home")
+                )
             opened.append(shared)
     midwife.hand_over(data, opened)
 

@@ -66,12 +66,16 @@ def parse_options(options: list[str]) -> tuple[int, list[tuple[str, str | None]]
 
 
 def open_source(
-    mount: dict[str, Any], owners: int | None = None, first: int = 0, images: dict[str, list[str]] | None = None
+    mount: dict[str, Any],
+    owners: int | None = None,
+    first: int = 0,
+    images: dict[str, list[str]] | None = None,
+    home: Sequence[int] | None = None,
 ) -> int:
     """Outside of the container: a detached copy of what is to be bound, with its flags already set.
 
     `owners`: a user namespace, whose root (the host's id `first`) and users its files are to belong to. `images`: the
-    layers of each image that is mounted, by its id.
+    layers of each image that is mounted, by its id. `home`: Portside's, where a source hides it (`hiding.identity`).
     """
     options = mount.get("options") or []
     attributes, _ = parse_options(options)
@@ -112,7 +116,7 @@ def open_source(
             f"{mount['source']} lies on a file system that can't show other owners; "
             "put it on another one, or let the container do without a user namespace (userns: host)",
         ) from None
-    return hiding.hide(tree, ours["hides"]) if ours is not None and "hides" in ours else tree
+    return hiding.hide(tree, ours["hides"], home, recursive=recursive) if ours is not None and "hides" in ours else tree
 
 
 def _exact(source: str, subpath: str, root: str, *, recursive: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -226,7 +227,7 @@ def _check_target(path: str, name: str, source: str = "") -> None:
     target = path.rstrip("/") or "/"
     if not target.startswith("/") or ".." in target.split("/"):
         raise InvalidArgument(f"{path!r} must be an absolute path without ..", {"field": name})
-    if why := places.problem(target, source):
+    if why := places.problem(posixpath.normpath(target), source):
         raise InvalidArgument(why, {"field": name})
 
 

@@ -34,8 +34,8 @@ def refuse_own(home: Path, path: str, field: str, *, privileged: bool = False, i
         )
     if not privileged and any(_touches(real, own) for own in _KERNELS):
         raise PermissionDenied(
-            f"{field}: {path} has files of the kernel, which only a privileged container may have; /proc and /sys can "
-            "be bound read-only, and devices has devices",
+            f"{field}: {path} has files of the kernel, which only a privileged container may have; devices has devices"
+            + ("" if is_exact else ", and /proc and /sys can be bound read-only"),
             {"field": field},
         )
     return real
@@ -60,8 +60,16 @@ def bound(home: Path, path: str, field: str, *, privileged: bool, is_read_only: 
     return refuse_own(home, path, field, privileged=privileged)
 
 
+def is_kernels(path: str) -> bool:
+    """Whether it lies in /proc or /sys, where to make a directory is to make something of the kernel's: a group."""
+    return any(_lies(path, own) for own in _READABLE)
+
+
 def hidden(home: Path, path: str, *, privileged: bool) -> tuple[str, ...]:
-    """What lies below `path`, from there, and is not for containers: to be covered wherever it is bound."""
+    """What lies below `path`, from there, and is not for containers: to be covered wherever it is bound.
+
+    The home, which is in whatever holds one of the others, comes first.
+    """
     own = (os.path.realpath(home), *(() if privileged else _KERNELS))
     return tuple(os.path.relpath(one, path) for one in own if one != path and _lies(one, path))
 

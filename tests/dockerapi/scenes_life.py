@@ -200,7 +200,6 @@ LIFE: dict[str, Scene] = {
             ("rmi", "cmp/made:1", "cmp/made:2", "cmp/made:3"),
         ),
         unordered=frozenset({1}),
-        instead={9: (("", "mtab", "dockerd makes /etc/mtab in every container"),)},
     ),
     "copies": Scene(
         (

@@ -92,7 +92,7 @@ def _make(work: Work, call: Call) -> tuple[int, int | None]:
     kernel.act_as_owner(work.first or 0)
     rootfs.link_mount_table(work.tree, spec)
     kernel.act_as_owner(0)
-    place = Place(work.tree, work.owners, work.first or 0, request.get("images") or {})
+    place = Place(work.tree, work.owners, work.first or 0, request.get("images") or {}, request.get("home"))
     who = _person(spec, users=work.first is not None)
     console = Console() if request["terminal"] else None
     stdio = _open_stdio(work, who, has_terminal=console is not None)

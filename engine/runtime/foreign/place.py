@@ -36,11 +36,13 @@ class Place:
     """Made by the constructor, in a mount namespace of the caller's own.
 
     `root`: the detached root file system, which is closed; `owners`: a user namespace, with the host's id `first` as
-    its root, for whose users all this is; None for the host's. `images`: as in `mounts.open_source`.
+    its root, for whose users all this is; None for the host's. `images`, `home`: as in `mounts.open_source`.
     """
 
-    def __init__(self, root: int, owners: int | None, first: int, images: dict[str, list[str]]) -> None:
-        self._owners, self._first, self._images, self._count = owners, first, images, 0
+    def __init__(
+        self, root: int, owners: int | None, first: int, images: dict[str, list[str]], home: list[int] | None
+    ) -> None:
+        self._owners, self._first, self._images, self._home, self._count = owners, first, images, home, 0
         os.makedirs(PATH, 0o755, exist_ok=True)
         small = kernel.new_mount("tmpfs", [("mode", "755"), ("size", "64k")], _CLOSED)
         _attach(small, PATH)
@@ -51,7 +53,7 @@ class Place:
         """An entry of `mounts` as the runtime gets it: with a source in here if it is a bind."""
         if mount.get("type", "bind") != "bind":
             return mount
-        tree = mounts.open_source(mount, self._owners, self._first, self._images)
+        tree = mounts.open_source(mount, self._owners, self._first, self._images, self._home)
         target = self._next()
         if stat.S_ISDIR(os.fstat(tree).st_mode):
             os.mkdir(target)

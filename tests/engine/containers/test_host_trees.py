@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.errors import EngineError, InvalidArgument, PermissionDenied
+from engine.errors import InvalidArgument, PermissionDenied
+from engine.runtime import hiding, kernel
+from engine.runtime.wire import Failure
 from tests.engine.archives.copying import members
 from tests.support.engine import Host
 
 pytestmark = [pytest.mark.root, pytest.mark.registry]
 
+UNPACKER = """
+import os, sys, time
+from engine.layers.confined import confine
+os.chdir(sys.argv[1]); os.chroot("."); confine()
+print("confined", flush=True)
+time.sleep(1000)
+"""
 HOST: dict[str, Any] = {"userns": "host"}
 
 
@@ -69,10 +82,9 @@ def test_a_privileged_one_sees_the_kernels_and_not_the_home(host: Host) -> None:
 
 
 def test_users_of_its_own_and_shared_mounts_are_refused_by_what_to_do(host: Host) -> None:
-    record = host.spec("true", volumes=("/:/host:ro",))
-    host.engine.container_create(record)
-    with pytest.raises(EngineError, match="userns: host"):
-        host.engine.container_start(record.id)
+    with pytest.raises(InvalidArgument, match="userns: host"):
+        host.engine.container_create(host.spec("true", volumes=("/:/host:ro",)))
+    assert host.engine.container_list() == []
     with pytest.raises(PermissionDenied, match="rslave"):
         host.engine.container_create(host.spec("true", volumes=("/:/host:rshared",), **HOST))
     with pytest.raises(PermissionDenied, match="Portside's own files"):
@@ -151,11 +163,81 @@ def test_an_agent_that_shares_the_hosts_processes_or_has_all_rights_needs_no_mor
         assert text == "0\n", sharing
 
 
-def test_the_hosts_proc_leads_nowhere(host: Host) -> None:
-    """Its links lead into other processes' roots, for who may look into these: with more rights than they have."""
+def test_the_hosts_proc_leads_into_no_process_of_ours(host: Host) -> None:
+    """Its links lead into the roots of all processes that are the same user's and have no more rights than who asks."""
     host.run("sleep", "1000")
-    ours = [os.getpid(), host.keeper_pid(), *host.helper_pids("engine.runtime"), 1]
+    unpacker = subprocess.Popen(
+        [sys.executable, "-c", UNPACKER, str(host.home.path / "snapshots")], stdout=subprocess.PIPE
+    )
+    assert unpacker.stdout is not None and unpacker.stdout.readline()
+    ours = [os.getpid(), host.keeper_pid(), *host.helper_pids("engine.runtime"), 1, unpacker.pid]
     script = "; ".join(f"ls /host/proc/{pid}/root/ /host/proc/{pid}/cwd/; cat /host/proc/{pid}/environ" for pid in ours)
-    lines = said(host, script, volumes=("/proc:/host/proc:ro",)).splitlines()
-    assert len(lines) == 3 * len(ours)
-    assert all("Permission denied" in line for line in lines), lines
+    for how in ({"volumes": ("/proc:/host/proc:ro",)}, {"pid": "host"}):
+        look = script if "volumes" in how else script.replace("/host/proc", "/proc")
+        lines = said(host, look, **how).splitlines()
+        assert len(lines) == 3 * len(ours)
+        assert all("Permission denied" in line for line in lines), lines
+    unpacker.kill()
+    unpacker.communicate()
+
+
+def test_nothing_is_made_in_the_hosts_proc_and_sys(host: Host) -> None:
+    for place in ("/sys/fs/cgroup/portside-test", "/proc/portside-test"):
+        with pytest.raises(InvalidArgument, match="is not there"):
+            host.engine.container_create(host.spec("true", volumes=(f"{place}:/x:ro",), **HOST))
+        assert not os.path.exists(place)
+
+
+def test_two_slashes_are_one(host: Host) -> None:
+    for target in ("//proc", "//dev", "//sys/kernel", "//proc/sys", "//dev//pts"):
+        for changes in ({"tmpfs": (target,)}, {"volumes": (f"/srv:{target}",)}):
+            with pytest.raises(InvalidArgument, match="nothing can be mounted"):
+                host.engine.container_create(host.spec("true", **changes))
+
+
+def test_another_directory_in_the_homes_place_is_no_way_to_it(tmp_path: Path) -> None:
+    """As where a program that may write above it exchanges names in the moment of another container's start."""
+    home, decoy = tmp_path / "a" / "home", tmp_path / "z" / "home"
+    for place in (home, decoy):
+        place.mkdir(parents=True)
+    (home / "secret").touch()
+    names = [os.fsencode(tmp_path / name) for name in ("a", "z")]
+    known, stop = hiding.identity(home), threading.Event()
+
+    def exchange() -> None:
+        libc = ctypes.CDLL(None)
+        while not stop.is_set():
+            assert libc.renameat2(-100, names[0], -100, names[1], 2) == 0  # RENAME_EXCHANGE
+
+    racer = threading.Thread(target=exchange)
+    racer.start()
+    refused = 0
+    try:
+        for _ in range(200):
+            pid = os.fork()
+            if not pid:
+                code = 3
+                try:
+                    tree = kernel.open_tree(kernel.AT_FDCWD, str(tmp_path), recursive=True)
+                    kernel.mount_setattr(tree, 0, recursive=True, propagation=kernel.MS_PRIVATE)
+                    shown = hiding.hide(tree, ["a/home"], known, recursive=True)
+                    code = int(any(_has(shown, f"{name}/home/secret") for name in "azazazaz"))
+                except Failure as failure:
+                    code = 2 if failure.family == "conflict" else 3
+                finally:
+                    os._exit(code)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            assert code in (0, 2)
+            refused += code == 2
+    finally:
+        stop.set()
+        racer.join()
+    print(f"{refused} of 200 refused")
+
+
+def _has(tree: int, path: str) -> bool:
+    try:
+        os.stat(path, dir_fd=tree)
+    except FileNotFoundError:
+        return False
+    return True

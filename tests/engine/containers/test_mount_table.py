@@ -89,10 +89,35 @@ def test_what_the_container_puts_there_is_its_change_and_is_committed(host: Host
     assert host.ended(record.id).exit_code == 0
 
 
+@pytest.mark.parametrize("what", ["touch", "mkdir", "mkfifo", "ln -s /elsewhere"])
+def test_what_is_empty_there_is_a_change_as_well(host: Host, what: str) -> None:
+    record = host.run("sh", "-c", f"rm /etc/mtab; {what} /etc/mtab")
+    assert host.ended(record.id).exit_code == 0
+    assert "/etc/mtab" in [change["path"] for change in host.engine.container_changes(record.id)["changes"]]
+    committed = host.engine.container_commit(record.id, CommitSpec())
+    layer = Snapshots(host.engine.config, host.engine.store).layer_directory(committed.diff_ids[-1])
+    assert os.listdir(layer / "etc") == ["mtab"]
+
+
+def test_an_etc_with_a_mode_of_its_own_is_a_change(host: Host, image: Any) -> None:
+    name = image(
+        "none", tar_of([member(name, BUSYBOX.read_bytes(), mode=0o755) for name in ("sh", "busybox")]), bare=True
+    )
+    record = host.run("/sh", "-c", "chmod 700 /etc", image=name)
+    assert host.ended(record.id).exit_code == 0
+    assert [change["path"] for change in host.engine.container_changes(record.id)["changes"]] == ["/etc"]
+    committed = host.engine.container_commit(record.id, CommitSpec())
+    layer = Snapshots(host.engine.config, host.engine.store).layer_directory(committed.diff_ids[-1])
+    assert os.listdir(layer) == ["etc"]
+
+
 def test_a_directory_of_the_host_gets_none_and_a_mount_has_its_place(host: Host, tmp_path: Path) -> None:
     etc, table = tmp_path / "etc", tmp_path / "table"
     etc.mkdir()
     table.write_text("mine\n")
     said(host, "true", mounts=(f"type=bind,source={etc},target=/etc",))
     assert not (etc / "mtab").is_symlink()
-    assert said(host, "cat /etc/mtab", mounts=(f"type=bind,source={table},target=/etc/mtab",)) == ["mine"]
+    record = host.run("cat", "/etc/mtab", mounts=(f"type=bind,source={table},target=/etc/mtab",))
+    host.ended(record.id)
+    assert host.log(record.id) == b"mine\n"
+    assert host.engine.container_changes(record.id)["changes"] == []

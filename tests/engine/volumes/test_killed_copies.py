@@ -53,7 +53,8 @@ def test_a_death_at_any_moment_loses_nothing(tmp_path: Path) -> None:
 def recovered(volumes: Volumes, home: Path) -> bool:
     """A child of who was killed holds what it makes until it has found out that it is alone."""
     volumes.recover(lambda _: True)
-    return not [entry for entry in os.listdir(home / "volumes") if entry.startswith(".made-")]
+    places = ("", "*/", "*/kept/")  # of new volumes, of what takes one's place, of snapshots
+    return not [found for place in places for found in (home / "volumes").glob(f"{place}.made-*")]
 
 
 def killed(home: Path, backups: Path, seconds: float) -> list[str]:

@@ -104,19 +104,19 @@ async def test_what_was_sent_is_not_sent_again(site_broker: Valkey, settings: An
 
 
 async def test_a_feed_stays_a_moment_for_who_comes_next(monkeypatch: pytest.MonkeyPatch, site_broker: Valkey) -> None:
-    monkeypatch.setattr("webui.live.broadcaster.LINGER_SECONDS", 0.2)
+    monkeypatch.setattr("webui.live.broadcaster.LINGER_SECONDS", 1.5)
     feed = Feed("some")
     first = await feed.subscribe()
     feed.unsubscribe(first)
     task = feed._task
     second = await feed.subscribe()
     assert feed._task is task and task is not None
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(1.6)
     assert not task.done(), "somebody listens"
     feed.unsubscribe(second)
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(0.8)
     feed.unsubscribe(await feed.subscribe())
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.8)
     assert feed._task is task, "the moment begins anew when somebody was there"
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(1)
     assert task.done() and feed._task is None
