@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 ENGINE = ("content", "images", "layers", "logs", "oci", "options", "registry")
-RUNTIME = ("tests/engine/runtime", "tests/engine/network", "tests/engine/volumes")
+RUNTIME = tuple(f"tests/engine/{name}" for name in ("archives", "keeper", "network", "runtime", "volumes"))
 LIVE = ("tests/dockerapi", "tests/e2e", "tests/faults", "tests/webui/up")
 """What needs a running Portside, with containers."""
 PAGES = ("tests/webui/pages", "tests/webui/signin", "tests/webui/streams")
@@ -44,7 +44,7 @@ ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 def main() -> int:
     lanes = {
         "The engine": _pytest(["tests"], without=(*RUNTIME, *LIVE, *PAGES, *SITE, *IMAGES)),
-        "The runtime, networks and volumes": _pytest(RUNTIME),
+        "The runtime and its keeper, networks, volumes and archives": _pytest(RUNTIME),
         "A running Portside": _pytest(LIVE),
         "Pages": (*_alone(), *_pytest(PAGES)),
         "The site": (*_alone(), *_pytest(SITE)),
