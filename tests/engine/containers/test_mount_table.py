@@ -40,8 +40,11 @@ def said(host: Host, script: str, **how: Any) -> list[str]:
     return host.log(record.id).decode().split("\n")[:-1]
 
 
-@pytest.mark.parametrize("runtime", ["portside", "crun", "runc"])
-@pytest.mark.parametrize("how", [{}, {"userns": "host"}, {"read_only": True}, {"user": "1000"}], ids=str)
+@pytest.mark.parametrize(
+    ("runtime", "how"),
+    [("portside", {}), ("portside", {"userns": "host"}), ("portside", {"read_only": True, "user": "1000"}),
+     ("crun", {"read_only": True}), ("crun", {"userns": "host"}), ("runc", {"user": "1000"})],
+)  # fmt: skip
 def test_it_is_there(host: Host, runtime: str, how: dict[str, Any]) -> None:
     installed = [fact["name"] for fact in host.engine.runtime.installed.facts() if not fact.get("problem")]
     if runtime != "portside" and runtime not in installed:
