@@ -16,6 +16,7 @@ from engine.containers.sharing import NetworkPlace
 from engine.containers.spec import ContainerSpec
 from engine.errors import InvalidArgument, Unsupported
 from engine.options import log_options
+from engine.runtime import hiding
 from engine.runtime.compile_monitor import init_program
 from engine.runtime.spec import Bind, ProcessSettings, build, standard_binds
 
@@ -69,11 +70,7 @@ def _refuse_uncovered(settings: ProcessSettings, binds: Sequence[Bind]) -> None:
     """What a start would refuse, said before there is a container (`engine.runtime.mounts.open_source`)."""
     for bind in binds:
         if bind.hides and settings.user_namespace:
-            raise InvalidArgument(
-                f"volumes: {bind.source} holds files of Portside's or of the kernel's, which can't be hidden from a "
-                "container with users of its own: let it do without them (userns: host), or name another directory",
-                {"field": "volumes"},
-            )
+            raise InvalidArgument(hiding.refusal(bind.source), {"field": "volumes"})
 
 
 def write_hosts(directory: Path, place: NetworkPlace, spec: ContainerSpec, hostname: str) -> None:

@@ -32,6 +32,14 @@ def identity(directory: str | os.PathLike[str]) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def refusal(source: str) -> str:
+    """What to say of a source that holds what has to be hidden, to a container with users of its own."""
+    return (
+        f"volumes: {source} holds files of Portside's or of the kernel's, which can't be hidden from a container with "
+        "users of its own: let it do without them (userns: host), or name another directory"
+    )
+
+
 def hide(tree: int, paths: Sequence[str], home: Sequence[int] | None, *, recursive: bool) -> int:
     """The detached `tree`, which is closed, as one in which these directories are empty and read-only.
 

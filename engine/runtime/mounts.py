@@ -83,11 +83,7 @@ def open_source(
     ours = mount.get(SOURCE)
     if owners is not None and ours is not None and "hides" in ours:
         # Its root may have all rights there (docker exec --privileged), and could take the covers away.
-        raise Failure(
-            "unsupported",
-            f"volumes: {mount['source']} holds files of Portside's or of the kernel's, which can't be hidden from a "
-            "container with users of its own: let it do without them (userns: host), or name another directory",
-        )
+        raise Failure("unsupported", hiding.refusal(mount["source"]))
     if ours is not None and "image" in ours:
         layers = (images or {})[ours["image"]]
         return image_trees.open_image(mount["source"], layers, ours["subpath"], owners, first)
